@@ -1,0 +1,117 @@
+"""The data folder: made or refused, held by one run at a time, and its private corners."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import IO
+
+from config.servers import EmbeddedError
+
+MARKER = "halyard-data"
+LONGEST_SOCKET = 103  # bytes: what macOS allows; Linux allows 107
+LONGEST_NAME = ".s.PGSQL.5432.lock"
+
+
+def claim(folder: Path) -> None:
+    """Make the folder ours, or refuse one that is somebody else's."""
+    if folder.exists() and not folder.is_dir():
+        raise EmbeddedError(f"{folder} is not a folder. Set HALYARD_DATA to the folder Halyard may keep its data in.")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # One look: the marker is always the first file made, so a listing without it is a listing of foreign files.
+    names = os.listdir(folder)
+    if names and MARKER not in names:
+        raise EmbeddedError(
+            f"{folder} is not a data folder of Halyard: it holds other files. "
+            "Set HALYARD_DATA to an empty or a new folder."
+        )
+    if not names:
+        (folder / MARKER).write_text("This folder holds Halyard's local data: its database, sockets, keys and logs.\n")
+    elif (owner := (folder / MARKER).stat().st_uid) != os.geteuid():
+        raise EmbeddedError(
+            f"The data folder {folder} belongs to another user (id {owner}). "
+            "Run Halyard as that user, or set HALYARD_DATA to a folder of your own."
+        )
+
+
+def lock(folder: Path) -> int:
+    """Hold the folder for this process; the kernel lets go of it however we end."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise EmbeddedError(
+            f"Another Halyard (process {holder}) is using {folder}. Stop it, or set HALYARD_DATA to another folder."
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a run holds the folder now."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def socket_folder(folder: Path) -> Path:
+    """Inside the data folder; in the temporary folder when that path is too long or too odd for a socket."""
+    inside = folder / "sockets"
+    fits = len(os.fsencode(inside / LONGEST_NAME)) <= LONGEST_SOCKET
+    if fits and re.fullmatch(r"[\w/.+-]+", str(inside), re.ASCII):
+        return inside
+    # Not $TMPDIR first: two shells that differ in it must still agree.
+    shared = Path("/tmp")  # noqa: S108  closed to others and checked by open_socket_folder
+    temporary = shared if shared.is_dir() else Path(tempfile.gettempdir())
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return temporary / f"halyard-{os.geteuid()}-{name}"
+
+
+def open_socket_folder(folder: Path) -> Path:
+    """Make the sockets' folder, for nobody but us: whoever reaches a socket in it is trusted."""
+    sockets = socket_folder(folder)
+    sockets.mkdir(exist_ok=True, mode=0o700)
+    if sockets.is_symlink() or sockets.lstat().st_uid != os.geteuid():
+        raise EmbeddedError(f"{sockets} was made by somebody else. Set HALYARD_DATA to a folder with a shorter path.")
+    sockets.chmod(0o700)
+    return sockets
+
+
+@contextlib.contextmanager
+def helpful(folder: Path) -> Generator[None]:
+    """Turn what the file system refuses into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        raise EmbeddedError(
+            f"Halyard cannot use its data folder {folder}: {what}. Set HALYARD_DATA to a folder you may write to."
+        ) from error
+
+
+@contextlib.contextmanager
+def write_once(file: Path) -> Generator[IO[str]]:
+    """A private file that appears whole; when two make it at once, the first one's stays."""
+    with tempfile.NamedTemporaryFile("w", dir=file.parent) as draft:
+        yield draft
+        draft.flush()
+        os.fsync(draft.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft.name, file)

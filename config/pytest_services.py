@@ -1,0 +1,50 @@
+"""A pytest plugin: a private PostgreSQL and Valkey for this run of the tests, thrown away at its end.
+
+Loaded with `-p config.pytest_services`, because pytest-django reads the settings before any conftest is. Servers named
+by DATABASE_URL and REDIS_URL are used instead; xdist's workers inherit the variables and so the controller's servers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from config import embedded
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Start before pytest-django, whose hook of the same name reads the settings."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        try:
+            provide(early_config)
+        except embedded.EmbeddedError as error:
+            raise pytest.UsageError(str(error)) from error
+    return (yield)
+
+
+def provide(config: pytest.Config) -> None:
+    """Start what is not given, tell the settings, and have it all undone when pytest ends, Ctrl-C included."""
+    given = [bool(os.environ.get(name) or os.environ.get(f"{name}_FILE")) for name in ("DATABASE_URL", "REDIS_URL")]
+    # Always a folder of its own: tests never see the data, keys or running processes of `make run`.
+    folder = Path(tempfile.mkdtemp(prefix="halyard-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    services = embedded.start(folder, database=not given[0], redis=not given[1])
+    config.add_cleanup(services.stop)
+
+    os.environ["HALYARD_DATA"] = str(folder)
+    own = embedded.urls(folder)
+    made = {
+        "DATABASE_URL": own.database,
+        "REDIS_URL": own.redis,
+        "HALYARD_SELF_CONTAINED": "on",
+        **embedded.secrets(folder),
+    }
+    for name, value in made.items():
+        if not os.environ.get(f"{name}_FILE"):
+            os.environ.setdefault(name, value)
