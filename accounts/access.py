@@ -1,0 +1,54 @@
+"""The only way in: a person, a team or one of its things, and the role it takes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404
+
+from accounts.models import Membership, Role, Team, User
+
+Thing = TypeVar("Thing", bound=models.Model)
+
+
+def membership_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Role.VIEWER) -> Membership:
+    """The person's membership of the team; Http404 for a stranger, PermissionDenied for a lesser role."""
+    if not user.is_authenticated:
+        raise Http404("No such team.")
+    membership = Membership.objects.select_related("team").filter(user_id=user.pk, team__code=code).first()
+    if membership is None:
+        raise Http404("No such team.")
+    if not membership.may(role):
+        raise PermissionDenied(
+            f"This needs the role of {role.label.lower()} in this team. Ask an owner of the team for it."
+        )
+    return membership
+
+
+def team_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Role.VIEWER) -> Team:
+    """The team, or 404 / 403."""
+    return membership_for(user, code, role).team
+
+
+def thing_for(
+    user: User | AnonymousUser,
+    team_code: uuid.UUID,
+    things: models.QuerySet[Thing],
+    code: uuid.UUID,
+    role: Role = Role.VIEWER,
+) -> Thing:
+    """One thing of the team by its public code, or 404 / 403. `things` is any queryset of a model with `team` and `code`."""
+    team = team_for(user, team_code, role)
+    thing = things.filter(team=team, code=code).first()
+    if thing is None:
+        raise Http404("This team has nothing at this address.")
+    return thing
+
+
+def teams_of(user: User) -> models.QuerySet[Membership]:
+    """The person's memberships with their teams, oldest first."""
+    return Membership.objects.filter(user=user).select_related("team").order_by("joined_at", "id")

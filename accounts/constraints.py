@@ -1,0 +1,93 @@
+"""Constraints that Django does not ship: tenants never meet, and Postgres sees to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models.expressions import Expression
+
+
+class SameTeam(models.BaseConstraint):
+    """A composite foreign key (team, field) -> (team, id): the row and what it points to belong to one team.
+
+    The target model needs `one_id_per_team`, a unique constraint over (team, id). The plain foreign key beside it is
+    declared with `db_constraint=False`, so that Postgres checks once, not twice.
+    """
+
+    def __init__(self, *, field: str, name: str, violation_error_message: str | None = None) -> None:
+        super().__init__(name=name, violation_error_message=violation_error_message)
+        self.field = field
+
+    def constraint_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
+        """The clause as it stands inside CREATE TABLE."""
+        assert model is not None
+        assert schema_editor is not None
+        quote = schema_editor.quote_name
+        field = model._meta.get_field(self.field)
+        target = field.related_model
+        assert isinstance(field, models.ForeignKey)
+        assert isinstance(target, type)
+        assert issubclass(target, models.Model)
+        # on_delete stays with Django, which deletes children first; Postgres merely refuses what would be left hanging.
+        return (
+            f"CONSTRAINT {quote(self.name)} FOREIGN KEY ({quote('team_id')}, {quote(field.column)}) "
+            f"REFERENCES {quote(target._meta.db_table)} ({quote('team_id')}, {quote('id')}) DEFERRABLE INITIALLY IMMEDIATE"
+        )
+
+    def create_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
+        assert model is not None
+        assert schema_editor is not None
+        table = schema_editor.quote_name(model._meta.db_table)
+        return f"ALTER TABLE {table} ADD {self.constraint_sql(model, schema_editor)}"
+
+    def remove_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
+        assert model is not None
+        assert schema_editor is not None
+        table = schema_editor.quote_name(model._meta.db_table)
+        return f"ALTER TABLE {table} DROP CONSTRAINT {schema_editor.quote_name(self.name)}"
+
+    def validate(
+        self,
+        model: type[models.Model],
+        instance: models.Model,
+        exclude: Any = None,
+        using: str | None = "default",
+    ) -> None:
+        """Form validation: the same question, asked in Python."""
+        target = getattr(instance, self.field, None)
+        if target is not None and target.team_id != instance.team_id:  # type: ignore[attr-defined]
+            raise ValidationError(self.get_violation_error_message(), code=self.violation_error_code)
+
+    def deconstruct(self) -> tuple[str, Any, dict[str, Any]]:
+        path, _args, kwargs = super().deconstruct()
+        return path, (), {**kwargs, "field": self.field}
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, SameTeam):
+            return self.name == other.name and self.field == other.field
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.field))
+
+
+def same_team(field: str, model: str) -> SameTeam:
+    """`same_team("account", "ticket")` names the constraint `ticket_and_its_account_share_a_team`."""
+    return SameTeam(
+        field=field,
+        name=f"{model}_and_its_{field}_share_a_team",
+        violation_error_message=f"This {field.replace('_', ' ')} belongs to another team.",
+    )
+
+
+def one_id_per_team(model: str) -> models.UniqueConstraint:
+    """The unique pair that composite foreign keys point to."""
+    return models.UniqueConstraint(fields=["team", "id"], name=f"{model}_id_is_unique_in_its_team")
+
+
+def one_of(field: str, values: Any) -> Expression | models.Q:
+    """A condition: the column holds one of the words of an enum."""
+    return models.Q(**{f"{field}__in": [str(value) for value in values]})

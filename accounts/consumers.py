@@ -1,0 +1,56 @@
+"""The browser's end of the team feed."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from accounts.access import team_for
+from accounts.live import group_of
+
+STRANGER = 4404
+
+
+class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """Authorise on connect, forward html, nothing else."""
+
+    async def connect(self) -> None:
+        try:
+            if not self._same_origin():
+                raise Http404
+            team = await database_sync_to_async(team_for)(self.scope["user"], self.scope["url_route"]["kwargs"]["team"])
+        except (Http404, PermissionDenied):
+            # Accepted first, so that the page learns the reason and stops asking.
+            await self.accept()
+            await self.close(code=STRANGER)
+            return
+        self.group = group_of(team.pk)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+
+    async def disconnect(self, code: int) -> None:
+        if group := getattr(self, "group", None):
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """A page has nothing to say; its ping keeps proxies from closing a quiet line."""
+        if text_data == "ping":
+            await self.send(text_data="pong")
+
+    async def feed_html(self, event: dict[str, Any]) -> None:
+        await self.send(text_data=event["html"])
+
+    async def feed_leave(self, event: dict[str, Any]) -> None:
+        if event["user_id"] == self.scope["user"].pk:
+            await self.close(code=STRANGER)
+
+    def _same_origin(self) -> bool:
+        # Cookies travel with a websocket from any site; only pages of this very host and port may listen.
+        headers = {name: value.decode("latin-1") for name, value in self.scope["headers"]}
+        origin = headers.get(b"origin")
+        return origin is None or urlsplit(origin).netloc == headers.get(b"host", "")

@@ -1,0 +1,31 @@
+"""What every page knows: the team it is about and the teams one can switch to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts.access import teams_of
+from accounts.models import Membership, Role, User
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """`memberships` of the viewer, and `membership`, `team`, `may_trade`, `may_own` of the page's own team."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return {"signup_open": settings.SIGNUP_OPEN}
+    memberships = list(teams_of(user))
+    match = request.resolver_match
+    code = match.kwargs.get("team") if match else None
+    current: Membership | None = next((each for each in memberships if each.team.code == code), None)
+    return {
+        "memberships": memberships,
+        "membership": current,
+        "team": current.team if current else None,
+        "may_trade": bool(current and current.may(Role.TRADER)),
+        "may_own": bool(current and current.may(Role.OWNER)),
+        "public_url": settings.PUBLIC_URL,
+        "simulator": settings.SIMULATOR,
+    }

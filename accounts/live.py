@@ -1,0 +1,117 @@
+"""The line to the browser. What is pushed is the page's own partial, rendered from the committed row.
+
+Rendering and sending happen on one background thread per process, off the path that money takes. Pushes with the
+same key that pile up while the thread is busy are rendered once, with the last state. A push that is lost (Redis away,
+process killed) costs freshness, never truth: pages reload their lists when they reconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.db import close_old_connections, transaction
+
+log = logging.getLogger(__name__)
+
+Render = Callable[[], str]
+# Long enough to fold created-submitted-accepted of one order into one rendering, too short for an eye.
+GATHER_SECONDS = 0.04
+
+
+def group_of(team_id: int) -> str:
+    """The Channels group that every open page of a team listens to."""
+    return f"team.{team_id}"
+
+
+def push_on_commit(team_id: int, key: str, render: Render) -> None:
+    """After the current transaction commits, render and send to the team; `key` names what is rendered."""
+    transaction.on_commit(lambda: _pusher().put(team_id, key, render))
+
+
+def disconnect_on_commit(team_id: int, user_id: int) -> None:
+    """After commit, close the open pages of somebody who has left the team."""
+    message = {"type": "feed.leave", "user_id": user_id}
+    transaction.on_commit(lambda: _pusher().send(team_id, message))
+
+
+def flush(timeout: float = 5.0) -> None:
+    """Wait until everything pushed so far by this process has been sent. For tests and for a clean stop."""
+    _pusher().flush(timeout)
+
+
+class Pusher:
+    """One thread with one event loop that renders and sends."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[int, str], Render | dict[str, Any]] = {}
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        threading.Thread(target=self._run, name="pusher", daemon=True).start()
+
+    def put(self, team_id: int, key: str, render: Render) -> None:
+        self._add((team_id, key), render)
+
+    def send(self, team_id: int, message: dict[str, Any]) -> None:
+        self._add((team_id, repr(sorted(message.items()))), message)
+
+    def flush(self, timeout: float) -> None:
+        self._idle.wait(timeout)
+
+    def _add(self, key: tuple[int, str], work: Render | dict[str, Any]) -> None:
+        with self._lock:
+            # Last in, last out: the newest state of a thing goes where its latest change belongs in time.
+            self._waiting.pop(key, None)
+            self._waiting[key] = work
+            self._idle.clear()
+            self._wake.set()
+
+    def _take(self) -> dict[tuple[int, str], Render | dict[str, Any]]:
+        with self._lock:
+            self._wake.clear()
+            work, self._waiting = self._waiting, {}
+            return work
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        pause = threading.Event()
+        while True:
+            self._wake.wait()
+            pause.wait(GATHER_SECONDS)
+            for (team_id, key), work in self._take().items():
+                self._send(loop, team_id, key, work)
+            close_old_connections()
+            with self._lock:
+                if not self._waiting:
+                    self._idle.set()
+
+    def _send(self, loop: asyncio.AbstractEventLoop, team_id: int, key: str, work: Render | dict[str, Any]) -> None:
+        try:
+            message = work if isinstance(work, dict) else {"type": "feed.html", "html": work()}
+            if message.get("html") == "":
+                return
+            loop.run_until_complete(get_channel_layer().group_send(group_of(team_id), message))
+        except Exception:
+            # The truth is in the database and pages reload it; a page that misses one push must not stop the others.
+            log.warning("Push of %s to team %s was lost", key, team_id, exc_info=True)
+
+
+_one: list[Pusher] = []
+_one_lock = threading.Lock()
+
+
+def _pusher() -> Pusher:
+    # A forked worker inherits the object but not its thread.
+    with _one_lock:
+        if not _one or _one[0].pid != os.getpid():
+            _one[:] = [Pusher()]
+        return _one[0]

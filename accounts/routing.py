@@ -1,0 +1,9 @@
+"""Websocket addresses of the browser."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from accounts.consumers import TeamFeed
+
+websocket_urlpatterns = [path("ws/teams/<uuid:team>/", TeamFeed.as_asgi())]

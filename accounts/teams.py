@@ -1,0 +1,114 @@
+"""The verbs of a team: found it, invite, join, change a role, leave."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts import audit, live
+from accounts.models import ApiToken, Invitation, Membership, Role, Team, User, hashed
+
+INVITATION_LIFE = timedelta(days=7)
+
+
+class TeamError(Exception):
+    """Refused; the message is a sentence for people."""
+
+
+@transaction.atomic
+def found_team(*, owner: User, name: str, now: datetime) -> Team:
+    """A new team with its owner in it."""
+    team = Team.objects.create(name=name, created_at=now)
+    Membership.objects.create(team=team, user=owner, role=Role.OWNER, joined_at=now)
+    audit.record(team=team, actor=owner, action="team.founded", subject=name, now=now)
+    return team
+
+
+@transaction.atomic
+def invite(*, team: Team, actor: User, role: Role, note: str, now: datetime) -> str:
+    """Make an invitation and return its token, which is shown once and stored only as a digest."""
+    token = secrets.token_urlsafe(24)
+    Invitation.objects.create(
+        team=team,
+        token_hash=hashed(token),
+        role=role,
+        note=note,
+        invited_by=actor,
+        created_at=now,
+        expires_at=now + INVITATION_LIFE,
+    )
+    audit.record(team=team, actor=actor, action="team.invited", subject=note or role, after={"role": role}, now=now)
+    return token
+
+
+def invitation(token: str, now: datetime) -> Invitation | None:
+    """The open invitation behind a token, or None when it was used, withdrawn or has expired."""
+    return (
+        Invitation.objects.select_related("team", "invited_by")
+        .filter(token_hash=hashed(token), accepted_at__isnull=True, expires_at__gt=now)
+        .first()
+    )
+
+
+@transaction.atomic
+def join(*, token: str, user: User, now: datetime) -> Team:
+    """Accept an invitation. Someone who is already in keeps the role they have."""
+    found = invitation(token, now)
+    if found is None:
+        raise TeamError("This invitation was already used or has expired. Ask the person who sent it for a new link.")
+    taken = Invitation.objects.filter(pk=found.pk, accepted_at__isnull=True).update(accepted_at=now, accepted_by=user)
+    if not taken:
+        raise TeamError("This invitation was already used. Ask the person who sent it for a new link.")
+    _, created = Membership.objects.get_or_create(
+        team=found.team, user=user, defaults={"role": found.role, "joined_at": now}
+    )
+    if created:
+        audit.record(
+            team=found.team, actor=user, action="team.joined", subject=user.email, after={"role": found.role}, now=now
+        )
+    return found.team
+
+
+@transaction.atomic
+def change_role(*, membership: Membership, role: Role, actor: User, now: datetime) -> None:
+    """Give a member another role. A team always keeps an owner."""
+    _keep_an_owner(membership, becomes=role)
+    before = membership.role
+    membership.role = role
+    membership.save(update_fields=["role"])
+    audit.record(
+        team=membership.team, actor=actor, action="team.role_changed", subject=membership.user.email,
+        before={"role": before}, after={"role": role}, now=now,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def remove(*, membership: Membership, actor: User, now: datetime) -> None:
+    """Take a member out (or leave): their tokens die and their open pages are disconnected."""
+    _keep_an_owner(membership, becomes=None)
+    team, user = membership.team, membership.user
+    ApiToken.objects.filter(team=team, user=user, revoked_at__isnull=True).update(revoked_at=now)
+    membership.delete()
+    audit.record(team=team, actor=actor, action="team.left", subject=user.email, now=now)
+    live.disconnect_on_commit(team.pk, user.pk)
+
+
+def _keep_an_owner(membership: Membership, becomes: Role | None) -> None:
+    # The lock makes two owners leaving at once see each other.
+    owners = Membership.objects.select_for_update().filter(team=membership.team, role=Role.OWNER)
+    others = [owner for owner in owners if owner.pk != membership.pk]
+    if membership.role == Role.OWNER and becomes != Role.OWNER and not others:
+        raise TeamError("This is the team's only owner. Make somebody else an owner first.")
+
+
+@transaction.atomic
+def issue_token(*, team: Team, user: User, name: str, now: datetime, secret: str | None = None) -> str:
+    """A new API token; the secret is returned once and never again."""
+    value = secret or ApiToken.new_secret()
+    ApiToken.objects.create(
+        team=team, user=user, name=name, prefix=value[:8], token_hash=hashed(value), scopes=["read"], created_at=now
+    )
+    audit.record(team=team, actor=user, action="token.issued", subject=name, now=now)
+    return value

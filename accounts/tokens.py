@@ -1,0 +1,62 @@
+"""API tokens at the door of the REST API, and one shape for every refusal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from accounts.models import ApiToken, Membership, User, hashed
+
+USED_EVERY = timedelta(minutes=1)
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Token hy_...`. The token belongs to one team; `request.auth` is the token."""
+
+    keyword = "Token"
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        words = request.headers.get("Authorization", "").split()
+        if not words or words[0].lower() != self.keyword.lower():
+            return None
+        if len(words) != 2:
+            raise AuthenticationFailed(
+                "The header must read 'Authorization: Token <your token>'.", code="invalid-token"
+            )
+        token = (
+            ApiToken.objects.select_related("user", "team")
+            .filter(token_hash=hashed(words[1]), revoked_at__isnull=True, user__is_active=True)
+            .first()
+        )
+        if token is None or not Membership.objects.filter(team=token.team, user=token.user).exists():
+            raise AuthenticationFailed(
+                "This token is unknown or was revoked. Make a new one on the team page.", code="invalid-token"
+            )
+        now = timezone.now()
+        if token.last_used_at is None or now - token.last_used_at > USED_EVERY:
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return self.keyword
+
+
+def explain(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Every refusal of the API as {code, message, field?}."""
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    codes = error.get_codes() if isinstance(error, APIException) else "not-found"
+    data = response.data
+    if isinstance(data, dict) and "detail" in data:
+        response.data = {"code": codes if isinstance(codes, str) else "invalid", "message": str(data["detail"])}
+    elif isinstance(data, dict):
+        response.data = {"code": "invalid", "message": "Some fields cannot be used as sent.", "fields": data}
+    return response

@@ -1,0 +1,162 @@
+"""Orders in the words of the trade: what may be asked for, and the life an order can have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+
+
+class TimeInForce(StrEnum):
+    DAY = "day"
+    GTC = "gtc"
+
+
+class AssetClass(StrEnum):
+    STOCK = "stock"
+    FUTURE = "future"
+    FOREX = "forex"
+
+
+class Role(StrEnum):
+    """What an order is for within its plan."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    TAKE_PROFIT = "take_profit"
+    STOP_LOSS = "stop_loss"
+
+
+class Release(StrEnum):
+    """When an order may leave."""
+
+    AT_ONCE = "at_once"
+    WITH_PARENT = "with_parent"
+    AFTER_PARENT_FILLS = "after_parent_fills"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """What is traded. `ticker` is ours ("BRK.B", "MNQZ2026", "EURUSD"); the broker's own id is looked up by the adapter."""
+
+    ticker: str
+    asset_class: AssetClass = AssetClass.STOCK
+
+    def __str__(self) -> str:
+        return self.ticker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """The broker's identity of an instrument."""
+
+    instrument: Instrument
+    conid: int
+    name: str = ""
+    exchange: str = ""
+    currency: str = "USD"
+    multiplier: Decimal = Decimal(1)
+    tick: Decimal = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """How an advisor's order is divided among the accounts of a group."""
+
+    group: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntent:
+    """An order we want, before it has an identity. Quantities are shares or contracts, above zero."""
+
+    role: Role
+    instrument: Instrument
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    outside_rth: bool = False
+    allocation: Allocation | None = None
+    release: Release = Release.AT_ONCE
+    then: tuple[OrderIntent, ...] = ()
+
+
+class OrderStatus(StrEnum):
+    """denied: we refused before sending. rejected: IBKR refused. submitted: sent, not yet acknowledged.
+
+    unknown: sent, the answer was lost, being reconciled. needs_attention: reconciliation could not tell; a person decides.
+    """
+
+    CREATED = "created"
+    DENIED = "denied"
+    SUBMITTED = "submitted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    NEEDS_ATTENTION = "needs_attention"
+    ACCEPTED = "accepted"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    PENDING_CANCEL = "pending_cancel"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+_S = OrderStatus
+_AT_THE_BROKER = frozenset(
+    {_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED}
+)
+_LATE_FILL = frozenset({_S.PARTIALLY_FILLED, _S.FILLED})
+
+# Every legal move. Postgres checks the same table (`order_event_is_a_legal_move` is generated from it).
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.CREATED: frozenset({_S.SUBMITTED, _S.DENIED, _S.EXPIRED, _S.CANCELED}),
+    # Back to created only when the request provably never left (the connection was refused).
+    _S.SUBMITTED: _AT_THE_BROKER | {_S.CREATED, _S.UNKNOWN, _S.NEEDS_ATTENTION},
+    _S.UNKNOWN: _AT_THE_BROKER | {_S.SUBMITTED, _S.NEEDS_ATTENTION},
+    _S.NEEDS_ATTENTION: _AT_THE_BROKER,
+    _S.ACCEPTED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
+    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
+    # A cancel can be refused, and a fill can overtake it.
+    _S.PENDING_CANCEL: frozenset({_S.CANCELED, _S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.REJECTED, _S.EXPIRED}),
+    # A late fill is a fact: the broker's word that an execution happened beats our belief that the order was over.
+    _S.CANCELED: _LATE_FILL,
+    _S.EXPIRED: _LATE_FILL,
+    _S.REJECTED: _LATE_FILL,
+    _S.DENIED: frozenset(),
+    _S.FILLED: frozenset(),
+}
+
+WAITING = frozenset({_S.CREATED})
+IN_FLIGHT = frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.NEEDS_ATTENTION})
+WORKING = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})
+OVER = frozenset({_S.DENIED, _S.REJECTED, _S.FILLED, _S.CANCELED, _S.EXPIRED})
+
+
+def can_move(old: OrderStatus, new: OrderStatus) -> bool:
+    """True when an order may go from `old` to `new`."""
+    return new in TRANSITIONS[old]

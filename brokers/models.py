@@ -1,0 +1,492 @@
+"""The brokerage account, and everything that is true at the broker. What must never be true, Postgres refuses."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.constraints import one_id_per_team, one_of, same_team
+from accounts.models import Team
+from brokers.domain.orders import (
+    TRANSITIONS,
+    AssetClass,
+    Instrument,
+    OrderStatus,
+    OrderType,
+    Release,
+    Role,
+    Side,
+    TimeInForce,
+)
+from brokers.domain.orders import Contract as ContractValue
+from brokers.domain.sessions import AuthMethod, Environment, Region, SessionStatus
+
+
+def choices(enum: Any) -> list[tuple[str, str]]:
+    """Choices of a domain enum, labelled by their words."""
+    return [(str(member), str(member).replace("_", " ").capitalize()) for member in enum]
+
+
+def word(enum: Any, **extra: Any) -> models.CharField[str, str]:
+    """A column that holds one word of a domain enum."""
+    return models.CharField(max_length=20, choices=choices(enum), **extra)
+
+
+def amount(**extra: Any) -> models.DecimalField[Any, Any]:
+    """A quantity or a price: eight decimals, exact."""
+    return models.DecimalField(max_digits=24, decimal_places=8, **extra)
+
+
+class Connection(models.Model):
+    """One IBKR user that works for us. IBKR allows one session per user; so do we, in the schema."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="connections")
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=80)
+    username = models.CharField(max_length=64)
+    environment = word(Environment)
+    auth_method = word(AuthMethod, default=AuthMethod.GATEWAY)
+    # Empty for a simulated connection: the simulator's address is a setting of this installation.
+    base_url = models.URLField(blank=True, max_length=300)
+    secrets = models.BinaryField(blank=True, default=b"")
+    region = word(Region, default=Region.NORTH_AMERICA)
+    enabled = models.BooleanField(default=True)
+    session_status = word(SessionStatus, default=SessionStatus.SIGNED_OUT)
+    session_reason = models.CharField(max_length=300, blank=True)
+    session_changed_at = models.DateTimeField(default=timezone.now)
+    last_kept_at = models.DateTimeField(null=True, blank=True)
+    # Set by people and by edges who need the accounts looked up; the stream clears it when it has found them.
+    wants_verify = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["username", "environment"],
+                condition=Q(enabled=True),
+                name="one_enabled_connection_per_username",
+            ),
+            models.CheckConstraint(
+                condition=one_of("environment", Environment), name="connection_environment_is_known"
+            ),
+            models.CheckConstraint(
+                condition=one_of("session_status", SessionStatus), name="connection_session_status_is_known"
+            ),
+            one_id_per_team("connection"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.username}, {self.environment})"
+
+    @property
+    def can_trade(self) -> bool:
+        return self.enabled and self.session_status == SessionStatus.ACTIVE
+
+
+class SessionEvent(models.Model):
+    """Append-only: what happened to a session, and the evidence."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="session_events")
+    status = word(SessionStatus)
+    reason = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["connection", "-at"], name="session_events_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.status} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class BrokerageAccount(models.Model):
+    """An IBKR account number under a connection, with our live book of it."""
+
+    class Kind(models.TextChoices):
+        INDIVIDUAL = "individual", "Individual"
+        ADVISOR = "advisor", "Advisor"
+
+    class Margin(models.TextChoices):
+        CASH = "cash", "Cash"
+        MARGIN = "margin", "Margin"
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="accounts")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accounts", db_constraint=False)
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account_id = models.CharField(max_length=32)
+    title = models.CharField(max_length=120, blank=True)
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.INDIVIDUAL)
+    margin = models.CharField(max_length=8, choices=Margin.choices, default=Margin.MARGIN)
+    currency = models.CharField(max_length=3, default="USD")
+    is_paper = models.BooleanField(default=True)
+    equity = amount(null=True, blank=True)
+    cash = amount(null=True, blank=True)
+    buying_power = amount(null=True, blank=True)
+    unrealized_pnl = amount(null=True, blank=True)
+    realized_pnl = amount(null=True, blank=True)
+    # Our book of positions and money is the broker's word as of this moment; older than a minute and a half it is stale.
+    book_as_of = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "account_id"], name="one_account_per_connection_and_number"),
+            one_id_per_team("account"),
+            same_team("connection", "account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.account_id
+
+
+class EquityPoint(models.Model):
+    """The account's value at a moment, kept for the curve."""
+
+    account = models.ForeignKey(BrokerageAccount, on_delete=models.CASCADE, related_name="equity_points")
+    at = models.DateTimeField()
+    equity = amount()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "at"], name="one_equity_point_per_account_and_moment")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.equity} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class ContractLookup(models.Model):
+    """A broker's identity of an instrument: asked once, remembered. The row is also the queue of questions.
+
+    `simulated` apart, since the simulator numbers some contracts in its own way.
+    """
+
+    class Status(models.TextChoices):
+        WANTED = "wanted", "Wanted"
+        FOUND = "found", "Found"
+        UNKNOWN = "unknown", "Unknown"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="contract_lookups")
+    ticker = models.CharField(max_length=40)
+    asset_class = word(AssetClass)
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.WANTED)
+    reason = models.CharField(max_length=300, blank=True)
+    conid = models.BigIntegerField(null=True, blank=True)
+    name = models.CharField(max_length=120, blank=True)
+    exchange = models.CharField(max_length=40, blank=True)
+    currency = models.CharField(max_length=3, default="USD")
+    multiplier = amount(default=Decimal(1))
+    tick = amount(default=Decimal("0.01"))
+    asked_at = models.DateTimeField(default=timezone.now)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    bid = amount(null=True, blank=True)
+    ask = amount(null=True, blank=True)
+    last = amount(null=True, blank=True)
+    quote_as_of = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "asset_class", "ticker"], name="one_contract_per_connection_and_instrument"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="found") | Q(conid__isnull=False), name="found_contract_has_a_conid"
+            ),
+        ]
+        indexes = [models.Index(fields=["connection"], condition=Q(status="wanted"), name="contracts_wanted")]
+
+    def __str__(self) -> str:
+        return f"{self.ticker} = {self.conid}"
+
+    def value(self) -> ContractValue:
+        """The domain value of a found contract."""
+        assert self.conid is not None
+        return ContractValue(
+            instrument=Instrument(ticker=self.ticker, asset_class=AssetClass(self.asset_class)),
+            conid=self.conid,
+            name=self.name,
+            exchange=self.exchange,
+            currency=self.currency,
+            multiplier=self.multiplier,
+            tick=self.tick,
+        )
+
+
+class Position(models.Model):
+    """A copy of the broker's truth: replaced, never computed."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="positions")
+    account = models.ForeignKey(
+        BrokerageAccount, on_delete=models.CASCADE, related_name="positions", db_constraint=False
+    )
+    conid = models.BigIntegerField()
+    ticker = models.CharField(max_length=40)
+    asset_class = word(AssetClass)
+    quantity = amount()
+    average_cost = amount()
+    market_price = amount(null=True, blank=True)
+    unrealized_pnl = amount(null=True, blank=True)
+    currency = models.CharField(max_length=3, default="USD")
+    as_of = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "conid"], name="one_position_per_account_and_contract"),
+            models.CheckConstraint(condition=~Q(quantity=0), name="position_is_never_zero"),
+            same_team("account", "position"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():f} {self.ticker}"
+
+
+class Ticket(models.Model):
+    """The orders of one decision, worked together and in sequence. The unworked ticket is the queue."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="tickets")
+    account = models.ForeignKey(BrokerageAccount, on_delete=models.PROTECT, related_name="tickets", db_constraint=False)
+    # Copied from the account, so that a lane finds its tickets by one index.
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="tickets", db_constraint=False)
+    key = models.UUIDField(unique=True)
+    cancels = models.JSONField(default=list)
+    queued_at = models.DateTimeField(default=timezone.now)
+    worked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [one_id_per_team("ticket"), same_team("account", "ticket"), same_team("connection", "ticket")]
+        indexes = [
+            models.Index(fields=["connection", "id"], condition=Q(worked_at__isnull=True), name="tickets_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"ticket {self.key}"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def move(
+        self, order: Order, to: OrderStatus, *, now: datetime | None = None, cause: str = "", **changes: Any
+    ) -> bool:
+        """Move an order and write its event, in one transaction; False when someone else got there first.
+
+        Compare-and-set on the status the caller saw. `cause` is the evidence for people; `changes` are further columns.
+        On success `order` carries the new values.
+        """
+        moment = now or timezone.now()
+        old = OrderStatus(order.status)
+        values = {"status": str(to), "changed_at": moment, **changes}
+        with transaction.atomic():
+            if not self.filter(pk=order.pk, status=str(old)).update(**values):
+                return False
+            OrderEvent.objects.create(order_id=order.pk, old=str(old), new=str(to), cause=cause[:300], at=moment)
+        for field, value in values.items():
+            setattr(order, field, value)
+        return True
+
+
+class Order(models.Model):
+    """One order at the broker, with our reference. `reference` is sent as IBKR's cOID and never reused."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="orders")
+    ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
+    account = models.ForeignKey(BrokerageAccount, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    reference = models.CharField(max_length=64, unique=True)
+    role = word(Role)
+    release = word(Release, default=Release.AT_ONCE)
+    ticker = models.CharField(max_length=40)
+    asset_class = word(AssetClass)
+    conid = models.BigIntegerField()
+    currency = models.CharField(max_length=3, default="USD")
+    multiplier = amount(default=Decimal(1))
+    side = word(Side)
+    type = word(OrderType)
+    time_in_force = word(TimeInForce, default=TimeInForce.DAY)
+    quantity = amount()
+    limit_price = amount(null=True, blank=True)
+    stop_price = amount(null=True, blank=True)
+    outside_rth = models.BooleanField(default=False)
+    fa_group = models.CharField(max_length=64, blank=True)
+    fa_method = models.CharField(max_length=32, blank=True)
+    signal_price = amount(null=True, blank=True)
+    estimated_fee = amount(null=True, blank=True)
+    status = word(OrderStatus, default=OrderStatus.CREATED)
+    filled_quantity = amount(default=Decimal(0))
+    average_price = amount(null=True, blank=True)
+    broker_order_id = models.CharField(max_length=32, blank=True)
+    reason = models.CharField(max_length=400, blank=True)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    filled_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+    # When reconciliation last asked the broker about an order whose answer was lost, and what it has seen so far.
+    checked_at = models.DateTimeField(null=True, blank=True)
+    absences = models.PositiveSmallIntegerField(default=0)
+
+    objects: ClassVar[Any] = OrderQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            one_id_per_team("order"),
+            same_team("ticket", "order"),
+            same_team("account", "order"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(filled_quantity__gte=0) & Q(filled_quantity__lte=F("quantity")),
+                name="order_never_overfilled",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type__in=["limit", "stop_limit"]) | Q(limit_price__isnull=False),
+                name="order_limit_price_when_limit",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type__in=["stop", "stop_limit"]) | Q(stop_price__isnull=False),
+                name="order_stop_price_when_stop",
+            ),
+            models.CheckConstraint(
+                condition=Q(fa_group="", fa_method="") | (~Q(fa_group="") & ~Q(fa_method="")),
+                name="order_allocation_has_group_and_method_or_neither",
+            ),
+            models.CheckConstraint(
+                condition=Q(release="at_once") | Q(parent__isnull=False), name="order_that_waits_for_a_parent_has_one"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="filled") | Q(filled_quantity=F("quantity")), name="filled_order_is_filled_whole"
+            ),
+            models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
+            models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
+            models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),
+        ]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="orders_newest_first"),
+            models.Index(
+                fields=["account", "conid"],
+                condition=Q(
+                    status__in=[
+                        "created",
+                        "submitted",
+                        "unknown",
+                        "needs_attention",
+                        "accepted",
+                        "partially_filled",
+                        "pending_cancel",
+                    ]
+                ),
+                name="orders_that_may_still_fill",
+            ),
+            models.Index(fields=["account", "broker_order_id"], name="orders_by_broker_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity.normalize():f} {self.ticker} ({self.status})"
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled_quantity
+
+    @property
+    def instrument(self) -> Instrument:
+        return Instrument(ticker=self.ticker, asset_class=AssetClass(self.asset_class))
+
+
+def _legal_moves() -> Q:
+    condition = Q(old="", new=str(OrderStatus.CREATED))
+    for old, targets in TRANSITIONS.items():
+        if targets:
+            condition |= Q(old=str(old), new__in=sorted(str(new) for new in targets))
+    return condition
+
+
+class OrderEvent(models.Model):
+    """Append-only: each move of an order. Postgres refuses a move that the table of TRANSITIONS does not name."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
+    old = models.CharField(max_length=20, blank=True)
+    new = models.CharField(max_length=20)
+    cause = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=_legal_moves(), name="order_event_is_a_legal_move")]
+        indexes = [models.Index(fields=["order", "id"], name="order_events_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.old or '-'} -> {self.new}"
+
+
+class SubmissionAttempt(models.Model):
+    """One write to the broker: written before the wire, completed after it."""
+
+    class Kind(models.TextChoices):
+        POST = "post", "Order"
+        REPLY = "reply", "Reply"
+        MODIFY = "modify", "Change"
+        CANCEL = "cancel", "Cancel"
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="attempts")
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    request_hash = models.CharField(max_length=64)
+    request = models.JSONField(default=dict)
+    sent_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=24, blank=True)
+    answer = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome="", answered_at__isnull=True) | (~Q(outcome="") & Q(answered_at__isnull=False)),
+                name="attempt_has_an_outcome_once_answered",
+            ),
+        ]
+        indexes = [models.Index(fields=["order", "id"], name="attempts_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of order {self.order_id}: {self.outcome or 'no answer yet'}"
+
+
+class Execution(models.Model):
+    """One fill, as reported by the broker. A fill counts once."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="executions")
+    account = models.ForeignKey(
+        BrokerageAccount, on_delete=models.PROTECT, related_name="executions", db_constraint=False
+    )
+    # Null for a fill of an order that is not ours (placed by hand, or by another system).
+    order = models.ForeignKey(
+        Order, null=True, blank=True, on_delete=models.PROTECT, related_name="executions", db_constraint=False
+    )
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # IBKR's id without its revision suffix; a correction replaces the row's values, never adds a second fill.
+    broker_execution_id = models.CharField(max_length=64)
+    revision = models.PositiveSmallIntegerField(default=1)
+    conid = models.BigIntegerField()
+    ticker = models.CharField(max_length=40)
+    side = word(Side)
+    quantity = amount()
+    price = amount()
+    fee = amount(null=True, blank=True)
+    currency = models.CharField(max_length=3, default="USD")
+    exchange = models.CharField(max_length=32, blank=True)
+    executed_at = models.DateTimeField()
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "broker_execution_id"], name="a_fill_counts_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="execution_quantity_positive"),
+            models.CheckConstraint(condition=one_of("side", Side), name="execution_side_is_known"),
+            same_team("account", "execution"),
+            same_team("order", "execution"),
+        ]
+        indexes = [models.Index(fields=["team", "-id"], name="executions_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity.normalize():f} {self.ticker} at {self.price.normalize():f}"

@@ -1,0 +1,246 @@
+"""The window in the wall: what we need from a broker, and the four ways it can fail.
+
+An error is named by what its caller does next. A lost answer to `submit` is none of them: that is the outcome
+`Ambiguous`, and only reconciliation may find out what became of the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, Side
+from brokers.domain.sessions import AuthStatus
+from brokers.domain.snapshot import Quote
+
+
+class BrokerError(Exception):
+    """Base of the four errors; `str(error)` is a sentence for people."""
+
+
+class BrokerUnavailable(BrokerError):
+    """Nobody answered, or the broker asked us to wait: try again later. `retry_after` in seconds when known."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class SessionLost(BrokerError):
+    """The brokerage session is gone: sign in again, then try again."""
+
+
+class OrderRefused(BrokerError):
+    """Final: tell the trader. `code` is stable, the message is a sentence."""
+
+    def __init__(self, reason: str, code: str = "order-refused") -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class LoginRefused(BrokerError):
+    """Final: tell the owner of the connection. `help_page` names the page that explains the way out."""
+
+    def __init__(self, reason: str, help_page: str = "") -> None:
+        super().__init__(reason)
+        self.help_page = help_page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    account_id: str
+    is_paper: bool
+    is_advisor: bool = False
+    currency: str = "USD"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSummary:
+    """Money in `currency`; None where the broker does not say."""
+
+    net_liquidation: Decimal | None
+    cash: Decimal | None
+    buying_power: Decimal | None
+    unrealized_pnl: Decimal | None = None
+    realized_pnl: Decimal | None = None
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionFacts:
+    account_id: str
+    conid: int
+    ticker: str
+    asset_class: str
+    quantity: Decimal
+    average_cost: Decimal
+    market_price: Decimal | None = None
+    unrealized_pnl: Decimal | None = None
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """One order as the broker shows it. A field is None when this message did not carry it (websocket deltas)."""
+
+    account_id: str
+    broker_order_id: str
+    reference: str | None = None
+    parent_broker_order_id: str | None = None
+    status: OrderStatus | None = None
+    filled_quantity: Decimal | None = None
+    remaining_quantity: Decimal | None = None
+    average_price: Decimal | None = None
+    conid: int | None = None
+    side: Side | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionFacts:
+    """One fill. `execution_id` ends in a revision (".01"); the highest revision wins."""
+
+    account_id: str
+    execution_id: str
+    reference: str | None
+    broker_order_id: str | None
+    conid: int
+    ticker: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal | None
+    currency: str
+    exchange: str
+    executed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One order of a submission: what we want, our reference (IBKR's cOID) and the contract it is in."""
+
+    intent: OrderIntent
+    reference: str
+    contract: Contract
+    parent_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    reference: str | None
+    broker_order_id: str
+    status: OrderStatus
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    acks: tuple[Ack, ...]
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """IBKR asks before it places the order; nothing is placed until `reply` says yes."""
+
+    question_id: str
+    message_ids: tuple[str, ...]
+    text: str
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """IBKR said no: nothing was placed."""
+
+    reason: str
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartlyAccepted:
+    """Some legs are live, some failed: the position may be unprotected."""
+
+    acks: tuple[Ack, ...]
+    failures: tuple[Ack, ...]
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyRegistered:
+    """IBKR has seen this reference before: an earlier request did arrive. Reconcile and adopt it."""
+
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """Provably nothing reached the broker (connection refused, session missing, told to wait)."""
+
+    reason: str
+    session_lost: bool = False
+    retry_after: float | None = None
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """The request may or may not have arrived. Never send it again; reconcile by reference."""
+
+    reason: str
+    raw: Any = None
+
+
+SubmissionOutcome = Accepted | Question | Refused | PartlyAccepted | AlreadyRegistered | NotSent | Ambiguous
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersReply:
+    """`complete` is False for IBKR's first, lying read of a session: it means "ask again", never "no orders"."""
+
+    orders: list[OrderFacts]
+    complete: bool
+
+
+class Brokerage(Protocol):
+    """One signed-in IBKR user. Reads raise the four errors above; `submit` and `reply` answer with an outcome.
+
+    Reads may be retried by the caller; writes are tried once by the adapter and never repeated by it.
+    """
+
+    async def session(self) -> AuthStatus: ...
+    async def open_session(self) -> AuthStatus: ...
+    async def tickle(self) -> AuthStatus: ...
+    async def accounts(self) -> list[AccountFacts]: ...
+    async def contract(self, instrument: Instrument) -> Contract: ...
+    async def quote(self, contract: Contract) -> Quote | None: ...
+    async def summary(self, account_id: str) -> AccountSummary: ...
+    async def submit(self, account_id: str, legs: Sequence[Leg]) -> SubmissionOutcome: ...
+    async def reply(self, question: Question, *, confirmed: bool) -> SubmissionOutcome: ...
+    async def cancel(self, account_id: str, broker_order_id: str) -> None: ...
+    async def orders(self, account_id: str) -> OrdersReply: ...
+    async def executions(self, account_id: str, *, days: int = 2) -> list[ExecutionFacts]: ...
+    async def positions(self, account_id: str) -> list[PositionFacts]: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEvent:
+    """One message of the broker's stream, translated. Exactly one of the parts is filled."""
+
+    auth: AuthStatus | None = None
+    orders: tuple[OrderFacts, ...] = ()
+    executions: tuple[ExecutionFacts, ...] = ()
+    profit: dict[str, AccountSummary] = field(default_factory=dict)
+    heartbeat: bool = False
+
+
+class Feed(Protocol):
+    """The broker's live stream for one login; iterating ends when the socket closes."""
+
+    def events(self) -> AsyncIterator[FeedEvent]: ...
+    async def close(self) -> None: ...

@@ -1,0 +1,45 @@
+"""Where requests come in: webhooks by the short way, browser sockets to Channels, the rest to Django."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from django.core.asgi import get_asgi_application
+
+django = get_asgi_application()
+
+from accounts.routing import websocket_urlpatterns
+from strategies.door import Door
+
+door = Door()
+sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """One ASGI application, dispatched by protocol and path."""
+    if scope["type"] == "http":
+        if scope["path"].startswith(Door.prefix):
+            await door(scope, receive, send)
+        else:
+            await django(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await sockets(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await door.open()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await door.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,60 @@
+"""Typed readers of environment variables that fail loudly, in one sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+
+
+class SettingError(Exception):
+    """A setting is missing or cannot be read; the message says which and what to do."""
+
+
+def text(name: str, default: str | None = None, *, environ: Mapping[str, str] = os.environ) -> str:
+    """The variable's text; `NAME_FILE` names a file to read instead, for secrets mounted as files."""
+    if path := environ.get(f"{name}_FILE"):
+        try:
+            with open(path, encoding="utf-8") as file:
+                return file.read().strip()
+        except OSError as error:
+            raise SettingError(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+    value = environ.get(name, "").strip()
+    if value:
+        return value
+    if default is None:
+        raise SettingError(f"{name} is not set. Set it in the environment; docs/operations.md lists every variable.")
+    return default
+
+
+def flag(name: str, default: bool, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """A yes/no variable."""
+    value = environ.get(name, "").strip().lower()
+    if not value:
+        return default
+    if value in TRUE_WORDS:
+        return True
+    if value in FALSE_WORDS:
+        return False
+    raise SettingError(f"{name} is {value!r}. Use 'on' or 'off'.")
+
+
+def number(name: str, default: int, *, low: int = 0, high: int = 2**31, environ: Mapping[str, str] = os.environ) -> int:
+    """A whole number within bounds."""
+    value = environ.get(name, "").strip()
+    if not value:
+        return default
+    try:
+        result = int(value)
+    except ValueError:
+        raise SettingError(f"{name} is {value!r}. Use a whole number from {low} to {high}.") from None
+    if not low <= result <= high:
+        raise SettingError(f"{name} is {value!r}. Use a whole number from {low} to {high}.")
+    return result
+
+
+def words(name: str, default: str = "", *, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A comma separated list, empty entries dropped."""
+    return [word.strip() for word in text(name, default, environ=environ).split(",") if word.strip()]

@@ -1,0 +1,266 @@
+"""One file, everything from the environment. Without DATABASE_URL and REDIS_URL, Halyard brings servers of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
+
+from config import embedded, env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA = embedded.data_folder(os.environ)
+_urls = embedded.resolve(os.environ)
+DATABASE_URL, REDIS_URL = _urls.database, _urls.redis
+# An installation that brings its own database is somebody's own machine: it may make its own secrets and show a demo.
+SELF_CONTAINED = DATABASE_URL == embedded.urls(DATA).database or env.flag("HALYARD_SELF_CONTAINED", False)
+_own_secrets = embedded.secrets(DATA) if SELF_CONTAINED else {}
+
+
+def _secret(name: str) -> str:
+    return env.text(name, _own_secrets.get(name))
+
+
+DEBUG = env.flag("HALYARD_DEBUG", False)
+SECRET_KEY = _secret("SECRET_KEY")
+# Newest first. Webhook passwords are HMACs under these; secrets at rest are encrypted under those.
+SERVER_KEYS = [key.strip() for key in _secret("HALYARD_SERVER_KEYS").split(",") if key.strip()]
+ENCRYPTION_KEYS = [key.strip() for key in _secret("HALYARD_ENCRYPTION_KEYS").split(",") if key.strip()]
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.number("PORT", 8000, low=1, high=65535)
+PUBLIC_URL = env.text(
+    "HALYARD_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}"
+)  # noqa: S104
+_public = urlsplit(PUBLIC_URL)
+HTTPS = _public.scheme == "https"
+ALLOWED_HOSTS = env.words("HALYARD_ALLOWED_HOSTS", "*" if SELF_CONTAINED else _public.hostname or "")
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+# Addresses or networks of reverse proxies whose X-Forwarded-For we believe.
+TRUSTED_PROXIES = env.words("HALYARD_TRUSTED_PROXIES")
+
+# The simulated IBKR: shown where a person tries the product, off in production unless asked for.
+SIMULATOR = env.flag("HALYARD_SIMULATOR", SELF_CONTAINED)
+GATEWAY_URL = env.text("HALYARD_GATEWAY_URL", embedded.gateway_url(DATA))
+SIGNUP_OPEN = env.flag("HALYARD_SIGNUP", True)
+# A user's own gateway may sit on a private address only where the operator is that user.
+TRUST_PRIVATE_GATEWAYS = env.flag("HALYARD_TRUST_PRIVATE_GATEWAYS", SELF_CONTAINED)
+
+INSTALLED_APPS = [
+    "config.apps.CompositionConfig",
+    "accounts",
+    "brokers",
+    "brokers.simulator",
+    "strategies",
+    "channels",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.middleware.ViewersTimeZone",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "accounts.context.page",
+            ],
+            "builtins": ["django.contrib.humanize.templatetags.humanize", "accounts.templatetags.ui"],
+        },
+    }
+]
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Django's settings for a libpq URL; psycopg itself does the reading."""
+    parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    settings: dict[str, Any] = {name: parts.pop(part, "") for name, part in known.items()}
+    # A pool per process: ASGI serves pages from many threads, and one connection each would outgrow the server.
+    pool = {"min_size": 1, "max_size": env.number("HALYARD_DATABASE_POOL", 12, low=1, high=200), "timeout": 10}
+    return {**settings, "ENGINE": "django.db.backends.postgresql", "OPTIONS": {**parts, "pool": pool}}
+
+
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CHANNEL_LAYERS = {
+    "default": {
+        # The pub/sub layer: the list-based one collapses at a thousand groups.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "halyard"},
+    }
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+CELERY = {
+    "broker_url": _urls.broker,
+    "task_ignore_result": True,
+    "task_acks_late": True,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "worker_prefetch_multiplier": 1,
+    "worker_send_task_events": False,
+    "worker_hijack_root_logger": False,
+    # Redis may be away when a process starts or while it runs; the rows wait, and so do we.
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_transport_options": {
+        "visibility_timeout": 3600,
+        "socket_keepalive": not REDIS_URL.startswith("unix"),
+        "retry_on_timeout": True,
+    },
+    "timezone": "UTC",
+    "task_default_queue": "housekeeping",
+}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = env.text("HALYARD_EMAIL_VERIFICATION", "optional")
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
+
+
+def _email(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "console":
+        globals()["EMAIL_BACKEND"] = "django.core.mail.backends.console.EmailBackend"
+        return
+    if parts.scheme not in {"smtp", "smtps", "smtp+tls"}:
+        raise env.SettingError(
+            f"EMAIL_URL starts with {parts.scheme!r}. Use console:, smtp://, smtp+tls:// or smtps://."
+        )
+    globals().update(
+        EMAIL_HOST=parts.hostname or "localhost",
+        EMAIL_PORT=parts.port or {"smtp": 25, "smtps": 465, "smtp+tls": 587}[parts.scheme],
+        EMAIL_HOST_USER=unquote(parts.username or ""),
+        EMAIL_HOST_PASSWORD=unquote(parts.password or ""),
+        EMAIL_USE_SSL=parts.scheme == "smtps",
+        EMAIL_USE_TLS=parts.scheme == "smtp+tls",
+    )
+
+
+_email(env.text("EMAIL_URL", "console:"))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Halyard <halyard@{_public.hostname}>")
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Files are found where they lie and cached by content: no collect step between a change and the browser.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# Two installations on one machine differ by port only, and cookies ignore ports.
+SESSION_COOKIE_NAME = f"halyard_session_{PORT}"
+CSRF_COOKIE_NAME = f"halyard_csrf_{PORT}"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": env.text("HALYARD_API_RATE", "600/min")},
+    "UNAUTHENTICATED_USER": None,
+    "EXCEPTION_HANDLER": "accounts.tokens.explain",
+}
+SPECTACULAR_SETTINGS = {"TITLE": "Halyard API", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+
+LOG_LEVEL = env.text("HALYARD_LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s  %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        name: {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False}
+        for name in ("accounts", "brokers", "strategies", "config")
+    },
+}
+
+# How long our own copy of the broker's book counts as the present, and how often the sweep looks for lost nudges.
+BOOK_FRESH_SECONDS = env.number("HALYARD_BOOK_FRESH_SECONDS", 90, low=1)
+KEEP_SECONDS = env.number("HALYARD_KEEP_SECONDS", 55, low=1)
+SWEEP_SECONDS = env.number("HALYARD_SWEEP_SECONDS", 2, low=1)
+WORK_SHARDS = env.number("HALYARD_WORK_SHARDS", 1, low=1, high=64)
+WEBHOOK_BODY_LIMIT = 64 * 1024
+WEBHOOK_BODY_SECONDS = env.number("HALYARD_WEBHOOK_BODY_SECONDS", 8, low=1)
+WEBHOOK_PER_MINUTE = env.number("HALYARD_WEBHOOK_PER_MINUTE", 0)
