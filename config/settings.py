@@ -16,7 +16,7 @@ DATA = embedded.data_folder(os.environ)
 _urls = embedded.resolve(os.environ)
 DATABASE_URL, REDIS_URL = _urls.database, _urls.redis
 # An installation that brings its own database is somebody's own machine: it may make its own secrets and show a demo.
-SELF_CONTAINED = DATABASE_URL == embedded.urls(DATA).database or env.flag("HALYARD_SELF_CONTAINED", False)
+SELF_CONTAINED = embedded.urls(DATA).database == DATABASE_URL or env.flag("HALYARD_SELF_CONTAINED", False)
 _own_secrets = embedded.secrets(DATA) if SELF_CONTAINED else {}
 
 
@@ -34,7 +34,7 @@ HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, low=1, high=65535)
 PUBLIC_URL = env.text(
     "HALYARD_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}"
-)  # noqa: S104
+)
 _public = urlsplit(PUBLIC_URL)
 HTTPS = _public.scheme == "https"
 ALLOWED_HOSTS = env.words("HALYARD_ALLOWED_HOSTS", "*" if SELF_CONTAINED else _public.hostname or "")

@@ -1,0 +1,207 @@
+"""Connections: make one, find its accounts, switch it on and off."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+import socket
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from accounts import audit
+from accounts.models import Team, User
+from brokers import live
+from brokers.domain.sessions import AuthMethod, Environment, Login, Region, SessionStatus
+from brokers.models import BrokerageAccount, Connection
+from brokers.models import SessionEvent as Event
+from brokers.ports import AccountFacts
+
+CHANNEL = "halyard_connections"
+USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class ConnectionRefused(ValueError):
+    """The connection cannot be made; the message is a sentence, `code` is stable."""
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@transaction.atomic
+def connect(
+    *,
+    team: Team,
+    actor: User | None,
+    name: str,
+    username: str,
+    environment: Environment,
+    base_url: str = "",
+    region: Region = Region.NORTH_AMERICA,
+    now: datetime,
+) -> Connection:
+    """A new connection. Its accounts are found in the background, by whoever keeps its session."""
+    if environment is Environment.SIMULATED:
+        if not settings.SIMULATOR:
+            raise ConnectionRefused(
+                "This installation has no simulated broker. Connect a paper account.", "no-simulator"
+            )
+        username = username or f"sim-{secrets.token_hex(5)}"
+        base_url = ""
+    if not USERNAME.fullmatch(username):
+        raise ConnectionRefused(
+            "An IBKR user name has letters, digits, dots, dashes and underscores only. Check it in Client Portal.",
+            "invalid-username",
+        )
+    if environment is not Environment.SIMULATED:
+        check_address(base_url)
+    try:
+        with transaction.atomic():
+            made = Connection.objects.create(
+                team=team, name=name, username=username, environment=environment, auth_method=AuthMethod.GATEWAY,
+                base_url=base_url, region=region, session_changed_at=now, created_at=now,
+            )  # fmt: skip
+    except IntegrityError as error:
+        # Which team holds it stays unsaid: tenants never learn of each other.
+        raise ConnectionRefused(
+            "This IBKR user is already connected. IBKR allows one session per user: give this connection a user of its own.",
+            "username-taken",
+        ) from error
+    audit.record(team=team, actor=actor, action="connection.made", subject=f"{username} ({environment})", now=now)
+    wake()
+    return made
+
+
+def check_address(url: str) -> None:
+    """Refuse a gateway address the server must not be sent to: it is fetched from inside our network."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+        raise ConnectionRefused(
+            "The gateway's address must look like https://host:5000/v1/api, without a user name in it.",
+            "invalid-address",
+        )
+    if settings.TRUST_PRIVATE_GATEWAYS:
+        return
+    if parts.scheme != "https":
+        raise ConnectionRefused("The gateway's address must start with https://.", "address-not-encrypted")
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)}
+    except OSError as error:
+        raise ConnectionRefused(
+            f"No address is known for {parts.hostname}. Check the spelling.", "unknown-host"
+        ) from error
+    if any(not ipaddress.ip_address(str(address).split("%")[0]).is_global for address in found):
+        raise ConnectionRefused(
+            "This address lies in a private network. Halyard reaches gateways on public addresses only, "
+            "unless its operator sets HALYARD_TRUST_PRIVATE_GATEWAYS.",
+            "private-address",
+        )
+
+
+@transaction.atomic
+def disable(*, connection: Connection, actor: User | None, now: datetime) -> None:
+    """Stop using the connection. Waiting orders stay waiting until they expire; nothing new is sent."""
+    Connection.objects.filter(pk=connection.pk).update(enabled=False)
+    connection.enabled = False
+    session_is(connection, SessionStatus.SIGNED_OUT, "This connection is switched off.", now=now)
+    audit.record(team=connection.team, actor=actor, action="connection.disabled", subject=connection.username, now=now)
+    wake()
+
+
+@transaction.atomic
+def enable(*, connection: Connection, actor: User | None, now: datetime) -> None:
+    """Use the connection again."""
+    try:
+        with transaction.atomic():
+            Connection.objects.filter(pk=connection.pk).update(enabled=True, wants_verify=True)
+    except IntegrityError as error:
+        raise ConnectionRefused(
+            "This IBKR user is meanwhile connected elsewhere. Switch that connection off first.", "username-taken"
+        ) from error
+    connection.enabled = True
+    audit.record(team=connection.team, actor=actor, action="connection.enabled", subject=connection.username, now=now)
+    wake()
+
+
+@transaction.atomic
+def verify(*, connection: Connection, actor: User | None, now: datetime) -> None:
+    """Ask for the accounts and the session again; the answer arrives on the page."""
+    Connection.objects.filter(pk=connection.pk).update(wants_verify=True, last_kept_at=None)
+    wake()
+
+
+def wake() -> None:
+    """Tell the stream process, after commit, that connections have changed. A lost notice costs seconds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+
+
+def login_of(made: Connection) -> Login:
+    """The value that signs in as this connection's user."""
+    base_url = made.base_url or f"{settings.GATEWAY_URL}/u/{made.username}/v1/api"
+    return Login(
+        username=made.username,
+        environment=Environment(made.environment),
+        auth_method=AuthMethod(made.auth_method),
+        base_url=base_url,
+        region=Region(made.region),
+    )
+
+
+@transaction.atomic
+def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now: datetime) -> list[BrokerageAccount]:
+    """Keep the accounts the broker shows under this user. An account that has gone stays, with its history."""
+    if any(fact.is_paper is (connection.environment == Environment.LIVE) for fact in facts):
+        wrong = "paper" if connection.environment == Environment.LIVE else "live"
+        session_is(
+            connection, SessionStatus.REFUSED,
+            f"This user's account is a {wrong} account, and the connection is marked {connection.environment}. "
+            f"Make a {wrong} connection for it.",
+            now=now,
+        )  # fmt: skip
+        return []
+    accounts = []
+    for fact in facts:
+        account, _ = BrokerageAccount.objects.update_or_create(
+            connection=connection,
+            account_id=fact.account_id,
+            defaults={
+                "team_id": connection.team_id,
+                "title": fact.title,
+                "kind": BrokerageAccount.Kind.ADVISOR if fact.is_advisor else BrokerageAccount.Kind.INDIVIDUAL,
+                "currency": fact.currency,
+                "is_paper": fact.is_paper,
+            },
+        )
+        accounts.append(account)
+    Connection.objects.filter(pk=connection.pk).update(wants_verify=False)
+    return accounts
+
+
+def session_is(
+    connection: Connection,
+    status: SessionStatus,
+    reason: str,
+    *,
+    now: datetime,
+    evidence: dict[str, object] | None = None,
+) -> bool:
+    """Write the session's state; True when it changed. A change is an event with its evidence, and a new badge."""
+    with transaction.atomic():
+        changed = (
+            Connection.objects.filter(pk=connection.pk)
+            .exclude(session_status=status, session_reason=reason[:300])
+            .update(session_status=status, session_reason=reason[:300], session_changed_at=now)
+        )
+        if changed:
+            Event.objects.create(
+                connection=connection, status=status, reason=reason[:300], evidence=evidence or {}, at=now
+            )
+            live.session_changed(connection)
+    connection.session_status, connection.session_reason = status, reason[:300]
+    return bool(changed)

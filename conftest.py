@@ -1,0 +1,41 @@
+"""Alice owns a team, Bob views it, Charlie is a stranger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from accounts import teams
+from accounts.models import Membership, Role, Team, User
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, markets open
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A fixed moment: time is a parameter."""
+    return NOW
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice@example.com", "alice's password")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob@example.com", "bob's password")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return User.objects.create_user("charlie@example.com", "charlie's password")
+
+
+@pytest.fixture
+def team(alice: User, bob: User) -> Team:
+    """Alice's team, which Bob may only look at."""
+    made = teams.found_team(owner=alice, name="Alice's team", now=NOW)
+    Membership.objects.create(team=made, user=bob, role=Role.VIEWER, joined_at=NOW)
+    return made
