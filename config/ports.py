@@ -1,0 +1,48 @@
+"""Whether a port can be had, asked before anything is started."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+
+class PortError(Exception):
+    """The address cannot be used; the message says why and what to do."""
+
+
+def check(host: str, port: int) -> None:
+    """Refuse an address nobody could listen on, in a sentence."""
+    try:
+        _bind(host, port)
+    except socket.gaierror:
+        raise PortError(f"HOST is {host!r}, which is no address of this machine. Use 127.0.0.1 or 0.0.0.0.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            sentence = (
+                f"Port {port} is in use. Stop the program that uses it, or choose another: make run PORT={port + 1}"
+            )
+        elif error.errno == errno.EACCES:
+            sentence = f"Port {port} is reserved for the administrator. Choose one above 1023: make run PORT=8000"
+        elif error.errno == errno.EADDRNOTAVAIL:
+            sentence = f"HOST is {host!r}, which is no address of this machine. Use 127.0.0.1 or 0.0.0.0."
+        else:
+            sentence = f"Nothing can listen on {host}:{port}: {error.strerror}. Choose another with HOST and PORT."
+        raise PortError(sentence) from None
+
+
+def free(host: str, preferred: int) -> int:
+    """The preferred port when it is free, else one the system picks."""
+    try:
+        return _bind(host, preferred)
+    except OSError:
+        return _bind(host, 0)
+
+
+def _bind(host: str, port: int) -> int:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        # As the servers do, so that a port whose last connections are fading counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen()  # binding alone succeeds beside a listener of another process
+        return int(probe.getsockname()[1])

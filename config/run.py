@@ -1,0 +1,228 @@
+"""`make run`: the embedded servers and every process of the Procfile, until Ctrl-C.
+
+The supervisor is a small one of our own (docs/decisions/0011): a process that dies is started again, and none
+outlives the supervisor, however that ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from config import embedded, env, ports, welcome
+from config.output import Output
+from config.processes import RUN_VARIABLE, Process, end_run, read_procfile, stop_all
+
+LOOK_SECONDS = 0.25  # how often the servers are looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What this run is to be, settled before anything starts."""
+
+    folder: Path
+    host: str
+    port: int
+    gateway_url: str
+    own_database: bool
+    own_redis: bool
+    simulator: bool
+    commands: Mapping[str, str]
+    prepare: bool
+    run: str
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{'localhost' if self.host in {'127.0.0.1', '0.0.0.0', '::', '::1'} else self.host}:{self.port}"  # noqa: S104
+
+
+def plan(procfile: Path, prepare: bool) -> Plan:
+    """Read the environment, and refuse in a sentence what cannot work."""
+    folder = embedded.data_folder()
+    host, port = env.text("HOST", "127.0.0.1"), env.number("PORT", 8000, low=1, high=65535)
+    if not embedded.is_running(folder):  # else the lock says it better than a port in use
+        end_run(str(embedded.read_run(folder).get("run") or ""), patience=3)
+        ports.check(host, port)
+    resolved, own = embedded.resolve(), embedded.urls(folder)
+    simulator = env.flag("HALYARD_SIMULATOR", resolved.database == own.database)
+    commands = read_procfile(procfile)
+    if not simulator:
+        commands.pop("gateway", None)
+    return Plan(
+        folder=folder,
+        host=host,
+        port=port,
+        gateway_url=env.text("HALYARD_GATEWAY_URL", f"http://127.0.0.1:{gateway_port(folder)}"),
+        own_database=resolved.database == own.database,
+        own_redis=resolved.redis == own.redis,
+        simulator=simulator,
+        commands=commands,
+        prepare=prepare,
+        run=secrets.token_hex(8),
+    )
+
+
+def gateway_port(folder: Path) -> int:
+    """The simulator's port: the one asked for, else last run's, else any free one."""
+    if asked := env.number("HALYARD_GATEWAY_PORT", 0, high=65535):
+        return asked
+    return ports.free("127.0.0.1", urlsplit(embedded.gateway_url(folder)).port or embedded.FIRST_GATEWAY_PORT)
+
+
+def environment(plan: Plan) -> dict[str, str]:
+    """What every process of this run is told."""
+    resolved = embedded.resolve()
+    told = {
+        "DATABASE_URL": resolved.database,
+        "REDIS_URL": resolved.redis,
+        "HALYARD_DATA": str(plan.folder),
+        "HALYARD_GATEWAY_URL": plan.gateway_url,
+        "HALYARD_SIMULATOR": "on" if plan.simulator else "off",
+        "HOST": plan.host,
+        "PORT": str(plan.port),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+        RUN_VARIABLE: plan.run,
+    }
+    if plan.own_database:
+        told["HALYARD_SELF_CONTAINED"] = "on"
+    return {**os.environ, **told}
+
+
+class Supervisor:
+    """One run, from the first server to the last."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.environ = environment(plan)
+        self.output = Output([*plan.commands, "postgres", "valkey", "migrate", "demo"])
+        self.processes = [
+            Process(name, command, self.environ, self.output, self.note) for name, command in plan.commands.items()
+        ]
+        self.services: embedded.Services | None = None
+        self.stopping, self.hurry = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> int:
+        """Start everything, wait to be told to stop, stop everything."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        self.services = embedded.start(self.plan.folder, database=self.plan.own_database, redis=self.plan.own_redis)
+        try:
+            self.note()
+            return await self._serve()
+        finally:
+            self.services.stop()
+            self.note(over=True)
+
+    async def _serve(self) -> int:
+        if self.plan.prepare and not await self._migrated():
+            return 0 if self.stopping.is_set() else 1
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(process.keep()) for process in self.processes]
+                tasks += [group.create_task(self._keep_services()), group.create_task(self._welcome())]
+                await self.stopping.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self.output.say("Stopping.")
+            await stop_all(self.processes, self.hurry)
+            end_run(self.plan.run, patience=0)
+        return 0
+
+    async def _migrated(self) -> bool:
+        self.output.say("Preparing the database.")
+        done = await self._manage("migrate", "--noinput", "--verbosity", "0")
+        if done is None and not self.stopping.is_set():
+            self.output.say("The database could not be prepared; the lines above say why.")
+        return done is not None
+
+    async def _keep_services(self) -> None:
+        assert self.services is not None
+        pause = LOOK_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            revived = self.services.revive()
+            for name in revived:
+                self.output.line(name, "had ended; it was started again on the same socket.")
+            if revived:
+                self.note()
+            # Twice in a row means that it cannot stay up: leave it, and its log, some air.
+            pause = min(pause * 2, 10.0) if revived else LOOK_SECONDS
+
+    async def _welcome(self) -> None:
+        demo = None
+        if self.plan.prepare and self.plan.own_database and self.plan.simulator:
+            demo = await welcome.demo(self.plan.folder, self.plan.web_url, self.plan.gateway_url, self._manage)
+        if await welcome.ready(self.plan.host, self.plan.port, self.output):
+            self.output.block(welcome.rows(self.plan.web_url, demo))
+
+    async def _manage(self, *words: str) -> str | None:
+        """Run a manage.py command; its output, or None when it failed (its lines are then shown)."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(embedded.BASE_DIR / "manage.py"),
+            *words,
+            env=self.environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            process_group=0,
+        )
+        answer = asyncio.create_task(process.communicate())
+        told = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait([answer, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not answer.done():
+            process.kill()
+        out, errors = await answer
+        if process.returncode == 0:
+            return out.decode()
+        if not self.stopping.is_set():
+            for line in (out + errors).decode(errors="replace").splitlines():
+                self.output.line(words[0], line)
+        return None
+
+    def _asked_to_stop(self) -> None:
+        (self.hurry if self.stopping.is_set() else self.stopping).set()
+
+    def note(self, over: bool = False) -> None:
+        """Write down who runs where, for commands, tests and people."""
+        running = {process.name: process.pid for process in self.processes if process.pid}
+        state: dict[str, Any] = {
+            "run": self.plan.run,
+            "pid": None if over else os.getpid(),
+            "web_url": self.plan.web_url,
+            "gateway_url": self.plan.gateway_url,
+            "processes": {} if over or self.services is None else {**self.services.pids, **running},
+        }
+        draft = self.plan.folder / "run.json.new"
+        draft.write_text(json.dumps(state, indent=2) + "\n")
+        draft.replace(self.plan.folder / "run.json")
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m config.run", description=__doc__.partition("\n")[0])
+    parser.add_argument("--procfile", type=Path, default=embedded.BASE_DIR / "Procfile")
+    parser.add_argument("--only-processes", action="store_true", help="skip the migrations and the demo")
+    options = parser.parse_args()
+    try:
+        return asyncio.run(Supervisor(plan(options.procfile, not options.only_processes)).run())
+    except (embedded.EmbeddedError, env.SettingError, ports.PortError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What a person is told once everything runs: where to go, how to sign in, what to paste."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shlex
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from config import embedded
+from config.output import Output
+
+Manage = Callable[..., Awaitable[str | None]]
+SLOW_SECONDS = 45.0
+EXAMPLE = {"ticker": "AAPL", "action": "buy", "quantity": 10}
+
+
+async def demo(folder: Path, web_url: str, gateway_url: str, manage: Manage) -> dict[str, str] | None:
+    """The demo's sign-in: made on an empty database, remembered afterwards, gone when its user is."""
+    remembered = folder / "demo.json"
+    users = await asyncio.to_thread(emails, embedded.urls(folder).database)
+    if users == []:
+        gateway = urlsplit(gateway_url)
+        await accepts(gateway.hostname or "127.0.0.1", gateway.port or 80)
+        answer = await manage("demo", "--json")
+        if answer is None:
+            return None
+        remembered.touch(mode=0o600)
+        remembered.write_text(answer)
+    elif not remembered.exists():
+        return None
+    found: dict[str, str] = json.loads(remembered.read_text())
+    if users and found["email"] not in users:
+        return None
+    # The port may be another one than when the demo was made.
+    found["webhook_url"] = web_url + urlsplit(found["webhook_url"]).path
+    return found
+
+
+def emails(database_url: str) -> list[str] | None:
+    """Everybody's address; None when that cannot be asked."""
+    try:
+        with psycopg.connect(database_url) as connection:
+            return [row[0] for row in connection.execute("SELECT email FROM accounts_user LIMIT 1000")]
+    except psycopg.Error:
+        return None
+
+
+async def ready(host: str, port: int, output: Output) -> bool:
+    """Wait until /readyz says that every part answers; say what is missing when that takes long."""
+    said, deadline = False, time.monotonic() + SLOW_SECONDS
+    while True:
+        status, body = await get(host, port, "/readyz")
+        if status == 200:
+            return True
+        if not said and time.monotonic() > deadline:
+            output.say(f"Not everything answers yet. {body or 'The web process does not.'}")
+            said = True
+        await asyncio.sleep(0.25)
+
+
+async def get(host: str, port: int, path: str) -> tuple[int, str]:
+    """A plain HTTP GET: status and body, (0, '') when nobody answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    try:
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode())
+            answer = (await reader.read()).decode(errors="replace")
+            writer.close()
+    except (OSError, TimeoutError):
+        return 0, ""
+    head, _, body = answer.partition("\r\n\r\n")
+    words = head.split(maxsplit=2)
+    return (int(words[1]) if len(words) > 1 and words[1].isdigit() else 0), body.strip()
+
+
+async def accepts(host: str, port: int, patience: float = 20.0) -> None:
+    """Wait until somebody listens there, or patience ends."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.1)
+
+
+def rows(web_url: str, demo: dict[str, str] | None) -> list[tuple[str, str]]:
+    """The banner."""
+    table = [("Halyard is ready", web_url)]
+    if demo:
+        table += [
+            ("Sign in as", f"{demo['email']}   password: {demo['password']}"),
+            ("Webhook", demo["webhook_url"]),
+            ("Send a signal", curl(demo["webhook_url"])),
+        ]
+    return [*table, ("Stop", "Ctrl-C")]
+
+
+def curl(url: str) -> str:
+    """One line to paste into another terminal."""
+    body = shlex.quote(json.dumps(EXAMPLE))
+    return f"curl -H 'Content-Type: application/json' -d {body} {shlex.quote(url)}"
