@@ -1,0 +1,106 @@
+"""How like the real thing the gateway behaves: every rule is a switch, and a preset is a set of switches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """The switches of one gateway; durations carry their unit in their name."""
+
+    name: str = "strict"
+
+    # How long an answer, a sign-in and a fill take.
+    latency: Literal["none", "uniform", "lognormal"] = "lognormal"
+    latency_ms: tuple[float, float] = (20.0, 60.0)
+    latency_median_ms: float = 230.0
+    latency_sigma: float = 0.25
+    init_delay_ms: float = 1500.0
+    fill_delay_ms: float = 100.0
+
+    # The session.
+    idle_ttl_s: float = 360.0
+    max_age_s: float = 86_400.0
+    accounts_first: bool = True
+    accounts_first_status: int = 400
+    portfolio_accounts_first: bool = True
+    ws_cookie_required: bool = False
+
+    # The first read of a session is incomplete.
+    cold_orders: bool = True
+    cold_trades: bool = True
+    cold_positions: bool = True
+    cold_snapshot: bool = True
+
+    # Orders.
+    day_scoped_orders: bool = True
+    children_show_reference: bool = False
+    reference_ttl_s: float = 86_400.0
+    register_reference_on_question: bool = False
+    questions: bool = True
+    question_ttl_s: float = 20.0
+    reply_gone_status: int = 400
+    manual_indicator_required: bool = True
+    margin_check: bool = True
+    fill_slice: int | None = None
+
+    # The market.
+    market_always_open: bool = False
+    live_market_data: bool = True
+    posted_quote_ttl_s: float = 3600.0
+
+    # Pacing.
+    pacing: bool = True
+    requests_per_second: int = 10
+    penalty_box_s: float = 900.0
+
+    # The websocket.
+    heartbeat_s: float = 10.0
+    summary_s: float = 10.0
+    quotes_ttl_s: float = 900.0
+
+
+def strict() -> Behaviour:
+    """The specification's behaviour, everything switched on."""
+    return Behaviour()
+
+
+def demo() -> Behaviour:
+    """Friendly: a market at any hour, no questions, quick answers, no pacing."""
+    return Behaviour(
+        name="demo",
+        latency="uniform",
+        init_delay_ms=300.0,
+        fill_delay_ms=80.0,
+        cold_trades=False,
+        cold_positions=False,
+        questions=False,
+        manual_indicator_required=False,
+        market_always_open=True,
+        pacing=False,
+    )
+
+
+def fast() -> Behaviour:
+    """The demo without waiting, for tests."""
+    return replace(demo(), name="fast", latency="none", init_delay_ms=0.0, fill_delay_ms=0.0)
+
+
+PRESETS = {"strict": strict, "demo": demo, "fast": fast}
+
+
+def preset(name: str, overrides: str = "") -> Behaviour:
+    """The named preset, with single switches changed by a JSON object of overrides."""
+    if name not in PRESETS:
+        raise ValueError(f"Unknown preset {name!r}. Choose one of {', '.join(sorted(PRESETS))}.")
+    changes: dict[str, object] = json.loads(overrides) if overrides else {}
+    known = set(Behaviour.__dataclass_fields__)
+    if unknown := sorted(set(changes) - known):
+        raise ValueError(f"Unknown behaviour {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+    if "latency_ms" in changes:
+        low, high = changes["latency_ms"]  # type: ignore[misc]
+        changes["latency_ms"] = (float(low), float(high))
+    return replace(PRESETS[name](), **changes)  # type: ignore[arg-type]

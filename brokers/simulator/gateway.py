@@ -1,0 +1,290 @@
+"""The gateway itself: users, their sessions, the engine, the market, and the order in which changes become known."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from brokers.simulator import catalogue
+from brokers.simulator.accounting import Worth, worth
+from brokers.simulator.behaviour import Behaviour
+from brokers.simulator.engine import Engine
+from brokers.simulator.faults import Faults
+from brokers.simulator.fees import commission
+from brokers.simulator.market import TICK_S, Market, Quote
+from brokers.simulator.questions import Pending
+from brokers.simulator.reads import NEW_YORK, day_of
+from brokers.simulator.records import Account, CashChanged, Execution, Order
+from brokers.simulator.session import Session
+from brokers.simulator.store import Books, Store
+
+if TYPE_CHECKING:
+    from brokers.simulator.ws import Socket
+
+log = logging.getLogger(__name__)
+OPENING_CASH = Decimal(1_000_000)
+
+
+@dataclass(slots=True, kw_only=True)
+class User:
+    """One username: its session, its accounts and who listens."""
+
+    name: str
+    session: Session
+    account_ids: list[str] = field(default_factory=list)
+    references: dict[str, float] = field(default_factory=dict)
+    pending: Pending | None = None
+    sockets: set[Socket] = field(default_factory=set)
+    journal: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20_000))
+    tripped: dict[str, int] = field(default_factory=dict)
+    silent_drops: int = 0
+
+
+class Gateway:
+    """Everything one gateway process knows."""
+
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        store: Store,
+        books: Books,
+        *,
+        seed: int = 1,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.behaviour = behaviour
+        self.store = store
+        self.clock = clock
+        self.market = Market(seed, catalogue.find)
+        self.engine = Engine(
+            catalogue.find, commission, order_id=books.order_id, execution_number=books.execution_number
+        )
+        self.faults = Faults()
+        self.unknown: Counter[str] = Counter()
+        self.users: dict[str, User] = {}
+        self.taken_ids: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._restore(books)
+
+    def _restore(self, books: Books) -> None:
+        for name in books.users:
+            self.users[name] = self._new_user(name)
+        for account in books.accounts:
+            self.engine.open_account(account)
+            self.taken_ids.add(account.account_id)
+            self.users[account.username].account_ids.append(account.account_id)
+        self.engine.restore(books.orders, books.executions)
+        for order in books.orders:
+            if order.reference:
+                self.users[order.username].references[order.reference] = order.created_at
+        for quote, until in books.quotes:
+            self.market.post(quote, until)
+        for user in self.users.values():
+            user.session.selected_account = user.account_ids[0] if user.account_ids else ""
+
+    # -- users ---------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _new_user(name: str) -> User:
+        # A username keeps its token over restarts: clients compare it before and after they connect.
+        token = hashlib.sha256(f"session {name}".encode()).hexdigest()[:32]
+        return User(name=name, session=Session(username=name, token=token))
+
+    def user(self, name: str) -> User:
+        """The user with this name; a new name gets an account with a million dollars."""
+        if (known := self.users.get(name)) is not None:
+            return known
+        user = self.users[name] = self._new_user(name)
+        now = self.clock()
+        account = Account(account_id=self._account_id(name), username=name, opened_at=now)
+        account.cash[account.base] = OPENING_CASH
+        user.account_ids.append(account.account_id)
+        user.session.selected_account = account.account_id
+        self.engine.open_account(account)
+        self.store.save([name, account, CashChanged(account.account_id, account.base, OPENING_CASH)])
+        return user
+
+    def _account_id(self, name: str) -> str:
+        number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10_000_000
+        while (account_id := f"SIM{number:07d}") in self.taken_ids:
+            number = (number + 1) % 10_000_000
+        self.taken_ids.add(account_id)
+        return account_id
+
+    def reset(self, user: User) -> None:
+        """Give a user's accounts a fresh start: no orders, no holdings, a million dollars."""
+        for account_id in user.account_ids:
+            self.engine.forget(account_id)
+            self.store.delete_account(account_id, self.engine.last_order_id, self.engine.last_execution)
+            account = self.engine.accounts[account_id]
+            account.cash[account.base] = OPENING_CASH
+            self.store.save([CashChanged(account_id, account.base, OPENING_CASH)])
+        user.references.clear()
+        user.pending = None
+        user.session.lose()
+        user.session.ever_initiated = False
+        user.session.competing = False
+        user.journal.clear()
+
+    def accounts_of(self, user: User) -> list[Account]:
+        return [self.engine.accounts[i] for i in user.account_ids]
+
+    # -- prices --------------------------------------------------------------------------------------------------
+
+    def today(self) -> date:
+        return day_of(self.clock())
+
+    def quote(self, conid: int) -> Quote | None:
+        return self.market.quote(conid, self.clock())
+
+    def mark(self, conid: int) -> Decimal:
+        quote = self.quote(conid)
+        return quote.last if quote is not None else Decimal(0)
+
+    def rate(self, currency: str, base: str = "USD") -> Decimal:
+        """What one unit of a currency is worth in another."""
+        if currency == base:
+            return Decimal(1)
+        if (pair := catalogue.pair(currency, base)) is not None:
+            return self.mark(pair.conid)
+        if (pair := catalogue.pair(base, currency)) is not None:
+            return 1 / self.mark(pair.conid)
+        if "USD" in (currency, base):
+            return Decimal(1)
+        return self.rate(currency, "USD") * self.rate("USD", base)
+
+    def worth(self, account: Account) -> Worth:
+        return worth(account, catalogue.find, self.mark, self.rate)
+
+    def is_open(self, order: Order) -> bool:
+        """Whether an order may trade now."""
+        if self.behaviour.market_always_open:
+            return True
+        instrument = catalogue.find(order.conid)
+        assert instrument is not None
+        local = datetime.fromtimestamp(self.clock(), NEW_YORK)
+        if instrument.sec_type != "STK":
+            return local.weekday() < 5
+        minute = local.hour * 60 + local.minute
+        opens, closes = (240, 1200) if order.outside_rth else (570, 960)
+        return local.weekday() < 5 and opens <= minute < closes
+
+    # -- changes -------------------------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Hand what changed to the books, and to those who listen once it is durable."""
+        changes, self.engine.changes = self.engine.changes, []
+        if not changes:
+            return
+        self.store.save(changes)
+        for change in changes:
+            if isinstance(change, Order):
+                for socket in self.users[change.username].sockets:
+                    socket.order_changed(change)
+            elif isinstance(change, Execution):
+                for socket in self.users[change.username].sockets:
+                    socket.executed(change)
+
+    def try_fill(self, order: Order) -> None:
+        """Let one order meet the market now."""
+        quote = self.quote(order.conid)
+        if quote is not None and self.is_open(order):
+            size = self.behaviour.fill_slice
+            self.engine.try_fill(order, quote, self.clock(), slice_size=Decimal(size) if size else None)
+
+    def settle_new(self, orders: list[Order]) -> None:
+        """Fill fresh orders: at once, or after the time an exchange takes."""
+        delay = self.behaviour.fill_delay_ms / 1000
+        now = self.clock()
+        for order in orders:
+            if not delay:
+                self.try_fill(order)
+            else:
+                order.not_before = now + delay
+                asyncio.get_running_loop().call_later(delay + 0.001, self._late_fill, order)
+        self.commit()
+
+    def _late_fill(self, order: Order) -> None:
+        self.try_fill(order)
+        self.commit()
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to tick."""
+        for loop in (self._tick_forever(), self._housekeep_forever()):
+            task = asyncio.get_running_loop().create_task(loop)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.store.close()
+
+    async def _tick_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._survive(self.tick)
+
+    async def _housekeep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self._survive(self.housekeep)
+
+    @staticmethod
+    def _survive(step: Callable[[], None]) -> None:
+        # One bad moment must not stop the market for everybody.
+        try:
+            step()
+        except Exception:
+            log.exception("A step of the market failed.")
+
+    def tick(self) -> None:
+        """Match the orders of every contract that has working orders, then quote to those who subscribed."""
+        for conid in list(self.engine.working):
+            for order in list(self.engine.working.get(conid, {}).values()):
+                self.try_fill(order)
+        self.commit()
+        for user in self.users.values():
+            for socket in user.sockets:
+                socket.tick()
+
+    def housekeep(self) -> None:
+        """Expire sessions, questions and day orders."""
+        now = self.clock()
+        for user in self.users.values():
+            before = user.session.stage(now)
+            user.session.expire(now, self.behaviour)
+            if user.session.stage(now) != before:
+                self.tell_status(user)
+        self._end_of_day(now)
+        self.commit()
+
+    def tell_status(self, user: User) -> None:
+        for socket in user.sockets:
+            socket.status_changed()
+
+    def _end_of_day(self, now: float) -> None:
+        """Expire yesterday's day orders, and forget orders that ended before yesterday."""
+        today = self.today()
+        for order in list(self.engine.orders.values()):
+            if order.working and order.tif == "DAY" and day_of(order.created_at) < today:
+                self.engine.cancel(order, now, "Its day is over.")
+            elif not order.working and now - order.updated_at > 2 * 86_400:
+                self.engine.drop(order)
+
+    @staticmethod
+    def moment(at: float) -> str:
+        return datetime.fromtimestamp(at, UTC).isoformat()

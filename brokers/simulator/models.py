@@ -1,0 +1,153 @@
+"""The gateway's own books. They know no table outside this app."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class SimUser(models.Model):
+    """A username that signs in to the simulated broker."""
+
+    username = models.CharField(max_length=64, primary_key=True)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class SimAccount(models.Model):
+    """A brokerage account of a username."""
+
+    account_id = models.CharField(max_length=16, primary_key=True)
+    user = models.ForeignKey(SimUser, on_delete=models.CASCADE, related_name="accounts")
+    base_currency = models.CharField(max_length=3, default="USD")
+    opened_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.account_id
+
+
+class SimCash(models.Model):
+    """The balance of one currency."""
+
+    key = models.CharField(max_length=32, primary_key=True)
+    account = models.ForeignKey(SimAccount, on_delete=models.CASCADE, related_name="cash")
+    currency = models.CharField(max_length=3)
+    balance = models.DecimalField(max_digits=24, decimal_places=8)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "currency"], name="one_sim_balance_per_account_and_currency"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SimPosition(models.Model):
+    """A signed holding."""
+
+    key = models.CharField(max_length=32, primary_key=True)
+    account = models.ForeignKey(SimAccount, on_delete=models.CASCADE, related_name="positions")
+    conid = models.BigIntegerField()
+    quantity = models.DecimalField(max_digits=24, decimal_places=8)
+    average_price = models.DecimalField(max_digits=24, decimal_places=8)
+    realized = models.DecimalField(max_digits=24, decimal_places=8)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "conid"], name="one_sim_position_per_account_and_contract"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SimOrder(models.Model):
+    """An order the simulated broker accepted."""
+
+    order_id = models.BigIntegerField(primary_key=True)
+    account = models.ForeignKey(SimAccount, on_delete=models.CASCADE, related_name="orders")
+    conid = models.BigIntegerField()
+    side = models.CharField(max_length=4)
+    order_type = models.CharField(max_length=16)
+    quantity = models.DecimalField(max_digits=24, decimal_places=8)
+    tif = models.CharField(max_length=4)
+    limit_price = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    stop_price = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    trailing_type = models.CharField(max_length=3, blank=True)
+    trailing_amount = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    reference = models.CharField(max_length=64, blank=True)
+    parent_id = models.BigIntegerField(null=True)
+    oca_group = models.CharField(max_length=32, blank=True)
+    outside_rth = models.BooleanField()
+    status = models.CharField(max_length=16)
+    held = models.BooleanField()
+    triggered = models.BooleanField()
+    filled = models.DecimalField(max_digits=24, decimal_places=8)
+    average_price = models.DecimalField(max_digits=24, decimal_places=8)
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="sim_order_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(filled__gte=0) & Q(filled__lte=F("quantity")), name="sim_order_never_overfilled"
+            ),
+            models.CheckConstraint(condition=Q(side__in=["BUY", "SELL"]), name="sim_order_buys_or_sells"),
+        ]
+        indexes = [models.Index(fields=["updated_at"], name="sim_order_updated")]
+
+    def __str__(self) -> str:
+        return str(self.order_id)
+
+
+class SimExecution(models.Model):
+    """One fill."""
+
+    number = models.BigIntegerField(primary_key=True)
+    order = models.ForeignKey(SimOrder, on_delete=models.CASCADE, related_name="executions")
+    account = models.ForeignKey(SimAccount, on_delete=models.CASCADE, related_name="executions")
+    conid = models.BigIntegerField()
+    side = models.CharField(max_length=4)
+    quantity = models.DecimalField(max_digits=24, decimal_places=8)
+    price = models.DecimalField(max_digits=24, decimal_places=8)
+    commission = models.DecimalField(max_digits=24, decimal_places=8)
+    net_amount = models.DecimalField(max_digits=24, decimal_places=8)
+    exchange = models.CharField(max_length=16)
+    reference = models.CharField(max_length=64, blank=True)
+    executed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="sim_execution_quantity_positive"),
+        ]
+        indexes = [models.Index(fields=["executed_at"], name="sim_execution_executed")]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class SimQuote(models.Model):
+    """A price somebody posted, in force until it lapses."""
+
+    conid = models.BigIntegerField(primary_key=True)
+    bid = models.DecimalField(max_digits=24, decimal_places=8)
+    ask = models.DecimalField(max_digits=24, decimal_places=8)
+    last = models.DecimalField(max_digits=24, decimal_places=8)
+    posted_at = models.DateTimeField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.conid)
+
+
+class SimCounter(models.Model):
+    """The highest number given out before rows were deleted, so that a number is never given out twice."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    value = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"

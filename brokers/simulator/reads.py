@@ -1,0 +1,96 @@
+"""What is read in several ways: orders of the day, fills of the last days, the fields of a quote."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from brokers.simulator import catalogue
+from brokers.simulator.catalogue import Instrument
+from brokers.simulator.shapes_orders import order_row, trade_row
+
+if TYPE_CHECKING:
+    from brokers.simulator.gateway import Gateway
+
+NEW_YORK = ZoneInfo("America/New_York")
+_MOST_ORDERS = 1000
+
+
+def day_of(at: float) -> date:
+    """The broker's day a moment belongs to."""
+    return datetime.fromtimestamp(at, NEW_YORK).date()
+
+
+def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """The orders of today, the newest first, at most a thousand."""
+    today = day_of(gateway.clock())
+    show = gateway.behaviour.children_show_reference
+    rows = []
+    for order in reversed(list(gateway.engine.by_account[account_id].values())):
+        if filters and order.status.lower() not in filters:
+            continue
+        if order.working or not gateway.behaviour.day_scoped_orders or day_of(order.updated_at) == today:
+            instrument = catalogue.find(order.conid)
+            if instrument is not None:
+                rows.append(order_row(order, instrument, show_reference=show))
+        if len(rows) == _MOST_ORDERS:
+            break
+    return rows
+
+
+def trade_rows(gateway: Gateway, account_id: str, days: int, submitter: str) -> list[dict[str, Any]]:
+    """The fills of the last trading days, the newest first."""
+    first = day_of(gateway.clock())
+    for _ in range(min(max(days, 1), 7) - 1):
+        first -= timedelta(days=1)
+        while first.weekday() >= 5:
+            first -= timedelta(days=1)
+    since = datetime.combine(first, datetime.min.time(), NEW_YORK).timestamp()
+    rows = []
+    for execution in reversed(gateway.engine.executions[account_id]):
+        if execution.executed_at < since:
+            break
+        if (instrument := catalogue.find(execution.conid)) is not None:
+            rows.append(trade_row(execution, instrument, submitter=submitter))
+    return rows
+
+
+def quote_fields(gateway: Gateway, instrument: Instrument, wanted: list[str]) -> dict[str, str]:
+    """The asked-for fields of a contract, all of them text."""
+    quote = gateway.quote(instrument.conid)
+    day = gateway.market.day(instrument.conid, gateway.clock())
+    if quote is None or day is None:
+        return {}
+    change = quote.last - day.prior_close
+
+    def price(value: Decimal) -> str:
+        return f"{value:.{instrument.digits}f}"
+
+    known = {
+        "31": price(quote.last),
+        "55": instrument.symbol,
+        "58": instrument.name,
+        "70": price(day.high),
+        "71": price(day.low),
+        "82": price(change),
+        "83": f"{change / day.prior_close * 100:.2f}%",
+        "84": price(quote.bid),
+        "85": str(quote.ask_size),
+        "86": price(quote.ask),
+        "87": str(day.volume),
+        "88": str(quote.bid_size),
+        "6070": instrument.sec_type,
+        "6119": "q0",
+        "7059": "100",
+        "7184": "1",
+        "7295": price(day.open),
+        "7296": price(day.prior_close),
+        "7644": "Shortable",
+        "7741": price(day.prior_close),
+        "7762": str(day.volume),
+    }
+    found = {name: known[name] for name in wanted if name in known}
+    found["6509"] = "RpB"
+    return found

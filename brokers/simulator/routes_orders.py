@@ -1,0 +1,181 @@
+"""Orders over HTTP: placing, answering, changing, cancelling and reading them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from brokers.simulator import catalogue, submission
+from brokers.simulator.gateway import Gateway
+from brokers.simulator.reads import order_rows, trade_rows
+from brokers.simulator.records import Order
+from brokers.simulator.shapes_orders import status_row
+from brokers.simulator.tickets import Refused, parse
+from brokers.simulator.wire import ROUTES, Answer, Call, error
+
+_UNREADABLE = "Failed to parse body as JSON. Content Type: application/json; charset=utf-8"
+
+
+def _body(call: Call) -> Any:
+    try:
+        return json.loads(call.raw)
+    except ValueError:
+        raise Refused(_UNREADABLE, 400) from None
+
+
+def _account(call: Call) -> str:
+    account_id = call.params["account"]
+    if account_id not in call.user.account_ids:
+        raise Refused(f"Bad Request: accountId is not valid: {account_id}", 400)
+    return account_id
+
+
+def _tickets(call: Call) -> list[Any]:
+    body = _body(call)
+    tickets = body.get("orders") if isinstance(body, dict) else None
+    if not isinstance(tickets, list) or not tickets or len(tickets) > 50:
+        raise Refused("orders request includes parameter with incorrect type", 400)
+    return tickets
+
+
+@ROUTES.add("POST", "/iserver/account/{account}/orders")
+def place(call: Call) -> Answer:
+    account_id, accounts = _account(call), call.user.account_ids
+    # Any other order request ends the question that is still open.
+    call.user.pending = None
+    raw = _tickets(call)
+    tickets = [parse(r, account_id, accounts) for r in raw]
+    if call.gateway.behaviour.manual_indicator_required:
+        _check_manual_indicator(raw)
+    if (text := call.effects.get("reject")) is not None:
+        return error(str(text), 200, with_code=False)
+    if call.effects.get("server_prompt"):
+        return Answer(_prompt(call.gateway))
+    return submission.submit(call, tickets)
+
+
+def _check_manual_indicator(raw: list[dict[str, Any]]) -> None:
+    for ticket in raw:
+        instrument = catalogue.find(int(ticket.get("conid") or 0))
+        if (
+            instrument is not None
+            and instrument.sec_type == "FUT"
+            and not isinstance(ticket.get("manualIndicator"), bool)
+        ):
+            raise Refused("Bad Request: manualIndicator is required for this contract", 400)
+
+
+def _prompt(gateway: Gateway) -> dict[str, Any]:
+    return {
+        "orderId": gateway.engine.last_order_id + 1,
+        "reqId": "22170",
+        "dismissable": [],
+        "text": "Using the Price Management Algo can improve the price of this order.",
+        "options": ["Use on this order", "Do not use"],
+        "type": "M",
+        "messageId": "p12",
+        "prompt": True,
+    }
+
+
+@ROUTES.add("POST", "/iserver/account/{account}/orders/whatif")
+def what_if(call: Call) -> Answer:
+    account_id = _account(call)
+    ticket = parse(_tickets(call)[0], account_id, call.user.account_ids)
+    return submission.what_if(call, ticket)
+
+
+@ROUTES.add("POST", "/iserver/reply/{reply}")
+def reply(call: Call) -> Answer:
+    body = _body(call)
+    return submission.reply(call, confirmed=isinstance(body, dict) and body.get("confirmed") is True)
+
+
+def _find(call: Call, order_id: str) -> Order | None:
+    order = call.gateway.engine.orders.get(int(order_id)) if order_id.isdigit() else None
+    return order if order is not None and order.username == call.user.name else None
+
+
+@ROUTES.add("POST", "/iserver/account/{account}/order/{order}")
+def modify(call: Call) -> Answer:
+    account_id = _account(call)
+    call.user.pending = None
+    order = _find(call, call.params["order"])
+    if order is None:
+        raise Refused(f"OrderID {call.params['order']} doesn't exist")
+    ticket = parse({"tif": order.tif} | _body(call), account_id, call.user.account_ids)
+    return submission.modify(call, order, ticket)
+
+
+@ROUTES.add("DELETE", "/iserver/account/{account}/order/{order}")
+def cancel(call: Call) -> Answer:
+    account_id = _account(call)
+    call.user.pending = None
+    asked = call.params["order"]
+    if asked == "-1":
+        for order in list(call.gateway.engine.by_account[account_id].values()):
+            if order.working:
+                _cancel(call.gateway, order)
+        call.gateway.commit()
+        return Answer({"msg": "Request was submitted", "order_id": -1, "conid": -1, "account": None})
+    found = _find(call, asked)
+    if found is None or not found.working:
+        raise Refused(f"OrderID {asked} doesn't exist")
+    _cancel(call.gateway, found)
+    call.gateway.commit()
+    return Answer({"msg": "Request was submitted", "order_id": found.order_id, "conid": -1, "account": None})
+
+
+def _cancel(gateway: Gateway, order: Order) -> None:
+    """Ask for the cancel; until the exchange has it, the order may still fill."""
+    delay = gateway.behaviour.fill_delay_ms / 1000
+    if not delay:
+        gateway.engine.cancel(order, gateway.clock())
+        return
+    gateway.engine.set_status(order, "PendingCancel", gateway.clock())
+    asyncio.get_running_loop().call_later(delay, finish_cancel, gateway, order)
+
+
+def finish_cancel(gateway: Gateway, order: Order) -> None:
+    gateway.engine.cancel(order, gateway.clock())
+    gateway.commit()
+
+
+@ROUTES.add("GET", "/iserver/account/orders")
+def orders(call: Call) -> Answer:
+    session, behaviour = call.user.session, call.gateway.behaviour
+    if call.flag("force"):
+        session.reads.pop("orders", None)
+        return Answer({"orders": [], "snapshot": False})
+    if session.read("orders") == 0 and behaviour.cold_orders:
+        return Answer({"orders": [], "snapshot": False})
+    if call.user.tripped.get("false_empty_orders", 0) > 0:
+        call.user.tripped["false_empty_orders"] -= 1
+        return Answer({"orders": [], "snapshot": True})
+    account_id = call.query.get("accountId") or session.selected_account
+    if account_id not in call.user.account_ids:
+        return error(f"Bad Request: accountId is not valid: {account_id}")
+    if filters := call.query.get("filters"):
+        session.filters = tuple(f.strip().lower() for f in filters.split(",") if f.strip())
+    return Answer({"orders": order_rows(call.gateway, account_id, session.filters), "snapshot": True})
+
+
+@ROUTES.add("GET", "/iserver/account/order/status/{order}")
+def order_status(call: Call) -> Answer:
+    order = _find(call, call.params["order"])
+    instrument = catalogue.find(order.conid) if order is not None else None
+    if order is None or instrument is None:
+        return Answer(text="", status=503)
+    return Answer(status_row(order, instrument))
+
+
+@ROUTES.add("GET", "/iserver/account/trades")
+def trades(call: Call) -> Answer:
+    session = call.user.session
+    if session.read("trades") == 0 and call.gateway.behaviour.cold_trades:
+        return Answer([])
+    account_id = call.query.get("accountId") or session.selected_account
+    if account_id not in call.user.account_ids:
+        return error(f"Bad Request: accountId is not valid: {account_id}")
+    return Answer(trade_rows(call.gateway, account_id, call.number("days", 1), call.user.name))

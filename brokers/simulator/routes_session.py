@@ -1,0 +1,114 @@
+"""Signing in, staying signed in, signing out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brokers.simulator.wire import ROUTES, Answer, Call, error
+
+
+@ROUTES.add("GET POST", "/iserver/auth/status")
+def auth_status(call: Call) -> Answer:
+    return Answer(call.user.session.status(call.now))
+
+
+@ROUTES.add("POST", "/iserver/auth/ssodh/init", "/iserver/reauthenticate")
+def init(call: Call) -> Answer:
+    body = call.json()
+    if not isinstance(body, dict) or body.get("publish", True) is not True:
+        return error("Internal Server Error", 500)
+    session = call.user.session
+    compete = body.get("compete") is True or call.path == "/iserver/reauthenticate"
+    if not session.init(call.now, call.gateway.behaviour, compete=compete):
+        refused = session.status(call.now)
+        refused["fail"] = "Force compete capability must be used together with compete flag"
+        return Answer(refused)
+    call.gateway.tell_status(call.user)
+    if call.path == "/iserver/reauthenticate":
+        return Answer({"message": "triggered"})
+    return Answer(session.status(call.now))
+
+
+@ROUTES.add("GET POST", "/tickle")
+def tickle(call: Call) -> Answer:
+    session = call.user.session
+    if not session.signed_in:
+        return error("not authenticated", 401)
+    number = int(session.token[:7], 16)
+    return Answer(
+        {
+            "session": session.token,
+            "ssoExpires": 600_000,
+            "collission": False,
+            "userId": number,
+            "hmds": {"error": "no bridge"},
+            "iserver": {"authStatus": session.status(call.now)},
+        }
+    )
+
+
+@ROUTES.add("GET", "/sso/validate")
+def sso_validate(call: Call) -> Answer:
+    session = call.user.session
+    if not session.signed_in:
+        return error("not authenticated", 401)
+    name = call.user.name
+    begun = session.initiated_at or call.now
+    features: dict[str, Any] = {
+        "env": "PROD",
+        "wlms": True,
+        "realtime": True,
+        "bond": True,
+        "optionChains": True,
+        "calendar": True,
+        "newMf": True,
+    }
+    return Answer(
+        {
+            "USER_ID": int(session.token[:7], 16),
+            "USER_NAME": name,
+            "RESULT": True,
+            "AUTH_TIME": int(begun * 1000),
+            "SF_ENABLED": False,
+            "IS_FREE_TRIAL": False,
+            "CREDENTIAL": name,
+            "IP": "127.0.0.1",
+            "EXPIRES": 415_890,
+            "QUALIFIED_FOR_MOBILE_AUTH": None,
+            "LANDING_APP": "UNIVERSAL",
+            "IS_MASTER": False,
+            "lastAccessed": int(call.now * 1000),
+            "LOGIN_TYPE": 2,
+            "PAPER_USER_NAME": name,
+            "features": features,
+            "region": "NJ",
+        }
+    )
+
+
+@ROUTES.add("POST GET", "/logout")
+def logout(call: Call) -> Answer:
+    call.user.session.lose()
+    call.user.session.signed_in = False
+    call.gateway.tell_status(call.user)
+    return Answer({"status": True})
+
+
+@ROUTES.add("POST", "/iserver/questions/suppress")
+def suppress(call: Call) -> Answer:
+    ids = call.json().get("messageIds")
+    if not isinstance(ids, list) or len(ids) > 51 or not all(isinstance(i, str) for i in ids):
+        return error("Bad Request: messageIds must be a list of at most 51 ids")
+    call.user.session.suppressed.update(ids)
+    return Answer({"status": "submitted"})
+
+
+@ROUTES.add("POST", "/iserver/questions/suppress/reset")
+def suppress_reset(call: Call) -> Answer:
+    call.user.session.suppressed.clear()
+    return Answer({"status": "submitted"})
+
+
+@ROUTES.add("POST", "/iserver/notification")
+def notification(call: Call) -> Answer:
+    return Answer(text="Request was submitted")

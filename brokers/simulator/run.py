@@ -1,0 +1,97 @@
+"""Running a gateway: one process, one event loop, until a signal stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from brokers.simulator.behaviour import Behaviour, preset
+from brokers.simulator.gateway import Gateway
+from brokers.simulator.server import Edge
+from brokers.simulator.store import Store, load, only_gateway
+
+log = logging.getLogger(__name__)
+DEFAULT_PORT = 5055
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to serve."""
+
+    host: str
+    port: int
+    behaviour: Behaviour
+    control_token: str
+    seed: int
+
+
+class CannotServe(Exception):
+    """Why the gateway does not start, in one sentence."""
+
+
+def options(*, host: str, port: int, preset_name: str) -> Options:
+    """Options from the command line, completed from the environment."""
+    try:
+        behaviour = preset(preset_name, os.environ.get("SIM_BEHAVIOUR", ""))
+        seed = int(os.environ.get("SIM_SEED", "1"))
+    except ValueError as problem:
+        raise CannotServe(str(problem)) from None
+    return Options(
+        host=host,
+        port=port,
+        behaviour=behaviour,
+        control_token=os.environ.get("SIM_CONTROL_TOKEN", ""),
+        seed=seed,
+    )
+
+
+def serve(wanted: Options) -> None:
+    """Load the books and serve until SIGTERM or SIGINT."""
+    # The port is taken first: with two gateways on one port the second must not touch the books.
+    listener = _listen(wanted.host, wanted.port)
+    with only_gateway() as mine:
+        if not mine:
+            raise CannotServe("Another gateway already trades on this database. Stop it, or give this one its own.")
+        asyncio.run(_serve(wanted, listener))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as problem:
+        raise CannotServe(f"Cannot listen on {host}:{port}: {problem.strerror}. Choose another port.") from None
+    return listener
+
+
+async def _serve(wanted: Options, listener: socket.socket) -> None:
+    import time
+
+    books = await asyncio.to_thread(load, time.time())
+    gateway = Gateway(wanted.behaviour, Store(), books, seed=wanted.seed)
+    edge = Edge(gateway, control_token=wanted.control_token)
+    runner = web.AppRunner(edge.app(), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    await web.SockSite(runner, listener, backlog=512).start()
+    gateway.start()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    port = listener.getsockname()[1]
+    sys.stdout.write(f"The simulated broker listens on http://{wanted.host}:{port} ({wanted.behaviour.name}).\n")
+    sys.stdout.flush()
+    await stopped.wait()
+    for user in gateway.users.values():
+        for open_socket in list(user.sockets):
+            open_socket.drop()
+    await runner.cleanup()
+    await gateway.stop()

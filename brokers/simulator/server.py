@@ -1,0 +1,269 @@
+"""The HTTP edge: addressing, pacing, faults, the session's gate, and answers that wait until they are durable."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import random
+import re
+from collections import deque
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from brokers.simulator import (  # noqa: F401 - the routes register themselves
+    routes_accounts,
+    routes_contracts,
+    routes_market,
+    routes_orders,
+    routes_session,
+)
+from brokers.simulator.faults import Fault
+from brokers.simulator.gateway import Gateway, User
+from brokers.simulator.routes_control import control
+from brokers.simulator.tickets import Refused
+from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.ws import serve_socket
+
+log = logging.getLogger(__name__)
+DEFAULT_USER = "simulated"
+_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_BODY_LIMIT = 256 * 1024
+_BEFORE_INIT = ("/iserver/auth/status", "/iserver/auth/ssodh/init", "/iserver/reauthenticate")
+_NEEDS_ACCOUNTS = re.compile(
+    r"/iserver/account/orders|/iserver/account/trades|/iserver/account/[^/]+/order|/iserver/account/order/status"
+    r"|/iserver/marketdata/snapshot|/iserver/reply/"
+)
+# Calls that are limited more tightly than the rest: path -> seconds between two calls.
+_SLOW = {
+    "/iserver/account/orders": 5.0,
+    "/iserver/account/trades": 5.0,
+    "/iserver/account/pnl/partitioned": 5.0,
+    "/portfolio/accounts": 5.0,
+    "/portfolio/subaccounts": 5.0,
+    "/tickle": 1.0,
+    "/sso/validate": 60.0,
+}
+
+
+class Dropped(Exception):
+    """The connection is cut without an answer."""
+
+
+class Edge:
+    """Turns requests into calls, and answers into responses."""
+
+    def __init__(self, gateway: Gateway, *, control_token: str = "") -> None:
+        self.gateway = gateway
+        self.control_token = control_token
+        self.dice = random.Random()
+        self.boxed_until: dict[str, float] = {}
+        self.recent: dict[str, deque[float]] = {}
+        self.last_slow: dict[tuple[str, str], float] = {}
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_route("*", "/sim/v1/{tail:.*}", self._control)
+        app.router.add_route("*", "/u/{username}/v1/api/{tail:.*}", self._call)
+        app.router.add_route("*", "/v1/api/{tail:.*}", self._call)
+        app.router.add_route("*", "/{tail:.*}", self._lost)
+        return app
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return _json({"status": "ok"})
+
+    async def _lost(self, request: web.Request) -> web.Response:
+        self.gateway.unknown[f"{request.method} {request.path}"] += 1
+        return _json({"error": "Not Found", "statusCode": 404}, 404)
+
+    async def _control(self, request: web.Request) -> web.StreamResponse:
+        if not self.control_token:
+            return await self._lost(request)
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self.control_token}".encode()):
+            return _json({"error": "Send the control token: Authorization: Bearer <token>.", "statusCode": 401}, 401)
+        try:
+            body = json.loads(await request.read() or b"{}")
+        except ValueError:
+            return _json({"error": "The body is not JSON.", "statusCode": 400}, 400)
+        parts = [p for p in request.match_info["tail"].split("/") if p]
+        if not isinstance(body, dict):
+            return _json({"error": "The body is a JSON object.", "statusCode": 400}, 400)
+        answer = control(self.gateway, request.method, parts, body)
+        await self.gateway.store.durable()
+        return _respond(answer)
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        username = request.match_info.get("username", DEFAULT_USER)
+        if not _USERNAME.fullmatch(username):
+            return await self._lost(request)
+        user = self.gateway.user(username)
+        path = "/" + request.match_info["tail"]
+        if path.rstrip("/") == "/ws":
+            return await serve_socket(self.gateway, user, request)
+        raw = await request.read()
+        now = self.gateway.clock()
+        entry: dict[str, Any] = {
+            "method": request.method,
+            "path": path,
+            "query": dict(request.query),
+            "body": raw.decode("utf-8", "replace")[:20_000],
+            "arrived": asyncio.get_running_loop().time(),
+            "at": self.gateway.moment(now),
+            "status": None,
+        }
+        user.journal.append(entry)
+        call = Call(
+            gateway=self.gateway,
+            user=user,
+            method=request.method,
+            path=path.rstrip("/"),
+            query=request.query,
+            raw=raw,
+            now=now,
+        )
+        try:
+            answer = await self._answer(call, request.remote or "")
+        except Dropped:
+            entry["status"] = "dropped"
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        entry["status"] = answer.status
+        return _respond(answer)
+
+    async def _answer(self, call: Call, address: str) -> Answer:
+        faults = self.gateway.faults.pick(
+            user=call.user.name, method=call.method, path=call.path, body=call.raw, now=call.now
+        )
+        for fault in faults:
+            if fault.phase == "before" and (cut := await self._hit(fault, call)) is not None:
+                return cut
+        await self._wait()
+        if self.gateway.behaviour.pacing and (paced := self._pace(call, address)) is not None:
+            return paced
+        call.now = self.gateway.clock()
+        answer = self._run(call)
+        # What a client is told is true after a crash as well.
+        await self.gateway.store.durable()
+        for fault in faults:
+            if fault.phase == "after" and (cut := await self._hit(fault, call)) is not None:
+                return cut
+        return answer
+
+    async def _hit(self, fault: Fault, call: Call) -> Answer | None:
+        """Do what a fault says; an answer ends the call."""
+        action, session = fault.action, call.user.session
+        if (delay := action.get("delay_ms")) is not None:
+            await asyncio.sleep(float(delay) / 1000)
+        if action.get("hang"):
+            # The broker gives up after ten seconds, with an empty 503.
+            await asyncio.sleep(float(action.get("hang_s", 10)))
+            return Answer(text="", status=503)
+        if action.get("drop_connection"):
+            raise Dropped
+        if action.get("lose_session"):
+            session.lose()
+            self.gateway.tell_status(call.user)
+        if action.get("steal_session"):
+            session.lose()
+            session.competing = True
+            self.gateway.tell_status(call.user)
+        if (count := action.get("false_empty_orders")) is not None:
+            call.user.tripped["false_empty_orders"] = int(count)
+        if action.get("ws_close"):
+            for socket in list(call.user.sockets):
+                socket.drop()
+        for name in ("reject", "question", "server_prompt", "failed_rows", "inactive", "partial_fill"):
+            if name in action:
+                call.effects[name] = action[name]
+        if action.get("silent_drop"):
+            number = self.gateway.engine.last_order_id = self.gateway.engine.last_order_id + 1
+            return Answer([{"order_id": str(number), "order_status": "PreSubmitted", "encrypt_message": "1"}])
+        if (status := action.get("status")) is not None:
+            body = action.get("body", "")
+            return Answer(text=body, status=int(status)) if isinstance(body, str) else Answer(body, int(status))
+        return None
+
+    async def _wait(self) -> None:
+        behaviour = self.gateway.behaviour
+        match behaviour.latency:
+            case "uniform":
+                await asyncio.sleep(self.dice.uniform(*behaviour.latency_ms) / 1000)
+            case "lognormal":
+                factor = self.dice.lognormvariate(0, behaviour.latency_sigma)
+                await asyncio.sleep(behaviour.latency_median_ms * factor / 1000)
+
+    def _pace(self, call: Call, address: str) -> Answer | None:
+        """Too many requests put the address into the penalty box."""
+        behaviour, now = self.gateway.behaviour, call.now
+        if now < self.boxed_until.get(address, 0.0):
+            return error("Too Many Requests", 429)
+        seen = self.recent.setdefault(call.user.name, deque())
+        while seen and now - seen[0] > 1.0:
+            seen.popleft()
+        seen.append(now)
+        slow = _SLOW.get(call.path)
+        before = self.last_slow.get((call.user.name, call.path), 0.0)
+        self.last_slow[call.user.name, call.path] = now
+        if len(seen) > behaviour.requests_per_second:
+            self.boxed_until[address] = now + behaviour.penalty_box_s
+            return error("Too Many Requests", 429)
+        return error("Too Many Requests", 429) if slow is not None and now - before < slow else None
+
+    def _run(self, call: Call) -> Answer:
+        """Find the handler and let it answer; nothing here waits, so every call is atomic."""
+        found = ROUTES.find(call.method, call.path)
+        if found is None:
+            self.gateway.unknown[f"{call.method} {call.path}"] += 1
+            return error("Not Found", 404)
+        handler, call.params = found
+        session = call.user.session
+        session.expire(call.now, self.gateway.behaviour)
+        refused = self._gate(call.user, call.path, call.now)
+        session.last_request_at = call.now
+        if refused is not None:
+            return refused
+        try:
+            return handler(call)
+        except Refused as refusal:
+            return error(refusal.text, refusal.status, with_code=refusal.text.startswith("Bad Request"))
+        except (ValueError, TypeError, AttributeError, KeyError):
+            log.exception("%s %s could not be answered.", call.method, call.path)
+            return error("Bad Request", 400)
+
+    def _gate(self, user: User, path: str, now: float) -> Answer | None:
+        """What a session must have done before it may call this path."""
+        session, behaviour = user.session, self.gateway.behaviour
+        if path.startswith("/iserver/"):
+            if path in _BEFORE_INIT:
+                return None
+            stage = session.stage(now)
+            if stage in {"sso", "connecting"}:
+                return error("Bad Request: no bridge")
+            if stage != "established":
+                return error("not authenticated", 401)
+            if behaviour.accounts_first and not session.accounts_queried and _NEEDS_ACCOUNTS.match(path):
+                if behaviour.accounts_first_status == 500:
+                    return error("Please query /accounts first", 500, with_code=False)
+                return error("Bad Request: Please query /accounts first")
+        elif path.startswith(("/portfolio/", "/portfolio2/")):
+            opens = path in {"/portfolio/accounts", "/portfolio/subaccounts", "/portfolio/subaccounts2"}
+            if behaviour.portfolio_accounts_first and not opens and not session.portfolio_queried:
+                return error("Please query /portfolio/accounts first", 401, with_code=False)
+        return None
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json", charset="utf-8")
+
+
+def _respond(answer: Answer) -> web.Response:
+    if answer.text is not None:
+        kind = "text/html" if answer.text.lstrip().startswith("<") else "text/plain"
+        return web.Response(text=answer.text, status=answer.status, content_type=kind)
+    return _json(answer.body, answer.status)

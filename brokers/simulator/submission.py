@@ -1,0 +1,254 @@
+"""From tickets to answers: duplicates, questions, margin, brackets and groups."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from brokers.simulator import catalogue
+from brokers.simulator.accounting import initial_margin
+from brokers.simulator.gateway import Gateway, User
+from brokers.simulator.questions import Pending, ask, needed
+from brokers.simulator.records import Order, Ticket
+from brokers.simulator.shapes_orders import ack, failed
+from brokers.simulator.tickets import Refused, check_contract
+from brokers.simulator.wire import Answer, Call, error
+
+_MARGIN = (
+    "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY MUST EXCEED THE INITIAL MARGIN."
+)
+
+
+def submit(call: Call, tickets: list[Ticket]) -> Answer:
+    """Take an order POST: refuse it, ask about it, or place it."""
+    gateway, user = call.gateway, call.user
+    for ticket in tickets:
+        _check_reference(gateway, user, ticket)
+    if len(tickets) == 1:
+        check_contract(tickets[0])
+    questions = call.effects.get("question") or _questions(gateway, user, tickets)
+    if not questions:
+        return place(gateway, user, tickets, call.effects)
+    if gateway.behaviour.register_reference_on_question:
+        _register(user, tickets, call.now)
+    pending = Pending(id="", kind="place", asked=list(questions), tickets=tickets, asked_at=call.now)
+    pending.effects = call.effects
+    return put(gateway, user, pending)
+
+
+def put(gateway: Gateway, user: User, pending: Pending) -> Answer:
+    """Ask the next question."""
+    ticket = pending.tickets[0]
+    instrument, quote = catalogue.find(ticket.conid), gateway.quote(ticket.conid)
+    if instrument is None or quote is None:
+        raise Refused(f"no sec defs returned forSecDef reqId=resolveSecReqByConid{ticket.conid}")
+    user.pending = pending
+    return Answer(ask(pending, instrument, quote))
+
+
+def _check_reference(gateway: Gateway, user: User, ticket: Ticket) -> None:
+    if not ticket.reference:
+        return
+    registered = user.references.get(ticket.reference)
+    if registered is not None and gateway.clock() - registered < gateway.behaviour.reference_ttl_s:
+        raise Refused(f"Order couldn't be submitted: Local order ID={ticket.reference} is already registered.")
+
+
+def _register(user: User, tickets: list[Ticket], now: float) -> None:
+    for ticket in tickets:
+        if ticket.reference:
+            user.references[ticket.reference] = now
+
+
+def _questions(gateway: Gateway, user: User, tickets: list[Ticket]) -> list[str]:
+    if not gateway.behaviour.questions:
+        return []
+    found: list[str] = []
+    for ticket in tickets:
+        instrument, quote = catalogue.find(ticket.conid), gateway.quote(ticket.conid)
+        if instrument is None or quote is None:
+            continue
+        working = gateway.engine.working.get(ticket.conid, {}).values()
+        asked = needed(
+            ticket,
+            instrument,
+            quote,
+            has_quotes=ticket.conid in user.session.snapshots,
+            opposite=any(
+                o.account_id == ticket.account_id and o.side != ticket.side and o.parent_id is None for o in working
+            )
+            and not ticket.parent_reference,
+            suppressed=user.session.suppressed,
+        )
+        found += [i for i in asked if i not in found]
+    return found
+
+
+def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str, Any]) -> Answer:
+    """Put tickets on the books; a bracket is not atomic, each leg stands for itself."""
+    now = gateway.clock()
+    made: list[Order] = []
+    rows: list[dict[str, Any]] = []
+    by_reference: dict[str, Order] = {}
+    failing = set(effects.get("failed_rows", ()))
+    for index, ticket in enumerate(tickets):
+        try:
+            if index in failing:
+                raise Refused("Order couldn't be submitted: the leg was refused.")
+            order = _place_one(gateway, user, ticket, tickets, by_reference)
+        except Refused as refused:
+            if len(tickets) == 1 and not ticket.parent_reference:
+                raise
+            rows.append(failed(refused.text, ticket.reference))
+            continue
+        _register(user, [ticket], now)
+        if ticket.reference:
+            by_reference[ticket.reference] = order
+        made.append(order)
+        _apply_effects(gateway, user, order, effects, now)
+        rows.append(ack(order))
+    gateway.settle_new([o for o in made if o.working])
+    gateway.commit()
+    return Answer(rows)
+
+
+def _place_one(
+    gateway: Gateway, user: User, ticket: Ticket, tickets: list[Ticket], by_reference: dict[str, Order]
+) -> Order:
+    check_contract(ticket)
+    parent = None
+    if ticket.parent_reference:
+        parent = by_reference.get(ticket.parent_reference) or _working(gateway, user, ticket.parent_reference)
+        if parent is None:
+            raise Refused(f"Order couldn't be submitted: Parent order ID={ticket.parent_reference} isn't recognized.")
+    now = gateway.clock()
+    group = _group(ticket, tickets, parent, now)
+    order = gateway.engine.place(user.name, ticket, now, parent=parent, oca_group=group)
+    if parent is None and gateway.behaviour.margin_check and _lacks_margin(gateway, order):
+        gateway.engine.set_status(order, "Inactive", now, _MARGIN)
+    return order
+
+
+def _working(gateway: Gateway, user: User, reference: str) -> Order | None:
+    for account_id in user.account_ids:
+        for order in gateway.engine.by_account[account_id].values():
+            if order.reference == reference and order.status not in {"Cancelled", "Inactive"}:
+                return order
+    return None
+
+
+def _group(ticket: Ticket, tickets: list[Ticket], parent: Order | None, now: float) -> str:
+    """The group in which one order cancels the other: asked for, or the legs below one parent."""
+    if ticket.single_group:
+        return f"oca-{tickets[0].reference or int(now * 1000)}"[:32]
+    siblings = [t for t in tickets if t.parent_reference == ticket.parent_reference]
+    return str(parent.order_id) if parent is not None and len(siblings) > 1 else ""
+
+
+def _lacks_margin(gateway: Gateway, order: Order) -> bool:
+    account = gateway.engine.accounts[order.account_id]
+    instrument = catalogue.find(order.conid)
+    assert instrument is not None
+    held = account.positions.get(order.conid)
+    before = held.quantity if held is not None else Decimal(0)
+    added = abs(before + order.sign * order.quantity) - abs(before)
+    if added <= 0:
+        return False
+    price = order.limit_price or order.stop_price or gateway.mark(order.conid)
+    required = initial_margin(instrument, added * price * instrument.multiplier) * gateway.rate(instrument.currency)
+    return required > gateway.worth(account).available_funds
+
+
+def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str, Any], now: float) -> None:
+    """What an armed fault makes of an accepted order."""
+    if "inactive" in effects:
+        gateway.engine.set_status(order, "Inactive", now, str(effects["inactive"] or "Order held by the system."))
+    if (fraction := effects.get("partial_fill")) is not None:
+        order.fill_cap = (order.quantity * Decimal(str(fraction))).to_integral_value()
+
+
+def what_if(call: Call, ticket: Ticket) -> Answer:
+    """What an order would cost and change, as text."""
+    gateway = call.gateway
+    instrument = check_contract(ticket)
+    account = gateway.engine.accounts[ticket.account_id]
+    price = ticket.limit_price or ticket.stop_price or gateway.mark(ticket.conid)
+    amount = price * ticket.quantity * instrument.multiplier
+    fee = gateway.engine.fee(instrument, ticket.quantity, price)
+    value = gateway.worth(account)
+    added = initial_margin(instrument, amount)
+    held = account.positions.get(ticket.conid)
+    before = held.quantity if held is not None else Decimal(0)
+    after = before + (ticket.quantity if ticket.side == "BUY" else -ticket.quantity)
+
+    def change(current: Decimal, by: Decimal) -> dict[str, str]:
+        return {"current": f"{round(current):,}", "change": f"{round(by):,}", "after": f"{round(current + by):,}"}
+
+    unit = "Shares" if instrument.sec_type == "STK" else "Contracts"
+    warn = None
+    if ticket.conid not in call.user.session.snapshots:
+        warn = "21/You are trying to submit an order without having market data for this instrument."
+    return Answer(
+        {
+            "amount": {
+                "amount": f"{amount:,.2f} {instrument.currency} ({ticket.quantity:f} {unit})",
+                "commission": f"{fee.normalize():f} {account.base}",
+                "total": f"{amount + fee:,.2f} {instrument.currency}",
+            },
+            "equity": change(value.net_liquidation, -fee),
+            "initial": change(value.initial_margin, added),
+            "maintenance": change(value.maintenance_margin, added),
+            "position": {"current": f"{before:f}", "change": f"{after - before:f}", "after": f"{after:f}"},
+            "warn": warn,
+            "error": None,
+        }
+    )
+
+
+def reply(call: Call, *, confirmed: bool) -> Answer:
+    """Answer the open question: place the order, ask the next one, or drop it."""
+    gateway, user = call.gateway, call.user
+    pending, user.pending = user.pending, None
+    behaviour = gateway.behaviour
+    late = pending is not None and call.now - pending.asked_at > behaviour.question_ttl_s
+    if pending is None or pending.id != call.params["reply"] or late:
+        if behaviour.reply_gone_status == 503:
+            return Answer(text="", status=503)
+        return error(f"reply id not found: '{call.params['reply']}'", 400, with_code=False)
+    if not confirmed:
+        return error("Order not confirmed ", 200, with_code=False)
+    pending.asked.pop(0)
+    pending.asked_at = call.now
+    if pending.asked:
+        return put(gateway, user, pending)
+    if pending.kind == "modify" and pending.order is not None:
+        return change(gateway, pending.order, pending.tickets[0])
+    if not behaviour.register_reference_on_question:
+        for ticket in pending.tickets:
+            _check_reference(gateway, user, ticket)
+    return place(gateway, user, pending.tickets, pending.effects)
+
+
+def modify(call: Call, order: Order, ticket: Ticket) -> Answer:
+    """Change a working order, after the same questions as for a new one."""
+    check_contract(ticket)
+    if ticket.conid != order.conid or ticket.side != order.side:
+        raise Refused("Order couldn't be modified: contract and side cannot change.")
+    if not order.working:
+        raise Refused(f"Order couldn't be modified: it is {order.status}.")
+    if ticket.quantity < order.filled:
+        raise Refused("Order couldn't be modified: more than that is already filled.")
+    questions = call.effects.get("question")
+    if questions:
+        pending = Pending(id="", kind="modify", asked=list(questions), tickets=[ticket], asked_at=call.now, order=order)
+        return put(call.gateway, call.user, pending)
+    return change(call.gateway, order, ticket)
+
+
+def change(gateway: Gateway, order: Order, ticket: Ticket) -> Answer:
+    if not order.working:
+        raise Refused(f"Order couldn't be modified: it is {order.status}.")
+    gateway.engine.change(order, ticket, gateway.clock())
+    rows = [ack(order)]
+    gateway.settle_new([order])
+    return Answer(rows)
