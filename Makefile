@@ -1,0 +1,49 @@
+# `make` lists the targets. Everything runs inside .venv, which bin/bootstrap makes and keeps up to date.
+PY := .venv/bin/python
+# One worker a core, as far as the database of the tests goes along.
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup
+TEMPLATES := templates
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check static fmt bench lock clean dev
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## start Halyard with a database of its own on http://localhost:8000 (PORT=8001 for another)
+	@bin/bootstrap run
+	@exec $(PY) -m config.run
+
+test: dev ## run every test, the browser's included (ARGS="-k webhook" for some)
+	@bin/chromium
+	@$(PYTEST) $(ARGS)
+
+check: static test ## all that a change must pass: format, lint, types, floors, templates, migrations, tests
+
+static: dev
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy .
+	@.venv/bin/lint-imports
+	@.venv/bin/djlint $(TEMPLATES) --check --lint --quiet
+	@$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+fmt: dev ## format code and templates
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+	@.venv/bin/djlint $(TEMPLATES) --reformat --quiet
+
+bench: dev ## measure: webhooks per second, the opening bell, signal to order
+	@$(PY) -m benchmarks $(ARGS)
+
+lock: dev ## resolve the dependencies of pyproject.toml anew and write the lock files
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements-dev.lock
+	@echo uv | .venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate - -o bin/uv.txt
+
+clean: ## remove .venv and every cache; your data in .halyard stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+dev:
+	@bin/bootstrap dev
