@@ -1,0 +1,7 @@
+"""The adapter that knows Interactive Brokers' Web API, and alone knows it: `connect` to trade, `listen` to watch."""
+
+from brokers.ibkr.brokerage import IbkrBrokerage, connect
+from brokers.ibkr.client import new_http
+from brokers.ibkr.stream import IbkrFeed, listen
+
+__all__ = ["IbkrBrokerage", "IbkrFeed", "connect", "listen", "new_http"]

@@ -1,0 +1,82 @@
+"""A read's answer: its body, or the error that tells the caller what to do next. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brokers.domain.sessions import AuthStatus, Environment
+from brokers.ibkr import translate
+from brokers.ibkr.client import NOT_JSON, Answer
+from brokers.ibkr.outcomes import error_text
+from brokers.ports import BrokerUnavailable, LoginRefused, OrderRefused, SessionLost
+
+_ACCOUNTS_FIRST = "query /accounts first"
+_SIGNED_OUT = ("no bridge", _ACCOUNTS_FIRST, "not authenticated", "no session")
+
+
+def wants_accounts_first(answer: Answer) -> bool:
+    """True when IBKR only wants /iserver/accounts to be read before this."""
+    return answer.status >= 400 and _ACCOUNTS_FIRST in error_text(answer.body).lower()
+
+
+def demand(answer: Answer) -> Any:
+    """The body of a good answer; otherwise the error it stands for."""
+    error = error_text(answer.body)
+    refuse_login(answer)
+    if answer.status == 429:
+        raise BrokerUnavailable("IBKR asked us to slow down; Halyard waits before it asks again.", answer.retry_after)
+    if answer.status == 401 or any(phrase in error.lower() for phrase in _SIGNED_OUT):
+        raise SessionLost(f"IBKR has no session for this user ({error or 'not signed in'}).")
+    if answer.status in {400, 403, 404}:
+        raise OrderRefused(error or f"IBKR refused the request (status {answer.status}).", code="request-refused")
+    if answer.status >= 400:
+        detail = f": {error}" if error else ""
+        raise BrokerUnavailable(f"IBKR could not answer (status {answer.status}{detail}). Halyard tries again.")
+    if answer.body is NOT_JSON or answer.status >= 300:
+        # A gateway that lost its login, and IBKR under maintenance, answer with a page.
+        raise SessionLost("IBKR answered with a sign-in or maintenance page instead of data.")
+    return answer.body
+
+
+def refuse_login(answer: Answer) -> None:
+    """Raise when no sign-in will help until a person acts."""
+    if answer.status == 401 and "invalid consumer" in error_text(answer.body).lower():
+        raise LoginRefused(
+            "IBKR has not activated this API key yet. It activates keys overnight, sometimes after the weekend."
+        )
+
+
+def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
+    """The status an answer about the session carries; a refused or empty one means signed out."""
+    refuse_login(answer)
+    body = answer.body if status_body is None else status_body
+    error = error_text(answer.body)
+    if answer.status in {400, 401, 410} or answer.body is NOT_JSON or 300 <= answer.status < 400:
+        # The gateway of a person knows no user until that person logs in at its page.
+        message = (
+            "Nobody is signed in at IBKR for this user. Log in at the gateway's page; Halyard continues by itself."
+        )
+        return AuthStatus(authenticated=False, connected=False, competing=False, message=message)
+    if answer.status == 200:
+        return translate.auth_status(body, message=error)
+    demand(answer)
+    raise SessionLost(f"IBKR answered {answer.status} about the session.")
+
+
+def check_environment(accounts: Any, environment: Environment) -> None:
+    """Refuse a login that is not what it was connected as: paper and live are never mixed."""
+    if environment is Environment.SIMULATED or not isinstance(accounts, dict):
+        return
+    is_paper = bool(accounts.get("isPaper"))
+    if environment is Environment.PAPER and not is_paper:
+        raise LoginRefused(
+            "This IBKR user trades live money, but was connected as paper. Connect the paper trading user instead.",
+            help_page="paper_account",
+        )
+    if environment is Environment.LIVE and is_paper:
+        raise LoginRefused(
+            "This IBKR user is a paper trading user, but was connected as live. Connect it as paper.",
+            help_page="paper_account",
+        )
+    if (accounts.get("allowFeatures") or {}).get("liteUser"):
+        raise LoginRefused("IBKR Lite accounts cannot trade through the API. Switch the account to IBKR Pro.")

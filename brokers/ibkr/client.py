@@ -1,0 +1,263 @@
+"""HTTP to IBKR: reads may be tried again, a write leaves exactly once.
+
+After a failed write the caller must know one thing: did the request provably never leave (`NotDelivered`), or may it
+have arrived (`NoAnswer`)? Everything here serves that distinction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from brokers.domain.sessions import Login
+from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
+from brokers.ports import BrokerUnavailable
+
+logger = logging.getLogger(__name__)
+
+HEADERS = {"User-Agent": "Halyard/1", "Accept": "application/json"}
+READ_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5, sock_connect=5)
+# IBKR itself gives up after 10 s: waiting longer turns many unknowns into definite answers.
+WRITE_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5, sock_connect=5)
+# A connection idle for longer may be closed by the other side just as we write to it.
+WRITE_IDLE = 2.0
+READ_ATTEMPTS = 3
+READ_DEADLINE = 12.0
+WORTH_ANOTHER_READ = {502, 503, 504}
+
+# Raised before the first byte of the request is written.
+_BEFORE_SENDING = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ClientConnectorSSLError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ServerFingerprintMismatch,
+    aiohttp.InvalidURL,
+)
+
+
+class NotDelivered(Exception):
+    """The request provably never left."""
+
+
+class NoAnswer(Exception):
+    """The request may have arrived; its answer did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `body` is the parsed JSON, or NOT_JSON."""
+
+    status: int
+    body: Any
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    path: str
+    parts: Mapping[str, str] | None
+    params: Mapping[str, str] | None
+    body: Any
+
+
+class _NotJson:
+    def __repr__(self) -> str:
+        return "NOT_JSON"
+
+
+NOT_JSON = _NotJson()
+
+
+def new_http(*, limit: int = 100) -> aiohttp.ClientSession:
+    """A session that many logins may share: it keeps no cookies, which would mix two users of one host."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
+    )
+
+
+class Client:
+    """Requests of one login. `http` carries the reads; writes go over connections of their own."""
+
+    def __init__(
+        self,
+        login: Login,
+        http: aiohttp.ClientSession | None = None,
+        *,
+        egress: Egress = EGRESS,
+        pacing: Pacing | None = None,
+    ) -> None:
+        if http is not None and not isinstance(http.cookie_jar, aiohttp.DummyCookieJar):
+            raise ValueError(
+                "Pass a session made by brokers.ibkr.new_http(): a cookie jar would mix the cookies of two users."
+            )
+        self.login = login
+        self._base = login.base_url.rstrip("/")
+        self._reads, self._owns_reads = http, http is None
+        self._writes: aiohttp.ClientSession | None = None
+        self._circuit = egress.circuit(login)
+        self._pace = egress.pace(login, pacing or pacing_for(login))
+        self._clock = egress.clock
+
+    def url(self, path: str, parts: Mapping[str, str] | None = None) -> URL:
+        """The address of a path whose {parts} are filled in safely."""
+        filled = path.format(**{name: quote(part, safe="") for name, part in (parts or {}).items()})
+        return URL(f"{self._base}/{filled}", encoded=True)
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The session for reads and for the stream."""
+        if self._reads is None:
+            self._reads = new_http()
+        return self._reads
+
+    @property
+    def ssl(self) -> aiohttp.Fingerprint | bool:
+        """A gateway's self-signed certificate is pinned by its fingerprint, never waved through."""
+        pinned = self.login.secrets.get("certificate_sha256", "").replace(":", "")
+        return aiohttp.Fingerprint(bytes.fromhex(pinned)) if pinned else True
+
+    async def read(
+        self,
+        method: str,
+        path: str,
+        *,
+        parts: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        attempts: int = READ_ATTEMPTS,
+    ) -> Answer:
+        """Ask something that may be asked again; raises BrokerUnavailable when nobody answers."""
+        request = _Request(method=method, path=path, parts=parts, params=params, body=body)
+        give_up_at = self._clock() + READ_DEADLINE
+        for attempt in range(1, attempts + 1):
+            last = attempt == attempts or self._clock() >= give_up_at
+            try:
+                answer = await self._send(request, writing=False)
+            except (NotDelivered, NoAnswer) as problem:
+                if last:
+                    raise BrokerUnavailable(f"IBKR cannot be reached: {problem}. Halyard tries again.") from problem
+            else:
+                if last or answer.status not in WORTH_ANOTHER_READ:
+                    return answer
+            await asyncio.sleep(0.2 * attempt * random.uniform(0.5, 1.5))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        parts: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Answer:
+        """Send once. Raises NotDelivered, NoAnswer, or BrokerUnavailable when the circuit kept it from leaving."""
+        request = _Request(method=method, path=path, parts=parts, params=params, body=body)
+        return await self._send(request, writing=True)
+
+    async def _send(self, request: _Request, *, writing: bool) -> Answer:
+        self._circuit.check()
+        await self._pace.turn(request.path)
+        self._circuit.check()
+        began, outcome = self._clock(), "cancelled"
+        try:
+            status, text, retry_after = await self._exchange(request, writing=writing)
+            outcome = str(status)
+        except _BEFORE_SENDING as problem:
+            outcome = "not delivered"
+            raise NotDelivered(_say(problem)) from problem
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            outcome = "no answer"
+            raise NoAnswer(_say(problem)) from problem
+        finally:
+            # The path is the pattern, without account numbers; bodies are never logged.
+            took = (self._clock() - began) * 1000
+            level = logging.INFO if writing else logging.DEBUG
+            logger.log(level, "%s /%s: %s in %.0f ms", request.method, request.path, outcome, took)
+        if status == 429:
+            retry_after = retry_after or self._pace.pacing.penalty
+            self._circuit.trip(retry_after)
+        # A write's answer is stored as it is, so it keeps JSON's own numbers.
+        return Answer(status, parse(text, exact=not writing), retry_after)
+
+    async def _exchange(self, request: _Request, *, writing: bool) -> tuple[int, bytes, float | None]:
+        async with (self._write_http() if writing else self.http).request(
+            request.method,
+            self.url(request.path, request.parts).update_query(request.params or {}),
+            json=request.body,
+            # Some of IBKR's servers hang on a POST that does not say it is empty.
+            headers=HEADERS
+            if request.body is not None or request.method == "GET"
+            else HEADERS | {"Content-Length": "0"},
+            timeout=WRITE_TIMEOUT if writing else READ_TIMEOUT,
+            allow_redirects=False,
+            ssl=self.ssl,
+        ) as response:
+            return response.status, await response.read(), _seconds(response.headers.get("Retry-After"))
+
+    def _write_http(self) -> aiohttp.ClientSession:
+        if self._writes is None:
+            self._writes = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(keepalive_timeout=WRITE_IDLE), cookie_jar=aiohttp.DummyCookieJar()
+            )
+            # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
+            self._writes._retry_connection = False
+        return self._writes
+
+    async def close(self) -> None:
+        """Close the connections that are ours. The brokerage session at IBKR stays."""
+        for session in (self._writes, self._reads if self._owns_reads else None):
+            if session is not None:
+                await session.close()
+
+
+def parse(text: bytes, *, exact: bool) -> Any:
+    """The JSON of an answer. `exact` reads numbers as decimals; a write's answer is stored and keeps plain floats."""
+    try:
+        return json.loads(text, parse_float=Decimal if exact else None, parse_constant=_nothing)
+    except (ValueError, RecursionError):
+        return NOT_JSON
+
+
+def _nothing(_: str) -> None:
+    """NaN and Infinity are no numbers of ours."""
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:
+        return None
+
+
+def _say(problem: BaseException) -> str:
+    """The problem in words, without addresses."""
+    match problem:
+        case aiohttp.ClientConnectorDNSError():
+            return "its address is unknown"
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection within 5 seconds"
+        case aiohttp.ServerFingerprintMismatch():
+            return "its certificate is not the one we were told to trust"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return "its certificate is not trusted"
+        case aiohttp.ClientConnectorError():
+            return "the connection was refused"
+        case aiohttp.InvalidURL():
+            return "its address is not valid"
+        case TimeoutError():
+            return "no answer in time"
+        case _:
+            return "the connection was lost"

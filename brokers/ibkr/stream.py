@@ -1,0 +1,174 @@
+"""IBKR's live stream for one login: orders, executions and profit as they happen."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from brokers.domain.sessions import AuthStatus, Login
+from brokers.ibkr import translate
+from brokers.ibkr.client import HEADERS, Client
+from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ports import BrokerUnavailable, FeedEvent
+
+logger = logging.getLogger(__name__)
+
+SUBSCRIPTIONS = ("sor+{}", 'str+{"realtimeUpdatesOnly":false,"days":1}', "spl+{}")
+# IBKR's heart beats every 10 s; two missed beats and a half mean that the line is dead.
+SILENCE = 25.0
+# It forgets a socket that says nothing for a minute.
+TIC_EVERY = 45.0
+CONNECT_WITHIN = 10.0
+
+
+def listen(
+    login: Login,
+    http: aiohttp.ClientSession | None = None,
+    *,
+    egress: Egress = EGRESS,
+    pacing: Pacing | None = None,
+    silence: float = SILENCE,
+) -> IbkrFeed:
+    """A feed for this login; the socket opens when its events are first asked for."""
+    return IbkrFeed(Client(login, http, egress=egress, pacing=pacing), egress=egress, silence=silence)
+
+
+class IbkrFeed:
+    """Implements `ports.Feed`: iterating raises BrokerUnavailable when the socket cannot open, ends when it closes."""
+
+    def __init__(self, client: Client, *, egress: Egress, silence: float) -> None:
+        self._client, self._egress, self._silence = client, egress, silence
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._reader = Reader()
+
+    async def events(self) -> AsyncIterator[FeedEvent]:
+        """Everything IBKR says, translated, until the socket closes or falls silent."""
+        async with await self._open() as socket:
+            self._socket = socket
+            tic_at = time.monotonic() + TIC_EVERY
+            while (text := await self._next(socket)) is not None:
+                event = self._reader.read(text)
+                if self._reader.wants_subscriptions:
+                    for subscription in SUBSCRIPTIONS:
+                        await socket.send_str(subscription)
+                    self._reader.wants_subscriptions = False
+                if time.monotonic() >= tic_at:
+                    await socket.send_str("tic")
+                    tic_at = time.monotonic() + TIC_EVERY
+                if event is not None:
+                    yield event
+                if self._reader.turned_away:
+                    # The subscriptions would be lost: open a new socket when the session is there.
+                    return
+
+    async def _open(self) -> aiohttp.ClientWebSocketResponse:
+        answer = await self._client.read("POST", "tickle")
+        token = answer.body.get("session") if isinstance(answer.body, Mapping) else None
+        if not token:
+            raise BrokerUnavailable("IBKR has no session for this user yet, so there is nothing to listen to.")
+        cookie = "api=" + json.dumps({"session": str(token)})
+        url = self._client.url("ws")
+        try:
+            return await self._client.http.ws_connect(
+                url.with_scheme("wss" if url.scheme == "https" else "ws"),
+                headers={**HEADERS, "Cookie": cookie},
+                timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+                heartbeat=None,
+                max_msg_size=16 * 1024 * 1024,
+                ssl=self._client.ssl,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise BrokerUnavailable("IBKR's live stream does not open. Halyard tries again.") from problem
+
+    async def _next(self, socket: aiohttp.ClientWebSocketResponse) -> str | None:
+        """The next message's text; None when there will be none."""
+        try:
+            message = await socket.receive(timeout=self._silence)
+        except TimeoutError:
+            logger.warning("IBKR's stream was silent for %.0f s; closing it", self._silence)
+            return None
+        if message.type is aiohttp.WSMsgType.TEXT:
+            return str(message.data)
+        if message.type is aiohttp.WSMsgType.BINARY:
+            return bytes(message.data).decode(errors="replace")
+        return None
+
+    async def close(self) -> None:
+        """Close the socket; the iteration ends by itself."""
+        if self._socket is not None:
+            await self._socket.close()
+        await self._client.close()
+
+
+class Reader:
+    """Turns messages into events, and remembers what a partial message leaves out. Does no I/O."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._auth: AuthStatus | None = None
+        self._subscribed = False
+        self.wants_subscriptions = False
+        self.turned_away = False
+
+    def read(self, text: str) -> FeedEvent | None:
+        """The event of a message; None when it says nothing we need."""
+        try:
+            message = json.loads(text, parse_float=Decimal)
+        except ValueError:
+            logger.warning("IBKR's stream said something that is not JSON")
+            return None
+        if not isinstance(message, Mapping):
+            return None
+        topic = str(message.get("topic") or "")
+        match topic.split("+", 1)[0]:
+            case "sts":
+                return FeedEvent(auth=self._status(message.get("args")))
+            case "sor":
+                orders = (translate.order_facts(row) for row in translate.rows(message, "args"))
+                return _unless_empty(FeedEvent(orders=tuple(order for order in orders if order is not None)))
+            case "str":
+                fills = (translate.execution_facts(row, now=self._now()) for row in translate.rows(message, "args"))
+                return _unless_empty(FeedEvent(executions=tuple(fill for fill in fills if fill is not None)))
+            case "spl":
+                return _unless_empty(FeedEvent(profit=translate.profit(message.get("args"))))
+            case "system" if "hb" in message:
+                # A server that never announced a status is listened to all the same.
+                self._subscribe()
+                return FeedEvent(heartbeat=True)
+            case "tic":
+                return FeedEvent(heartbeat=True)
+            case _ if message.get("message") == "waiting for session":
+                self.turned_away = True
+                reason = "IBKR's stream waits for a session."
+                return FeedEvent(auth=AuthStatus(authenticated=False, connected=True, competing=False, message=reason))
+            case _:
+                return None
+
+    def _status(self, args: Any) -> AuthStatus:
+        """The session's status; a message may carry only the key that changed."""
+        before = self._auth or AuthStatus(authenticated=False, connected=True, competing=False)
+        status = translate.auth_status(args, before=before)
+        if status.authenticated and not status.connected:
+            status = replace(status, connected=True)
+        if status.authenticated and not before.authenticated:
+            # Also after the session was lost and opened again: IBKR forgot what we wanted.
+            self._subscribed = False
+            self._subscribe()
+        self._auth = status
+        return status
+
+    def _subscribe(self) -> None:
+        if not self._subscribed:
+            self._subscribed = self.wants_subscriptions = True
+
+
+def _unless_empty(event: FeedEvent) -> FeedEvent | None:
+    return event if event.orders or event.executions or event.profit else None

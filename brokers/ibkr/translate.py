@@ -1,0 +1,218 @@
+"""IBKR's rows as facts: orders, executions, positions, money, prices. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from brokers.domain.sessions import AuthStatus
+from brokers.domain.snapshot import Quote
+from brokers.ibkr import words
+from brokers.ibkr.words import moment, number, one_line, quantity, whole
+from brokers.ports import AccountFacts, AccountSummary, ExecutionFacts, OrderFacts, PositionFacts
+
+Row = Mapping[str, Any]
+
+SNAPSHOT_FIELDS = "31,84,86,6509"
+MONTH_CODES = "FGHJKMNQUVXZ"
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<year>\d{4})\b")
+# First letter of field 6509. R is realtime; N (no subscription) and O (no agreement) show nothing worth having.
+_AVAILABILITY = {"D": "delayed", "Z": "frozen", "Y": "frozen and delayed"}
+_REASONS = ("order_cancellation_by_system_reason", "text", "order_status_description")
+
+
+def rows(body: Any, key: str | None = None) -> list[Row]:
+    """The rows of a list answer, or of the list under `key`; anything that is no row is left out."""
+    if key is not None:
+        body = body.get(key) if isinstance(body, Mapping) else None
+    return [row for row in body if isinstance(row, Mapping)] if isinstance(body, list) else []
+
+
+def auth_status(body: Any, *, before: AuthStatus | None = None, message: str = "") -> AuthStatus:
+    """The brokerage session's status; `before` fills the keys a partial message leaves out."""
+    row: Row = body if isinstance(body, Mapping) else {}
+
+    def flag(key: str, fallback: bool) -> bool:
+        return bool(row[key]) if key in row else fallback
+
+    authenticated = flag("authenticated", before.authenticated if before else False)
+    established: bool | None = None
+    if authenticated:
+        established = bool(row["established"]) if "established" in row else before.established if before else None
+    return AuthStatus(
+        authenticated=authenticated,
+        connected=flag("connected", before.connected if before else False),
+        competing=flag("competing", before.competing if before else False),
+        established=established,
+        message=one_line(row.get("fail") or row.get("message") or message),
+    )
+
+
+def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountFacts]:
+    """The accounts of a login, from /iserver/accounts and the details of /portfolio/accounts."""
+    if not isinstance(accounts, Mapping):
+        return []
+    details = {str(row.get("accountId") or row.get("id")): row for row in portfolio}
+    features = accounts.get("allowFeatures") or {}
+    properties = accounts.get("acctProps") or {}
+    found = []
+    for account_id in map(str, accounts.get("accounts") or []):
+        # Advisors see an artificial account that stands for all their accounts.
+        if account_id == "All":
+            continue
+        detail = details.get(account_id, {})
+        parent = (properties.get(account_id) or {}).get("hasChildAccounts") or detail.get("faclient")
+        found.append(
+            AccountFacts(
+                account_id=account_id,
+                is_paper=bool(accounts.get("isPaper")),
+                is_advisor=bool(features.get("allowFA") and parent),
+                currency=str(detail.get("currency") or "USD"),
+                title=str(detail.get("accountTitle") or detail.get("displayName") or ""),
+            )
+        )
+    return found
+
+
+def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") -> AccountSummary:
+    """Money of one account, from its summary and, where given, the base currency row of its ledger."""
+    row: Row = summary if isinstance(summary, Mapping) else {}
+    base: Row = (ledger.get("BASE") or {}) if isinstance(ledger, Mapping) else {}
+    return AccountSummary(
+        net_liquidation=number(row.get("netLiquidationValue")),
+        cash=number(row.get("totalCashValue")),
+        buying_power=number(row.get("buyingPower")),
+        unrealized_pnl=number(base.get("unrealizedpnl")),
+        realized_pnl=number(base.get("realizedpnl")),
+        currency=currency,
+    )
+
+
+def profit(args: Any) -> dict[str, AccountSummary]:
+    """The profit stream's rows by account ("DU1.Core" is account DU1)."""
+    if not isinstance(args, Mapping):
+        return {}
+    return {
+        str(key).split(".", 1)[0]: AccountSummary(
+            net_liquidation=number(row.get("nl")),
+            cash=None,
+            buying_power=None,
+            unrealized_pnl=number(row.get("upl")),
+        )
+        for key, row in args.items()
+        if isinstance(row, Mapping)
+    }
+
+
+def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
+    """One order row of the list or of the stream; None when it names no order. Absent keys stay None."""
+    broker_order_id = whole(row.get("orderId", row.get("order_id")))
+    if broker_order_id is None:
+        return None
+    filled = quantity(row.get("filledQuantity"))
+    remaining = quantity(row.get("remainingQuantity"))
+    reason = next((one_line(row[key]) for key in _REASONS if row.get(key)), "")
+    parent = whole(row.get("parentId"))
+    return OrderFacts(
+        account_id=str(row.get("acct") or row.get("account") or account_id),
+        broker_order_id=str(broker_order_id),
+        reference=str(row["order_ref"]) if row.get("order_ref") else None,
+        parent_broker_order_id=str(parent) if parent else None,
+        status=words.status(row.get("status"), filled=filled, remaining=remaining, text=reason),
+        filled_quantity=filled,
+        remaining_quantity=remaining,
+        average_price=number(row.get("avgPrice")),
+        conid=whole(row.get("conid")),
+        side=words.READ_SIDES.get(str(row.get("side", "")).upper()),
+        text=reason,
+    )
+
+
+def execution_facts(
+    row: Row, *, now: datetime, account_id: str = "", tickers: Mapping[int, str] | None = None
+) -> ExecutionFacts | None:
+    """One fill; None when the row is too incomplete to be one. `now` stands in for a row without its time."""
+    conid = whole(row.get("conid"))
+    side = words.READ_SIDES.get(str(row.get("side", "")).upper())
+    size, price = quantity(row.get("size")), number(row.get("price"))
+    if not row.get("execution_id") or conid is None or side is None or size is None or price is None:
+        return None
+    order_id = whole(row.get("order_id"))
+    fee = number(row.get("commission"))
+    return ExecutionFacts(
+        account_id=str(row.get("account") or row.get("accountCode") or account_id),
+        execution_id=str(row["execution_id"]),
+        reference=str(row["order_ref"]) if row.get("order_ref") else None,
+        broker_order_id=str(order_id) if order_id else None,
+        conid=conid,
+        ticker=(tickers or {}).get(conid) or ticker(str(row.get("symbol", "")), str(row.get("sec_type", ""))),
+        side=side,
+        quantity=abs(size),
+        price=price,
+        fee=abs(fee) if fee is not None else None,
+        currency=str(row.get("currency") or "USD"),
+        exchange=str(row.get("exchange") or ""),
+        executed_at=moment(row.get("trade_time_r"), row.get("trade_time")) or now,
+    )
+
+
+def execution_revision(execution_id: str) -> tuple[str, int]:
+    """The fill and its revision: "0000e0d5.6576fd38.01.02" is revision 2 of "0000e0d5.6576fd38.01"."""
+    stem, _, revision = execution_id.rpartition(".")
+    return (stem, int(revision)) if stem and revision.isdigit() else (execution_id, 0)
+
+
+def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | None = None) -> PositionFacts | None:
+    """One holding, in the names of /portfolio2 or of /portfolio; None for a row that holds nothing."""
+    conid, held = whole(row.get("conid")), quantity(row.get("position"))
+    if conid is None or not held:
+        return None
+    security_type = str(row.get("assetClass") or row.get("secType") or "")
+    name = str(row.get("description") or row.get("contractDesc") or row.get("ticker") or "")
+    return PositionFacts(
+        account_id=str(row.get("acctId") or account_id),
+        conid=conid,
+        ticker=(tickers or {}).get(conid) or ticker(name, security_type),
+        asset_class=words.READ_SECURITY_TYPES.get(security_type, security_type.lower()),
+        quantity=held,
+        average_cost=number(row.get("avgPrice")) or number(row.get("avgCost")) or Decimal(0),
+        market_price=number(row.get("marketPrice", row.get("mktPrice"))),
+        unrealized_pnl=number(row.get("unrealizedPnl")),
+        currency=str(row.get("currency") or "USD"),
+    )
+
+
+def ticker(name: str, security_type: str) -> str:
+    """Our ticker for IBKR's name: "BRK B" -> BRK.B, "EUR.USD" -> EURUSD, "MNQ DEC2026" -> MNQZ2026."""
+    name = name.strip().upper()
+    if security_type == "CASH":
+        return name.replace(".", "")
+    future = _FUTURE_NAME.match(name)
+    if future and future["month"] in _MONTHS and security_type in {"FUT", ""}:
+        return f"{future['root']}{MONTH_CODES[_MONTHS.index(future['month'])]}{future['year']}"
+    return name.replace(" ", ".") if security_type in {"STK", ""} else name
+
+
+def quote(row: Row, *, now: datetime) -> Quote | None:
+    """Prices of a market data row; None when it shows none (first read, or no subscription)."""
+    availability = str(row.get("6509") or "R")[:1]
+    bid, ask, last = (_price(row.get(field)) for field in ("84", "86", "31"))
+    if availability in {"N", "O"} or (bid is None and ask is None and last is None):
+        return None
+    return Quote(
+        bid=bid,
+        ask=ask,
+        last=last,
+        as_of=moment(row.get("_updated")) or now,
+        source=_AVAILABILITY.get(availability, "broker"),
+    )
+
+
+def _price(value: Any) -> Decimal | None:
+    """A price above zero: IBKR shows -1 or 0 where nobody bids."""
+    exact = number(value)
+    return exact if exact is not None and exact > 0 else None

@@ -1,0 +1,150 @@
+"""Our words and IBKR's, side by side, and how its mixed strings and numbers are read."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from brokers.domain.orders import AssetClass, OrderStatus, OrderType, Side, TimeInForce
+
+logger = logging.getLogger(__name__)
+
+ORDER_TYPES: Mapping[OrderType, str] = {
+    OrderType.MARKET: "MKT",
+    OrderType.LIMIT: "LMT",
+    OrderType.STOP: "STP",
+    OrderType.STOP_LIMIT: "STOP_LIMIT",
+}
+
+TIMES_IN_FORCE: Mapping[TimeInForce, str] = {TimeInForce.DAY: "DAY", TimeInForce.GTC: "GTC"}
+# Order lists spell a day order CLOSE.
+READ_TIMES_IN_FORCE: Mapping[str, TimeInForce] = {
+    "DAY": TimeInForce.DAY,
+    "CLOSE": TimeInForce.DAY,
+    "GTC": TimeInForce.GTC,
+}
+
+SIDES: Mapping[Side, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
+READ_SIDES: Mapping[str, Side] = {
+    "BUY": Side.BUY,
+    "B": Side.BUY,
+    "BOT": Side.BUY,
+    "SELL": Side.SELL,
+    "S": Side.SELL,
+    "SLD": Side.SELL,
+    "SSHORT": Side.SELL,
+}
+
+SECURITY_TYPES: Mapping[AssetClass, str] = {AssetClass.STOCK: "STK", AssetClass.FUTURE: "FUT", AssetClass.FOREX: "CASH"}
+READ_SECURITY_TYPES: Mapping[str, str] = {code: str(asset) for asset, code in SECURITY_TYPES.items()}
+
+# PendingSubmit and PreSubmitted wait inside IBKR (for the exchange, the open or a trigger): IBKR has the order.
+# WarnState waits for an answer to a question, which says nothing about the order's life.
+STATUSES: Mapping[str, OrderStatus | None] = {
+    "PendingSubmit": OrderStatus.ACCEPTED,
+    "ApiPending": OrderStatus.ACCEPTED,
+    "PreSubmitted": OrderStatus.ACCEPTED,
+    "Submitted": OrderStatus.ACCEPTED,
+    "Filled": OrderStatus.FILLED,
+    "PendingCancel": OrderStatus.PENDING_CANCEL,
+    "PreCancelled": OrderStatus.PENDING_CANCEL,
+    "Cancelled": OrderStatus.CANCELED,
+    "ApiCancelled": OrderStatus.CANCELED,
+    "Inactive": OrderStatus.REJECTED,
+    "Rejected": OrderStatus.REJECTED,
+    "Expired": OrderStatus.EXPIRED,
+    "WarnState": None,
+}
+
+ALLOCATION_METHODS: Mapping[str, str] = {
+    "AvailableEquity": "A",
+    "EqualQuantity": "E",
+    "NetLiq": "N",
+    "CashQuantity": "C",
+    "Percentage": "P",
+    "Ratios": "R",
+    "Shares": "S",
+}
+
+_NUMBER = re.compile(r"^[CH]?(-?[\d,]*\.?\d+(?:[eE][+-]?\d+)?)(?:\s.*|%)?$")
+
+
+def status(
+    word: str | None,
+    *,
+    filled: Decimal | None = None,
+    remaining: Decimal | None = None,
+    text: str = "",
+) -> OrderStatus | None:
+    """Our status for IBKR's word; None when the word is absent or says nothing about the order's life."""
+    if not word:
+        return None
+    if word not in STATUSES:
+        logger.warning("IBKR used an order status we do not know: %s", word)
+        return None
+    ours = STATUSES[word]
+    if ours is OrderStatus.ACCEPTED and filled:
+        return OrderStatus.FILLED if remaining == 0 else OrderStatus.PARTIALLY_FILLED
+    if ours is OrderStatus.REJECTED and filled:
+        # Part of it traded: it was not rejected, the rest was taken back.
+        return OrderStatus.CANCELED
+    if ours is OrderStatus.CANCELED and not filled and text.lower().startswith("order rejected"):
+        return OrderStatus.REJECTED
+    return ours
+
+
+def number(value: Any) -> Decimal | None:
+    """A number in any of IBKR's spellings: 5, "5.0", "1,977.60 USD", "C189.10" (prior close); None for "" and null."""
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, int | float | Decimal):
+        exact = Decimal(str(value))
+        return exact if exact.is_finite() else None
+    found = _NUMBER.match(str(value).strip())
+    if found is None:
+        return None
+    try:
+        return Decimal(found.group(1).replace(",", ""))
+    except InvalidOperation:
+        return None
+
+
+def quantity(value: Any) -> Decimal | None:
+    """A number of shares or contracts, without the zeros IBKR puts behind the point."""
+    exact = number(value)
+    if exact is None:
+        return None
+    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
+
+
+def whole(value: Any) -> int | None:
+    """An integer that may be spelled as a string (conid, order id); None for anything else."""
+    exact = number(value)
+    return int(exact) if exact is not None and exact == exact.to_integral_value() else None
+
+
+def plain(value: Decimal) -> int | float:
+    """A decimal as a JSON number: an integer where it is one."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def moment(milliseconds: Any, text: Any = None) -> datetime | None:
+    """A moment from epoch milliseconds, else from IBKR's spellings in UTC: 20231211-18:00:49 and 231211180049."""
+    exact = number(milliseconds)
+    if exact is not None and exact > 0:
+        return datetime.fromtimestamp(float(exact) / 1000, UTC)
+    for pattern in ("%Y%m%d-%H:%M:%S", "%y%m%d%H%M%S"):
+        try:
+            return datetime.strptime(str(text), pattern).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None
+
+
+def one_line(text: Any) -> str:
+    """IBKR's text without its line breaks and markup."""
+    return " ".join(re.sub(r"<[^>]+>", " ", str(text)).split())
