@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokers.rulebook.accounting import Book, Fee, apply_fill
+from brokers.rulebook.accounting import Execution as Fill
+from brokers.rulebook.values import Position as Held
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.records import ZERO, Account, CashChanged, Change, Execution, Position
+from brokers.simulator.rules import as_ruled
 
 Mark = Callable[[int], Decimal]
 Rate = Callable[[str], Decimal]
@@ -49,48 +53,29 @@ def initial_margin(instrument: Instrument, notional: Decimal) -> Decimal:
     return abs(notional) * _INITIAL[instrument.sec_type]
 
 
-def apply(account: Account, execution: Execution, instrument: Instrument) -> list[Change]:
-    """Book one fill; returns what changed."""
-    signed = execution.quantity if execution.side == "BUY" else -execution.quantity
+def apply(account: Account, execution: Execution, instrument: Instrument, rate: Rate) -> list[Change]:
+    """Book one fill by the rulebook; returns what changed."""
     position = account.positions.get(execution.conid)
     if position is None:
         position = account.positions[execution.conid] = Position(account_id=account.account_id, conid=execution.conid)
-    gain = _move(position, signed, execution.price) * instrument.multiplier
-    position.realized += gain
-    flows = {instrument.currency: ZERO}
-    if instrument.sec_type == "FUT":
-        # A future costs nothing to open: only what it gained or lost is paid.
-        flows[instrument.currency] += gain
-    else:
-        flows[instrument.currency] -= signed * execution.price
-    if instrument.sec_type == "CASH":
-        flows[instrument.symbol] = flows.get(instrument.symbol, ZERO) + signed
-    flows[account.base] = flows.get(account.base, ZERO) - execution.commission
+    before = Book(
+        currency=account.base,
+        cash=account.cash,
+        rates={instrument.currency: rate(instrument.currency)},
+        position=Held(quantity=position.quantity, average_price=position.average_price),
+    )
+    signed = execution.quantity if execution.side == "BUY" else -execution.quantity
+    fee = Fee(execution.commission, account.base)
+    after = apply_fill(before, as_ruled(instrument), Fill(quantity=signed, price=execution.price, fee=fee))
+    position.quantity = after.position.quantity
+    position.average_price = after.position.average_price.quantize(STORED)
+    position.realized = (position.realized + after.realised_profit).quantize(STORED)
     changes: list[Change] = [position]
-    for currency, amount in flows.items():
-        balance = (account.cash.get(currency, ZERO) + amount).quantize(STORED)
-        account.cash[currency] = balance
-        changes.append(CashChanged(account.account_id, currency, balance))
+    for currency, balance in after.cash.items():
+        if account.cash.get(currency) != balance:
+            account.cash[currency] = balance.quantize(STORED)
+            changes.append(CashChanged(account.account_id, currency, account.cash[currency]))
     return changes
-
-
-def _move(position: Position, signed: Decimal, price: Decimal) -> Decimal:
-    """Change a position; returns what the closed part gained per unit of multiplier."""
-    before = position.quantity
-    after = before + signed
-    if before * signed >= 0:
-        spent = before * position.average_price + signed * price
-        position.average_price = (spent / after).quantize(STORED)
-        position.quantity = after
-        return ZERO
-    closed = min(abs(signed), abs(before)) * (1 if before > 0 else -1)
-    gain = closed * (price - position.average_price)
-    if after == 0:
-        position.average_price = ZERO
-    elif after * before < 0:
-        position.average_price = price
-    position.quantity = after
-    return gain
 
 
 def unrealized(position: Position, instrument: Instrument, mark: Decimal) -> Decimal:
@@ -106,7 +91,7 @@ def worth(account: Account, find: Callable[[int], Instrument | None], mark: Mark
         if instrument is None:
             continue
         fx = rate(instrument.currency)
-        realized += position.realized * fx
+        realized += position.realized
         if not position.quantity:
             continue
         price = mark(position.conid)

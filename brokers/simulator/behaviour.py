@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +96,10 @@ def preset(name: str, overrides: str = "") -> Behaviour:
     """The named preset, with single switches changed by a JSON object of overrides."""
     if name not in PRESETS:
         raise ValueError(f"Unknown preset {name!r}. Choose one of {', '.join(sorted(PRESETS))}.")
-    changes: dict[str, object] = json.loads(overrides) if overrides else {}
+    changes: dict[str, Any] = json.loads(overrides) if overrides else {}
     known = set(Behaviour.__dataclass_fields__)
     if unknown := sorted(set(changes) - known):
         raise ValueError(f"Unknown behaviour {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
     if "latency_ms" in changes:
-        low, high = changes["latency_ms"]  # type: ignore[misc]
-        changes["latency_ms"] = (float(low), float(high))
-    return replace(PRESETS[name](), **changes)  # type: ignore[arg-type]
+        changes["latency_ms"] = tuple(float(bound) for bound in changes["latency_ms"])
+    return replace(PRESETS[name](), **changes)

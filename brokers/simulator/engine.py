@@ -13,14 +13,16 @@ from brokers.simulator.matching import price_for
 from brokers.simulator.records import ZERO, Account, Change, Execution, Order, Ticket
 
 Find = Callable[[int], Instrument | None]
-Fee = Callable[[Instrument, Decimal, Decimal], Decimal]
+Fee = Callable[[Instrument, Decimal, Decimal, Decimal], Decimal]
+Rate = Callable[[str], Decimal]
 
 
 class Engine:
     """All accounts and orders of one gateway; `changes` collects what happened since it was last taken."""
 
-    def __init__(self, find: Find, fee: Fee, *, order_id: int = 0, execution_number: int = 0) -> None:
+    def __init__(self, find: Find, fee: Fee, rate: Rate, *, order_id: int = 0, execution_number: int = 0) -> None:
         self.find = find
+        self.rate = rate
         self.fee = fee
         self.accounts: dict[str, Account] = {}
         self.orders: dict[int, Order] = {}
@@ -202,14 +204,15 @@ class Engine:
         order.average_price = (spent / order.filled).quantize(accounting.STORED)
         self.executions[order.account_id].append(execution)
         self.changes.append(execution)
-        self.changes.extend(accounting.apply(account, execution, instrument))
+        self.changes.extend(accounting.apply(account, execution, instrument, self.rate))
         self.set_status(order, "Filled" if order.remaining == 0 else "Submitted", now)
         self._shrink_group(order, quantity, now)
 
     def _fee(self, order: Order, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
         """The order's fee so far less what earlier fills paid: the minimum is charged once an order."""
-        before = self.fee(instrument, order.filled, order.average_price) if order.filled else ZERO
-        return max(self.fee(instrument, order.filled + quantity, price) - before, ZERO)
+        rate = self.rate(instrument.currency)
+        before = self.fee(instrument, order.filled, order.average_price, rate) if order.filled else ZERO
+        return max(self.fee(instrument, order.filled + quantity, price, rate) - before, ZERO)
 
     def _shrink_group(self, order: Order, quantity: Decimal, now: float) -> None:
         """One cancels the other: what one order fills, the others no longer may."""

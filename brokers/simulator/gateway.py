@@ -19,11 +19,11 @@ from brokers.simulator.accounting import Worth, worth
 from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.engine import Engine
 from brokers.simulator.faults import Faults
-from brokers.simulator.fees import commission
 from brokers.simulator.market import TICK_S, Market, Quote
 from brokers.simulator.questions import Pending
-from brokers.simulator.reads import NEW_YORK, day_of
+from brokers.simulator.reads import day_of
 from brokers.simulator.records import Account, CashChanged, Execution, Order
+from brokers.simulator.rules import commission, is_open
 from brokers.simulator.session import Session
 from brokers.simulator.store import Books, Store
 
@@ -66,7 +66,7 @@ class Gateway:
         self.clock = clock
         self.market = Market(seed, catalogue.find)
         self.engine = Engine(
-            catalogue.find, commission, order_id=books.order_id, execution_number=books.execution_number
+            catalogue.find, commission, self.rate, order_id=books.order_id, execution_number=books.execution_number
         )
         self.faults = Faults()
         self.unknown: Counter[str] = Counter()
@@ -171,12 +171,7 @@ class Gateway:
             return True
         instrument = catalogue.find(order.conid)
         assert instrument is not None
-        local = datetime.fromtimestamp(self.clock(), NEW_YORK)
-        if instrument.sec_type != "STK":
-            return local.weekday() < 5
-        minute = local.hour * 60 + local.minute
-        opens, closes = (240, 1200) if order.outside_rth else (570, 960)
-        return local.weekday() < 5 and opens <= minute < closes
+        return is_open(instrument, self.clock(), extended=order.outside_rth)
 
     # -- changes -------------------------------------------------------------------------------------------------
 

@@ -174,7 +174,7 @@ def what_if(call: Call, ticket: Ticket) -> Answer:
     account = gateway.engine.accounts[ticket.account_id]
     price = ticket.limit_price or ticket.stop_price or gateway.mark(ticket.conid)
     amount = price * ticket.quantity * instrument.multiplier
-    fee = gateway.engine.fee(instrument, ticket.quantity, price)
+    fee = gateway.engine.fee(instrument, ticket.quantity, price, gateway.rate(instrument.currency))
     value = gateway.worth(account)
     added = initial_margin(instrument, amount)
     held = account.positions.get(ticket.conid)
