@@ -1,0 +1,23 @@
+"""Why a delivery is not taken: a status, a stable code and one sentence that helps."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """What the sender is told. `hint` shows the corrected form where there is one."""
+
+    def __init__(self, status: int, code: str, message: str, *, field: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+        self.hint = hint
+
+    def __repr__(self) -> str:
+        return f"Refused({self.status}, {self.code!r})"
+
+
+def invalid(code: str, message: str, *, field: str = "", hint: str = "") -> Refused:
+    """A 400: the sender must change something."""
+    return Refused(400, code, message, field=field, hint=hint)

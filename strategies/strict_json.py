@@ -1,0 +1,98 @@
+"""JSON as its standard says, not what merely looks like it: one object, no NaN, no key twice, exact decimals."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from json import JSONDecodeError
+from typing import Any, NoReturn
+
+from strategies.domain.refusals import Refused, invalid
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before u0000
+_QUOTES = re.compile("[\u201c\u201d\u2018\u2019\u00ab\u00bb]")
+_EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body, numbers as int or Decimal; raises Refused."""
+    text = text_of(body)
+    if not text:
+        raise invalid("empty-json", "The body is empty. Send one JSON object.", hint=_EXAMPLE)
+    try:
+        value = _DECODER.decode(text)
+    except JSONDecodeError as error:
+        raise _malformed(text, error) from None
+    except RecursionError:
+        raise invalid("malformed-json", "The body is nested too deeply to be a signal. Send a flat object.") from None
+    except ValueError:
+        raise invalid("malformed-json", "The body holds a number that is too long. Send fewer digits.") from None
+    if not isinstance(value, dict):
+        kind = {list: "a list", str: "text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
+        raise invalid("invalid-payload", f"The body is {kind}. Send one JSON object for each signal.", hint=_EXAMPLE)
+    if "\\u" in text:
+        _refuse_unstorable(value)
+    return value
+
+
+def text_of(body: bytes) -> str:
+    """The text of a body without byte order mark and outer white space; raises Refused when it is not UTF-8."""
+    try:
+        return body.decode("utf-8-sig").strip().lstrip("\ufeff")
+    except UnicodeDecodeError:
+        raise invalid("malformed-json", "The body is not UTF-8 text. Send JSON encoded as UTF-8.") from None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise invalid(
+            "duplicate-field",
+            f"The field {printable(twice)} is in the message twice. Send it once.",
+            field=printable(twice),
+        )
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise invalid("malformed-json", f"{name} is not JSON. Leave the field out when there is no number.")
+
+
+# strict: no raw control characters inside strings, which also keeps NUL out.
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=Decimal, parse_constant=_constant, strict=True)
+
+
+def _malformed(text: str, error: JSONDecodeError) -> Refused:
+    where = f"at line {error.lineno}, column {error.colno}"
+    hint = _EXAMPLE
+    if _QUOTES.search(text):
+        why = "it has curly quotation marks; use straight ones"
+    elif text.startswith("'") or "{'" in text:
+        why = 'it has single quotation marks; use "double" ones'
+    elif "{{" in text:
+        why = f"it is wrong {where}; a placeholder such as {{{{close}}}} was not replaced by the sender"
+    elif error.msg.startswith("Extra data"):
+        why = f"there is more text after the object, {where}; send one object for each request"
+    else:
+        why = f"it is wrong {where}; a comma too many or too few is the usual cause"
+    return invalid("malformed-json", f"The body is not JSON: {why}.", hint=hint)
+
+
+def _refuse_unstorable(value: dict[str, Any]) -> None:
+    """Escapes can spell what the database cannot hold: NUL, and halves of a surrogate pair."""
+    written = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        raise invalid("malformed-json", "The body has half of a surrogate pair. Send whole characters.") from None
+    if _NUL.search(written):
+        raise invalid("malformed-json", "The body has a NUL character (\\u0000). Leave it out.")
+
+
+def printable(text: str, length: int = 40) -> str:
+    """Somebody else's text, fit for a sentence or a log line."""
+    clean = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[: length + 1])
+    return clean if len(clean) <= length else clean[:length] + "…"
