@@ -1,0 +1,1 @@
+"""Plain dictionaries in, plain dictionaries out: every operation of `evaluate`, by topic."""

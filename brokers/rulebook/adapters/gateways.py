@@ -1,0 +1,178 @@
+"""Operations about the live gateway's fields and about advisors."""
+
+from decimal import Decimal
+
+from brokers.rulebook import advisors, allocation, gateway
+from brokers.rulebook.adapters.reading import Given, maybe, number, part, parts, read_order, read_position, text
+from brokers.rulebook.adapters.writing import Answer, from_verdict, numbers, plain
+from brokers.rulebook.advisors import AdvisorProperties
+from brokers.rulebook.allocation import Allocation, Member
+from brokers.rulebook.answers import Denied
+from brokers.rulebook.errors import UnknownWord
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.values import ZERO, Order
+
+AFFORDABLE = ("affordable", "affordable_quantity", "max_affordable", "max_quantity", "can_afford")
+
+
+def default_order_properties(_given: Given, _rules: Ruleset) -> Answer:
+    order = Order(type="market", quantity=ZERO)
+    advisor = AdvisorProperties()
+    return {
+        "time_in_force": str(order.time_in_force),
+        "outside_regular_trading_hours": order.outside_regular_hours,
+        "account": advisor.account,
+        "fa_group": advisor.group,
+        "fa_profile": advisor.profile,
+        "fa_method": advisor.method,
+        "fa_percentage": advisor.percentage,
+    }
+
+
+def ib_order_type(given: Given, _rules: Ruleset) -> Answer:
+    return {"ib_order_type": gateway.order_type_field(text(given, "order_type"))}
+
+
+def ib_sec_type(given: Given, _rules: Ruleset) -> Answer:
+    return {"ib_sec_type": gateway.security_type_field(text(given, "asset_class"), given.get("order_type"))}
+
+
+def ib_time_in_force(given: Given, _rules: Ruleset) -> Answer:
+    return {"ib_tif": gateway.time_in_force_field(text(given, "order_type"), text(given, "time_in_force"))}
+
+
+def ib_outside_rth(given: Given, _rules: Ruleset) -> Answer:
+    wanted = given.get("outside_regular_trading_hours")
+    return {"outside_rth": gateway.outside_hours_field(text(given, "order_type"), wanted)}
+
+
+def ib_price_fields(given: Given, _rules: Ruleset) -> Answer:
+    found = gateway.price_fields(read_order(part(given, "order")), number(given, "tick", Decimal("0.01")))
+    return {
+        "action": found.action,
+        "totalQuantity": plain(found.total_quantity),
+        "fields": numbers(found.fields),
+    }
+
+
+def ib_order_status(given: Given, _rules: Ruleset) -> Answer:
+    return {"status": gateway.status_from(text(given, "ib_status"))}
+
+
+def _properties(given: Given) -> AdvisorProperties:
+    row = given.get("properties") or {}
+    percentage = maybe(row, "fa_percentage")
+    return AdvisorProperties(
+        account=row.get("account") or "",
+        group=row.get("fa_group") or "",
+        profile=row.get("fa_profile") or "",
+        method=row.get("fa_method") or "",
+        percentage="" if percentage is None else plain(percentage),
+    )
+
+
+def fa_validate(given: Given, rules: Ruleset) -> Answer:
+    verdict = advisors.validate_properties(_properties(given), rules)
+    return {**from_verdict(verdict), "warning": isinstance(verdict, Denied) or bool(verdict.cautions)}
+
+
+def fa_ib_fields(given: Given, rules: Ruleset) -> Answer:
+    properties, session = _properties(given), text(given, "session_account")
+    found = advisors.wire_fields(
+        session,
+        number(given, "quantity"),
+        properties,
+        group_filter=given.get("group_filter") or "",
+        rules=rules,
+    )
+    return {
+        "is_financial_advisor": advisors.is_advisor(session),
+        "warning": advisors.is_advisor(session) and properties.addressed > 1,
+        "fields": {
+            "account": found.account,
+            "faGroup": found.group,
+            "faMethod": found.method,
+            "faPercentage": found.percentage,
+            "totalQuantity": plain(found.total_quantity),
+        },
+    }
+
+
+def fa_is_master(given: Given, _rules: Ruleset) -> Answer:
+    return {"is_financial_advisor": advisors.is_advisor(text(given, "account"))}
+
+
+def fa_emit_fill(given: Given, _rules: Ruleset) -> Answer:
+    return {
+        "emit": advisors.shows_fill(
+            text(given, "session_account"),
+            text(given, "execution_account"),
+            _properties(given),
+            already_filled=given.get("order_status") == "filled",
+        )
+    }
+
+
+def fa_method(given: Given, _rules: Ruleset) -> Answer:
+    try:
+        found = allocation.method(text(given, "method"))
+    except UnknownWord:
+        return {"known": False, "ib_api_name": None, "needs_quantity": None}
+    return {"known": True, "ib_api_name": found.wire, "needs_quantity": found.needs_quantity}
+
+
+def fa_allocate(given: Given, _rules: Ruleset) -> Answer:
+    name = text(given, "method")
+    members = [_member(row, given) for row in parts(given, "accounts")]
+    side = given.get("side") or "buy"
+    if allocation.method(name).weight == "percent_change":
+        return _allocated(allocation.allocate_percent(side, number(given, "percentage"), members))
+    quantity = number(given, "quantity")
+    if given.get("equalise_positions"):
+        return _allocated(allocation.allocate_equalising(side, quantity, members))
+    return _allocated(allocation.allocate(name, quantity, members))
+
+
+def _member(row: Given, given: Given) -> Member:
+    affordable = next((found for name in AFFORDABLE if (found := maybe(row, name)) is not None), None)
+    price, funds = maybe(given, "price"), maybe(row, "buying_power")
+    if affordable is None and price and funds is not None:
+        affordable = max(funds, ZERO) // price
+    return Member(
+        id=text(row, "id"),
+        net_liquidation=number(row, "net_liq", ZERO),
+        available_equity=number(row, "available_equity", ZERO),
+        position=number(row, "position", ZERO),
+        affordable=affordable,
+    )
+
+
+def _allocated(found: Allocation) -> Answer:
+    return {
+        "allocations": numbers(found.shares),
+        "filled_quantity": plain(found.filled),
+        "cancelled_quantity": plain(found.canceled),
+    }
+
+
+def merge_holdings(given: Given, _rules: Ruleset) -> Answer:
+    merged = advisors.merged_holding([(text(lot, "account"), read_position(lot)) for lot in parts(given, "lots")])
+    return {"quantity": plain(merged.quantity), "average_price": plain(merged.average_price)}
+
+
+OPERATIONS = {
+    "default_order_properties": default_order_properties,
+    "ib_order_type": ib_order_type,
+    "ib_sec_type": ib_sec_type,
+    "ib_time_in_force": ib_time_in_force,
+    "ib_outside_rth": ib_outside_rth,
+    "ib_price_fields": ib_price_fields,
+    "ib_order_status": ib_order_status,
+    "fa_validate": fa_validate,
+    "fa_ib_fields": fa_ib_fields,
+    "fa_is_master": fa_is_master,
+    "fa_emit_fill": fa_emit_fill,
+    "fa_method": fa_method,
+    "fa_allocate": fa_allocate,
+    "merge_holdings": merge_holdings,
+}

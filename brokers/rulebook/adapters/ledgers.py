@@ -1,0 +1,140 @@
+"""Operations about cash after the fill: settlement instants, ledgers and the books of an account."""
+
+from decimal import Decimal
+
+from brokers.rulebook.accounting import Book, Execution, Fee, apply_fill
+from brokers.rulebook.adapters.reading import (
+    Given,
+    clock,
+    instant,
+    number,
+    part,
+    parts,
+    read_calendar,
+    read_instrument,
+    read_numbers,
+    read_position,
+    text,
+)
+from brokers.rulebook.adapters.writing import Answer, numbers, plain, stamp
+from brokers.rulebook.errors import UnknownWord
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.settlement import CashLedger, FutureLedger, SettlementRule, settlement_rule, settles_at
+from brokers.rulebook.values import ONE, ZERO
+
+
+def settlement_time(given: Given, rules: Ruleset) -> Answer:
+    rule = settlement_rule(text(given, "asset_class"), given.get("account_type") or "margin", rules)
+    if rule.time_of_day is not None:
+        rule = _delayed(given, rules)
+    return {"settles_at_utc": stamp(settles_at(rule, instant(given, "trade_time_utc"), read_calendar(given), rules))}
+
+
+def _delayed(given: Given, rules: Ruleset) -> SettlementRule:
+    """A delayed rule with days and time of the caller's own where they are stated."""
+    stated = given.get("settlement_time_local")
+    return SettlementRule(
+        "DelayedSettlementModel",
+        int(number(given, "settlement_days", Decimal(rules.settlement_days))),
+        clock(stated, "settlement_time_local") if stated else rules.settlement_time,
+    )
+
+
+def delayed_ledger(given: Given, rules: Ruleset) -> Answer:
+    rule, calendar = _delayed(given, rules), read_calendar(given)
+    ledger = CashLedger(settled=number(given, "starting_cash"))
+    states = []
+    for event in parts(given, "events"):
+        at = instant(event, "at_utc")
+        ledger = ledger.scan(at)
+        amount = number(event, "amount", ZERO)
+        if amount:
+            ledger = ledger.book(amount, settles_at(rule, at, calendar, rules))
+        states.append({"cash": plain(ledger.settled), "unsettled": plain(ledger.unsettled)})
+    return {"states": states}
+
+
+def immediate_ledger(given: Given, _rules: Ruleset) -> Answer:
+    ledger, rate = CashLedger(settled=number(given, "starting_cash")), number(given, "fx_rate_to_account", ONE)
+    states = []
+    for amount in parts(given, "amounts"):
+        ledger = ledger.book(number({"amounts": amount}, "amounts") * rate)
+        states.append({"cash": plain(ledger.settled), "unsettled": plain(ledger.unsettled)})
+    return {"states": states}
+
+
+def future_ledger(given: Given, _rules: Ruleset) -> Answer:
+    ledger = FutureLedger(
+        cash=number(given, "starting_cash"),
+        multiplier=number(given, "multiplier", ONE),
+        position=read_position(given.get("starting_position")),
+    )
+    states = []
+    for event in parts(given, "events"):
+        ledger = _after(ledger, event)
+        states.append(
+            {
+                "cash": plain(ledger.cash),
+                "quantity": plain(ledger.position.quantity),
+                "settled_profit": plain(ledger.settled_profit),
+                "unsettled_profit": plain(ledger.unsettled_profit),
+            }
+        )
+    return {"states": states}
+
+
+def _after(ledger: FutureLedger, event: Given) -> FutureLedger:
+    kind, price = text(event, "type"), number(event, "price")
+    if kind == "price":
+        return ledger.mark(price)
+    if kind == "settle":
+        return ledger.settle(price)
+    if kind == "fill":
+        return ledger.fill(number(event, "quantity"), price)
+    raise UnknownWord(kind, kind="ledger event", known="price, settle, fill")
+
+
+def apply_fills(given: Given, _rules: Ruleset) -> Answer:
+    instrument = read_instrument(part(given, "instrument"))
+    book = Book(
+        currency=text(given, "account_currency"),
+        cash=read_numbers(given.get("cash")),
+        rates=read_numbers(given.get("rates")),
+        position=read_position(given.get("position")),
+    )
+    delayed = given.get("settlement") == "delayed"
+    states = []
+    for row in parts(given, "fills"):
+        book = apply_fill(
+            book,
+            instrument,
+            Execution(
+                quantity=number(row, "quantity"), price=number(row, "price"), fee=_fee(row.get("fee")), delayed=delayed
+            ),
+        )
+        states.append(_state(book))
+    return {"states": states}
+
+
+def _fee(row: Given | None) -> Fee | None:
+    return Fee(number(row, "amount"), text(row, "currency")) if row else None
+
+
+def _state(book: Book) -> Answer:
+    return {
+        "cash": numbers(dict(book.cash)),
+        "unsettled": numbers(book.unsettled_by_currency()),
+        "quantity": plain(book.position.quantity),
+        "average_price": plain(book.position.average_price),
+        "realised_profit": plain(book.realised_profit),
+        "total_fees": plain(book.total_fees),
+    }
+
+
+OPERATIONS = {
+    "settlement_time": settlement_time,
+    "delayed_ledger": delayed_ledger,
+    "immediate_ledger": immediate_ledger,
+    "future_ledger": future_ledger,
+    "apply_fills": apply_fills,
+}

@@ -1,0 +1,223 @@
+"""Dictionaries as the rulebook's own values; what cannot be read is refused by name."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from brokers.rulebook.calendars import Calendar, calendar
+from brokers.rulebook.errors import BadInput
+from brokers.rulebook.fills.market import Candle, Feed, Market, QuoteBar, Settings, Tick, TradeBar
+from brokers.rulebook.values import ONE, ZERO, Instrument, OpenOrder, Order, Position
+
+Given = Mapping[str, Any]
+
+
+def number(given: Given, key: str, default: Decimal | None = None) -> Decimal:
+    """A number that must be there, unless a default stands for it."""
+    found = maybe(given, key)
+    if found is not None:
+        return found
+    if default is None:
+        raise BadInput(key, problem="it is missing")
+    return default
+
+
+def maybe(given: Given, key: str) -> Decimal | None:
+    value = given.get(key)
+    if value is None or value == "":
+        return None
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise BadInput(key, problem=f"{value!r} is not a number") from None
+    if not found.is_finite():
+        raise BadInput(key, problem=f"{value!r} is not a number")
+    return found
+
+
+def text(given: Given, key: str) -> str:
+    value = given.get(key)
+    if not isinstance(value, str) or not value:
+        raise BadInput(key, problem="it is missing")
+    return value
+
+
+def part(given: Given, key: str) -> Given:
+    value = given.get(key)
+    if not isinstance(value, Mapping):
+        raise BadInput(key, problem="it is missing")
+    return value
+
+
+def parts(given: Given, key: str) -> list[Any]:
+    value = given.get(key, [])
+    if not isinstance(value, list):
+        raise BadInput(key, problem="it must be a list")
+    return value
+
+
+def instant(given: Given, key: str) -> datetime:
+    value = text(given, key)
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise BadInput(key, problem=f"{value!r} is not a time") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def maybe_instant(given: Given, key: str) -> datetime | None:
+    return instant(given, key) if given.get(key) else None
+
+
+def maybe_day(given: Given, key: str) -> date | None:
+    return day(given[key], key) if given.get(key) else None
+
+
+def day(value: Any, name: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise BadInput(name, problem=f"{value!r} is not a date") from None
+
+
+def clock(value: Any, name: str) -> time:
+    try:
+        return time.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise BadInput(name, problem=f"{value!r} is not a time of day") from None
+
+
+def read_calendar(given: Given, key: str = "calendar") -> Calendar:
+    row = part(given, key)
+    return calendar(text(row, "name")).with_days(
+        holidays=_days(row, "holidays"),
+        early_closes={day(at, "early_closes"): clock(close, at) for at, close in row.get("early_closes", {}).items()},
+        bank_holidays=_days(row, "bank_holidays"),
+    )
+
+
+def maybe_calendar(given: Given) -> Calendar | None:
+    return read_calendar(given) if given.get("calendar") else None
+
+
+def _days(row: Given, key: str) -> frozenset[date]:
+    return frozenset(day(value, key) for value in row.get(key) or ())
+
+
+def read_order(row: Given, *, given: Given | None = None) -> Order:
+    """An order; its time in force and date may stand beside it."""
+    beside = given or {}
+    return Order(
+        type=text(row, "type"),
+        quantity=number(row, "quantity"),
+        limit_price=maybe(row, "limit_price"),
+        stop_price=maybe(row, "stop_price"),
+        trigger_price=maybe(row, "trigger_price"),
+        trailing_amount=maybe(row, "trailing_amount"),
+        trailing_as_percentage=bool(row.get("trailing_as_percentage", False)),
+        group_limit_price=maybe(row, "group_limit_price"),
+        time_in_force=beside.get("time_in_force") or "gtc",
+        good_til_date=maybe_day(beside, "good_til_date"),
+        outside_regular_hours=bool(beside.get("outside_regular_trading_hours", False)),
+        submitted_at=maybe_instant(row, "time_utc"),
+        stop_triggered=bool(row.get("stop_triggered", False)),
+        trigger_touched=bool(row.get("trigger_touched", False)),
+    )
+
+
+def read_instrument(given: Given) -> Instrument:
+    return Instrument(
+        asset_class=text(given, "asset_class"),
+        symbol=given.get("symbol") or "",
+        market=given.get("market"),
+        currency=given.get("quote_currency") or "USD",
+        base_currency=given.get("base_currency"),
+        product=given.get("product") or "",
+        multiplier=number(given, "multiplier", ONE),
+        lot_size=maybe(given, "lot_size"),
+        tick=maybe(given, "tick"),
+        tradable=bool(given.get("tradable", True)),
+        right=given.get("right"),
+        strike=maybe(given, "strike"),
+        strike_multiplier=number(given, "strike_multiplier", ONE),
+        contract_unit=maybe(given, "contract_unit"),
+        style=given.get("style") or "american",
+        expiry=maybe_day(given, "expiry"),
+        settlement=given.get("exercise_settlement") or "physical",
+        cfd_kind=given.get("cfd_kind"),
+    )
+
+
+def read_position(row: Given | None) -> Position:
+    if not row:
+        return Position()
+    return Position(quantity=number(row, "quantity", ZERO), average_price=number(row, "average_price", ZERO))
+
+
+def read_open_order(row: Given) -> OpenOrder:
+    return OpenOrder(base=text(row, "base"), quote=text(row, "quote"), order=read_order(row))
+
+
+def read_numbers(row: Given | None) -> dict[str, Decimal]:
+    return {key: number(row or {}, key) for key in row or {}}
+
+
+def read_market(row: Given) -> Market:
+    trade, quote = row.get("trade_bar"), row.get("quote_bar")
+    return Market(
+        trade_bar=TradeBar(start=instant(trade, "start_utc"), end=instant(trade, "end_utc"), candle=_candle(trade))
+        if trade
+        else None,
+        quote_bar=QuoteBar(
+            start=instant(quote, "start_utc"),
+            end=instant(quote, "end_utc"),
+            bid=_candle(quote["bid"]) if quote.get("bid") else None,
+            ask=_candle(quote["ask"]) if quote.get("ask") else None,
+        )
+        if quote
+        else None,
+        ticks=tuple(_tick(tick) for tick in row.get("ticks") or ()),
+    )
+
+
+def read_feed(row: Given | None, market: Market | None = None) -> Feed:
+    """What is subscribed; without a word on it, the kinds of data the market carries."""
+    row = row or {}
+    subscriptions = row.get("subscriptions")
+    if subscriptions is None:
+        subscriptions = _kinds(market) if market else ("trade_bar", "quote_bar")
+    return Feed(
+        subscriptions=frozenset(subscriptions),
+        resolution=row.get("resolution") or "minute",
+        extended_hours=bool(row.get("extended_hours", False)),
+    )
+
+
+def read_settings(row: Given | None) -> Settings:
+    row = row or {}
+    return Settings(
+        stale_after=timedelta(seconds=float(number(row, "stale_price_seconds", Decimal(3600)))),
+        slippage=number(row, "slippage", ZERO),
+    )
+
+
+def _kinds(market: Market) -> tuple[str, ...]:
+    present = (("trade_bar", market.trade_bar), ("quote_bar", market.quote_bar), ("tick", market.ticks))
+    return tuple(kind for kind, data in present if data)
+
+
+def _candle(row: Given) -> Candle:
+    return Candle(
+        open=number(row, "open"), high=number(row, "high"), low=number(row, "low"), close=number(row, "close")
+    )
+
+
+def _tick(row: Given) -> Tick:
+    return Tick(
+        at=instant(row, "time_utc"),
+        kind=text(row, "kind"),
+        price=number(row, "price", ZERO),
+        bid=number(row, "bid", ZERO),
+        ask=number(row, "ask", ZERO),
+    )

@@ -1,0 +1,86 @@
+"""Margin of futures by product and date, and of their options on a curve of the future's requirement."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+
+from brokers.rulebook import tables
+from brokers.rulebook.errors import MissingMarginData, UnknownWord
+from brokers.rulebook.values import ONE, ZERO
+
+TABLE = "future_margins"
+INTRADAY = Decimal(tables.read("models")["intraday_future_margin"])
+_CURVES = {
+    kind: (float(row["scale"]), float(row["growth"]), float(row["middle"]))
+    for kind, row in tables.read("models")["future_option_margin"].items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MarginRow:
+    """What one contract needs from a date on."""
+
+    since: date
+    initial: Decimal
+    maintenance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FutureMargin:
+    """Initial is signed like the quantity, maintenance is not."""
+
+    initial: Decimal
+    maintenance: Decimal
+
+
+@cache
+def margin_rows(product: str) -> tuple[MarginRow, ...]:
+    """The rows of a product; a product without rows is refused, never counted as free."""
+    rows = tables.read(TABLE)["products"].get(product)
+    if not rows:
+        raise MissingMarginData(product, table=TABLE)
+    return tuple(MarginRow(date.fromisoformat(since), Decimal(a), Decimal(b)) for since, a, b in rows)
+
+
+def row_on(rows: Sequence[MarginRow], day: date) -> MarginRow:
+    """The last row in force on a day; before the first row, the first."""
+    if not rows:
+        raise MissingMarginData("", table=TABLE)
+    found = bisect_right(rows, day, key=lambda row: row.since)
+    return rows[max(found - 1, 0)]
+
+
+def future_margin(
+    rows: Sequence[MarginRow],
+    quantity: Decimal,
+    day: date,
+    *,
+    fx_rate: Decimal = ONE,
+    intraday: bool = False,
+) -> FutureMargin:
+    """Independent of the price; the intraday part applies only where an account chose it and the session runs."""
+    row = row_on(rows, day)
+    rate = fx_rate * INTRADAY if intraday else fx_rate
+    return FutureMargin(quantity * row.initial * rate, abs(quantity * row.maintenance * rate))
+
+
+def future_option_margin(
+    *, side: str, right: str, strike: Decimal, underlying_price: Decimal, underlying_requirement: Decimal
+) -> Decimal:
+    """What one option needs, on a logistic curve between nothing and the future's own requirement."""
+    curve = _CURVES.get(f"{side}_{right}")
+    if curve is None:
+        raise UnknownWord(f"{side}_{right}", kind="side and right of an option", known=", ".join(_CURVES))
+    scale, growth, middle_share = curve
+    middle = float(underlying_price) * middle_share
+    if middle == 0:
+        return ZERO
+    try:
+        slope = math.exp(-growth * (float(strike) - middle) / middle)
+    except OverflowError:
+        return ZERO
+    return Decimal(int(float(underlying_requirement) * scale / (1 + slope)))

@@ -1,0 +1,181 @@
+"""The pre-trade gate: would the broker take this order? First failure for machines, every failure for people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from brokers.rulebook import rulesets
+from brokers.rulebook.answers import Accepted, Caution, Denied, Verdict
+from brokers.rulebook.calendars import Calendar
+from brokers.rulebook.capabilities import EXPERIMENTAL
+from brokers.rulebook.checks import BROKERAGE_CHECKS, Question
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.sessions import effective_order_type
+from brokers.rulebook.sizes import is_odd_lot, size_denied
+from brokers.rulebook.tif import effective_time_in_force
+from brokers.rulebook.values import Instrument, Order, Position, Quote
+from brokers.rulebook.words import AssetClass, OrderType
+
+CLOSED_STATUSES = frozenset({"filled", "canceled", "invalid", "rejected", "expired", "denied"})
+SENDS_NO_OUTSIDE_HOURS = frozenset({OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE})
+
+
+def question(
+    instrument: Instrument,
+    order: Order,
+    now: datetime | None = None,
+    calendar: Calendar | None = None,
+    *,
+    rules: Ruleset | None = None,
+    quote: Quote | None = None,
+    fx_rate: Decimal | None = None,
+    usd_rate: Decimal | None = None,
+    position: Position | None = None,
+    leg_count: int | None = None,
+    leg_ratios: Sequence[Decimal] | None = None,
+    exchange_open: bool | None = None,
+    today: date | None = None,
+    underlying_splits_now: bool = False,
+) -> Question:
+    """Everything the checks may look at; a fact left out is a check left out."""
+    if now is not None:
+        if today is None:
+            today = (calendar.local(now) if calendar else now.astimezone(UTC)).date()
+        if exchange_open is None and calendar is not None and order.type == OrderType.OPTION_EXERCISE:
+            exchange_open = calendar.is_open(now)
+    effective = order.type
+    if now is not None and calendar is not None and order.type == OrderType.MARKET:
+        effective = effective_order_type(instrument.asset_class, order.type, now, calendar)
+    return Question(
+        instrument,
+        order,
+        rules or rulesets.load(),
+        effective,
+        effective_time_in_force(effective, order.time_in_force),
+        now,
+        calendar,
+        quote,
+        fx_rate,
+        usd_rate,
+        position,
+        leg_count,
+        leg_ratios,
+        exchange_open,
+        today,
+        underlying_splits_now,
+    )
+
+
+def validate(
+    instrument: Instrument,
+    order: Order,
+    now: datetime | None = None,
+    calendar: Calendar | None = None,
+    *,
+    rules: Ruleset | None = None,
+    quote: Quote | None = None,
+    fx_rate: Decimal | None = None,
+    usd_rate: Decimal | None = None,
+    position: Position | None = None,
+    leg_count: int | None = None,
+    leg_ratios: Sequence[Decimal] | None = None,
+    underlying_splits_now: bool = False,
+) -> Verdict:
+    """Accepted with its cautions, or the first reason why not."""
+    asked = question(
+        instrument,
+        order,
+        now,
+        calendar,
+        rules=rules,
+        quote=quote,
+        fx_rate=fx_rate,
+        usd_rate=usd_rate,
+        position=position,
+        leg_count=leg_count,
+        leg_ratios=leg_ratios,
+        underlying_splits_now=underlying_splits_now,
+    )
+    return verdict(asked)
+
+
+def verdict(asked: Question) -> Verdict:
+    for check in BROKERAGE_CHECKS:
+        denied = check(asked)
+        if denied is not None:
+            return denied
+    return Accepted(asked.rules.provenance, cautions(asked))
+
+
+def every_denial(asked: Question) -> tuple[Denied, ...]:
+    """All reasons at once, for a form that shows them beside its fields."""
+    return tuple(denied for check in BROKERAGE_CHECKS if (denied := check(asked)) is not None)
+
+
+def cautions(asked: Question) -> tuple[Caution, ...]:
+    """What a person should know although the order is taken."""
+    order, instrument, rules = asked.order, asked.instrument, asked.rules
+    found = []
+    if order.outside_regular_hours and order.type in SENDS_NO_OUTSIDE_HOURS:
+        found.append(rules.caution("outside_rth_ignored", order_type=order.type))
+    if asked.effective_type != order.type:
+        found.append(rules.caution("market_becomes_market_on_open"))
+    if (order.type, instrument.asset_class) in EXPERIMENTAL:
+        found.append(
+            rules.caution("experimental_order_type", order_type=order.type, asset_class=instrument.asset_class)
+        )
+    if instrument.asset_class == AssetClass.FOREX and is_odd_lot(instrument.base, order.quantity, rules):
+        minimum = rules.forex_sizes[instrument.base].minimum
+        found.append(rules.caution("forex_below_minimum", min=minimum, currency=instrument.base))
+    lot = instrument.lot_size
+    if lot is not None and order.quantity % lot:
+        suggested = order.quantity - order.quantity % lot
+        found.append(rules.caution("quantity_truncated", quantity=order.quantity, suggested=suggested))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUpdate:
+    """What a change asks for; the quantity is the new total, absent fields stay as they are."""
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    trailing_amount: Decimal | None = None
+    tag: str | None = None
+
+    @property
+    def only_tag(self) -> bool:
+        prices = (self.quantity, self.limit_price, self.stop_price, self.trigger_price, self.trailing_amount)
+        return self.tag is not None and all(value is None for value in prices)
+
+
+def validate_update(
+    instrument: Instrument,
+    status: str,
+    update: OrderUpdate,
+    *,
+    rules: Ruleset | None = None,
+    usd_rate: Decimal | None = None,
+) -> Verdict:
+    """Whether a working order may be changed like this."""
+    rules = rules or rulesets.load()
+    return _update_denied(instrument, status, update, rules, usd_rate) or Accepted(rules.provenance)
+
+
+def _update_denied(
+    instrument: Instrument, status: str, update: OrderUpdate, rules: Ruleset, usd_rate: Decimal | None
+) -> Denied | None:
+    if status in CLOSED_STATUSES:
+        return None if update.only_tag else rules.deny("order_closed", status=status)
+    if status in ("new", "created"):
+        return rules.deny("order_not_yet_submitted")
+    if update.quantity is None:
+        return None
+    if update.quantity == 0:
+        return rules.deny("quantity_zero")
+    if instrument.asset_class == AssetClass.FOREX:
+        return size_denied(instrument.base, update.quantity, rules, usd_rate=usd_rate)
+    return None

@@ -1,0 +1,58 @@
+"""The words of the trade. Values are plain strings, so that a word we do not know can still be named when refused."""
+
+from enum import StrEnum
+
+
+class AssetClass(StrEnum):
+    EQUITY = "equity"
+    OPTION = "option"
+    FOREX = "forex"
+    FUTURE = "future"
+    FUTURE_OPTION = "future_option"
+    INDEX_OPTION = "index_option"
+    CFD = "cfd"
+    INDEX = "index"
+
+
+class OrderType(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    LIMIT_IF_TOUCHED = "limit_if_touched"
+    STOP_MARKET = "stop_market"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+    MARKET_ON_OPEN = "market_on_open"
+    MARKET_ON_CLOSE = "market_on_close"
+    COMBO_MARKET = "combo_market"
+    COMBO_LIMIT = "combo_limit"
+    COMBO_LEG_LIMIT = "combo_leg_limit"
+    OPTION_EXERCISE = "option_exercise"
+
+
+class TimeInForce(StrEnum):
+    DAY = "day"
+    GTC = "gtc"
+    GTD = "gtd"
+
+
+class AccountType(StrEnum):
+    CASH = "cash"
+    MARGIN = "margin"
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Right(StrEnum):
+    CALL = "call"
+    PUT = "put"
+
+
+COMBO_TYPES = frozenset({OrderType.COMBO_MARKET, OrderType.COMBO_LIMIT, OrderType.COMBO_LEG_LIMIT})
+LIMIT_PRICED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.COMBO_LEG_LIMIT})
+STOP_PRICED = frozenset({OrderType.STOP_MARKET, OrderType.TRAILING_STOP})
+OPTION_CLASSES = frozenset({AssetClass.OPTION, AssetClass.INDEX_OPTION, AssetClass.FUTURE_OPTION})
+FUTURE_CLASSES = frozenset({AssetClass.FUTURE, AssetClass.FUTURE_OPTION})
+NEW_YORK_DAY_CLASSES = frozenset({AssetClass.FOREX, AssetClass.CFD})
