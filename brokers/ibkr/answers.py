@@ -59,8 +59,12 @@ def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
         return AuthStatus(authenticated=False, connected=False, competing=False, message=message)
     if answer.status == 200:
         return translate.auth_status(body, message=error)
+    if answer.status == 403:
+        raise LoginRefused("IBKR blocks requests from this server. Ask IBKR's API support to lift the block.")
+    if answer.status == 404:
+        raise BrokerUnavailable("There is no IBKR gateway at this connection's address. Check the address.")
     demand(answer)
-    raise SessionLost(f"IBKR answered {answer.status} about the session.")
+    raise BrokerUnavailable(f"IBKR answered {answer.status} about the session. Halyard tries again.")
 
 
 def check_environment(accounts: Any, environment: Environment) -> None:

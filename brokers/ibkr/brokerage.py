@@ -13,17 +13,17 @@ from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import contracts, translate
-from brokers.ibkr.answers import check_environment, demand, session_status, wants_accounts_first
-from brokers.ibkr.client import Answer, Client, NoAnswer, NotDelivered
-from brokers.ibkr.outcomes import Kind, classify, error_text
+from brokers.ibkr.answers import demand, session_status
+from brokers.ibkr.client import Client, NoAnswer, NotDelivered
+from brokers.ibkr.outcomes import classify, error_text
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ibkr.reads import Parts, Reads
 from brokers.ibkr.tickets import account_of, ticket
-from brokers.ibkr.translate import Row, rows
+from brokers.ibkr.translate import rows
 from brokers.ports import (
     AccountFacts,
     AccountSummary,
     Ambiguous,
-    BrokerError,
     BrokerUnavailable,
     ExecutionFacts,
     Leg,
@@ -33,12 +33,10 @@ from brokers.ports import (
     PositionFacts,
     Question,
     Refused,
-    SessionLost,
     SubmissionOutcome,
 )
 
 READY_WITHIN = 20.0
-Parts = Mapping[str, str]
 
 
 def connect(
@@ -60,13 +58,10 @@ class IbkrBrokerage:
         self._client, self._clock, self._now = client, egress.clock, now
         # Names the websocket's session; IBKR gives it in the answer to a tickle.
         self.session_token = ""
-        self._accounts: dict[str, Any] | None = None
-        self._portfolio: list[Row] | None = None
-        self._trades_read = False
+        self._reads = Reads(client)
         self._contracts: dict[Instrument, Contract] = {}
         # Which legs an open question is about: its answer does not always say.
         self._asked: dict[str, tuple[str, ...]] = {}
-        self._selecting = asyncio.Lock()
 
     # The session
 
@@ -88,7 +83,7 @@ class IbkrBrokerage:
         if not status.ready:
             status = await self._sign_in()
         if status.ready:
-            await self._warm_up()
+            await self._reads.warm_up()
         return status
 
     async def _sign_in(self) -> AuthStatus:
@@ -107,33 +102,18 @@ class IbkrBrokerage:
             status = await self.session()
         return status
 
-    async def _warm_up(self) -> None:
-        """What IBKR wants read before it serves the rest, and the first reads that lie by omission."""
-        accounts = await self._query_accounts()
-        await self._query_portfolio()
-        for account_id in list(accounts.get("accounts") or [])[:1]:
-            await self._get("iserver/account/orders", params={"accountId": str(account_id)})
-            await self._get("iserver/account/trades", params={"days": "1"})
-            self._trades_read = True
-
     # Accounts and money
 
     async def accounts(self) -> list[AccountFacts]:
-        return translate.account_facts(await self._query_accounts(), await self._query_portfolio())
+        return translate.account_facts(await self._reads.accounts(), await self._reads.portfolio())
 
     async def summary(self, account_id: str) -> AccountSummary:
         parts = {"account": account_id}
-        summary = await self._get("iserver/account/{account}/summary", parts)
-        try:
-            ledger = await self._get_portfolio("portfolio/{account}/ledger", parts)
-        except BrokerError:
-            # Profit is good to have; the account's value is needed.
-            ledger = None
-        details = {str(row.get("accountId")): str(row.get("currency") or "USD") for row in self._portfolio or []}
-        return translate.account_summary(summary, ledger, currency=details.get(account_id, "USD"))
+        summary = await self._reads.get("iserver/account/{account}/summary", parts)
+        ledger = await self._reads.ledger(parts)
+        return translate.account_summary(summary, ledger, currency=self._reads.currency(account_id))
 
     async def positions(self, account_id: str) -> list[PositionFacts]:
-        """What the account holds, from the uncached endpoint where the server has it."""
         found = await self._positions(account_id)
         if any(not position.ticker for position in found):
             # A session's first read leaves the names out; the second has them.
@@ -141,38 +121,16 @@ class IbkrBrokerage:
         return found
 
     async def _positions(self, account_id: str) -> list[PositionFacts]:
-        parts = {"account": account_id}
-        try:
-            held = rows(await self._get_portfolio("portfolio2/{account}/positions", parts))
-        except OrderRefused:
-            held = await self._position_pages(parts)
+        held = await self._reads.positions(account_id)
         facts = (translate.position_facts(row, account_id=account_id, tickers=self._tickers) for row in held)
         return [fact for fact in facts if fact is not None]
-
-    async def _position_pages(self, parts: Parts) -> list[Row]:
-        held: list[Row] = []
-        for page in range(100):
-            found = rows(
-                await self._get_portfolio("portfolio/{account}/positions/{page}", {**parts, "page": str(page)})
-            )
-            held += found
-            if len(found) < 100:
-                break
-        return held
 
     # Contracts and prices
 
     async def contract(self, instrument: Instrument) -> Contract:
         if instrument not in self._contracts:
-            self._contracts[instrument] = await contracts.find(instrument, self._definition, self._now().date())
+            self._contracts[instrument] = await contracts.find(instrument, self._reads.definition, self._now().date())
         return self._contracts[instrument]
-
-    async def _definition(self, path: str, params: Mapping[str, str]) -> Any:
-        try:
-            return await self._get(path, params=params)
-        except OrderRefused:
-            # An unknown symbol may be an error instead of an empty list.
-            return {}
 
     async def quote(self, contract: Contract) -> Quote | None:
         """Prices, or None where IBKR shows none; the first request of a session only subscribes, so it is repeated."""
@@ -180,7 +138,7 @@ class IbkrBrokerage:
         # A simulated market answers the second request at once.
         simulated = self._client.login.environment is Environment.SIMULATED
         for pause in (0.01 if simulated else 0.3, None):
-            found = rows(await self._get("iserver/marketdata/snapshot", params=params))
+            found = rows(await self._reads.get("iserver/marketdata/snapshot", params=params))
             row = next((row for row in found if row.get("conid") in {contract.conid, str(contract.conid)}), {})
             quote = translate.quote(row, now=self._now())
             if quote is not None or "6509" in row or pause is None:
@@ -199,17 +157,15 @@ class IbkrBrokerage:
             return Refused(reason=str(refusal))
         references = tuple(leg.reference for leg in legs)
         parts = {"account": account_of(account_id, legs)}
-        return await self._write("iserver/account/{account}/orders", parts, {"orders": tickets}, references, "post")
+        return await self._write("iserver/account/{account}/orders", parts, {"orders": tickets}, references)
 
     async def reply(self, question: Question, *, confirmed: bool) -> SubmissionOutcome:
         """Answer a question, once; the answer may be the next question."""
         references = self._asked.pop(question.question_id, ())
         parts = {"question": question.question_id}
-        return await self._write("iserver/reply/{question}", parts, {"confirmed": confirmed}, references, "reply")
+        return await self._write("iserver/reply/{question}", parts, {"confirmed": confirmed}, references)
 
-    async def _write(
-        self, path: str, parts: Parts, body: Any, references: tuple[str, ...], kind: Kind
-    ) -> SubmissionOutcome:
+    async def _write(self, path: str, parts: Parts, body: Any, references: tuple[str, ...]) -> SubmissionOutcome:
         try:
             answer = await self._client.write("POST", path, parts=parts, body=body)
         except BrokerUnavailable as told_to_wait:
@@ -218,7 +174,7 @@ class IbkrBrokerage:
             return NotSent(reason=f"IBKR could not be reached: {problem}. The order was not sent.")
         except NoAnswer as problem:
             return Ambiguous(reason=f"IBKR did not confirm the order: {problem}. Halyard checks whether it was placed.")
-        outcome = classify(answer.status, answer.body, references=references, kind=kind, retry_after=answer.retry_after)
+        outcome = classify(answer.status, answer.body, references=references, retry_after=answer.retry_after)
         if isinstance(outcome, Question):
             self._asked[outcome.question_id] = references
         return outcome
@@ -248,71 +204,20 @@ class IbkrBrokerage:
 
     async def orders(self, account_id: str) -> OrdersReply:
         """The day's orders. Never forced and never filtered: both change what later reads and the stream show."""
-        body = await self._get("iserver/account/orders", params={"accountId": account_id})
+        body = await self._reads.get("iserver/account/orders", params={"accountId": account_id})
         facts = [translate.order_facts(row, account_id=account_id) for row in rows(body, "orders")]
         complete = isinstance(body, Mapping) and body.get("snapshot") is True
         return OrdersReply(orders=[fact for fact in facts if fact is not None], complete=complete)
 
     async def executions(self, account_id: str, *, days: int = 2) -> list[ExecutionFacts]:
-        """The account's fills of the last days; IBKR tells them of the selected account only."""
-        async with self._selecting:
-            await self._select(account_id)
-            found = await self._trades(days)
-            if not found and not self._trades_read:
-                # The first read of a session is empty although fills exist.
-                found = await self._trades(days)
-            self._trades_read = True
-        facts = (
-            translate.execution_facts(row, now=self._now(), account_id=account_id, tickers=self._tickers)
-            for row in found
-        )
+        found = await self._reads.trades(account_id, days)
+        now, tickers = self._now(), self._tickers
+        facts = (translate.execution_facts(row, now=now, account_id=account_id, tickers=tickers) for row in found)
         return [fact for fact in facts if fact is not None and fact.account_id == account_id]
-
-    async def _trades(self, days: int) -> list[Row]:
-        return rows(await self._get("iserver/account/trades", params={"days": str(min(7, max(1, days)))}))
-
-    async def _select(self, account_id: str) -> None:
-        accounts = self._accounts or await self._query_accounts()
-        if len(accounts.get("accounts") or []) > 1 and accounts.get("selectedAccount") != account_id:
-            demand(await self._client.read("POST", "iserver/account", body={"acctId": account_id}))
-            accounts["selectedAccount"] = account_id
 
     async def close(self) -> None:
         """Let the connections go. IBKR's session stays: logging out would end it for every process."""
         await self._client.close()
-
-    # Asking
-
-    async def _get(self, path: str, parts: Parts | None = None, *, params: Mapping[str, str] | None = None) -> Any:
-        answer = await self._client.read("GET", path, parts=parts, params=params)
-        if wants_accounts_first(answer):
-            await self._query_accounts()
-            answer = await self._client.read("GET", path, parts=parts, params=params)
-        return demand(answer)
-
-    async def _get_portfolio(self, path: str, parts: Parts) -> Any:
-        """A read that IBKR serves only after /portfolio/accounts, and answers with 401 otherwise."""
-        fresh = self._portfolio is None
-        if fresh:
-            await self._query_portfolio()
-        try:
-            return await self._get(path, parts)
-        except SessionLost:
-            if fresh:
-                raise
-            await self._query_portfolio()
-            return await self._get(path, parts)
-
-    async def _query_accounts(self) -> dict[str, Any]:
-        answer: Answer = await self._client.read("GET", "iserver/accounts")
-        body = demand(answer)
-        check_environment(body, self._client.login.environment)
-        self._accounts = body if isinstance(body, dict) else {}
-        return self._accounts
-
-    async def _query_portfolio(self) -> list[Row]:
-        self._portfolio = rows(demand(await self._client.read("GET", "portfolio/accounts")))
-        return self._portfolio
 
     @property
     def _tickers(self) -> dict[int, str]:

@@ -6,7 +6,7 @@ The shapes are classified in one fixed order: transport status first, then quest
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr import words
@@ -23,7 +23,6 @@ from brokers.ports import (
     SubmissionOutcome,
 )
 
-Kind = Literal["post", "reply"]
 Row = Mapping[str, Any]
 
 # Said by the layer in front of the order system: the order was not looked at.
@@ -38,7 +37,6 @@ def classify(
     body: Any,
     *,
     references: Sequence[str] = (),
-    kind: Kind = "post",
     retry_after: float | None = None,
 ) -> SubmissionOutcome:
     """The outcome of a POST of orders or of a reply, from its status and parsed body."""

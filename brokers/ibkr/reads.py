@@ -1,0 +1,121 @@
+"""Reads of one login, with what IBKR wants to be asked first and what it forgets to say the first time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from brokers.ibkr.answers import check_environment, demand, wants_accounts_first
+from brokers.ibkr.client import Client
+from brokers.ibkr.translate import Row, rows
+from brokers.ports import BrokerError, OrderRefused, SessionLost
+
+Parts = Mapping[str, str]
+Params = Mapping[str, str]
+
+
+class Reads:
+    """Asks, and repairs what a read needs: `/iserver/accounts` before orders, `/portfolio/accounts` before holdings."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._accounts: dict[str, Any] | None = None
+        self._portfolio: list[Row] | None = None
+        self._trades_read = False
+        self._selecting = asyncio.Lock()
+
+    async def get(self, path: str, parts: Parts | None = None, *, params: Params | None = None) -> Any:
+        """The body of a GET, or one of the port's errors."""
+        answer = await self._client.read("GET", path, parts=parts, params=params)
+        if wants_accounts_first(answer):
+            await self.accounts()
+            answer = await self._client.read("GET", path, parts=parts, params=params)
+        return demand(answer)
+
+    async def get_portfolio(self, path: str, parts: Parts) -> Any:
+        """A read that IBKR serves only after /portfolio/accounts, and answers with 401 otherwise."""
+        fresh = self._portfolio is None
+        if fresh:
+            await self.portfolio()
+        try:
+            return await self.get(path, parts)
+        except SessionLost:
+            if fresh:
+                raise
+            await self.portfolio()
+            return await self.get(path, parts)
+
+    async def accounts(self) -> dict[str, Any]:
+        """/iserver/accounts; refuses a login that is not the paper or live one it was connected as."""
+        body = demand(await self._client.read("GET", "iserver/accounts"))
+        check_environment(body, self._client.login.environment)
+        self._accounts = body if isinstance(body, dict) else {}
+        return self._accounts
+
+    async def portfolio(self) -> list[Row]:
+        """/portfolio/accounts."""
+        self._portfolio = rows(demand(await self._client.read("GET", "portfolio/accounts")))
+        return self._portfolio
+
+    async def warm_up(self) -> None:
+        """Everything a new brokerage session wants read once, and the first reads that lie by omission."""
+        accounts = await self.accounts()
+        await self.portfolio()
+        for account_id in list(accounts.get("accounts") or [])[:1]:
+            await self.get("iserver/account/orders", params={"accountId": str(account_id)})
+            await self._trades(days=1)
+
+    async def ledger(self, parts: Parts) -> Any:
+        """Profit is good to have beside the account's value, and no reason to fail."""
+        try:
+            return await self.get_portfolio("portfolio/{account}/ledger", parts)
+        except BrokerError:
+            return None
+
+    def currency(self, account_id: str) -> str:
+        """The account's base currency, as far as it was read."""
+        details = {str(row.get("accountId")): row.get("currency") for row in self._portfolio or []}
+        return str(details.get(account_id) or "USD")
+
+    async def positions(self, account_id: str) -> list[Row]:
+        """From the uncached endpoint where the server has it, else page by page."""
+        parts = {"account": account_id}
+        try:
+            return rows(await self.get_portfolio("portfolio2/{account}/positions", parts))
+        except OrderRefused:
+            held: list[Row] = []
+        for page in range(100):
+            paged = {**parts, "page": str(page)}
+            found = rows(await self.get_portfolio("portfolio/{account}/positions/{page}", paged))
+            held += found
+            if len(found) < 100:
+                break
+        return held
+
+    async def trades(self, account_id: str, days: int) -> list[Row]:
+        """The fills of an account; IBKR tells them of the selected account only."""
+        async with self._selecting:
+            await self._select(account_id)
+            warm = self._trades_read
+            found = await self._trades(days)
+            # The first read of a session is empty although fills exist, and does not say so.
+            return found if found or warm else await self._trades(days)
+
+    async def _trades(self, days: int) -> list[Row]:
+        found = rows(await self.get("iserver/account/trades", params={"days": str(min(7, max(1, days)))}))
+        self._trades_read = True
+        return found
+
+    async def _select(self, account_id: str) -> None:
+        accounts = self._accounts or await self.accounts()
+        if len(accounts.get("accounts") or []) > 1 and accounts.get("selectedAccount") != account_id:
+            demand(await self._client.read("POST", "iserver/account", body={"acctId": account_id}))
+            accounts["selectedAccount"] = account_id
+
+    async def definition(self, path: str, params: Params) -> Any:
+        """A read about contracts; an unknown symbol may be an error instead of an empty list."""
+        try:
+            return await self.get(path, params=params)
+        except OrderRefused:
+            return {}

@@ -1,0 +1,208 @@
+"""IBKR's rows, as facts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from brokers.domain.orders import OrderStatus, Side
+from brokers.domain.sessions import AuthStatus
+from brokers.ibkr import translate
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+ORDER = {
+    "acct": "DU1",
+    "orderId": 1370093238,
+    "conid": 265598,
+    "order_ref": "hy-1",
+    "status": "Submitted",
+    "filledQuantity": 2.0,
+    "remainingQuantity": "3.0",
+    "avgPrice": "192.26",
+    "side": "BUY",
+}
+
+
+def test_it_reads_an_order_row() -> None:
+    facts = translate.order_facts(ORDER)
+    assert facts is not None
+    assert (facts.account_id, facts.broker_order_id, facts.reference) == ("DU1", "1370093238", "hy-1")
+    assert facts.status is OrderStatus.PARTIALLY_FILLED
+    assert (facts.filled_quantity, facts.remaining_quantity) == (Decimal(2), Decimal(3))
+    assert (facts.average_price, facts.conid, facts.side) == (Decimal("192.26"), 265598, Side.BUY)
+
+
+def test_it_leaves_open_what_a_delta_does_not_say() -> None:
+    facts = translate.order_facts({"acct": "DU1", "orderId": 7, "filledQuantity": 5.0})
+    assert facts is not None
+    assert facts.filled_quantity == 5
+    assert (facts.reference, facts.status, facts.remaining_quantity, facts.side, facts.conid) == (None,) * 5
+
+
+def test_it_names_the_parent_by_the_brokers_number() -> None:
+    facts = translate.order_facts({"acct": "DU1", "orderId": 8, "parentId": 7})
+    assert facts is not None
+    assert facts.parent_broker_order_id == "7"
+
+
+def test_it_passes_over_a_row_that_names_no_order() -> None:
+    assert translate.order_facts({"acct": "DU1", "status": "Filled"}) is None
+
+
+TRADE = {
+    "execution_id": "0000e0d5.6576fd38.01.01",
+    "symbol": "AAPL",
+    "side": "S",
+    "trade_time": "20231211-18:00:49",
+    "trade_time_r": 1702317649000,
+    "size": 5.0,
+    "price": "192.26",
+    "order_ref": "hy-1",
+    "exchange": "ISLAND",
+    "commission": "1.01",
+    "account": "DU1",
+    "conid": 265598,
+    "sec_type": "STK",
+}
+
+
+def test_it_reads_a_fill() -> None:
+    fill = translate.execution_facts(TRADE, now=NOW)
+    assert fill is not None
+    assert (fill.execution_id, fill.reference, fill.broker_order_id) == ("0000e0d5.6576fd38.01.01", "hy-1", None)
+    assert (fill.side, fill.quantity, fill.price, fill.fee) == (Side.SELL, 5, Decimal("192.26"), Decimal("1.01"))
+    assert fill.executed_at == datetime(2023, 12, 11, 18, 0, 49, tzinfo=UTC)
+
+
+def test_it_reads_a_fill_whose_fee_comes_later() -> None:
+    fill = translate.execution_facts(TRADE | {"commission": ""}, now=NOW)
+    assert fill is not None
+    assert fill.fee is None
+
+
+@pytest.mark.parametrize("missing", ["execution_id", "price", "size", "side", "conid"])
+def test_it_passes_over_a_fill_that_is_incomplete(missing: str) -> None:
+    assert translate.execution_facts({k: v for k, v in TRADE.items() if k != missing}, now=NOW) is None
+
+
+def test_it_splits_a_fill_from_its_revision() -> None:
+    assert translate.execution_revision("0000e0d5.6576fd38.01.02") == ("0000e0d5.6576fd38.01", 2)
+    assert translate.execution_revision("strange") == ("strange", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "ticker"),
+    [
+        ("AAPL", "STK", "AAPL"),
+        ("BRK B", "STK", "BRK.B"),
+        ("EUR.USD", "CASH", "EURUSD"),
+        ("MNQ DEC2026", "FUT", "MNQZ2026"),
+        ("MNQ", "FUT", "MNQ"),
+    ],
+)
+def test_it_writes_tickers_our_way(name: str, kind: str, ticker: str) -> None:
+    assert translate.ticker(name, kind) == ticker
+
+
+def test_it_reads_a_position_under_either_name() -> None:
+    old = {"acctId": "DU1", "conid": 756733, "contractDesc": "SPY", "position": 44.0, "mktPrice": 655.5}
+    new = {"conid": "756733", "description": "SPY", "position": 44.0, "marketPrice": 655.5}
+    for row in (old, new):
+        held = translate.position_facts(row | {"assetClass": "STK", "avgPrice": 652.0}, account_id="DU1")
+        assert held is not None
+        assert (held.account_id, held.conid, held.ticker, held.asset_class) == ("DU1", 756733, "SPY", "stock")
+        assert (held.quantity, held.market_price) == (Decimal(44), Decimal("655.5"))
+
+
+def test_it_passes_over_a_position_that_was_closed() -> None:
+    assert translate.position_facts({"conid": 1, "position": 0.0}, account_id="DU1") is None
+
+
+def test_it_prefers_our_own_name_of_a_contract() -> None:
+    row = {"conid": 5, "description": "CL NOV2026", "position": 1, "assetClass": "FUT"}
+    held = translate.position_facts(row, account_id="DU1", tickers={5: "CLZ2026"})
+    assert held is not None
+    assert held.ticker == "CLZ2026"
+
+
+@pytest.mark.parametrize("row", [{"conid": 1}, {"conid": 1, "6509": "N", "31": "5"}, {"conid": 1, "84": "-1"}])
+def test_it_has_no_quote_where_ibkr_shows_none(row: dict[str, Any]) -> None:
+    assert translate.quote(row, now=NOW) is None
+
+
+def test_it_says_when_a_quote_is_delayed() -> None:
+    quote = translate.quote({"conid": 1, "31": "C189.10", "6509": "DPB", "_updated": 1775169600000}, now=NOW)
+    assert quote is not None
+    assert (quote.bid, quote.last, quote.source) == (None, Decimal("189.10"), "delayed")
+    assert quote.as_of == datetime(2026, 4, 2, 22, 40, tzinfo=UTC)
+
+
+def test_it_fills_a_partial_status_from_the_one_before() -> None:
+    before = AuthStatus(authenticated=True, connected=True, competing=False, established=True)
+    status = translate.auth_status({"competing": True}, before=before)
+    assert status == AuthStatus(authenticated=True, connected=True, competing=True, established=True)
+    assert not status.ready
+
+
+def test_it_leaves_the_advisors_artificial_account_out() -> None:
+    body = {
+        "accounts": ["F1", "All"],
+        "acctProps": {"F1": {"hasChildAccounts": True}},
+        "allowFeatures": {"allowFA": True},
+        "isPaper": False,
+    }
+    [facts] = translate.account_facts(body)
+    assert (facts.account_id, facts.is_advisor, facts.is_paper) == ("F1", True, False)
+
+
+def test_it_reads_profit_by_account() -> None:
+    found = translate.profit({"DU1.Core": {"rowType": 1, "dpl": 15.7, "nl": 10000.0, "upl": 607.0}})
+    assert found["DU1"].net_liquidation == Decimal("10000.0")
+    assert found["DU1"].unrealized_pnl == Decimal("607.0")
+
+
+def test_it_reads_what_was_recorded(recording: Any) -> None:
+    [order] = [
+        translate.order_facts(row) for row in translate.rows(recording("Orders/GET-live-orders-with-ref"), "orders")
+    ]
+    assert order is not None
+    assert (order.reference, order.status, order.average_price) == ("Parent", OrderStatus.FILLED, Decimal("647.09"))
+
+    [trade] = recording("Orders/GET-trades")
+    fill = translate.execution_facts(trade, now=NOW, account_id="U1234567")
+    assert fill is not None
+    assert (fill.side, fill.price, fill.account_id, fill.executed_at) == (Side.BUY, Decimal("647.09"), "U1234567", NOW)
+
+    held = [translate.position_facts(row, account_id="U1") for row in recording("Portfolio/GET-portfolio2-positions")]
+    assert [(p.conid, p.ticker, p.quantity) for p in held if p] == [
+        (320227571, "QQQ", Decimal(3)),
+        (756733, "SPY", Decimal(44)),
+    ]
+    assert held[0] is not None
+    assert held[0].average_cost == Decimal("584.3133333333334")
+
+    summary = translate.account_summary(
+        recording("Accounts/GET-account-summary"), recording("Portfolio/GET-portfolio-ledger")
+    )
+    assert [summary.net_liquidation, summary.cash, summary.buying_power] == [
+        Decimal(1005254),
+        Decimal(971870),
+        Decimal(3979324),
+    ]
+    assert summary.unrealized_pnl is not None
+
+    [account] = translate.account_facts(
+        recording("Accounts/GET-iserver-accounts"), recording("Portfolio/GET-portfolio-subaccounts")
+    )
+    assert (account.account_id, account.is_paper, account.title) == ("U1234567", True, "Test User")
+
+    assert translate.auth_status(recording("Session/GET-auth-status")).ready
+    assert translate.auth_status(recording("Session/POST-tickle")["iserver"]["authStatus"]).ready
+
+    [row] = recording("MarketData/GET-snapshot")
+    quote = translate.quote(row, now=NOW)
+    assert quote is not None
+    assert (quote.bid, quote.ask, quote.last) == (Decimal("655.88"), Decimal("655.90"), Decimal("655.89"))

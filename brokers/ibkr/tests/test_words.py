@@ -1,0 +1,93 @@
+"""IBKR's spellings, read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from brokers.domain.orders import OrderStatus, OrderType, Side, TimeInForce
+from brokers.ibkr import words
+
+
+@pytest.mark.parametrize(
+    ("spelled", "read"),
+    [
+        ("655.89", "655.89"),
+        (655.89, "655.89"),
+        (5, "5"),
+        ("1,977.60 USD (10 Shares)", "1977.60"),
+        ("C189.10", "189.10"),
+        ("H12", "12"),
+        ("-1", "-1"),
+        ("994,831 USD", "994831"),
+        ("0.54%", "0.54"),
+        (".5", "0.5"),
+        ("5E-05", "0.00005"),
+    ],
+)
+def test_it_reads_numbers_in_every_spelling(spelled: Any, read: str) -> None:
+    assert words.number(spelled) == Decimal(read)
+
+
+@pytest.mark.parametrize("spelled", ["", None, "n/a", "-", True, float("nan"), float("inf"), "NaN", [], {}])
+def test_it_reads_nothing_where_there_is_no_number(spelled: Any) -> None:
+    assert words.number(spelled) is None
+
+
+def test_it_drops_the_zeros_of_a_quantity() -> None:
+    assert str(words.quantity("5.0")) == "5"
+    assert str(words.quantity(1000.0)) == "1000"
+    assert str(words.quantity("0.50")) == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("word", "filled", "remaining", "ours"),
+    [
+        ("PendingSubmit", 0, 5, OrderStatus.ACCEPTED),
+        ("PreSubmitted", 0, 5, OrderStatus.ACCEPTED),
+        ("Submitted", 0, 5, OrderStatus.ACCEPTED),
+        ("Submitted", 2, 3, OrderStatus.PARTIALLY_FILLED),
+        ("Submitted", 5, 0, OrderStatus.FILLED),
+        ("Filled", 5, 0, OrderStatus.FILLED),
+        ("PendingCancel", 2, 3, OrderStatus.PENDING_CANCEL),
+        ("PreCancelled", 0, 5, OrderStatus.PENDING_CANCEL),
+        ("Cancelled", 0, 5, OrderStatus.CANCELED),
+        ("Inactive", 0, 5, OrderStatus.REJECTED),
+        ("Inactive", 2, 3, OrderStatus.CANCELED),
+        ("WarnState", 0, 5, None),
+        ("Unheard", 0, 5, None),
+        (None, 2, 3, None),
+    ],
+)
+def test_it_reads_a_status_with_what_was_filled(
+    word: str | None, filled: int, remaining: int, ours: OrderStatus | None
+) -> None:
+    assert words.status(word, filled=Decimal(filled), remaining=Decimal(remaining)) is ours
+
+
+def test_it_reads_a_cancel_by_the_exchange_as_a_rejection() -> None:
+    text = "Order rejected - reason:Exchange is closed."
+    assert words.status("Cancelled", text=text) is OrderStatus.REJECTED
+
+
+def test_it_reads_moments_from_milliseconds_and_from_text() -> None:
+    moment = datetime(2023, 12, 11, 18, 0, 49, tzinfo=UTC)
+    assert words.moment(1702317649000) == moment
+    assert words.moment(None, "20231211-18:00:49") == moment
+    assert words.moment("", "231211180049") == moment
+    assert words.moment(None, None) is None
+
+
+def test_it_has_a_word_for_every_word_of_ours() -> None:
+    assert set(words.ORDER_TYPES) == set(OrderType)
+    assert set(words.TIMES_IN_FORCE) == set(TimeInForce)
+    assert set(words.SIDES) == set(Side)
+    assert words.READ_TIMES_IN_FORCE["CLOSE"] is TimeInForce.DAY
+
+
+def test_it_writes_whole_numbers_as_integers() -> None:
+    assert repr(words.plain(Decimal("5.00"))) == "5"
+    assert repr(words.plain(Decimal("190.55"))) == "190.55"
