@@ -382,6 +382,10 @@ class Order(models.Model):
                 name="orders_that_may_still_fill",
             ),
             models.Index(fields=["account", "broker_order_id"], name="orders_by_broker_id"),
+            models.Index(fields=["expires_at"], condition=Q(status="created"), name="orders_waiting_to_leave"),
+            models.Index(
+                fields=["id"], condition=Q(status__in=["submitted", "unknown"]), name="orders_whose_answer_is_open"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import after_task_publish, beat_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -12,4 +14,22 @@ from django.conf import settings
 
 app = Celery("halyard")
 app.conf.update(settings.CELERY)
+app.conf.beat_schedule = {
+    # `expires`: of a backlog only the last pulses say something about now.
+    "pulse": {"task": "accounts.tasks.pulse", "schedule": 3.0, "options": {"queue": "housekeeping", "expires": 10}},
+    "orders": {"task": "brokers.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
+    "signals": {"task": "strategies.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
+}
 app.autodiscover_tasks()
+
+
+@beat_init.connect
+def _publishing_is_beats_pulse(**_: Any) -> None:
+    # Connected in beat only: every other process publishes too.
+    after_task_publish.connect(_record_beat, weak=False)
+
+
+def _record_beat(**_: Any) -> None:
+    from accounts import pulse
+
+    pulse.beat("beat")

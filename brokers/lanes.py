@@ -1,0 +1,323 @@
+"""Orders on their way: one lane per connection, all lanes of a shard on one event loop inside a Celery task.
+
+A lane works its connection's rows under the connection's lock: questions about contracts, cancels, then ready orders,
+exits before entries. Different connections never wait for each other, and a broker that hangs costs its own lane only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+import psycopg
+from django.utils import timezone
+
+from brokers import execution, reconciliation, sessions, snapshots
+from brokers.connections import login_of
+from brokers.domain.orders import AssetClass, Instrument
+from brokers.domain.sessions import Environment, Login, SessionStatus
+from brokers.locks import Locks, Space, direct_parameters
+from brokers.models import Connection, ContractLookup, Order
+from brokers.offload import Threads
+from brokers.ports import (
+    Brokerage,
+    BrokerError,
+    BrokerUnavailable,
+    NotSent,
+    OrderRefused,
+    Question,
+    Refused,
+    SessionLost,
+    SubmissionOutcome,
+)
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+OpenBrokerage = Callable[[Login], Brokerage]
+
+LINGER_SECONDS = 20.0  # how long an idle task waits for more before it ends: while it waits, Celery is not in the path
+LONGEST_SECONDS = 600.0  # a task ends now and then, so that a new version of the code gets its turn
+STOP_SECONDS = 28.0  # a write takes 25 seconds at the most
+RETRY_SECONDS = 1.0  # between two tries to reach a broker that is away
+MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
+
+# Questions that only state what automation knows anyway. Everything else is declined: a fat-finger guard is not ours
+# to switch off, and an unknown question is not ours to guess.
+CONFIRMED = frozenset({"o354", "o10151", "o10152", "o10153", "o10331", "o403"})
+
+PROOF = execution.Proof(reads=3, seconds=30.0)
+# The simulator's reads are complete at once and it never forgets a reference, so absence is proven sooner.
+SIMULATED_PROOF = execution.Proof(reads=3, seconds=2.0, resend=True)
+
+
+class Lanes:
+    """The lanes of one shard of connections."""
+
+    def __init__(
+        self,
+        open_brokerage: OpenBrokerage,
+        *,
+        shard: int = 0,
+        shards: int = 1,
+        linger: float = LINGER_SECONDS,
+        clock: Callable[[], datetime] = timezone.now,
+    ) -> None:
+        self.open_brokerage = open_brokerage
+        self.shard = shard
+        self.shards = shards
+        self.linger = linger
+        self.clock = clock
+        self.threads = Threads()
+        self.locks: Locks
+        self.running: dict[int, Lane] = {}
+        # A worker that shuts down says so to its children's tasks, which would otherwise linger.
+        self.stop_word = f"{snapshots.STOP}{os.getppid()}"
+
+    async def run(self) -> bool:
+        """Work until idle. False when another worker has this shard already."""
+        try:
+            async with Locks.opened() as self.locks:
+                if not await self.locks.take(Space.WORK, self.shard):
+                    return False
+                try:
+                    await self._listen()
+                finally:
+                    await asyncio.gather(*(lane.stop() for lane in self.running.values()))
+                return True
+        finally:
+            self.threads.close()
+
+    async def _listen(self) -> None:
+        started = quiet_since = time.monotonic()
+        async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
+            await session.execute(f"LISTEN {snapshots.ORDERS_CHANNEL}")
+            # Rows written before we listened are found by looking; later ones are told.
+            self._wake(await self.threads.run(execution.waiting_connections, self.shard, self.shards))
+            while time.monotonic() - started < LONGEST_SECONDS:
+                notices = [notice async for notice in session.notifies(timeout=1.0, stop_after=1)]
+                if any(notice.payload == self.stop_word for notice in notices):
+                    return
+                for notice in notices:
+                    await self._told(notice.payload)
+                if not notices:
+                    await self._tidy()
+                if self.running or notices:
+                    quiet_since = time.monotonic()
+                elif time.monotonic() - quiet_since > self.linger:
+                    return
+
+    async def _told(self, payload: str) -> None:
+        if payload.startswith(snapshots.STOP):
+            return
+        if payload:
+            self._wake([key for key in map(int, payload.split(",")) if key % self.shards == self.shard])
+        else:
+            self._wake(await self.threads.run(execution.waiting_connections, self.shard, self.shards))
+
+    async def _tidy(self) -> None:
+        """Once a quiet second: drop lanes that have ended, expire what is overdue, look for what nobody told us."""
+        self.running = {key: lane for key, lane in self.running.items() if not lane.done}
+        await self.threads.run(execution.expire_overdue, self.clock())
+        self._wake(await self.threads.run(execution.waiting_connections, self.shard, self.shards))
+
+    def _wake(self, connection_pks: list[int]) -> None:
+        for key in connection_pks:
+            lane = self.running.get(key)
+            if lane is None or lane.done:
+                lane = self.running[key] = Lane(self, key)
+            lane.wake.set()
+
+
+class Lane:
+    """One connection's way to its broker."""
+
+    def __init__(self, lanes: Lanes, connection_pk: int) -> None:
+        self.lanes = lanes
+        self.pk = connection_pk
+        self.wake = asyncio.Event()
+        self.broker: Brokerage | None = None
+        self.looked_back = False
+        self.stopping = False
+        self.task = asyncio.create_task(self._run())
+
+    @property
+    def done(self) -> bool:
+        return self.task.done()
+
+    async def stop(self) -> None:
+        """Let a write in progress finish and be written down, then end."""
+        self.stopping = True
+        self.wake.set()
+        await asyncio.wait([self.task], timeout=STOP_SECONDS)
+
+    async def _run(self) -> None:
+        try:
+            while await self._woken():
+                self.wake.clear()
+                try:
+                    wait = await self._work()
+                except (BrokerError, psycopg.OperationalError) as error:
+                    log.warning("Connection %s: %s", self.pk, error)
+                    wait = RETRY_SECONDS
+                except Exception:
+                    log.exception("Connection %s: its lane failed and goes on", self.pk)
+                    wait = RETRY_SECONDS
+                if wait:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.wake.wait(), wait)
+                    self.wake.set()
+        finally:
+            if self.broker is not None:
+                await self.broker.close()
+
+    async def _woken(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wake.wait(), self.lanes.linger)
+        return self.wake.is_set() and not self.stopping
+
+    async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.lanes.threads.run(function, *args, **kwargs)
+
+    async def _work(self) -> float:
+        """Everything that can be done now; returns the seconds after which to look again, 0 for "when woken"."""
+        async with self.lanes.locks.only_one(Space.CONNECTION, self.pk) as held:
+            if not held:
+                return 0.05
+            connection = await self._db(Connection.objects.get, pk=self.pk)
+            if not self.looked_back:
+                # Holding the lock proves that whoever sent these is gone.
+                await self._db(execution.doubt_abandoned, self.pk, self.lanes.clock())
+                self.looked_back = True
+            if not connection.enabled:
+                await self._db(execution.expire_overdue, self.lanes.clock(), self.pk)
+                return 0
+            if not await self._signed_in(connection):
+                await self._db(execution.expire_overdue, self.lanes.clock(), self.pk)
+                return RETRY_SECONDS if await self._db(_has_work, self.pk) else 0
+            await self._answer_lookups(connection)
+            await self._send_cancels(connection)
+            if not await self._send_orders(connection):
+                return RETRY_SECONDS
+        return await self._resolve_unknown(connection)
+
+    async def _signed_in(self, connection: Connection) -> bool:
+        if self.broker is None:
+            self.broker = self.lanes.open_brokerage(login_of(connection))
+        now = self.lanes.clock()
+        if sessions.believed_active(connection, now):
+            return True
+        try:
+            auth = await self.broker.session()
+            if not auth.ready:
+                auth = await self.broker.open_session()
+        except BrokerError as error:
+            await self._db(sessions.failed, connection, error, self.lanes.clock())
+            return False
+        return await self._db(sessions.kept, connection, auth, self.lanes.clock()) is SessionStatus.ACTIVE
+
+    # Contracts ---------------------------------------------------------------------------------------------------
+
+    async def _answer_lookups(self, connection: Connection) -> None:
+        assert self.broker is not None
+        for lookup in await self._db(_wanted, self.pk):
+            try:
+                contract = await self.broker.contract(instrument_of(lookup))
+            except OrderRefused as refusal:
+                await self._db(snapshots.answer_lookup, lookup, now=self.lanes.clock(), reason=str(refusal))
+                continue
+            quote = None
+            with contextlib.suppress(BrokerUnavailable, OrderRefused):
+                quote = await self.broker.quote(contract)
+            await self._db(snapshots.answer_lookup, lookup, now=self.lanes.clock(), contract=contract, quote=quote)
+
+    # Writes ------------------------------------------------------------------------------------------------------
+
+    async def _send_cancels(self, connection: Connection) -> None:
+        assert self.broker is not None
+        while order := await self._db(execution.next_cancel, self.pk, self.lanes.clock()):
+            attempt = await self._db(execution.begin_cancel, order, self.lanes.clock())
+            outcome, reason = "accepted", "IBKR has the request."
+            try:
+                await self.broker.cancel(order.account.account_id, order.broker_order_id)
+            except OrderRefused as refusal:
+                outcome, reason = "rejected", str(refusal)
+            except BrokerError as error:
+                outcome, reason = "ambiguous", str(error)
+            await self._db(execution.finish_cancel, order, attempt, outcome, reason, self.lanes.clock())
+
+    async def _send_orders(self, connection: Connection) -> bool:
+        """Send what is ready; False when the broker asks for a pause or its session is gone."""
+        while not self.stopping and (job := await self._db(execution.take_next, self.pk, self.lanes.clock())):
+            outcome, attempt, declined = await self._submit(job)
+            await self._db(execution.finish, job, attempt, outcome, self.lanes.clock(), declined=declined)
+            if isinstance(outcome, NotSent):
+                reason = SessionLost(outcome.reason) if outcome.session_lost else BrokerUnavailable(outcome.reason)
+                await self._db(sessions.failed, connection, reason, self.lanes.clock())
+                return False
+        await self._db(execution.expire_overdue, self.lanes.clock(), self.pk)
+        return True
+
+    async def _submit(self, job: execution.Job) -> tuple[SubmissionOutcome, int, bool]:
+        """One POST, then IBKR's questions one by one; the lock is held until the last answer."""
+        assert self.broker is not None
+        outcome = await self.broker.submit(job.account_id, job.legs)
+        attempt, declined = job.attempt_pk, False
+        for _ in range(MOST_ROUNDS):
+            if not isinstance(outcome, Question) or declined:
+                break
+            confirmed = bool(outcome.message_ids) and set(outcome.message_ids) <= CONFIRMED
+            declined = not confirmed
+            await self._db(execution.note_answer, attempt, outcome, self.lanes.clock())
+            attempt = await self._db(execution.begin_reply, job.orders[0], outcome, confirmed, self.lanes.clock())
+            question, outcome = outcome, await self.broker.reply(outcome, confirmed=confirmed)
+            if declined:
+                outcome = _as_declined(outcome, question)
+        return outcome, attempt, declined
+
+    # Orders in doubt ---------------------------------------------------------------------------------------------
+
+    async def _resolve_unknown(self, connection: Connection) -> float:
+        """Look for orders whose answer was lost; returns the pause until the next look."""
+        assert self.broker is not None
+        doubtful: list[Order] = await self._db(execution.unknown_orders, self.pk)
+        if not doubtful:
+            return 0
+        simulated = connection.environment == Environment.SIMULATED
+        proof = SIMULATED_PROOF if simulated else PROOF
+        for account_id in {order.account.account_id for order in doubtful}:
+            reply = await self.broker.orders(account_id)
+            fills = await self.broker.executions(account_id)
+            await self._db(
+                reconciliation.apply, connection, orders=reply.orders, executions=fills, now=self.lanes.clock()
+            )
+            for order in doubtful:
+                if reply.complete and order.account.account_id == account_id:
+                    await self._db(execution.note_absence, order, proof, self.lanes.clock())
+        return 1.0 if simulated else 6.0
+
+
+def _as_declined(outcome: SubmissionOutcome, question: Question) -> SubmissionOutcome:
+    """IBKR answers a "no" with an error text; people want to read the question instead."""
+    if isinstance(outcome, Refused):
+        return Refused(reason=f'IBKR asked "{question.text.strip()}" and Halyard does not confirm this by itself.')
+    return outcome
+
+
+def instrument_of(lookup: ContractLookup) -> Instrument:
+    return Instrument(ticker=lookup.ticker, asset_class=AssetClass(lookup.asset_class))
+
+
+def _wanted(connection_pk: int) -> list[ContractLookup]:
+    return list(ContractLookup.objects.filter(connection_id=connection_pk, status="wanted").order_by("asked_at")[:50])
+
+
+def _has_work(connection_pk: int) -> bool:
+    return connection_pk in execution.waiting_connections(0, 1)

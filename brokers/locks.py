@@ -1,0 +1,78 @@
+"""Every lock in the project, and their order.
+
+All are Postgres advisory locks held by a database session, never by a transaction: no row is locked over HTTP, and a
+dead process frees its locks by disconnecting. Whoever holds several takes them in the order of `Space`.
+They need a direct connection to Postgres (a transaction pooler would hand the session to somebody else).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from enum import IntEnum
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+
+class Space(IntEnum):
+    """What a lock is about; the numbers are the first key of the advisory lock."""
+
+    DECIDE = 7101  # the one drain of waiting signals
+    WORK = 7102  # the lanes of one shard of connections
+    STREAM = 7103  # the feeds and sessions of one shard of connections
+    CONNECTION = 7104  # writes and sign-in of one IBKR user
+
+
+def direct_parameters() -> dict[str, Any]:
+    """Connection parameters for a database session of our own, outside Django's pool."""
+    parameters = dict(connection.get_connection_params())  # type: ignore[attr-defined]
+    for name in ("cursor_factory", "pool", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    return {**parameters, "autocommit": True}
+
+
+@contextlib.contextmanager
+def try_only_one(space: Space, key: int) -> Iterator[psycopg.Connection[Any] | None]:
+    """Hold a lock for the length of the block; yields its own database session, or None when somebody else holds it."""
+    with psycopg.connect(**direct_parameters()) as session:
+        row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", [int(space), key]).fetchone()
+        # Closing the session is what releases the lock, also when this process dies.
+        yield session if row and row[0] else None
+
+
+class Locks:
+    """Any number of locks held by one database session of an asyncio process."""
+
+    def __init__(self, session: psycopg.AsyncConnection[Any]) -> None:
+        self._session = session
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls) -> AsyncIterator[Locks]:
+        """Open the session that holds the locks; closing it releases them all."""
+        parameters = direct_parameters()
+        async with await psycopg.AsyncConnection.connect(**parameters) as session:
+            yield cls(session)
+
+    async def take(self, space: Space, key: int) -> bool:
+        """True when the lock is now ours, False when somebody else holds it."""
+        cursor = await self._session.execute("SELECT pg_try_advisory_lock(%s, %s)", [int(space), key])
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async def free(self, space: Space, key: int) -> None:
+        await self._session.execute("SELECT pg_advisory_unlock(%s, %s)", [int(space), key])
+
+    @contextlib.asynccontextmanager
+    async def only_one(self, space: Space, key: int) -> AsyncIterator[bool]:
+        """Hold the lock for the length of the block; yields False (and holds nothing) when it is taken."""
+        held = await self.take(space, key)
+        try:
+            yield held
+        finally:
+            if held:
+                # A broken session has released everything already.
+                with contextlib.suppress(psycopg.OperationalError):
+                    await self.free(space, key)

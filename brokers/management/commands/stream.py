@@ -1,0 +1,35 @@
+"""`manage.py stream`: keeps sessions alive and brings the brokers' news home."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from brokers import ibkr
+from brokers.keeper import Keeper
+
+
+class Command(BaseCommand):
+    help = "Keep the sessions of all connections alive and follow their live streams."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--shard", type=int, default=0, help="which share of the connections, from 0")
+        parser.add_argument("--shards", type=int, default=1, help="how many stream processes there are")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(self._run(options["shard"], options["shards"]))
+
+    async def _run(self, shard: int, shards: int) -> None:
+        async with ibkr.new_http() as http:
+            connect, listen = functools.partial(ibkr.connect, http=http), functools.partial(ibkr.listen, http=http)
+            keeper = Keeper(connect, listen, shard=shard, shards=shards)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, keeper.stopping.set)
+            await keeper.run()

@@ -1,0 +1,58 @@
+"""One session alive, and its story: sign in when needed, say what happened, tell the page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from brokers.connections import session_is
+from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, verdict
+from brokers.models import Connection
+from brokers.ports import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
+from brokers.snapshots import ORDERS_CHANNEL, notify
+
+
+def believed_active(connection: Connection, now: datetime) -> bool:
+    """True while the last look at the session is recent and said that orders can be sent."""
+    if connection.session_status != SessionStatus.ACTIVE or connection.last_kept_at is None:
+        return False
+    return now - connection.last_kept_at < timedelta(seconds=settings.KEEP_SECONDS * 1.5)
+
+
+@transaction.atomic
+def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStatus:
+    """Write what the broker says of the session; lanes are woken when it has become active."""
+    status, reason = verdict(
+        auth, now, environment=Environment(connection.environment), region=Region(connection.region)
+    )
+    evidence: dict[str, object] = {
+        "authenticated": auth.authenticated, "connected": auth.connected, "competing": auth.competing,
+        "established": auth.established, "message": auth.message,
+    }  # fmt: skip
+    if status is SessionStatus.ACTIVE:
+        Connection.objects.filter(pk=connection.pk).update(last_kept_at=now)
+        connection.last_kept_at = now
+    if session_is(connection, status, reason, now=now, evidence=evidence) and status is SessionStatus.ACTIVE:
+        notify(ORDERS_CHANNEL, str(connection.pk))
+    return status
+
+
+@transaction.atomic
+def failed(connection: Connection, error: BrokerError, now: datetime) -> SessionStatus:
+    """Write why the broker could not be used."""
+    match error:
+        case LoginRefused():
+            status = SessionStatus.REFUSED
+        case SessionLost():
+            status = SessionStatus.SIGNED_OUT
+        case BrokerUnavailable():
+            status = SessionStatus.UNREACHABLE
+        case _:
+            status = SessionStatus.SIGNED_OUT
+    evidence: dict[str, object] = {"error": type(error).__name__}
+    if isinstance(error, LoginRefused) and error.help_page:
+        evidence["help_page"] = error.help_page
+    session_is(connection, status, str(error), now=now, evidence=evidence)
+    return status

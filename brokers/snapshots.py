@@ -1,0 +1,271 @@
+"""Our live book: the broker's word on money, positions and contracts, kept fresh so that decisions need no call."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q, Sum
+
+from brokers import live
+from brokers.domain.orders import (
+    IN_FLIGHT,
+    WAITING,
+    WORKING,
+    AssetClass,
+    Contract,
+    Instrument,
+    OrderStatus,
+    OrderType,
+    Role,
+    Side,
+)
+from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Execution, Order, Position
+from brokers.ports import AccountSummary, PositionFacts
+
+DECISIONS_CHANNEL = "halyard_decisions"
+ORDERS_CHANNEL = "halyard_orders"
+STOP = "stop:"  # a payload that asks the tasks of one worker (by its process id) to end soon
+CURVE_EVERY = timedelta(minutes=1)
+ASK_AGAIN_AFTER = timedelta(hours=6)
+MAY_FILL = [str(status) for status in WAITING | IN_FLIGHT | WORKING]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotYet:
+    """The book cannot show this now; `waiting_for` completes the sentence "waiting for ..."."""
+
+    waiting_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """The broker does not know the instrument; the reason is its sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A snapshot, and how certain its position is.
+
+    `unsettled` is the signed quantity of fills we heard of since the position was read. The position may or may not
+    contain them, so a caller takes a decision only when it would be the same either way.
+    """
+
+    snapshot: Snapshot
+    unsettled: Decimal = Decimal(0)
+
+    @property
+    def alternatives(self) -> tuple[Snapshot, ...]:
+        """The snapshot, and how it would look if the position did not yet contain the fills."""
+        if not self.unsettled:
+            return (self.snapshot,)
+        return self.snapshot, replace(self.snapshot, position=self.snapshot.position + self.unsettled)
+
+
+@dataclass
+class Book:
+    """What we hold about some accounts and instruments, loaded with a handful of queries for a whole batch."""
+
+    now: datetime
+    lookups: dict[tuple[int, str, str], ContractLookup] = field(default_factory=dict)
+    positions: dict[tuple[int, int], Position] = field(default_factory=dict)
+    working: dict[tuple[int, int], list[WorkingOrder]] = field(default_factory=lambda: defaultdict(list))
+    unsettled: dict[tuple[int, int], Decimal] = field(default_factory=dict)
+
+    def view(self, account: BrokerageAccount, instrument: Instrument) -> View | NotYet | Unknown:
+        """What the book shows for one account and instrument. Never reads a stale or missing book as "no position"."""
+        lookup = self.lookups.get((account.connection_id, str(instrument.asset_class), instrument.ticker))
+        if lookup is None or lookup.status == ContractLookup.Status.WANTED:
+            return NotYet(waiting_for=f"IBKR's contract for {instrument.ticker}")
+        if lookup.status == ContractLookup.Status.UNKNOWN:
+            return Unknown(reason=lookup.reason)
+        if account.book_as_of is None:
+            return NotYet(waiting_for="the first look at the account's positions")
+        if self.now - account.book_as_of > timedelta(seconds=settings.BOOK_FRESH_SECONDS):
+            return NotYet(waiting_for="a fresh look at the account's positions")
+        contract = lookup.value()
+        key = (account.pk, contract.conid)
+        position = self.positions.get(key)
+        snapshot = Snapshot(
+            account_id=account.account_id,
+            contract=contract,
+            position=position.quantity if position else Decimal(0),
+            average_cost=position.average_cost if position else None,
+            working=tuple(self.working.get(key, ())),
+            equity=account.equity,
+            buying_power=account.buying_power,
+            currency=account.currency,
+            quote=_quote(lookup),
+            as_of=account.book_as_of,
+        )
+        return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)))
+
+    def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
+        """Count an order that was planned a moment ago, within the same batch."""
+        self.working[(account_pk, conid)].append(order)
+
+
+def _quote(lookup: ContractLookup) -> Quote | None:
+    if lookup.quote_as_of is None:
+        return None
+    return Quote(bid=lookup.bid, ask=lookup.ask, last=lookup.last, as_of=lookup.quote_as_of)
+
+
+def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -> Book:
+    """The book for these accounts and instruments; contracts not asked for yet are asked for now."""
+    book = Book(now=now)
+    pairs = list(wanted)
+    if not pairs:
+        return book
+    accounts = {account.pk: account for account, _ in pairs}
+    tickers = {instrument.ticker for _, instrument in pairs}
+    connections = {account.connection_id for account in accounts.values()}
+    for lookup in ContractLookup.objects.filter(connection__in=connections, ticker__in=tickers):
+        book.lookups[(lookup.connection_id, lookup.asset_class, lookup.ticker)] = lookup
+    _ask_for_missing(book, pairs, now)
+    conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
+    for position in Position.objects.filter(account__in=accounts, conid__in=conids):
+        book.positions[(position.account_id, position.conid)] = position
+    working = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=MAY_FILL)
+    for order in working.only(
+        "account_id", "conid", "reference", "role", "side", "type", "quantity", "filled_quantity", "status"
+    ):
+        book.add(order.account_id, order.conid, working_order(order))
+    newer = Execution.objects.filter(account__in=accounts, conid__in=conids).filter(
+        Q(account__book_as_of__isnull=True) | Q(seen_at__gt=F("account__book_as_of"))
+    )
+    for row in newer.values("account_id", "conid", "side").annotate(total=Sum("quantity")):
+        key = (row["account_id"], row["conid"])
+        book.unsettled[key] = book.unsettled.get(key, Decimal(0)) + Side(row["side"]).sign * row["total"]
+    return book
+
+
+def working_order(order: Order) -> WorkingOrder:
+    """The domain value of an order that may still fill."""
+    return WorkingOrder(
+        reference=order.reference,
+        role=Role(order.role),
+        side=Side(order.side),
+        type=OrderType(order.type),
+        remaining=order.remaining,
+        status=OrderStatus(order.status),
+    )
+
+
+def _ask_for_missing(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]], now: datetime) -> None:
+    """Write the questions down; the connection's lane asks them and the answer wakes the decision."""
+    missing: dict[tuple[int, str, str], ContractLookup] = {}
+    for account, instrument in pairs:
+        key = (account.connection_id, str(instrument.asset_class), instrument.ticker)
+        known = book.lookups.get(key)
+        if known is None:
+            missing[key] = ContractLookup(
+                connection_id=account.connection_id,
+                ticker=instrument.ticker,
+                asset_class=instrument.asset_class,
+                asked_at=now,
+            )
+        elif known.status == ContractLookup.Status.UNKNOWN and now - known.asked_at > ASK_AGAIN_AFTER:
+            # A symbol can be listed later; the old "no" is believed for some hours only.
+            ContractLookup.objects.filter(pk=known.pk).update(status=ContractLookup.Status.WANTED, asked_at=now)
+            known.status = ContractLookup.Status.WANTED
+            notify(ORDERS_CHANNEL, str(account.connection_id))
+    if missing:
+        ContractLookup.objects.bulk_create(missing.values(), ignore_conflicts=True)
+        book.lookups.update(missing)
+        notify(ORDERS_CHANNEL, keys(connection_pk for connection_pk, _, _ in missing))
+
+
+@transaction.atomic
+def answer_lookup(
+    lookup: ContractLookup,
+    *,
+    now: datetime,
+    contract: Contract | None = None,
+    quote: Quote | None = None,
+    reason: str = "",
+) -> None:
+    """Write the broker's answer about a contract: found, or unknown with its sentence."""
+    values: dict[str, object] = {"answered_at": now, "reason": reason[:300]}
+    if contract is None:
+        values["status"] = ContractLookup.Status.UNKNOWN
+    else:
+        values.update(
+            status=ContractLookup.Status.FOUND, conid=contract.conid, name=contract.name[:120],
+            exchange=contract.exchange[:40], currency=contract.currency, multiplier=contract.multiplier, tick=contract.tick,
+        )  # fmt: skip
+        if quote is not None:
+            values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)
+    ContractLookup.objects.filter(pk=lookup.pk).update(**values)
+    notify(DECISIONS_CHANNEL)
+
+
+@transaction.atomic
+def refresh(
+    account: BrokerageAccount, *, positions: Sequence[PositionFacts], summary: AccountSummary, as_of: datetime
+) -> None:
+    """Replace our copy of the account's positions and money. `as_of` is the moment before the broker was asked."""
+    newer = BrokerageAccount.objects.select_for_update().filter(pk=account.pk, book_as_of__gt=as_of).exists()
+    if newer:
+        return
+    held = {fact.conid: fact for fact in positions if fact.quantity}
+    Position.objects.filter(account=account).exclude(conid__in=held).delete()
+    Position.objects.bulk_create(
+        [
+            Position(
+                team_id=account.team_id, account=account, conid=fact.conid, ticker=fact.ticker,
+                asset_class=_asset_class(fact.asset_class), quantity=fact.quantity, average_cost=fact.average_cost,
+                market_price=fact.market_price, unrealized_pnl=fact.unrealized_pnl, currency=fact.currency, as_of=as_of,
+            )
+            for fact in held.values()
+        ],
+        update_conflicts=True,
+        unique_fields=["account", "conid"],
+        update_fields=["ticker", "quantity", "average_cost", "market_price", "unrealized_pnl", "currency", "as_of"],
+    )  # fmt: skip
+    values = {
+        "equity": summary.net_liquidation,
+        "cash": summary.cash,
+        "buying_power": summary.buying_power,
+        "unrealized_pnl": summary.unrealized_pnl,
+        "realized_pnl": summary.realized_pnl,
+        "book_as_of": as_of,
+    }
+    BrokerageAccount.objects.filter(pk=account.pk).update(**values)
+    for name, value in values.items():
+        setattr(account, name, value)
+    if summary.net_liquidation is not None:
+        EquityPoint.objects.bulk_create(
+            [EquityPoint(account=account, at=as_of.replace(second=0, microsecond=0), equity=summary.net_liquidation)],
+            ignore_conflicts=True,
+        )
+    notify(DECISIONS_CHANNEL)
+    live.account_changed(account)
+
+
+def _asset_class(word: str) -> AssetClass:
+    try:
+        return AssetClass(word)
+    except ValueError:
+        # A holding of a class we do not trade yet is shown all the same.
+        return AssetClass.STOCK
+
+
+def keys(connection_pks: Iterable[int]) -> str:
+    """The payload that names these connections; nothing when there are too many to name."""
+    distinct = sorted(set(connection_pks))
+    return ",".join(map(str, distinct)) if len(distinct) <= 500 else ""
+
+
+def notify(channel: str, payload: str = "") -> None:
+    """Wake whoever listens, when the current transaction commits. `payload`: connection keys, or nothing for "look"."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])

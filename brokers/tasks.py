@@ -1,0 +1,47 @@
+"""The Celery edge of the brokers: nudges in, activities called. The rows are the queue; a lost nudge costs seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+
+import psycopg
+from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.conf import settings
+from django.utils import timezone
+
+from brokers import execution, ibkr, snapshots
+from brokers.lanes import Lanes
+from brokers.locks import direct_parameters
+
+
+@shared_task(name="brokers.work", queue="orders", ignore_result=True, acks_late=True)
+def work(*, shard: int = 0) -> None:
+    """Work the lanes of a shard until they are idle; ends at once when another worker has the shard."""
+
+    async def main() -> None:
+        async with ibkr.new_http() as http:
+            open_brokerage = functools.partial(ibkr.connect, http=http)
+            await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS).run()
+
+    asyncio.run(main())
+
+
+@shared_task(name="brokers.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
+def sweep() -> None:
+    """Heal what a lost nudge left behind: expire what is overdue, nudge the shards that have work."""
+    execution.expire_overdue(timezone.now())
+    for shard in range(settings.WORK_SHARDS):
+        if execution.waiting_connections(shard, settings.WORK_SHARDS):
+            work.delay(shard=shard)
+
+
+@worker_shutting_down.connect
+def _tell_children(**_: object) -> None:
+    # The tasks of this worker linger for more work; a shutdown should not wait for that.
+    with contextlib.suppress(psycopg.Error), psycopg.connect(**direct_parameters()) as session:
+        for channel in (snapshots.ORDERS_CHANNEL, snapshots.DECISIONS_CHANNEL):
+            session.execute("SELECT pg_notify(%s, %s)", [channel, f"{snapshots.STOP}{os.getpid()}"])
