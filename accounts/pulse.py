@@ -1,0 +1,44 @@
+"""Signs of life of our processes, kept in Redis for as long as they are fresh. `/readyz` reads them."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = logging.getLogger(__name__)
+FRESH_SECONDS = 15
+
+
+def beat(name: str, seconds: int = FRESH_SECONDS) -> bool:
+    """Say that the process `name` is alive; the word is good for `seconds`. False when Redis did not take it."""
+    try:
+        return bool(_redis().set(_key(name), 1, ex=seconds))
+    except redis.RedisError as error:
+        # A sign of life that is not heard shows as its absence; the process itself has better things to do.
+        log.debug("The pulse of %s was not recorded: %s", name, error)
+        return False
+
+
+def alive(names: Iterable[str]) -> dict[str, bool]:
+    """Who has lately been heard of. Raises redis.RedisError when Redis itself does not answer."""
+    asked = list(names)
+    found = _redis().mget([_key(name) for name in asked])
+    assert isinstance(found, list)
+    return {name: value is not None for name, value in zip(asked, found, strict=True)}
+
+
+def _key(name: str) -> str:
+    return f"halyard:pulse:{name}"
+
+
+@functools.cache
+def _redis() -> redis.Redis:
+    # One second each way: whoever asks would rather know than wait. The client's pool survives forks.
+    never = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=never)

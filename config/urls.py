@@ -1,0 +1,57 @@
+"""Every address of the installation, except webhooks and sockets (config/asgi.py)."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.templatetags.static import static
+from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.routers import DefaultRouter
+
+import brokers.api
+import strategies.api
+from config import health
+
+api = DefaultRouter(use_regex_path=False)
+api.include_format_suffixes = False
+for name, viewset in {**strategies.api.VIEWSETS, **brokers.api.VIEWSETS}.items():
+    api.register(name, viewset, basename=f"api-{name}")
+
+
+@login_not_required
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    """Nothing here is for search engines."""
+    return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain")
+
+
+@login_not_required
+@csrf_exempt
+def nowhere(request: HttpRequest) -> JsonResponse:
+    """Programs are told in JSON, too, that nothing is here."""
+    message = "The API has nothing at this address. Its description is at /api/v1/schema/."
+    return JsonResponse({"code": "not-found", "message": message}, status=404)
+
+
+favicon = login_not_required(RedirectView.as_view(url=static("img/favicon.svg"), permanent=False))
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("robots.txt", robots),
+    path("favicon.ico", favicon),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/v1/", include(api.urls)),
+    # Only with a slash at its end, so that a forgotten one is put right first.
+    re_path(r"^api/(?:.*/)?$", nowhere),
+    path("", include("accounts.urls")),
+    path("", include("brokers.urls")),
+    path("", include("strategies.urls")),
+]
