@@ -1,0 +1,92 @@
+"""The brokers' part of the REST API: connections, accounts, positions, orders, executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.api import Listed, ListedAndShown, equals, one_of, public_id, since, ticker
+from brokers.domain.orders import OrderStatus, Side
+from brokers.domain.sessions import Environment, SessionStatus
+from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
+from brokers.serializers import (
+    AccountSerializer,
+    ConnectionSerializer,
+    ExecutionSerializer,
+    OrderSerializer,
+    PositionSerializer,
+)
+
+
+def whole_orders() -> QuerySet[Order]:
+    """Orders with everything their JSON shows, in the order they were made."""
+    executions = Prefetch("executions", Execution.objects.order_by("executed_at", "id"))
+    orders: QuerySet[Order] = Order.objects.select_related("account", "parent")
+    return orders.prefetch_related(executions).order_by("id")
+
+
+class Connections(ListedAndShown):
+    """IBKR users that work for the team, and the state of their sessions."""
+
+    queryset = Connection.objects.all()
+    serializer_class = ConnectionSerializer
+    filters = {
+        "status": one_of("session_status", SessionStatus),
+        "environment": one_of("environment", Environment),
+        "since": since("created_at"),
+    }
+
+
+class Accounts(ListedAndShown):
+    """Brokerage accounts with our copy of their money, as of `book_as_of`."""
+
+    queryset = BrokerageAccount.objects.select_related("connection")
+    serializer_class = AccountSerializer
+    filters = {"connection": public_id("connection__code"), "account_id": equals("account_id")}
+
+
+class Positions(Listed):
+    """Holdings now, as the broker reported them."""
+
+    queryset = Position.objects.select_related("account")
+    serializer_class = PositionSerializer
+    filters = {"ticker": ticker("ticker"), "account": public_id("account__code"), "since": since("as_of")}
+
+
+class Orders(ListedAndShown):
+    """Orders with their executions."""
+
+    queryset = whole_orders()
+    serializer_class = OrderSerializer
+    filters = {
+        "status": one_of("status", OrderStatus),
+        "ticker": ticker("ticker"),
+        "side": one_of("side", Side),
+        "account": public_id("account__code"),
+        "since": since("created_at"),
+    }
+
+
+class Executions(ListedAndShown):
+    """Fills, those of orders made elsewhere included."""
+
+    queryset = Execution.objects.select_related("order", "account")
+    serializer_class = ExecutionSerializer
+    filters = {
+        "ticker": ticker("ticker"),
+        "side": one_of("side", Side),
+        "account": public_id("account__code"),
+        "order": public_id("order__code"),
+        "since": since("executed_at"),
+    }
+
+
+VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
+    "connections": Connections,
+    "accounts": Accounts,
+    "positions": Positions,
+    "orders": Orders,
+    "executions": Executions,
+}

@@ -1,0 +1,86 @@
+"""What is true at the broker, as JSON. Ids are public codes; `account_id` is the broker's own number."""
+
+from __future__ import annotations
+
+from accounts.api import Shown, code
+from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
+
+CONNECTION = (
+    "id", "name", "username", "environment", "auth_method", "region", "enabled", "can_trade", "session_status",
+    "session_reason", "session_changed_at", "last_kept_at", "created_at",
+)  # fmt: skip
+ACCOUNT = (
+    "id", "connection", "account_id", "title", "kind", "margin", "currency", "is_paper", "equity", "cash",
+    "buying_power", "unrealized_pnl", "realized_pnl", "book_as_of",
+)  # fmt: skip
+POSITION = (
+    "account", "conid", "ticker", "asset_class", "quantity", "average_cost", "market_price", "unrealized_pnl",
+    "currency", "as_of",
+)  # fmt: skip
+FILL = ("id", "broker_execution_id", "quantity", "price", "fee", "currency", "executed_at")
+EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
+ORDER = (
+    "id", "reference", "account", "parent", "status", "role", "release", "ticker", "asset_class", "side", "type",
+    "time_in_force", "quantity", "limit_price", "stop_price", "outside_rth", "filled_quantity", "average_price",
+    "currency", "signal_price", "estimated_fee", "broker_order_id", "reason", "created_at", "submitted_at",
+    "acknowledged_at", "filled_at", "changed_at", "expires_at", "executions",
+)  # fmt: skip
+
+
+class ConnectionSerializer(Shown):
+    id = code()
+
+    class Meta:
+        model = Connection
+        fields = CONNECTION
+
+
+class AccountSerializer(Shown):
+    id = code()
+    connection = code("connection.code")
+
+    class Meta:
+        model = BrokerageAccount
+        fields = ACCOUNT
+
+
+class PositionSerializer(Shown):
+    account = code("account.code")
+
+    class Meta:
+        model = Position
+        fields = POSITION
+
+
+class FillSerializer(Shown):
+    """An execution inside its order."""
+
+    id = code()
+
+    class Meta:
+        model = Execution
+        fields: tuple[str, ...] = FILL
+
+
+class ExecutionSerializer(FillSerializer):
+    """An execution on its own. `order` is null for a fill of an order that is not ours."""
+
+    order = code("order.code", allow_null=True, default=None)
+    account = code("account.code")
+
+    class Meta(FillSerializer.Meta):
+        fields = EXECUTION
+
+
+class OrderSerializer(Shown):
+    """An order with its executions. Load its rows by `with_executions`."""
+
+    id = code()
+    account = code("account.code")
+    # Declared fields leave the class again, so that this hides nothing.
+    parent = code("parent.code", allow_null=True, default=None)  # type: ignore[assignment]
+    executions = FillSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Order
+        fields = ORDER

@@ -1,0 +1,154 @@
+"""What we were told and what we made of it, as JSON. A signal nests its decisions, their orders and executions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.api import Moment, Shown, code
+from brokers.models import Order
+from brokers.serializers import OrderSerializer
+from strategies.models import Decision, Signal, Strategy, Subscription
+
+STRATEGY = (
+    "id", "name", "description", "asset_class", "allowed_tickers", "enabled", "repeat_window_seconds", "created_at",
+)  # fmt: skip
+SUBSCRIPTION = ("id", "strategy", "account", "enabled", "auto_submit", "terms", "terms_version", "created_at")
+DECISION = (
+    "id", "signal", "subscription", "account", "status", "rule", "reason_code", "reason", "waiting_for", "created_at",
+    "decided_at", "orders",
+)  # fmt: skip
+SIGNAL = (
+    "id", "log_id", "strategy", "received_at", "reading", "warnings", "note", "duplicates", "decisions", "timeline",
+)  # fmt: skip
+
+
+class StrategySerializer(Shown):
+    id = code()
+
+    class Meta:
+        model = Strategy
+        fields = STRATEGY
+
+
+class SubscriptionSerializer(Shown):
+    """`terms` are the present ones; each decision used the version of its moment."""
+
+    id = code()
+    strategy = code("strategy.code")
+    account = code("account.code")
+    terms = serializers.JSONField(source="terms.values", read_only=True, default=None)
+    terms_version = serializers.IntegerField(source="terms.number", read_only=True, default=None)
+
+    class Meta:
+        model = Subscription
+        fields = SUBSCRIPTION
+
+
+class DecisionSerializer(Shown):
+    """A decision with the orders of its ticket."""
+
+    id = code()
+    signal = code("signal.code")
+    subscription = code("subscription.code")
+    account = code("subscription.account.code")
+    orders = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Decision
+        fields = DECISION
+
+    @extend_schema_field(OrderSerializer(many=True))
+    def get_orders(self, decision: Decision) -> Any:
+        return OrderSerializer(orders_of(decision), many=True, context=self.context).data
+
+
+class PhaseSerializer(serializers.Serializer[Any]):
+    """When a phase was first reached; milliseconds since the phase before it, and since the signal was received."""
+
+    at = Moment(allow_null=True)
+    ms = serializers.FloatField(allow_null=True)
+    total_ms = serializers.FloatField(allow_null=True)
+
+
+class TimelineSerializer(serializers.Serializer[Any]):
+    """The way of the signal, from the first byte to the first order filled whole. Null: not reached."""
+
+    received = PhaseSerializer()
+    stored = PhaseSerializer()
+    decided = PhaseSerializer()
+    submitted = PhaseSerializer()
+    acknowledged = PhaseSerializer()
+    filled = PhaseSerializer()
+
+
+class SignalSerializer(Shown):
+    """A signal in a list: everything but its body."""
+
+    id = code()
+    log_id = code("log_code")
+    strategy = code("strategy.code")
+    decisions = DecisionSerializer(many=True, read_only=True)
+    timeline = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Signal
+        fields: tuple[str, ...] = SIGNAL
+
+    @extend_schema_field(TimelineSerializer)
+    def get_timeline(self, signal: Signal) -> dict[str, Any]:
+        return timeline(signal)
+
+
+class WholeSignalSerializer(SignalSerializer):
+    """A signal at its own address, with the body as it was sent."""
+
+    class Meta(SignalSerializer.Meta):
+        fields = (*SIGNAL, "body")
+
+
+def orders_of(decision: Decision) -> list[Order]:
+    """The orders a decision led to, from rows already loaded."""
+    return list(decision.ticket.orders.all()) if decision.ticket else []
+
+
+def timeline(signal: Signal) -> dict[str, Any]:
+    """Each phase when it was first reached: with several accounts, the figures are those of the quickest."""
+    decisions = list(signal.decisions.all())
+    orders = [order for decision in decisions for order in orders_of(decision)]
+    moments = {
+        "received": signal.received_at,
+        "stored": signal.stored_at,
+        "decided": first(decision.decided_at for decision in decisions),
+        "submitted": first(order.submitted_at for order in orders),
+        "acknowledged": first(order.acknowledged_at for order in orders),
+        "filled": first(order.filled_at for order in orders),
+    }
+    before = signal.received_at
+    phases: dict[str, Any] = {}
+    for name, at in moments.items():
+        if at is None:
+            phases[name] = {"at": None, "ms": None, "total_ms": None}
+            continue
+        phases[name] = {"at": text(at), "ms": ms(before, at), "total_ms": ms(signal.received_at, at)}
+        before = at
+    return phases
+
+
+def first(moments: Iterable[datetime | None]) -> datetime | None:
+    """The earliest of those that have come."""
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def ms(earlier: datetime, later: datetime) -> float:
+    """Milliseconds between two moments, to the microsecond."""
+    return round((later - earlier).total_seconds() * 1000, 3)
+
+
+def text(moment: datetime) -> str:
+    """A moment as the rest of the answer writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
