@@ -1,0 +1,181 @@
+"""`manage.py demo`: somebody to sign in as, with a webhook whose signals become simulated orders."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import shlex
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import teams
+from accounts.models import ApiToken, Role, Team, User, hashed
+from brokers import connections
+from brokers.domain.sessions import Environment
+from brokers.models import BrokerageAccount, Connection
+from brokers.ports import AccountFacts
+from brokers.simulator.models import SimAccount
+from brokers.simulator.numbers import account_id
+from strategies import authoring, subscriptions
+from strategies.domain.plan import Terms
+from strategies.models import Strategy, WebhookEndpoint
+
+# Known to everybody, on purpose: `handle` sees to it that it opens nothing but a trial.
+EMAIL, PASSWORD = "demo@halyard.local", "halyard-demo-sails"
+TEAM, STRATEGY = "Demo team", "Demo strategy"
+EXAMPLE = {"ticker": "AAPL", "action": "buy", "quantity": "1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """What a person or a program needs to try everything."""
+
+    url: str
+    email: str
+    password: str
+    team: str
+    strategy_id: str
+    webhook_url: str
+    api_token: str
+    account_id: str
+
+
+class Command(BaseCommand):
+    help = "Make (or find again) a demo user, team, simulated account, strategy and subscription, and show them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not (settings.SELF_CONTAINED or settings.DEBUG):
+            raise CommandError(
+                "The demo has a password everybody knows, so it is made only where Halyard brings its own database "
+                "or HALYARD_DEBUG is on."
+            )
+        try:
+            demo = provide(timezone.now())
+        except connections.ConnectionRefused as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(json.dumps(asdict(demo)) if options["json"] else told(demo))
+
+
+@transaction.atomic
+def provide(now: datetime) -> Demo:
+    """Find each part, or make it. What a person has changed since stays, unless nothing would work without it."""
+    user = _user()
+    team = _team(user, now)
+    account = _account(_connection(team, user, now), now)
+    strategy = _strategy(team, user, now)
+    _subscription(team, strategy, account, user, now)
+    return Demo(
+        url=settings.PUBLIC_URL,
+        email=EMAIL,
+        password=PASSWORD,
+        team=str(team.code),
+        strategy_id=str(strategy.code),
+        webhook_url=authoring.webhook_url(_endpoint(strategy, user, now)),
+        api_token=_token(team, user, now),
+        account_id=account.account_id,
+    )
+
+
+def told(demo: Demo) -> str:
+    """The same for people."""
+    signal = f"curl -X POST {shlex.quote(demo.webhook_url)} -H 'Content-Type: application/json'"
+    return "\n".join(
+        [
+            f"Open       {demo.url}",
+            f"Sign in    {demo.email}   password: {demo.password}",
+            f"Team       {TEAM} ({demo.team}), simulated account {demo.account_id}",
+            f"Webhook    {demo.webhook_url}",
+            f"API token  {demo.api_token}",
+            "",
+            "Send a signal:",
+            f"  {signal} -d {shlex.quote(json.dumps(EXAMPLE))}",
+            "See what became of it:",
+            f"  curl -H 'Authorization: Token {demo.api_token}' '{demo.url}/api/v1/signals/?limit=1'",
+        ]
+    )
+
+
+def _user() -> User:
+    user = User.objects.filter(email__iexact=EMAIL).first() or User.objects.create_user(EMAIL, PASSWORD)
+    if not user.is_active or not user.check_password(PASSWORD):
+        user.is_active = True
+        user.set_password(PASSWORD)
+        user.save()
+    EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
+    return user
+
+
+def _team(user: User, now: datetime) -> Team:
+    own = user.memberships.filter(role=Role.OWNER, team__name=TEAM).select_related("team").order_by("id").first()
+    return own.team if own else teams.found_team(owner=user, name=TEAM, now=now)
+
+
+def _connection(team: Team, user: User, now: datetime) -> Connection:
+    # User names are unique among all installations that share one simulator.
+    username = f"demo-{_derived('username').hex()[:10]}"
+    found = team.connections.filter(username=username, environment=Environment.SIMULATED).first()
+    if found is None:
+        return connections.connect(
+            team=team, actor=user, name="Simulated IBKR", username=username, environment=Environment.SIMULATED, now=now
+        )
+    if not found.enabled:
+        connections.enable(connection=found, actor=user, now=now)
+    return found
+
+
+def _account(connection: Connection, now: datetime) -> BrokerageAccount:
+    known = connection.accounts.order_by("id").first()
+    if known is not None:
+        return known
+    given = SimAccount.objects.filter(user_id=connection.username).order_by("account_id").first()
+    # The gateway will open exactly this account when it first meets the user: nobody needs to wait for it.
+    number = given.account_id if given else account_id(connection.username)
+    facts = AccountFacts(account_id=number, is_paper=True, title="Simulated account")
+    account = connections.found_accounts(connection=connection, facts=[facts], now=now)[0]
+    # Its money is still unknown: whoever keeps the session shall look.
+    connections.verify(connection=connection, actor=None, now=now)
+    return account
+
+
+def _strategy(team: Team, user: User, now: datetime) -> Strategy:
+    description = "Takes any stock. Send it a signal and watch."
+    strategy = team.strategies.filter(name=STRATEGY).first() or authoring.create_strategy(
+        team=team, actor=user, name=STRATEGY, description=description, now=now
+    )
+    authoring.enable_strategy(strategy=strategy, actor=user, now=now)
+    return strategy
+
+
+def _endpoint(strategy: Strategy, user: User, now: datetime) -> WebhookEndpoint:
+    live = strategy.endpoints.filter(enabled=True).order_by("id").first()
+    return live or authoring.rotate_webhook(strategy=strategy, actor=user, now=now)
+
+
+def _subscription(team: Team, strategy: Strategy, account: BrokerageAccount, user: User, now: datetime) -> None:
+    subscription = strategy.subscriptions.filter(account=account).first() or subscriptions.subscribe(
+        team=team, strategy=strategy, account=account, terms=Terms(allow_add=True), actor=user, now=now
+    )
+    subscriptions.enable(subscription=subscription, actor=user, now=now)
+
+
+def _token(team: Team, user: User, now: datetime) -> str:
+    secret = "hy_" + base64.urlsafe_b64encode(_derived("token")).rstrip(b"=").decode()
+    if not ApiToken.objects.filter(token_hash=hashed(secret)).update(team=team, user=user, revoked_at=None):
+        teams.issue_token(team=team, user=user, name="Demo", now=now, secret=secret)
+    return secret
+
+
+def _derived(what: str) -> bytes:
+    """The same in every run of this installation, and nobody else's."""
+    return hmac.digest(settings.SECRET_KEY.encode(), f"demo-{what}".encode(), "sha256")

@@ -1,0 +1,153 @@
+"""`manage.py demo`."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client, override_settings
+
+from accounts.models import ApiToken, AuditEntry, Membership, Role, Team, User, hashed
+from brokers.models import BrokerageAccount, Connection
+from brokers.simulator import numbers
+from brokers.simulator.gateway import Gateway
+from strategies.models import Strategy, Subscription
+from strategies.passwords import matches
+
+pytestmark = pytest.mark.django_db
+
+
+def demo(*options: str) -> str:
+    out = StringIO()
+    call_command("demo", *options, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def demo_json() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(demo("--json"))
+    return found
+
+
+def test_it_prints_one_json_object_with_everything_needed(settings: Any) -> None:
+    found = demo_json()
+    assert list(found)[:7] == ["url", "email", "password", "team", "strategy_id", "webhook_url", "api_token"]
+    assert all(isinstance(value, str) and value for value in found.values())
+    assert found["url"] == settings.PUBLIC_URL
+    assert found["email"] == "demo@halyard.local"
+    assert Team.objects.get(code=found["team"]).name == "Demo team"
+    assert Strategy.objects.get(code=found["strategy_id"]).name == "Demo strategy"
+
+
+def test_it_leaves_an_enabled_subscription_on_a_simulated_account() -> None:
+    found = demo_json()
+    subscription = Subscription.objects.select_related("account__connection", "terms", "strategy").get()
+    assert (subscription.enabled, subscription.auto_submit) == (True, True)
+    assert str(subscription.strategy.code) == found["strategy_id"]
+    assert subscription.account.connection.environment == "simulated"
+    assert subscription.account.connection.enabled
+    assert subscription.account.is_paper
+    assert subscription.terms is not None
+    terms = subscription.terms.value()
+    assert (terms.allow_add, str(terms.sides), terms.quantity) == (True, "both", None)
+
+
+def test_it_asks_whoever_keeps_the_session_to_look_at_the_account() -> None:
+    demo_json()
+    assert Connection.objects.get().wants_verify
+
+
+def test_the_webhook_url_carries_the_right_password() -> None:
+    path = demo_json()["webhook_url"].split("/trading/webhook/")[1]
+    code, password = path.split("/")
+    endpoint = Strategy.objects.get().endpoints.get()
+    assert code == str(endpoint.code)
+    assert matches(endpoint.code, password)
+
+
+def test_one_can_sign_in_with_what_it_prints() -> None:
+    found = demo_json()
+    assert Client().login(email=found["email"], password=found["password"])
+    membership = Membership.objects.select_related("user").get()
+    assert (membership.user.email, membership.role) == (found["email"], Role.OWNER)
+
+
+def test_the_token_opens_the_demo_team() -> None:
+    found = demo_json()
+    token = ApiToken.objects.select_related("team").get(token_hash=hashed(found["api_token"]))
+    assert str(token.team.code) == found["team"]
+    assert token.revoked_at is None
+
+
+def test_a_second_run_prints_the_same_and_makes_nothing() -> None:
+    first = demo_json()
+    entries = AuditEntry.objects.count()
+    assert demo_json() == first
+    counts = [model.objects.count() for model in (User, Team, Connection, BrokerageAccount, Strategy, Subscription)]
+    assert counts == [1, 1, 1, 1, 1, 1]
+    assert AuditEntry.objects.count() == entries
+
+
+def test_it_makes_usable_again_what_was_switched_off() -> None:
+    first = demo_json()
+    User.objects.get().set_password("something else")
+    Connection.objects.update(enabled=False)
+    Strategy.objects.update(enabled=False)
+    Subscription.objects.update(enabled=False)
+    ApiToken.objects.update(revoked_at=User.objects.get().date_joined)
+    assert demo_json() == first
+    assert Connection.objects.get().enabled
+    assert Strategy.objects.get().enabled
+    assert Subscription.objects.get().enabled
+    assert ApiToken.objects.get().revoked_at is None
+    assert User.objects.get().check_password(first["password"])
+
+
+def test_a_rotated_webhook_is_printed_instead_of_a_disabled_one() -> None:
+    first = demo_json()
+    Strategy.objects.get().endpoints.update(enabled=False)
+    second = demo_json()
+    assert second["webhook_url"] != first["webhook_url"]
+    assert str(Strategy.objects.get().endpoints.get(enabled=True).code) in second["webhook_url"]
+
+
+def test_terms_that_a_person_has_set_stay() -> None:
+    demo_json()
+    subscription = Subscription.objects.get()
+    assert subscription.terms is not None
+    subscription.terms.values |= {"allow_add": False}
+    subscription.terms.save()
+    demo_json()
+    assert Subscription.objects.get().terms.value().allow_add is False  # type: ignore[union-attr]
+
+
+def test_people_are_given_a_command_to_paste() -> None:
+    found = demo_json()
+    told = demo()
+    assert f"{found['email']}   password: {found['password']}" in told
+    assert f"curl -X POST {found['webhook_url']} -H 'Content-Type: application/json' -d '{{\"ticker\": \"AAPL\"" in told
+    assert found["api_token"] in told
+
+
+@override_settings(SELF_CONTAINED=False, DEBUG=False)
+def test_it_refuses_in_production_and_makes_nothing() -> None:
+    with pytest.raises(CommandError, match="only where Halyard brings its own database"):
+        demo("--json")
+    assert not User.objects.exists()
+
+
+@override_settings(SIMULATOR=False)
+def test_it_refuses_without_a_simulator_and_makes_nothing() -> None:
+    with pytest.raises(CommandError, match="no simulated broker"):
+        demo("--json")
+    assert not User.objects.exists()
+
+
+def test_the_gateway_opens_the_account_that_the_demo_named() -> None:
+    found = demo_json()
+    username = Connection.objects.get().username
+    assert found["account_id"] == numbers.account_id(username)
+    opened = Gateway._account_id(type("Fresh", (), {"taken_ids": set()})(), username)  # type: ignore[arg-type]
+    assert opened == found["account_id"]
