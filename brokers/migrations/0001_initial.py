@@ -229,6 +229,23 @@ class Migration(migrations.Migration):
             name='ticket',
             field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='brokers.ticket'),
         ),
+        # First the pairs that composite foreign keys point to.
+        migrations.AddConstraint(
+            model_name='connection',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='connection_id_is_unique_in_its_team'),
+        ),
+        migrations.AddConstraint(
+            model_name='brokerageaccount',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='account_id_is_unique_in_its_team'),
+        ),
+        migrations.AddConstraint(
+            model_name='ticket',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='ticket_id_is_unique_in_its_team'),
+        ),
+        migrations.AddConstraint(
+            model_name='order',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='order_id_is_unique_in_its_team'),
+        ),
         migrations.AddConstraint(
             model_name='connection',
             constraint=models.UniqueConstraint(condition=models.Q(('enabled', True)), fields=('username', 'environment'), name='one_enabled_connection_per_username'),
@@ -242,16 +259,8 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('session_status__in', ['signed_out', 'connecting', 'active', 'competing', 'resetting', 'unreachable', 'refused'])), name='connection_session_status_is_known'),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='connection_id_is_unique_in_its_team'),
-        ),
-        migrations.AddConstraint(
             model_name='brokerageaccount',
             constraint=models.UniqueConstraint(fields=('connection', 'account_id'), name='one_account_per_connection_and_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='brokerageaccount',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='account_id_is_unique_in_its_team'),
         ),
         migrations.AddConstraint(
             model_name='brokerageaccount',
@@ -335,10 +344,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='ticket',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='ticket_id_is_unique_in_its_team'),
-        ),
-        migrations.AddConstraint(
-            model_name='ticket',
             constraint=accounts.constraints.SameTeam(field='account', name='ticket_and_its_account_share_a_team', violation_error_message='This account belongs to another team.'),
         ),
         migrations.AddConstraint(
@@ -356,10 +361,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='order',
             index=models.Index(fields=['account', 'broker_order_id'], name='orders_by_broker_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='order_id_is_unique_in_its_team'),
         ),
         migrations.AddConstraint(
             model_name='order',

@@ -149,6 +149,27 @@ class Migration(migrations.Migration):
                 ('endpoint', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='refusals', to='strategies.webhookendpoint')),
             ],
         ),
+        # First the pairs that composite foreign keys point to.
+        migrations.AddConstraint(
+            model_name='strategy',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='strategy_id_is_unique_in_its_team'),
+        ),
+        migrations.AddConstraint(
+            model_name='subscription',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='subscription_id_is_unique_in_its_team'),
+        ),
+        migrations.AddConstraint(
+            model_name='decision',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='decision_id_is_unique_in_its_team'),
+        ),
+        migrations.AddConstraint(
+            model_name='webhookendpoint',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='endpoint_id_is_unique_in_its_team'),
+        ),
+        migrations.AddConstraint(
+            model_name='signal',
+            constraint=models.UniqueConstraint(fields=('team', 'id'), name='signal_id_is_unique_in_its_team'),
+        ),
         migrations.AddConstraint(
             model_name='strategy',
             constraint=models.UniqueConstraint(fields=('team', 'name'), name='one_strategy_per_team_and_name'),
@@ -156,10 +177,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='strategy',
             constraint=models.CheckConstraint(condition=models.Q(('asset_class__in', ['stock', 'future', 'forex'])), name='strategy_asset_class_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='strategy',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='strategy_id_is_unique_in_its_team'),
         ),
         migrations.AddConstraint(
             model_name='termsversion',
@@ -172,10 +189,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='subscription',
             constraint=models.CheckConstraint(condition=models.Q(('enabled', False), ('terms__isnull', False), _connector='OR'), name='enabled_subscription_has_terms'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='subscription_id_is_unique_in_its_team'),
         ),
         migrations.AddConstraint(
             model_name='subscription',
@@ -207,10 +220,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='decision',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='decision_id_is_unique_in_its_team'),
-        ),
-        migrations.AddConstraint(
-            model_name='decision',
             constraint=accounts.constraints.SameTeam(field='signal', name='decision_and_its_signal_share_a_team', violation_error_message='This signal belongs to another team.'),
         ),
         migrations.AddConstraint(
@@ -223,10 +232,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='webhookendpoint',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='endpoint_id_is_unique_in_its_team'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookendpoint',
             constraint=accounts.constraints.SameTeam(field='strategy', name='endpoint_and_its_strategy_share_a_team', violation_error_message='This strategy belongs to another team.'),
         ),
         migrations.AddIndex(
@@ -236,10 +241,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='signal',
             index=models.Index(fields=['team', '-id'], name='signals_newest_first'),
-        ),
-        migrations.AddConstraint(
-            model_name='signal',
-            constraint=models.UniqueConstraint(fields=('team', 'id'), name='signal_id_is_unique_in_its_team'),
         ),
         migrations.AddConstraint(
             model_name='signal',
