@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from brokers.simulator import catalogue
+from brokers.simulator import catalogue, numbers
 from brokers.simulator.accounting import Worth, worth
 from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.engine import Engine
@@ -114,11 +115,9 @@ class Gateway:
         return user
 
     def _account_id(self, name: str) -> str:
-        number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10_000_000
-        while (account_id := f"SIM{number:07d}") in self.taken_ids:
-            number = (number + 1) % 10_000_000
-        self.taken_ids.add(account_id)
-        return account_id
+        found = next(each for skip in count() if (each := numbers.account_id(name, skip)) not in self.taken_ids)
+        self.taken_ids.add(found)
+        return found
 
     def reset(self, user: User) -> None:
         """Give a user's accounts a fresh start: no orders, no holdings, a million dollars."""

@@ -1,0 +1,57 @@
+"""The rulebook, asked in the gateway's terms: what a fill costs, and when a contract trades."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+
+from brokers.rulebook import rulesets
+from brokers.rulebook import values as book
+from brokers.rulebook.calendars import Calendar, exchange_calendar
+from brokers.rulebook.fees import estimate_fee
+from brokers.rulebook.words import AssetClass, OrderType
+from brokers.simulator.catalogue import Instrument
+
+_CLASSES = {"STK": AssetClass.EQUITY, "FUT": AssetClass.FUTURE, "CASH": AssetClass.FOREX}
+_CALENDARS = {
+    "STK": ("us_equity", "Equity-usa-[*]"),
+    "FUT": ("cme_es", "Future-cme-[*]"),
+    "CASH": ("forex", "Forex-oanda-[*]"),
+}
+_CENT = Decimal("0.01")
+_RULES = rulesets.load()
+
+
+@cache
+def as_ruled(instrument: Instrument) -> book.Instrument:
+    """A contract of the catalogue as the rulebook knows it."""
+    forex = instrument.sec_type == "CASH"
+    return book.Instrument(
+        asset_class=_CLASSES[instrument.sec_type],
+        symbol=f"{instrument.symbol}{instrument.currency}" if forex else instrument.symbol,
+        market=None if forex else "usa" if instrument.sec_type == "STK" else instrument.exchange.lower(),
+        currency=instrument.currency,
+        base_currency=instrument.symbol if forex else None,
+        product=instrument.symbol,
+        multiplier=instrument.multiplier,
+        expiry=instrument.expiry,
+    )
+
+
+def commission(instrument: Instrument, quantity: Decimal, price: Decimal, rate: Decimal = Decimal(1)) -> Decimal:
+    """The commission of an order filled so far, in dollars; `rate` turns the contract's currency into dollars."""
+    order = book.Order(type=OrderType.MARKET, quantity=quantity)
+    fee = estimate_fee(as_ruled(instrument), order, book.Quote(price=price), rules=_RULES, fx_rate=rate, usd_rate=rate)
+    return fee.amount.quantize(_CENT)
+
+
+def calendar_of(instrument: Instrument) -> Calendar:
+    return exchange_calendar(*_CALENDARS[instrument.sec_type])
+
+
+def is_open(instrument: Instrument, at: float, *, extended: bool) -> bool:
+    """Whether the contract's exchange is open; futures and currencies have one long session."""
+    return calendar_of(instrument).is_open(
+        datetime.fromtimestamp(at, UTC), extended=extended or instrument.sec_type != "STK"
+    )

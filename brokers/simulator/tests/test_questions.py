@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.tests.conftest import Client, ticket
+
+
+@pytest.fixture(scope="module")
+def asking() -> Iterator[RunningGateway]:
+    with running_gateway("fast", behaviour={"questions": True, "question_ttl_s": 0.6}) as running:
+        yield running
+
+
+@pytest.fixture
+def asked(asking: RunningGateway, user: str) -> Client:
+    asking.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
+    return Client(asking, user, asking.sign_in(user))
+
+
+def answer(client: Client, reply_id: str, *, confirmed: bool = True) -> object:
+    return client.post(f"/iserver/reply/{reply_id}", {"confirmed": confirmed})
+
+
+def test_a_chain_of_questions_ends_in_an_order(asked: Client) -> None:
+    seen = []
+    body = asked.place(ticket("q-1"))
+    while "messageIds" in body[0]:
+        seen.append(body[0]["messageIds"][0])
+        assert body[0]["messageOptions"] == ["Yes", "No"]
+        body = answer(asked, body[0]["id"])
+    assert seen == ["o354", "o10151", "o10153"]
+    assert body[0]["local_order_id"] == "q-1"
+    assert asked.positions() == {"AAPL": 5.0}
+
+
+def test_a_price_far_from_the_market_is_asked_about_first(asked: Client) -> None:
+    body = asked.place(ticket("q-2", orderType="LMT", price=150.0))
+    assert body[0]["messageIds"] == ["o163"]
+    assert "price exceeds \nthe Percentage constraint of 3%" in body[0]["message"][0]
+
+
+def test_saying_no_discards_the_order_and_frees_its_reference(asked: Client) -> None:
+    body = asked.place(ticket("q-3"))
+    assert answer(asked, body[0]["id"], confirmed=False) == {"error": "Order not confirmed "}
+    assert asked.orders() == []
+    assert "messageIds" in asked.place(ticket("q-3"))[0]
+
+
+def test_another_order_kills_the_question(asked: Client) -> None:
+    first = asked.place(ticket("q-4"))[0]["id"]
+    asked.place(ticket("q-5"))
+    assert answer(asked, first) == {"error": f"reply id not found: '{first}'"}
+    assert asked.orders() == []
+
+
+def test_a_late_answer_finds_no_question(asked: Client) -> None:
+    import time
+
+    first = asked.place(ticket("q-6"))[0]["id"]
+    time.sleep(0.7)
+    assert answer(asked, first) == {"error": f"reply id not found: '{first}'"}
+
+
+def test_suppressed_questions_are_not_asked_until_reset(asked: Client) -> None:
+    ids = ["o354", "o10151", "o10153"]
+    assert asked.post("/iserver/questions/suppress", {"messageIds": ids}) == {"status": "submitted"}
+    assert asked.place(ticket("q-7"))[0]["order_status"] == "Submitted"
+    assert asked.post("/iserver/questions/suppress/reset") == {"status": "submitted"}
+    assert asked.place(ticket("q-8"))[0]["messageIds"] == ["o354"]
+
+
+def test_signing_in_again_forgets_suppressions(asked: Client) -> None:
+    asked.post("/iserver/questions/suppress", {"messageIds": ["o354"]})
+    asked.gateway.lose(asked.user)
+    asked.gateway.sign_in(asked.user)
+    assert asked.place(ticket("q-9"))[0]["messageIds"] == ["o354"]
+
+
+def test_more_than_51_suppressions_are_refused(asked: Client) -> None:
+    many = {"messageIds": [f"o{i}" for i in range(52)]}
+    assert asked.gateway.call(asked.user, "POST", "/iserver/questions/suppress", many)[0] == 400
+
+
+def test_size_and_value_are_asked_about(asked: Client) -> None:
+    asked.get("/iserver/marketdata/snapshot?conids=265598")
+    seen = []
+    body = asked.place(ticket("q-10", orderType="LMT", price=200.0, quantity=501))
+    while "messageIds" in body[0]:
+        seen.append(body[0]["messageIds"][0])
+        body = answer(asked, body[0]["id"])
+    assert seen == ["o383", "o451"]
+
+
+def test_the_reference_counts_from_the_question_when_so_switched() -> None:
+    switches = {"questions": True, "register_reference_on_question": True}
+    with running_gateway("fast", behaviour=switches) as running:
+        client = Client(running, "alice", running.sign_in("alice"))
+        client.place(ticket("r-1"))
+        text = "Order couldn't be submitted: Local order ID=r-1 is already registered."
+        assert client.place(ticket("r-1")) == {"error": text}
