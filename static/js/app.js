@@ -1,0 +1,3 @@
+import "./manners.js";
+import "./feed.js";
+import "./keys.js";

@@ -1,0 +1,236 @@
+/* The team feed. The server sends html: one or more elements with ids, each alone or wrapped in its own <template>
+   (so that a table row and a list item can travel together).
+
+   An element with the id of one on the page takes its place; with `data-feed-gone` it removes it; any other is put at
+   the top of the list whose id its `data-feed-into` names, if the list wants it (`data-feed-want`: words that must be
+   among the element's `data-feed-tags`) and as far as the list holds (`data-feed-limit`).
+
+   `data-feed-refresh` marks regions that are fetched again after a gap; `data-feed-watch="order-1 session-*"` marks
+   regions that are fetched again when one of these elements changes. A missed push costs freshness, never truth. */
+
+import { clockNow, localise } from "./time.js";
+
+const NO_ACCESS = 4404;
+const HIDDEN_FOR = 60_000;
+const PING_EVERY = 20_000;
+const LEAVES_AFTER = 8_000;
+
+const team = document.body.dataset.team;
+const raw = new Map();
+let socket = null;
+let attempt = 0;
+let heard = clockNow();
+let changes = 0;
+let stopped = false;
+let paused = false;
+
+/* ---- placing what arrives ---- */
+
+export function apply(html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  changes += 1;
+  for (const node of [...holder.content.children]) {
+    const wrapped = node instanceof HTMLTemplateElement;
+    for (const element of wrapped ? [...node.content.children] : [node]) place(element);
+  }
+}
+
+function place(next) {
+  if (!next.id) return;
+  const current = document.getElementById(next.id);
+  if (next.hasAttribute("data-feed-gone")) {
+    const list = current?.parentElement;
+    current?.remove();
+    if (list) showEmptiness(list);
+  } else if (current) {
+    forget(current);
+    exchange(current, next);
+    flash(next);
+    leaveIfUnwanted(next);
+  } else {
+    insert(next);
+  }
+  wake(next.id);
+  document.dispatchEvent(new CustomEvent("feed:placed", { detail: { id: next.id, element: document.getElementById(next.id) } }));
+}
+
+function insert(next) {
+  const list = document.getElementById(next.dataset.feedInto);
+  if (!list || !wanted(list, next)) return;
+  forget(list);
+  list.prepend(next);
+  settle(next);
+  flash(next);
+  const limit = Number(list.dataset.feedLimit || 200);
+  const items = [...list.children].filter((child) => !child.hasAttribute("data-feed-empty"));
+  for (const surplus of items.slice(limit)) surplus.remove();
+  showEmptiness(list);
+}
+
+function wanted(list, element) {
+  const tags = new Set((element.dataset.feedTags || "").split(" "));
+  return (list.dataset.feedWant || "").split(" ").every((word) => !word || tags.has(word));
+}
+
+function leaveIfUnwanted(element) {
+  const list = element.parentElement;
+  if (!list || list.id !== element.dataset.feedInto || wanted(list, element)) return;
+  // It stays long enough to be read: "filled" is the best news of the day.
+  element.classList.add("is-leaving");
+  setTimeout(() => {
+    if (!element.isConnected) return;
+    element.remove();
+    showEmptiness(list);
+  }, LEAVES_AFTER);
+}
+
+function showEmptiness(list) {
+  const note = list.querySelector(":scope > [data-feed-empty]");
+  if (note) note.hidden = [...list.children].some((child) => child !== note);
+}
+
+function settle(element) {
+  localise(element);
+  window.htmx?.process(element);
+}
+
+/* Put `next` where `current` was, and leave the reader's focus and opened folds as they were. */
+function exchange(current, next) {
+  const focusable = "a[href], button, input, select, textarea, summary";
+  const active = document.activeElement;
+  const inside = current.contains(active) ? [current, ...current.querySelectorAll(focusable)].indexOf(active) : -1;
+  const folds = [...current.querySelectorAll("details")].map((fold) => fold.open);
+  current.replaceWith(next);
+  next.querySelectorAll("details").forEach((fold, index) => { if (folds[index]) fold.open = true; });
+  settle(next);
+  if (inside >= 0) [next, ...next.querySelectorAll(focusable)][inside]?.focus({ preventScroll: true });
+}
+
+function flash(element) {
+  if (!element.hasAttribute("data-feed-quiet")) element.classList.add("is-new");
+}
+
+/* ---- fetching regions again ---- */
+
+function forget(element) {
+  const region = element.closest("[data-feed-refresh], [data-feed-watch]");
+  if (region) raw.delete(region.id);
+}
+
+async function reload(regions, tries = 3) {
+  const wantedIds = new Map();
+  for (const region of regions) {
+    const url = region.dataset.feedUrl || location.href;
+    wantedIds.set(url, [...(wantedIds.get(url) || []), region.id]);
+  }
+  for (const [url, ids] of wantedIds) {
+    const before = changes;
+    const answer = await fetch(url, { headers: { "X-Feed": "reload" }, credentials: "same-origin" });
+    if (answer.redirected || answer.status === 404 || answer.status === 403) return location.reload();
+    if (!answer.ok) return;
+    const html = await answer.text();
+    // Something newer arrived while we were asking: what we hold may be older than what is shown.
+    if (changes !== before && tries > 1) {
+      await reload(ids.map((id) => document.getElementById(id)).filter(Boolean), tries - 1);
+      continue;
+    }
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    for (const id of ids) {
+      const [current, next] = [document.getElementById(id), fresh.getElementById(id)];
+      if (!current || !next || raw.get(id) === next.outerHTML) continue;
+      raw.set(id, next.outerHTML);
+      exchange(current, document.importNode(next, true));
+    }
+  }
+}
+
+function refreshAll() {
+  const regions = [...document.querySelectorAll("[data-feed-refresh][id]")];
+  if (regions.length) reload(regions).catch(() => {});
+}
+
+const due = new Set();
+let waking = null;
+
+function wake(id) {
+  for (const region of document.querySelectorAll("[data-feed-watch][id]")) {
+    const words = region.dataset.feedWatch.split(" ");
+    if (words.some((word) => word === id || (word.endsWith("*") && id.startsWith(word.slice(0, -1))))) due.add(region.id);
+  }
+  if (!due.size || waking) return;
+  waking = setTimeout(() => {
+    const regions = [...due].map((each) => document.getElementById(each)).filter(Boolean);
+    due.clear();
+    reload(regions).catch(() => {}).finally(() => setTimeout(() => { waking = null; if (due.size) wake(""); }, 400));
+  }, 120);
+}
+
+/* ---- the line ---- */
+
+function show(state, text) {
+  for (const place of document.querySelectorAll("[data-feed-state]")) {
+    place.dataset.state = state;
+    place.querySelector("span").textContent = text;
+  }
+}
+
+function open() {
+  if (stopped || paused || socket) return;
+  const line = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/teams/${team}/`);
+  socket = line;
+  let pinger = 0;
+  let answered = true;
+  line.addEventListener("open", () => {
+    heard = clockNow();
+    show("live", "live");
+    pinger = setInterval(() => {
+      if (!answered) return line.close();
+      answered = false;
+      line.send("ping");
+    }, PING_EVERY);
+    // Also at the first opening: something may have happened between the page and this moment.
+    refreshAll();
+  });
+  line.addEventListener("message", (event) => {
+    attempt = 0;
+    answered = true;
+    heard = clockNow();
+    if (event.data !== "pong") apply(event.data);
+  });
+  line.addEventListener("close", (event) => {
+    clearInterval(pinger);
+    if (socket === line) socket = null;
+    if (event.code === NO_ACCESS) {
+      stopped = true;
+      return show("closed", "not live: you are not in this team any more");
+    }
+    if (paused) return;
+    show("away", `reconnecting, shown as of ${heard}`);
+    attempt += 1;
+    setTimeout(open, Math.min(30_000, 400 * 2 ** Math.min(attempt, 7)) * (0.5 + Math.random()));
+  });
+}
+
+function resume() {
+  if (!paused) return;
+  paused = false;
+  attempt = 0;
+  open();
+}
+
+let hideTimer = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hideTimer);
+  if (!document.hidden) return resume();
+  // A tab nobody looks at gives its line back.
+  hideTimer = setTimeout(() => {
+    paused = true;
+    show("away", `paused, shown as of ${heard}`);
+    socket?.close(1000);
+  }, HIDDEN_FOR);
+});
+addEventListener("offline", () => { show("away", `you are offline, shown as of ${heard}`); socket?.close(); });
+addEventListener("online", () => { attempt = 0; open(); });
+
+if (team) open();

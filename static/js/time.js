@@ -1,0 +1,69 @@
+/* Moments in the viewer's zone, and ages that tick. The server wrote them too, so a page without this file still tells the time. */
+
+const chosen = document.documentElement.dataset.timeZone;
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const zone = chosen || own || "UTC";
+
+if (own) document.cookie = `time_zone=${own}; path=/; max-age=31536000; samesite=lax`;
+
+function parts(moment, timeZone) {
+  const format = new Intl.DateTimeFormat("en-CA", {
+    timeZone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  });
+  return Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, part.value]));
+}
+
+function day(at) {
+  return `${at.year}-${at.month}-${at.day}`;
+}
+
+function clock(at) {
+  return `${at.hour}:${at.minute}:${at.second}`;
+}
+
+export function age(seconds) {
+  if (seconds < 2) return "just now";
+  if (seconds < 90) return `${Math.floor(seconds)} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86400)} days ago`;
+}
+
+export function clockNow() {
+  return clock(parts(new Date(), zone));
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function tick(element, now = Date.now()) {
+  write(element, age((now - Date.parse(element.dateTime)) / 1000));
+}
+
+/* Show every moment below `root` in the viewer's zone, with both zones on hover. */
+export function localise(root) {
+  const today = day(parts(new Date(), zone));
+  const found = root.matches?.("time[datetime]") ? [root] : [];
+  for (const element of [...found, ...root.querySelectorAll("time[datetime]")]) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    const at = parts(moment, zone);
+    const utc = parts(moment, "UTC");
+    element.title = `${day(at)} ${clock(at)} ${zone}\n${day(utc)} ${clock(utc)} UTC`;
+    const style = element.dataset.style;
+    if (style === "age") tick(element);
+    else if (style === "date") write(element, `${day(at)} ${clock(at)}`);
+    else if (style === "day") write(element, day(at));
+    else write(element, day(at) === today ? clock(at) : `${at.month}-${at.day} ${clock(at).slice(0, 5)}`);
+  }
+}
+
+localise(document.body);
+setInterval(() => {
+  if (document.hidden) return;
+  const now = Date.now();
+  for (const element of document.querySelectorAll('time[data-style="age"]')) tick(element, now);
+}, 1000);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) localise(document.body); });
+document.body.addEventListener("htmx:load", (event) => localise(event.detail.elt));
