@@ -1,0 +1,33 @@
+"""Looking at real processes: poll with a deadline, never sleep for luck."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def eventually(done: Callable[[], object], seconds: float = 15) -> bool:
+    """Poll until it is so, or give up."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs; one that ended and waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def outside(folder: Path, **more: str) -> dict[str, str]:
+    """The environment of a shell in which no server was named."""
+    named = ("DATABASE_URL", "REDIS_URL", "HALYARD_GATEWAY_URL", "HALYARD_SELF_CONTAINED", "HOST", "PORT")
+    kept = {name: value for name, value in os.environ.items() if name not in named}
+    return {**kept, "HALYARD_DATA": str(folder), **more}
