@@ -77,16 +77,10 @@ def dynaccount(call: Call) -> Answer:
     return error(text, 503)
 
 
-@ROUTES.add("GET", "/portfolio/accounts", "/portfolio/subaccounts")
+@ROUTES.add("GET", "/portfolio/accounts", "/portfolio/subaccounts", "/portfolio/subaccounts2")
 def portfolio_accounts(call: Call) -> Answer:
     call.user.session.portfolio_queried = True
     return Answer([shapes_accounts.meta(a) for a in call.gateway.accounts_of(call.user)])
-
-
-@ROUTES.add("GET", "/portfolio/subaccounts2")
-def portfolio_subaccounts2(call: Call) -> Answer:
-    rows = portfolio_accounts(call).body
-    return Answer({"metadata": {"total": len(rows), "pageSize": 20, "pageNume": 0}, "subaccounts": rows})
 
 
 @ROUTES.add("GET", "/portfolio/{account}/meta")
@@ -118,12 +112,20 @@ def ledger_rows(call: Call, account: Account) -> dict[str, Any]:
 @ROUTES.add("GET", "/portfolio/{account}/allocation")
 @_of_account
 def allocation(call: Call, account: Account) -> Answer:
-    value = call.gateway.worth(account)
-    stock, cash = float(value.stock_value), float(value.total_cash)
+    return Answer(_allocation(call, [account]))
+
+
+@ROUTES.add("POST", "/portfolio/allocation")
+def consolidated_allocation(call: Call) -> Answer:
+    wanted = call.json().get("acctIds") or []
+    return Answer(_allocation(call, [a for a in call.gateway.accounts_of(call.user) if a.account_id in wanted]))
+
+
+def _allocation(call: Call, accounts: list[Account]) -> dict[str, Any]:
+    worths = [call.gateway.worth(a) for a in accounts]
+    stock, cash = float(sum(w.stock_value for w in worths)), float(sum(w.total_cash for w in worths))
     others = {"long": {"Others": stock}, "short": {}}
-    return Answer(
-        {"assetClass": {"long": {"STK": stock, "CASH": cash}, "short": {}}, "sector": others, "group": others}
-    )
+    return {"assetClass": {"long": {"STK": stock, "CASH": cash}, "short": {}}, "sector": others, "group": others}
 
 
 @ROUTES.add("GET", "/portfolio/{account}/combo/positions")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from brokers.simulator import catalogue
+from brokers.simulator import rules as rules_of
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.wire import ROUTES, Answer, Call, error
 
@@ -233,3 +235,22 @@ def currency_pairs(call: Call) -> Answer:
         for pair in catalogue.pairs(currency)
     ]
     return Answer({currency: rows})
+
+
+@ROUTES.add("GET", "/contract/trading-schedule")
+def trading_schedule(call: Call) -> Answer:
+    instrument = _by_text(call.query.get("conid"))
+    if instrument is None:
+        return error("No contract info for this conid", 500)
+    today = call.gateway.today()
+    days = {}
+    for ahead in range(8):
+        day = today + timedelta(days=ahead)
+        if hours := rules_of.sessions(instrument, day):
+            days[f"{day:%Y%m%d}"] = {
+                "liquid_hours": [{"opening": o, "closing": c} for o, c, regular in hours if regular],
+                "extended_hours": [
+                    {"cancel_daily_orders": True, "opening": hours[0][0], "closing": hours[-1][1]},
+                ],
+            }
+    return Answer({"exchange_time_zone": "US/Eastern", "schedules": days})

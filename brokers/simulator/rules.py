@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -55,3 +55,14 @@ def is_open(instrument: Instrument, at: float, *, extended: bool) -> bool:
     return calendar_of(instrument).is_open(
         datetime.fromtimestamp(at, UTC), extended=extended or instrument.sec_type != "STK"
     )
+
+
+def sessions(instrument: Instrument, day: date) -> list[tuple[int, int, bool]]:
+    """The sessions of a local day: when they open and close (epoch seconds), and whether they are regular hours."""
+    calendar = calendar_of(instrument)
+    midnight = datetime.combine(day, time(), calendar.zone)
+
+    def at(second: int) -> int:
+        return int((midnight + timedelta(seconds=second)).timestamp())
+
+    return [(at(s.start), at(s.end), s.regular) for s in calendar.segments(day)]

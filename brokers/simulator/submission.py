@@ -107,8 +107,9 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
         made.append(order)
         _apply_effects(gateway, user, order, effects, now)
         rows.append(ack(order))
-    gateway.settle_new([o for o in made if o.working])
+    # Listeners hear that an order works before they hear that it was filled.
     gateway.commit()
+    gateway.settle_new([o for o in made if o.working])
     return Answer(rows)
 
 

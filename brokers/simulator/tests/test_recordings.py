@@ -1,0 +1,172 @@
+"""The same request gives the same keys and the same JSON types as a recorded answer of the real server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brokers.simulator.testing import RunningGateway
+from brokers.simulator.tests.conftest import Client, shared_ibkr, ticket
+
+# Recordings that are not a list of facts about one path of ours, each with the reason.
+_LEFT_OUT = {
+    "Accounts/POST-set-dynamic-account": "recorded on an account with dynamic accounts; ours answers that it has none",
+    "Contracts/GET-secdef-strikes": "options are not in the catalogue yet",
+    "MarketData/GET-scanner-params": "scanners are not simulated",
+    "Portfolio/POST-pa-performance": "performance reports are not simulated",
+    "Orders/GET-trades-empty": "the empty list has no keys to compare",
+}
+
+
+def kind(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(type(value).__name__)
+    return "number" if isinstance(value, (int, float)) else type(value).__name__
+
+
+def differences(recorded: Any, ours: Any, where: str = "") -> list[str]:
+    """Where our answer lacks a key of the recording or has another type; a null fits everything."""
+    if recorded is None or ours is None:
+        return []
+    if kind(recorded) != kind(ours):
+        return [f"{where}: recorded {kind(recorded)}, ours {kind(ours)}"]
+    if isinstance(recorded, dict):
+        missing = [f"{where}.{key}: missing" for key in recorded if key not in ours]
+        both = [key for key in recorded if key in ours]
+        return missing + [d for key in both for d in differences(recorded[key], ours[key], f"{where}.{key}")]
+    if isinstance(recorded, list) and recorded:
+        if not ours:
+            return [f"{where}: ours is empty"]
+        return differences(recorded[0], ours[0], f"{where}[0]")
+    return []
+
+
+def recording(folder: Path, name: str) -> Any:
+    return json.loads((folder / "recordings" / f"{name}.json").read_text())["Response"]["Body"]
+
+
+@pytest.fixture(scope="module")
+def trader(gateway: RunningGateway) -> Client:
+    """Alice, who holds Spiders and has an order working."""
+    client = Client(gateway, "alice-recorded", gateway.sign_in("alice-recorded"))
+    gateway.call(client.user, "POST", "/iserver/auth/status")
+    client.place(ticket("Order123", conid=756733, quantity=44))
+    client.place(ticket(conid=756733, quantity=1))
+    client.get("/iserver/account/orders")
+    client.get("/iserver/marketdata/snapshot?conids=756733")
+    return client
+
+
+def ours(client: Client, name: str) -> Any:
+    """Our answer to the request of a recording."""
+    account, order = client.account, client.orders()[0]["orderId"]
+    path = f"/iserver/account/{account}"
+    plain = {
+        "Session/GET-auth-status": ("GET", "/iserver/auth/status", None),
+        "Session/POST-ssodh-init": ("POST", "/iserver/auth/ssodh/init", {"publish": True, "compete": True}),
+        "Session/POST-suppress": ("POST", "/iserver/questions/suppress", {"messageIds": ["o1"]}),
+        "Session/POST-suppress-reset": ("POST", "/iserver/questions/suppress/reset", None),
+        "Session/POST-tickle": ("POST", "/tickle", None),
+        "Accounts/GET-account-summary": ("GET", f"{path}/summary", None),
+        "Accounts/GET-account-summary-balances": ("GET", f"{path}/summary/balances", None),
+        "Accounts/GET-account-summary-market-value": ("GET", f"{path}/summary/market_value", None),
+        "Accounts/GET-iserver-accounts": ("GET", "/iserver/accounts", None),
+        "Accounts/GET-search-dynamic-account": ("GET", "/iserver/account/search/SIM", None),
+        "Accounts/POST-switch-account": ("POST", "/iserver/account", {"acctId": account}),
+        "Contracts/GET-contract-info": ("GET", "/iserver/contract/756733/info", None),
+        "Contracts/GET-currency-pairs": ("GET", "/iserver/currency/pairs?currency=USD", None),
+        "Contracts/GET-trading-schedule": ("GET", "/contract/trading-schedule?conid=756733", None),
+        "Contracts/GET-secdef-search": ("GET", "/iserver/secdef/search?symbol=SPY", None),
+        "Contracts/GET-trsrv-futures": ("GET", "/trsrv/futures?symbols=ES", None),
+        "Contracts/GET-trsrv-stocks": ("GET", "/trsrv/stocks?symbols=AAPL", None),
+        "Contracts/POST-contract-rules": ("POST", "/iserver/contract/rules", {"conid": 756733, "isBuy": True}),
+        "MarketData/GET-snapshot": (
+            "GET",
+            "/iserver/marketdata/snapshot?conids=756733&fields=31,84,86,85,88,87,70,71,82,83",
+            None,
+        ),
+        "MarketData/GET-unsubscribeall": ("GET", "/iserver/marketdata/unsubscribeall", None),
+        "Orders/GET-live-orders": ("GET", "/iserver/account/orders", None),
+        "Orders/GET-live-orders-empty": ("GET", "/iserver/account/orders?force=true", None),
+        "Orders/GET-order-status": ("GET", f"/iserver/account/order/status/{order}", None),
+        "Orders/POST-dismiss-notification": ("POST", "/iserver/notification", {"orderId": order}),
+        "Orders/POST-whatif-order": ("POST", f"{path}/orders/whatif", {"orders": [ticket(conid=756733)]}),
+        "Portfolio/GET-portfolio-allocation": ("GET", f"/portfolio/{account}/allocation", None),
+        "Portfolio/GET-portfolio-combo-positions-empty": ("GET", f"/portfolio/{account}/combo/positions", None),
+        "Portfolio/GET-portfolio-ledger": ("GET", f"/portfolio/{account}/ledger", None),
+        "Portfolio/GET-portfolio-meta": ("GET", f"/portfolio/{account}/meta", None),
+        "Portfolio/GET-portfolio-position-by-conid": ("GET", f"/portfolio/{account}/position/756733", None),
+        "Portfolio/GET-portfolio-positions-empty": ("GET", f"/portfolio/{account}/positions/999", None),
+        "Portfolio/GET-subaccounts2": ("GET", "/portfolio/subaccounts2", None),
+        "Portfolio/POST-portfolio-consolidated-allocation": ("POST", "/portfolio/allocation", {"acctIds": [account]}),
+        "Portfolio/GET-portfolio-subaccounts": ("GET", "/portfolio/subaccounts", None),
+        "Portfolio/GET-portfolio2-positions": ("GET", f"/portfolio2/{account}/positions", None),
+    }
+    if name in plain:
+        body = client.gateway.call(client.user, *plain[name])[1]
+        return _aligned(name, body) if name == "Contracts/GET-trading-schedule" else body
+    return _told(client, name)
+
+
+def _told(client: Client, name: str) -> Any:
+    """The answers that take more than one request."""
+    working = ticket(conid=756733, orderType="LMT", price=1.0)
+    if name == "Orders/GET-live-orders-with-ref":
+        return {"orders": [client.order("Order123")], "snapshot": True}
+    if name == "MarketData/POST-unsubscribe":
+        client.get("/iserver/marketdata/snapshot?conids=756733")
+        return client.post("/iserver/marketdata/unsubscribe", {"conid": 756733})
+    if name == "Orders/GET-trades":
+        return [t for t in client.trades() if t.get("order_ref") == "Order123"]
+    if name == "Portfolio/GET-portfolio-positions-by-conid":
+        return {"U1234567": client.get("/portfolio/positions/756733")[client.account]}
+    if name == "Orders/POST-modify-order-submitted":
+        [row] = client.place(working)
+        return client.post(f"/iserver/account/{client.account}/order/{row['order_id']}", working | {"price": 2.0})
+    if name == "Orders/POST-place-bracket-partial-reject":
+        child = ticket(conid=756733, side="SELL", orderType="STP", price=1.0, parentId="nobody")
+        return client.place(child, working)
+    if name in {"Orders/POST-place-order-confirmation", "Orders/POST-reply-submitted"}:
+        match = {"user": client.user, "path": "/iserver/account/*/orders"}
+        client.gateway.fault(match=match, action={"question": ["o354"]})
+        asked = client.place(working)
+        if name.endswith("confirmation"):
+            return asked
+        return client.post(f"/iserver/reply/{asked[0]['id']}", {"confirmed": True})
+    raise AssertionError(f"No request of ours is compared with the recording {name}.")
+
+
+def _aligned(name: str, body: Any) -> Any:
+    """The recording with its account ids and currencies replaced by the ones of the comparison."""
+    if name == "Accounts/GET-iserver-accounts":
+        for part in ("acctProps", "aliases"):
+            body[part] = {}
+    if name == "Portfolio/GET-portfolio-positions-by-conid":
+        return {"U1234567": body["U1234567C"]}
+    if name == "Contracts/GET-trading-schedule":
+        # The days differ; a day is compared with a day.
+        body["schedules"] = {"day": next(iter(body["schedules"].values()))}
+    return body
+
+
+def test_every_recording_is_matched_in_keys_and_types(trader: Client) -> None:
+    folder = shared_ibkr()
+    root = folder / "recordings"
+    names = sorted(str(p.relative_to(root).with_suffix("")) for p in root.rglob("*.json"))
+    assert len(names) >= 48
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if name in _LEFT_OUT:
+            continue
+        if wrong := differences(_aligned(name, recording(folder, name)), ours(trader, name)):
+            found[name] = wrong
+    assert found == {}
+
+
+def test_what_we_add_to_a_recorded_trade_is_in_the_description(trader: Client) -> None:
+    described = json.loads((shared_ibkr() / "openapi.json").read_text())["components"]["schemas"]
+    trade = next(t for t in trader.trades() if t.get("order_ref") == "Order123")
+    assert set(trade) <= set(described["tradesResponse"]["items"]["properties"]) | {"accountCode"}
