@@ -51,7 +51,8 @@ def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
     refuse_login(answer)
     body = answer.body if status_body is None else status_body
     error = error_text(answer.body)
-    if answer.status in {400, 401, 410} or answer.body is NOT_JSON or 300 <= answer.status < 400:
+    page = answer.status < 400 and (answer.status >= 300 or answer.body is NOT_JSON)
+    if page or answer.status in {400, 401, 410}:
         # The gateway of a person knows no user until that person logs in at its page.
         message = (
             "Nobody is signed in at IBKR for this user. Log in at the gateway's page; Halyard continues by itself."

@@ -90,6 +90,11 @@ class IbkrBrokerage:
         body = {"publish": True, "compete": True}
         # Asked once: repeating it would throw out the session that is being opened.
         answer = await self._client.read("POST", "iserver/auth/ssodh/init", body=body, attempts=1)
+        if answer.status == 500 and self._client.login.environment is Environment.PAPER:
+            raise BrokerUnavailable(
+                "IBKR opens no API session for this paper user yet; a new paper account can take days. "
+                "Log in to it once on IBKR's website. Halyard tries again."
+            )
         waiting = isinstance(answer.body, Mapping) and bool(answer.body.get("wait"))
         status = session_status(answer)
         # A 200 that says authenticated:false is a failed sign-in, unless IBKR asks us to wait for it.
@@ -105,7 +110,7 @@ class IbkrBrokerage:
     # Accounts and money
 
     async def accounts(self) -> list[AccountFacts]:
-        return translate.account_facts(await self._reads.accounts(), await self._reads.portfolio())
+        return translate.account_facts(await self._reads.accounts(), await self._reads.details())
 
     async def summary(self, account_id: str) -> AccountSummary:
         parts = {"account": account_id}

@@ -80,8 +80,11 @@ class _NotJson:
 NOT_JSON = _NotJson()
 
 
-def new_http(*, limit: int = 100) -> aiohttp.ClientSession:
-    """A session that many logins may share: it keeps no cookies, which would mix two users of one host."""
+def new_http(*, limit: int = 0) -> aiohttp.ClientSession:
+    """A session that many logins may share: it keeps no cookies, which would mix two users of one host.
+
+    Without a limit of its own, because every open stream holds one of its connections.
+    """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
     )
@@ -209,9 +212,12 @@ class Client:
 
     def _write_http(self) -> aiohttp.ClientSession:
         if self._writes is None:
-            self._writes = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(keepalive_timeout=WRITE_IDLE), cookie_jar=aiohttp.DummyCookieJar()
+            # A new connection proves most: refused means not sent. Only where it costs a TLS handshake is one kept.
+            secure = self._base.startswith("https")
+            connector = (
+                aiohttp.TCPConnector(keepalive_timeout=WRITE_IDLE) if secure else aiohttp.TCPConnector(force_close=True)
             )
+            self._writes = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
             self._writes._retry_connection = False
         return self._writes

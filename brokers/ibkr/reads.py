@@ -53,6 +53,10 @@ class Reads:
         self._accounts = body if isinstance(body, dict) else {}
         return self._accounts
 
+    async def details(self) -> list[Row]:
+        """/portfolio/accounts as it was read before; IBKR allows it once in five seconds."""
+        return self._portfolio if self._portfolio is not None else await self.portfolio()
+
     async def portfolio(self) -> list[Row]:
         """/portfolio/accounts."""
         self._portfolio = rows(demand(await self._client.read("GET", "portfolio/accounts")))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -49,7 +50,7 @@ class IbkrFeed:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader = Reader()
 
-    async def events(self) -> AsyncIterator[FeedEvent]:
+    async def events(self) -> AsyncGenerator[FeedEvent, None]:
         """Everything IBKR says, translated, until the socket closes or falls silent."""
         async with await self._open() as socket:
             self._socket = socket
@@ -77,14 +78,14 @@ class IbkrFeed:
         cookie = "api=" + json.dumps({"session": str(token)})
         url = self._client.url("ws")
         try:
-            return await self._client.http.ws_connect(
-                url.with_scheme("wss" if url.scheme == "https" else "ws"),
-                headers={**HEADERS, "Cookie": cookie},
-                timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
-                heartbeat=None,
-                max_msg_size=16 * 1024 * 1024,
-                ssl=self._client.ssl,
-            )
+            async with asyncio.timeout(CONNECT_WITHIN):
+                return await self._client.http.ws_connect(
+                    url.with_scheme("wss" if url.scheme == "https" else "ws"),
+                    headers={**HEADERS, "Cookie": cookie},
+                    timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+                    max_msg_size=16 * 1024 * 1024,
+                    ssl=self._client.ssl,
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise BrokerUnavailable("IBKR's live stream does not open. Halyard tries again.") from problem
 

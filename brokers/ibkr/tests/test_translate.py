@@ -73,7 +73,12 @@ def test_it_reads_a_fill() -> None:
     fill = translate.execution_facts(TRADE, now=NOW)
     assert fill is not None
     assert (fill.execution_id, fill.reference, fill.broker_order_id) == ("0000e0d5.6576fd38.01.01", "hy-1", None)
-    assert (fill.side, fill.quantity, fill.price, fill.fee) == (Side.SELL, 5, Decimal("192.26"), Decimal("1.01"))
+    assert (fill.side, fill.quantity, fill.price, fill.fee) == (
+        Side.SELL,
+        Decimal(5),
+        Decimal("192.26"),
+        Decimal("1.01"),
+    )
     assert fill.executed_at == datetime(2023, 12, 11, 18, 0, 49, tzinfo=UTC)
 
 

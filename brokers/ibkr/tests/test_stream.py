@@ -1,0 +1,106 @@
+"""The live stream, from the gateway's socket to facts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from brokers.domain.orders import OrderStatus
+from brokers.domain.sessions import Login
+from brokers.ibkr import IbkrBrokerage, IbkrFeed, listen
+from brokers.ibkr.tests.conftest import leg
+from brokers.ports import BrokerUnavailable, ExecutionFacts, FeedEvent, OrderFacts
+
+
+@pytest.fixture
+async def feed(login: Login, brokerage: IbkrBrokerage) -> AsyncIterator[IbkrFeed]:
+    opened = listen(login)
+    yield opened
+    await opened.close()
+
+
+async def until(events: AsyncIterator[FeedEvent], wanted: str) -> FeedEvent:
+    """The next event with this part filled."""
+    async with asyncio.timeout(5):
+        async for event in events:
+            if getattr(event, wanted):
+                return event
+    raise AssertionError(f"The stream ended before it told {wanted}.")
+
+
+async def test_it_tells_of_a_fill(brokerage: IbkrBrokerage, account: str, feed: IbkrFeed) -> None:
+    events = feed.events()
+    signed_in = await until(events, "auth")
+    assert signed_in.auth is not None
+    assert signed_in.auth.ready
+    # The profit comes after the subscriptions were taken.
+    assert account in (await until(events, "profit")).profit
+    await brokerage.submit(account, [leg("hy-1")])
+    orders: list[OrderFacts] = []
+    fills: list[ExecutionFacts] = []
+    async with asyncio.timeout(5):
+        while not (fills and any(order.status is OrderStatus.FILLED for order in orders)):
+            event = await anext(events)
+            orders += event.orders
+            fills += event.executions
+    assert {order.reference for order in orders} <= {"hy-1", None}
+    [fill] = fills
+    assert (fill.reference, fill.account_id, fill.quantity) == ("hy-1", account, Decimal(5))
+    await events.aclose()
+
+
+async def test_it_replays_the_days_fills_to_a_new_socket(brokerage: IbkrBrokerage, account: str, login: Login) -> None:
+    await brokerage.submit(account, [leg("hy-1")])
+    feed = listen(login)
+    events = feed.events()
+    event = await until(events, "executions")
+    assert [fill.reference for fill in event.executions] == ["hy-1"]
+    await events.aclose()
+    await feed.close()
+
+
+async def test_it_tells_when_another_login_takes_the_session(gateway: Any, login: Login, feed: IbkrFeed) -> None:
+    events = feed.events()
+    await until(events, "auth")
+    gateway.steal(login.username)
+    taken = await until(events, "auth")
+    assert taken.auth is not None
+    assert not taken.auth.ready
+    assert taken.auth.competing
+    await events.aclose()
+
+
+async def test_it_ends_when_the_socket_is_cut(gateway: Any, login: Login, feed: IbkrFeed) -> None:
+    events = feed.events()
+    await until(events, "profit")
+    gateway.close_sockets(login.username)
+    async with asyncio.timeout(5):
+        assert [event async for event in events if event.auth] == []
+
+
+async def test_it_ends_when_the_stream_falls_silent(login: Login, brokerage: IbkrBrokerage) -> None:
+    feed = listen(login, silence=0.2)
+    async with asyncio.timeout(5):
+        seen = [event async for event in feed.events()]
+    assert seen
+    await feed.close()
+
+
+async def test_it_ends_when_it_is_closed(feed: IbkrFeed) -> None:
+    events = feed.events()
+    await until(events, "profit")
+    await feed.close()
+    async with asyncio.timeout(5):
+        assert [event async for event in events if event.auth] == []
+
+
+async def test_it_says_when_it_cannot_open(login: Login) -> None:
+    feed = listen(replace(login, base_url="http://127.0.0.1:9/v1/api"))
+    with pytest.raises(BrokerUnavailable):
+        await anext(feed.events())
+    await feed.close()

@@ -1,0 +1,82 @@
+"""What the stream says, message by message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from brokers.domain.orders import OrderStatus
+from brokers.ibkr.stream import Reader
+from brokers.ports import FeedEvent
+
+SIGNED_IN = {"topic": "sts", "args": {"authenticated": True, "competing": False, "message": ""}}
+
+
+def say(reader: Reader, message: Any) -> FeedEvent | None:
+    return reader.read(json.dumps(message))
+
+
+def test_it_subscribes_once_the_session_is_there() -> None:
+    reader = Reader()
+    say(reader, {"topic": "system", "success": "ALICE1"})
+    assert not reader.wants_subscriptions
+    event = say(reader, SIGNED_IN)
+    assert event is not None
+    assert event.auth is not None
+    assert event.auth.ready
+    assert reader.wants_subscriptions
+
+
+def test_it_subscribes_again_after_the_session_came_back() -> None:
+    reader = Reader()
+    say(reader, SIGNED_IN)
+    reader.wants_subscriptions = False
+    say(reader, {"topic": "sts", "args": {"competing": False}})
+    assert not reader.wants_subscriptions
+    lost = say(reader, {"topic": "sts", "args": {"authenticated": False}})
+    assert lost is not None
+    assert lost.auth is not None
+    assert not lost.auth.ready
+    say(reader, SIGNED_IN)
+    assert reader.wants_subscriptions
+
+
+def test_it_subscribes_at_the_first_heartbeat_when_no_status_came() -> None:
+    reader = Reader()
+    event = say(reader, {"topic": "system", "hb": 1712596911593})
+    assert event == FeedEvent(heartbeat=True)
+    assert reader.wants_subscriptions
+
+
+def test_it_knows_that_another_login_took_the_session() -> None:
+    reader = Reader()
+    say(reader, SIGNED_IN)
+    event = say(reader, {"topic": "sts", "args": {"competing": True}})
+    assert event is not None
+    assert event.auth is not None
+    assert (event.auth.authenticated, event.auth.competing, event.auth.ready) == (True, True, False)
+
+
+def test_it_reads_an_order_that_changed() -> None:
+    event = say(Reader(), {"topic": "sor", "args": [{"acct": "DU1", "orderId": 7, "status": "Filled"}]})
+    assert event is not None
+    [order] = event.orders
+    assert (order.broker_order_id, order.status, order.reference) == ("7", OrderStatus.FILLED, None)
+
+
+def test_it_is_turned_away_while_there_is_no_session() -> None:
+    reader = Reader()
+    event = say(reader, {"message": "waiting for session"})
+    assert event is not None
+    assert event.auth is not None
+    assert not event.auth.ready
+    assert reader.turned_away
+
+
+@pytest.mark.parametrize(
+    "text", ["not json", "[]", "7", '{"topic":"ntf","args":{}}', '{"topic":"sor","args":[]}', "{}"]
+)
+def test_it_passes_over_what_it_does_not_need(text: str) -> None:
+    assert Reader().read(text) is None

@@ -1,0 +1,72 @@
+"""Legs, as IBKR's tickets."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from brokers.domain.orders import Allocation, AssetClass, Contract, Instrument, OrderType, Side, TimeInForce
+from brokers.ibkr.tests.conftest import leg
+from brokers.ibkr.tickets import account_of, ticket
+from brokers.ports import OrderRefused
+
+
+def written(reference: str = "hy-1", **changes: Any) -> dict[str, Any]:
+    return ticket(leg(reference, **changes), account_id="DU1", operator="ALICE1")
+
+
+def test_it_writes_a_market_order() -> None:
+    assert written() == {
+        "acctId": "DU1",
+        "conid": 265598,
+        "secType": "265598:STK",
+        "cOID": "hy-1",
+        "orderType": "MKT",
+        "side": "BUY",
+        "tif": "DAY",
+        "quantity": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "prices"),
+    [
+        (OrderType.LIMIT, {"price": 190.5}),
+        (OrderType.STOP, {"price": 180}),
+        (OrderType.STOP_LIMIT, {"price": 190.5, "auxPrice": 180}),
+    ],
+)
+def test_it_puts_each_price_where_ibkr_wants_it(kind: OrderType, prices: dict[str, Any]) -> None:
+    fields = written(type=kind, limit_price=Decimal("190.50"), stop_price=Decimal(180))
+    assert {name: fields[name] for name in ("price", "auxPrice") if name in fields} == prices
+
+
+def test_it_refuses_a_limit_order_without_its_price() -> None:
+    with pytest.raises(OrderRefused) as refused:
+        written(type=OrderType.LIMIT)
+    assert refused.value.code == "price-missing"
+
+
+def test_it_ties_a_child_to_its_parents_reference() -> None:
+    fields = written("hy-1-S", side=Side.SELL, type=OrderType.STOP, stop_price=Decimal(180), parent_reference="hy-1")
+    assert (fields["cOID"], fields["parentId"], fields["side"]) == ("hy-1-S", "hy-1", "SELL")
+
+
+def test_it_says_outside_regular_hours_only_when_wanted() -> None:
+    assert written(outside_rth=True, time_in_force=TimeInForce.GTC)["outsideRTH"] is True
+    assert "outsideRTH" not in written()
+
+
+def test_it_says_that_no_hand_sent_a_futures_order() -> None:
+    future = Contract(instrument=Instrument(ticker="MNQZ2026", asset_class=AssetClass.FUTURE), conid=7)
+    fields = written(contract=future)
+    assert (fields["secType"], fields["manualIndicator"], fields["extOperator"]) == ("7:FUT", False, "ALICE1")
+
+
+def test_it_sends_an_advisors_order_to_the_group() -> None:
+    grouped = leg("hy-1", allocation=Allocation(group="Growth 1", method="EqualQuantity"))
+    fields = ticket(grouped, account_id="F1", operator="ALICE1")
+    assert account_of("F1", [grouped]) == "Growth 1"
+    assert (fields["acctId"], fields["allocationMethod"]) == ("Growth 1", "E")
