@@ -16,6 +16,9 @@ from brokers.simulator.run import DEFAULT_PORT, CannotServe, options, serve
 class Command(BaseCommand):
     help = "Serve the simulated broker: a gateway that speaks IBKR's wire and trades on its own books."
 
+    # It serves no page of ours: the checks of urls and templates would only delay the market.
+    requires_system_checks: list[str] = []
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="where to listen; loopback unless you say otherwise")
         parser.add_argument("--port", type=int, default=None)
