@@ -35,8 +35,8 @@ _TO_COME = frozenset(
     {
         "sentiment", "stopPrice", "trailAmount", "trailPercent", "quantityType", "takeProfit", "stopLoss",
         "timeInForce", "extendedHours", "ignoreTradingWindows", "cancel", "cancelOrderType", "cancelAfter", "delay",
-        "breakevenOffset", "bidAskSpreadFilter", "bidAskSpreadFilterPercent", "marketPriceType", "optionType", "intrinsicValue",
-        "expiration", "strikeCount", "strikesAway", "strikePrice", "expiresAt", "test",
+        "breakevenOffset", "bidAskSpreadFilter", "bidAskSpreadFilterPercent", "marketPriceType", "optionType",
+        "intrinsicValue", "expiration", "strikeCount", "strikesAway", "strikePrice", "expiresAt", "test",
     }
 )  # fmt: skip
 _OFF_MEANS_ABSENT = frozenset({"test", "ignoreTradingWindows", "extendedHours"})

@@ -1,0 +1,217 @@
+"""What the door stores: batches of deliveries, each batch one statement, over one database connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Accepted, Context, Delivery
+from strategies.domain.refusals import Refused
+from strategies.intake_sql import REPEAT, STORE
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 2
+STATEMENT_SECONDS = 2
+# A restart of the database takes less; senders wait 3 s at most.
+PATIENCE_SECONDS = 1.0
+SECONDS_BETWEEN_TRIES = 0.05
+MOST_CONTEXTS = 50_000
+KEPT_OF_A_REFUSED_BODY = 2_000
+# How often the settings may change under a delivery before we let the sender try again.
+ROUNDS = 5
+
+# The row itself is at fault, so that others in its batch may pass without it.
+POISON = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.InternalError)
+
+# The id of the signal a delivery belongs to (its own, or the first one's of which it is a repeat), or why there is none.
+Outcome = UUID | Refused
+Group = list[Delivery]
+
+
+class Intake:
+    """Stores deliveries. One caller at a time: the batcher sees to it."""
+
+    def __init__(self, connect: Mapping[str, Any]) -> None:
+        self._parameters = dict(connect)
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._away = False
+        self._contexts: dict[UUID, Context] = {}
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    def context(self, endpoint: UUID) -> Context | None:
+        """The settings last seen: good for reading early, since the statement proves them or sends new ones."""
+        return self._contexts.get(endpoint)
+
+    async def store(self, batch: Sequence[Delivery]) -> list[Outcome]:
+        """Make a batch durable. Never raises: a delivery that could not be stored has a Refused of 5xx."""
+        try:
+            return await self._patiently(batch)
+        except POISON as error:
+            if len(batch) == 1:
+                return [self._poisoned(batch[0], error)]
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            log.error("%d deliveries could not be stored: %s", len(batch), error)
+            return [UNAVAILABLE] * len(batch)
+        log.warning("a delivery fails the batch of %d; storing them one at a time", len(batch))
+        return [(await self.store([delivery]))[0] for delivery in batch]
+
+    async def _patiently(self, batch: Sequence[Delivery]) -> list[Outcome]:
+        """Again over a new connection while the database restarts, but at once given up while it is known to be away.
+
+        Trying again is safe: what was stored although its answer got lost, the next attempt recognises as its own.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + (0 if self._away else PATIENCE_SECONDS)
+        while True:
+            try:
+                outcomes = await self._store(batch)
+            except (*POISON, psycopg.errors.QueryCanceled, TimeoutError):
+                raise
+            except (psycopg.Error, OSError) as error:
+                if clock() >= deadline:
+                    self._away = True
+                    raise
+                log.warning("storing %d deliveries once more: %s", len(batch), error)
+                await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+            else:
+                self._away = False
+                return outcomes
+
+    async def _store(self, batch: Sequence[Delivery]) -> list[Outcome]:
+        outcomes: dict[UUID, Outcome] = {}
+        groups = _by_key(batch)
+        for _ in range(ROUNDS):
+            answers = {n: (stored, fresh) for n, stored, fresh in await self._run(STORE, _rows(groups))}
+            unsettled: Group = []
+            repeated: list[Group] = []
+            for n, group in enumerate(groups):
+                leader = group[0]
+                stored, fresh = answers.get(n, (False, None))
+                if n not in answers:
+                    self._contexts.pop(leader.endpoint, None)
+                    outcomes.update((delivery.log, NOT_FOUND) for delivery in group)
+                elif fresh is not None:
+                    self._read(group, Context.from_json(fresh))
+                    unsettled += group
+                elif isinstance(leader.verdict, Refused):
+                    outcomes[leader.log] = leader.verdict
+                elif stored and len(group) == 1:
+                    outcomes[leader.log] = leader.signal
+                else:
+                    repeated.append(group)
+            if repeated:
+                unsettled += await self._repeat(repeated, outcomes)
+            if not unsettled:
+                break
+            groups = _by_key(unsettled)
+        return [outcomes.get(delivery.log, UNAVAILABLE) for delivery in batch]
+
+    async def _repeat(self, groups: Sequence[Group], outcomes: dict[UUID, Outcome]) -> Group:
+        """Which signals these keys belong to; returns the deliveries whose key has expired in between."""
+        rows = [
+            {"n": n, "endpoint": group[0].endpoint, "key": _key(group[0]), "signal": group[0].signal,
+             "times": len(group)}
+            for n, group in enumerate(groups)
+        ]  # fmt: skip
+        found = dict(await self._run(REPEAT, rows))
+        for n, group in enumerate(groups):
+            if n in found:
+                outcomes.update((delivery.log, found[n]) for delivery in group)
+        return [delivery for n, group in enumerate(groups) if n not in found for delivery in group]
+
+    def _read(self, group: Group, context: Context) -> None:
+        if len(self._contexts) >= MOST_CONTEXTS:
+            self._contexts.clear()
+        self._contexts[group[0].endpoint] = context
+        for delivery in group:
+            delivery.read(context)
+
+    async def _run(self, statement: str, rows: Iterable[object]) -> list[tuple[Any, ...]]:
+        document = msgspec.json.encode(rows).decode()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS + STATEMENT_SECONDS):
+                connection = await self._connected()
+                cursor = await connection.execute(statement, (document,), prepare=True)
+                return await cursor.fetchall()
+        except POISON:
+            raise
+        except BaseException:
+            # Whatever state it is in, we do not know it.
+            await self._drop()
+            raise
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed:
+            connection = await psycopg.AsyncConnection.connect(
+                **self._parameters, autocommit=True, connect_timeout=CONNECT_SECONDS
+            )
+            self._connection = connection
+            await connection.execute(f"SET statement_timeout = {STATEMENT_SECONDS * 1000}")
+            # The promise of a 200, whatever the server's own setting is.
+            await connection.execute("SET synchronous_commit = on")
+        return self._connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    def _poisoned(self, delivery: Delivery, error: psycopg.Error) -> Refused:
+        log.error("delivery %s to webhook %s cannot be stored: %s", delivery.log, delivery.endpoint, error.sqlstate)
+        if isinstance(error, psycopg.DataError):
+            return Refused(400, "invalid-payload", "The message holds text that cannot be stored. Send plain text.")
+        return UNAVAILABLE
+
+
+def _by_key(batch: Sequence[Delivery]) -> list[Group]:
+    """In order of arrival, those with one key together: a statement may touch a key once only."""
+    groups: dict[object, Group] = {}
+    for delivery in batch:
+        key = _key(delivery)
+        groups.setdefault((delivery.endpoint, key) if key else delivery.log, []).append(delivery)
+    return list(groups.values())
+
+
+def _key(delivery: Delivery) -> str | None:
+    return delivery.verdict.key if isinstance(delivery.verdict, Accepted) else None
+
+
+def _rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    return [_row(n, group[0]) for n, group in enumerate(groups)]
+
+
+def _row(n: int, delivery: Delivery) -> dict[str, Any]:
+    verdict, context = delivery.verdict, delivery.context
+    row: dict[str, Any] = {"n": n, "endpoint": delivery.endpoint, "read_under": context.version if context else ""}
+    if verdict is None:
+        return row
+    row |= {"log": delivery.log, "address": delivery.address, "received_at": delivery.received_at}
+    if isinstance(verdict, Accepted):
+        return row | {
+            "body": verdict.text,
+            "signal": delivery.signal,
+            "key": verdict.key,
+            "key_seconds": verdict.key_seconds,
+            "reading": verdict.reading.message.reading(),
+            "warnings": verdict.reading.warnings,
+            "content_type": delivery.content_type,
+        }
+    text = delivery.body[:KEPT_OF_A_REFUSED_BODY].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return row | {
+        "body": text,
+        "status": verdict.status,
+        "message_code": verdict.code,
+        "sentence": verdict.message[:400],
+        "field": verdict.field[:60],
+    }
