@@ -54,7 +54,8 @@ def plan(procfile: Path, prepare: bool) -> Plan:
         end_run(str(embedded.read_run(folder).get("run") or ""), patience=3)
         ports.check(host, port)
     resolved, own = embedded.resolve(), embedded.urls(folder)
-    simulator = env.flag("HALYARD_SIMULATOR", resolved.database == own.database)
+    self_contained = resolved.database == own.database or env.flag("HALYARD_SELF_CONTAINED", False)
+    simulator = env.flag("HALYARD_SIMULATOR", self_contained)
     commands = read_procfile(procfile)
     if not simulator:
         commands.pop("gateway", None)
@@ -94,8 +95,6 @@ def environment(plan: Plan) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         RUN_VARIABLE: plan.run,
     }
-    if plan.own_database:
-        told["HALYARD_SELF_CONTAINED"] = "on"
     return {**os.environ, **told}
 
 
