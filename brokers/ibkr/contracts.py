@@ -18,8 +18,22 @@ Get = Callable[[str, Mapping[str, str]], Awaitable[Any]]
 _FUTURE = re.compile(r"^(?P<root>[A-Z0-9]{1,5}?)(?P<month>[FGHJKMNQUVXZ])(?P<year>\d{4}|\d{1,2})$")
 # IBKR names these roots after the underlying.
 _ROOTS = {"6E": "EUR", "6B": "GBP", "6J": "JPY", "6A": "AUD", "6C": "CAD", "6S": "CHF", "6N": "NZD", "VX": "VIX"}
-# Energy stops trading before its contract month begins; IBKR tells only the last trading day.
-_MONTHS_BEFORE = {"CL": 1, "MCL": 1, "QM": 1, "NG": 1, "QG": 1, "MNG": 1, "HO": 1, "RB": 1, "BZ": 2}
+# IBKR tells only the last trading day. Energy and sugar end before the month they are named after, three-month SOFR
+# is named after the month in which its period begins.
+_MONTHS_BEFORE = {
+    "CL": 1,
+    "MCL": 1,
+    "QM": 1,
+    "NG": 1,
+    "QG": 1,
+    "MNG": 1,
+    "HH": 1,
+    "HO": 1,
+    "RB": 1,
+    "BZ": 2,
+    "SB": 1,
+    "SR3": -3,
+}
 _MAIN_EXCHANGES = {"NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "CBOE", "IEX"}
 
 

@@ -96,6 +96,10 @@ def test_it_knows_that_crude_oil_ends_a_month_early() -> None:
     assert choose("CL", date(2027, 1, 1), months).conid == 2
 
 
+def test_it_knows_that_sofr_is_named_after_its_beginning() -> None:
+    assert choose("SR3", date(2026, 12, 1), [{"conid": 1, "ltd": 20261215}, {"conid": 2, "ltd": 20270316}]).conid == 2
+
+
 @pytest.mark.parametrize(("month", "months"), [(date(2026, 9, 1), MONTHS), (date(2028, 3, 1), MONTHS), (None, [])])
 def test_it_refuses_a_month_that_is_not_listed(month: date | None, months: list[Any]) -> None:
     with pytest.raises(OrderRefused) as refused:
