@@ -1,11 +1,18 @@
-"""What the browser hears about orders, sessions and accounts: the pages' own partials, rendered from committed rows."""
+"""What the browser hears about orders, sessions and accounts: the pages' own partials, rendered from committed rows.
+
+A push may hold several elements, each in a <template> of its own, since a table row and a list item cannot be parsed
+side by side. `static/js/feed.js` places them by their ids.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 
 from accounts.live import push_on_commit
-from brokers.models import BrokerageAccount, Connection, Order
+from brokers.models import BrokerageAccount, Connection, Execution, Order
 
 
 def order_changed(order: Order) -> None:
@@ -24,17 +31,35 @@ def account_changed(account: BrokerageAccount) -> None:
 
 
 def order_html(order_pk: int) -> str:
-    order = Order.objects.select_related("team", "account").get(pk=order_pk)
-    return render_to_string("brokers/_order_row.html", {"order": order, "team": order.team})
+    order = order_rows().get(pk=order_pk)
+    context = {"order": order, "team": order.team}
+    return several(
+        context, "brokers/_order_row.html", "brokers/_order_chip.html", "brokers/_need_order.html"
+    )
 
 
 def session_html(connection_pk: int) -> str:
     connection = Connection.objects.select_related("team").get(pk=connection_pk)
-    return render_to_string("brokers/_session_badge.html", {"connection": connection, "team": connection.team})
+    context = {"connection": connection, "team": connection.team}
+    return several(context, "brokers/_session_badge.html", "brokers/_need_session.html")
 
 
 def account_html(account_pk: int) -> str:
     account = BrokerageAccount.objects.select_related("team", "connection").get(pk=account_pk)
-    positions = account.positions.order_by("ticker")
-    context = {"account": account, "team": account.team, "positions": positions}
-    return render_to_string("brokers/_account_card.html", context)
+    context = {"account": account, "team": account.team, "positions": account.positions.order_by("ticker")}
+    return several(context, "brokers/_account_card.html", "brokers/_positions.html")
+
+
+def several(context: dict[str, Any], *partials: str) -> str:
+    """More than one partial in one push."""
+    return "".join(f"<template>{render_to_string(partial, context)}</template>" for partial in partials)
+
+
+def order_rows() -> QuerySet[Order]:
+    """Orders with everything their rows show, the sum of their fees among it."""
+    fees = Execution.objects.filter(order=OuterRef("pk")).order_by().values("order").annotate(sum=Sum("fee"))
+    # The way up to the signal is taken by name: what an order was for is shown beside it, and decided upstairs.
+    found: QuerySet[Order] = Order.objects.select_related(
+        "team", "account__connection", "ticket__decision__signal__strategy"
+    ).annotate(fee=Subquery(fees.values("sum")))
+    return found

@@ -1,11 +1,17 @@
-"""What the browser hears about signals and decisions."""
+"""What the browser hears about signals and decisions, and the rows it is told with."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, QuerySet
 from django.template.loader import render_to_string
 
 from accounts.live import push_on_commit
-from strategies.models import Signal
+from brokers.models import Order
+from strategies.domain.outcome import Outcome, Verdict, outcome
+from strategies.models import Decision, Refusal, Signal
 
 
 def signal_changed(signal_pk: int, team_pk: int) -> None:
@@ -13,6 +19,50 @@ def signal_changed(signal_pk: int, team_pk: int) -> None:
     push_on_commit(team_pk, f"signal.{signal_pk}", lambda: signal_html(signal_pk))
 
 
+def refused(refusal_pk: int, team_pk: int) -> None:
+    """After commit, the list of signals shows a delivery that was refused."""
+    push_on_commit(team_pk, f"refusal.{refusal_pk}", lambda: refusal_html(refusal_pk))
+
+
 def signal_html(signal_pk: int) -> str:
-    signal = Signal.objects.select_related("team", "strategy").get(pk=signal_pk)
-    return render_to_string("strategies/_signal_row.html", {"signal": signal, "team": signal.team})
+    signal = signal_rows().get(pk=signal_pk)
+    return render_to_string(
+        "strategies/_signal_row.html", {"signal": signal, "team": signal.team, "outcome": outcome_of(signal)}
+    )
+
+
+def refusal_html(refusal_pk: int) -> str:
+    refusal = Refusal.objects.select_related("team", "endpoint__strategy").get(pk=refusal_pk)
+    return render_to_string("strategies/_refusal_row.html", {"refusal": refusal, "team": refusal.team})
+
+
+def signal_rows() -> QuerySet[Signal]:
+    """Signals with everything their rows show, in four queries for however many rows."""
+    decisions = Decision.objects.select_related("ticket", "subscription__account").order_by("pk")
+    return Signal.objects.select_related("team", "strategy").prefetch_related(
+        Prefetch("decisions", decisions), Prefetch("decisions__ticket__orders", Order.objects.order_by("pk"))
+    )
+
+
+def outcome_of(signal: Signal) -> Outcome:
+    """What became of a signal whose decisions are loaded."""
+    verdicts = [
+        Verdict(decision.status, decision.reason or decision.waiting_for) for decision in signal.decisions.all()
+    ]
+    return outcome(verdicts, dispatched=signal.dispatched_at is not None, note=signal.note)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list of signals: a signal with its outcome, or a refused delivery."""
+
+    signal: Signal | None = None
+    outcome: Outcome | None = None
+    refusal: Refusal | None = None
+
+
+def rows(signals: Iterable[Signal], refusals: Iterable[Refusal] = ()) -> list[Row]:
+    """Signals and refused deliveries in one list, newest first."""
+    dated = [(signal.received_at, Row(signal=signal, outcome=outcome_of(signal))) for signal in signals]
+    dated += [(refusal.received_at, Row(refusal=refusal)) for refusal in refusals]
+    return [row for _, row in sorted(dated, key=lambda pair: pair[0], reverse=True)]

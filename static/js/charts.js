@@ -85,4 +85,17 @@ async function begin(figure) {
   });
 }
 
-if (window.uPlot) for (const figure of document.querySelectorAll("[data-chart]")) begin(figure).catch(() => {});
+const begun = new WeakSet();
+
+function beginAll() {
+  for (const figure of document.querySelectorAll("[data-chart]")) {
+    if (begun.has(figure)) continue;
+    begun.add(figure);
+    begin(figure).catch(() => {});
+  }
+}
+
+if (window.uPlot) {
+  beginAll();
+  document.addEventListener("feed:placed", beginAll);
+}

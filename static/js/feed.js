@@ -5,6 +5,8 @@
    the top of the list whose id its `data-feed-into` names, if the list wants it (`data-feed-want`: words that must be
    among the element's `data-feed-tags`) and as far as the list holds (`data-feed-limit`).
 
+   What carries `data-feed-keep` inside a replaced element stays the very node it was: a chart is not drawn anew.
+
    `data-feed-refresh` marks regions that are fetched again after a gap; `data-feed-watch="order-1 session-*"` marks
    regions that are fetched again when one of these elements changes. A missed push costs freshness, never truth. */
 
@@ -100,6 +102,10 @@ function exchange(current, next) {
   const focusable = "a[href], button, input, select, textarea, summary";
   const active = document.activeElement;
   const inside = current.contains(active) ? [current, ...current.querySelectorAll(focusable)].indexOf(active) : -1;
+  for (const place of next.querySelectorAll("[data-feed-keep][id]")) {
+    const kept = current.querySelector(`#${CSS.escape(place.id)}`);
+    if (kept) place.replaceWith(kept);
+  }
   const folds = [...current.querySelectorAll("details")].map((fold) => fold.open);
   current.replaceWith(next);
   next.querySelectorAll("details").forEach((fold, index) => { if (folds[index]) fold.open = true; });

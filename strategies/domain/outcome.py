@@ -1,0 +1,44 @@
+"""What became of a signal, in one word, one phrase and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`word` is one of the decision's words, or `received` and `nobody`; `count` reads "1 of 2 accounts"."""
+
+    word: str
+    count: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One decision, as far as an outcome needs it: its status and the sentence it gives."""
+
+    status: str
+    sentence: str
+
+
+def outcome(verdicts: Sequence[Verdict], *, dispatched: bool, note: str = "") -> Outcome:
+    """The worst news never hides behind the best: a signal taken by some and rejected by others says both."""
+    if not verdicts:
+        if not dispatched:
+            return Outcome("received", "", "Received and stored; being decided.")
+        return Outcome(
+            "nobody", "", note or "No enabled subscription follows this strategy, so nothing was ordered."
+        )
+    by_word = {word: [each for each in verdicts if each.status == word] for word in _LOUDEST}
+    word = next(word for word in _LOUDEST if by_word[word])
+    sentences = list(dict.fromkeys(each.sentence for word in _LOUDEST for each in by_word[word] if each.sentence))
+    more = f" And {len(sentences) - 1} more." if len(sentences) > 1 else ""
+    total = len(verdicts)
+    counts = [f"{len(by_word[each])} {each}" for each in _LOUDEST if by_word[each]]
+    count = f"{total} of {total}" if len(counts) == 1 else ", ".join(counts)
+    return Outcome(word, count, (sentences[0] if sentences else "") + more)
+
+
+_LOUDEST = ("accepted", "proposed", "pending", "rejected")
