@@ -212,7 +212,7 @@ def _moment(at: float) -> datetime:
 
 
 @contextlib.contextmanager
-def only_gateway(patience_s: float = 5.0) -> Iterator[bool]:
+def only_gateway(patience_s: float = 2.0) -> Iterator[bool]:
     """Hold the right to be this database's only gateway; False when another process has it.
 
     Two gateways with the same books would give out the same order numbers.
