@@ -141,7 +141,7 @@ class Supervisor:
 
     async def _migrated(self) -> bool:
         self.output.say("Preparing the database.")
-        done = await self._manage("migrate", "--noinput", "--verbosity", "0")
+        done = await self._manage("migrate", "--noinput", "--skip-checks", "--verbosity", "0")
         if done is None and not self.stopping.is_set():
             self.output.say("The database could not be prepared; the lines above say why.")
         return done is not None

@@ -60,9 +60,19 @@ async def ready(host: str, port: int, output: Output) -> bool:
         if status == 200:
             return True
         if not said and time.monotonic() > deadline:
-            output.say(f"Not everything answers yet. {body or 'The web process does not.'}")
+            output.say(f"Not everything answers yet: {missing(body)}. The lines above may say why.")
             said = True
         await asyncio.sleep(0.25)
+
+
+def missing(body: str) -> str:
+    """The parts that /readyz names as not well, in words."""
+    try:
+        parts: dict[str, str] = json.loads(body)
+    except ValueError:
+        return "the web process does not"
+    ill = [f"{name} ({answer})" for name, answer in parts.items() if name != "status" and answer not in {"ok", "off"}]
+    return ", ".join(ill) or "something does not"
 
 
 async def get(host: str, port: int, path: str) -> tuple[int, str]:

@@ -256,3 +256,9 @@ def test_the_curl_line_survives_a_shell() -> None:
     assert words[0] == "curl"
     assert words[-1] == url
     assert '{"ticker": "AAPL", "action": "buy", "quantity": 10}' in words
+
+
+def test_what_is_not_ready_is_named() -> None:
+    body = '{"status": "unavailable", "database": "ok", "worker": "no sign of life for 30 s", "gateway": "off"}'
+    assert welcome.missing(body) == "worker (no sign of life for 30 s)"
+    assert welcome.missing("") == "the web process does not"
