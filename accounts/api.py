@@ -19,9 +19,10 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import mixins, pagination, serializers, viewsets
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.throttling import UserRateThrottle
 from rest_framework.utils.urls import replace_query_param
-from rest_framework.views import APIView
+from rest_framework.views import APIView, exception_handler
 
 from accounts.models import ApiToken, Team
 
@@ -36,6 +37,19 @@ class Refused(APIException):
     def __init__(self, sentence: str, code: str, field: str) -> None:
         super().__init__(sentence, code)
         self.field = field
+
+
+def explain(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Every refusal as {code, message, field?}."""
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    codes = error.get_codes() if isinstance(error, APIException) else "not-found"
+    code = codes.replace("_", "-") if isinstance(codes, str) else "invalid"
+    response.data = {"code": code, "message": str(response.data["detail"])}
+    if field := getattr(error, "field", None):
+        response.data["field"] = field
+    return response
 
 
 # -- values -----------------------------------------------------------------------------------------------------------

@@ -1,15 +1,13 @@
-"""API tokens at the door of the REST API, and one shape for every refusal."""
+"""API tokens at the door of the REST API."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from accounts.models import ApiToken, Membership, User, hashed
 
@@ -45,23 +43,3 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return self.keyword
-
-
-def explain(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Every refusal of the API as {code, message, field?}."""
-    # Here, since the views of the framework import this module for its authentication.
-    from rest_framework.views import exception_handler
-
-    response = exception_handler(error, context)
-    if response is None:
-        return None
-    codes = error.get_codes() if isinstance(error, APIException) else "not-found"
-    data = response.data
-    if isinstance(data, dict) and "detail" in data:
-        code = codes.replace("_", "-") if isinstance(codes, str) else "invalid"
-        response.data = {"code": code, "message": str(data["detail"])}
-        if field := getattr(error, "field", None):
-            response.data["field"] = field
-    elif isinstance(data, dict):
-        response.data = {"code": "invalid", "message": "Some fields cannot be used as sent.", "fields": data}
-    return response

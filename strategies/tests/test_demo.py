@@ -120,14 +120,14 @@ def test_terms_that_a_person_has_set_stay() -> None:
     subscription.terms.values |= {"allow_add": False}
     subscription.terms.save()
     demo_json()
-    assert Subscription.objects.get().terms.value().allow_add is False  # type: ignore[union-attr]
+    assert Subscription.objects.get().terms.value().allow_add is False
 
 
 def test_people_are_given_a_command_to_paste() -> None:
     found = demo_json()
     told = demo()
     assert f"{found['email']}   password: {found['password']}" in told
-    assert f"curl -X POST {found['webhook_url']} -H 'Content-Type: application/json' -d '{{\"ticker\": \"AAPL\"" in told
+    assert f'curl -X POST {found["webhook_url"]} -H \'Content-Type: application/json\' -d \'{{"ticker": "AAPL"' in told
     assert found["api_token"] in told
 
 

@@ -1,0 +1,37 @@
+"""A client of the REST API for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from accounts import teams
+from accounts.models import Team, User
+
+
+class Api:
+    """Asks as the holder of one token."""
+
+    def __init__(self, team: Team, user: User) -> None:
+        self.secret = teams.issue_token(team=team, user=user, name="test", now=timezone.now())
+        self.client = Client(headers={"Authorization": f"Token {self.secret}"})
+
+    def ask(self, path: str, **query: Any) -> HttpResponse:
+        """The answer, whatever it is. `path` is below /api/v1/."""
+        answer: Any = self.client.get(f"/api/v1/{path}", query)
+        return answer  # type: ignore[no-any-return]
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON of an answer that must be 200."""
+        answer = self.ask(path, **query)
+        assert answer.status_code == 200, answer.content
+        return answer.json()  # type: ignore[attr-defined]
+
+    def refused(self, path: str, expected: int = 400, /, **query: Any) -> Any:
+        """The JSON of an answer that must be this refusal."""
+        answer = self.ask(path, **query)
+        assert answer.status_code == expected, answer.content
+        return answer.json()  # type: ignore[attr-defined]

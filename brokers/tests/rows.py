@@ -1,0 +1,96 @@
+"""Rows of this floor for tests, made in one line each; every value can be given."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers import connections
+from brokers.domain.orders import OrderStatus
+from brokers.domain.sessions import Environment
+from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderEvent, Position, Ticket
+from brokers.ports import AccountFacts
+
+Row = TypeVar("Row", bound=Model)
+_numbers = itertools.count(1)
+
+
+def connection(team: Team, **values: Any) -> Connection:
+    """A simulated connection."""
+    made = connections.connect(
+        team=team, actor=None, name=values.pop("name", "Simulated IBKR"), username=values.pop("username", ""),
+        environment=Environment.SIMULATED, now=values.pop("now", timezone.now()),
+    )  # fmt: skip
+    return _with(made, values)
+
+
+def account(team: Team, of: Connection | None = None, **values: Any) -> BrokerageAccount:
+    """A paper account, by default under a connection of its own."""
+    facts = AccountFacts(account_id=values.pop("account_id", f"SIM{next(_numbers):07d}"), is_paper=True)
+    made = connections.found_accounts(connection=of or connection(team), facts=[facts], now=timezone.now())[0]
+    return _with(made, values)
+
+
+def position(of: BrokerageAccount, **values: Any) -> Position:
+    """Ten AAPL at 180."""
+    given = {
+        "conid": 265598, "ticker": "AAPL", "asset_class": "stock", "quantity": Decimal(10),
+        "average_cost": Decimal(180), "as_of": timezone.now(), **values,
+    }  # fmt: skip
+    return Position.objects.create(team=of.team, account=of, **given)
+
+
+def ticket(of: BrokerageAccount, **values: Any) -> Ticket:
+    """An empty ticket that waits."""
+    given = {"key": uuid.uuid4(), **values}
+    return Ticket.objects.create(team=of.team, account=of, connection=of.connection, **given)
+
+
+def order(of: BrokerageAccount | Ticket, **values: Any) -> Order:
+    """Buy ten AAPL at the market; created, not yet sent."""
+    held = of if isinstance(of, Ticket) else ticket(of)
+    given = {
+        "reference": f"hy-{next(_numbers)}", "role": "entry", "ticker": "AAPL", "asset_class": "stock",
+        "conid": 265598, "side": "buy", "type": "market", "quantity": Decimal(10),
+        "expires_at": timezone.now() + timedelta(minutes=1), **values,
+    }  # fmt: skip
+    made: Order = Order.objects.create(team=held.team, ticket=held, account=held.account, **given)
+    OrderEvent.objects.create(order=made, old="", new=OrderStatus.CREATED)
+    return made
+
+
+def execution(of: Order, **values: Any) -> Execution:
+    """A fill of the whole order at 187.25."""
+    given = {
+        "broker_execution_id": f"0000.{next(_numbers):04x}", "conid": of.conid, "ticker": of.ticker, "side": of.side,
+        "quantity": of.quantity, "price": Decimal("187.25"), "fee": Decimal("1.00"), "executed_at": timezone.now(),
+        **values,
+    }  # fmt: skip
+    return Execution.objects.create(team=of.team, account=of.account, order=of, **given)
+
+
+def filled(of: Order, *, at: datetime, price: Decimal = Decimal("187.25")) -> Order:
+    """The order all the way to filled, with its execution: sent at `at`, then 30 and 80 milliseconds later."""
+    later = [at, at + timedelta(milliseconds=30), at + timedelta(milliseconds=80)]
+    assert Order.objects.move(of, OrderStatus.SUBMITTED, now=later[0], submitted_at=later[0])
+    assert Order.objects.move(of, OrderStatus.ACCEPTED, now=later[1], acknowledged_at=later[1])
+    execution(of, price=price, executed_at=later[2])
+    assert Order.objects.move(
+        of, OrderStatus.FILLED, now=later[2], filled_at=later[2], filled_quantity=of.quantity, average_price=price
+    )
+    return of
+
+
+def _with(row: Row, values: dict[str, Any]) -> Row:
+    for name, value in values.items():
+        setattr(row, name, value)
+    if values:
+        row.save(update_fields=list(values))
+    return row

@@ -1,0 +1,68 @@
+"""Rows of this floor for tests, made in one line each; every value can be given."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from accounts.models import Team
+from brokers.models import BrokerageAccount, Ticket
+from brokers.tests import rows
+from strategies import authoring, subscriptions
+from strategies.domain.plan import Terms
+from strategies.models import Decision, Signal, Strategy, Subscription
+
+READING = {
+    "action": "buy",
+    "instrument": {"class": "stock", "symbol": "AAPL"},
+    "quantity": {"value": "10", "type": "fixed_quantity"},
+}
+
+
+def strategy(team: Team, now: datetime, name: str = "Trend") -> Strategy:
+    """A strategy with its webhook."""
+    return authoring.create_strategy(team=team, actor=None, name=name, now=now)
+
+
+def subscription(of: Strategy, account: BrokerageAccount, now: datetime, **terms: Any) -> Subscription:
+    """An enabled subscription."""
+    made = subscriptions.subscribe(
+        team=of.team, strategy=of, account=account, terms=Terms(**terms), actor=None, now=now
+    )
+    subscriptions.enable(subscription=made, actor=None, now=now)
+    return made
+
+
+def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
+    """Buy ten AAPL, received at `at` and stored two milliseconds later."""
+    given = {
+        "key": str(uuid.uuid4()), "body": json.dumps({"ticker": "AAPL", "action": "buy", "quantity": "10"}),
+        "reading": READING, "received_at": at, "stored_at": at + timedelta(milliseconds=2), **values,
+    }  # fmt: skip
+    return Signal.objects.create(team=of.team, strategy=of, endpoint=of.endpoints.get(), **given)
+
+
+def rejected(of: Signal, by: Subscription, at: datetime, **values: Any) -> Decision:
+    """A decision not to act."""
+    given = {
+        "status": "rejected", "rule": "R9", "reason_code": "already-long", "reason": "The account is long already.",
+        "decided_at": at, **values,
+    }  # fmt: skip
+    return _decision(of, by, **given)
+
+
+def accepted(of: Signal, by: Subscription, at: datetime, **values: Any) -> tuple[Decision, Ticket]:
+    """A decision to act, with its ticket, still without orders."""
+    key = uuid.uuid4()
+    ticket = rows.ticket(by.account, key=key)
+    given = {
+        "status": "accepted", "rule": "R1", "reason": "Flat: a buy opens a long position.", "decided_at": at, **values
+    }  # fmt: skip
+    return _decision(of, by, code=key, ticket=ticket, **given), ticket
+
+
+def _decision(of: Signal, by: Subscription, **values: Any) -> Decision:
+    assert by.terms is not None
+    return Decision.objects.create(team=of.team, signal=of, subscription=by, terms=by.terms, **values)

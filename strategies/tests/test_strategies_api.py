@@ -1,0 +1,307 @@
+"""REST: strategies, subscriptions, signals, decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from accounts import teams
+from accounts.models import Team, User
+from accounts.tests.api import Api
+from brokers.models import BrokerageAccount, Order
+from brokers.tests import rows as brokers
+from strategies.models import Decision, Signal, Strategy, Subscription
+from strategies.passwords import password_for
+from strategies.tests import rows
+
+LISTS = ["strategies", "subscriptions", "signals", "decisions"]
+
+
+@dataclass(kw_only=True)
+class Walk:
+    """One signal that became a filled order."""
+
+    account: BrokerageAccount
+    strategy: Strategy
+    subscription: Subscription
+    signal: Signal
+    decision: Decision
+    order: Order
+
+
+def walk(team: Team, at: datetime, name: str = "Trend") -> Walk:
+    """Received, stored 2 ms later, decided at 8, submitted at 12, acknowledged at 42, filled at 92."""
+    account = brokers.account(team)
+    strategy = rows.strategy(team, at, name)
+    subscription = rows.subscription(strategy, account, at)
+    signal = rows.signal(strategy, at)
+    decision, ticket = rows.accepted(signal, subscription, at + timedelta(milliseconds=8))
+    order = brokers.order(ticket, created_at=at, expires_at=at + timedelta(minutes=1), estimated_fee=Decimal("1.00"))
+    brokers.filled(order, at=at + timedelta(milliseconds=12))
+    return Walk(
+        account=account, strategy=strategy, subscription=subscription, signal=signal, decision=decision, order=order
+    )
+
+
+@pytest.fixture
+def api(team: Team, alice: User) -> Api:
+    return Api(team, alice)
+
+
+def one(page: Any) -> Any:
+    [thing] = page["results"]
+    return thing
+
+
+def test_a_strategy_shows_no_secret(api: Api, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    answer = api.ask("strategies/")
+    assert one(answer.json()) == {  # type: ignore[attr-defined]
+        "id": str(strategy.code),
+        "name": "Trend",
+        "description": "",
+        "asset_class": "stock",
+        "allowed_tickers": [],
+        "enabled": True,
+        "repeat_window_seconds": 30,
+        "created_at": "2026-11-20T15:00:00Z",
+    }
+    endpoint = strategy.endpoints.get()
+    assert password_for(endpoint.code).encode() not in answer.content
+    assert str(endpoint.code).encode() not in answer.content
+
+
+def test_a_subscription_shows_its_present_terms(api: Api, team: Team, now: datetime) -> None:
+    account = brokers.account(team)
+    subscription = rows.subscription(rows.strategy(team, now), account, now, quantity=Decimal("2.50"))
+    assert one(api.get("subscriptions/")) == {
+        "id": str(subscription.code),
+        "strategy": str(subscription.strategy.code),
+        "account": str(account.code),
+        "enabled": True,
+        "auto_submit": True,
+        "terms": subscription.terms.values,  # type: ignore[union-attr]
+        "terms_version": 1,
+        "created_at": "2026-11-20T15:00:00Z",
+    }
+
+
+def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetime) -> None:
+    made = walk(team, now)
+    fill = made.order.executions.get()
+    assert api.get(f"signals/{made.signal.code}/") == {
+        "id": str(made.signal.code),
+        "log_id": str(made.signal.log_code),
+        "strategy": str(made.strategy.code),
+        "received_at": "2026-11-20T15:00:00Z",
+        "reading": {
+            "action": "buy",
+            "instrument": {"class": "stock", "symbol": "AAPL"},
+            "quantity": {"value": "10", "type": "fixed_quantity"},
+        },
+        "warnings": [],
+        "note": "",
+        "duplicates": 0,
+        "decisions": [
+            {
+                "id": str(made.decision.code),
+                "signal": str(made.signal.code),
+                "subscription": str(made.subscription.code),
+                "account": str(made.account.code),
+                "status": "accepted",
+                "rule": "R1",
+                "reason_code": "",
+                "reason": "Flat: a buy opens a long position.",
+                "waiting_for": "",
+                "created_at": api.get("decisions/")["results"][0]["created_at"],
+                "decided_at": "2026-11-20T15:00:00.008000Z",
+                "orders": [
+                    {
+                        "id": str(made.order.code),
+                        "reference": made.order.reference,
+                        "account": str(made.account.code),
+                        "parent": None,
+                        "status": "filled",
+                        "role": "entry",
+                        "release": "at_once",
+                        "ticker": "AAPL",
+                        "asset_class": "stock",
+                        "side": "buy",
+                        "type": "market",
+                        "time_in_force": "day",
+                        "quantity": "10",
+                        "limit_price": None,
+                        "stop_price": None,
+                        "outside_rth": False,
+                        "filled_quantity": "10",
+                        "average_price": "187.25",
+                        "currency": "USD",
+                        "signal_price": None,
+                        "estimated_fee": "1",
+                        "broker_order_id": "",
+                        "reason": "",
+                        "created_at": "2026-11-20T15:00:00Z",
+                        "submitted_at": "2026-11-20T15:00:00.012000Z",
+                        "acknowledged_at": "2026-11-20T15:00:00.042000Z",
+                        "filled_at": "2026-11-20T15:00:00.092000Z",
+                        "changed_at": "2026-11-20T15:00:00.092000Z",
+                        "expires_at": "2026-11-20T15:01:00Z",
+                        "executions": [
+                            {
+                                "id": str(fill.code),
+                                "broker_execution_id": fill.broker_execution_id,
+                                "quantity": "10",
+                                "price": "187.25",
+                                "fee": "1",
+                                "currency": "USD",
+                                "executed_at": "2026-11-20T15:00:00.092000Z",
+                            }
+                        ],
+                    }
+                ],
+            }
+        ],
+        "timeline": {
+            "received": {"at": "2026-11-20T15:00:00Z", "ms": 0.0, "total_ms": 0.0},
+            "stored": {"at": "2026-11-20T15:00:00.002000Z", "ms": 2.0, "total_ms": 2.0},
+            "decided": {"at": "2026-11-20T15:00:00.008000Z", "ms": 6.0, "total_ms": 8.0},
+            "submitted": {"at": "2026-11-20T15:00:00.012000Z", "ms": 4.0, "total_ms": 12.0},
+            "acknowledged": {"at": "2026-11-20T15:00:00.042000Z", "ms": 30.0, "total_ms": 42.0},
+            "filled": {"at": "2026-11-20T15:00:00.092000Z", "ms": 50.0, "total_ms": 92.0},
+        },
+        "body": '{"ticker": "AAPL", "action": "buy", "quantity": "10"}',
+    }
+
+
+def test_a_list_of_signals_leaves_only_the_bodies_out(api: Api, team: Team, now: datetime) -> None:
+    made = walk(team, now)
+    whole = api.get(f"signals/{made.signal.code}/")
+    del whole["body"]
+    assert one(api.get("signals/")) == whole
+
+
+def test_a_signal_that_nobody_follows_has_no_decisions_and_an_open_timeline(
+    api: Api, team: Team, now: datetime
+) -> None:
+    signal = rows.signal(rows.strategy(team, now), now, note="No enabled subscription follows this strategy.")
+    shown = api.get(f"signals/{signal.code}/")
+    assert shown["decisions"] == []
+    assert shown["note"] == "No enabled subscription follows this strategy."
+    nothing = {"at": None, "ms": None, "total_ms": None}
+    phases = ["decided", "submitted", "acknowledged", "filled"]
+    assert [shown["timeline"][phase] for phase in phases] == [nothing] * 4
+
+
+def test_a_rejection_shows_its_rule_and_sentence_and_no_orders(api: Api, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    subscription = rows.subscription(strategy, brokers.account(team), now)
+    signal = rows.signal(strategy, now)
+    rows.rejected(signal, subscription, now)
+    [decision] = api.get(f"signals/{signal.code}/")["decisions"]
+    assert (decision["status"], decision["rule"], decision["reason_code"]) == ("rejected", "R9", "already-long")
+    assert decision["reason"] == "The account is long already."
+    assert decision["orders"] == []
+
+
+def test_with_several_accounts_the_timeline_is_that_of_the_quickest(api: Api, team: Team, now: datetime) -> None:
+    made = walk(team, now)
+    slower = rows.subscription(made.strategy, brokers.account(team), now)
+    _, ticket = rows.accepted(made.signal, slower, now + timedelta(seconds=5))
+    brokers.filled(brokers.order(ticket), at=now + timedelta(seconds=6))
+    shown = api.get(f"signals/{made.signal.code}/")
+    assert len(shown["decisions"]) == 2
+    assert shown["timeline"]["filled"]["total_ms"] == 92.0
+
+
+def test_a_phase_that_was_skipped_does_not_break_the_next_one(api: Api, team: Team, now: datetime) -> None:
+    made = walk(team, now)
+    Order.objects.update(acknowledged_at=None)
+    shown = api.get(f"signals/{made.signal.code}/")["timeline"]
+    assert shown["acknowledged"]["at"] is None
+    assert shown["filled"]["ms"] == 80.0
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_thing_has_its_own_address(api: Api, team: Team, now: datetime, name: str) -> None:
+    walk(team, now)
+    listed = one(api.get(f"{name}/"))
+    whole = api.get(f"{name}/{listed['id']}/")
+    assert {key: whole[key] for key in listed} == listed
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_viewers_token_reads(team: Team, bob: User, now: datetime, name: str) -> None:
+    walk(team, now)
+    assert len(Api(team, bob).get(f"{name}/")["results"]) == 1
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_another_team_sees_nothing(team: Team, alice: User, charlie: User, now: datetime, name: str) -> None:
+    walk(team, now)
+    stranger = Api(teams.found_team(owner=charlie, name="Charlie's", now=now), charlie)
+    assert stranger.get(f"{name}/")["results"] == []
+    code = one(Api(team, alice).get(f"{name}/"))["id"]
+    assert stranger.refused(f"{name}/{code}/", 404)["code"] == "not-found"
+
+
+# The token, its membership, the page; then decisions, orders and executions, however many there are.
+@pytest.mark.parametrize(
+    ("name", "queries"), [("strategies", 3), ("subscriptions", 3), ("signals", 6), ("decisions", 5)]
+)
+def test_no_list_asks_once_per_row(
+    api: Api, team: Team, now: datetime, name: str, queries: int, django_assert_num_queries: Any
+) -> None:
+    for number in range(4):
+        walk(team, now, f"Trend {number}")
+    api.get(f"{name}/")
+    with django_assert_num_queries(queries):
+        assert len(api.get(f"{name}/")["results"]) == 4
+
+
+def test_one_signal_asks_no_more_for_many_accounts(
+    api: Api, team: Team, now: datetime, django_assert_num_queries: Any
+) -> None:
+    made = walk(team, now)
+    for _ in range(3):
+        _, ticket = rows.accepted(made.signal, rows.subscription(made.strategy, brokers.account(team), now), now)
+        brokers.filled(brokers.order(ticket), at=now)
+    api.get("signals/")
+    with django_assert_num_queries(6):
+        assert len(api.get(f"signals/{made.signal.code}/")["decisions"]) == 4
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_nothing_can_be_written(api: Api, name: str, method: str) -> None:
+    answer = getattr(api.client, method)(f"/api/v1/{name}/")
+    assert answer.status_code == 405
+    assert answer.json()["code"] == "method-not-allowed"
+
+
+def test_signals_are_found_by_strategy_ticker_and_moment(api: Api, team: Team, now: datetime) -> None:
+    first, second = rows.strategy(team, now, "First"), rows.strategy(team, now, "Second")
+    rows.signal(first, now - timedelta(hours=1))
+    reading = {"action": "sell", "instrument": {"class": "stock", "symbol": "MSFT"}}
+    wanted = rows.signal(second, now, reading=reading)
+    for query in ({"strategy": second.code}, {"ticker": "msft"}, {"since": "2026-11-20T15:00:00Z"}):
+        assert one(api.get("signals/", **query))["id"] == str(wanted.code), query
+
+
+def test_decisions_are_found_by_status_strategy_ticker_signal_and_subscription(
+    api: Api, team: Team, now: datetime
+) -> None:
+    made = walk(team, now)
+    strategy = rows.strategy(team, now, "Other")
+    reading = {"action": "sell", "instrument": {"class": "stock", "symbol": "MSFT"}}
+    rows.rejected(rows.signal(strategy, now, reading=reading), rows.subscription(strategy, made.account, now), now)
+    queries: list[dict[str, Any]] = [
+        {"status": "accepted"}, {"strategy": made.strategy.code}, {"ticker": "AAPL"}, {"signal": made.signal.code},
+        {"subscription": made.subscription.code},
+    ]  # fmt: skip
+    for query in queries:
+        assert one(api.get("decisions/", **query))["id"] == str(made.decision.code), query
+    assert api.refused("decisions/", status="filled")["code"] == "invalid-status"
