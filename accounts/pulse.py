@@ -18,7 +18,7 @@ FRESH_SECONDS = 15
 def beat(name: str, seconds: int = FRESH_SECONDS) -> bool:
     """Say that the process `name` is alive; the word is good for `seconds`. False when Redis did not take it."""
     try:
-        return bool(_redis().set(_key(name), 1, ex=seconds))
+        return bool(_redis(settings.REDIS_URL).set(_key(name), 1, ex=seconds))
     except redis.RedisError as error:
         # A sign of life that is not heard shows as its absence; the process itself has better things to do.
         log.debug("The pulse of %s was not recorded: %s", name, error)
@@ -28,7 +28,7 @@ def beat(name: str, seconds: int = FRESH_SECONDS) -> bool:
 def alive(names: Iterable[str]) -> dict[str, bool]:
     """Who has lately been heard of. Raises redis.RedisError when Redis itself does not answer."""
     asked = list(names)
-    found = _redis().mget([_key(name) for name in asked])
+    found = _redis(settings.REDIS_URL).mget([_key(name) for name in asked])
     assert isinstance(found, list)
     return {name: value is not None for name, value in zip(asked, found, strict=True)}
 
@@ -38,7 +38,7 @@ def _key(name: str) -> str:
 
 
 @functools.cache
-def _redis() -> redis.Redis:
+def _redis(url: str) -> redis.Redis:
     # One second each way: whoever asks would rather know than wait. The client's pool survives forks.
     never = Retry(NoBackoff(), 0)
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=never)
+    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=never)
