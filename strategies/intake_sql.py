@@ -15,12 +15,18 @@ WITH delivery AS (
         status int, message_code text, sentence text, field text
     )
 ), known AS MATERIALIZED (
-    SELECT d.*, e.id AS endpoint_id, e.team_id, e.strategy_id, concat(e.xmin, '.', s.xmin) AS version,
-           e.enabled AS endpoint_enabled, s.enabled AS strategy_enabled, s.asset_class, s.allowed_tickers,
-           s.repeat_window_seconds
+    -- LIMIT keeps the planner from hashing whole tables for a handful of rows.
+    SELECT d.*, found.*
       FROM delivery d
-      JOIN strategies_webhookendpoint e ON e.code = d.endpoint
-      JOIN strategies_strategy s ON s.id = e.strategy_id
+      CROSS JOIN LATERAL (
+        SELECT e.id AS endpoint_id, e.team_id, e.strategy_id, concat(e.xmin, '.', s.xmin) AS version,
+               e.enabled AS endpoint_enabled, s.enabled AS strategy_enabled, s.asset_class, s.allowed_tickers,
+               s.repeat_window_seconds
+          FROM strategies_webhookendpoint e
+          JOIN strategies_strategy s ON s.id = e.strategy_id
+         WHERE e.code = d.endpoint
+         LIMIT 1
+      ) found
 ), seen AS (
     INSERT INTO strategies_seenkey AS old (endpoint_id, key, signal_code, log_code, expires_at)
     SELECT endpoint_id, key, signal, log, now() + key_seconds * interval '1 second'

@@ -1,0 +1,242 @@
+"""Durable webhooks per second, against the same Postgres's own rate and a DRF view; and the opening bell.
+
+    python -m benchmarks.bench_door [--seconds 5]
+
+Everything on loopback, with a Postgres and a Valkey of its own in a folder that is thrown away. One run, one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from config import embedded
+from config.postgres import postgres_programs
+
+TEAMS, ENDPOINTS = 50, 1000
+BASELINE_CLIENTS, SENDERS, BELL_SENDERS, BELL_SIGNALS = 8, 32, 256, 10_000
+UVICORN = ("--loop", "uvloop", "--http", "httptools", "--backlog", "2048", "--no-access-log", "--log-level", "warning")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5, help="how long each rate is measured")
+    given = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="halyard-bench-") as name:
+        folder = Path(name)
+        with embedded.start(folder):
+            os.environ |= {
+                "HALYARD_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "config.settings",
+                "HALYARD_SELF_CONTAINED": "on", "HALYARD_LOG_LEVEL": "WARNING",
+            }  # fmt: skip
+            report(measure(folder, given.seconds))
+
+
+def measure(folder: Path, seconds: float) -> dict[str, Any]:
+    """All figures of one run; the door between two runs of the baseline, so that a slow minute shows."""
+    paths = make_endpoints(folder)
+    found: dict[str, Any] = {"statement": [statement_rate(folder, seconds)]}
+    with served("config.asgi:application", folder) as url:
+        send(url, paths, senders=SENDERS, seconds=1)
+        found["one"] = send(url, paths, senders=1, seconds=min(seconds, 2))
+        before = stored_signals()
+        found["door"] = send(url, paths, senders=SENDERS, seconds=seconds)
+        found["door_stored"] = stored_signals() - before
+        before = stored_signals()
+        found["bell"] = send(url, paths, senders=BELL_SENDERS, count=BELL_SIGNALS)
+        found["bell_stored"] = stored_signals() - before
+    found["statement"].append(statement_rate(folder, seconds))
+    with served("benchmarks.drf_asgi:application", folder) as url:
+        send(url, paths, senders=SENDERS, seconds=1)
+        found["drf"] = send(url, paths, senders=SENDERS, seconds=seconds)
+    return found
+
+
+def report(found: dict[str, Any]) -> None:
+    """The table, each figure beside its goal."""
+    door, bell, one, drf = found["door"], found["bell"], found["one"], found["drf"]
+    baseline = sum(found["statement"]) / len(found["statement"])
+    both = ", ".join(f"{rate:,.0f}" for rate in found["statement"])
+    print(f"bare statement, {BASELINE_CLIENTS} clients      {baseline:8,.0f} rows/s ({both}), {baseline_name()}")
+    print(f"door, {SENDERS} senders               {door['rate']:8,.0f} durable/s   {times(door)}")
+    print(f"  of the bare statement        {door['rate'] / baseline:8.2f}             goal 0.80")
+    print(f"  answered 200 and stored      {door['statuses'].get('200', 0):8,} {found['door_stored']:,}")
+    print(f"door, 1 sender                 {one['rate']:8,.0f} durable/s   {times(one)}")
+    print(f"DRF view, {SENDERS} senders           {drf['rate']:8,.0f} durable/s   {times(drf)}")
+    print(f"  door over DRF view           {door['rate'] / drf['rate']:8.1f} times       goal 10")
+    lost = BELL_SIGNALS - found["bell_stored"]
+    print(f"opening bell, {BELL_SIGNALS:,} signals   {bell['seconds']:8.2f} s           {times(bell)}")
+    print(f"  {BELL_SENDERS} senders, answered 200     {bell['statuses'].get('200', 0):8,}             lost {lost}")
+
+
+def times(result: dict[str, Any]) -> str:
+    return f"p50 {result['p50']:.1f} ms, p99 {result['p99']:.1f} ms, slowest {result['slowest']:.0f} ms"
+
+
+def make_endpoints(folder: Path) -> Path:
+    """Teams, strategies and webhooks; returns the file with their paths. All rows in one transaction, one version."""
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"], check=True)
+    import django
+
+    django.setup()
+    from django.db import transaction
+
+    from accounts.models import Team
+    from strategies.models import Strategy, WebhookEndpoint
+    from strategies.passwords import password_for
+
+    with transaction.atomic():
+        teams = Team.objects.bulk_create([Team(name=f"Team {n}") for n in range(TEAMS)])
+        strategies = Strategy.objects.bulk_create(
+            [Strategy(team=teams[n % TEAMS], name=f"Strategy {n}") for n in range(ENDPOINTS)]
+        )
+        endpoints = WebhookEndpoint.objects.bulk_create(
+            [
+                WebhookEndpoint(team=strategy.team, strategy=strategy, code=endpoint_code(n))
+                for n, strategy in enumerate(strategies, 1)
+            ]
+        )
+    file = folder / "paths.json"
+    file.write_text(
+        json.dumps([f"/trading/webhook/{endpoint.code}/{password_for(endpoint.code)}" for endpoint in endpoints])
+    )
+    return file
+
+
+def endpoint_code(n: int) -> uuid.UUID:
+    """What `lpad(to_hex(n), 32, '0')::uuid` is in SQL."""
+    return uuid.UUID(int=n)
+
+
+def stored_signals() -> int:
+    from strategies.models import Signal
+
+    return Signal.objects.count()
+
+
+def pgbench() -> Path | None:
+    """Beside the server's programs, or Debian's."""
+    candidates = [postgres_programs() / "pgbench", *sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))]
+    return next((path for path in candidates if path.exists()), None)
+
+
+def baseline_name() -> str:
+    return "pgbench, prepared, without NOTIFY" if pgbench() else "8 psycopg connections, without NOTIFY (no pgbench)"
+
+
+def statement_rate(folder: Path, seconds: float) -> float:
+    """The door's own statement with one row, as fast as Postgres takes it from eight clients, and nobody notified."""
+    program = pgbench()
+    if program is None:
+        from benchmarks.statement_loop import rate
+
+        return rate(embedded.urls(folder).database, single_row_statement(":"), BASELINE_CLIENTS, seconds, ENDPOINTS)
+    script = folder / "statement.sql"
+    script.write_text(
+        f"\\set e random(1, {ENDPOINTS})\n\\set k random(1, 9000000000000000000)\n" + single_row_statement(":") + ";\n"
+    )
+    command = [
+        str(program), "-n", "-M", "prepared", "-f", str(script), "-c", str(BASELINE_CLIENTS), "-j", "2",
+        "-T", str(max(1, round(seconds))), embedded.urls(folder).database,
+    ]  # fmt: skip
+    answer = subprocess.run(command, check=False, capture_output=True, text=True)
+    tps = re.search(r"tps = ([\d.]+)", answer.stdout)
+    if answer.returncode or tps is None:
+        raise SystemExit(f"pgbench failed: {answer.stderr}")
+    return float(tps[1])
+
+
+def single_row_statement(mark: str) -> str:
+    """The statement with a document made in SQL from two variables, `e` (endpoint) and `k` (key)."""
+    from django.db import connection
+
+    from strategies.intake_sql import STORE
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT concat(e.xmin, '.', s.xmin) FROM strategies_webhookendpoint e"
+            " JOIN strategies_strategy s ON s.id = e.strategy_id LIMIT 1"
+        )
+        row = cursor.fetchone()
+    # A blank after each colon: pgbench takes a colon and a letter for a variable.
+    document = json.dumps(
+        {
+            "n": 0, "endpoint": "%endpoint%", "read_under": row[0], "log": "%log%", "signal": "%signal%",
+            "address": "127.0.0.1", "received_at": "20261120T150000Z", "key": "id: %key%", "key_seconds": 2592000,
+            "body": '{"ticker": "SPY", "action": "buy", "quantity": "10", "price": "447.31", "interval": "5", '
+            '"time": "20261120T150000Z", "signalId": "%key%"}',
+            "reading": {
+                "action": "buy", "instrument": {"class": "stock", "symbol": "SPY"}, "signal_price": "447.31",
+                "quantity": {"value": "10", "type": "fixed_quantity"}, "signal_id": "%key%",
+            },
+            "warnings": [], "content_type": "application/json",
+        }
+    )  # fmt: skip
+    values = {
+        "%endpoint%": f"lpad(to_hex({mark}e::bigint), 32, '0')",
+        "%log%": "gen_random_uuid()",
+        "%signal%": "gen_random_uuid()",
+        "%key%": f"{mark}k::text",
+    }
+    expression = "'[" + document + "]'"
+    for name, value in values.items():
+        expression = expression.replace(name, f"' || {value} || '")
+    return STORE.replace("pg_notify('halyard_signals', '')", "1").replace("%s", f"({expression})::json")
+
+
+@contextlib.contextmanager
+def served(application: str, folder: Path) -> Iterator[str]:
+    """A uvicorn of one process, as `make run` starts it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port), *UVICORN]
+    process = subprocess.Popen(command, env={**os.environ, "HALYARD_DATA": str(folder)})
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(port: int, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def send(url: str, paths: Path, *, senders: int, seconds: float = 0, count: int = 0) -> dict[str, Any]:
+    command = [
+        sys.executable, "-m", "benchmarks.load", url, str(paths),
+        "--senders", str(senders), "--seconds", str(seconds), "--count", str(count),
+    ]  # fmt: skip
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 120).stdout
+    result: dict[str, Any] = json.loads(answer)
+    return result
+
+
+if __name__ == "__main__":
+    main()
