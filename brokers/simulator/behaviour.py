@@ -96,10 +96,14 @@ def preset(name: str, overrides: str = "") -> Behaviour:
     """The named preset, with single switches changed by a JSON object of overrides."""
     if name not in PRESETS:
         raise ValueError(f"Unknown preset {name!r}. Choose one of {', '.join(sorted(PRESETS))}.")
-    changes: dict[str, Any] = json.loads(overrides) if overrides else {}
+    return changed(PRESETS[name](), json.loads(overrides) if overrides else {})
+
+
+def changed(behaviour: Behaviour, changes: dict[str, Any]) -> Behaviour:
+    """A behaviour with single switches changed; ValueError names the ones that do not exist."""
     known = set(Behaviour.__dataclass_fields__)
     if unknown := sorted(set(changes) - known):
         raise ValueError(f"Unknown behaviour {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
     if "latency_ms" in changes:
-        changes["latency_ms"] = tuple(float(bound) for bound in changes["latency_ms"])
-    return replace(PRESETS[name](), **changes)
+        changes = changes | {"latency_ms": tuple(float(bound) for bound in changes["latency_ms"])}
+    return replace(behaviour, **changes)

@@ -22,9 +22,9 @@ from brokers.simulator.engine import Engine
 from brokers.simulator.faults import Faults
 from brokers.simulator.market import TICK_S, Market, Quote
 from brokers.simulator.questions import Pending
-from brokers.simulator.reads import day_of
+from brokers.simulator.reads import day_of, midnight_after
 from brokers.simulator.records import Account, CashChanged, Execution, Order
-from brokers.simulator.rules import commission, is_open
+from brokers.simulator.rules import commission, is_open, session_end
 from brokers.simulator.session import Session
 from brokers.simulator.store import Books, Store
 
@@ -73,6 +73,7 @@ class Gateway:
         self.unknown: Counter[str] = Counter()
         self.users: dict[str, User] = {}
         self.taken_ids: set[str] = set()
+        self.next_clearing = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._restore(books)
 
@@ -272,12 +273,25 @@ class Gateway:
 
     def _end_of_day(self, now: float) -> None:
         """Expire yesterday's day orders, and forget orders that ended before yesterday."""
-        today = self.today()
-        for order in list(self.engine.orders.values()):
-            if order.working and order.tif == "DAY" and day_of(order.created_at) < today:
-                self.engine.cancel(order, now, "Its day is over.")
-            elif not order.working and now - order.updated_at > 2 * 86_400:
-                self.engine.drop(order)
+        for book in list(self.engine.working.values()):
+            for order in list(book.values()):
+                if order.status == "PendingCancel" and now - order.updated_at > 2.0:
+                    # Its timer went down with a process before this one.
+                    self.engine.cancel(order, now)
+                elif order.tif == "DAY" and now >= self._day_end(order):
+                    self.engine.cancel(order, now, "Its day is over.")
+        if now >= self.next_clearing:
+            self.next_clearing = now + 60
+            for order in list(self.engine.orders.values()):
+                if not order.working and now - order.updated_at > 2 * 86_400:
+                    self.engine.drop(order)
+
+    def _day_end(self, order: Order) -> float:
+        """When a day order's day is over: at the close of its session, or at midnight where the market never closes."""
+        instrument = catalogue.find(order.conid)
+        if self.behaviour.market_always_open or instrument is None:
+            return midnight_after(order.created_at)
+        return session_end(instrument, order.created_at)
 
     @staticmethod
     def moment(at: float) -> str:

@@ -11,6 +11,7 @@ from brokers.simulator.catalogue import Instrument
 
 TICK_S = 0.25
 _DAY_S = 86_400.0
+_SAMPLE_S = 1800.0
 _YEAR_S = 365.25 * _DAY_S
 _MASK = (1 << 64) - 1
 # Noise of growing period adds up to a path that looks like a walk, can be asked for any moment, and
@@ -70,6 +71,7 @@ class Market:
         self.find = find
         self.posted: dict[int, tuple[Quote, float]] = {}
         self._cache: dict[int, tuple[int, Quote]] = {}
+        self._days: dict[int, tuple[float, int, list[Decimal]]] = {}
         self._lattice: dict[tuple[int, int], tuple[int, float, float]] = {}
 
     def quote(self, conid: int, at: float) -> Quote | None:
@@ -98,12 +100,17 @@ class Market:
         if instrument is None or quote is None:
             return None
         midnight = math.floor(at / _DAY_S) * _DAY_S
-        samples = [self._price(instrument, midnight + i * 1800.0) for i in range(int((at - midnight) // 1800.0) + 1)]
+        count = int((at - midnight) // _SAMPLE_S) + 1
+        if self._days.get(conid, (0, 0))[:2] != (midnight, count):
+            samples = [self._price(instrument, midnight + i * _SAMPLE_S) for i in range(count)]
+            figures = (samples[0], max(samples), min(samples), self._price(instrument, midnight - TICK_S))
+            self._days[conid] = (midnight, count, [_round(f, instrument) for f in figures])
+        opened, high, low, before = self._days[conid][2]
         return DayStats(
-            open=_round(samples[0], instrument),
-            high=max(_round(max(samples), instrument), quote.last),
-            low=min(_round(min(samples), instrument), quote.last),
-            prior_close=_round(self._price(instrument, midnight - TICK_S), instrument),
+            open=opened,
+            high=max(high, quote.last),
+            low=min(low, quote.last),
+            prior_close=before,
             volume=int((at - midnight) * (20 + _mix(self.seed, conid, 7) % 900)),
         )
 

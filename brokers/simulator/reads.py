@@ -23,6 +23,11 @@ def day_of(at: float) -> date:
     return datetime.fromtimestamp(at, NEW_YORK).date()
 
 
+def midnight_after(at: float) -> float:
+    """The end of the broker's day a moment belongs to."""
+    return datetime.combine(day_of(at) + timedelta(days=1), datetime.min.time(), NEW_YORK).timestamp()
+
+
 def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """The orders of today, the newest first, at most a thousand."""
     today = day_of(gateway.clock())

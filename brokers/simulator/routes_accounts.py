@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from brokers.simulator import catalogue, shapes_accounts
+from brokers.simulator import catalogue, shapes_accounts, shapes_positions
 from brokers.simulator.records import Account, Position
 from brokers.simulator.wire import ROUTES, Answer, Call, Handler, error
 
@@ -59,7 +59,7 @@ def pnl(call: Call) -> Answer:
     upnl: dict[str, Any] = {}
     if call.user.session.pnl_wanted:
         for account in call.gateway.accounts_of(call.user):
-            upnl |= shapes_accounts.pnl(account, call.gateway.worth(account), websocket=False)
+            upnl |= shapes_positions.pnl(account, call.gateway.worth(account), websocket=False)
     return Answer({"upnl": upnl})
 
 
@@ -104,8 +104,8 @@ def ledger(call: Call, account: Account) -> Answer:
 def ledger_rows(call: Call, account: Account) -> dict[str, Any]:
     value = call.gateway.worth(account)
     rate = call.gateway.rate
-    rows = {c: shapes_accounts.ledger_row(account, c, value, rate(c), call.now) for c in sorted(account.cash)}
-    rows["BASE"] = shapes_accounts.ledger_row(account, "BASE", value, rate(account.base), call.now)
+    rows = {c: shapes_positions.ledger_row(account, c, value, rate(c), call.now) for c in sorted(account.cash)}
+    rows["BASE"] = shapes_positions.ledger_row(account, "BASE", value, rate(account.base), call.now)
     return rows
 
 
@@ -143,7 +143,7 @@ def _rows(call: Call, account: Account, held: list[Position], *, complete: bool 
     for position in held:
         if (instrument := catalogue.find(position.conid)) is not None:
             mark = call.gateway.mark(position.conid)
-            made.append(shapes_accounts.position_row(position, instrument, mark, complete=complete))
+            made.append(shapes_positions.position_row(position, instrument, mark, complete=complete))
     return made
 
 
@@ -167,7 +167,7 @@ def invalidate_positions(call: Call, account: Account) -> Answer:
 @_of_account
 def positions2(call: Call, account: Account) -> Answer:
     rows = [
-        shapes_accounts.position2_row(held, instrument, call.gateway.mark(held.conid), call.now)
+        shapes_positions.position2_row(held, instrument, call.gateway.mark(held.conid), call.now)
         for held in _held(account)
         if (instrument := catalogue.find(held.conid)) is not None
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from brokers.simulator import catalogue
+from brokers.simulator.behaviour import changed
 from brokers.simulator.gateway import Gateway
 from brokers.simulator.market import Quote
 from brokers.simulator.wire import Answer, error
@@ -28,6 +30,14 @@ def control(gateway: Gateway, method: str, parts: list[str], body: Any) -> Answe
         case "DELETE", ["quote"]:
             gateway.market.posted.clear()
             return Answer({"cleared": True})
+        case "GET", ["behaviour"]:
+            return Answer(asdict(gateway.behaviour))
+        case "POST", ["behaviour"]:
+            try:
+                gateway.behaviour = changed(gateway.behaviour, body)
+            except (ValueError, TypeError) as problem:
+                return error(str(problem))
+            return Answer(asdict(gateway.behaviour))
         case "GET", ["counters"]:
             return Answer({"unknown_paths": dict(gateway.unknown), "commits": gateway.store.batches})
         case _, [username, what]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from brokers.rulebook import rulesets
 from brokers.rulebook import values as book
@@ -55,6 +55,21 @@ def is_open(instrument: Instrument, at: float, *, extended: bool) -> bool:
     return calendar_of(instrument).is_open(
         datetime.fromtimestamp(at, UTC), extended=extended or instrument.sec_type != "STK"
     )
+
+
+@lru_cache(maxsize=4096)
+def session_end(instrument: Instrument, at: float) -> float:
+    """When the session in progress, or else the next one, is over, its extended hours included."""
+    calendar = calendar_of(instrument)
+    moment = datetime.fromtimestamp(at, UTC)
+    day = calendar.local(moment).date()
+    for ahead in range(14):
+        hours = sessions(instrument, day + timedelta(days=ahead))
+        # A session that goes on past midnight ends where the next day's first pause begins.
+        ends = [closes for _, closes, _ in hours if closes > at]
+        if ends:
+            return float(ends[-1])
+    return at + 86_400.0
 
 
 def sessions(instrument: Instrument, day: date) -> list[tuple[int, int, bool]]:

@@ -105,7 +105,10 @@ class Edge:
         path = "/" + request.match_info["tail"]
         if path.rstrip("/") == "/ws":
             return await serve_socket(self.gateway, user, request)
-        raw = await request.read()
+        try:
+            raw = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _json({"error": "Request Entity Too Large", "statusCode": 413}, 413)
         now = self.gateway.clock()
         entry: dict[str, Any] = {
             "method": request.method,
@@ -116,7 +119,8 @@ class Edge:
             "at": self.gateway.moment(now),
             "status": None,
         }
-        user.journal.append(entry)
+        if self.control_token:
+            user.journal.append(entry)
         call = Call(
             gateway=self.gateway,
             user=user,

@@ -125,6 +125,8 @@ def _place_one(
     now = gateway.clock()
     group = _group(ticket, tickets, parent, now)
     order = gateway.engine.place(user.name, ticket, now, parent=parent, oca_group=group)
+    if not gateway.is_open(order):
+        order.status = "PreSubmitted"
     if parent is None and gateway.behaviour.margin_check and _lacks_margin(gateway, order):
         gateway.engine.set_status(order, "Inactive", now, _MARGIN)
     return order

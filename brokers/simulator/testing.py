@@ -166,6 +166,16 @@ class RunningGateway:
         entries: list[dict[str, Any]] = self.control("GET", f"/{quote(user)}/journal")
         return [e for e in entries if method in (None, e["method"]) and (path is None or path in e["path"])]
 
+    @contextlib.contextmanager
+    def behaving(self, **changes: Any) -> Iterator[None]:
+        """Change switches of the behaviour for a while: `with gateway.behaving(questions=True): ...`."""
+        before = self.control("GET", "/behaviour")
+        self.control("POST", "/behaviour", changes)
+        try:
+            yield
+        finally:
+            self.control("POST", "/behaviour", {name: before[name] for name in changes})
+
     def reset(self, user: str) -> None:
         """Fresh books for a user: no orders, no holdings, a million dollars."""
         self.control("POST", f"/{quote(user)}/reset")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from brokers.simulator import catalogue, shapes_accounts
-from brokers.simulator.reads import day_of, quote_fields, trade_rows
-from brokers.simulator.records import Account, Execution, Order
+from brokers.simulator import catalogue, shapes_accounts, topics
+from brokers.simulator.records import Execution, Order
 from brokers.simulator.shapes_orders import order_row, trade_row
 
 if TYPE_CHECKING:
@@ -30,6 +27,8 @@ async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> we
     response = web.WebSocketResponse(max_msg_size=64 * 1024)
     await response.prepare(request)
     socket = Socket(gateway, user, response)
+    cookie = request.cookies.get("api", "") + request.headers.get("Cookie", "")
+    socket.known = not gateway.behaviour.ws_cookie_required or user.session.token in cookie
     user.sockets.add(socket)
     tasks = [asyncio.create_task(socket.write_forever()), asyncio.create_task(socket.beat_forever())]
     socket.greet()
@@ -53,10 +52,12 @@ class Socket:
         self.response = response
         self.outbox: asyncio.Queue[bytes] = asyncio.Queue(maxsize=_BACKLOG)
         self.topics: set[str] = set()
+        self.known = True
         self.greeted = False
         self.orders_seen: dict[int, dict[str, Any]] = {}
         self.quotes: dict[int, tuple[list[str], float]] = {}
         self.quotes_seen: dict[int, dict[str, str]] = {}
+        self.summary_keys: dict[str, set[str] | None] = {}
         self.next_quotes = 0.0
         self.next_summary = 0.0
 
@@ -96,7 +97,7 @@ class Socket:
     def greet(self) -> None:
         """The first messages, or that there is no session yet."""
         session = self.user.session
-        if session.stage(self.gateway.clock()) != "established":
+        if not self.known or session.stage(self.gateway.clock()) != "established":
             self.send({"message": "waiting for session"})
             return
         self.greeted = True
@@ -125,129 +126,13 @@ class Socket:
     def receive(self, text: str) -> None:
         """Take one line such as `sor+{}` or `smd+265598+{"fields":["31"]}`."""
         topic, _, rest = text.strip().partition("+")
-        session = self.user.session
-        session.last_request_at = self.gateway.clock()
-        if topic not in _TOPICS:
+        if topic not in topics.TOPICS:
             self.send({"topic": "error", "error": f"unknown topic {topic[:32]}"})
             return
         try:
-            _TOPICS[topic](self, rest)
+            topics.TOPICS[topic](self, rest)
         except (ValueError, TypeError, AttributeError):
             self.send({"topic": "error", "error": f"cannot read {text[:64]}"})
-
-    def subscribe_orders(self, rest: str) -> None:
-        self.topics.add("sor")
-        self.orders_seen.clear()
-        show = self.gateway.behaviour.children_show_reference
-        rows = []
-        today = day_of(self.gateway.clock())
-        for account_id in self.user.account_ids:
-            for order in self.gateway.engine.by_account[account_id].values():
-                instrument = catalogue.find(order.conid)
-                if instrument is not None and (order.working or day_of(order.updated_at) == today):
-                    row = order_row(order, instrument, show_reference=show)
-                    self.orders_seen[order.order_id] = row
-                    rows.append(row)
-        self.send_durable({"topic": "sor", "args": rows})
-
-    def subscribe_trades(self, rest: str) -> None:
-        options = _options(rest)
-        self.topics.add("str")
-        only_new = options.get("realtimeUpdatesOnly", False)
-        rows = []
-        if only_new is not True:
-            days = int(options.get("days", 1))
-            for account_id in self.user.account_ids:
-                rows += trade_rows(self.gateway, account_id, days, self.user.name)
-        self.send_durable({"topic": "str", "args": rows})
-
-    def subscribe_pnl(self, rest: str) -> None:
-        self.topics.add("spl")
-        self.user.session.pnl_wanted = True
-        self.send_pnl()
-
-    def send_pnl(self) -> None:
-        args: dict[str, Any] = {}
-        for account in self.gateway.accounts_of(self.user):
-            args |= shapes_accounts.pnl(account, self.gateway.worth(account), websocket=True)
-        self.send({"topic": "spl", "args": args})
-
-    def subscribe_quotes(self, rest: str) -> None:
-        number, _, options = rest.partition("+")
-        conid = int(number.split("@")[0])
-        fields = [str(f) for f in _options(options).get("fields", ["31", "84", "86"])]
-        if catalogue.find(conid) is None:
-            return
-        self.quotes[conid] = (fields, self.gateway.clock() + self.gateway.behaviour.quotes_ttl_s)
-        self.quotes_seen.pop(conid, None)
-        self.user.session.snapshots.add(conid)
-        self.send_quote(conid)
-
-    def send_quote(self, conid: int) -> None:
-        """The fields that changed since the last message about this contract."""
-        instrument = catalogue.find(conid)
-        if instrument is None:
-            return
-        now = self.gateway.clock()
-        current = quote_fields(self.gateway, instrument, self.quotes[conid][0])
-        before = self.quotes_seen.get(conid)
-        changed = current if before is None else {k: v for k, v in current.items() if before.get(k) != v}
-        self.quotes_seen[conid] = current
-        if not changed:
-            return
-        head = {"server_id": "q0", "conidEx": str(conid), "conid": conid, "_updated": int(now * 1000), "6119": "q0"}
-        self.send(head | changed | {"topic": f"smd+{conid}"})
-
-    def subscribe_summary(self, rest: str) -> None:
-        account = self._account(rest)
-        if account is not None:
-            self.topics.add(f"ssd+{account.account_id}")
-            self.send_summary(account)
-
-    def send_summary(self, account: Account) -> None:
-        stamp = int(self.gateway.clock())
-        head = {"severity": 0, "timestamp": stamp}
-        rows: list[dict[str, Any]] = [{"key": "AccountCode", "value": account.account_id, **head}]
-        for tag, amount in shapes_accounts.figures(account, self.gateway.worth(account)).items():
-            if tag == "AccountType":
-                continue
-            rows.append({"key": tag, "currency": account.base, "monetaryValue": float(round(amount, 4)), **head})
-        self.send({"result": rows, "topic": f"ssd+{account.account_id}"})
-
-    def subscribe_ledger(self, rest: str) -> None:
-        account = self._account(rest)
-        if account is not None:
-            self.topics.add(f"sld+{account.account_id}")
-            self.send_ledger(account)
-
-    def send_ledger(self, account: Account) -> None:
-        value, now = self.gateway.worth(account), self.gateway.clock()
-        rows = []
-        for currency in ("BASE", *sorted(account.cash)):
-            rate = self.gateway.rate(account.base if currency == "BASE" else currency)
-            row = shapes_accounts.ledger_row(account, currency, value, rate, now)
-            row["key"] = f"LedgerList{currency}"
-            rows.append(row | {"acctCode": account.account_id})
-        self.send({"result": rows, "topic": f"sld+{account.account_id}"})
-
-    def _account(self, rest: str) -> Account | None:
-        account_id = rest.split("+", maxsplit=1)[0]
-        return self.gateway.engine.accounts[account_id] if account_id in self.user.account_ids else None
-
-    def unsubscribe(self, *topics: str) -> None:
-        self.topics.difference_update(topics)
-
-    def unsubscribe_quotes(self, rest: str) -> None:
-        self.quotes.pop(int(rest.split("+", maxsplit=1)[0].split("@", maxsplit=1)[0]), None)
-
-    def unsubscribe_account(self, topic: str, rest: str, text: str) -> None:
-        self.topics.discard(f"{topic}+{rest.split('+', maxsplit=1)[0]}")
-        self.send({"result": f"unsubscribed from {text}"})
-
-    def tic(self, rest: str) -> None:
-        session = self.user.session
-        stamp = int(self.gateway.clock() * 1000)
-        self.send({"topic": "tic", "alive": True, "id": session.token, "lastAccessed": stamp})
 
     # -- news ----------------------------------------------------------------------------------------------------
 
@@ -281,7 +166,7 @@ class Socket:
         """What is sent because time passes."""
         now = self.gateway.clock()
         if not self.greeted:
-            if self.user.session.stage(now) == "established":
+            if self.known and self.user.session.stage(now) == "established":
                 self.greet()
             return
         if self.quotes and now >= self.next_quotes:
@@ -289,38 +174,13 @@ class Socket:
             for conid in [c for c, (_, until) in self.quotes.items() if now >= until]:
                 del self.quotes[conid]
             for conid in list(self.quotes):
-                self.send_quote(conid)
+                topics.send_quote(self, conid)
         if self.topics and now >= self.next_summary:
             self.next_summary = now + self.gateway.behaviour.summary_s
             for account in self.gateway.accounts_of(self.user):
                 if f"sld+{account.account_id}" in self.topics:
-                    self.send_ledger(account)
+                    topics.send_ledger(self, account)
                 if f"ssd+{account.account_id}" in self.topics:
-                    self.send_summary(account)
+                    topics.send_summary(self, account)
             if "spl" in self.topics:
-                self.send_pnl()
-
-
-def _options(text: str) -> dict[str, Any]:
-    found = json.loads(text) if text else {}
-    if not isinstance(found, dict):
-        raise TypeError("options are an object")
-    return found
-
-
-_TOPICS: dict[str, Callable[[Socket, str], None]] = {
-    "sor": Socket.subscribe_orders,
-    "str": Socket.subscribe_trades,
-    "spl": Socket.subscribe_pnl,
-    "smd": Socket.subscribe_quotes,
-    "ssd": Socket.subscribe_summary,
-    "sld": Socket.subscribe_ledger,
-    "tic": Socket.tic,
-    "ech": lambda socket, rest: socket.send({"topic": "ech", "args": rest}),
-    "uor": lambda socket, rest: socket.unsubscribe("sor"),
-    "utr": lambda socket, rest: socket.unsubscribe("str"),
-    "upl": lambda socket, rest: socket.unsubscribe("spl"),
-    "umd": Socket.unsubscribe_quotes,
-    "usd": lambda socket, rest: socket.unsubscribe_account("ssd", rest, "summary"),
-    "uld": lambda socket, rest: socket.unsubscribe_account("sld", rest, "ledger"),
-}
+                topics.send_pnl(self)

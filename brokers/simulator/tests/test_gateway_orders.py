@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, ticket
 
 REGISTERED = "Order couldn't be submitted: Local order ID={} is already registered."
@@ -181,9 +180,8 @@ def test_filters_stick_to_the_session(client: Client) -> None:
     assert [o["order_ref"] for o in client.orders()] == ["f-1"]
 
 
-def test_one_gateway_fills_in_slices_when_told_to() -> None:
-    with running_gateway("fast", behaviour={"fill_slice": 2}) as slow:
-        client = Client(slow, "alice", slow.sign_in("alice"))
+def test_fills_come_in_slices_when_told_to(client: Client) -> None:
+    with client.gateway.behaving(fill_slice=2):
         client.place(ticket("s-1", quantity=5))
         first = client.order("s-1")
         assert (first["status"], first["filledQuantity"], first["sizeAndFills"]) == ("Submitted", 2.0, "2/5")
@@ -192,9 +190,20 @@ def test_one_gateway_fills_in_slices_when_told_to() -> None:
         assert [t["size"] for t in reversed(client.trades())] == [2.0, 2.0, 1.0]
 
 
-def test_a_closed_market_holds_orders(gateway: RunningGateway) -> None:
-    del gateway
-    with running_gateway("fast", behaviour={"market_always_open": False}) as real:
-        client = Client(real, "alice", real.sign_in("alice"))
-        client.place(ticket("h-1", orderType="LMT", price=9_999.0))
-        assert client.order("h-1")["status"] in {"PreSubmitted", "Submitted", "Filled"}
+def test_a_future_needs_its_manual_indicator_when_strict(client: Client) -> None:
+    conid = client.get("/trsrv/futures?symbols=MES")["MES"][0]["conid"]
+    path = f"/iserver/account/{client.account}/orders"
+    with client.gateway.behaving(manual_indicator_required=True):
+        assert client.gateway.call(client.user, "POST", path, {"orders": [ticket(conid=conid)]})[0] == 400
+        [row] = client.place(ticket("m-1", conid=conid, manualIndicator=False, extOperator="me"))
+    assert row["local_order_id"] == "m-1"
+
+
+def test_a_slow_exchange_cancels_later_than_it_says(client: Client) -> None:
+    client.place(ticket("late", orderType="LMT", price=50.0))
+    number = client.order("late")["orderId"]
+    with client.gateway.behaving(fill_delay_ms=200):
+        client.delete(f"/iserver/account/{client.account}/order/{number}")
+        assert client.order("late")["status"] == "PendingCancel"
+        while client.order("late")["status"] != "Cancelled":
+            pass

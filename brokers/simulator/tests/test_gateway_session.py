@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+import time
+
+from brokers.simulator.testing import RunningGateway
 from brokers.simulator.tests.conftest import Client
 
 NO_BRIDGE = (400, {"error": "Bad Request: no bridge", "statusCode": 400})
@@ -92,18 +94,33 @@ def test_switching_to_the_same_account_says_so(client: Client) -> None:
     assert wrong == (500, {"error": "Invalid account ID"})
 
 
-def test_strict_sign_in_takes_its_time() -> None:
-    with running_gateway("strict", behaviour={"latency": "none", "init_delay_ms": 150, "pacing": False}) as strict:
-        body = strict.call("alice", "POST", "/iserver/auth/ssodh/init", {"publish": True, "compete": True})[1]
+def test_signing_in_can_take_its_time(gateway: RunningGateway, user: str) -> None:
+    with gateway.behaving(init_delay_ms=300):
+        body = gateway.call(user, "POST", "/iserver/auth/ssodh/init", {"publish": True, "compete": True})[1]
         assert (body["authenticated"], body["established"]) == (True, False)
-        assert strict.call("alice", "GET", "/iserver/accounts") == NO_BRIDGE
-        strict.sign_in("alice")
-        assert strict.call("alice", "POST", "/iserver/auth/status")[1]["established"] is True
+        assert gateway.call(user, "GET", "/iserver/accounts") == NO_BRIDGE
+        gateway.sign_in(user)
+        assert gateway.call(user, "POST", "/iserver/auth/status")[1]["established"] is True
 
 
-def test_too_many_requests_end_in_the_penalty_box() -> None:
-    slow = {"latency": "none", "init_delay_ms": 0, "requests_per_second": 5, "penalty_box_s": 0.3}
-    with running_gateway("strict", behaviour=slow) as strict:
-        answers = [strict.call("alice", "GET", "/trsrv/stocks?symbols=AAPL")[0] for _ in range(7)]
-        assert answers == [200, 200, 200, 200, 200, 429, 429]
-        assert strict.call("bob", "GET", "/trsrv/stocks?symbols=AAPL")[0] == 429
+def test_a_silent_session_is_lost_and_nothing_is_read_from_it(client: Client) -> None:
+    with client.gateway.behaving(idle_ttl_s=0.05):
+        time.sleep(0.1)
+        lost = client.gateway.call(client.user, "GET", "/iserver/accounts")
+    assert lost == (401, {"error": "not authenticated", "statusCode": 401})
+    assert client.gateway.sign_in(client.user) == client.account
+
+
+def test_too_many_requests_end_in_the_penalty_box(gateway: RunningGateway, user: str) -> None:
+    with gateway.behaving(pacing=True, requests_per_second=3, penalty_box_s=0.4):
+        answers = [gateway.call(user, "GET", "/trsrv/stocks?symbols=AAPL")[0] for _ in range(6)]
+        assert answers == [200, 200, 200, 429, 429, 429]
+        assert gateway.call(f"{user}-2", "GET", "/trsrv/stocks?symbols=AAPL")[0] == 429
+        time.sleep(0.5)
+        assert gateway.call(f"{user}-2", "GET", "/trsrv/stocks?symbols=AAPL")[0] == 200
+
+
+def test_slow_paths_have_a_pace_of_their_own(client: Client) -> None:
+    with client.gateway.behaving(pacing=True, requests_per_second=100):
+        answers = [client.gateway.call(client.user, "GET", "/iserver/account/orders")[0] for _ in range(2)]
+    assert answers == [200, 429]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing import RunningGateway
 
 if TYPE_CHECKING:
     from ibind import IbkrClient
@@ -19,11 +19,11 @@ os.environ.setdefault("IBIND_LOG_TO_FILE", "false")
 ibind = pytest.importorskip("ibind", reason="ibind, a development dependency, is not installed")
 
 
-@pytest.fixture(scope="module")
-def asking() -> Iterator[RunningGateway]:
-    with running_gateway("fast", behaviour={"questions": True}) as running:
-        running.quote("AAPL", bid="200.00", ask="200.02", last="200.01", ttl_s=3600)
-        yield running
+@pytest.fixture
+def asking(gateway: RunningGateway) -> Iterator[RunningGateway]:
+    gateway.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
+    with gateway.behaving(questions=True):
+        yield gateway
 
 
 @pytest.fixture

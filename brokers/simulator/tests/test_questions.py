@@ -4,20 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, ticket
 
 
-@pytest.fixture(scope="module")
-def asking() -> Iterator[RunningGateway]:
-    with running_gateway("fast", behaviour={"questions": True, "question_ttl_s": 0.6}) as running:
-        yield running
-
-
 @pytest.fixture
-def asked(asking: RunningGateway, user: str) -> Client:
-    asking.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
-    return Client(asking, user, asking.sign_in(user))
+def asked(client: Client) -> Iterator[Client]:
+    client.gateway.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
+    with client.gateway.behaving(questions=True):
+        yield client
 
 
 def answer(client: Client, reply_id: str, *, confirmed: bool = True) -> object:
@@ -57,11 +51,10 @@ def test_another_order_kills_the_question(asked: Client) -> None:
 
 
 def test_a_late_answer_finds_no_question(asked: Client) -> None:
-    import time
-
     first = asked.place(ticket("q-6"))[0]["id"]
-    time.sleep(0.7)
-    assert answer(asked, first) == {"error": f"reply id not found: '{first}'"}
+    with asked.gateway.behaving(question_ttl_s=0):
+        late = answer(asked, first)
+    assert late == {"error": f"reply id not found: '{first}'"}
 
 
 def test_suppressed_questions_are_not_asked_until_reset(asked: Client) -> None:
@@ -94,10 +87,13 @@ def test_size_and_value_are_asked_about(asked: Client) -> None:
     assert seen == ["o383", "o451"]
 
 
-def test_the_reference_counts_from_the_question_when_so_switched() -> None:
-    switches = {"questions": True, "register_reference_on_question": True}
-    with running_gateway("fast", behaviour=switches) as running:
-        client = Client(running, "alice", running.sign_in("alice"))
-        client.place(ticket("r-1"))
+def test_a_gone_question_can_be_a_bare_503(asked: Client) -> None:
+    with asked.gateway.behaving(reply_gone_status=503):
+        assert asked.gateway.call(asked.user, "POST", "/iserver/reply/gone", {"confirmed": True}) == (503, "")
+
+
+def test_the_reference_counts_from_the_question_when_so_switched(asked: Client) -> None:
+    with asked.gateway.behaving(register_reference_on_question=True):
+        asked.place(ticket("r-1"))
         text = "Order couldn't be submitted: Local order ID=r-1 is already registered."
-        assert client.place(ticket("r-1")) == {"error": text}
+        assert asked.place(ticket("r-1")) == {"error": text}

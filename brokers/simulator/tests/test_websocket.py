@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing import RunningGateway
 from brokers.simulator.tests.conftest import Client, messages, ticket
 
 
@@ -109,7 +109,7 @@ def test_profit_summary_and_ledger_are_told(client: Client) -> None:
         socket.send(f"usd+{client.account}+{{}}")
         assert json.loads(socket.recv(timeout=2)) == {"result": "unsubscribed from summary"}
     assert profit["args"][f"{client.account}.Core"]["nl"] == 1_000_000.0
-    assert {r["key"] for r in summary["result"]} >= {"AccountCode", "NetLiquidation"}
+    assert [(r["key"], r["monetaryValue"]) for r in summary["result"]] == [("NetLiquidation", 1_000_000.0)]
     assert [r["key"] for r in ledger["result"]] == ["LedgerListBASE", "LedgerListUSD"]
     assert client.get("/iserver/account/pnl/partitioned")["upnl"][f"{client.account}.Core"]["nl"] == 1_000_000.0
 
@@ -122,11 +122,19 @@ def test_a_stolen_session_is_told(client: Client) -> None:
     assert (status["args"]["authenticated"], status["args"]["competing"]) == (False, True)
 
 
-def test_the_heart_beats() -> None:
-    with running_gateway("fast", behaviour={"heartbeat_s": 0.1}) as quick:
-        quick.sign_in("alice")
-        with connect(quick.ws_url("alice")) as socket:
-            beat = messages(socket, "system", 2)[1]
+def test_the_cookie_of_the_session_is_asked_for_when_so_switched(client: Client) -> None:
+    token = client.post("/tickle")["session"]
+    with client.gateway.behaving(ws_cookie_required=True):
+        with client.socket() as socket:
+            assert json.loads(socket.recv(timeout=2)) == {"message": "waiting for session"}
+        cookie = {"Cookie": 'api={"session": "' + token + '"}'}
+        with connect(client.gateway.ws_url(client.user), additional_headers=cookie) as socket:
+            assert messages(socket, "sts")[0]["args"]["authenticated"] is True
+
+
+def test_the_heart_beats(client: Client) -> None:
+    with client.gateway.behaving(heartbeat_s=0.1), client.socket() as socket:
+        beat = messages(socket, "system", 2)[1]
     assert abs(beat["hb"] - time.time() * 1000) < 5000
 
 

@@ -1,0 +1,108 @@
+"""`python -m brokers.simulator.bench`: how many orders a second one gateway takes, fills and tells of."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from brokers.simulator.testing import RunningGateway, running_gateway
+
+
+@dataclass
+class Tally:
+    """What was seen."""
+
+    latencies: list[float] = field(default_factory=list)
+    failed: int = 0
+    deltas: int = 0
+    fills: int = 0
+
+
+def cpu_seconds(gateway: RunningGateway) -> float:
+    assert gateway.process is not None
+    fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def trade(gateway: RunningGateway, users: list[str], rate: float, seconds: float) -> Tally:
+    """Send orders at a steady rate, whatever the answers take, while every user listens."""
+    tally = Tally()
+    accounts = {user: gateway.sign_in(user) for user in users}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        listeners = [asyncio.create_task(listen(session, gateway, user, tally)) for user in users]
+        await asyncio.sleep(0.5)
+        begun = time.perf_counter()
+        sent = []
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
+            user = users[number % len(users)]
+            sent.append(asyncio.create_task(order(session, gateway, user, accounts[user], number, tally)))
+        await asyncio.gather(*sent)
+        await asyncio.sleep(0.5)
+        for listener in listeners:
+            listener.cancel()
+    return tally
+
+
+async def listen(session: aiohttp.ClientSession, gateway: RunningGateway, user: str, tally: Tally) -> None:
+    async with session.ws_connect(gateway.ws_url(user)) as socket:
+        await socket.send_str("sor+{}")
+        await socket.send_str('str+{"realtimeUpdatesOnly":true}')
+        async for message in socket:
+            tally.deltas += '"topic":"sor"' in message.data
+            tally.fills += '"execution_id"' in message.data
+
+
+async def order(
+    session: aiohttp.ClientSession, gateway: RunningGateway, user: str, account: str, number: int, tally: Tally
+) -> None:
+    ticket = {
+        "conid": 265598,
+        "side": "BUY" if number // 50 % 2 else "SELL",
+        "orderType": "MKT",
+        "tif": "DAY",
+        "quantity": 1,
+        "cOID": f"bench-{number}",
+    }
+    begun = time.perf_counter()
+    url = f"{gateway.base_url(user)}/iserver/account/{account}/orders"
+    async with session.post(url, json={"orders": [ticket]}) as answer:
+        body = await answer.json()
+    tally.latencies.append((time.perf_counter() - begun) * 1000)
+    tally.failed += not (isinstance(body, list) and "order_id" in body[0])
+
+
+def main() -> None:
+    """Run and print one line of figures."""
+    parser = argparse.ArgumentParser(prog="python -m brokers.simulator.bench", description=__doc__)
+    parser.add_argument("--rate", type=float, default=300)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--database", default="", help="a Postgres URL; SQLite otherwise")
+    given = parser.parse_args()
+    with running_gateway("fast", database=given.database) as gateway:
+        users = [f"bench{i}" for i in range(given.users)]
+        before, begun = cpu_seconds(gateway), time.perf_counter()
+        tally = asyncio.run(trade(gateway, users, given.rate, given.seconds))
+        wall, cpu = time.perf_counter() - begun, cpu_seconds(gateway) - before
+        commits = gateway.control("GET", "/counters")["commits"]
+    ranked = sorted(tally.latencies)
+    sys.stdout.write(
+        f"{len(ranked)} orders at {given.rate:.0f}/s from {given.users} users: {tally.failed} refused, "
+        f"p50 {statistics.median(ranked):.1f} ms, p99 {ranked[int(len(ranked) * 0.99)]:.1f} ms, "
+        f"{tally.deltas} order messages, {tally.fills} fills told, {commits} commits, "
+        f"{cpu / len(ranked) * 1000:.2f} ms of CPU an order ({cpu / wall:.0%} of a core)\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
