@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from accounts import teams
 from accounts.models import Membership, Role, Team, User
+from brokers.simulator.testing import RunningGateway, running_gateway
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, markets open
 
@@ -39,3 +42,19 @@ def team(alice: User, bob: User) -> Team:
     made = teams.found_team(owner=alice, name="Alice's team", now=NOW)
     Membership.objects.create(team=made, user=bob, role=Role.VIEWER, joined_at=NOW)
     return made
+
+
+@pytest.fixture(scope="session")
+def shared_gateway() -> Iterator[RunningGateway]:
+    """One simulated IBKR for the whole run, on loopback; every test is a username of its own."""
+    with running_gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(shared_gateway: RunningGateway, settings: Any) -> Iterator[RunningGateway]:
+    """The simulated IBKR, which simulated connections of this test reach; without faults of earlier tests."""
+    settings.GATEWAY_URL = shared_gateway.url
+    shared_gateway.clear_faults()
+    yield shared_gateway
+    shared_gateway.clear_faults()

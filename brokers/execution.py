@@ -10,12 +10,12 @@ import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts import audit
 from accounts.models import User
@@ -135,7 +135,9 @@ def waiting_connections(shard: int, shards: int) -> list[int]:
     doubtful = Order.objects.filter(status__in=[str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]).values_list(
         "account__connection_id"
     )
-    found = {pk for (pk,) in tickets.distinct().union(lookups.distinct(), doubtful.distinct())}
+    cancels = unsent_cancels().values_list("account__connection_id")
+    every = tickets.distinct().union(lookups.distinct(), doubtful.distinct(), cancels.distinct())
+    found = {pk for (pk,) in every}
     return sorted(pk for pk in found if pk % shards == shard)
 
 
@@ -355,10 +357,8 @@ def _end_all(orders: Sequence[Order], status: OrderStatus, reason: str, now: dat
 
 
 def finish_ticket_if_done(ticket_pk: int, now: datetime) -> None:
-    """A ticket is worked when none of its orders waits to leave any more and no cancel is open."""
-    waiting = Order.objects.filter(ticket_id=ticket_pk).filter(
-        Q(status=str(OrderStatus.CREATED)) | Q(status=str(OrderStatus.PENDING_CANCEL))
-    )
+    """A ticket is worked when none of its orders waits to leave any more."""
+    waiting = Order.objects.filter(ticket_id=ticket_pk, status=str(OrderStatus.CREATED))
     Ticket.objects.filter(pk=ticket_pk, worked_at__isnull=True).exclude(pk__in=waiting.values("ticket_id")).update(
         worked_at=now
     )
@@ -376,7 +376,6 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
         done = end_unsent(locked, OrderStatus.CANCELED, "Canceled before it was sent.", now)
     elif can_move(status, OrderStatus.PENDING_CANCEL) and locked.broker_order_id:
         done = Order.objects.move(locked, OrderStatus.PENDING_CANCEL, now=now, cause="cancel requested")
-        Ticket.objects.filter(pk=locked.ticket_id).update(worked_at=None)
         notify(ORDERS_CHANNEL, str(locked.ticket.connection_id))
     else:
         done = False
@@ -388,18 +387,19 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
     return done
 
 
-def next_cancel(connection_pk: int, now: datetime) -> Order | None:
-    """The next order whose cancel has not been sent, or was sent so long ago that it is asked once more."""
+def unsent_cancels() -> QuerySet[Order]:
+    """Orders to be canceled whose request has not left yet, or whose answer was lost (asking twice harms nothing)."""
     asked = SubmissionAttempt.objects.filter(
-        kind=SubmissionAttempt.Kind.CANCEL, sent_at__gt=now - timedelta(seconds=30)
-    )
-    return (
-        Order.objects.filter(ticket__connection_id=connection_pk, status=str(OrderStatus.PENDING_CANCEL))
-        .exclude(pk__in=asked.values("order_id"))
-        .select_related("account")
-        .order_by("changed_at")
-        .first()
-    )
+        order=OuterRef("pk"), kind=SubmissionAttempt.Kind.CANCEL, sent_at__gte=OuterRef("changed_at")
+    ).exclude(outcome="ambiguous")
+    pending = Order.objects.filter(status=str(OrderStatus.PENDING_CANCEL), account__connection__enabled=True)
+    return pending.exclude(Exists(asked))
+
+
+def next_cancel(connection_pk: int) -> Order | None:
+    """The connection's next cancel to send."""
+    waiting = unsent_cancels().filter(account__connection_id=connection_pk)
+    return waiting.select_related("account").order_by("changed_at").first()
 
 
 @transaction.atomic

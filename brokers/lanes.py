@@ -164,8 +164,13 @@ class Lane:
                 self.wake.clear()
                 try:
                     wait = await self._work()
-                except (BrokerError, psycopg.OperationalError) as error:
+                except BrokerError as error:
                     log.warning("Connection %s: %s", self.pk, error)
+                    # Written down, it is no longer believed active, and the next round signs in again.
+                    await self._db(_failed, self.pk, error, self.lanes.clock())
+                    wait = RETRY_SECONDS
+                except psycopg.OperationalError as error:
+                    log.warning("Connection %s: the database is away: %s", self.pk, error)
                     wait = RETRY_SECONDS
                 except Exception:
                     log.exception("Connection %s: its lane failed and goes on", self.pk)
@@ -242,7 +247,7 @@ class Lane:
 
     async def _send_cancels(self, connection: Connection) -> None:
         assert self.broker is not None
-        while order := await self._db(execution.next_cancel, self.pk, self.lanes.clock()):
+        while order := await self._db(execution.next_cancel, self.pk):
             attempt = await self._db(execution.begin_cancel, order, self.lanes.clock())
             outcome, reason = "accepted", "IBKR has the request."
             try:
@@ -251,7 +256,10 @@ class Lane:
                 outcome, reason = "rejected", str(refusal)
             except BrokerError as error:
                 outcome, reason = "ambiguous", str(error)
+                await self._db(_failed, self.pk, error, self.lanes.clock())
             await self._db(execution.finish_cancel, order, attempt, outcome, reason, self.lanes.clock())
+            if outcome == "ambiguous":
+                return
 
     async def _send_orders(self, connection: Connection) -> bool:
         """Send what is ready; False when the broker asks for a pause or its session is gone."""
@@ -317,6 +325,10 @@ def instrument_of(lookup: ContractLookup) -> Instrument:
 
 def _wanted(connection_pk: int) -> list[ContractLookup]:
     return list(ContractLookup.objects.filter(connection_id=connection_pk, status="wanted").order_by("asked_at")[:50])
+
+
+def _failed(connection_pk: int, error: BrokerError, now: datetime) -> None:
+    sessions.failed(Connection.objects.get(pk=connection_pk), error, now)
 
 
 def _has_work(connection_pk: int) -> bool:

@@ -27,7 +27,7 @@ class Space(IntEnum):
 
 def direct_parameters() -> dict[str, Any]:
     """Connection parameters for a database session of our own, outside Django's pool."""
-    parameters = dict(connection.get_connection_params())  # type: ignore[attr-defined]
+    parameters = dict(connection.get_connection_params())
     for name in ("cursor_factory", "pool", "context", "prepare_threshold"):
         parameters.pop(name, None)
     return {**parameters, "autocommit": True}

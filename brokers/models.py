@@ -393,7 +393,8 @@ class Order(models.Model):
 
     @property
     def remaining(self) -> Decimal:
-        return self.quantity - self.filled_quantity
+        remaining: Decimal = self.quantity - self.filled_quantity
+        return remaining
 
     @property
     def instrument(self) -> Instrument:

@@ -65,8 +65,9 @@ def _our_orders(
     accounts: dict[str, BrokerageAccount], orders: Sequence[OrderFacts], executions: Sequence[ExecutionFacts]
 ) -> dict[str, Order]:
     """Our orders named by the reports, locked, by reference and by broker id (prefixed, the two never collide)."""
-    references = {fact.reference for fact in (*orders, *executions) if fact.reference}
-    ids = {fact.broker_order_id for fact in (*orders, *executions) if fact.broker_order_id}
+    facts: list[OrderFacts | ExecutionFacts] = [*orders, *executions]
+    references = {fact.reference for fact in facts if fact.reference}
+    ids = {fact.broker_order_id for fact in facts if fact.broker_order_id}
     found = (
         Order.objects.select_for_update()
         .filter(account__in=[account.pk for account in accounts.values()])

@@ -1,0 +1,117 @@
+"""A simulated account at the loopback gateway, and the two ways our orders and its news travel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers import connections, ibkr
+from brokers.domain.sessions import AuthStatus
+from brokers.keeper import Keeper
+from brokers.lanes import Lanes
+from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
+from brokers.simulator.testing import RunningGateway
+from brokers.tests import rows
+
+DEADLINE = 20.0
+
+
+@dataclass
+class Lab:
+    """One signed-in user with an account and AAPL's contract."""
+
+    gateway: RunningGateway
+    connection: Connection
+    account: BrokerageAccount
+
+    @property
+    def user(self) -> str:
+        return self.connection.username
+
+    def order(self, **values: Any) -> Order:
+        """A created order for one AAPL that may leave at once."""
+        return rows.order(self.account, **{"quantity": Decimal(1), **values})
+
+    def posts(self) -> list[dict[str, Any]]:
+        """Every order request that reached the gateway."""
+        entries = self.gateway.journal(self.user, method="POST")
+        return [entry for entry in entries if entry["path"].endswith("/orders")]
+
+    def at_broker(self) -> list[dict[str, Any]]:
+        """The orders the gateway knows, whatever we think."""
+        for _ in range(2):
+            answer = self.gateway.call(self.user, "GET", "/iserver/account/orders")[1]
+        found: list[dict[str, Any]] = answer["orders"]
+        return found
+
+
+def make(team: Team, gateway: RunningGateway) -> Lab:
+    """A connection whose user is signed in at the gateway, with its account and the contract of AAPL."""
+    made = rows.connection(team)
+    facts = asyncio.run(_sign_in(made))
+    now = timezone.now()
+    account = connections.found_accounts(connection=made, facts=facts, now=now)[0]
+    from brokers import sessions
+
+    sessions.kept(made, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)
+    ContractLookup.objects.create(
+        connection=made, ticker="AAPL", asset_class="stock", status="found", conid=265598, answered_at=now
+    )
+    return Lab(gateway, made, account)
+
+
+async def _sign_in(connection: Connection) -> Any:
+    async with ibkr.new_http() as http:
+        broker = ibkr.connect(connections.login_of(connection), http)
+        try:
+            assert (await broker.open_session()).ready
+            return await broker.accounts()
+        finally:
+            await broker.close()
+
+
+def work(**options: Any) -> bool:
+    """Work all waiting orders until idle, as the Celery task does."""
+
+    async def main() -> bool:
+        async with ibkr.new_http() as http:
+            return await Lanes(lambda login: ibkr.connect(login, http), linger=0.3, **options).run()
+
+    return asyncio.run(main())
+
+
+async def until(seen: Callable[[], bool], what: str) -> None:
+    """Wait for something to become true in the database; fail with its name when it does not."""
+    give_up = asyncio.get_running_loop().time() + DEADLINE
+    while not await asyncio.to_thread(_looked, seen):
+        assert asyncio.get_running_loop().time() < give_up, f"still waiting until {what}"
+        await asyncio.sleep(0.02)
+
+
+def _looked(seen: Callable[[], bool]) -> bool:
+    from django.db import connection
+
+    try:
+        return seen()
+    finally:
+        connection.close()
+
+
+@contextlib.asynccontextmanager
+async def watching() -> AsyncIterator[Keeper]:
+    """The stream process's work, inside the test."""
+    async with ibkr.new_http() as http:
+        keeper = Keeper(lambda login: ibkr.connect(login, http), lambda login: ibkr.listen(login, http))
+        task = asyncio.create_task(keeper.run())
+        try:
+            yield keeper
+        finally:
+            keeper.stopping.set()
+            await task

@@ -1,0 +1,277 @@
+"""Our orders out, through a real gateway on loopback."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers import connections, execution, ibkr
+from brokers.domain.orders import OrderStatus
+from brokers.locks import Space, try_only_one
+from brokers.models import ContractLookup, Order
+from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.tests import lab
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
+    return lab.make(team, gateway)
+
+
+def orders(bench: lab.Lab) -> dict[str, str]:
+    """Matches the order requests of this user."""
+    return {"user": bench.user, "method": "POST", "path": "/iserver/account/*/orders"}
+
+
+def after(order: Order) -> Order:
+    order.refresh_from_db()
+    return order
+
+
+def test_it_sends_a_created_order_once_and_writes_down_the_answer(bench: lab.Lab) -> None:
+    order = bench.order()
+    assert lab.work()
+    assert after(order).status == OrderStatus.ACCEPTED
+    assert order.broker_order_id == str(bench.at_broker()[0]["orderId"])
+    assert [event.new for event in order.events.order_by("id")] == ["created", "submitted", "accepted"]
+    attempt = order.attempts.get()
+    assert (attempt.kind, attempt.outcome) == ("post", "accepted")
+    assert attempt.sent_at <= order.acknowledged_at
+    assert order.ticket.worked_at is not None
+    assert len(bench.posts()) == 1
+
+
+def test_it_finds_nothing_to_do_the_second_time(bench: lab.Lab) -> None:
+    bench.order()
+    lab.work()
+    lab.work()
+    assert len(bench.posts()) == 1
+
+
+def test_it_leaves_a_shard_that_another_worker_has(bench: lab.Lab) -> None:
+    order = bench.order()
+    with try_only_one(Space.WORK, 0) as held:
+        assert held is not None
+        assert lab.work() is False
+    assert after(order).status == OrderStatus.CREATED
+    assert bench.posts() == []
+
+
+def test_it_sends_exits_before_entries(bench: lab.Lab) -> None:
+    entry = bench.order(role="entry")
+    leaving = bench.order(role="exit", side="sell")
+    lab.work()
+    assert after(leaving).submitted_at < after(entry).submitted_at
+
+
+def test_it_shows_the_brokers_words_when_an_order_is_refused(bench: lab.Lab) -> None:
+    text = "We cannot accept an order at the limit price you selected."
+    bench.gateway.fault(action={"reject": text}, match=orders(bench))
+    order = bench.order()
+    lab.work()
+    assert after(order).status == OrderStatus.REJECTED
+    assert text in order.reason
+    assert order.ticket.worked_at is not None
+
+
+def test_it_asks_the_broker_which_contract_a_ticker_means(bench: lab.Lab) -> None:
+    lookup = ContractLookup.objects.create(connection=bench.connection, ticker="MSFT", asset_class="stock")
+    lab.work()
+    lookup.refresh_from_db()
+    assert (lookup.status, lookup.currency) == ("found", "USD")
+    assert lookup.conid
+    assert lookup.bid is not None
+    assert lookup.ask >= lookup.bid
+
+
+def test_it_keeps_the_brokers_sentence_for_an_unknown_ticker(bench: lab.Lab) -> None:
+    lookup = ContractLookup.objects.create(connection=bench.connection, ticker="XYZQ", asset_class="stock")
+    lab.work()
+    lookup.refresh_from_db()
+    assert lookup.status == "unknown"
+    assert "XYZQ" in lookup.reason
+
+
+def test_it_never_sends_an_order_past_its_time(bench: lab.Lab) -> None:
+    order = bench.order(expires_at=timezone.now() - timedelta(seconds=1))
+    lab.work()
+    assert after(order).status == OrderStatus.EXPIRED
+    assert order.reason.startswith("Not sent")
+    assert bench.posts() == []
+
+
+def test_an_order_waits_for_a_gateway_that_is_down_and_then_expires_with_the_reason(
+    team: Team, settings: object
+) -> None:
+    with running_gateway() as gateway:
+        settings.GATEWAY_URL = gateway.url  # type: ignore[attr-defined]
+        bench = lab.make(team, gateway)
+        gateway.kill()
+        order = bench.order(expires_at=timezone.now() + timedelta(seconds=2))
+        lab.work()
+        assert after(order).status == OrderStatus.EXPIRED
+        assert "could not leave within" in order.reason
+        bench.connection.refresh_from_db()
+        assert bench.connection.session_status == "unreachable"
+        gateway.restart()
+        lab.work()
+        assert bench.posts() == []
+
+
+def test_an_order_waits_for_a_gateway_that_comes_back(team: Team, settings: object) -> None:
+    with running_gateway() as gateway:
+        settings.GATEWAY_URL = gateway.url  # type: ignore[attr-defined]
+        bench = lab.make(team, gateway)
+        gateway.kill()
+        order = bench.order()
+        assert execution.take_next(bench.connection.pk, timezone.now()) is not None
+        # As if the connection had been refused: provably not sent, so the order waits again.
+        assert Order.objects.move(after(order), OrderStatus.CREATED, cause="not sent")
+        gateway.restart()
+        lab.work()
+        assert after(order).status == OrderStatus.ACCEPTED
+        assert [row["order_ref"] for row in bench.at_broker()] == [order.reference]
+
+
+def test_an_order_whose_answer_is_lost_is_found_by_its_reference_and_never_sent_again(bench: lab.Lab) -> None:
+    bench.gateway.fault(action={"drop_connection": True}, match=orders(bench), phase="after")
+    order = bench.order()
+    lab.work()
+    assert after(order).status in {OrderStatus.ACCEPTED, OrderStatus.FILLED}
+    assert [event.new for event in order.events.order_by("id")][:3] == ["created", "submitted", "unknown"]
+    assert len(bench.posts()) == 1
+    assert [row["order_ref"] for row in bench.at_broker()] == [order.reference]
+
+
+def test_an_order_that_was_lost_on_the_way_is_sent_again_only_after_proven_absence(bench: lab.Lab) -> None:
+    bench.gateway.fault(action={"drop_connection": True}, match=orders(bench), phase="before")
+    order = bench.order()
+    lab.work()
+    assert after(order).status in {OrderStatus.ACCEPTED, OrderStatus.FILLED}
+    moves = [event.new for event in order.events.order_by("id")]
+    assert moves[:6] == ["created", "submitted", "unknown", "submitted", "created", "submitted"]
+    assert [row["order_ref"] for row in bench.at_broker()] == [order.reference]
+
+
+def test_a_worker_that_died_after_the_broker_had_the_order_doubles_nothing(bench: lab.Lab) -> None:
+    order = bench.order()
+    _die_between_sent_and_heard(bench, sent=True)
+    assert after(order).status == OrderStatus.SUBMITTED
+    lab.work()
+    assert after(order).status in {OrderStatus.ACCEPTED, OrderStatus.FILLED}
+    assert len(bench.posts()) == 1
+    assert len(bench.at_broker()) == 1
+
+
+def test_a_worker_that_died_before_the_broker_had_the_order_loses_nothing(bench: lab.Lab) -> None:
+    order = bench.order()
+    _die_between_sent_and_heard(bench, sent=False)
+    lab.work()
+    assert after(order).status in {OrderStatus.ACCEPTED, OrderStatus.FILLED}
+    assert len(bench.posts()) == 1
+    assert len(bench.at_broker()) == 1
+
+
+def _die_between_sent_and_heard(bench: lab.Lab, *, sent: bool) -> None:
+    """Everything a worker does up to the moment it is killed."""
+    import asyncio
+
+    job = execution.take_next(bench.connection.pk, timezone.now())
+    assert job is not None
+
+    async def send() -> None:
+        async with ibkr.new_http() as http:
+            broker = ibkr.connect(connections.login_of(bench.connection), http)
+            await broker.submit(job.account_id, job.legs)
+            await broker.close()
+
+    if sent:
+        asyncio.run(send())
+
+
+def test_a_known_question_is_confirmed_and_kept(bench: lab.Lab) -> None:
+    bench.gateway.fault(action={"question": ["o10151"]}, match=orders(bench))
+    order = bench.order()
+    lab.work()
+    assert after(order).status in {OrderStatus.ACCEPTED, OrderStatus.FILLED}
+    post, reply = order.attempts.order_by("id")
+    assert (post.outcome, reply.kind, reply.outcome) == ("question", "reply", "accepted")
+    assert reply.request["confirmed"] is True
+
+
+def test_a_fat_finger_question_is_declined_and_nothing_is_placed(bench: lab.Lab) -> None:
+    bench.gateway.fault(action={"question": ["o383"]}, match=orders(bench))
+    order = bench.order()
+    lab.work()
+    assert after(order).status == OrderStatus.REJECTED
+    assert "does not confirm" in order.reason
+    assert order.attempts.order_by("id").last().request["confirmed"] is False
+    assert bench.at_broker() == []
+
+
+def test_a_lost_session_is_opened_again_and_the_order_leaves_once(bench: lab.Lab) -> None:
+    bench.gateway.lose(bench.user)
+    order = bench.order()
+    lab.work()
+    assert after(order).status in {OrderStatus.ACCEPTED, OrderStatus.FILLED}
+    assert len(bench.at_broker()) == 1
+
+
+def test_one_connections_hanging_broker_delays_nobody_else(bench: lab.Lab, team: Team) -> None:
+    other = lab.make(team, bench.gateway)
+    bench.gateway.fault(action={"delay_ms": 3000}, match=orders(bench))
+    slow, quick = bench.order(), other.order()
+    lab.work()
+    assert after(quick).acknowledged_at - quick.submitted_at < after(slow).acknowledged_at - slow.submitted_at
+    assert quick.acknowledged_at < slow.acknowledged_at
+
+
+def test_a_cancel_is_asked_for_and_the_order_stays_until_the_broker_says_so(bench: lab.Lab, alice: object) -> None:
+    order = bench.order(type="limit", limit_price=Decimal("1.00"))
+    lab.work()
+    assert execution.request_cancel(order=after(order), actor=None, now=timezone.now())
+    assert after(order).status == OrderStatus.PENDING_CANCEL
+    lab.work()
+    assert [(a.kind, a.outcome, a.answer) for a in order.attempts.all()][1:] == [("cancel", "accepted", "IBKR has the request.")]
+    assert after(order).status == OrderStatus.PENDING_CANCEL
+    assert [row["status"] for row in bench.at_broker()] == ["Cancelled"]
+
+
+def test_an_order_that_never_left_is_canceled_at_once(bench: lab.Lab) -> None:
+    order = bench.order()
+    assert execution.request_cancel(order=order, actor=None, now=timezone.now())
+    lab.work()
+    assert after(order).status == OrderStatus.CANCELED
+    assert bench.posts() == []
+
+
+def test_a_disabled_connection_sends_nothing(bench: lab.Lab) -> None:
+    order = bench.order()
+    connections.disable(connection=bench.connection, actor=None, now=timezone.now())
+    lab.work()
+    assert after(order).status == OrderStatus.CREATED
+    assert bench.posts() == []
+
+
+def test_twenty_orders_leave_in_the_order_they_were_made(bench: lab.Lab) -> None:
+    made = [bench.order() for _ in range(20)]
+    lab.work()
+    sent = [json.loads(entry["body"])["orders"][0]["cOID"] for entry in bench.posts()]
+    assert sent == [order.reference for order in made]
+
+
+def test_two_tickets_of_two_teams_never_share_a_session(bench: lab.Lab, charlie: object) -> None:
+    from accounts import teams
+
+    other = lab.make(teams.found_team(owner=charlie, name="Charlie's team", now=timezone.now()), bench.gateway)  # type: ignore[arg-type]
+    mine, theirs = bench.order(), other.order()
+    lab.work()
+    assert [row["order_ref"] for row in bench.at_broker()] == [mine.reference]
+    assert [row["order_ref"] for row in other.at_broker()] == [theirs.reference]
