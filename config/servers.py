@@ -13,7 +13,7 @@ from pathlib import Path
 
 from config import children
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0  # recovery on a busy small machine
 LOG_LIMIT = 5_000_000
 
 

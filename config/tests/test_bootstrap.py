@@ -8,9 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
+import pip
 import pytest
 
 from config.embedded import BASE_DIR
@@ -73,6 +75,11 @@ def test_a_python_without_venv_is_refused_in_a_sentence(clone: Path) -> None:
 
 
 def test_a_package_index_out_of_reach_is_told_in_a_sentence(clone: Path) -> None:
+    # An environment that lacks everything but pip, made in a moment: ensurepip would take most of the test's time.
+    venv.create(clone / ".venv", with_pip=False, symlinks=True)
+    (clone / ".venv" / "bin" / "pip").write_text(f"#!{clone}/.venv/bin/python\n")
+    packages = next((clone / ".venv" / "lib").glob("python*")) / "site-packages"
+    (packages / "pip").symlink_to(Path(pip.__file__).parent)
     nowhere = "http://127.0.0.1:9/simple"
     said = refusal(
         str(clone / "bin" / "bootstrap"),

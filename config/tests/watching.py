@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def eventually(done: Callable[[], object], seconds: float = 15) -> bool:
+def eventually(done: Callable[[], object], seconds: float = 60) -> bool:
     """Poll until it is so, or give up."""
     deadline = time.monotonic() + seconds
     while not done():
