@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from accounts import teams
 from accounts.models import Membership, Role, Team, User
 from brokers.simulator.testing import RunningGateway, running_gateway
+
+# Passwords of tests guard nothing: the same hash at the least cost, which any process can still verify.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, markets open
 

@@ -42,15 +42,15 @@ def position(of: BrokerageAccount, **values: Any) -> Position:
     """Ten AAPL at 180."""
     given = {
         "conid": 265598, "ticker": "AAPL", "asset_class": "stock", "quantity": Decimal(10),
-        "average_cost": Decimal(180), "as_of": timezone.now(), **values,
+        "average_cost": Decimal(180), "as_of": timezone.now(), "team": of.team, "account": of, **values,
     }  # fmt: skip
-    return Position.objects.create(team=of.team, account=of, **given)
+    return Position.objects.create(**given)
 
 
 def ticket(of: BrokerageAccount, **values: Any) -> Ticket:
     """An empty ticket that waits."""
-    given = {"key": uuid.uuid4(), **values}
-    return Ticket.objects.create(team=of.team, account=of, connection=of.connection, **given)
+    given = {"key": uuid.uuid4(), "team": of.team, "account": of, "connection": of.connection, **values}
+    return Ticket.objects.create(**given)
 
 
 def order(of: BrokerageAccount | Ticket, **values: Any) -> Order:
@@ -71,9 +71,9 @@ def execution(of: Order, **values: Any) -> Execution:
     given = {
         "broker_execution_id": f"0000.{next(_numbers):04x}", "conid": of.conid, "ticker": of.ticker, "side": of.side,
         "quantity": of.quantity, "price": Decimal("187.25"), "fee": Decimal("1.00"), "executed_at": timezone.now(),
-        **values,
+        "team": of.team, "account": of.account, "order": of, **values,
     }  # fmt: skip
-    return Execution.objects.create(team=of.team, account=of.account, order=of, **given)
+    return Execution.objects.create(**given)
 
 
 def filled(of: Order, *, at: datetime, price: Decimal = Decimal("187.25")) -> Order:

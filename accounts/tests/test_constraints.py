@@ -1,0 +1,69 @@
+"""What Postgres refuses about people and teams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+
+from accounts import audit
+from accounts.models import AuditEntry, Invitation, Membership, Team, User
+from accounts.tests.refusals import named_constraints, refused_by
+
+
+class Scene(NamedTuple):
+    team: Team
+    alice: User
+    charlie: User
+    now: datetime
+
+
+@pytest.fixture
+def scene(team: Team, alice: User, charlie: User, now: datetime) -> Scene:
+    return Scene(team, alice, charlie, now)
+
+
+def invitation(at: Scene, role: str) -> None:
+    later = at.now + timedelta(days=1)
+    Invitation.objects.create(team=at.team, token_hash="0" * 64, role=role, invited_by=at.alice, expires_at=later)
+
+
+def fork_of_the_audit_chain(at: Scene) -> None:
+    audit.record(team=at.team, actor=at.alice, action="one", subject="", now=at.now)
+    last = AuditEntry.objects.filter(team=at.team).latest("id")
+    AuditEntry.objects.create(
+        team=at.team, action="another", subject="", at=at.now, previous_hash=last.previous_hash, hash="1" * 64
+    )
+
+
+BAD: dict[str, Callable[[Scene], object]] = {
+    "one_user_per_email_in_any_letter_case": lambda at: User.objects.create(email="Alice@Example.com"),
+    "one_membership_per_team_and_user": lambda at: Membership.objects.create(
+        team=at.team, user=at.alice, role="viewer"
+    ),
+    "membership_role_is_known": lambda at: Membership.objects.create(team=at.team, user=at.charlie, role="king"),
+    "invitation_role_is_known": lambda at: invitation(at, "king"),
+    "audit_chain_never_forks": fork_of_the_audit_chain,
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_postgres_refuses(scene: Scene, name: str) -> None:
+    with refused_by(name):
+        BAD[name](scene)
+
+
+def test_every_named_constraint_is_asked_about() -> None:
+    assert set(BAD) == named_constraints("accounts")
+
+
+def test_the_first_entry_of_a_chain_cannot_be_forked_either(scene: Scene) -> None:
+    with refused_by("audit_chain_never_forks"):
+        AuditEntry.objects.create(team=scene.team, action="first", subject="", at=scene.now, hash="1" * 64)
+
+
+def test_the_known_roles_are_accepted(scene: Scene) -> None:
+    for role in ("owner", "trader", "approver", "viewer"):
+        Membership.objects.update_or_create(team=scene.team, user=scene.charlie, defaults={"role": role})

@@ -1,0 +1,220 @@
+"""What Postgres refuses about accounts, orders and fills: bad values, illegal moves, and tenants that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import pytest
+from django.utils import timezone
+
+from accounts import teams
+from accounts.models import Team, User
+from accounts.tests.refusals import named_constraints, refused_by
+from brokers.domain.orders import TRANSITIONS, OrderStatus, can_move
+from brokers.models import (
+    BrokerageAccount,
+    Connection,
+    ContractLookup,
+    EquityPoint,
+    Order,
+    OrderEvent,
+    SubmissionAttempt,
+    Ticket,
+)
+from brokers.tests import rows
+
+
+class Scene(NamedTuple):
+    """Alice's account and order, and Charlie's."""
+
+    account: BrokerageAccount
+    order: Order
+    theirs: BrokerageAccount
+    their_order: Order
+    now: datetime
+
+    @property
+    def connection(self) -> Connection:
+        return self.account.connection
+
+    @property
+    def ticket(self) -> Ticket:
+        return self.order.ticket
+
+
+@pytest.fixture
+def at(team: Team, charlie: User, now: datetime) -> Scene:
+    account = rows.account(team)
+    theirs = rows.account(teams.found_team(owner=charlie, name="Charlie's", now=now))
+    return Scene(account, rows.order(account), theirs, rows.order(theirs), now)
+
+
+def another_connection(at: Scene, **values: object) -> Connection:
+    given = {"team": at.account.team, "name": "Another", "username": "other", "environment": "simulated", **values}
+    return Connection.objects.create(**given)
+
+
+def another_account(at: Scene, **values: object) -> BrokerageAccount:
+    given = {"team": at.account.team, "connection": at.connection, "account_id": "SIM0", **values}
+    return BrokerageAccount.objects.create(**given)
+
+
+def lookup(at: Scene, **values: object) -> ContractLookup:
+    given = {"connection": at.connection, "ticker": "AAPL", "asset_class": "stock", **values}
+    return ContractLookup.objects.create(**given)
+
+
+def attempt(at: Scene, **values: object) -> SubmissionAttempt:
+    return SubmissionAttempt.objects.create(order=at.order, kind="post", request_hash="0", sent_at=at.now, **values)
+
+
+def another_order(at: Scene, **values: object) -> Order:
+    return rows.order(at.ticket, **values)
+
+
+def changed(order: Order, **values: object) -> None:
+    Order.objects.filter(pk=order.pk).update(**values)
+
+
+def twice(make: Callable[[], object]) -> None:
+    make()
+    make()
+
+
+BAD: dict[str, Callable[[Scene], object]] = {
+    "one_enabled_connection_per_username": lambda at: another_connection(at, username=at.connection.username),
+    "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
+    "connection_session_status_is_known": lambda at: another_connection(at, session_status="well"),
+    "one_account_per_connection_and_number": lambda at: another_account(at, account_id=at.account.account_id),
+    "account_and_its_connection_share_a_team": lambda at: another_account(at, connection=at.theirs.connection),
+    "one_equity_point_per_account_and_moment": lambda at: twice(
+        lambda: EquityPoint.objects.create(account=at.account, at=at.now, equity=1)
+    ),
+    "one_contract_per_connection_and_instrument": lambda at: twice(lambda: lookup(at)),
+    "found_contract_has_a_conid": lambda at: lookup(at, status="found"),
+    "one_position_per_account_and_contract": lambda at: twice(lambda: rows.position(at.account)),
+    "position_is_never_zero": lambda at: rows.position(at.account, quantity=Decimal(0)),
+    "position_and_its_account_share_a_team": lambda at: rows.position(at.account, team=at.theirs.team),
+    "ticket_and_its_account_share_a_team": lambda at: Ticket.objects.filter(pk=at.ticket.pk).update(account=at.theirs),
+    "ticket_and_its_connection_share_a_team": lambda at: rows.ticket(at.account, connection=at.theirs.connection),
+    "order_and_its_ticket_share_a_team": lambda at: changed(at.order, ticket=at.their_order.ticket),
+    "order_and_its_account_share_a_team": lambda at: changed(at.order, account=at.theirs),
+    "order_quantity_positive": lambda at: another_order(at, quantity=Decimal(0)),
+    "order_never_overfilled": lambda at: changed(at.order, filled_quantity=at.order.quantity + 1),
+    "order_limit_price_when_limit": lambda at: another_order(at, type="limit"),
+    "order_stop_price_when_stop": lambda at: another_order(at, type="stop"),
+    "order_allocation_has_group_and_method_or_neither": lambda at: another_order(at, fa_group="family"),
+    "order_that_waits_for_a_parent_has_one": lambda at: another_order(at, release="after_parent_fills"),
+    "filled_order_is_filled_whole": lambda at: changed(at.order, status="filled", filled_quantity=Decimal(9)),
+    "order_status_is_known": lambda at: changed(at.order, status="lost"),
+    "order_side_is_known": lambda at: another_order(at, side="short"),
+    "order_type_is_known": lambda at: another_order(at, type="guess"),
+    "order_event_is_a_legal_move": lambda at: OrderEvent.objects.create(order=at.order, old="filled", new="canceled"),
+    "attempt_has_an_outcome_once_answered": lambda at: attempt(at, outcome="accepted"),
+    "a_fill_counts_once": lambda at: twice(lambda: rows.execution(at.order, broker_execution_id="0000.1")),
+    "execution_quantity_positive": lambda at: rows.execution(at.order, quantity=Decimal(-1)),
+    "execution_side_is_known": lambda at: rows.execution(at.order, side="both"),
+    "execution_and_its_account_share_a_team": lambda at: rows.execution(at.order, account=at.theirs),
+    "execution_and_its_order_share_a_team": lambda at: rows.execution(at.order, order=at.their_order),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_postgres_refuses(at: Scene, name: str) -> None:
+    with refused_by(name):
+        BAD[name](at)
+
+
+def test_every_named_constraint_is_asked_about() -> None:
+    assert set(BAD) == named_constraints("brokers")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("order_limit_price_when_limit", {"type": "stop_limit", "stop_price": Decimal(1)}),
+        ("order_stop_price_when_stop", {"type": "stop_limit", "limit_price": Decimal(1)}),
+        ("order_allocation_has_group_and_method_or_neither", {"fa_method": "NetLiq"}),
+        ("order_that_waits_for_a_parent_has_one", {"release": "with_parent"}),
+        ("order_never_overfilled", {"filled_quantity": Decimal(-1)}),
+        ("brokers_order_reference_key", {"reference": "hy-same"}),
+    ],
+)
+def test_postgres_refuses_the_other_half_too(at: Scene, name: str, values: dict[str, object]) -> None:
+    rows.order(at.account, reference="hy-same")
+    with refused_by(name):
+        another_order(at, **values)
+
+
+def test_a_reference_is_unique_even_across_teams(at: Scene) -> None:
+    with refused_by("brokers_order_reference_key"):
+        rows.order(at.theirs, reference=at.order.reference)
+
+
+def test_a_ticket_key_is_used_once(at: Scene) -> None:
+    with refused_by("brokers_ticket_key_key"):
+        rows.ticket(at.account, key=at.ticket.key)
+
+
+def test_one_username_may_be_connected_again_once_the_other_is_off(at: Scene) -> None:
+    Connection.objects.filter(pk=at.connection.pk).update(enabled=False)
+    another_connection(at, username=at.connection.username)
+
+
+def test_one_username_may_be_both_live_and_paper(at: Scene) -> None:
+    another_connection(at, username="ALICE1", environment="paper")
+    another_connection(at, username="ALICE1", environment="live")
+
+
+def test_the_same_fill_number_may_exist_in_another_account(at: Scene) -> None:
+    rows.execution(at.order, broker_execution_id="0000.1")
+    rows.execution(at.their_order, broker_execution_id="0000.1")
+
+
+MOVES = [(old, new) for old in OrderStatus for new in OrderStatus]
+
+
+def test_postgres_knows_exactly_the_moves_of_the_table(at: Scene) -> None:
+    for old, new in MOVES:
+        if can_move(old, new):
+            OrderEvent.objects.create(order=at.order, old=old, new=new)
+        else:
+            with refused_by("order_event_is_a_legal_move"):
+                OrderEvent.objects.create(order=at.order, old=old, new=new)
+    assert sum(len(targets) for targets in TRANSITIONS.values()) == sum(can_move(old, new) for old, new in MOVES)
+
+
+@pytest.mark.parametrize("new", [status for status in OrderStatus if status is not OrderStatus.CREATED])
+def test_an_order_begins_as_created(at: Scene, new: OrderStatus) -> None:
+    with refused_by("order_event_is_a_legal_move"):
+        OrderEvent.objects.create(order=at.order, old="", new=new)
+
+
+def test_an_illegal_move_changes_neither_the_order_nor_its_history(at: Scene) -> None:
+    with refused_by("order_event_is_a_legal_move"):
+        Order.objects.move(at.order, OrderStatus.FILLED, filled_quantity=at.order.quantity)
+    found = Order.objects.get(pk=at.order.pk)
+    assert (found.status, found.filled_quantity) == ("created", 0)
+    assert [event.new for event in found.events.all()] == ["created"]
+
+
+def test_a_legal_move_writes_its_event(at: Scene) -> None:
+    now = timezone.now()
+    assert Order.objects.move(at.order, OrderStatus.SUBMITTED, now=now, cause="sent", submitted_at=now)
+    event = at.order.events.latest("id")
+    assert (event.old, event.new, event.cause, event.at) == ("created", "submitted", "sent", now)
+    found = Order.objects.get(pk=at.order.pk)
+    assert (found.status, found.submitted_at, found.changed_at) == ("submitted", now, now)
+    assert at.order.status == "submitted"
+
+
+def test_who_comes_second_moves_nothing(at: Scene) -> None:
+    stale = Order.objects.get(pk=at.order.pk)
+    assert Order.objects.move(at.order, OrderStatus.SUBMITTED)
+    assert not Order.objects.move(stale, OrderStatus.EXPIRED)
+    assert Order.objects.get(pk=at.order.pk).status == "submitted"
+    assert at.order.events.count() == 2
+    assert stale.status == "created"

@@ -1,0 +1,162 @@
+"""What Postgres refuses about signals, subscriptions and decisions: doubles, halves, and tenants that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+import pytest
+from django.db import models
+
+from accounts import teams
+from accounts.models import Team, User
+from accounts.tests.refusals import named_constraints, refused_by
+from brokers.models import BrokerageAccount
+from brokers.tests import rows as brokers
+from strategies.models import (
+    Decision,
+    Refusal,
+    SeenKey,
+    Signal,
+    Strategy,
+    Subscription,
+    TermsVersion,
+    WebhookEndpoint,
+)
+from strategies.tests import rows
+
+
+class Side(NamedTuple):
+    """What one team has."""
+
+    team: Team
+    account: BrokerageAccount
+    strategy: Strategy
+    endpoint: WebhookEndpoint
+    subscription: Subscription
+    signal: Signal
+
+
+class Scene(NamedTuple):
+    ours: Side
+    theirs: Side
+    now: datetime
+
+
+def side(team: Team, now: datetime) -> Side:
+    account, strategy = brokers.account(team), rows.strategy(team, now)
+    subscription = rows.subscription(strategy, account, now)
+    return Side(team, account, strategy, strategy.endpoints.get(), subscription, rows.signal(strategy, now))
+
+
+@pytest.fixture
+def at(team: Team, charlie: User, now: datetime) -> Scene:
+    return Scene(side(team, now), side(teams.found_team(owner=charlie, name="Charlie's", now=now), now), now)
+
+
+def changed(row: models.Model, **values: object) -> None:
+    type(row)._default_manager.filter(pk=row.pk).update(**values)
+
+
+def subscription(at: Scene, **values: object) -> Subscription:
+    given = {"team": at.ours.team, "strategy": rows.strategy(at.ours.team, at.now, "B"), "account": at.ours.account}
+    return Subscription.objects.create(**{**given, **values})
+
+
+def decision(at: Scene, **values: object) -> Decision:
+    given = {
+        "team": at.ours.team, "signal": at.ours.signal, "subscription": at.ours.subscription,
+        "terms": at.ours.subscription.terms, **values,
+    }  # fmt: skip
+    return Decision.objects.create(**given)
+
+
+def accepted(at: Scene, of: BrokerageAccount) -> Decision:
+    return decision(at, status="accepted", decided_at=at.now, ticket=brokers.ticket(of))
+
+
+def terms(at: Scene) -> TermsVersion:
+    return TermsVersion.objects.create(subscription=at.ours.subscription, number=1, values={})
+
+
+def seen(at: Scene) -> SeenKey:
+    codes = {"signal_code": at.ours.signal.code, "log_code": at.ours.signal.log_code}
+    return SeenKey.objects.create(endpoint=at.ours.endpoint, key="same", expires_at=at.now, **codes)
+
+
+def refusal(at: Scene, endpoint: WebhookEndpoint) -> Refusal:
+    values = {"status": 400, "message_code": "invalid-json", "sentence": "", "received_at": at.now}
+    return Refusal.objects.create(team=at.ours.team, endpoint=endpoint, **values)
+
+
+def twice(make: Callable[[], object]) -> None:
+    make()
+    make()
+
+
+BAD: dict[str, Callable[[Scene], object]] = {
+    "one_strategy_per_team_and_name": lambda at: Strategy.objects.create(team=at.ours.team, name="Trend"),
+    "strategy_asset_class_is_known": lambda at: Strategy.objects.create(team=at.ours.team, name="B", asset_class="art"),
+    "endpoint_and_its_strategy_share_a_team": lambda at: WebhookEndpoint.objects.create(
+        team=at.ours.team, strategy=at.theirs.strategy
+    ),
+    "one_subscription_per_strategy_and_account": lambda at: subscription(at, strategy=at.ours.strategy),
+    "enabled_subscription_has_terms": lambda at: subscription(at, enabled=True),
+    "subscription_and_its_strategy_share_a_team": lambda at: subscription(at, strategy=at.theirs.strategy),
+    "subscription_and_its_account_share_a_team": lambda at: subscription(at, account=at.theirs.account),
+    "one_terms_version_per_number": terms,
+    "signal_and_its_endpoint_share_a_team": lambda at: changed(at.ours.signal, endpoint=at.theirs.endpoint),
+    "signal_and_its_strategy_share_a_team": lambda at: changed(at.ours.signal, strategy=at.theirs.strategy),
+    "one_signal_per_endpoint_and_key": lambda at: twice(lambda: seen(at)),
+    "refusal_and_its_endpoint_share_a_team": lambda at: refusal(at, at.theirs.endpoint),
+    "one_decision_per_signal_and_subscription": lambda at: twice(lambda: decision(at)),
+    "accepted_decision_has_a_ticket_and_no_other_has": lambda at: decision(at, status="accepted", decided_at=at.now),
+    "decided_decision_has_its_moment": lambda at: decision(at, status="rejected"),
+    "decision_and_its_signal_share_a_team": lambda at: decision(at, signal=at.theirs.signal),
+    "decision_and_its_subscription_share_a_team": lambda at: decision(at, subscription=at.theirs.subscription),
+    "decision_and_its_ticket_share_a_team": lambda at: accepted(at, at.theirs.account),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_postgres_refuses(at: Scene, name: str) -> None:
+    with refused_by(name):
+        BAD[name](at)
+
+
+def test_every_named_constraint_is_asked_about() -> None:
+    assert set(BAD) == named_constraints("strategies")
+
+
+def test_a_rejected_decision_has_no_ticket(at: Scene) -> None:
+    with refused_by("accepted_decision_has_a_ticket_and_no_other_has"):
+        decision(at, status="rejected", decided_at=at.now, ticket=brokers.ticket(at.ours.account))
+
+
+def test_a_pending_decision_has_no_moment(at: Scene) -> None:
+    with refused_by("decided_decision_has_its_moment"):
+        decision(at, decided_at=at.now)
+
+
+def test_two_decisions_never_share_a_ticket(at: Scene) -> None:
+    first = accepted(at, at.ours.account)
+    signal = rows.signal(at.ours.strategy, at.now)
+    with refused_by("strategies_decision_ticket_id_key"):
+        decision(at, signal=signal, status="accepted", decided_at=at.now, ticket=first.ticket)
+
+
+def test_a_strategy_with_signals_is_not_deleted(at: Scene) -> None:
+    with pytest.raises(models.ProtectedError):
+        at.ours.strategy.delete()
+
+
+def test_teams_may_use_the_same_names(at: Scene) -> None:
+    assert at.ours.strategy.name == at.theirs.strategy.name == "Trend"
+
+
+def test_the_same_signal_is_decided_once_for_each_subscription(at: Scene) -> None:
+    another = rows.subscription(at.ours.strategy, brokers.account(at.ours.team), at.now)
+    decision(at)
+    decision(at, subscription=another, terms=another.terms)
+    assert at.ours.signal.decisions.count() == 2
