@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
+
 from strategies.authoring import webhook_url
 from strategies.door import Door
 from strategies.models import Strategy, WebhookEndpoint
@@ -70,6 +72,7 @@ async def knock(
     headers: Iterable[tuple[str, str]] = (),
     chunks: list[bytes] | None = None,
     client: tuple[str, int] | None = ("203.0.113.7", 4000),
+    seen_path: list[str] | None = None,
 ) -> Response:
     """One request. `body` is bytes, text, or a value sent as JSON; `chunks` sends it in pieces."""
     pieces = list(chunks) if chunks is not None else [as_bytes(body)]
@@ -84,14 +87,21 @@ async def knock(
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http", "method": method, "path": path, "query_string": b"", "client": client,
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
     }  # fmt: skip
     await door(scope, receive, send)
+    if seen_path is not None:
+        seen_path.append(scope["path"])
     answer = b"".join(message.get("body", b"") for message in sent)
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return Response(sent[0]["status"], found, json.loads(answer))
+
+
+async def in_thread(work: Callable[[], Value]) -> Value:
+    """Django's ORM beside a running loop."""
+    return await sync_to_async(work, thread_sensitive=False)()
 
 
 def as_bytes(body: object) -> bytes:
