@@ -112,3 +112,18 @@ def issue_token(*, team: Team, user: User, name: str, now: datetime, secret: str
     )
     audit.record(team=team, actor=user, action="token.issued", subject=name, now=now)
     return value
+
+
+@transaction.atomic
+def revoke_token(*, token: ApiToken, actor: User, now: datetime) -> None:
+    """The token is refused from the next request on."""
+    if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now):
+        audit.record(team=token.team, actor=actor, action="token.revoked", subject=token.name, now=now)
+
+
+@transaction.atomic
+def withdraw(*, invitation: Invitation, actor: User, now: datetime) -> None:
+    """The invitation's link opens nothing any more."""
+    if Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=now).update(expires_at=now):
+        subject = invitation.note or invitation.role
+        audit.record(team=invitation.team, actor=actor, action="team.invitation_withdrawn", subject=subject, now=now)

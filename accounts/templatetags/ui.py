@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -155,14 +155,27 @@ def settled_after(order: Any, received_at: datetime | None) -> float | None:
     end = order.filled_at or order.acknowledged_at
     if end is None or not received_at:
         return None
-    return max((end - received_at).total_seconds() * 1000, 0.0)
+    took: float = (end - received_at).total_seconds() * 1000
+    return max(took, 0.0)
 
 
 @register.filter
 def decided_after(signal: Any) -> float | None:
     """Milliseconds from the signal's arrival to the last of its decisions."""
     moments = [decision.decided_at for decision in signal.decisions.all() if decision.decided_at]
-    return max((max(moments) - signal.received_at).total_seconds() * 1000, 0.0) if moments else None
+    if not moments:
+        return None
+    took: float = (max(moments) - signal.received_at).total_seconds() * 1000
+    return max(took, 0.0)
+
+
+@register.filter
+def answer_ms(attempt: Any) -> float | None:
+    """How long the broker took to answer one request."""
+    if attempt.answered_at is None:
+        return None
+    took: float = (attempt.answered_at - attempt.sent_at).total_seconds() * 1000
+    return took
 
 
 @register.filter
@@ -255,9 +268,9 @@ def moment(value: datetime | None, style: str = "time") -> SafeString | str:
     local = timezone.localtime(value)
     text = {"date": f"{local:%Y-%m-%d %H:%M:%S}", "day": f"{local:%Y-%m-%d}"}.get(style, f"{local:%H:%M:%S}")
     return format_html(
-        '<time datetime="{}" data-style="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>',
+        '<time datetime="{}" data-style="{}" title="{} UTC">{}</time>',
         value.isoformat(),
         style,
-        value,
+        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         text,
     )

@@ -28,9 +28,7 @@ def outcome(verdicts: Sequence[Verdict], *, dispatched: bool, note: str = "") ->
     if not verdicts:
         if not dispatched:
             return Outcome("received", "", "Received and stored; being decided.")
-        return Outcome(
-            "nobody", "", note or "No enabled subscription follows this strategy, so nothing was ordered."
-        )
+        return Outcome("nobody", "", note or "No enabled subscription follows this strategy, so nothing was ordered.")
     by_word = {word: [each for each in verdicts if each.status == word] for word in _LOUDEST}
     word = next(word for word in _LOUDEST if by_word[word])
     sentences = list(dict.fromkeys(each.sentence for word in _LOUDEST for each in by_word[word] if each.sentence))

@@ -30,20 +30,20 @@ def timeline(begin: datetime, steps: Sequence[tuple[str, bool, datetime | None]]
     A clock that runs behind (the broker's, an earlier step's) gives a phase of no time, never a negative one.
     """
     moments = [moment for _, _, moment in steps if moment is not None]
-    total = _ms(begin, max([begin, *moments]))
+    whole = _ms(begin, max([begin, *moments]))
     phases: list[Phase] = []
     at = begin
     for name, ours, end in steps:
         if end is None:
             phases.append(Phase(name, ours, None))
             continue
-        end = max(at, end)
-        took, offset = _ms(at, end), _ms(begin, at)
-        share = took / total * 100 if total else 0.0
-        start = offset / total * 100 if total else 0.0
+        until = max(at, end)
+        took, offset = _ms(at, until), _ms(begin, at)
+        share = took / whole * 100 if whole else 0.0
+        start = offset / whole * 100 if whole else 0.0
         width = max(share, NARROWEST)
         phases.append(Phase(name, ours, took, round(min(start, 100 - width), 2), round(width, 2)))
-        at = end
+        at = until
     return phases
 
 

@@ -1,0 +1,49 @@
+"""What people may fill in about themselves and their team. Forms read; activities write."""
+
+from __future__ import annotations
+
+import zoneinfo
+
+from django import forms
+
+from accounts.models import Role
+
+ROLES = [
+    (Role.VIEWER, "Viewer: sees everything, changes nothing"),
+    (Role.APPROVER, "Approver: also answers proposed decisions"),
+    (Role.TRADER, "Trader: also changes strategies, subscriptions and connections"),
+    (Role.OWNER, "Owner: also manages the team"),
+]
+
+
+class TeamForm(forms.Form):
+    name = forms.CharField(label="Name of the team", max_length=80)
+
+
+class InviteForm(forms.Form):
+    role = forms.ChoiceField(label="Role", choices=ROLES, initial=Role.VIEWER)
+    note = forms.CharField(
+        label="For whom", max_length=120, required=False, help_text="A note to yourselves, shown in the list."
+    )
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(label="What it is for", max_length=80, help_text="The program or machine that will use it.")
+
+
+def zones() -> list[tuple[str, str]]:
+    """Time zones by the names people know, UTC first."""
+    named = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    return [("UTC", "As my browser has it"), *((name, name.replace("_", " ")) for name in named)]
+
+
+class ProfileForm(forms.Form):
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        choices=zones,
+        help_text="Every time on every page is shown in it, with UTC when you point at it.",
+    )

@@ -1,0 +1,25 @@
+"""Addresses of pages about people and teams."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("you/", views.profile, name="profile"),
+    path("teams/new/", views.team_new, name="team_new"),
+    path("teams/<uuid:team>/settings/", views.team_settings, name="team_settings"),
+    path("teams/<uuid:team>/settings/invite/", views.team_invite, name="team_invite"),
+    path(
+        "teams/<uuid:team>/settings/invitations/<slug:reference>/withdraw/",
+        views.invitation_withdraw,
+        name="invitation_withdraw",
+    ),
+    path("teams/<uuid:team>/settings/members/role/", views.member_role, name="member_role"),
+    path("teams/<uuid:team>/settings/members/remove/", views.member_remove, name="member_remove"),
+    path("teams/<uuid:team>/settings/tokens/", views.token_issue, name="token_issue"),
+    path("teams/<uuid:team>/settings/tokens/<slug:reference>/revoke/", views.token_revoke, name="token_revoke"),
+    path("invitations/<str:token>/", views.invitation, name="invitation"),
+]

@@ -1,0 +1,213 @@
+"""Pages about people: the landing page, the team and its members, invitations, API tokens, the viewer's own settings."""
+
+from __future__ import annotations
+
+from typing import cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import teams
+from accounts.access import membership_for, team_for, teams_of
+from accounts.forms import InviteForm, ProfileForm, RoleForm, TeamForm, TokenForm
+from accounts.models import ApiToken, Invitation, Membership, Role, Team, User
+
+# What a page may say exactly once: a new secret, kept in the session until it has been shown.
+ONCE = "shown_once"
+
+
+def viewer(request: HttpRequest) -> User:
+    """The signed-in person; LoginRequiredMiddleware has seen to it that there is one."""
+    return cast(User, request.user)
+
+
+@login_not_required
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Strangers are told what this is; members go to the team they looked at last."""
+    if not isinstance(request.user, User):
+        return render(request, "accounts/home.html", {"signup_open": settings.SIGNUP_OPEN})
+    if token := request.session.get("invitation"):
+        return redirect("invitation", token)
+    codes = [str(membership.team.code) for membership in teams_of(request.user)]
+    if not codes:
+        return redirect("team_new")
+    last = request.session.get("team")
+    return redirect("dashboard", last if last in codes else codes[-1])
+
+
+@require_http_methods(["GET", "POST"])
+def team_new(request: HttpRequest) -> HttpResponse:
+    form = TeamForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        made = teams.found_team(owner=viewer(request), name=form.cleaned_data["name"], now=timezone.now())
+        return redirect("dashboard", made.code)
+    return render(request, "accounts/team_new.html", {"form": form})
+
+
+@require_GET
+def team_settings(request: HttpRequest, team: UUID) -> HttpResponse:
+    membership = membership_for(viewer(request), team)
+    return _team_page(request, membership, InviteForm(), TokenForm())
+
+
+@require_POST
+def team_invite(request: HttpRequest, team: UUID) -> HttpResponse:
+    membership = membership_for(viewer(request), team, Role.OWNER)
+    form = InviteForm(request.POST)
+    if not form.is_valid():
+        return _team_page(request, membership, form, TokenForm(), status=422)
+    token = teams.invite(
+        team=membership.team,
+        actor=viewer(request),
+        role=Role(form.cleaned_data["role"]),
+        note=form.cleaned_data["note"],
+        now=timezone.now(),
+    )
+    link = settings.PUBLIC_URL + reverse("invitation", args=[token])
+    request.session[ONCE] = {"kind": "invitation", "secret": link, "team": str(team)}
+    return redirect("team_settings", team)
+
+
+@require_POST
+def invitation_withdraw(request: HttpRequest, team: UUID, reference: str) -> HttpResponse:
+    found = team_for(viewer(request), team, Role.OWNER)
+    invitation = get_object_or_404(Invitation, team=found, token_hash__startswith=reference)
+    teams.withdraw(invitation=invitation, actor=viewer(request), now=timezone.now())
+    messages.success(request, "The invitation is withdrawn; its link opens nothing any more.")
+    return redirect("team_settings", team)
+
+
+@require_POST
+def member_role(request: HttpRequest, team: UUID) -> HttpResponse:
+    membership = _member(request, team_for(viewer(request), team, Role.OWNER))
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose one of the four roles.")
+        return redirect("team_settings", team)
+    try:
+        teams.change_role(
+            membership=membership, role=Role(form.cleaned_data["role"]), actor=viewer(request), now=timezone.now()
+        )
+    except teams.TeamError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{membership.user.email} is now {membership.get_role_display().lower()}.")
+    return redirect("team_settings", team)
+
+
+@require_POST
+def member_remove(request: HttpRequest, team: UUID) -> HttpResponse:
+    """An owner takes somebody out; anybody may leave."""
+    me = membership_for(viewer(request), team)
+    leaves = request.POST.get("email") == viewer(request).email
+    membership = me if leaves else _member(request, team_for(viewer(request), team, Role.OWNER))
+    try:
+        teams.remove(membership=membership, actor=viewer(request), now=timezone.now())
+    except teams.TeamError as error:
+        messages.error(request, str(error))
+        return redirect("team_settings", team)
+    if membership is me:
+        messages.success(request, f"You have left {me.team.name}.")
+        return redirect("home")
+    messages.success(request, f"{membership.user.email} has left the team, and their API tokens are revoked.")
+    return redirect("team_settings", team)
+
+
+@require_POST
+def token_issue(request: HttpRequest, team: UUID) -> HttpResponse:
+    membership = membership_for(viewer(request), team, Role.TRADER)
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return _team_page(request, membership, InviteForm(), form, status=422)
+    secret = teams.issue_token(
+        team=membership.team, user=viewer(request), name=form.cleaned_data["name"], now=timezone.now()
+    )
+    request.session[ONCE] = {"kind": "token", "secret": secret, "team": str(team)}
+    return redirect("team_settings", team)
+
+
+@require_POST
+def token_revoke(request: HttpRequest, team: UUID, reference: str) -> HttpResponse:
+    """One's own tokens, and for an owner everybody's."""
+    membership = membership_for(viewer(request), team)
+    token = get_object_or_404(ApiToken, team=membership.team, token_hash__startswith=reference)
+    if token.user_id != membership.user_id:
+        membership_for(viewer(request), team, Role.OWNER)
+    teams.revoke_token(token=token, actor=viewer(request), now=timezone.now())
+    messages.success(request, f"The token {token.name} is revoked; programs that use it are refused from now on.")
+    return redirect("team_settings", team)
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Whoever holds the link may join, after signing in or up."""
+    found = teams.invitation(token, timezone.now())
+    if found is None:
+        request.session.pop("invitation", None)
+        return render(request, "accounts/invitation_gone.html", status=404)
+    if not isinstance(request.user, User):
+        request.session["invitation"] = token
+        return render(request, "accounts/invitation.html", {"invitation": found})
+    if request.method == "GET":
+        return render(request, "accounts/invitation.html", {"invitation": found})
+    request.session.pop("invitation", None)
+    try:
+        joined = teams.join(token=token, user=request.user, now=timezone.now())
+    except teams.TeamError as error:
+        messages.error(request, str(error))
+        return redirect("home")
+    messages.success(request, f"Welcome to {joined.name}.")
+    return redirect("dashboard", joined.code)
+
+
+@require_http_methods(["GET", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    me = viewer(request)
+    form = ProfileForm(request.POST or None, initial={"time_zone": me.time_zone})
+    if request.method == "POST" and form.is_valid():
+        User.objects.filter(pk=me.pk).update(time_zone=form.cleaned_data["time_zone"])
+        messages.success(request, "Times are shown in this zone from now on.")
+        return redirect("profile")
+    return render(request, "accounts/profile.html", {"form": form})
+
+
+def _member(request: HttpRequest, team: Team) -> Membership:
+    email = request.POST.get("email", "")
+    membership = Membership.objects.select_related("team", "user").filter(team=team, user__email=email).first()
+    if membership is None:
+        raise Http404("Nobody of this team has this address.")
+    return membership
+
+
+def _team_page(
+    request: HttpRequest, membership: Membership, invite: InviteForm, token: TokenForm, status: int = 200
+) -> HttpResponse:
+    team = membership.team
+    once = request.session.get(ONCE)
+    if once and once["team"] == str(team.code):
+        del request.session[ONCE]
+    else:
+        once = None
+    invitations = team.invitations.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
+    tokens = team.api_tokens.filter(revoked_at__isnull=True).select_related("user")
+    if not membership.may(Role.OWNER):
+        tokens = tokens.filter(user=membership.user)
+    context = {
+        "members": team.memberships.select_related("user").order_by("joined_at", "id"),
+        "invitations": invitations.select_related("invited_by").order_by("-id"),
+        "tokens": tokens.order_by("-id"),
+        "invite_form": invite,
+        "token_form": token,
+        "roles": Role.choices,
+        "once": once,
+    }
+    return render(request, "accounts/team_settings.html", context, status=status)

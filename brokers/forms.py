@@ -1,0 +1,76 @@
+"""What people may fill in about connections and orders. Forms read; activities write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from brokers.domain.sessions import Environment, Region
+from brokers.models import BrokerageAccount
+
+REGIONS = [
+    (Region.NORTH_AMERICA, "Americas: restarts about 00:00 in New York"),
+    (Region.EUROPE, "Europe: restarts about 07:00 in Zurich"),
+    (Region.ASIA, "Asia: restarts about 05:30 in Hong Kong"),
+]
+STATES = [("", "All"), ("open", "Open"), ("doubt", "In doubt"), ("filled", "Filled"), ("over", "Over, not filled")]
+
+
+class ConnectionForm(forms.Form):
+    """One IBKR user. The simulated one needs a name only."""
+
+    environment = forms.ChoiceField(label="Which money")
+    name = forms.CharField(label="Name", max_length=80, help_text="How your team will call it.")
+    username = forms.CharField(
+        label="IBKR user name",
+        max_length=64,
+        required=False,
+        help_text="A user of its own, that nobody signs in with by hand.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    base_url = forms.CharField(
+        label="Address of your gateway",
+        max_length=300,
+        required=False,
+        help_text="Where IBKR's Client Portal Gateway listens for this user, with /v1/api at its end.",
+        widget=forms.URLInput(attrs={"placeholder": "https://gateway.example.com:5000/v1/api", "spellcheck": "false"}),
+    )
+    region = forms.ChoiceField(label="Region", choices=REGIONS, required=False, help_text="Tells the nightly restart.")
+    confirm_live = forms.BooleanField(
+        label="Signals may trade real money through this connection. I have tried them on paper.", required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["environment"]
+        assert isinstance(field, forms.ChoiceField)
+        known = [Environment.PAPER, Environment.LIVE]
+        field.choices = [(each, each.capitalize()) for each in ([Environment.SIMULATED] * settings.SIMULATOR + known)]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        environment = values.get("environment")
+        if environment in {Environment.PAPER, Environment.LIVE}:
+            if not values.get("username"):
+                self.add_error("username", "Fill in the IBKR user name this connection signs in with.")
+            if not values.get("base_url"):
+                self.add_error("base_url", "Fill in where the gateway of this user can be reached.")
+        if environment == Environment.LIVE and not values.get("confirm_live"):
+            self.add_error("confirm_live", "Tick this to connect real money.")
+        return values
+
+
+class OrderFilter(forms.Form):
+    """Which orders a list shows; its state lives in the URL."""
+
+    state = forms.ChoiceField(label="Status", choices=STATES, required=False)
+    ticker = forms.CharField(label="Ticker", max_length=40, required=False)
+    account = forms.ModelChoiceField(
+        label="Account",
+        queryset=BrokerageAccount.objects.none(),
+        to_field_name="code",
+        required=False,
+        empty_label="All accounts",
+    )

@@ -1,0 +1,198 @@
+"""What people may fill in about strategies, subscriptions and signals. Forms read; activities write."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from brokers.domain.orders import AssetClass, OrderType, TimeInForce
+from brokers.models import BrokerageAccount
+from strategies.domain.message import Action, plain
+from strategies.domain.plan import Sides, Terms
+from strategies.models import Strategy
+
+ASSET_CLASSES = [
+    (AssetClass.STOCK, "Stocks and ETFs"),
+    (AssetClass.FUTURE, "Futures"),
+    (AssetClass.FOREX, "Currency pairs"),
+]
+SIDES = [
+    (Sides.BOTH, "Both: long and short"),
+    (Sides.BULLISH, "Bullish: long only"),
+    (Sides.BEARISH, "Bearish: short only"),
+]
+OUTCOMES = [
+    ("", "All"),
+    ("accepted", "Accepted"),
+    ("rejected", "Rejected"),
+    ("pending", "Pending"),
+    ("nobody", "Nobody follows"),
+    ("refused", "Refused"),
+]
+
+
+class StrategyForm(forms.Form):
+    name = forms.CharField(label="Name", max_length=80)
+    asset_class = forms.ChoiceField(
+        label="What it trades", choices=ASSET_CLASSES, help_text="Tells how a ticker is read. It stays as it is."
+    )
+    allowed_tickers = forms.CharField(
+        label="Only these tickers",
+        required=False,
+        max_length=2000,
+        help_text="Separated by spaces or commas. Empty takes any.",
+        widget=forms.TextInput(attrs={"placeholder": "SPY QQQ AAPL", "autocapitalize": "characters"}),
+    )
+    description = forms.CharField(label="Description", max_length=300, required=False)
+
+    def clean_allowed_tickers(self) -> list[str]:
+        words = self.cleaned_data["allowed_tickers"].replace(",", " ").upper().split()
+        return list(dict.fromkeys(words))
+
+
+class TermsForm(forms.Form):
+    """A subscription's terms, each with what it does."""
+
+    sides = forms.ChoiceField(
+        label="Sides",
+        choices=SIDES,
+        help_text="Which positions signals may open. A signal against an open position always closes it.",
+    )
+    quantity = forms.DecimalField(
+        label="Quantity",
+        min_value=Decimal("0.00000001"),
+        max_digits=24,
+        decimal_places=8,
+        required=False,
+        help_text="Shares or contracts per entry, whatever the signal says. Empty trades the signal's own quantity.",
+    )
+    max_quantity = forms.DecimalField(
+        label="Largest quantity",
+        min_value=Decimal("0.00000001"),
+        max_digits=24,
+        decimal_places=8,
+        required=False,
+        help_text="The most one entry may have. Empty sets no limit.",
+    )
+    order_type = forms.ChoiceField(
+        label="Order type",
+        choices=[(OrderType.MARKET, "Market"), (OrderType.LIMIT, "Limit at the signal's price")],
+        help_text="For signals that name none.",
+    )
+    time_in_force = forms.ChoiceField(
+        label="Good for", choices=[(TimeInForce.DAY, "The day"), (TimeInForce.GTC, "Until canceled")]
+    )
+    entry_time_to_live_seconds = forms.IntegerField(
+        label="Entries expire after", min_value=1, max_value=86_400, help_text="Seconds. A later entry is not sent."
+    )
+    exit_time_to_live_seconds = forms.IntegerField(
+        label="Exits expire after", min_value=1, max_value=86_400, help_text="Seconds. Exits deserve more patience."
+    )
+    allow_add = forms.BooleanField(
+        label="Add to a position that is already open",
+        required=False,
+        help_text="Off, a second buy on a long position is rejected.",
+    )
+    outside_rth = forms.BooleanField(
+        label="Trade outside regular hours", required=False, help_text="Limit orders only; IBKR takes no others then."
+    )
+
+    @staticmethod
+    def initial_of(terms: Terms) -> dict[str, Any]:
+        """The fields of some terms, decimals as people write them."""
+        values = {name: getattr(terms, name) for name in TermsForm.base_fields}
+        return {name: plain(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+    def terms(self) -> Terms:
+        """The terms of a valid form."""
+        values = {name: self.cleaned_data[name] for name in TermsForm.base_fields}
+        return Terms(
+            **{
+                **values,
+                "sides": Sides(values["sides"]),
+                "order_type": OrderType(values["order_type"]),
+                "time_in_force": TimeInForce(values["time_in_force"]),
+            }
+        )
+
+
+class FollowForm(forms.Form):
+    """Which strategy, which account."""
+
+    strategy = forms.ModelChoiceField(
+        label="Strategy", queryset=Strategy.objects.none(), to_field_name="code", empty_label=None
+    )
+    account = forms.ModelChoiceField(
+        label="Account", queryset=BrokerageAccount.objects.none(), to_field_name="code", empty_label=None
+    )
+
+
+class SignalForm(forms.Form):
+    """A signal written by hand. It is turned into the very message a program would send."""
+
+    strategy = forms.ModelChoiceField(
+        label="Strategy", queryset=Strategy.objects.none(), to_field_name="code", empty_label=None, required=False
+    )
+    ticker = forms.CharField(
+        label="Ticker",
+        max_length=40,
+        initial="SPY",
+        widget=forms.TextInput(attrs={"data-message": "ticker", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+    action = forms.ChoiceField(
+        label="Action",
+        choices=[(each, each.capitalize()) for each in Action],
+        initial=Action.BUY,
+        widget=forms.RadioSelect(attrs={"data-message": "action"}),
+    )
+    quantity = forms.DecimalField(
+        label="Quantity",
+        min_value=Decimal("0.00000001"),
+        max_digits=24,
+        decimal_places=8,
+        required=False,
+        initial=10,
+        widget=forms.TextInput(attrs={"data-message": "quantity", "data-number": "yes", "inputmode": "decimal"}),
+    )
+    price = forms.DecimalField(
+        label="Price you saw",
+        min_value=Decimal("0.00000001"),
+        max_digits=24,
+        decimal_places=8,
+        required=False,
+        widget=forms.TextInput(attrs={"data-message": "price", "data-number": "yes", "inputmode": "decimal"}),
+    )
+
+    def message_body(self) -> str:
+        """The message of a valid form, as JSON text."""
+        values = self.cleaned_data
+        message: dict[str, str] = {"ticker": values["ticker"], "action": values["action"]}
+        for name in ("quantity", "price"):
+            if values[name] is not None:
+                message[name] = plain(values[name])
+        return json.dumps(message)
+
+
+class SignalFilter(forms.Form):
+    """Which signals a list shows; its state lives in the URL."""
+
+    strategy = forms.ModelChoiceField(
+        label="Strategy",
+        queryset=Strategy.objects.none(),
+        to_field_name="code",
+        required=False,
+        empty_label="All strategies",
+    )
+    ticker = forms.CharField(
+        label="Ticker",
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"data-search": "yes", "placeholder": "Any"}),
+    )
+    action = forms.ChoiceField(
+        label="Action", choices=[("", "All"), *((each, each.capitalize()) for each in Action)], required=False
+    )
+    outcome = forms.ChoiceField(label="Outcome", choices=OUTCOMES, required=False)
