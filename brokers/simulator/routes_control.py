@@ -28,6 +28,8 @@ def control(gateway: Gateway, method: str, parts: list[str], body: Any) -> Answe
         case "POST", ["quote"]:
             return _post_quote(gateway, body)
         case "DELETE", ["quote"]:
+            now = gateway.clock()
+            gateway.store.save([(quote, now) for quote, _ in gateway.market.posted.values()])
             gateway.market.posted.clear()
             return Answer({"cleared": True})
         case "GET", ["behaviour"]:

@@ -21,7 +21,7 @@ from brokers.simulator import (  # noqa: F401 - the routes register themselves
     routes_orders,
     routes_session,
 )
-from brokers.simulator.faults import Fault
+from brokers.simulator.fault_actions import Dropped, hit
 from brokers.simulator.gateway import Gateway, User
 from brokers.simulator.routes_control import control
 from brokers.simulator.tickets import Refused
@@ -47,10 +47,6 @@ _SLOW = {
     "/tickle": 1.0,
     "/sso/validate": 60.0,
 }
-
-
-class Dropped(Exception):
-    """The connection is cut without an answer."""
 
 
 class Edge:
@@ -129,69 +125,37 @@ class Edge:
             query=request.query,
             raw=raw,
             now=now,
+            address=request.remote or "",
         )
         try:
-            answer = await self._answer(call, request.remote or "")
+            answer = await self._answer(call)
         except Dropped:
             entry["status"] = "dropped"
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=500)
         entry["status"] = answer.status
-        return _respond(answer)
+        response = _respond(answer)
+        return await _half(request, response) if call.effects.get("truncate") else response
 
-    async def _answer(self, call: Call, address: str) -> Answer:
+    async def _answer(self, call: Call) -> Answer:
         faults = self.gateway.faults.pick(
             user=call.user.name, method=call.method, path=call.path, body=call.raw, now=call.now
         )
         for fault in faults:
-            if fault.phase == "before" and (cut := await self._hit(fault, call)) is not None:
+            if fault.phase == "before" and (cut := await hit(fault, call, self.boxed_until)) is not None:
                 return cut
         await self._wait()
-        if self.gateway.behaviour.pacing and (paced := self._pace(call, address)) is not None:
+        if (paced := self._pace(call)) is not None:
             return paced
         call.now = self.gateway.clock()
         answer = self._run(call)
         # What a client is told is true after a crash as well.
         await self.gateway.store.durable()
         for fault in faults:
-            if fault.phase == "after" and (cut := await self._hit(fault, call)) is not None:
+            if fault.phase == "after" and (cut := await hit(fault, call, self.boxed_until)) is not None:
                 return cut
         return answer
-
-    async def _hit(self, fault: Fault, call: Call) -> Answer | None:
-        """Do what a fault says; an answer ends the call."""
-        action, session = fault.action, call.user.session
-        if (delay := action.get("delay_ms")) is not None:
-            await asyncio.sleep(float(delay) / 1000)
-        if action.get("hang"):
-            # The broker gives up after ten seconds, with an empty 503.
-            await asyncio.sleep(float(action.get("hang_s", 10)))
-            return Answer(text="", status=503)
-        if action.get("drop_connection"):
-            raise Dropped
-        if action.get("lose_session"):
-            session.lose()
-            self.gateway.tell_status(call.user)
-        if action.get("steal_session"):
-            session.lose()
-            session.competing = True
-            self.gateway.tell_status(call.user)
-        if (count := action.get("false_empty_orders")) is not None:
-            call.user.tripped["false_empty_orders"] = int(count)
-        if action.get("ws_close"):
-            for socket in list(call.user.sockets):
-                socket.drop()
-        for name in ("reject", "question", "server_prompt", "failed_rows", "inactive", "partial_fill"):
-            if name in action:
-                call.effects[name] = action[name]
-        if action.get("silent_drop"):
-            number = self.gateway.engine.last_order_id = self.gateway.engine.last_order_id + 1
-            return Answer([{"order_id": str(number), "order_status": "PreSubmitted", "encrypt_message": "1"}])
-        if (status := action.get("status")) is not None:
-            body = action.get("body", "")
-            return Answer(text=body, status=int(status)) if isinstance(body, str) else Answer(body, int(status))
-        return None
 
     async def _wait(self) -> None:
         behaviour = self.gateway.behaviour
@@ -202,11 +166,13 @@ class Edge:
                 factor = self.dice.lognormvariate(0, behaviour.latency_sigma)
                 await asyncio.sleep(behaviour.latency_median_ms * factor / 1000)
 
-    def _pace(self, call: Call, address: str) -> Answer | None:
+    def _pace(self, call: Call) -> Answer | None:
         """Too many requests put the address into the penalty box."""
-        behaviour, now = self.gateway.behaviour, call.now
+        behaviour, now, address = self.gateway.behaviour, call.now, call.address
         if now < self.boxed_until.get(address, 0.0):
             return error("Too Many Requests", 429)
+        if not behaviour.pacing:
+            return None
         seen = self.recent.setdefault(call.user.name, deque())
         while seen and now - seen[0] > 1.0:
             seen.popleft()
@@ -264,6 +230,17 @@ class Edge:
 
 def _json(body: Any, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json", charset="utf-8")
+
+
+async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """Promise the whole body, send half of it, and hang up."""
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    response = web.StreamResponse(status=whole.status, headers={"Content-Length": str(len(body))})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def _respond(answer: Answer) -> web.Response:

@@ -197,6 +197,10 @@ class RunningGateway:
         name = "conid" if isinstance(symbol, int) else "symbol"
         self.control("POST", "/quote", {name: symbol} | {k: str(v) for k, v in prices.items()})
 
+    def clear_quotes(self) -> None:
+        """Let every price follow the generated market again."""
+        self.control("DELETE", "/quote")
+
 
 @contextlib.contextmanager
 def running_gateway(

@@ -34,6 +34,7 @@ class Call:
     query: Mapping[str, str]
     raw: bytes
     now: float
+    address: str = ""
     params: dict[str, str] = field(default_factory=dict)
     effects: dict[str, Any] = field(default_factory=dict)
 

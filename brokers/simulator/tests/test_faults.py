@@ -97,6 +97,22 @@ def test_a_partial_fill_stalls(client: Client) -> None:
     assert (order["status"], order["sizeAndFills"]) == ("Submitted", "2/5")
 
 
+def test_an_answer_can_break_off_in_the_middle(client: Client) -> None:
+    match = {"user": client.user, "method": "POST", "path": ORDERS}
+    client.gateway.fault(match=match, phase="after", action={"truncate_body": True})
+    with pytest.raises((OSError, http.client.HTTPException)):
+        client.place(ticket("f-9"))
+    assert client.order("f-9")["status"] == "Filled"
+
+
+def test_an_address_can_be_put_into_the_penalty_box(client: Client) -> None:
+    client.gateway.fault(match={"user": client.user}, action={"penalty_box": 0.3})
+    assert client.gateway.call(client.user, "POST", "/tickle")[0] == 429
+    assert client.gateway.call(f"{client.user}-2", "POST", "/tickle")[0] == 429
+    time.sleep(0.4)
+    assert client.gateway.call(client.user, "POST", "/tickle")[0] == 200
+
+
 def test_a_leg_can_fail(client: Client) -> None:
     client.gateway.fault(match={"user": client.user, "path": ORDERS}, action={"failed_rows": [1]})
     rows = client.place(

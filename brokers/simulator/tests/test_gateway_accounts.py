@@ -28,7 +28,7 @@ def test_positions_are_shown_three_ways(client: Client) -> None:
     assert client.get(f"/portfolio/{client.account}/positions/1") == []
     assert client.post(f"/portfolio/{client.account}/positions/invalidate") == {"message": "success"}
     assert list(client.get(f"/portfolio/positions/{SPY}")) == [client.account]
-    client.gateway.control("DELETE", "/quote")
+    client.gateway.clear_quotes()
 
 
 def test_a_closed_position_disappears(client: Client) -> None:

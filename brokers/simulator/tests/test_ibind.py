@@ -24,6 +24,7 @@ def asking(gateway: RunningGateway) -> Iterator[RunningGateway]:
     gateway.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
     with gateway.behaving(questions=True):
         yield gateway
+    gateway.clear_quotes()
 
 
 @pytest.fixture

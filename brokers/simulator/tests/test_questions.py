@@ -12,6 +12,7 @@ def asked(client: Client) -> Iterator[Client]:
     client.gateway.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
     with client.gateway.behaving(questions=True):
         yield client
+    client.gateway.clear_quotes()
 
 
 def answer(client: Client, reply_id: str, *, confirmed: bool = True) -> object:

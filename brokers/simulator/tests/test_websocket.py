@@ -81,8 +81,8 @@ def test_an_unsubscribed_topic_is_silent(client: Client) -> None:
 
 def test_quotes_flow_for_the_asked_fields(client: Client) -> None:
     with client.socket() as socket:
-        socket.send('smd+265598+{"fields":["31","84","86"]}')
-        first, second = messages(socket, "smd+265598", 2)
+        socket.send('smd+320227571+{"fields":["31","84","86"]}')
+        first, second = messages(socket, "smd+320227571", 2)
     assert {"31", "84", "86", "6509", "conid", "conidEx", "_updated", "server_id"} <= set(first)
     assert isinstance(first["31"], str)
     assert set(second) & {"31", "84", "86"}
