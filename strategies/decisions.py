@@ -11,12 +11,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
 from brokers import execution, snapshots
 from brokers.domain.orders import OrderIntent, OrderStatus
-from brokers.domain.snapshot import WorkingOrder
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.snapshots import Book, NotYet, Unknown, View
 from strategies import live
 from strategies.domain.decide import decide
@@ -237,3 +238,8 @@ def _plain(value: Any) -> Any:
         case datetime():
             return value.isoformat()
     return value
+
+
+def snapshot_from_inputs(inputs: dict[str, Any]) -> tuple[Snapshot, datetime]:
+    """The snapshot a decision saw, and its moment: with them `decide` answers again as it did then."""
+    return msgspec.convert(inputs["snapshot"], Snapshot, strict=False), datetime.fromisoformat(inputs["now"])

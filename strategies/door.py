@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 from django.conf import settings
-from django.db import connections
 
+from brokers.locks import direct_parameters
 from strategies import peers
 from strategies.batches import Batcher, Full
 from strategies.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
@@ -56,7 +56,7 @@ class Door:
 
     async def open(self) -> None:
         """Take up service. The database may still be away: it is dialled when the first signal comes."""
-        self._intake = Intake(_database())
+        self._intake = Intake(direct_parameters())
         self._nudger = Nudger()
 
     async def close(self) -> None:
@@ -230,11 +230,3 @@ async def _send(send: Send, status: int, request: UUID, body: bytes, *headers: t
 
 def _plain(header: bytes) -> str:
     return "".join(letter for letter in header.decode("latin-1") if letter.isprintable())
-
-
-def _database() -> dict[str, Any]:
-    """Django's settings of the database as psycopg takes them."""
-    given = connections["default"].settings_dict
-    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    options = {name: value for name, value in given["OPTIONS"].items() if name != "pool"}
-    return {**options, **{name: given[key] for name, key in names.items() if given[key]}}

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
 
+from accounts import audit
+from accounts.models import User
+from brokers.locks import direct_parameters
 from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Accepted, Context, Delivery
-from strategies.domain.refusals import Refused
+from strategies.domain.refusals import Refused, invalid
 from strategies.intake_sql import REPEAT, STORE
+from strategies.models import Signal, Strategy
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +159,7 @@ class Intake:
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:
             connection = await psycopg.AsyncConnection.connect(
-                **self._parameters, autocommit=True, connect_timeout=CONNECT_SECONDS
+                **{**self._parameters, "autocommit": True, "connect_timeout": CONNECT_SECONDS}
             )
             self._connection = connection
             await connection.execute(f"SET statement_timeout = {STATEMENT_SECONDS * 1000}")
@@ -185,6 +190,34 @@ def _by_key(batch: Sequence[Delivery]) -> list[Group]:
 
 def _key(delivery: Delivery) -> str | None:
     return delivery.verdict.key if isinstance(delivery.verdict, Accepted) else None
+
+
+def send_test(*, strategy: Strategy, message_body: str, actor: User | None, now: datetime) -> Signal:
+    """Take a signal from a person's own hand: read and stored as the webhook would, and never taken for a repeat.
+
+    Raises Refused with the sentence the sender of such a body would get.
+    """
+    endpoint = strategy.endpoints.filter(enabled=True).order_by("-pk").first()
+    if endpoint is None:
+        raise invalid("no-webhook", "This strategy has no webhook that is switched on. Make one, then try again.")
+    delivery = Delivery(
+        endpoint=endpoint.code, authorised=True, received_at=now, body=message_body.encode(),
+        content_type="application/json", idempotency_key=f"test-{uuid4()}",
+    )  # fmt: skip
+
+    async def store() -> Outcome:
+        intake = Intake(direct_parameters())
+        try:
+            return (await intake.store([delivery]))[0]
+        finally:
+            await intake.close()
+
+    outcome = asyncio.run(store())
+    if isinstance(outcome, Refused):
+        raise outcome
+    signal = Signal.objects.select_related("strategy", "team").get(code=outcome)
+    audit.record(team=strategy.team, actor=actor, action="signal.tested", subject=str(signal.code), now=now)
+    return signal
 
 
 def _rows(groups: Sequence[Group]) -> list[dict[str, Any]]:

@@ -1,0 +1,157 @@
+"""The broker's truth home, whatever order the news arrives in and however often."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import Team
+from brokers import reconciliation
+from brokers.domain.orders import OrderStatus, Side
+from brokers.models import BrokerageAccount, Execution, Order
+from brokers.ports import ExecutionFacts, OrderFacts
+from brokers.tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account(team: Team) -> BrokerageAccount:
+    return rows.account(team)
+
+
+@pytest.fixture
+def order(account: BrokerageAccount, now: datetime) -> Order:
+    """Sent a moment ago; the answer is on its way."""
+    made = rows.order(account)
+    assert Order.objects.move(made, OrderStatus.SUBMITTED, now=now)
+    return made
+
+
+def fill(order: Order, number: str = "0001.01.01", quantity: str = "10", **values: object) -> ExecutionFacts:
+    given = {
+        "account_id": order.account.account_id, "execution_id": number, "reference": order.reference,
+        "broker_order_id": "77", "conid": order.conid, "ticker": order.ticker, "side": Side(order.side),
+        "quantity": Decimal(quantity), "price": Decimal("187.25"), "fee": Decimal("1.00"), "currency": "USD",
+        "exchange": "NASDAQ", "executed_at": order.created_at, **values,
+    }  # fmt: skip
+    return ExecutionFacts(**given)  # type: ignore[arg-type]
+
+
+def report(order: Order, status: OrderStatus | None, **values: object) -> OrderFacts:
+    given = {"account_id": order.account.account_id, "broker_order_id": "77", "reference": order.reference, **values}
+    return OrderFacts(status=status, **given)  # type: ignore[arg-type]
+
+
+def home(order: Order, now: datetime, *facts: OrderFacts | ExecutionFacts) -> Order:
+    reconciliation.apply(
+        order.account.connection,
+        orders=[fact for fact in facts if isinstance(fact, OrderFacts)],
+        executions=[fact for fact in facts if isinstance(fact, ExecutionFacts)],
+        now=now,
+    )
+    order.refresh_from_db()
+    return order
+
+
+def test_a_fill_that_overtakes_the_answer_fills_the_order(order: Order, now: datetime) -> None:
+    home(order, now, fill(order))
+    assert (order.status, order.filled_quantity, order.average_price) == ("filled", 10, Decimal("187.25"))
+    assert order.filled_at == now
+    assert order.acknowledged_at == now
+
+
+def test_a_fill_that_comes_twice_counts_once(order: Order, now: datetime) -> None:
+    home(order, now, fill(order, quantity="4"))
+    home(order, now, fill(order, quantity="4"), fill(order, quantity="4"))
+    assert (order.status, order.filled_quantity) == ("partially_filled", 4)
+    assert Execution.objects.count() == 1
+
+
+def test_fills_in_parts_make_the_average(order: Order, now: datetime) -> None:
+    home(order, now, fill(order, "0001.01.01", "4", price=Decimal(100)))
+    home(order, now, fill(order, "0001.02.01", "6", price=Decimal(110)))
+    assert (order.status, order.average_price) == ("filled", Decimal(106))
+
+
+def test_a_corrected_fill_replaces_the_first_report(order: Order, now: datetime) -> None:
+    home(order, now, fill(order, "0001.01.01", price=Decimal(100)))
+    home(order, now, fill(order, "0001.01.02", price=Decimal(101)))
+    home(order, now, fill(order, "0001.01.01", price=Decimal(100)))
+    assert Execution.objects.get().price == Decimal(101)
+    assert order.average_price == Decimal(101)
+
+
+def test_a_fee_that_comes_later_is_kept(order: Order, now: datetime) -> None:
+    home(order, now, fill(order, fee=None))
+    home(order, now, fill(order))
+    assert Execution.objects.get().fee == Decimal("1.00")
+
+
+def test_reports_may_come_in_any_order(order: Order, now: datetime) -> None:
+    home(order, now, report(order, OrderStatus.FILLED, filled_quantity=Decimal(10), average_price=Decimal("187.25")))
+    assert order.status == "filled"
+    home(order, now, report(order, OrderStatus.ACCEPTED, filled_quantity=Decimal(0)))
+    assert order.status == "filled"
+    home(order, now, fill(order))
+    assert (order.status, order.filled_quantity) == ("filled", 10)
+
+
+def test_an_order_in_doubt_is_adopted_by_its_reference(order: Order, now: datetime) -> None:
+    assert Order.objects.move(order, OrderStatus.UNKNOWN, now=now, reason="The answer was lost.")
+    home(order, now, report(order, OrderStatus.ACCEPTED))
+    assert (order.status, order.broker_order_id, order.reason) == ("accepted", "77", "")
+
+
+def test_a_late_fill_after_a_cancel_is_a_fact(order: Order, now: datetime) -> None:
+    home(order, now, report(order, OrderStatus.CANCELED))
+    assert order.status == "canceled"
+    home(order, now, fill(order))
+    assert order.status == "filled"
+
+
+def test_a_refused_order_shows_the_brokers_words(order: Order, now: datetime) -> None:
+    home(order, now, report(order, OrderStatus.REJECTED, text="No trading permissions."))
+    assert (order.status, order.reason) == ("rejected", "No trading permissions.")
+
+
+def test_a_report_without_a_reference_is_matched_by_the_brokers_id(order: Order, now: datetime) -> None:
+    home(order, now, report(order, OrderStatus.ACCEPTED))
+    home(order, now, report(order, OrderStatus.CANCELED, reference=None))
+    assert order.status == "canceled"
+
+
+def test_a_fill_of_somebody_elses_order_is_kept_without_one(order: Order, now: datetime) -> None:
+    home(order, now, fill(order, reference="typed-by-hand", broker_order_id="99"))
+    assert order.status == "submitted"
+    assert Execution.objects.get().order is None
+
+
+def test_a_report_of_another_account_moves_nothing(order: Order, team: Team, now: datetime) -> None:
+    other = rows.account(team)
+    reconciliation.apply(
+        other.connection, orders=[report(order, OrderStatus.CANCELED)], executions=[fill(order)], now=now
+    )
+    order.refresh_from_db()
+    assert order.status == "submitted"
+    assert Execution.objects.count() == 0
+
+
+def test_an_order_that_waits_for_its_parent_becomes_ready_when_it_fills(order: Order, now: datetime) -> None:
+    child = rows.order(order.ticket, parent=order, release="after_parent_fills", role="entry")
+    order.ticket.worked_at = now
+    order.ticket.save()
+    home(order, now, fill(order))
+    order.ticket.refresh_from_db()
+    assert order.ticket.worked_at is None
+    child.refresh_from_db()
+    assert child.status == "created"
+
+
+def test_an_order_that_waits_for_its_parent_ends_with_it(order: Order, now: datetime) -> None:
+    child = rows.order(order.ticket, parent=order, release="after_parent_fills")
+    home(order, now + timedelta(seconds=1), report(order, OrderStatus.CANCELED))
+    child.refresh_from_db()
+    assert (child.status, child.reason) == ("canceled", "Its parent order ended as canceled.")

@@ -1,0 +1,223 @@
+"""Load, decide, save: from a stored signal to a ticket, a batch a transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import Team
+from brokers.domain.orders import Contract, Instrument
+from brokers.models import BrokerageAccount, Connection, ContractLookup, Execution, Order, Ticket
+from brokers.snapshots import answer_lookup
+from brokers.tests import rows as broker_rows
+from strategies import decisions
+from strategies.domain.decide import decide
+from strategies.domain.message import Message
+from strategies.domain.plan import Plan, Terms
+from strategies.models import Decision, Strategy
+from strategies.tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account(team: Team, now: datetime) -> BrokerageAccount:
+    """An account whose book is fresh and whose connection knows AAPL."""
+    made = broker_rows.account(team, book_as_of=now)
+    knows(made.connection, now)
+    return made
+
+
+@pytest.fixture
+def strategy(team: Team, now: datetime) -> Strategy:
+    return rows.strategy(team, now)
+
+
+def knows(connection: Connection, now: datetime, ticker: str = "AAPL", conid: int = 265598) -> ContractLookup:
+    return ContractLookup.objects.create(
+        connection=connection, ticker=ticker, asset_class="stock", status="found", conid=conid, answered_at=now
+    )
+
+
+def reading(action: str = "buy", ticker: str = "AAPL", quantity: str | None = "10") -> dict[str, object]:
+    found: dict[str, object] = {"action": action, "instrument": {"class": "stock", "symbol": ticker}}
+    return found if quantity is None else {**found, "quantity": {"value": quantity, "type": "fixed_quantity"}}
+
+
+def test_a_signal_becomes_a_decision_a_ticket_and_an_order(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    subscription = rows.subscription(strategy, account, now)
+    signal = rows.signal(strategy, now)
+    assert decisions.settle_waiting(now) == 1
+    decision = signal.decisions.get()
+    assert (decision.status, decision.rule, decision.reason) == ("accepted", "D01", "Open long with 10 shares of AAPL.")
+    assert decision.terms == subscription.terms
+    assert decision.ticket is not None
+    assert decision.ticket.key == decision.code
+    order = decision.ticket.orders.get()
+    assert (order.side, order.quantity, order.conid, order.status) == ("buy", 10, 265598, "created")
+    assert order.expires_at == now + timedelta(seconds=60)
+    signal.refresh_from_db()
+    assert signal.dispatched_at == now
+
+
+def test_settling_twice_decides_once(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    rows.subscription(strategy, account, now)
+    rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    assert decisions.settle_waiting(now) == 0
+    assert (Decision.objects.count(), Order.objects.count()) == (1, 1)
+
+
+def test_every_enabled_subscription_decides_for_itself(
+    team: Team, strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    other = broker_rows.account(team, book_as_of=now)
+    knows(other.connection, now)
+    off = broker_rows.account(team, book_as_of=now)
+    rows.subscription(strategy, account, now)
+    rows.subscription(strategy, other, now, quantity=Decimal(3))
+    switched_off = rows.subscription(strategy, off, now)
+    switched_off.enabled = False
+    switched_off.save()
+    rows.signal(strategy, now, reading=reading(quantity=None))
+    decisions.settle_waiting(now)
+    found = {decision.subscription.account_id: decision for decision in Decision.objects.all()}
+    assert set(found) == {account.pk, other.pk}
+    assert found[account.pk].reason_code == "quantity-required"
+    assert found[other.pk].status == "accepted"
+
+
+def test_a_symbol_the_broker_does_not_know_is_rejected_with_its_sentence(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now)
+    signal = rows.signal(strategy, now, reading=reading(ticker="XYZQ"))
+    decisions.settle_waiting(now)
+    decision = signal.decisions.get()
+    assert (decision.status, decision.waiting_for) == ("pending", "IBKR's contract for XYZQ")
+    lookup = ContractLookup.objects.get(ticker="XYZQ")
+    answer_lookup(lookup, now=now, reason="IBKR knows no US stock with the symbol XYZQ.")
+    decisions.settle_waiting(now)
+    decision.refresh_from_db()
+    assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "B01", "unknown-symbol")
+    assert decision.reason == "IBKR knows no US stock with the symbol XYZQ."
+    assert Ticket.objects.count() == 0
+
+
+def test_a_found_contract_lets_the_waiting_decision_go_on(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now)
+    rows.signal(strategy, now, reading=reading(ticker="MSFT"))
+    decisions.settle_waiting(now)
+    answer_lookup(
+        ContractLookup.objects.get(ticker="MSFT"),
+        now=now,
+        contract=Contract(instrument=Instrument(ticker="MSFT"), conid=272093),
+    )
+    decisions.settle_waiting(now)
+    assert Order.objects.get().conid == 272093
+
+
+def test_a_stale_book_is_never_read_as_no_position(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now)
+    signal = rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    late = now + timedelta(seconds=91)
+    BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=now - timedelta(seconds=91))
+    decisions.settle_waiting(now)
+    decision = signal.decisions.get()
+    assert (decision.status, decision.waiting_for) == ("pending", "a fresh look at the account's positions")
+    decisions.settle_waiting(late)
+    decision.refresh_from_db()
+    assert (decision.status, decision.reason_code) == ("rejected", "waited-too-long")
+
+
+def test_an_exit_waits_while_a_fill_may_or_may_not_be_in_the_position(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now, allow_add=True)
+    broker_rows.position(account, quantity=Decimal(10), as_of=now)
+    order = broker_rows.order(account, status="filled", filled_quantity=Decimal(10))
+    broker_rows.execution(order, seen_at=now + timedelta(milliseconds=5))
+    leaving = rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    adding = rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    assert leaving.decisions.get().waiting_for == "the position after the last fill"
+    # Adding ten is the same with or without the fill, so it need not wait.
+    assert adding.decisions.get().status == "accepted"
+    BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=now + timedelta(milliseconds=9))
+    decisions.settle_waiting(now)
+    decision = leaving.decisions.get()
+    assert (decision.status, decision.reason) == ("accepted", "Exit all 10 shares of AAPL held long.")
+
+
+def test_two_exits_in_one_batch_never_sell_more_than_is_held(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now)
+    broker_rows.position(account, quantity=Decimal(10), as_of=now)
+    for _ in range(2):
+        rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    decisions.settle_waiting(now)
+    first, second = Decision.objects.order_by("pk")
+    assert first.status == "accepted"
+    assert (second.status, second.reason_code) == ("rejected", "already-exiting")
+    assert Order.objects.get().quantity == 10
+
+
+def test_a_poisonous_signal_stops_nobody_but_itself(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now)
+    poison = rows.signal(strategy, now, reading={"action": "buy"})
+    good = rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    assert good.decisions.get().status == "accepted"
+    poison.refresh_from_db()
+    assert poison.dispatched_at == now
+    assert "not traded" in poison.note
+
+
+def test_a_signal_nobody_follows_is_done_at_once(strategy: Strategy, now: datetime) -> None:
+    signal = rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    signal.refresh_from_db()
+    assert signal.dispatched_at == now
+    assert not decisions.has_waiting()
+
+
+def test_a_decision_can_be_replayed_from_what_it_saw(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now, allow_add=True)
+    broker_rows.position(account, quantity=Decimal(4), as_of=now)
+    rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    decision = Decision.objects.get()
+    assert decision.inputs is not None
+    snapshot, at = decisions.snapshot_from_inputs(decision.inputs)
+    again = decide(
+        Message.from_reading(decision.inputs["message"]), Terms.from_json(decision.inputs["terms"]), snapshot, at
+    )
+    assert isinstance(again, Plan)
+    order = Order.objects.get()
+    assert (again.rule, again.reason) == (decision.rule, decision.reason)
+    assert (again.intents[0].side, again.intents[0].quantity) == (order.side, order.quantity)
+
+
+def test_a_hundred_signals_are_settled_with_a_handful_of_queries(
+    strategy: Strategy, account: BrokerageAccount, now: datetime, django_assert_max_num_queries: object
+) -> None:
+    rows.subscription(strategy, account, now, allow_add=True)
+    for _ in range(100):
+        rows.signal(strategy, now)
+    with django_assert_max_num_queries(30):  # type: ignore[operator]
+        assert decisions.settle_waiting(now) == 100
+    assert Order.objects.count() == 100
+    assert Execution.objects.count() == 0
