@@ -12,7 +12,7 @@ from typing import Any
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.adapters import fills, gateways, ledgers, margins, money, orders
-from brokers.rulebook.errors import RulebookError, UnknownOperation
+from brokers.rulebook.errors import BadInput, RulebookError, UnknownOperation
 from brokers.rulebook.rulesets import Ruleset
 
 Operation = Callable[[Mapping[str, Any], Ruleset], dict[str, Any]]
@@ -35,14 +35,21 @@ def evaluate(op: str, given: Mapping[str, Any], ruleset: str = rulesets.DEFAULT)
     rules = rulesets.load(ruleset)
     try:
         answer = operation(given, rules)
+    except ArithmeticError:
+        answer = _refusal(BadInput("numbers", problem="they are too far apart to calculate with"))
     except RulebookError as refused:
-        answer = {
-            "error": refused.code,
-            "reason": refused.code,
-            "sentence": refused.sentence,
-            "name": str(refused.name),
-        }
+        answer = _refusal(refused)
     return {**answer, "ruleset": rules.name, "tables": rules.version}
+
+
+def _refusal(refused: RulebookError) -> dict[str, Any]:
+    return {
+        "allowed": False,
+        "error": refused.code,
+        "reason": refused.code,
+        "sentence": refused.sentence,
+        "name": str(refused.name),
+    }
 
 
 def agrees(expected: Any, found: Any, tolerance: Decimal = Decimal(0)) -> bool:

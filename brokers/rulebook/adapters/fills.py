@@ -6,6 +6,7 @@ from brokers.rulebook.adapters.reading import (
     Given,
     instant,
     maybe,
+    maybe_part,
     number,
     part,
     parts,
@@ -30,7 +31,7 @@ def fill(given: Given, _rules: Ruleset) -> Answer:
     """Each step replaces the market; what the order remembers carries over; the filling step is the last."""
     order, calendar = read_order(part(given, "order")), read_calendar(given)
     ordered_at = instant(part(given, "order"), "time_utc")
-    feed, settings = read_feed(given.get("data")), read_settings(given.get("settings"))
+    feed, settings = read_feed(maybe_part(given, "data")), read_settings(maybe_part(given, "settings"))
     steps = []
     for step in parts(given, "steps"):
         scan = Scan(
@@ -88,7 +89,7 @@ def combo(given: Given, rules: Ruleset) -> Answer:
         )
         for leg in parts(given, "legs")
     )
-    feed = read_feed(given.get("data"), _all_data(legs))
+    feed = read_feed(maybe_part(given, "data"), _all_data(legs))
     if given.get("extended_hours"):
         feed = replace(feed, extended_hours=True)
     outcome = combo_fill(
@@ -101,7 +102,7 @@ def combo(given: Given, rules: Ruleset) -> Answer:
             calendar=read_calendar(given),
             limit_price=maybe(given, "group_limit_price"),
             feed=feed,
-            settings=read_settings(given.get("settings")),
+            settings=read_settings(maybe_part(given, "settings")),
             needs_session=rules.policy.combo_limit_needs_session,
         )
     )

@@ -3,7 +3,18 @@
 from decimal import Decimal
 
 from brokers.rulebook import advisors, allocation, gateway
-from brokers.rulebook.adapters.reading import Given, maybe, number, part, parts, read_order, read_position, text
+from brokers.rulebook.adapters.reading import (
+    Given,
+    maybe,
+    maybe_part,
+    number,
+    part,
+    parts,
+    read_order,
+    read_position,
+    text,
+    word,
+)
 from brokers.rulebook.adapters.writing import Answer, from_verdict, numbers, plain
 from brokers.rulebook.advisors import AdvisorProperties
 from brokers.rulebook.allocation import Allocation, Member
@@ -12,7 +23,15 @@ from brokers.rulebook.errors import UnknownWord
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import ZERO, Order
 
-AFFORDABLE = ("affordable", "affordable_quantity", "max_affordable", "max_quantity", "can_afford")
+# Names under which callers state how much of its share an account can pay for.
+AFFORDABLE = (
+    "affordable",
+    "affordable_quantity",
+    "max_affordable",
+    "max_affordable_quantity",
+    "max_quantity",
+    "can_afford",
+)
 
 
 def default_order_properties(_given: Given, _rules: Ruleset) -> Answer:
@@ -34,7 +53,7 @@ def ib_order_type(given: Given, _rules: Ruleset) -> Answer:
 
 
 def ib_sec_type(given: Given, _rules: Ruleset) -> Answer:
-    return {"ib_sec_type": gateway.security_type_field(text(given, "asset_class"), given.get("order_type"))}
+    return {"ib_sec_type": gateway.security_type_field(text(given, "asset_class"), word(given, "order_type"))}
 
 
 def ib_time_in_force(given: Given, _rules: Ruleset) -> Answer:
@@ -60,13 +79,13 @@ def ib_order_status(given: Given, _rules: Ruleset) -> Answer:
 
 
 def _properties(given: Given) -> AdvisorProperties:
-    row = given.get("properties") or {}
+    row = maybe_part(given, "properties")
     percentage = maybe(row, "fa_percentage")
     return AdvisorProperties(
-        account=row.get("account") or "",
-        group=row.get("fa_group") or "",
-        profile=row.get("fa_profile") or "",
-        method=row.get("fa_method") or "",
+        account=word(row, "account") or "",
+        group=word(row, "fa_group") or "",
+        profile=word(row, "fa_profile") or "",
+        method=word(row, "fa_method") or "",
         percentage="" if percentage is None else plain(percentage),
     )
 
@@ -82,7 +101,7 @@ def fa_ib_fields(given: Given, rules: Ruleset) -> Answer:
         session,
         number(given, "quantity"),
         properties,
-        group_filter=given.get("group_filter") or "",
+        group_filter=word(given, "group_filter") or "",
         rules=rules,
     )
     return {
@@ -124,7 +143,7 @@ def fa_method(given: Given, _rules: Ruleset) -> Answer:
 def fa_allocate(given: Given, _rules: Ruleset) -> Answer:
     name = text(given, "method")
     members = [_member(row, given) for row in parts(given, "accounts")]
-    side = given.get("side") or "buy"
+    side = word(given, "side") or "buy"
     if allocation.method(name).weight == "percent_change":
         return _allocated(allocation.allocate_percent(side, number(given, "percentage"), members))
     quantity = number(given, "quantity")

@@ -7,6 +7,7 @@ from brokers.rulebook.adapters.reading import (
     Given,
     clock,
     instant,
+    maybe_part,
     number,
     part,
     parts,
@@ -15,6 +16,7 @@ from brokers.rulebook.adapters.reading import (
     read_numbers,
     read_position,
     text,
+    word,
 )
 from brokers.rulebook.adapters.writing import Answer, numbers, plain, stamp
 from brokers.rulebook.errors import UnknownWord
@@ -24,7 +26,7 @@ from brokers.rulebook.values import ONE, ZERO
 
 
 def settlement_time(given: Given, rules: Ruleset) -> Answer:
-    rule = settlement_rule(text(given, "asset_class"), given.get("account_type") or "margin", rules)
+    rule = settlement_rule(text(given, "asset_class"), word(given, "account_type") or "margin", rules)
     if rule.time_of_day is not None:
         rule = _delayed(given, rules)
     return {"settles_at_utc": stamp(settles_at(rule, instant(given, "trade_time_utc"), read_calendar(given), rules))}
@@ -67,7 +69,7 @@ def future_ledger(given: Given, _rules: Ruleset) -> Answer:
     ledger = FutureLedger(
         cash=number(given, "starting_cash"),
         multiplier=number(given, "multiplier", ONE),
-        position=read_position(given.get("starting_position")),
+        position=read_position(maybe_part(given, "starting_position")),
     )
     states = []
     for event in parts(given, "events"):
@@ -98,9 +100,9 @@ def apply_fills(given: Given, _rules: Ruleset) -> Answer:
     instrument = read_instrument(part(given, "instrument"))
     book = Book(
         currency=text(given, "account_currency"),
-        cash=read_numbers(given.get("cash")),
-        rates=read_numbers(given.get("rates")),
-        position=read_position(given.get("position")),
+        cash=read_numbers(maybe_part(given, "cash")),
+        rates=read_numbers(maybe_part(given, "rates")),
+        position=read_position(maybe_part(given, "position")),
     )
     delayed = given.get("settlement") == "delayed"
     states = []
@@ -109,14 +111,17 @@ def apply_fills(given: Given, _rules: Ruleset) -> Answer:
             book,
             instrument,
             Execution(
-                quantity=number(row, "quantity"), price=number(row, "price"), fee=_fee(row.get("fee")), delayed=delayed
+                quantity=number(row, "quantity"),
+                price=number(row, "price"),
+                fee=_fee(maybe_part(row, "fee")),
+                delayed=delayed,
             ),
         )
         states.append(_state(book))
     return {"states": states}
 
 
-def _fee(row: Given | None) -> Fee | None:
+def _fee(row: Given) -> Fee | None:
     return Fee(number(row, "amount"), text(row, "currency")) if row else None
 
 

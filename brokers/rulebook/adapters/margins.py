@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 
-from brokers.rulebook import capabilities
+from brokers.rulebook import capabilities, pricing
 from brokers.rulebook.adapters.reading import (
     Given,
     maybe,
     maybe_day,
+    maybe_part,
     number,
     part,
     parts,
@@ -17,14 +18,15 @@ from brokers.rulebook.adapters.reading import (
     read_open_order,
     read_order,
     text,
+    word,
 )
 from brokers.rulebook.adapters.writing import Answer, plain
-from brokers.rulebook.errors import TargetOutOfRange
+from brokers.rulebook.errors import MissingMarginData, TargetOutOfRange
 from brokers.rulebook.margin import cash, options, security, sizing
 from brokers.rulebook.margin.futures import MarginRow, future_margin, future_option_margin, margin_rows
 from brokers.rulebook.margin.security import Sufficiency
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.values import ONE, ZERO
+from brokers.rulebook.values import ONE, ZERO, Order
 
 
 def initial_margin(given: Given, rules: Ruleset) -> Answer:
@@ -38,7 +40,7 @@ def maintenance_margin(given: Given, rules: Ruleset) -> Answer:
 def _security_margin(rule: Callable[..., Decimal], given: Given, rules: Ruleset) -> Decimal:
     times = maybe(given, "leverage")
     if times is None:
-        times = capabilities.leverage(text(given, "asset_class"), given.get("account_type") or "margin", rules)
+        times = capabilities.leverage(text(given, "asset_class"), word(given, "account_type") or "margin", rules)
     return rule(
         number(given, "quantity"),
         number(given, "price"),
@@ -84,14 +86,15 @@ def cash_has_sufficient_buying_power(given: Given, rules: Ruleset) -> Answer:
     if not given.get("base"):
         return {"sufficient": False, "reason": "unsupported_security"}
     price, quote_rate = number(given, "price"), number(given, "quote_rate_to_account", ONE)
+    order = read_order(part(given, "order"))
     found = cash.cash_is_sufficient(
-        read_order(part(given, "order")),
+        order,
         base=text(given, "base"),
         quote=text(given, "quote"),
         price=price,
-        balances=read_numbers(given.get("balances")),
+        balances=read_numbers(maybe_part(given, "balances")),
         open_orders=[read_open_order(row) for row in parts(given, "open_orders")],
-        fee_in_quote=number(given, "fee_in_quote", ZERO),
+        fee_in_quote=_fee_in_quote(given, order, price),
         fee_of=_fee_of(given, price * quote_rate, number(given, "fee_in_quote", ZERO) * quote_rate),
         base_rate=number(given, "base_rate_to_account", price * quote_rate),
         quote_rate=quote_rate,
@@ -99,6 +102,15 @@ def cash_has_sufficient_buying_power(given: Given, rules: Ruleset) -> Answer:
         reserve_every_type=rules.policy.reserve_all_open_orders,
     )
     return _sufficiency(found, "insufficient_cash")
+
+
+def _fee_in_quote(given: Given, order: Order, price: Decimal) -> Decimal:
+    """Stated outright, or as a rate on what the order is worth."""
+    stated, rate = maybe(given, "fee_in_quote"), maybe(given, "fee_rate")
+    if stated is not None or rate is None:
+        return stated or ZERO
+    own = pricing.own_price(order)
+    return abs(order.quantity) * (price if own is None else own) * rate
 
 
 def _fee_of(given: Given, unit_price: Decimal, flat: Decimal) -> Callable[[Decimal], Decimal]:
@@ -150,7 +162,9 @@ def option_maintenance_margin(given: Given, _rules: Ruleset) -> Answer:
 def future_margins(given: Given, _rules: Ruleset) -> Answer:
     """With rows of the caller's own, or with the product's from our table."""
     own = parts(given, "margin_table")
-    rows = [_margin_row(row) for row in own] if own else margin_rows(text(given, "product"))
+    rows = [_margin_row(row) for row in own] if "margin_table" in given else list(margin_rows(text(given, "product")))
+    if not rows:
+        raise MissingMarginData(word(given, "product") or "this contract", table="margin_table")
     day = maybe_day(given, "date")
     intraday = bool(given.get("intraday_enabled") and given.get("exchange_open") and not given.get("closing_soon"))
     found = future_margin(
@@ -208,7 +222,7 @@ def order_quantity_for_target(given: Given, _rules: Ruleset) -> Answer:
             lot_size=number(given, "lot_size", ONE),
             fee=number(given, "order_fee", ZERO),
             required_free_fraction=number(given, "required_free_buying_power_pct", ZERO),
-            asset_class=given.get("asset_class") or "",
+            asset_class=word(given, "asset_class") or "",
         )
     except TargetOutOfRange as refused:
         return {"error": refused.code, "sentence": refused.sentence}

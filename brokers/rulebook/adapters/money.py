@@ -9,6 +9,7 @@ from brokers.rulebook.adapters.reading import (
     read_instrument,
     read_order,
     text,
+    word,
 )
 from brokers.rulebook.adapters.writing import Answer, plain
 from brokers.rulebook.errors import FixedLeverage
@@ -21,7 +22,7 @@ from brokers.rulebook.values import ONE, ZERO, Order, Quote
 
 def select_model(given: Given, rules: Ruleset) -> Answer:
     kind, asset_class = text(given, "kind"), text(given, "asset_class")
-    account_type = given.get("account_type") or "margin"
+    account_type = word(given, "account_type") or "margin"
     answer: Answer = {"model": capabilities.model_for(kind, asset_class, account_type)}
     if kind == "settlement":
         rule = settlement_rule(asset_class, account_type, rules)
@@ -35,12 +36,12 @@ def default_market(given: Given, _rules: Ruleset) -> Answer:
 
 
 def leverage(given: Given, rules: Ruleset) -> Answer:
-    account_type = given.get("account_type") or "margin"
+    account_type = word(given, "account_type") or "margin"
     return {"leverage": plain(capabilities.leverage(text(given, "asset_class"), account_type, rules))}
 
 
 def set_leverage(given: Given, _rules: Ruleset) -> Answer:
-    account_type = given.get("account_type") or "margin"
+    account_type = word(given, "account_type") or "margin"
     try:
         wanted = capabilities.set_leverage(text(given, "asset_class"), account_type, number(given, "leverage"))
     except FixedLeverage as fixed:
@@ -82,7 +83,7 @@ def fee(given: Given, rules: Ruleset) -> Answer:
             option_contracts=number(given, "monthly_option_contracts", ZERO),
             forex_usd=number(given, "monthly_forex_usd", ZERO),
         ),
-        plan=given.get("plan"),
+        plan=word(given, "plan"),
         cfd_rate=maybe(given, "rate"),
     )
     return {"amount": plain(found.amount), "currency": found.currency}

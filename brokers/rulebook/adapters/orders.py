@@ -17,6 +17,7 @@ from brokers.rulebook.adapters.reading import (
     read_instrument,
     read_order,
     text,
+    word,
 )
 from brokers.rulebook.adapters.writing import Answer, from_denial, from_verdict, plain, stamp
 from brokers.rulebook.checks import ENGINE_CHECKS, futures_opening, ratio_divisor
@@ -28,7 +29,7 @@ from brokers.rulebook.values import Order, Position, Quote
 
 
 def order_type_supported(given: Given, rules: Ruleset) -> Answer:
-    rules = rules.over(given.get("connection") or "")
+    rules = rules.over(word(given, "connection") or "")
     return from_verdict(capabilities.order_type_supported(text(given, "asset_class"), text(given, "order_type"), rules))
 
 
@@ -55,7 +56,7 @@ def _question(given: Given, rules: Ruleset) -> Any:
 
 
 def can_submit(given: Given, rules: Ruleset) -> Answer:
-    return from_verdict(verdict(_question(given, rules.over(given.get("connection") or ""))))
+    return from_verdict(verdict(_question(given, rules.over(word(given, "connection") or ""))))
 
 
 def can_submit_engine(given: Given, rules: Ruleset) -> Answer:
@@ -81,7 +82,7 @@ def can_update(given: Given, rules: Ruleset) -> Answer:
                 stop_price=maybe(update, "stop_price"),
                 trigger_price=maybe(update, "trigger_price"),
                 trailing_amount=maybe(update, "trailing_amount"),
-                tag=update.get("tag"),
+                tag=word(update, "tag"),
             ),
             rules=rules,
             usd_rate=maybe(given, "base_rate_to_usd"),
@@ -97,13 +98,16 @@ def forex_size_usd_equivalent(given: Given, rules: Ruleset) -> Answer:
 
 def market_order_conversion(given: Given, _rules: Ruleset) -> Answer:
     order_type = effective_order_type(
-        text(given, "asset_class"), given.get("order_type") or "market", instant(given, "now_utc"), read_calendar(given)
+        text(given, "asset_class"),
+        word(given, "order_type") or "market",
+        instant(given, "now_utc"),
+        read_calendar(given),
     )
     return {"order_type": str(order_type)}
 
 
 def moo_boundary_delay(given: Given, rules: Ruleset) -> Answer:
-    there = given.get("market", "usa") == "usa" and given.get("asset_class") in capabilities.ASSET_CLASSES
+    there = (word(given, "market") or "usa") == "usa" and text(given, "asset_class") in capabilities.ASSET_CLASSES
     hold = opening_hold(
         text(given, "order_type"), instant(given, "now_utc"), read_calendar(given), rules, tradable_there=there
     )

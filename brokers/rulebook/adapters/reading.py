@@ -24,7 +24,7 @@ def number(given: Given, key: str, default: Decimal | None = None) -> Decimal:
 
 
 def maybe(given: Given, key: str) -> Decimal | None:
-    value = given.get(key)
+    value = _value(given, key)
     if value is None or value == "":
         return None
     try:
@@ -36,22 +36,40 @@ def maybe(given: Given, key: str) -> Decimal | None:
     return found
 
 
+def _value(given: Given, key: str) -> Any:
+    if not isinstance(given, Mapping):
+        raise BadInput(key, problem="it is missing")
+    return given.get(key)
+
+
 def text(given: Given, key: str) -> str:
-    value = given.get(key)
+    value = _value(given, key)
     if not isinstance(value, str) or not value:
         raise BadInput(key, problem="it is missing")
     return value
 
 
+def word(given: Given, key: str) -> str | None:
+    """A word that may be missing."""
+    return text(given, key) if _value(given, key) else None
+
+
 def part(given: Given, key: str) -> Given:
-    value = given.get(key)
+    value = _value(given, key)
     if not isinstance(value, Mapping):
         raise BadInput(key, problem="it is missing")
     return value
 
 
+def maybe_part(given: Given, key: str) -> Given:
+    """A part that may be missing, then empty."""
+    return part(given, key) if _value(given, key) else {}
+
+
 def parts(given: Given, key: str) -> list[Any]:
-    value = given.get(key, [])
+    value = _value(given, key)
+    if value is None:
+        return []
     if not isinstance(value, list):
         raise BadInput(key, problem="it must be a list")
     return value
@@ -67,11 +85,11 @@ def instant(given: Given, key: str) -> datetime:
 
 
 def maybe_instant(given: Given, key: str) -> datetime | None:
-    return instant(given, key) if given.get(key) else None
+    return instant(given, key) if _value(given, key) else None
 
 
 def maybe_day(given: Given, key: str) -> date | None:
-    return day(given[key], key) if given.get(key) else None
+    return day(given[key], key) if _value(given, key) else None
 
 
 def day(value: Any, name: str) -> date:
@@ -92,7 +110,10 @@ def read_calendar(given: Given, key: str = "calendar") -> Calendar:
     row = part(given, key)
     return calendar(text(row, "name")).with_days(
         holidays=_days(row, "holidays"),
-        early_closes={day(at, "early_closes"): clock(close, at) for at, close in row.get("early_closes", {}).items()},
+        early_closes={
+            day(at, "early_closes"): clock(close, "early_closes")
+            for at, close in maybe_part(row, "early_closes").items()
+        },
         bank_holidays=_days(row, "bank_holidays"),
     )
 
@@ -102,7 +123,7 @@ def maybe_calendar(given: Given) -> Calendar | None:
 
 
 def _days(row: Given, key: str) -> frozenset[date]:
-    return frozenset(day(value, key) for value in row.get(key) or ())
+    return frozenset(day(value, key) for value in parts(row, key))
 
 
 def read_order(row: Given, *, given: Given | None = None) -> Order:
@@ -117,7 +138,7 @@ def read_order(row: Given, *, given: Given | None = None) -> Order:
         trailing_amount=maybe(row, "trailing_amount"),
         trailing_as_percentage=bool(row.get("trailing_as_percentage", False)),
         group_limit_price=maybe(row, "group_limit_price"),
-        time_in_force=beside.get("time_in_force") or "gtc",
+        time_in_force=word(beside, "time_in_force") or "gtc",
         good_til_date=maybe_day(beside, "good_til_date"),
         outside_regular_hours=bool(beside.get("outside_regular_trading_hours", False)),
         submitted_at=maybe_instant(row, "time_utc"),
@@ -129,29 +150,27 @@ def read_order(row: Given, *, given: Given | None = None) -> Order:
 def read_instrument(given: Given) -> Instrument:
     return Instrument(
         asset_class=text(given, "asset_class"),
-        symbol=given.get("symbol") or "",
-        market=given.get("market"),
-        currency=given.get("quote_currency") or "USD",
-        base_currency=given.get("base_currency"),
-        product=given.get("product") or "",
+        symbol=word(given, "symbol") or "",
+        market=word(given, "market"),
+        currency=word(given, "quote_currency") or "USD",
+        base_currency=word(given, "base_currency"),
+        product=word(given, "product") or "",
         multiplier=number(given, "multiplier", ONE),
         lot_size=maybe(given, "lot_size"),
         tick=maybe(given, "tick"),
         tradable=bool(given.get("tradable", True)),
-        right=given.get("right"),
+        right=word(given, "right"),
         strike=maybe(given, "strike"),
         strike_multiplier=number(given, "strike_multiplier", ONE),
         contract_unit=maybe(given, "contract_unit"),
-        style=given.get("style") or "american",
+        style=word(given, "style") or "american",
         expiry=maybe_day(given, "expiry"),
-        settlement=given.get("exercise_settlement") or "physical",
-        cfd_kind=given.get("cfd_kind"),
+        settlement=word(given, "exercise_settlement") or "physical",
+        cfd_kind=word(given, "cfd_kind"),
     )
 
 
-def read_position(row: Given | None) -> Position:
-    if not row:
-        return Position()
+def read_position(row: Given) -> Position:
     return Position(quantity=number(row, "quantity", ZERO), average_price=number(row, "average_price", ZERO))
 
 
@@ -159,12 +178,12 @@ def read_open_order(row: Given) -> OpenOrder:
     return OpenOrder(base=text(row, "base"), quote=text(row, "quote"), order=read_order(row))
 
 
-def read_numbers(row: Given | None) -> dict[str, Decimal]:
-    return {key: number(row or {}, key) for key in row or {}}
+def read_numbers(row: Given) -> dict[str, Decimal]:
+    return {key: number(row, key) for key in row}
 
 
 def read_market(row: Given) -> Market:
-    trade, quote = row.get("trade_bar"), row.get("quote_bar")
+    trade, quote = maybe_part(row, "trade_bar"), maybe_part(row, "quote_bar")
     return Market(
         trade_bar=TradeBar(start=instant(trade, "start_utc"), end=instant(trade, "end_utc"), candle=_candle(trade))
         if trade
@@ -172,34 +191,30 @@ def read_market(row: Given) -> Market:
         quote_bar=QuoteBar(
             start=instant(quote, "start_utc"),
             end=instant(quote, "end_utc"),
-            bid=_candle(quote["bid"]) if quote.get("bid") else None,
-            ask=_candle(quote["ask"]) if quote.get("ask") else None,
+            bid=_candle(part(quote, "bid")) if quote.get("bid") else None,
+            ask=_candle(part(quote, "ask")) if quote.get("ask") else None,
         )
         if quote
         else None,
-        ticks=tuple(_tick(tick) for tick in row.get("ticks") or ()),
+        ticks=tuple(_tick(tick) for tick in parts(row, "ticks")),
     )
 
 
-def read_feed(row: Given | None, market: Market | None = None) -> Feed:
+def read_feed(row: Given, market: Market | None = None) -> Feed:
     """What is subscribed; without a word on it, the kinds of data the market carries."""
-    row = row or {}
-    subscriptions = row.get("subscriptions")
-    if subscriptions is None:
-        subscriptions = _kinds(market) if market else ("trade_bar", "quote_bar")
+    kinds = _kinds(market) if market else ("trade_bar", "quote_bar")
+    if row.get("subscriptions") is not None:
+        kinds = tuple(text({"subscriptions": kind}, "subscriptions") for kind in parts(row, "subscriptions"))
     return Feed(
-        subscriptions=frozenset(subscriptions),
-        resolution=row.get("resolution") or "minute",
+        subscriptions=frozenset(kinds),
+        resolution=word(row, "resolution") or "minute",
         extended_hours=bool(row.get("extended_hours", False)),
     )
 
 
-def read_settings(row: Given | None) -> Settings:
-    row = row or {}
-    return Settings(
-        stale_after=timedelta(seconds=float(number(row, "stale_price_seconds", Decimal(3600)))),
-        slippage=number(row, "slippage", ZERO),
-    )
+def read_settings(row: Given) -> Settings:
+    seconds = number(row, "stale_price_seconds", Decimal(3600))
+    return Settings(stale_after=timedelta(seconds=float(seconds)), slippage=number(row, "slippage", ZERO))
 
 
 def _kinds(market: Market) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from brokers.rulebook.values import ONE, ZERO, OpenOrder, Order
 from brokers.rulebook.words import OrderType
 
 FeeOf = Callable[[Decimal], Decimal]
+MOST_STEPS = 500
 RESERVING = frozenset({OrderType.LIMIT, OrderType.STOP_MARKET})
 
 
@@ -72,17 +73,19 @@ def max_quantity_for_value(
     fee_of: FeeOf = lambda quantity: ZERO,
 ) -> Decimal:
     """The most to trade so that the holding is worth the target after the fee; negative sells. All in account money."""
-    if unit_price <= 0:
-        raise BadInput("price", problem="it must be more than zero")
+    if unit_price <= 0 or lot_size <= 0:
+        raise BadInput("price and lot_size", problem="both must be more than zero")
     room = abs(target_value - base_value)
     quantity = _lots(room / unit_price, lot_size)
-    while quantity > 0:
+    for _ in range(MOST_STEPS):
         cost = quantity * unit_price + fee_of(quantity)
-        if cost <= room:
+        if cost <= room or quantity <= 0:
             break
         smaller = _lots(quantity * room / cost, lot_size)
         # Rounding may leave the quantity where it is, so at least one lot goes each time.
         quantity = smaller if smaller < quantity else quantity - lot_size
+    else:
+        quantity = ZERO
     quantity = max(quantity, ZERO)
     return quantity if target_value > base_value else -quantity
 

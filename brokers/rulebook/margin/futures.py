@@ -83,4 +83,5 @@ def future_option_margin(
         slope = math.exp(-growth * (float(strike) - middle) / middle)
     except OverflowError:
         return ZERO
-    return Decimal(int(float(underlying_requirement) * scale / (1 + slope)))
+    margin = float(underlying_requirement) * scale / (1 + slope)
+    return Decimal(int(margin)) if math.isfinite(margin) else ZERO

@@ -18,6 +18,8 @@ def short_margin_per_unit(instrument: Instrument, underlying_price: Decimal, pre
     if share is None:
         raise UnsupportedAssetClass(instrument.asset_class)
     strike, call = _contract(instrument)
+    if instrument.strike_multiplier <= 0:
+        raise BadInput("strike_multiplier", problem="it must be more than zero")
     underlying = underlying_price / instrument.strike_multiplier
     # The out-of-the-money amount is taken before scaling; only the underlying itself is scaled.
     gap = underlying_price - strike * instrument.strike_multiplier

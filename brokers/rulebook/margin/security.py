@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokers.rulebook.errors import BadInput
 from brokers.rulebook.values import ONE, ZERO
 
 
@@ -10,6 +11,8 @@ def initial_margin(
     quantity: Decimal, price: Decimal, leverage: Decimal, *, multiplier: Decimal = ONE, fx_rate: Decimal = ONE
 ) -> Decimal:
     """Signed like the quantity, in account currency."""
+    if leverage <= 0:
+        raise BadInput("leverage", problem="it must be more than zero")
     return quantity * price * multiplier * fx_rate / leverage
 
 

@@ -10,13 +10,14 @@ from brokers.rulebook.words import FUTURE_CLASSES
 
 def amount_to_order(target_margin: Decimal, margin_per_unit: Decimal, holding: Decimal, lot_size: Decimal) -> Decimal:
     """The change that brings the holding's margin as near to the target as whole lots allow, never beyond it."""
-    if margin_per_unit <= 0:
-        raise BadInput("margin_per_unit", problem="it must be more than zero")
+    if margin_per_unit <= 0 or lot_size <= 0:
+        raise BadInput("margin_per_unit and lot_size", problem="both must be more than zero")
     lots = (target_margin / margin_per_unit - holding) / lot_size
     rounded = lots.to_integral_value(ROUND_CEILING if target_margin < 0 else ROUND_FLOOR)
     final = holding + rounded * lot_size
     step = lot_size if final < 0 else -lot_size
-    while abs(final * margin_per_unit) > abs(target_margin) and final * (final + step) >= 0:
+    # Rounding leaves the target at most one lot behind, so one step toward zero is enough.
+    if abs(final * margin_per_unit) > abs(target_margin) and final * (final + step) >= 0:
         final += step
     return final - holding
 
@@ -51,6 +52,8 @@ def buffered_target(weight: Decimal, leverage: Decimal, total_value: Decimal, ke
     """A weight as a share of buying power, with a part of the account left in cash."""
     if total_value == 0:
         return ZERO
+    if leverage <= 0:
+        raise BadInput("leverage", problem="it must be more than zero")
     return weight / leverage * (total_value - kept_as_cash) / total_value
 
 
