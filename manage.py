@@ -25,8 +25,14 @@ def main() -> None:
         sys.exit(NOT_INSTALLED)
 
     try:
-        own = embedded.urls(folder := embedded.data_folder())
-        offline = embedded.resolve().database == own.database and not embedded.is_running(folder)
+        folder = embedded.data_folder()
+        running = embedded.is_running(folder)
+        if running:
+            # Addresses we print are those of the run, not of the defaults.
+            run = embedded.read_run(folder)
+            for name in ("HOST", "PORT"):
+                os.environ.setdefault(name, str(run.get(name.lower(), "")))
+        offline = not running and embedded.resolve().database == embedded.urls(folder).database
         if offline:
             # Commands that need no database work all the same; the others fail at once, not after the pool's patience.
             settings.DATABASES["default"]["OPTIONS"].pop("pool", None)

@@ -7,6 +7,7 @@ the folder alone, so that any command finds the running servers without asking a
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import secrets as randomness
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-FIRST_GATEWAY_PORT = 5055  # the supervisor's first choice; a second installation on the machine gets another
 
 
 class Urls(NamedTuple):
@@ -115,7 +115,12 @@ def is_running(folder: Path) -> bool:
 
 def gateway_url(folder: Path) -> str:
     """Where the simulator gateway of this folder's run listens, or would."""
-    return str(read_run(folder).get("gateway_url") or f"http://127.0.0.1:{FIRST_GATEWAY_PORT}")
+    if known := read_run(folder).get("gateway_url"):
+        return str(known)
+    # From the folder, too: two installations that start at the same moment must not both find one port free,
+    # or one would trade on the other's gateway. Below the ports systems give to outgoing connections.
+    place = int.from_bytes(hashlib.sha256(os.fsencode(folder)).digest()[:4], "big")
+    return f"http://127.0.0.1:{20_000 + place % 10_000}"
 
 
 class Services:

@@ -74,10 +74,10 @@ def plan(procfile: Path, prepare: bool) -> Plan:
 
 
 def gateway_port(folder: Path) -> int:
-    """The simulator's port: the one asked for, else last run's, else any free one."""
+    """The simulator's port: the one asked for, else the folder's own, else any free one."""
     if asked := env.number("HALYARD_GATEWAY_PORT", 0, high=65535):
         return asked
-    return ports.free("127.0.0.1", urlsplit(embedded.gateway_url(folder)).port or embedded.FIRST_GATEWAY_PORT)
+    return ports.free("127.0.0.1", urlsplit(embedded.gateway_url(folder)).port or 0)
 
 
 def environment(plan: Plan) -> dict[str, str]:
@@ -201,6 +201,8 @@ class Supervisor:
         state: dict[str, Any] = {
             "run": self.plan.run,
             "pid": None if over else os.getpid(),
+            "host": self.plan.host,
+            "port": self.plan.port,
             "web_url": self.plan.web_url,
             "gateway_url": self.plan.gateway_url,
             "processes": {} if over or self.services is None else {**self.services.pids, **running},

@@ -185,6 +185,12 @@ def test_the_gateway_keeps_its_port_from_run_to_run(run: Run) -> None:
     assert run.state["gateway_url"] == first == embedded.gateway_url(run.folder)
 
 
+def test_two_installations_have_gateways_of_their_own(tmp_path: Path) -> None:
+    first, second = embedded.gateway_url(tmp_path / "one"), embedded.gateway_url(tmp_path / "two")
+    assert first != second
+    assert first == embedded.gateway_url(tmp_path / "one")
+
+
 def test_it_refuses_a_port_in_use_in_a_sentence(run: Run) -> None:
     with socket.create_server(("127.0.0.1", run.port)):
         assert run.refused() == (
