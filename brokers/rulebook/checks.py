@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from math import gcd
 
 from brokers.rulebook.answers import Denied
@@ -233,3 +234,27 @@ ENGINE_CHECKS: tuple[Check, ...] = (
     price,
     underlying_split,
 )
+
+# Checks that concern some order types or classes only; the rest concern every order.
+_BY_TYPE: dict[Check, frozenset[str]] = {
+    exercise_settlement: frozenset({OrderType.OPTION_EXERCISE}),
+    opening_window: frozenset({OrderType.MARKET_ON_OPEN}),
+    closing_deadline: frozenset({OrderType.MARKET_ON_CLOSE}),
+    combo_legs: frozenset({OrderType.COMBO_LEG_LIMIT}),
+    combo_ratios: COMBO_TYPES,
+    exercise: frozenset({OrderType.OPTION_EXERCISE}),
+}
+_BY_CLASS: dict[Check, frozenset[str]] = {
+    forex_size: frozenset({AssetClass.FOREX}),
+    underlying_split: OPTION_CLASSES,
+}
+
+
+@lru_cache(maxsize=512)
+def checks_for(wanted_type: str, wanted_class: str) -> tuple[Check, ...]:
+    """The checks that can say anything about such an order, in their order."""
+    return tuple(
+        check
+        for check in BROKERAGE_CHECKS
+        if wanted_type in _BY_TYPE.get(check, (wanted_type,)) and wanted_class in _BY_CLASS.get(check, (wanted_class,))
+    )

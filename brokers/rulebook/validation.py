@@ -9,7 +9,7 @@ from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted, Caution, Denied, Verdict
 from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.capabilities import EXPERIMENTAL
-from brokers.rulebook.checks import BROKERAGE_CHECKS, Question
+from brokers.rulebook.checks import BROKERAGE_CHECKS, Question, checks_for
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.sessions import effective_order_type
 from brokers.rulebook.sizes import is_odd_lot, size_denied
@@ -101,7 +101,7 @@ def validate(
 
 
 def verdict(asked: Question) -> Verdict:
-    for check in BROKERAGE_CHECKS:
+    for check in checks_for(asked.order.type, asked.instrument.asset_class):
         denied = check(asked)
         if denied is not None:
             return denied
