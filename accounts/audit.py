@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -32,7 +32,7 @@ def digest(entry: AuditEntry) -> str:
     """The hash of an entry's content and of the entry before it."""
     content = [
         str(entry.team_id), str(entry.actor_id), entry.action, entry.subject, entry.before, entry.after,
-        entry.at.isoformat(), entry.previous_hash,
+        entry.at.astimezone(UTC).isoformat(), entry.previous_hash,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 

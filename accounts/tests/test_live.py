@@ -1,0 +1,151 @@
+"""The line to the browser: what is pushed, when, and what a failure does not do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from accounts import live
+from accounts.tests.feeds import aside
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_layer")]
+TEAM = 7
+
+
+class Ear:
+    """Hears what the team's pages hear."""
+
+    def __init__(self, layer: Any, channel: str) -> None:
+        self.layer, self.channel = layer, channel
+
+    async def next(self) -> Any:
+        async with asyncio.timeout(5):
+            return await self.layer.receive(self.channel)
+
+    async def next_html(self) -> str:
+        message = await self.next()
+        assert message["type"] == "feed.html"
+        html: str = message["html"]
+        return html
+
+
+@pytest_asyncio.fixture
+async def ear(own_layer: None) -> AsyncIterator[Ear]:
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(live.group_of(TEAM), channel)
+    yield Ear(layer, channel)
+    await layer.group_discard(live.group_of(TEAM), channel)
+
+
+def push(key: str, html: str) -> None:
+    live.push_on_commit(TEAM, key, lambda: html)
+
+
+async def test_what_is_pushed_arrives(ear: Ear) -> None:
+    await aside(lambda: push("order.1", "<tr>filled</tr>"))
+    assert await ear.next() == {"type": "feed.html", "html": "<tr>filled</tr>"}
+
+
+async def test_nothing_is_rendered_before_the_commit(ear: Ear) -> None:
+    events = []
+
+    def work() -> None:
+        with transaction.atomic():
+            live.push_on_commit(TEAM, "order.1", lambda: events.append("rendered") or "<tr></tr>")  # type: ignore[func-returns-value]
+            live.flush()
+            events.append("committing")
+        live.flush()
+
+    await aside(work)
+    assert events == ["committing", "rendered"]
+
+
+async def test_what_is_rolled_back_is_never_pushed(ear: Ear) -> None:
+    def work() -> None:
+        with transaction.atomic():
+            push("order.1", "never")
+            transaction.set_rollback(True)
+        push("order.2", "after")
+
+    await aside(work)
+    assert await ear.next_html() == "after"
+
+
+async def test_changes_that_pile_up_are_rendered_once_with_the_last_state(ear: Ear) -> None:
+    def work() -> None:
+        with transaction.atomic():
+            push("order.1", "submitted")
+            push("order.2", "other")
+            push("order.1", "filled")
+
+    await aside(work)
+    # The newest state goes where its change belongs in time: after the other order.
+    assert [await ear.next_html(), await ear.next_html()] == ["other", "filled"]
+
+
+async def test_a_push_that_cannot_be_rendered_does_not_stop_the_others(
+    ear: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> str:
+        raise ValueError("no such row")
+
+    def work() -> None:
+        with transaction.atomic():
+            live.push_on_commit(TEAM, "order.1", broken)
+            push("order.2", "whole")
+
+    await aside(work)
+    assert await ear.next_html() == "whole"
+
+
+async def test_an_empty_rendering_is_not_sent(ear: Ear) -> None:
+    def work() -> None:
+        with transaction.atomic():
+            push("order.1", "")
+            push("order.2", "something")
+
+    await aside(work)
+    assert await ear.next_html() == "something"
+
+
+async def test_pushes_of_one_team_do_not_reach_another(ear: Ear) -> None:
+    def work() -> None:
+        with transaction.atomic():
+            live.push_on_commit(TEAM + 1, "order.1", lambda: "theirs")
+            push("order.1", "ours")
+
+    await aside(work)
+    assert await ear.next_html() == "ours"
+
+
+async def test_leaving_is_told_after_the_commit(ear: Ear) -> None:
+    await aside(lambda: live.disconnect_on_commit(TEAM, 42))
+    assert await ear.next() == {"type": "feed.leave", "user_id": 42}
+
+
+async def test_rendering_happens_off_the_thread_that_pushes(ear: Ear) -> None:
+    threads: list[str] = []
+
+    def render() -> str:
+        threads.append(threading.current_thread().name)
+        return "rendered"
+
+    await aside(lambda: live.push_on_commit(TEAM, "order.1", render))
+    assert await ear.next_html() == "rendered"
+    assert threads == ["pusher"]
+
+
+def test_without_redis_a_push_is_lost_and_nothing_else(settings: Any) -> None:
+    layer = settings.CHANNEL_LAYERS["default"]
+    config = {**layer["CONFIG"], "hosts": ["unix:///nonexistent/valkey.sock?db=0"]}
+    settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": config}}
+    push("order.1", "lost")
+    live.flush()

@@ -1,0 +1,118 @@
+"""The browser's end of the team feed: who may listen, what arrives, when it ends."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import pytest
+
+from accounts import live, teams
+from accounts.models import Membership, Team, User
+from accounts.tests.feeds import HOST, Page, aside, signed_in
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_layer")]
+
+
+@pytest.fixture
+def alices(alice: User) -> str:
+    return signed_in(alice)
+
+
+@pytest.fixture
+def bobs(bob: User) -> str:
+    return signed_in(bob)
+
+
+@pytest.fixture
+def charlies(charlie: User) -> str:
+    return signed_in(charlie)
+
+
+@pytest.fixture
+def theirs(charlie: User, now: datetime) -> Team:
+    return teams.found_team(owner=charlie, name="Charlie's", now=now)
+
+
+def path(team: Team) -> str:
+    return f"/ws/teams/{team.code}/"
+
+
+async def is_shut_out(page: Page) -> bool:
+    """Accepted, so that the page can read the code, and closed at once."""
+    await page.open()
+    return await page.is_closed() == 4404
+
+
+async def push(team: Team, html: str) -> None:
+    await aside(lambda: live.push_on_commit(team.pk, html, lambda: html))
+
+
+async def test_everybody_of_the_team_hears_what_is_pushed(team: Team, alices: str, bobs: str) -> None:
+    pages = [await Page(path(team), session).open() for session in (alices, bobs)]
+    await push(team, '<tr id="order-1">filled</tr>')
+    assert [await page.hear_text() for page in pages] == ['<tr id="order-1">filled</tr>'] * 2
+    for page in pages:
+        await page.leave()
+
+
+async def test_a_stranger_is_shut_out(team: Team, charlies: str) -> None:
+    assert await is_shut_out(Page(path(team), charlies))
+
+
+async def test_nobody_signed_in_is_shut_out(team: Team) -> None:
+    assert await is_shut_out(Page(path(team), None))
+
+
+async def test_a_team_that_does_not_exist_looks_the_same(alices: str) -> None:
+    assert await is_shut_out(Page(f"/ws/teams/{uuid.uuid4()}/", alices))
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://halyard.example:9000", "http://halyard.example", "null", ""]
+)
+async def test_pages_of_other_sites_are_shut_out(team: Team, alices: str, origin: str) -> None:
+    assert await is_shut_out(Page(path(team), alices, origin=origin))
+
+
+@pytest.mark.parametrize("origin", [f"http://{HOST}", f"https://{HOST}", None])
+async def test_our_own_pages_and_programs_without_an_origin_come_in(
+    team: Team, alices: str, origin: str | None
+) -> None:
+    page = await Page(path(team), alices, origin=origin).open()
+    await page.say(text="ping")
+    assert await page.hear_text() == "pong"
+    await page.leave()
+
+
+async def test_what_a_page_says_is_ignored_but_for_its_ping(team: Team, alices: str, bobs: str) -> None:
+    page, other = [await Page(path(team), session).open() for session in (alices, bobs)]
+    await page.say(text='{"type": "feed.html", "html": "<b>forged</b>"}')
+    await page.say(data=b"ping")
+    await page.say(text="ping")
+    assert await page.hear_text() == "pong"
+    await push(team, "first")
+    assert await other.hear_text() == "first"
+    for each in (page, other):
+        await each.leave()
+
+
+async def test_another_teams_pushes_are_not_heard(team: Team, alices: str, theirs: Team) -> None:
+    page = await Page(path(team), alices).open()
+    await push(theirs, "theirs")
+    await push(team, "ours")
+    assert await page.hear_text() == "ours"
+    await page.leave()
+
+
+async def test_a_removed_member_is_disconnected_and_the_others_are_not(
+    team: Team, alice: User, bob: User, alices: str, bobs: str, now: datetime
+) -> None:
+    hers, his = [await Page(path(team), session).open() for session in (alices, bobs)]
+    membership = await Membership.objects.select_related("team", "user").aget(team=team, user=bob)
+    await aside(lambda: teams.remove(membership=membership, actor=alice, now=now))
+    assert await his.is_closed() == 4404
+    await push(team, "still here")
+    assert await hers.hear_text() == "still here"
+    assert await is_shut_out(Page(path(team), bobs))
+    await hers.leave()
