@@ -43,8 +43,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 OpenBrokerage = Callable[[Login], Brokerage]
 
-LINGER_SECONDS = 20.0  # how long an idle task waits for more before it ends: while it waits, Celery is not in the path
-LONGEST_SECONDS = 600.0  # a task ends now and then, so that a new version of the code gets its turn
+# A task stays for the next order even when idle: a signal comes every few minutes, and a cold start would cost it more
+# than all the rest of its way. The sweep starts the next one when this one ends, which it does now and then so that
+# nothing a long life gathers stays for good.
+LONGEST_SECONDS = 600.0
+LANE_LINGER_SECONDS = 120.0  # an idle lane keeps its connection to the broker open for this long
 STOP_SECONDS = 28.0  # a write takes 25 seconds at the most
 RETRY_SECONDS = 1.0  # between two tries to reach a broker that is away
 MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
@@ -67,7 +70,7 @@ class Lanes:
         *,
         shard: int = 0,
         shards: int = 1,
-        linger: float = LINGER_SECONDS,
+        linger: float = LONGEST_SECONDS,
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
         self.open_brokerage = open_brokerage
@@ -185,7 +188,7 @@ class Lane:
 
     async def _woken(self) -> bool:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), self.lanes.linger)
+            await asyncio.wait_for(self.wake.wait(), min(self.lanes.linger, LANE_LINGER_SECONDS))
         return self.wake.is_set() and not self.stopping
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

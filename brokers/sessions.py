@@ -32,7 +32,9 @@ def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStat
         "established": auth.established, "message": auth.message,
     }  # fmt: skip
     if status is SessionStatus.ACTIVE:
-        Connection.objects.filter(pk=connection.pk).update(last_kept_at=now)
+        if not Connection.objects.filter(pk=connection.pk, enabled=True).update(last_kept_at=now):
+            # Switched off while we asked: its own sentence stays.
+            return SessionStatus.SIGNED_OUT
         connection.last_kept_at = now
     if session_is(connection, status, reason, now=now, evidence=evidence) and status is SessionStatus.ACTIVE:
         notify(ORDERS_CHANNEL, str(connection.pk))

@@ -9,9 +9,10 @@ import os
 
 import psycopg
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from brokers import execution, ibkr, snapshots
 from brokers.lanes import Lanes
@@ -32,11 +33,22 @@ def work(*, shard: int = 0) -> None:
 
 @shared_task(name="brokers.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
 def sweep() -> None:
-    """Heal what a lost nudge left behind: expire what is overdue, nudge the shards that have work."""
+    """Heal what a lost nudge left behind: expire what is overdue, see that every shard is worked."""
     execution.expire_overdue(timezone.now())
+    nudge()
+
+
+def nudge() -> None:
+    """See that every shard is worked; where one is, the task ends at once."""
     for shard in range(settings.WORK_SHARDS):
-        if execution.waiting_connections(shard, settings.WORK_SHARDS):
-            work.delay(shard=shard)
+        work.delay(shard=shard)
+
+
+@worker_ready.connect
+def _begin(**_: object) -> None:
+    # A restarted worker takes up the backlog without waiting for the sweep.
+    with contextlib.suppress(OperationalError):
+        nudge()
 
 
 @worker_shutting_down.connect

@@ -15,28 +15,43 @@ from brokers.snapshots import DECISIONS_CHANNEL, STOP
 from strategies import decisions
 
 SIGNALS_CHANNEL = "halyard_signals"
-LINGER_SECONDS = 20.0
+# Like the lanes, the drain stays for the next signal: a cold start would be the longest part of its way.
 LONGEST_SECONDS = 600.0
+NUDGE_EVERY_SECONDS = 1.0
 LOOK_SECONDS = 1.0  # pending decisions are looked at this often even when nobody tells of news
 
 
-def drain(*, linger: float = LINGER_SECONDS, clock: Callable[[], datetime] = timezone.now) -> bool:
-    """Settle waiting signals until idle for `linger` seconds. False when another worker drains already."""
+def drain(
+    *,
+    linger: float = LONGEST_SECONDS,
+    clock: Callable[[], datetime] = timezone.now,
+    nudge: Callable[[], None] = lambda: None,
+) -> bool:
+    """Settle waiting signals until idle for `linger` seconds. False when another worker drains already.
+
+    `nudge` sees that somebody works the tickets; the lanes hear of them from the database when they are there.
+    """
     with try_only_one(Space.DECIDE, 0) as session:
         if session is None:
             return False
         for channel in (SIGNALS_CHANNEL, DECISIONS_CHANNEL):
             session.execute(f"LISTEN {channel}")
-        _settle_until_idle(session, linger, clock)
+        _settle_until_idle(session, linger, clock, nudge)
     return True
 
 
-def _settle_until_idle(session: psycopg.Connection[object], linger: float, clock: Callable[[], datetime]) -> None:
+def _settle_until_idle(
+    session: psycopg.Connection[object], linger: float, clock: Callable[[], datetime], nudge: Callable[[], None]
+) -> None:
     stop_word = f"{STOP}{os.getppid()}"
     started = quiet_since = time.monotonic()
+    nudged = 0.0
     while time.monotonic() - started < LONGEST_SECONDS:
         if decisions.settle_waiting(clock()):
             quiet_since = time.monotonic()
+            if quiet_since - nudged > NUDGE_EVERY_SECONDS:
+                nudge()
+                nudged = quiet_since
             continue
         notices = list(session.notifies(timeout=LOOK_SECONDS, stop_after=1))
         if any(notice.payload == stop_word for notice in notices):

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+import contextlib
 
-from strategies import decisions
+from celery import shared_task
+from celery.signals import worker_ready
+from kombu.exceptions import OperationalError
+
+from brokers import tasks as broker_tasks
 from strategies.drain import drain
 
 
 @shared_task(name="strategies.decide", queue="signals", ignore_result=True, acks_late=True)
 def decide() -> None:
     """Drain waiting signals; ends at once when another worker does it already."""
-    drain()
+    drain(nudge=_nudge_lanes)
 
 
 @shared_task(name="strategies.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
 def sweep() -> None:
-    """Heal a lost nudge: when something waits, see that somebody drains."""
-    if decisions.has_waiting():
+    """Heal a lost nudge: see that somebody drains."""
+    decide.delay()
+
+
+def _nudge_lanes() -> None:
+    # Redis may be away; the lanes are told by the database, and the sweep heals the rest.
+    with contextlib.suppress(OperationalError):
+        broker_tasks.nudge()
+
+
+@worker_ready.connect
+def _begin(**_: object) -> None:
+    with contextlib.suppress(OperationalError):
         decide.delay()

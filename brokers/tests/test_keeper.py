@@ -1,0 +1,150 @@
+"""Sessions kept alive and news brought home, through a real gateway on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers import connections
+from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
+from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.tests import lab, rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
+    return lab.make(team, gateway)
+
+
+def status(order: Order) -> str:
+    return str(Order.objects.values_list("status", flat=True).get(pk=order.pk))
+
+
+def session(connection: Connection) -> str:
+    return str(Connection.objects.values_list("session_status", flat=True).get(pk=connection.pk))
+
+
+def test_it_signs_a_new_connection_in_and_finds_its_account(team: Team, gateway: RunningGateway) -> None:
+    connection = rows.connection(team)
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(
+                lambda: BrokerageAccount.objects.filter(book_as_of__isnull=False).exists(), "the book is read"
+            )
+
+    asyncio.run(story())
+    account = BrokerageAccount.objects.get()
+    assert account.account_id.startswith("SIM")
+    assert (account.equity, account.is_paper) == (Decimal(1_000_000), True)
+    assert session(connection) == "active"
+    assert [event.status for event in connection.session_events.order_by("id")][-1] == "active"
+
+
+def test_a_fill_comes_home_with_its_price_its_fee_and_the_new_position(bench: lab.Lab) -> None:
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: _book(bench) is not None, "the book is read")
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: status(order) == "filled", "the order is filled")
+            await lab.until(Position.objects.exists, "the position is read")
+
+    order = bench.order(quantity=Decimal(10))
+    asyncio.run(story())
+    execution = Execution.objects.get()
+    order.refresh_from_db()
+    assert (execution.order, execution.quantity, execution.fee) == (order, 10, Decimal(1))
+    assert order.average_price == execution.price
+    assert order.filled_quantity == 10
+    assert Position.objects.get().quantity == 10
+    assert [event.new for event in order.events.order_by("id")][-1] == "filled"
+
+
+def _book(bench: lab.Lab) -> Any:
+    return BrokerageAccount.objects.values_list("book_as_of", flat=True).get(pk=bench.account.pk)
+
+
+def test_fills_of_an_outage_are_found_afterwards(team: Team, settings: Any) -> None:
+    with running_gateway() as gateway:
+        settings.GATEWAY_URL = gateway.url
+        bench = lab.make(team, gateway)
+        order = bench.order()
+        lab.work()
+        # Nobody listens while it fills, and the gateway goes down and comes back.
+        gateway.kill()
+
+        async def story() -> None:
+            async with lab.watching():
+                await lab.until(lambda: session(bench.connection) == "unreachable", "the outage is seen")
+                await asyncio.to_thread(gateway.restart)
+                await lab.until(lambda: status(order) == "filled", "the fill is found")
+                await lab.until(lambda: session(bench.connection) == "active", "the session is back")
+
+        asyncio.run(story())
+        assert Execution.objects.count() == 1
+        story_told = [event.status for event in bench.connection.session_events.order_by("id")]
+        assert "unreachable" in story_told
+        assert story_told[-1] == "active"
+
+
+def test_a_stolen_session_is_seen_and_told_with_its_cause(bench: lab.Lab) -> None:
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: _book(bench) is not None, "the book is read")
+            bench.gateway.steal(bench.user)
+            await lab.until(
+                lambda: bench.connection.session_events.filter(status="competing").exists(), "the theft is seen"
+            )
+
+    asyncio.run(story())
+    event = bench.connection.session_events.filter(status="competing").first()
+    assert event is not None
+    assert "another login" in event.reason
+    assert event.evidence["competing"] is True
+
+
+def test_a_cut_socket_is_opened_again_and_misses_nothing(bench: lab.Lab) -> None:
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: _book(bench) is not None, "the book is read")
+            bench.gateway.close_sockets(bench.user)
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: status(order) == "filled", "the order is filled")
+
+    order = bench.order()
+    asyncio.run(story())
+    assert Execution.objects.count() == 1
+
+
+def test_a_canceled_order_ends_when_the_broker_says_so(bench: lab.Lab) -> None:
+    from brokers import execution
+
+    order = bench.order(type="limit", limit_price=Decimal("1.00"))
+    lab.work()
+    order.refresh_from_db()
+    assert execution.request_cancel(order=order, actor=None, now=timezone.now())
+
+    async def story() -> None:
+        async with lab.watching():
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: status(order) == "canceled", "the order is canceled")
+
+    asyncio.run(story())
+
+
+def test_a_disabled_connection_is_no_longer_watched(bench: lab.Lab) -> None:
+    async def story() -> None:
+        async with lab.watching() as keeper:
+            await lab.until(lambda: bench.connection.pk in keeper.watches, "it is watched")
+            await asyncio.to_thread(connections.disable, connection=bench.connection, actor=None, now=timezone.now())
+            await lab.until(lambda: bench.connection.pk not in keeper.watches, "it is no longer watched")
+
+    asyncio.run(story())
+    assert session(bench.connection) == "signed_out"
