@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import importlib.util
 import os
@@ -21,7 +22,7 @@ class EmbeddedError(Exception):
     """The embedded servers cannot be used; the message says why and what to do."""
 
 
-class Server:
+class Server(abc.ABC):
     """One server process that can be started, asked, restarted on the same socket, and stopped."""
 
     name: str
@@ -39,16 +40,17 @@ class Server:
         self.spawn()
         wait_until(self.ready, self._check_alive, f"{self.name} did not answer within {READY_SECONDS:.0f} seconds.")
 
+    @abc.abstractmethod
     def spawn(self) -> None:
         """Start the process without waiting; also what restarts it after a crash."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def prepare(self) -> None:
         """What must be there before the first process of this run."""
 
+    @abc.abstractmethod
     def ready(self) -> bool:
         """Whether it answers."""
-        raise NotImplementedError
 
     @property
     def alive(self) -> bool:

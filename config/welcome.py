@@ -62,7 +62,7 @@ async def ready(host: str, port: int, output: Output) -> bool:
         if not said and time.monotonic() > deadline:
             output.say(f"Not everything answers yet: {missing(body)}. The lines above may say why.")
             said = True
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.5)
 
 
 def missing(body: str) -> str:
