@@ -133,8 +133,13 @@ class Store:
 
     async def close(self) -> None:
         await self.durable()
-        await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, _close)
         self._thread.shutdown()
+
+
+def _close() -> None:
+    # Looked up in the writer's thread: every thread has a connection of its own.
+    connection.close()
 
 
 def _write_until_done(barriers: list[Callable[[], None]], batch: Batch) -> None:

@@ -40,6 +40,7 @@ class RunningGateway:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.exit_code: int | None = None
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object
 
     # -- the process ---------------------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ class RunningGateway:
         if self.process is None:
             return
         self.process.send_signal(number)
-        self.process.wait(timeout=_START_S)
+        self.exit_code = self.process.wait(timeout=_START_S)
         self.process = None
 
     def output(self) -> str:

@@ -131,6 +131,19 @@ def test_a_working_order_goes_on_after_a_crash() -> None:
         assert client.positions() == {}
 
 
+def test_asked_to_stop_it_stops_cleanly_with_everything_written() -> None:
+    with running_gateway("fast") as gateway:
+        client = Client(gateway, "alice", gateway.sign_in("alice"))
+        client.place(ticket("s-1"))
+        with client.socket():
+            gateway.stop()
+        assert gateway.exit_code == 0
+        assert "Traceback" not in gateway.output()
+        gateway.start()
+        gateway.sign_in("alice")
+        assert client.order("s-1")["status"] == "Filled"
+
+
 def test_a_posted_price_outlives_the_process() -> None:
     with running_gateway("fast") as gateway:
         gateway.quote("AAPL", bid="123.00", ask="123.02", last="123.01")
