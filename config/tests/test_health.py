@@ -187,3 +187,11 @@ def test_beats_pulse_is_that_it_publishes(quiet: redis.Redis) -> None:
         assert pulse.alive(["beat"]) == {"beat": True}
     finally:
         after_task_publish.receivers = before
+
+
+def test_what_is_missing_does_not_fill_the_log(
+    client: Client, quiet: redis.Redis, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SIMULATOR = False
+    assert ready(client)[0] == 503
+    assert [record.name for record in caplog.records if record.name == "django.request"] == []
