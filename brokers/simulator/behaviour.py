@@ -73,8 +73,9 @@ def demo() -> Behaviour:
     return Behaviour(
         name="demo",
         latency="uniform",
+        latency_ms=(1.0, 4.0),
         init_delay_ms=300.0,
-        fill_delay_ms=80.0,
+        fill_delay_ms=25.0,
         cold_trades=False,
         cold_positions=False,
         questions=False,

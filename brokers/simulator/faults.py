@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from brokers.simulator.fault_presets import PRESETS
+
 ACTIONS = frozenset(
     {
         "delay_ms",
@@ -67,6 +69,11 @@ class Faults:
 
     def arm(self, request: Mapping[str, Any], now: float) -> Fault:
         """Arm the fault a control request describes; ValueError says what is wrong with it."""
+        if (name := request.get("preset")) is not None:
+            if name not in PRESETS:
+                raise ValueError(f"Unknown preset {name}. GET /sim/v1/presets names them all.")
+            known = PRESETS[name]
+            request = {**known, **request, "match": {**known["match"], **(request.get("match") or {})}}
         match, action = dict(request.get("match") or {}), dict(request.get("action") or {})
         if unknown := sorted(set(match) - _MATCH):
             raise ValueError(f"Unknown match {', '.join(unknown)}. Known: {', '.join(sorted(_MATCH))}.")

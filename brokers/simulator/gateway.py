@@ -64,7 +64,8 @@ class Gateway:
     ) -> None:
         self.behaviour = behaviour
         self.store = store
-        self.clock = clock
+        self._clock = clock
+        self.ahead_s = 0.0
         self.market = Market(seed, catalogue.find)
         self.engine = Engine(
             catalogue.find, commission, self.rate, order_id=books.order_id, execution_number=books.execution_number
@@ -92,6 +93,10 @@ class Gateway:
             self.market.post(quote, until)
         for user in self.users.values():
             user.session.selected_account = user.account_ids[0] if user.account_ids else ""
+
+    def clock(self) -> float:
+        """Now, in epoch seconds; a control request may have moved it ahead."""
+        return self._clock() + self.ahead_s
 
     # -- users ---------------------------------------------------------------------------------------------------
 

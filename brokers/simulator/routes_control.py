@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from brokers.simulator import catalogue
 from brokers.simulator.behaviour import changed
+from brokers.simulator.fault_presets import PRESETS
 from brokers.simulator.gateway import Gateway
 from brokers.simulator.market import Quote
 from brokers.simulator.wire import Answer, error
 
 
-def control(gateway: Gateway, method: str, parts: list[str], body: Any) -> Answer:
+def control(gateway: Gateway, method: str, parts: list[str], body: dict[str, Any]) -> Answer:
     """Answer one control request; `parts` is the path below /sim/v1."""
-    match method, parts:
-        case "POST", ["faults"]:
-            try:
-                return Answer(gateway.faults.arm(body, gateway.clock()).describe(), 201)
-            except (ValueError, TypeError) as problem:
-                return error(str(problem))
-        case "GET", ["faults"]:
-            return Answer([f.describe() for f in gateway.faults.armed])
-        case "DELETE", ["faults"]:
-            return Answer({"cleared": gateway.faults.clear()})
-        case "POST", ["quote"]:
-            return _post_quote(gateway, body)
-        case "DELETE", ["quote"]:
-            now = gateway.clock()
-            gateway.store.save([(quote, now) for quote, _ in gateway.market.posted.values()])
-            gateway.market.posted.clear()
-            return Answer({"cleared": True})
-        case "GET", ["behaviour"]:
-            return Answer(asdict(gateway.behaviour))
-        case "POST", ["behaviour"]:
-            try:
-                gateway.behaviour = changed(gateway.behaviour, body)
-            except (ValueError, TypeError) as problem:
-                return error(str(problem))
-            return Answer(asdict(gateway.behaviour))
-        case "GET", ["counters"]:
-            return Answer({"unknown_paths": dict(gateway.unknown), "commits": gateway.store.batches})
-        case _, [username, what]:
-            return _of_user(gateway, method, username, what)
-        case _:
-            return error("Not Found", 404)
+    if len(parts) == 2:
+        return _of_user(gateway, method, parts[0], parts[1])
+    handler = _HANDLERS.get((method, "/".join(parts)))
+    if handler is None:
+        return error("Not Found", 404)
+    try:
+        return handler(gateway, body)
+    except (ValueError, TypeError) as problem:
+        return error(str(problem))
+
+
+def _arm(gateway: Gateway, body: dict[str, Any]) -> Answer:
+    return Answer(gateway.faults.arm(body, gateway.clock()).describe(), 201)
+
+
+def _clear_quotes(gateway: Gateway, body: dict[str, Any]) -> Answer:
+    now = gateway.clock()
+    gateway.store.save([(quote, now) for quote, _ in gateway.market.posted.values()])
+    gateway.market.posted.clear()
+    return Answer({"cleared": True})
+
+
+def _change_behaviour(gateway: Gateway, body: dict[str, Any]) -> Answer:
+    gateway.behaviour = changed(gateway.behaviour, body)
+    return Answer(asdict(gateway.behaviour))
 
 
 def _of_user(gateway: Gateway, method: str, username: str, what: str) -> Answer:
@@ -76,6 +72,22 @@ def _of_user(gateway: Gateway, method: str, username: str, what: str) -> Answer:
     return Answer(user.session.status(gateway.clock()))
 
 
+def _move_clock(gateway: Gateway, body: dict[str, Any]) -> Answer:
+    """Move the clock ahead, and let happen what would have happened meanwhile."""
+    advance = float(body.get("advance_s", 0))
+    if not 0 <= advance < 366 * 86_400:
+        raise ValueError("advance_s is a number of seconds, from 0 to a year.")
+    gateway.ahead_s += advance
+    gateway.next_clearing = 0.0
+    gateway.housekeep()
+    gateway.tick()
+    return Answer(_time(gateway))
+
+
+def _time(gateway: Gateway) -> dict[str, Any]:
+    return {"now": gateway.moment(gateway.clock()), "ahead_s": gateway.ahead_s}
+
+
 def _post_quote(gateway: Gateway, body: dict[str, Any]) -> Answer:
     """Pin a contract's price; what is not given follows from what is."""
     instrument = catalogue.find(int(body["conid"])) if body.get("conid") else None
@@ -99,3 +111,20 @@ def _post_quote(gateway: Gateway, body: dict[str, Any]) -> Answer:
     gateway.store.save([(quote, until)])
     gateway.tick()
     return Answer({"conid": quote.conid, "bid": str(quote.bid), "ask": str(quote.ask), "last": str(quote.last)})
+
+
+_HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
+    ("POST", "faults"): _arm,
+    ("GET", "faults"): lambda gateway, body: Answer([f.describe() for f in gateway.faults.armed]),
+    ("DELETE", "faults"): lambda gateway, body: Answer({"cleared": gateway.faults.clear()}),
+    ("GET", "presets"): lambda gateway, body: Answer(PRESETS),
+    ("POST", "quote"): _post_quote,
+    ("DELETE", "quote"): _clear_quotes,
+    ("GET", "behaviour"): lambda gateway, body: Answer(asdict(gateway.behaviour)),
+    ("POST", "behaviour"): _change_behaviour,
+    ("GET", "clock"): lambda gateway, body: Answer(_time(gateway)),
+    ("POST", "clock"): _move_clock,
+    ("GET", "counters"): lambda gateway, body: Answer(
+        {"unknown_paths": dict(gateway.unknown), "commits": gateway.store.batches}
+    ),
+}

@@ -20,7 +20,7 @@ _UNREADABLE = "Failed to parse body as JSON. Content Type: application/json; cha
 def _body(call: Call) -> Any:
     try:
         return json.loads(call.raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused(_UNREADABLE, 400) from None
 
 

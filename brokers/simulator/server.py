@@ -202,7 +202,7 @@ class Edge:
             return handler(call)
         except Refused as refusal:
             return error(refusal.text, refusal.status, with_code=refusal.text.startswith("Bad Request"))
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             log.exception("%s %s could not be answered.", call.method, call.path)
             return error("Bad Request", 400)
 

@@ -143,14 +143,16 @@ class RunningGateway:
     def fault(
         self,
         *,
-        action: Mapping[str, Any],
+        action: Mapping[str, Any] | None = None,
+        preset: str | None = None,
         match: Mapping[str, Any] | None = None,
         phase: str = "before",
         times: int | None = 1,
         ttl_s: float = 60,
     ) -> dict[str, Any]:
-        """Arm a fault."""
-        body = {"match": dict(match or {}), "phase": phase, "action": dict(action), "times": times, "ttl_s": ttl_s}
+        """Arm a fault: an action of your own, or one of the presets, narrowed by `match`."""
+        body: dict[str, Any] = {"match": dict(match or {}), "times": times, "ttl_s": ttl_s}
+        body |= {"preset": preset} if preset else {"phase": phase, "action": dict(action or {})}
         armed: dict[str, Any] = self.control("POST", "/faults", body)
         return armed
 
@@ -197,6 +199,10 @@ class RunningGateway:
         """Pin the price of a symbol or conid: bid, ask, last."""
         name = "conid" if isinstance(symbol, int) else "symbol"
         self.control("POST", "/quote", {name: symbol} | {k: str(v) for k, v in prices.items()})
+
+    def advance(self, seconds: float) -> None:
+        """Move the gateway's clock ahead; a restart puts it back."""
+        self.control("POST", "/clock", {"advance_s": seconds})
 
     def clear_quotes(self) -> None:
         """Let every price follow the generated market again."""
