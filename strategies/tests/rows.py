@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from accounts.models import Team
-from brokers.models import BrokerageAccount, Ticket
+from brokers.models import BrokerageAccount, Order, Ticket
 from brokers.tests import rows
 from strategies import authoring, subscriptions
 from strategies.domain.plan import Terms
@@ -61,6 +63,31 @@ def accepted(of: Signal, by: Subscription, at: datetime, **values: Any) -> tuple
         "status": "accepted", "rule": "R1", "reason": "Flat: a buy opens a long position.", "decided_at": at, **values
     }  # fmt: skip
     return _decision(of, by, code=key, ticket=ticket, **given), ticket
+
+
+@dataclass(kw_only=True)
+class Walk:
+    """One signal that became a filled order."""
+
+    account: BrokerageAccount
+    strategy: Strategy
+    subscription: Subscription
+    signal: Signal
+    decision: Decision
+    order: Order
+
+
+def walk(team: Team, at: datetime, name: str = "Trend") -> Walk:
+    """Received, stored 2 ms later, decided at 8, submitted at 12, acknowledged at 42, filled at 92."""
+    source = strategy(team, at, name)
+    follower = subscription(source, rows.account(team), at)
+    told = signal(source, at)
+    decision, ticket = accepted(told, follower, at + timedelta(milliseconds=8))
+    order = rows.order(ticket, created_at=at, expires_at=at + timedelta(minutes=1), estimated_fee=Decimal("1.00"))
+    rows.filled(order, at=at + timedelta(milliseconds=12))
+    return Walk(
+        account=follower.account, strategy=source, subscription=follower, signal=told, decision=decision, order=order
+    )
 
 
 def _decision(of: Signal, by: Subscription, **values: Any) -> Decision:

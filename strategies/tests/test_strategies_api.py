@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,39 +11,12 @@ import pytest
 from accounts import teams
 from accounts.models import Team, User
 from accounts.tests.api import Api
-from brokers.models import BrokerageAccount, Order
+from brokers.models import Order
 from brokers.tests import rows as brokers
-from strategies.models import Decision, Signal, Strategy, Subscription
 from strategies.passwords import password_for
 from strategies.tests import rows
 
 LISTS = ["strategies", "subscriptions", "signals", "decisions"]
-
-
-@dataclass(kw_only=True)
-class Walk:
-    """One signal that became a filled order."""
-
-    account: BrokerageAccount
-    strategy: Strategy
-    subscription: Subscription
-    signal: Signal
-    decision: Decision
-    order: Order
-
-
-def walk(team: Team, at: datetime, name: str = "Trend") -> Walk:
-    """Received, stored 2 ms later, decided at 8, submitted at 12, acknowledged at 42, filled at 92."""
-    account = brokers.account(team)
-    strategy = rows.strategy(team, at, name)
-    subscription = rows.subscription(strategy, account, at)
-    signal = rows.signal(strategy, at)
-    decision, ticket = rows.accepted(signal, subscription, at + timedelta(milliseconds=8))
-    order = brokers.order(ticket, created_at=at, expires_at=at + timedelta(minutes=1), estimated_fee=Decimal("1.00"))
-    brokers.filled(order, at=at + timedelta(milliseconds=12))
-    return Walk(
-        account=account, strategy=strategy, subscription=subscription, signal=signal, decision=decision, order=order
-    )
 
 
 @pytest.fixture
@@ -91,7 +63,7 @@ def test_a_subscription_shows_its_present_terms(api: Api, team: Team, now: datet
 
 
 def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetime) -> None:
-    made = walk(team, now)
+    made = rows.walk(team, now)
     fill = made.order.executions.get()
     assert api.get(f"signals/{made.signal.code}/") == {
         "id": str(made.signal.code),
@@ -178,7 +150,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
 
 
 def test_a_list_of_signals_leaves_only_the_bodies_out(api: Api, team: Team, now: datetime) -> None:
-    made = walk(team, now)
+    made = rows.walk(team, now)
     whole = api.get(f"signals/{made.signal.code}/")
     del whole["body"]
     assert one(api.get("signals/")) == whole
@@ -208,7 +180,7 @@ def test_a_rejection_shows_its_rule_and_sentence_and_no_orders(api: Api, team: T
 
 
 def test_with_several_accounts_the_timeline_is_that_of_the_quickest(api: Api, team: Team, now: datetime) -> None:
-    made = walk(team, now)
+    made = rows.walk(team, now)
     slower = rows.subscription(made.strategy, brokers.account(team), now)
     _, ticket = rows.accepted(made.signal, slower, now + timedelta(seconds=5))
     brokers.filled(brokers.order(ticket), at=now + timedelta(seconds=6))
@@ -218,7 +190,7 @@ def test_with_several_accounts_the_timeline_is_that_of_the_quickest(api: Api, te
 
 
 def test_a_phase_that_was_skipped_does_not_break_the_next_one(api: Api, team: Team, now: datetime) -> None:
-    made = walk(team, now)
+    made = rows.walk(team, now)
     Order.objects.update(acknowledged_at=None)
     shown = api.get(f"signals/{made.signal.code}/")["timeline"]
     assert shown["acknowledged"]["at"] is None
@@ -227,7 +199,7 @@ def test_a_phase_that_was_skipped_does_not_break_the_next_one(api: Api, team: Te
 
 @pytest.mark.parametrize("name", LISTS)
 def test_each_thing_has_its_own_address(api: Api, team: Team, now: datetime, name: str) -> None:
-    walk(team, now)
+    rows.walk(team, now)
     listed = one(api.get(f"{name}/"))
     whole = api.get(f"{name}/{listed['id']}/")
     assert {key: whole[key] for key in listed} == listed
@@ -235,13 +207,13 @@ def test_each_thing_has_its_own_address(api: Api, team: Team, now: datetime, nam
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_viewers_token_reads(team: Team, bob: User, now: datetime, name: str) -> None:
-    walk(team, now)
+    rows.walk(team, now)
     assert len(Api(team, bob).get(f"{name}/")["results"]) == 1
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_another_team_sees_nothing(team: Team, alice: User, charlie: User, now: datetime, name: str) -> None:
-    walk(team, now)
+    rows.walk(team, now)
     stranger = Api(teams.found_team(owner=charlie, name="Charlie's", now=now), charlie)
     assert stranger.get(f"{name}/")["results"] == []
     code = one(Api(team, alice).get(f"{name}/"))["id"]
@@ -256,7 +228,7 @@ def test_no_list_asks_once_per_row(
     api: Api, team: Team, now: datetime, name: str, queries: int, django_assert_num_queries: Any
 ) -> None:
     for number in range(4):
-        walk(team, now, f"Trend {number}")
+        rows.walk(team, now, f"Trend {number}")
     api.get(f"{name}/")
     with django_assert_num_queries(queries):
         assert len(api.get(f"{name}/")["results"]) == 4
@@ -265,7 +237,7 @@ def test_no_list_asks_once_per_row(
 def test_one_signal_asks_no_more_for_many_accounts(
     api: Api, team: Team, now: datetime, django_assert_num_queries: Any
 ) -> None:
-    made = walk(team, now)
+    made = rows.walk(team, now)
     for _ in range(3):
         _, ticket = rows.accepted(made.signal, rows.subscription(made.strategy, brokers.account(team), now), now)
         brokers.filled(brokers.order(ticket), at=now)
@@ -294,7 +266,7 @@ def test_signals_are_found_by_strategy_ticker_and_moment(api: Api, team: Team, n
 def test_decisions_are_found_by_status_strategy_ticker_signal_and_subscription(
     api: Api, team: Team, now: datetime
 ) -> None:
-    made = walk(team, now)
+    made = rows.walk(team, now)
     strategy = rows.strategy(team, now, "Other")
     reading = {"action": "sell", "instrument": {"class": "stock", "symbol": "MSFT"}}
     rows.rejected(rows.signal(strategy, now, reading=reading), rows.subscription(strategy, made.account, now), now)
