@@ -68,7 +68,7 @@ def dashboard(request: HttpRequest, team: UUID) -> HttpResponse:
         "orders": [shown[pk] for pk in sorted(shown, reverse=True)],
         "rows": _latest_rows(found),
         "steps": _steps(found, membership),
-        "first_visit": not any(connection.last_kept_at for connection in connections),
+        "only_simulated": all(connection.environment == Environment.SIMULATED for connection in connections),
     }
     return render(request, "strategies/dashboard.html", context)
 
@@ -91,7 +91,7 @@ class Step:
 
 
 def _steps(team: Team, membership: Membership) -> list[Step]:
-    """The first steps; none once all are done, or for people who cannot do them."""
+    """The first steps, until the first three are done; a broker of one's own is offered, never nagged for."""
     if not membership.may(Role.TRADER):
         return []
     steps = [
@@ -115,7 +115,7 @@ def _steps(team: Team, membership: Membership) -> list[Step]:
             reverse("connection_new", args=[team.code]), "Connect IBKR",
         ),
     ]  # fmt: skip
-    return [] if all(step.done for step in steps) else steps
+    return [] if all(step.done for step in steps[:3]) else steps
 
 
 # Signals ------------------------------------------------------------------------------------------------------------

@@ -29,14 +29,14 @@ function draw(figure, data) {
   const options = {
     width: place.clientWidth,
     height: 150,
-    padding: [8, 4, 0, 0],
+    padding: [8, 0, 0, 18],
     legend: { show: false },
     tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zone),
     cursor: { y: false, points: { size: 7, fill: accent }, drag: { x: false, y: false } },
-    scales: { y: { range: (plot, low, high) => { const pad = Math.max((high - low) * 0.12, Math.abs(high) * 0.00005, 0.01); return [low - pad, high + pad]; } } },
+    scales: { y: { range: (plot, low, high) => { const pad = Math.max((high - low) * 0.15, Math.abs(high) * 0.000002, 0.01); return [low - pad, high + pad]; } } },
     axes: [
-      { stroke: ink, font, size: 26, grid: { show: false }, ticks: { stroke: line, size: 4 }, values: (plot, splits) => splits.map((at) => { const local = window.uPlot.tzDate(new Date(at * 1000), zone); return `${String(local.getHours()).padStart(2, "0")}:${String(local.getMinutes()).padStart(2, "0")}`; }) },
-      { side: 1, stroke: ink, font, size: 66, grid: { stroke: line, width: 1 }, ticks: { show: false }, splits: undefined, space: 40, values: (plot, splits) => splits.map((value) => value.toLocaleString("en-US", { maximumFractionDigits: splits[1] - splits[0] < 1 ? 2 : 0 })) },
+      { stroke: ink, font, size: 26, space: 64, incrs: [60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200], grid: { show: false }, ticks: { stroke: line, size: 4 }, values: (plot, splits) => splits.map((at) => { const local = window.uPlot.tzDate(new Date(at * 1000), zone); return `${String(local.getHours()).padStart(2, "0")}:${String(local.getMinutes()).padStart(2, "0")}`; }) },
+      { side: 1, stroke: ink, font, size: 66, grid: { stroke: line, width: 1 }, ticks: { show: false }, splits: undefined, space: 40, values: (plot, splits) => splits.map((value) => value.toLocaleString("en-US", { minimumFractionDigits: splits[1] - splits[0] < 1 ? 2 : 0, maximumFractionDigits: splits[1] - splits[0] < 1 ? 2 : 0 })) },
     ],
     series: [{}, { stroke: accent, width: 1.75, fill: colour("--accent-tint"), points: { show: data.points.length < 3, size: 5, fill: accent } }],
     hooks: {
@@ -64,7 +64,9 @@ async function begin(figure) {
   if (!answer.ok) return;
   const data = await answer.json();
   if (data.points.length < 2) {
-    place.innerHTML = "<p>The curve begins with the second value.<br>One is kept every minute.</p>";
+    const note = document.createElement("p");
+    note.textContent = "The curve begins with the second value; one is kept every minute.";
+    place.replaceChildren(note);
   }
   let plot = data.points.length > 1 ? draw(figure, data) : null;
   const again = () => { if (data.points.length > 1) { plot?.destroy(); plot = draw(figure, data); } };
