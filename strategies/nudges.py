@@ -14,14 +14,17 @@ log = logging.getLogger(__name__)
 TASK, QUEUE = "strategies.decide", "signals"
 SECONDS_BETWEEN = 0.2
 SECONDS_BETWEEN_COMPLAINTS = 1.0
+# Kombu's own patience would last for seconds, and a nudge is worth nothing by then.
+IMPATIENT = {"max_retries": 0, "socket_connect_timeout": 1, "socket_timeout": 1}
 
 
 class Nudger:
     """At most one nudge per 200 ms, the last of a burst included, from a thread that may hang as long as it likes."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: Any = None) -> None:
         # Taken here: in another thread Celery would find an application of its own making.
-        self._app: Any = current_app._get_current_object()
+        self._app: Any = app or current_app._get_current_object()  # type: ignore[attr-defined]
+        self._connection: Any = None
         self._wanted = False
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -52,8 +55,28 @@ class Nudger:
 
     def _send(self) -> None:
         try:
-            self._app.send_task(TASK, queue=QUEUE, retry=False, ignore_result=True)
+            # A connection kept from before Redis restarted fails once; a new one tells whether Redis is there.
+            if not self._published():
+                self._publish()
         except Exception as error:
-            if time.monotonic() - self._complained > SECONDS_BETWEEN_COMPLAINTS:
+            self._connection = None
+            if time.monotonic() - self._complained >= SECONDS_BETWEEN_COMPLAINTS:
                 self._complained = time.monotonic()
                 log.warning("the workers were not nudged (the sweep will find the signals): %s", error)
+
+    def _published(self) -> bool:
+        """Over the connection we have, if it still works."""
+        if self._connection is None:
+            return False
+        try:
+            self._publish()
+        except Exception:
+            self._connection = None
+            return False
+        return True
+
+    def _publish(self) -> None:
+        if self._connection is None:
+            options = {**self._app.conf.broker_transport_options, **IMPATIENT}
+            self._connection = self._app.connection_for_write(transport_options=options)
+        self._app.send_task(TASK, queue=QUEUE, connection=self._connection, retry=False, ignore_result=True)

@@ -1,0 +1,109 @@
+"""Group commit: what arrives while one batch is written forms the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from strategies.batches import Batcher, Full
+
+
+class Writer:
+    """Notes the batches it is given; each waits for its `go`."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = asyncio.Event()
+
+    async def flush(self, batch: Sequence[int]) -> list[int]:
+        self.batches.append(list(batch))
+        await self.go.wait()
+        if 13 in batch:
+            raise RuntimeError("thirteen")
+        return [item * 10 for item in batch]
+
+
+def batcher(writer: Writer, *, most_waiting: int = 100, most: int = 100, most_bytes: int = 1000) -> Batcher[int, int]:
+    return Batcher(
+        writer.flush,
+        size=lambda item: item,
+        most_waiting=most_waiting,
+        most_in_a_batch=most,
+        most_bytes_in_a_batch=most_bytes,
+    )
+
+
+async def settle() -> None:
+    """Let every task that can run do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_arrivals_during_a_flush_form_the_next_batch() -> None:
+    writer = Writer()
+    one = batcher(writer)
+    puts = [asyncio.create_task(one.put(1))]
+    await settle()
+    puts += [asyncio.create_task(one.put(item)) for item in (2, 3, 4)]
+    await settle()
+    assert writer.batches == [[1]]
+    writer.go.set()
+    assert await asyncio.gather(*puts) == [10, 20, 30, 40]
+    assert writer.batches == [[1], [2, 3, 4]]
+
+
+async def test_a_batch_has_a_most_of_items_and_of_bytes() -> None:
+    writer = Writer()
+    writer.go.set()
+    items = [600, 600, 1, 1, 1, 2000, 5]
+    one = batcher(writer, most=3)
+    await asyncio.gather(*(one.put(item) for item in items))
+    assert writer.batches == [[600, 600], [1, 1, 1], [2000], [5]]
+
+
+async def test_more_than_can_wait_is_turned_away_at_once() -> None:
+    writer = Writer()
+    one = batcher(writer, most_waiting=2)
+    first = asyncio.create_task(one.put(1))
+    await settle()
+    waiting = [asyncio.create_task(one.put(item)) for item in (2, 3)]
+    await settle()
+    with pytest.raises(Full):
+        await one.put(4)
+    writer.go.set()
+    assert await asyncio.gather(first, *waiting) == [10, 20, 30]
+
+
+async def test_a_failing_flush_fails_its_own_batch_only() -> None:
+    writer = Writer()
+    writer.go.set()
+    one = batcher(writer)
+    with pytest.raises(RuntimeError, match="thirteen"):
+        await one.put(13)
+    assert await one.put(1) == 10
+
+
+async def test_a_sender_that_goes_away_leaves_the_others_served() -> None:
+    writer = Writer()
+    one = batcher(writer)
+    gone, stays = asyncio.create_task(one.put(1)), asyncio.create_task(one.put(2))
+    await settle()
+    gone.cancel()
+    writer.go.set()
+    assert await stays == 20
+    assert writer.batches == [[1, 2]]
+
+
+async def test_closing_waits_for_what_was_taken() -> None:
+    writer = Writer()
+    one = batcher(writer)
+    put = asyncio.create_task(one.put(1))
+    await settle()
+    closing = asyncio.create_task(one.close())
+    await settle()
+    assert not closing.done()
+    writer.go.set()
+    await closing
+    assert await put == 10
