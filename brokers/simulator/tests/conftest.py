@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,16 @@ def messages(socket: ClientConnection, topic: str, count: int = 1, timeout: floa
         if message.get("topic") == topic:
             found.append(message)
     return found
+
+
+def until(check: Callable[[], Any], timeout: float = 15) -> Any:
+    """Wait for what must come about, and return it."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if found := check():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("It did not come about in time.")
 
 
 @pytest.fixture(scope="session")

@@ -106,10 +106,10 @@ def test_an_answer_can_break_off_in_the_middle(client: Client) -> None:
 
 
 def test_an_address_can_be_put_into_the_penalty_box(client: Client) -> None:
-    client.gateway.fault(match={"user": client.user}, action={"penalty_box": 0.3})
+    client.gateway.fault(match={"user": client.user}, action={"penalty_box": 1})
     assert client.gateway.call(client.user, "POST", "/tickle")[0] == 429
     assert client.gateway.call(f"{client.user}-2", "POST", "/tickle")[0] == 429
-    time.sleep(0.4)
+    time.sleep(1.1)
     assert client.gateway.call(client.user, "POST", "/tickle")[0] == 200
 
 

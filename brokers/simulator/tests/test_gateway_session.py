@@ -95,7 +95,7 @@ def test_switching_to_the_same_account_says_so(client: Client) -> None:
 
 
 def test_signing_in_can_take_its_time(gateway: RunningGateway, user: str) -> None:
-    with gateway.behaving(init_delay_ms=300):
+    with gateway.behaving(init_delay_ms=1000):
         body = gateway.call(user, "POST", "/iserver/auth/ssodh/init", {"publish": True, "compete": True})[1]
         assert (body["authenticated"], body["established"]) == (True, False)
         assert gateway.call(user, "GET", "/iserver/accounts") == NO_BRIDGE
@@ -112,11 +112,11 @@ def test_a_silent_session_is_lost_and_nothing_is_read_from_it(client: Client) ->
 
 
 def test_too_many_requests_end_in_the_penalty_box(gateway: RunningGateway, user: str) -> None:
-    with gateway.behaving(pacing=True, requests_per_second=3, penalty_box_s=0.4):
+    with gateway.behaving(pacing=True, requests_per_second=3, penalty_box_s=1.5):
         answers = [gateway.call(user, "GET", "/trsrv/stocks?symbols=AAPL")[0] for _ in range(6)]
         assert answers == [200, 200, 200, 429, 429, 429]
         assert gateway.call(f"{user}-2", "GET", "/trsrv/stocks?symbols=AAPL")[0] == 429
-        time.sleep(0.5)
+        time.sleep(1.6)
         assert gateway.call(f"{user}-2", "GET", "/trsrv/stocks?symbols=AAPL")[0] == 200
 
 

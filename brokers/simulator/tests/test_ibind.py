@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from brokers.simulator.testing import RunningGateway
+from brokers.simulator.tests.conftest import until
 
 if TYPE_CHECKING:
     from ibind import IbkrClient
@@ -35,15 +35,6 @@ def account(asking: RunningGateway, user: str) -> str:
 @pytest.fixture
 def client(asking: RunningGateway, user: str, account: str) -> IbkrClient:
     return ibind.IbkrClient(account_id=account, url=f"{asking.base_url(user)}/", auto_register_shutdown=False)
-
-
-def until(check: Callable[[], Any], timeout: float = 8) -> Any:
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if found := check():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("It did not happen in time.")
 
 
 def request(reference: str, account: str, **changes: Any) -> Any:
