@@ -167,7 +167,7 @@ def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now
         return []
     accounts = []
     for fact in facts:
-        account, _ = BrokerageAccount.objects.update_or_create(
+        account, new = BrokerageAccount.objects.update_or_create(
             connection=connection,
             account_id=fact.account_id,
             defaults={
@@ -179,6 +179,8 @@ def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now
             },
         )
         accounts.append(account)
+        if new:
+            live.account_changed(account)
     Connection.objects.filter(pk=connection.pk).update(wants_verify=False)
     return accounts
 

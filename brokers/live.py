@@ -33,9 +33,7 @@ def account_changed(account: BrokerageAccount) -> None:
 def order_html(order_pk: int) -> str:
     order = order_rows().get(pk=order_pk)
     context = {"order": order, "team": order.team}
-    return several(
-        context, "brokers/_order_row.html", "brokers/_order_chip.html", "brokers/_need_order.html"
-    )
+    return several(context, "brokers/_order_row.html", "brokers/_order_chip.html", "brokers/_need_order.html")
 
 
 def session_html(connection_pk: int) -> str:

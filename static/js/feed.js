@@ -61,11 +61,13 @@ function insert(next) {
   const list = document.getElementById(next.dataset.feedInto);
   if (!list || !wanted(list, next)) return;
   forget(list);
-  list.prepend(next);
+  // The bodies of a table stand below its head.
+  if (list instanceof HTMLTableElement) list.append(next);
+  else list.prepend(next);
   settle(next);
   flash(next);
   const limit = Number(list.dataset.feedLimit || 200);
-  const items = [...list.children].filter((child) => !child.hasAttribute("data-feed-empty"));
+  const items = [...list.children].filter((child) => !child.matches("[data-feed-empty], thead, caption"));
   for (const surplus of items.slice(limit)) surplus.remove();
   showEmptiness(list);
 }
@@ -89,7 +91,7 @@ function leaveIfUnwanted(element) {
 
 function showEmptiness(list) {
   const note = list.querySelector(":scope > [data-feed-empty]");
-  if (note) note.hidden = [...list.children].some((child) => child !== note);
+  if (note) note.hidden = [...list.children].some((child) => child !== note && !child.matches("thead, caption"));
 }
 
 function settle(element) {
