@@ -13,7 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, connection, models, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    connection,
+    models,
+    transaction,
+)
 
 from brokers.simulator import rows
 from brokers.simulator.market import Quote
@@ -149,7 +158,7 @@ def _write_until_done(barriers: list[Callable[[], None]], batch: Batch) -> None:
         try:
             _write(barriers, batch)
             return
-        except IntegrityError:
+        except (IntegrityError, DataError, ProgrammingError):
             raise
         except (DatabaseError, InterfaceError) as problem:
             log.warning("The books cannot be written, trying again: %s", problem)

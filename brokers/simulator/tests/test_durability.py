@@ -104,6 +104,32 @@ def test_a_killed_gateway_loses_and_doubles_nothing_on_postgres() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_is_waited_for() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("The test database is not PostgreSQL.")
+    with running_gateway("fast", database=database_url()) as gateway:
+        senders = [Sender(gateway, f"user{i}") for i in range(3)]
+        for sender in senders:
+            sender.start()
+        for _ in range(3):
+            time.sleep(0.3)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = 'gateway'"
+                )
+                assert cursor.rowcount >= 1
+        time.sleep(0.3)
+        gateway.kill()
+        for sender in senders:
+            sender.join(timeout=10)
+        gateway.restart()
+        for sender in senders:
+            assert sender.answered
+            _check(sender)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_gateways_never_share_their_books() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("The test database is not PostgreSQL.")
@@ -161,5 +187,5 @@ def database_url() -> str:
     login = quote(str(known["USER"]), safe="") + (f":{quote(known['PASSWORD'], safe='')}" if known["PASSWORD"] else "")
     name = quote(str(known["NAME"]), safe="")
     if str(known["HOST"]).startswith("/"):
-        return f"postgresql://{login}@/{name}?host={host}&port={port}"
-    return f"postgresql://{login}@{host}:{port}/{name}"
+        return f"postgresql://{login}@/{name}?host={host}&port={port}&application_name=gateway"
+    return f"postgresql://{login}@{host}:{port}/{name}?application_name=gateway"
