@@ -6,10 +6,7 @@ python benchmarks/bench_rulebook.py [seconds]
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from time import process_time
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted

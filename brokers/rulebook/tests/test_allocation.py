@@ -105,6 +105,12 @@ def test_it_changes_positions_by_a_percentage(side: str, percentage: int, wanted
     assert found.canceled == 0
 
 
+def test_it_changes_even_a_single_share_and_by_less_than_a_percent() -> None:
+    assert shares(allocate_percent("buy", D(100), group({"position": 1}, {"position": -1}))) == [1, 0]
+    assert shares(allocate_percent("sell", D(100), group({"position": 1}, {"position": -1}))) == [0, 1]
+    assert shares(allocate_percent("buy", D("0.5"), group({"position": 1000}, {"position": -1000}))) == [5, 0]
+
+
 def test_it_refuses_a_percent_change_where_a_quantity_is_split() -> None:
     with pytest.raises(BadInput, match="allocate_percent"):
         allocate("PctChange", D(1), group({}))

@@ -376,6 +376,44 @@ def test_ticks_before_the_order_do_not_count_for_a_limit() -> None:
     assert price(fill("equity", scan(replace(wanted, limit_price=D(101)), market, NOW, feed=feed))) is None
 
 
+def test_a_touched_order_says_which_limit_it_lacks_and_how_old_its_price_is() -> None:
+    quoted = Market(trade_bar=BAR, quote_bar=quotes(at(12), 101, 101))
+    for asset_class in ("equity", "option"):
+        with pytest.raises(BadInput, match="limit_price"):
+            fill(asset_class, scan(order("limit_if_touched", trigger_price=100), quoted, NOW))
+    feed = Feed(subscriptions=TICKS, resolution="tick")
+    wanted = order("limit_if_touched", trigger_price=100, limit_price=200)
+    old = Market(ticks=(tick(at(12), "quote", bid=1, ask=101), tick(at(15), price=100)))
+    settings = Settings(stale_after=timedelta(hours=9))
+    assert price(fill("equity", scan(wanted, old, NOW, feed=feed, settings=settings))) == D(101)
+
+
+def test_a_touched_order_waits_for_a_price_of_the_other_side() -> None:
+    wanted = order("limit_if_touched", trigger_price=100, limit_price=200)
+    traded = scan(wanted, Market(trade_bar=BAR), NOW, feed=Feed(subscriptions=frozenset({"trade_bar"})))
+    assert price(fill("option", traded)) == D(200)
+
+
+def test_penny_ticks_count_like_any_other() -> None:
+    feed = Feed(subscriptions=TICKS, resolution="tick")
+    cheap = Market(ticks=(tick(at(15), price="0.5"), tick(at(15, 0, 1), "quote", bid="0.4", ask="0.6")))
+    assert price(fill("equity", scan(order("market", 1), cheap, NOW, feed=feed))) == D("0.6")
+    assert price(fill("equity", scan(order("market", -1), cheap, NOW, feed=feed))) == D("0.4")
+    assert price(fill("equity", scan(order("limit", 1, limit_price="0.55"), cheap, NOW, feed=feed))) == D("0.5")
+    only_trades = Market(ticks=cheap.ticks[:1])
+    assert price(fill("equity", scan(order("market", 1), only_trades, NOW, feed=feed))) == D("0.5")
+
+
+def test_a_stale_hour_waits_even_within_one_bar() -> None:
+    market = Market(trade_bar=TradeBar(start=at(14, 30), end=at(15, 30), candle=BAR.candle))
+    hourly = Feed(subscriptions=BOTH, resolution="hour")
+    now = scan(
+        order("market"), market, at(16), ordered_at=at(16), feed=hourly, settings=Settings(stale_after=timedelta(0))
+    )
+    assert price(fill("equity", now)) is None
+    assert price(fill("option", now)) is None
+
+
 # trailing
 
 
