@@ -21,6 +21,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         # Someone holding an invitation may always come in.
         return bool(settings.SIGNUP_OPEN or request.session.get("invitation"))
 
+    def format_email_subject(self, subject: str) -> str:
+        return f"Halyard: {subject}"
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """A new person comes with a team: the one they were invited to, else one of their own."""
         with transaction.atomic():

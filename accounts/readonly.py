@@ -1,0 +1,28 @@
+"""How the operator looks at rows: everything can be read, nothing changed behind the activities' backs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A table to look at. What people do goes through pages and activities, which write the audit trail."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return self.ordering or ("-pk",)
