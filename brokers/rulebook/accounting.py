@@ -62,11 +62,11 @@ def apply_fill(book: Book, instrument: Instrument, execution: Execution) -> Book
     """The books after one fill."""
     book = _pay_fee(book, execution.fee)
     book = _move_notional(book, instrument, execution)
-    book = _realise(book, instrument, execution)
+    book = _realize(book, instrument, execution)
     return replace(book, position=after_fill(book.position, execution.quantity, execution.price))
 
 
-def unrealised_profit(
+def unrealized_profit(
     position: Position,
     instrument: Instrument,
     *,
@@ -104,7 +104,7 @@ def _move_notional(book: Book, instrument: Instrument, execution: Execution) -> 
     return replace(book, cash=_moved(book.cash, instrument.base, execution.quantity))
 
 
-def _realise(book: Book, instrument: Instrument, execution: Execution) -> Book:
+def _realize(book: Book, instrument: Instrument, execution: Execution) -> Book:
     closed = closed_quantity(book.position.quantity, execution.quantity)
     if closed == 0:
         return book

@@ -97,7 +97,7 @@ def allocate_percent(side: str, percentage: Decimal, members: Sequence[Member]) 
     return _limited(members, shares, 1)
 
 
-def allocate_equalising(side: str, quantity: Decimal, members: Sequence[Member]) -> Allocation:
+def allocate_equalizing(side: str, quantity: Decimal, members: Sequence[Member]) -> Allocation:
     """Bring the positions after the trade as close together as the quantity allows."""
     _check_members(members)
     sign = 1 if side == Side.BUY else -1

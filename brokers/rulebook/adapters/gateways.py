@@ -148,7 +148,7 @@ def fa_allocate(given: Given, _rules: Ruleset) -> Answer:
         return _allocated(allocation.allocate_percent(side, number(given, "percentage"), members))
     quantity = number(given, "quantity")
     if given.get("equalise_positions"):
-        return _allocated(allocation.allocate_equalising(side, quantity, members))
+        return _allocated(allocation.allocate_equalizing(side, quantity, members))
     return _allocated(allocation.allocate(name, quantity, members))
 
 

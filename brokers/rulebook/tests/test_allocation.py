@@ -11,7 +11,7 @@ from brokers.rulebook.allocation import (
     Allocation,
     Member,
     allocate,
-    allocate_equalising,
+    allocate_equalizing,
     allocate_percent,
     allocation_denied,
     known_methods,
@@ -116,15 +116,15 @@ def test_it_refuses_a_percent_change_where_a_quantity_is_split() -> None:
         allocate("PctChange", D(1), group({}))
 
 
-def test_it_equalises_positions_after_the_trade() -> None:
+def test_it_equalizes_positions_after_the_trade() -> None:
     rows = [{"position": value} for value in (100, 50)]
-    assert shares(allocate_equalising("buy", D(150), group(*rows))) == [50, 100]
-    assert shares(allocate_equalising("buy", D(30), group(*rows))) == [0, 30]
-    assert shares(allocate_equalising("buy", D(51), group(*rows))) == [1, 50]
-    assert shares(allocate_equalising("sell", D(70), group(*rows))) == [60, 10]
-    assert shares(allocate_equalising("sell", D(20), group(*rows))) == [20, 0]
-    assert shares(allocate_equalising("buy", D(0), group(*rows))) == [0, 0]
-    assert shares(allocate_equalising("buy", D(10), group({"position": 5}, {"position": 5}, {"position": 9}))) == [
+    assert shares(allocate_equalizing("buy", D(150), group(*rows))) == [50, 100]
+    assert shares(allocate_equalizing("buy", D(30), group(*rows))) == [0, 30]
+    assert shares(allocate_equalizing("buy", D(51), group(*rows))) == [1, 50]
+    assert shares(allocate_equalizing("sell", D(70), group(*rows))) == [60, 10]
+    assert shares(allocate_equalizing("sell", D(20), group(*rows))) == [20, 0]
+    assert shares(allocate_equalizing("buy", D(0), group(*rows))) == [0, 0]
+    assert shares(allocate_equalizing("buy", D(10), group({"position": 5}, {"position": 5}, {"position": 9}))) == [
         5,
         4,
         1,
@@ -138,7 +138,7 @@ def test_it_refuses_an_empty_group_and_an_account_twice(question: Any) -> None:
     with pytest.raises(BadInput, match="once"):
         question([Member(id="A"), Member(id="A")])
     with pytest.raises(BadInput, match="at least one"):
-        allocate_equalising("buy", D(1), [])
+        allocate_equalizing("buy", D(1), [])
 
 
 def test_it_says_why_a_group_order_cannot_be_split() -> None:

@@ -187,8 +187,8 @@ def test_it_refuses_unknown_words_of_other_tables() -> None:
         status_from("Confused")
     with refused(UnknownWord, "gift"):
         leverage("equity", "gift")
-    with refused(UnknownWord, "colour"):
-        model_for("colour", "equity")
+    with refused(UnknownWord, "flavor"):
+        model_for("flavor", "equity")
 
 
 def test_it_says_code_name_and_sentence_in_a_refusal() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.accounting import Book, Execution, apply_fill
-from brokers.rulebook.allocation import Member, allocate, allocate_equalising, allocate_percent
+from brokers.rulebook.allocation import Member, allocate, allocate_equalizing, allocate_percent
 from brokers.rulebook.calendars import calendar, calendar_names
 from brokers.rulebook.fees import Volume, estimate_fee
 from brokers.rulebook.fills import fill
@@ -139,10 +139,10 @@ def test_nobody_is_more_than_one_unit_away_from_an_equal_share(quantity: Decimal
 
 @QUICK
 @given(st.sampled_from(["buy", "sell"]), st.integers(min_value=0, max_value=5000).map(Decimal), members)
-def test_equalising_sums_to_the_order_and_never_trades_the_wrong_way(
+def test_equalizing_sums_to_the_order_and_never_trades_the_wrong_way(
     side: str, quantity: Decimal, group: list[Member]
 ) -> None:
-    found = allocate_equalising(side, quantity, group)
+    found = allocate_equalizing(side, quantity, group)
     assert found.filled + found.canceled == quantity
     assert all(share >= 0 for share in found.shares.values())
 
