@@ -66,6 +66,15 @@ def apply_fill(book: Book, instrument: Instrument, execution: Execution) -> Book
     return replace(book, position=after_fill(book.position, execution.quantity, execution.price))
 
 
+def release(book: Book, now: datetime) -> Book:
+    """Unsettled proceeds whose moment has come become cash; asking twice changes nothing."""
+    due = [entry for entry in book.unsettled if entry.settles_at is not None and entry.settles_at <= now]
+    cash = book.cash
+    for entry in due:
+        cash = _moved(cash, entry.currency, entry.amount)
+    return replace(book, cash=cash, unsettled=tuple(entry for entry in book.unsettled if entry not in due))
+
+
 def unrealized_profit(
     position: Position,
     instrument: Instrument,
