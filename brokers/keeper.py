@@ -20,19 +20,17 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import pulse
-from brokers import connections, execution, reconciliation, sessions, snapshots
+from brokers import connections, doubt, reconciliation, sessions, snapshots
 from brokers.domain.sessions import Login, SessionStatus
-from brokers.lanes import OpenBrokerage
 from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import BrokerageAccount, Connection
 from brokers.offload import Threads
-from brokers.ports import BrokerError, BrokerUnavailable, Feed, FeedEvent, LoginRefused
+from brokers.ports import BrokerError, BrokerUnavailable, Feed, FeedEvent, LoginRefused, OpenBrokerage, OpenFeed
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OpenFeed = Callable[[Login], Feed]
 
 LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, should their notice get lost
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
@@ -276,7 +274,7 @@ class Watch:
                 auth = await self.broker.tickle()
                 if await self._db(sessions.kept, connection, auth, self.keeper.clock()) is not SessionStatus.ACTIVE:
                     raise BrokerUnavailable(connection.session_reason)
-            if now - self.news_at > SILENT_SECONDS and await self._db(execution.in_flight, self.pk):
+            if now - self.news_at > SILENT_SECONDS and await self._db(doubt.in_flight, self.pk):
                 for account in accounts:
                     await self._sync(connection, account)
             if self.dirty or now - self.book_at > BOOK_SECONDS:

@@ -18,18 +18,21 @@ from typing import ParamSpec, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import execution, reconciliation, sessions, snapshots
+from brokers import agenda, cancels, doubt, execution, reconciliation, sessions, snapshots, tickets
 from brokers.connections import login_of
 from brokers.domain.orders import AssetClass, Instrument
-from brokers.domain.sessions import Environment, Login, SessionStatus
+from brokers.domain.sessions import Environment, SessionStatus
 from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import Connection, ContractLookup, Order
 from brokers.offload import Threads
 from brokers.ports import (
+    AlreadyRegistered,
+    Ambiguous,
     Brokerage,
     BrokerError,
     BrokerUnavailable,
     NotSent,
+    OpenBrokerage,
     OrderRefused,
     Question,
     Refused,
@@ -41,7 +44,6 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OpenBrokerage = Callable[[Login], Brokerage]
 
 # A task stays for the next order even when idle: a signal comes every few minutes, and a cold start would cost it more
 # than all the rest of its way. The sweep starts the next one when this one ends, which it does now and then so that
@@ -56,9 +58,9 @@ MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a 
 # to switch off, and an unknown question is not ours to guess.
 CONFIRMED = frozenset({"o354", "o10151", "o10152", "o10153", "o10331", "o403"})
 
-PROOF = execution.Proof(reads=3, seconds=30.0)
+PROOF = doubt.Proof(reads=3, seconds=30.0)
 # The simulator's reads are complete at once and it never forgets a reference, so absence is proven sooner.
-SIMULATED_PROOF = execution.Proof(reads=3, seconds=2.0, resend=True)
+SIMULATED_PROOF = doubt.Proof(reads=3, seconds=2.0, resend=True)
 
 
 class Lanes:
@@ -103,7 +105,7 @@ class Lanes:
         async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
             await session.execute(f"LISTEN {snapshots.ORDERS_CHANNEL}")
             # Rows written before we listened are found by looking; later ones are told.
-            self._wake(await self.threads.run(execution.waiting_connections, self.shard, self.shards))
+            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
             while time.monotonic() - started < LONGEST_SECONDS:
                 notices = [notice async for notice in session.notifies(timeout=1.0, stop_after=1)]
                 if any(notice.payload == self.stop_word for notice in notices):
@@ -123,13 +125,13 @@ class Lanes:
         if payload:
             self._wake([key for key in map(int, payload.split(",")) if key % self.shards == self.shard])
         else:
-            self._wake(await self.threads.run(execution.waiting_connections, self.shard, self.shards))
+            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
 
     async def _tidy(self) -> None:
         """Once a quiet second: drop lanes that have ended, expire what is overdue, look for what nobody told us."""
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
-        await self.threads.run(execution.expire_overdue, self.clock())
-        self._wake(await self.threads.run(execution.waiting_connections, self.shard, self.shards))
+        await self.threads.run(tickets.expire_overdue, self.clock())
+        self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
 
     def _wake(self, connection_pks: list[int]) -> None:
         for key in connection_pks:
@@ -199,28 +201,28 @@ class Lane:
         async with self.lanes.locks.only_one(Space.CONNECTION, self.pk) as held:
             if not held:
                 return 0.05
-            connection = await self._db(Connection.objects.get, pk=self.pk)
-            if not self.looked_back:
-                # Holding the lock proves that whoever sent these is gone.
-                await self._db(execution.doubt_abandoned, self.pk, self.lanes.clock())
-                self.looked_back = True
-            if not connection.enabled:
-                await self._db(execution.expire_overdue, self.lanes.clock(), self.pk)
-                return 0
-            if not await self._signed_in(connection):
-                await self._db(execution.expire_overdue, self.lanes.clock(), self.pk)
-                return RETRY_SECONDS if await self._db(_has_work, self.pk) else 0
-            await self._answer_lookups(connection)
-            await self._send_cancels(connection)
-            if not await self._send_orders(connection):
+            seen = await self._db(agenda.look, self.pk, self.lanes.clock(), back=not self.looked_back)
+            # Holding the lock proved that whoever sent what was left open is gone.
+            self.looked_back = True
+            connection = seen.connection
+            if not connection.enabled or not await self._signed_in(connection, believed=seen.believed_active):
+                await self._db(tickets.expire_overdue, self.lanes.clock(), self.pk)
+                return RETRY_SECONDS if connection.enabled and await self._db(agenda.has_work, self.pk) else 0
+            if not await self._send_orders(connection, seen.job):
                 return RETRY_SECONDS
-        return await self._resolve_unknown(connection)
+            if seen.cancels:
+                await self._send_cancels()
+            if seen.lookups:
+                await self._answer_lookups()
+            if not seen.believed_active or seen.cancels:
+                # What the look did not take up, because these had to come first.
+                self.wake.set()
+        return await self._resolve_unknown(connection) if seen.doubtful else 0
 
-    async def _signed_in(self, connection: Connection) -> bool:
+    async def _signed_in(self, connection: Connection, *, believed: bool) -> bool:
         if self.broker is None:
             self.broker = self.lanes.open_brokerage(login_of(connection))
-        now = self.lanes.clock()
-        if sessions.believed_active(connection, now):
+        if believed:
             return True
         try:
             auth = await self.broker.session()
@@ -233,7 +235,7 @@ class Lane:
 
     # Contracts ---------------------------------------------------------------------------------------------------
 
-    async def _answer_lookups(self, connection: Connection) -> None:
+    async def _answer_lookups(self) -> None:
         assert self.broker is not None
         for lookup in await self._db(_wanted, self.pk):
             try:
@@ -248,10 +250,10 @@ class Lane:
 
     # Writes ------------------------------------------------------------------------------------------------------
 
-    async def _send_cancels(self, connection: Connection) -> None:
+    async def _send_cancels(self) -> None:
         assert self.broker is not None
-        while order := await self._db(execution.next_cancel, self.pk):
-            attempt = await self._db(execution.begin_cancel, order, self.lanes.clock())
+        while order := await self._db(cancels.next_cancel, self.pk):
+            attempt = await self._db(cancels.begin_cancel, order, self.lanes.clock())
             outcome, reason = "accepted", "IBKR has the request."
             try:
                 await self.broker.cancel(order.account.account_id, order.broker_order_id)
@@ -260,20 +262,30 @@ class Lane:
             except BrokerError as error:
                 outcome, reason = "ambiguous", str(error)
                 await self._db(_failed, self.pk, error, self.lanes.clock())
-            await self._db(execution.finish_cancel, order, attempt, outcome, reason, self.lanes.clock())
+            await self._db(cancels.finish_cancel, order, attempt, outcome, reason, self.lanes.clock())
             if outcome == "ambiguous":
                 return
 
-    async def _send_orders(self, connection: Connection) -> bool:
-        """Send what is ready; False when the broker asks for a pause or its session is gone."""
-        while not self.stopping and (job := await self._db(execution.take_next, self.pk, self.lanes.clock())):
+    async def _send_orders(self, connection: Connection, job: execution.Job | None) -> bool:
+        """Send `job` and what is ready after it; False when the broker asks for a pause or its session is gone."""
+        while job is not None:
             outcome, attempt, declined = await self._submit(job)
-            await self._db(execution.finish, job, attempt, outcome, self.lanes.clock(), declined=declined)
             if isinstance(outcome, NotSent):
+                await self._db(execution.finish, job, attempt, outcome, self.lanes.clock())
                 reason = SessionLost(outcome.reason) if outcome.session_lost else BrokerUnavailable(outcome.reason)
                 await self._db(sessions.failed, connection, reason, self.lanes.clock())
                 return False
-        await self._db(execution.expire_overdue, self.lanes.clock(), self.pk)
+            if self.stopping:
+                await self._db(execution.finish, job, attempt, outcome, self.lanes.clock(), declined=declined)
+                return True
+            if isinstance(outcome, Ambiguous | AlreadyRegistered):
+                # What is in doubt is looked for before more is sent.
+                await self._db(execution.finish, job, attempt, outcome, self.lanes.clock())
+                self.wake.set()
+                return True
+            job = await self._db(
+                execution.finish_and_take_next, job, attempt, outcome, self.pk, self.lanes.clock(), declined=declined
+            )
         return True
 
     async def _submit(self, job: execution.Job) -> tuple[SubmissionOutcome, int, bool]:
@@ -298,9 +310,7 @@ class Lane:
     async def _resolve_unknown(self, connection: Connection) -> float:
         """Look for orders whose answer was lost; returns the pause until the next look."""
         assert self.broker is not None
-        doubtful: list[Order] = await self._db(execution.unknown_orders, self.pk)
-        if not doubtful:
-            return 0
+        doubtful: list[Order] = await self._db(doubt.unknown_orders, self.pk)
         simulated = connection.environment == Environment.SIMULATED
         proof = SIMULATED_PROOF if simulated else PROOF
         for account_id in {order.account.account_id for order in doubtful}:
@@ -311,7 +321,7 @@ class Lane:
             )
             for order in doubtful:
                 if reply.complete and order.account.account_id == account_id:
-                    await self._db(execution.note_absence, order, proof, self.lanes.clock())
+                    await self._db(doubt.note_absence, order, proof, self.lanes.clock())
         return 1.0 if simulated else 6.0
 
 
@@ -332,7 +342,3 @@ def _wanted(connection_pk: int) -> list[ContractLookup]:
 
 def _failed(connection_pk: int, error: BrokerError, now: datetime) -> None:
     sessions.failed(Connection.objects.get(pk=connection_pk), error, now)
-
-
-def _has_work(connection_pk: int) -> bool:
-    return connection_pk in execution.waiting_connections(0, 1)

@@ -279,7 +279,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
         moment = now or timezone.now()
         old = OrderStatus(order.status)
         values = {"status": str(to), "changed_at": moment, **changes}
-        with transaction.atomic():
+        # No savepoint of its own: a move that fails inside a larger step must undo that step.
+        with transaction.atomic(savepoint=False):
             if not self.filter(pk=order.pk, status=str(old)).update(**values):
                 return False
             OrderEvent.objects.create(order_id=order.pk, old=str(old), new=str(to), cause=cause[:300], at=moment)

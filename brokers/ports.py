@@ -6,14 +6,14 @@ An error is named by what its caller does next. A lost answer to `submit` is non
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, Side
-from brokers.domain.sessions import AuthStatus
+from brokers.domain.sessions import AuthStatus, Login
 from brokers.domain.snapshot import Quote
 
 
@@ -244,3 +244,8 @@ class Feed(Protocol):
 
     def events(self) -> AsyncIterator[FeedEvent]: ...
     async def close(self) -> None: ...
+
+
+# How the edges open them; the activities that use them never know which broker stands behind.
+OpenBrokerage = Callable[[Login], Brokerage]
+OpenFeed = Callable[[Login], Feed]

@@ -14,10 +14,10 @@ from django.db.models import Q
 
 from brokers import live
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
-from brokers.execution import finish_ticket_if_done
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Ticket
 from brokers.ports import ExecutionFacts, OrderFacts
 from brokers.snapshots import ORDERS_CHANNEL, notify
+from brokers.tickets import finish_ticket_if_done
 
 log = logging.getLogger(__name__)
 

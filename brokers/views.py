@@ -19,8 +19,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import team_for, thing_for
 from accounts.models import Role, Team
 from accounts.paging import page_of
+from brokers import cancels
 from brokers import connections as activities
-from brokers import execution
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.path import path
 from brokers.domain.sessions import Environment, Region
@@ -117,7 +117,7 @@ def _pretty(value: object) -> str:
 def order_cancel(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
     found = thing_for(request.user, team, Order.objects.all(), order, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
-    if execution.request_cancel(order=found, actor=actor, now=timezone.now()):
+    if cancels.request_cancel(order=found, actor=actor, now=timezone.now()):
         if found.status == OrderStatus.CANCELED:
             messages.success(request, "The order is canceled; it had not been sent.")
         else:

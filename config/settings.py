@@ -211,7 +211,6 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Files are found where they lie and cached by content: no collect step between a change and the browser.
 WHITENOISE_USE_FINDERS = True

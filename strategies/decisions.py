@@ -15,7 +15,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
-from brokers import execution, snapshots
+from brokers import snapshots, tickets
 from brokers.domain.orders import OrderIntent, OrderStatus
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.snapshots import Book, NotYet, Unknown, View
@@ -134,17 +134,17 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
     messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
     wanted = [(d.subscription.account, messages[d.signal_id].instrument) for d in decisions]
     book = snapshots.load(wanted, now)
-    drafts: list[tuple[Decision, execution.Draft]] = []
+    drafts: list[tuple[Decision, tickets.Draft]] = []
     for decision in decisions:
         draft = _decide_one(decision, messages[decision.signal_id], book, now)
         if draft is not None:
             drafts.append((decision, draft))
-    tickets = execution.open_tickets([draft for _, draft in drafts], now)
-    for (decision, _), ticket in zip(drafts, tickets, strict=True):
+    opened = tickets.open_tickets([draft for _, draft in drafts], now)
+    for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
 
 
-def _decide_one(decision: Decision, message: Message, book: Book, now: datetime) -> execution.Draft | None:
+def _decide_one(decision: Decision, message: Message, book: Book, now: datetime) -> tickets.Draft | None:
     account = decision.subscription.account
     terms = decision.terms.value()
     view = book.view(account, message.instrument)
@@ -174,14 +174,14 @@ def _essence(answer: Plan | Rejection) -> object:
     return (answer.intents, answer.cancels) if isinstance(answer, Plan) else answer.code
 
 
-def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: Book, now: datetime) -> execution.Draft:
+def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: Book, now: datetime) -> tickets.Draft:
     decision.status = Decision.Status.ACCEPTED
     decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason, "", now
     account, contract = decision.subscription.account, view.snapshot.contract
     for intent in plan.intents:
         # Later decisions of this batch must see what this one is about to send.
         book.add(account.pk, contract.conid, _planned(decision, intent))
-    return execution.Draft(
+    return tickets.Draft(
         account=account,
         key=decision.code,
         conid=contract.conid,

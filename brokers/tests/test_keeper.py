@@ -124,12 +124,12 @@ def test_a_cut_socket_is_opened_again_and_misses_nothing(bench: lab.Lab) -> None
 
 
 def test_a_canceled_order_ends_when_the_broker_says_so(bench: lab.Lab) -> None:
-    from brokers import execution
+    from brokers import cancels
 
     order = bench.order(type="limit", limit_price=Decimal("1.00"))
     lab.work()
     order.refresh_from_db()
-    assert execution.request_cancel(order=order, actor=None, now=timezone.now())
+    assert cancels.request_cancel(order=order, actor=None, now=timezone.now())
 
     async def story() -> None:
         async with lab.watching():

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections, execution, ibkr
+from brokers import cancels, connections, execution, ibkr
 from brokers.domain.orders import OrderStatus
 from brokers.locks import Space, try_only_one
 from brokers.models import ContractLookup, Order
@@ -236,7 +236,7 @@ def test_one_connections_hanging_broker_delays_nobody_else(bench: lab.Lab, team:
 def test_a_cancel_is_asked_for_and_the_order_stays_until_the_broker_says_so(bench: lab.Lab, alice: object) -> None:
     order = bench.order(type="limit", limit_price=Decimal("1.00"))
     lab.work()
-    assert execution.request_cancel(order=after(order), actor=None, now=timezone.now())
+    assert cancels.request_cancel(order=after(order), actor=None, now=timezone.now())
     assert after(order).status == OrderStatus.PENDING_CANCEL
     lab.work()
     assert [(a.kind, a.outcome, a.answer) for a in order.attempts.all()][1:] == [("cancel", "accepted", "IBKR has the request.")]
@@ -246,7 +246,7 @@ def test_a_cancel_is_asked_for_and_the_order_stays_until_the_broker_says_so(benc
 
 def test_an_order_that_never_left_is_canceled_at_once(bench: lab.Lab) -> None:
     order = bench.order()
-    assert execution.request_cancel(order=order, actor=None, now=timezone.now())
+    assert cancels.request_cancel(order=order, actor=None, now=timezone.now())
     lab.work()
     assert after(order).status == OrderStatus.CANCELED
     assert bench.posts() == []

@@ -1,0 +1,78 @@
+"""Cancels: asked for by people and plans, sent by lanes, settled only by what the broker says of the order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts import audit
+from accounts.models import User
+from brokers import live
+from brokers.domain.orders import OrderStatus, can_move
+from brokers.execution import hashed
+from brokers.models import Order, SubmissionAttempt
+from brokers.snapshots import ORDERS_CHANNEL, notify
+from brokers.tickets import end_unsent, finish_ticket_if_done
+
+
+@transaction.atomic
+def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
+    """Cancel an order: at once when it never left, otherwise by asking the broker. False when it is over already."""
+    locked = Order.objects.select_for_update().select_related("ticket").get(pk=order.pk)
+    status = OrderStatus(locked.status)
+    if status is OrderStatus.CREATED:
+        done = end_unsent(locked, OrderStatus.CANCELED, "Canceled before it was sent.", now)
+    elif can_move(status, OrderStatus.PENDING_CANCEL) and locked.broker_order_id:
+        done = Order.objects.move(locked, OrderStatus.PENDING_CANCEL, now=now, cause="cancel requested")
+        notify(ORDERS_CHANNEL, str(locked.ticket.connection_id))
+    else:
+        done = False
+    if done:
+        team = locked.team
+        audit.record(team=team, actor=actor, action="order.cancel_requested", subject=locked.reference, now=now)
+        live.order_changed(locked)
+    order.status = locked.status
+    return done
+
+
+def unsent_cancels() -> QuerySet[Order]:
+    """Orders to be canceled whose request has not left yet, or whose answer was lost (asking twice harms nothing)."""
+    asked = SubmissionAttempt.objects.filter(
+        order=OuterRef("pk"), kind=SubmissionAttempt.Kind.CANCEL, sent_at__gte=OuterRef("changed_at")
+    ).exclude(outcome="ambiguous")
+    pending = Order.objects.filter(status=str(OrderStatus.PENDING_CANCEL), account__connection__enabled=True)
+    return pending.exclude(Exists(asked))
+
+
+def next_cancel(connection_pk: int) -> Order | None:
+    """The connection's next cancel to send."""
+    waiting = unsent_cancels().filter(account__connection_id=connection_pk)
+    return waiting.select_related("account").order_by("changed_at").first()
+
+
+@transaction.atomic
+def begin_cancel(order: Order, now: datetime) -> int:
+    """Write down that a cancel is about to leave."""
+    request = {"broker_order_id": order.broker_order_id}
+    attempt = SubmissionAttempt.objects.create(
+        order=order, kind=SubmissionAttempt.Kind.CANCEL, request=request, request_hash=hashed(request), sent_at=now
+    )
+    return attempt.pk
+
+
+@transaction.atomic
+def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now: datetime) -> None:
+    """IBKR answers a cancel with "requested"; only the order's status tells what became of it."""
+    SubmissionAttempt.objects.filter(pk=attempt_pk, outcome="").update(outcome=outcome, answered_at=now, answer=reason)
+    if outcome == "rejected":
+        fresh = Order.objects.select_for_update().get(pk=order.pk)
+        partly = 0 < fresh.filled_quantity < fresh.quantity
+        back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
+        said = f"Not canceled: {reason}"[:400]
+        if can_move(OrderStatus(fresh.status), back) and Order.objects.move(
+            fresh, back, now=now, cause=reason, reason=said
+        ):
+            finish_ticket_if_done(fresh.ticket_id, now)
+            live.order_changed(fresh)

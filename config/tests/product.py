@@ -1,0 +1,124 @@
+"""The whole product as a person starts it: every process for real, in a data folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from config import embedded
+from config.tests.watching import eventually, outside
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Product:
+    """A running Halyard and what `manage.py demo` says of it."""
+
+    folder: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+    demo: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.demo["url"]
+
+    def pid(self, name: str) -> int:
+        """The process id of one of our processes or servers, as it is now."""
+        processes: dict[str, int] = embedded.read_run(self.folder)["processes"]
+        return int(processes[name])
+
+    def kill(self, name: str) -> None:
+        """End one process the hard way."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def ready(self) -> bool:
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"{self.url}/readyz", timeout=5).status == 200  # noqa: S310  our own address
+        return False
+
+    def send(self, patience: float = 0, **message: Any) -> tuple[int, dict[str, Any]]:
+        """POST to the webhook; tried again for `patience` seconds while nobody answers or the answer is a 5xx."""
+        request = urllib.request.Request(self.demo["webhook_url"], json.dumps(message).encode())  # noqa: S310
+        give_up = time.monotonic() + patience
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or time.monotonic() > give_up:
+                    return error.code, json.load(error)
+            except OSError:
+                if time.monotonic() > give_up:
+                    raise
+            time.sleep(0.05)
+
+    def api(self, path: str) -> Any:
+        """GET from the REST API with the demo's token."""
+        headers = {"Authorization": f"Token {self.demo['api_token']}"}
+        request = urllib.request.Request(f"{self.url}/api/v1/{path}", headers=headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the product's own database, past every line of the product."""
+        with psycopg.connect(embedded.urls(self.folder).database) as session:
+            return session.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+    def filled(self, prefix: str) -> int:
+        """How many orders of signals with this prefix in their key are filled."""
+        return int(self.rows(
+            "SELECT count(*) FROM brokers_order o JOIN strategies_decision d ON d.ticket_id = o.ticket_id"
+            " JOIN strategies_signal s ON s.id = d.signal_id WHERE o.status = 'filled' AND s.key LIKE %s",
+            f"id:{prefix}%",
+        )[0][0])  # fmt: skip
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Product]:
+    """Start the product with the command behind `make run`, and stop it with Ctrl-C."""
+    with tempfile.TemporaryDirectory(prefix="halyard-") as name:
+        folder = Path(name) / "data"
+        port = _free_port()
+        environment = outside(folder, PORT=str(port), PYTHONUNBUFFERED="1")
+        with (Path(name) / "log").open("w+b") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "config.run"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+            try:
+                product = Product(folder, environment, process, {"url": f"http://localhost:{port}"})
+                if not eventually(lambda: product.ready() or process.poll() is not None, 120) or process.poll() is not None:
+                    log.seek(0)
+                    raise RuntimeError(log.read().decode()[-4000:])
+                product.demo = _demo(environment)
+                yield product
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(40)
+
+
+def _demo(environment: dict[str, str]) -> dict[str, str]:
+    command = [sys.executable, "manage.py", "demo", "--json"]
+    found: dict[str, str] = json.loads(subprocess.check_output(command, cwd=ROOT, env=environment))
+    return found
+
+
+def _free_port() -> int:
+    from config import ports
+
+    return ports.free("127.0.0.1", 0)
