@@ -91,7 +91,7 @@ def money(value: Decimal | None, currency: str = "") -> str:
     if value is None:
         return DASH
     cents = Decimal(value).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    return f"{cents:,f} {currency}".strip()
+    return f"{MINUS if cents < 0 else ''}{abs(cents):,f} {currency}".strip()
 
 
 @register.filter
