@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from accounts.access import team_for
-from accounts.live import group_of
+from accounts.live import group_of, page_is_open
 
 STRANGER = 4404
 
@@ -29,8 +30,9 @@ class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.accept()
             await self.close(code=STRANGER)
             return
-        self.group = group_of(team.pk)
+        self.group, self.team_pk = group_of(team.pk), team.pk
         await self.channel_layer.group_add(self.group, self.channel_name)
+        await asyncio.to_thread(page_is_open, self.team_pk)
         await self.accept()
 
     async def disconnect(self, code: int) -> None:
@@ -38,8 +40,9 @@ class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """A page has nothing to say; its ping keeps proxies from closing a quiet line."""
-        if text_data == "ping":
+        """A page has nothing to say but that it is still open, which keeps proxies from closing a quiet line, too."""
+        if text_data == "ping" and hasattr(self, "team_pk"):
+            await asyncio.to_thread(page_is_open, self.team_pk)
             await self.send(text_data="pong")
 
     async def feed_html(self, event: dict[str, Any]) -> None:

@@ -14,14 +14,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import redis
 from channels.layers import get_channel_layer
 from django.db import close_old_connections, transaction
+
+from accounts import pulse
 
 log = logging.getLogger(__name__)
 
 Render = Callable[[], str]
 # Long enough to fold created-submitted-accepted of one order into one rendering, too short for an eye.
 GATHER_SECONDS = 0.04
+# An open page says so every 25 seconds.
+PAGE_SECONDS = 60
 
 
 def group_of(team_id: int) -> str:
@@ -43,6 +48,22 @@ def disconnect_on_commit(team_id: int, user_id: int) -> None:
 def flush(timeout: float = 5.0) -> None:
     """Wait until everything pushed so far by this process has been sent. For tests and for a clean stop."""
     _pusher().flush(timeout)
+
+
+def page_is_open(team_id: int) -> None:
+    """A page of the team is open, or still open: what changes is worth rendering for a while."""
+    pulse.beat(f"page.{team_id}", PAGE_SECONDS)
+
+
+def watched_teams(team_ids: set[int]) -> set[int]:
+    """Those of the teams that have a page open somewhere. When Redis cannot say, nobody would get a push either."""
+    names = {f"page.{team_id}": team_id for team_id in team_ids}
+    try:
+        seen = pulse.alive(names)
+    except redis.RedisError as error:
+        log.warning("Pushes are lost while Redis is away: %s", error)
+        return set()
+    return {names[name] for name, open_ in seen.items() if open_}
 
 
 class Pusher:
@@ -87,8 +108,11 @@ class Pusher:
         while True:
             self._wake.wait()
             pause.wait(GATHER_SECONDS)
-            for (team_id, key), work in self._take().items():
-                self._send(loop, team_id, key, work)
+            work = self._take()
+            watched = watched_teams({team_id for team_id, _ in work})
+            for (team_id, key), item in work.items():
+                if team_id in watched:
+                    self._send(loop, team_id, key, item)
             close_old_connections()
             with self._lock:
                 if not self._waiting:

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, should their notice get lost
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
+BOOK_PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money are read at least this often
 LONGEST_PAUSE = 30.0
 REFUSED_PAUSE = 60.0
@@ -240,27 +241,34 @@ class Watch:
         """Bring home what the feed says, everything that has gathered in one transaction."""
         by_pk = {account.pk: account for account in accounts}
         while True:
-            batch = [await news.get()]
-            while not news.empty() and len(batch) < 500:
-                batch.append(news.get_nowait())
-            events = [event for event in batch if event is not None]
-            orders = [fact for event in events for fact in event.orders]
-            fills = [fact for event in events for fact in event.executions]
+            batch = await self._gather(news)
+            orders = [fact for event in batch if event for fact in event.orders]
+            fills = [fact for event in batch if event for fact in event.executions]
             if orders or fills:
                 self.news_at = time.monotonic()
                 applied = await self._db(
                     reconciliation.apply, connection, orders=orders, executions=fills, now=self.keeper.clock()
                 )
                 self.dirty |= applied.accounts
-            for event in events:
+            for event in batch:
+                if event is None:
+                    return
                 if event.auth is not None and not event.auth.ready:
                     await self._db(sessions.kept, connection, event.auth, self.keeper.clock())
                     return
-            if len(events) < len(batch):
-                return
-            if news.empty():
+            if self.dirty and time.monotonic() - self.book_at >= BOOK_PAUSE_SECONDS:
                 for key in list(self.dirty):
                     await self._refresh(by_pk[key])
+
+    async def _gather(self, news: asyncio.Queue[FeedEvent | None]) -> list[FeedEvent | None]:
+        """What has arrived, at least one event; nothing when the book is due to be read first."""
+        batch: list[FeedEvent | None] = []
+        due = max(0.0, self.book_at + BOOK_PAUSE_SECONDS - time.monotonic()) if self.dirty else None
+        with contextlib.suppress(TimeoutError):
+            batch.append(await asyncio.wait_for(news.get(), due))
+        while not news.empty() and len(batch) < 500:
+            batch.append(news.get_nowait())
+        return batch
 
     async def _tend(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
         """Tickle every minute, ask where the feed is silent, read the book now and then."""
@@ -277,7 +285,7 @@ class Watch:
             if now - self.news_at > SILENT_SECONDS and await self._db(doubt.in_flight, self.pk):
                 for account in accounts:
                     await self._sync(connection, account)
-            if self.dirty or now - self.book_at > BOOK_SECONDS:
+            if now - self.book_at > BOOK_SECONDS:
                 for account in accounts:
                     await self._refresh(account)
 

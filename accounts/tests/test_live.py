@@ -41,12 +41,22 @@ async def ear(own_layer: None) -> AsyncIterator[Ear]:
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(live.group_of(TEAM), channel)
+    await asyncio.to_thread(live.page_is_open, TEAM)
     yield Ear(layer, channel)
     await layer.group_discard(live.group_of(TEAM), channel)
 
 
 def push(key: str, html: str) -> None:
     live.push_on_commit(TEAM, key, lambda: html)
+
+
+def test_nothing_is_rendered_for_a_team_with_no_page_open() -> None:
+    rendered: list[int] = []
+    nobody_is_here = 4_000_000
+    with transaction.atomic():
+        live.push_on_commit(nobody_is_here, "order.1", lambda: rendered.append(1) or "")  # type: ignore[func-returns-value]
+    live.flush()
+    assert rendered == []
 
 
 async def test_what_is_pushed_arrives(ear: Ear) -> None:
