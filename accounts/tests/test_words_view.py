@@ -1,0 +1,67 @@
+"""How values look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from django.http import QueryDict
+from django.template import Context, Template
+
+from accounts.templatetags import ui
+
+AT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("10", "10"), ("10.00", "10"), ("1234567.50", "1,234,567.5"), ("0.25", "0.25")],
+)
+def test_quantities_have_no_trailing_zeros(value: str, text: str) -> None:
+    assert ui.quantity(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [("187", "187.00"), ("1.08125", "1.08125"), ("21000.250", "21,000.25")])
+def test_prices_have_two_decimals_or_more(value: str, text: str) -> None:
+    assert ui.price(Decimal(value)) == text
+
+
+def test_money_carries_its_currency_and_profit_its_sign() -> None:
+    assert ui.money(Decimal("-12345.675"), "USD") == "\N{MINUS SIGN}12,345.68 USD"
+    assert ui.signed_money(Decimal(5)) == "+5.00"
+    assert ui.signed_money(Decimal(-5)) == "\N{MINUS SIGN}5.00"
+    assert ui.signed_money(Decimal(0)) == "0.00"
+    assert ui.money(None) == ui.DASH
+
+
+def test_a_gain_is_seen_from_the_holders_side() -> None:
+    short = SimpleNamespace(market_price=Decimal(90), average_cost=Decimal(100), quantity=Decimal(-5))
+    assert ui.gain(short) == "+10.00 %"
+
+
+@pytest.mark.parametrize("kind", sorted(ui.BADGES))
+def test_no_colour_without_an_icon_and_a_word(kind: str) -> None:
+    for word in ui.BADGES[kind]:
+        html = ui.badge(kind, word)
+        assert "<svg" in html
+        assert html.rpartition("</svg>")[2].startswith(("nobody follows", ui.words(word)))
+
+
+def test_a_moment_is_a_time_element_with_utc_on_hover() -> None:
+    html = Template("{% moment at %}").render(Context({"at": AT}))
+    assert html == (
+        '<time datetime="2026-11-20T15:00:00+00:00" data-style="time" title="2026-11-20 15:00:00 UTC">15:00:00</time>'
+    )
+
+
+def test_a_clock_that_runs_behind_gives_no_negative_time() -> None:
+    order = SimpleNamespace(filled_at=AT - timedelta(milliseconds=3), acknowledged_at=None)
+    assert ui.settled_after(order, AT) == 0.0
+
+
+def test_a_link_keeps_the_other_filters() -> None:
+    request = SimpleNamespace(GET=QueryDict("ticker=SPY&before=x"))
+    assert ui.query(Context({"request": request}), before="y") == "?ticker=SPY&before=y"
+    assert ui.query(Context({"request": request}), before="") == "?ticker=SPY"
