@@ -14,7 +14,7 @@ import msgspec
 from django.conf import settings
 
 from brokers.locks import direct_parameters
-from strategies import peers
+from strategies import parsing, peers
 from strategies.batches import Batcher, Full
 from strategies.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
 from strategies.domain.refusals import Refused
@@ -138,9 +138,7 @@ class _GoneError(Exception):
 async def _read_body(scope: Scope, receive: Receive, delivery: Delivery) -> None:
     """Read no more than allowed, for no longer than allowed; what is beyond is refused unread."""
     limit: int = settings.WEBHOOK_BODY_LIMIT
-    too_large = Refused(
-        413, "payload-too-large", f"The message is over {limit // 1024} KiB. Leave out what the order does not need."
-    )
+    too_large = parsing.too_large(limit)
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if length.isdigit() and (len(length) > 12 or int(length) > limit):
         delivery.refused = too_large

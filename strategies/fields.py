@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,11 @@ from strategies.strict_json import printable
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 # {{close}} is TradingView's, %last_price% TrendSpider's.
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|%[A-Za-z_]+%", re.DOTALL)
-_MOST = Decimal(10) ** 15
-_LEAST_EXPONENT = -20
+_PLACEHOLDER = re.compile(r"\{\{.{0,80}?\}\}|%[A-Za-z_]{1,40}%", re.DOTALL)
+# Bounded above and here: an unclosed "{{" tried at each of 60,000 places takes a minute.
+_SEARCHED = 1_000
+MOST_DIGITS_BEFORE_THE_POINT = 15
+MOST_DIGITS_AFTER_THE_POINT = 20
 
 
 def number(value: object) -> Decimal | None:
@@ -31,8 +34,9 @@ def number(value: object) -> Decimal | None:
     else:
         return None
     exponent = found.as_tuple().exponent
-    sane = isinstance(exponent, int) and exponent >= _LEAST_EXPONENT and abs(found) < _MOST
-    return found if sane else None
+    # Looked at, not computed with: arithmetic on 1e400000000 raises or never ends.
+    sane = isinstance(exponent, int) and exponent >= -MOST_DIGITS_AFTER_THE_POINT
+    return found if sane and found.adjusted() < MOST_DIGITS_BEFORE_THE_POINT else None
 
 
 def above_zero(name: str, value: object, code: str) -> Decimal:
@@ -66,7 +70,7 @@ def refuse_placeholder(name: str, value: object) -> None:
 
 def find_placeholder(value: object) -> str:
     """The first placeholder in a text, or nothing."""
-    match = _PLACEHOLDER.search(value) if isinstance(value, str) else None
+    match = _PLACEHOLDER.search(value[:_SEARCHED]) if isinstance(value, str) else None
     return match[0] if match else ""
 
 
@@ -97,3 +101,66 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{printable(value)}"' if value else "empty"
     return printable(str(value))
+
+
+def whole(name: str, value: object, code: str, low: int, high: int) -> int:
+    """A whole number within its bounds, or Refused."""
+    refuse_placeholder(name, value)
+    found = number(value)
+    if found is None or found != found.to_integral_value() or not low <= found <= high:
+        raise invalid(code, f"{name} is {shown(value)}. Send a whole number from {low} to {high}.", field=name)
+    return int(found)
+
+
+def zero_or_more(name: str, value: object, code: str) -> Decimal:
+    """A number that may be zero, or Refused."""
+    refuse_placeholder(name, value)
+    found = number(value)
+    if found is None or found < 0:
+        raise invalid(code, f"{name} is {shown(value)}. Send zero or a number above it.", field=name)
+    return found
+
+
+def flag(name: str, value: object, code: str) -> bool:
+    """true or false, also as text, since some platforms quote everything; or Refused."""
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().lower(), value)
+    return literal(name, value, code)
+
+
+def literal(name: str, value: object, code: str) -> bool:
+    """true or false without quotation marks, or Refused."""
+    refuse_placeholder(name, value)
+    if not isinstance(value, bool):
+        raise invalid(code, f"{name} is {shown(value)}. Send true or false, without quotation marks.", field=name)
+    return value
+
+
+def moment(value: object) -> datetime | None:
+    """An ISO-8601 moment, taken for UTC when it names no offset; None when it is none."""
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    try:
+        found = datetime.fromisoformat(value.strip())
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def label(value: object) -> str | None:
+    """A short text or number without a placeholder in it."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)) or find_placeholder(value):
+        return None
+    return str(value)[:40]
+
+
+def json_values(value: Any) -> Any:
+    """Free-form values as JSON can hold them: decimals exact, as text where a float would change them."""
+    if isinstance(value, dict):
+        return {key: json_values(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [json_values(inner) for inner in value]
+    if isinstance(value, Decimal):
+        as_float = float(value)
+        return as_float if Decimal(repr(as_float)) == value else str(value)
+    return value

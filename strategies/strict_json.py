@@ -12,6 +12,7 @@ from strategies.domain.refusals import Refused, invalid
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before u0000
 _QUOTES = re.compile("[\u201c\u201d\u2018\u2019\u00ab\u00bb]")
+MOST_NESTING = 32
 _EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 
 
@@ -25,12 +26,14 @@ def read_object(body: bytes) -> dict[str, Any]:
     except JSONDecodeError as error:
         raise _malformed(text, error) from None
     except RecursionError:
-        raise invalid("malformed-json", "The body is nested too deeply to be a signal. Send a flat object.") from None
+        raise _too_deep() from None
     except ValueError:
         raise invalid("malformed-json", "The body holds a number that is too long. Send fewer digits.") from None
     if not isinstance(value, dict):
         kind = {list: "a list", str: "text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
         raise invalid("invalid-payload", f"The body is {kind}. Send one JSON object for each signal.", hint=_EXAMPLE)
+    if text.count("{") + text.count("[") > MOST_NESTING:
+        _refuse_too_deep(value)
     if "\\u" in text:
         _refuse_unstorable(value)
     return value
@@ -47,8 +50,8 @@ def text_of(body: bytes) -> str:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         raise invalid(
             "duplicate-field",
             f"The field {printable(twice)} is in the message twice. Send it once.",
@@ -79,6 +82,25 @@ def _malformed(text: str, error: JSONDecodeError) -> Refused:
     else:
         why = f"it is wrong {where}; a comma too many or too few is the usual cause"
     return invalid("malformed-json", f"The body is not JSON: {why}.", hint=hint)
+
+
+def _refuse_too_deep(value: dict[str, Any]) -> None:
+    """What is deeper than a signal can be would tire those who walk through it after us."""
+    level: list[Any] = [value]
+    for _ in range(MOST_NESTING):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> Refused:
+    return invalid("malformed-json", "The body is nested too deeply to be a signal. Send a flat object.")
 
 
 def _refuse_unstorable(value: dict[str, Any]) -> None:

@@ -1,76 +1,144 @@
-"""Tickers as traders write them -> instruments: SPY, NASDAQ:AAPL, BRK.B, MNQ, MNQZ2026, MNQZ6, ES1!, EURUSD."""
+"""Tickers as traders write them -> what they name: SPY, NASDAQ:AAPL, BRK.B, MNQ, MNQZ2026, MNQZ6, ES1!, EURUSD, ETH-USDT.
+
+Options have a module of their own.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 from brokers.domain.orders import AssetClass, Instrument
 from strategies.domain.refusals import Refused, invalid
 
 MONTHS = "FGHJKMNQUVXZ"
 
-_STOCK = re.compile(r"([A-Z0-9]{1,14})(?:[./-]([A-Z0-9]{1,3}))?")
+
+class Kind(StrEnum):
+    """What a signal may name. We trade the kinds that are an AssetClass too."""
+
+    STOCK = "stock"
+    FUTURE = "future"
+    OPTION = "option"
+    CRYPTO = "crypto"
+    FOREX = "forex"
+
+
+# One of them, many of them, and how they are written.
+WORDS = {
+    Kind.STOCK: ("a stock", "stocks", "SPY or BRK.B"),
+    Kind.FUTURE: ("a future", "futures", "MNQ or MNQZ2026"),
+    Kind.OPTION: ("an option", "options", "SPY 261218C600"),
+    Kind.CRYPTO: ("a crypto pair", "crypto pairs", "BTCUSD"),
+    Kind.FOREX: ("a currency pair", "currency pairs", "EURUSD"),
+}
+
+_STOCK = re.compile(r"([A-Z0-9]{1,14})(?:[./-](PR[A-Z]|[A-Z0-9]{1,2}))?")
 _CONTRACT = re.compile(rf"([A-Z0-9]{{1,4}}?)([{MONTHS}])(\d{{4}}|\d{{1,2}})")
 _CONTINUOUS = re.compile(r"([A-Z0-9]{1,5})([12])!")
 _ROOT = re.compile(r"[A-Z0-9]{1,5}")
 _PAIR = re.compile(r"([A-Z]{3})[./-]?([A-Z]{3})")
-
-# One of them, many of them, and how they are written.
-_WORDS = {
-    AssetClass.STOCK: ("a stock", "stocks", "SPY or BRK.B"),
-    AssetClass.FUTURE: ("a future", "futures", "MNQ or MNQZ2026"),
-    AssetClass.FOREX: ("a currency pair", "currency pairs", "EURUSD"),
-}
+_COINS = re.compile(r"([A-Z0-9]{2,10}?)[/-]?(USDT|USDC|USD|EUR|GBP)")
 
 
-def read(ticker: str, asset_class: AssetClass, now: datetime) -> Instrument:
-    """The instrument a ticker names in a strategy of this class; raises Refused. An exchange prefix is dropped."""
-    symbol = ticker.strip().upper().rpartition(":")[2].strip()
-    found = _READERS[asset_class](symbol, now)
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """`name` is our ticker of it, `root` what lists of tickers call it, `facts` its canonical parts."""
+
+    kind: Kind
+    name: str
+    root: str
+    facts: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    def canonical(self) -> dict[str, Any]:
+        return {"class": str(self.kind), **self.facts}
+
+    def instrument(self) -> Instrument | None:
+        """What an order names; None for the kinds we do not trade."""
+        if self.kind in {Kind.OPTION, Kind.CRYPTO}:
+            return None
+        return Instrument(ticker=self.name, asset_class=AssetClass(self.kind))
+
+
+def split_exchange(ticker: str) -> tuple[str, str]:
+    """`CME_MINI:ES1!` -> its exchange, a hint, and the ticker itself, both in capitals."""
+    exchange, _, symbol = ticker.strip().upper().rpartition(":")
+    return exchange.strip(), symbol.strip()
+
+
+def read(ticker: str, kind: Kind, now: datetime) -> Symbol:
+    """What a ticker names in a strategy of this kind (any but options); raises Refused."""
+    exchange, symbol = split_exchange(ticker)
+    found = _READERS[kind](symbol, now)
     if found is None:
-        raise _unreadable(ticker, symbol, asset_class)
-    return Instrument(ticker=found, asset_class=asset_class)
+        raise unreadable(ticker, symbol, kind)
+    if exchange:
+        found.facts["exchange_hint"] = exchange[:40]
+    return found
 
 
-def root(instrument: Instrument) -> str:
-    """What lists of allowed tickers speak of: the root of a future, the symbol of anything else."""
-    if instrument.asset_class is not AssetClass.FUTURE:
-        return instrument.ticker
-    match = _CONTRACT.fullmatch(instrument.ticker) or _CONTINUOUS.fullmatch(instrument.ticker)
-    return match[1] if match else instrument.ticker
+def unreadable(ticker: str, symbol: str, kind: Kind) -> Refused:
+    """Why a ticker is refused: it is another kind's, or nobody's."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in ticker[:40])
+    one, many, form = WORDS[kind]
+    other = next((other for other in Kind if other is not kind and _belongs(symbol, other)), None)
+    if other is not None:
+        sentence = f"{shown} is {WORDS[other][0]} and this strategy trades {many}. "
+        return invalid("invalid-asset-class", f"{sentence}Send it to a strategy for {WORDS[other][1]}.", field="ticker")
+    return invalid("ticker-does-not-exist", f"{shown} is not {one}. Write it like {form}.", field="ticker")
 
 
-def _stock(symbol: str, now: datetime) -> str | None:
+def _stock(symbol: str, now: datetime) -> Symbol | None:
     match = _STOCK.fullmatch(symbol)
     # MNQZ2026 would pass for a stock; bought as one, it would be somebody else's company.
     if match is None or _is_dated_future(symbol):
         return None
-    return f"{match[1]}.{match[2]}" if match[2] else match[1]
+    name = f"{match[1]}.{match[2]}" if match[2] else match[1]
+    return Symbol(Kind.STOCK, name, name, {"symbol": name})
 
 
-def _future(symbol: str, now: datetime) -> str | None:
+def _future(symbol: str, now: datetime) -> Symbol | None:
     if match := _CONTINUOUS.fullmatch(symbol):
-        return match[1] if match[2] == "1" else symbol
+        root, nth = match[1], int(match[2])
+        name = root if nth == 1 else symbol
+        facts = {"root": root, "continuous": nth}
+        return Symbol(Kind.FUTURE, name, root, facts, (f"continuous-contract:{symbol}",))
     if match := _CONTRACT.fullmatch(symbol):
         return _contract(match[1], match[2], match[3], now)
-    return symbol if _ROOT.fullmatch(symbol) else None
+    return Symbol(Kind.FUTURE, symbol, symbol, {"root": symbol, "continuous": 1}) if _ROOT.fullmatch(symbol) else None
 
 
-def _forex(symbol: str, now: datetime) -> str | None:
+def _forex(symbol: str, now: datetime) -> Symbol | None:
     match = _PAIR.fullmatch(symbol)
-    return match[1] + match[2] if match and match[1] != match[2] else None
+    if match is None or match[1] == match[2]:
+        return None
+    name = match[1] + match[2]
+    return Symbol(Kind.FOREX, name, name, {"base": match[1], "quote": match[2]})
 
 
-_READERS: dict[AssetClass, Callable[[str, datetime], str | None]] = {
-    AssetClass.STOCK: _stock,
-    AssetClass.FUTURE: _future,
-    AssetClass.FOREX: _forex,
+def _crypto(symbol: str, now: datetime) -> Symbol | None:
+    # BTCUSDT.P is a perpetual swap: not the coin, and not for us to shorten.
+    match = _COINS.fullmatch(symbol)
+    if match is None or match[1] == match[2]:
+        return None
+    name = match[1] + match[2]
+    return Symbol(Kind.CRYPTO, name, name, {"base": match[1], "quote": match[2]})
+
+
+_READERS: dict[Kind, Callable[[str, datetime], Symbol | None]] = {
+    Kind.STOCK: _stock,
+    Kind.FUTURE: _future,
+    Kind.FOREX: _forex,
+    Kind.CRYPTO: _crypto,
 }
 
 
-def _contract(root: str, letter: str, digits: str, now: datetime) -> str:
+def _contract(root: str, letter: str, digits: str, now: datetime) -> Symbol:
     """The code with its year in full. One digit means the nearest year whose contract has not expired."""
     month = MONTHS.index(letter) + 1
     if len(digits) == 4:
@@ -81,14 +149,15 @@ def _contract(root: str, letter: str, digits: str, now: datetime) -> str:
         year = now.year // 10 * 10 + int(digits)
         if (year, month) < (now.year, now.month):
             year += 10
-    code = f"{root}{letter}{year}"
+    name = f"{root}{letter}{year}"
     if (year, month) < (now.year, now.month):
-        raise invalid(
-            "contract-expired",
-            f"{code} expired in {year}-{month:02d} and today is {now:%Y-%m-%d}. Name the contract that trades now.",
-            field="ticker",
-        )
-    return code
+        raise expired(name, f"{year}-{month:02d}", now)
+    return Symbol(Kind.FUTURE, name, root, {"root": root, "expiry": f"{year}{month:02d}"})
+
+
+def expired(name: str, when: str, now: datetime) -> Refused:
+    sentence = f"{name} expired in {when} and today is {now:%Y-%m-%d}. Name a contract that trades now."
+    return invalid("contract-expired", sentence, field="ticker")
 
 
 def _is_dated_future(symbol: str) -> bool:
@@ -96,18 +165,10 @@ def _is_dated_future(symbol: str) -> bool:
     return match is not None and len(match[3]) == 4
 
 
-def _unreadable(ticker: str, symbol: str, asset_class: AssetClass) -> Refused:
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in ticker[:40])
-    one, many, form = _WORDS[asset_class]
-    other = next((kind for kind in _WORDS if kind is not asset_class and _belongs(symbol, kind)), None)
-    if other is not None:
-        sentence = f"{shown} is {_WORDS[other][0]} and this strategy trades {many}. "
-        advice = f"Send it to a strategy for {_WORDS[other][1]}."
-        return invalid("invalid-asset-class", sentence + advice, field="ticker")
-    return invalid("ticker-does-not-exist", f"{shown} is not {one}. Write it like {form}.", field="ticker")
-
-
-def _belongs(symbol: str, kind: AssetClass) -> bool:
-    if kind is AssetClass.FUTURE:
+def _belongs(symbol: str, kind: Kind) -> bool:
+    """Whether a ticker is plainly one of this kind."""
+    if kind is Kind.FUTURE:
         return bool(_is_dated_future(symbol) or _CONTINUOUS.fullmatch(symbol))
-    return bool((_PAIR if kind is AssetClass.FOREX else _STOCK).fullmatch(symbol))
+    if kind is Kind.OPTION:
+        return re.fullmatch(r"[A-Z]{1,6} *\d{6}[CP][\d.]+", symbol) is not None
+    return kind is Kind.FOREX and _PAIR.fullmatch(symbol) is not None and len(symbol) == 7
