@@ -8,6 +8,7 @@ from typing import Any
 from strategies import fields
 from strategies.domain.payload import Bracket
 from strategies.domain.refusals import Refused, invalid
+from strategies.strict_json import printable
 
 _STOP_TYPES = {name: name for name in ("stop", "stop_limit", "trailing_stop")}
 _DASHED = {"limitPrice": "limit-price", "stopPrice": "stop-price", "pnlAmount": "pnl-amount", "trailAmount": "trail-amount",
@@ -46,7 +47,7 @@ def stop_loss(value: object, warnings: list[str]) -> Bracket:
         # The old name, still sent by the vendor's own library.
         given.setdefault("trailAmount", given.pop("trailPrice"))
         given.pop("trailPrice", None)
-    trails = [name for name in ("trailAmount", "trailPercent") if name in given]
+    trails: list[str] = [name for name in ("trailAmount", "trailPercent") if name in given]
     if kind == "trailing_stop":
         return _trailing(given, trails)
     if trails:
@@ -98,7 +99,7 @@ def _object(name: str, value: object, known: set[str], warnings: list[str]) -> d
     found: dict[str, Any] = {}
     for key, inner in value.items():
         if key not in known:
-            warnings.append(f"unknown-field:{name}.{fields.printable(key)}")
+            warnings.append(f"unknown-field:{name}.{printable(key)}")
         elif fields.is_blank(inner):
             warnings.append(f"blank-field:{name}.{key}")
         else:

@@ -217,15 +217,14 @@ def _message(value: object) -> str:
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    tags = [tag.strip() for tag in value.split(",")] if isinstance(value, str) else value
-    sound = isinstance(tags, list) and len(tags) <= MOST_TAGS
-    if not sound or not all(isinstance(tag, str) and len(tag) <= TAG_LENGTH for tag in tags or []):
+    tags: list[Any] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [None]
+    if len(tags) > MOST_TAGS or not all(isinstance(tag, str) and len(tag) <= TAG_LENGTH for tag in tags):
         raise invalid(
             "invalid-message-tags",
             f"tags is not a list of at most {MOST_TAGS} texts of {TAG_LENGTH} characters. Shorten it.",
             field="tags",
         )
-    return tuple(tags or [])
+    return tuple(tag.strip() for tag in tags)
 
 
 def _extras(value: object) -> dict[str, Any] | None:

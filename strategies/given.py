@@ -9,6 +9,7 @@ from typing import Any
 from strategies import fields
 from strategies.domain import formulas
 from strategies.domain.refusals import Refused, invalid
+from strategies.strict_json import printable
 
 MOST_WARNINGS = 50
 FORMULA_PLACES = 12
@@ -52,7 +53,7 @@ class Given:
                 for key, inner in value.items()
             }
         elif name != "extras" and _holds_formula(value):
-            shown = fields.printable(name)
+            shown = printable(name)
             raise invalid(
                 "invalid-formula-nested",
                 f"The formula inside {shown} is not computed there. Move it to the top level of the message.",
@@ -62,8 +63,9 @@ class Given:
     def _computed(self, name: str, value: str) -> Any:
         found = formulas.evaluate(value[1:], name, self.values, fields.number)
         # A third has more digits than any price.
-        long = isinstance(found, Decimal) and found.adjusted() < fields.MOST_DIGITS_BEFORE_THE_POINT
-        return round(found, FORMULA_PLACES) if long else found
+        if isinstance(found, Decimal) and found.adjusted() < fields.MOST_DIGITS_BEFORE_THE_POINT:
+            return round(found, FORMULA_PLACES)
+        return found
 
     def take(self, name: str) -> Any:
         return self.known.get(name)
@@ -82,7 +84,7 @@ class Given:
         return (
             *self.warnings[:MOST_WARNINGS],
             *(f"blank-field:{name}" for name in self.blank),
-            *(f"unknown-field:{fields.printable(name)}" for name in unknown),
+            *(f"unknown-field:{printable(name)}" for name in unknown),
         )
 
 

@@ -10,6 +10,7 @@ from django.test import override_settings
 
 from accounts.models import Team
 from strategies import authoring, passwords
+from strategies.door import Door
 from strategies.models import Refusal, SeenKey, Signal, Strategy
 from strategies.tests import doors, rows
 
@@ -86,7 +87,7 @@ def test_a_disabled_webhook_is_not_found_from_its_commit_on(strategy: Strategy, 
     endpoint = strategy.endpoints.get()
     path = doors.path_of(strategy)
 
-    async def scenario(door: doors.Door) -> list[doors.Response]:
+    async def scenario(door: Door) -> list[doors.Response]:
         before = await doors.knock(door, path, {"ticker": "SPY", "action": "buy"})
         await doors.in_thread(lambda: authoring.disable_webhook(endpoint=endpoint, actor=None, now=now))
         return [before, await doors.knock(door, path, {"ticker": "SPY", "action": "sell"})]
@@ -110,7 +111,7 @@ def test_a_disabled_strategy_takes_no_signal_until_it_is_enabled(strategy: Strat
 def test_the_strategys_class_and_tickers_count_as_they_are_now(strategy: Strategy) -> None:
     path = doors.path_of(strategy)
 
-    async def scenario(door: doors.Door) -> list[doors.Response]:
+    async def scenario(door: Door) -> list[doors.Response]:
         first = await doors.knock(door, path, {"ticker": "SPY", "action": "buy"})
         await doors.in_thread(lambda: Strategy.objects.update(allowed_tickers=["QQQ"]))
         second = await doors.knock(door, path, {"ticker": "SPY", "action": "sell"})
@@ -128,7 +129,7 @@ def test_the_password_is_in_no_log_line(strategy: Strategy, caplog: pytest.LogCa
     scope_path: list[str] = []
     path = doors.path_of(strategy)
 
-    async def scenario(door: doors.Door) -> None:
+    async def scenario(door: Door) -> None:
         await doors.knock(door, path, "not json", seen_path=scope_path)
 
     with caplog.at_level("DEBUG", logger="strategies"):

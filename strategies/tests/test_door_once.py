@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
+from strategies.door import Door
 from strategies.models import SeenKey, Signal, Strategy
 from strategies.tests import doors, rows
 
@@ -43,7 +44,7 @@ def test_five_at_once_are_one_signal(path: str) -> None:
 
 
 def test_five_at_once_at_a_door_that_knows_the_webhook_are_one_signal(path: str) -> None:
-    async def scenario(door: doors.Door) -> list[doors.Response]:
+    async def scenario(door: Door) -> list[doors.Response]:
         await doors.knock(door, path, {"ticker": "QQQ", "action": "buy"})
         return list(await asyncio.gather(*(doors.knock(door, path, BUY) for _ in range(5))))
 
@@ -59,7 +60,7 @@ def test_the_same_bodies_at_two_doors_at_once_are_stored_once_each(path: str) ->
     start = threading.Barrier(2)
 
     def sender(mine: list[dict[str, object]]) -> None:
-        async def scenario(door: doors.Door) -> None:
+        async def scenario(door: Door) -> None:
             await doors.knock(door, path, {"ticker": "QQQ", "action": "buy"})
             await asyncio.to_thread(start.wait, 10)
             for n in range(0, len(mine), 8):
