@@ -1,0 +1,132 @@
+"""Connections: the list, one session's story, making one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Role, Team, User
+from brokers import connections
+from brokers.domain.sessions import SessionStatus
+from brokers.models import Connection
+from brokers.tests import rows
+
+pytestmark = pytest.mark.django_db
+
+PAPER = {"environment": "paper", "name": "Paper", "username": "apaper1", "base_url": "http://localhost:5000/v1/api"}
+
+
+@pytest.mark.parametrize("path", ["", "new/"])
+def test_it_is_not_there_for_a_stranger(client: Client, charlie: User, team: Team, path: str) -> None:
+    client.force_login(charlie)
+    assert client.get(f"/teams/{team.code}/connections/{path}").status_code == 404
+
+
+def test_it_lets_a_viewer_look_and_not_touch(client: Client, bob: User, team: Team) -> None:
+    made = rows.connection(team)
+    client.force_login(bob)
+    path = f"/teams/{team.code}/connections/"
+    assert "Simulated IBKR" in client.get(path).text
+    assert "Test the connection" not in client.get(f"{path}{made.code}/").text
+    assert client.get(f"{path}new/").status_code == 403
+    for verb in ("switch", "verify"):
+        assert client.post(f"{path}{made.code}/{verb}/", {"enabled": "no"}).status_code == 403
+    made.refresh_from_db()
+    assert made.enabled
+
+
+def test_it_teaches_when_there_is_none(client: Client, alice: User, team: Team) -> None:
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/connections/")
+    assert "Begin with the simulated broker" in page.text
+    assert "/help/dedicated-user/" in page.text
+
+
+def test_it_says_whether_it_can_trade_and_why_not(client: Client, alice: User, team: Team, now: datetime) -> None:
+    made = rows.connection(team)
+    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    connections.session_is(made, SessionStatus.COMPETING, "Another login took the session.", now=now)
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/connections/{made.code}/")
+    assert "Can trade: no, competing" in page.text
+    assert page.text.index("Another login took the session.") < page.text.index("Signed in at IBKR")
+    assert "Give this connection its own user" in page.text
+
+
+def test_it_switches_off_and_on_again(client: Client, alice: User, team: Team) -> None:
+    made = rows.connection(team)
+    client.force_login(alice)
+    path = f"/teams/{team.code}/connections/{made.code}/switch/"
+    assert "Nothing new is sent" in client.post(path, {"enabled": "no"}, follow=True).text
+    made.refresh_from_db()
+    assert not made.enabled
+    assert "Halyard is signing in" in client.post(path, {"enabled": "yes"}, follow=True).text
+    made.refresh_from_db()
+    assert made.enabled
+
+
+def test_its_test_button_asks_ibkr_again(client: Client, alice: User, team: Team) -> None:
+    made = rows.connection(team, wants_verify=False)
+    client.force_login(alice)
+    page = client.post(f"/teams/{team.code}/connections/{made.code}/verify/", follow=True)
+    assert "its answer appears here by itself" in page.text
+    made.refresh_from_db()
+    assert made.wants_verify
+
+
+def test_it_makes_a_simulated_connection_from_a_name_alone(client: Client, bob: User, team: Team) -> None:
+    team.memberships.filter(user=bob).update(role=Role.TRADER)
+    client.force_login(bob)
+    answer = client.post(f"/teams/{team.code}/connections/new/", {"environment": "simulated", "name": "Play"})
+    made = Connection.objects.get(team=team)
+    assert answer.headers["Location"] == f"/teams/{team.code}/connections/{made.code}/"
+    assert made.username.startswith("sim-")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"username": ""}, "Fill in the IBKR user name this connection signs in with."),
+        ({"base_url": ""}, "Fill in where the gateway of this user can be reached."),
+        ({"base_url": "ftp://x"}, "must look like https://host:5000/v1/api"),
+        ({"username": "no spaces please"}, "letters, digits, dots, dashes and underscores only"),
+        ({"environment": "live"}, "Tick this to connect real money."),
+    ],
+)
+def test_it_names_the_fix_beside_the_field(
+    client: Client, alice: User, team: Team, changes: dict[str, str], words: str
+) -> None:
+    client.force_login(alice)
+    page = client.post(f"/teams/{team.code}/connections/new/", {**PAPER, **changes})
+    assert page.status_code == 422
+    assert words in page.text
+    assert not Connection.objects.exists()
+
+
+def test_it_refuses_a_user_that_is_connected_already_without_saying_where(
+    client: Client, alice: User, charlie: User, team: Team, now: datetime
+) -> None:
+    from accounts import teams
+
+    theirs = teams.found_team(owner=charlie, name="Their secret team", now=now)
+    rows.connection(theirs)
+    Connection.objects.update(username="apaper1", environment="paper")
+    client.force_login(alice)
+    page = client.post(f"/teams/{team.code}/connections/new/", PAPER)
+    assert "This IBKR user is already connected." in page.text
+    assert "Their secret team" not in page.text
+
+
+def test_it_offers_no_simulator_where_there_is_none(client: Client, alice: User, team: Team, settings: Any) -> None:
+    settings.SIMULATOR = False
+    client.force_login(alice)
+    assert 'value="simulated"' not in client.get(f"/teams/{team.code}/connections/new/").text
+
+
+@pytest.mark.parametrize("page", ["paper-account", "dedicated-user", "precautions", "daily-reset"])
+def test_help_can_be_read_by_anybody(client: Client, page: str) -> None:
+    assert client.get(f"/help/{page}/").status_code == 200
+    assert client.get("/help/elsewhere/").status_code == 404

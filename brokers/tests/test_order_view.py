@@ -1,0 +1,114 @@
+"""One order: where it stands, what was sent, what came back."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.models import AuditEntry, Role, Team, User
+from brokers.domain.orders import OrderStatus
+from brokers.models import Connection, Order, SubmissionAttempt
+from brokers.tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_tells_the_whole_story_of_a_filled_order(client: Client, bob: User, team: Team, now: datetime) -> None:
+    order = rows.filled(rows.order(rows.account(team), broker_order_id="4711"), at=now)
+    SubmissionAttempt.objects.create(
+        order=order, kind="post", request_hash="x", request={"cOID": order.reference}, sent_at=now,
+        answered_at=now + timedelta(milliseconds=30), outcome="accepted", answer=[{"order_id": "4711"}],
+    )  # fmt: skip
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/orders/{order.code}/")
+    for words in (
+        "10 of 10 @ 187.25 USD",
+        "1.00 USD",
+        order.reference,
+        "4711",
+        "answered in 30 ms",
+        "&quot;cOID&quot;",
+    ):
+        assert words in page.text
+    assert page.text.count('class="done"') == 3
+    assert "Cancel the order" not in page.text
+
+
+def test_it_is_not_there_for_a_stranger(client: Client, charlie: User, team: Team) -> None:
+    order = rows.order(rows.account(team))
+    client.force_login(charlie)
+    assert client.get(f"/teams/{team.code}/orders/{order.code}/").status_code == 404
+    assert client.post(f"/teams/{team.code}/orders/{order.code}/cancel/").status_code == 404
+
+
+def test_it_forbids_a_viewer_to_cancel(client: Client, bob: User, team: Team) -> None:
+    order = rows.order(rows.account(team))
+    client.force_login(bob)
+    assert "Cancel the order" not in client.get(f"/teams/{team.code}/orders/{order.code}/").text
+    assert client.post(f"/teams/{team.code}/orders/{order.code}/cancel/").status_code == 403
+    order.refresh_from_db()
+    assert order.status == OrderStatus.CREATED
+
+
+def test_it_cancels_an_order_that_never_left(client: Client, alice: User, bob: User, team: Team) -> None:
+    team.memberships.filter(user=bob).update(role=Role.TRADER)
+    order = rows.order(rows.account(team))
+    client.force_login(bob)
+    page = client.post(f"/teams/{team.code}/orders/{order.code}/cancel/", follow=True)
+    assert "The order is canceled; it had not been sent." in page.text
+    order.refresh_from_db()
+    assert order.status == OrderStatus.CANCELED
+    assert AuditEntry.objects.filter(team=team, actor=bob, action="order.cancel_requested").exists()
+
+
+def test_it_says_that_a_fill_can_overtake_the_cancel(client: Client, alice: User, team: Team, now: datetime) -> None:
+    order = rows.order(rows.account(team), broker_order_id="4711")
+    Order.objects.move(order, OrderStatus.SUBMITTED, now=now, submitted_at=now)
+    Order.objects.move(order, OrderStatus.ACCEPTED, now=now, acknowledged_at=now)
+    client.force_login(alice)
+    page = client.post(f"/teams/{team.code}/orders/{order.code}/cancel/", follow=True)
+    assert "A fill can still overtake the cancel." in page.text
+    assert "pending cancel" in page.text
+
+
+def test_it_has_nothing_to_cancel_on_an_order_that_is_over(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    order = rows.filled(rows.order(rows.account(team)), at=now)
+    client.force_login(alice)
+    page = client.post(f"/teams/{team.code}/orders/{order.code}/cancel/", follow=True)
+    assert "The order is filled, so there is nothing left to cancel." in page.text
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (OrderStatus.UNKNOWN, "Do not place it by hand; it may be there already."),
+        (OrderStatus.NEEDS_ATTENTION, "look for the reference in IBKR&#x27;s order list"),
+    ],
+)
+def test_it_says_what_is_known_and_what_to_do_about_a_lost_answer(
+    client: Client, alice: User, team: Team, now: datetime, status: OrderStatus, words: str
+) -> None:
+    order = rows.order(rows.account(team))
+    Order.objects.move(order, OrderStatus.SUBMITTED, now=now, submitted_at=now)
+    Order.objects.move(order, status, now=now, cause="the connection broke")
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/orders/{order.code}/")
+    assert "The answer to this order was lost" in page.text
+    assert words.replace("&#x27;", "'") in page.text.replace("&#x27;", "'")
+    assert order.reference in page.text
+
+
+def test_it_cannot_be_mistaken_for_play_when_it_is_real_money(client: Client, alice: User, team: Team) -> None:
+    account = rows.account(team)
+    order = rows.order(account)
+    client.force_login(alice)
+    path = f"/teams/{team.code}/orders/{order.code}/"
+    assert 'class="hazard"' not in client.get(path).text
+    Connection.objects.filter(pk=account.connection_id).update(environment="live")
+    page = client.get(path)
+    assert 'class="hazard"' in page.text
+    assert "live money" in page.text
