@@ -1,0 +1,42 @@
+"""The messages offered for pasting are messages we take."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from datetime import UTC, datetime
+
+import pytest
+
+from brokers.domain.orders import AssetClass
+from strategies import alerts, parsing
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+FILLED = {
+    "{{ticker}}": "SPY", "{{strategy.order.action}}": "sell", "{{strategy.order.contracts}}": "12",
+    "{{close}}": "661.42", "{{timenow}}": "2026-11-20T15:00:00Z", "%alert_symbol%": "SPY", "%last_price%": "661.42",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("alert", alerts.alerts(), ids=lambda alert: alert.key)
+def test_it_reads_without_a_warning_once_the_sender_has_filled_it(alert: alerts.Alert) -> None:
+    body = alert.body
+    for placeholder, value in FILLED.items():
+        body = body.replace(placeholder, value)
+    assert not re.search(r"\{\{|%\w+%", body)
+    reading = parsing.parse(body.encode(), asset_class=AssetClass.STOCK, now=NOW)
+    assert reading.message.instrument.ticker == "SPY"
+    assert reading.message.quantity is not None
+    assert reading.warnings == ()
+
+
+def test_the_curl_line_is_one_a_shell_reads() -> None:
+    words = shlex.split(alerts.curl("http://localhost/trading/webhook/x/y", "BRK.B"))
+    assert words[-1] == "http://localhost/trading/webhook/x/y"
+    assert json.loads(words[words.index("-d") + 1]) == {"ticker": "BRK.B", "action": "buy", "quantity": 1}
+
+
+def test_it_covers_the_password_and_nothing_else() -> None:
+    covered = alerts.masked("http://localhost/trading/webhook/x/secret")
+    assert covered == f"http://localhost/trading/webhook/x/{alerts.MASK}"

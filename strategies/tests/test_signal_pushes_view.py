@@ -1,0 +1,47 @@
+"""What open pages are pushed about signals."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Team, User
+from strategies import live
+from strategies.models import Refusal
+from strategies.tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+def squeezed(html: str) -> str:
+    return re.sub(r"\s+", " ", html).strip()
+
+
+def test_a_signals_row_is_the_row_of_the_page(client: Client, alice: User, team: Team, now: datetime) -> None:
+    walk = rows.walk(team, now)
+    row = live.signal_html(walk.signal.pk)
+    assert f'data-feed-tags="strategy:{walk.strategy.code} ticker:AAPL action:buy outcome:accepted"' in row
+    client.force_login(alice)
+    assert squeezed(row) in squeezed(client.get(f"/teams/{team.code}/signals/").text)
+    assert "csrfmiddlewaretoken" not in row
+
+
+def test_a_refused_delivery_has_a_row_too(team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    refusal = Refusal.objects.create(
+        team=team, endpoint=strategy.endpoints.get(), status=404, message_code="not-found",
+        sentence="Webhook not found.", received_at=now,
+    )  # fmt: skip
+    row = live.refusal_html(refusal.pk)
+    assert 'data-feed-into="signals"' in row
+    assert "Webhook not found." in row
+
+
+def test_a_push_costs_few_queries(team: Team, now: datetime, django_assert_max_num_queries: Any) -> None:
+    walk = rows.walk(team, now)
+    with django_assert_max_num_queries(3):
+        live.signal_html(walk.signal.pk)

@@ -1,0 +1,132 @@
+"""The list of signals and refused deliveries."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Team, User
+from brokers.tests import rows as broker
+from strategies.models import Refusal, Strategy
+from strategies.tests import rows
+
+pytestmark = pytest.mark.django_db
+SPY = {"action": "sell", "instrument": {"class": "stock", "symbol": "SPY"}}
+
+
+def codes(html: str) -> list[str]:
+    return re.findall(r'id="(?:signal|refusal)-([0-9a-f-]{36})"', html)
+
+
+def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
+    given = {
+        "status": 400, "message_code": "invalid-quantity", "sentence": "quantity is -5. Send a number above zero.",
+        "field": "quantity", "body": '{"quantity": -5}', "address": "192.0.2.7", "received_at": at, **values,
+    }  # fmt: skip
+    return Refusal.objects.create(team=of.team, endpoint=of.endpoints.get(), **given)
+
+
+def test_it_shows_a_viewer_signals_and_refused_deliveries_in_one_list(
+    client: Client, bob: User, team: Team, now: datetime
+) -> None:
+    strategy = rows.strategy(team, now)
+    first = rows.signal(strategy, now, dispatched_at=now)
+    refused = refusal(strategy, now + timedelta(seconds=1))
+    last = rows.signal(strategy, now + timedelta(seconds=2), duplicates=2)
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/signals/")
+    assert codes(page.text) == [str(last.code), str(refused.log_code), str(first.code)]
+    for words in ("nobody follows", "2 repeats ignored", "invalid-quantity", "answered 400", "from 192.0.2.7"):
+        assert words in page.text
+
+
+def test_it_is_not_there_for_a_stranger(client: Client, charlie: User, team: Team, now: datetime) -> None:
+    refused = refusal(rows.strategy(team, now), now)
+    client.force_login(charlie)
+    assert client.get(f"/teams/{team.code}/signals/").status_code == 404
+    assert client.get(f"/teams/{team.code}/signals/refused/{refused.log_code}/").status_code == 404
+
+
+def test_it_filters_from_the_url(client: Client, alice: User, team: Team, now: datetime) -> None:
+    trend, other = rows.strategy(team, now), rows.strategy(team, now, "Other")
+    subscription = rows.subscription(trend, broker.account(team), now)
+    accepted, rejected = rows.signal(trend, now), rows.signal(trend, now, reading=SPY)
+    rows.accepted(accepted, subscription, now)
+    rows.rejected(rejected, subscription, now)
+    nobody = rows.signal(other, now, dispatched_at=now)
+    refused = refusal(trend, now)
+    client.force_login(alice)
+
+    def shown(**filters: str) -> set[str]:
+        return set(codes(client.get(f"/teams/{team.code}/signals/", filters).text))
+
+    assert shown() == {str(accepted.code), str(rejected.code), str(nobody.code), str(refused.log_code)}
+    assert shown(outcome="accepted") == {str(accepted.code)}
+    assert shown(outcome="rejected") == {str(rejected.code)}
+    assert shown(outcome="nobody") == {str(nobody.code)}
+    assert shown(outcome="refused") == {str(refused.log_code)}
+    assert shown(ticker="sp") == {str(rejected.code)}
+    assert shown(action="sell") == {str(rejected.code)}
+    assert shown(strategy=str(other.code)) == {str(nobody.code)}
+    assert shown(strategy=str(trend.code), outcome="refused") == {str(refused.log_code)}
+
+
+def test_it_takes_no_notice_of_filters_that_mean_nothing(
+    client: Client, alice: User, charlie: User, team: Team, now: datetime
+) -> None:
+    from accounts import teams
+
+    theirs = rows.strategy(teams.found_team(owner=charlie, name="Theirs", now=now), now)
+    client.force_login(alice)
+    for query in (f"strategy={theirs.code}", "strategy=1", "action=jump", "signals_before=x&refusals_before=y"):
+        assert client.get(f"/teams/{team.code}/signals/?{query}").status_code == 200
+
+
+def test_it_pages_through_both_kinds_without_losing_or_repeating_one(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    strategy = rows.strategy(team, now)
+    expected = []
+    for number in range(120):
+        at = now + timedelta(seconds=number)
+        made = refusal(strategy, at).log_code if number % 3 == 0 else rows.signal(strategy, at).code
+        expected.append(str(made))
+    client.force_login(alice)
+    path, seen = f"/teams/{team.code}/signals/", []
+    query: str | None = ""
+    while query is not None:
+        page = client.get(path + query).text
+        seen += codes(page)
+        older = re.search(r'href="(\?[^"]+)"\s+rel="next"', page)
+        query = older[1].replace("&amp;", "&") if older else None
+    assert seen == expected[::-1]
+
+
+def test_it_teaches_when_it_is_empty(client: Client, alice: User, team: Team) -> None:
+    client.force_login(alice)
+    assert "This list waits for it" in client.get(f"/teams/{team.code}/signals/").text
+    assert "No signal matches these filters" in client.get(f"/teams/{team.code}/signals/?ticker=XYZ").text
+
+
+def test_a_refused_delivery_has_a_page_with_its_body_and_the_fix(
+    client: Client, bob: User, team: Team, now: datetime
+) -> None:
+    refused = refusal(rows.strategy(team, now), now)
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/signals/refused/{refused.log_code}/")
+    for words in ("quantity is -5. Send a number above zero.", "answered 400", "&quot;quantity&quot;: -5", "192.0.2.7"):
+        assert words in page.text
+
+
+def test_it_asks_the_database_as_often_for_many_signals_as_for_one(
+    client: Client, alice: User, team: Team, now: datetime, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(10):
+        rows.walk(team, now, name=f"Trend {number}")
+    client.force_login(alice)
+    with django_assert_max_num_queries(13):
+        client.get(f"/teams/{team.code}/signals/")
