@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db.models import Exists, OuterRef
+from typing import Any
 
 from brokers import cancels, doubt, execution, sessions
 from brokers.domain.orders import OrderStatus
 from brokers.models import Connection, ContractLookup, Order, Ticket
 
+# Written as SQL, since every signal waits for it: one short statement for what would be four.
+LOOK = """
+SELECT c.*,
+  EXISTS (SELECT FROM brokers_contractlookup l WHERE l.connection_id = c.id AND l.status = 'wanted') AS has_lookups,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown') AS has_doubts,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels
+FROM brokers_connection c WHERE c.id = %s
+"""
 DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
 
 
@@ -18,8 +25,8 @@ def waiting_connections(shard: int, shards: int) -> list[int]:
     """Connections of the shard that have something to do: tickets, questions about contracts, orders in doubt, cancels."""
     tickets = Ticket.objects.filter(worked_at__isnull=True, connection__enabled=True).values_list("connection_id")
     lookups = ContractLookup.objects.filter(status="wanted", connection__enabled=True).values_list("connection_id")
-    doubtful = Order.objects.filter(status__in=DOUBTFUL).values_list("account__connection_id")
-    unsent = cancels.unsent_cancels().values_list("account__connection_id")
+    doubtful = Order.objects.filter(status__in=DOUBTFUL).values_list("connection_id")
+    unsent = cancels.unsent_cancels().values_list("connection_id")
     every = tickets.distinct().union(lookups.distinct(), doubtful.distinct(), unsent.distinct())
     found = {pk for (pk,) in every}
     return sorted(pk for pk in found if pk % shards == shard)
@@ -53,16 +60,12 @@ def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
     """
     if back:
         doubt.doubt_abandoned(connection_pk, now)
-    wanted = ContractLookup.objects.filter(connection=OuterRef("pk"), status="wanted")
-    unsent = cancels.unsent_cancels().filter(account__connection=OuterRef("pk"))
-    unknown = Order.objects.filter(account__connection=OuterRef("pk"), status=str(OrderStatus.UNKNOWN))
-    connection = Connection.objects.annotate(
-        has_lookups=Exists(wanted), has_cancels=Exists(unsent), has_doubts=Exists(unknown)
-    ).get(pk=connection_pk)
+    connection: Any = Connection.objects.raw(LOOK, [connection_pk])[0]
     active = connection.enabled and sessions.believed_active(connection, now)
     # Cancels go first; and nothing is written down as leaving while there is no session to leave by.
-    job = execution.take_next(connection_pk, now) if active and not connection.has_cancels else None
+    unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
+    job = execution.take_next(connection_pk, now) if active and not unsent else None
     return Agenda(
-        connection=connection, believed_active=active, lookups=connection.has_lookups, cancels=connection.has_cancels,
+        connection=connection, believed_active=active, lookups=connection.has_lookups, cancels=unsent,
         doubtful=connection.has_doubts, job=job,
     )  # fmt: skip

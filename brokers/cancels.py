@@ -42,13 +42,13 @@ def unsent_cancels() -> QuerySet[Order]:
     asked = SubmissionAttempt.objects.filter(
         order=OuterRef("pk"), kind=SubmissionAttempt.Kind.CANCEL, sent_at__gte=OuterRef("changed_at")
     ).exclude(outcome="ambiguous")
-    pending = Order.objects.filter(status=str(OrderStatus.PENDING_CANCEL), account__connection__enabled=True)
+    pending = Order.objects.filter(status=str(OrderStatus.PENDING_CANCEL), connection__enabled=True)
     return pending.exclude(Exists(asked))
 
 
 def next_cancel(connection_pk: int) -> Order | None:
     """The connection's next cancel to send."""
-    waiting = unsent_cancels().filter(account__connection_id=connection_pk)
+    waiting = unsent_cancels().filter(connection_id=connection_pk)
     return waiting.select_related("account").order_by("changed_at").first()
 
 

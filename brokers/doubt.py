@@ -18,9 +18,7 @@ from brokers.tickets import finish_ticket_if_done
 @transaction.atomic
 def doubt_abandoned(connection_pk: int, now: datetime) -> int:
     """Orders that a dead worker left between "sent" and "heard" become unknown. Call it only under the connection's lock."""
-    left = Order.objects.select_for_update().filter(
-        account__connection_id=connection_pk, status=str(OrderStatus.SUBMITTED)
-    )
+    left = Order.objects.select_for_update().filter(connection_id=connection_pk, status=str(OrderStatus.SUBMITTED))
     reason = "Halyard was interrupted while IBKR's answer was on its way; looking for the order. It was not sent again."
     count = 0
     for order in left:
@@ -32,7 +30,7 @@ def doubt_abandoned(connection_pk: int, now: datetime) -> int:
 def unknown_orders(connection_pk: int) -> list[Order]:
     """Orders whose answer was lost, oldest first."""
     return list(
-        Order.objects.filter(account__connection_id=connection_pk, status=str(OrderStatus.UNKNOWN))
+        Order.objects.filter(connection_id=connection_pk, status=str(OrderStatus.UNKNOWN))
         .select_related("account")
         .order_by("id")
     )
@@ -80,4 +78,4 @@ def _send_again(order: Order, now: datetime) -> None:
 def in_flight(connection_pk: int) -> bool:
     """True while the connection has orders at the broker that may still change."""
     states = [str(status) for status in IN_FLIGHT | WORKING]
-    return Order.objects.filter(account__connection_id=connection_pk, status__in=states).exists()
+    return Order.objects.filter(connection_id=connection_pk, status__in=states).exists()

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Exists, OuterRef, Q, When
 
 from brokers import live
 from brokers.domain.orders import (
+    Contract,
     OrderIntent,
     OrderStatus,
     OrderType,
@@ -26,7 +26,7 @@ from brokers.domain.orders import (
     TimeInForce,
     can_move,
 )
-from brokers.models import ContractLookup, Order, SubmissionAttempt
+from brokers.models import Order, SubmissionAttempt
 from brokers.ports import (
     Accepted,
     Ack,
@@ -39,7 +39,39 @@ from brokers.ports import (
     Refused,
     SubmissionOutcome,
 )
-from brokers.tickets import expire, finish_ticket_if_done
+from brokers.tickets import finish_ticket_if_done
+
+# Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
+# The last condition holds an instrument back while it is not known what became of an earlier order in it.
+TAKE_NEXT = """
+WITH next AS (
+  SELECT o.id FROM brokers_order o
+  WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
+    AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
+         AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
+    AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid
+                    AND u.status IN ('unknown', 'needs_attention'))
+  ORDER BY o.role <> 'exit', o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED
+), leaving AS (
+  SELECT id FROM next
+  UNION ALL
+  SELECT o.id FROM brokers_order o JOIN next ON o.parent_id = next.id
+  WHERE o.release = 'with_parent' AND o.status = 'created'
+), moved AS (
+  UPDATE brokers_order o SET status = 'submitted', submitted_at = %(now)s, changed_at = %(now)s
+  FROM leaving WHERE o.id = leaving.id AND o.status = 'created' RETURNING o.*
+), told AS (
+  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
+  SELECT id, 'created', 'submitted', 'sent to IBKR', %(now)s FROM moved
+)
+SELECT moved.*, a.account_id AS account_number,
+  l.name AS contract_name, l.exchange AS contract_exchange, l.tick AS contract_tick
+FROM moved
+JOIN brokers_brokerageaccount a ON a.id = moved.account_id
+JOIN brokers_contractlookup l
+  ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
+ORDER BY moved.id
+"""
 
 OUTCOME_NAMES = {
     Accepted: "accepted",
@@ -63,66 +95,29 @@ class Job:
 
 
 def take_next(connection_pk: int, now: datetime) -> Job | None:
-    """The next submission of the connection, written down and ready to leave; None when nothing may leave now."""
-    while order := next_ready(connection_pk, now):
-        if job := begin(order, now):
-            return job
-    return None
+    """The next submission of the connection, written down and ready to leave; None when nothing may leave now.
 
-
-def next_ready(connection_pk: int, now: datetime) -> Order | None:
-    """The next order of the connection that may leave: exits before entries, then in the order they were received."""
-    ready = (
-        Order.objects.filter(
-            ticket__connection_id=connection_pk, ticket__worked_at__isnull=True, status=str(OrderStatus.CREATED)
-        )
-        .filter(
-            Q(release=str(Release.AT_ONCE))
-            | Q(release=str(Release.AFTER_PARENT_FILLS), parent__status=str(OrderStatus.FILLED))
-        )
-        .filter(expires_at__gt=now)
-        .select_related("account", "ticket")
-    )
-    # While it is not known what became of an order, no other in its account and instrument leaves: it might double it.
-    doubtful = Order.objects.filter(
-        account=OuterRef("account"), conid=OuterRef("conid"),
-        status__in=[str(OrderStatus.UNKNOWN), str(OrderStatus.NEEDS_ATTENTION)],
-    )  # fmt: skip
-    ready = ready.exclude(Exists(doubtful))
-    exits_first = Case(When(role=str(Role.EXIT), then=0), default=1)
-    return ready.order_by(exits_first, "ticket_id", "id").first()
-
-
-@transaction.atomic
-def begin(order: Order, now: datetime) -> Job | None:
-    """Write down that the order (with the legs that travel with it) is about to leave; None when it may not any more.
-
+    Exits go before entries, then in the order they were received; legs that travel with their parent go with it.
     From this commit on, nobody sends these references again without proof that the broker does not have them.
     """
-    if order.expires_at <= now:
-        expire(order, now)
-        return None
-    travelling = [order, *order.children.filter(release=str(Release.WITH_PARENT), status=str(OrderStatus.CREATED))]
-    for each in travelling:
-        if not Order.objects.move(each, OrderStatus.SUBMITTED, now=now, cause="sent to IBKR", submitted_at=now):
+    with transaction.atomic():
+        orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, {"connection": connection_pk, "now": now}))
+        if not orders:
             return None
-    contract = _contract_of(order)
-    legs = tuple(_leg(each, order, contract) for each in travelling)
-    request = [_described(leg) for leg in legs]
-    attempt = SubmissionAttempt.objects.create(
-        order=order, kind=SubmissionAttempt.Kind.POST, request=request, request_hash=hashed(request), sent_at=now
-    )
-    return Job(account_id=order.account.account_id, orders=tuple(travelling), legs=legs, attempt_pk=attempt.pk)
+        head = orders[0]
+        contract = Contract(
+            instrument=head.instrument, conid=head.conid, exchange=head.contract_exchange, currency=head.currency,
+            multiplier=head.multiplier, tick=head.contract_tick, name=head.contract_name,
+        )  # fmt: skip
+        legs = tuple(_leg(each, head, contract) for each in orders)
+        request = [_described(leg) for leg in legs]
+        attempt = SubmissionAttempt.objects.create(
+            order=head, kind=SubmissionAttempt.Kind.POST, request=request, request_hash=hashed(request), sent_at=now
+        )
+    return Job(account_id=head.account_number, orders=tuple(orders), legs=legs, attempt_pk=attempt.pk)
 
 
-def _contract_of(order: Order) -> Any:
-    lookup = ContractLookup.objects.get(
-        connection_id=order.account.connection_id, asset_class=order.asset_class, ticker=order.ticker
-    )
-    return lookup.value()
-
-
-def _leg(order: Order, head: Order, contract: Any) -> Leg:
+def _leg(order: Order, head: Order, contract: Contract) -> Leg:
     intent = OrderIntent(
         role=Role(order.role), instrument=order.instrument, side=Side(order.side), type=OrderType(order.type),
         quantity=order.quantity, limit_price=order.limit_price, stop_price=order.stop_price,

@@ -128,6 +128,7 @@ class BrokerageAccount(models.Model):
     equity = amount(null=True, blank=True)
     cash = amount(null=True, blank=True)
     buying_power = amount(null=True, blank=True)
+    available_funds = amount(null=True, blank=True)
     unrealized_pnl = amount(null=True, blank=True)
     realized_pnl = amount(null=True, blank=True)
     # Our book of positions and money is the broker's word as of this moment; older than a minute and a half it is stale.
@@ -295,6 +296,8 @@ class Order(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="orders")
     ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
     account = models.ForeignKey(BrokerageAccount, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
+    # Copied from the account, so that a lane finds its orders by one index, without a join.
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     reference = models.CharField(max_length=64, unique=True)
@@ -338,6 +341,7 @@ class Order(models.Model):
             one_id_per_team("order"),
             same_team("ticket", "order"),
             same_team("account", "order"),
+            same_team("connection", "order"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
             models.CheckConstraint(
                 condition=Q(filled_quantity__gte=0) & Q(filled_quantity__lte=F("quantity")),
@@ -383,9 +387,14 @@ class Order(models.Model):
                 name="orders_that_may_still_fill",
             ),
             models.Index(fields=["account", "broker_order_id"], name="orders_by_broker_id"),
-            models.Index(fields=["expires_at"], condition=Q(status="created"), name="orders_waiting_to_leave"),
+            models.Index(fields=["expires_at"], condition=Q(status="created"), name="orders_by_time_to_leave"),
             models.Index(
-                fields=["id"], condition=Q(status__in=["submitted", "unknown"]), name="orders_whose_answer_is_open"
+                fields=["connection", "ticket", "id"], condition=Q(status="created"), name="orders_waiting_to_leave"
+            ),
+            models.Index(
+                fields=["connection"],
+                condition=Q(status__in=["submitted", "unknown", "pending_cancel"]),
+                name="orders_whose_answer_is_open",
             ),
         ]
 

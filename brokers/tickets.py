@@ -37,7 +37,6 @@ class Draft:
     cancels: tuple[str, ...]
     expires_at: datetime
     signal_price: Decimal | None = None
-    estimated_fee: Decimal | None = None
 
 
 def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
@@ -74,14 +73,15 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
 
 def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | None, now: datetime) -> Order:
     return Order(
-        team_id=draft.account.team_id, ticket=ticket, account=draft.account, parent=parent, reference=new_reference(),
+        team_id=draft.account.team_id, ticket=ticket, account=draft.account,
+        connection_id=draft.account.connection_id, parent=parent, reference=new_reference(),
         role=intent.role, release=intent.release, ticker=intent.instrument.ticker,
         asset_class=intent.instrument.asset_class, conid=draft.conid, currency=draft.currency,
         multiplier=draft.multiplier, side=intent.side, type=intent.type, time_in_force=intent.time_in_force,
         quantity=intent.quantity, limit_price=intent.limit_price, stop_price=intent.stop_price,
         outside_rth=intent.outside_rth, fa_group=intent.allocation.group if intent.allocation else "",
         fa_method=intent.allocation.method if intent.allocation else "", signal_price=draft.signal_price,
-        estimated_fee=draft.estimated_fee, expires_at=draft.expires_at, created_at=now, changed_at=now,
+        estimated_fee=intent.estimated_fee, expires_at=draft.expires_at, created_at=now, changed_at=now,
     )  # fmt: skip
 
 
@@ -95,9 +95,9 @@ def overdue_orders(now: datetime) -> QuerySet[Order]:
 @transaction.atomic
 def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
     """Too late is an answer: what has not left by its time is not sent any more."""
-    overdue = overdue_orders(now).select_related("account__connection")
+    overdue = overdue_orders(now).select_related("connection")
     if connection_pk is not None:
-        overdue = overdue.filter(account__connection_id=connection_pk)
+        overdue = overdue.filter(connection_id=connection_pk)
     count = 0
     for order in overdue.select_for_update(of=("self",), skip_locked=True):
         count += expire(order, now)
@@ -110,7 +110,7 @@ def expire(order: Order, now: datetime) -> bool:
 
 
 def _why_late(order: Order) -> str:
-    connection = order.account.connection
+    connection = order.connection
     said = connection.session_reason or "the broker could not be reached"
     waited = (order.expires_at - order.created_at).total_seconds()
     if not connection.enabled:

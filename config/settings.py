@@ -115,7 +115,10 @@ def _database(url: str) -> dict[str, Any]:
     settings: dict[str, Any] = {name: parts.pop(part, "") for name, part in known.items()}
     # A pool per process: ASGI serves pages from many threads, and one connection each would outgrow the server.
     pool = {"min_size": 1, "max_size": env.number("HALYARD_DATABASE_POOL", 12, low=1, high=200), "timeout": 10}
-    return {**settings, "ENGINE": "django.db.backends.postgresql", "OPTIONS": {**parts, "pool": pool}}
+    # Parameters bound by the server, so that statements are planned once a connection and not once a call: planning
+    # costs more than running what a signal needs. Behind a transaction pooler, switch it off.
+    prepared = {"server_side_binding": True, "prepare_threshold": 3} if env.flag("HALYARD_PREPARE", True) else {}
+    return {**settings, "ENGINE": "django.db.backends.postgresql", "OPTIONS": {**parts, **prepared, "pool": pool}}
 
 
 DATABASES = {"default": _database(DATABASE_URL)}

@@ -61,7 +61,9 @@ def order(of: BrokerageAccount | Ticket, **values: Any) -> Order:
         "conid": 265598, "side": "buy", "type": "market", "quantity": Decimal(10),
         "expires_at": timezone.now() + timedelta(minutes=1), **values,
     }  # fmt: skip
-    made: Order = Order.objects.create(team=held.team, ticket=held, account=held.account, **given)
+    made: Order = Order.objects.create(
+        team=held.team, ticket=held, account=held.account, connection=held.connection, **given
+    )
     OrderEvent.objects.create(order=made, old="", new=OrderStatus.CREATED)
     return made
 

@@ -102,6 +102,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "ticket_and_its_connection_share_a_team": lambda at: rows.ticket(at.account, connection=at.theirs.connection),
     "order_and_its_ticket_share_a_team": lambda at: changed(at.order, ticket=at.their_order.ticket),
     "order_and_its_account_share_a_team": lambda at: changed(at.order, account=at.theirs),
+    "order_and_its_connection_share_a_team": lambda at: changed(at.order, connection=at.theirs.connection),
     "order_quantity_positive": lambda at: another_order(at, quantity=Decimal(0)),
     "order_never_overfilled": lambda at: changed(at.order, filled_quantity=at.order.quantity + 1),
     "order_limit_price_when_limit": lambda at: another_order(at, type="limit"),
