@@ -67,6 +67,7 @@ class AccountSummary:
     buying_power: Decimal | None
     unrealized_pnl: Decimal | None = None
     realized_pnl: Decimal | None = None
+    available_funds: Decimal | None = None
     currency: str = "USD"
 
 

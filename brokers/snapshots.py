@@ -25,6 +25,7 @@ from brokers.domain.orders import (
     Role,
     Side,
 )
+from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Execution, Order, Position
 from brokers.ports import AccountSummary, PositionFacts
@@ -79,6 +80,8 @@ class Book:
     positions: dict[tuple[int, int], Position] = field(default_factory=dict)
     working: dict[tuple[int, int], list[WorkingOrder]] = field(default_factory=lambda: defaultdict(list))
     unsettled: dict[tuple[int, int], Decimal] = field(default_factory=dict)
+    # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
+    reserved: dict[int, Decimal] = field(default_factory=dict)
 
     def view(self, account: BrokerageAccount, instrument: Instrument) -> View | NotYet | Unknown:
         """What the book shows for one account and instrument. Never reads a stale or missing book as "no position"."""
@@ -105,12 +108,26 @@ class Book:
             currency=account.currency,
             quote=_quote(lookup),
             as_of=account.book_as_of,
+            available_funds=self._available(account),
+            cash=account.cash,
+            mark=position.market_price if position else None,
+            account_type=account.margin,
+            environment=Environment(account.connection.environment),
         )
         return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)))
 
     def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
         """Count an order that was planned a moment ago, within the same batch."""
         self.working[(account_pk, conid)].append(order)
+
+    def reserve(self, account_pk: int, margin: Decimal) -> None:
+        """Set margin aside for orders that were planned a moment ago, within the same batch."""
+        self.reserved[account_pk] = self.reserved.get(account_pk, Decimal(0)) + margin
+
+    def _available(self, account: BrokerageAccount) -> Decimal | None:
+        if account.available_funds is None:
+            return None
+        return account.available_funds - self.reserved.get(account.pk, Decimal(0))
 
 
 def _quote(lookup: ContractLookup) -> Quote | None:
@@ -235,6 +252,7 @@ def refresh(
         "equity": summary.net_liquidation,
         "cash": summary.cash,
         "buying_power": summary.buying_power,
+        "available_funds": summary.available_funds,
         "unrealized_pnl": summary.unrealized_pnl,
         "realized_pnl": summary.realized_pnl,
         "book_as_of": as_of,

@@ -88,7 +88,7 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
     enabled = Subscription.objects.filter(
         strategy__in={signal.strategy_id for signal in signals}, enabled=True, strategy__enabled=True
     )
-    for subscription in enabled.select_related("account", "terms").order_by("pk"):
+    for subscription in enabled.select_related("account__connection", "terms").order_by("pk"):
         followers[subscription.strategy_id].append(subscription)
     made = [
         Decision(
@@ -111,7 +111,7 @@ def _settle_pending(now: datetime, batch: int, only: int | None = None) -> int:
     pending = (
         Decision.objects.filter(status=PENDING)
         .select_for_update(of=("self",), skip_locked=True)
-        .select_related("signal", "subscription__account", "terms")
+        .select_related("signal", "subscription__account__connection", "terms")
         .order_by("pk")
     )
     decisions = list(pending.filter(pk=only) if only is not None else pending[:batch])

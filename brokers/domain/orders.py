@@ -90,7 +90,10 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
-    """An order we want, before it has an identity. Quantities are shares or contracts, above zero."""
+    """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
+
+    `estimated_fee` is in the account's currency; None where it cannot be told.
+    """
 
     role: Role
     instrument: Instrument
@@ -103,6 +106,7 @@ class OrderIntent:
     outside_rth: bool = False
     allocation: Allocation | None = None
     release: Release = Release.AT_ONCE
+    estimated_fee: Decimal | None = None
     then: tuple[OrderIntent, ...] = ()
 
 

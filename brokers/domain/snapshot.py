@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side
+from brokers.domain.sessions import Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class WorkingOrder:
 class Snapshot:
     """Account, position, working orders, equity and quote as of a moment.
 
-    `position` is the broker's signed holding (long above zero); `equity` and `buying_power` are in `currency`,
+    `position` is the broker's signed holding (long above zero); equity, buying power, funds and cash are in `currency`,
     None where the broker has not shown them yet.
     """
 
@@ -57,6 +58,12 @@ class Snapshot:
     currency: str
     quote: Quote | None
     as_of: datetime
+    # What an order's margin is paid from (buying power is a multiple of it), and the market price of the holding.
+    available_funds: Decimal | None = None
+    cash: Decimal | None = None
+    mark: Decimal | None = None
+    account_type: str = "margin"
+    environment: Environment = Environment.SIMULATED
 
     @property
     def in_flight(self) -> Decimal:

@@ -88,6 +88,7 @@ def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") 
         buying_power=number(row.get("buyingPower")),
         unrealized_pnl=number(base.get("unrealizedpnl")),
         realized_pnl=number(base.get("realizedpnl")),
+        available_funds=number(row.get("availableFunds")),
         currency=currency,
     )
 
