@@ -27,7 +27,11 @@ from config.postgres import postgres_programs
 
 TEAMS, ENDPOINTS = 50, 1000
 BASELINE_CLIENTS, SENDERS, BELL_SENDERS, BELL_SIGNALS = 8, 32, 256, 10_000
-UVICORN = ("--loop", "uvloop", "--http", "httptools", "--backlog", "2048", "--no-access-log", "--log-level", "warning")
+# As the Procfile starts it.
+UVICORN = (
+    "--loop", "uvloop", "--http", "httptools", "--backlog", "2048", "--no-proxy-headers", "--no-access-log",
+    "--no-server-header", "--log-level", "warning",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:

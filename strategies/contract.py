@@ -23,6 +23,7 @@ MOST_TAGS, TAG_LENGTH = 20, 50
 
 _VERBS = {str(verb): verb for verb in Verb}
 _SENTIMENTS = {"bullish": "bullish", "long": "bullish", "bearish": "bearish", "short": "bearish", "flat": "flat"}
+_NO_WISH = Wish()
 _OPTION_TYPES = {name: name for name in ("both", "call", "put")}
 _INTRINSIC = {name: name for name in ("itm", "otm")}
 _QUANTITY_TYPES = {
@@ -143,6 +144,8 @@ def _check_sizing(sizing: str, verb: Verb, kind: Kind) -> None:
 
 
 def _wish(given: Given, kind: Kind) -> Wish:
+    if given.has_none_of(OPTION_FIELDS):
+        return _NO_WISH
     sent = [name for name in OPTION_FIELDS if name in given.known]
     if sent and kind is not Kind.OPTION:
         raise invalid(

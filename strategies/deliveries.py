@@ -56,7 +56,8 @@ class Context:
 class Accepted:
     """A delivery that will be a signal, unless its key says that it was one already."""
 
-    reading: parsing.Reading
+    reading: dict[str, Any]
+    warnings: tuple[str, ...]
     text: str
     key: str
     key_seconds: int
@@ -108,9 +109,10 @@ class Delivery:
         text = parsing.text_of(self.body)
         explicit = reading.message.signal_id or _checked(self.idempotency_key)
         if explicit:
-            return Accepted(reading, text, f"id:{explicit}", EXPLICIT_KEY_SECONDS)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return Accepted(reading, text, f"body:{digest}", context.repeat_window_seconds)
+            key, seconds = f"id:{explicit}", EXPLICIT_KEY_SECONDS
+        else:
+            key, seconds = f"body:{hashlib.sha256(text.encode()).hexdigest()}", context.repeat_window_seconds
+        return Accepted(reading.message.reading(), reading.warnings, text, key, seconds)
 
 
 def _checked(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -186,8 +187,8 @@ async def _accept(send: Send, delivery: Delivery, first: UUID) -> None:
         logId=delivery.log,
         # The text itself: it is JSON, and no number in it changes its digits.
         payload=msgspec.Raw(verdict.text.encode()),
-        reading=verdict.reading.message.reading(),
-        warnings=verdict.reading.warnings,
+        reading=verdict.reading,
+        warnings=verdict.warnings,
         duplicateOf=None if first == delivery.signal else first,
     )
     await _send(send, 200, delivery.log, msgspec.json.encode(answer))
@@ -226,5 +227,6 @@ async def _send(send: Send, status: int, request: UUID, body: bytes, *headers: t
     await send({"type": "http.response.body", "body": body})
 
 
+@functools.lru_cache(maxsize=1_000)
 def _plain(header: bytes) -> str:
     return "".join(letter for letter in header.decode("latin-1") if letter.isprintable())

@@ -70,7 +70,9 @@ def refuse_placeholder(name: str, value: object) -> None:
 
 def find_placeholder(value: object) -> str:
     """The first placeholder in a text, or nothing."""
-    match = _PLACEHOLDER.search(value[:_SEARCHED]) if isinstance(value, str) else None
+    if not isinstance(value, str) or not ("{{" in value or "%" in value):
+        return ""
+    match = _PLACEHOLDER.search(value[:_SEARCHED])
     return match[0] if match else ""
 
 

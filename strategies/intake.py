@@ -236,8 +236,8 @@ def _row(n: int, delivery: Delivery) -> dict[str, Any]:
             "signal": delivery.signal,
             "key": verdict.key,
             "key_seconds": verdict.key_seconds,
-            "reading": verdict.reading.message.reading(),
-            "warnings": verdict.reading.warnings,
+            "reading": verdict.reading,
+            "warnings": verdict.warnings,
             "content_type": delivery.content_type,
         }
     text = delivery.body[:KEPT_OF_A_REFUSED_BODY].decode("utf-8", "replace").replace("\0", "\ufffd")

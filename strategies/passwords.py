@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
 from uuid import UUID
 
@@ -32,6 +33,8 @@ def _keys() -> list[str]:
     return keys
 
 
+# Kept, since a busy webhook asks thousands of times a minute; the keys they come from are in memory too.
+@functools.lru_cache(maxsize=10_000)
 def _derive(key: str, code: UUID) -> str:
     digest = hmac.digest(key.encode(), b"webhook password " + code.bytes, "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

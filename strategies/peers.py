@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ def address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) ->
     return found
 
 
+@functools.lru_cache(maxsize=10_000)
 def _normal(text: str) -> str | None:
     """An address as Postgres takes it: no zone, no IPv4 in IPv6 clothing."""
     try:

@@ -17,11 +17,21 @@ from strategies.given import Given
 
 _ORDER_TYPES = {name: name for name in ("market", "limit", "stop", "stop_limit", "trailing_stop")}
 _TIFS = {name: name for name in ("day", "gtc", "opg", "cls", "ioc", "fok")}
+_CONDITIONS = (
+    "cancel", "test", "cancelOrderType", "cancelAfter", "delay", "breakevenOffset", "bidAskSpreadFilter",
+    "bidAskSpreadFilterPercent", "marketPriceType", "ignoreTradingWindows", "expiresAt",
+)  # fmt: skip
+_SHAPES = (
+    "orderType", "limitPrice", "stopPrice", "trailAmount", "trailPercent", "timeInForce", "extendedHours"
+)  # fmt: skip
+_ANY_SHAPE = OrderShape()
 _MARKET_PRICES = {name: name for name in ("ask_bid", "mark", "ask", "bid", "last")}
 _RELATIVE_TIME = re.compile(r"\+ ?(\d{1,6}) ?(second|minute|hour|day)s?", re.IGNORECASE)
 
 
 def order(given: Given, verb: Verb, kind: Kind) -> OrderShape:
+    if given.has_none_of(_SHAPES):
+        return _ANY_SHAPE
     kind_of_order = given.each(
         "orderType", lambda value: fields.word("orderType", value, _ORDER_TYPES, "invalid-order-type")
     )
@@ -72,6 +82,8 @@ def _check_trail(order_type: str | None, amount: Decimal | None, percent: Decima
 
 def conditions(given: Given, now: datetime) -> dict[str, Any]:
     """When, whether and at what quote the order may go."""
+    if given.has_none_of(_CONDITIONS):
+        return {}
 
     def flag(name: str, code: str) -> Any:
         return given.each(name, lambda value: fields.flag(name, value, code))

@@ -38,27 +38,34 @@ class Message:
             values["quantity"] = {"value": plain(self.quantity), "type": "fixed_quantity"}
         if self.signal_price is not None:
             values["signal_price"] = plain(self.signal_price)
-        if self.order_type is not None:
-            values["order_type"] = str(self.order_type)
-        if self.limit_price is not None:
-            values["limit_price"] = plain(self.limit_price)
+        if order := self._order():
+            values["order"] = order
         if self.signal_id is not None:
             values["signal_id"] = self.signal_id
         return values
+
+    def _order(self) -> dict[str, Any]:
+        order: dict[str, Any] = {} if self.order_type is None else {"type": str(self.order_type)}
+        if self.limit_price is not None:
+            order["limit"] = plain(self.limit_price)
+        elif self.order_type is OrderType.LIMIT:
+            # A limit whose price the decision will find.
+            order["limit"] = None
+        return order
 
     @classmethod
     def from_reading(cls, reading: dict[str, Any]) -> Message:
         """The message whose reading this is."""
         instrument = reading["instrument"]
         quantity = reading.get("quantity")
-        order_type = reading.get("order_type")
+        order = reading.get("order", {})
         return cls(
             instrument=Instrument(ticker=instrument["symbol"], asset_class=AssetClass(instrument["class"])),
             action=Action(reading["action"]),
             quantity=Decimal(quantity["value"]) if quantity else None,
             signal_price=_decimal(reading.get("signal_price")),
-            order_type=OrderType(order_type) if order_type else None,
-            limit_price=_decimal(reading.get("limit_price")),
+            order_type=OrderType(order["type"]) if "type" in order else None,
+            limit_price=_decimal(order.get("limit")),
             signal_id=reading.get("signal_id"),
         )
 
