@@ -127,7 +127,8 @@ class Book:
     def _available(self, account: BrokerageAccount) -> Decimal | None:
         if account.available_funds is None:
             return None
-        return account.available_funds - self.reserved.get(account.pk, Decimal(0))
+        funds: Decimal = account.available_funds - self.reserved.get(account.pk, Decimal(0))
+        return funds
 
 
 def _quote(lookup: ContractLookup) -> Quote | None:

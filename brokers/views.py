@@ -100,6 +100,7 @@ def order(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
             changed_at=found.changed_at,
         ),
         "over": status in OVER,
+        "estimate": _estimate_of(found),
         "children": order_rows().filter(parent=found).order_by("pk"),
         "parent": order_rows().filter(pk=found.parent_id).first() if found.parent_id else None,
         "executions": found.executions.order_by("executed_at", "pk"),
@@ -107,6 +108,13 @@ def order(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
         "attempts": attempts,
     }
     return render(request, "brokers/order.html", context)
+
+
+def _estimate_of(order: Order) -> dict[str, Any] | None:
+    """What the order was expected to cost when it was decided. The way up is taken by name."""
+    decision = getattr(order.ticket, "decision", None)
+    rows = (decision.inputs or {}).get("assessment", []) if decision is not None else []
+    return next((row for row in rows if row["role"] == order.role), None)
 
 
 def _pretty(value: object) -> str:

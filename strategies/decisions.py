@@ -160,7 +160,7 @@ def _decide_one(decision: Decision, message: Message, book: Book, now: datetime)
                 # What to do depends on whether the position already contains the last fills: ask again in a moment.
                 _wait(decision, terms, "the position after the last fill", now)
                 return None
-            decision.inputs = _inputs(message, terms, view, now)
+            decision.inputs = _inputs(message, terms, view, now, answers[0])
             match answers[0]:
                 case Rejection() as rejection:
                     _reject(decision, rejection, now)
@@ -181,6 +181,7 @@ def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: 
     for intent in plan.intents:
         # Later decisions of this batch must see what this one is about to send.
         book.add(account.pk, contract.conid, _planned(decision, intent))
+    book.reserve(account.pk, sum((each.margin or Decimal(0) for each in plan.estimates), Decimal(0)))
     return tickets.Draft(
         account=account,
         key=decision.code,
@@ -216,14 +217,15 @@ def _wait(decision: Decision, terms: Terms, waiting_for: str, now: datetime) -> 
         _reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), now)
 
 
-def _inputs(message: Message, terms: Terms, view: View, now: datetime) -> dict[str, Any]:
-    """Everything `decide` saw, as JSON: the decision can be replayed with it."""
+def _inputs(message: Message, terms: Terms, view: View, now: datetime, answer: Plan | Rejection) -> dict[str, Any]:
+    """Everything `decide` saw, as JSON, and what it expected the orders to cost: the decision can be replayed."""
     return {
         "message": message.reading(),
         "terms": terms.to_json(),
         "snapshot": _plain(asdict(view.snapshot)),
         "unsettled": str(view.unsettled),
         "now": now.isoformat(),
+        "assessment": [estimate.to_json() for estimate in answer.estimates],
     }
 
 

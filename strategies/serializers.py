@@ -20,7 +20,7 @@ STRATEGY = (
 SUBSCRIPTION = ("id", "strategy", "account", "enabled", "auto_submit", "terms", "terms_version", "created_at")
 DECISION = (
     "id", "signal", "subscription", "account", "status", "rule", "reason_code", "reason", "waiting_for", "created_at",
-    "decided_at", "orders",
+    "decided_at", "assessment", "orders",
 )  # fmt: skip
 SIGNAL = (
     "id", "log_id", "strategy", "received_at", "reading", "warnings", "note", "duplicates", "decisions", "timeline",
@@ -49,18 +49,39 @@ class SubscriptionSerializer(Shown):
         fields = SUBSCRIPTION
 
 
+class EstimateSerializer(serializers.Serializer[Any]):
+    """What one order is expected to cost, by the rulebook; null where a fact is missing, and `notes` say which."""
+
+    role = serializers.CharField()
+    sentence = serializers.CharField()
+    fee = serializers.CharField(allow_null=True)
+    fee_currency = serializers.CharField()
+    margin = serializers.CharField(allow_null=True)
+    available = serializers.CharField(allow_null=True)
+    currency = serializers.CharField()
+    price = serializers.CharField(allow_null=True)
+    price_from = serializers.CharField()
+    notes = serializers.ListField(child=serializers.CharField())
+    tables = serializers.CharField()
+
+
 class DecisionSerializer(Shown):
-    """A decision with the orders of its ticket."""
+    """A decision with the orders of its ticket, and what they were expected to cost when it was taken."""
 
     id = code()
     signal = code("signal.code")
     subscription = code("subscription.code")
     account = code("subscription.account.code")
+    assessment = serializers.SerializerMethodField()
     orders = serializers.SerializerMethodField()
 
     class Meta:
         model = Decision
         fields = DECISION
+
+    @extend_schema_field(EstimateSerializer(many=True))
+    def get_assessment(self, decision: Decision) -> Any:
+        return (decision.inputs or {}).get("assessment", [])
 
     @extend_schema_field(OrderSerializer(many=True))
     def get_orders(self, decision: Decision) -> Any:

@@ -1,15 +1,19 @@
 """The pure heart: what one subscription makes of one signal.
 
 Rule ids are the rows of the decision table (docs/decisions-table.md); an `s` behind one is its mirror for sells.
+What a plan wants is put before the rulebook last; its refusals are the rules R01 to R04 (docs/rulebook.md).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, OrderType, Role, Side
 from brokers.domain.snapshot import Snapshot, WorkingOrder
+from strategies.domain.assessment import assess
+from strategies.domain.estimate import Estimate
 from strategies.domain.message import Action, Message, plain
 from strategies.domain.plan import Plan, Rejection, Sides, Terms
 from strategies.domain.sizing import limit_price, quantity, unit, whole_units
@@ -22,6 +26,40 @@ def decide(
 
     `snapshot.position` is signed; `received_at` is when the signal came in, None for a rehearsal.
     """
+    answer = _wanted(message, terms, snapshot, now, received_at)
+    return answer if isinstance(answer, Rejection) else _affordable(answer, message, snapshot, now)
+
+
+def _affordable(plan: Plan, message: Message, snapshot: Snapshot, now: datetime) -> Plan | Rejection:
+    """The plan with what each of its orders is expected to cost, unless the rulebook refuses one of them."""
+    estimates: list[Estimate] = []
+
+    def costed(intent: OrderIntent) -> OrderIntent | Rejection:
+        found = assess(intent, snapshot, now, signal_price=message.signal_price)
+        if isinstance(found, Rejection):
+            return found
+        estimates.append(found)
+        children: list[OrderIntent] = []
+        for child in intent.then:
+            answer = costed(child)
+            if isinstance(answer, Rejection):
+                return answer
+            children.append(answer)
+        return replace(intent, estimated_fee=found.own_fee, then=tuple(children))
+
+    intents: list[OrderIntent] = []
+    for intent in plan.intents:
+        answer = costed(intent)
+        if isinstance(answer, Rejection):
+            return answer
+        intents.append(answer)
+    return replace(plan, intents=tuple(intents), estimates=tuple(estimates))
+
+
+def _wanted(
+    message: Message, terms: Terms, snapshot: Snapshot, now: datetime, received_at: datetime | None
+) -> Plan | Rejection:
+    """What the signal, the terms and the position make of it, before anybody asks what it costs."""
     exits = message.action is Action.EXIT or snapshot.position * _side(message).sign < 0
     life = terms.exit_time_to_live_seconds if exits else terms.entry_time_to_live_seconds
     if received_at is not None and now - received_at >= timedelta(seconds=life):

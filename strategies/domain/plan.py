@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from brokers.domain.orders import OrderIntent, OrderType, TimeInForce
+from strategies.domain.estimate import Estimate
 
 
 class Sides(StrEnum):
@@ -54,13 +55,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do: cancel these references, then work these orders. `rule` is the row of the decision table."""
+    """What to do: cancel these references, then work these orders. `rule` is the row of the decision table.
+
+    `estimates` are what the orders are expected to cost, parents before their children.
+    """
 
     rule: str
     reason: str
     intents: tuple[OrderIntent, ...]
     cancels: tuple[str, ...] = ()
     time_to_live_seconds: int = 60
+    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +75,4 @@ class Rejection:
     rule: str
     code: str
     reason: str
+    estimates: tuple[Estimate, ...] = ()

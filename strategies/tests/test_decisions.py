@@ -221,3 +221,41 @@ def test_a_hundred_signals_are_settled_with_a_handful_of_queries(
         assert decisions.settle_waiting(now) == 100
     assert Order.objects.count() == 100
     assert Execution.objects.count() == 0
+
+
+def test_an_order_carries_its_estimated_fee_and_the_decision_what_it_needs(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    BrokerageAccount.objects.filter(pk=account.pk).update(available_funds=Decimal(25000))
+    rows.subscription(strategy, account, now)
+    rows.signal(strategy, now, reading={**reading(), "signal_price": "231"})
+    decisions.settle_waiting(now)
+    decision = Decision.objects.get()
+    assert decision.inputs is not None
+    [estimate] = decision.inputs["assessment"]
+    assert estimate["sentence"] == "Estimated fee 1.00 USD; margin needed 1,156.00 USD of 25,000.00 available."
+    assert (estimate["price"], estimate["price_from"], estimate["tables"]) == ("231", "signal", "seed-2026-08-21")
+    assert Order.objects.get().estimated_fee == 1
+
+
+def test_an_entry_that_the_account_cannot_carry_is_rejected_with_the_figures(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    BrokerageAccount.objects.filter(pk=account.pk).update(available_funds=Decimal(900))
+    rows.subscription(strategy, account, now)
+    rows.signal(strategy, now, reading={**reading(), "signal_price": "231"})
+    decisions.settle_waiting(now)
+    decision = Decision.objects.get()
+    assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "R04", "insufficient_buying_power")
+    assert decision.reason == "Margin needed 1,156.00 USD of 900.00 available. Order less, or add funds."
+    assert Order.objects.count() == 0
+
+
+def test_the_orders_of_one_batch_share_the_funds(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    BrokerageAccount.objects.filter(pk=account.pk).update(available_funds=Decimal(2500))
+    rows.subscription(strategy, account, now, allow_add=True)
+    for _ in range(3):
+        rows.signal(strategy, now, reading={**reading(), "signal_price": "231"})
+    decisions.settle_waiting(now)
+    assert [decision.status for decision in Decision.objects.order_by("pk")] == ["accepted", "accepted", "rejected"]
+    assert "of 188.00 available" in Decision.objects.get(status="rejected").reason

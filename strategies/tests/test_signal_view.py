@@ -89,3 +89,13 @@ def test_it_watches_its_own_orders_and_no_others(client: Client, alice: User, te
     page = client.get(f"/teams/{team.code}/signals/{walk.signal.code}/").text
     assert f'data-feed-watch="signal-{walk.signal.code} order-{walk.order.code}"' in page
     assert str(other.order.code) not in page
+
+
+def test_it_shows_what_the_order_was_expected_to_cost(client: Client, bob: User, team: Team, now: datetime) -> None:
+    made = rows.walk(team, now)
+    expected = "Estimated fee 1.00 USD; margin needed 937.25 USD of 25,000.00 available."
+    made.decision.inputs = {"assessment": [{"role": "entry", "sentence": expected}]}
+    made.decision.save()
+    client.force_login(bob)
+    assert expected in client.get(f"/teams/{team.code}/signals/{made.signal.code}/").text
+    assert expected in client.get(f"/teams/{team.code}/orders/{made.order.code}/").text

@@ -11,8 +11,10 @@ import pytest
 from accounts import teams
 from accounts.models import Team, User
 from accounts.tests.api import Api
+from brokers.domain.orders import Role
 from brokers.models import Order
 from brokers.tests import rows as brokers
+from strategies.domain.estimate import Estimate
 from strategies.passwords import password_for
 from strategies.tests import rows
 
@@ -91,6 +93,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                 "waiting_for": "",
                 "created_at": api.get("decisions/")["results"][0]["created_at"],
                 "decided_at": "2026-11-20T15:00:00.008000Z",
+                "assessment": [],
                 "orders": [
                     {
                         "id": str(made.order.code),
@@ -177,6 +180,18 @@ def test_a_rejection_shows_its_rule_and_sentence_and_no_orders(api: Api, team: T
     assert (decision["status"], decision["rule"], decision["reason_code"]) == ("rejected", "R9", "already-long")
     assert decision["reason"] == "The account is long already."
     assert decision["orders"] == []
+
+
+def test_a_decision_shows_what_its_orders_were_expected_to_cost(api: Api, team: Team, now: datetime) -> None:
+    made = rows.walk(team, now)
+    estimate = Estimate(role=Role.ENTRY, fee=Decimal(1), margin=Decimal("937.25"), available=Decimal(25000))
+    made.decision.inputs = {"assessment": [estimate.to_json()]}
+    made.decision.save()
+    [shown] = api.get(f"decisions/{made.decision.code}/")["assessment"]
+    assert shown["sentence"] == "Estimated fee 1.00 USD; margin needed 937.25 USD of 25,000.00 available."
+    assert (shown["fee"], shown["margin"], shown["available"], shown["currency"]) == (
+        "1.00", "937.25", "25000.00", "USD"
+    )  # fmt: skip
 
 
 def test_with_several_accounts_the_timeline_is_that_of_the_quickest(api: Api, team: Team, now: datetime) -> None:
