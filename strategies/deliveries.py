@@ -106,13 +106,12 @@ class Delivery:
             allowed_tickers=context.allowed_tickers,
             now=self.received_at,
         )
-        text = parsing.text_of(self.body)
         explicit = reading.message.signal_id or _checked(self.idempotency_key)
         if explicit:
             key, seconds = f"id:{explicit}", EXPLICIT_KEY_SECONDS
         else:
-            key, seconds = f"body:{hashlib.sha256(text.encode()).hexdigest()}", context.repeat_window_seconds
-        return Accepted(reading.message.reading(), reading.warnings, text, key, seconds)
+            key, seconds = f"body:{hashlib.sha256(reading.text.encode()).hexdigest()}", context.repeat_window_seconds
+        return Accepted(reading.message.reading(), reading.warnings, reading.text, key, seconds)
 
 
 def _checked(key: str) -> str:

@@ -33,10 +33,11 @@ def number(value: object) -> Decimal | None:
         found = Decimal(value)
     else:
         return None
-    exponent = found.as_tuple().exponent
     # Looked at, not computed with: arithmetic on 1e400000000 raises or never ends.
-    sane = isinstance(exponent, int) and exponent >= -MOST_DIGITS_AFTER_THE_POINT
-    return found if sane and found.adjusted() < MOST_DIGITS_BEFORE_THE_POINT else None
+    if not found.is_finite() or found.adjusted() >= MOST_DIGITS_BEFORE_THE_POINT:
+        return None
+    exponent = found.as_tuple().exponent
+    return found if isinstance(exponent, int) and exponent >= -MOST_DIGITS_AFTER_THE_POINT else None
 
 
 def above_zero(name: str, value: object, code: str) -> Decimal:

@@ -17,7 +17,7 @@ from strategies.domain.payload import Payload
 from strategies.domain.refusals import Refused, invalid
 from strategies.domain.symbols import WORDS, Kind
 from strategies.fields import is_blank
-from strategies.strict_json import read_object, text_of
+from strategies.strict_json import read_object, read_text, text_of
 
 __all__ = ["Reading", "Refused", "evaluate", "parse", "text_of"]
 
@@ -34,6 +34,7 @@ _TO_COME = (
 _NEUTRAL: dict[str, object] = {
     "test": False, "ignoreTradingWindows": False, "extendedHours": False, "quantityType": "fixed_quantity"
 }  # fmt: skip
+_VERBS = frozenset(str(action) for action in Action)
 _CLASSES = {"stocks": "stock", "futures": "future", "options": "option"}
 
 
@@ -42,15 +43,17 @@ class Reading:
     """What a body says, and what we noticed on the way (codes such as `unknown-field:alertName`)."""
 
     message: Message
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
+    text: str
 
 
 def parse(body: bytes, *, asset_class: AssetClass, allowed_tickers: Collection[str] = (), now: datetime) -> Reading:
     """The reading of a body for a strategy of this class; raises Refused."""
-    values = read_object(body)
+    text = text_of(body)
+    values = read_text(text)
     payload, warnings = contract.read(values, kind=Kind(asset_class), allowed_tickers=allowed_tickers, now=now)
     _refuse_what_is_to_come(payload, values)
-    return Reading(_message(payload), warnings)
+    return Reading(_message(payload), warnings, text)
 
 
 def evaluate(case: dict[str, Any]) -> dict[str, Any]:
@@ -83,12 +86,14 @@ def too_large(limit: int) -> Refused:
 
 
 def _refuse_what_is_to_come(payload: Payload, values: dict[str, Any]) -> None:
-    if str(payload.verb) not in set(Action):
+    if payload.verb not in _VERBS:
         sentence = f"The action {payload.verb} is not taken yet. Use buy, sell or exit."
         raise invalid("unsupported-action", sentence, field="action")
     if payload.order.type is not None and payload.order.type not in _ORDER_TYPES:
         sentence = f"orderType {payload.order.type} is not taken yet. Use market or limit."
         raise invalid("unsupported-order-type", sentence, field="orderType")
+    if values.keys().isdisjoint(_TO_COME):
+        return
     for name in _TO_COME:
         if name not in values or is_blank(values[name]) or (name in _NEUTRAL and values[name] == _NEUTRAL[name]):
             continue

@@ -19,7 +19,11 @@ _EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body, numbers as int or Decimal; raises Refused."""
-    text = text_of(body)
+    return read_text(text_of(body))
+
+
+def read_text(text: str) -> dict[str, Any]:
+    """The same for text without byte order mark and outer white space."""
     if not text:
         raise invalid("empty-json", "The body is empty. Send one JSON object.", hint=_EXAMPLE)
     try:
@@ -43,7 +47,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 def text_of(body: bytes) -> str:
     """The text of a body without byte order mark and outer white space; raises Refused when it is not UTF-8."""
     try:
-        return body.decode("utf-8-sig").strip().lstrip("\ufeff")
+        return body.decode().strip().lstrip("\ufeff").lstrip()
     except UnicodeDecodeError:
         raise invalid("malformed-json", "The body is not UTF-8 text. Send JSON encoded as UTF-8.") from None
 
