@@ -11,15 +11,13 @@ from brokers.rulebook.accounting import Execution as Fill
 from brokers.rulebook.values import Position as Held
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.records import ZERO, Account, CashChanged, Change, Execution, Position
-from brokers.simulator.rules import as_ruled
+from brokers.simulator.rules import LEVERAGE, as_ruled, margins
 
 Mark = Callable[[int], Decimal]
 Rate = Callable[[str], Decimal]
 
 # What the books keep: memory holds no more digits than the tables, so a restart changes nothing.
 STORED = Decimal("0.00000001")
-_INITIAL = {"STK": Decimal("0.25"), "FUT": Decimal("0.08"), "CASH": Decimal("0.03")}
-_MAINTENANCE = {"STK": Decimal("0.25"), "FUT": Decimal("0.07"), "CASH": Decimal("0.03")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +44,7 @@ class Worth:
 
     @property
     def buying_power(self) -> Decimal:
-        return max(self.available_funds, ZERO) * 4
-
-
-def initial_margin(instrument: Instrument, notional: Decimal) -> Decimal:
-    return abs(notional) * _INITIAL[instrument.sec_type]
+        return max(self.available_funds, ZERO) * LEVERAGE
 
 
 def apply(account: Account, execution: Execution, instrument: Instrument, rate: Rate) -> list[Change]:
@@ -82,7 +76,7 @@ def unrealized(position: Position, instrument: Instrument, mark: Decimal) -> Dec
     return position.quantity * (mark - position.average_price) * instrument.multiplier
 
 
-def worth(account: Account, find: Callable[[int], Instrument | None], mark: Mark, rate: Rate) -> Worth:
+def worth(account: Account, find: Callable[[int], Instrument | None], mark: Mark, rate: Rate, at: float) -> Worth:
     """The account's value now; `rate` turns one unit of a currency into base currency."""
     cash = sum((amount * rate(currency) for currency, amount in account.cash.items()), ZERO)
     stock = futures = gross = profit = realized = initial = maintenance = ZERO
@@ -99,8 +93,9 @@ def worth(account: Account, find: Callable[[int], Instrument | None], mark: Mark
         gained = unrealized(position, instrument, price) * fx
         profit += gained
         gross += abs(value)
-        initial += initial_margin(instrument, value)
-        maintenance += abs(value) * _MAINTENANCE[instrument.sec_type]
+        needed, kept = margins(instrument, position.quantity, price, fx, at)
+        initial += needed
+        maintenance += kept
         if instrument.sec_type == "STK":
             stock += value
         elif instrument.sec_type == "FUT":

@@ -168,7 +168,7 @@ class Gateway:
         return self.rate(currency, "USD") * self.rate("USD", base)
 
     def worth(self, account: Account) -> Worth:
-        return worth(account, catalogue.find, self.mark, self.rate)
+        return worth(account, catalogue.find, self.mark, self.rate, self.clock())
 
     def is_open(self, order: Order) -> bool:
         """Whether an order may trade now."""

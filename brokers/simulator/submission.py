@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.simulator import catalogue
-from brokers.simulator.accounting import initial_margin
 from brokers.simulator.gateway import Gateway, User
 from brokers.simulator.questions import Pending, ask, needed
 from brokers.simulator.records import Order, Ticket
+from brokers.simulator.rules import lacks_margin, margins
 from brokers.simulator.shapes_orders import ack, failed
 from brokers.simulator.tickets import Refused, check_contract
 from brokers.simulator.wire import Answer, Call, error
@@ -153,13 +153,15 @@ def _lacks_margin(gateway: Gateway, order: Order) -> bool:
     instrument = catalogue.find(order.conid)
     assert instrument is not None
     held = account.positions.get(order.conid)
-    before = held.quantity if held is not None else Decimal(0)
-    added = abs(before + order.sign * order.quantity) - abs(before)
-    if added <= 0:
-        return False
-    price = order.limit_price or order.stop_price or gateway.mark(order.conid)
-    required = initial_margin(instrument, added * price * instrument.multiplier) * gateway.rate(instrument.currency)
-    return required > gateway.worth(account).available_funds
+    return lacks_margin(
+        instrument,
+        order.sign * order.quantity,
+        gateway.mark(order.conid),
+        gateway.rate(instrument.currency),
+        gateway.clock(),
+        held=held.quantity if held is not None else Decimal(0),
+        available=gateway.worth(account).available_funds,
+    )
 
 
 def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str, Any], now: float) -> None:
@@ -177,9 +179,10 @@ def what_if(call: Call, ticket: Ticket) -> Answer:
     account = gateway.engine.accounts[ticket.account_id]
     price = ticket.limit_price or ticket.stop_price or gateway.mark(ticket.conid)
     amount = price * ticket.quantity * instrument.multiplier
-    fee = gateway.engine.fee(instrument, ticket.quantity, price, gateway.rate(instrument.currency))
+    rate = gateway.rate(instrument.currency)
+    fee = gateway.engine.fee(instrument, ticket.quantity, price, rate)
     value = gateway.worth(account)
-    added = initial_margin(instrument, amount)
+    added, kept = margins(instrument, ticket.quantity, gateway.mark(ticket.conid), rate, gateway.clock())
     held = account.positions.get(ticket.conid)
     before = held.quantity if held is not None else Decimal(0)
     after = before + (ticket.quantity if ticket.side == "BUY" else -ticket.quantity)
@@ -200,7 +203,7 @@ def what_if(call: Call, ticket: Ticket) -> Answer:
             },
             "equity": change(value.net_liquidation, -fee),
             "initial": change(value.initial_margin, added),
-            "maintenance": change(value.maintenance_margin, added),
+            "maintenance": change(value.maintenance_margin, kept),
             "position": {"current": f"{before:f}", "change": f"{after - before:f}", "after": f"{after:f}"},
             "warn": warn,
             "error": None,
