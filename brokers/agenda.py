@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from brokers import cancels, doubt, execution, sessions
-from brokers.domain.orders import OrderStatus
-from brokers.models import Connection, ContractLookup, Order, Ticket
+from brokers.domain.orders import OrderStatus, Release
+from brokers.models import Connection, ContractLookup, Order
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
 LOOK = """
@@ -22,12 +24,16 @@ DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
 
 
 def waiting_connections(shard: int, shards: int) -> list[int]:
-    """Connections of the shard that have something to do: tickets, questions about contracts, orders in doubt, cancels."""
-    tickets = Ticket.objects.filter(worked_at__isnull=True, connection__enabled=True).values_list("connection_id")
+    """Connections of the shard that have something to do: orders, questions about contracts, orders in doubt, cancels."""
+    ready = Order.objects.filter(status=str(OrderStatus.CREATED), connection__enabled=True).filter(
+        Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
+    )
     lookups = ContractLookup.objects.filter(status="wanted", connection__enabled=True).values_list("connection_id")
     doubtful = Order.objects.filter(status__in=DOUBTFUL).values_list("connection_id")
     unsent = cancels.unsent_cancels().values_list("connection_id")
-    every = tickets.distinct().union(lookups.distinct(), doubtful.distinct(), unsent.distinct())
+    every = (
+        ready.values_list("connection_id").distinct().union(lookups.distinct(), doubtful.distinct(), unsent.distinct())
+    )
     found = {pk for (pk,) in every}
     return sorted(pk for pk in found if pk % shards == shard)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from brokers import live
 from brokers.domain.orders import (
@@ -65,12 +65,33 @@ WITH next AS (
   SELECT id, 'created', 'submitted', 'sent to IBKR', %(now)s FROM moved
 )
 SELECT moved.*, a.account_id AS account_number,
-  l.name AS contract_name, l.exchange AS contract_exchange, l.tick AS contract_tick
+  coalesce(l.name, '') AS contract_name, coalesce(l.exchange, '') AS contract_exchange,
+  coalesce(l.tick, 0.01) AS contract_tick
 FROM moved
 JOIN brokers_brokerageaccount a ON a.id = moved.account_id
-JOIN brokers_contractlookup l
+LEFT JOIN brokers_contractlookup l
   ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
 ORDER BY moved.id
+"""
+
+# The same for the answer that nearly always comes back. Nothing is written unless the order still waits for it.
+ACKNOWLEDGE = """
+WITH moved AS (
+  UPDATE brokers_order SET status = 'accepted', broker_order_id = %(broker_order_id)s, acknowledged_at = %(now)s,
+    changed_at = %(now)s
+  WHERE id = %(order)s AND status = 'submitted' RETURNING id
+), told AS (
+  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
+  SELECT id, 'submitted', 'accepted', 'acknowledged by IBKR', %(now)s FROM moved
+), answered AS (
+  UPDATE brokers_submissionattempt SET outcome = 'accepted', answered_at = %(now)s, answer = %(answer)s::jsonb
+  WHERE id = %(attempt)s AND outcome = '' AND EXISTS (SELECT FROM moved)
+), done AS (
+  UPDATE brokers_ticket SET worked_at = %(now)s
+  WHERE id = %(ticket)s AND worked_at IS NULL AND EXISTS (SELECT FROM moved)
+    AND NOT EXISTS (SELECT FROM brokers_order o WHERE o.ticket_id = %(ticket)s AND o.status = 'created')
+)
+SELECT id FROM moved
 """
 
 OUTCOME_NAMES = {
@@ -182,6 +203,13 @@ def _redacted(raw: Any) -> Any:
 @transaction.atomic
 def finish(job: Job, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, declined: bool = False) -> None:
     """Write down what became of a submission. Facts that overtook the answer (a fill on the stream) win."""
+    if (
+        isinstance(outcome, Accepted)
+        and len(job.orders) == len(outcome.acks) == 1
+        and _acknowledged(job, attempt_pk, outcome, now)
+    ):
+        live.order_changed(job.orders[0])
+        return
     note_answer(attempt_pk, outcome, now)
     fresh = {order.pk: order for order in Order.objects.select_for_update().filter(pk__in=[o.pk for o in job.orders])}
     orders = [fresh[order.pk] for order in job.orders]
@@ -208,6 +236,20 @@ def finish(job: Job, attempt_pk: int, outcome: SubmissionOutcome, now: datetime,
     finish_ticket_if_done(job.orders[0].ticket_id, now)
     for order in orders:
         live.order_changed(order)
+
+
+def _acknowledged(job: Job, attempt_pk: int, outcome: Accepted, now: datetime) -> bool:
+    """The usual case in one statement: one order, taken. False when the row says that it is not so usual."""
+    (order,), (ack,) = job.orders, outcome.acks
+    if ack.status is OrderStatus.REJECTED:
+        return False
+    values: dict[str, Any] = {
+        "order": order.pk, "ticket": order.ticket_id, "attempt": attempt_pk, "now": now,
+        "broker_order_id": ack.broker_order_id, "answer": json.dumps(_redacted(outcome.raw)),
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(ACKNOWLEDGE, values)
+        return bool(cursor.fetchone())
 
 
 def _acknowledge(orders: Sequence[Order], acks: Iterable[Ack], now: datetime) -> None:

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, should their notice get lost
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
+GATHER_SECONDS = 0.015
 BOOK_PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money are read at least this often
 LONGEST_PAUSE = 30.0
@@ -266,6 +267,8 @@ class Watch:
         due = max(0.0, self.book_at + BOOK_PAUSE_SECONDS - time.monotonic()) if self.dirty else None
         with contextlib.suppress(TimeoutError):
             batch.append(await asyncio.wait_for(news.get(), due))
+            # An order's news comes in threes (working, filled, the fill itself): one transaction for them.
+            await asyncio.sleep(GATHER_SECONDS)
         while not news.empty() and len(batch) < 500:
             batch.append(news.get_nowait())
         return batch

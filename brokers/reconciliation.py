@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from brokers import live
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
-from brokers.models import BrokerageAccount, Connection, Execution, Order, Ticket
+from brokers.models import BrokerageAccount, Connection, Execution, Order
 from brokers.ports import ExecutionFacts, OrderFacts
 from brokers.snapshots import ORDERS_CHANNEL, notify
 from brokers.tickets import finish_ticket_if_done
@@ -48,15 +48,13 @@ def apply(
     applied = Applied()
     accounts = {account.account_id: account for account in connection.accounts.all()}
     ours = _our_orders(accounts, orders, executions)
-    for fill in executions:
-        if account := accounts.get(fill.account_id):
-            _keep_execution(account, _find(ours, fill.reference, fill.broker_order_id), fill, now, applied)
+    for order in _keep_executions(accounts, ours, executions, now, applied):
+        _count_fills(order, now, applied)
     for report in orders:
-        if order := _find(ours, report.reference, report.broker_order_id):
-            _apply_report(order, report, now, applied)
+        if found := _find(ours, report.reference, report.broker_order_id):
+            _apply_report(found, report, now, applied)
+    _release_children(applied.moved, now)
     for order in applied.moved:
-        _release_children(order, now)
-        finish_ticket_if_done(order.ticket_id, now)
         live.order_changed(order)
     return applied
 
@@ -92,39 +90,64 @@ def revision_of(execution_id: str) -> tuple[str, int]:
     return (base, int(revision)) if base and revision.isdigit() else (execution_id, 1)
 
 
-def _keep_execution(
-    account: BrokerageAccount, order: Order | None, fill: ExecutionFacts, now: datetime, applied: Applied
-) -> None:
-    base, revision = revision_of(fill.execution_id)
-    values: dict[str, Any] = {
-        "revision": revision, "quantity": fill.quantity, "price": fill.price, "currency": fill.currency,
-        "exchange": fill.exchange[:32], "executed_at": fill.executed_at,
-    }  # fmt: skip
+def _keep_executions(
+    accounts: dict[str, BrokerageAccount],
+    ours: dict[str, Order],
+    fills: Sequence[ExecutionFacts],
+    now: datetime,
+    applied: Applied,
+) -> list[Order]:
+    """Insert fills we have not seen, correct those we have; returns our orders whose fills have changed."""
+    if not fills:
+        return []
+    known = {
+        (made.account_id, made.broker_execution_id): made
+        for made in Execution.objects.filter(
+            account__in=[account.pk for account in accounts.values()],
+            broker_execution_id__in={revision_of(fill.execution_id)[0] for fill in fills},
+        )
+    }
+    fresh: dict[tuple[int, str], Execution] = {}
+    changed: dict[int, Order] = {}
+    for fill in fills:
+        account = accounts.get(fill.account_id)
+        if account is None:
+            continue
+        base, revision = revision_of(fill.execution_id)
+        order = _find(ours, fill.reference, fill.broker_order_id)
+        made = known.get((account.pk, base)) or fresh.get((account.pk, base))
+        if made is None:
+            made = fresh[(account.pk, base)] = Execution(
+                account=account, team_id=account.team_id, order=order, broker_execution_id=base, conid=fill.conid,
+                ticker=fill.ticker, side=fill.side, seen_at=now,
+            )  # fmt: skip
+        elif revision <= made.revision and (made.fee is not None or fill.fee is None):
+            continue
+        _say(made, fill, revision)
+        if made.pk is not None:
+            made.save()
+        if order is not None:
+            changed[order.pk] = order
+    # Somebody else may bring the same fill home at this moment; it counts once.
+    Execution.objects.bulk_create(fresh.values(), ignore_conflicts=True)
+    applied.fills += len(fresh)
+    applied.accounts |= {account_pk for account_pk, _ in fresh}
+    return list(changed.values())
+
+
+def _say(made: Execution, fill: ExecutionFacts, revision: int) -> None:
+    made.revision, made.quantity, made.price = revision, fill.quantity, fill.price
+    made.currency, made.exchange, made.executed_at = fill.currency, fill.exchange[:32], fill.executed_at
     if fill.fee is not None:
-        values["fee"] = fill.fee
-    made, created = Execution.objects.get_or_create(
-        account=account,
-        broker_execution_id=base,
-        defaults={
-            **values, "team_id": account.team_id, "order": order, "conid": fill.conid, "ticker": fill.ticker,
-            "side": fill.side, "seen_at": now,
-        },
-    )  # fmt: skip
-    changed = created
-    if not created and (revision > made.revision or (made.fee is None and fill.fee is not None)):
-        Execution.objects.filter(pk=made.pk).update(**values)
-        changed = True
-    if created:
-        applied.fills += 1
-        applied.accounts.add(account.pk)
-    if order is not None and changed:
-        _count_fills(order, now, applied)
+        made.fee = fill.fee
 
 
 def _count_fills(order: Order, now: datetime, applied: Applied) -> None:
     """The order's filled quantity and average price follow from its executions."""
     fills = list(order.executions.values_list("quantity", "price"))
     total = sum((quantity for quantity, _ in fills), Decimal(0))
+    if not total:
+        return
     if total > order.quantity:
         log.error("Order %s: executions add up to %s of %s", order.reference, total, order.quantity)
     average = sum((quantity * price for quantity, price in fills), Decimal(0)) / total
@@ -187,16 +210,21 @@ def _moved(order: Order, applied: Applied) -> None:
         applied.moved.append(order)
 
 
-def _release_children(order: Order, now: datetime) -> None:
+def _release_children(moved: Sequence[Order], now: datetime) -> None:
     """A filled parent makes the orders that waited for it ready; a parent that ended otherwise ends them."""
-    status = OrderStatus(order.status)
-    waiting = order.children.filter(status=str(OrderStatus.CREATED), release=str(Release.AFTER_PARENT_FILLS))
-    if status is OrderStatus.FILLED:
-        if waiting.exists():
-            Ticket.objects.filter(pk=order.ticket_id).update(worked_at=None)
-            notify(ORDERS_CHANNEL)
-    elif status in OVER:
-        for child in waiting:
-            reason = f"Its parent order ended as {status}."
-            Order.objects.move(child, OrderStatus.CANCELED, now=now, cause=reason, reason=reason)
-            live.order_changed(child)
+    over = {order.pk: order for order in moved if OrderStatus(order.status) in OVER}
+    if not over:
+        return
+    waiting = Order.objects.filter(
+        parent__in=over, status=str(OrderStatus.CREATED), release=str(Release.AFTER_PARENT_FILLS)
+    )
+    for child in waiting.select_related("ticket"):
+        assert child.parent_id is not None
+        status = over[child.parent_id].status
+        if status == OrderStatus.FILLED:
+            notify(ORDERS_CHANNEL, str(child.connection_id))
+            continue
+        reason = f"Its parent order ended as {status}."
+        Order.objects.move(child, OrderStatus.CANCELED, now=now, cause=reason, reason=reason)
+        finish_ticket_if_done(child.ticket_id, now)
+        live.order_changed(child)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
-from brokers import reconciliation
+from brokers import agenda, execution, reconciliation
 from brokers.domain.orders import OrderStatus, Side
 from brokers.models import BrokerageAccount, Execution, Order
 from brokers.ports import ExecutionFacts, OrderFacts
@@ -141,13 +141,12 @@ def test_a_report_of_another_account_moves_nothing(order: Order, team: Team, now
 
 def test_an_order_that_waits_for_its_parent_becomes_ready_when_it_fills(order: Order, now: datetime) -> None:
     child = rows.order(order.ticket, parent=order, release="after_parent_fills", role="entry")
-    order.ticket.worked_at = now
-    order.ticket.save()
+    assert agenda.waiting_connections(0, 1) == [order.connection_id]  # the answer of the parent is open
     home(order, now, fill(order))
-    order.ticket.refresh_from_db()
-    assert order.ticket.worked_at is None
-    child.refresh_from_db()
-    assert child.status == "created"
+    assert agenda.waiting_connections(0, 1) == [order.connection_id]
+    job = execution.take_next(order.connection_id, now)
+    assert job is not None
+    assert job.orders == (child,)
 
 
 def test_an_order_that_waits_for_its_parent_ends_with_it(order: Order, now: datetime) -> None:

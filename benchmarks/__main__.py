@@ -1,0 +1,19 @@
+"""What `make bench` runs: the door, the walk and the rulebook, one after the other."""
+
+from __future__ import annotations
+
+from benchmarks import bench_door, bench_rulebook, bench_walk
+
+
+def main() -> None:
+    print("The webhook door")
+    bench_door.main([])
+    print("\nThe walk")
+    bench_walk.main([])
+    print("\nThe rulebook")
+    rate = bench_rulebook.measure(5.0)
+    print(f"validate + fee + margin: {rate:,.0f} a second on one core (goal {bench_rulebook.GOAL:,})")
+
+
+if __name__ == "__main__":
+    main()

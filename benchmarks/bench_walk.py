@@ -1,0 +1,143 @@
+"""From the webhook to the order's POST on the wire, through every process; and a burst until all of it is filled.
+
+    python -m benchmarks.bench_walk [--seconds 30] [--rate 20]
+
+The whole product runs as `make run` starts it, in a folder that is thrown away. The start is the moment the door
+received the signal, the end is the moment the order's POST arrived at the (simulated) broker; both clocks are this
+machine's. The baseline of the same run is what cannot be had for less: a durable row and a bare POST of the same order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from config import embedded
+from config.tests.product import Product, running
+
+TOKEN = "a-token-for-this-run"
+BURST, SENDERS = 200, 16
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--rate", type=float, default=20, help="signals a second")
+    given = parser.parse_args(argv)
+    with running(SIM_CONTROL_TOKEN=TOKEN, HALYARD_LOG_LEVEL="WARNING") as product:
+        # The first signal asks the broker for the contract; a trader's hundredth does not.
+        paced(product, "warm", 2, given.rate)
+        count = int(given.seconds * given.rate)
+        paced(product, "paced", count, given.rate)
+        latencies = to_the_wire(product, "paced")
+        bare = bare_post(product)
+        started = time.monotonic()
+        burst(product)
+        burst_seconds = wait_filled(product, "burst", BURST, started)
+    report(latencies, count, bare, burst_seconds, given.rate)
+
+
+def report(latencies: list[float], count: int, bare: list[float], burst_seconds: float, rate: float) -> None:
+    p50, p99 = percentile(latencies, 0.5), percentile(latencies, 0.99)
+    base = percentile(bare, 0.5)
+    print(f"webhook to order on the wire, {rate:.0f} signals/s: {len(latencies)} of {count} orders")
+    print(f"  p50 {p50:.1f} ms (goal 15), p99 {p99:.1f} ms (goal 50), slowest {latencies[-1]:.0f} ms")
+    print(f"  bare POST of an order: p50 {base:.1f} ms; the walk is {p50 / base:.1f} times that")
+    print(f"burst of {BURST} signals from {SENDERS} senders: all filled after {burst_seconds:.1f} s (goal 4)")
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def paced(product: Product, run: str, count: int, rate: float) -> None:
+    """Send `count` signals evenly, then wait until they are filled."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as senders:
+        for number in range(count):
+            time.sleep(max(0.0, started + number / rate - time.monotonic()))
+            senders.submit(send, product, run, number)
+    wait_filled(product, run, count, started)
+
+
+def burst(product: Product) -> None:
+    with ThreadPoolExecutor(SENDERS) as senders:
+        list(senders.map(lambda number: send(product, "burst", number), range(BURST)))
+
+
+def send(product: Product, run: str, number: int) -> None:
+    status, answer = product.send(ticker="AAPL", action="buy", quantity=1, signalId=f"{run}-{number}")
+    if status != 200:
+        raise SystemExit(f"A signal was refused: {status} {answer}")
+
+
+def wait_filled(product: Product, run: str, count: int, started: float) -> float:
+    """Seconds from `started` until all orders of the run are filled."""
+    give_up = time.monotonic() + 120
+    while product.filled(f"{run}-") < count:
+        if time.monotonic() > give_up:
+            raise SystemExit(f"Only {product.filled(f'{run}-')} of {count} orders were filled.")
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def to_the_wire(product: Product, run: str) -> list[float]:
+    """Milliseconds from received to the arrival of the POST at the gateway, sorted."""
+    arrived: dict[str, float] = {}
+    for entry in journal(product):
+        if entry["method"] == "POST" and entry["path"].endswith("/orders"):
+            for ticket in json.loads(entry["body"])["orders"]:
+                arrived.setdefault(ticket["cOID"], moment(entry["at"]))
+    rows = product.rows(
+        "SELECT o.reference, extract(epoch FROM s.received_at) FROM brokers_order o"
+        " JOIN strategies_decision d ON d.ticket_id = o.ticket_id JOIN strategies_signal s ON s.id = d.signal_id"
+        " WHERE s.key LIKE %s",
+        f"id:{run}-%",
+    )
+    return sorted((arrived[reference] - float(received)) * 1000 for reference, received in rows if reference in arrived)
+
+
+def moment(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()
+
+
+def user(product: Product) -> str:
+    return str(product.rows("SELECT username FROM brokers_connection")[0][0])
+
+
+def journal(product: Product) -> list[dict[str, Any]]:
+    url = f"{embedded.read_run(product.folder)['gateway_url']}/sim/v1/{user(product)}/journal"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: list[dict[str, Any]] = json.load(answer)
+    return found
+
+
+def bare_post(product: Product) -> list[float]:
+    """Milliseconds of an order's POST sent by hand, one after the other, sorted."""
+    base = f"{embedded.read_run(product.folder)['gateway_url']}/u/{user(product)}/v1/api"
+    account = product.demo["account_id"]
+    found = []
+    for number in range(50):
+        ticket = {
+            "acctId": account, "conid": 265598, "orderType": "MKT", "side": "BUY", "tif": "DAY", "quantity": 1,
+            "cOID": f"bare-{time.time_ns()}-{number}",
+        }  # fmt: skip
+        body = json.dumps({"orders": [ticket]}).encode()
+        request = urllib.request.Request(
+            f"{base}/iserver/account/{account}/orders", body, {"Content-Type": "application/json"}
+        )
+        started = time.perf_counter()
+        urllib.request.urlopen(request, timeout=10).read()
+        found.append((time.perf_counter() - started) * 1000)
+    return sorted(found)
+
+
+if __name__ == "__main__":
+    main()
