@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers import views
+from brokers import rulebook_views, views
 
 TEAM = "teams/<uuid:team>/"
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path(TEAM + "positions/", views.positions, name="positions"),
     path(TEAM + "accounts/<uuid:account>/", views.account, name="account"),
     path(TEAM + "accounts/<uuid:account>/equity.json", views.account_equity, name="account_equity"),
+    path(TEAM + "rulebook/", rulebook_views.rulebook, name="rulebook"),
     path(TEAM + "connections/", views.connections, name="connections"),
     path(TEAM + "connections/new/", views.connection_new, name="connection_new"),
     path(TEAM + "connections/<uuid:connection>/", views.connection, name="connection"),

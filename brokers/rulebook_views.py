@@ -1,0 +1,81 @@
+"""The rulebook as a person looks it up: what IBKR takes, charges, requires, and when it settles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from uuid import UUID
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.access import team_for
+from brokers.rulebook import lookup, rulesets
+
+WORDS = {
+    "equity": "Shares", "option": "Options", "forex": "Currencies", "future": "Futures",
+    "future_option": "Future options", "index_option": "Index options", "cfd": "CFDs",
+}  # fmt: skip
+RULESETS = {
+    "seed": "The model Halyard decides by",
+    "lean": "The reference model, quirks included",
+    "ibkr_current": "IBKR's own schedule, where it differs",
+}
+
+
+class Calculator(forms.Form):
+    """One order, as far as fee and margin ask about it."""
+
+    rules = forms.ChoiceField(label="Rules", choices=list(RULESETS.items()), initial=rulesets.DEFAULT, required=False)
+    asset_class = forms.ChoiceField(label="What", choices=[(name, WORDS[name]) for name in lookup.CALCULATED])
+    symbol = forms.CharField(
+        label="Symbol", max_length=12, help_text="A future's product, such as ES; a pair, such as EURUSD.",
+        widget=forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false"}),
+    )  # fmt: skip
+    quantity = forms.DecimalField(
+        label="Quantity", max_digits=12, decimal_places=4, help_text="A negative one sells."
+    )  # fmt: skip
+    price = forms.DecimalField(label="Price", max_digits=16, decimal_places=8, min_value=Decimal("0.00000001"))
+
+
+FIRST = {"rules": rulesets.DEFAULT, "asset_class": "equity", "symbol": "SPY", "quantity": "100", "price": "250"}
+
+
+@require_GET
+def rulebook(request: HttpRequest, team: UUID) -> HttpResponse:
+    team_for(request.user, team)
+    asked = "quantity" in request.GET
+    form = Calculator(request.GET if asked else FIRST)
+    values = form.cleaned_data if form.is_valid() else {}
+    rules = rulesets.load(values.get("rules") or rulesets.DEFAULT)
+    today = timezone.localdate()
+    figures = None
+    if values:
+        figures = lookup.calculate(
+            values["asset_class"], values["symbol"], values["quantity"], values["price"], rules=rules, today=today
+        )
+    context = {
+        "form": form,
+        "figures": figures,
+        "asked": values,
+        "rules": rules,
+        "about": RULESETS[rules.name],
+        "classes": [WORDS[name] for name in lookup.CLASSES],
+        "matrix": [
+            (row.order_type, [(WORDS[cell.asset_class], cell.state) for cell in row.cells])
+            for row in lookup.matrix(rules)
+        ],
+        "fees": lookup.fees(rules),
+        "sizes": lookup.sizes(rules),
+        "margins": _labelled(lookup.margins(rules)),
+        "settlements": _labelled(lookup.settlements(rules)),
+        "futures": lookup.future_margins(today),
+    }
+    return render(request, "brokers/rulebook.html", context, status=422 if form.errors else 200)
+
+
+def _labelled(rows: Iterable[lookup.ClassRow]) -> list[dict[str, str]]:
+    return [{"label": WORDS[row.asset_class], "margin": row.margin, "cash": row.cash} for row in rows]
