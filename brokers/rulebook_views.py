@@ -24,12 +24,13 @@ RULESETS = {
     "lean": "The reference model, quirks included",
     "ibkr_current": "IBKR's own schedule, where it differs",
 }
+CHOICES = [("seed", "Halyard's (seed)"), ("ibkr_current", "IBKR's current"), ("lean", "Reference (lean)")]
 
 
 class Calculator(forms.Form):
     """One order, as far as fee and margin ask about it."""
 
-    rules = forms.ChoiceField(label="Rules", choices=list(RULESETS.items()), initial=rulesets.DEFAULT, required=False)
+    rules = forms.ChoiceField(label="Rules", choices=CHOICES, initial=rulesets.DEFAULT, required=False)
     asset_class = forms.ChoiceField(label="What", choices=[(name, WORDS[name]) for name in lookup.CALCULATED])
     symbol = forms.CharField(
         label="Symbol", max_length=12, help_text="A future's product, such as ES; a pair, such as EURUSD.",

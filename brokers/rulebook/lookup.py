@@ -102,10 +102,11 @@ def fees(rules: Ruleset) -> tuple[FeeRow, ...]:
     table = rules.fees
     shares = [
         FeeRow(
-            f"Shares, {market}{f' ({name})' if len(row.plans) > 1 else ''}",
+            f"Shares, {_country(market)}{f' ({name})' if len(row.plans) > 1 else ''}",
             f"{plain(plan.tiers[0][1])} {plan.currency} a share",
             f"{plain(plan.minimum)} {plan.currency}",
-            f"{percent(plan.cap_rate)} of the value",
+            # A cap above the whole value caps nothing.
+            f"{percent(plan.cap_rate)} of the value" if plan.cap_rate < 1 else "",
         )
         for market, row in table.equity.items()
         for name, plan in row.plans.items()
@@ -144,6 +145,10 @@ def _future(rules: Ruleset, product: str) -> Decimal:
     table = rules.fees.us_tables["future"]
     broker = table.broker.get(product, rules.fees.us_default_broker)
     return broker + table.exchange.get(product, rules.fees.us_default_exchange) + rules.fees.us_clearing
+
+
+def _country(market: str) -> str:
+    return market.upper() if market == "usa" else market.capitalize()
 
 
 def _from(premium: Decimal) -> str:
