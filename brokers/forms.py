@@ -66,7 +66,12 @@ class OrderFilter(forms.Form):
     """Which orders a list shows; its state lives in the URL."""
 
     state = forms.ChoiceField(label="Status", choices=STATES, required=False)
-    ticker = forms.CharField(label="Ticker", max_length=40, required=False)
+    ticker = forms.CharField(
+        label="Ticker",
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"data-search": "yes", "placeholder": "Any"}),
+    )
     account = forms.ModelChoiceField(
         label="Account",
         queryset=BrokerageAccount.objects.none(),

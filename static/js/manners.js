@@ -55,11 +55,8 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
-/* Filters act when they change; the button is for pages without scripts. */
-for (const form of document.querySelectorAll("form[data-auto-submit]")) {
-  form.querySelector("[type=submit]")?.setAttribute("hidden", "");
-  form.addEventListener("change", () => form.requestSubmit());
-}
+/* Filters act while one changes them; the button is for pages without scripts. */
+for (const form of document.querySelectorAll("form[data-scripted]")) form.querySelector("[type=submit]").hidden = true;
 
 /* A fieldset with data-only="environment=paper live" shows while the named field has one of the values. */
 function follow(form) {
