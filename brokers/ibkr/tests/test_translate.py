@@ -169,6 +169,11 @@ def test_it_reads_profit_by_account() -> None:
     assert found["DU1"].unrealized_pnl == Decimal("607.0")
 
 
+def test_available_funds_are_read_beside_the_buying_power() -> None:
+    summary = translate.account_summary({"availableFunds": 25000.5, "buyingPower": 100002.0})
+    assert (str(summary.available_funds), str(summary.buying_power)) == ("25000.5", "100002.0")
+
+
 def test_it_reads_what_was_recorded(recording: Any) -> None:
     [order] = [
         translate.order_facts(row) for row in translate.rows(recording("Orders/GET-live-orders-with-ref"), "orders")
