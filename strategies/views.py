@@ -207,7 +207,9 @@ class OrderStory:
 def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
     found = thing_for(request.user, team, live.signal_rows().select_related("endpoint"), signal)
     decisions = list(
-        found.decisions.select_related("ticket", "terms", "subscription__account__connection").order_by("pk")
+        Decision.objects.filter(signal=found)
+        .select_related("ticket", "terms", "subscription__account__connection")
+        .order_by("pk")
     )
     orders = order_rows().filter(ticket__in=[each.ticket_id for each in decisions if each.ticket_id]).order_by("pk")
     by_ticket: dict[int, list[Order]] = {}
