@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -222,11 +222,21 @@ def _inputs(message: Message, terms: Terms, view: View, now: datetime, answer: P
     return {
         "message": message.reading(),
         "terms": terms.to_json(),
-        "snapshot": _plain(asdict(view.snapshot)),
+        "snapshot": _plain(asdict(replace(view.snapshot, working=_summed(view.snapshot.working)))),
         "unsettled": str(view.unsettled),
         "now": now.isoformat(),
         "assessment": [estimate.to_json() for estimate in answer.estimates],
     }
+
+
+def _summed(working: Sequence[WorkingOrder]) -> tuple[WorkingOrder, ...]:
+    """Working orders of one kind as one: `decide` asks only how much of each kind works, and there can be thousands."""
+    kinds: dict[tuple[object, ...], WorkingOrder] = {}
+    for order in working:
+        kind = (order.role, order.side, order.type, order.status)
+        known = kinds.get(kind)
+        kinds[kind] = replace(order, remaining=order.remaining + known.remaining) if known else order
+    return tuple(kinds.values())
 
 
 def _plain(value: Any) -> Any:

@@ -239,7 +239,9 @@ def test_a_cancel_is_asked_for_and_the_order_stays_until_the_broker_says_so(benc
     assert cancels.request_cancel(order=after(order), actor=None, now=timezone.now())
     assert after(order).status == OrderStatus.PENDING_CANCEL
     lab.work()
-    assert [(a.kind, a.outcome, a.answer) for a in order.attempts.all()][1:] == [("cancel", "accepted", "IBKR has the request.")]
+    assert [(a.kind, a.outcome, a.answer) for a in order.attempts.all()][1:] == [
+        ("cancel", "accepted", "IBKR has the request.")
+    ]
     assert after(order).status == OrderStatus.PENDING_CANCEL
     assert [row["status"] for row in bench.at_broker()] == ["Cancelled"]
 

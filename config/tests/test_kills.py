@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from config.tests.product import Product, running
+from config.tests.product import Product
 from config.tests.watching import eventually
 
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
@@ -16,12 +15,6 @@ pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
 SIGNALS = 500
 SENDERS = 8
 PATIENCE = 60.0
-
-
-@pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
-    with running() as started:
-        yield started
 
 
 @pytest.mark.parametrize("name", ["worker", "web", "stream", "gateway", "beat", "valkey", "postgres"])

@@ -77,6 +77,8 @@ def browser(django_db_setup: None) -> Iterator[Browser]:
     Playwright keeps an event loop in this thread as long as it runs, and the ORM is used from it all the same.
     """
     path = chromium()
+    if path is None and os.environ.get("HALYARD_REQUIRE_BROWSER") == "1":
+        pytest.fail("no Chromium on this machine, and this run does not do without; `bin/chromium` installs one")
     if path is None:
         pytest.skip("no Chromium on this machine; `bin/chromium` installs one")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:

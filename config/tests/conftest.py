@@ -1,0 +1,16 @@
+"""One running product for every test that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from config.tests.product import Product, running
+
+
+@pytest.fixture(scope="session")
+def product() -> Iterator[Product]:
+    """Halyard as `make run` starts it; tests that use it share it, so they stand in one xdist group."""
+    with running() as started:
+        yield started
