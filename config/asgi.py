@@ -13,8 +13,8 @@ from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()
 
-from accounts.routing import websocket_urlpatterns
-from strategies.door import Door
+from accounts.routing import websocket_urlpatterns  # noqa: E402  Django must be set up first
+from strategies.door import Door  # noqa: E402
 
 door = Door()
 sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))

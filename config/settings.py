@@ -32,9 +32,8 @@ ENCRYPTION_KEYS = [key.strip() for key in _secret("HALYARD_ENCRYPTION_KEYS").spl
 
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, low=1, high=65535)
-PUBLIC_URL = env.text(
-    "HALYARD_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}"
-)
+_everywhere = {"127.0.0.1", "0.0.0.0", "::"}  # noqa: S104  read, not bound to
+PUBLIC_URL = env.text("HALYARD_PUBLIC_URL", f"http://{'localhost' if HOST in _everywhere else HOST}:{PORT}")
 _public = urlsplit(PUBLIC_URL)
 HTTPS = _public.scheme == "https"
 ALLOWED_HOSTS = env.words("HALYARD_ALLOWED_HOSTS", "*" if SELF_CONTAINED else _public.hostname or "")
