@@ -49,7 +49,7 @@ class Product:
 
     def ready(self) -> bool:
         with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"{self.url}/readyz", timeout=5).status == 200
+            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=5).status == 200)
         return False
 
     def send(self, patience: float = 0, **message: Any) -> tuple[int, dict[str, Any]]:
@@ -78,7 +78,7 @@ class Product:
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the product's own database, past every line of the product."""
         with psycopg.connect(embedded.urls(self.folder).database) as session:
-            return session.execute(query, values).fetchall()  # type: ignore[arg-type]
+            return session.execute(query, values).fetchall()
 
     def filled(self, prefix: str) -> int:
         """How many orders of signals with this prefix in their key are filled."""

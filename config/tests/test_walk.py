@@ -62,9 +62,9 @@ def test_the_api_tells_the_signal_with_its_fill(product: Product) -> None:
 
 
 def test_a_repeated_delivery_trades_once(product: Product) -> None:
-    message = {"ticker": "AMD", "action": "buy", "quantity": 2, "signalId": "told-five-times"}
+    message: dict[str, Any] = {"ticker": "AMD", "action": "buy", "quantity": 2, "signalId": "told-five-times"}
     with ThreadPoolExecutor(5) as senders:
-        answers = [future.result()[1] for future in [senders.submit(product.send, **message) for _ in range(5)]]
+        answers = [future.result()[1] for future in [senders.submit(lambda: product.send(**message)) for _ in range(5)]]
     assert len({answer["id"] for answer in answers}) == 1
     assert sum("duplicateOf" in answer for answer in answers) == 4
     signal = filled(product, answers[0]["id"])

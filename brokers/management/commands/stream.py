@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import signal
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
@@ -16,7 +16,7 @@ from brokers.keeper import Keeper
 
 class Command(BaseCommand):
     # Checks import every page; this process shows none.
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = []
     help = "Keep the sessions of all connections alive and follow their live streams."
 
     def add_arguments(self, parser: CommandParser) -> None:
