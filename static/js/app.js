@@ -1,3 +1,4 @@
+import "./regions.js";
 import "./manners.js";
 import "./feed.js";
 import "./keys.js";

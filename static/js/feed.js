@@ -10,6 +10,7 @@
    `data-feed-refresh` marks regions that are fetched again after a gap; `data-feed-watch="order-1 session-*"` marks
    regions that are fetched again when one of these elements changes. A missed push costs freshness, never truth. */
 
+import { raw } from "./regions.js";
 import { clockNow, localise } from "./time.js";
 
 const NO_ACCESS = 4404;
@@ -18,7 +19,6 @@ const PING_EVERY = 20_000;
 const LEAVES_AFTER = 8_000;
 
 const team = document.body.dataset.team;
-const raw = new Map();
 let socket = null;
 let attempt = 0;
 let heard = clockNow();
@@ -54,7 +54,11 @@ function place(next) {
     insert(next);
   }
   wake(next.id);
-  document.dispatchEvent(new CustomEvent("feed:placed", { detail: { id: next.id, element: document.getElementById(next.id) } }));
+  placed(next.id);
+}
+
+function placed(id) {
+  document.dispatchEvent(new CustomEvent("feed:placed", { detail: { id, element: document.getElementById(id) } }));
 }
 
 function insert(next) {
@@ -149,6 +153,7 @@ async function reload(regions, tries = 3) {
       if (!current || !next || raw.get(id) === next.outerHTML) continue;
       raw.set(id, next.outerHTML);
       exchange(current, document.importNode(next, true));
+      placed(id);
     }
   }
 }

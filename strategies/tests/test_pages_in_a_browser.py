@@ -314,3 +314,28 @@ def test_a_list_filters_while_one_types(open_page: Opener, alice: User, team: Te
     broker_live.order_changed(later)
     page.get_by_role("link", name="Clear filters").click()
     expect(page.locator(f"#order-{later.code}")).to_be_visible()
+
+
+def test_what_happens_before_the_line_opens_is_not_missed(browser: Browser, web: Web, alice: User, team: Team) -> None:
+    context, page = opened(browser, web, alice)
+    made = broker.connection(team)
+    accounts = []
+
+    def meanwhile(route: Any) -> None:
+        accounts.append(broker.account(team, of=made))
+        route.continue_()
+
+    # The page is written by then, and its scripts are not there yet.
+    page.route("**/js/app.js", meanwhile)
+    page.goto(f"/teams/{team.code}/")
+    expect(page.locator(f"#account-{accounts[0].code}")).to_be_visible()
+    expect(page.get_by_text(f"No positions in {accounts[0].account_id}.")).to_be_visible()
+    context.close()
+
+
+def test_a_page_on_which_nothing_has_changed_is_left_alone(open_page: Opener, alice: User, team: Team) -> None:
+    rows.walk(team, timezone.now())
+    page = open_page(alice, f"/teams/{team.code}/orders/")
+    page.evaluate("document.querySelector('#orders').marked = true")
+    quiet(page)
+    assert page.evaluate("document.querySelector('#orders').marked") is True
