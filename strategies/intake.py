@@ -18,7 +18,7 @@ from brokers.locks import direct_parameters
 from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Accepted, Context, Delivery
 from strategies.domain.refusals import Refused, invalid
 from strategies.intake_sql import REPEAT, STORE
-from strategies.models import Signal, Strategy
+from strategies.models import SeenKey, Signal, Strategy
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +190,11 @@ def _by_key(batch: Sequence[Delivery]) -> list[Group]:
 
 def _key(delivery: Delivery) -> str | None:
     return delivery.verdict.key if isinstance(delivery.verdict, Accepted) else None
+
+
+def forget_expired(now: datetime) -> int:
+    """Drop the keys of deliveries that would not count as repeats any more; returns how many."""
+    return SeenKey.objects.filter(expires_at__lte=now).delete()[0]
 
 
 def send_test(*, strategy: Strategy, message_body: str, actor: User | None, now: datetime) -> Signal:

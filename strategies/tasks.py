@@ -6,9 +6,11 @@ import contextlib
 
 from celery import shared_task
 from celery.signals import worker_ready
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
+from strategies import intake
 from strategies.drain import drain
 
 
@@ -22,6 +24,12 @@ def decide() -> None:
 def sweep() -> None:
     """Heal a lost nudge: see that somebody drains."""
     decide.delay()
+
+
+@shared_task(name="strategies.tidy", queue="housekeeping", ignore_result=True, acks_late=True)
+def tidy() -> None:
+    """Forget what repeats are no longer recognised by."""
+    intake.forget_expired(timezone.now())
 
 
 def _nudge_lanes() -> None:
