@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "control-of-the-simulated-market"  # noqa: S105 - a test's own token, for a loopback port
-_START_S = 20.0
+_START_S = 60.0
 
 
 def free_port() -> int:

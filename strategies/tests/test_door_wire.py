@@ -237,7 +237,9 @@ def test_a_killed_process_loses_nothing_it_answered_and_its_successor_knows_the_
     assert len(stored) - len(answered) <= 8
 
     second = started()
+    # The database may have finished the batch of the killed process after the first look.
+    before = Signal.objects.count()
     unanswered = [n for n in stored if n not in answered]
     for n in [*unanswered, *list(answered)[:5]]:
         assert second.post(path, {**BUY, "quantity": n}).json["duplicateOf"] == stored[n]
-    assert Signal.objects.count() == len(stored)
+    assert Signal.objects.count() == before
