@@ -47,7 +47,9 @@ def test_killing_one_process_in_the_middle_loses_nothing_and_doubles_nothing(pro
         "SELECT (SELECT count(*) FROM simulator_simorder), (SELECT count(*) FROM brokers_order WHERE broker_order_id <> '')"
     ) == [(_total(product), _total(product))]
     # A fill counts once: what was executed is what was ordered.
-    assert product.rows("SELECT (SELECT sum(quantity) FROM brokers_execution) - sum(quantity) FROM brokers_order") == [(0,)]
+    assert product.rows("SELECT (SELECT sum(quantity) FROM brokers_execution) - sum(quantity) FROM brokers_order") == [
+        (0,)
+    ]
 
 
 def _patient_terms(product: Product) -> None:
