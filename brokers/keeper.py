@@ -123,8 +123,8 @@ class Keeper:
 
 def _to_watch(shard: int, shards: int) -> dict[int, tuple[Any, ...]]:
     """Enabled connections of the shard with what a running watch depends on; a change restarts the watch."""
-    rows = Connection.objects.filter(enabled=True).values_list("pk", "username", "base_url", "wants_verify")
-    return {pk: (username, base_url) for pk, username, base_url, _ in rows if pk % shards == shard}
+    rows = Connection.objects.filter(enabled=True).values_list("pk", "username", "base_url")
+    return {pk: (username, base_url) for pk, username, base_url in rows if pk % shards == shard}
 
 
 class Watch:

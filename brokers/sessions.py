@@ -44,6 +44,9 @@ def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStat
 @transaction.atomic
 def failed(connection: Connection, error: BrokerError, now: datetime) -> SessionStatus:
     """Write why the broker could not be used."""
+    if not Connection.objects.select_for_update().filter(pk=connection.pk, enabled=True):
+        # Switched off while we asked: its own sentence stays.
+        return SessionStatus.SIGNED_OUT
     match error:
         case LoginRefused():
             status = SessionStatus.REFUSED

@@ -64,8 +64,3 @@ class Snapshot:
     mark: Decimal | None = None
     account_type: str = "margin"
     environment: Environment = Environment.SIMULATED
-
-    @property
-    def in_flight(self) -> Decimal:
-        """Signed quantity of all orders that may still fill."""
-        return sum((order.side.sign * order.remaining for order in self.working), Decimal(0))
