@@ -151,3 +151,58 @@ class SimCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.value}"
+
+
+class SimConsumer(models.Model):
+    """A program that may sign requests with its own keys; only the public halves are here."""
+
+    consumer_key = models.CharField(max_length=64, primary_key=True)
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=8)
+    party = models.CharField(max_length=5)
+    signature_key = models.TextField()
+    encryption_key = models.TextField()
+    dh_prime = models.TextField()
+    dh_generator = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "active", "revoked"]), name="sim_consumer_state_is_known"
+            ),
+            models.CheckConstraint(condition=Q(party__in=["first", "third"]), name="sim_consumer_is_first_or_third"),
+        ]
+
+    def __str__(self) -> str:
+        return self.consumer_key
+
+
+class SimAccessToken(models.Model):
+    """What a username granted to a consumer; the secret changes with every grant, the token never."""
+
+    token = models.CharField(max_length=20, primary_key=True)
+    consumer = models.ForeignKey(SimConsumer, on_delete=models.CASCADE, related_name="tokens")
+    user = models.ForeignKey(SimUser, on_delete=models.CASCADE, related_name="tokens")
+    secret = models.CharField(max_length=128)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["consumer", "user"], name="one_sim_token_per_consumer_and_user"),
+        ]
+
+    def __str__(self) -> str:
+        return self.token
+
+
+class SimAlert(models.Model):
+    """An alert on an account, as its owner asked for it."""
+
+    alert_id = models.BigIntegerField(primary_key=True)
+    account = models.ForeignKey(SimAccount, on_delete=models.CASCADE, related_name="alerts")
+    asked = models.JSONField()
+    active = models.BooleanField()
+    deleted = models.BooleanField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.alert_id)
