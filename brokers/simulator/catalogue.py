@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+from brokers.simulator.catalogue_instrument import Instrument
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument:
-    """One contract of the catalogue."""
-
-    conid: int
-    symbol: str
-    name: str
-    sec_type: str
-    exchange: str
-    listing: str
-    currency: str
-    base_price: float
-    increment: Decimal
-    volatility: float
-    multiplier: Decimal = Decimal(1)
-    kind: str = "COMMON"
-    underlying_conid: int = 0
-    expiry: date | None = None
-    tradable: bool = True
-
-    @property
-    def digits(self) -> int:
-        exponent = self.increment.normalize().as_tuple().exponent
-        return max(0, -int(exponent))
-
-    @property
-    def local_symbol(self) -> str:
-        return self.symbol if self.expiry is None else f"{self.symbol} {self.expiry:%b%Y}".upper()
+__all__ = ["Instrument", "everything", "find", "futures", "pair", "pairs", "search", "stocks"]
 
 
 # symbol, name, listing exchange, typical price, yearly volatility, kind, conid where it is public knowledge

@@ -20,11 +20,12 @@ from brokers.simulator.accounting import Worth, worth
 from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.engine import Engine
 from brokers.simulator.faults import Faults
+from brokers.simulator.hours import is_open, session_end
 from brokers.simulator.market import TICK_S, Market, Quote
 from brokers.simulator.questions import Pending
 from brokers.simulator.reads import day_of, midnight_after
 from brokers.simulator.records import Account, CashChanged, Execution, Order
-from brokers.simulator.rules import commission, is_open, session_end
+from brokers.simulator.rules import commission
 from brokers.simulator.session import Session
 from brokers.simulator.store import Books, Store
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from brokers.simulator import catalogue
-from brokers.simulator import rules as rules_of
+from brokers.simulator import hours as hours_of
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.wire import ROUTES, Answer, Call, error
 
@@ -246,7 +246,7 @@ def trading_schedule(call: Call) -> Answer:
     days = {}
     for ahead in range(8):
         day = today + timedelta(days=ahead)
-        if hours := rules_of.sessions(instrument, day):
+        if hours := hours_of.sessions(instrument, day):
             days[f"{day:%Y%m%d}"] = {
                 "liquid_hours": [{"opening": o, "closing": c} for o, c, regular in hours if regular],
                 "extended_hours": [

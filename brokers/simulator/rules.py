@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 
 from brokers.rulebook import rulesets
 from brokers.rulebook import values as book
-from brokers.rulebook.calendars import Calendar, exchange_calendar
 from brokers.rulebook.capabilities import leverage
 from brokers.rulebook.errors import MissingMarginData
 from brokers.rulebook.fees import estimate_fee
@@ -18,11 +17,6 @@ from brokers.rulebook.words import AssetClass, OrderType
 from brokers.simulator.catalogue import Instrument
 
 _CLASSES = {"STK": AssetClass.EQUITY, "FUT": AssetClass.FUTURE, "CASH": AssetClass.FOREX}
-_CALENDARS = {
-    "STK": ("us_equity", "Equity-usa-[*]"),
-    "FUT": ("cme_es", "Future-cme-[*]"),
-    "CASH": ("forex", "Forex-oanda-[*]"),
-}
 _CENT = Decimal("0.01")
 _RULES = rulesets.load()
 _MARGIN = book.Account(type="margin")
@@ -104,40 +98,3 @@ def _rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...]:
 
 def _day(at: float) -> date:
     return datetime.fromtimestamp(at, UTC).date()
-
-
-def calendar_of(instrument: Instrument) -> Calendar:
-    return exchange_calendar(*_CALENDARS[instrument.sec_type])
-
-
-def is_open(instrument: Instrument, at: float, *, extended: bool) -> bool:
-    """Whether the contract's exchange is open; futures and currencies have one long session."""
-    return calendar_of(instrument).is_open(
-        datetime.fromtimestamp(at, UTC), extended=extended or instrument.sec_type != "STK"
-    )
-
-
-@lru_cache(maxsize=4096)
-def session_end(instrument: Instrument, at: float) -> float:
-    """When the session in progress, or else the next one, is over, its extended hours included."""
-    calendar = calendar_of(instrument)
-    moment = datetime.fromtimestamp(at, UTC)
-    day = calendar.local(moment).date()
-    for ahead in range(14):
-        hours = sessions(instrument, day + timedelta(days=ahead))
-        # A session that goes on past midnight ends where the next day's first pause begins.
-        ends = [closes for _, closes, _ in hours if closes > at]
-        if ends:
-            return float(ends[-1])
-    return at + 86_400.0
-
-
-def sessions(instrument: Instrument, day: date) -> list[tuple[int, int, bool]]:
-    """The sessions of a local day: when they open and close (epoch seconds), and whether they are regular hours."""
-    calendar = calendar_of(instrument)
-    midnight = datetime.combine(day, time(), calendar.zone)
-
-    def at(second: int) -> int:
-        return int((midnight + timedelta(seconds=second)).timestamp())
-
-    return [(at(s.start), at(s.end), s.regular) for s in calendar.segments(day)]

@@ -16,10 +16,11 @@ from brokers.rulebook.fills.market import Market as Shown
 from brokers.simulator import catalogue
 from brokers.simulator.accounting import worth
 from brokers.simulator.catalogue import Instrument
+from brokers.simulator.hours import calendar_of
 from brokers.simulator.market import Quote
 from brokers.simulator.matching import price_for
 from brokers.simulator.records import Account, Order, Position
-from brokers.simulator.rules import calendar_of, lacks_margin, margins
+from brokers.simulator.rules import lacks_margin, margins
 
 D = Decimal
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
