@@ -20,7 +20,21 @@ class SimAccount(models.Model):
     account_id = models.CharField(max_length=16, primary_key=True)
     user = models.ForeignKey(SimUser, on_delete=models.CASCADE, related_name="accounts")
     base_currency = models.CharField(max_length=3, default="USD")
+    kind = models.CharField(max_length=6, default="margin")
+    advisor = models.BooleanField(default=False)
+    master_id = models.CharField(max_length=16, blank=True)
+    day = models.DateField(null=True)
+    day_equity = models.DecimalField(max_digits=24, decimal_places=8, default=0)
+    day_realized = models.DecimalField(max_digits=24, decimal_places=8, default=0)
     opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["margin", "cash", "lite"]), name="sim_account_kind_is_known"),
+            models.CheckConstraint(
+                condition=Q(advisor=False) | Q(master_id=""), name="sim_account_advises_or_is_advised"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.account_id
@@ -52,6 +66,9 @@ class SimPosition(models.Model):
     quantity = models.DecimalField(max_digits=24, decimal_places=8)
     average_price = models.DecimalField(max_digits=24, decimal_places=8)
     realized = models.DecimalField(max_digits=24, decimal_places=8)
+    settled_quantity = models.DecimalField(max_digits=24, decimal_places=8, default=0)
+    settled_profit = models.DecimalField(max_digits=24, decimal_places=8, default=0)
+    settled_on = models.DateField(null=True)
 
     class Meta:
         constraints = [
@@ -60,6 +77,37 @@ class SimPosition(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class SimProceeds(models.Model):
+    """Money of a sale on its way to settled cash; numbered after its fill, so that it is paid once."""
+
+    number = models.BigIntegerField(primary_key=True)
+    account = models.ForeignKey(SimAccount, on_delete=models.CASCADE, related_name="proceeds")
+    currency = models.CharField(max_length=3)
+    amount = models.DecimalField(max_digits=24, decimal_places=8)
+    settles_at = models.DateTimeField()
+    settled = models.BooleanField()
+
+    class Meta:
+        verbose_name_plural = "sim proceeds"
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="sim_proceeds_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class SimAdvisor(models.Model):
+    """An advisor's groups of accounts, and how new ones behave."""
+
+    user = models.OneToOneField(SimUser, on_delete=models.CASCADE, primary_key=True, related_name="advisor")
+    groups = models.JSONField()
+    presets = models.JSONField()
+
+    def __str__(self) -> str:
+        return self.user_id
 
 
 class SimOrder(models.Model):
@@ -86,6 +134,13 @@ class SimOrder(models.Model):
     filled = models.DecimalField(max_digits=24, decimal_places=8)
     average_price = models.DecimalField(max_digits=24, decimal_places=8)
     reason = models.TextField(blank=True)
+    good_till = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    legs = models.JSONField(default=list, blank=True)
+    fa_group = models.CharField(max_length=64, blank=True)
+    fa_method = models.CharField(max_length=2, blank=True)
+    shares = models.JSONField(default=dict, blank=True)
+    dealt = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -114,6 +169,7 @@ class SimExecution(models.Model):
     quantity = models.DecimalField(max_digits=24, decimal_places=8)
     price = models.DecimalField(max_digits=24, decimal_places=8)
     commission = models.DecimalField(max_digits=24, decimal_places=8)
+    currency = models.CharField(max_length=3, default="USD")
     net_amount = models.DecimalField(max_digits=24, decimal_places=8)
     exchange = models.CharField(max_length=16)
     reference = models.CharField(max_length=64, blank=True)
