@@ -7,7 +7,7 @@ import re
 import secrets
 import socket
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -22,6 +22,8 @@ from brokers.models import SessionEvent as Event
 from brokers.ports import AccountFacts
 
 CHANNEL = "halyard_connections"
+# Permissions are given and taken in Client Portal; the accounts are looked at again when a session of a new day begins.
+BELIEVED_FOR = timedelta(hours=20)
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -176,6 +178,11 @@ def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now
                 "kind": BrokerageAccount.Kind.ADVISOR if fact.is_advisor else BrokerageAccount.Kind.INDIVIDUAL,
                 "currency": fact.currency,
                 "is_paper": fact.is_paper,
+                "is_lite": fact.capabilities.lite,
+                "clearing": fact.capabilities.clearing,
+                "client_trades": fact.capabilities.client_trades,
+                "asset_types": fact.capabilities.asset_types,
+                "capabilities_as_of": now,
             },
         )
         accounts.append(account)
@@ -183,6 +190,18 @@ def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now
             live.account_changed(account)
     Connection.objects.filter(pk=connection.pk).update(wants_verify=False)
     return accounts
+
+
+def are_known(connection: Connection, accounts: Sequence[BrokerageAccount], now: datetime) -> bool:
+    """Whether what the broker said of these accounts and their permissions may still be believed."""
+    return (
+        bool(accounts)
+        and not connection.wants_verify
+        and all(
+            account.capabilities_as_of is not None and now - account.capabilities_as_of < BELIEVED_FOR
+            for account in accounts
+        )
+    )
 
 
 def session_is(

@@ -203,7 +203,7 @@ class Watch:
 
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
         known = await self._db(lambda: list(connection.accounts.all()))
-        if known and not connection.wants_verify:
+        if connections.are_known(connection, known, self.keeper.clock()):
             return known
         facts = await self.broker.accounts()
         found = await self._db(connections.found_accounts, connection=connection, facts=facts, now=self.keeper.clock())

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
@@ -243,10 +243,13 @@ class Lane:
             except OrderRefused as refusal:
                 await self._db(snapshots.answer_lookup, lookup, now=self.lanes.clock(), reason=str(refusal))
                 continue
-            quote = None
-            with contextlib.suppress(BrokerUnavailable, OrderRefused):
-                quote = await self.broker.quote(contract)
-            await self._db(snapshots.answer_lookup, lookup, now=self.lanes.clock(), contract=contract, quote=quote)
+            quote, permitted = await asyncio.gather(
+                _if_told(self.broker.quote(contract)), _if_told(self.broker.permitted(contract))
+            )
+            await self._db(
+                snapshots.answer_lookup, lookup, now=self.lanes.clock(), contract=contract, quote=quote,
+                permitted=permitted,
+            )  # fmt: skip
 
     # Writes ------------------------------------------------------------------------------------------------------
 
@@ -323,6 +326,13 @@ class Lane:
                 if reply.complete and order.account.account_id == account_id:
                     await self._db(doubt.note_absence, order, proof, self.lanes.clock())
         return 1.0 if simulated else 6.0
+
+
+async def _if_told(answer: Awaitable[T]) -> T | None:
+    """What is good to know beside a contract; without it decisions go on, and say what is missing."""
+    with contextlib.suppress(BrokerUnavailable, OrderRefused):
+        return await answer
+    return None
 
 
 def _as_declined(outcome: SubmissionOutcome, question: Question) -> SubmissionOutcome:

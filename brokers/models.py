@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from brokers.domain.capabilities import Capabilities
 from brokers.domain.orders import (
     TRANSITIONS,
     AssetClass,
@@ -133,6 +134,12 @@ class BrokerageAccount(models.Model):
     realized_pnl = amount(null=True, blank=True)
     # Our book of positions and money is the broker's word as of this moment; older than a minute and a half it is stale.
     book_as_of = models.DateTimeField(null=True, blank=True)
+    # What IBKR says the account may do, as of its last look at the user's accounts; null and empty: it did not say.
+    is_lite = models.BooleanField(null=True, blank=True)
+    clearing = models.CharField(max_length=12, blank=True)
+    client_trades = models.BooleanField(null=True, blank=True)
+    asset_types = models.CharField(max_length=300, blank=True)
+    capabilities_as_of = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -143,6 +150,13 @@ class BrokerageAccount(models.Model):
 
     def __str__(self) -> str:
         return self.account_id
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What IBKR says this account may do."""
+        return Capabilities(
+            lite=self.is_lite, clearing=self.clearing, client_trades=self.client_trades, asset_types=self.asset_types
+        )
 
 
 class EquityPoint(models.Model):
@@ -189,6 +203,8 @@ class ContractLookup(models.Model):
     ask = amount(null=True, blank=True)
     last = amount(null=True, blank=True)
     quote_as_of = models.DateTimeField(null=True, blank=True)
+    # The account numbers that IBKR lets trade it; null where it did not say.
+    permitted = models.JSONField(null=True, blank=True)
 
     class Meta:
         constraints = [

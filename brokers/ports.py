@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, Side
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.domain.snapshot import Quote
@@ -56,6 +57,7 @@ class AccountFacts:
     is_advisor: bool = False
     currency: str = "USD"
     title: str = ""
+    capabilities: Capabilities = NOT_SAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,7 @@ class Brokerage(Protocol):
     async def accounts(self) -> list[AccountFacts]: ...
     async def contract(self, instrument: Instrument) -> Contract: ...
     async def quote(self, contract: Contract) -> Quote | None: ...
+    async def permitted(self, contract: Contract) -> list[str] | None: ...
     async def summary(self, account_id: str) -> AccountSummary: ...
     async def submit(self, account_id: str, legs: Sequence[Leg]) -> SubmissionOutcome: ...
     async def reply(self, question: Question, *, confirmed: bool) -> SubmissionOutcome: ...

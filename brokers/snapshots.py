@@ -35,6 +35,8 @@ ORDERS_CHANNEL = "halyard_orders"
 STOP = "stop:"  # a payload that asks the tasks of one worker (by its process id) to end soon
 CURVE_EVERY = timedelta(minutes=1)
 ASK_AGAIN_AFTER = timedelta(hours=6)
+# A permission asked for in Client Portal is soon there; who lacks one should not have to wait for us.
+PERMISSION_AGAIN_AFTER = timedelta(minutes=10)
 MAY_FILL = [str(status) for status in WAITING | IN_FLIGHT | WORKING]
 
 
@@ -113,6 +115,8 @@ class Book:
             mark=position.market_price if position else None,
             account_type=account.margin,
             environment=Environment(account.connection.environment),
+            capabilities=account.capabilities,
+            permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
         )
         return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)))
 
@@ -191,8 +195,8 @@ def _ask_for_missing(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrum
                 asset_class=instrument.asset_class,
                 asked_at=now,
             )
-        elif known.status == ContractLookup.Status.UNKNOWN and now - known.asked_at > ASK_AGAIN_AFTER:
-            # A symbol can be listed later; the old "no" is believed for some hours only.
+        elif now - known.asked_at > _believed_for(known, account):
+            # A symbol can be listed later and a permission given; an old "no" is believed for a while only.
             ContractLookup.objects.filter(pk=known.pk).update(status=ContractLookup.Status.WANTED, asked_at=now)
             known.status = ContractLookup.Status.WANTED
             notify(ORDERS_CHANNEL, str(account.connection_id))
@@ -202,6 +206,13 @@ def _ask_for_missing(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrum
         notify(ORDERS_CHANNEL, keys(connection_pk for connection_pk, _, _ in missing))
 
 
+def _believed_for(known: ContractLookup, account: BrokerageAccount) -> timedelta:
+    if known.status == ContractLookup.Status.UNKNOWN:
+        return ASK_AGAIN_AFTER
+    lacking = known.permitted is not None and account.account_id not in known.permitted
+    return PERMISSION_AGAIN_AFTER if lacking and known.status == ContractLookup.Status.FOUND else timedelta.max
+
+
 @transaction.atomic
 def answer_lookup(
     lookup: ContractLookup,
@@ -209,9 +220,10 @@ def answer_lookup(
     now: datetime,
     contract: Contract | None = None,
     quote: Quote | None = None,
+    permitted: Sequence[str] | None = None,
     reason: str = "",
 ) -> None:
-    """Write the broker's answer about a contract: found, or unknown with its sentence."""
+    """Write the broker's answer about a contract: found, with who may trade it, or unknown with its sentence."""
     values: dict[str, object] = {"answered_at": now, "reason": reason[:300]}
     if contract is None:
         values["status"] = ContractLookup.Status.UNKNOWN
@@ -219,6 +231,7 @@ def answer_lookup(
         values.update(
             status=ContractLookup.Status.FOUND, conid=contract.conid, name=contract.name[:120],
             exchange=contract.exchange[:40], currency=contract.currency, multiplier=contract.multiplier, tick=contract.tick,
+            permitted=None if permitted is None else list(permitted),
         )  # fmt: skip
         if quote is not None:
             values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side
 from brokers.domain.sessions import Environment
 
@@ -64,3 +65,6 @@ class Snapshot:
     mark: Decimal | None = None
     account_type: str = "margin"
     environment: Environment = Environment.SIMULATED
+    # What IBKR lets the account do, and whether it may trade this contract; None where IBKR did not say.
+    capabilities: Capabilities = NOT_SAID
+    permitted: bool | None = None

@@ -151,6 +151,11 @@ class IbkrBrokerage:
             await asyncio.sleep(pause)
         return None
 
+    async def permitted(self, contract: Contract) -> list[str] | None:
+        """The accounts that may trade it; None where IBKR does not say."""
+        path, parts = "iserver/contract/{conid}/info-and-rules", {"conid": str(contract.conid)}
+        return translate.permitted(await self._reads.get(path, parts))
+
     # Orders
 
     async def submit(self, account_id: str, legs: Sequence[Leg]) -> SubmissionOutcome:

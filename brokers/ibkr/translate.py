@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.capabilities import Capabilities
 from brokers.domain.sessions import AuthStatus
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import words
@@ -22,6 +23,7 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<year>\d{4})\b")
 # First letter of field 6509. R is realtime; N (no subscription) and O (no agreement) show nothing worth having.
 _AVAILABILITY = {"D": "delayed", "Z": "frozen", "Y": "frozen and delayed"}
+_CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "closed", "R": "rejected"}
 _REASONS = ("order_cancellation_by_system_reason", "text", "order_status_description")
 
 
@@ -73,9 +75,29 @@ def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountF
                 is_advisor=bool(features.get("allowFA") and parent),
                 currency=str(detail.get("currency") or "USD"),
                 title=str(detail.get("accountTitle") or detail.get("displayName") or ""),
+                capabilities=capabilities(features, properties.get(account_id) or {}, detail),
             )
         )
     return found
+
+
+def capabilities(features: Row, properties: Row, detail: Row) -> Capabilities:
+    """What the account may do, as far as IBKR says: of the user, of the account, and of its portfolio details."""
+    lite = [row[key] for row, key in ((features, "liteUser"), (properties, "liteUnderPro")) if key in row]
+    closed_to_clients = detail.get("noClientTrading")
+    return Capabilities(
+        lite=any(lite) if lite else None,
+        clearing=_CLEARING.get(str(detail.get("clearingStatus")), ""),
+        client_trades=None if closed_to_clients is None else not closed_to_clients,
+        asset_types=str(features.get("allowedAssetTypes") or "")[:300],
+    )
+
+
+def permitted(body: Any) -> list[str] | None:
+    """The accounts that may trade a contract, from its rules; None where IBKR gives none."""
+    rules: Any = body.get("rules") if isinstance(body, Mapping) else None
+    named = rules.get("canTradeAcctIds") if isinstance(rules, Mapping) and not rules.get("error") else None
+    return [str(account_id) for account_id in named] if isinstance(named, list) else None
 
 
 def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") -> AccountSummary:

@@ -66,6 +66,7 @@ def assess(
         fx_rate=fx_rate,
         usd_rate=usd_rate,
         position=position,
+        permissions=account.permissions,
     )
     if isinstance(verdict, Denied):
         return Assessment(verdict)

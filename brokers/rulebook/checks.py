@@ -11,10 +11,11 @@ from brokers.rulebook.answers import Denied
 from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.capabilities import asset_class_denied, cell_denied
 from brokers.rulebook.errors import BadInput
+from brokers.rulebook.permissions import permission_denied
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.sessions import closing_deadline_denied, opening_window_denied
 from brokers.rulebook.sizes import size_denied
-from brokers.rulebook.values import Instrument, Order, Position, Quote
+from brokers.rulebook.values import NOTHING_SAID, Instrument, Order, Permissions, Position, Quote
 from brokers.rulebook.words import COMBO_TYPES, FUTURE_CLASSES, OPTION_CLASSES, AssetClass, OrderType, TimeInForce
 
 MAX_PRICED_LEGS = 3
@@ -40,6 +41,7 @@ class Question:
     exchange_open: bool | None = None
     today: date | None = None
     underlying_splits_now: bool = False
+    permissions: Permissions = NOTHING_SAID
 
 
 def asset_class(asked: Question) -> Denied | None:
@@ -48,6 +50,12 @@ def asset_class(asked: Question) -> Denied | None:
 
 def tradable(asked: Question) -> Denied | None:
     return None if asked.instrument.tradable else asked.rules.deny("not_tradable")
+
+
+def permitted(asked: Question) -> Denied | None:
+    if asked.permissions is NOTHING_SAID:
+        return None
+    return permission_denied(asked.instrument, asked.permissions, asked.rules)
 
 
 def order_type(asked: Question) -> Denied | None:
@@ -209,6 +217,7 @@ Check = Callable[[Question], Denied | None]
 BROKERAGE_CHECKS: tuple[Check, ...] = (
     asset_class,
     tradable,
+    permitted,
     order_type,
     quantity,
     lot,

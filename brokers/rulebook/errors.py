@@ -53,7 +53,10 @@ class MissingRate(RulebookError):
 
 class MissingMarginData(RulebookError):
     code = "no_margin_data"
-    template = "The table {table} has no margin for {name!r}. Add its row before trading it."
+    template = (
+        "No margin is known for the future {name}: the table {table} has no row for it. "
+        "Trade it on a simulated account until there is one."
+    )
 
 
 class UnknownCalendar(RulebookError):

@@ -3,11 +3,29 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from brokers.rulebook.errors import MissingMarginData
+
 SENTENCES: dict[str, str] = {
     # what is traded, and how
     "asset_class_not_supported": "IBKR takes no {asset_class} orders from us. Choose a supported asset class.",
     "asset_class_not_tradable": "{asset_class} is data only. Trade its options, futures or CFD instead.",
     "not_tradable": "This instrument cannot be traded. Choose one that can.",
+    "lite_account": (
+        "This is an IBKR Lite account, and IBKR takes no orders for it through the API. "
+        "Switch it to IBKR Pro in Client Portal."
+    ),
+    "account_not_open": "IBKR lists this account as {status}. Open another account, or ask IBKR to open it again.",
+    "account_still_opening": "IBKR lists this account as {status}, not open yet, and may not take the order.",
+    "client_trading_disabled": (
+        "IBKR has trading by the client switched off in this account. Ask its advisor or IBKR to switch it on."
+    ),
+    "asset_class_not_permitted": (
+        "This IBKR user has no permission to trade {kind}. "
+        "Request it in Client Portal under Trading Permissions, then check the connection again."
+    ),
+    "no_trading_permission": (
+        "This account has no permission to trade {symbol}. Request it in Client Portal under Trading Permissions."
+    ),
     "order_type_not_supported": "{order_type} is not an order type we send. Choose one of the supported types.",
     "order_type_not_supported_for_asset_class": (
         "IBKR takes no {order_type} order for {asset_class}. Choose another order type."
@@ -54,7 +72,7 @@ SENTENCES: dict[str, str] = {
     "no_price": "There is no price for this instrument yet. Wait for market data and try again.",
     "no_fx_rate": "There is no exchange rate for {name}. Wait for a rate and try again.",
     "no_fee_schedule": "There is no fee schedule for {name}. Trade it elsewhere, or add the schedule.",
-    "no_margin_data": "The table {table} has no margin for {name}. Add its row before trading it.",
+    "no_margin_data": MissingMarginData.template,
     "insufficient_buying_power": (
         "The order needs {required} {currency} of margin and {available} is available. Order less, or add funds."
     ),
@@ -83,7 +101,8 @@ class _Words(dict[str, object]):
     """Fills a sentence; numbers in plain notation, a missing word as a dash."""
 
     def __init__(self, data: Mapping[str, object]) -> None:
-        super().__init__({key: _plain(value) for key, value in data.items()})
+        # A table is named as its file is.
+        super().__init__({key: value if key == "table" else _plain(value) for key, value in data.items()})
 
     def __missing__(self, key: str) -> str:
         return "-"

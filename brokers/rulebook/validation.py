@@ -4,21 +4,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import TypedDict, Unpack
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted, Caution, Denied, Verdict
 from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.capabilities import EXPERIMENTAL
 from brokers.rulebook.checks import BROKERAGE_CHECKS, Question, checks_for
+from brokers.rulebook.permissions import opening_caution
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.sessions import effective_order_type
 from brokers.rulebook.sizes import is_odd_lot, size_denied
 from brokers.rulebook.tif import effective_time_in_force
-from brokers.rulebook.values import Instrument, Order, Position, Quote
+from brokers.rulebook.values import Instrument, Order, Permissions, Position, Quote
 from brokers.rulebook.words import AssetClass, OrderType
 
 CLOSED_STATUSES = frozenset({"filled", "canceled", "invalid", "rejected", "expired", "denied"})
 SENDS_NO_OUTSIDE_HOURS = frozenset({OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE})
+
+
+class Facts(TypedDict, total=False):
+    """What the checks may look at besides the order; a fact left out is a check left out."""
+
+    quote: Quote | None
+    fx_rate: Decimal | None
+    usd_rate: Decimal | None
+    position: Position | None
+    leg_count: int | None
+    leg_ratios: Sequence[Decimal] | None
+    exchange_open: bool | None
+    today: date | None
+    underlying_splits_now: bool
+    permissions: Permissions
 
 
 def question(
@@ -28,43 +45,19 @@ def question(
     calendar: Calendar | None = None,
     *,
     rules: Ruleset | None = None,
-    quote: Quote | None = None,
-    fx_rate: Decimal | None = None,
-    usd_rate: Decimal | None = None,
-    position: Position | None = None,
-    leg_count: int | None = None,
-    leg_ratios: Sequence[Decimal] | None = None,
-    exchange_open: bool | None = None,
-    today: date | None = None,
-    underlying_splits_now: bool = False,
+    **facts: Unpack[Facts],
 ) -> Question:
-    """Everything the checks may look at; a fact left out is a check left out."""
-    if now is not None:
-        if today is None:
-            today = (calendar.local(now) if calendar else now.astimezone(UTC)).date()
-        if exchange_open is None and calendar is not None and order.type == OrderType.OPTION_EXERCISE:
-            exchange_open = calendar.is_open(now)
+    """The order with everything known about it, and what a clock and a calendar add."""
     effective = order.type
-    if now is not None and calendar is not None and order.type == OrderType.MARKET:
-        effective = effective_order_type(instrument.asset_class, order.type, now, calendar)
-    return Question(
-        instrument,
-        order,
-        rules or rulesets.load(),
-        effective,
-        effective_time_in_force(effective, order.time_in_force),
-        now,
-        calendar,
-        quote,
-        fx_rate,
-        usd_rate,
-        position,
-        leg_count,
-        leg_ratios,
-        exchange_open,
-        today,
-        underlying_splits_now,
-    )
+    if now is not None:
+        if facts.get("today") is None:
+            facts["today"] = (calendar.local(now) if calendar else now.astimezone(UTC)).date()
+        if calendar is not None and order.type == OrderType.OPTION_EXERCISE and facts.get("exchange_open") is None:
+            facts["exchange_open"] = calendar.is_open(now)
+        if calendar is not None and order.type == OrderType.MARKET:
+            effective = effective_order_type(instrument.asset_class, order.type, now, calendar)
+    tif = effective_time_in_force(effective, order.time_in_force)
+    return Question(instrument, order, rules or rulesets.load(), effective, tif, now, calendar, **facts)
 
 
 def validate(
@@ -74,30 +67,10 @@ def validate(
     calendar: Calendar | None = None,
     *,
     rules: Ruleset | None = None,
-    quote: Quote | None = None,
-    fx_rate: Decimal | None = None,
-    usd_rate: Decimal | None = None,
-    position: Position | None = None,
-    leg_count: int | None = None,
-    leg_ratios: Sequence[Decimal] | None = None,
-    underlying_splits_now: bool = False,
+    **facts: Unpack[Facts],
 ) -> Verdict:
     """Accepted with its cautions, or the first reason why not."""
-    asked = question(
-        instrument,
-        order,
-        now,
-        calendar,
-        rules=rules,
-        quote=quote,
-        fx_rate=fx_rate,
-        usd_rate=usd_rate,
-        position=position,
-        leg_count=leg_count,
-        leg_ratios=leg_ratios,
-        underlying_splits_now=underlying_splits_now,
-    )
-    return verdict(asked)
+    return verdict(question(instrument, order, now, calendar, rules=rules, **facts))
 
 
 def verdict(asked: Question) -> Verdict:
@@ -128,6 +101,9 @@ def cautions(asked: Question) -> tuple[Caution, ...]:
     if instrument.asset_class == AssetClass.FOREX and is_odd_lot(instrument.base, order.quantity, rules):
         minimum = rules.forex_sizes[instrument.base].minimum
         found.append(rules.caution("forex_below_minimum", min=minimum, currency=instrument.base))
+    opening = opening_caution(asked.permissions, rules)
+    if opening is not None:
+        found.append(opening)
     lot = instrument.lot_size
     if lot is not None and order.quantity % lot:
         suggested = order.quantity - order.quantity % lot

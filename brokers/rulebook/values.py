@@ -88,8 +88,25 @@ FLAT = Position()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What the broker says an account may do; None and empty where it does not say.
+
+    `security_types` are the broker's words ("STK"), `instrument` is about the one thing that is asked about.
+    """
+
+    lite: bool | None = None
+    clearing: str = ""
+    client_trades: bool | None = None
+    security_types: frozenset[str] = frozenset()
+    instrument: bool | None = None
+
+
+NOTHING_SAID = Permissions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What an account can pay with. `available` is the broker's own figure; without it the rule computes one."""
+    """What an account can pay with, and what it may trade. `available` is the broker's own figure; without it the rule computes one."""
 
     type: str = "margin"
     currency: str = "USD"
@@ -100,6 +117,7 @@ class Account:
     available: Decimal | None = None
     leverage: Decimal | None = None
     balances: Mapping[str, Decimal] = field(default_factory=dict)
+    permissions: Permissions = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

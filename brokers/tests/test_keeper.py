@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers import connections
+from brokers.domain.capabilities import Capabilities
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab, rows
@@ -44,8 +46,29 @@ def test_it_signs_a_new_connection_in_and_finds_its_account(team: Team, gateway:
     account = BrokerageAccount.objects.get()
     assert account.account_id.startswith("SIM")
     assert (account.equity, account.is_paper) == (Decimal(1_000_000), True)
+    assert account.capabilities == Capabilities(
+        lite=False, clearing="open", client_trades=True, asset_types=account.asset_types
+    )
+    assert account.asset_types.startswith("STK,CFD")
     assert session(connection) == "active"
     assert [event.status for event in connection.session_events.order_by("id")][-1] == "active"
+
+
+def test_permissions_are_looked_at_again_when_they_are_old(bench: lab.Lab) -> None:
+    def capabilities() -> tuple[str, bool]:
+        account = BrokerageAccount.objects.get()
+        return account.asset_types, account.book_as_of is not None
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: capabilities()[1], "the book is read")
+
+    BrokerageAccount.objects.update(asset_types="STK")
+    asyncio.run(story())
+    assert capabilities() == ("STK", True)
+    BrokerageAccount.objects.update(capabilities_as_of=timezone.now() - timedelta(hours=21), book_as_of=None)
+    asyncio.run(story())
+    assert capabilities()[0].startswith("STK,CFD,OPT")
 
 
 def test_a_fill_comes_home_with_its_price_its_fee_and_the_new_position(bench: lab.Lab) -> None:

@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import cancels, connections, execution, ibkr
-from brokers.domain.orders import OrderStatus
+from brokers import cancels, connections, execution, ibkr, snapshots
+from brokers.domain.orders import Instrument, OrderStatus
 from brokers.locks import Space, try_only_one
 from brokers.models import ContractLookup, Order
 from brokers.simulator.testing import RunningGateway, running_gateway
@@ -95,6 +95,36 @@ def test_it_asks_the_broker_which_contract_a_ticker_means(bench: lab.Lab) -> Non
     assert lookup.conid
     assert lookup.bid is not None
     assert lookup.ask >= lookup.bid
+    assert lookup.permitted == [bench.account.account_id]
+
+
+def test_it_asks_again_for_a_permission_that_was_missing(bench: lab.Lab) -> None:
+    now = timezone.now()
+    lookup = ContractLookup.objects.get(ticker="AAPL")
+    wanted = [(bench.account, Instrument(ticker="AAPL"))]
+
+    def state(permitted: list[str] | None, asked: timedelta) -> str:
+        ContractLookup.objects.update(status="found", permitted=permitted, asked_at=now - asked)
+        snapshots.load(wanted, now)
+        lookup.refresh_from_db()
+        return lookup.status
+
+    assert state(["U9"], timedelta(minutes=9)) == "found"
+    assert state(None, timedelta(days=9)) == "found"
+    assert state([bench.account.account_id], timedelta(days=9)) == "found"
+    assert state(["U9"], timedelta(minutes=11)) == "wanted"
+    lab.work()
+    lookup.refresh_from_db()
+    assert (lookup.status, lookup.permitted) == ("found", [bench.account.account_id])
+
+
+def test_a_contract_whose_rules_ibkr_keeps_to_itself_is_found_all_the_same(bench: lab.Lab) -> None:
+    lookup = ContractLookup.objects.create(connection=bench.connection, ticker="MSFT", asset_class="stock")
+    match = {"user": bench.user, "path": "/iserver/contract/*/info-and-rules"}
+    bench.gateway.fault(action={"status": 500, "body": {"error": "unknown"}}, match=match)
+    lab.work()
+    lookup.refresh_from_db()
+    assert (lookup.status, lookup.permitted) == ("found", None)
 
 
 def test_it_keeps_the_brokers_sentence_for_an_unknown_ticker(bench: lab.Lab) -> None:

@@ -48,7 +48,7 @@ def test_it_calculates_an_example_before_anybody_asks(client: Client, bob: User,
     ("asked", "words"),
     [
         ({"asset_class": "future", "symbol": "es", "quantity": "2"}, ["4.30 USD", "needs 23,764.30 USD"]),
-        ({"asset_class": "future", "symbol": "MNQ"}, ["has no margin for", "unknown"]),
+        ({"asset_class": "future", "symbol": "MNQ"}, ["No margin is known for the future MNQ", "unknown"]),
         ({"asset_class": "forex", "symbol": "USDJPY", "quantity": "30000", "price": "154"}, ["needs 602.00 USD"]),
         ({"asset_class": "forex", "symbol": "EURUSD", "quantity": "2000", "price": "1.08"}, ["does not take it"]),
         ({"asset_class": "forex", "symbol": "EURGBP", "quantity": "30000", "price": "1"}, ["what GBP is in USD"]),

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.orders import AssetClass, OrderIntent, OrderType, Role
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
@@ -22,6 +23,7 @@ from brokers.rulebook.errors import MissingMarginData, RulebookError
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.power import BuyingPower
+from brokers.rulebook.permissions import REASONS
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.validation import validate
 from strategies.domain.estimate import Estimate
@@ -76,14 +78,10 @@ def _assess(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price
     entry = intent.role is Role.ENTRY
     rules = _rules(now.date(), entry=entry)
     instrument, order = _instrument(intent, snapshot, whole=entry), _order(intent)
-    verdict = validate(
-        instrument, order, now, _calendar(snapshot), rules=rules, position=book.Position(quantity=snapshot.position)
-    )
-    if isinstance(verdict, Denied) and entry:
-        return Rejection(rule="R01", code=verdict.reason, reason=verdict.sentence)
-    # A way out is tried all the same: IBKR has the last word, not our tables.
-    said = (verdict,) if isinstance(verdict, Denied) else verdict.cautions
-    notes = [each.sentence for each in said]
+    said = _judged(instrument, order, snapshot, now, rules, entry=entry)
+    if isinstance(said, Rejection):
+        return said
+    notes = list(said)
     rate = _rate(instrument, snapshot.currency, price)
     if rate is None:
         notes.append(f"There is no exchange rate from {instrument.currency} to {snapshot.currency}.")
@@ -113,6 +111,23 @@ def _assess(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price
         notes=tuple(notes),
     )  # fmt: skip
     return _shortfall(power, estimate, snapshot, price) or estimate
+
+
+def _judged(
+    instrument: book.Instrument, order: book.Order, snapshot: Snapshot, now: datetime, rules: Ruleset, *, entry: bool
+) -> tuple[str, ...] | Rejection:
+    """What is to be said of an order that is sent, or why it is not."""
+    verdict = validate(
+        instrument, order, now, _calendar(snapshot), rules=rules, position=book.Position(quantity=snapshot.position),
+        permissions=_permissions(snapshot.capabilities, snapshot.permitted),
+    )  # fmt: skip
+    if isinstance(verdict, Denied) and entry:
+        rule = "R05" if verdict.reason in REASONS else "R01"
+        return Rejection(rule=rule, code=verdict.reason, reason=verdict.sentence)
+    # A way out is tried all the same: IBKR has the last word, not our tables.
+    said = (verdict,) if isinstance(verdict, Denied) else verdict.cautions
+    silent = ("IBKR has not said what this account may trade.",) if entry and _is_silent(snapshot) else ()
+    return *(each.sentence for each in said), *silent
 
 
 def _shortfall(
@@ -154,6 +169,26 @@ def _power(
         instrument, order, quote, account, position=book.Position(quantity=snapshot.position), fee=fee, rules=rules,
         fx_rate=rate, base_rate=ONE if pays_in == snapshot.currency else quote.price * rate, today=now.date(),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _permissions(found: Capabilities, permitted: bool | None) -> book.Permissions:
+    """What the account may do, in the rulebook's words; not a word where IBKR said nothing."""
+    if found == NOT_SAID and permitted is None:
+        return book.NOTHING_SAID
+    return book.Permissions(
+        lite=found.lite,
+        clearing=found.clearing,
+        client_trades=found.client_trades,
+        security_types=frozenset(word for each in found.asset_types.split(",") if (word := each.strip())),
+        instrument=permitted,
+    )
+
+
+def _is_silent(snapshot: Snapshot) -> bool:
+    """Whether neither the account nor the contract tells what may be traded; a simulated market allows everything."""
+    told = snapshot.capabilities.asset_types or snapshot.permitted is not None
+    return not told and snapshot.environment is not Environment.SIMULATED
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokers.domain.capabilities import Capabilities
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot
@@ -109,7 +110,8 @@ def test_a_future_without_margin_data_is_denied_where_money_may_be_real() -> Non
     assert refusal(ask(snapshot(MNQ, environment=Environment.PAPER), "1")) == (
         "R03",
         "no_margin_data",
-        "The table future_margins has no margin for 'MNQ'. Add its row before trading it.",
+        "No margin is known for the future MNQ: the table future_margins has no row for it. "
+        "Trade it on a simulated account until there is one.",
     )
 
 
@@ -148,6 +150,46 @@ def test_a_cash_account_cannot_sell_short() -> None:
 def test_a_cash_account_pays_in_full() -> None:
     answer = ask(snapshot(account_type="cash"), "10", "231")
     assert line(answer) == "Estimated fee 1.00 USD; margin needed 2,311.00 USD of 25,000.00 available."
+
+
+MAY_NOT = [
+    (AAPL, {"capabilities": Capabilities(lite=True)}, "lite_account", "IBKR Lite account"),
+    (AAPL, {"capabilities": Capabilities(clearing="closed")}, "account_not_open", "lists this account as closed"),
+    (AAPL, {"capabilities": Capabilities(client_trades=False)}, "client_trading_disabled", "switched off"),
+    (EURUSD, {"capabilities": Capabilities(asset_types="STK, FUT")}, "asset_class_not_permitted", "trade currencies"),
+    (ES, {"capabilities": Capabilities(asset_types="STK,CASH")}, "asset_class_not_permitted", "trade futures"),
+    (AAPL, {"permitted": False}, "no_trading_permission", "no permission to trade AAPL"),
+]
+
+
+@pytest.mark.parametrize(("of", "said", "code", "words"), MAY_NOT, ids=[row[2] for row in MAY_NOT])
+def test_an_account_trades_only_what_ibkr_permits_and_always_finds_its_way_out(
+    of: Contract, said: dict[str, Any], code: str, words: str
+) -> None:
+    for environment in Environment:
+        seen = snapshot(of, position=Decimal(30_000), environment=environment, **said)
+        rule, found, reason = refusal(ask(seen, "30000", "1"))
+        assert (rule, found) == ("R05", code)
+        assert words in reason
+        # The way out is tried, and told what IBKR may say to it.
+        assert words in line(ask(seen, "30000", "1", role=Role.EXIT, side=Side.SELL))
+
+
+def test_what_ibkr_permits_is_taken() -> None:
+    said = Capabilities(lite=False, clearing="open", client_trades=True, asset_types="STK,CFD,OPT")
+    answer = ask(snapshot(environment=Environment.LIVE, capabilities=said, permitted=True), "10", "231")
+    assert line(answer) == "Estimated fee 1.00 USD; margin needed 1,156.00 USD of 25,000.00 available."
+
+
+def test_permissions_that_are_not_known_are_said_and_refuse_nothing() -> None:
+    answer = line(ask(snapshot(environment=Environment.LIVE), "10", "231"))
+    assert answer.endswith(" available. IBKR has not said what this account may trade.")
+    assert "not said" not in line(ask(snapshot(environment=Environment.SIMULATED), "10", "231"))
+
+
+def test_an_account_that_is_still_being_opened_is_warned() -> None:
+    answer = ask(snapshot(capabilities=Capabilities(clearing="pending")), "10", "231")
+    assert "IBKR lists this account as pending" in line(answer)
 
 
 def test_the_price_is_the_freshest_there_is() -> None:

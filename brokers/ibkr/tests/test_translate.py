@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.orders import OrderStatus, Side
 from brokers.domain.sessions import AuthStatus
 from brokers.ibkr import translate
@@ -163,6 +164,43 @@ def test_it_leaves_the_advisors_artificial_account_out() -> None:
     assert (facts.account_id, facts.is_advisor, facts.is_paper) == ("F1", True, False)
 
 
+def test_it_reads_what_an_account_may_do() -> None:
+    body = {
+        "accounts": ["U1", "U2"],
+        "acctProps": {"U1": {"liteUnderPro": True}, "U2": {"liteUnderPro": False}},
+        "allowFeatures": {"liteUser": False, "allowedAssetTypes": "STK,OPT"},
+    }
+    details: list[dict[str, Any]] = [
+        {"accountId": "U1", "clearingStatus": "O"},
+        {"accountId": "U2", "noClientTrading": True},
+    ]
+    first, second = (facts.capabilities for facts in translate.account_facts(body, details))
+    assert first == Capabilities(lite=True, clearing="open", asset_types="STK,OPT")
+    assert second == Capabilities(lite=False, client_trades=False, asset_types="STK,OPT")
+
+
+def test_what_ibkr_does_not_say_of_an_account_stays_unknown() -> None:
+    [facts] = translate.account_facts({"accounts": ["U1"]}, [{"accountId": "U1", "clearingStatus": "?"}])
+    assert facts.capabilities == NOT_SAID
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"rules": {"canTradeAcctIds": ["U1", "U2"]}}, ["U1", "U2"]),
+        ({"rules": {"canTradeAcctIds": [], "error": None}}, []),
+        ({"rules": {"canTradeAcctIds": [], "error": "no rules now"}}, None),
+        ({"rules": {}}, None),
+        ({"rules": []}, None),
+        ({"rules": {"canTradeAcctIds": "U1"}}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_it_reads_which_accounts_may_trade_a_contract(body: Any, expected: list[str] | None) -> None:
+    assert translate.permitted(body) == expected
+
+
 def test_it_reads_profit_by_account() -> None:
     found = translate.profit({"DU1.Core": {"rowType": 1, "dpl": 15.7, "nl": 10000.0, "upl": 607.0}})
     assert found["DU1"].net_liquidation == Decimal("10000.0")
@@ -208,6 +246,9 @@ def test_it_reads_what_was_recorded(recording: Any) -> None:
         recording("Accounts/GET-iserver-accounts"), recording("Portfolio/GET-portfolio-subaccounts")
     )
     assert (account.account_id, account.is_paper, account.title) == ("U1234567", True, "Test User")
+    can = account.capabilities
+    assert (can.lite, can.clearing, can.client_trades, can.asset_types[:7]) == (False, "open", True, "STK,CFD")
+    assert translate.permitted({"rules": recording("Contracts/POST-contract-rules")}) == ["U1234567"]
 
     assert translate.auth_status(recording("Session/GET-auth-status")).ready
     assert translate.auth_status(recording("Session/POST-tickle")["iserver"]["authStatus"]).ready

@@ -49,7 +49,7 @@ def margin_rows(product: str) -> tuple[MarginRow, ...]:
 def row_on(rows: Sequence[MarginRow], day: date) -> MarginRow:
     """The last row in force on a day; before the first row, the first."""
     if not rows:
-        raise MissingMarginData("", table=TABLE)
+        raise MissingMarginData("without a name", table=TABLE)
     found = bisect_right(rows, day, key=lambda row: row.since)
     return rows[max(found - 1, 0)]
 

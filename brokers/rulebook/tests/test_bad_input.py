@@ -143,7 +143,10 @@ def test_it_denies_a_future_without_margin_data_and_names_the_table() -> None:
     found = assess(Instrument(asset_class="future", product="ZZ", multiplier=D(50)), MARKET, TEN, RICH, NOON)
     assert not found.verdict.allowed
     assert found.verdict.reason == "no_margin_data"
-    assert found.verdict.sentence == "The table future margins has no margin for ZZ. Add its row before trading it."
+    assert found.verdict.sentence == (
+        "No margin is known for the future ZZ: the table future_margins has no row for it. "
+        "Trade it on a simulated account until there is one."
+    )
 
 
 def test_it_never_blocks_the_way_out_of_a_future_without_margin_data() -> None:
