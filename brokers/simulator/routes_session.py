@@ -90,6 +90,8 @@ def sso_validate(call: Call) -> Answer:
 def logout(call: Call) -> Answer:
     call.user.session.lose()
     call.user.session.signed_in = False
+    if call.granted is not None:
+        call.gateway.oauth.sign_out(call.granted)
     call.gateway.tell_status(call.user)
     return Answer({"status": True})
 

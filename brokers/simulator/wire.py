@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brokers.simulator.gateway import Gateway, User
+    from brokers.simulator.oauth import AccessToken, Presented
 
 _TRUE = frozenset({"true", "1", "yes"})
 
@@ -21,6 +22,7 @@ class Answer:
     body: Any = None
     status: int = 200
     text: str | None = None
+    kind: str = "application/json"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +39,9 @@ class Call:
     address: str = ""
     params: dict[str, str] = field(default_factory=dict)
     effects: dict[str, Any] = field(default_factory=dict)
+    # What was signed, when the request carries an OAuth header; and whose it is.
+    presented: Presented | None = None
+    granted: AccessToken | None = None
 
     def json(self) -> Any:
         """The body as JSON; an empty body is an empty object."""

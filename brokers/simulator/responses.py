@@ -1,0 +1,52 @@
+"""Answers as HTTP responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from brokers.simulator.wire import Answer
+
+
+def respond(answer: Answer) -> web.Response:
+    if answer.text is not None:
+        kind = "text/html" if answer.text.lstrip().startswith("<") else "text/plain"
+        return web.Response(text=answer.text, status=answer.status, content_type=kind)
+    return as_json(answer.body, answer.status, answer.kind)
+
+
+def as_json(body: Any, status: int = 200, kind: str = "application/json") -> web.Response:
+    return web.Response(body=encoded(body), status=status, content_type=kind, charset="utf-8")
+
+
+def encoded(body: Any) -> bytes:
+    """JSON; what a client sent and we send back may hold characters that no UTF-8 text can."""
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_printable(body))
+
+
+def _printable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {_printable(name): _printable(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_printable(inner) for inner in value]
+        case _:
+            return value
+
+
+async def half(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """Promise the whole body, send half of it, and hang up."""
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    response = web.StreamResponse(status=whole.status, headers={"Content-Length": str(len(body))})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
