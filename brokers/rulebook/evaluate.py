@@ -12,7 +12,7 @@ from typing import Any
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.adapters import fills, gateways, ledgers, margins, money, orders
-from brokers.rulebook.errors import BadInput, RulebookError, UnknownOperation
+from brokers.rulebook.errors import BadInput, RulebookError, UnknownOperation, UnknownRuleset
 from brokers.rulebook.rulesets import Ruleset
 
 Operation = Callable[[Mapping[str, Any], Ruleset], dict[str, Any]]
@@ -29,17 +29,25 @@ OPERATIONS: dict[str, Operation] = {
 
 def evaluate(op: str, given: Mapping[str, Any], ruleset: str = rulesets.DEFAULT) -> dict[str, Any]:
     """One question in plain words, one answer in plain words; a refusal answers with its code and sentence."""
-    operation = OPERATIONS.get(op)
+    operation = OPERATIONS.get(op) if isinstance(op, str) else None
     if operation is None:
         raise UnknownOperation(op)
+    if not isinstance(ruleset, str):
+        raise UnknownRuleset(ruleset)
     rules = rulesets.load(ruleset)
     try:
-        answer = operation(given, rules)
+        answer = operation(_question(given), rules)
     except ArithmeticError:
         answer = _refusal(BadInput("numbers", problem="they are too far apart to calculate with"))
     except RulebookError as refused:
         answer = _refusal(refused)
     return {**answer, "ruleset": rules.name, "tables": rules.version}
+
+
+def _question(given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise BadInput("given", problem="it must be an object of named facts")
+    return given
 
 
 def _refusal(refused: RulebookError) -> dict[str, Any]:

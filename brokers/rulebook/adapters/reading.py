@@ -1,5 +1,6 @@
 """Dictionaries as the rulebook's own values; what cannot be read is refused by name."""
 
+import reprlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -11,6 +12,7 @@ from brokers.rulebook.fills.market import Candle, Feed, Market, QuoteBar, Settin
 from brokers.rulebook.values import ONE, ZERO, Instrument, OpenOrder, Order, Position
 
 Given = Mapping[str, Any]
+MOST_DIGITS = 100
 
 
 def number(given: Given, key: str, default: Decimal | None = None) -> Decimal:
@@ -25,15 +27,29 @@ def number(given: Given, key: str, default: Decimal | None = None) -> Decimal:
 
 def maybe(given: Given, key: str) -> Decimal | None:
     value = _value(given, key)
-    if value is None or value == "":
-        return None
+    return None if value is None or value == "" else decimal(value, key)
+
+
+def decimal(value: Any, name: str) -> Decimal:
+    """One number as it is written; one that is too long to calculate with is none."""
     try:
         found = Decimal(str(value))
-    except InvalidOperation:
-        raise BadInput(key, problem=f"{value!r} is not a number") from None
+    except (InvalidOperation, ValueError):
+        # Python itself refuses to write out a whole number of thousands of digits.
+        raise BadInput(name, problem=f"{shown(value)} is not a number") from None
     if not found.is_finite():
-        raise BadInput(key, problem=f"{value!r} is not a number")
+        raise BadInput(name, problem=f"{shown(value)} is not a number")
+    if abs(found.adjusted()) > MOST_DIGITS or len(found.as_tuple().digits) > MOST_DIGITS:
+        raise BadInput(name, problem=f"{shown(value)} is out of all proportion")
     return found
+
+
+def shown(value: Any) -> str:
+    """A value in a sentence, cut where it is long."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        return "it"
 
 
 def _value(given: Given, key: str) -> Any:
@@ -80,7 +96,7 @@ def instant(given: Given, key: str) -> datetime:
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
-        raise BadInput(key, problem=f"{value!r} is not a time") from None
+        raise BadInput(key, problem=f"{shown(value)} is not a time") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -96,14 +112,14 @@ def day(value: Any, name: str) -> date:
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise BadInput(name, problem=f"{value!r} is not a date") from None
+        raise BadInput(name, problem=f"{shown(value)} is not a date") from None
 
 
 def clock(value: Any, name: str) -> time:
     try:
         return time.fromisoformat(value)
     except (TypeError, ValueError):
-        raise BadInput(name, problem=f"{value!r} is not a time of day") from None
+        raise BadInput(name, problem=f"{shown(value)} is not a time of day") from None
 
 
 def read_calendar(given: Given, key: str = "calendar") -> Calendar:

@@ -32,7 +32,7 @@ from brokers.rulebook.errors import (
     UnsupportedOrderType,
     UnsupportedTimeInForce,
 )
-from brokers.rulebook.evaluate import evaluate
+from brokers.rulebook.evaluate import OPERATIONS, evaluate
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.gateway import order_type_field, security_type_field, status_from, time_in_force_field
 from brokers.rulebook.margin import buying_power
@@ -49,7 +49,19 @@ NOON = datetime(2025, 7, 15, 16, tzinfo=UTC)
 TEN = Quote(price=D(10), bid=D(10), ask=D(10))
 MARKET = Order(type="market", quantity=D(1))
 RICH = Account(total_value=D(1_000_000))
-JUNK: tuple[Any, ...] = (None, "nonsense", -1, 0, "1E+400", "1E-400", [], {}, "NaN")
+JUNK: tuple[Any, ...] = (
+    None,
+    "nonsense",
+    -1,
+    0,
+    "1E+400",
+    "1E-400",
+    "1E+999999",
+    [],
+    {},
+    "NaN",
+    "9999-12-31T23:59:59Z",
+)
 FILE = Path(__file__).parent / "data" / "brokerage_vectors.jsonl"
 VECTORS: list[dict[str, Any]] = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
 
@@ -219,6 +231,31 @@ def test_it_answers_or_refuses_when_one_word_is_missing_or_nonsense(vector: dict
             _set(broken, path, junk)
             found = evaluate(vector["op"], broken, vector["ruleset"])
             assert isinstance(found, dict)
+
+
+@pytest.mark.parametrize("given", [None, "", "fee", 0, -1, True, [], [["asset_class", "equity"]]])
+def test_it_refuses_a_question_that_is_no_object(given: Any) -> None:
+    for op in OPERATIONS:
+        found = evaluate(op, given, "seed")
+        assert (found["error"], found["name"]) == ("bad_input", "given")
+
+
+def test_it_refuses_operations_and_rulesets_that_are_no_words() -> None:
+    nonsense: Any = []
+    with refused(UnknownOperation, "named"):
+        evaluate(nonsense, {}, "seed")
+    with refused(UnknownRuleset, "named"):
+        evaluate("fee", {}, nonsense)
+
+
+@pytest.mark.parametrize("number", ["1E+101", "-1E+999999999999", "1E-999999", "1" * 101, "0." + "1" * 101])
+def test_it_refuses_numbers_out_of_all_proportion(number: Any) -> None:
+    asked = {"asset_class": "equity", "balance": "1", "days": number}
+    found = evaluate("margin_interest", asked, "seed")
+    assert (found["error"], found["name"]) == ("bad_input", "days")
+    assert len(found["sentence"]) < 120
+    assert evaluate("margin_interest", {**asked, "days": 10**5000}, "seed")["error"] == "bad_input"
+    assert evaluate("combo_legs_valid", {"leg_ratios": [number]}, "seed")["error"] == "bad_input"
 
 
 @settings(max_examples=200, deadline=None)
