@@ -21,7 +21,8 @@ class Behaviour:
     init_delay_ms: float = 1500.0
     fill_delay_ms: float = 100.0
 
-    # The session.
+    # The session. Without its machine everybody is signed in, always.
+    session_machine: bool = True
     idle_ttl_s: float = 360.0
     max_age_s: float = 86_400.0
     accounts_first: bool = True
@@ -35,19 +36,29 @@ class Behaviour:
     cold_positions: bool = True
     cold_snapshot: bool = True
 
-    # Orders.
+    # Reads of orders.
+    force_blanks_orders: bool = True
+    filters_stick: bool = True
+    unscoped_orders_empty: bool = True
     day_scoped_orders: bool = True
+
+    # Orders.
+    unique_references: bool = True
     children_show_reference: bool = False
     reference_ttl_s: float = 86_400.0
     register_reference_on_question: bool = False
     questions: bool = True
     question_ttl_s: float = 20.0
+    questions_die_of_other_orders: bool = True
+    partial_brackets: bool = True
     reply_gone_status: int = 400
     manual_indicator_required: bool = True
     margin_check: bool = True
     fill_slice: int | None = None
 
     # The market.
+    fills: bool = True
+    day_orders_expire: bool = True
     market_always_open: bool = False
     live_market_data: bool = True
     posted_quote_ttl_s: float = 3600.0
@@ -57,7 +68,13 @@ class Behaviour:
     requests_per_second: int = 10
     penalty_box_s: float = 900.0
 
+    # What a query may say for yes: true, True and 1, or true alone.
+    lenient_booleans: bool = True
+
     # The websocket.
+    only_changes: bool = True
+    replay_trades: bool = True
+    answers_unsubscribing: bool = False
     heartbeat_s: float = 10.0
     summary_s: float = 10.0
     quotes_ttl_s: float = 900.0

@@ -1,23 +1,77 @@
-"""What a fault does to a call."""
+"""What a fault does to a call, before the books see it and after."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
-from brokers.simulator.faults import Fault
+from brokers.simulator import fault_answers, fault_nights
+from brokers.simulator.faults import LASTING, Fault
 from brokers.simulator.wire import Answer, Call
 
 # These change how an order is taken, and are looked at where it is.
-_ORDER_EFFECTS = ("reject", "question", "server_prompt", "failed_rows", "inactive", "partial_fill")
+_ORDER_EFFECTS = (
+    "reject", "question", "server_prompt", "failed_rows", "failed_text", "silent_drop", "inactive", "cancelled",
+    "partial_fill", "held_until_open", "exchange_closed", "duplicate_reference",
+)  # fmt: skip
+# With these in the phase after, the order waits for its fate instead of meeting the market at once.
+_WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed"})
+_HIDDEN_S = 60.0
 
 
 class Dropped(Exception):
     """The connection is cut without an answer."""
 
 
-async def hit(fault: Fault, call: Call, boxed_until: dict[str, float]) -> Answer | None:
-    """Do what a fault says; an answer ends the call."""
+async def before(call: Call, faults: Iterable[Fault]) -> Answer | None:
+    """What happens before a call reaches the books; an answer ends the call."""
+    fault_nights.advance(call.gateway)
+    for fault in faults:
+        if fault.phase == "after":
+            call.effects["awaits"] = bool(_WAITS_FOR_FATE & set(fault.action)) or call.effects.get("awaits", False)
+            continue
+        if (cut := await _hit(fault, call)) is not None:
+            return cut
+        call.effects |= {name: fault.action[name] for name in _ORDER_EFFECTS if name in fault.action}
+        if "silent_drop" in fault.action:
+            return _acknowledged(call)
+        if "delay_established_ms" in fault.action:
+            call.effects["delay_established_ms"] = fault.action["delay_established_ms"]
+        if fault.action.get("exchange_closed"):
+            return fault_answers.exchange_closed(call, None)
+    return fault_answers.instead(call)
+
+
+def amended(call: Call, answer: Answer) -> Answer:
+    """The real answer, as what lasts at the moment lets it look."""
+    if (delay := call.effects.get("delay_established_ms")) is not None:
+        _delay_established(call, float(delay))
+        answer = Answer(call.user.session.status(call.now))
+    return fault_answers.amended(call, answer)
+
+
+async def after(call: Call, faults: Iterable[Fault], answer: Answer) -> Answer:
+    """What happens to a call whose order stands and is durable."""
+    for fault in faults:
+        if fault.phase == "before":
+            if "spoil" in fault.action:
+                answer = fault_answers.spoiled(answer, fault.action["spoil"])
+            continue
+        cut = await _hit(fault, call)
+        _befall(fault.action, call)
+        answer = cut or fault_answers.denied(call, fault.action, answer)
+        if "spoil" in fault.action:
+            answer = fault_answers.spoiled(answer, fault.action["spoil"])
+        if "delay_established_ms" in fault.action:
+            _delay_established(call, float(fault.action["delay_established_ms"]))
+    return answer
+
+
+async def _hit(fault: Fault, call: Call) -> Answer | None:
+    """The part that is the same in both phases."""
     action = fault.action
     if (delay := action.get("delay_ms")) is not None:
         await asyncio.sleep(float(delay) / 1000)
@@ -28,11 +82,12 @@ async def hit(fault: Fault, call: Call, boxed_until: dict[str, float]) -> Answer
     if action.get("drop_connection"):
         raise Dropped
     if (box := action.get("penalty_box")) is not None:
-        boxed_until[call.address] = call.now + float(box)
+        call.gateway.faults.boxed[call.address] = call.now + float(box)
+    if set(action) & LASTING:
+        call.gateway.faults.begin(fault, call.now, call.user.name)
     _disturb_session(action, call)
-    call.effects |= {name: action[name] for name in _ORDER_EFFECTS if name in action}
-    call.effects["truncate"] = bool(action.get("truncate_body"))
-    return _replacement(action, call)
+    call.effects["truncate"] = call.effects.get("truncate", False) or bool(action.get("truncate_body"))
+    return fault_answers.replacement(call, action)
 
 
 def _disturb_session(action: dict[str, Any], call: Call) -> None:
@@ -41,20 +96,52 @@ def _disturb_session(action: dict[str, Any], call: Call) -> None:
         user.session.lose()
         user.session.competing = bool(action.get("steal_session"))
         gateway.tell_status(user)
+    if action.get("expire_lst"):
+        gateway.expire_lst(user)
     if (count := action.get("false_empty_orders")) is not None:
         user.tripped["false_empty_orders"] = int(count)
-    if action.get("ws_close"):
+    if (code := action.get("ws_close")) is not None:
         for socket in list(user.sockets):
-            socket.drop()
+            socket.close(int(code)) if not isinstance(code, bool) else socket.drop()
 
 
-def _replacement(action: dict[str, Any], call: Call) -> Answer | None:
-    """The answer that goes out instead of the real one."""
-    if action.get("silent_drop"):
-        engine = call.gateway.engine
+def _acknowledged(call: Call) -> Answer:
+    """An acknowledgement of orders that never are."""
+    engine, rows = call.gateway.engine, []
+    for reference in _references(call):
         engine.last_order_id += 1
-        return Answer([{"order_id": str(engine.last_order_id), "order_status": "PreSubmitted", "encrypt_message": "1"}])
-    if (status := action.get("status")) is not None:
-        body = action.get("body", "")
-        return Answer(text=body, status=int(status)) if isinstance(body, str) else Answer(body, int(status))
-    return None
+        row = {"order_id": str(engine.last_order_id), "order_status": "PreSubmitted", "encrypt_message": "1"}
+        rows.append(row | ({"local_order_id": reference} if reference else {}))
+    return Answer(rows)
+
+
+def _references(call: Call) -> list[str]:
+    try:
+        return [str(ticket.get("cOID") or "") for ticket in json.loads(call.raw)["orders"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return [""]
+
+
+def _befall(action: dict[str, Any], call: Call) -> None:
+    """What becomes of orders that were accepted a moment ago."""
+    gateway, now = call.gateway, call.gateway.clock()
+    for order in call.effects.get("placed", ()):
+        if action.get("silent_drop"):
+            seconds = action["silent_drop"]
+            call.user.hidden[order.order_id] = now + (_HIDDEN_S if isinstance(seconds, bool) else float(seconds))
+        if "inactive" in action and order.working:
+            gateway.engine.set_status(order, "Inactive", now, str(action["inactive"] or "Order held by the system."))
+        if "cancelled" in action:
+            gateway.engine.cancel(order, now, str(action["cancelled"] or ""))
+        if action.get("exchange_closed"):
+            gateway.engine.cancel(order, now, "Order rejected - reason:Exchange is closed.")
+        if (fraction := action.get("partial_fill")) is not None:
+            order.fill_cap = (order.quantity * Decimal(str(fraction))).to_integral_value()
+            gateway.try_fill(order)
+    gateway.commit()
+
+
+def _delay_established(call: Call, milliseconds: float) -> None:
+    session = call.user.session
+    if session.initiated_at is not None:
+        session.established_at = call.gateway.clock() + milliseconds / 1000

@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from brokers.simulator import catalogue, numbers
+from brokers.simulator import catalogue, fault_nights, numbers
 from brokers.simulator.accounting import Worth, worth
 from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.engine import Engine
@@ -48,7 +48,11 @@ class User:
     sockets: set[Socket] = field(default_factory=set)
     journal: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20_000))
     tripped: dict[str, int] = field(default_factory=dict)
-    silent_drops: int = 0
+    # What faults did: orders nobody may see yet, fills that were corrected, and when the night emptied the list.
+    hidden: dict[int, float] = field(default_factory=dict)
+    corrected: set[str] = field(default_factory=set)
+    day_began_at: float = 0.0
+    events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20_000))
 
 
 class Gateway:
@@ -72,6 +76,8 @@ class Gateway:
             catalogue.find, commission, self.rate, order_id=books.order_id, execution_number=books.execution_number
         )
         self.faults = Faults()
+        # Only where somebody may read it: what every user asked for and was told.
+        self.keeps_journal = False
         self.unknown: Counter[str] = Counter()
         self.users: dict[str, User] = {}
         self.taken_ids: set[str] = set()
@@ -140,6 +146,9 @@ class Gateway:
         user.session.ever_initiated = False
         user.session.competing = False
         user.journal.clear()
+        user.events.clear()
+        user.hidden.clear()
+        user.corrected.clear()
 
     def accounts_of(self, user: User) -> list[Account]:
         return [self.engine.accounts[i] for i in user.account_ids]
@@ -197,7 +206,7 @@ class Gateway:
 
     def try_fill(self, order: Order) -> None:
         """Let one order meet the market now."""
-        quote = self.quote(order.conid)
+        quote = self.quote(order.conid) if self.behaviour.fills else None
         if quote is not None and self.is_open(order):
             size = self.behaviour.fill_slice
             self.engine.try_fill(order, quote, self.clock(), slice_size=Decimal(size) if size else None)
@@ -270,8 +279,16 @@ class Gateway:
             user.session.expire(now, self.behaviour)
             if user.session.stage(now) != before:
                 self.tell_status(user)
+        fault_nights.advance(self)
+        self.faults.tidy(now)
         self._end_of_day(now)
         self.commit()
+
+    def expire_lst(self, user: User) -> None:
+        """End what the session stands on: the login at a gateway, the live session token with OAuth."""
+        user.session.lose()
+        user.session.signed_in = False
+        self.tell_status(user)
 
     def tell_status(self, user: User) -> None:
         for socket in user.sockets:
@@ -284,7 +301,7 @@ class Gateway:
                 if order.status == "PendingCancel" and now - order.updated_at > 2.0:
                     # Its timer went down with a process before this one.
                     self.engine.cancel(order, now)
-                elif order.tif == "DAY" and now >= self._day_end(order):
+                elif order.tif == "DAY" and self.behaviour.day_orders_expire and now >= self._day_end(order):
                     self.engine.cancel(order, now, "Its day is over.")
         if now >= self.next_clearing:
             self.next_clearing = now + 60

@@ -31,12 +31,17 @@ def midnight_after(at: float) -> float:
 def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """The orders of today, the newest first, at most a thousand."""
     today = day_of(gateway.clock())
+    began = gateway.users[gateway.engine.accounts[account_id].username].day_began_at
     show = gateway.behaviour.children_show_reference
     rows = []
     for order in reversed(list(gateway.engine.by_account[account_id].values())):
         if filters and order.status.lower() not in filters:
             continue
-        if order.working or not gateway.behaviour.day_scoped_orders or day_of(order.updated_at) == today:
+        if (
+            order.working
+            or not gateway.behaviour.day_scoped_orders
+            or (day_of(order.updated_at) == today and order.updated_at >= began)
+        ):
             instrument = catalogue.find(order.conid)
             if instrument is not None:
                 rows.append(order_row(order, instrument, show_reference=show))

@@ -1,4 +1,4 @@
-"""The control plane: faults, journal, reset and prices. It exists only when a token is set."""
+"""The control plane: faults, journal, clock, prices and fresh starts. It exists only when a token is set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from brokers.simulator import catalogue
+from brokers.simulator import catalogue, routes_control_users
 from brokers.simulator.behaviour import changed
 from brokers.simulator.fault_presets import PRESETS
 from brokers.simulator.gateway import Gateway
@@ -17,19 +17,21 @@ from brokers.simulator.wire import Answer, error
 
 def control(gateway: Gateway, method: str, parts: list[str], body: dict[str, Any]) -> Answer:
     """Answer one control request; `parts` is the path below /sim/v1."""
-    if len(parts) == 2:
-        return _of_user(gateway, method, parts[0], parts[1])
-    handler = _HANDLERS.get((method, "/".join(parts)))
-    if handler is None:
-        return error("Not Found", 404)
     try:
-        return handler(gateway, body)
+        if len(parts) == 2:
+            if parts[1] == "clock" and method in {"GET", "POST"}:
+                # There is one clock for everybody.
+                return _HANDLERS[method, "clock"](gateway, body)
+            return routes_control_users.answer(gateway, method, parts[0], parts[1], body)
+        handler = _HANDLERS.get((method, "/".join(parts)))
+        return error("Not Found", 404) if handler is None else handler(gateway, body)
     except (ValueError, TypeError) as problem:
         return error(str(problem))
 
 
 def _arm(gateway: Gateway, body: dict[str, Any]) -> Answer:
-    return Answer(gateway.faults.arm(body, gateway.clock()).describe(), 201)
+    now = gateway.clock()
+    return Answer(gateway.faults.arm(body, now).describe(now), 201)
 
 
 def _clear_quotes(gateway: Gateway, body: dict[str, Any]) -> Answer:
@@ -42,34 +44,6 @@ def _clear_quotes(gateway: Gateway, body: dict[str, Any]) -> Answer:
 def _change_behaviour(gateway: Gateway, body: dict[str, Any]) -> Answer:
     gateway.behaviour = changed(gateway.behaviour, body)
     return Answer(asdict(gateway.behaviour))
-
-
-def _of_user(gateway: Gateway, method: str, username: str, what: str) -> Answer:
-    user = gateway.user(username)
-    match method, what:
-        case "GET", "journal":
-            return Answer(list(user.journal))
-        case "DELETE", "journal":
-            user.journal.clear()
-            return Answer({"cleared": True})
-        case "POST", "reset":
-            gateway.reset(user)
-            return Answer({"reset": user.account_ids})
-        case "POST", "steal":
-            user.session.lose()
-            user.session.competing = True
-        case "POST", "lose":
-            user.session.lose()
-        case "POST", "close_sockets":
-            for socket in list(user.sockets):
-                socket.drop()
-            return Answer({"closed": True})
-        case "GET", "orders":
-            return Answer({a: len(gateway.engine.by_account[a]) for a in user.account_ids})
-        case _:
-            return error("Not Found", 404)
-    gateway.tell_status(user)
-    return Answer(user.session.status(gateway.clock()))
 
 
 def _move_clock(gateway: Gateway, body: dict[str, Any]) -> Answer:
@@ -115,7 +89,7 @@ def _post_quote(gateway: Gateway, body: dict[str, Any]) -> Answer:
 
 _HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
     ("POST", "faults"): _arm,
-    ("GET", "faults"): lambda gateway, body: Answer([f.describe() for f in gateway.faults.armed]),
+    ("GET", "faults"): lambda gateway, body: Answer(gateway.faults.listed(gateway.clock())),
     ("DELETE", "faults"): lambda gateway, body: Answer({"cleared": gateway.faults.clear()}),
     ("GET", "presets"): lambda gateway, body: Answer(PRESETS),
     ("POST", "quote"): _post_quote,

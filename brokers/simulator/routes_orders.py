@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from brokers.simulator import catalogue, submission
+from brokers.simulator.fault_answers import prompt
 from brokers.simulator.gateway import Gateway
 from brokers.simulator.reads import order_rows, trade_rows
 from brokers.simulator.records import Order
@@ -42,8 +43,6 @@ def _tickets(call: Call) -> list[Any]:
 @ROUTES.add("POST", "/iserver/account/{account}/orders")
 def place(call: Call) -> Answer:
     account_id, accounts = _account(call), call.user.account_ids
-    # Any other order request ends the question that is still open.
-    call.user.pending = None
     raw = _tickets(call)
     tickets = [parse(r, account_id, accounts) for r in raw]
     if call.gateway.behaviour.manual_indicator_required:
@@ -51,7 +50,7 @@ def place(call: Call) -> Answer:
     if (text := call.effects.get("reject")) is not None:
         return error(str(text), 200, with_code=False)
     if call.effects.get("server_prompt"):
-        return Answer(_prompt(call.gateway))
+        return Answer(prompt(call.gateway.engine.last_order_id + 1))
     return submission.submit(call, tickets)
 
 
@@ -64,19 +63,6 @@ def _check_manual_indicator(raw: list[dict[str, Any]]) -> None:
             and not isinstance(ticket.get("manualIndicator"), bool)
         ):
             raise Refused("Bad Request: manualIndicator is required for this contract", 400)
-
-
-def _prompt(gateway: Gateway) -> dict[str, Any]:
-    return {
-        "orderId": gateway.engine.last_order_id + 1,
-        "reqId": "22170",
-        "dismissable": [],
-        "text": "Using the Price Management Algo can improve the price of this order.",
-        "options": ["Use on this order", "Do not use"],
-        "type": "M",
-        "messageId": "p12",
-        "prompt": True,
-    }
 
 
 @ROUTES.add("POST", "/iserver/account/{account}/orders/whatif")
@@ -100,7 +86,6 @@ def _find(call: Call, order_id: str) -> Order | None:
 @ROUTES.add("POST", "/iserver/account/{account}/order/{order}")
 def modify(call: Call) -> Answer:
     account_id = _account(call)
-    call.user.pending = None
     order = _find(call, call.params["order"])
     if order is None:
         raise Refused(f"OrderID {call.params['order']} doesn't exist")
@@ -111,7 +96,6 @@ def modify(call: Call) -> Answer:
 @ROUTES.add("DELETE", "/iserver/account/{account}/order/{order}")
 def cancel(call: Call) -> Answer:
     account_id = _account(call)
-    call.user.pending = None
     asked = call.params["order"]
     if asked == "-1":
         for order in list(call.gateway.engine.by_account[account_id].values()):
@@ -145,19 +129,27 @@ def finish_cancel(gateway: Gateway, order: Order) -> None:
 @ROUTES.add("GET", "/iserver/account/orders")
 def orders(call: Call) -> Answer:
     session, behaviour = call.user.session, call.gateway.behaviour
-    if call.flag("force"):
+    if call.flag("force") and behaviour.force_blanks_orders:
         session.reads.pop("orders", None)
+        session.filters = ()
         return Answer({"orders": [], "snapshot": False})
     if session.read("orders") == 0 and behaviour.cold_orders:
         return Answer({"orders": [], "snapshot": False})
     if call.user.tripped.get("false_empty_orders", 0) > 0:
         call.user.tripped["false_empty_orders"] -= 1
         return Answer({"orders": [], "snapshot": True})
-    account_id = call.query.get("accountId") or session.selected_account
+    asked = call.query.get("accountId") or ""
+    account_id = asked or session.selected_account
+    several = len(call.user.account_ids) > 1
+    if several and asked not in call.user.account_ids and behaviour.unscoped_orders_empty:
+        return Answer({"orders": [], "snapshot": True})
     if account_id not in call.user.account_ids:
         return error(f"Bad Request: accountId is not valid: {account_id}")
     if filters := call.query.get("filters"):
-        session.filters = tuple(f.strip().lower() for f in filters.split(",") if f.strip())
+        wanted = tuple(f.strip().lower() for f in filters.split(",") if f.strip())
+        if not behaviour.filters_stick:
+            return Answer({"orders": order_rows(call.gateway, account_id, wanted), "snapshot": True})
+        session.filters = wanted
     return Answer({"orders": order_rows(call.gateway, account_id, session.filters), "snapshot": True})
 
 

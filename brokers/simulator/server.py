@@ -9,19 +9,20 @@ import logging
 import random
 import re
 from collections import deque
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from brokers.simulator import (  # noqa: F401 - the routes register themselves
+    fault_actions,
     routes_accounts,
     routes_contracts,
     routes_market,
     routes_orders,
     routes_session,
 )
-from brokers.simulator.fault_actions import Dropped, hit
 from brokers.simulator.gateway import Gateway, User
 from brokers.simulator.routes_control import control
 from brokers.simulator.tickets import Refused
@@ -55,8 +56,8 @@ class Edge:
     def __init__(self, gateway: Gateway, *, control_token: str = "") -> None:
         self.gateway = gateway
         self.control_token = control_token
+        gateway.keeps_journal = bool(control_token)
         self.dice = random.Random()
-        self.boxed_until: dict[str, float] = {}
         self.recent: dict[str, deque[float]] = {}
         self.last_slow: dict[tuple[str, str], float] = {}
 
@@ -129,32 +130,32 @@ class Edge:
         )
         try:
             answer = await self._answer(call)
-        except Dropped:
+        except fault_actions.Dropped:
             entry["status"] = "dropped"
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=500)
         entry["status"] = answer.status
         response = _respond(answer)
+        if skew := call.effects.get("skew_s"):
+            response.headers["Date"] = formatdate(now + skew, usegmt=True)
         return await _half(request, response) if call.effects.get("truncate") else response
 
     async def _answer(self, call: Call) -> Answer:
         faults = self.gateway.faults.pick(
             user=call.user.name, method=call.method, path=call.path, body=call.raw, now=call.now
         )
-        for fault in faults:
-            if fault.phase == "before" and (cut := await hit(fault, call, self.boxed_until)) is not None:
-                return cut
+        if (cut := await fault_actions.before(call, faults)) is not None:
+            return cut
         await self._wait()
         if (paced := self._pace(call)) is not None:
             return paced
         call.now = self.gateway.clock()
-        answer = self._run(call)
+        answer = fault_actions.amended(call, self._run(call))
         # What a client is told is true after a crash as well.
         await self.gateway.store.durable()
-        for fault in faults:
-            if fault.phase == "after" and (cut := await hit(fault, call, self.boxed_until)) is not None:
-                return cut
+        answer = await fault_actions.after(call, faults, answer)
+        await self.gateway.store.durable()
         return answer
 
     async def _wait(self) -> None:
@@ -169,7 +170,7 @@ class Edge:
     def _pace(self, call: Call) -> Answer | None:
         """Too many requests put the address into the penalty box."""
         behaviour, now, address = self.gateway.behaviour, call.now, call.address
-        if now < self.boxed_until.get(address, 0.0):
+        if now < self.gateway.faults.boxed.get(address, 0.0):
             return error("Too Many Requests", 429)
         if not behaviour.pacing:
             return None
@@ -181,7 +182,7 @@ class Edge:
         before = self.last_slow.get((call.user.name, call.path), 0.0)
         self.last_slow[call.user.name, call.path] = now
         if len(seen) > behaviour.requests_per_second:
-            self.boxed_until[address] = now + behaviour.penalty_box_s
+            self.gateway.faults.boxed[address] = now + behaviour.penalty_box_s
             return error("Too Many Requests", 429)
         return error("Too Many Requests", 429) if slow is not None and now - before < slow else None
 
@@ -193,11 +194,20 @@ class Edge:
             return error("Not Found", 404)
         handler, call.params = found
         session = call.user.session
+        if not self.gateway.behaviour.session_machine:
+            session.open_at_once(call.now)
         session.expire(call.now, self.gateway.behaviour)
         refused = self._gate(call.user, call.path, call.now)
         session.last_request_at = call.now
         if refused is not None:
             return refused
+        if (
+            self.gateway.behaviour.questions_die_of_other_orders
+            and call.method != "GET"
+            and call.path.startswith("/iserver/account")
+        ):
+            # Any other order request ends the question that is still open.
+            call.user.pending = None
         try:
             return handler(call)
         except Refused as refusal:

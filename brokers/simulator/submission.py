@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.simulator import catalogue
+from brokers.simulator.fault_answers import fails
 from brokers.simulator.gateway import Gateway, User
 from brokers.simulator.questions import Pending, ask, needed
 from brokers.simulator.records import Order, Ticket
@@ -47,7 +48,7 @@ def put(gateway: Gateway, user: User, pending: Pending) -> Answer:
 
 
 def _check_reference(gateway: Gateway, user: User, ticket: Ticket) -> None:
-    if not ticket.reference:
+    if not ticket.reference or not gateway.behaviour.unique_references:
         return
     registered = user.references.get(ticket.reference)
     if registered is not None and gateway.clock() - registered < gateway.behaviour.reference_ttl_s:
@@ -90,14 +91,18 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
     made: list[Order] = []
     rows: list[dict[str, Any]] = []
     by_reference: dict[str, Order] = {}
-    failing = set(effects.get("failed_rows", ()))
+    failing = list(effects.get("failed_rows", ()))
+    effects["placed"] = made
+    if not gateway.behaviour.partial_brackets:
+        _check_whole(tickets, failing)
     for index, ticket in enumerate(tickets):
+        chosen = False
         try:
-            if index in failing:
-                raise Refused("Order couldn't be submitted: the leg was refused.")
+            if chosen := fails(failing, index, ticket.order_type):
+                raise Refused(str(effects.get("failed_text") or "Order couldn't be submitted: the leg was refused."))
             order = _place_one(gateway, user, ticket, tickets, by_reference)
         except Refused as refused:
-            if len(tickets) == 1 and not ticket.parent_reference:
+            if len(tickets) == 1 and not ticket.parent_reference and not chosen:
                 raise
             rows.append(failed(refused.text, ticket.reference))
             continue
@@ -111,6 +116,17 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
     gateway.commit()
     gateway.settle_new([o for o in made if o.working])
     return Answer(rows)
+
+
+def _check_whole(tickets: list[Ticket], failing: list[Any]) -> None:
+    """Refuse a bracket as a whole where one of its legs would be refused."""
+    known = {ticket.reference for ticket in tickets}
+    for index, ticket in enumerate(tickets):
+        if fails(failing, index, ticket.order_type):
+            raise Refused("Order couldn't be submitted: a leg was refused.")
+        check_contract(ticket)
+        if len(tickets) > 1 and ticket.parent_reference and ticket.parent_reference not in known:
+            raise Refused(f"Order couldn't be submitted: Parent order ID={ticket.parent_reference} isn't recognized.")
 
 
 def _place_one(
@@ -170,6 +186,13 @@ def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str
         gateway.engine.set_status(order, "Inactive", now, str(effects["inactive"] or "Order held by the system."))
     if (fraction := effects.get("partial_fill")) is not None:
         order.fill_cap = (order.quantity * Decimal(str(fraction))).to_integral_value()
+    if "cancelled" in effects:
+        gateway.engine.cancel(order, now, str(effects["cancelled"] or ""))
+    if (seconds := effects.get("held_until_open")) is not None:
+        order.not_before = now + float(seconds)
+        order.status = "PreSubmitted"
+    if effects.get("awaits"):
+        order.fill_cap = Decimal(0)
 
 
 def what_if(call: Call, ticket: Ticket) -> Answer:
@@ -232,7 +255,8 @@ def reply(call: Call, *, confirmed: bool) -> Answer:
     if not behaviour.register_reference_on_question:
         for ticket in pending.tickets:
             _check_reference(gateway, user, ticket)
-    return place(gateway, user, pending.tickets, pending.effects)
+    call.effects |= {**pending.effects, **call.effects}
+    return place(gateway, user, pending.tickets, call.effects)
 
 
 def modify(call: Call, order: Order, ticket: Ticket) -> Answer:

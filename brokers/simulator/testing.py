@@ -146,13 +146,18 @@ class RunningGateway:
         action: Mapping[str, Any] | None = None,
         preset: str | None = None,
         match: Mapping[str, Any] | None = None,
-        phase: str = "before",
+        phase: str = "",
         times: int | None = 1,
         ttl_s: float = 60,
     ) -> dict[str, Any]:
-        """Arm a fault: an action of your own, or one of the presets, narrowed by `match`."""
+        """Arm a fault: an action of your own, or one of the presets with changes, narrowed by `match`."""
         body: dict[str, Any] = {"match": dict(match or {}), "times": times, "ttl_s": ttl_s}
-        body |= {"preset": preset} if preset else {"phase": phase, "action": dict(action or {})}
+        if preset:
+            body |= {"preset": preset} | ({"action": dict(action)} if action else {})
+        else:
+            body |= {"action": dict(action or {})}
+        if phase:
+            body["phase"] = phase
         armed: dict[str, Any] = self.control("POST", "/faults", body)
         return armed
 
@@ -166,8 +171,21 @@ class RunningGateway:
 
     def journal(self, user: str, *, method: str | None = None, path: str | None = None) -> list[dict[str, Any]]:
         """Every request of a user in order of arrival, narrowed to a method or a part of the path."""
-        entries: list[dict[str, Any]] = self.control("GET", f"/{quote(user)}/journal")
+        entries = [e for e in self._journal(user) if e["kind"] == "request"]
         return [e for e in entries if method in (None, e["method"]) and (path is None or path in e["path"])]
+
+    def events(self, user: str, topic: str | None = None) -> list[dict[str, Any]]:
+        """Every message that left on a websocket of the user, narrowed to a topic."""
+        told: list[dict[str, Any]] = [e["message"] for e in self._journal(user) if e["kind"] == "event"]
+        return [message for message in told if topic in (None, message.get("topic"))]
+
+    def _journal(self, user: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.control("GET", f"/{quote(user)}/journal")
+        return entries
+
+    def books(self, user: str) -> dict[str, dict[str, Any]]:
+        """The user's orders as the books have them, whatever its reads say; by reference."""
+        return {order["reference"]: order for order in self.control("GET", f"/{quote(user)}/orders")}
 
     @contextlib.contextmanager
     def behaving(self, **changes: Any) -> Iterator[None]:
@@ -178,6 +196,11 @@ class RunningGateway:
             yield
         finally:
             self.control("POST", "/behaviour", {name: before[name] for name in changes})
+
+    def seed(self, user: str, **books: Any) -> dict[str, Any]:
+        """Fresh books with `cash={"USD": 5000}` and `positions=[{"symbol": "AAPL", "quantity": 10}]`."""
+        seeded: dict[str, Any] = self.control("POST", f"/{quote(user)}/seed", books)
+        return seeded
 
     def reset(self, user: str) -> None:
         """Fresh books for a user: no orders, no holdings, a million dollars."""

@@ -36,7 +36,7 @@ def subscribe_trades(socket: Socket, rest: str) -> None:
     socket.topics.add("str")
     only_new = options.get("realtimeUpdatesOnly", False)
     rows = []
-    if only_new is not True:
+    if only_new is not True and socket.gateway.behaviour.replay_trades:
         days = int(options.get("days", 1))
         for account_id in socket.user.account_ids:
             rows += trade_rows(socket.gateway, account_id, days, socket.user.name)
@@ -131,10 +131,18 @@ def _account(socket: Socket, rest: str) -> Account | None:
 
 def unsubscribe(socket: Socket, *topics: str) -> None:
     socket.topics.difference_update(topics)
+    _confirm(socket, *topics)
+
+
+def _confirm(socket: Socket, *topics: str) -> None:
+    """Unsubscriptions of these topics are not answered, unless somebody wants to see them answered."""
+    if socket.gateway.behaviour.answers_unsubscribing:
+        socket.send({"result": f"unsubscribed from {' '.join(topics)}"})
 
 
 def unsubscribe_quotes(socket: Socket, rest: str) -> None:
     socket.quotes.pop(int(rest.split("+", maxsplit=1)[0].split("@", maxsplit=1)[0]), None)
+    _confirm(socket, "smd")
 
 
 def unsubscribe_account(socket: Socket, topic: str, rest: str, text: str) -> None:

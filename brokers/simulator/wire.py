@@ -49,7 +49,8 @@ class Call:
 
     def flag(self, name: str) -> bool:
         """A boolean of the query, in any of the spellings clients use."""
-        return self.query.get(name, "").lower() in _TRUE
+        given = self.query.get(name, "")
+        return given.lower() in _TRUE if self.gateway.behaviour.lenient_booleans else given == "true"
 
     def number(self, name: str, default: int) -> int:
         try:

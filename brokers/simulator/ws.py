@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from brokers.simulator import catalogue, shapes_accounts, topics
+from brokers.simulator import catalogue, fault_actions, fault_events, shapes_accounts, topics
+from brokers.simulator.faults import Fault
 from brokers.simulator.records import Execution, Order
 from brokers.simulator.shapes_orders import order_row, trade_row
+from brokers.simulator.wire import Answer, Call
 
 if TYPE_CHECKING:
     from brokers.simulator.gateway import Gateway, User
@@ -22,25 +24,53 @@ _BACKLOG = 20_000
 
 async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> web.StreamResponse:
     """Serve one websocket until it closes."""
+    now = gateway.clock()
+    call = Call(
+        gateway=gateway, user=user, method="GET", path="/ws", query=request.query, raw=b"", now=now,
+        address=request.remote or "",
+    )  # fmt: skip
+    faults = gateway.faults.pick(user=user.name, method="GET", path="/ws", body=b"", now=now)
+    if (refused := await _refused(call, faults, request)) is not None:
+        return refused
     if "upgrade" not in request.headers.get("Connection", "").lower():
         return web.json_response({"error": "Bad Request: upgrade required", "statusCode": 400}, status=400)
     response = web.WebSocketResponse(max_msg_size=64 * 1024)
     await response.prepare(request)
     socket = Socket(gateway, user, response)
+    if not gateway.behaviour.session_machine:
+        user.session.open_at_once(gateway.clock())
     cookie = request.cookies.get("api", "") + request.headers.get("Cookie", "")
     socket.known = not gateway.behaviour.ws_cookie_required or user.session.token in cookie
     user.sockets.add(socket)
     tasks = [asyncio.create_task(socket.write_forever()), asyncio.create_task(socket.beat_forever())]
     socket.greet()
+    await fault_actions.after(call, faults, Answer())
     try:
         async for message in response:
             if message.type is WSMsgType.TEXT:
                 socket.receive(message.data)
+            elif message.type is WSMsgType.BINARY:
+                socket.receive(message.data.decode("utf-8", "replace"))
     finally:
         user.sockets.discard(socket)
         for task in tasks:
             task.cancel()
     return response
+
+
+async def _refused(call: Call, faults: list[Fault], request: web.Request) -> web.StreamResponse | None:
+    """What a fault answers to the handshake, if it does not let it be."""
+    try:
+        answer = await fault_actions.before(call, faults)
+    except fault_actions.Dropped:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+    if answer is None:
+        return None
+    if answer.text is not None:
+        return web.Response(text=answer.text, status=answer.status)
+    return web.json_response(answer.body, status=answer.status)
 
 
 class Socket:
@@ -54,16 +84,26 @@ class Socket:
         self.topics: set[str] = set()
         self.known = True
         self.greeted = False
+        self.closing: set[asyncio.Task[bool]] = set()
         self.orders_seen: dict[int, dict[str, Any]] = {}
         self.quotes: dict[int, tuple[list[str], float]] = {}
         self.quotes_seen: dict[int, dict[str, str]] = {}
         self.summary_keys: dict[str, set[str] | None] = {}
         self.next_quotes = 0.0
         self.next_summary = 0.0
+        # Kept back by a fault that lets news arrive in the wrong order.
+        self.kept_back: list[dict[str, Any]] = []
+        self.kept_since = 0.0
 
     # -- out -----------------------------------------------------------------------------------------------------
 
     def send(self, message: dict[str, Any]) -> None:
+        for each in fault_events.disturbed(self, message):
+            self._put(each)
+
+    def _put(self, message: dict[str, Any]) -> None:
+        if self.gateway.keeps_journal:
+            self.user.events.append({"kind": "event", "arrived": asyncio.get_running_loop().time(), "message": message})
         try:
             self.outbox.put_nowait(msgspec.json.encode(message))
         except asyncio.QueueFull:
@@ -93,6 +133,13 @@ class Socket:
         transport = self.response._req.transport if self.response._req is not None else None
         if transport is not None:
             transport.abort()
+
+    def close(self, code: int) -> None:
+        """Say goodbye with a code."""
+        self.user.sockets.discard(self)
+        task = asyncio.get_running_loop().create_task(self.response.close(code=code))
+        self.closing.add(task)
+        task.add_done_callback(self.closing.discard)
 
     def greet(self) -> None:
         """The first messages, or that there is no session yet."""
@@ -131,7 +178,7 @@ class Socket:
             return
         try:
             topics.TOPICS[topic](self, rest)
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
             self.send({"topic": "error", "error": f"cannot read {text[:64]}"})
 
     # -- news ----------------------------------------------------------------------------------------------------
@@ -148,7 +195,7 @@ class Socket:
         row = order_row(order, instrument, show_reference=self.gateway.behaviour.children_show_reference)
         before = self.orders_seen.get(order.order_id)
         self.orders_seen[order.order_id] = row
-        if before is not None:
+        if before is not None and self.gateway.behaviour.only_changes:
             changed = {k: v for k, v in row.items() if before.get(k) != v}
             if not changed:
                 return
@@ -165,6 +212,9 @@ class Socket:
     def tick(self) -> None:
         """What is sent because time passes."""
         now = self.gateway.clock()
+        if fault_events.overdue(self, now):
+            for message in fault_events.released(self):
+                self._put(message)
         if not self.greeted:
             if self.known and self.user.session.stage(now) == "established":
                 self.greet()
