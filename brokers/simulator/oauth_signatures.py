@@ -7,16 +7,19 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dh, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 RSA = "RSA-SHA256"
 HMAC = "HMAC-SHA256"
 _SHORTEST_PRIME = 512
+_DH_FILE = re.compile(r"-----BEGIN DH PARAMETERS-----([A-Za-z0-9+/=\s]+)-----END DH PARAMETERS-----")
 _PAIR = re.compile(r'\s*([A-Za-z0-9_]{1,64})="([^"]*)"\s*(?:,|$)')
 
 
@@ -109,16 +112,23 @@ def public_key(pem: str) -> rsa.RSAPublicKey:
     return key
 
 
+@asn1.sequence
+class DHParameter:
+    """What a `DH PARAMETERS` file holds (PKCS #3)."""
+
+    prime: int
+    base: int
+    private_value_length: int | None
+
+
 def dh_numbers(pem: str) -> tuple[int, int]:
     """Prime and generator of a `DH PARAMETERS` file; ValueError says what is wrong with it."""
+    found = _DH_FILE.search(pem)
     try:
-        parameters = serialization.load_pem_parameters(pem.encode())
+        held = asn1.decode_der(DHParameter, base64.b64decode(found[1] if found else ""))
     except ValueError:
         raise ValueError("dh_params is the file that `openssl dhparam -out dhparam.pem 2048` writes.") from None
-    if not isinstance(parameters, dh.DHParameters):
-        raise ValueError("dh_params holds other parameters than Diffie-Hellman's.")
-    numbers = parameters.parameter_numbers()
-    return numbers.p, numbers.g
+    return held.prime, held.base
 
 
 def check_prime(prime: int, generator: int) -> None:
@@ -142,13 +152,15 @@ def agree(*, prime: int, generator: int, challenge: str, secret: bytes) -> tuple
 
     ValueError when the challenge is not a number that belongs to this prime.
     """
-    numbers = dh.DHParameterNumbers(prime, generator)
-    mine = numbers.parameters().generate_private_key()
-    theirs = dh.DHPublicNumbers(int(challenge, 16), numbers).public_key()
-    shared = int.from_bytes(mine.exchange(theirs), "big")
+    theirs = int(challenge, 16)
+    # 0, 1 and -1 would make the secret known to everybody.
+    if not 1 < theirs < prime - 1:
+        raise ValueError("The challenge is not a number of this group.")
+    mine = secrets.randbelow(prime - 3) + 2
+    shared = pow(theirs, mine, prime)
     # As a signed number: a zero byte leads when the first bit is set.
     key = shared.to_bytes(shared.bit_length() // 8 + 1, "big")
-    return f"{mine.public_key().public_numbers().y:x}", hmac.new(key, secret, hashlib.sha1).digest()
+    return f"{pow(generator, mine, prime):x}", hmac.new(key, secret, hashlib.sha1).digest()
 
 
 def proof(token: bytes, consumer_key: str) -> str:
