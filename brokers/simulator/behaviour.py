@@ -30,6 +30,11 @@ class Behaviour:
     portfolio_accounts_first: bool = True
     ws_cookie_required: bool = False
 
+    # Signed requests. With `oauth_only` nobody is served without a signature, except below /u/<username>.
+    oauth_only: bool = False
+    lst_life_s: float = 86_400.0
+    oauth_slack_s: float = 0.0
+
     # The first read of a session is incomplete.
     cold_orders: bool = True
     cold_trades: bool = True
@@ -97,6 +102,8 @@ def demo() -> Behaviour:
         cold_positions=False,
         questions=False,
         manual_indicator_required=False,
+        # Two processes of one client sign at the same moment, and either may arrive first.
+        oauth_slack_s=5.0,
         market_always_open=True,
         pacing=False,
     )

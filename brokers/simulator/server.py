@@ -9,29 +9,36 @@ import logging
 import random
 import re
 from collections import deque
+from copy import deepcopy
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import parse_qsl
 
-import msgspec
 from aiohttp import web
 
 from brokers.simulator import (  # noqa: F401 - the routes register themselves
+    callers,
     fault_actions,
     routes_accounts,
+    routes_alerts,
+    routes_algos,
     routes_contracts,
     routes_market,
+    routes_oauth,
     routes_orders,
     routes_session,
+    sign_in_page,
 )
+from brokers.simulator.control_oauth import control_oauth
 from brokers.simulator.gateway import Gateway, User
+from brokers.simulator.oauth_problems import Unauthorised
+from brokers.simulator.responses import as_json, half, respond
 from brokers.simulator.routes_control import control
 from brokers.simulator.tickets import Refused
 from brokers.simulator.wire import ROUTES, Answer, Call, error
 from brokers.simulator.ws import serve_socket
 
 log = logging.getLogger(__name__)
-DEFAULT_USER = "simulated"
-_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BODY_LIMIT = 256 * 1024
 _BEFORE_INIT = ("/iserver/auth/status", "/iserver/auth/ssodh/init", "/iserver/reauthenticate")
 _NEEDS_ACCOUNTS = re.compile(
@@ -65,69 +72,94 @@ class Edge:
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_get("/healthz", self._health)
         app.router.add_route("*", "/sim/v1/{tail:.*}", self._control)
+        app.router.add_route("*", "/authorize", self._authorize)
         app.router.add_route("*", "/u/{username}/v1/api/{tail:.*}", self._call)
         app.router.add_route("*", "/v1/api/{tail:.*}", self._call)
         app.router.add_route("*", "/{tail:.*}", self._lost)
         return app
 
     async def _health(self, request: web.Request) -> web.Response:
-        return _json({"status": "ok"})
+        return as_json({"status": "ok"})
 
     async def _lost(self, request: web.Request) -> web.Response:
         self.gateway.unknown[f"{request.method} {request.path}"] += 1
-        return _json({"error": "Not Found", "statusCode": 404}, 404)
+        return as_json({"error": "Not Found", "statusCode": 404}, 404)
 
     async def _control(self, request: web.Request) -> web.StreamResponse:
         if not self.control_token:
             return await self._lost(request)
         given = request.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {self.control_token}".encode()):
-            return _json({"error": "Send the control token: Authorization: Bearer <token>.", "statusCode": 401}, 401)
+            return as_json({"error": "Send the control token: Authorization: Bearer <token>.", "statusCode": 401}, 401)
         try:
             body = json.loads(await request.read() or b"{}")
         except ValueError:
-            return _json({"error": "The body is not JSON.", "statusCode": 400}, 400)
+            return as_json({"error": "The body is not JSON.", "statusCode": 400}, 400)
         parts = [p for p in request.match_info["tail"].split("/") if p]
         if not isinstance(body, dict):
-            return _json({"error": "The body is a JSON object.", "statusCode": 400}, 400)
-        answer = control(self.gateway, request.method, parts, body)
+            return as_json({"error": "The body is a JSON object.", "statusCode": 400}, 400)
+        if parts[:1] == ["oauth"]:
+            answer = control_oauth(self.gateway, request.method, parts[1:], body)
+        else:
+            answer = control(self.gateway, request.method, parts, body)
         await self.gateway.store.durable()
-        return _respond(answer)
+        return respond(answer)
+
+    async def _authorize(self, request: web.Request) -> web.StreamResponse:
+        """The sign-in page of the three-legged flow; faults find it as /authorize."""
+        try:
+            raw = (
+                (await request.read()).decode("utf-8", "replace") if request.method == "POST" else request.query_string
+            )
+            fields = dict(parse_qsl(raw, max_num_fields=20))
+        except web.HTTPRequestEntityTooLarge:
+            return as_json({"error": "Request Entity Too Large", "statusCode": 413}, 413)
+        except ValueError:
+            fields = {}
+        token, username = fields.get("oauth_token", ""), fields.get("username", "").strip()
+        if request.method != "POST":
+            return sign_in_page.show(self.gateway, token)
+        now, user = self.gateway.clock(), username or callers.NOBODY
+        faults = self.gateway.faults.pick(user=user, method="POST", path="/authorize", body=b"", now=now)
+        response = sign_in_page.answer(
+            self.gateway,
+            token,
+            username,
+            allow=fields.get("choice") == "allow",
+            not_paper=any(fault.action.get("paper_username_error") for fault in faults),
+        )
+        await self.gateway.store.durable()
+        return response
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
-        username = request.match_info.get("username", DEFAULT_USER)
-        if not _USERNAME.fullmatch(username):
+        username = request.match_info.get("username")
+        if username is not None and not callers.USERNAME.fullmatch(username):
             return await self._lost(request)
-        user = self.gateway.user(username)
         path = "/" + request.match_info["tail"]
-        if path.rstrip("/") == "/ws":
-            return await serve_socket(self.gateway, user, request)
         try:
+            if path.rstrip("/") == "/ws":
+                name = callers.socket_caller(self.gateway, username, request.query.get("oauth_token"))
+                return await serve_socket(self.gateway, self.gateway.user(name), request)
             raw = await request.read()
+            presented = callers.presented(request, self.gateway.clock() - self.gateway.ahead_s)
+            name, granted = callers.caller(self.gateway, presented, username, path)
         except web.HTTPRequestEntityTooLarge:
-            return _json({"error": "Request Entity Too Large", "statusCode": 413}, 413)
-        now = self.gateway.clock()
-        entry: dict[str, Any] = {
-            "method": request.method,
-            "path": path,
-            "query": dict(request.query),
-            "body": raw.decode("utf-8", "replace")[:20_000],
-            "arrived": asyncio.get_running_loop().time(),
-            "at": self.gateway.moment(now),
-            "status": None,
-        }
-        if self.control_token:
-            user.journal.append(entry)
+            return as_json({"error": "Request Entity Too Large", "statusCode": 413}, 413)
+        except Unauthorised as problem:
+            return respond(self._refuse(request.method, path, problem))
         call = Call(
             gateway=self.gateway,
-            user=user,
+            user=self.gateway.user(name),
             method=request.method,
             path=path.rstrip("/"),
             query=request.query,
             raw=raw,
-            now=now,
+            now=self.gateway.clock(),
             address=request.remote or "",
+            presented=presented,
+            granted=granted,
         )
+        entry = self._noted(call, path)
         try:
             answer = await self._answer(call)
         except fault_actions.Dropped:
@@ -136,10 +168,30 @@ class Edge:
                 request.transport.abort()
             return web.Response(status=500)
         entry["status"] = answer.status
-        response = _respond(answer)
+        response = respond(answer)
         if skew := call.effects.get("skew_s"):
-            response.headers["Date"] = formatdate(now + skew, usegmt=True)
-        return await _half(request, response) if call.effects.get("truncate") else response
+            response.headers["Date"] = formatdate(call.now + skew, usegmt=True)
+        return await half(request, response) if call.effects.get("truncate") else response
+
+    def _noted(self, call: Call, path: str) -> dict[str, Any]:
+        """The call's entry in the journal, which is kept while there is a control plane to read it."""
+        entry: dict[str, Any] = {
+            "method": call.method,
+            "path": path,
+            "query": dict(call.query),
+            "body": call.raw.decode("utf-8", "replace")[:20_000],
+            "arrived": asyncio.get_running_loop().time(),
+            "at": self.gateway.moment(call.now),
+            "status": None,
+        }
+        if self.control_token:
+            call.user.journal.append(entry)
+        return entry
+
+    def _refuse(self, method: str, path: str, problem: Unauthorised) -> Answer:
+        """Note why for the control plane, and answer in the broker's words."""
+        self.gateway.oauth.note(method, path, problem.reason, self.gateway.moment(self.gateway.clock()))
+        return deepcopy(problem.answer)
 
     async def _answer(self, call: Call) -> Answer:
         faults = self.gateway.faults.pick(
@@ -210,6 +262,8 @@ class Edge:
             call.user.pending = None
         try:
             return handler(call)
+        except Unauthorised as problem:
+            return self._refuse(call.method, call.path, problem)
         except Refused as refusal:
             return error(refusal.text, refusal.status, with_code=refusal.text.startswith("Bad Request"))
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
@@ -236,25 +290,3 @@ class Edge:
             if behaviour.portfolio_accounts_first and not opens and not session.portfolio_queried:
                 return error("Please query /portfolio/accounts first", 401, with_code=False)
         return None
-
-
-def _json(body: Any, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json", charset="utf-8")
-
-
-async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse:
-    """Promise the whole body, send half of it, and hang up."""
-    body = whole.body if isinstance(whole.body, bytes) else b""
-    response = web.StreamResponse(status=whole.status, headers={"Content-Length": str(len(body))})
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return response
-
-
-def _respond(answer: Answer) -> web.Response:
-    if answer.text is not None:
-        kind = "text/html" if answer.text.lstrip().startswith("<") else "text/plain"
-        return web.Response(text=answer.text, status=answer.status, content_type=kind)
-    return _json(answer.body, answer.status)
