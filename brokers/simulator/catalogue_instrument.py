@@ -41,8 +41,10 @@ class Instrument:
     style: str = "american"
     settlement: str = "physical"
     bands: tuple[tuple[Decimal, Decimal], ...] = ()
-    optionable: bool = False
     tradable: bool = True
+    # What moves the price, each with its weight, where it is not a walk of its own; and the yearly cost of waiting.
+    walks: tuple[tuple[int, float], ...] = ()
+    carry: float = 0.0
 
     def __hash__(self) -> int:
         # The number says it all, and this is asked for at every fill.
@@ -75,7 +77,7 @@ class Instrument:
         if self.expiry is None:
             return f"{self.symbol}.{self.currency}" if self.sec_type == "CASH" else self.symbol
         if self.sec_type == "FUT":
-            return f"{self.symbol} {self.expiry:%b%Y}".upper()
+            return f"{self.symbol} {self.month or self.expiry:%b%Y}".upper()
         if self.sec_type == "FOP":
             assert self.month is not None
             code = f"{MONTH_CODES[self.month.month - 1]}{self.month.year % 10}"
@@ -87,5 +89,5 @@ class Instrument:
         """The contract in a line, as positions and orders show it."""
         if not self.is_option or self.expiry is None:
             return self.local_symbol
-        head = f"{self.symbol} {self.expiry:%b%Y} {self.strike.normalize():f} {self.right}".upper()
+        head = f"{self.symbol} {self.month or self.expiry:%b%Y} {self.strike.normalize():f} {self.right}".upper()
         return f"{head} [{self.local_symbol} {self.multiplier:f}]"

@@ -1,168 +1,184 @@
-"""Prices: a seeded random walk that is a pure function of contract and time, and prices somebody posted."""
+"""Prices of everything: generated ones, and ones that came from elsewhere and go before them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 
-from brokers.simulator.catalogue import Instrument
+from brokers.simulator import hours, market_options
+from brokers.simulator.catalogue_instrument import Instrument
+from brokers.simulator.feeds import Feeds
+from brokers.simulator.market_days import Days
+from brokers.simulator.market_options import YEAR_S, Greeks, Terms
+from brokers.simulator.market_quotes import TICK_S, DayStats, Quote, on_tick, quote_at
+from brokers.simulator.market_walk import Walks, mix
 
-TICK_S = 0.25
-_DAY_S = 86_400.0
-_SAMPLE_S = 1800.0
-_YEAR_S = 365.25 * _DAY_S
-_MASK = (1 << 64) - 1
-# Noise of growing period adds up to a path that looks like a walk, can be asked for any moment, and
-# never runs away: after a restart, or a year later, the same market goes on.
-_PERIODS = tuple(2.0 * 4.0**k for k in range(11))
+__all__ = ["TICK_S", "DayStats", "Market", "Quote"]
 
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The top of the book at a moment (epoch seconds)."""
-
-    conid: int
-    bid: Decimal
-    ask: Decimal
-    last: Decimal
-    bid_size: int
-    ask_size: int
-    at: float
-
-    @property
-    def mid(self) -> Decimal:
-        return (self.bid + self.ask) / 2
+Find = Callable[[int], Instrument | None]
+# How much the volatility that options are priced with swings around the yearly one, and how slowly.
+_MOOD, _MOOD_S = 0.12, 2 * 86_400.0
+_CACHED = 20_000
+_BAR_PARTS = 4
+Bar = tuple[float, list[Decimal], int]
 
 
-@dataclass(frozen=True, slots=True)
-class DayStats:
-    """Open, high, low and yesterday's close."""
-
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    prior_close: Decimal
-    volume: int
-
-
-def _mix(*parts: int) -> int:
-    """64 well-mixed bits from a few integers (splitmix64)."""
-    x = 0x9E3779B97F4A7C15
-    for part in parts:
-        x = (x + part * 0xBF58476D1CE4E5B9) & _MASK
-        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
-        x ^= x >> 31
-    return x
-
-
-def _noise(*parts: int) -> float:
-    """A repeatable number between -1 and 1."""
-    return _mix(*parts) / float(1 << 63) - 1.0
+def _always() -> bool:
+    return True
 
 
 class Market:
     """The prices of one gateway."""
 
-    def __init__(self, seed: int, find: Callable[[int], Instrument | None]) -> None:
+    def __init__(self, seed: int, find: Find, always_open: Callable[[], bool] = _always) -> None:
         self.seed = seed
         self.find = find
+        self.always_open = always_open
         self.posted: dict[int, tuple[Quote, float]] = {}
+        self.feeds = Feeds()
+        self.walks = Walks(seed)
+        self._days = Days(self)
         self._cache: dict[int, tuple[int, Quote]] = {}
-        self._days: dict[int, tuple[float, int, list[Decimal]]] = {}
-        self._lattice: dict[tuple[int, int], tuple[int, float, float]] = {}
+
+    # -- quotes --------------------------------------------------------------------------------------------------
 
     def quote(self, conid: int, at: float) -> Quote | None:
-        """The quote of a contract; a posted price goes before the generated one until it lapses."""
+        """The quote of a contract; a posted price goes before a replayed one, and that before the generated one."""
+        if (given := self._given(conid, at)) is not None:
+            return given
+        instrument = self.find(conid)
+        if instrument is None:
+            return None
+        at = self.alive(instrument, at)
+        if instrument.sec_type == "CFD" and instrument.underlying_type == "STK":
+            return self._of_share(instrument, at)
+        return self._generated(instrument, at)
+
+    def _generated(self, instrument: Instrument, at: float) -> Quote:
+        step, conid = math.floor(at / TICK_S), instrument.conid
+        # What follows an underlying whose price is given is not remembered: that price changes at any moment.
+        led = bool(instrument.underlying_conid) and self._given(instrument.underlying_conid, at) is not None
+        if not led and (cached := self._cache.get(conid)) is not None and cached[0] == step:
+            return cached[1]
+        quote = quote_at(instrument, self.price(instrument, at), mix(self.seed, conid, step), step * TICK_S)
+        if not led:
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[conid] = (step, quote)
+        return quote
+
+    def _given(self, conid: int, at: float) -> Quote | None:
         if (posted := self.posted.get(conid)) is not None:
             if at < posted[1]:
                 return posted[0]
             del self.posted[conid]
-        step = math.floor(at / TICK_S)
-        if (cached := self._cache.get(conid)) is not None and cached[0] == step:
-            return cached[1]
-        instrument = self.find(conid)
-        if instrument is None:
-            return None
-        quote = self._generate(instrument, step)
-        self._cache[conid] = (step, quote)
-        return quote
+        return self.feeds.quote(conid, at)
+
+    def _of_share(self, cfd: Instrument, at: float) -> Quote | None:
+        """A CFD on a share trades at the share's own quote."""
+        found = self.quote(cfd.underlying_conid, at)
+        return None if found is None else replace(found, conid=cfd.conid)
 
     def post(self, quote: Quote, until: float) -> None:
         """Let a contract trade at this quote until the given moment."""
         self.posted[quote.conid] = (quote, until)
 
+    def passed(self, conid: int, since: float, until: float) -> Iterable[Quote]:
+        """The replayed quotes between two moments that nobody would see who only looks now and then."""
+        return () if conid in self.posted else self.feeds.passed(conid, since, until)
+
+    def is_frozen(self, instrument: Instrument, at: float) -> bool:
+        """Whether no new prices come, because the exchange is closed."""
+        return self.alive(instrument, at) < at and self._given(instrument.conid, at) is None
+
+    # -- prices --------------------------------------------------------------------------------------------------
+
+    def alive(self, instrument: Instrument, at: float) -> float:
+        """The moment whose prices are shown: now, or when the exchange, or the contract, was last open."""
+        if instrument.expiry is not None:
+            at = min(at, hours.closes_at(instrument, instrument.expiry))
+        return at if self.always_open() else hours.last_open(instrument, at)
+
+    def level(self, conid: int, at: float) -> float:
+        """What options and CFDs go by: the price given for a contract, else the generated one."""
+        if (given := self._given(conid, at)) is not None:
+            return float(given.mid)
+        instrument = self.find(conid)
+        return self.price(instrument, at) if instrument is not None else 0.0
+
+    def price(self, instrument: Instrument, at: float) -> float:
+        """The generated price, between ticks."""
+        if instrument.is_option:
+            terms = self.terms(instrument, at)
+            return market_options.value(terms, american=instrument.style == "american")
+        if instrument.sec_type == "CFD":
+            return self.level(instrument.underlying_conid, at)
+        moved = sum(
+            weight * self.walks.drift(walker, at)
+            for walker, weight in instrument.walks or ((instrument.conid, instrument.volatility),)
+        )
+        if instrument.carry and instrument.expiry is not None:
+            moved += instrument.carry * self._years(instrument, at)
+        return instrument.base_price * math.exp(moved)
+
+    @staticmethod
+    def _years(instrument: Instrument, at: float) -> float:
+        """Years until the contract ends."""
+        assert instrument.expiry is not None
+        return max(hours.closes_at(instrument, instrument.expiry) - at, 0.0) / YEAR_S
+
+    # -- options -------------------------------------------------------------------------------------------------
+
+    def terms(self, option: Instrument, at: float) -> Terms:
+        """Everything an option's value depends on at a moment."""
+        years, level = self._years(option, at), self.level(option.underlying_conid, at)
+        carry = 0.0 if option.underlying_type == "FUT" else market_options.RATE
+        strike = float(option.strike)
+        terms = Terms(
+            call=option.right == "C",
+            level=level,
+            strike=strike,
+            years=years,
+            volatility=self.implied(option.underlying_conid, option.volatility, at),
+            carry=carry,
+        )
+        return replace(terms, volatility=market_options.smile(terms.volatility, terms.forward, strike, years))
+
+    def implied(self, conid: int, volatility: float, at: float) -> float:
+        """The volatility that options at the money are priced with."""
+        return volatility * (1 + _MOOD * self.walks.mood(conid, at, _MOOD_S))
+
+    def greeks(self, option: Instrument, at: float) -> Greeks:
+        return market_options.greeks(self.terms(option, self.alive(option, at)))
+
+    # -- days and bars -------------------------------------------------------------------------------------------
+
     def day(self, conid: int, at: float) -> DayStats | None:
         """The day's figures, from half-hourly samples and the price now."""
         instrument, quote = self.find(conid), self.quote(conid, at)
-        if instrument is None or quote is None:
-            return None
-        midnight = math.floor(at / _DAY_S) * _DAY_S
-        count = int((at - midnight) // _SAMPLE_S) + 1
-        if self._days.get(conid, (0, 0))[:2] != (midnight, count):
-            samples = [self._price(instrument, midnight + i * _SAMPLE_S) for i in range(count)]
-            figures = (samples[0], max(samples), min(samples), self._price(instrument, midnight - TICK_S))
-            self._days[conid] = (midnight, count, [_round(f, instrument) for f in figures])
-        opened, high, low, before = self._days[conid][2]
-        return DayStats(
-            open=opened,
-            high=max(high, quote.last),
-            low=min(low, quote.last),
-            prior_close=before,
-            volume=int((at - midnight) * (20 + _mix(self.seed, conid, 7) % 900)),
-        )
+        return None if instrument is None or quote is None else self._days.stats(instrument, quote, at)
 
-    def bars(self, conid: int, start: float, step_s: float, count: int) -> list[tuple[float, list[Decimal], int]]:
+    def bars(self, conid: int, begins: Iterable[float], step_s: float) -> list[Bar]:
         """Bars (time, [open, high, low, close], volume) for a chart."""
         instrument = self.find(conid)
         if instrument is None:
             return []
         made = []
-        for index in range(count):
-            begin = start + index * step_s
-            points = [_round(self._price(instrument, begin + step_s * part / 4), instrument) for part in range(5)]
-            volume = int(step_s * (20 + _mix(self.seed, conid, int(begin)) % 900))
-            made.append((begin, [points[0], max(points), min(points), points[-1]], volume))
+        for begin in begins:
+            points = self.feeds.points(conid, begin, begin + step_s)
+            if not points:
+                parts = (begin + step_s * part / _BAR_PARTS for part in range(_BAR_PARTS + 1))
+                points = [on_tick(self.price(instrument, at), instrument) for at in parts]
+            made.append(
+                (begin, [points[0], max(points), min(points), points[-1]], self.volume(instrument, begin, step_s))
+            )
         return made
 
-    def _price(self, instrument: Instrument, at: float) -> float:
-        # All months of a future move together, as they share an underlying.
-        key = instrument.underlying_conid or instrument.conid
-        drift = 0.0
-        for octave, period in enumerate(_PERIODS):
-            index = math.floor(at / period)
-            ends = self._lattice.get((key, octave))
-            if ends is None or ends[0] != index:
-                ends = (
-                    index,
-                    _noise(self.seed, key, octave, index),
-                    _noise(self.seed, key, octave, index + 1),
-                )
-                self._lattice[key, octave] = ends
-            along = at / period - index
-            drift += math.sqrt(period / _YEAR_S) * (ends[1] * (1 - along) + ends[2] * along)
-        return instrument.base_price * math.exp(instrument.volatility * drift * 1.2)
-
-    def _generate(self, instrument: Instrument, step: int) -> Quote:
-        at = step * TICK_S
-        middle = self._price(instrument, at)
-        ticks = round(middle / float(instrument.increment))
-        spread = 1 if instrument.sec_type != "STK" else 1 + int(middle // 250)
-        bits = _mix(self.seed, instrument.conid, step)
-        bid = (ticks - spread // 2) * instrument.increment
-        ask = bid + spread * instrument.increment
-        return Quote(
-            conid=instrument.conid,
-            bid=bid,
-            ask=ask,
-            last=ask if bits & 1 else bid,
-            bid_size=100 * (1 + (bits >> 8) % 12),
-            ask_size=100 * (1 + (bits >> 16) % 12),
-            at=at,
-        )
-
-
-def _round(price: float, instrument: Instrument) -> Decimal:
-    return round(price / float(instrument.increment)) * instrument.increment
+    def volume(self, instrument: Instrument, begin: float, seconds: float) -> int:
+        """How much is traded in a while."""
+        if instrument.sec_type in {"IND", "CASH", "CFD"}:
+            return 0
+        rate = 20 + mix(self.seed, instrument.conid, int(begin)) % 900
+        return int(seconds * rate / (200 if instrument.is_option else 1))

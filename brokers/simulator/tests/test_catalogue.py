@@ -31,7 +31,7 @@ def test_a_stock_is_listed_at_home_first_and_abroad_where_nobody_may_trade() -> 
 def test_front_months_follow_the_date() -> None:
     assert [f.expiry for f in catalogue.futures("ES", TODAY)[:2]] == [date(2026, 12, 18), date(2027, 3, 19)]
     assert [f.expiry for f in catalogue.futures("ES", date(2026, 12, 19))[:1]] == [date(2027, 3, 19)]
-    assert [f.expiry for f in catalogue.futures("CL", TODAY)[:2]] == [date(2026, 11, 20), date(2026, 12, 22)]
+    assert [f.expiry for f in catalogue.futures("CL", TODAY)[:2]] == [date(2026, 11, 20), date(2026, 12, 21)]
 
 
 def test_a_future_has_its_multiplier_and_tick() -> None:
