@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.contrib import admin
 
 from accounts.readonly import ReadOnly
-from strategies.models import Decision, Refusal, SeenKey, Signal, Strategy, Subscription, TermsVersion, WebhookEndpoint
+from strategies.models import (
+    Decision,
+    Refusal,
+    Repeat,
+    SeenKey,
+    Signal,
+    Strategy,
+    Subscription,
+    TermsVersion,
+    WebhookEndpoint,
+    WebhookMinute,
+)
 
 
 @admin.register(Strategy)
@@ -22,6 +33,13 @@ class WebhookEndpointAdmin(ReadOnly):
     list_filter = ("enabled",)
     search_fields = ("code", "strategy__name", "team__name")
     list_select_related = ("strategy", "team")
+
+
+@admin.register(WebhookMinute)
+class WebhookMinuteAdmin(ReadOnly):
+    list_display = ("minute", "endpoint", "taken", "exits", "refused", "over", "strangers", "old_key")
+    list_select_related = ("endpoint",)
+    search_fields = ("endpoint__code",)
 
 
 @admin.register(Subscription)
@@ -48,8 +66,15 @@ class SignalAdmin(ReadOnly):
 
 @admin.register(SeenKey)
 class SeenKeyAdmin(ReadOnly):
-    list_display = ("key", "endpoint", "signal_code", "expires_at")
-    list_select_related = ("endpoint",)
+    list_display = ("key", "strategy", "signal_code", "expires_at")
+    list_select_related = ("strategy",)
+
+
+@admin.register(Repeat)
+class RepeatAdmin(ReadOnly):
+    list_display = ("received_at", "team", "signal", "address")
+    list_select_related = ("team", "signal")
+    search_fields = ("log_code", "team__name")
 
 
 @admin.register(Refusal)

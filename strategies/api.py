@@ -50,7 +50,7 @@ class Signals(ListedAndShown):
     )
     filters = {
         "strategy": public_id("strategy__code"),
-        "ticker": ticker("reading__instrument__symbol"),
+        "ticker": ticker("ticker"),
         "since": since("received_at"),
     }
 
@@ -66,7 +66,7 @@ class Decisions(ListedAndShown):
     filters = {
         "status": one_of("status", Decision.Status.values),
         "strategy": public_id("signal__strategy__code"),
-        "ticker": ticker("signal__reading__instrument__symbol"),
+        "ticker": ticker("signal__ticker"),
         "signal": public_id("signal__code"),
         "subscription": public_id("subscription__code"),
         "since": since("created_at"),

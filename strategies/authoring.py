@@ -11,9 +11,9 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.models import Team, User
 from brokers import connections
-from brokers.domain.orders import AssetClass
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
+from strategies.domain.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.passwords import password_for
 
@@ -28,7 +28,7 @@ def create_strategy(
     team: Team,
     actor: User | None,
     name: str,
-    asset_class: AssetClass = AssetClass.STOCK,
+    asset_class: Kind = Kind.STOCK,
     description: str = "",
     allowed_tickers: Sequence[str] = (),
     now: datetime,
@@ -38,7 +38,8 @@ def create_strategy(
         with transaction.atomic():
             made = Strategy.objects.create(
                 team=team, name=name, asset_class=asset_class, description=description,
-                allowed_tickers=list(allowed_tickers), created_at=now,
+                allowed_tickers=list(allowed_tickers), created_at=now, per_minute=settings.WEBHOOK_PER_MINUTE,
+                per_hour=settings.WEBHOOK_PER_HOUR,
             )  # fmt: skip
     except IntegrityError as error:
         raise StrategyRefused(f"This team already has a strategy called {name}. Choose another name.") from error

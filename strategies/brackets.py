@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from strategies import fields
-from strategies.domain.payload import Bracket
+from strategies.domain.message import Bracket
 from strategies.domain.refusals import Refused, invalid
 from strategies.strict_json import printable
 

@@ -1,4 +1,4 @@
-"""The fields of a message, one by one, into a Payload: the whole webhook contract, whether we trade it yet or not."""
+"""The fields of a message, one by one, into a Message: the whole webhook contract, whether we trade it yet or not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from strategies import brackets, fields, shapes
 from strategies.domain import options, symbols
-from strategies.domain.options import Wish
-from strategies.domain.payload import Payload, Verb
+from strategies.domain.message import Action, Message
+from strategies.domain.options import NO_WISH, Wish
 from strategies.domain.refusals import invalid
 from strategies.domain.symbols import Kind, Symbol
 from strategies.given import OPTION_FIELDS, Given, blacklisted
@@ -21,9 +21,8 @@ SIGNAL_ID_LENGTH = 120
 MESSAGE_LENGTH = 500
 MOST_TAGS, TAG_LENGTH = 20, 50
 
-_VERBS = {str(verb): verb for verb in Verb}
+_ACTIONS = {str(action): action for action in Action}
 _SENTIMENTS = {"bullish": "bullish", "long": "bullish", "bearish": "bearish", "short": "bearish", "flat": "flat"}
-_NO_WISH = Wish()
 _OPTION_TYPES = {name: name for name in ("both", "call", "put")}
 _INTRINSIC = {name: name for name in ("itm", "otm")}
 _QUANTITY_TYPES = {
@@ -39,29 +38,29 @@ _QUANTITY_TYPE_HINTS = {"amount_per_position": "dollar_amount", "risk_per_positi
 
 def read(
     values: dict[str, Any], *, kind: Kind, allowed_tickers: Collection[str], now: datetime
-) -> tuple[Payload, tuple[str, ...]]:
-    """The payload of a message and what we noticed on the way; raises Refused."""
+) -> tuple[Message, tuple[str, ...]]:
+    """The message of a message and what we noticed on the way; raises Refused."""
     _require(values)
     given = Given(values)
-    verb: Verb = fields.word("action", given.take("action"), _VERBS, "invalid-action")
+    action: Action = fields.word("action", given.take("action"), _ACTIONS, "invalid-action")
     given.compute()
     wish = _wish(given, kind)
     symbol = _symbol(given.take("ticker"), kind, wish, allowed_tickers, now)
     given.warnings += symbol.warnings
-    payload = Payload(
-        verb=verb,
+    message = Message(
+        action=action,
         symbol=symbol,
         option=wish,
-        sentiment=_sentiment(given, verb),
-        **_quantity(given, verb, kind),
-        order=shapes.order(given, verb, kind),
+        sentiment=_sentiment(given, action),
+        **_quantity(given, action, kind),
+        order=shapes.order(given, action, kind),
         # The stop first: it is the one that protects.
         stop_loss=given.each("stopLoss", lambda value: brackets.stop_loss(value, given.warnings)),
         take_profit=given.each("takeProfit", lambda value: brackets.take_profit(value, given.warnings)),
         **shapes.conditions(given, now),
         **_notes(given),
     )
-    return payload, given.noticed()
+    return message, given.noticed()
 
 
 def _require(values: dict[str, Any]) -> None:
@@ -77,7 +76,7 @@ def _require(values: dict[str, Any]) -> None:
         raise invalid("empty-ticker-name", "ticker is empty. Name what to trade.", field="ticker", hint=EXAMPLE)
     fields.refuse_placeholder("ticker", ticker)
     if not isinstance(values["action"], str) or fields.is_blank(values["action"]):
-        fields.word("action", values["action"], _VERBS, "invalid-action")
+        fields.word("action", values["action"], _ACTIONS, "invalid-action")
 
 
 def _symbol(ticker: str, kind: Kind, wish: Wish, allowed: Collection[str], now: datetime) -> Symbol:
@@ -93,20 +92,20 @@ def _symbol(ticker: str, kind: Kind, wish: Wish, allowed: Collection[str], now: 
     return found
 
 
-def _sentiment(given: Given, verb: Verb) -> str | None:
+def _sentiment(given: Given, action: Action) -> str | None:
     found: str | None = given.each(
         "sentiment", lambda value: fields.word("sentiment", value, _SENTIMENTS, "invalid-sentiment")
     )
-    if found and verb not in {Verb.BUY, Verb.SELL}:
+    if found and action not in {Action.BUY, Action.SELL}:
         raise invalid(
             "invalid-sentiment-action",
-            f"sentiment goes with buy and sell, not with {verb}. Leave it out.",
+            f"sentiment goes with buy and sell, not with {action}. Leave it out.",
             field="sentiment",
         )
     return found
 
 
-def _quantity(given: Given, verb: Verb, kind: Kind) -> dict[str, Any]:
+def _quantity(given: Given, action: Action, kind: Kind) -> dict[str, Any]:
     quantity = given.each("quantity", lambda value: fields.above_zero("quantity", value, "invalid-quantity"))
     if "quantityType" not in given.known:
         return {"quantity": quantity}
@@ -119,20 +118,20 @@ def _quantity(given: Given, verb: Verb, kind: Kind) -> dict[str, Any]:
         raise invalid(
             "quantity-type-requires-quantity", f"quantityType {sizing} needs a quantity. Add one.", field="quantity"
         )
-    _check_sizing(sizing, verb, kind)
+    _check_sizing(sizing, action, kind)
     return {"quantity": quantity, "quantity_type": sizing}
 
 
-def _check_sizing(sizing: str, verb: Verb, kind: Kind) -> None:
-    if sizing.startswith("risk_") and verb not in {Verb.BUY, Verb.SELL, Verb.ADD}:
+def _check_sizing(sizing: str, action: Action, kind: Kind) -> None:
+    if sizing.startswith("risk_") and action not in {Action.BUY, Action.SELL, Action.ADD}:
         code = "invalid-risk-dollar-amount-action" if sizing == "risk_dollar_amount" else "invalid-quantity-type-action"
         raise invalid(
-            code, f"quantityType {sizing} goes with buy, sell and add, not with {verb}.", field="quantityType"
+            code, f"quantityType {sizing} goes with buy, sell and add, not with {action}.", field="quantityType"
         )
-    if sizing == "percent_of_position" and verb not in {Verb.BUY, Verb.SELL, Verb.EXIT}:
+    if sizing == "percent_of_position" and action not in {Action.BUY, Action.SELL, Action.EXIT}:
         raise invalid(
             "invalid-percent-of-position-action",
-            f"quantityType percent_of_position goes with buy, sell and exit, not with {verb}.",
+            f"quantityType percent_of_position goes with buy, sell and exit, not with {action}.",
             field="quantityType",
         )
     if kind is Kind.FUTURE and sizing not in {"fixed_quantity", "percent_of_position"}:
@@ -145,7 +144,7 @@ def _check_sizing(sizing: str, verb: Verb, kind: Kind) -> None:
 
 def _wish(given: Given, kind: Kind) -> Wish:
     if given.has_none_of(OPTION_FIELDS):
-        return _NO_WISH
+        return NO_WISH
     sent = [name for name in OPTION_FIELDS if name in given.known]
     if sent and kind is not Kind.OPTION:
         raise invalid(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -13,21 +13,26 @@ from typing import Any
 
 import msgspec
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from brokers import snapshots, tickets
 from brokers.domain.orders import OrderIntent, OrderStatus
 from brokers.domain.snapshot import Snapshot, WorkingOrder
-from brokers.snapshots import Book, NotYet, Unknown, View
+from brokers.snapshots import Book, NotYet, Unknown, View, notify
 from strategies import live
 from strategies.domain.decide import decide
+from strategies.domain.freshness import Freshness, undoes
 from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Rejection, Terms
+from strategies.domain.symbols import WORDS
+from strategies.intake import OWN_KEY
 from strategies.models import Decision, Signal, Subscription
 
 log = logging.getLogger(__name__)
 
 BATCH = 100
+# Who waits for the decisions of a signal listens here.
+DECIDED_CHANNEL = "halyard_decided"
 PENDING = Decision.Status.PENDING
 
 
@@ -52,7 +57,7 @@ def has_waiting() -> bool:
 
 def _settle_singly(now: datetime) -> int:
     done = 0
-    for signal_pk in list(_waiting_signals().values_list("pk", flat=True)[:BATCH]):
+    for signal_pk in list(_waiting_signals(now).values_list("pk", flat=True)[:BATCH]):
         try:
             done += _settle_signals(now, 1, only=signal_pk)
         except Exception:
@@ -73,17 +78,19 @@ def _settle_singly(now: datetime) -> int:
     return done
 
 
-def _waiting_signals() -> QuerySet[Signal]:
-    return Signal.objects.filter(dispatched_at__isnull=True).order_by("pk")
+def _waiting_signals(now: datetime) -> QuerySet[Signal]:
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    return Signal.objects.filter(due, dispatched_at__isnull=True).order_by("pk")
 
 
 @transaction.atomic
 def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
     """Fan signals out: one decision per enabled subscription, decided at once where the book allows it."""
-    waiting = _waiting_signals().select_for_update(skip_locked=True)
-    signals = list(waiting.filter(pk=only) if only is not None else waiting[:batch])
-    if not signals:
+    waiting = _waiting_signals(now).select_for_update(skip_locked=True)
+    taken = list(waiting.filter(pk=only) if only is not None else waiting[:batch])
+    if not taken:
         return 0
+    signals = _still_wanted(taken, now)
     followers: dict[int, list[Subscription]] = defaultdict(list)
     enabled = Subscription.objects.filter(
         strategy__in={signal.strategy_id for signal in signals}, enabled=True, strategy__enabled=True
@@ -100,9 +107,68 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
     _decide_all(made, now)
     Decision.objects.bulk_create(made)
     Signal.objects.filter(pk__in=[signal.pk for signal in signals]).update(dispatched_at=now)
-    for signal in signals:
+    for signal in taken:
         live.signal_changed(signal.pk, signal.team_id)
-    return len(signals)
+    notify(DECIDED_CHANNEL)
+    return len(taken)
+
+
+def _still_wanted(signals: Sequence[Signal], now: datetime) -> list[Signal]:
+    """Without those that expired while they were delayed, and without older ones that would undo newer ones."""
+    timed = [signal for signal in signals if signal.signal_time is not None and not signal.is_test]
+    newer = _dispatched_since(timed)
+    wanted: list[Signal] = []
+    for signal in signals:
+        expires = Message.from_reading(signal.reading).expires_at if signal.not_before else None
+        if expires is not None and expires <= now:
+            _set_aside(
+                signal, "expired-signal", f"It expired at {expires:%H:%M:%S} UTC, before its delay was over.", now
+            )
+            continue
+        at = signal.signal_time
+        if at is not None and not signal.is_test:
+            known = newer[(signal.strategy_id, signal.ticker)]
+            mine = (signal.action, signal.reading.get("sentiment"))
+            later = next((each for each in known if each.at > at and undoes(mine, each.aim)), None)
+            if later is not None:
+                reason = (
+                    f"By its own time it is older than a {later.aim[0]} of {later.at:%H:%M:%S} UTC that came before it, "
+                    "and an older signal never undoes a newer one."
+                )
+                _set_aside(signal, "superseded-signal", reason, now)
+                continue
+            known.append(_Dispatched(at, mine))
+        wanted.append(signal)
+    return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class _Dispatched:
+    """A signal handed out before: its own time, its action and its sentiment."""
+
+    at: datetime
+    aim: tuple[str, str | None]
+
+
+def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_Dispatched]]:
+    """By strategy and ticker, the signals handed out whose own time is after the oldest of these."""
+    found: dict[tuple[int, str], list[_Dispatched]] = defaultdict(list)
+    if not signals:
+        return found
+    rows = Signal.objects.filter(
+        strategy__in={signal.strategy_id for signal in signals}, ticker__in={signal.ticker for signal in signals},
+        signal_time__gt=min(signal.signal_time for signal in signals if signal.signal_time is not None),
+        set_aside="", dispatched_at__isnull=False, is_test=False,
+    )  # fmt: skip
+    for row in rows.only("strategy_id", "ticker", "signal_time", "action", "reading"):
+        if row.signal_time is not None:
+            aim = (row.action, row.reading.get("sentiment"))
+            found[(row.strategy_id, row.ticker)].append(_Dispatched(row.signal_time, aim))
+    return found
+
+
+def _set_aside(signal: Signal, code: str, note: str, now: datetime) -> None:
+    Signal.objects.filter(pk=signal.pk).update(set_aside=code, note=note[:300], dispatched_at=now)
 
 
 @transaction.atomic
@@ -111,7 +177,7 @@ def _settle_pending(now: datetime, batch: int, only: int | None = None) -> int:
     pending = (
         Decision.objects.filter(status=PENDING)
         .select_for_update(of=("self",), skip_locked=True)
-        .select_related("signal", "subscription__account__connection", "terms")
+        .select_related("signal__strategy", "subscription__account__connection", "terms")
         .order_by("pk")
     )
     decisions = list(pending.filter(pk=only) if only is not None else pending[:batch])
@@ -122,8 +188,9 @@ def _settle_pending(now: datetime, batch: int, only: int | None = None) -> int:
     settled = [decision for decision in decisions if decision.status != PENDING]
     changed = [d for d in decisions if d.status != PENDING or d.waiting_for != before[d.pk]]
     Decision.objects.bulk_update(
-        changed, ["status", "rule", "reason_code", "reason", "waiting_for", "inputs", "decided_at", "ticket"]
+        changed, ["status", "rule", "reason_code", "reason", "waiting_for", "inputs", "plan", "decided_at", "ticket"]
     )
+    notify(DECIDED_CHANNEL)
     for signal_pk, team_pk in {(decision.signal_id, decision.team_id) for decision in changed}:
         live.signal_changed(signal_pk, team_pk)
     return len(settled)
@@ -132,7 +199,10 @@ def _settle_pending(now: datetime, batch: int, only: int | None = None) -> int:
 def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
     """Load the book once, decide each in the order received, save the tickets of the accepted ones."""
     messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
-    wanted = [(d.subscription.account, messages[d.signal_id].instrument) for d in decisions]
+    instruments = {signal_pk: message.instrument for signal_pk, message in messages.items()}
+    wanted = [
+        (d.subscription.account, instrument) for d in decisions if (instrument := instruments[d.signal_id]) is not None
+    ]
     book = snapshots.load(wanted, now)
     drafts: list[tuple[Decision, tickets.Draft]] = []
     for decision in decisions:
@@ -147,15 +217,26 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
 def _decide_one(decision: Decision, message: Message, book: Book, now: datetime) -> tickets.Draft | None:
     account = decision.subscription.account
     terms = decision.terms.value()
+    if message.instrument is None:
+        kind = WORDS[message.symbol.kind]
+        reason = (
+            f"{message.symbol.name} is {kind[0]}, and Halyard does not trade {kind[1]} at IBKR. Nothing was ordered."
+        )
+        _reject(decision, Rejection(rule="B02", code="asset-class-not-traded", reason=reason), now)
+        return None
     view = book.view(account, message.instrument)
-    received_at = decision.signal.received_at
+    received_at = due_at(decision.signal)
+    freshness = _freshness(decision.signal)
     match view:
         case Unknown(reason=reason):
             _reject(decision, Rejection(rule="B01", code="unknown-symbol", reason=reason), now)
         case NotYet(waiting_for=waiting_for):
             _wait(decision, terms, waiting_for, now)
         case View():
-            answers = [decide(message, terms, snapshot, now, received_at=received_at) for snapshot in view.alternatives]
+            answers = [
+                decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness)
+                for snapshot in view.alternatives
+            ]
             if len({_essence(answer) for answer in answers}) > 1:
                 # What to do depends on whether the position already contains the last fills: ask again in a moment.
                 _wait(decision, terms, "the position after the last fill", now)
@@ -164,9 +245,37 @@ def _decide_one(decision: Decision, message: Message, book: Book, now: datetime)
             match answers[0]:
                 case Rejection() as rejection:
                     _reject(decision, rejection, now)
+                case Plan() as plan if decision.signal.is_test:
+                    _rehearse(decision, plan, now)
                 case Plan() as plan:
                     return _accept(decision, plan, message, view, book, now)
     return None
+
+
+def due_at(signal: Signal) -> datetime:
+    """The moment a signal's life is counted from: when it came, or when its delay was over."""
+    return signal.not_before or signal.received_at
+
+
+def _freshness(signal: Signal) -> Freshness | None:
+    """How old the signal may be by its own time; None for one that was sent by hand or delayed on purpose."""
+    if signal.signal_time is None or signal.key.startswith(OWN_KEY) or signal.not_before is not None:
+        return None
+    strategy = signal.strategy
+    return Freshness(entry_seconds=strategy.entry_stale_seconds, exit_seconds=strategy.exit_stale_seconds)
+
+
+def _rehearse(decision: Decision, plan: Plan, now: datetime) -> None:
+    """Keep what would have been ordered; nothing is."""
+    decision.status = Decision.Status.REHEARSED
+    decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason, "", now
+    decision.plan = plan_json(plan)
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """A plan as plain JSON values: rule, reason, cancels, and the tree of intents."""
+    values: dict[str, Any] = _plain(asdict(plan))
+    return values
 
 
 def _essence(answer: Plan | Rejection) -> object:
@@ -190,9 +299,14 @@ def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: 
         multiplier=contract.multiplier,
         intents=plan.intents,
         cancels=plan.cancels,
-        expires_at=decision.signal.received_at + timedelta(seconds=plan.time_to_live_seconds),
+        expires_at=_expires_at(decision.signal, message, plan),
         signal_price=message.signal_price,
     )
+
+
+def _expires_at(signal: Signal, message: Message, plan: Plan) -> datetime:
+    end = due_at(signal) + timedelta(seconds=plan.time_to_live_seconds)
+    return end if message.expires_at is None else min(end, message.expires_at)
 
 
 def _planned(decision: Decision, intent: OrderIntent) -> WorkingOrder:
@@ -212,7 +326,7 @@ def _wait(decision: Decision, terms: Terms, waiting_for: str, now: datetime) -> 
     """Not now, but soon; until the signal is too old for an entry. (Whether it is an exit is not known without a book.)"""
     decision.waiting_for = waiting_for[:200]
     life = max(terms.entry_time_to_live_seconds, 1)
-    if now - decision.signal.received_at >= timedelta(seconds=life):
+    if now - due_at(decision.signal) >= timedelta(seconds=life):
         reason = f"Not traded: {life} seconds passed while waiting for {waiting_for}. Check the connection's session."
         _reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), now)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,16 +11,21 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import psycopg
 from django.conf import settings
 
 from brokers.locks import direct_parameters
 from strategies import parsing, peers
 from strategies.batches import Batcher, Full
 from strategies.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
+from strategies.domain.freshness import SetAside
 from strategies.domain.refusals import Refused
+from strategies.headers import plain, shown_headers
 from strategies.intake import Intake, Outcome
 from strategies.nudges import Nudger
-from strategies.passwords import matches
+from strategies.passwords import matches, status_matches
+from strategies.senders import SIGNATURE_HEADER, Sender
+from strategies.telling import STATUS_PREFIX, Teller, Told, status, status_url, wants_decision
 
 log = logging.getLogger(__name__)
 
@@ -29,24 +33,33 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+SIGNATURE = SIGNATURE_HEADER.lower().encode()
+WEBHOOK_PREFIX = "/trading/webhook/"
 MOST_WAITING = 20_000
 MOST_IN_A_BATCH = 400
 MOST_BYTES_IN_A_BATCH = 4 * 1024 * 1024
 
 _PATH = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/([^/]*)/?)?", re.IGNORECASE)
+_STATUS_METHOD = Refused(405, "method-not-allowed", "A signal's status is read with GET.")
+_NO_SIGNAL = Refused(404, "not-found", "Signal not found. Ask at the statusUrl of the answer to your webhook.")
+_NO_STATUS_NOW = Refused(503, "unavailable", "This cannot be looked up at the moment. Ask again.", retry_after=1)
 _METHOD = Refused(405, "method-not-allowed", "A webhook takes POST only. Send the signal as the body of a POST.")
-_BUSY = Refused(503, "unavailable", "More signals wait than can be stored in time. Send this one again in a second.")
+_BUSY = Refused(
+    503, "unavailable", "More signals wait than can be stored in time. Send this one again in a second.", retry_after=1
+)
 
 
 class Door:
-    """The ASGI application under `prefix`."""
+    """The ASGI application under `/trading/`: webhooks, and what became of a signal."""
 
-    prefix = "/trading/webhook/"
+    prefix = "/trading/"
 
     def __init__(self) -> None:
         self._intake: Intake | None = None
         self._nudger: Nudger | None = None
+        self._teller = Teller(direct_parameters)
         self._trusted = peers.networks(settings.TRUSTED_PROXIES)
+        self._certificate_header = settings.CERTIFICATE_HEADER.lower().encode()
         self._batcher: Batcher[Delivery, Outcome] = Batcher(
             self._store,
             size=lambda delivery: len(delivery.body),
@@ -65,15 +78,41 @@ class Door:
         await self._batcher.close()
         if self._intake is not None:
             await self._intake.close()
+        await self._teller.close()
         if self._nudger is not None:
             self._nudger.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: POST a signal."""
-        path = scope["path"][len(self.prefix) :]
-        match = _PATH.fullmatch(path)
-        # The server logs this path after us, and the password is in it.
-        scope["path"] = self.prefix + (match[1] if match else "")
+        """One request: POST a signal, or GET what became of one."""
+        path: str = scope["path"]
+        prefix = STATUS_PREFIX if path.startswith(STATUS_PREFIX) else WEBHOOK_PREFIX
+        match = _PATH.fullmatch(path[len(prefix) :]) if path.startswith(prefix) else None
+        # The server logs this path after us, and a secret is in it.
+        scope["path"] = prefix + (match[1] if match else "")
+        if prefix == STATUS_PREFIX:
+            await self._status(scope["method"], match, send)
+        else:
+            await self._webhook(scope, match, receive, send)
+
+    async def _status(self, method: str, match: re.Match[str] | None, send: Send) -> None:
+        request = uuid4()
+        if method not in {"GET", "HEAD"}:
+            await _refuse(send, request, _STATUS_METHOD, (b"allow", b"GET"))
+            return
+        told = None
+        if match is not None and status_matches(UUID(match[1]), match[2] or ""):
+            try:
+                told = await self._teller.now(UUID(match[1]))
+            except (psycopg.Error, OSError) as error:
+                log.error("the status of signal %s could not be read: %s", match[1], error)
+                await _refuse(send, request, _NO_STATUS_NOW)
+                return
+        if told is None:
+            await _refuse(send, request, _NO_SIGNAL)
+            return
+        await _send(send, 200, request, msgspec.json.encode(status(told)), (b"cache-control", b"no-store"))
+
+    async def _webhook(self, scope: Scope, match: re.Match[str] | None, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await _refuse(send, uuid4(), _METHOD, (b"allow", b"POST"))
             return
@@ -90,23 +129,36 @@ class Door:
         except Exception:
             log.exception("webhook %s, request %s failed", code, delivery.log)
             outcome = SERVER_ERROR
+        told = None
+        if isinstance(outcome, UUID) and wants_decision(scope["query_string"]):
+            told = await self._teller.decided(outcome)
         if isinstance(outcome, Refused):
             log.info("webhook %s, request %s: %d %s", code, delivery.log, outcome.status, outcome.code)
             await _refuse(send, delivery.log, outcome)
         else:
-            await _accept(send, delivery, outcome)
+            await _accept(send, delivery, outcome, told)
 
-    def _delivery(self, scope: Scope, code: UUID, authorised: bool) -> Delivery:
+    def _delivery(self, scope: Scope, code: UUID, key: int | None) -> Delivery:
         headers = dict(scope["headers"])
-        client = scope.get("client")
-        forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1") if self._trusted else ""
         return Delivery(
             endpoint=code,
-            authorised=authorised,
+            authorised=key is not None,
             received_at=datetime.now(UTC),
-            address=peers.address(client[0] if client else None, forwarded, self._trusted),
-            content_type=_plain(headers.get(b"content-type", b""))[:100],
+            sender=self._sender(headers, scope.get("client")),
+            content_type=plain(headers.get(b"content-type", b""))[:100],
+            headers=shown_headers(scope["headers"]),
             idempotency_key=headers.get(b"idempotency-key", b"").decode("latin-1").strip(),
+            old_key=bool(key),
+        )
+
+    def _sender(self, headers: Mapping[bytes, bytes], client: tuple[str, int] | None) -> Sender:
+        peer = client[0] if client else None
+        proxied = peers.is_trusted(peer, self._trusted)
+        certificate = headers.get(self._certificate_header, b"") if proxied and self._certificate_header else b""
+        return Sender(
+            address=peers.address(peer, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._trusted),
+            certificate=plain(certificate)[:1000],
+            signature=plain(headers.get(SIGNATURE, b""))[:200],
         )
 
     async def _settle(self, delivery: Delivery) -> Outcome:
@@ -175,12 +227,21 @@ class _Answer(msgspec.Struct, omit_defaults=True):
     payload: msgspec.Raw
     reading: dict[str, Any]
     warnings: Sequence[str]
+    statusUrl: str
     duplicateOf: UUID | None = None
+    # Why nothing will happen: a repeat, too old, expired.
+    messageCode: str | None = None
+    message: str | None = None
+    settled: bool | None = None
+    decisions: Sequence[dict[str, Any]] | None = None
 
 
-async def _accept(send: Send, delivery: Delivery, first: UUID) -> None:
+async def _accept(send: Send, delivery: Delivery, first: UUID, told: Told | None) -> None:
     verdict = delivery.verdict
     assert isinstance(verdict, Accepted)
+    aside = verdict.set_aside
+    if first != delivery.signal:
+        aside = SetAside("duplicate-signal", "It was delivered before, and nothing happens twice.")
     answer = _Answer(
         success=True,
         id=first,
@@ -189,6 +250,11 @@ async def _accept(send: Send, delivery: Delivery, first: UUID) -> None:
         payload=msgspec.Raw(verdict.text.encode()),
         reading=verdict.reading,
         warnings=verdict.warnings,
+        statusUrl=status_url(first),
+        messageCode=aside.code if aside else None,
+        message=aside.sentence if aside else None,
+        settled=told.settled if told else None,
+        decisions=told.decisions if told else None,
         duplicateOf=None if first == delivery.signal else first,
     )
     await _send(send, 200, delivery.log, msgspec.json.encode(answer))
@@ -203,8 +269,8 @@ async def _refuse(send: Send, request: UUID, refused: Refused, *headers: tuple[b
         **({"field": refused.field} if refused.field else {}),
         **({"hint": refused.hint} if refused.hint else {}),
     }
-    if refused.status == 503:
-        headers = (*headers, (b"retry-after", b"1"))
+    if refused.retry_after is not None:
+        headers = (*headers, (b"retry-after", b"%d" % refused.retry_after))
     if refused.status in {408, 413}:
         # There is more to come of that body, and we will not wait for it.
         headers = (*headers, (b"connection", b"close"))
@@ -225,8 +291,3 @@ async def _send(send: Send, status: int, request: UUID, body: bytes, *headers: t
         }
     )
     await send({"type": "http.response.body", "body": body})
-
-
-@functools.lru_cache(maxsize=1_000)
-def _plain(header: bytes) -> str:
-    return "".join(letter for letter in header.decode("latin-1") if letter.isprintable())

@@ -8,16 +8,20 @@ from typing import Any
 
 from django import forms
 
-from brokers.domain.orders import AssetClass, OrderType, TimeInForce
+from brokers.domain.orders import OrderType, TimeInForce
 from brokers.models import BrokerageAccount
-from strategies.domain.message import Action, plain
+from strategies.domain.message import Action
+from strategies.domain.numbers import plain
 from strategies.domain.plan import Sides, Terms
+from strategies.domain.symbols import Kind
 from strategies.models import Strategy
 
 ASSET_CLASSES = [
-    (AssetClass.STOCK, "Stocks and ETFs"),
-    (AssetClass.FUTURE, "Futures"),
-    (AssetClass.FOREX, "Currency pairs"),
+    (Kind.STOCK, "Stocks and ETFs"),
+    (Kind.FUTURE, "Futures"),
+    (Kind.FOREX, "Currency pairs"),
+    (Kind.OPTION, "Options"),
+    (Kind.CRYPTO, "Crypto pairs (read and shown, not traded)"),
 ]
 SIDES = [
     (Sides.BOTH, "Both: long and short"),

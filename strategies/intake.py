@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
@@ -15,7 +16,7 @@ import psycopg
 from accounts import audit
 from accounts.models import User
 from brokers.locks import direct_parameters
-from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Accepted, Context, Delivery
+from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Accepted, Context, Delivery, too_many
 from strategies.domain.refusals import Refused, invalid
 from strategies.intake_sql import REPEAT, STORE
 from strategies.models import SeenKey, Signal, Strategy
@@ -28,7 +29,10 @@ STATEMENT_SECONDS = 2
 PATIENCE_SECONDS = 1.0
 SECONDS_BETWEEN_TRIES = 0.05
 MOST_CONTEXTS = 50_000
-KEPT_OF_A_REFUSED_BODY = 2_000
+# How the keys of signals sent by hand begin.
+OWN_KEY = "id:test-"
+MOST_LOGGED_REMEMBERED = 1_000
+KEPT_OF_A_STRANGER = 2_000
 # How often the settings may change under a delivery before we let the sender try again.
 ROUNDS = 5
 
@@ -37,7 +41,16 @@ POISON = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, p
 
 # The id of the signal a delivery belongs to (its own, or the first one's of which it is a repeat), or why there is none.
 Outcome = UUID | Refused
-Group = list[Delivery]
+
+
+class _Answer(NamedTuple):
+    """What the statement says of one delivery."""
+
+    n: int
+    stored: bool
+    retry_after: int | None
+    logged: bool
+    fresh: dict[str, Any] | None
 
 
 class Intake:
@@ -48,6 +61,8 @@ class Intake:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._away = False
         self._contexts: dict[UUID, Context] = {}
+        # Refusals that were written down, for whoever tells the pages of them.
+        self.logged: deque[UUID] = deque(maxlen=MOST_LOGGED_REMEMBERED)
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -95,52 +110,55 @@ class Intake:
 
     async def _store(self, batch: Sequence[Delivery]) -> list[Outcome]:
         outcomes: dict[UUID, Outcome] = {}
-        groups = _by_key(batch)
+        waiting = list(batch)
         for _ in range(ROUNDS):
-            answers = {n: (stored, fresh) for n, stored, fresh in await self._run(STORE, _rows(groups))}
-            unsettled: Group = []
-            repeated: list[Group] = []
-            for n, group in enumerate(groups):
-                leader = group[0]
-                stored, fresh = answers.get(n, (False, None))
-                if n not in answers:
-                    self._contexts.pop(leader.endpoint, None)
-                    outcomes.update((delivery.log, NOT_FOUND) for delivery in group)
-                elif fresh is not None:
-                    self._read(group, Context.from_json(fresh))
-                    unsettled += group
-                elif isinstance(leader.verdict, Refused):
-                    outcomes[leader.log] = leader.verdict
-                elif stored and len(group) == 1:
-                    outcomes[leader.log] = leader.signal
+            answers = {answer.n: answer for answer in await self._ask(waiting)}
+            unsettled: list[Delivery] = []
+            repeated: list[Delivery] = []
+            for n, delivery in enumerate(waiting):
+                answer = answers.get(n)
+                if answer is None:
+                    self._contexts.pop(delivery.endpoint, None)
+                    outcomes[delivery.log] = NOT_FOUND
+                elif answer.fresh is not None:
+                    self._read(delivery, Context.from_json(answer.fresh))
+                    unsettled.append(delivery)
+                elif answer.retry_after is not None and delivery.context is not None:
+                    outcomes[delivery.log] = too_many(delivery.context, answer.retry_after)
+                elif isinstance(delivery.verdict, Refused):
+                    outcomes[delivery.log] = delivery.verdict
+                elif answer.stored:
+                    outcomes[delivery.log] = delivery.signal
                 else:
-                    repeated.append(group)
+                    repeated.append(delivery)
+                if answer is not None and answer.logged:
+                    self.logged.append(delivery.log)
             if repeated:
                 unsettled += await self._repeat(repeated, outcomes)
             if not unsettled:
                 break
-            groups = _by_key(unsettled)
+            waiting = unsettled
         return [outcomes.get(delivery.log, UNAVAILABLE) for delivery in batch]
 
-    async def _repeat(self, groups: Sequence[Group], outcomes: dict[UUID, Outcome]) -> Group:
-        """Which signals these keys belong to; returns the deliveries whose key has expired in between."""
-        rows = [
-            {"n": n, "endpoint": group[0].endpoint, "key": _key(group[0]), "signal": group[0].signal,
-             "times": len(group)}
-            for n, group in enumerate(groups)
-        ]  # fmt: skip
-        found = dict(await self._run(REPEAT, rows))
-        for n, group in enumerate(groups):
-            if n in found:
-                outcomes.update((delivery.log, found[n]) for delivery in group)
-        return [delivery for n, group in enumerate(groups) if n not in found for delivery in group]
+    async def _ask(self, deliveries: Sequence[Delivery]) -> list[_Answer]:
+        rows = [_row(n, delivery) for n, delivery in enumerate(deliveries)]
+        return [_Answer(*answer) for answer in await self._run(STORE, rows)]
 
-    def _read(self, group: Group, context: Context) -> None:
+    async def _repeat(self, repeated: Sequence[Delivery], outcomes: dict[UUID, Outcome]) -> list[Delivery]:
+        """Which signals these belong to; returns the deliveries whose key has expired in between."""
+        rows = [
+            {"n": n, "endpoint": delivery.endpoint, "key": _key(delivery), **_transport(delivery)}
+            for n, delivery in enumerate(repeated)
+        ]
+        found = dict(await self._run(REPEAT, rows))
+        outcomes.update((delivery.log, found[n]) for n, delivery in enumerate(repeated) if n in found)
+        return [delivery for n, delivery in enumerate(repeated) if n not in found]
+
+    def _read(self, delivery: Delivery, context: Context) -> None:
         if len(self._contexts) >= MOST_CONTEXTS:
             self._contexts.clear()
-        self._contexts[group[0].endpoint] = context
-        for delivery in group:
-            delivery.read(context)
+        self._contexts[delivery.endpoint] = context
+        delivery.read(context)
 
     async def _run(self, statement: str, rows: Iterable[object]) -> list[tuple[Any, ...]]:
         document = msgspec.json.encode(rows).decode()
@@ -179,15 +197,6 @@ class Intake:
         return UNAVAILABLE
 
 
-def _by_key(batch: Sequence[Delivery]) -> list[Group]:
-    """In order of arrival, those with one key together: a statement may touch a key once only."""
-    groups: dict[object, Group] = {}
-    for delivery in batch:
-        key = _key(delivery)
-        groups.setdefault((delivery.endpoint, key) if key else delivery.log, []).append(delivery)
-    return list(groups.values())
-
-
 def _key(delivery: Delivery) -> str | None:
     return delivery.verdict.key if isinstance(delivery.verdict, Accepted) else None
 
@@ -207,7 +216,7 @@ def send_test(*, strategy: Strategy, message_body: str, actor: User | None, now:
         raise invalid("no-webhook", "This strategy has no webhook that is switched on. Make one, then try again.")
     delivery = Delivery(
         endpoint=endpoint.code, authorised=True, received_at=now, body=message_body.encode(),
-        content_type="application/json", idempotency_key=f"test-{uuid4()}",
+        content_type="application/json", idempotency_key=f"test-{uuid4()}", own=True,
     )  # fmt: skip
 
     async def store() -> Outcome:
@@ -225,31 +234,54 @@ def send_test(*, strategy: Strategy, message_body: str, actor: User | None, now:
     return signal
 
 
-def _rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    return [_row(n, group[0]) for n, group in enumerate(groups)]
-
-
 def _row(n: int, delivery: Delivery) -> dict[str, Any]:
     verdict, context = delivery.verdict, delivery.context
     row: dict[str, Any] = {"n": n, "endpoint": delivery.endpoint, "read_under": context.version if context else ""}
-    if verdict is None:
+    if verdict is None or context is None:
         return row
-    row |= {"log": delivery.log, "address": delivery.address, "received_at": delivery.received_at}
-    if isinstance(verdict, Accepted):
-        return row | {
-            "body": verdict.text,
-            "signal": delivery.signal,
-            "key": verdict.key,
-            "key_seconds": verdict.key_seconds,
-            "reading": verdict.reading,
-            "warnings": verdict.warnings,
-            "content_type": delivery.content_type,
-        }
-    text = delivery.body[:KEPT_OF_A_REFUSED_BODY].decode("utf-8", "replace").replace("\0", "\ufffd")
-    return row | {
-        "body": text,
-        "status": verdict.status,
-        "message_code": verdict.code,
-        "sentence": verdict.message[:400],
-        "field": verdict.field[:60],
+    row |= _transport(delivery) | {
+        "content_type": delivery.content_type,
+        "metered": not (delivery.own or delivery.stranger),
+        "leaves": isinstance(verdict, Accepted) and verdict.leaves,
+        "stranger": delivery.stranger,
+        "old_key": delivery.old_key and not delivery.stranger,
+        # Written down in place of what it says, should the limit refuse it.
+        "over_sentence": too_many(context, 60).message,
+        "body": verdict.text if isinstance(verdict, Accepted) else _kept(delivery),
     }
+    if not isinstance(verdict, Accepted):
+        return row | {
+            "status": verdict.status,
+            "message_code": verdict.code,
+            "sentence": verdict.message[:400],
+            "field": verdict.field[:60],
+        }
+    message, aside = verdict.message, verdict.set_aside
+    return row | {
+        "signal": delivery.signal,
+        "key": verdict.key,
+        "key_seconds": verdict.key_seconds,
+        "reading": verdict.reading,
+        "warnings": verdict.warnings,
+        "ticker": message.symbol.name[:60],
+        "action": message.action,
+        "signal_time": message.signal_time,
+        "not_before": delivery.not_before,
+        "is_test": bool(message.test),
+        "set_aside": aside.code if aside else "",
+        "note": aside.sentence[:300] if aside else "",
+    }
+
+
+def _transport(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "log": delivery.log,
+        "address": delivery.sender.address,
+        "headers": delivery.headers,
+        "received_at": delivery.received_at,
+    }
+
+
+def _kept(delivery: Delivery) -> str:
+    body = delivery.body[:KEPT_OF_A_STRANGER] if delivery.stranger else delivery.body
+    return body.decode("utf-8", "replace").replace("\0", "\ufffd")

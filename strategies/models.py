@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team, User
-from brokers.domain.orders import AssetClass
 from brokers.models import BrokerageAccount, Ticket, word
 from strategies.domain.plan import Terms
+from strategies.domain.symbols import Kind
 
 
 class Strategy(models.Model):
@@ -22,17 +22,32 @@ class Strategy(models.Model):
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=80)
     description = models.CharField(max_length=300, blank=True)
-    asset_class = word(AssetClass, default=AssetClass.STOCK)
+    asset_class = word(Kind, default=Kind.STOCK)
     allowed_tickers = models.JSONField(default=list, blank=True)
     enabled = models.BooleanField(default=True)
-    # The same body again within this time is a repeated delivery, not a new signal.
+    # The same body without a `time` again within these seconds is a repeated delivery, not a new signal.
     repeat_window_seconds = models.PositiveIntegerField(default=30)
+    # How old a signal may be by its own `time` to open a position, or to leave one.
+    entry_stale_seconds = models.PositiveIntegerField(default=60)
+    exit_stale_seconds = models.PositiveIntegerField(default=600)
+    # Who may send: nothing here means anybody who has the URL.
+    tradingview_only = models.BooleanField(default=False)
+    allowed_addresses = models.JSONField(default=list, blank=True)
+    signature_required = models.BooleanField(default=False)
+    # Deliveries that each webhook URL takes; exits and cancels have a third of it to themselves.
+    per_minute = models.PositiveIntegerField(default=60)
+    per_hour = models.PositiveIntegerField(default=500)
+    # How long bodies, headers and addresses are kept; None: as long as the installation says.
+    keep_days = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["team", "name"], name="one_strategy_per_team_and_name"),
-            models.CheckConstraint(condition=one_of("asset_class", AssetClass), name="strategy_asset_class_is_known"),
+            models.CheckConstraint(condition=one_of("asset_class", Kind), name="strategy_asset_class_is_known"),
+            models.CheckConstraint(
+                condition=Q(per_minute__gt=0, per_hour__gt=0), name="strategy_takes_some_deliveries"
+            ),
             one_id_per_team("strategy"),
         ]
 
@@ -55,6 +70,33 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return f"webhook {self.code}"
+
+
+class WebhookMinute(models.Model):
+    """What one webhook URL was sent within one minute: the meter that limits it, and its last use."""
+
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="minutes")
+    minute = models.DateTimeField()
+    taken = models.PositiveIntegerField(default=0)
+    exits = models.PositiveIntegerField(default=0)
+    # Of those taken: refused for what they said, and refused because of the limit.
+    refused = models.PositiveIntegerField(default=0)
+    over = models.PositiveIntegerField(default=0)
+    # Deliveries with a wrong password count for nothing but this: a stranger must not use up the owner's limit.
+    strangers = models.PositiveIntegerField(default=0)
+    old_key = models.PositiveIntegerField(default=0)
+    # The sums of the minute and of the hour before this minute, written when it begins.
+    taken_minute_before = models.PositiveIntegerField(default=0)
+    taken_hour_before = models.PositiveIntegerField(default=0)
+    exits_minute_before = models.PositiveIntegerField(default=0)
+    exits_hour_before = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "minute"], name="one_meter_per_endpoint_and_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.taken} at {self.minute:%Y-%m-%d %H:%M}"
 
 
 class Subscription(models.Model):
@@ -120,11 +162,24 @@ class Signal(models.Model):
     warnings = models.JSONField(default=list)
     address = models.GenericIPAddressField(null=True)
     content_type = models.CharField(max_length=100, blank=True)
+    headers = models.JSONField(default=dict)
+    # Copied from the reading: lists, filters and the order of signals ask for them.
+    ticker = models.CharField(max_length=60)
+    action = models.CharField(max_length=10)
+    signal_time = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField()
     stored_at = models.DateTimeField(default=timezone.now)
+    # `delay`: it is handed out no earlier.
+    not_before = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
     duplicates = models.PositiveIntegerField(default=0)
+    # `test`: everything is planned and nothing is sent.
+    is_test = models.BooleanField(default=False)
+    # Why nothing will happen although it was taken: a code such as `stale-signal`, and its sentence.
+    set_aside = models.CharField(max_length=60, blank=True)
     note = models.CharField(max_length=300, blank=True)
+    # When body, headers and address were let go.
+    forgotten_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -135,6 +190,12 @@ class Signal(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(dispatched_at__isnull=True), name="signals_waiting"),
             models.Index(fields=["team", "-id"], name="signals_newest_first"),
+            models.Index(fields=["team", "ticker", "-id"], name="signals_of_a_ticker"),
+            models.Index(
+                fields=["strategy", "ticker", "-signal_time"],
+                condition=Q(signal_time__isnull=False, set_aside=""),
+                name="signals_by_their_own_time",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -144,21 +205,40 @@ class Signal(models.Model):
 class SeenKey(models.Model):
     """Which signal a key belongs to, until the key expires: what makes a repeated delivery a repeat.
 
+    By strategy: while a webhook is being rotated, one signal may come through both URLs.
+
     A table of its own, since "the same body within 30 seconds" is a rule with an end, which a unique constraint on
     Signal could not have: ON CONFLICT takes an expired row over, and two deliveries at once are decided by its row lock.
     """
 
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    strategy = models.ForeignKey(Strategy, on_delete=models.CASCADE, related_name="+", db_constraint=False)
     key = models.CharField(max_length=140)
     signal_code = models.UUIDField()
     log_code = models.UUIDField()
     expires_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["endpoint", "key"], name="one_signal_per_endpoint_and_key")]
+        constraints = [models.UniqueConstraint(fields=["strategy", "key"], name="one_signal_per_strategy_and_key")]
 
     def __str__(self) -> str:
         return f"{self.key} until {self.expires_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Repeat(models.Model):
+    """A delivery of a signal that we had already: answered with the first one's id, and trading nothing."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="repeats")
+    signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="repeats", db_constraint=False)
+    log_code = models.UUIDField(unique=True)
+    address = models.GenericIPAddressField(null=True)
+    headers = models.JSONField(default=dict)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [same_team("signal", "repeat")]
+
+    def __str__(self) -> str:
+        return f"repeat of {self.signal_id}"
 
 
 class Refusal(models.Model):
@@ -173,8 +253,10 @@ class Refusal(models.Model):
     message_code = models.CharField(max_length=60)
     sentence = models.CharField(max_length=400)
     field = models.CharField(max_length=60, blank=True)
-    # The first part of what was sent; never the password, which is in the URL and not kept.
+    # What was sent (of a stranger the first part only); never the password, which is in the URL and not kept.
     body = models.TextField(blank=True)
+    content_type = models.CharField(max_length=100, blank=True)
+    headers = models.JSONField(default=dict)
     address = models.GenericIPAddressField(null=True)
     received_at = models.DateTimeField()
 
@@ -194,6 +276,8 @@ class Decision(models.Model):
         PROPOSED = "proposed", "Proposed"
         ACCEPTED = "accepted", "Accepted"
         REJECTED = "rejected", "Rejected"
+        # A test: what would have been ordered stands in `plan`, and nothing was.
+        REHEARSED = "rehearsed", "Dry run"
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="decisions")
     signal = models.ForeignKey(Signal, on_delete=models.PROTECT, related_name="decisions", db_constraint=False)
@@ -212,6 +296,7 @@ class Decision(models.Model):
     # While pending: what it waits for, so that a stuck decision explains itself.
     waiting_for = models.CharField(max_length=200, blank=True)
     inputs = models.JSONField(null=True, blank=True)
+    plan = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)
 

@@ -10,19 +10,44 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+PASSWORD, SIGNING, STATUS = b"webhook password ", b"webhook signing ", b"signal status "
+
 
 def password_for(code: UUID) -> str:
     """The password under the newest server key: 256 bits, safe in a URL."""
-    return _derive(_keys()[0], code)
+    return _derive(_keys()[0], PASSWORD, code)
 
 
-def matches(code: UUID, candidate: str) -> bool:
-    """Whether this is the password under any server key, in a time that tells nothing about it."""
+def matches(code: UUID, candidate: str) -> int | None:
+    """Under which server key this is the password (0: the newest); None when under none.
+
+    Takes a time that tells nothing about the password or the key.
+    """
+    return _found(PASSWORD, code, candidate)
+
+
+def signing_keys(code: UUID) -> list[str]:
+    """What messages to this webhook may be signed with, the newest server key's first."""
+    return [_derive(key, SIGNING, code) for key in _keys()]
+
+
+def status_code_for(signal: UUID) -> str:
+    """The secret part of the address at which a signal's sender may ask what became of it."""
+    return _derive(_keys()[0], STATUS, signal)
+
+
+def status_matches(signal: UUID, candidate: str) -> bool:
+    """Whether this is the secret part of the signal's status address."""
+    return _found(STATUS, signal, candidate) is not None
+
+
+def _found(purpose: bytes, code: UUID, candidate: str) -> int | None:
     given = candidate.encode("utf-8", "replace")
-    found = False
-    for key in _keys():
+    found = None
+    for number, key in enumerate(_keys()):
         # Every key is tried even after a match: the time must not tell which key it was.
-        found |= hmac.compare_digest(_derive(key, code).encode(), given)
+        if hmac.compare_digest(_derive(key, purpose, code).encode(), given) and found is None:
+            found = number
     return found
 
 
@@ -35,6 +60,6 @@ def _keys() -> list[str]:
 
 # Kept, since a busy webhook asks thousands of times a minute; the keys they come from are in memory too.
 @functools.lru_cache(maxsize=10_000)
-def _derive(key: str, code: UUID) -> str:
-    digest = hmac.digest(key.encode(), b"webhook password " + code.bytes, "sha256")
+def _derive(key: str, purpose: bytes, code: UUID) -> str:
+    digest = hmac.digest(key.encode(), purpose + code.bytes, "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

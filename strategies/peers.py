@@ -27,6 +27,12 @@ def address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) ->
     return found
 
 
+def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
+    """Whether what this peer says about others is believed."""
+    found = _normal(peer or "")
+    return found is not None and any(ipaddress.ip_address(found) in network for network in trusted)
+
+
 @functools.lru_cache(maxsize=10_000)
 def _normal(text: str) -> str | None:
     """An address as Postgres takes it: no zone, no IPv4 in IPv6 clothing."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from strategies import fields
 from strategies.domain import symbols
-from strategies.domain.payload import OrderShape, Verb
+from strategies.domain.message import ANY_SHAPE, Action, OrderShape
 from strategies.domain.refusals import invalid
 from strategies.domain.symbols import Kind
 from strategies.given import Given
@@ -24,21 +24,20 @@ _CONDITIONS = (
 _SHAPES = (
     "orderType", "limitPrice", "stopPrice", "trailAmount", "trailPercent", "timeInForce", "extendedHours"
 )  # fmt: skip
-_ANY_SHAPE = OrderShape()
 _MARKET_PRICES = {name: name for name in ("ask_bid", "mark", "ask", "bid", "last")}
 _RELATIVE_TIME = re.compile(r"\+ ?(\d{1,6}) ?(second|minute|hour|day)s?", re.IGNORECASE)
 
 
-def order(given: Given, verb: Verb, kind: Kind) -> OrderShape:
+def order(given: Given, action: Action, kind: Kind) -> OrderShape:
     if given.has_none_of(_SHAPES):
-        return _ANY_SHAPE
+        return ANY_SHAPE
     kind_of_order = given.each(
         "orderType", lambda value: fields.word("orderType", value, _ORDER_TYPES, "invalid-order-type")
     )
     read = functools.partial(price, given)
     limit, stop = read("limitPrice", "invalid-limit-price"), read("stopPrice", "invalid-stop-price")
     amount, percent = read("trailAmount", "invalid-trailing-stop"), read("trailPercent", "invalid-trailing-stop")
-    _check_trail(kind_of_order, amount, percent, verb)
+    _check_trail(kind_of_order, amount, percent, action)
     extended = given.each("extendedHours", lambda value: fields.flag("extendedHours", value, "invalid-extended-hours"))
     if extended and kind not in {Kind.STOCK, Kind.OPTION}:
         raise invalid(
@@ -46,6 +45,7 @@ def order(given: Given, verb: Verb, kind: Kind) -> OrderShape:
             f"extendedHours is for stocks and options, and this strategy trades {symbols.WORDS[kind][1]}. Leave it out.",
             field="extendedHours",
         )
+    sent = {name for name, value in (("limit", limit), ("stop", stop)) if value is not None}
     needs = {"limit": ("limit",), "stop": ("stop",), "stop_limit": ("limit", "stop")}.get(kind_of_order or "", ())
     return OrderShape(
         type=kind_of_order,
@@ -56,7 +56,7 @@ def order(given: Given, verb: Verb, kind: Kind) -> OrderShape:
         tif=given.each("timeInForce", lambda value: fields.word("timeInForce", value, _TIFS, "invalid-time-in-force")),
         extended=extended,
         # A breakeven's price is the entry's, so nothing is left open there.
-        prices_from_quote=() if verb is Verb.BREAKEVEN else needs,
+        prices_from_quote=() if action is Action.BREAKEVEN else tuple(name for name in needs if name not in sent),
     )
 
 
@@ -65,10 +65,10 @@ def price(given: Given, name: str, code: str) -> Decimal | None:
     return found
 
 
-def _check_trail(order_type: str | None, amount: Decimal | None, percent: Decimal | None, verb: Verb) -> None:
+def _check_trail(order_type: str | None, amount: Decimal | None, percent: Decimal | None, action: Action) -> None:
     trails = (amount is not None) + (percent is not None)
-    if order_type == "trailing_stop" and verb not in {Verb.BUY, Verb.SELL, Verb.EXIT, Verb.REVERSE}:
-        problem = f"A trailing stop does not go with the action {verb}."
+    if order_type == "trailing_stop" and action not in {Action.BUY, Action.SELL, Action.EXIT, Action.REVERSE}:
+        problem = f"A trailing stop does not go with the action {action}."
     elif trails == 2:
         problem = "trailAmount and trailPercent exclude each other. Send one of them."
     elif order_type == "trailing_stop" and not trails:

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Membership, Role, Team, User
 from accounts.paging import SIZE, page_of
-from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING, AssetClass, OrderStatus, Side
+from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING, OrderStatus, Side
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.models import BrokerageAccount, Order
@@ -31,12 +31,15 @@ from strategies import subscriptions as subscribing
 from strategies.domain.plan import Terms
 from strategies.domain.refusals import Refused
 from strategies.domain.slippage import Slippage, slippage
+from strategies.domain.symbols import Kind
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.forms import FollowForm, SignalFilter, SignalForm, StrategyForm, TermsForm
 from strategies.models import Decision, Refusal, Signal, Strategy, Subscription, TermsVersion, WebhookEndpoint
 
 LATEST = 8
-EXAMPLES = {AssetClass.STOCK: "SPY", AssetClass.FUTURE: "MNQ", AssetClass.FOREX: "EURUSD"}
+EXAMPLES = {
+    Kind.STOCK: "SPY", Kind.FUTURE: "MNQ", Kind.OPTION: "SPY 261218C600", Kind.FOREX: "EURUSD", Kind.CRYPTO: "BTCUSD",
+}  # fmt: skip
 
 
 def actor_of(request: HttpRequest) -> User | None:
@@ -160,9 +163,9 @@ def _filtered(rows: QuerySet[Signal], values: dict[str, Any]) -> QuerySet[Signal
     if values.get("strategy"):
         rows = rows.filter(strategy=values["strategy"])
     if values.get("ticker"):
-        rows = rows.filter(reading__instrument__symbol__istartswith=values["ticker"].strip())
+        rows = rows.filter(ticker__istartswith=values["ticker"].strip())
     if values.get("action"):
-        rows = rows.filter(reading__action=values["action"])
+        rows = rows.filter(action=values["action"])
     match values.get("outcome"):
         case "accepted" | "rejected" | "pending" as status:
             decided = Decision.objects.filter(signal=OuterRef("pk"), status=status)
@@ -342,7 +345,7 @@ def strategy_new(request: HttpRequest, team: UUID) -> HttpResponse:
                 team=found,
                 actor=actor_of(request),
                 name=values["name"],
-                asset_class=AssetClass(values["asset_class"]),
+                asset_class=Kind(values["asset_class"]),
                 description=values["description"],
                 allowed_tickers=values["allowed_tickers"],
                 now=timezone.now(),
@@ -374,7 +377,7 @@ def strategy(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
     for endpoint in endpoints:
         url, is_open = authoring.webhook_url(endpoint), str(endpoint.code) == opened
         webhooks.append(Webhook(endpoint, url if is_open else alerts.masked(url), is_open))
-    example = found.allowed_tickers[0] if found.allowed_tickers else EXAMPLES[AssetClass(found.asset_class)]
+    example = found.allowed_tickers[0] if found.allowed_tickers else EXAMPLES[Kind(found.asset_class)]
     context = {
         "strategy": found,
         "webhooks": webhooks,
@@ -403,7 +406,7 @@ def webhook_secret(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResp
     url = authoring.webhook_url(found)
     if request.GET.get("as") == "curl":
         tickers = found.strategy.allowed_tickers
-        url = alerts.curl(url, tickers[0] if tickers else EXAMPLES[AssetClass(found.strategy.asset_class)])
+        url = alerts.curl(url, tickers[0] if tickers else EXAMPLES[Kind(found.strategy.asset_class)])
     return HttpResponse(url, content_type="text/plain; charset=utf-8")
 
 

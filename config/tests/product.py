@@ -95,7 +95,9 @@ def running(**variables: str) -> Iterator[Product]:
     with tempfile.TemporaryDirectory(prefix="halyard-") as name:
         folder = Path(name) / "data"
         port = _free_port()
-        environment = outside(folder, PORT=str(port), PYTHONUNBUFFERED="1", **variables)
+        # Tests send more than a trader does.
+        limits = {"HALYARD_WEBHOOK_PER_MINUTE": "1000000", "HALYARD_WEBHOOK_PER_HOUR": "1000000"}
+        environment = outside(folder, PORT=str(port), PYTHONUNBUFFERED="1", **limits, **variables)
         with (Path(name) / "log").open("w+b") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "config.run"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT

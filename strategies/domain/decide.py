@@ -14,20 +14,66 @@ from brokers.domain.orders import OrderIntent, OrderType, Role, Side
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.assessment import assess
 from strategies.domain.estimate import Estimate
-from strategies.domain.message import Action, Message, plain
+from strategies.domain.freshness import Freshness, age_of, seconds
+from strategies.domain.message import Action, Message
+from strategies.domain.numbers import plain
 from strategies.domain.plan import Plan, Rejection, Sides, Terms
 from strategies.domain.sizing import limit_price, quantity, unit, whole_units
 
 
 def decide(
-    message: Message, terms: Terms, snapshot: Snapshot, now: datetime, *, received_at: datetime | None = None
+    message: Message,
+    terms: Terms,
+    snapshot: Snapshot,
+    now: datetime,
+    *,
+    received_at: datetime | None = None,
+    freshness: Freshness | None = None,
 ) -> Plan | Rejection:
     """A plan or a rejection, with the rule that decided. Total: every input has an answer.
 
-    `snapshot.position` is signed; `received_at` is when the signal came in, None for a rehearsal.
+    `snapshot.position` is signed; `received_at` is when the signal came in, None for a rehearsal;
+    `freshness` is how old it may be by its own time, None where that does not matter.
     """
-    answer = _wanted(message, terms, snapshot, now, received_at)
+    answer = _not_taken(message) or _wanted(message, terms, snapshot, now, received_at, freshness)
     return answer if isinstance(answer, Rejection) else _affordable(answer, message, snapshot, now)
+
+
+def _not_taken(message: Message) -> Rejection | None:
+    """What a signal may say and we cannot act on yet: without it the order would be another one, so there is none."""
+    asked = next((name for name, wanted in _asked_in_vain(message) if wanted), None)
+    if asked is None:
+        return None
+    return Rejection(
+        rule="X02",
+        code="not-supported-yet",
+        reason=f"The signal asks for {asked}, which is not traded here yet. Send it without, or trade it by hand.",
+    )
+
+
+def _asked_in_vain(message: Message) -> tuple[tuple[str, bool], ...]:
+    order = message.order
+    return (
+        (f"the action {message.action}", message.action not in {Action.BUY, Action.SELL, Action.EXIT}),
+        ("a sentiment", message.sentiment is not None),
+        (f"quantityType {message.quantity_type}", message.quantity_type != "fixed_quantity"),
+        (f"orderType {order.type}", order.type not in {None, "market", "limit"}),
+        ("a stop price", order.stop is not None),
+        ("a trailing stop", order.trail_amount is not None or order.trail_percent is not None),
+        ("timeInForce", order.tif is not None),
+        ("extendedHours", bool(order.extended)),
+        ("takeProfit", message.take_profit is not None),
+        ("stopLoss", message.stop_loss is not None),
+        ("cancel", message.cancel is not None or message.cancel_order_type is not None),
+        ("cancelAfter", message.cancel_after is not None),
+        ("breakevenOffset", message.breakeven_offset is not None),
+        (
+            "a bid-ask spread filter",
+            message.bid_ask_spread_filter is not None or message.bid_ask_spread_filter_percent is not None,
+        ),
+        ("marketPriceType", message.market_price_type is not None),
+        ("ignoreTradingWindows", bool(message.ignore_trading_windows)),
+    )
 
 
 def _affordable(plan: Plan, message: Message, snapshot: Snapshot, now: datetime) -> Plan | Rejection:
@@ -57,7 +103,12 @@ def _affordable(plan: Plan, message: Message, snapshot: Snapshot, now: datetime)
 
 
 def _wanted(
-    message: Message, terms: Terms, snapshot: Snapshot, now: datetime, received_at: datetime | None
+    message: Message,
+    terms: Terms,
+    snapshot: Snapshot,
+    now: datetime,
+    received_at: datetime | None,
+    freshness: Freshness | None,
 ) -> Plan | Rejection:
     """What the signal, the terms and the position make of it, before anybody asks what it costs."""
     exits = message.action is Action.EXIT or snapshot.position * _side(message).sign < 0
@@ -68,6 +119,16 @@ def _wanted(
             code="stale-signal",
             reason=f"The signal is older than the {life} seconds that this subscription gives it, so it is not traded late.",
         )
+    if freshness is not None and received_at is not None:
+        limit = freshness.exit_seconds if exits else freshness.entry_seconds
+        age = age_of(message, received_at)
+        if age is not None and age > timedelta(seconds=limit):
+            return Rejection(
+                rule="T03",
+                code="stale-signal",
+                reason=f"By its own time the signal was {seconds(age)} old when it came, and the strategy takes "
+                f"{'an exit' if exits else 'an entry'} of at most {limit} seconds.",
+            )
     if message.action is Action.EXIT:
         return _exit(message, terms, snapshot, "D28", ("D24", "D25", "D26"), life)
     side = _side(message)
@@ -167,7 +228,7 @@ def _enter(message: Message, terms: Terms, snapshot: Snapshot, side: Side, mirro
 def _intent(
     message: Message, terms: Terms, snapshot: Snapshot, role: Role, side: Side, amount: Decimal
 ) -> OrderIntent | Rejection:
-    order_type = message.order_type or terms.order_type
+    order_type = OrderType(message.order.type) if message.order.type else terms.order_type
     price = limit_price(message, order_type, side, snapshot)
     if isinstance(price, Rejection):
         return price

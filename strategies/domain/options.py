@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from strategies.domain.message import plain
+from strategies.domain.numbers import plain
 from strategies.domain.refusals import Refused, invalid
 from strategies.domain.symbols import Kind, Symbol, expired, split_exchange, unreadable
 
@@ -42,6 +42,14 @@ class Wish:
             "strike_price": None if self.strike_price is None else plain(self.strike_price),
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_reading(cls, values: dict[str, Any]) -> Wish:
+        price = values.get("strike_price")
+        return cls(**(values | {"strike_price": None if price is None else Decimal(price)}))
+
+
+NO_WISH = Wish()
 
 
 def read(ticker: str, wish: Wish, now: datetime) -> Symbol:

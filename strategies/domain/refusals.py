@@ -4,15 +4,18 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """What the sender is told. `hint` shows the corrected form where there is one."""
+    """What the sender is told. `hint` shows the corrected form where there is one; `retry_after` is in seconds."""
 
-    def __init__(self, status: int, code: str, message: str, *, field: str = "", hint: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, field: str = "", hint: str = "", retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.field = field
         self.hint = hint
+        self.retry_after = retry_after
 
     def __repr__(self) -> str:
         return f"Refused({self.status}, {self.code!r})"

@@ -6,7 +6,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from brokers.domain.orders import AssetClass, OrderType, Side
 from brokers.domain.snapshot import Snapshot
-from strategies.domain.message import Message, plain
+from strategies.domain.message import Message
+from strategies.domain.numbers import plain
 from strategies.domain.plan import Rejection, Terms
 
 
@@ -44,7 +45,7 @@ def limit_price(message: Message, order_type: OrderType, side: Side, snapshot: S
     """The limit of a limit order on the tick grid: a sell is rounded up, a buy down. None for a market order."""
     if order_type is not OrderType.LIMIT:
         return None
-    wanted = message.limit_price if message.limit_price is not None else message.signal_price
+    wanted = message.order.limit if message.order.limit is not None else message.signal_price
     if wanted is None:
         return Rejection(
             rule="P01",

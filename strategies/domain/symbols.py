@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -53,10 +53,19 @@ class Symbol:
     name: str
     root: str
     facts: dict[str, Any]
-    warnings: tuple[str, ...] = ()
+    # What was noticed while reading it is no part of what it is.
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def canonical(self) -> dict[str, Any]:
         return {"class": str(self.kind), **self.facts}
+
+    @classmethod
+    def from_reading(cls, values: dict[str, Any]) -> Symbol:
+        """The inverse of `canonical`."""
+        facts = dict(values)
+        kind = Kind(facts.pop("class"))
+        name, root = _NAMES[kind](facts)
+        return cls(kind, name, root, facts)
 
     def instrument(self) -> Instrument | None:
         """What an order names; None for the kinds we do not trade."""
@@ -129,6 +138,34 @@ def _crypto(symbol: str, now: datetime) -> Symbol | None:
     name = match[1] + match[2]
     return Symbol(Kind.CRYPTO, name, name, {"base": match[1], "quote": match[2]})
 
+
+def _future_names(facts: dict[str, Any]) -> tuple[str, str]:
+    root = facts["root"]
+    if expiry := facts.get("expiry"):
+        return f"{root}{MONTHS[int(expiry[4:]) - 1]}{expiry[:4]}", root
+    return (root if facts["continuous"] == 1 else f"{root}{facts['continuous']}!"), root
+
+
+def _option_names(facts: dict[str, Any]) -> tuple[str, str]:
+    underlying = facts["underlying"]
+    if "strike" not in facts:
+        return underlying, underlying
+    return f"{underlying} {facts['expiry'][2:]}{facts['right']}{facts['strike']}", underlying
+
+
+def _pair_names(facts: dict[str, Any]) -> tuple[str, str]:
+    name = facts["base"] + facts["quote"]
+    return name, name
+
+
+# Name and root from the canonical parts.
+_NAMES: dict[Kind, Callable[[dict[str, Any]], tuple[str, str]]] = {
+    Kind.STOCK: lambda facts: (facts["symbol"], facts["symbol"]),
+    Kind.FUTURE: _future_names,
+    Kind.OPTION: _option_names,
+    Kind.FOREX: _pair_names,
+    Kind.CRYPTO: _pair_names,
+}
 
 _READERS: dict[Kind, Callable[[str, datetime], Symbol | None]] = {
     Kind.STOCK: _stock,

@@ -13,6 +13,7 @@ from accounts.models import Team
 from brokers.models import BrokerageAccount, Order, Ticket
 from brokers.tests import rows
 from strategies import authoring, subscriptions
+from strategies.domain.message import Message
 from strategies.domain.plan import Terms
 from strategies.models import Decision, Signal, Strategy, Subscription
 
@@ -24,8 +25,11 @@ READING = {
 
 
 def strategy(team: Team, now: datetime, name: str = "Trend") -> Strategy:
-    """A strategy with its webhook."""
-    return authoring.create_strategy(team=team, actor=None, name=name, now=now)
+    """A strategy with its webhook, which takes whatever a test sends."""
+    made = authoring.create_strategy(team=team, actor=None, name=name, now=now)
+    made.per_minute = made.per_hour = 1_000_000
+    made.save()
+    return made
 
 
 def subscription(of: Strategy, account: BrokerageAccount, now: datetime, **terms: Any) -> Subscription:
@@ -43,6 +47,9 @@ def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
         "key": str(uuid.uuid4()), "body": json.dumps({"ticker": "AAPL", "action": "buy", "quantity": "10"}),
         "reading": READING, "received_at": at, "stored_at": at + timedelta(milliseconds=2), **values,
     }  # fmt: skip
+    if "instrument" in given["reading"]:
+        message = Message.from_reading(given["reading"])
+        given = {"ticker": message.symbol.name, "action": message.action, "signal_time": message.signal_time, **given}
     return Signal.objects.create(team=of.team, strategy=of, endpoint=of.endpoints.get(), **given)
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from brokers.domain.orders import AssetClass
 from strategies import alerts, parsing
+from strategies.domain.symbols import Kind
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 FILLED = {
@@ -25,8 +25,8 @@ def test_it_reads_without_a_warning_once_the_sender_has_filled_it(alert: alerts.
     for placeholder, value in FILLED.items():
         body = body.replace(placeholder, value)
     assert not re.search(r"\{\{|%\w+%", body)
-    reading = parsing.parse(body.encode(), asset_class=AssetClass.STOCK, now=NOW)
-    assert reading.message.instrument.ticker == "SPY"
+    reading = parsing.parse(body.encode(), kind=Kind.STOCK, now=NOW)
+    assert reading.message.symbol.name == "SPY"
     assert reading.message.quantity is not None
     assert reading.warnings == ()
 

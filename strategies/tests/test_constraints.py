@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
@@ -17,12 +18,14 @@ from brokers.tests import rows as brokers
 from strategies.models import (
     Decision,
     Refusal,
+    Repeat,
     SeenKey,
     Signal,
     Strategy,
     Subscription,
     TermsVersion,
     WebhookEndpoint,
+    WebhookMinute,
 )
 from strategies.tests import rows
 
@@ -82,7 +85,11 @@ def terms(at: Scene) -> TermsVersion:
 
 def seen(at: Scene) -> SeenKey:
     codes = {"signal_code": at.ours.signal.code, "log_code": at.ours.signal.log_code}
-    return SeenKey.objects.create(endpoint=at.ours.endpoint, key="same", expires_at=at.now, **codes)
+    return SeenKey.objects.create(strategy=at.ours.strategy, key="same", expires_at=at.now, **codes)
+
+
+def minute(at: Scene) -> WebhookMinute:
+    return WebhookMinute.objects.create(endpoint=at.ours.endpoint, minute=at.now, last_at=at.now)
 
 
 def refusal(at: Scene, endpoint: WebhookEndpoint) -> Refusal:
@@ -108,7 +115,12 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_terms_version_per_number": terms,
     "signal_and_its_endpoint_share_a_team": lambda at: changed(at.ours.signal, endpoint=at.theirs.endpoint),
     "signal_and_its_strategy_share_a_team": lambda at: changed(at.ours.signal, strategy=at.theirs.strategy),
-    "one_signal_per_endpoint_and_key": lambda at: twice(lambda: seen(at)),
+    "one_signal_per_strategy_and_key": lambda at: twice(lambda: seen(at)),
+    "strategy_takes_some_deliveries": lambda at: changed(at.ours.strategy, per_minute=0),
+    "one_meter_per_endpoint_and_minute": lambda at: twice(lambda: minute(at)),
+    "repeat_and_its_signal_share_a_team": lambda at: Repeat.objects.create(
+        team=at.ours.team, signal=at.theirs.signal, log_code=uuid.uuid4(), received_at=at.now
+    ),
     "refusal_and_its_endpoint_share_a_team": lambda at: refusal(at, at.theirs.endpoint),
     "one_decision_per_signal_and_subscription": lambda at: twice(lambda: decision(at)),
     "accepted_decision_has_a_ticket_and_no_other_has": lambda at: decision(at, status="accepted", decided_at=at.now),

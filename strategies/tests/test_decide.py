@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from brokers.domain.orders import Contract, Instrument, OrderStatus, OrderType, Role, Side
 from brokers.domain.snapshot import Snapshot, WorkingOrder
+from strategies.domain import symbols
 from strategies.domain.decide import decide
-from strategies.domain.message import Action, Message
+from strategies.domain.message import Action, Message, OrderShape
 from strategies.domain.plan import Plan, Rejection, Sides, Terms
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -22,7 +23,7 @@ AAPL = Contract(instrument=Instrument(ticker="AAPL"), conid=265598)
 
 def message(action: str, quantity: str | None = None, **values: object) -> Message:
     return Message(
-        instrument=AAPL.instrument,
+        symbol=symbols.read("AAPL", symbols.Kind.STOCK, NOW),
         action=Action(action),
         quantity=None if quantity is None else Decimal(quantity),
         **values,  # type: ignore[arg-type]
@@ -98,14 +99,16 @@ def test_it_rejects(position: str, action: str, quantity: str | None, terms: Ter
 def test_a_limit_is_put_on_the_tick_grid_up_for_a_sell_and_down_for_a_buy() -> None:
     for action, expected in (("buy", "100.12"), ("sell", "100.13")):
         plan = decide(
-            message(action, "1", order_type=OrderType.LIMIT, limit_price=Decimal("100.125")), Terms(), snapshot(), NOW
+            message(action, "1", order=OrderShape(type="limit", limit=Decimal("100.125"))), Terms(), snapshot(), NOW
         )
         assert isinstance(plan, Plan)
         assert plan.intents[0].limit_price == Decimal(expected)
 
 
 def test_the_signal_price_is_the_limit_only_of_a_limit_order() -> None:
-    limit = decide(message("buy", "1", order_type=OrderType.LIMIT, signal_price=Decimal(99)), Terms(), snapshot(), NOW)
+    limit = decide(
+        message("buy", "1", order=OrderShape(type="limit"), signal_price=Decimal(99)), Terms(), snapshot(), NOW
+    )
     market = decide(message("buy", "1", signal_price=Decimal(99)), Terms(), snapshot(), NOW)
     assert isinstance(limit, Plan)
     assert isinstance(market, Plan)
@@ -157,7 +160,7 @@ WORKING = st.lists(
 
 @given(
     position=st.integers(-1000, 1000),
-    action=st.sampled_from(list(Action)),
+    action=st.sampled_from([Action.BUY, Action.SELL, Action.EXIT]),
     quantity=st.none() | QUANTITIES,
     terms=TERMS,
     busy=WORKING,

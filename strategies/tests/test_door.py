@@ -12,6 +12,7 @@ from accounts.models import Team
 from strategies import authoring, passwords
 from strategies.door import Door
 from strategies.models import Refusal, SeenKey, Signal, Strategy
+from strategies.telling import status_url
 from strategies.tests import doors, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,11 +37,12 @@ def test_a_good_signal_is_stored_and_answered(strategy: Strategy) -> None:
         "payload": {"ticker": "nasdaq:aapl", "action": "BUY", "quantity": "10.50", "price": 187.2, "alertName": "x"},
         "reading": {
             "action": "buy",
-            "instrument": {"class": "stock", "symbol": "AAPL"},
+            "instrument": {"class": "stock", "symbol": "AAPL", "exchange_hint": "NASDAQ"},
             "quantity": {"value": "10.5", "type": "fixed_quantity"},
             "signal_price": "187.2",
         },
         "warnings": ["unknown-field:alertName"],
+        "statusUrl": status_url(signal.code),
     }
     assert (signal.body, signal.reading, signal.warnings) == (body, answer.json["reading"], ["unknown-field:alertName"])
     assert (signal.team, signal.strategy, signal.endpoint) == (strategy.team, strategy, strategy.endpoints.get())

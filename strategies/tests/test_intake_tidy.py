@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db
 
 
 def test_it_forgets_the_keys_that_have_expired_and_no_other(team: Team, now: datetime) -> None:
-    endpoint = rows.strategy(team, now).endpoints.get()
+    strategy = rows.strategy(team, now)
     for key, expires_at in (("old", now), ("fresh", now + timedelta(seconds=1))):
         SeenKey.objects.create(
-            endpoint=endpoint, key=key, signal_code=uuid.uuid4(), log_code=uuid.uuid4(), expires_at=expires_at
+            strategy=strategy, key=key, signal_code=uuid.uuid4(), log_code=uuid.uuid4(), expires_at=expires_at
         )
     assert intake.forget_expired(now) == 1
     assert SeenKey.objects.get().key == "fresh"
