@@ -40,6 +40,8 @@ ALLOWED_HOSTS = env.words("HALYARD_ALLOWED_HOSTS", "*" if SELF_CONTAINED else _p
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 # Addresses or networks of reverse proxies whose X-Forwarded-For we believe.
 TRUSTED_PROXIES = env.words("HALYARD_TRUSTED_PROXIES")
+# The header in which such a proxy hands on the subject of a client certificate that it has verified.
+CERTIFICATE_HEADER = env.text("HALYARD_CERTIFICATE_HEADER", "")
 
 # The simulated IBKR: shown where a person tries the product, off in production unless asked for.
 SIMULATOR = env.flag("HALYARD_SIMULATOR", SELF_CONTAINED)
@@ -264,4 +266,8 @@ SWEEP_SECONDS = env.number("HALYARD_SWEEP_SECONDS", 2, low=1)
 WORK_SHARDS = env.number("HALYARD_WORK_SHARDS", 1, low=1, high=64)
 WEBHOOK_BODY_LIMIT = 64 * 1024
 WEBHOOK_BODY_SECONDS = env.number("HALYARD_WEBHOOK_BODY_SECONDS", 8, low=1)
-WEBHOOK_PER_MINUTE = env.number("HALYARD_WEBHOOK_PER_MINUTE", 0)
+# What a new strategy takes from each of its webhooks; its owner can change both.
+WEBHOOK_PER_MINUTE = env.number("HALYARD_WEBHOOK_PER_MINUTE", 60, low=1)
+WEBHOOK_PER_HOUR = env.number("HALYARD_WEBHOOK_PER_HOUR", 500, low=1)
+# How long bodies, headers and addresses of deliveries are kept, where a strategy says nothing else.
+KEEP_DELIVERIES_DAYS = env.number("HALYARD_KEEP_DELIVERIES_DAYS", 365, low=1)
