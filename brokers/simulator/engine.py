@@ -2,81 +2,58 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from brokers.simulator import accounting
+from brokers.simulator import combos, lifetimes, matching, settling
+from brokers.simulator.accounting import Find, Rate, World
 from brokers.simulator.catalogue import Instrument
+from brokers.simulator.dealing import Dealing, shrink
+from brokers.simulator.lifetimes import AT_ONCE
 from brokers.simulator.market import Quote
-from brokers.simulator.matching import price_for
-from brokers.simulator.records import ZERO, Account, Change, Execution, Order, Ticket
+from brokers.simulator.matching import STOPS, TOUCHES
+from brokers.simulator.records import ZERO, Execution, Order, Ticket
 
-Find = Callable[[int], Instrument | None]
-Fee = Callable[[Instrument, Decimal, Decimal, Decimal], Decimal]
-Rate = Callable[[str], Decimal]
+QuoteOf = Callable[[int], Quote | None]
+DAY_IS_OVER = "Its day is over."
 
 
-class Engine:
-    """All accounts and orders of one gateway; `changes` collects what happened since it was last taken."""
+class Engine(Dealing):
+    """All accounts and orders of one gateway."""
 
-    def __init__(self, find: Find, fee: Fee, rate: Rate, *, order_id: int = 0, execution_number: int = 0) -> None:
+    def __init__(
+        self,
+        find: Find,
+        quote: QuoteOf,
+        rate: Rate,
+        *,
+        order_id: int = 0,
+        execution_number: int = 0,
+        always_open: Callable[[], bool] = lambda: False,
+        checks_margin: Callable[[], bool] = lambda: True,
+    ) -> None:
+        super().__init__()
         self.find = find
+        self.quote = quote
         self.rate = rate
-        self.fee = fee
-        self.accounts: dict[str, Account] = {}
-        self.orders: dict[int, Order] = {}
-        self.by_account: dict[str, dict[int, Order]] = defaultdict(dict)
-        self.executions: dict[str, list[Execution]] = defaultdict(list)
-        self.working: dict[int, dict[int, Order]] = defaultdict(dict)
-        self.children: dict[int, list[Order]] = defaultdict(list)
-        self.groups: dict[str, list[Order]] = defaultdict(list)
-        self.changes: list[Change] = []
+        self.always_open = always_open
+        self.checks_margin = checks_margin
         self.last_order_id = order_id
         self.last_execution = execution_number
 
-    # -- books ---------------------------------------------------------------------------------------------------
-
-    def open_account(self, account: Account) -> None:
-        self.accounts[account.account_id] = account
-
     def restore(self, orders: Iterable[Order], executions: Iterable[Execution]) -> None:
         """Put stored orders and executions back on the books."""
-        for order in orders:
-            self._index(order)
-        for execution in executions:
-            self.executions[execution.account_id].append(execution)
+        super().restore(orders, executions)
+        for order in self.orders.values():
+            if order.working and order.expires_at is None:
+                order.expires_at = self._expires_at(order, order.created_at)
 
-    def forget(self, account_id: str) -> None:
-        """Take every order, fill and holding of an account off the books."""
-        for order in list(self.by_account[account_id].values()):
-            self.drop(order)
-        self.executions.pop(account_id, None)
-        self.accounts[account_id].positions.clear()
-        self.accounts[account_id].cash.clear()
+    def world(self, now: float) -> World:
+        return World(self.find, self.mark, self.rate, now)
 
-    def drop(self, order: Order) -> None:
-        """Take one order out of memory."""
-        self.orders.pop(order.order_id, None)
-        self.by_account[order.account_id].pop(order.order_id, None)
-        self.children.pop(order.order_id, None)
-        self.groups.pop(order.oca_group, None)
-        self._rest(order)
-
-    def _index(self, order: Order) -> None:
-        self.orders[order.order_id] = order
-        self.by_account[order.account_id][order.order_id] = order
-        if order.working:
-            self.working[order.conid][order.order_id] = order
-        if order.parent_id is not None:
-            self.children[order.parent_id].append(order)
-        if order.oca_group:
-            self.groups[order.oca_group].append(order)
-
-    def _rest(self, order: Order) -> None:
-        book = self.working.get(order.conid)
-        if book is not None and book.pop(order.order_id, None) is not None and not book:
-            del self.working[order.conid]
+    def mark(self, conid: int) -> Decimal:
+        quote = self.quote(conid)
+        return ZERO if quote is None else quote.last
 
     # -- orders --------------------------------------------------------------------------------------------------
 
@@ -104,14 +81,25 @@ class Engine:
             parent_id=parent.order_id if parent else None,
             oca_group=oca_group,
             outside_rth=ticket.outside_rth,
-            status="PreSubmitted" if held or ticket.order_type in {"STP", "STOP_LIMIT", "TRAIL"} else "Submitted",
+            good_till=ticket.good_till,
+            legs=ticket.legs,
+            fa_group=ticket.fa_group,
+            fa_method=ticket.fa_method,
+            status="PreSubmitted" if held or waits_at_the_broker(ticket.order_type, ticket.tif) else "Submitted",
             held=held,
             created_at=now,
             updated_at=now,
         )
-        self._index(order)
+        order.expires_at = self._expires_at(order, now)
+        self.index(order)
         self.changes.append(order)
         return order
+
+    def _expires_at(self, order: Order, at: float) -> float | None:
+        instrument = self.find(order.legs[0].conid if order.legs else order.conid)
+        if instrument is None:
+            return lifetimes.midnight_after(at)
+        return lifetimes.expires_at(order, instrument, at, always_open=self.always_open())
 
     def set_status(self, order: Order, status: str, now: float, reason: str = "") -> None:
         """Move an order, and let its children and its group follow."""
@@ -121,20 +109,20 @@ class Engine:
         self.changes.append(order)
         if order.working:
             return
-        self._rest(order)
-        if status == "Filled":
-            self._after_fill(order, now)
-        else:
-            for child in self.children.get(order.order_id, ()):
-                if child.working:
-                    self.set_status(child, "Cancelled", now, "The parent order was cancelled.")
-
-    def _after_fill(self, order: Order, now: float) -> None:
+        self.rest(order)
         for child in self.children.get(order.order_id, ()):
-            if child.held and child.working:
-                child.held = False
-                status = "Submitted" if child.order_type in {"LMT", "MKT"} else "PreSubmitted"
-                self.set_status(child, status, now)
+            if child.working and child.held and order.filled > 0:
+                self._release(child, order, now)
+            elif child.working and status != "Filled":
+                self.set_status(child, "Cancelled", now, "The parent order was cancelled.")
+
+    def _release(self, child: Order, parent: Order, now: float) -> None:
+        """A parent that traded sets its children to work, for no more than it traded."""
+        if parent.status != "Filled" and child.quantity > parent.filled:
+            shrink(child, child.quantity - parent.filled)
+        child.held = False
+        waits = waits_at_the_broker(child.order_type, child.tif)
+        self.set_status(child, "PreSubmitted" if waits else "Submitted", now)
 
     def cancel(self, order: Order, now: float, reason: str = "") -> bool:
         """Cancel a working order; False when it is too late."""
@@ -148,81 +136,113 @@ class Engine:
         order.quantity = ticket.quantity
         order.limit_price = ticket.limit_price
         order.stop_price = ticket.stop_price
+        order.trailing_type = ticket.trailing_type
+        order.trailing_amount = ticket.trailing_amount
         order.order_type = ticket.order_type
         order.tif = ticket.tif
+        order.good_till = ticket.good_till
         order.outside_rth = ticket.outside_rth
+        order.expires_at = self._expires_at(order, now)
         if order.filled >= order.quantity:
             self.set_status(order, "Filled", now)
         else:
             self.set_status(order, order.status, now)
 
+    def expire(self, now: float) -> None:
+        """Take back every order whose time is over."""
+        for book in list(self.working.values()):
+            for order in list(book.values()):
+                if order.expires_at is not None and now >= order.expires_at:
+                    self.cancel(order, now, DAY_IS_OVER)
+
+    def pass_time(self, now: float) -> None:
+        """Settle what is due in every account: proceeds, futures, the end of a day."""
+        world = self.world(now)
+        for account in self.accounts.values():
+            self.changes.extend(settling.pass_time(account, world))
+
     # -- fills ---------------------------------------------------------------------------------------------------
 
-    def match(self, quote: Quote, now: float, *, slice_size: Decimal | None = None) -> None:
-        """Fill whatever this quote fills."""
-        for order in list(self.working.get(quote.conid, {}).values()):
-            self.try_fill(order, quote, now, slice_size=slice_size)
+    def scan(self, now: float, *, slice_size: Decimal | None = None, pause_s: float = 0.0) -> None:
+        """Let every working order meet the market."""
+        for book in list(self.working.values()):
+            for order in list(book.values()):
+                self.try_fill(order, now, slice_size=slice_size, pause_s=pause_s)
 
-    def try_fill(self, order: Order, quote: Quote, now: float, *, slice_size: Decimal | None = None) -> None:
+    def try_fill(self, order: Order, now: float, *, slice_size: Decimal | None = None, pause_s: float = 0.0) -> None:
+        """Let one order meet the market: part of it may fill, and the next part no sooner than after the pause."""
         if not order.working or order.held or now < order.not_before:
             return
-        stop, triggered = order.stop_price, order.triggered
-        price = price_for(order, quote)
+        if order.expires_at is not None and now >= order.expires_at:
+            self.cancel(order, now, DAY_IS_OVER)
+            return
+        before = order.filled
+        if self.may_trade(order, now):
+            if order.legs:
+                self._try_combo(order, now)
+            elif order.auction:
+                self._try_auction(order, now)
+            else:
+                self._try_quote(order, now, slice_size)
+        if order.tif in AT_ONCE and order.working:
+            self.cancel(order, now, "Immediate or cancel: the rest found no counterparty.")
+        elif order.filled > before:
+            order.not_before = now + pause_s
+
+    def may_trade(self, order: Order, now: float) -> bool:
+        """Whether the exchange of the order, or of all its legs, is open to it."""
+        always = self.always_open()
+        instruments = self.instruments_of(order)
+        return bool(instruments) and all(
+            lifetimes.may_trade(order, instrument, now, always_open=always) for instrument in instruments
+        )
+
+    def instruments_of(self, order: Order) -> list[Instrument]:
+        """The contract of an order, or those of its legs; none when one is unknown."""
+        conids = [leg.conid for leg in order.legs] or [order.conid]
+        found = [self.find(conid) for conid in conids]
+        return [i for i in found if i is not None] if None not in found else []
+
+    def _try_quote(self, order: Order, now: float, slice_size: Decimal | None) -> None:
+        quote, instrument = self.quote(order.conid), self.find(order.conid)
+        if quote is None or instrument is None:
+            return
+        before = order.stop_price, order.triggered
+        price = matching.price_for(order, instrument, quote, now)
         quantity = order.remaining if slice_size is None else min(order.remaining, slice_size)
         if order.fill_cap is not None:
             quantity = min(quantity, order.fill_cap - order.filled)
-        if price is not None and quantity > 0:
-            self._fill(order, quantity, price, now)
-        elif order.triggered != triggered or order.stop_price != stop:
-            self.set_status(order, "Submitted" if order.triggered else order.status, now)
-        if order.tif == "IOC" and order.working:
-            self.set_status(order, "Cancelled", now, "Immediate or cancel: the rest found no counterparty.")
-
-    def _fill(self, order: Order, quantity: Decimal, price: Decimal, now: float) -> None:
-        instrument = self.find(order.conid)
-        assert instrument is not None
-        account = self.accounts[order.account_id]
-        self.last_execution = max(self.last_execution + 1, int(now * 1_000_000))
-        fee = self._fee(order, instrument, quantity, price)
-        execution = Execution(
-            number=self.last_execution,
-            order_id=order.order_id,
-            account_id=order.account_id,
-            username=order.username,
-            conid=order.conid,
-            side=order.side,
-            quantity=quantity,
-            price=price,
-            commission=fee,
-            net_amount=quantity * price * instrument.multiplier,
-            exchange=instrument.exchange,
-            reference=order.reference,
-            executed_at=now,
-        )
-        spent = order.average_price * order.filled + price * quantity
-        order.filled += quantity
-        order.average_price = (spent / order.filled).quantize(accounting.STORED)
-        self.executions[order.account_id].append(execution)
-        self.changes.append(execution)
-        self.changes.extend(accounting.apply(account, execution, instrument, self.rate))
-        self.set_status(order, "Filled" if order.remaining == 0 else "Submitted", now)
-        self._shrink_group(order, quantity, now)
-
-    def _fee(self, order: Order, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
-        """The order's fee so far less what earlier fills paid: the minimum is charged once an order."""
-        rate = self.rate(instrument.currency)
-        before = self.fee(instrument, order.filled, order.average_price, rate) if order.filled else ZERO
-        return max(self.fee(instrument, order.filled + quantity, price, rate) - before, ZERO)
-
-    def _shrink_group(self, order: Order, quantity: Decimal, now: float) -> None:
-        """One cancels the other: what one order fills, the others no longer may."""
-        if not order.oca_group:
+        if order.tif == "FOK" and quantity < order.remaining:
             return
-        for other in self.groups[order.oca_group]:
-            if other is order or not other.working:
-                continue
-            if order.status == "Filled" or other.remaining <= quantity:
-                self.set_status(other, "Cancelled", now, "Another order of its group was filled.")
-            else:
-                other.quantity -= quantity
-                self.set_status(other, other.status, now)
+        if price is not None and quantity > 0:
+            self.deal(order, instrument, quantity, price, now)
+        elif (order.stop_price, order.triggered) != before:
+            self.set_status(order, "Submitted" if order.triggered else order.status, now)
+
+    def _try_auction(self, order: Order, now: float) -> None:
+        quote, instrument = self.quote(order.conid), self.find(order.conid)
+        if quote is None or instrument is None:
+            return
+        price = matching.auction_price(order, instrument, quote, now)
+        if price is None:
+            return
+        quantity = order.remaining if order.fill_cap is None else min(order.remaining, order.fill_cap - order.filled)
+        if matching.within(order, price) is None:
+            self.cancel(order, now, "The auction's price was beyond the limit.")
+        elif quantity > 0:
+            self.deal(order, instrument, quantity, price, now)
+
+    def _try_combo(self, order: Order, now: float) -> None:
+        quotes = [q for leg in order.legs if (q := self.quote(leg.conid)) is not None]
+        if len(quotes) < len(order.legs) or order.fill_cap is not None:
+            return
+        instruments = self.instruments_of(order)
+        found = combos.fills(order, instruments, quotes, now)
+        if found is not None:
+            fills, net = found
+            self.deal_combo(order, list(zip(instruments, fills, strict=True)), net, now)
+
+
+def waits_at_the_broker(order_type: str, tif: str) -> bool:
+    """Whether the broker holds an order back from the exchange: until its trigger, or its auction."""
+    return order_type in STOPS | TOUCHES | {"MOC", "LOC"} or tif == "OPG"

@@ -8,7 +8,7 @@ import hashlib
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,16 +16,16 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from brokers.simulator import catalogue, fault_nights, numbers
-from brokers.simulator.accounting import Worth, worth
+from brokers.simulator.accounting import STORED, Worth, worth
+from brokers.simulator.alerts import Alert
 from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.engine import Engine
 from brokers.simulator.faults import Faults
-from brokers.simulator.hours import is_open, session_end
+from brokers.simulator.lifetimes import day_of
 from brokers.simulator.market import TICK_S, Market, Quote
+from brokers.simulator.oauth import OAuth
 from brokers.simulator.questions import Pending
-from brokers.simulator.reads import day_of, midnight_after
-from brokers.simulator.records import Account, CashChanged, Execution, Order
-from brokers.simulator.rules import commission
+from brokers.simulator.records import Account, Advisor, CashChanged, Execution, Order
 from brokers.simulator.session import Session
 from brokers.simulator.store import Books, Store
 
@@ -71,13 +71,22 @@ class Gateway:
         self.store = store
         self._clock = clock
         self.ahead_s = 0.0
-        self.market = Market(seed, catalogue.find)
+        self.market = Market(seed, catalogue.find, lambda: self.behaviour.market_always_open)
         self.engine = Engine(
-            catalogue.find, commission, self.rate, order_id=books.order_id, execution_number=books.execution_number
+            catalogue.find,
+            self.quote,
+            self.rate,
+            order_id=books.order_id,
+            execution_number=books.execution_number,
+            always_open=lambda: self.behaviour.market_always_open,
+            checks_margin=lambda: self.behaviour.margin_check,
         )
         self.faults = Faults()
+        self.oauth = OAuth(books.consumers, books.tokens)
+        self.alerts: dict[int, Alert] = {a.alert_id: a for a in books.alerts}
         # Only where somebody may read it: what every user asked for and was told.
         self.keeps_journal = False
+        self.advisors: dict[str, Advisor] = {a.username: a for a in books.advisors}
         self.unknown: Counter[str] = Counter()
         self.users: dict[str, User] = {}
         self.taken_ids: set[str] = set()
@@ -119,15 +128,22 @@ class Gateway:
             return known
         user = self.users[name] = self._new_user(name)
         now = self.clock()
-        account = Account(account_id=self._account_id(name), username=name, opened_at=now)
-        account.cash[account.base] = OPENING_CASH
+        account = Account(account_id=self.account_id(name), username=name, opened_at=now)
         user.account_ids.append(account.account_id)
         user.session.selected_account = account.account_id
         self.engine.open_account(account)
-        self.store.save([name, account, CashChanged(account.account_id, account.base, OPENING_CASH)])
+        self.store.save([name])
+        self.fund(account, {account.base: OPENING_CASH})
         return user
 
-    def _account_id(self, name: str) -> str:
+    def fund(self, account: Account, cash: Mapping[str, Decimal]) -> None:
+        """Give an account its opening cash; the day's profit counts from there."""
+        account.cash.update(cash)
+        account.day, account.day_realized = day_of(self.clock()), Decimal(0)
+        account.day_equity = self.worth(account).net_liquidation.quantize(STORED)
+        self.store.save([account, *(CashChanged(account.account_id, c, b) for c, b in account.cash.items())])
+
+    def account_id(self, name: str) -> str:
         found = next(each for skip in count() if (each := numbers.account_id(name, skip)) not in self.taken_ids)
         self.taken_ids.add(found)
         return found
@@ -135,11 +151,20 @@ class Gateway:
     def reset(self, user: User) -> None:
         """Give a user's accounts a fresh start: no orders, no holdings, a million dollars."""
         for account_id in user.account_ids:
-            self.engine.forget(account_id)
-            self.store.delete_account(account_id, self.engine.last_order_id, self.engine.last_execution)
             account = self.engine.accounts[account_id]
-            account.cash[account.base] = OPENING_CASH
-            self.store.save([CashChanged(account_id, account.base, OPENING_CASH)])
+            self.empty(account)
+            self.fund(account, {account.base: OPENING_CASH})
+        self.start_over(user)
+
+    def empty(self, account: Account) -> None:
+        """Take everything out of an account."""
+        self.engine.forget(account.account_id)
+        self._forget_alerts(account.account_id)
+        self.store.delete_account(account.account_id, self.engine.last_order_id, self.engine.last_execution)
+
+    @staticmethod
+    def start_over(user: User) -> None:
+        """Forget what a user did, its session included."""
         user.references.clear()
         user.pending = None
         user.session.lose()
@@ -149,6 +174,12 @@ class Gateway:
         user.events.clear()
         user.hidden.clear()
         user.corrected.clear()
+
+    def _forget_alerts(self, account_id: str) -> None:
+        for alert in [a for a in self.alerts.values() if a.account_id == account_id]:
+            alert.deleted = True
+            del self.alerts[alert.alert_id]
+            self.store.save([alert])
 
     def accounts_of(self, user: User) -> list[Account]:
         return [self.engine.accounts[i] for i in user.account_ids]
@@ -165,6 +196,10 @@ class Gateway:
         quote = self.quote(conid)
         return quote.last if quote is not None else Decimal(0)
 
+    def _last(self, conid: int) -> Decimal | None:
+        quote = self.quote(conid)
+        return quote.last if quote is not None else None
+
     def rate(self, currency: str, base: str = "USD") -> Decimal:
         """What one unit of a currency is worth in another."""
         if currency == base:
@@ -178,15 +213,11 @@ class Gateway:
         return self.rate(currency, "USD") * self.rate("USD", base)
 
     def worth(self, account: Account) -> Worth:
-        return worth(account, catalogue.find, self.mark, self.rate, self.clock())
+        return worth(account, self.engine.world(self.clock()))
 
     def is_open(self, order: Order) -> bool:
         """Whether an order may trade now."""
-        if self.behaviour.market_always_open:
-            return True
-        instrument = catalogue.find(order.conid)
-        assert instrument is not None
-        return is_open(instrument, self.clock(), extended=order.outside_rth)
+        return self.engine.may_trade(order, self.clock())
 
     # -- changes -------------------------------------------------------------------------------------------------
 
@@ -206,10 +237,10 @@ class Gateway:
 
     def try_fill(self, order: Order) -> None:
         """Let one order meet the market now."""
-        quote = self.quote(order.conid) if self.behaviour.fills else None
-        if quote is not None and self.is_open(order):
-            size = self.behaviour.fill_slice
-            self.engine.try_fill(order, quote, self.clock(), slice_size=Decimal(size) if size else None)
+        if not self.behaviour.fills:
+            return
+        size, pause = self.behaviour.fill_slice, self.behaviour.fill_delay_ms / 1000
+        self.engine.try_fill(order, self.clock(), slice_size=Decimal(size) if size else None, pause_s=pause)
 
     def settle_new(self, orders: list[Order]) -> None:
         """Fill fresh orders: at once, or after the time an exchange takes."""
@@ -279,6 +310,8 @@ class Gateway:
             user.session.expire(now, self.behaviour)
             if user.session.stage(now) != before:
                 self.tell_status(user)
+        for alert in self.alerts.values():
+            alert.look(self._last)
         fault_nights.advance(self)
         self.faults.tidy(now)
         self._end_of_day(now)
@@ -295,26 +328,19 @@ class Gateway:
             socket.status_changed()
 
     def _end_of_day(self, now: float) -> None:
-        """Expire yesterday's day orders, and forget orders that ended before yesterday."""
+        """Expire orders, settle what is due, and forget orders that ended before yesterday."""
+        self.engine.expire(now)
         for book in list(self.engine.working.values()):
             for order in list(book.values()):
                 if order.status == "PendingCancel" and now - order.updated_at > 2.0:
                     # Its timer went down with a process before this one.
                     self.engine.cancel(order, now)
-                elif order.tif == "DAY" and self.behaviour.day_orders_expire and now >= self._day_end(order):
-                    self.engine.cancel(order, now, "Its day is over.")
         if now >= self.next_clearing:
             self.next_clearing = now + 60
+            self.engine.pass_time(now)
             for order in list(self.engine.orders.values()):
                 if not order.working and now - order.updated_at > 2 * 86_400:
                     self.engine.drop(order)
-
-    def _day_end(self, order: Order) -> float:
-        """When a day order's day is over: at the close of its session, or at midnight where the market never closes."""
-        instrument = catalogue.find(order.conid)
-        if self.behaviour.market_always_open or instrument is None:
-            return midnight_after(order.created_at)
-        return session_end(instrument, order.created_at)
 
     @staticmethod
     def moment(at: float) -> str:

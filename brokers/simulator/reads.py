@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from brokers.simulator import catalogue
 from brokers.simulator.catalogue import Instrument
+from brokers.simulator.lifetimes import NEW_YORK, day_of
 from brokers.simulator.shapes_orders import order_row, trade_row
 
 if TYPE_CHECKING:
     from brokers.simulator.gateway import Gateway
 
-NEW_YORK = ZoneInfo("America/New_York")
 _MOST_ORDERS = 1000
-
-
-def day_of(at: float) -> date:
-    """The broker's day a moment belongs to."""
-    return datetime.fromtimestamp(at, NEW_YORK).date()
-
-
-def midnight_after(at: float) -> float:
-    """The end of the broker's day a moment belongs to."""
-    return datetime.combine(day_of(at) + timedelta(days=1), datetime.min.time(), NEW_YORK).timestamp()
+__all__ = ["day_of", "order_rows", "quote_fields", "trade_rows"]
 
 
 def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -51,7 +41,7 @@ def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ())
 
 
 def trade_rows(gateway: Gateway, account_id: str, days: int, submitter: str) -> list[dict[str, Any]]:
-    """The fills of the last trading days, the newest first."""
+    """The fills of the last trading days, the newest first; an advisor's account shows those of its sub-accounts."""
     first = day_of(gateway.clock())
     for _ in range(min(max(days, 1), 7) - 1):
         first -= timedelta(days=1)

@@ -6,11 +6,12 @@ import asyncio
 import json
 from typing import Any
 
-from brokers.simulator import catalogue, submission
+from brokers.simulator import catalogue, previews, submission
+from brokers.simulator.advisors import METHODS
 from brokers.simulator.fault_answers import prompt
 from brokers.simulator.gateway import Gateway
 from brokers.simulator.reads import order_rows, trade_rows
-from brokers.simulator.records import Order
+from brokers.simulator.records import Group, Order, Ticket
 from brokers.simulator.shapes_orders import status_row
 from brokers.simulator.tickets import Refused, parse
 from brokers.simulator.wire import ROUTES, Answer, Call, error
@@ -26,10 +27,33 @@ def _body(call: Call) -> Any:
 
 
 def _account(call: Call) -> str:
+    """The account a path names; a group's orders belong to the advisor's own account."""
     account_id = call.params["account"]
+    if account_id in _groups(call):
+        return call.user.account_ids[0]
     if account_id not in call.user.account_ids:
         raise Refused(f"Bad Request: accountId is not valid: {account_id}", 400)
     return account_id
+
+
+def _groups(call: Call) -> dict[str, Group]:
+    advisor = call.gateway.advisors.get(call.user.name)
+    return {} if advisor is None else advisor.groups
+
+
+def _parse(call: Call, raw: Any, account_id: str) -> Ticket:
+    """One ticket; the group in the path, or in its place in the ticket, is the one it is for."""
+    groups = _groups(call)
+    named = {n for n in (call.params["account"], raw.get("acctId") if isinstance(raw, dict) else None) if n in groups}
+    if not named:
+        return parse(raw, account_id, call.user.account_ids)
+    if len(named) > 1 or raw.get("acctId") not in {None, "", *named}:
+        raise Refused("Order couldn't be submitted: account and group are mutually exclusive.")
+    ticket = parse(raw | {"acctId": account_id}, account_id, call.user.account_ids)
+    ticket.fa_group, ticket.fa_method = named.pop(), str(raw.get("allocationMethod") or "")
+    if ticket.fa_method not in METHODS | {""} or ticket.legs:
+        raise Refused("Order couldn't be allocated: the allocation method is not supported for it.")
+    return ticket
 
 
 def _tickets(call: Call) -> list[Any]:
@@ -42,9 +66,9 @@ def _tickets(call: Call) -> list[Any]:
 
 @ROUTES.add("POST", "/iserver/account/{account}/orders")
 def place(call: Call) -> Answer:
-    account_id, accounts = _account(call), call.user.account_ids
+    account_id = _account(call)
     raw = _tickets(call)
-    tickets = [parse(r, account_id, accounts) for r in raw]
+    tickets = [_parse(call, r, account_id) for r in raw]
     if call.gateway.behaviour.manual_indicator_required:
         _check_manual_indicator(raw)
     if (text := call.effects.get("reject")) is not None:
@@ -68,8 +92,7 @@ def _check_manual_indicator(raw: list[dict[str, Any]]) -> None:
 @ROUTES.add("POST", "/iserver/account/{account}/orders/whatif")
 def what_if(call: Call) -> Answer:
     account_id = _account(call)
-    ticket = parse(_tickets(call)[0], account_id, call.user.account_ids)
-    return submission.what_if(call, ticket)
+    return previews.what_if(call, _parse(call, _tickets(call)[0], account_id))
 
 
 @ROUTES.add("POST", "/iserver/reply/{reply}")
@@ -89,7 +112,7 @@ def modify(call: Call) -> Answer:
     order = _find(call, call.params["order"])
     if order is None:
         raise Refused(f"OrderID {call.params['order']} doesn't exist")
-    ticket = parse({"tif": order.tif} | _body(call), account_id, call.user.account_ids)
+    ticket = _parse(call, {"tif": order.tif} | _body(call), account_id)
     return submission.modify(call, order, ticket)
 
 

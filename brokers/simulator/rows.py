@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from django.db import models
 
+from brokers.simulator.alerts import Alert
 from brokers.simulator.market import Quote
-from brokers.simulator.models import SimAccount, SimCash, SimExecution, SimOrder, SimPosition, SimQuote, SimUser
-from brokers.simulator.records import Account, CashChanged, Change, Execution, Order, Position
+from brokers.simulator.models import (
+    SimAccessToken,
+    SimAccount,
+    SimAdvisor,
+    SimAlert,
+    SimCash,
+    SimConsumer,
+    SimExecution,
+    SimOrder,
+    SimPosition,
+    SimProceeds,
+    SimQuote,
+    SimUser,
+)
+from brokers.simulator.oauth import AccessToken, Consumer
+from brokers.simulator.records import (
+    Account,
+    Advisor,
+    CashChanged,
+    Change,
+    Execution,
+    Group,
+    Kind,
+    Leg,
+    Order,
+    Position,
+    Proceeds,
+)
 
-Storable = Change | str | tuple[Quote, float]
+Storable = Change | Consumer | AccessToken | Alert | str | tuple[Quote, float]
+
+_KINDS: Mapping[str, Kind] = {"margin": "margin", "cash": "cash", "lite": "lite"}
 
 
 def moment(at: float) -> datetime:
@@ -28,10 +59,20 @@ def key(change: Storable) -> tuple[type, object]:
             return SimPosition, f"{change.account_id}-{change.conid}"
         case CashChanged():
             return SimCash, f"{change.account_id}-{change.currency}"
+        case Proceeds():
+            return SimProceeds, change.number
         case Account():
             return SimAccount, change.account_id
+        case Advisor():
+            return SimAdvisor, change.username
         case str():
             return SimUser, change
+        case Consumer():
+            return SimConsumer, change.consumer_key
+        case AccessToken():
+            return SimAccessToken, change.token
+        case Alert():
+            return SimAlert, change.alert_id
         case _:
             return SimQuote, change[0].conid
 
@@ -44,14 +85,7 @@ def row(change: Storable) -> models.Model:
         case Execution():
             return _execution_row(change)
         case Position():
-            return SimPosition(
-                key=f"{change.account_id}-{change.conid}",
-                account_id=change.account_id,
-                conid=change.conid,
-                quantity=change.quantity,
-                average_price=change.average_price,
-                realized=change.realized,
-            )
+            return _position_row(change)
         case CashChanged():
             return SimCash(
                 key=f"{change.account_id}-{change.currency}",
@@ -59,15 +93,25 @@ def row(change: Storable) -> models.Model:
                 currency=change.currency,
                 balance=change.balance,
             )
+        case Proceeds():
+            return _proceeds_row(change)
         case Account():
-            return SimAccount(
-                account_id=change.account_id,
-                user_id=change.username,
-                base_currency=change.base,
-                opened_at=moment(change.opened_at),
-            )
+            return _account_row(change)
+        case Advisor():
+            return _advisor_row(change)
         case str():
             return SimUser(username=change, created_at=datetime.now(UTC))
+        case Consumer() | AccessToken():
+            return _oauth_row(change)
+        case Alert():
+            return SimAlert(
+                alert_id=change.alert_id,
+                account_id=change.account_id,
+                asked=change.asked,
+                active=change.active,
+                deleted=change.deleted,
+                created_at=moment(change.created_at),
+            )
         case _:
             quoted, until = change
             return SimQuote(
@@ -78,6 +122,54 @@ def row(change: Storable) -> models.Model:
                 posted_at=moment(quoted.at),
                 until=moment(until),
             )
+
+
+def _account_row(account: Account) -> SimAccount:
+    return SimAccount(
+        account_id=account.account_id,
+        user_id=account.username,
+        base_currency=account.base,
+        kind=account.kind,
+        advisor=account.advisor,
+        master_id=account.master_id,
+        day=account.day,
+        day_equity=account.day_equity,
+        day_realized=account.day_realized,
+        opened_at=moment(account.opened_at),
+    )
+
+
+def _position_row(held: Position) -> SimPosition:
+    return SimPosition(
+        key=f"{held.account_id}-{held.conid}",
+        account_id=held.account_id,
+        conid=held.conid,
+        quantity=held.quantity,
+        average_price=held.average_price,
+        realized=held.realized,
+        settled_quantity=held.settled_quantity,
+        settled_profit=held.settled_profit,
+        settled_on=held.settled_on,
+    )
+
+
+def _proceeds_row(entry: Proceeds) -> SimProceeds:
+    return SimProceeds(
+        number=entry.number,
+        account_id=entry.account_id,
+        currency=entry.currency,
+        amount=entry.amount,
+        settles_at=moment(entry.settles_at),
+        settled=entry.settled,
+    )
+
+
+def _advisor_row(advisor: Advisor) -> SimAdvisor:
+    groups = [
+        {"name": g.name, "method": g.method, "members": [[a, None if n is None else str(n)] for a, n in g.members]}
+        for g in advisor.groups.values()
+    ]
+    return SimAdvisor(user_id=advisor.username, groups=groups, presets=dict(advisor.presets))
 
 
 def _order_row(order: Order) -> SimOrder:
@@ -103,9 +195,24 @@ def _order_row(order: Order) -> SimOrder:
         filled=order.filled,
         average_price=order.average_price,
         reason=order.reason,
+        good_till=None if order.good_till is None else moment(order.good_till),
+        expires_at=None if order.expires_at is None else moment(order.expires_at),
+        legs=[[leg.conid, leg.ratio] for leg in order.legs],
+        fa_group=order.fa_group,
+        fa_method=order.fa_method,
+        shares=_texts(order.shares),
+        dealt=_texts(order.dealt),
         created_at=moment(order.created_at),
         updated_at=moment(order.updated_at),
     )
+
+
+def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: str(amount) for name, amount in amounts.items()}
+
+
+def _numbers(texts: Mapping[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(text) for name, text in texts.items()}
 
 
 def _execution_row(execution: Execution) -> SimExecution:
@@ -118,10 +225,60 @@ def _execution_row(execution: Execution) -> SimExecution:
         quantity=execution.quantity,
         price=execution.price,
         commission=execution.commission,
+        currency=execution.currency,
         net_amount=execution.net_amount,
         exchange=execution.exchange,
         reference=execution.reference,
         executed_at=moment(execution.executed_at),
+    )
+
+
+def _oauth_row(change: Consumer | AccessToken) -> SimConsumer | SimAccessToken:
+    if isinstance(change, AccessToken):
+        return SimAccessToken(
+            token=change.token,
+            consumer_id=change.consumer_key,
+            user_id=change.username,
+            secret=change.secret.hex(),
+        )
+    return SimConsumer(
+        consumer_key=change.consumer_key,
+        name=change.name,
+        state=change.state,
+        party=change.party,
+        signature_key=change.signature_key,
+        encryption_key=change.encryption_key,
+        dh_prime=f"{change.dh_prime:x}",
+        dh_generator=change.dh_generator,
+    )
+
+
+def consumer(row: SimConsumer) -> Consumer:
+    return Consumer(
+        consumer_key=row.consumer_key,
+        name=row.name,
+        party=row.party,
+        signature_key=row.signature_key,
+        encryption_key=row.encryption_key,
+        dh_prime=int(row.dh_prime, 16),
+        dh_generator=row.dh_generator,
+        state=row.state,
+    )
+
+
+def access_token(row: SimAccessToken) -> AccessToken:
+    return AccessToken(
+        token=row.token, consumer_key=row.consumer_id, username=row.user_id, secret=bytes.fromhex(row.secret)
+    )
+
+
+def alert(row: SimAlert) -> Alert:
+    return Alert(
+        alert_id=row.alert_id,
+        account_id=row.account_id,
+        asked=row.asked,
+        created_at=row.created_at.timestamp(),
+        active=row.active,
     )
 
 
@@ -131,7 +288,32 @@ def account(row: SimAccount) -> Account:
         username=row.user_id,
         opened_at=row.opened_at.timestamp(),
         base=row.base_currency,
+        kind=_KINDS[row.kind],
+        advisor=row.advisor,
+        master_id=row.master_id,
+        day=row.day,
+        day_equity=row.day_equity,
+        day_realized=row.day_realized,
     )
+
+
+def proceeds(row: SimProceeds) -> Proceeds:
+    return Proceeds(
+        number=row.number,
+        account_id=row.account_id,
+        currency=row.currency,
+        amount=row.amount,
+        settles_at=row.settles_at.timestamp(),
+        settled=row.settled,
+    )
+
+
+def advisor(row: SimAdvisor) -> Advisor:
+    groups = {}
+    for kept in row.groups:
+        members = tuple((account_id, None if n is None else Decimal(n)) for account_id, n in kept["members"])
+        groups[kept["name"]] = Group(name=kept["name"], method=kept["method"], members=members)
+    return Advisor(username=row.user_id, groups=groups, presets=row.presets)
 
 
 def position(row: SimPosition) -> Position:
@@ -141,6 +323,9 @@ def position(row: SimPosition) -> Position:
         quantity=row.quantity,
         average_price=row.average_price,
         realized=row.realized,
+        settled_quantity=row.settled_quantity,
+        settled_profit=row.settled_profit,
+        settled_on=row.settled_on,
     )
 
 
@@ -168,6 +353,13 @@ def order(row: SimOrder) -> Order:
         filled=row.filled,
         average_price=row.average_price,
         reason=row.reason,
+        good_till=None if row.good_till is None else row.good_till.timestamp(),
+        expires_at=None if row.expires_at is None else row.expires_at.timestamp(),
+        legs=tuple(Leg(conid, ratio) for conid, ratio in row.legs),
+        fa_group=row.fa_group,
+        fa_method=row.fa_method,
+        shares=_numbers(row.shares),
+        dealt=_numbers(row.dealt),
         created_at=row.created_at.timestamp(),
         updated_at=row.updated_at.timestamp(),
     )
@@ -184,6 +376,7 @@ def execution(row: SimExecution) -> Execution:
         quantity=row.quantity,
         price=row.price,
         commission=row.commission,
+        currency=row.currency,
         net_amount=row.net_amount,
         exchange=row.exchange,
         reference=row.reference,

@@ -25,24 +25,44 @@ from django.db import (
 )
 
 from brokers.simulator import rows
+from brokers.simulator.alerts import Alert
 from brokers.simulator.market import Quote
 from brokers.simulator.models import (
+    SimAccessToken,
     SimAccount,
+    SimAdvisor,
+    SimAlert,
     SimCash,
+    SimConsumer,
     SimCounter,
     SimExecution,
     SimOrder,
     SimPosition,
+    SimProceeds,
     SimQuote,
     SimUser,
 )
-from brokers.simulator.records import TERMINAL, Account, CashChanged, Execution, Order, Position
+from brokers.simulator.oauth import AccessToken, Consumer
+from brokers.simulator.records import TERMINAL, Account, Advisor, CashChanged, Execution, Order, Position, Proceeds
 
 log = logging.getLogger(__name__)
 _DAY_S = 86_400.0
 # Parents before children, for the foreign keys.
-_ORDER: tuple[type[models.Model], ...] = (SimUser, SimAccount, SimOrder, SimExecution, SimPosition, SimCash, SimQuote)
-_NEVER_CHANGES = (SimUser, SimAccount, SimExecution)
+_ORDER: tuple[type[models.Model], ...] = (
+    SimUser,
+    SimAdvisor,
+    SimAccount,
+    SimOrder,
+    SimExecution,
+    SimPosition,
+    SimProceeds,
+    SimCash,
+    SimQuote,
+    SimConsumer,
+    SimAccessToken,
+    SimAlert,
+)
+_NEVER_CHANGES = (SimUser, SimExecution)
 Batch = dict[type[models.Model], dict[object, models.Model]]
 
 
@@ -54,7 +74,11 @@ class Books:
     accounts: list[Account] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
+    advisors: list[Advisor] = field(default_factory=list)
     quotes: list[tuple[Quote, float]] = field(default_factory=list)
+    consumers: list[Consumer] = field(default_factory=list)
+    tokens: list[AccessToken] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
     order_id: int = 0
     execution_number: int = 0
 
@@ -83,11 +107,17 @@ class Store:
 
     def delete_account(self, account_id: str, order_id: int, execution_number: int) -> int:
         """Forget an account's orders, fills and holdings, in the next batch and before its other rows."""
-        of_account = (Order, Execution, Position, CashChanged)
+        of_account = (Order, Execution, Position, Proceeds, CashChanged)
         self._dirty = {
             k: v for k, v in self._dirty.items() if not (isinstance(v, of_account) and v.account_id == account_id)
         }
         self._barriers.append(lambda: _delete_account(account_id, order_id, execution_number))
+        return self._ask()
+
+    def close_account(self, account_id: str) -> int:
+        """Forget an account that has been emptied, itself included."""
+        self._dirty = {k: v for k, v in self._dirty.items() if getattr(v, "account_id", None) != account_id}
+        self._barriers.append(lambda: _close_account(account_id))
         return self._ask()
 
     def _ask(self) -> int:
@@ -193,9 +223,14 @@ def _delete_account(account_id: str, order_id: int, execution_number: int) -> No
     SimExecution.objects.filter(account_id=account_id).delete()
     SimOrder.objects.filter(account_id=account_id).delete()
     SimPosition.objects.filter(account_id=account_id).delete()
+    SimProceeds.objects.filter(account_id=account_id).delete()
     SimCash.objects.filter(account_id=account_id).delete()
     for name, value in (("order", order_id), ("execution", execution_number)):
         SimCounter.objects.update_or_create(name=name, defaults={"value": value})
+
+
+def _close_account(account_id: str) -> None:
+    SimAccount.objects.filter(account_id=account_id).delete()
 
 
 def load(now: float) -> Books:
@@ -206,13 +241,19 @@ def load(now: float) -> Books:
         accounts[cash.account_id].cash[cash.currency] = cash.balance
     for held in SimPosition.objects.all():
         accounts[held.account_id].positions[held.conid] = rows.position(held)
+    for waiting in SimProceeds.objects.filter(settled=False):
+        accounts[waiting.account_id].proceeds[waiting.number] = rows.proceeds(waiting)
     books.accounts = list(accounts.values())
+    books.advisors = [rows.advisor(a) for a in SimAdvisor.objects.all()]
     recent = models.Q(updated_at__gte=_moment(now - 2 * _DAY_S)) | ~models.Q(status__in=TERMINAL)
     books.orders = [rows.order(o) for o in SimOrder.objects.filter(recent).select_related("account").order_by("pk")]
     fills = SimExecution.objects.filter(executed_at__gte=_moment(now - 8 * _DAY_S)).select_related("account")
     books.executions = [rows.execution(e) for e in fills.order_by("pk")]
     posted = SimQuote.objects.filter(until__gt=_moment(now))
     books.quotes = [rows.quote(q) for q in posted]
+    books.consumers = [rows.consumer(c) for c in SimConsumer.objects.all()]
+    books.tokens = [rows.access_token(t) for t in SimAccessToken.objects.all()]
+    books.alerts = [rows.alert(a) for a in SimAlert.objects.filter(deleted=False).order_by("pk")]
     counters = dict(SimCounter.objects.values_list("name", "value"))
     highest = SimOrder.objects.aggregate(top=models.Max("pk"))["top"] or 0
     books.order_id = max(highest, counters.get("order", 0))

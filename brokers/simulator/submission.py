@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokers.simulator import catalogue
+from brokers.rulebook.allocation import Member
+from brokers.rulebook.errors import RulebookError
+from brokers.simulator import advisors, catalogue, margin
 from brokers.simulator.fault_answers import fails
 from brokers.simulator.gateway import Gateway, User
 from brokers.simulator.questions import Pending, ask, needed
 from brokers.simulator.records import Order, Ticket
-from brokers.simulator.rules import lacks_margin, margins
 from brokers.simulator.shapes_orders import ack, failed
 from brokers.simulator.tickets import Refused, check_contract
 from brokers.simulator.wire import Answer, Call, error
-
-_MARGIN = (
-    "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY MUST EXCEED THE INITIAL MARGIN."
-)
 
 
 def submit(call: Call, tickets: list[Ticket]) -> Answer:
@@ -91,6 +89,8 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
     made: list[Order] = []
     rows: list[dict[str, Any]] = []
     by_reference: dict[str, Order] = {}
+    # Named after the first order of the request, so that no two groups have the same name.
+    oca = f"oca-{gateway.engine.last_order_id + 1}"
     failing = list(effects.get("failed_rows", ()))
     effects["placed"] = made
     if not gateway.behaviour.partial_brackets:
@@ -100,7 +100,7 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
         try:
             if chosen := fails(failing, index, ticket.order_type):
                 raise Refused(str(effects.get("failed_text") or "Order couldn't be submitted: the leg was refused."))
-            order = _place_one(gateway, user, ticket, tickets, by_reference)
+            order = _place_one(gateway, user, ticket, tickets, by_reference, oca)
         except Refused as refused:
             if len(tickets) == 1 and not ticket.parent_reference and not chosen:
                 raise
@@ -130,7 +130,7 @@ def _check_whole(tickets: list[Ticket], failing: list[Any]) -> None:
 
 
 def _place_one(
-    gateway: Gateway, user: User, ticket: Ticket, tickets: list[Ticket], by_reference: dict[str, Order]
+    gateway: Gateway, user: User, ticket: Ticket, tickets: list[Ticket], by_reference: dict[str, Order], oca: str
 ) -> Order:
     check_contract(ticket)
     parent = None
@@ -139,13 +139,43 @@ def _place_one(
         if parent is None:
             raise Refused(f"Order couldn't be submitted: Parent order ID={ticket.parent_reference} isn't recognized.")
     now = gateway.clock()
-    group = _group(ticket, tickets, parent, now)
-    order = gateway.engine.place(user.name, ticket, now, parent=parent, oca_group=group)
+    shares = _shares(gateway, ticket, now) if ticket.fa_group else {}
+    if shares:
+        ticket = replace(ticket, quantity=sum(shares.values(), Decimal(0)))
+    order = gateway.engine.place(user.name, ticket, now, parent=parent, oca_group=_group(ticket, tickets, parent, oca))
+    order.shares = shares
     if not gateway.is_open(order):
         order.status = "PreSubmitted"
-    if parent is None and gateway.behaviour.margin_check and _lacks_margin(gateway, order):
-        gateway.engine.set_status(order, "Inactive", now, _MARGIN)
+    if parent is None and gateway.behaviour.margin_check:
+        refused = margin.TOO_LITTLE if ticket.fa_group and not shares else ""
+        if refused := refused or ("" if shares else gateway.engine.refusal(order, now)):
+            gateway.engine.set_status(order, "Inactive", now, refused)
     return order
+
+
+def _shares(gateway: Gateway, ticket: Ticket, now: float) -> dict[str, Decimal]:
+    """Who gets how much of a group order; what an account cannot carry of its share is canceled."""
+    engine = gateway.engine
+    group = gateway.advisors[engine.accounts[ticket.account_id].username].groups[ticket.fa_group]
+    world, checks = engine.world(now), gateway.behaviour.margin_check
+    instrument = check_contract(ticket)
+    price = ticket.limit_price or engine.mark(ticket.conid)
+
+    def member(account_id: str) -> Member:
+        value = gateway.worth(engine.accounts[account_id])
+        return Member(id=account_id, net_liquidation=value.net_liquidation, available_equity=value.available_funds)
+
+    def affordable(account_id: str, units: Decimal) -> Decimal:
+        sign = 1 if ticket.side == "BUY" else -1
+        asked = margin.Asked(instrument=instrument, quantity=sign * units, price=price, limit_price=ticket.limit_price)
+        account = engine.accounts[account_id]
+        return margin.affordable(account, asked, world, engine.working_of(account_id)) if checks else units
+
+    try:
+        shares, _ = advisors.shares_of(group, ticket.fa_method or group.method, ticket.quantity, member, affordable)
+    except (advisors.CannotAllocate, RulebookError) as reason:
+        raise Refused(f"Order couldn't be allocated: {reason}.") from None
+    return shares
 
 
 def _working(gateway: Gateway, user: User, reference: str) -> Order | None:
@@ -156,28 +186,12 @@ def _working(gateway: Gateway, user: User, reference: str) -> Order | None:
     return None
 
 
-def _group(ticket: Ticket, tickets: list[Ticket], parent: Order | None, now: float) -> str:
+def _group(ticket: Ticket, tickets: list[Ticket], parent: Order | None, oca: str) -> str:
     """The group in which one order cancels the other: asked for, or the legs below one parent."""
     if ticket.single_group:
-        return f"oca-{tickets[0].reference or int(now * 1000)}"[:32]
+        return oca
     siblings = [t for t in tickets if t.parent_reference == ticket.parent_reference]
     return str(parent.order_id) if parent is not None and len(siblings) > 1 else ""
-
-
-def _lacks_margin(gateway: Gateway, order: Order) -> bool:
-    account = gateway.engine.accounts[order.account_id]
-    instrument = catalogue.find(order.conid)
-    assert instrument is not None
-    held = account.positions.get(order.conid)
-    return lacks_margin(
-        instrument,
-        order.sign * order.quantity,
-        gateway.mark(order.conid),
-        gateway.rate(instrument.currency),
-        gateway.clock(),
-        held=held.quantity if held is not None else Decimal(0),
-        available=gateway.worth(account).available_funds,
-    )
 
 
 def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str, Any], now: float) -> None:
@@ -193,45 +207,6 @@ def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str
         order.status = "PreSubmitted"
     if effects.get("awaits"):
         order.fill_cap = Decimal(0)
-
-
-def what_if(call: Call, ticket: Ticket) -> Answer:
-    """What an order would cost and change, as text."""
-    gateway = call.gateway
-    instrument = check_contract(ticket)
-    account = gateway.engine.accounts[ticket.account_id]
-    price = ticket.limit_price or ticket.stop_price or gateway.mark(ticket.conid)
-    amount = price * ticket.quantity * instrument.multiplier
-    rate = gateway.rate(instrument.currency)
-    fee = gateway.engine.fee(instrument, ticket.quantity, price, rate)
-    value = gateway.worth(account)
-    added, kept = margins(instrument, ticket.quantity, gateway.mark(ticket.conid), rate, gateway.clock())
-    held = account.positions.get(ticket.conid)
-    before = held.quantity if held is not None else Decimal(0)
-    after = before + (ticket.quantity if ticket.side == "BUY" else -ticket.quantity)
-
-    def change(current: Decimal, by: Decimal) -> dict[str, str]:
-        return {"current": f"{round(current):,}", "change": f"{round(by):,}", "after": f"{round(current + by):,}"}
-
-    unit = "Shares" if instrument.sec_type == "STK" else "Contracts"
-    warn = None
-    if ticket.conid not in call.user.session.snapshots:
-        warn = "21/You are trying to submit an order without having market data for this instrument."
-    return Answer(
-        {
-            "amount": {
-                "amount": f"{amount:,.2f} {instrument.currency} ({ticket.quantity:f} {unit})",
-                "commission": f"{fee.normalize():f} {account.base}",
-                "total": f"{amount + fee:,.2f} {instrument.currency}",
-            },
-            "equity": change(value.net_liquidation, -fee),
-            "initial": change(value.initial_margin, added),
-            "maintenance": change(value.maintenance_margin, kept),
-            "position": {"current": f"{before:f}", "change": f"{after - before:f}", "after": f"{after:f}"},
-            "warn": warn,
-            "error": None,
-        }
-    )
 
 
 def reply(call: Call, *, confirmed: bool) -> Answer:
@@ -266,6 +241,8 @@ def modify(call: Call, order: Order, ticket: Ticket) -> Answer:
         raise Refused("Order couldn't be modified: contract and side cannot change.")
     if not order.working:
         raise Refused(f"Order couldn't be modified: it is {order.status}.")
+    if order.fa_group and ticket.quantity != order.quantity:
+        raise Refused("Order couldn't be modified: the quantity of a group order is allocated already.")
     if ticket.quantity < order.filled:
         raise Refused("Order couldn't be modified: more than that is already filled.")
     questions = call.effects.get("question")

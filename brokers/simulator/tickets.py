@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from brokers.simulator import catalogue
+from brokers.rulebook.capabilities import order_type_supported
+from brokers.rulebook.values import ONE
+from brokers.rulebook.words import OrderType
+from brokers.simulator import catalogue, combos
 from brokers.simulator.catalogue import Instrument
-from brokers.simulator.records import Ticket
+from brokers.simulator.records import Leg, Ticket
+from brokers.simulator.rules import RULES, asset_class
 
 TYPES = {
     "MKT": "MKT",
@@ -21,10 +27,30 @@ TYPES = {
     "TRAILLMT": "TRAILLMT",
     "MOC": "MOC",
     "LOC": "LOC",
+    "MIT": "MIT",
+    "LIT": "LIT",
 }
-_TIFS = frozenset({"GTC", "OPG", "DAY", "IOC", "PAX", "OVT", "OND"})
-_TEXTS = ("acctId", "side", "orderType", "tif", "cOID", "parentId", "conidex", "trailingType", "secType")
+_TIFS = frozenset({"GTC", "OPG", "DAY", "IOC", "FOK", "GTD", "PAX", "OVT", "OND"})
+_TEXTS = (
+    "acctId",
+    "side",
+    "orderType",
+    "tif",
+    "cOID",
+    "parentId",
+    "conidex",
+    "trailingType",
+    "secType",
+    "goodTillDate",
+    "allocationMethod",
+)
 _NUMBERS = ("price", "auxPrice", "quantity", "trailingAmt", "cashQty", "fxQty")
+
+_CLOSES = {"MOC": OrderType.MARKET_ON_CLOSE, "LOC": OrderType.MARKET_ON_CLOSE}
+# Contracts that do not make a combo by themselves.
+_NEVER_ALL_LEGS = frozenset({"STK", "CASH", "CFD"})
+# More than this is a slip of the hand, and more than the books could hold.
+_MOST_VALUE = Decimal("1e11")
 
 
 class Refused(Exception):
@@ -44,7 +70,7 @@ def parse(raw: Any, account_id: str, accounts: Collection[str]) -> Ticket:
     account = raw.get("acctId") or account_id
     if account not in accounts:
         raise Refused(f"Bad Request: accountId is not valid: {account}", 400)
-    conid = _conid(raw)
+    conid, legs = _contract(raw)
     side = str(raw.get("side") or "").upper()
     if side not in {"BUY", "SELL"}:
         raise Refused("Invalid Side (must be 'BUY' or 'SELL')", 400)
@@ -54,9 +80,11 @@ def parse(raw: Any, account_id: str, accounts: Collection[str]) -> Ticket:
     tif = str(raw.get("tif") or "").upper()
     if tif not in _TIFS:
         raise Refused(f"{tif or 'null'} time in force is not supported for this order")
+    _check_combination(order_type, tif, legs)
     reference = raw.get("cOID") or ""
     if len(reference) > 64:
         raise Refused("Order couldn't be submitted: Local order ID is too long.")
+    limit, stop = _prices(raw, order_type, any_sign=bool(legs))
     return Ticket(
         account_id=account,
         conid=conid,
@@ -70,7 +98,10 @@ def parse(raw: Any, account_id: str, accounts: Collection[str]) -> Ticket:
         parent_reference=raw.get("parentId") or "",
         outside_rth=raw.get("outsideRTH") is True,
         single_group=raw.get("isSingleGroup") is True,
-        **_prices(raw, order_type),
+        good_till=_good_till(raw) if tif == "GTD" else None,
+        legs=legs,
+        limit_price=limit,
+        stop_price=stop,
     )
 
 
@@ -84,16 +115,38 @@ def _check_types(raw: dict[str, Any]) -> None:
             raise Refused("orders request includes parameter with incorrect type", 400)
 
 
-def _conid(raw: dict[str, Any]) -> int:
-    value = raw.get("conid")
-    if value is None and raw.get("conidex"):
-        value = str(raw["conidex"]).split("@")[0]
-    if value is None:
-        raise Refused("conid or conidex is required", 400)
+def _contract(raw: dict[str, Any]) -> tuple[int, tuple[Leg, ...]]:
+    """The contract of a ticket, with the legs where it is a combo."""
+    value, conidex = raw.get("conid"), raw.get("conidex")
     try:
-        return int(value)
+        if value is None and combos.is_combo(conidex):
+            return combos.SPREAD, combos.parse(str(conidex))
+        if value is None and conidex:
+            value = str(conidex).split("@")[0]
+        if value is None:
+            raise Refused("conid or conidex is required", 400)
+        return int(value), ()
     except (TypeError, ValueError):
         raise Refused("orders request includes parameter with incorrect type", 400) from None
+
+
+def _check_combination(order_type: str, tif: str, legs: tuple[Leg, ...]) -> None:
+    """What no exchange takes together."""
+    if legs and (order_type not in {"MKT", "LMT"} or tif == "OPG"):
+        raise Refused("This order type is not supported for combination orders.")
+    if tif == "OPG" and order_type not in {"MKT", "LMT"}:
+        raise Refused("OPG time in force is not supported for this order")
+    if order_type in {"MOC", "LOC"} and tif not in {"DAY", "GTC"}:
+        raise Refused(f"{tif} time in force is not supported for this order")
+
+
+def _good_till(raw: dict[str, Any]) -> float:
+    """When a GTD order ends: `YYYYMMDD HH:MM:SS` or `YYYYMMDD-HH:MM:SS`, in UTC."""
+    text = str(raw.get("goodTillDate") or "").removesuffix("UTC").strip()
+    for shape in ("%Y%m%d %H:%M:%S", "%Y%m%d-%H:%M:%S"):
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(text, shape).replace(tzinfo=UTC).timestamp()
+    raise Refused("Invalid good till date: send goodTillDate as YYYYMMDD HH:MM:SS UTC.")
 
 
 def _number(raw: dict[str, Any], name: str) -> Decimal | None:
@@ -118,7 +171,7 @@ def _quantity(raw: dict[str, Any]) -> Decimal:
     return quantity
 
 
-def _prices(raw: dict[str, Any], order_type: str) -> dict[str, Decimal | None]:
+def _prices(raw: dict[str, Any], order_type: str, *, any_sign: bool) -> tuple[Decimal | None, Decimal | None]:
     """Limit and stop price; which field carries which depends on the type."""
     price, aux = _number(raw, "price"), _number(raw, "auxPrice")
     limit = stop = None
@@ -129,7 +182,10 @@ def _prices(raw: dict[str, Any], order_type: str) -> dict[str, Decimal | None]:
         case "STP":
             stop = price if price is not None else aux
             missing = stop is None
-        case "STOP_LIMIT" | "TRAILLMT":
+        case "MIT":
+            stop = aux if aux is not None else price
+            missing = stop is None
+        case "STOP_LIMIT" | "TRAILLMT" | "LIT":
             limit, stop = price, aux
             missing = limit is None or stop is None
         case "TRAIL":
@@ -142,23 +198,44 @@ def _prices(raw: dict[str, Any], order_type: str) -> dict[str, Decimal | None]:
     trails = order_type.startswith("TRAIL")
     if trails and (_number(raw, "trailingAmt") is None or raw.get("trailingType") not in {"amt", "%"}):
         missing = True
-    if missing or any(p is not None and p <= 0 for p in (limit, stop)):
+    amount = _number(raw, "trailingAmt") if trails else None
+    if missing or any(p is not None and p <= 0 and not any_sign for p in (limit, stop, amount)):
         raise Refused("Invalid order price fields")
-    return {"limit_price": limit, "stop_price": stop}
+    return limit, stop
 
 
 def check_contract(ticket: Ticket) -> Instrument:
-    """The contract of a ticket, if this order may be placed in it."""
-    instrument = catalogue.find(ticket.conid)
-    if instrument is None:
-        raise Refused(f"no sec defs returned forSecDef reqId=resolveSecReqByConid{ticket.conid}")
-    if not instrument.tradable:
-        raise Refused("No trading permissions.")
+    """The contract of a ticket, if this order may be placed in it; of a combo its first leg."""
+    found = [_tradable(conid) for conid in [leg.conid for leg in ticket.legs] or [ticket.conid]]
+    instrument = found[0]
+    if ticket.legs and (len({i.currency for i in found}) > 1 or {i.sec_type for i in found} <= _NEVER_ALL_LEGS):
+        raise Refused("This combination is not supported: it needs a derivative, and one currency.")
     if ticket.quantity % 1:
         raise Refused("Fractional quantities are not supported for this order.")
+    if ticket.quantity * max(instrument.multiplier, ONE) * Decimal(instrument.base_price) > _MOST_VALUE:
+        raise Refused("The order size exceeds the maximum for this contract.")
     if ticket.outside_rth and ticket.order_type in {"MKT", "MOC", "LOC"} and instrument.sec_type == "STK":
         raise Refused("invalid order attribute : Outside Regular Trading Hours")
-    for price in (ticket.limit_price, ticket.stop_price):
-        if price is not None and price % instrument.increment:
-            raise Refused("The price does not conform to the minimum price variation for this contract.")
+    _check_auction(ticket, instrument)
+    if not ticket.legs:
+        for price in (ticket.limit_price, ticket.stop_price):
+            if price is not None and price % instrument.tick(price):
+                raise Refused("The price does not conform to the minimum price variation for this contract.")
     return instrument
+
+
+def _tradable(conid: int) -> Instrument:
+    instrument = catalogue.find(conid)
+    if instrument is None:
+        raise Refused(f"no sec defs returned forSecDef reqId=resolveSecReqByConid{conid}")
+    if not instrument.tradable or instrument.sec_type == "IND":
+        raise Refused("No trading permissions.")
+    return instrument
+
+
+def _check_auction(ticket: Ticket, instrument: Instrument) -> None:
+    """Opening and closing auctions are held where the rulebook's matrix has them."""
+    auction = {"OPG": OrderType.MARKET_ON_OPEN}.get(ticket.tif) or _CLOSES.get(ticket.order_type)
+    if auction is not None and not order_type_supported(asset_class(instrument), auction, RULES).allowed:
+        what = ticket.tif if ticket.tif == "OPG" else ticket.order_type
+        raise Refused(f"{what} is not supported for this contract")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,50 +9,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.simulator import catalogue
-from brokers.simulator.engine import Engine
-from brokers.simulator.market import Quote
-from brokers.simulator.records import Account, Order, Ticket
-from brokers.simulator.rules import commission
-
-NOW = 1_795_262_400.0
-AAPL, EURUSD = 265598, 12087792
-D = Decimal
+from brokers.simulator.records import Order
+from brokers.simulator.tests.exchange import AAPL, EURUSD, NOW, D, Exchange
 
 
 @pytest.fixture
-def engine() -> Engine:
+def engine() -> Exchange:
     return make_engine()
 
 
-def make_engine() -> Engine:
-    made = Engine(catalogue.find, commission, lambda currency: D(1))
-    made.open_account(Account(account_id="SIM1", username="alice", opened_at=NOW, cash={"USD": D(1_000_000)}))
+def make_engine() -> Exchange:
+    made = Exchange()
+    made.open()
     return made
 
 
-def quote(bid: str, ask: str, last: str | None = None, conid: int = AAPL) -> Quote:
-    return Quote(conid, D(bid), D(ask), D(last or ask), 100, 100, NOW)
+def place(engine: Exchange, order_type: str = "MKT", **changes: Any) -> Order:
+    return engine.order(order_type, **changes)
 
 
-def wanted(order_type: str = "MKT", **changes: Any) -> Ticket:
-    base = Ticket(
-        account_id="SIM1", conid=AAPL, side="BUY", order_type=order_type, quantity=D(10), tif="DAY", reference=""
-    )
-    return replace(base, **changes)
+def prices(engine: Exchange) -> list[tuple[Decimal, Decimal]]:
+    return engine.prices()
 
 
-def place(engine: Engine, order_type: str = "MKT", **changes: Any) -> Order:
-    parent, group = changes.pop("parent", None), changes.pop("oca_group", "")
-    return engine.place("alice", wanted(order_type, **changes), NOW, parent=parent, oca_group=group)
-
-
-def prices(engine: Engine) -> list[tuple[Decimal, Decimal]]:
-    return [(e.quantity, e.price) for e in engine.executions["SIM1"]]
-
-
-def test_a_market_order_fills_at_the_touch_and_pays_its_fee(engine: Engine) -> None:
+def test_a_market_order_fills_at_the_touch_and_pays_its_fee(engine: Exchange) -> None:
     order = place(engine)
-    engine.match(quote("99.99", "100.01"), NOW)
+    engine.match("99.99", "100.01")
     assert (order.status, order.filled, order.average_price) == ("Filled", D(10), D("100.01"))
     account = engine.accounts["SIM1"]
     assert account.cash["USD"] == D(1_000_000) - D("1000.10") - D(1)
@@ -61,53 +42,53 @@ def test_a_market_order_fills_at_the_touch_and_pays_its_fee(engine: Engine) -> N
     assert engine.executions["SIM1"][0].commission == D("1.00")
 
 
-def test_a_limit_order_rests_until_it_is_crossed_and_never_pays_more(engine: Engine) -> None:
+def test_a_limit_order_rests_until_it_is_crossed_and_never_pays_more(engine: Exchange) -> None:
     order = place(engine, "LMT", limit_price=D("99.50"))
-    engine.match(quote("99.99", "100.01"), NOW)
+    engine.match("99.99", "100.01")
     assert (order.status, prices(engine)) == ("Submitted", [])
-    engine.match(quote("99.40", "99.45"), NOW)
+    engine.match("99.40", "99.45")
     assert (order.status, prices(engine)) == ("Filled", [(D(10), D("99.45"))])
 
 
-def test_a_sell_stop_waits_for_the_last_price_then_sells_at_the_bid(engine: Engine) -> None:
+def test_a_sell_stop_waits_for_the_last_price_then_sells_at_the_bid(engine: Exchange) -> None:
     order = place(engine, "STP", side="SELL", stop_price=D(98))
-    engine.match(quote("97.90", "98.10", last="98.10"), NOW)
+    engine.match("97.90", "98.10", last="98.10")
     assert (order.status, order.triggered) == ("PreSubmitted", False)
-    engine.match(quote("97.80", "98.00", last="97.80"), NOW)
+    engine.match("97.80", "98.00", last="97.80")
     assert prices(engine) == [(D(10), D("97.80"))]
 
 
-def test_a_stop_limit_that_gapped_through_its_limit_rests(engine: Engine) -> None:
+def test_a_stop_limit_that_gapped_through_its_limit_rests(engine: Exchange) -> None:
     order = place(engine, "STOP_LIMIT", side="SELL", stop_price=D(98), limit_price=D("97.50"))
-    engine.match(quote("96.90", "97.00", last="96.90"), NOW)
+    engine.match("96.90", "97.00", last="96.90")
     assert (order.status, order.triggered, prices(engine)) == ("Submitted", True, [])
-    engine.match(quote("97.60", "97.70", last="97.70"), NOW)
+    engine.match("97.60", "97.70", last="97.70")
     assert prices(engine) == [(D(10), D("97.60"))]
 
 
-def test_a_trailing_stop_follows_the_market_up_and_not_down(engine: Engine) -> None:
+def test_a_trailing_stop_follows_the_market_up_and_not_down(engine: Exchange) -> None:
     order = place(engine, "TRAIL", side="SELL", trailing_type="amt", trailing_amount=D(2))
     for last in ("100", "105", "104"):
-        engine.match(quote(last, last), NOW)
+        engine.match(last, last)
     assert (order.stop_price, order.status) == (D("103.00000000"), "PreSubmitted")
-    engine.match(quote("102.90", "103.00", last="102.90"), NOW)
+    engine.match("102.90", "103.00", last="102.90")
     assert prices(engine) == [(D(10), D("102.90"))]
 
 
-def test_children_wait_for_their_parent_and_then_cancel_each_other(engine: Engine) -> None:
+def test_children_wait_for_their_parent_and_then_cancel_each_other(engine: Exchange) -> None:
     parent = place(engine, "LMT", limit_price=D(100))
     target = place(engine, "LMT", side="SELL", limit_price=D(110), parent=parent, oca_group="g")
     stop = place(engine, "STP", side="SELL", stop_price=D(95), parent=parent, oca_group="g")
-    engine.match(quote("120", "121"), NOW)
+    engine.match("120", "121")
     assert [o.status for o in (parent, target, stop)] == ["Submitted", "PreSubmitted", "PreSubmitted"]
-    engine.match(quote("99", "100"), NOW)
+    engine.match("99", "100")
     assert [o.status for o in (parent, target, stop)] == ["Filled", "Submitted", "PreSubmitted"]
-    engine.match(quote("110", "111"), NOW)
+    engine.match("110", "111")
     assert [o.status for o in (parent, target, stop)] == ["Filled", "Filled", "Cancelled"]
     assert engine.accounts["SIM1"].positions[AAPL].quantity == 0
 
 
-def test_a_cancelled_parent_takes_its_children_along(engine: Engine) -> None:
+def test_a_cancelled_parent_takes_its_children_along(engine: Exchange) -> None:
     parent = place(engine, "LMT", limit_price=D(100))
     child = place(engine, "STP", side="SELL", stop_price=D(95), parent=parent)
     assert engine.cancel(parent, NOW) is True
@@ -115,64 +96,63 @@ def test_a_cancelled_parent_takes_its_children_along(engine: Engine) -> None:
     assert engine.working == {}
 
 
-def test_a_partial_fill_shrinks_the_rest_of_its_group(engine: Engine) -> None:
+def test_a_partial_fill_shrinks_the_rest_of_its_group(engine: Exchange) -> None:
     first = place(engine, "LMT", limit_price=D(100), oca_group="g")
     second = place(engine, "LMT", limit_price=D(90), oca_group="g")
-    engine.match(quote("99", "100"), NOW, slice_size=D(4))
+    engine.match("99", "100", slices=4)
     assert (first.filled, second.quantity) == (D(4), D(6))
-    engine.match(quote("99", "100"), NOW)
+    engine.match("99", "100")
     assert [o.status for o in (first, second)] == ["Filled", "Cancelled"]
 
 
-def test_the_minimum_fee_is_charged_once_an_order(engine: Engine) -> None:
+def test_the_minimum_fee_is_charged_once_an_order(engine: Exchange) -> None:
     place(engine, quantity=D(100))
     for _ in range(4):
-        engine.match(quote("99", "100"), NOW, slice_size=D(25))
+        engine.match("99", "100", slices=25)
     assert [e.commission for e in engine.executions["SIM1"]] == [D("1.00"), D(0), D(0), D(0)]
 
 
-def test_an_immediate_order_cancels_what_it_cannot_fill(engine: Engine) -> None:
+def test_an_immediate_order_cancels_what_it_cannot_fill(engine: Exchange) -> None:
     order = place(engine, "LMT", limit_price=D(90), tif="IOC")
-    engine.match(quote("99", "100"), NOW)
+    engine.match("99", "100")
     assert (order.status, order.filled) == ("Cancelled", D(0))
 
 
-def test_a_filled_order_can_no_longer_be_cancelled(engine: Engine) -> None:
+def test_a_filled_order_can_no_longer_be_cancelled(engine: Exchange) -> None:
     order = place(engine)
-    engine.match(quote("99", "100"), NOW)
+    engine.match("99", "100")
     assert engine.cancel(order, NOW) is False
     assert order.status == "Filled"
 
 
-def test_crossing_zero_realizes_the_closed_part_and_restarts_the_average(engine: Engine) -> None:
+def test_crossing_zero_realizes_the_closed_part_and_restarts_the_average(engine: Exchange) -> None:
     place(engine)
-    engine.match(quote("99", "100"), NOW)
+    engine.match("99", "100")
     place(engine, side="SELL", quantity=D(15))
-    engine.match(quote("110", "111"), NOW)
+    engine.match("110", "111")
     held = engine.accounts["SIM1"].positions[AAPL]
     assert (held.quantity, held.average_price, held.realized) == (D(-5), D(110), D(100))
 
 
-def test_a_future_moves_cash_only_by_profit_and_fee(engine: Engine) -> None:
+def test_a_future_moves_cash_only_by_profit_and_fee(engine: Exchange) -> None:
     future = catalogue.futures("MES", date(2026, 11, 20))[0]
     place(engine, conid=future.conid, quantity=D(2))
-    engine.match(quote("6000.00", "6000.25", conid=future.conid), NOW)
+    engine.match("6000.00", "6000.25", conid=future.conid)
     assert engine.accounts["SIM1"].cash["USD"] == D(1_000_000) - D("1.14")
     place(engine, conid=future.conid, side="SELL", quantity=D(2))
-    engine.match(quote("6010.25", "6010.50", conid=future.conid), NOW)
+    engine.match("6010.25", "6010.50", conid=future.conid)
     assert engine.accounts["SIM1"].cash["USD"] == D(1_000_000) - D("2.28") + D(100)
 
 
-def test_a_currency_pair_moves_both_currencies(engine: Engine) -> None:
+def test_a_currency_pair_moves_both_currencies(engine: Exchange) -> None:
     place(engine, conid=EURUSD, quantity=D(10_000))
-    engine.match(quote("1.0999", "1.1000", conid=EURUSD), NOW)
+    engine.match("1.0999", "1.1000", conid=EURUSD)
     assert engine.accounts["SIM1"].cash == {"USD": D(1_000_000) - 11_000 - 2, "EUR": D(10_000)}
 
 
 def test_numbers_never_repeat_even_with_empty_books() -> None:
-    first, second = make_engine(), make_engine()
-    one = first.place("alice", wanted(), NOW)
-    two = second.place("alice", wanted(), NOW + 1)
+    one = make_engine().order()
+    two = make_engine().order(now=NOW + 1)
     assert two.order_id > one.order_id
 
 
@@ -193,11 +173,11 @@ def test_whatever_happens_the_books_balance(steps: list[tuple[str, str, int, int
     engine = make_engine()
     for kind, side, quantity, price in steps:
         _do(engine, kind, side, D(quantity), D(price))
-        engine.match(quote(str(price), str(price + 1), last=str(price)), NOW, slice_size=D(slice_size))
+        engine.match(str(price), str(price + 1), str(price), slices=slice_size)
         _check(engine)
 
 
-def _do(engine: Engine, kind: str, side: str, quantity: Decimal, price: Decimal) -> None:
+def _do(engine: Exchange, kind: str, side: str, quantity: Decimal, price: Decimal) -> None:
     other = "SELL" if side == "BUY" else "BUY"
     match kind:
         case "cancel":
@@ -218,7 +198,7 @@ def _do(engine: Engine, kind: str, side: str, quantity: Decimal, price: Decimal)
             place(engine, kind, side=side, quantity=quantity, limit_price=limit, stop_price=stop)
 
 
-def _check(engine: Engine) -> None:
+def _check(engine: Exchange) -> None:
     account = engine.accounts["SIM1"]
     fills = engine.executions["SIM1"]
     signed = [(e.quantity if e.side == "BUY" else -e.quantity, e) for e in fills]

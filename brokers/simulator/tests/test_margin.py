@@ -14,13 +14,14 @@ from brokers.rulebook.fills import fill
 from brokers.rulebook.fills.market import Feed, Scan, Tick
 from brokers.rulebook.fills.market import Market as Shown
 from brokers.simulator import catalogue
-from brokers.simulator.accounting import worth
+from brokers.simulator.accounting import World, worth
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.hours import calendar_of
+from brokers.simulator.margin import TOO_LITTLE, Asked, refusal
 from brokers.simulator.market import Quote
 from brokers.simulator.matching import price_for
 from brokers.simulator.records import Account, Order, Position
-from brokers.simulator.rules import lacks_margin, margins
+from brokers.simulator.rules import margins
 
 D = Decimal
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -55,19 +56,22 @@ def test_a_holding_of_a_hundred_needs_its_margin(
 
 
 def test_an_order_may_use_all_its_funds_and_not_a_cent_more() -> None:
-    def lacks(available: str, quantity: int = 100, held: int = 0) -> bool:
-        return lacks_margin(found(AAPL), D(quantity), D(230), D(1), AT, held=D(held), available=D(available))
+    def refused(cash: str, quantity: int = 100, held: int = 0) -> str:
+        account = Account(account_id="SIM1", username="alice", opened_at=AT, cash={"USD": D(cash)})
+        account.positions[AAPL] = Position(account_id="SIM1", conid=AAPL, quantity=D(held), average_price=D(230))
+        world = World(catalogue.find, lambda conid: D(230), lambda currency, base: D(1), AT)
+        return refusal(account, Asked(instrument=found(AAPL), quantity=D(quantity), price=D(230)), world)
 
-    assert not lacks("11501.00")
-    assert lacks("11500.99")
-    assert not lacks("0", quantity=-100, held=100)
-    assert lacks("0", quantity=-300, held=100)
+    assert refused("11501.00") == ""
+    assert refused("11500.99") == TOO_LITTLE
+    assert refused("-11500", quantity=-100, held=100) == ""
+    assert refused("-11500", quantity=-300, held=100) == TOO_LITTLE
 
 
 def test_buying_power_is_what_one_could_hold_in_shares() -> None:
     account = Account(account_id="SIM1", username="alice", opened_at=AT, cash={"USD": D(100_000)})
     account.positions[AAPL] = Position(account_id="SIM1", conid=AAPL, quantity=D(100), average_price=D(230))
-    value = worth(account, catalogue.find, lambda conid: D(230), lambda currency: D(1), AT)
+    value = worth(account, World(catalogue.find, lambda conid: D(230), lambda currency, base: D(1), AT))
     assert value.initial_margin == D(11_500)
     assert (value.available_funds, value.buying_power) == (D(111_500), D(223_000))
 
@@ -86,7 +90,7 @@ def test_a_fill_is_at_the_price_of_the_immediate_model(
         trailing_amount=None, reference="", parent_id=None, oca_group="", outside_rth=False, status="Submitted",
         created_at=AT, updated_at=AT,
     )  # fmt: skip
-    ours = price_for(order, quote)
+    ours = price_for(order, found(AAPL), quote, AT)
     tick = Tick(at=NOW + timedelta(seconds=1), kind="quote", bid=quote.bid, ask=quote.ask)
     scan = Scan(
         order=book.Order(
