@@ -22,6 +22,7 @@ from strategies.domain.freshness import SetAside
 from strategies.domain.refusals import Refused
 from strategies.headers import plain, shown_headers
 from strategies.intake import Intake, Outcome
+from strategies.noticed import sentence
 from strategies.nudges import Nudger
 from strategies.passwords import matches, status_matches
 from strategies.senders import SIGNATURE_HEADER, Sender
@@ -228,6 +229,8 @@ class _Answer(msgspec.Struct, omit_defaults=True):
     reading: dict[str, Any]
     warnings: Sequence[str]
     statusUrl: str
+    # The warnings again, as sentences for whoever reads them.
+    hints: Sequence[str] = ()
     duplicateOf: UUID | None = None
     # Why nothing will happen: a repeat, too old, expired.
     messageCode: str | None = None
@@ -251,6 +254,7 @@ async def _accept(send: Send, delivery: Delivery, first: UUID, told: Told | None
         reading=verdict.reading,
         warnings=verdict.warnings,
         statusUrl=status_url(first),
+        hints=[sentence(code) for code in verdict.warnings],
         messageCode=aside.code if aside else None,
         message=aside.sentence if aside else None,
         settled=told.settled if told else None,
