@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.access import team_for
-from brokers.rulebook import lookup, rulesets
+from brokers.rulebook import lookup, lookup_fees, lookup_hours, rulesets
+from brokers.rulebook.rulesets import Ruleset
 
 WORDS = {
     "equity": "Shares", "option": "Options", "forex": "Currencies", "future": "Futures",
@@ -24,13 +26,23 @@ RULESETS = {
     "lean": "The reference model, quirks included",
     "ibkr_current": "IBKR's own schedule, where it differs",
 }
+# One schedule serves both kinds of options.
+FEES_OF = {"option": "Options and index options"}
+REJECTIONS = (
+    ("R01", "IBKR takes no such order: its type, size or time in force."),
+    ("R02", "No fee schedule covers it. Paper and live accounts only."),
+    ("R03", "The table lacks the margin of the future. Paper and live accounts only."),
+    ("R04", "The account's available funds do not carry it."),
+    ("R05", "The account may not trade it: Lite, not open, or without the permission."),
+)
 CHOICES = [("seed", "Halyard's (seed)"), ("ibkr_current", "IBKR's current"), ("lean", "Reference (lean)")]
 
 
 class Calculator(forms.Form):
     """One order, as far as fee and margin ask about it."""
 
-    rules = forms.ChoiceField(label="Rules", choices=CHOICES, initial=rulesets.DEFAULT, required=False)
+    # Chosen above the calculator, for the whole page.
+    rules = forms.ChoiceField(choices=CHOICES, required=False, widget=forms.HiddenInput)
     asset_class = forms.ChoiceField(label="What", choices=[(name, WORDS[name]) for name in lookup.CALCULATED])
     symbol = forms.CharField(
         label="Symbol", max_length=12, help_text="A future's product, such as ES; a pair, such as EURUSD.",
@@ -48,11 +60,11 @@ FIRST = {"rules": rulesets.DEFAULT, "asset_class": "equity", "symbol": "SPY", "q
 @require_GET
 def rulebook(request: HttpRequest, team: UUID) -> HttpResponse:
     team_for(request.user, team)
-    asked = "quantity" in request.GET
-    form = Calculator(request.GET if asked else FIRST)
+    form = Calculator({**FIRST, **request.GET.dict()})
     values = form.cleaned_data if form.is_valid() else {}
     rules = rulesets.load(values.get("rules") or rulesets.DEFAULT)
-    today = timezone.localdate()
+    now = timezone.now()
+    today = now.date()
     figures = None
     if values:
         figures = lookup.calculate(
@@ -61,21 +73,35 @@ def rulebook(request: HttpRequest, team: UUID) -> HttpResponse:
     context = {
         "form": form,
         "figures": figures,
-        "asked": values,
         "rules": rules,
         "about": RULESETS[rules.name],
+        "choices": CHOICES,
+        "today": today,
+        **_tables(rules, now),
+    }
+    return render(request, "brokers/rulebook.html", context, status=422 if form.errors else 200)
+
+
+def _tables(rules: Ruleset, now: datetime) -> dict[str, object]:
+    """Everything the page shows of the tables, in people's words."""
+    fees: dict[str, list[lookup_fees.FeeRow]] = {}
+    for row in lookup_fees.fees(rules):
+        fees.setdefault(row.asset_class, []).append(row)
+    return {
         "classes": [WORDS[name] for name in lookup.CLASSES],
         "matrix": [
             (row.order_type, [(WORDS[cell.asset_class], cell.state) for cell in row.cells])
             for row in lookup.matrix(rules)
         ],
-        "fees": lookup.fees(rules),
+        "fees": [{"id": name, "label": FEES_OF.get(name, WORDS[name]), "rows": rows} for name, rows in fees.items()],
         "sizes": lookup.sizes(rules),
         "margins": _labelled(lookup.margins(rules)),
         "settlements": _labelled(lookup.settlements(rules)),
-        "futures": lookup.future_margins(today),
+        "futures": lookup.future_margins(now.date()),
+        "hours": lookup_hours.hours(now),
+        "rejections": REJECTIONS,
+        "reasons": lookup.reasons(),
     }
-    return render(request, "brokers/rulebook.html", context, status=422 if form.errors else 200)
 
 
 def _labelled(rows: Iterable[lookup.ClassRow]) -> list[dict[str, str]]:

@@ -11,10 +11,12 @@ from brokers.rulebook.errors import BadInput, RulebookError
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.futures import TABLE, margin_rows, row_on
+from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.settlement import settlement_rule
 from brokers.rulebook.validation import validate
 from brokers.rulebook.values import ONE, ZERO, Account, Instrument, Order, Quote
+from brokers.rulebook.wording import percent
 from brokers.rulebook.words import AccountType, AssetClass, OrderType
 
 CLASSES: tuple[str, ...] = tuple(tables.read("models")["asset_classes"])
@@ -35,16 +37,6 @@ class Cell:
 class MatrixRow:
     order_type: str
     cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FeeRow:
-    """`what` is charged `rate`; `least` and `most` bound it, empty where nothing does."""
-
-    what: str
-    rate: str
-    least: str = ""
-    most: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +61,12 @@ class FutureRow:
     since: date
     initial: Decimal
     maintenance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRow:
+    code: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,68 +95,20 @@ def _state(rules: Ruleset, order_type: str, asset_class: str) -> str:
     return "experimental" if (order_type, asset_class) in EXPERIMENTAL else "yes"
 
 
-def fees(rules: Ruleset) -> tuple[FeeRow, ...]:
-    """The schedules in words, without the tiers of those who trade very much."""
-    table = rules.fees
-    shares = [
-        FeeRow(
-            f"Shares, {_country(market)}{f' ({name})' if len(row.plans) > 1 else ''}",
-            f"{plain(plan.tiers[0][1])} {plan.currency} a share",
-            f"{plain(plan.minimum)} {plan.currency}",
-            # A cap above the whole value caps nothing.
-            f"{percent(plan.cap_rate)} of the value" if plan.cap_rate < 1 else "",
-        )
-        for market, row in table.equity.items()
-        for name, plan in row.plans.items()
-    ]
-    options = [
-        FeeRow(
-            f"Options, premium {_from(premium)}", f"{plain(fee)} USD a contract", f"{plain(table.option_minimum)} USD"
-        )
-        for premium, fee in table.option_tiers[0].steps
-    ]
-    pairs = table.forex_tiers[0]
-    least = ", ".join(
-        f"{plain(amount)} {'of any other' if currency == '*' else currency}"
-        for currency, amount in table.cfd_minimum.items()
-    )
-    futures = table.us_tables["future"]
-    known = sorted(set(futures.broker) | set(futures.exchange))
-    groups: dict[Decimal, list[str]] = {}
-    for product in known:
-        groups.setdefault(_future(rules, product), []).append(product)
-    other = table.us_default_broker + table.us_default_exchange + table.us_clearing
-    return (
-        *shares,
-        *options,
-        FeeRow("Currency pairs", f"{percent(pairs.rate)} of the value", f"{plain(pairs.minimum)} USD"),
-        FeeRow("CFDs", f"{percent(table.cfd_rate)} of the value", least),
-        *(FeeRow(f"Futures: {', '.join(names)}", f"{plain(each)} USD a contract") for each, names in groups.items()),
-        FeeRow("Futures, any other of the US", f"{plain(other)} USD a contract"),
-        FeeRow("Futures, Eurex", f"{plain(table.eurex_per_contract)} {table.eurex_currency} a contract"),
-        FeeRow("Futures, Hong Kong: HSI", f"{plain(table.hkfe_hsi)} HKD a contract"),
-        FeeRow("Futures, Korea", f"{percent(table.krx_rate)} of the value"),
-    )
-
-
-def _future(rules: Ruleset, product: str) -> Decimal:
-    table = rules.fees.us_tables["future"]
-    broker = table.broker.get(product, rules.fees.us_default_broker)
-    return broker + table.exchange.get(product, rules.fees.us_default_exchange) + rules.fees.us_clearing
-
-
-def _country(market: str) -> str:
-    return market.upper() if market == "usa" else market.capitalize()
-
-
-def _from(premium: Decimal) -> str:
-    return f"from {plain(premium)}" if premium.is_finite() else "below that"
-
-
 def sizes(rules: Ruleset) -> tuple[SizeRow, ...]:
     """The currencies IBKR takes orders in; those with nothing but zeros are not taken."""
     rows = (SizeRow(currency, limit.minimum, limit.maximum) for currency, limit in rules.forex_sizes.items())
     return tuple(sorted((row for row in rows if row.maximum), key=lambda row: row.currency))
+
+
+class _Unfilled(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return f"[{key.replace('_', ' ')}]"
+
+
+def reasons() -> tuple[ReasonRow, ...]:
+    """Every code an answer may carry, with its sentence; what is filled in stands in brackets."""
+    return tuple(ReasonRow(code, SENTENCES[code].format_map(_Unfilled())) for code in sorted(SENTENCES))
 
 
 def margins(rules: Ruleset) -> tuple[ClassRow, ...]:
@@ -171,7 +121,7 @@ def _margin(rules: Ruleset, asset_class: str, account_type: str) -> str:
         case "OptionMarginModel":
             return "the premium when bought; a part of the underlying when written"
         case "FutureMarginModel":
-            return "by product and date, see below"
+            return "by product and date, see futures"
         case "FuturesOptionsMarginModel":
             return "a part of the future's own, by strike"
         case "CashBuyingPowerModel":
@@ -260,13 +210,3 @@ def _instrument(asset_class: str, symbol: str) -> Instrument:
         multiplier=SHARES_OF_AN_OPTION if asset_class == AssetClass.OPTION else ONE,
         lot_size=ONE,
     )
-
-
-def plain(value: Decimal) -> str:
-    """A figure as people write it."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def percent(rate: Decimal) -> str:
-    return f"{plain(rate * 100)} %"

@@ -30,7 +30,8 @@ def test_it_shows_the_tables_and_names_their_version(client: Client, bob: User, 
     page = page_of(client, team)
     for words in (
         "seed-2026-08-21", "Limit if touched", "Combo leg limit", "0.005 USD a share", "2.15 USD a contract",
-        "EUR", "20,000", "6,000,000", "50 % of the value", "11,880.00 USD to open", "The next trading day at 06:00",
+        "EUR", "20,000", "6,000,000", "50 % of the value", "11,880.00 USD", "The next trading day at 06:00",
+        "up to 10,000 contracts a month", "Mon to Fri 09:30-16:00", 'id="reason-no_trading_permission"', 'id="R05"',
     ):  # fmt: skip
         assert words in page.text, words
     rules = rulesets.load()
@@ -86,5 +87,14 @@ def test_every_ruleset_answers_for_every_class(name: str, asset_class: str) -> N
             asset_class, symbol, Decimal(quantity), Decimal(3), rules=rules, today=rules.effective_from
         )
         assert found.fee is None or found.fee >= 0
-    assert lookup.fees(rules)
     assert lookup.sizes(rules)
+
+
+def test_another_ruleset_is_one_click_away(client: Client, bob: User, team: Team) -> None:
+    client.force_login(bob)
+    page = page_of(client, team)
+    for name in ("seed", "ibkr_current", "lean"):
+        assert f'href="?rules={name}"' in page.text
+    other = client.get(f"/teams/{team.code}/rulebook/?rules=ibkr_current")
+    assert "ibkr_current-2024-05-28" in other.text
+    assert '<input type="hidden" name="rules" value="ibkr_current"' in other.text

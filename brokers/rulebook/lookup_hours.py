@@ -1,0 +1,89 @@
+"""Trading hours as a person looks them up, in the exchange's own time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from brokers.rulebook.calendars import Calendar, Segment, exchange_calendar
+from brokers.rulebook.wording import clock
+from brokers.rulebook.words import AssetClass
+
+# What people ask for, the calendar that has its sessions, and the market whose holidays it keeps.
+MARKETS = (
+    ("US shares", AssetClass.EQUITY, "us_equity", "Equity-usa-[*]"),
+    ("US options", AssetClass.OPTION, "us_option", "Option-usa-[*]"),
+    ("SPX options", AssetClass.INDEX_OPTION, "spx_option", "IndexOption-usa-SPX"),
+    ("ES futures", AssetClass.FUTURE, "cme_es", "Future-cme-ES"),
+    ("Currencies", AssetClass.FOREX, "forex", "Forex-oanda-[*]"),
+    ("CFDs", AssetClass.CFD, "ib_cfd_default", "Cfd-interactivebrokers-[*]"),
+)
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SHOWN_DAYS = 3
+AHEAD = timedelta(days=200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecialDay:
+    """A day without sessions, or one that ends early."""
+
+    day: date
+    closes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoursRow:
+    """`state` is "open", "extended" or "closed" at the moment asked about."""
+
+    asset_class: str
+    market: str
+    zone: str
+    local: datetime
+    state: str
+    regular: tuple[str, ...]
+    extended: tuple[str, ...]
+    special: tuple[SpecialDay, ...]
+    # Some markets of the table come without their holidays; an empty list of days would be a false promise.
+    knows_holidays: bool
+
+
+def hours(now: datetime) -> tuple[HoursRow, ...]:
+    return tuple(_row(now, *market) for market in MARKETS)
+
+
+def _row(now: datetime, market: str, asset_class: str, name: str, days_of: str) -> HoursRow:
+    found = exchange_calendar(name, days_of)
+    state = "open" if found.is_open(now) else "extended" if found.is_open(now, extended=True) else "closed"
+    return HoursRow(
+        asset_class=asset_class,
+        market=market,
+        zone=found.zone.key.partition("/")[2].replace("_", " "),
+        local=found.local(now),
+        state=state,
+        regular=_week(found, lambda segment: segment.regular),
+        extended=_week(found, lambda segment: not segment.regular),
+        special=_special(found, found.local(now).date()),
+        knows_holidays=bool(found.holidays or found.early_closes),
+    )
+
+
+def _week(found: Calendar, wanted: Callable[[Segment], bool]) -> tuple[str, ...]:
+    """Days of the same hours together: "Mon to Fri 09:30-16:00"."""
+    spans = [", ".join(f"{clock(each.start)}-{clock(each.end)}" for each in day if wanted(each)) for day in found.week]
+    lines: list[tuple[int, int, str]] = []
+    for day, span in enumerate(spans):
+        if lines and lines[-1][1] == day - 1 and lines[-1][2] == span:
+            lines[-1] = (lines[-1][0], day, span)
+        elif span:
+            lines.append((day, day, span))
+    return tuple(f"{_days(first, last)} {span}" for first, last, span in lines)
+
+
+def _days(first: int, last: int) -> str:
+    return WEEKDAYS[first] if first == last else f"{WEEKDAYS[first]} to {WEEKDAYS[last]}"
+
+
+def _special(found: Calendar, today: date) -> tuple[SpecialDay, ...]:
+    closed = [SpecialDay(day=day) for day in found.holidays]
+    early = [SpecialDay(day=day, closes=f"{at:%H:%M}") for day, at in found.early_closes.items()]
+    coming = (each for each in [*closed, *early] if today <= each.day <= today + AHEAD)
+    return tuple(sorted(coming, key=lambda each: each.day)[:SHOWN_DAYS])

@@ -1,0 +1,40 @@
+/* Finding in the rulebook: rows that do not have all the words are hidden, and so are parts without a row. */
+
+const field = document.querySelector("[data-find]");
+const found = document.querySelector("[data-found]");
+const codes = document.querySelector(".codes");
+const panels = [...document.querySelectorAll(".panel:has(tbody, [data-row])")];
+const rows = [...document.querySelectorAll(".panel tbody tr:not(.group), .panel [data-row]")].map((row) => ({
+  row, text: `${row.textContent} ${row.dataset.also ?? ""}`.toLowerCase().replaceAll("_", " "),
+}));
+
+function find() {
+  const words = field.value.toLowerCase().replaceAll("_", " ").split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const { row, text } of rows) {
+    row.hidden = !words.every((word) => text.includes(word));
+    if (!row.hidden) count += 1;
+  }
+  for (const group of document.querySelectorAll("tr.group")) group.hidden = !group.parentElement.querySelector("tr:not(.group):not([hidden])");
+  for (const panel of panels) panel.hidden = !panel.querySelector("tbody tr:not(.group):not([hidden]), [data-row]:not([hidden])");
+  // The codes stay folded until one of them is what is looked for.
+  if (words.length) codes.open = Boolean(codes.querySelector("[data-row]:not([hidden])"));
+  found.textContent = words.length ? (count ? `${count} found` : "nothing found") : "";
+}
+
+function show() {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target && codes.contains(target)) {
+    codes.open = true;
+    target.scrollIntoView({ block: "center" });
+  }
+}
+
+if (field) {
+  field.closest("[hidden]").hidden = false;
+  field.addEventListener("input", find);
+  addEventListener("hashchange", show);
+  // A page that the browser kept comes back with the words that were in the field.
+  find();
+  show();
+}
