@@ -1,0 +1,41 @@
+"""What the pages of this floor share: who acts, what there is to choose from, how many of the latest are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import Team, User
+from strategies.domain.symbols import Kind
+from strategies.models import Strategy, Subscription
+
+LATEST = 8
+EXAMPLES = {
+    Kind.STOCK: "SPY", Kind.FUTURE: "MNQ", Kind.OPTION: "SPY 261218C600", Kind.FOREX: "EURUSD", Kind.CRYPTO: "BTCUSD",
+}  # fmt: skip
+
+
+def actor_of(request: HttpRequest) -> User | None:
+    """Who is signed in, for the audit."""
+    return request.user if isinstance(request.user, User) else None
+
+
+def choices(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
+    """What a field of a form may choose from."""
+    field = form.fields[name]
+    assert isinstance(field, forms.ModelChoiceField)
+    field.queryset = rows
+
+
+def example_ticker(strategy: Strategy) -> str:
+    """A ticker that the strategy would take."""
+    return strategy.allowed_tickers[0] if strategy.allowed_tickers else EXAMPLES[Kind(strategy.asset_class)]
+
+
+def subscription_rows(team: Team) -> QuerySet[Subscription]:
+    """The team's subscriptions with what their lists show."""
+    rows = Subscription.objects.filter(team=team).select_related("strategy", "account__connection", "terms")
+    return rows.order_by("strategy__name", "account__account_id")

@@ -1,0 +1,110 @@
+"""Pages of strategies: the list, one of them with its webhook, making one, switching it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Count, Max, OuterRef, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import membership_for, team_for, thing_for
+from accounts.models import Role
+from strategies import alerts, authoring, live
+from strategies.domain.symbols import Kind
+from strategies.forms import StrategyForm
+from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
+from strategies.pages import LATEST, actor_of, example_ticker, subscription_rows
+
+
+@require_GET
+def strategies(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    last = Signal.objects.filter(strategy=OuterRef("pk")).order_by().values("strategy")
+    rows = found.strategies.annotate(
+        followers=Count("subscriptions", filter=Q(subscriptions__enabled=True), distinct=True),
+        last_signal_at=last.annotate(at=Max("received_at")).values("at"),
+    )
+    return render(request, "strategies/strategies.html", {"strategies": rows.order_by("-enabled", "name")})
+
+
+@require_http_methods(["GET", "POST"])
+def strategy_new(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team, Role.TRADER)
+    form = StrategyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            made = authoring.create_strategy(
+                team=found,
+                actor=actor_of(request),
+                name=values["name"],
+                asset_class=Kind(values["asset_class"]),
+                description=values["description"],
+                allowed_tickers=values["allowed_tickers"],
+                now=timezone.now(),
+            )
+        except authoring.StrategyRefused as error:
+            form.add_error("name", str(error))
+        else:
+            return redirect("strategy", team, made.code)
+    return render(request, "strategies/strategy_new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An endpoint with its URL, covered unless it was asked for."""
+
+    endpoint: WebhookEndpoint
+    url: str
+    open: bool
+
+
+@require_GET
+@never_cache
+def strategy(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy)
+    may_trade = membership_for(request.user, team).may(Role.TRADER)
+    endpoints = found.endpoints.filter(enabled=True).order_by("-pk") if may_trade else found.endpoints.none()
+    opened = request.GET.get("reveal", "")
+    webhooks = []
+    for endpoint in endpoints:
+        url, is_open = authoring.webhook_url(endpoint), str(endpoint.code) == opened
+        webhooks.append(Webhook(endpoint, url if is_open else alerts.masked(url), is_open))
+    example = example_ticker(found)
+    context = {
+        "strategy": found,
+        "webhooks": webhooks,
+        "retired": found.endpoints.filter(enabled=False).count(),
+        "alerts": alerts.alerts(example),
+        "curl": alerts.curl(webhooks[0].url, example) if webhooks else "",
+        "rows": live.rows(
+            live.signal_rows().filter(strategy=found).order_by("-pk")[:LATEST],
+            Refusal.objects.filter(team=found.team, endpoint__strategy=found)
+            .select_related("endpoint__strategy")
+            .order_by("-pk")[:LATEST],
+        )[:LATEST],
+        "want": f"strategy:{found.code}",
+        "heard": found.signals.exists(),
+        "subscriptions": subscription_rows(found.team).filter(strategy=found),
+        "reachable": settings.HTTPS,
+    }
+    return render(request, "strategies/strategy.html", context)
+
+
+@require_POST
+def strategy_switch(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, Role.TRADER)
+    if request.POST.get("enabled") == "no":
+        authoring.disable_strategy(strategy=found, actor=actor_of(request), now=timezone.now())
+        messages.success(request, "The strategy is off: its signals are refused, and orders already made go on.")
+    else:
+        authoring.enable_strategy(strategy=found, actor=actor_of(request), now=timezone.now())
+        messages.success(request, "The strategy takes signals again.")
+    return redirect("strategy", team, strategy)

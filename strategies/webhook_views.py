@@ -1,0 +1,50 @@
+"""What people do with a webhook: copy its URL, rotate it, disable it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import thing_for
+from accounts.models import Role
+from strategies import alerts, authoring
+from strategies.models import Strategy, WebhookEndpoint
+from strategies.pages import actor_of, example_ticker
+
+
+@require_GET
+@never_cache
+def webhook_secret(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResponse:
+    """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line."""
+    found = thing_for(request.user, team, WebhookEndpoint.objects.select_related("strategy"), endpoint, Role.TRADER)
+    url = authoring.webhook_url(found)
+    if request.GET.get("as") == "curl":
+        url = alerts.curl(url, example_ticker(found.strategy))
+    return HttpResponse(url, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+def webhook_rotate(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, Role.TRADER)
+    try:
+        authoring.rotate_webhook(strategy=found, actor=actor_of(request), now=timezone.now())
+    except authoring.StrategyRefused as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "A second URL is live beside the first. Move your senders, then disable the old one.")
+    return redirect("strategy", team, strategy)
+
+
+@require_POST
+def webhook_disable(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResponse:
+    rows = WebhookEndpoint.objects.select_related("strategy", "team")
+    found = thing_for(request.user, team, rows, endpoint, Role.TRADER)
+    authoring.disable_webhook(endpoint=found, actor=actor_of(request), now=timezone.now())
+    messages.success(request, "The URL is disabled; whatever is still sent to it is refused.")
+    return redirect("strategy", team, found.strategy.code)
