@@ -40,6 +40,7 @@ class Behaviour:
     cold_trades: bool = True
     cold_positions: bool = True
     cold_snapshot: bool = True
+    search_before_strikes: bool = True
 
     # Reads of orders.
     force_blanks_orders: bool = True
@@ -67,6 +68,10 @@ class Behaviour:
     market_always_open: bool = False
     live_market_data: bool = True
     posted_quote_ttl_s: float = 3600.0
+    # What a signal pushes is the price of contracts that have no other; it holds until the next, or this long.
+    prices: Literal["generated", "signal"] = "generated"
+    signal_slippage_bps: float = 0.0
+    signal_ttl_s: float = 30 * 86_400.0
 
     # Pacing.
     pacing: bool = True

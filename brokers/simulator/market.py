@@ -10,6 +10,7 @@ from decimal import Decimal
 from brokers.simulator import hours, market_options
 from brokers.simulator.catalogue_instrument import Instrument
 from brokers.simulator.feeds import Feeds
+from brokers.simulator.market_bars import Span
 from brokers.simulator.market_days import Days
 from brokers.simulator.market_options import YEAR_S, Greeks, Terms
 from brokers.simulator.market_quotes import TICK_S, DayStats, Quote, on_tick, quote_at
@@ -160,20 +161,19 @@ class Market:
         instrument, quote = self.find(conid), self.quote(conid, at)
         return None if instrument is None or quote is None else self._days.stats(instrument, quote, at)
 
-    def bars(self, conid: int, begins: Iterable[float], step_s: float) -> list[Bar]:
+    def bars(self, conid: int, spans: Iterable[Span]) -> list[Bar]:
         """Bars (time, [open, high, low, close], volume) for a chart."""
         instrument = self.find(conid)
         if instrument is None:
             return []
         made = []
-        for begin in begins:
-            points = self.feeds.points(conid, begin, begin + step_s)
+        for begin, length in spans:
+            points = self.feeds.points(conid, begin, begin + length)
             if not points:
-                parts = (begin + step_s * part / _BAR_PARTS for part in range(_BAR_PARTS + 1))
+                parts = (begin + length * part / _BAR_PARTS for part in range(_BAR_PARTS + 1))
                 points = [on_tick(self.price(instrument, at), instrument) for at in parts]
-            made.append(
-                (begin, [points[0], max(points), min(points), points[-1]], self.volume(instrument, begin, step_s))
-            )
+            figures = [points[0], max(points), min(points), points[-1]]
+            made.append((begin, figures, self.volume(instrument, begin, length)))
         return made
 
     def volume(self, instrument: Instrument, begin: float, seconds: float) -> int:

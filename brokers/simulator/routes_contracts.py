@@ -2,126 +2,73 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
-from brokers.simulator import catalogue
-from brokers.simulator import hours as hours_of
+from brokers.simulator import catalogue, hours, shapes_contracts
 from brokers.simulator.catalogue import Instrument
+from brokers.simulator.shapes_rules import contract_rules
 from brokers.simulator.wire import ROUTES, Answer, Call, error
+
+_MOST_ASKED = 500
+_DAYS_AROUND = 6
+_ZONES = {"America/New_York": "US/Eastern", "America/Chicago": "US/Central"}
 
 
 @ROUTES.add("GET", "/trsrv/stocks")
 def stocks(call: Call) -> Answer:
     found: dict[str, Any] = {}
-    for symbol in filter(None, (s.strip() for s in call.query.get("symbols", "").split(","))):
+    for symbol in _listed(call.query.get("symbols", "")):
         listings = catalogue.stocks(symbol)
-        found[symbol] = [_company(listings)] if listings else []
+        found[symbol] = [shapes_contracts.company(listings)] if listings else []
     return Answer(found)
-
-
-def _company(listings: tuple[Instrument, ...]) -> dict[str, Any]:
-    home = listings[0]
-    return {
-        "name": home.name,
-        "chineseName": home.name.title(),
-        "assetClass": "STK",
-        "contracts": [{"conid": i.conid, "exchange": i.exchange, "isUS": i.currency == "USD"} for i in listings],
-    }
 
 
 @ROUTES.add("GET", "/trsrv/futures")
 def futures(call: Call) -> Answer:
     found: dict[str, Any] = {}
-    for root in filter(None, (s.strip() for s in call.query.get("symbols", "").split(","))):
+    for root in _listed(call.query.get("symbols", "")):
         if months := catalogue.futures(root, call.gateway.today()):
-            found[root] = [_month(m) for m in months]
+            found[root] = [shapes_contracts.future_month(m) for m in months]
     return Answer(found)
-
-
-def _month(future: Instrument) -> dict[str, Any]:
-    day = int(f"{future.expiry:%Y%m%d}")
-    return {
-        "symbol": future.symbol,
-        "conid": future.conid,
-        "underlyingConid": future.underlying_conid,
-        "expirationDate": day,
-        "ltd": day,
-        "shortFuturesCutOff": day,
-        "longFuturesCutOff": day,
-    }
 
 
 @ROUTES.add("GET", "/trsrv/secdef")
 def secdef(call: Call) -> Answer:
-    return Answer({"secdef": [_definition(i) for i in _asked(call.query.get("conids", ""))]})
+    asked = (number(text) for text in _listed(call.query.get("conids", "")))
+    found = (catalogue.find(conid) for conid in asked if conid is not None)
+    return Answer({"secdef": [shapes_contracts.definition(each) for each in found if each is not None]})
 
 
-def _asked(text: str) -> list[Instrument]:
-    numbers = (int(c.split("@")[0]) for c in text.split(",") if c.split("@")[0].strip().isdigit())
-    return [found for n in numbers if (found := catalogue.find(n)) is not None]
+def _listed(text: str) -> list[str]:
+    """A comma-separated list, cut where it is longer than anybody needs."""
+    return [part for part in (part.strip() for part in text.split(",")) if part][:_MOST_ASKED]
 
 
-def _definition(instrument: Instrument) -> dict[str, Any]:
-    expiry = f"{instrument.expiry:%Y%m%d}" if instrument.expiry else None
-    return {
-        "incrementRules": [{"lowerEdge": 0.0, "increment": float(instrument.increment)}],
-        "displayRule": {
-            "magnification": 0,
-            "displayRuleStep": [{"decimalDigits": instrument.digits, "lowerEdge": 0.0, "wholeDigits": 4}],
-        },
-        "conid": instrument.conid,
-        "currency": instrument.currency,
-        "time": 1,
-        "chineseName": instrument.name,
-        "allExchanges": f"SMART,{instrument.exchange}",
-        "listingExchange": instrument.exchange,
-        "countryCode": "US",
-        "name": instrument.name,
-        "assetClass": instrument.sec_type,
-        "expiry": expiry,
-        "lastTradingDay": expiry,
-        "group": None,
-        "putOrCall": None,
-        "sector": None,
-        "sectorGroup": None,
-        "strike": "0",
-        "ticker": instrument.symbol,
-        "undConid": instrument.underlying_conid,
-        "multiplier": float(instrument.multiplier) if instrument.sec_type == "FUT" else 0.0,
-        "type": instrument.kind,
-        "hasOptions": instrument.sec_type == "STK",
-        "fullName": instrument.local_symbol,
-        "isUS": instrument.currency == "USD",
-        "isEventContract": False,
-    }
+def number(text: Any) -> int | None:
+    """A contract's number, with or without an exchange behind it; nothing where it is none."""
+    digits = str(text).partition("@")[0].strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
 
 
 @ROUTES.add("GET POST", "/iserver/secdef/search")
 def search(call: Call) -> Answer:
     asked: dict[str, Any] = dict(call.query)
     if call.method == "POST":
-        asked |= call.json()
+        body = call.json()
+        asked |= body if isinstance(body, dict) else {}
     text, kind = str(asked.get("symbol") or ""), str(asked.get("secType") or "").upper()
-    found = [i for i in catalogue.search(text, call.gateway.today()) if not kind or i.sec_type == kind]
+    by_name = str(asked.get("name")).lower() in {"true", "1"}
+    today = call.gateway.today()
+    found = (catalogue.named(text) if by_name else []) or catalogue.search(text, today)
+    found = [i for i in found if not kind or i.sec_type == kind or (kind == "STK" and i.kind == "FUT")]
     if not found:
         return error("No symbol found", 200, with_code=False)
-    return Answer([_search_row(i) for i in found])
-
-
-def _search_row(instrument: Instrument) -> dict[str, Any]:
-    section: dict[str, Any] = {"secType": instrument.sec_type}
-    if not instrument.tradable:
-        section["exchange"] = f"{instrument.exchange};"
-    return {
-        "conid": str(instrument.conid),
-        "companyHeader": f"{instrument.name} - {instrument.exchange}",
-        "companyName": instrument.name,
-        "symbol": instrument.symbol,
-        "description": instrument.exchange,
-        "restricted": None,
-        "sections": [section],
-    }
+    if not by_name:
+        # A search by name does not prepare the questions about strikes that may follow.
+        call.user.session.searched.update(i.conid for i in found)
+    return Answer([shapes_contracts.search_row(i, today) for i in found[:_MOST_ASKED]])
 
 
 @ROUTES.add("POST", "/iserver/contract/rules")
@@ -131,45 +78,13 @@ def rules(call: Call) -> Answer:
     return error("no contract rules for this conid") if instrument is None else Answer(_rules(call, instrument))
 
 
-def _by_text(conid: Any) -> Instrument | None:
-    return catalogue.find(int(conid)) if str(conid).isdigit() else None
+def _by_text(text: Any) -> Instrument | None:
+    conid = number(text)
+    return None if conid is None else catalogue.find(conid)
 
 
 def _rules(call: Call, instrument: Instrument) -> dict[str, Any]:
-    last = float(call.gateway.mark(instrument.conid))
-    return {
-        "algoEligible": instrument.sec_type == "STK",
-        "allOrNoneEligible": True,
-        "costReport": False,
-        "canTradeAcctIds": call.user.account_ids if instrument.tradable else [],
-        "error": None,
-        "orderTypes": [
-            "limit",
-            "midprice",
-            "market",
-            "stop",
-            "stop_limit",
-            "trailing_stop",
-            "trailing_stop_limit",
-            "marketonclose",
-            "limitonclose",
-        ],
-        "ibAlgoTypes": ["limit", "market"],
-        "fraqTypes": [],
-        "forceOrderPreview": False,
-        "cqtTypes": ["limit", "market"] if instrument.sec_type == "CASH" else [],
-        "tifTypes": ["IOC/MARKET,LIMIT,o", "GTC/o,a", "OPG/LIMIT,MARKET,a", "DAY/o,a"],
-        "defaultSize": 100 if instrument.sec_type == "STK" else 1,
-        "cashSize": 0.0,
-        "sizeIncrement": 1,
-        "cashCcy": instrument.currency,
-        "limitPrice": last,
-        "stopprice": last,
-        "increment": float(instrument.increment),
-        "incrementDigits": instrument.digits,
-        "hasSecondary": True,
-        "negativeCapable": False,
-    }
+    return contract_rules(instrument, call.gateway.mark(instrument.conid), call.user.account_ids)
 
 
 @ROUTES.add("GET", "/iserver/contract/{conid}/info", "/iserver/contract/{conid}/info-and-rules")
@@ -177,42 +92,10 @@ def info(call: Call) -> Answer:
     instrument = _by_text(call.params["conid"])
     if instrument is None:
         return error("No contract info for this conid", 500)
-    body = _info(instrument)
+    body = shapes_contracts.info(instrument)
     if call.path.endswith("/info-and-rules"):
         body["rules"] = _rules(call, instrument)
     return Answer(body)
-
-
-def _info(instrument: Instrument) -> dict[str, Any]:
-    expiry = instrument.expiry
-    future = instrument.sec_type == "FUT"
-    return {
-        "cfi_code": "",
-        "symbol": instrument.symbol,
-        "cusip": None,
-        "expiry_full": f"{expiry:%Y%m}" if expiry else None,
-        "con_id": instrument.conid,
-        "maturity_date": f"{expiry:%Y%m%d}" if expiry else None,
-        "instrument_type": instrument.sec_type,
-        "has_related_contracts": True,
-        "trading_class": instrument.symbol,
-        "valid_exchanges": f"SMART,{instrument.exchange}" if instrument.sec_type == "STK" else instrument.exchange,
-        "allow_sell_long": False,
-        "is_zero_commission_security": False,
-        "local_symbol": instrument.local_symbol,
-        "contract_clarification_type": None,
-        "classifier": None,
-        "currency": instrument.currency,
-        "text": None,
-        "underlying_con_id": instrument.underlying_conid,
-        "r_t_h": instrument.sec_type == "STK",
-        "multiplier": str(instrument.multiplier) if future else None,
-        "underlying_issuer": None,
-        "contract_month": f"{expiry:%Y%m}" if expiry else None,
-        "company_name": instrument.name,
-        "smart_available": instrument.sec_type == "STK",
-        "exchange": "SMART" if instrument.sec_type == "STK" else instrument.exchange,
-    }
 
 
 @ROUTES.add("GET", "/iserver/exchangerate")
@@ -242,15 +125,34 @@ def trading_schedule(call: Call) -> Answer:
     instrument = _by_text(call.query.get("conid"))
     if instrument is None:
         return error("No contract info for this conid", 500)
-    today = call.gateway.today()
-    days = {}
-    for ahead in range(8):
-        day = today + timedelta(days=ahead)
-        if hours := hours_of.sessions(instrument, day):
-            days[f"{day:%Y%m%d}"] = {
-                "liquid_hours": [{"opening": o, "closing": c} for o, c, regular in hours if regular],
-                "extended_hours": [
-                    {"cancel_daily_orders": True, "opening": hours[0][0], "closing": hours[-1][1]},
-                ],
-            }
-    return Answer({"exchange_time_zone": "US/Eastern", "schedules": days})
+    today = hours.local_day(instrument, call.now)
+    days: dict[str, Any] = {}
+    for ahead in range(-1, _DAYS_AROUND + 1):
+        if (shown := _day(instrument, today + timedelta(days=ahead))) is not None:
+            days[f"{today + timedelta(days=ahead):%Y%m%d}"] = shown
+    zone = hours.calendar_of(instrument).zone.key
+    return Answer({"exchange_time_zone": _ZONES.get(zone, zone), "schedules": days})
+
+
+def _day(instrument: Instrument, day: date) -> dict[str, Any] | None:
+    """One day of the schedule; days without a session are left out."""
+    sessions = hours.sessions(instrument, day)
+    if not sessions:
+        return None
+    regular = [{"opening": opens, "closing": closes} for opens, closes, is_regular in sessions if is_regular]
+    whole = {"cancel_daily_orders": True, "opening": sessions[0][0], "closing": sessions[-1][1]}
+    return {"liquid_hours": regular, "extended_hours": [whole]}
+
+
+def price_of(call: Call, instrument: Instrument) -> float:
+    """What strikes are listed around: the price of the underlying now."""
+    return call.gateway.market.level(instrument.conid, call.gateway.market.alive(instrument, call.now))
+
+
+def decimal(text: str) -> Decimal | None:
+    """A number of a query; nothing where it is none."""
+    try:
+        value = Decimal(text)
+    except ArithmeticError:
+        return None
+    return value if value.is_finite() else None

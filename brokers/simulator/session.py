@@ -27,6 +27,7 @@ class Session:
     portfolio_queried: bool = False
     reads: dict[str, int] = field(default_factory=dict)
     snapshots: set[int] = field(default_factory=set)
+    searched: set[int] = field(default_factory=set)
     suppressed: set[str] = field(default_factory=set)
     pnl_wanted: bool = False
     selected_account: str = ""
@@ -54,6 +55,7 @@ class Session:
         self.portfolio_queried = False
         self.reads.clear()
         self.snapshots.clear()
+        self.searched.clear()
         self.suppressed.clear()
         self.pnl_wanted = False
         self.filters = ()
