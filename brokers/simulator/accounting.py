@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -43,6 +44,7 @@ class Worth:
     unsettled_cash: Decimal
     stock_value: Decimal
     option_value: Decimal
+    future_option_value: Decimal
     futures_pnl: Decimal
     cfd_pnl: Decimal
     gross_position_value: Decimal
@@ -51,6 +53,9 @@ class Worth:
     initial_margin: Decimal
     maintenance_margin: Decimal
     leverage: Decimal
+    # By currency and class, and by currency, in that currency: what is held, and its open profit.
+    held: Mapping[tuple[str, str], Decimal]
+    profits: Mapping[str, Decimal]
 
     @property
     def settled_cash(self) -> Decimal:
@@ -170,28 +175,33 @@ def unrealized(position: Position, instrument: Instrument, mark: Decimal) -> Dec
 
 def worth(account: Account, world: World) -> Worth:
     """The account's value now, in its base currency."""
-    parts: dict[str, Decimal] = dict.fromkeys(("STK", "OPT", "FOP", "FUT", "CFD", "CASH", "IND"), ZERO)
+    parts: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    held: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
+    profits: dict[str, Decimal] = defaultdict(lambda: ZERO)
     gross = profit = initial = maintenance = ZERO
     for position in account.positions.values():
         instrument = world.find(position.conid) if position.quantity else None
         if instrument is None:
             continue
         fx, price = world.rate(instrument.currency, account.base), world.mark(position.conid)
-        value = position.quantity * price * instrument.multiplier * fx
-        gained = unrealized(position, instrument, price) * fx
+        value = position.quantity * price * instrument.multiplier
+        gained = unrealized(position, instrument, price)
         needed, kept = position_margins(account, position.quantity, instrument, world, basis=position.average_price)
-        profit, gross = profit + gained, gross + abs(value)
+        profit, gross = profit + gained * fx, gross + abs(value) * fx
         initial, maintenance = initial + needed, maintenance + kept
-        parts[instrument.sec_type] += _counted(position, instrument, value, gained, fx)
+        counted = _counted(position, instrument, value, gained)
+        parts[instrument.sec_type] += counted * fx
+        held[instrument.currency, instrument.sec_type] += counted
+        profits[instrument.currency] += gained
     settled = sum((amount * world.rate(currency, account.base) for currency, amount in account.cash.items()), ZERO)
     waiting = sum((p.amount * world.rate(p.currency, account.base) for p in account.proceeds.values()), ZERO)
-    options = parts["OPT"] + parts["FOP"]
     return Worth(
-        net_liquidation=settled + waiting + parts["STK"] + options + parts["FUT"] + parts["CFD"],
+        net_liquidation=settled + waiting + sum(parts.values(), ZERO),
         total_cash=settled + waiting,
         unsettled_cash=waiting,
         stock_value=parts["STK"],
-        option_value=options,
+        option_value=parts["OPT"],
+        future_option_value=parts["FOP"],
         futures_pnl=parts["FUT"],
         cfd_pnl=parts["CFD"],
         gross_position_value=gross,
@@ -200,13 +210,15 @@ def worth(account: Account, world: World) -> Worth:
         initial_margin=initial,
         maintenance_margin=maintenance,
         leverage=buying_power_leverage(account.rule_kind),
+        held=held,
+        profits=profits,
     )
 
 
-def _counted(position: Position, instrument: Instrument, value: Decimal, gained: Decimal, fx: Decimal) -> Decimal:
+def _counted(position: Position, instrument: Instrument, value: Decimal, gained: Decimal) -> Decimal:
     """What a holding adds to the account beside cash: currencies are cash already, futures what is not settled yet."""
     if instrument.sec_type == "FUT":
-        return gained - position.settled_profit * fx
+        return gained - position.settled_profit
     if instrument.sec_type == "CFD":
         return gained
     return ZERO if instrument.sec_type == "CASH" else value

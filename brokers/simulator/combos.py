@@ -10,6 +10,7 @@ from decimal import Decimal
 from brokers.rulebook.fills.combos import Combo, LegFill, combo_fill
 from brokers.rulebook.fills.combos import Leg as RuledLeg
 from brokers.rulebook.words import OrderType
+from brokers.simulator import catalogue
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.market import Quote
 from brokers.simulator.matching import ALWAYS, FEED, moment_of, shown
@@ -33,6 +34,11 @@ SPREADS = Instrument(
     volatility=0.0,
     kind="",
 )
+
+
+def instrument_of(order: Order) -> Instrument | None:
+    """The contract an order is shown with: a combo has one of its own."""
+    return SPREADS if order.legs else catalogue.find(order.conid)
 
 
 def is_combo(conidex: object) -> bool:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from brokers.simulator import catalogue, fault_nights, numbers
+from brokers.simulator import catalogue, fault_nights, numbers, shapes_accounts
 from brokers.simulator.accounting import STORED, Worth, worth
 from brokers.simulator.alerts import Alert
 from brokers.simulator.behaviour import Behaviour
@@ -183,6 +183,13 @@ class Gateway:
 
     def accounts_of(self, user: User) -> list[Account]:
         return [self.engine.accounts[i] for i in user.account_ids]
+
+    def accounts_body(self, user: User) -> dict[str, Any]:
+        """A user's accounts as /iserver/accounts and the websocket show them."""
+        advisor = self.advisors.get(user.name)
+        groups = advisor.groups if advisor is not None else {}
+        session = user.session
+        return shapes_accounts.accounts(self.accounts_of(user), session.selected_account, session.token, groups)
 
     # -- prices --------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ _UNITS = {"STK": "Shares", "CASH": "Units"}
 def what_if(call: Call, ticket: Ticket) -> Answer:
     """The preview of one ticket; nothing is placed."""
     gateway = call.gateway
-    instrument = check_contract(ticket)
+    instrument = check_contract(ticket, gateway.clock())
     account = gateway.engine.accounts[ticket.account_id]
     found = _previews(call, account, ticket)
     first = found[0][1]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from brokers.simulator import catalogue
 from brokers.simulator.catalogue import Instrument
+from brokers.simulator.combos import instrument_of
 from brokers.simulator.lifetimes import NEW_YORK, day_of
+from brokers.simulator.records import Execution
 from brokers.simulator.shapes_orders import order_row, trade_row
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ())
             or not gateway.behaviour.day_scoped_orders
             or (day_of(order.updated_at) == today and order.updated_at >= began)
         ):
-            instrument = catalogue.find(order.conid)
+            instrument = instrument_of(order)
             if instrument is not None:
                 rows.append(order_row(order, instrument, show_reference=show))
         if len(rows) == _MOST_ORDERS:
@@ -49,12 +51,21 @@ def trade_rows(gateway: Gateway, account_id: str, days: int, submitter: str) -> 
             first -= timedelta(days=1)
     since = datetime.combine(first, datetime.min.time(), NEW_YORK).timestamp()
     rows = []
-    for execution in reversed(gateway.engine.executions[account_id]):
+    for execution in reversed(_executions(gateway, account_id)):
         if execution.executed_at < since:
             break
         if (instrument := catalogue.find(execution.conid)) is not None:
             rows.append(trade_row(execution, instrument, submitter=submitter))
     return rows
+
+
+def _executions(gateway: Gateway, account_id: str) -> list[Execution]:
+    engine = gateway.engine
+    account = engine.accounts[account_id]
+    if not account.advisor:
+        return engine.executions[account_id]
+    subs = gateway.users[account.username].account_ids
+    return sorted((e for each in subs for e in engine.executions[each]), key=lambda e: e.number)
 
 
 def quote_fields(gateway: Gateway, instrument: Instrument, wanted: list[str]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from brokers.simulator import catalogue, shapes_accounts, shapes_positions
@@ -14,7 +15,7 @@ from brokers.simulator.wire import ROUTES, Answer, Call, Handler, error
 def accounts(call: Call) -> Answer:
     session = call.user.session
     session.accounts_queried = True
-    return Answer(shapes_accounts.accounts(call.user.account_ids, session.selected_account, session.token))
+    return Answer(call.gateway.accounts_body(call.user))
 
 
 @ROUTES.add("POST", "/iserver/account")
@@ -104,8 +105,9 @@ def ledger(call: Call, account: Account) -> Answer:
 def ledger_rows(call: Call, account: Account) -> dict[str, Any]:
     value = call.gateway.worth(account)
     rate = call.gateway.rate
-    rows = {c: shapes_positions.ledger_row(account, c, value, rate(c), call.now) for c in sorted(account.cash)}
-    rows["BASE"] = shapes_positions.ledger_row(account, "BASE", value, rate(account.base), call.now)
+    currencies = sorted(account.cash.keys() | value.profits.keys())
+    rows = {c: shapes_positions.ledger_row(account, c, value, rate(c, account.base), call.now) for c in currencies}
+    rows["BASE"] = shapes_positions.ledger_row(account, "BASE", value, Decimal(1), call.now)
     return rows
 
 
@@ -122,10 +124,22 @@ def consolidated_allocation(call: Call) -> Answer:
 
 
 def _allocation(call: Call, accounts: list[Account]) -> dict[str, Any]:
-    worths = [call.gateway.worth(a) for a in accounts]
-    stock, cash = float(sum(w.stock_value for w in worths)), float(sum(w.total_cash for w in worths))
-    others = {"long": {"Others": stock}, "short": {}}
-    return {"assetClass": {"long": {"STK": stock, "CASH": cash}, "short": {}}, "sector": others, "group": others}
+    classes: dict[str, Decimal] = {}
+    for account in accounts:
+        value = call.gateway.worth(account)
+        for (currency, sec_type), held in [*value.held.items(), ((account.base, "CASH"), value.total_cash)]:
+            worth = held * call.gateway.rate(currency)
+            classes[sec_type] = classes.get(sec_type, Decimal(0)) + worth
+    others = _sided({"Others": sum((v for c, v in classes.items() if c != "CASH"), Decimal(0))})
+    return {"assetClass": _sided(classes), "sector": others, "group": others}
+
+
+def _sided(amounts: Mapping[str, Decimal]) -> dict[str, dict[str, float]]:
+    """What is held, and what is owed."""
+    return {
+        "long": {name: float(a) for name, a in amounts.items() if a >= 0},
+        "short": {name: float(a) for name, a in amounts.items() if a < 0},
+    }
 
 
 @ROUTES.add("GET", "/portfolio/{account}/combo/positions")

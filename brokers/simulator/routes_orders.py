@@ -8,6 +8,7 @@ from typing import Any
 
 from brokers.simulator import catalogue, previews, submission
 from brokers.simulator.advisors import METHODS
+from brokers.simulator.combos import instrument_of
 from brokers.simulator.fault_answers import prompt
 from brokers.simulator.gateway import Gateway
 from brokers.simulator.reads import order_rows, trade_rows
@@ -179,7 +180,7 @@ def orders(call: Call) -> Answer:
 @ROUTES.add("GET", "/iserver/account/order/status/{order}")
 def order_status(call: Call) -> Answer:
     order = _find(call, call.params["order"])
-    instrument = catalogue.find(order.conid) if order is not None else None
+    instrument = instrument_of(order) if order is not None else None
     if order is None or instrument is None:
         return Answer(text="", status=503)
     return Answer(status_row(order, instrument))

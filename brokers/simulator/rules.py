@@ -103,7 +103,7 @@ def margins(
         # A cash account owns both currencies whole: nothing is borrowed that would need a margin.
         return ZERO, ZERO
     if instrument.sec_type == "FUT":
-        found = future_margin(future_rows(instrument, price), quantity, day_of(at), fx_rate=rate)
+        found = future_margin(_rows(instrument, price), quantity, day_of(at), fx_rate=rate)
         return abs(found.initial), found.maintenance
     ruled = as_ruled(instrument)
     each = order_margin(
@@ -130,8 +130,10 @@ def buying_power_leverage(kind: str) -> Decimal:
 
 def future_rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...] | None:
     """The margin of a future, or of the future an option is on; our own figures where the rulebook has none."""
-    if instrument.sec_type not in _HAS_A_RATE:
-        return None
+    return _rows(instrument, price) if instrument.sec_type in _HAS_A_RATE else None
+
+
+def _rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...]:
     try:
         return margin_rows(instrument.symbol)
     except MissingMarginData:

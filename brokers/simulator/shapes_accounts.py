@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from brokers.simulator.records import Account
 from brokers.simulator.session import SERVER
 
 _ALL = ["*"]
+EVERY_ACCOUNT = "All"
 _FEATURES: dict[str, Any] = {
     "showGFIS": True,
     "showEUCostReport": False,
@@ -48,15 +50,22 @@ _PROPS = {
 _CHARTS = ("STK", "CFD", "OPT", "FOP", "WAR", "IOPT", "FUT", "CASH", "IND", "BOND", "FUND", "CMDTY", "PHYSS", "CRYPTO")
 
 
-def accounts(ids: list[str], selected: str, token: str) -> dict[str, Any]:
-    """The body of /iserver/accounts, and the `act` message of the websocket."""
+def accounts(held: list[Account], selected: str, token: str, groups: Iterable[str] = ()) -> dict[str, Any]:
+    """The body of /iserver/accounts, and the `act` message of the websocket.
+
+    An advisor also sees an account called All, which stands for its accounts together.
+    """
+    advises = any(a.advisor for a in held)
+    ids = [EVERY_ACCOUNT] * advises + [a.account_id for a in held]
+    masters = {a.account_id for a in held if a.advisor}
+    lite = any(a.kind == "lite" for a in held)
     return {
         "accounts": ids,
-        "acctProps": {i: dict(_PROPS) for i in ids},
+        "acctProps": {i: _PROPS | {"hasChildAccounts": i in masters} for i in ids},
         "aliases": {i: i for i in ids},
-        "allowFeatures": dict(_FEATURES),
+        "allowFeatures": _FEATURES | {"allowFA": advises, "liteUser": lite},
         "chartPeriods": dict.fromkeys(_CHARTS, _ALL),
-        "groups": [],
+        "groups": list(groups),
         "profiles": [],
         "selectedAccount": selected,
         "serverInfo": dict(SERVER),
@@ -82,16 +91,22 @@ def meta(account: Account) -> dict[str, Any]:
         "currency": account.base,
         "type": "DEMO",
         "tradingType": "STKNOPT",
-        "businessType": "INDEPENDENT",
+        "businessType": "FA" if account.advisor else "FA_CLIENT" if account.master_id else "INDEPENDENT",
         "category": "",
         "ibEntity": "IBLLC-US",
-        "faclient": False,
+        "faclient": bool(account.master_id),
         "clearingStatus": "O",
         "covestor": False,
         "noClientTrading": False,
         "trackVirtualFXPortfolio": False,
         "acctCustType": "INDIVIDUAL",
-        "parent": {"mmc": [], "accountId": "", "isMParent": False, "isMChild": False, "isMultiplex": False},
+        "parent": {
+            "mmc": [account.master_id] if account.master_id else [],
+            "accountId": account.account_id if account.master_id else "",
+            "isMParent": False,
+            "isMChild": False,
+            "isMultiplex": False,
+        },
         "desc": account.account_id,
     }
 
@@ -99,7 +114,7 @@ def meta(account: Account) -> dict[str, Any]:
 def summary(account: Account, value: Worth) -> dict[str, Any]:
     """The body of /iserver/account/{a}/summary."""
     return {
-        "accountType": "",
+        "accountType": "CASH" if account.kind == "cash" else "",
         "status": "",
         "balance": float(value.net_liquidation),
         "SMA": float(value.available_funds),
@@ -116,7 +131,8 @@ def summary(account: Account, value: Worth) -> dict[str, Any]:
         "initialMargin": float(value.initial_margin),
         "maintenanceMargin": float(value.maintenance_margin),
         "cashBalances": [
-            {"currency": c, "balance": float(b), "settledCash": float(b)} for c, b in sorted(account.cash.items())
+            {"currency": c, "balance": float(b + account.unsettled(c)), "settledCash": float(b)}
+            for c, b in sorted(account.cash.items())
         ],
     }
 
@@ -127,9 +143,9 @@ def figures(account: Account, value: Worth) -> dict[str, Decimal]:
         "AccountType": Decimal(0),
         "NetLiquidation": value.net_liquidation,
         "TotalCashValue": value.total_cash,
-        "SettledCash": value.total_cash,
+        "SettledCash": value.settled_cash,
         "EquityWithLoanValue": value.net_liquidation,
-        "PreviousDayEquityWithLoanValue": value.net_liquidation,
+        "PreviousDayEquityWithLoanValue": account.day_equity,
         "GrossPositionValue": value.gross_position_value,
         "InitMarginReq": value.initial_margin,
         "MaintMarginReq": value.maintenance_margin,
@@ -182,7 +198,7 @@ def summary_part(part: str, account: Account, value: Worth) -> dict[str, Any] | 
             "equity_with_loan": money(value.net_liquidation),
             "cash": money(value.total_cash),
             "MTD Interest": money(zero),
-            "previous_day_equity_with_loan": money(value.net_liquidation),
+            "previous_day_equity_with_loan": money(account.day_equity),
         }
         empty = dict.fromkeys(full, money(zero))
         return {"total": full, "Crypto at Paxos": empty, "commodities": empty, "securities": full}
@@ -191,7 +207,9 @@ def summary_part(part: str, account: Account, value: Worth) -> dict[str, Any] | 
             "current_available": money(value.available_funds),
             "current_excess": money(value.excess_liquidity),
             "buying_power": money(value.buying_power),
-            "leverage": "0.00",
+            "leverage": f"{value.gross_position_value / value.net_liquidation:.2f}"
+            if value.net_liquidation
+            else "0.00",
             "look_ahead_available_funds": money(value.available_funds),
             "look_ahead_excess_liquidity": money(value.excess_liquidity),
         }
@@ -208,7 +226,7 @@ def summary_part(part: str, account: Account, value: Worth) -> dict[str, Any] | 
         text = {
             "total_cash": value.total_cash,
             "stock": value.stock_value,
-            "options": zero,
+            "options": value.option_value + value.future_option_value,
             "futures": value.futures_pnl,
             "net_liquidation": value.net_liquidation,
             "unrealized_pnl": value.unrealized,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.simulator import combos
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.records import Execution, Order
 
@@ -19,6 +20,8 @@ _SPOKEN = {
     "TRAILLMT": "Trailing Stop Limit",
     "MOC": "Market On Close",
     "LOC": "Limit On Close",
+    "MIT": "Market If Touched",
+    "LIT": "Limit If Touched",
 }
 _ORIGINAL = {"MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP"}
 _TIF_SPOKEN = {"DAY": "Day", "CLOSE": "Day"}
@@ -40,7 +43,7 @@ def described(order: Order, instrument: Instrument, *, with_symbol: bool) -> str
     verb = {"BUY": "Bought" if done else "Buy", "SELL": "Sold" if done else "Sell"}[order.side]
     parts = [verb, plain(order.quantity)]
     if with_symbol:
-        parts.append(instrument.symbol)
+        parts.append("Combo" if order.legs else instrument.symbol)
     parts.append(_SPOKEN.get(order.order_type, order.order_type))
     shown = order.limit_price if order.limit_price is not None else order.stop_price
     if shown is not None:
@@ -58,14 +61,14 @@ def order_row(order: Order, instrument: Instrument, *, show_reference: bool) -> 
     filled = float(order.filled)
     row: dict[str, Any] = {
         "acct": order.account_id,
-        "conidex": str(order.conid),
+        "conidex": _conidex(order),
         "conid": order.conid,
         "account": order.account_id,
         "orderId": order.order_id,
         "cashCcy": instrument.currency,
         "sizeAndFills": plain(order.quantity) if order.status == "Filled" else _fills(order),
         "orderDesc": described(order, instrument, with_symbol=True),
-        "description1": instrument.local_symbol,
+        "description1": instrument.described,
         "ticker": instrument.symbol,
         "secType": instrument.sec_type,
         "listingExchange": instrument.listing,
@@ -98,9 +101,15 @@ def order_row(order: Order, instrument: Instrument, *, show_reference: bool) -> 
         row["parentId"] = order.parent_id
     if order.oca_group:
         row["ocaGroupId"] = order.oca_group
+    if order.fa_group:
+        row["allocationGroup"] = order.fa_group
     if order.reason and not order.working:
         row["order_cancellation_by_system_reason"] = order.reason
     return row
+
+
+def _conidex(order: Order) -> str:
+    return combos.spelled(order.legs) if order.legs else str(order.conid)
 
 
 def _fills(order: Order) -> str:
@@ -117,7 +126,7 @@ def status_row(order: Order, instrument: Instrument) -> dict[str, Any]:
         "request_id": "209",
         "server_id": "0",
         "order_id": order.order_id,
-        "conidex": str(order.conid),
+        "conidex": _conidex(order),
         "conid": order.conid,
         "symbol": instrument.symbol,
         "side": "B" if order.side == "BUY" else "S",

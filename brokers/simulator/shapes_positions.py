@@ -7,17 +7,25 @@ from typing import Any
 
 from brokers.simulator.accounting import Worth, unrealized
 from brokers.simulator.catalogue import Instrument
-from brokers.simulator.records import Account, Position
+from brokers.simulator.records import ZERO, Account, Position
 
 
 def ledger_row(account: Account, currency: str, value: Worth, rate: Decimal, at: float) -> dict[str, Any]:
-    """One currency of the ledger, or BASE for all of it."""
+    """One currency of the ledger in that currency, or BASE for all of it; `rate` turns it into base currency."""
     whole = currency == "BASE"
-    cash = value.total_cash if whole else account.cash.get(currency, Decimal(0))
-    # Everything but cash is held in dollars here, so that other currencies have cash only.
-    full = whole or currency == account.base
-    nothing = Decimal(0)
-    stock, profit = (value.stock_value, value.unrealized) if full else (nothing, nothing)
+    waiting = value.unsettled_cash if whole else account.unsettled(currency)
+    settled = value.settled_cash if whole else account.cash.get(currency, ZERO)
+    stock, options, future_options, futures, contracts = (
+        base if whole else value.held.get((currency, sec_type), ZERO)
+        for sec_type, base in (
+            ("STK", value.stock_value),
+            ("OPT", value.option_value),
+            ("FOP", value.future_option_value),
+            ("FUT", value.futures_pnl),
+            ("CFD", value.cfd_pnl),
+        )
+    )
+    parts = stock + options + future_options + futures + contracts
     row: dict[str, Any] = dict.fromkeys(
         (
             "commoditymarketvalue",
@@ -28,9 +36,7 @@ def ledger_row(account: Account, currency: str, value: Worth, rate: Decimal, at:
             "moneyfunds",
             "funds",
             "issueroptionsmarketvalue",
-            "stockoptionmarketvalue",
             "tbondsmarketvalue",
-            "futureoptionmarketvalue",
             "cashbalancefxsegment",
             "tbillsmarketvalue",
             "dividends",
@@ -39,15 +45,17 @@ def ledger_row(account: Account, currency: str, value: Worth, rate: Decimal, at:
         0.0,
     )
     row |= {
-        "settledcash": float(cash),
-        "cashbalance": float(cash),
-        "exchangerate": 1 if rate == 1 else float(rate),
+        "settledcash": float(settled),
+        "cashbalance": float(settled + waiting),
+        "exchangerate": 1 if whole or rate == 1 else float(rate),
         "sessionid": 1,
-        "netliquidationvalue": float(value.net_liquidation if full else cash),
-        "unrealizedpnl": float(profit),
-        "realizedpnl": float(value.realized if full else nothing),
+        "netliquidationvalue": float(settled + waiting + parts),
+        "unrealizedpnl": float(value.unrealized if whole else value.profits.get(currency, ZERO)),
+        "realizedpnl": float(value.realized if whole or currency == account.base else ZERO),
         "stockmarketvalue": float(stock),
-        "futuresonlypnl": float(value.futures_pnl if full else nothing),
+        "stockoptionmarketvalue": float(options),
+        "futureoptionmarketvalue": float(future_options),
+        "futuresonlypnl": float(futures),
         "currency": currency,
         "acctcode": account.account_id,
         "key": "LedgerList",
@@ -65,7 +73,7 @@ def position_row(held: Position, instrument: Instrument, mark: Decimal, *, compl
     row: dict[str, Any] = {
         "acctId": held.account_id,
         "conid": held.conid,
-        "contractDesc": instrument.local_symbol,
+        "contractDesc": instrument.described,
         "position": float(held.quantity),
         "mktPrice": float(mark),
         "mktValue": float(round(held.quantity * mark * multiplier, 2)),
@@ -76,10 +84,10 @@ def position_row(held: Position, instrument: Instrument, mark: Decimal, *, compl
         "unrealizedPnl": float(round(unrealized(held, instrument, mark), 2)),
         "exchs": None,
         "expiry": f"{instrument.expiry:%Y%m%d}" if instrument.expiry else None,
-        "putOrCall": None,
-        "multiplier": float(multiplier) if instrument.sec_type == "FUT" else 0.0,
-        "strike": "0" if complete else 0.0,
-        "exerciseStyle": None,
+        "putOrCall": instrument.right or None,
+        "multiplier": float(multiplier) if instrument.expiry is not None else 0.0,
+        "strike": f"{instrument.strike:f}" if complete else float(instrument.strike),
+        "exerciseStyle": ("E" if instrument.style == "european" else "A") if instrument.is_option else None,
         "conExchMap": [],
         "assetClass": instrument.sec_type,
         "undConid": instrument.underlying_conid,
@@ -95,7 +103,7 @@ def position_row(held: Position, instrument: Instrument, mark: Decimal, *, compl
             "listingExchange": instrument.listing.removesuffix(".NMS"),
             "countryCode": "US",
             "type": instrument.kind,
-            "hasOptions": instrument.sec_type == "STK",
+            "hasOptions": instrument.sec_type in {"STK", "FUT", "IND"},
             "pageSize": 100,
         }
     return row
@@ -109,7 +117,7 @@ def position2_row(held: Position, instrument: Instrument, mark: Decimal, at: flo
         "avgCost": float(held.average_price * instrument.multiplier),
         "avgPrice": float(held.average_price),
         "currency": instrument.currency,
-        "description": instrument.local_symbol,
+        "description": instrument.described,
         "isLastToLoq": False,
         "marketPrice": float(mark),
         "marketValue": float(held.quantity * mark * instrument.multiplier),
@@ -129,10 +137,10 @@ def pnl(account: Account, value: Worth, *, websocket: bool) -> dict[str, Any]:
     return {
         f"{account.account_id}.Core": {
             "rowType": 1,
-            "dpl": float(round(value.realized + value.unrealized, 2)),
+            "dpl": float(round(value.net_liquidation - account.day_equity, 2)),
             "nl": float(round(value.net_liquidation, 2)),
             "upl": float(round(value.unrealized, 2)),
             "uel" if websocket else "el": float(round(value.excess_liquidity, 2)),
-            "mv": float(round(value.stock_value, 2)),
+            "mv": float(round(value.stock_value + value.option_value + value.future_option_value, 2)),
         }
     }

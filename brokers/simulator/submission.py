@@ -24,7 +24,7 @@ def submit(call: Call, tickets: list[Ticket]) -> Answer:
     for ticket in tickets:
         _check_reference(gateway, user, ticket)
     if len(tickets) == 1:
-        check_contract(tickets[0])
+        check_contract(tickets[0], gateway.clock())
     questions = call.effects.get("question") or _questions(gateway, user, tickets)
     if not questions:
         return place(gateway, user, tickets, call.effects)
@@ -94,7 +94,7 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
     failing = list(effects.get("failed_rows", ()))
     effects["placed"] = made
     if not gateway.behaviour.partial_brackets:
-        _check_whole(tickets, failing)
+        _check_whole(tickets, failing, now)
     for index, ticket in enumerate(tickets):
         chosen = False
         try:
@@ -118,13 +118,13 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
     return Answer(rows)
 
 
-def _check_whole(tickets: list[Ticket], failing: list[Any]) -> None:
+def _check_whole(tickets: list[Ticket], failing: list[Any], now: float) -> None:
     """Refuse a bracket as a whole where one of its legs would be refused."""
     known = {ticket.reference for ticket in tickets}
     for index, ticket in enumerate(tickets):
         if fails(failing, index, ticket.order_type):
             raise Refused("Order couldn't be submitted: a leg was refused.")
-        check_contract(ticket)
+        check_contract(ticket, now)
         if len(tickets) > 1 and ticket.parent_reference and ticket.parent_reference not in known:
             raise Refused(f"Order couldn't be submitted: Parent order ID={ticket.parent_reference} isn't recognized.")
 
@@ -132,7 +132,7 @@ def _check_whole(tickets: list[Ticket], failing: list[Any]) -> None:
 def _place_one(
     gateway: Gateway, user: User, ticket: Ticket, tickets: list[Ticket], by_reference: dict[str, Order], oca: str
 ) -> Order:
-    check_contract(ticket)
+    check_contract(ticket, gateway.clock())
     parent = None
     if ticket.parent_reference:
         parent = by_reference.get(ticket.parent_reference) or _working(gateway, user, ticket.parent_reference)
@@ -158,7 +158,7 @@ def _shares(gateway: Gateway, ticket: Ticket, now: float) -> dict[str, Decimal]:
     engine = gateway.engine
     group = gateway.advisors[engine.accounts[ticket.account_id].username].groups[ticket.fa_group]
     world, checks = engine.world(now), gateway.behaviour.margin_check
-    instrument = check_contract(ticket)
+    instrument = check_contract(ticket, now)
     price = ticket.limit_price or engine.mark(ticket.conid)
 
     def member(account_id: str) -> Member:
@@ -236,7 +236,7 @@ def reply(call: Call, *, confirmed: bool) -> Answer:
 
 def modify(call: Call, order: Order, ticket: Ticket) -> Answer:
     """Change a working order, after the same questions as for a new one."""
-    check_contract(ticket)
+    check_contract(ticket, call.gateway.clock())
     if ticket.conid != order.conid or ticket.side != order.side:
         raise Refused("Order couldn't be modified: contract and side cannot change.")
     if not order.working:

@@ -13,6 +13,7 @@ from brokers.rulebook.values import ONE
 from brokers.rulebook.words import OrderType
 from brokers.simulator import catalogue, combos
 from brokers.simulator.catalogue import Instrument
+from brokers.simulator.hours import local_day
 from brokers.simulator.records import Leg, Ticket
 from brokers.simulator.rules import RULES, asset_class
 
@@ -204,9 +205,9 @@ def _prices(raw: dict[str, Any], order_type: str, *, any_sign: bool) -> tuple[De
     return limit, stop
 
 
-def check_contract(ticket: Ticket) -> Instrument:
+def check_contract(ticket: Ticket, at: float) -> Instrument:
     """The contract of a ticket, if this order may be placed in it; of a combo its first leg."""
-    found = [_tradable(conid) for conid in [leg.conid for leg in ticket.legs] or [ticket.conid]]
+    found = [_tradable(conid, at) for conid in [leg.conid for leg in ticket.legs] or [ticket.conid]]
     instrument = found[0]
     if ticket.legs and (len({i.currency for i in found}) > 1 or {i.sec_type for i in found} <= _NEVER_ALL_LEGS):
         raise Refused("This combination is not supported: it needs a derivative, and one currency.")
@@ -224,9 +225,9 @@ def check_contract(ticket: Ticket) -> Instrument:
     return instrument
 
 
-def _tradable(conid: int) -> Instrument:
+def _tradable(conid: int, at: float) -> Instrument:
     instrument = catalogue.find(conid)
-    if instrument is None:
+    if instrument is None or not catalogue.is_listed(instrument, local_day(instrument, at)):
         raise Refused(f"no sec defs returned forSecDef reqId=resolveSecReqByConid{conid}")
     if not instrument.tradable or instrument.sec_type == "IND":
         raise Refused("No trading permissions.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from brokers.simulator import catalogue, shapes_accounts, shapes_positions
+from brokers.simulator.combos import instrument_of
 from brokers.simulator.reads import day_of, quote_fields, trade_rows
 from brokers.simulator.records import Account
 from brokers.simulator.shapes_orders import order_row
@@ -23,7 +24,7 @@ def subscribe_orders(socket: Socket, rest: str) -> None:
     today = day_of(socket.gateway.clock())
     for account_id in socket.user.account_ids:
         for order in socket.gateway.engine.by_account[account_id].values():
-            instrument = catalogue.find(order.conid)
+            instrument = instrument_of(order)
             if instrument is not None and (order.working or day_of(order.updated_at) == today):
                 row = order_row(order, instrument, show_reference=show)
                 socket.orders_seen[order.order_id] = row
@@ -116,8 +117,8 @@ def subscribe_ledger(socket: Socket, rest: str) -> None:
 def send_ledger(socket: Socket, account: Account) -> None:
     value, now = socket.gateway.worth(account), socket.gateway.clock()
     rows = []
-    for currency in ("BASE", *sorted(account.cash)):
-        rate = socket.gateway.rate(account.base if currency == "BASE" else currency)
+    for currency in ("BASE", *sorted(account.cash.keys() | value.profits.keys())):
+        rate = socket.gateway.rate(account.base if currency == "BASE" else currency, account.base)
         row = shapes_positions.ledger_row(account, currency, value, rate, now)
         row["key"] = f"LedgerList{currency}"
         rows.append(row | {"acctCode": account.account_id})

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from brokers.simulator import catalogue, fault_actions, fault_events, shapes_accounts, topics
+from brokers.simulator import catalogue, fault_actions, fault_events, topics
+from brokers.simulator.combos import instrument_of
 from brokers.simulator.faults import Fault
 from brokers.simulator.records import Execution, Order
 from brokers.simulator.shapes_orders import order_row, trade_row
@@ -150,7 +151,7 @@ class Socket:
         self.greeted = True
         name = self.user.name
         self.send({"topic": "system", "success": name, "isFT": False, "isPaper": True})
-        args = shapes_accounts.accounts(self.user.account_ids, session.selected_account, session.token)
+        args = self.gateway.accounts_body(self.user)
         self.send({"topic": "act", "args": args})
         self.status_changed()
 
@@ -187,7 +188,7 @@ class Socket:
         """After the first image only what changed is told."""
         if "sor" not in self.topics:
             return
-        instrument = catalogue.find(order.conid)
+        instrument = instrument_of(order)
         assert instrument is not None
         filters = self.user.session.filters
         if filters and order.status.lower() not in filters:
