@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from brokers import snapshots, tickets
 from brokers.domain.orders import OrderIntent, OrderStatus
 from brokers.domain.snapshot import Snapshot, WorkingOrder
+from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View, notify
 from strategies import live
 from strategies.domain.decide import decide
@@ -26,7 +27,7 @@ from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Rejection, Terms
 from strategies.domain.symbols import WORDS
 from strategies.intake import OWN_KEY
-from strategies.models import Decision, Signal, Subscription
+from strategies.models import Decision, Signal, Strategy, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -129,12 +130,7 @@ def _still_wanted(signals: Sequence[Signal], now: datetime) -> list[Signal]:
         if at is not None and not signal.is_test:
             known = newer[(signal.strategy_id, signal.ticker)]
             mine = (signal.action, signal.reading.get("sentiment"))
-            later = next((each for each in known if each.at > at and undoes(mine, each.aim)), None)
-            if later is not None:
-                reason = (
-                    f"By its own time it is older than a {later.aim[0]} of {later.at:%H:%M:%S} UTC that came before it, "
-                    "and an older signal never undoes a newer one."
-                )
+            if reason := _undone(at, mine, known):
                 _set_aside(signal, "superseded-signal", reason, now)
                 continue
             known.append(_Dispatched(at, mine))
@@ -148,6 +144,26 @@ class _Dispatched:
 
     at: datetime
     aim: tuple[str, str | None]
+
+
+def _undone(at: datetime, aim: tuple[str, str | None], known: Sequence[_Dispatched]) -> str:
+    """Why a signal of that time and aim comes too late behind those handed out already; nothing when it does not."""
+    later = next((each for each in known if each.at > at and undoes(aim, each.aim)), None)
+    if later is None:
+        return ""
+    return (
+        f"By its own time it is older than a {later.aim[0]} of {later.at:%H:%M:%S} UTC that came before it, "
+        "and an older signal never undoes a newer one."
+    )
+
+
+def superseded(strategy: Strategy, message: Message) -> str:
+    """Why a message would be set aside if it came now: a newer one was handed out before it. Nothing when none was."""
+    if message.signal_time is None or message.test:
+        return ""
+    signal = Signal(strategy=strategy, ticker=message.symbol.name, signal_time=message.signal_time)
+    known = _dispatched_since([signal])[(strategy.pk, message.symbol.name)]
+    return _undone(message.signal_time, (str(message.action), message.sentiment), known)
 
 
 def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_Dispatched]]:
@@ -215,41 +231,63 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
 
 
 def _decide_one(decision: Decision, message: Message, book: Book, now: datetime) -> tickets.Draft | None:
-    account = decision.subscription.account
     terms = decision.terms.value()
-    if message.instrument is None:
-        kind = WORDS[message.symbol.kind]
-        reason = (
-            f"{message.symbol.name} is {kind[0]}, and Halyard does not trade {kind[1]} at IBKR. Nothing was ordered."
-        )
-        _reject(decision, Rejection(rule="B02", code="asset-class-not-traded", reason=reason), now)
-        return None
-    view = book.view(account, message.instrument)
-    received_at = due_at(decision.signal)
-    freshness = _freshness(decision.signal)
-    match view:
-        case Unknown(reason=reason):
-            _reject(decision, Rejection(rule="B01", code="unknown-symbol", reason=reason), now)
+    signal = decision.signal
+    received_at, freshness = due_at(signal), _freshness(signal)
+    answered = answer(
+        message, terms, decision.subscription.account, book, now, received_at=received_at, freshness=freshness
+    )
+    if answered.view is not None and not isinstance(answered.answer, NotYet):
+        decision.inputs = _inputs(message, terms, answered.view, now, answered.answer)
+    match answered.answer:
         case NotYet(waiting_for=waiting_for):
             _wait(decision, terms, waiting_for, now)
-        case View():
-            answers = [
-                decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness)
-                for snapshot in view.alternatives
-            ]
-            if len({_essence(answer) for answer in answers}) > 1:
-                # What to do depends on whether the position already contains the last fills: ask again in a moment.
-                _wait(decision, terms, "the position after the last fill", now)
-                return None
-            decision.inputs = _inputs(message, terms, view, now, answers[0])
-            match answers[0]:
-                case Rejection() as rejection:
-                    _reject(decision, rejection, now)
-                case Plan() as plan if decision.signal.is_test:
-                    _rehearse(decision, plan, now)
-                case Plan() as plan:
-                    return _accept(decision, plan, message, view, book, now)
+        case Rejection() as rejection:
+            _reject(decision, rejection, now)
+        case Plan() as plan if signal.is_test:
+            _rehearse(decision, plan, now)
+        case Plan() as plan:
+            assert answered.view is not None, "there is no plan without a view"
+            return _accept(decision, plan, message, answered.view, book, now)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a subscription makes of a message, and the view it was decided by where there was one."""
+
+    answer: Plan | Rejection | NotYet
+    view: View | None = None
+
+
+def answer(
+    message: Message,
+    terms: Terms,
+    account: BrokerageAccount,
+    book: Book,
+    now: datetime,
+    *,
+    received_at: datetime,
+    freshness: Freshness | None,
+) -> Answered:
+    """The one way to `decide`, for signals and for rehearsals of them: it writes nothing."""
+    if message.instrument is None:
+        one, many, _ = WORDS[message.symbol.kind]
+        reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
+        return Answered(Rejection(rule="B02", code="asset-class-not-traded", reason=reason))
+    view = book.view(account, message.instrument)
+    if isinstance(view, NotYet):
+        return Answered(view)
+    if isinstance(view, Unknown):
+        return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
+    answers = [
+        decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness)
+        for snapshot in view.alternatives
+    ]
+    if len({_essence(each) for each in answers}) > 1:
+        # What to do depends on whether the position already contains the last fills: ask again in a moment.
+        return Answered(NotYet(waiting_for="the position after the last fill"))
+    return Answered(answers[0], view)
 
 
 def due_at(signal: Signal) -> datetime:
