@@ -129,7 +129,7 @@ def status_row(order: Order, instrument: Instrument) -> dict[str, Any]:
         "conidex": _conidex(order),
         "conid": order.conid,
         "symbol": instrument.symbol,
-        "side": "B" if order.side == "BUY" else "S",
+        "side": order.side,
         "contract_description_1": instrument.local_symbol,
         "listing_exchange": instrument.listing,
         "is_event_trading": "0",

@@ -27,7 +27,7 @@ def contract_rules(instrument: Instrument, last: Decimal, account_ids: list[str]
         "canTradeAcctIds": account_ids if instrument.tradable else [],
         "error": None,
         "orderTypes": order_types,
-        "ibAlgoTypes": ["limit", "market"] if share else [],
+        "ibAlgoTypes": ["limit", "stop_limit", "marketonclose", "limitonclose"] if share else [],
         "fraqTypes": [],
         "forceOrderPreview": False,
         "cqtTypes": list(_CASH) if instrument.sec_type == "CASH" else [],

@@ -92,6 +92,11 @@ class Routes:
 
         return register
 
+    def listed(self) -> list[tuple[str, str]]:
+        """Every method and path that is served."""
+        patterned = [(m, "/" + "/".join(parts)) for (m, _), found in self._patterns.items() for parts, _ in found]
+        return sorted([*self._fixed, *patterned])
+
     def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
         path = path.rstrip("/") or "/"
         if (fixed := self._fixed.get((method, path))) is not None:

@@ -151,7 +151,7 @@ def test_an_order_beyond_the_margin_is_inactive(client: Client) -> None:
 def test_order_status_knows_the_order_but_not_its_reference(client: Client) -> None:
     [row] = client.place(ticket("s-1"))
     body = client.get(f"/iserver/account/order/status/{row['order_id']}")
-    assert (body["order_status"], body["cum_fill"], body["size"], body["side"]) == ("Filled", "5.0", "0.0", "B")
+    assert (body["order_status"], body["cum_fill"], body["size"], body["side"]) == ("Filled", "5.0", "0.0", "BUY")
     assert "order_ref" not in body
     assert client.gateway.call(client.user, "GET", "/iserver/account/order/status/1") == (503, "")
 
