@@ -73,6 +73,7 @@ async def knock(
     chunks: list[bytes] | None = None,
     client: tuple[str, int] | None = ("203.0.113.7", 4000),
     seen_path: list[str] | None = None,
+    query: str = "",
 ) -> Response:
     """One request. `body` is bytes, text, or a value sent as JSON; `chunks` sends it in pieces."""
     pieces = list(chunks) if chunks is not None else [as_bytes(body)]
@@ -88,7 +89,7 @@ async def knock(
         sent.append(message)
 
     scope: dict[str, Any] = {
-        "type": "http", "method": method, "path": path, "query_string": b"", "client": client,
+        "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": client,
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
     }  # fmt: skip
     await door(scope, receive, send)

@@ -173,6 +173,25 @@ def test_formulas_are_for_the_top_level_and_the_brackets() -> None:
     assert read({"extras": {"note": "=not computed"}})[0].action is Action.BUY
 
 
+def again(body: str | bytes, context: dict[str, Any]) -> None:
+    """What was read is printed and read back without a loss, and its print is that of the original."""
+    raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+    kind = {"stocks": "stock", "futures": "future", "options": "option"}.get(
+        context["asset_class"], context["asset_class"]
+    )
+    allowed = context.get("allowed_tickers") or ()
+    at = datetime.fromisoformat(context["now"])
+    message = parse(raw, kind=Kind(kind), allowed_tickers=allowed, now=at).message
+    stored = json.loads(json.dumps(message.reading()))
+    assert Message.from_reading(stored) == message
+    assert Message.from_reading(stored).reading() == stored
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["expect"] == "accept"], ids=lambda case: case["id"])
+def test_parse_and_print_are_inverse(case: dict[str, Any]) -> None:
+    again(case["body"], case["context"])
+
+
 def mutations(seed: int) -> bytes:
     """A case of the file, damaged: bytes cut, swapped, repeated, or a value replaced by an odd one."""
     chance = random.Random(seed)
@@ -194,6 +213,8 @@ def test_five_thousand_damaged_bodies_are_read_or_refused() -> None:
         answer = evaluate({"body": mutations(seed), "context": context})
         assert time.process_time() - started < 0.05, seed
         json.dumps(answer).encode()
+        if answer["expect"] == "accept":
+            again(mutations(seed), context)
         if answer["expect"] == "reject":
             assert answer["status"] in {400, 413}
             assert answer["messageCode"]
@@ -217,8 +238,11 @@ names = st.sampled_from(
 )
 def test_any_value_in_any_field_is_read_or_refused(values: dict[str, Any], kind: str) -> None:
     body = json.dumps({"ticker": "SPY", "action": "buy", **values})
-    answer = evaluate({"body": body, "context": {"asset_class": kind, "now": "2026-11-20T15:00:00Z"}})
+    context = {"asset_class": kind, "now": "2026-11-20T15:00:00Z"}
+    answer = evaluate({"body": body, "context": context})
     assert answer["expect"] in {"accept", "reject"}
+    if answer["expect"] == "accept":
+        again(body, context)
 
 
 @settings(max_examples=300, deadline=None)
