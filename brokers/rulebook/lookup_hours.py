@@ -37,7 +37,7 @@ class HoursRow:
     asset_class: str
     market: str
     zone: str
-    local: datetime
+    local: str
     state: str
     regular: tuple[str, ...]
     extended: tuple[str, ...]
@@ -57,7 +57,7 @@ def _row(now: datetime, market: str, asset_class: str, name: str, days_of: str) 
         asset_class=asset_class,
         market=market,
         zone=found.zone.key.partition("/")[2].replace("_", " "),
-        local=found.local(now),
+        local=f"{found.local(now):%a %H:%M}",
         state=state,
         regular=_week(found, lambda segment: segment.regular),
         extended=_week(found, lambda segment: not segment.regular),

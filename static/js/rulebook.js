@@ -3,6 +3,7 @@
 const field = document.querySelector("[data-find]");
 const found = document.querySelector("[data-found]");
 const codes = document.querySelector(".codes");
+const calculator = document.getElementById("calculator").closest(".panel");
 const panels = [...document.querySelectorAll(".panel:has(tbody, [data-row])")];
 const rows = [...document.querySelectorAll(".panel tbody tr:not(.group), .panel [data-row]")].map((row) => ({
   row, text: `${row.textContent} ${row.dataset.also ?? ""}`.toLowerCase().replaceAll("_", " "),
@@ -17,6 +18,8 @@ function find() {
   }
   for (const group of document.querySelectorAll("tr.group")) group.hidden = !group.parentElement.querySelector("tr:not(.group):not([hidden])");
   for (const panel of panels) panel.hidden = !panel.querySelector("tbody tr:not(.group):not([hidden]), [data-row]:not([hidden])");
+  // Who looks something up does not calculate: on a phone the form would stand before what was found.
+  calculator.hidden = words.length > 0;
   // The codes stay folded until one of them is what is looked for.
   if (words.length) codes.open = Boolean(codes.querySelector("[data-row]:not([hidden])"));
   found.textContent = words.length ? (count ? `${count} found` : "nothing found") : "";

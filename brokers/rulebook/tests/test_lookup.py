@@ -65,7 +65,7 @@ def test_another_ruleset_shows_its_own_plans() -> None:
 def test_hours_are_those_of_the_exchanges_own_clock() -> None:
     found = {row.market: row for row in hours(datetime(2026, 11, 20, 15, tzinfo=UTC))}
     shares, es = found["US shares"], found["ES futures"]
-    assert (shares.state, f"{shares.local:%H:%M}", shares.zone) == ("open", "10:00", "New York")
+    assert (shares.state, shares.local, shares.zone) == ("open", "Fri 10:00", "New York")
     assert shares.regular == ("Mon to Fri 09:30-16:00",)
     assert shares.extended == ("Mon to Fri 04:00-09:30, 16:00-20:00",)
     assert es.extended == ("Mon to Thu 00:00-09:30, 18:00-24:00", "Fri 00:00-09:30", "Sun 18:00-24:00")
