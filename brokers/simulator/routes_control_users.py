@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from brokers.simulator import catalogue
+from brokers.simulator import seeding
 from brokers.simulator.gateway import Gateway, User
-from brokers.simulator.records import CashChanged, Order, Position
+from brokers.simulator.records import Order
 from brokers.simulator.wire import Answer, error
 
 
@@ -93,42 +92,12 @@ def _session(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> A
 
 
 def _seed(gateway: Gateway, user: User, body: dict[str, Any]) -> dict[str, Any]:
-    """Fresh books with this cash and these holdings in the user's first account."""
-    cash = {str(c).upper(): _number(v, "cash") for c, v in (body.get("cash") or {}).items()}
-    held = [_holding(gateway, user, row) for row in body.get("positions") or []]
-    gateway.reset(user)
-    account = gateway.engine.accounts[user.account_ids[0]]
-    account.cash.update(cash)
-    account.positions.update({position.conid: position for position in held})
-    gateway.store.save([CashChanged(account.account_id, c, v) for c, v in account.cash.items()])
-    gateway.store.save(held)
+    """Fresh books: accounts of this type and currency, with this cash, these holdings, these sub-accounts."""
+    accounts = seeding.seed(gateway, user, seeding.parse(body, gateway.today()))
+    first = gateway.engine.accounts[accounts[0]]
     return {
-        "account": account.account_id,
-        "cash": {currency: str(balance) for currency, balance in account.cash.items()},
-        "positions": {position.conid: str(position.quantity) for position in held},
+        "account": first.account_id,
+        "accounts": accounts,
+        "cash": {currency: str(balance) for currency, balance in first.cash.items()},
+        "positions": {position.conid: str(position.quantity) for position in first.positions.values()},
     }
-
-
-def _holding(gateway: Gateway, user: User, row: dict[str, Any]) -> Position:
-    instrument = catalogue.find(int(row["conid"])) if row.get("conid") else None
-    if instrument is None and row.get("symbol"):
-        instrument = next(iter(catalogue.search(str(row["symbol"]), gateway.today())), None)
-    if instrument is None:
-        raise ValueError("A position names a contract by its conid or symbol.")
-    price = row.get("average_price")
-    return Position(
-        account_id=user.account_ids[0],
-        conid=instrument.conid,
-        quantity=_number(row.get("quantity"), "quantity"),
-        average_price=gateway.mark(instrument.conid) if price is None else _number(price, "average_price"),
-    )
-
-
-def _number(value: Any, name: str) -> Decimal:
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(f"{name} is a number.") from None
-    if not number.is_finite() or abs(number) >= Decimal("1e12"):
-        raise ValueError(f"{name} is a number below a million million.")
-    return number

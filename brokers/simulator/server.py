@@ -20,6 +20,7 @@ from brokers.simulator import (  # noqa: F401 - the routes register themselves
     callers,
     fault_actions,
     routes_accounts,
+    routes_advisors,
     routes_alerts,
     routes_algos,
     routes_contracts,

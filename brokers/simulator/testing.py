@@ -206,6 +206,11 @@ class RunningGateway:
         """Fresh books for a user: no orders, no holdings, a million dollars."""
         self.control("POST", f"/{quote(user)}/reset")
 
+    def seed(self, user: str, **wanted: Any) -> list[str]:
+        """Fresh books of a kind: type, currency, cash, positions, sub_accounts. Returns the accounts, the first first."""
+        accounts: list[str] = self.control("POST", f"/{quote(user)}/seed", wanted)["accounts"]
+        return accounts
+
     def steal(self, user: str) -> None:
         """Let somebody else take the user's session."""
         self.control("POST", f"/{quote(user)}/steal")
