@@ -16,8 +16,10 @@ __all__ = [
     "find",
     "futures",
     "is_listed",
+    "named",
     "pair",
     "pairs",
+    "resolve",
     "search",
     "stocks",
 ]
@@ -47,15 +49,25 @@ def pair(base: str, quote: str) -> Instrument | None:
     return next((p for p in PAIRS if (p.symbol, p.currency) == (base, quote)), None)
 
 
-def search(text: str, today: date) -> list[Instrument]:
-    """Contracts whose symbol or company name matches, exact symbols first."""
+def search(text: str) -> list[Instrument]:
+    """What has this symbol or company name, exact symbols first; of futures the product, not its months."""
     wanted = text.upper().strip()
-    found: list[Instrument] = list(stocks(wanted))
-    found += [index for symbol, index in INDICES.items() if symbol == wanted]
-    found += [cfd for cfd in INDEX_CFDS if cfd.symbol == wanted]
-    found += [p for p in PAIRS if wanted in (p.name, f"{p.symbol}{p.currency}", p.symbol)]
-    found += futures(wanted, today)[:1]
+    product = catalogue_futures.underlying(wanted)
+    found = [*stocks(wanted), *_others(wanted), *([] if product is None else [product])]
     return found or named(wanted)
+
+
+def _others(wanted: str) -> list[Instrument]:
+    """Indices, contracts for difference on them, and currency pairs."""
+    found = [each for each in (*INDICES.values(), *INDEX_CFDS) if each.symbol == wanted]
+    return found + [p for p in PAIRS if wanted in (p.name, f"{p.symbol}{p.currency}", p.symbol)]
+
+
+def resolve(symbol: str, today: date) -> Instrument | None:
+    """The one contract people mean by a symbol: a share at home, an index, a pair, or a future's next month."""
+    wanted = symbol.upper().strip()
+    found = [*stocks(wanted)[:1], *_others(wanted), *futures(wanted, today)[:1]]
+    return found[0] if found else None
 
 
 def named(text: str) -> list[Instrument]:

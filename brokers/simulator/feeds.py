@@ -17,7 +17,7 @@ from brokers.simulator.market_quotes import Quote
 
 Source = Literal["generated", "replay", "signal"]
 SOURCES: tuple[Source, ...] = ("generated", "replay", "signal")
-_MOST_ROWS = 200_000
+_MOST_ROWS = 100_000
 _MOST_PASSED = 5_000
 _FASTEST = 1e6
 _SIZE = 100

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -22,7 +23,7 @@ Find = Callable[[int], Instrument | None]
 # How much the volatility that options are priced with swings around the yearly one, and how slowly.
 _MOOD, _MOOD_S = 0.12, 2 * 86_400.0
 _CACHED = 20_000
-_BAR_PARTS = 4
+_BAR_PARTS = 3
 Bar = tuple[float, list[Decimal], int]
 
 
@@ -40,6 +41,7 @@ class Market:
         self.posted: dict[int, tuple[Quote, float]] = {}
         self.feeds = Feeds()
         self.walks = Walks(seed)
+        self._shown: dict[int, Quote] = {}
         self._days = Days(self)
         self._cache: dict[int, tuple[int, Quote]] = {}
 
@@ -70,7 +72,18 @@ class Market:
             self._cache[conid] = (step, quote)
         return quote
 
+    @contextmanager
+    def showing(self, quote: Quote) -> Iterator[None]:
+        """Let a quote that passed be the market's for a moment, so that orders meet it."""
+        self._shown[quote.conid] = quote
+        try:
+            yield
+        finally:
+            self._shown.pop(quote.conid, None)
+
     def _given(self, conid: int, at: float) -> Quote | None:
+        if self._shown and (shown := self._shown.get(conid)) is not None:
+            return shown
         if (posted := self.posted.get(conid)) is not None:
             if at < posted[1]:
                 return posted[0]
@@ -166,14 +179,20 @@ class Market:
         instrument = self.find(conid)
         if instrument is None:
             return []
-        made = []
+        made: list[Bar] = []
+        last_length = 0.0
         for begin, length in spans:
             points = self.feeds.points(conid, begin, begin + length)
             if not points:
-                parts = (begin + length * part / _BAR_PARTS for part in range(_BAR_PARTS + 1))
-                points = [on_tick(self.price(instrument, at), instrument) for at in parts]
-            figures = [points[0], max(points), min(points), points[-1]]
-            made.append((begin, figures, self.volume(instrument, begin, length)))
+                parts = (begin + length * part / _BAR_PARTS for part in range(1, _BAR_PARTS + 1))
+                # Where one bar ends the next begins; its price is known.
+                first = made[-1][1][3] if made and made[-1][0] + last_length == begin else None
+                points = [on_tick(self.price(instrument, begin), instrument)] if first is None else [first]
+                points += [on_tick(self.price(instrument, at), instrument) for at in parts]
+            made.append(
+                (begin, [points[0], max(points), min(points), points[-1]], self.volume(instrument, begin, length))
+            )
+            last_length = length
         return made
 
     def volume(self, instrument: Instrument, begin: float, seconds: float) -> int:

@@ -61,7 +61,7 @@ def search(call: Call) -> Answer:
     text, kind = str(asked.get("symbol") or ""), str(asked.get("secType") or "").upper()
     by_name = str(asked.get("name")).lower() in {"true", "1"}
     today = call.gateway.today()
-    found = (catalogue.named(text) if by_name else []) or catalogue.search(text, today)
+    found = (catalogue.named(text) if by_name else []) or catalogue.search(text)
     found = [i for i in found if not kind or i.sec_type == kind or (kind == "STK" and i.kind == "FUT")]
     if not found:
         return error("No symbol found", 200, with_code=False)

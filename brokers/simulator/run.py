@@ -9,11 +9,13 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 
 from brokers.simulator.behaviour import Behaviour, preset
 from brokers.simulator.gateway import Gateway
+from brokers.simulator.routes_control_prices import configure
 from brokers.simulator.server import Edge
 from brokers.simulator.store import Store, load, only_gateway
 
@@ -30,6 +32,7 @@ class Options:
     behaviour: Behaviour
     control_token: str
     seed: int
+    feeds: Path | None = None
 
 
 class CannotServe(Exception):
@@ -49,7 +52,15 @@ def options(*, host: str, port: int, preset_name: str) -> Options:
         behaviour=behaviour,
         control_token=os.environ.get("SIM_CONTROL_TOKEN", ""),
         seed=seed,
+        feeds=_feeds(os.environ.get("SIM_FEEDS", "")),
     )
+
+
+def _feeds(folder: str) -> Path | None:
+    """The folder of recorded prices, when one is named."""
+    if folder and not Path(folder).is_dir():
+        raise CannotServe(f"SIM_FEEDS names no folder: {folder}")
+    return Path(folder) if folder else None
 
 
 def serve(wanted: Options) -> None:
@@ -90,6 +101,11 @@ async def _serve(wanted: Options, listener: socket.socket) -> None:
 
     books = await asyncio.to_thread(load, time.time())
     gateway = Gateway(wanted.behaviour, Store(), books, seed=wanted.seed)
+    if wanted.feeds is not None:
+        try:
+            configure(gateway, wanted.feeds)
+        except (OSError, ValueError) as problem:
+            raise CannotServe(f"The prices in {wanted.feeds} cannot be read: {problem}") from None
     edge = Edge(gateway, control_token=wanted.control_token)
     runner = web.AppRunner(edge.app(), access_log=None, shutdown_timeout=2.0)
     await runner.setup()

@@ -81,7 +81,7 @@ def _holding(row: Any, today: date) -> Holding:
         raise ValueError("A position is an object.")
     instrument = catalogue.find(int(row["conid"])) if row.get("conid") else None
     if instrument is None and row.get("symbol"):
-        instrument = next(iter(catalogue.search(str(row["symbol"]), today)), None)
+        instrument = catalogue.resolve(str(row["symbol"]), today)
     if instrument is None:
         raise ValueError("A position names a contract by its conid or symbol.")
     price = row.get("average_price")

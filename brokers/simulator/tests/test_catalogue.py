@@ -42,5 +42,5 @@ def test_a_future_has_its_multiplier_and_tick() -> None:
 def test_unknown_symbols_find_nothing() -> None:
     assert catalogue.stocks("NOPE") == ()
     assert catalogue.futures("NOPE", TODAY) == []
-    assert catalogue.search("NOPE", TODAY) == []
+    assert catalogue.search("NOPE") == []
     assert catalogue.find(500_000_113) is None
