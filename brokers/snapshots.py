@@ -141,8 +141,8 @@ def _quote(lookup: ContractLookup) -> Quote | None:
     return Quote(bid=lookup.bid, ask=lookup.ask, last=lookup.last, as_of=lookup.quote_as_of)
 
 
-def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -> Book:
-    """The book for these accounts and instruments; contracts not asked for yet are asked for now."""
+def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:
+    """The book for these accounts and instruments; contracts not asked for yet are asked for now, unless told not to."""
     book = Book(now=now)
     pairs = list(wanted)
     if not pairs:
@@ -152,7 +152,8 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -
     connections = {account.connection_id for account in accounts.values()}
     for lookup in ContractLookup.objects.filter(connection__in=connections, ticker__in=tickers):
         book.lookups[(lookup.connection_id, lookup.asset_class, lookup.ticker)] = lookup
-    _ask_for_missing(book, pairs, now)
+    if ask:
+        _ask_for_missing(book, pairs, now)
     conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position

@@ -1,0 +1,230 @@
+"""A refused message put right, where it is plain what was meant. A suggestion for people: never applied to a signal."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from strategies.domain.refusals import Refused
+from strategies.domain.symbols import Kind
+from strategies.noticed import did_you_mean
+from strategies.parsing import BODY_LIMIT, Reading, parse
+
+MOST_STEPS = 12
+_CURLY = str.maketrans({"\u201c": '"', "\u201d": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"})
+_TRAILING_COMMA = re.compile(r",(\s{0,200}[}\]])")
+_BARE_PLACEHOLDER = re.compile(r"(:\s{0,20})(\{\{[A-Za-z_.0-9() \"]{1,60}\}\}|%[a-z_]{1,40}%)(?=\s{0,200}[,}])")
+_WORDS = re.compile(r"Use one of: ([a-z_, ]+)\.")
+_NUMBER_NOISE = re.compile(r"[$\u20ac\u00a3,_\s]")
+# Refusals whose sentence says to leave the field out.
+_LEAVE_OUT = frozenset(
+    {
+        "invalid-sentiment-action", "invalid-asset-class", "invalid-extended-hours", "invalid-message-length",
+        "invalid-message-tags", "invalid-signal-id",
+    }
+)  # fmt: skip
+_OTHER_NAMES = {
+    "symbol": "ticker", "instrument": "ticker", "side": "action", "order": "action", "direction": "action",
+    "qty": "quantity", "size": "quantity", "contracts": "quantity", "shares": "quantity",
+}  # fmt: skip
+_OTHER_ACTIONS = {
+    "long": "buy", "short": "sell", "close": "exit", "flat": "exit", "flatten": "exit", "buy_to_open": "buy",
+    "sell_to_close": "exit", "cover": "exit", "cancel_all": "cancel",
+}  # fmt: skip
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A message that is taken, and what was changed to make it so, one sentence each."""
+
+    text: str
+    changes: tuple[str, ...]
+
+
+def corrected(text: str, *, kind: Kind, allowed_tickers: Collection[str], now: datetime) -> Correction | None:
+    """The nearest message that is taken without a doubt; None when this one is, or when there is no telling."""
+    changes: list[str] = []
+    current = text.strip().lstrip("\ufeff")
+    if len(current) > BODY_LIMIT:
+        return None
+    for _ in range(MOST_STEPS):
+        try:
+            reading = parse(current.encode("utf-8", "replace"), kind=kind, allowed_tickers=allowed_tickers, now=now)
+        except Refused as refused:
+            fixed = _fix(current, refused, changes)
+        else:
+            fixed = _rename_unknown(reading, changes)
+            if fixed is None:
+                return Correction(current, tuple(changes)) if changes else None
+        if fixed is None or fixed == current:
+            return None
+        current = fixed
+    return None
+
+
+def _fix(text: str, refused: Refused, changes: list[str]) -> str | None:
+    """The text with the cause of this refusal put right, or None."""
+    if refused.code == "malformed-json":
+        return _fix_json(text, changes)
+    try:
+        values = json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return None
+    if isinstance(values, list) and len(values) == 1:
+        changes.append("Taken out of the list: each signal is one object.")
+        return _written(values[0])
+    if not isinstance(values, dict):
+        return None
+    return _written(values) if _fix_values(values, refused, changes) else None
+
+
+def _fix_json(text: str, changes: list[str]) -> str | None:
+    """Curly and single quotation marks, a comma too many, placeholders without quotation marks."""
+    straight = text.translate(_CURLY)
+    if straight != text:
+        changes.append("Curly quotation marks made straight.")
+        return straight
+    if '"' not in text and "'" in text:
+        changes.append("Single quotation marks made double.")
+        return text.replace("'", '"')
+    for pattern, by, said in (
+        (_TRAILING_COMMA, r"\1", "The comma after the last value left out."),
+        (_BARE_PLACEHOLDER, r'\1"\2"', "Placeholders put in quotation marks."),
+    ):
+        found = pattern.sub(by, text)
+        if found != text:
+            changes.append(said)
+            return found
+    return None
+
+
+def _fix_values(values: Values, refused: Refused, changes: list[str]) -> bool:
+    """Change what the refusal is about; False when it is not plain how."""
+    name = refused.field
+    if name in {"ticker", "action"} and values.get(name) is None:
+        return _rename(values, name, changes)
+    holder, key = _place(values, name)
+    if holder is None:
+        return False
+    value = holder[key]
+    if refused.code in _LEAVE_OUT and name not in {"ticker", "action"}:
+        del holder[key]
+        changes.append(f"{name} left out.")
+        return True
+    for fix in _FIXES:
+        new = fix(value, refused)
+        if new is not None and new != value:
+            holder[key] = new
+            changes.append(f"{name}: {_shown(value)} became {_shown(new)}.")
+            return True
+    return False
+
+
+def _place(values: Values, name: str) -> tuple[Values | None, str]:
+    """The object that holds a field such as stopLoss.type, and its key there."""
+    holder: Any = values
+    *path, key = name.split(".")
+    for part in path:
+        holder = holder.get(part) if isinstance(holder, dict) else None
+    return (holder, key) if isinstance(holder, dict) and key in holder else (None, key)
+
+
+def _rename(values: Values, name: str, changes: list[str]) -> bool:
+    """Give a required field its name, when another one plainly is it."""
+    for other in list(values)[:50]:
+        plain = other[:60].lower().replace("_", "").replace("-", "")
+        if plain == name or _OTHER_NAMES.get(plain) == name or did_you_mean(other) == name:
+            changes.append(f"{other[:40]} renamed {name}.")
+            _renamed(values, other, name)
+            return True
+    return False
+
+
+def _rename_unknown(reading: Reading, changes: list[str]) -> str | None:
+    """Of a message that is taken: the fields that are not used for their name alone."""
+    values = dict(reading.values)
+    for code in reading.warnings:
+        head, _, name = code.partition(":")
+        if head != "unknown-field" or name not in values:
+            continue
+        meant = did_you_mean(name) or _OTHER_NAMES.get(name.lower(), "")
+        if meant and meant not in values:
+            changes.append(f"{name} renamed {meant}.")
+            _renamed(values, name, meant)
+            return _written(values)
+    return None
+
+
+def _renamed(values: Values, old: str, new: str) -> None:
+    """In place and in order; a null under the right name gives way."""
+    pairs = [(new if key == old else key, value) for key, value in values.items() if key != new]
+    values.clear()
+    values.update(pairs)
+
+
+def _nearest_word(value: object, refused: Refused) -> object | None:
+    match = _WORDS.search(refused.message)
+    if match is None or not isinstance(value, str):
+        return None
+    words = match[1].split(", ")
+    given = value.strip().lower().replace(" ", "_").replace("-", "_")[:40]
+    if refused.field == "action" and given in _OTHER_ACTIONS:
+        return _OTHER_ACTIONS[given]
+    if given in words:
+        return given
+    squeezed = {word.replace("_", ""): word for word in words}
+    if given.replace("_", "") in squeezed:
+        return squeezed[given.replace("_", "")]
+    close = difflib.get_close_matches(given, words, n=1, cutoff=0.7)
+    return close[0] if close else None
+
+
+def _clean_number(value: object, refused: Refused) -> object | None:
+    if not isinstance(value, str) or "not a number" not in refused.message or len(value) > 60:
+        return None
+    bare = _NUMBER_NOISE.sub("", value)
+    # 1,5 may be one and a half or a slip: only groups of three are thousands.
+    if "," in value and not re.fullmatch(r"[^\d]*\d{1,3}(?:,\d{3})+(?:\.\d+)?[^\d]*", value):
+        return None
+    return bare if re.fullmatch(r"\d{1,15}(?:\.\d{1,10})?", bare) else None
+
+
+def _right_sizing(value: object, refused: Refused) -> object | None:
+    match = re.search(r'"quantityType": "([a-z_]+)"', refused.hint) if refused.field == "quantityType" else None
+    return match[1] if match else None
+
+
+def _unquoted(value: object, refused: Refused) -> object | None:
+    if not isinstance(value, str) or "without quotation marks" not in refused.message:
+        return None
+    words: dict[str, bool] = {"true": True, "yes": True, "false": False, "no": False}
+    return words.get(value.strip().lower())
+
+
+def _shown(value: object) -> str:
+    written = _written(value)
+    return written if len(written) <= 40 else written[:40] + "\u2026"
+
+
+def _written(value: object) -> str:
+    return json.dumps(value, indent=2 if isinstance(value, dict) else None, ensure_ascii=False, default=_number)
+
+
+def _number(value: object) -> object:
+    """A decimal as JSON writes it; one that a float would change goes as text, which reads the same."""
+    assert isinstance(value, Decimal)
+    as_float = float(value)
+    return as_float if Decimal(repr(as_float)) == value else f"{value:f}"
+
+
+_FIXES: tuple[Callable[[object, Refused], object | None], ...] = (
+    _nearest_word, _clean_number, _right_sizing, _unquoted,
+)  # fmt: skip
