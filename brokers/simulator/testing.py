@@ -198,18 +198,15 @@ class RunningGateway:
             self.control("POST", "/behaviour", {name: before[name] for name in changes})
 
     def seed(self, user: str, **books: Any) -> dict[str, Any]:
-        """Fresh books with `cash={"USD": 5000}` and `positions=[{"symbol": "AAPL", "quantity": 10}]`."""
+        """Fresh books with `cash={"USD": 5000}` and `positions=[{"symbol": "AAPL", "quantity": 10}]`, and of a kind:
+        `type="cash"`, `currency="EUR"`, `sub_accounts=4`.
+        """
         seeded: dict[str, Any] = self.control("POST", f"/{quote(user)}/seed", books)
         return seeded
 
     def reset(self, user: str) -> None:
         """Fresh books for a user: no orders, no holdings, a million dollars."""
         self.control("POST", f"/{quote(user)}/reset")
-
-    def seed(self, user: str, **wanted: Any) -> list[str]:
-        """Fresh books of a kind: type, currency, cash, positions, sub_accounts. Returns the accounts, the first first."""
-        accounts: list[str] = self.control("POST", f"/{quote(user)}/seed", wanted)["accounts"]
-        return accounts
 
     def steal(self, user: str) -> None:
         """Let somebody else take the user's session."""
