@@ -1,13 +1,11 @@
-"""What is read in several ways: orders of the day, fills of the last days, the fields of a quote."""
+"""What is read in several ways: orders of the day, fills of the last days."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from brokers.simulator import catalogue
-from brokers.simulator.catalogue import Instrument
 from brokers.simulator.combos import instrument_of
 from brokers.simulator.lifetimes import NEW_YORK, day_of
 from brokers.simulator.records import Execution
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from brokers.simulator.gateway import Gateway
 
 _MOST_ORDERS = 1000
-__all__ = ["day_of", "order_rows", "quote_fields", "trade_rows"]
+__all__ = ["day_of", "order_rows", "trade_rows"]
 
 
 def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -66,42 +64,3 @@ def _executions(gateway: Gateway, account_id: str) -> list[Execution]:
         return engine.executions[account_id]
     subs = gateway.users[account.username].account_ids
     return sorted((e for each in subs for e in engine.executions[each]), key=lambda e: e.number)
-
-
-def quote_fields(gateway: Gateway, instrument: Instrument, wanted: list[str]) -> dict[str, str]:
-    """The asked-for fields of a contract, all of them text."""
-    quote = gateway.quote(instrument.conid)
-    day = gateway.market.day(instrument.conid, gateway.clock())
-    if quote is None or day is None:
-        return {}
-    change = quote.last - day.prior_close
-
-    def price(value: Decimal) -> str:
-        return f"{value:.{instrument.digits}f}"
-
-    known = {
-        "31": price(quote.last),
-        "55": instrument.symbol,
-        "58": instrument.name,
-        "70": price(day.high),
-        "71": price(day.low),
-        "82": price(change),
-        "83": f"{change / day.prior_close * 100:.2f}%",
-        "84": price(quote.bid),
-        "85": str(quote.ask_size),
-        "86": price(quote.ask),
-        "87": str(day.volume),
-        "88": str(quote.bid_size),
-        "6070": instrument.sec_type,
-        "6119": "q0",
-        "7059": "100",
-        "7184": "1",
-        "7295": price(day.open),
-        "7296": price(day.prior_close),
-        "7644": "Shortable",
-        "7741": price(day.prior_close),
-        "7762": str(day.volume),
-    }
-    found = {name: known[name] for name in wanted if name in known}
-    found["6509"] = "RpB"
-    return found

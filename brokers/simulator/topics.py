@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from brokers.simulator import catalogue, shapes_accounts, shapes_positions
 from brokers.simulator.combos import instrument_of
-from brokers.simulator.reads import day_of, quote_fields, trade_rows
+from brokers.simulator.market_fields import quote_fields
+from brokers.simulator.reads import day_of, trade_rows
 from brokers.simulator.records import Account
 from brokers.simulator.shapes_orders import order_row
 
