@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from brokers.rulebook.answers import Provenance
 from brokers.rulebook.errors import BadInput, MissingRate, UnsupportedAssetClass
 from brokers.rulebook.settlement import Unsettled, after_fill, closed_quantity
 from brokers.rulebook.values import FLAT, ONE, ZERO, Instrument, Position
@@ -16,8 +17,11 @@ PAYS_NOTIONAL = frozenset({AssetClass.EQUITY, AssetClass.OPTION, AssetClass.INDE
 
 @dataclass(frozen=True, slots=True)
 class Fee:
+    """An amount, and which rules it was reckoned by where they were asked."""
+
     amount: Decimal
     currency: str
+    provenance: Provenance | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

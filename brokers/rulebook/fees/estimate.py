@@ -45,6 +45,24 @@ def estimate_fee(
     `fx_rate` turns the quote currency into the account's, `usd_rate` turns it into USD.
     """
     rules = rules or rulesets.load()
+    found = _charged(
+        instrument, order, quote, rules, fx_rate=fx_rate, usd_rate=usd_rate, volume=volume, plan=plan, cfd_rate=cfd_rate
+    )
+    return Fee(found.amount, found.currency, rules.provenance)
+
+
+def _charged(
+    instrument: Instrument,
+    order: Order,
+    quote: Quote,
+    rules: Ruleset,
+    *,
+    fx_rate: Decimal,
+    usd_rate: Decimal | None,
+    volume: Volume,
+    plan: str | None,
+    cfd_rate: Decimal | None,
+) -> Fee:
     schedules = rules.fees
     if order.type not in rules.order_types:
         raise UnsupportedOrderType(order.type)

@@ -182,3 +182,11 @@ def test_it_has_no_fee_for_options_on_european_futures_nor_for_an_index() -> Non
         estimate_fee(Instrument(asset_class="future_option", market="eurex"), market(1), at(1))
     with pytest.raises(UnsupportedAssetClass, match="index"):
         estimate_fee(Instrument(asset_class="index"), market(1), at(1))
+
+
+@pytest.mark.parametrize("name", rulesets.names())
+def test_a_fee_names_the_rules_that_it_follows(name: str) -> None:
+    rules = rulesets.load(name)
+    assert estimate_fee(STOCK, market(1), at(10), rules=rules).provenance == rules.provenance
+    assert rules.provenance.ruleset == name
+    assert rules.provenance.tables.startswith(f"{name}-2")
