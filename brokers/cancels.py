@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, QuerySet
 
 from accounts import audit
 from accounts.models import User
@@ -14,7 +14,7 @@ from brokers.domain.orders import OrderStatus, can_move
 from brokers.execution import hashed
 from brokers.models import Order, SubmissionAttempt
 from brokers.snapshots import ORDERS_CHANNEL, notify
-from brokers.tickets import end_unsent, finish_ticket_if_done
+from brokers.tickets import ask_cancels, end_unsent, finish_ticket_if_done, with_open_cancels
 
 
 @transaction.atomic
@@ -35,6 +35,26 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
         live.order_changed(locked)
     order.status = locked.status
     return done
+
+
+@transaction.atomic
+def ask_due(now: datetime) -> int:
+    """Ask for what is due: orders that worked as long as they were given, and cancels of plans that had to wait."""
+    until = ExpressionWrapper(
+        F("acknowledged_at") + F("cancel_after") * timedelta(seconds=1), output_field=DateTimeField()
+    )
+    working = [str(OrderStatus.ACCEPTED), str(OrderStatus.PARTIALLY_FILLED)]
+    due = Order.objects.filter(status__in=working, cancel_after__isnull=False).exclude(broker_order_id="")
+    count = 0
+    for order in due.alias(until=until).filter(until__lte=now).select_for_update(skip_locked=True):
+        cause = f"canceled: it worked for the {order.cancel_after} seconds it was given"
+        if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause):
+            notify(ORDERS_CHANNEL, str(order.connection_id))
+            live.order_changed(order)
+            count += 1
+    for ticket in with_open_cancels().select_for_update(of=("self",), skip_locked=True):
+        ask_cancels(ticket, now)
+    return count
 
 
 def unsent_cancels() -> QuerySet[Order]:

@@ -42,11 +42,17 @@ from brokers.ports import (
 from brokers.tickets import finish_ticket_if_done
 
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
-# The last condition holds an instrument back while it is not known what became of an earlier order in it.
+# What a ticket cancels must be over first, and have filled no more than its plan knew: a plan made for ten shares does
+# not leave when there are five. The last condition holds an instrument back while it is not known what became of an
+# earlier order in it.
 TAKE_NEXT = """
 WITH next AS (
   SELECT o.id FROM brokers_order o
   WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
+    AND NOT EXISTS (SELECT FROM brokers_ticket t, jsonb_to_recordset(t.cancels) AS c (reference text, filled numeric)
+                    JOIN brokers_order r ON r.reference = c.reference
+                    WHERE t.id = o.ticket_id
+                    AND (r.status NOT IN ('canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled))
     AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
          AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
     AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid
@@ -56,7 +62,7 @@ WITH next AS (
   SELECT id FROM next
   UNION ALL
   SELECT o.id FROM brokers_order o JOIN next ON o.parent_id = next.id
-  WHERE o.release = 'with_parent' AND o.status = 'created'
+  WHERE o.release IN ('with_parent', 'in_group') AND o.status = 'created'
 ), moved AS (
   UPDATE brokers_order o SET status = 'submitted', submitted_at = %(now)s, changed_at = %(now)s
   FROM leaving WHERE o.id = leaving.id AND o.status = 'created' RETURNING o.*
@@ -130,7 +136,8 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
             instrument=head.instrument, conid=head.conid, exchange=head.contract_exchange, currency=head.currency,
             multiplier=head.multiplier, tick=head.contract_tick, name=head.contract_name,
         )  # fmt: skip
-        legs = tuple(_leg(each, head, contract) for each in orders)
+        in_group = any(each.release == Release.IN_GROUP for each in orders[1:])
+        legs = tuple(_leg(each, head, contract, in_group=in_group) for each in orders)
         request = [_described(leg) for leg in legs]
         attempt = SubmissionAttempt.objects.create(
             order=head, kind=SubmissionAttempt.Kind.POST, request=request, request_hash=hashed(request), sent_at=now
@@ -138,14 +145,15 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
     return Job(account_id=head.account_number, orders=tuple(orders), legs=legs, attempt_pk=attempt.pk)
 
 
-def _leg(order: Order, head: Order, contract: Contract) -> Leg:
+def _leg(order: Order, head: Order, contract: Contract, *, in_group: bool) -> Leg:
     intent = OrderIntent(
         role=Role(order.role), instrument=order.instrument, side=Side(order.side), type=OrderType(order.type),
         quantity=order.quantity, limit_price=order.limit_price, stop_price=order.stop_price,
+        trail_amount=order.trail_amount, trail_percent=order.trail_percent,
         time_in_force=TimeInForce(order.time_in_force), outside_rth=order.outside_rth, release=Release(order.release),
     )  # fmt: skip
-    parent = head.reference if order is not head else None
-    return Leg(intent=intent, reference=order.reference, contract=contract, parent_reference=parent)
+    parent = head.reference if intent.release is Release.WITH_PARENT else None
+    return Leg(intent=intent, reference=order.reference, contract=contract, parent_reference=parent, in_group=in_group)
 
 
 def _described(leg: Leg) -> dict[str, Any]:
@@ -158,8 +166,15 @@ def _described(leg: Leg) -> dict[str, Any]:
         "quantity": str(intent.quantity),
         "limit_price": None if intent.limit_price is None else str(intent.limit_price),
         "stop_price": None if intent.stop_price is None else str(intent.stop_price),
+        "trail": _trail(intent),
         "time_in_force": str(intent.time_in_force),
     }
+
+
+def _trail(intent: OrderIntent) -> str | None:
+    if intent.trail_percent is not None:
+        return f"{intent.trail_percent}%"
+    return None if intent.trail_amount is None else str(intent.trail_amount)
 
 
 def hashed(request: Any) -> str:

@@ -128,9 +128,10 @@ class Lanes:
             self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
 
     async def _tidy(self) -> None:
-        """Once a quiet second: drop lanes that have ended, expire what is overdue, look for what nobody told us."""
+        """Once a quiet second: drop lanes that have ended, expire what is overdue, cancel what worked long enough, look for what nobody told us."""
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
         await self.threads.run(tickets.expire_overdue, self.clock())
+        await self.threads.run(cancels.ask_due, self.clock())
         self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
 
     def _wake(self, connection_pks: list[int]) -> None:

@@ -330,7 +330,11 @@ class Order(models.Model):
     quantity = amount()
     limit_price = amount(null=True, blank=True)
     stop_price = amount(null=True, blank=True)
+    trail_amount = amount(null=True, blank=True)
+    trail_percent = amount(null=True, blank=True)
     outside_rth = models.BooleanField(default=False)
+    # Seconds it may work once the broker has it; None: until its time in force ends it.
+    cancel_after = models.PositiveIntegerField(null=True, blank=True)
     fa_group = models.CharField(max_length=64, blank=True)
     fa_method = models.CharField(max_length=32, blank=True)
     signal_price = amount(null=True, blank=True)
@@ -370,6 +374,12 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=~Q(type__in=["stop", "stop_limit"]) | Q(stop_price__isnull=False),
                 name="order_stop_price_when_stop",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type="trailing_stop")
+                | Q(trail_amount__isnull=False, trail_percent__isnull=True)
+                | Q(trail_amount__isnull=True, trail_percent__isnull=False),
+                name="order_that_trails_has_one_distance",
             ),
             models.CheckConstraint(
                 condition=Q(fa_group="", fa_method="") | (~Q(fa_group="") & ~Q(fa_method="")),

@@ -124,12 +124,16 @@ class ExecutionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One order of a submission: what we want, our reference (IBKR's cOID) and the contract it is in."""
+    """One order of a submission: what we want, our reference (IBKR's cOID) and the contract it is in.
+
+    `in_group`: the orders of the submission cancel one another.
+    """
 
     intent: OrderIntent
     reference: str
     contract: Contract
     parent_reference: str | None = None
+    in_group: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers import live
-from brokers.domain.orders import OrderIntent, OrderStatus, Release
+from brokers.domain.orders import MAY_FILL, WAITING, WORKING, OrderIntent, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Order, OrderEvent, Ticket
 from brokers.snapshots import ORDERS_CHANNEL, keys, notify
 
 REFERENCE_PREFIX = "hy"
+_NOT_ASKED = [str(each) for each in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
 
 
 def new_reference() -> str:
@@ -43,10 +44,12 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     """Save tickets with their orders (`created`), in the caller's transaction; lanes are woken when it commits."""
     if not drafts:
         return []
+    filled = _locked({reference for draft in drafts for reference in draft.cancels})
     tickets = Ticket.objects.bulk_create(
         Ticket(
             team_id=draft.account.team_id, account=draft.account, connection_id=draft.account.connection_id,
-            key=draft.key, cancels=list(draft.cancels), queued_at=now,
+            key=draft.key, queued_at=now,
+            cancels=[{"reference": each, "filled": str(filled.get(each, 0))} for each in draft.cancels],
         )
         for draft in drafts
     )  # fmt: skip
@@ -67,8 +70,44 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
             for order, intent in level
             for child in intent.then
         ]
+    for ticket in tickets:
+        ask_cancels(ticket, now)
     notify(ORDERS_CHANNEL, keys(draft.account.connection_id for draft in drafts))
     return tickets
+
+
+def _locked(references: set[str]) -> dict[str, Decimal]:
+    """What the orders to be canceled have filled by now, held still until the ticket says so."""
+    if not references:
+        return {}
+    rows = Order.objects.select_for_update().filter(reference__in=references).order_by("pk")
+    return dict(rows.values_list("reference", "filled_quantity"))
+
+
+def ask_cancels(ticket: Ticket, now: datetime) -> None:
+    """Ask for the cancels of a ticket, as far as they can be asked for: an order on its way has to arrive first."""
+    if not ticket.cancels:
+        return
+    wanted = [str(each["reference"]) for each in ticket.cancels]
+    moved = False
+    for order in Order.objects.select_for_update().filter(reference__in=wanted).order_by("pk"):
+        status = OrderStatus(order.status)
+        if status in WAITING:
+            end_unsent(order, OrderStatus.CANCELED, "Canceled before it was sent.", now)
+        elif status in WORKING and order.broker_order_id and can_move(status, OrderStatus.PENDING_CANCEL):
+            moved |= Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause="canceled by a later signal")
+            live.order_changed(order)
+    if moved:
+        notify(ORDERS_CHANNEL, str(ticket.connection_id))
+    finish_ticket_if_done(ticket.pk, now)
+
+
+def with_open_cancels() -> QuerySet[Ticket]:
+    """Tickets of which an order to be canceled has not been asked about, since it was on its way."""
+    arrived = Order.objects.filter(
+        status__in=[str(OrderStatus.ACCEPTED), str(OrderStatus.PARTIALLY_FILLED)], account_id=OuterRef("account_id")
+    ).exclude(broker_order_id="")
+    return Ticket.objects.filter(Exists(arrived), worked_at__isnull=True).exclude(cancels=[])
 
 
 def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | None, now: datetime) -> Order:
@@ -79,23 +118,30 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
         asset_class=intent.instrument.asset_class, conid=draft.conid, currency=draft.currency,
         multiplier=draft.multiplier, side=intent.side, type=intent.type, time_in_force=intent.time_in_force,
         quantity=intent.quantity, limit_price=intent.limit_price, stop_price=intent.stop_price,
+        trail_amount=intent.trail_amount, trail_percent=intent.trail_percent, cancel_after=intent.cancel_after,
         outside_rth=intent.outside_rth, fa_group=intent.allocation.group if intent.allocation else "",
         fa_method=intent.allocation.method if intent.allocation else "", signal_price=draft.signal_price,
-        estimated_fee=intent.estimated_fee, expires_at=draft.expires_at, created_at=now, changed_at=now,
+        estimated_fee=intent.estimated_fee, expires_at=_leaves_by(draft, intent, now), created_at=now, changed_at=now,
     )  # fmt: skip
+
+
+def _leaves_by(draft: Draft, intent: OrderIntent, now: datetime) -> datetime:
+    if intent.leave_within is None:
+        return draft.expires_at
+    return min(draft.expires_at, now + timedelta(seconds=intent.leave_within))
 
 
 def overdue_orders(now: datetime) -> QuerySet[Order]:
     """Orders that never left and may not leave any more."""
     return Order.objects.filter(status=str(OrderStatus.CREATED), expires_at__lte=now).filter(
-        Q(parent__isnull=True) | ~Q(release=str(Release.WITH_PARENT))
+        Q(parent__isnull=True) | ~Q(release__in=[str(Release.WITH_PARENT), str(Release.IN_GROUP)])
     )
 
 
 @transaction.atomic
 def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
     """Too late is an answer: what has not left by its time is not sent any more."""
-    overdue = overdue_orders(now).select_related("connection")
+    overdue = overdue_orders(now).select_related("connection", "ticket")
     if connection_pk is not None:
         overdue = overdue.filter(connection_id=connection_pk)
     count = 0
@@ -110,12 +156,23 @@ def expire(order: Order, now: datetime) -> bool:
 
 
 def _why_late(order: Order) -> str:
+    if filled := _filled_after_all(order):
+        return f"Not sent: {filled} was filled before it could be canceled, so the plan no longer fits the position."
     connection = order.connection
     said = connection.session_reason or "the broker could not be reached"
     waited = (order.expires_at - order.created_at).total_seconds()
     if not connection.enabled:
         said = "its connection is switched off"
     return f"Not sent: it could not leave within {waited:.0f} seconds of its signal. Last known: {said}"
+
+
+def _filled_after_all(order: Order) -> str:
+    """The order that this one was to follow and that filled more than its plan knew; nothing where there is none."""
+    knew = {str(each["reference"]): Decimal(each["filled"]) for each in order.ticket.cancels}
+    for canceled in Order.objects.filter(reference__in=knew) if knew else ():
+        if canceled.filled_quantity > knew[canceled.reference]:
+            return f"the order to {canceled.side} {canceled.quantity.normalize():f} {canceled.ticker}"
+    return ""
 
 
 def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime) -> bool:
@@ -130,8 +187,12 @@ def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime) ->
 
 
 def finish_ticket_if_done(ticket_pk: int, now: datetime) -> None:
-    """A ticket is worked when none of its orders waits to leave any more."""
+    """A ticket is worked when none of its orders waits to leave any more, and none of its cancels to be asked for."""
     waiting = Order.objects.filter(ticket_id=ticket_pk, status=str(OrderStatus.CREATED))
-    Ticket.objects.filter(pk=ticket_pk, worked_at__isnull=True).exclude(pk__in=waiting.values("ticket_id")).update(
-        worked_at=now
+    open_ticket = Ticket.objects.filter(pk=ticket_pk, worked_at__isnull=True).exclude(
+        pk__in=waiting.values("ticket_id")
     )
+    for cancels in open_ticket.exclude(cancels=[]).values_list("cancels", flat=True):
+        if Order.objects.filter(reference__in=[each["reference"] for each in cancels], status__in=_NOT_ASKED).exists():
+            return
+    open_ticket.update(worked_at=now)

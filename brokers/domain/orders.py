@@ -26,11 +26,17 @@ class OrderType(StrEnum):
     LIMIT = "limit"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
 
 
 class TimeInForce(StrEnum):
+    """How long an order works; `opg` and `cls` are the auctions at the open and at the close."""
+
     DAY = "day"
     GTC = "gtc"
+    OPG = "opg"
+    CLS = "cls"
+    IOC = "ioc"
 
 
 class AssetClass(StrEnum):
@@ -49,10 +55,15 @@ class Role(StrEnum):
 
 
 class Release(StrEnum):
-    """When an order may leave."""
+    """When an order may leave.
+
+    `with_parent`: in its parent's submission, to wake when the parent fills. `in_group`: in its parent's submission
+    and awake from the start; whichever of the two fills first cancels the other.
+    """
 
     AT_ONCE = "at_once"
     WITH_PARENT = "with_parent"
+    IN_GROUP = "in_group"
     AFTER_PARENT_FILLS = "after_parent_fills"
 
 
@@ -92,7 +103,8 @@ class Allocation:
 class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
 
-    `estimated_fee` is in the account's currency; None where it cannot be told.
+    `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
+    cent. `leave_within` bounds the seconds until it has to leave, `cancel_after` those it may then work.
     """
 
     role: Role
@@ -102,8 +114,12 @@ class OrderIntent:
     quantity: Decimal
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
     outside_rth: bool = False
+    leave_within: int | None = None
+    cancel_after: int | None = None
     allocation: Allocation | None = None
     release: Release = Release.AT_ONCE
     estimated_fee: Decimal | None = None
@@ -158,6 +174,7 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 WAITING = frozenset({_S.CREATED})
 IN_FLIGHT = frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.NEEDS_ATTENTION})
 WORKING = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})
+MAY_FILL = WAITING | IN_FLIGHT | WORKING
 OVER = frozenset({_S.DENIED, _S.REJECTED, _S.FILLED, _S.CANCELED, _S.EXPIRED})
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
-from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side
+from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import Environment
 
 
@@ -31,7 +31,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingOrder:
-    """An order of the account in this instrument that may still fill."""
+    """An order of the account in this instrument that may still fill.
+
+    `parent` is the reference of the order it was sent with. `mine`: the subscription that decides has asked for it.
+    """
 
     reference: str
     role: Role
@@ -39,6 +42,16 @@ class WorkingOrder:
     type: OrderType
     remaining: Decimal
     status: OrderStatus
+    filled: Decimal = Decimal(0)
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    outside_rth: bool = False
+    parent: str = ""
+    ticket: str = ""
+    mine: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +81,12 @@ class Snapshot:
     # What IBKR lets the account do, and whether it may trade this contract; None where IBKR did not say.
     capabilities: Capabilities = NOT_SAID
     permitted: bool | None = None
+    # The profit not taken yet, and what one unit of another currency is in `currency`.
+    unrealized_pnl: Decimal | None = None
+    rates: dict[str, Decimal] = field(default_factory=dict)
+    # What the subscription did today: entries, the moment of the last one, and the account's profit since the day began.
+    trades_today: int | None = None
+    last_trade_at: datetime | None = None
+    day_profit: Decimal | None = None
+    # The signal's own time behind the position's last entry.
+    opened_at: datetime | None = None

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from brokers.domain.orders import AssetClass, OrderIntent, OrderType
-from brokers.ibkr.words import ALLOCATION_METHODS, ORDER_TYPES, SECURITY_TYPES, SIDES, TIMES_IN_FORCE, plain
+from brokers.domain.orders import AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.ibkr.words import (
+    ALLOCATION_METHODS,
+    AT_THE_CLOSE,
+    ORDER_TYPES,
+    SECURITY_TYPES,
+    SIDES,
+    TIMES_IN_FORCE,
+    plain,
+)
 from brokers.ports import Leg, OrderRefused
 
 
@@ -24,7 +32,7 @@ def ticket(leg: Leg, *, account_id: str, operator: str) -> dict[str, Any]:
         "conid": contract.conid,
         "secType": f"{contract.conid}:{SECURITY_TYPES[contract.instrument.asset_class]}",
         "cOID": leg.reference,
-        "orderType": ORDER_TYPES[intent.type],
+        "orderType": _type(intent),
         "side": SIDES[intent.side],
         "tif": TIMES_IN_FORCE[intent.time_in_force],
         "quantity": plain(intent.quantity),
@@ -32,6 +40,8 @@ def ticket(leg: Leg, *, account_id: str, operator: str) -> dict[str, Any]:
     }
     if leg.parent_reference:
         fields["parentId"] = leg.parent_reference
+    if leg.in_group:
+        fields["isSingleGroup"] = True
     if intent.outside_rth:
         # Sent only when wanted: IBKR refuses the mere attribute on orders that cannot have it.
         fields["outsideRTH"] = True
@@ -42,8 +52,21 @@ def ticket(leg: Leg, *, account_id: str, operator: str) -> dict[str, Any]:
     return fields
 
 
+def _type(intent: OrderIntent) -> str:
+    """IBKR's word for the type; an auction takes market and limit orders only."""
+    auction = intent.time_in_force in {TimeInForce.OPG, TimeInForce.CLS}
+    if auction and intent.type not in AT_THE_CLOSE:
+        raise OrderRefused(
+            f"A {str(intent.type).replace('_', '-')} order does not go into an auction. Send market or limit.",
+            code="auction-type",
+        )
+    return (AT_THE_CLOSE if intent.time_in_force is TimeInForce.CLS else ORDER_TYPES)[intent.type]
+
+
 def _prices(intent: OrderIntent) -> dict[str, Any]:
     """IBKR calls the stop of a STP `price`, and the stop of a STOP_LIMIT `auxPrice`."""
+    if intent.type is OrderType.TRAILING_STOP:
+        return _trail(intent)
     match intent.type:
         case OrderType.LIMIT:
             wanted = {"price": intent.limit_price}
@@ -59,3 +82,14 @@ def _prices(intent: OrderIntent) -> dict[str, Any]:
             code="price-missing",
         )
     return {name: plain(price) for name, price in wanted.items() if price is not None}
+
+
+def _trail(intent: OrderIntent) -> dict[str, Any]:
+    """How far behind the market the stop follows: an amount or a percentage."""
+    amount, percent = intent.trail_amount, intent.trail_percent
+    if (amount is None) == (percent is None):
+        raise OrderRefused("A trailing-stop order needs one distance: an amount or a percentage.", code="price-missing")
+    if percent is not None:
+        return {"trailingType": "%", "trailingAmt": plain(percent)}
+    assert amount is not None
+    return {"trailingType": "amt", "trailingAmt": plain(amount)}

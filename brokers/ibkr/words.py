@@ -18,14 +18,25 @@ ORDER_TYPES: Mapping[OrderType, str] = {
     OrderType.LIMIT: "LMT",
     OrderType.STOP: "STP",
     OrderType.STOP_LIMIT: "STOP_LIMIT",
+    OrderType.TRAILING_STOP: "TRAIL",
 }
 
-TIMES_IN_FORCE: Mapping[TimeInForce, str] = {TimeInForce.DAY: "DAY", TimeInForce.GTC: "GTC"}
+# At the close an order has a type of its own, and is an order of the day.
+AT_THE_CLOSE: Mapping[OrderType, str] = {OrderType.MARKET: "MOC", OrderType.LIMIT: "LOC"}
+TIMES_IN_FORCE: Mapping[TimeInForce, str] = {
+    TimeInForce.DAY: "DAY",
+    TimeInForce.GTC: "GTC",
+    TimeInForce.OPG: "OPG",
+    TimeInForce.CLS: "DAY",
+    TimeInForce.IOC: "IOC",
+}
 # Order lists spell a day order CLOSE.
 READ_TIMES_IN_FORCE: Mapping[str, TimeInForce] = {
     "DAY": TimeInForce.DAY,
     "CLOSE": TimeInForce.DAY,
     "GTC": TimeInForce.GTC,
+    "OPG": TimeInForce.OPG,
+    "IOC": TimeInForce.IOC,
 }
 
 SIDES: Mapping[Side, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}

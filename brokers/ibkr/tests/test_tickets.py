@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -70,3 +71,28 @@ def test_it_sends_an_advisors_order_to_the_group() -> None:
     fields = ticket(grouped, account_id="F1", operator="ALICE1")
     assert account_of("F1", [grouped]) == "Growth 1"
     assert (fields["acctId"], fields["allocationMethod"]) == ("Growth 1", "E")
+
+
+def test_a_trailing_stop_says_how_far_and_in_what() -> None:
+    amount = written(type=OrderType.TRAILING_STOP, trail_amount=Decimal("1.50"))
+    percent = written(type=OrderType.TRAILING_STOP, trail_percent=Decimal(2))
+    assert (amount["orderType"], amount["trailingType"], amount["trailingAmt"]) == ("TRAIL", "amt", 1.5)
+    assert (percent["trailingType"], percent["trailingAmt"], "price" in percent) == ("%", 2, False)
+    with pytest.raises(OrderRefused):
+        written(type=OrderType.TRAILING_STOP)
+
+
+def test_an_auction_takes_market_and_limit_orders_only() -> None:
+    closing = written(time_in_force=TimeInForce.CLS)
+    opening = written(time_in_force=TimeInForce.OPG)
+    assert (closing["orderType"], closing["tif"]) == ("MOC", "DAY")
+    assert (opening["orderType"], opening["tif"]) == ("MKT", "OPG")
+    with pytest.raises(OrderRefused):
+        written(type=OrderType.STOP, stop_price=Decimal(1), time_in_force=TimeInForce.OPG)
+
+
+def test_orders_of_a_group_say_so() -> None:
+    alone = leg("hy-1")
+    assert "isSingleGroup" not in ticket(alone, account_id="DU1", operator="ALICE1")
+    grouped = ticket(replace(alone, in_group=True), account_id="DU1", operator="ALICE1")
+    assert grouped["isSingleGroup"] is True
