@@ -20,6 +20,7 @@ _PLACES = 1 << 10
 _PERIODS = 1 << 10
 # How far from the money a strike that nobody listed is still found.
 _WIDEST = Decimal(4)
+_LATER = 0.5
 
 
 def find(conid: int) -> Instrument | None:
@@ -95,16 +96,19 @@ def _of_month(conid: int, month: date, today: date) -> Iterator[tuple[Series, in
                 yield series, period
 
 
+def _strikes(series: Series, period: int, price: float, today: date) -> list[Decimal]:
+    """The strikes of one last day: what ends soon has them all, what ends in half a year or later every other one."""
+    last = series.expiry(period)
+    assert last is not None
+    years = max((last - today).days, 0) / 365
+    return series.ladder.around(price, series.underlying.volatility, years, fine=years < _LATER)
+
+
 def strikes(conid: int, month: date, price: float, today: date) -> list[Decimal]:
     """The strikes listed in a month, around the price of the underlying."""
-    found: set[Decimal] = set()
-    for series, period in _of_month(conid, month, today):
-        last = series.expiry(period)
-        assert last is not None
-        years = max((last - today).days, 0) / 365
-        # The week before last has every strike; what ends in a year or later has every other one.
-        found |= set(series.ladder.around(price, series.underlying.volatility, years, fine=years < 0.5))
-    return sorted(found)
+    return sorted(
+        {k for series, period in _of_month(conid, month, today) for k in _strikes(series, period, price, today)}
+    )
 
 
 def options(conid: int, month: date, *, strike: Decimal, rights: str, price: float, today: date) -> list[Instrument]:
@@ -119,11 +123,11 @@ def options(conid: int, month: date, *, strike: Decimal, rights: str, price: flo
 
 def chain(conid: int, month: date, price: float, today: date) -> list[Instrument]:
     """Every listed option of a month."""
-    listed = strikes(conid, month, price, today)
     return [
-        option
-        for strike in listed
-        for option in options(conid, month, strike=strike, rights="CP", price=price, today=today)
+        _option(series, period, series.ladder.places[strike], right)
+        for series, period in _of_month(conid, month, today)
+        for strike in _strikes(series, period, price, today)
+        for right in "CP"
     ]
 
 

@@ -3,9 +3,17 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from brokers.simulator import catalogue
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brokers.simulator import catalogue, catalogue_futures, tables
+from brokers.simulator.catalogue_dates import last_day
+from brokers.simulator.hours import is_business_day
 
 TODAY = date(2026, 11, 20)
+QUICK = settings(deadline=None)
+MOST = 2**31 - 1
 
 
 def test_every_conid_leads_back_to_its_contract() -> None:
@@ -14,8 +22,32 @@ def test_every_conid_leads_back_to_its_contract() -> None:
     assert all(catalogue.find(i.conid) == i for i in everything)
 
 
+def test_there_are_more_than_five_hundred_symbols_of_every_listed_class() -> None:
+    everything = catalogue.everything(TODAY)
+    assert len({(i.sec_type, i.symbol, i.currency) for i in everything}) > 1000
+    assert len({i.symbol for i in everything}) > 500
+    assert {i.sec_type for i in everything} == {"STK", "IND", "CASH", "CFD", "FUT"}
+    assert len([i for i in everything if i.sec_type == "STK"]) >= 400
+
+
 def test_public_conids_are_the_real_ones() -> None:
     assert [catalogue.stocks(s)[0].conid for s in ("AAPL", "SPY", "QQQ", "IBM")] == [265598, 756733, 320227571, 8314]
+    assert [i.conid for s in ("SPX", "NDX", "RUT", "VIX") for i in catalogue.search(s)[:1]] == [
+        416904,
+        416843,
+        416888,
+        13455763,
+    ]
+
+
+def test_numbers_given_out_once_are_given_out_for_ever() -> None:
+    # Books refer to them: whoever breaks this must not change the numbers, but leave the rows where they were.
+    assert [catalogue.stocks(s)[0].conid for s in ("MSFT", "TLT", "GOOG")] == [900000001, 900000035, 900000036]
+    assert catalogue.futures("ES", TODAY)[0].conid == 500_002_612
+    assert catalogue.futures("GC", TODAY)[0].conid == 500_052_612
+    assert catalogue.pairs("AUD")[0].conid == 910_000_003
+    assert [int(row["number"]) for row in tables.read("stocks")] == list(range(len(tables.read("stocks"))))
+    assert [int(row["number"]) for row in tables.read("futures")] == list(range(len(tables.read("futures"))))
 
 
 def test_berkshire_answers_to_dot_and_space() -> None:
@@ -34,13 +66,78 @@ def test_front_months_follow_the_date() -> None:
     assert [f.expiry for f in catalogue.futures("CL", TODAY)[:2]] == [date(2026, 11, 20), date(2026, 12, 21)]
 
 
+# Last days of trading as the exchanges published them.
+@pytest.mark.parametrize(
+    ("root", "named_after", "last"),
+    [
+        ("ES", date(2026, 6, 1), date(2026, 6, 18)),  # the third Friday is a holiday
+        ("CL", date(2026, 1, 1), date(2025, 12, 19)),  # the 25th is Christmas
+        ("CL", date(2025, 6, 1), date(2025, 5, 20)),
+        ("GC", date(2025, 12, 1), date(2025, 12, 29)),
+        ("NG", date(2025, 12, 1), date(2025, 11, 25)),
+        ("ZN", date(2025, 12, 1), date(2025, 12, 19)),
+        ("ZF", date(2025, 12, 1), date(2025, 12, 31)),
+        ("EUR", date(2025, 12, 1), date(2025, 12, 15)),
+        ("ZC", date(2025, 12, 1), date(2025, 12, 12)),
+        ("VIX", date(2025, 12, 1), date(2025, 12, 17)),
+    ],
+)
+def test_futures_end_on_the_days_their_exchanges_say(root: str, named_after: date, last: date) -> None:
+    number = catalogue_futures.number_of(root)
+    assert number is not None
+    assert catalogue_futures.month(number, named_after.year, named_after.month).expiry == last
+
+
+@QUICK
+@given(day=st.dates(date(2024, 1, 2), date(2028, 6, 30)), root=st.sampled_from(catalogue_futures.roots()))
+def test_the_months_of_a_future_follow_each_other_and_end_on_business_days(day: date, root: str) -> None:
+    months = catalogue.futures(root, day)
+    last = [f.expiry for f in months if f.expiry is not None]
+    assert last == sorted(set(last))
+    assert last[0] >= day
+    assert len(months) in {8, 12}
+    assert all(is_business_day(each) for each in last)
+    assert all(catalogue.find(f.conid) == f for f in months)
+
+
 def test_a_future_has_its_multiplier_and_tick() -> None:
     future = catalogue.futures("MNQ", TODAY)[0]
     assert (future.multiplier, future.increment, future.exchange) == (Decimal(2), Decimal("0.25"), "CME")
+
+
+def test_a_rule_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="Not a rule"):
+        last_day("some day", TODAY)
 
 
 def test_unknown_symbols_find_nothing() -> None:
     assert catalogue.stocks("NOPE") == ()
     assert catalogue.futures("NOPE", TODAY) == []
     assert catalogue.search("NOPE") == []
+    assert catalogue.resolve("NOPE", TODAY) is None
     assert catalogue.find(500_000_113) is None
+
+
+@QUICK
+@given(st.integers(-MOST, 2**40))
+def test_any_number_is_a_contract_that_says_the_same_number_or_nothing(conid: int) -> None:
+    found = catalogue.find(conid)
+    assert found is None or found.conid == conid
+
+
+@QUICK
+@given(st.text(max_size=30))
+def test_any_text_may_be_searched_for(text: str) -> None:
+    assert isinstance(catalogue.search(text), list)
+    assert catalogue.resolve(text, TODAY) is None or text.strip()
+
+
+def test_a_search_finds_companies_by_a_part_of_their_name() -> None:
+    assert {i.symbol for i in catalogue.named("semiconductor")} >= {"SMH", "TSM", "ON"}
+    assert catalogue.named("on") == []
+
+
+def test_a_symbol_stands_for_one_contract_only() -> None:
+    assert catalogue.resolve("EURUSD", TODAY) == catalogue.pair("EUR", "USD")
+    assert catalogue.resolve("MNQ", TODAY) == catalogue.futures("MNQ", TODAY)[0]
+    assert catalogue.resolve("SPX", TODAY) == catalogue.search("SPX")[0]
