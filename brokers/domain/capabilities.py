@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KINDS = {
+    "STK": "shares", "OPT": "options", "CASH": "currencies", "FUT": "futures", "FOP": "options on futures",
+    "CFD": "CFDs",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
@@ -17,6 +22,19 @@ class Capabilities:
     clearing: str = ""
     client_trades: bool | None = None
     asset_types: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The one thing a person has to know of it, the gravest first."""
+        if self.lite:
+            return "This is an IBKR Lite account: IBKR takes no orders for it through the API."
+        if self.clearing not in {"", "open"}:
+            return f"IBKR lists this account as {self.clearing}."
+        if self.client_trades is False:
+            return "IBKR has trading by the client switched off in this account."
+        allowed = {each.strip() for each in self.asset_types.split(",")}
+        kinds = [kind for word, kind in KINDS.items() if word in allowed]
+        return f"IBKR lets it trade {', '.join(kinds)}." if kinds else "IBKR has not said what this account may trade."
 
 
 NOT_SAID = Capabilities()
