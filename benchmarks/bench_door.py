@@ -110,7 +110,10 @@ def make_endpoints(folder: Path) -> Path:
     with transaction.atomic():
         teams = Team.objects.bulk_create([Team(name=f"Team {n}") for n in range(TEAMS)])
         strategies = Strategy.objects.bulk_create(
-            [Strategy(team=teams[n % TEAMS], name=f"Strategy {n}") for n in range(ENDPOINTS)]
+            [
+                Strategy(team=teams[n % TEAMS], name=f"Strategy {n}", per_minute=10**9, per_hour=10**9)
+                for n in range(ENDPOINTS)
+            ]
         )
         endpoints = WebhookEndpoint.objects.bulk_create(
             [
@@ -191,7 +194,9 @@ def single_row_statement(mark: str) -> str:
                 "action": "buy", "instrument": {"class": "stock", "symbol": "SPY"}, "signal_price": "447.31",
                 "quantity": {"value": "10", "type": "fixed_quantity"}, "signal_id": "%key%",
             },
-            "warnings": [], "content_type": "application/json",
+            "warnings": [], "content_type": "application/json", "headers": {"user-agent": "bench"}, "metered": True,
+            "leaves": False, "stranger": False, "old_key": False, "over_sentence": "", "ticker": "SPY", "action": "buy",
+            "is_test": False, "set_aside": "", "note": "", "signal_time": "20261120T150000Z",
         }
     )  # fmt: skip
     values = {

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies.models import SeenKey, Signal, WebhookEndpoint
-from strategies.passwords import matches
+from strategies.passwords import matching_key
 
 
 class SignalSerializer(serializers.Serializer[dict[str, Any]]):
@@ -40,7 +40,7 @@ class DoorView(APIView):
         endpoint = WebhookEndpoint.objects.select_related("strategy").filter(code=code, enabled=True).first()
         if endpoint is None:
             return Response({"success": False, "messageCode": "not-found"}, status=404)
-        if not matches(code, password):
+        if matching_key(code, password) is None:
             return Response({"success": False, "messageCode": "invalid-password"}, status=400)
         body = request.body.decode()
         serializer = SignalSerializer(data=request.data)
@@ -50,7 +50,7 @@ class DoorView(APIView):
         now = timezone.now()
         with transaction.atomic():
             seen, new = SeenKey.objects.get_or_create(
-                endpoint=endpoint,
+                strategy_id=endpoint.strategy_id,
                 key=key,
                 defaults={
                     "signal_code": uuid.uuid4(),
@@ -70,6 +70,8 @@ class DoorView(APIView):
                     reading={"action": values["action"], "symbol": values["ticker"]},
                     address=request.META["REMOTE_ADDR"],
                     content_type=request.content_type,
+                    ticker=values["ticker"],
+                    action=values["action"],
                     received_at=now,
                 )
         return Response({"success": True, "id": seen.signal_code, "logId": seen.log_code, "payload": request.data})

@@ -14,6 +14,7 @@ import json
 import time
 import uuid
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ class Senders:
             for path in paths
         ]
         self.run = uuid.uuid4().hex
+        self.now = datetime.now(UTC).isoformat().encode()
         self.until = time.perf_counter() + seconds if seconds else float("inf")
         self.count = count
         self.posted = 0
@@ -43,7 +45,7 @@ class Senders:
         self.posted += 1
         body = (
             b'{"ticker": "SPY", "action": "buy", "quantity": "10", "price": "447.31", "interval": "5", '
-            b'"time": "2026-11-20T15:00:00Z", "signalId": "%s-%d"}' % (self.run.encode(), self.posted)
+            b'"time": "%s", "signalId": "%s-%d"}' % (self.now, self.run.encode(), self.posted)
         )
         return self.heads[self.posted % len(self.heads)] + b"%d\r\n\r\n" % len(body) + body
 

@@ -24,7 +24,7 @@ from strategies.headers import plain, shown_headers
 from strategies.intake import Intake, Outcome
 from strategies.noticed import sentence
 from strategies.nudges import Nudger
-from strategies.passwords import matches, status_matches
+from strategies.passwords import matching_key, status_matches
 from strategies.senders import SIGNATURE_HEADER, Sender
 from strategies.telling import STATUS_PREFIX, Teller, Told, status, status_url, wants_decision
 
@@ -121,7 +121,7 @@ class Door:
             await _refuse(send, uuid4(), NOT_FOUND)
             return
         code = UUID(match[1])
-        delivery = self._delivery(scope, code, matches(code, match[2] or ""))
+        delivery = self._delivery(scope, code, matching_key(code, match[2] or ""))
         try:
             await _read_body(scope, receive, delivery)
             outcome = await self._settle(delivery)

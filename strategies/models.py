@@ -75,7 +75,7 @@ class WebhookEndpoint(models.Model):
 class WebhookMinute(models.Model):
     """What one webhook URL was sent within one minute: the meter that limits it, and its last use."""
 
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="minutes")
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="minutes", db_index=False)
     minute = models.DateTimeField()
     taken = models.PositiveIntegerField(default=0)
     exits = models.PositiveIntegerField(default=0)
@@ -150,8 +150,11 @@ class TermsVersion(models.Model):
 class Signal(models.Model):
     """One accepted webhook message. The undispatched signal is the queue."""
 
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="signals")
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.PROTECT, related_name="signals", db_constraint=False)
+    # Few indexes: each is paid for by every signal. The unique (team, id) serves the lists, newest first.
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="signals", db_index=False)
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.PROTECT, related_name="signals", db_constraint=False, db_index=False
+    )
     # Copied from the endpoint: lists and filters ask by strategy.
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="signals", db_constraint=False)
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -189,7 +192,6 @@ class Signal(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(dispatched_at__isnull=True), name="signals_waiting"),
-            models.Index(fields=["team", "-id"], name="signals_newest_first"),
             models.Index(fields=["team", "ticker", "-id"], name="signals_of_a_ticker"),
             models.Index(
                 fields=["strategy", "ticker", "-signal_time"],
@@ -211,7 +213,9 @@ class SeenKey(models.Model):
     Signal could not have: ON CONFLICT takes an expired row over, and two deliveries at once are decided by its row lock.
     """
 
-    strategy = models.ForeignKey(Strategy, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    strategy = models.ForeignKey(
+        Strategy, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
     key = models.CharField(max_length=140)
     signal_code = models.UUIDField()
     log_code = models.UUIDField()
@@ -279,8 +283,10 @@ class Decision(models.Model):
         # A test: what would have been ordered stands in `plan`, and nothing was.
         REHEARSED = "rehearsed", "Dry run"
 
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="decisions")
-    signal = models.ForeignKey(Signal, on_delete=models.PROTECT, related_name="decisions", db_constraint=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="decisions", db_index=False)
+    signal = models.ForeignKey(
+        Signal, on_delete=models.PROTECT, related_name="decisions", db_constraint=False, db_index=False
+    )
     subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, related_name="decisions", db_constraint=False
     )
@@ -319,7 +325,6 @@ class Decision(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(status="pending"), name="decisions_pending"),
-            models.Index(fields=["team", "-id"], name="decisions_newest_first"),
         ]
 
     def __str__(self) -> str:

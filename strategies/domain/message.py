@@ -126,24 +126,31 @@ class Message:
 
     def reading(self) -> dict[str, Any]:
         """Our reading as plain JSON values, what was not sent left out; `from_reading` is its inverse."""
-        values: dict[str, Any] = {
-            "action": str(self.action),
-            "sentiment": self.sentiment,
-            "instrument": self.symbol.canonical(),
-            "quantity": None,
-            "signal_price": self.signal_price,
-            "signal_time": self.signal_time,
-            "signal_id": self.signal_id,
-            "order": self.order.canonical() or None,
-            "take_profit": self.take_profit and self.take_profit.canonical(typed=False),
-            "stop_loss": self.stop_loss and self.stop_loss.canonical(typed=True),
-            "option": self.option.canonical() or None,
-        }
+        # Written out rather than looped over: every signal passes here before it is answered.
+        values: dict[str, Any] = {"action": str(self.action), "instrument": self.symbol.canonical()}
+        if self.sentiment is not None:
+            values["sentiment"] = self.sentiment
         if self.quantity is not None:
             values["quantity"] = {"value": plain(self.quantity), "type": self.quantity_type}
+        if self.signal_price is not None:
+            values["signal_price"] = plain(self.signal_price)
+        if self.signal_time is not None:
+            values["signal_time"] = moment(self.signal_time)
+        if self.signal_id is not None:
+            values["signal_id"] = self.signal_id
+        if self.order is not ANY_SHAPE and (order := self.order.canonical()):
+            values["order"] = order
+        if self.take_profit is not None:
+            values["take_profit"] = self.take_profit.canonical(typed=False)
+        if self.stop_loss is not None:
+            values["stop_loss"] = self.stop_loss.canonical(typed=True)
+        if self.option is not NO_WISH and (option := self.option.canonical()):
+            values["option"] = option
         for name in _PLAIN_FIELDS:
-            values[name] = getattr(self, name)
-        return {name: _plain(value) for name, value in values.items() if value is not None}
+            value = getattr(self, name)
+            if value is not None:
+                values[name] = _plain(value)
+        return values
 
     @classmethod
     def from_reading(cls, reading: dict[str, Any]) -> Message:
