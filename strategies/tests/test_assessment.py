@@ -237,14 +237,20 @@ def test_the_product_of_a_future_is_read_from_its_ticker(ticker: str, product: s
     quantity=st.decimals("0.000001", "999999999999999", places=6),
     price=st.none() | st.decimals("0.0000000001", "999999999999999", places=10),
     funds=st.none() | st.decimals(-1000, 1_000_000, places=2),
-)
+    can=st.builds(
+        Capabilities, lite=st.none() | st.booleans(), clearing=st.sampled_from(["", "open", "new", "closed", "?"]),
+        client_trades=st.none() | st.booleans(), asset_types=st.sampled_from(["", "STK", "FUT,CASH", ",,", "stk"]),
+    ),
+    permitted=st.none() | st.booleans(),
+)  # fmt: skip
 def test_every_order_has_an_answer_and_a_way_out_is_always_open(
     of: Contract, role: Role, side: Side, environment: Environment, kind: str, quantity: Decimal,
-    price: Decimal | None, funds: Decimal | None,
+    price: Decimal | None, funds: Decimal | None, can: Capabilities, permitted: bool | None,
 ) -> None:  # fmt: skip
     seen = snapshot(
-        of, available=None if funds is None else str(funds), environment=environment, account_type=kind, cash=funds
-    )
+        of, available=None if funds is None else str(funds), environment=environment, account_type=kind, cash=funds,
+        capabilities=can, permitted=permitted,
+    )  # fmt: skip
     asked = OrderIntent(role=role, instrument=of.instrument, side=side, type=OrderType.MARKET, quantity=quantity)
     answer = assess(asked, seen, NOW, signal_price=price)
     if isinstance(answer, Rejection):
