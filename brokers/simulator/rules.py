@@ -32,6 +32,8 @@ RULES = rulesets.load()
 _CENT = Decimal("0.01")
 _RIGHTS = {"C": "call", "P": "put"}
 _HAS_A_RATE = frozenset({"FUT", "FOP"})
+# Exchanges the fee schedules know by another name.
+_MARKETS = {"nybot": "ice"}
 # Futures that the rulebook has no margin for: parts of what a contract is worth, in this market only.
 _INITIAL_PART, _MAINTENANCE_PART = Decimal("0.08"), Decimal("0.07")
 _ACCOUNTS = {kind: book.Account(type=kind) for kind in ("margin", "cash")}
@@ -69,7 +71,10 @@ def as_ruled(instrument: Instrument) -> book.Instrument:
 def _market(instrument: Instrument) -> str | None:
     if instrument.sec_type in {"CASH", "CFD"}:
         return None
-    return instrument.exchange.lower() if instrument.sec_type in _HAS_A_RATE else "usa"
+    if instrument.sec_type not in _HAS_A_RATE:
+        return "usa"
+    exchange = instrument.exchange.lower()
+    return _MARKETS.get(exchange, exchange)
 
 
 def commission(

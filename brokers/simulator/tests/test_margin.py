@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,11 +18,11 @@ from brokers.simulator import catalogue
 from brokers.simulator.accounting import World, worth
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.hours import calendar_of
-from brokers.simulator.margin import TOO_LITTLE, Asked, refusal
+from brokers.simulator.margin import TOO_LITTLE, Asked, preview, refusal
 from brokers.simulator.market import Quote
 from brokers.simulator.matching import price_for
 from brokers.simulator.records import Account, Order, Position
-from brokers.simulator.rules import margins
+from brokers.simulator.rules import commission, margins
 
 D = Decimal
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -103,3 +104,76 @@ def test_a_fill_is_at_the_price_of_the_immediate_model(
     touches = kind == "LMT" and limit == (quote.ask if buys else quote.bid)
     # The one difference: a quote that only reaches the limit fills here, and has to go through it there.
     assert ours == (limit if touches else theirs.fill.price if theirs.fill else None)
+
+
+# -- every class -----------------------------------------------------------------------------------------------------
+
+
+def option(right: str, strike: int, kind: str = "OPT", underlying: int = AAPL) -> Instrument:
+    return Instrument(
+        conid=77, symbol="AAPL" if kind == "OPT" else "ES", name="", sec_type=kind, exchange="CME", listing="CME",
+        currency="USD", base_price=5.0, increment=D("0.01"), volatility=0.3, kind="", right=right, strike=D(strike),
+        multiplier=D(100 if kind == "OPT" else 50), underlying_conid=underlying,
+        underlying_type="STK" if kind == "OPT" else "FUT",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("right", "strike", "quantity", "initial", "maintenance"),
+    [
+        # Bought: the premium, and nothing to be kept.
+        ("C", 100, 2, "1000", "0"),
+        # Written at the money: the premium and a fifth of the underlying, for each of a hundred.
+        ("C", 100, -1, "2500", "2500"),
+        # Far out of the money the floor of a tenth counts: of the underlying for a call, of the strike for a put.
+        ("C", 200, -1, "1500", "1500"),
+        ("P", 50, -1, "1000", "1000"),
+    ],
+)
+def test_options_need_their_premium_or_what_writing_them_risks(
+    right: str, strike: int, quantity: int, initial: str, maintenance: str
+) -> None:
+    found = margins(option(right, strike), D(quantity), D(5), D(1), AT, underlying=D(100))
+    assert found == (D(initial), D(maintenance))
+
+
+def test_the_margin_of_an_option_on_a_future_follows_the_future() -> None:
+    short = margins(option("C", 6500, "FOP"), D(-1), D(50), D(1), AT, underlying=D(6500))
+    long = margins(option("C", 6500, "FOP"), D(1), D(50), D(1), AT, underlying=D(6500))
+    rule = D(11_880)
+    assert 0 < long[0] < rule * D("1.2")
+    assert 0 < short[0] < rule
+
+
+def test_a_cash_account_needs_all_of_a_share_and_nothing_for_a_currency() -> None:
+    assert margins(found(AAPL), D(10), D(230), D(1), AT, kind="cash") == (D(2300), D(2300))
+    assert margins(found(EURUSD), D(10), D("1.1"), D(1), AT, kind="cash") == (D(0), D(0))
+
+
+def test_a_cfd_needs_a_tenth() -> None:
+    share = found(AAPL)
+    cfd = replace(share, conid=78, sec_type="CFD")
+    assert margins(cfd, D(10), D(230), D(1), AT) == (D(230), D(230))
+
+
+def test_every_listed_contract_can_be_margined_and_charged() -> None:
+    rates = {"USD": D(1)}
+    for instrument in catalogue.everything(NOW.date()):
+        if instrument.sec_type == "IND" or not instrument.tradable:
+            continue
+        price = D(str(round(instrument.base_price, 2)))
+        rate = rates.get(instrument.currency, D(1))
+        initial, kept = margins(instrument, D(1), price, rate, AT, underlying=price)
+        assert initial >= 0 <= kept, instrument
+        assert commission(instrument, D(1), price, rate).amount >= 0, instrument
+
+
+def test_a_preview_shows_what_taking_the_order_would_need() -> None:
+    account = Account(account_id="SIM1", username="alice", opened_at=AT, cash={"USD": D(10_000)})
+    account.positions[AAPL] = Position(account_id="SIM1", conid=AAPL, quantity=D(-10), average_price=D(230))
+    world = World(catalogue.find, lambda conid: D(230), lambda currency, base: D(1), AT)
+    shown = preview(account, Asked(instrument=found(AAPL), quantity=D(30), price=D(230)), world)
+    assert (shown.initial, shown.maintenance, shown.commission, shown.held) == (D(1150), D(1150), D(1), D(-10))
+    assert shown.refusal == ""
+    more = Asked(instrument=found(AAPL), quantity=D(300), price=D(230))
+    assert preview(account, more, world).refusal == refusal(account, more, world) == TOO_LITTLE
