@@ -26,6 +26,7 @@ class Behaviour:
     idle_ttl_s: float = 360.0
     max_age_s: float = 86_400.0
     accounts_first: bool = True
+    dynamic_accounts: bool = False
     accounts_first_status: int = 400
     portfolio_accounts_first: bool = True
     ws_cookie_required: bool = False

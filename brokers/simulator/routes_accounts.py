@@ -74,6 +74,10 @@ def search_accounts(call: Call) -> Answer:
 
 @ROUTES.add("POST", "/iserver/dynaccount")
 def dynaccount(call: Call) -> Answer:
+    """Choose one of very many accounts: a large broker's customers can, most logins cannot."""
+    if call.gateway.behaviour.dynamic_accounts and (wanted := call.json().get("acctId")) in call.user.account_ids:
+        call.user.session.selected_account = wanted
+        return Answer({"set": True, "acctId": wanted})
     text = "Details currently unavailable. Please try again later and contact client services if the issue persists."
     return error(text, 503)
 

@@ -28,6 +28,7 @@ from brokers.simulator import (  # noqa: F401 - the routes register themselves
     routes_market,
     routes_oauth,
     routes_orders,
+    routes_reports,
     routes_session,
     sign_in_page,
 )
@@ -54,6 +55,9 @@ _SLOW = {
     "/iserver/account/pnl/partitioned": 5.0,
     "/portfolio/accounts": 5.0,
     "/portfolio/subaccounts": 5.0,
+    "/iserver/scanner/params": 900.0,
+    "/iserver/scanner/run": 1.0,
+    "/pa/performance": 900.0,
     "/tickle": 1.0,
     "/sso/validate": 60.0,
 }

@@ -1,8 +1,13 @@
-"""The same request gives the same keys and the same JSON types as a recorded answer of the real server."""
+"""The same request gives the same keys and the same JSON types as a recorded answer of the real server.
+
+Every recording is compared. The recordings were shortened by those who made them, so a key of ours that one of them
+lacks must be in IBKR's description of that path, or in the list below with its reason.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +15,6 @@ import pytest
 
 from brokers.simulator.testing import RunningGateway
 from brokers.simulator.tests.conftest import Client, shared_ibkr, ticket
-
-# Recordings that are not a list of facts about one path of ours, each with the reason.
-_LEFT_OUT = {
-    "Accounts/POST-set-dynamic-account": "recorded on an account with dynamic accounts; ours answers that it has none",
-    "Contracts/GET-secdef-strikes": "options are not in the catalogue yet",
-    "MarketData/GET-scanner-params": "scanners are not simulated",
-    "Portfolio/POST-pa-performance": "performance reports are not simulated",
-    "Orders/GET-trades-empty": "the empty list has no keys to compare",
-}
 
 
 def kind(value: Any) -> str:
@@ -28,15 +24,16 @@ def kind(value: Any) -> str:
 
 
 def differences(recorded: Any, ours: Any, where: str = "") -> list[str]:
-    """Where our answer lacks a key of the recording or has another type; a null fits everything."""
-    if recorded is None or ours is None:
+    """Where our answer lacks a key of the recording, has one more, or has another type; a recorded null fits all."""
+    if recorded is None:
         return []
     if kind(recorded) != kind(ours):
         return [f"{where}: recorded {kind(recorded)}, ours {kind(ours)}"]
     if isinstance(recorded, dict):
         missing = [f"{where}.{key}: missing" for key in recorded if key not in ours]
+        more = [f"{where}.{key}: more" for key in ours if key not in recorded]
         both = [key for key in recorded if key in ours]
-        return missing + [d for key in both for d in differences(recorded[key], ours[key], f"{where}.{key}")]
+        return missing + more + [d for key in both for d in differences(recorded[key], ours[key], f"{where}.{key}")]
     if isinstance(recorded, list) and recorded:
         if not ours:
             return [f"{where}: ours is empty"]
@@ -79,6 +76,8 @@ def ours(client: Client, name: str) -> Any:
         "Contracts/GET-contract-info": ("GET", "/iserver/contract/756733/info", None),
         "Contracts/GET-currency-pairs": ("GET", "/iserver/currency/pairs?currency=USD", None),
         "Contracts/GET-trading-schedule": ("GET", "/contract/trading-schedule?conid=756733", None),
+        "MarketData/GET-scanner-params": ("GET", "/iserver/scanner/params", None),
+        "Portfolio/POST-pa-performance": ("POST", "/pa/performance", {"acctIds": [account], "period": "1D"}),
         "Contracts/GET-secdef-search": ("GET", "/iserver/secdef/search?symbol=SPY", None),
         "Contracts/GET-trsrv-futures": ("GET", "/trsrv/futures?symbols=ES", None),
         "Contracts/GET-trsrv-stocks": ("GET", "/trsrv/stocks?symbols=AAPL", None),
@@ -105,9 +104,11 @@ def ours(client: Client, name: str) -> Any:
         "Portfolio/GET-portfolio-subaccounts": ("GET", "/portfolio/subaccounts", None),
         "Portfolio/GET-portfolio2-positions": ("GET", f"/portfolio2/{account}/positions", None),
     }
+    if name == "Accounts/POST-set-dynamic-account":
+        with client.gateway.behaving(dynamic_accounts=True):
+            return client.post("/iserver/dynaccount", {"acctId": account})
     if name in plain:
-        body = client.gateway.call(client.user, *plain[name])[1]
-        return _aligned(name, body) if name == "Contracts/GET-trading-schedule" else body
+        return client.gateway.call(client.user, *plain[name])[1]
     return _told(client, name)
 
 
@@ -116,13 +117,21 @@ def _told(client: Client, name: str) -> Any:
     working = ticket(conid=756733, orderType="LMT", price=1.0)
     if name == "Orders/GET-live-orders-with-ref":
         return {"orders": [client.order("Order123")], "snapshot": True}
+    if name == "Orders/GET-trades-empty":
+        idle = f"{client.user}-idle"
+        client.gateway.sign_in(idle)
+        return client.gateway.call(idle, "GET", "/iserver/account/trades")[1]
+    if name == "Contracts/GET-secdef-strikes":
+        sections = client.get("/iserver/secdef/search?symbol=SPY")[0]["sections"]
+        month = next(s for s in sections if s["secType"] == "OPT")["months"].split(";")[0]
+        return client.get(f"/iserver/secdef/strikes?conid=756733&sectype=OPT&month={month}")
     if name == "MarketData/POST-unsubscribe":
         client.get("/iserver/marketdata/snapshot?conids=756733")
         return client.post("/iserver/marketdata/unsubscribe", {"conid": 756733})
     if name == "Orders/GET-trades":
         return [t for t in client.trades() if t.get("order_ref") == "Order123"]
     if name == "Portfolio/GET-portfolio-positions-by-conid":
-        return {"U1234567": client.get("/portfolio/positions/756733")[client.account]}
+        return client.get("/portfolio/positions/756733")
     if name == "Orders/POST-modify-order-submitted":
         [row] = client.place(working)
         return client.post(f"/iserver/account/{client.account}/order/{row['order_id']}", working | {"price": 2.0})
@@ -143,30 +152,68 @@ def _aligned(name: str, body: Any) -> Any:
     """The recording with its account ids and currencies replaced by the ones of the comparison."""
     if name == "Accounts/GET-iserver-accounts":
         for part in ("acctProps", "aliases"):
-            body[part] = {}
+            body[part] = {"account": next(iter(body[part].values()))}
     if name == "Portfolio/GET-portfolio-positions-by-conid":
-        return {"U1234567": body["U1234567C"]}
+        # One account of the recording shows its row in full, the other as a first read does, which is ours here.
+        return {"account": body.get("U1234567C") or next(iter(body.values()))}
     if name == "Contracts/GET-trading-schedule":
         # The days differ; a day is compared with a day.
         body["schedules"] = {"day": next(iter(body["schedules"].values()))}
     return body
 
 
+# Keys that neither the recording nor the description has.
+_ADDED = {
+    "Orders/GET-order-status .stop_price": "the stop of a stop order has no other place in this answer",
+    "Orders/GET-trades .order_id": "seen now and then (notes 2.7), and it spares a client guessing",
+}
+
+
+def described(folder: Path, path: str) -> set[str]:
+    """Every key that IBKR's description mentions for a path, in its schemas or its examples."""
+    whole = json.loads((folder / "openapi.json").read_text())
+    template = next((p for p in sorted(whole["paths"], key=lambda p: p.count("{")) if _fits(p, path)), None)
+    return _keys(whole, whole["paths"].get(template, {}), set())
+
+
+def _fits(template: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), path) is not None
+
+
+def _keys(whole: Any, part: Any, seen: set[str]) -> set[str]:
+    if isinstance(part, list):
+        return {key for each in part for key in _keys(whole, each, seen)}
+    if not isinstance(part, dict):
+        return set()
+    found = set(part)
+    if isinstance(reference := part.get("$ref"), str) and reference not in seen:
+        seen.add(reference)
+        target = whole
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+        found |= _keys(whole, target, seen)
+    return found.union(*(_keys(whole, each, seen) for each in part.values()))
+
+
+def names(folder: Path) -> list[str]:
+    root = folder / "recordings"
+    return sorted(str(p.relative_to(root).with_suffix("")) for p in root.rglob("*.json"))
+
+
 def test_every_recording_is_matched_in_keys_and_types(trader: Client) -> None:
     folder = shared_ibkr()
-    root = folder / "recordings"
-    names = sorted(str(p.relative_to(root).with_suffix("")) for p in root.rglob("*.json"))
-    assert len(names) >= 48
+    assert len(names(folder)) == 48
     found: dict[str, list[str]] = {}
-    for name in names:
-        if name in _LEFT_OUT:
-            continue
-        if wrong := differences(_aligned(name, recording(folder, name)), ours(trader, name)):
+    for name in names(folder):
+        lines = differences(_aligned(name, recording(folder, name)), _aligned(name, ours(trader, name)))
+        asked = json.loads((folder / "recordings" / f"{name}.json").read_text())["Request"]["Path"]
+        known = described(folder, asked.removeprefix("/v1/api"))
+        if wrong := [line for line in lines if not _explained(name, line, known)]:
             found[name] = wrong
     assert found == {}
 
 
-def test_what_we_add_to_a_recorded_trade_is_in_the_description(trader: Client) -> None:
-    described = json.loads((shared_ibkr() / "openapi.json").read_text())["components"]["schemas"]
-    trade = next(t for t in trader.trades() if t.get("order_ref") == "Order123")
-    assert set(trade) <= set(described["tradesResponse"]["items"]["properties"]) | {"accountCode"}
+def _explained(name: str, line: str, known: set[str]) -> bool:
+    """Whether a key of ours that the recording lacks is one IBKR describes, or one with a reason."""
+    key = line.removesuffix(": more").rpartition(".")[2]
+    return line.endswith(": more") and (key in known or f"{name} .{key}" in _ADDED)
