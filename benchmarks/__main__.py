@@ -1,13 +1,15 @@
-"""What `make bench` runs: the door, the walk and the rulebook, one after the other."""
+"""What `make bench` runs: the door, the reading, the walk and the rulebook, one after the other."""
 
 from __future__ import annotations
 
-from benchmarks import bench_door, bench_rulebook, bench_walk
+from benchmarks import bench_door, bench_parsing, bench_rulebook, bench_walk
 
 
 def main() -> None:
     print("The webhook door")
     bench_door.main([])
+    print("\nReading a message")
+    bench_parsing.main()
     print("\nThe walk")
     bench_walk.main([])
     print("\nThe rulebook")

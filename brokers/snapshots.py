@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ CURVE_EVERY = timedelta(minutes=1)
 ASK_AGAIN_AFTER = timedelta(hours=6)
 # A permission asked for in Client Portal is soon there; who lacks one should not have to wait for us.
 PERMISSION_AGAIN_AFTER = timedelta(minutes=10)
+_NAMES_ITS_MONTH = re.compile(r"[A-Z0-9]+[FGHJKMNQUVXZ]\d{4}")
 MAY_FILL = [str(status) for status in WAITING | IN_FLIGHT | WORKING]
 
 
@@ -196,7 +198,7 @@ def _ask_for_missing(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrum
                 asset_class=instrument.asset_class,
                 asked_at=now,
             )
-        elif now - known.asked_at > _believed_for(known, account):
+        elif now - known.asked_at > _believed_for(known, account) or _has_rolled(known, now):
             # A symbol can be listed later and a permission given; an old "no" is believed for a while only.
             ContractLookup.objects.filter(pk=known.pk).update(status=ContractLookup.Status.WANTED, asked_at=now)
             known.status = ContractLookup.Status.WANTED
@@ -205,6 +207,13 @@ def _ask_for_missing(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrum
         ContractLookup.objects.bulk_create(missing.values(), ignore_conflicts=True)
         book.lookups.update(missing)
         notify(ORDERS_CHANNEL, keys(connection_pk for connection_pk, _, _ in missing))
+
+
+def _has_rolled(known: ContractLookup, now: datetime) -> bool:
+    """Whether the contract behind a future's root may be another one today."""
+    if known.asset_class != AssetClass.FUTURE or known.status != ContractLookup.Status.FOUND:
+        return False
+    return known.asked_at.date() < now.date() and not _NAMES_ITS_MONTH.fullmatch(known.ticker)
 
 
 def _believed_for(known: ContractLookup, account: BrokerageAccount) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,8 @@ _MONTHS_BEFORE = {
     "SB": 1,
     "SR3": -3,
 }
+# Where a ticker names no month, the next one is traded from two days before the expiration date on.
+ROLL_BEFORE_EXPIRY = timedelta(days=2)
 _MAIN_EXCHANGES = {"NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "CBOE", "IEX"}
 
 
@@ -100,18 +102,21 @@ def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
 
 
 async def _future(instrument: Instrument, get: Get, today: date) -> Contract:
-    root, month = parse_future(instrument.ticker, today)
+    root, month, nth = parse_future(instrument.ticker, today)
     symbol = _ROOTS.get(root, root)
     months = rows(await get("trsrv/futures", {"symbols": symbol}), symbol)
-    return choose_future(instrument, months, root=root, month=month, today=today)
+    return choose_future(instrument, months, root=root, month=month, nth=nth, today=today)
 
 
-def parse_future(ticker: str, today: date) -> tuple[str, date | None]:
-    """Root and contract month: MNQZ2026, MNQZ26 and MNQZ6 name the month, MNQ and MNQ1! the next to expire."""
-    name = ticker.upper().removesuffix("1!")
+def parse_future(ticker: str, today: date) -> tuple[str, date | None, int]:
+    """Root and contract month: MNQZ2026, MNQZ26 and MNQZ6 name the month; MNQ and MNQ1! the front contract, MNQ2! the
+    one behind it (the third value)."""
+    name = ticker.upper()
+    if name.endswith(("1!", "2!")):
+        return name[:-2], None, int(name[-2])
     found = _FUTURE.match(name)
     if found is None:
-        return name, None
+        return name, None, 1
     digits, year = found["year"], int(found["year"])
     if len(digits) == 1:
         year += today.year - today.year % 10
@@ -119,15 +124,15 @@ def parse_future(ticker: str, today: date) -> tuple[str, date | None]:
         year += 10 if year < today.year - 1 else 0
     elif len(digits) == 2:
         year += 2000
-    return found["root"], date(year, MONTH_CODES.index(found["month"]) + 1, 1)
+    return found["root"], date(year, MONTH_CODES.index(found["month"]) + 1, 1), 1
 
 
 def choose_future(
-    instrument: Instrument, months: Sequence[Row], *, root: str, month: date | None, today: date
+    instrument: Instrument, months: Sequence[Row], *, root: str, month: date | None, today: date, nth: int = 1
 ) -> Contract:
-    """The listed month asked for, or the first that still trades."""
+    """The listed month asked for; else the nth that has not rolled. A contract rolls two days before it expires."""
     trading = sorted(
-        (last, conid)
+        (last, conid, _day(row.get("expirationDate")) or last)
         for row in months
         if (last := _day(row.get("ltd") or row.get("expirationDate"))) is not None
         and (conid := whole(row.get("conid"))) is not None
@@ -137,10 +142,14 @@ def choose_future(
         raise _unknown(f"IBKR knows no future with the symbol {root}. Write root, month code and year, like MNQZ2026.")
     if month is not None:
         ends = _months_earlier(month, _MONTHS_BEFORE.get(root, 0))
-        trading = [(last, conid) for last, conid in trading if (last.year, last.month) == ends]
+        trading = [each for each in trading if (each[0].year, each[0].month) == ends]
         if not trading:
             raise _unknown(f"IBKR lists no {root} future for {month:%B %Y}. It may have expired; choose a later month.")
-    last, conid = trading[0]
+    else:
+        trading = [each for each in trading if today < each[2] - ROLL_BEFORE_EXPIRY][nth - 1 :]
+        if not trading:
+            raise _unknown(f"IBKR lists no further {root} future to roll into. Name the contract, like MNQZ2026.")
+    last, conid, _ = trading[0]
     return Contract(instrument=instrument, conid=conid, name=f"{root} {last:%b %Y}", exchange="")
 
 

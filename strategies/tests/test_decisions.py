@@ -12,10 +12,12 @@ from brokers.domain.orders import Contract, Instrument
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Execution, Order, Ticket
 from brokers.snapshots import answer_lookup
 from brokers.tests import rows as broker_rows
-from strategies import decisions
+from strategies import authoring, decisions
+from strategies.domain import symbols
 from strategies.domain.decide import decide
 from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Terms
+from strategies.domain.symbols import Kind
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
 
@@ -182,6 +184,21 @@ def test_a_poisonous_signal_stops_nobody_but_itself(
     poison.refresh_from_db()
     assert poison.dispatched_at == now
     assert "not traded" in poison.note
+
+
+@pytest.mark.parametrize(("ticker", "status"), [("ES", "wanted"), ("ES2!", "wanted"), ("ESZ2026", "found")])
+def test_what_a_futures_root_stands_for_is_asked_again_each_day(
+    team: Team, account: BrokerageAccount, now: datetime, ticker: str, status: str
+) -> None:
+    futures = authoring.create_strategy(team=team, actor=None, name="Futures", asset_class=Kind.FUTURE, now=now)
+    rows.subscription(futures, account, now)
+    lookup = knows(account.connection, now, ticker, 1)
+    ContractLookup.objects.filter(pk=lookup.pk).update(asset_class="future", asked_at=now - timedelta(days=1))
+    symbol = symbols.read(ticker, Kind.FUTURE, now)
+    rows.signal(futures, now, reading={"action": "buy", "instrument": symbol.canonical()})
+    decisions.settle_waiting(now)
+    lookup.refresh_from_db()
+    assert lookup.status == status
 
 
 def test_a_signal_nobody_follows_is_done_at_once(strategy: Strategy, now: datetime) -> None:

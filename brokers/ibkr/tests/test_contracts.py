@@ -68,7 +68,11 @@ def test_it_refuses_a_stock_it_cannot_find(companies: list[Any]) -> None:
     ],
 )
 def test_it_reads_the_name_of_a_future(ticker: str, root: str, month: date | None) -> None:
-    assert contracts.parse_future(ticker, TODAY) == (root, month)
+    assert contracts.parse_future(ticker, TODAY) == (root, month, 1)
+
+
+def test_it_reads_the_contract_behind_the_front_one() -> None:
+    assert contracts.parse_future("NQ2!", TODAY) == ("NQ", None, 2)
 
 
 MONTHS = [
@@ -89,6 +93,26 @@ def test_it_takes_the_month_asked_for() -> None:
 
 def test_it_takes_the_first_month_that_still_trades() -> None:
     assert choose("ES", None, MONTHS).conid == 3
+
+
+@pytest.mark.parametrize(
+    ("today", "nth", "conid"),
+    [
+        (date(2026, 12, 15), 1, 3),
+        (date(2026, 12, 15), 2, 4),
+        # Two days before it expires on the 18th, the contract behind it is the front one.
+        (date(2026, 12, 16), 1, 4),
+    ],
+)
+def test_a_continuous_contract_rolls_two_days_before_it_expires(today: date, nth: int, conid: int) -> None:
+    future = Instrument(ticker="ES", asset_class=AssetClass.FUTURE)
+    assert contracts.choose_future(future, MONTHS, root="ES", month=None, today=today, nth=nth).conid == conid
+
+
+def test_it_does_not_roll_into_what_is_not_listed() -> None:
+    future = Instrument(ticker="ES2!", asset_class=AssetClass.FUTURE)
+    with pytest.raises(OrderRefused, match="no further ES future"):
+        contracts.choose_future(future, MONTHS, root="ES", month=None, today=date(2026, 12, 16), nth=2)
 
 
 def test_it_knows_that_crude_oil_ends_a_month_early() -> None:
