@@ -20,6 +20,7 @@ from referencing.jsonschema import DRAFT4
 
 from brokers.simulator import server  # noqa: F401 - registers the routes
 from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing_oauth import keys, register
 from brokers.simulator.tests.conftest import Client, shared_ibkr, ticket
 from brokers.simulator.wire import ROUTES
 
@@ -94,6 +95,18 @@ ALERT = {
 }
 LIMIT = ticket(orderType="LMT", price=1.0)
 
+# What only an advisor may ask, in this order.
+ADVISORS: dict[tuple[str, str], Any] = {
+    ("GET", "/iserver/account/allocation/accounts"): None,
+    ("POST", "/iserver/account/allocation/group"): {"name": "Two", "accounts": "{members}", "default_method": "N"},
+    ("PUT", "/iserver/account/allocation/group"): {"name": "Both", "prev_name": "Two", "accounts": "{members}"},
+    ("GET", "/iserver/account/allocation/group"): None,
+    ("POST", "/iserver/account/allocation/group/single"): {"name": "Both"},
+    ("POST", "/iserver/account/allocation/group/delete"): {"name": "Both"},
+    ("POST", "/iserver/account/allocation/presets"): {"default_method_for_all": "E"},
+    ("GET", "/iserver/account/allocation/presets"): None,
+}
+
 # What needs a signature, and is asked for in a test of its own.
 SIGNED = (
     ("POST", "/oauth/request_token"),
@@ -149,6 +162,12 @@ ASKED: dict[tuple[str, str], list[tuple[str, Any]]] = {
     ("POST", "/iserver/questions/suppress"): [("", {"messageIds": ["o163"]})],
     ("POST", "/iserver/questions/suppress/reset"): [("", None)],
     ("POST", "/iserver/reply/{replyId}"): [("/iserver/reply/{reply}", {"confirmed": True})],
+    ("GET", "/iserver/scanner/params"): [("", None)],
+    ("POST", "/iserver/scanner/run"): [
+        ("", {"instrument": "STK", "location": "STK.US.MAJOR", "type": "TOP_PERC_GAIN"}),
+        ("", {"type": "NONSENSE"}),
+    ],
+    ("POST", "/pa/performance"): [("", {"acctIds": ["{account}"], "period": "1D"})],
     ("GET", "/iserver/secdef/info"): [("?conid={future}&sectype=FUT&month={month}", None)],
     ("GET", "/iserver/secdef/search"): [("?symbol=SPY", None)],
     ("POST", "/iserver/secdef/search"): [("", {"symbol": "SPY"})],
@@ -263,6 +282,9 @@ WRONG: dict[tuple[str, str], dict[str, str]] = {
     ("GET", "/iserver/currency/pairs"): {
         ".*.ccyPair type integer str": "recording Contracts/GET-currency-pairs",
     },
+    ("GET", "/iserver/scanner/params"): {NULLS: "recording MarketData/GET-scanner-params"},
+    ("POST", "/iserver/scanner/run"): {". required *": "notes 2.5: a 400 is an object with an error"},
+    ("POST", "/pa/performance"): {FLOATS: "recording Portfolio/POST-pa-performance"},
     ("POST", "/iserver/dynaccount"): {CODE: "notes 2.3"},
     ("POST", "/iserver/marketdata/unsubscribe"): {".success enum": "recording MarketData/POST-unsubscribe"},
     ("GET", "/iserver/marketdata/unsubscribeall"): {".unsubscribed enum": "recording MarketData/GET-unsubscribeall"},
@@ -324,11 +346,60 @@ def test_our_answer_fits_the_description(method: str, path: str, known: dict[str
         assert unexplained(method, path, problems(method, path, status, answer)) == []
 
 
+@pytest.fixture(scope="module")
+def advisor(gateway: RunningGateway) -> dict[str, Any]:
+    gateway.seed("dave-described", sub_accounts=2)
+    gateway.sign_in("dave-described")
+    accounts = gateway.call("dave-described", "GET", "/iserver/account/allocation/accounts")[1]["accounts"]
+    return {"members": [{"name": a["name"]} for a in accounts]}
+
+
+def test_the_answers_for_advisors_fit_the_description(gateway: RunningGateway, advisor: dict[str, Any]) -> None:
+    for (method, path), body in ADVISORS.items():
+        status, answer = gateway.call("dave-described", method, path, filled(body, advisor) if body else None)
+        assert (status, unexplained(method, path, problems(method, path, status, answer))) == (200, []), path
+
+
+def test_the_answers_to_signatures_fit_the_description(gateway: RunningGateway) -> None:
+    oauth = pytest.importorskip("brokers.simulator.tests.test_oauth", reason="ibind[oauth] is not installed")
+    register(gateway, "DESCRIBED", keys())
+    vendor = oauth.Program(gateway, "DESCRIBED", keys())
+    answers = [vendor.ask()]
+    token = answers[0][1]["oauth_token"]
+    answers.append(vendor.exchange(token, oauth.verifier_of(oauth.authorize(gateway, token, "erin-described"))))
+    vendor.token, vendor.sealed = answers[1][1]["oauth_token"], answers[1][1]["oauth_token_secret"]
+    answers.append(vendor.sign_in())
+    for (method, path), (status, body) in zip(SIGNED, answers, strict=True):
+        assert (status, problems(method, path, status, body)) == (200, [])
+    gateway.control("POST", "/oauth/expire", {})
+    status, body = vendor.call("GET", "/iserver/accounts")
+    assert (status, problems("GET", "/iserver/accounts", status, body)) == (401, [])
+
+
+# Refusals: what the description says of them, and the paragraph of our notes that says what is answered instead.
+REFUSED: list[tuple[str, str, Any, int, list[str], str]] = [
+    ("GET", "/iserver/accounts", None, 400, ["status 400"], "notes 8.3: no bridge before the session is opened"),
+    ("GET", "/iserver/account/orders", None, 400, ["status 400"], "notes 8.3: no bridge"),
+    ("POST", "/iserver/auth/ssodh/init", {"publish": False}, 500, [], ""),
+    ("GET", "/portfolio/{accountId}/ledger", None, 401, [". required ['status', 'title', 'type']"], "notes 2.3, 8.3"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "lines", "proof"), REFUSED)
+def test_a_refusal_is_shaped_as_our_notes_say(
+    gateway: RunningGateway, method: str, path: str, body: Any, status: int, lines: list[str], proof: str
+) -> None:
+    user = "frank-described"
+    found, answer = gateway.call(user, method, path.replace("{accountId}", "SIM1"), body)
+    assert (found, problems(method, path, found, answer)) == (status, lines)
+    assert bool(proof) is bool(lines)
+
+
 def test_every_described_path_we_serve_is_asked() -> None:
     described = {(m.upper(), p) for p, methods in load()["paths"].items() for m in methods if m != "parameters"}
     ours = {(method, sample(path)) for method, path in ROUTES.listed()}
     served = {(m, p) for m, p in described if (m, sample(p)) in ours}
-    assert served - set(ASKED) - set(SIGNED) == set()
+    assert served - set(ASKED) - set(ADVISORS) - set(SIGNED) == set()
 
 
 def sample(path: str) -> str:
