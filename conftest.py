@@ -59,6 +59,7 @@ def shared_gateway() -> Iterator[RunningGateway]:
 def gateway(shared_gateway: RunningGateway, settings: Any) -> Iterator[RunningGateway]:
     """The simulated IBKR, which simulated connections of this test reach; without faults of earlier tests."""
     settings.GATEWAY_URL = shared_gateway.url
+    settings.SIM_CONTROL_TOKEN = shared_gateway.token
     shared_gateway.clear_faults()
     yield shared_gateway
     shared_gateway.clear_faults()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers import rulebook_views, views
+from brokers import rulebook_views, stress_views, views
 
 TEAM = "teams/<uuid:team>/"
 
@@ -21,5 +21,7 @@ urlpatterns = [
     path(TEAM + "connections/<uuid:connection>/", views.connection, name="connection"),
     path(TEAM + "connections/<uuid:connection>/switch/", views.connection_switch, name="connection_switch"),
     path(TEAM + "connections/<uuid:connection>/verify/", views.connection_verify, name="connection_verify"),
+    path(TEAM + "connections/<uuid:connection>/stress/", stress_views.panel, name="stress"),
+    path(TEAM + "connections/<uuid:connection>/stress/clear/", stress_views.clear, name="stress_clear"),
     path("help/<slug:page>/", views.help_page, name="help"),
 ]

@@ -16,10 +16,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import team_for, thing_for
+from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role, Team
 from accounts.paging import page_of
-from brokers import cancels
+from brokers import cancels, stress
 from brokers import connections as activities
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.path import path
@@ -196,11 +196,13 @@ def connections_of(team: Team) -> QuerySet[Connection]:
 def connection(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
     found = thing_for(request.user, team, Connection.objects.all(), connection)
     waiting = Q(worked_at__isnull=True)
+    stressed = stress.offered(found) and membership_for(request.user, team).may(Role.TRADER)
     context = {
         "connection": found,
         "events": found.session_events.order_by("-pk")[:40],
         "accounts": found.accounts.order_by("account_id"),
         "waiting": found.tickets.filter(waiting).count(),
+        "stress": stress.panel(found) if stressed else None,
         "gateway": settings.GATEWAY_URL if found.environment == Environment.SIMULATED else found.base_url,
     }
     return render(request, "brokers/connection.html", context)

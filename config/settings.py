@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ CERTIFICATE_HEADER = env.text("HALYARD_CERTIFICATE_HEADER", "")
 # The simulated IBKR: shown where a person tries the product, off in production unless asked for.
 SIMULATOR = env.flag("HALYARD_SIMULATOR", SELF_CONTAINED)
 GATEWAY_URL = env.text("HALYARD_GATEWAY_URL", embedded.gateway_url(DATA))
+# What steals sessions and times out orders there. Made from our own key, so that nobody has to think of one; where the
+# installation is not somebody's own machine, there is none unless it is given.
+_own_token = hmac.new(SECRET_KEY.encode(), b"the simulated broker's control plane", "sha256").hexdigest()
+SIM_CONTROL_TOKEN = env.text("SIM_CONTROL_TOKEN", _own_token if SIMULATOR and SELF_CONTAINED else "")
 SIGNUP_OPEN = env.flag("HALYARD_SIGNUP", True)
 # A user's own gateway may sit on a private address only where the operator is that user.
 TRUST_PRIVATE_GATEWAYS = env.flag("HALYARD_TRUST_PRIVATE_GATEWAYS", SELF_CONTAINED)

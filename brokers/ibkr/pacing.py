@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from brokers.domain.sessions import Environment, Login
@@ -113,9 +112,8 @@ class Egress:
         self._paces: WeakValueDictionary[tuple[str, str], Pace] = WeakValueDictionary()
 
     def circuit(self, login: Login) -> Circuit:
-        """All real logins share one; a simulated gateway punishes only itself."""
-        simulated = login.environment is Environment.SIMULATED
-        key = urlsplit(login.base_url).netloc if simulated else "ibkr"
+        """All real logins share one; a simulated login stands alone, so that nobody's experiment silences another team."""
+        key = login.base_url if login.environment is Environment.SIMULATED else "ibkr"
         return self._circuits.setdefault(key, Circuit(self.clock))
 
     def pace(self, login: Login, pacing: Pacing) -> Pace:

@@ -39,7 +39,7 @@ class CannotServe(Exception):
     """Why the gateway does not start, in one sentence."""
 
 
-def options(*, host: str, port: int, preset_name: str) -> Options:
+def options(*, host: str, port: int, preset_name: str, control_token: str | None = None) -> Options:
     """Options from the command line, completed from the environment."""
     try:
         behaviour = preset(preset_name, os.environ.get("SIM_BEHAVIOUR", ""))
@@ -50,7 +50,7 @@ def options(*, host: str, port: int, preset_name: str) -> Options:
         host=host,
         port=port,
         behaviour=behaviour,
-        control_token=os.environ.get("SIM_CONTROL_TOKEN", ""),
+        control_token=os.environ.get("SIM_CONTROL_TOKEN", "") if control_token is None else control_token,
         seed=seed,
         feeds=_feeds(os.environ.get("SIM_FEEDS", "")),
     )

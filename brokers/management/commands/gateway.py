@@ -27,7 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **given: Any) -> None:
         port = given["port"] if given["port"] is not None else default_port()
         try:
-            serve(options(host=given["host"], port=port, preset_name=given["preset"]))
+            token = settings.SIM_CONTROL_TOKEN
+            serve(options(host=given["host"], port=port, preset_name=given["preset"], control_token=token))
         except CannotServe as reason:
             raise CommandError(str(reason)) from None
 

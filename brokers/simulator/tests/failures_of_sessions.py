@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from typing import Any
 
 from brokers.simulator.tests.conftest import ticket, until
 from brokers.simulator.tests.failures import Stage, limit, shows
@@ -71,8 +72,8 @@ def nobody_answers(stage: Stage) -> None:
     """Sessions end and nobody answers; afterwards the day's list is empty, and what works goes on."""
     stage.post(ticket("done"))
     stage.post(limit("rests", tif="GTC"))
-    [name] = {"daily_reset", "weekend"} & {"daily_reset" if "daily" in stage.row["id"] else "weekend"}
-    stage.arm(**{name: {"start_s": 0, "duration_s": 1}})
+    window: Any = {"start_s": 0, "duration_s": 1}
+    stage.arm(**({"daily_reset": window} if "daily" in stage.row["id"] else {"weekend": window}))
     assert stage.post(ticket("never")) == (503, "")
     assert stage.call("POST", "/tickle") == (503, "")
     until(lambda: stage.call("POST", "/tickle")[0] == 200)

@@ -1,0 +1,41 @@
+"""The simulated gateway's control plane, asked about one of our own users at a time."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+
+TIMEOUT_S = 2.0
+
+
+class ControlPlaneAway(Exception):
+    """The simulated broker cannot be asked; the message is a sentence."""
+
+
+def is_there() -> bool:
+    """Whether this installation runs a simulated broker whose control plane we may use."""
+    return bool(settings.SIMULATOR and settings.SIM_CONTROL_TOKEN)
+
+
+def ask(method: str, username: str, what: str, body: dict[str, Any] | None = None) -> Any:
+    """One request about one username, to this installation's own gateway and nowhere else."""
+    address = urlsplit(settings.GATEWAY_URL)
+    link = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT_S)
+    headers = {"Authorization": f"Bearer {settings.SIM_CONTROL_TOKEN}", "Content-Type": "application/json"}
+    try:
+        link.request(method, f"/sim/v1/{quote(username, safe='')}/{what}", json.dumps(body or {}), headers)
+        answer = link.getresponse()
+        read = answer.read()
+    except (OSError, http.client.HTTPException) as problem:
+        raise ControlPlaneAway("The simulated broker does not answer. Check that its process runs.") from problem
+    finally:
+        link.close()
+    if answer.status >= 400:
+        raise ControlPlaneAway(
+            f"The simulated broker answered {answer.status}. Check that it runs with this installation's SIM_CONTROL_TOKEN."
+        )
+    return json.loads(read)

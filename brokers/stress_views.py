@@ -1,0 +1,66 @@
+"""The stress panel of a simulated connection: its buttons, and what is armed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import thing_for
+from accounts.models import Role
+from brokers import stress
+from brokers.domain.sessions import Environment
+from brokers.models import Connection
+
+
+def _simulated(request: HttpRequest, team: UUID, connection: UUID) -> Connection:
+    """The connection, for those who may trade; a paper or live one has nothing at this address."""
+    simulated = Connection.objects.filter(environment=Environment.SIMULATED).select_related("team")
+    return thing_for(request.user, team, simulated, connection, Role.TRADER)
+
+
+@require_http_methods(["GET", "POST"])
+def panel(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
+    found = _simulated(request, team, connection)
+    if request.method == "GET":
+        return _shown(request, found) if request.htmx else redirect(_page(found))  # type: ignore[attr-defined]
+    actor = request.user if request.user.is_authenticated else None
+    code = request.POST.get("button", "")
+    try:
+        pressed = stress.press(connection=found, actor=actor, code=code, now=timezone.now())
+    except stress.StressRefused as refused:
+        return _said(request, found, code, str(refused), well=False)
+    return _said(request, found, code, pressed.done, well=True)
+
+
+@require_POST
+def clear(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
+    found = _simulated(request, team, connection)
+    actor = request.user if request.user.is_authenticated else None
+    try:
+        stress.clear(connection=found, actor=actor, now=timezone.now())
+    except stress.StressRefused as refused:
+        return _said(request, found, "clear", str(refused), well=False)
+    return _said(request, found, "clear", "Nothing is armed any more.", well=True)
+
+
+def _said(request: HttpRequest, connection: Connection, where: str, text: str, *, well: bool) -> HttpResponse:
+    """Say it beside the button that was pressed, or on top of the page where there is no script."""
+    if request.htmx:  # type: ignore[attr-defined]
+        return _shown(request, connection, said=text, where=where, well=well)
+    (messages.success if well else messages.error)(request, text)
+    return redirect(_page(connection))
+
+
+def _page(connection: Connection) -> str:
+    return reverse("connection", args=[connection.team.code, connection.code])
+
+
+def _shown(request: HttpRequest, connection: Connection, **said: object) -> HttpResponse:
+    context = {"connection": connection, "stress": stress.panel(connection), **said}
+    return render(request, "brokers/_stress.html", context)
