@@ -23,6 +23,8 @@ _FASTEST = 1e6
 _SIZE = 100
 _BASIS_POINTS = 10_000
 _MOST_SLIPPAGE = 1_000
+# What the books can keep.
+_HIGHEST, _PLACES = Decimal(10**12), Decimal("0.00000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +172,14 @@ def _quote(row: dict[str, str | None], conid: int, at: float, line: int) -> Quot
         raise ValueError(f"Line {line}: {problem}") from None
 
 
+def _is_price(price: Decimal) -> bool:
+    """Whether the books can keep a price: above zero, not astronomical, and with no more digits than they have."""
+    return price.is_finite() and 0 < price <= _HIGHEST and price == price.quantize(_PLACES)
+
+
 def completed(given: dict[str, Decimal], conid: int, at: float) -> Quote:
     """A quote from what is known of bid, ask and last; what is not given follows from what is."""
-    if not given or any(not price.is_finite() or price <= 0 for price in given.values()):
+    if not given or not all(_is_price(price) for price in given.values()):
         raise ValueError("Give at least one of bid, ask, last, each more than zero.")
     last = given.get("last") or given.get("bid") or given["ask"]
     ask = given.get("ask", max(last, given.get("bid", last)))
@@ -184,12 +191,13 @@ def completed(given: dict[str, Decimal], conid: int, at: float) -> Quote:
 
 def signalled(instrument: Instrument, price: Decimal, slippage_bps: Decimal, at: float) -> Quote:
     """A quote that fills orders at a signal's price, worse by the slippage, on the tick."""
-    if not price.is_finite() or price <= 0:
+    if not _is_price(price):
         raise ValueError("The price of a signal is a number above zero.")
     if not slippage_bps.is_finite() or not 0 <= slippage_bps <= _MOST_SLIPPAGE:
         raise ValueError(f"slippage_bps is between 0 and {_MOST_SLIPPAGE} hundredths of a percent.")
     tick = instrument.tick(price)
     part = slippage_bps / _BASIS_POINTS
+    price = price.quantize(instrument.increment) if not price % instrument.increment else price
     if not part:
         return Quote(instrument.conid, price, price, price, _SIZE, _SIZE, at)
     bid = max(math.floor(price * (1 - part) / tick) * tick, instrument.increment)

@@ -49,7 +49,7 @@ def _listed(text: str) -> list[str]:
 def number(text: Any) -> int | None:
     """A contract's number, with or without an exchange behind it; nothing where it is none."""
     digits = str(text).partition("@")[0].strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None
 
 
 @ROUTES.add("GET POST", "/iserver/secdef/search")

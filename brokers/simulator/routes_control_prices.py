@@ -99,7 +99,9 @@ def _choose_feed(gateway: Gateway, body: dict[str, Any]) -> Answer:
     if source not in feeds.SOURCES:
         raise ValueError(f"source is one of {', '.join(feeds.SOURCES)}.")
     recording = _recording(gateway, body, instrument.conid) if source == "replay" else None
-    _unpin(gateway, instrument.conid)
+    if source != "signal":
+        # The last signal's price outlives a restart, which chooses the same source again.
+        _unpin(gateway, instrument.conid)
     gateway.market.feeds.choose(instrument.conid, source, recording)
     gateway.tick()
     return Answer(gateway.market.feeds.described(instrument.conid))

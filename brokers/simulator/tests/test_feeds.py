@@ -130,7 +130,18 @@ def test_a_signals_price_is_made_worse_by_the_slippage_and_stays_on_the_tick(pri
 
 @pytest.mark.parametrize(
     ("price", "slippage"),
-    [("0", "0"), ("-1", "0"), ("NaN", "0"), ("Infinity", "0"), ("5", "-1"), ("5", "1001"), ("5", "NaN")],
+    [
+        ("0", "0"),
+        ("-1", "0"),
+        ("NaN", "0"),
+        ("Infinity", "0"),
+        ("1e13", "0"),
+        ("1e-9", "0"),
+        ("1e999999", "0"),
+        ("5", "-1"),
+        ("5", "1001"),
+        ("5", "NaN"),
+    ],
 )
 def test_a_signals_price_is_a_number_above_zero(price: str, slippage: str) -> None:
     apple = catalogue.find(AAPL)
