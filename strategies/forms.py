@@ -14,6 +14,7 @@ from strategies.domain.message import Action
 from strategies.domain.numbers import plain
 from strategies.domain.plan import Sides, Terms
 from strategies.domain.symbols import Kind
+from strategies.logbook import Wanted
 from strategies.models import Strategy
 
 ASSET_CLASSES = [
@@ -32,9 +33,18 @@ OUTCOMES = [
     ("", "All"),
     ("accepted", "Accepted"),
     ("rejected", "Rejected"),
+    ("proposed", "Waiting for approval"),
     ("pending", "Pending"),
+    ("delayed", "Delayed"),
+    ("rehearsed", "Tests (dry runs)"),
+    ("set_aside", "Set aside"),
+    ("stale-signal", "Set aside: too old"),
+    ("expired-signal", "Set aside: expired"),
+    ("superseded-signal", "Set aside: superseded"),
+    ("repeated", "Delivered more than once"),
     ("nobody", "Nobody follows"),
     ("refused", "Refused"),
+    ("over", "Over the limit"),
 ]
 
 
@@ -180,6 +190,13 @@ class SignalForm(forms.Form):
         return json.dumps(message)
 
 
+class MinuteField(forms.DateTimeField):
+    """A minute on the viewer's clock, or a moment that names its zone."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    default_error_messages = {"invalid": "Write a day and a time, such as 2026-11-20T15:30."}
+
+
 class SignalFilter(forms.Form):
     """Which signals a list shows; its state lives in the URL."""
 
@@ -200,3 +217,16 @@ class SignalFilter(forms.Form):
         label="Action", choices=[("", "All"), *((each, each.capitalize()) for each in Action)], required=False
     )
     outcome = forms.ChoiceField(label="Outcome", choices=OUTCOMES, required=False)
+    since = MinuteField(label="From", required=False)
+    until = MinuteField(label="To", required=False)
+    q = forms.CharField(
+        label="Text or id",
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "In the body, an id, a log id", "spellcheck": "false"}),
+    )
+
+    def wanted(self) -> Wanted:
+        """What is asked for, without what could not be read."""
+        self.is_valid()
+        return Wanted(**{name: value for name, value in self.cleaned_data.items() if value})

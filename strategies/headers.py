@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 MOST, LONGEST = 30, 300
 MASK = "•••"
@@ -31,6 +31,11 @@ def shown_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         word = plain(name)[:60].lower()
         found[word] = MASK if is_secret(word) else plain(value)[:LONGEST]
     return found
+
+
+def shown(stored: Mapping[str, str]) -> dict[str, str]:
+    """Headers as they were stored, masked once more: what counts as a secret may have been widened since."""
+    return {name: MASK if is_secret(name) else value for name, value in stored.items()}
 
 
 @functools.lru_cache(maxsize=1_000)

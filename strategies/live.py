@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 from django.template.loader import render_to_string
@@ -48,16 +50,30 @@ def signal_rows() -> QuerySet[Signal]:
 
 def outcome_of(signal: Signal) -> Outcome:
     """What became of a signal whose decisions are loaded."""
-    verdicts = [
-        Verdict(decision.status, decision.reason or decision.waiting_for) for decision in signal.decisions.all()
+    decided = signal.decisions.all()
+    found = outcome(
+        [Verdict(decision.status, decision.reason or decision.waiting_for) for decision in decided],
+        dispatched=signal.dispatched_at is not None,
+        note=signal.note,
+        delayed=signal.not_before is not None,
+        is_test=signal.is_test,
+    )
+    also = [
+        *(decision.status for decision in decided),
+        "pending" if found.word == "received" else "",
+        "rehearsed" if signal.is_test else "",
+        "set_aside" if signal.note else "",
+        signal.set_aside,
+        "repeated" if signal.duplicates else "",
     ]
-    return outcome(verdicts, dispatched=signal.dispatched_at is not None, note=signal.note)
+    return replace(found, also=tuple(also))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A line of the list of signals: a signal with its outcome, or a refused delivery."""
 
+    at: datetime
     signal: Signal | None = None
     outcome: Outcome | None = None
     refusal: Refusal | None = None
@@ -65,6 +81,15 @@ class Row:
 
 def rows(signals: Iterable[Signal], refusals: Iterable[Refusal] = ()) -> list[Row]:
     """Signals and refused deliveries in one list, newest first."""
-    dated = [(signal.received_at, Row(signal=signal, outcome=outcome_of(signal))) for signal in signals]
-    dated += [(refusal.received_at, Row(refusal=refusal)) for refusal in refusals]
-    return [row for _, row in sorted(dated, key=lambda pair: pair[0], reverse=True)]
+    return list(merged(signals, refusals))
+
+
+def merged(signals: Iterable[Signal], refusals: Iterable[Refusal]) -> Iterator[Row]:
+    """Two lists in one by time, each of them in the order it has.
+
+    The order in which rows were stored is not quite that of their arrival, and pages go by the former: a list that is
+    sorted again would lose a row where two pages meet.
+    """
+    left = (Row(signal=signal, outcome=outcome_of(signal), at=signal.received_at) for signal in signals)
+    right = (Row(refusal=refusal, at=refusal.received_at) for refusal in refusals)
+    return heapq.merge(left, right, key=lambda row: row.at, reverse=True)

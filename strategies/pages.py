@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,6 +15,7 @@ from strategies.domain.symbols import Kind
 from strategies.models import Strategy, Subscription
 
 LATEST = 8
+PIECE = 64 * 1024
 EXAMPLES = {
     Kind.STOCK: "SPY", Kind.FUTURE: "MNQ", Kind.OPTION: "SPY 261218C600", Kind.FOREX: "EURUSD", Kind.CRYPTO: "BTCUSD",
 }  # fmt: skip
@@ -39,3 +42,19 @@ def subscription_rows(team: Team) -> QuerySet[Subscription]:
     """The team's subscriptions with what their lists show."""
     rows = Subscription.objects.filter(team=team).select_related("strategy", "account__connection", "terms")
     return rows.order_by("strategy__name", "account__account_id")
+
+
+async def streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:
+    """Lines as pieces of an answer, each read in the request's own thread when the one before it is on its way."""
+    while piece := await sync_to_async(_piece)(lines):
+        yield piece
+
+
+def _piece(lines: Iterator[str]) -> bytes:
+    found, size = [], 0
+    for line in lines:
+        found.append(line)
+        size += len(line)
+        if size >= PIECE:
+            break
+    return "".join(found).encode("utf-8", "replace")

@@ -4,101 +4,86 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import team_for, thing_for
 from accounts.models import Role, Team
-from accounts.paging import SIZE, page_of
+from accounts.paging import SIZE
 from brokers.domain.orders import Side
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.models import Order
-from strategies import live, trying
+from strategies import exporting, live, logbook, parsing, trying
+from strategies.corrections import corrected
+from strategies.domain.pairs import pairs
 from strategies.domain.refusals import Refused
 from strategies.domain.slippage import Slippage, slippage
+from strategies.domain.symbols import Kind
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.forms import SignalFilter, SignalForm
+from strategies.headers import shown
+from strategies.intake import KEPT_OF_A_STRANGER
 from strategies.models import Decision, Refusal, Signal
-from strategies.pages import actor_of, choices
+from strategies.noticed import sentence
+from strategies.pages import actor_of, choices, streamed
+
+MOST_REPEATS = 50
+# Of those who were not let in, only the beginning is kept.
+UNKNOWN_SENDERS = {
+    "not-found", "invalid-password", "not-trading-view", "invalid-ip-address", "signature-required",
+    "invalid-signature", "signature-expired",
+}  # fmt: skip
 
 
 @require_GET
 def signals(request: HttpRequest, team: UUID) -> HttpResponse:
     found = team_for(request.user, team)
-    form = SignalFilter(request.GET)
-    choices(form, "strategy", found.strategies.order_by("name"))
-    values = form.cleaned_data if form.is_valid() else {}
+    form = _filter(request, found)
+    wanted = form.wanted()
     after = (request.GET.get("signals_before", ""), request.GET.get("refusals_before", ""))
-    rows, older = _deliveries(found, values, *after)
+    page = logbook.page(found, wanted, *after)
     context = {
-        "rows": rows,
-        "older": older,
+        "rows": page.rows,
+        "older": page.older,
         "first": not any(after),
         "form": form,
-        "filtered": any(values.values()),
-        "want": _wanted(values) if not any(after) else "page:first",
+        "filtered": wanted.anything,
+        "more": any((wanted.since, wanted.until, wanted.q)),
+        "want": wanted.tags if not any(after) else "page:first",
         "limit": SIZE,
     }
     return render(request, "strategies/signals.html", context)
 
 
-def _deliveries(
-    team: Team, values: dict[str, Any], signals_before: str, refusals_before: str
-) -> tuple[list[live.Row], dict[str, str]]:
-    """A page of signals and refused deliveries in one list, and where the next one begins."""
-    taken = page_of(_filtered(live.signal_rows().filter(team=team), values), signals_before)
-    refused = page_of(_refused(team, values), refusals_before, code="log_code")
-    everything = live.rows(taken.items, refused.items)
-    rows = everything[:SIZE]
-    if not (taken.older or refused.older or len(everything) > SIZE):
-        return rows, {}
-    last_signal = next((str(row.signal.code) for row in reversed(rows) if row.signal), signals_before)
-    last_refusal = next((str(row.refusal.log_code) for row in reversed(rows) if row.refusal), refusals_before)
-    return rows, {"signals_before": last_signal, "refusals_before": last_refusal}
+@require_GET
+def signals_export(request: HttpRequest, team: UUID, form: str) -> HttpResponseBase:
+    """The filtered list as a file, sent while it is read: it never stands in memory as a whole."""
+    found = team_for(request.user, team)
+    asked = _filter(request, found)
+    wanted = asked.wanted()
+    if asked.errors:
+        # A filter that is not understood must not widen what leaves the house.
+        sentences = [f"{asked.fields[name].label}: {' '.join(map(str, words))}" for name, words in asked.errors.items()]
+        return HttpResponse("\n".join(sentences), status=422, content_type="text/plain; charset=utf-8")
+    content_type, lines = exporting.FORMATS[form]
+    name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
+    return StreamingHttpResponse(
+        streamed(lines(logbook.everything(found, wanted))),
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
 
 
-def _filtered(rows: QuerySet[Signal], values: dict[str, Any]) -> QuerySet[Signal]:
-    if values.get("strategy"):
-        rows = rows.filter(strategy=values["strategy"])
-    if values.get("ticker"):
-        rows = rows.filter(ticker__istartswith=values["ticker"].strip())
-    if values.get("action"):
-        rows = rows.filter(action=values["action"])
-    match values.get("outcome"):
-        case "accepted" | "rejected" | "pending" as status:
-            decided = Decision.objects.filter(signal=OuterRef("pk"), status=status)
-            rows = rows.filter(Exists(decided))
-        case "nobody":
-            anybody = Decision.objects.filter(signal=OuterRef("pk"))
-            rows = rows.filter(~Exists(anybody), dispatched_at__isnull=False)
-        case "refused":
-            rows = rows.none()
-    return rows
-
-
-def _refused(team: Team, values: dict[str, Any]) -> QuerySet[Refusal]:
-    """Refused deliveries have no ticker and no action that could be filtered by."""
-    rows = Refusal.objects.filter(team=team).select_related("endpoint__strategy")
-    if values.get("ticker") or values.get("action") or values.get("outcome") not in {None, "", "refused"}:
-        return rows.none()
-    return rows.filter(endpoint__strategy=values["strategy"]) if values.get("strategy") else rows
-
-
-def _wanted(values: dict[str, Any]) -> str:
-    words = [
-        f"strategy:{values['strategy'].code}" if values.get("strategy") else "",
-        f"ticker:{values['ticker'].strip().upper()}" if values.get("ticker") else "",
-        f"action:{values['action']}" if values.get("action") else "",
-        f"outcome:{values['outcome']}" if values.get("outcome") else "",
-    ]
-    return " ".join(word for word in words if word)
+def _filter(request: HttpRequest, team: Team) -> SignalFilter:
+    form = SignalFilter(request.GET)
+    choices(form, "strategy", team.strategies.order_by("name"))
+    return form
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +128,13 @@ def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
         "own_phases": own,
         "watch": " ".join([f"signal-{found.code}", *(f"order-{order.code}" for order in orders)]),
         "body": _pretty(found.body),
+        "pairs": pairs(found.reading),
         "reading": json.dumps(found.reading, indent=2, ensure_ascii=False),
-        "warnings": [_warning(code) for code in found.warnings],
+        "warnings": [sentence(code) for code in found.warnings],
+        "headers": shown(found.headers),
+        "repeats": found.repeats.order_by("-pk")[:MOST_REPEATS],
+        "most_repeats": MOST_REPEATS,
+        "waits": found.not_before is not None and found.dispatched_at is None and not found.set_aside,
     }
     return render(request, "strategies/signal.html", context)
 
@@ -173,25 +163,33 @@ def _pretty(body: str) -> str:
     return body if "\n" in body else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _warning(code: str) -> str:
-    kind, _, name = code.partition(":")
-    if kind == "unknown-field":
-        return f"The field {name} is not one we know; it was kept and not used."
-    if kind == "blank-field":
-        return f"The field {name} was empty and was not used."
-    if kind.startswith("ignored-"):
-        return (
-            f"The field {kind.removeprefix('ignored-')} could not be read; it only informs, so the order is the same."
-        )
-    return code
-
-
 @require_GET
 def refusal(request: HttpRequest, team: UUID, log: UUID) -> HttpResponse:
     found = team_for(request.user, team)
     rows = Refusal.objects.select_related("endpoint__strategy")
     refused = get_object_or_404(rows, team=found, log_code=log)
-    return render(request, "strategies/refusal.html", {"refusal": refused, "body": _pretty(refused.body)})
+    strategy = refused.endpoint.strategy
+    kind, allowed = Kind(strategy.asset_class), [str(ticker).upper() for ticker in strategy.allowed_tickers]
+    context = {
+        "refusal": refused,
+        "body": _pretty(refused.body),
+        "headers": shown(refused.headers),
+        "hint": _hint(refused, kind, allowed),
+        "correction": corrected(refused.body, kind=kind, allowed_tickers=allowed, now=refused.received_at)
+        if refused.body
+        else None,
+        "cut": refused.message_code in UNKNOWN_SENDERS and len(refused.body.encode()) >= KEPT_OF_A_STRANGER,
+    }
+    return render(request, "strategies/refusal.html", context)
+
+
+def _hint(refusal: Refusal, kind: Kind, allowed: list[str]) -> str:
+    """What the sender was shown beside the sentence: found again by reading the body as it was read then."""
+    try:
+        parsing.parse(refusal.body.encode(), kind=kind, allowed_tickers=allowed, now=refusal.received_at)
+    except Refused as refused:
+        return refused.hint if refused.code == refusal.message_code else ""
+    return ""
 
 
 @require_http_methods(["GET", "POST"])

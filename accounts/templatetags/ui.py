@@ -38,6 +38,7 @@ BADGES: dict[str, dict[str, tuple[str, str]]] = {
         "proposed": ("user", "warn"),
         "accepted": ("check", "good"),
         "rejected": ("x", "bad"),
+        "rehearsed": ("simulated", ""),
     },
     "session": {
         "active": ("check", "good"),
@@ -50,7 +51,10 @@ BADGES: dict[str, dict[str, tuple[str, str]]] = {
     },
     "outcome": {
         "received": ("clock", "busy"),
+        "delayed": ("hourglass", "busy"),
+        "set_aside": ("inbox", "warn"),
         "nobody": ("minus", ""),
+        "rehearsed": ("simulated", ""),
         "pending": ("clock", "busy"),
         "proposed": ("user", "warn"),
         "accepted": ("check", "good"),
@@ -60,6 +64,8 @@ BADGES: dict[str, dict[str, tuple[str, str]]] = {
     "switch": {"on": ("check", "good"), "off": ("minus", "")},
     "role": {"owner": ("key", ""), "trader": ("activity", ""), "approver": ("shield", ""), "viewer": ("eye", "")},
 }
+# What a word is called where it is shown.
+LABELS = {"nobody": "nobody follows", "rehearsed": "dry run"}
 ICONS = static("img/icons.svg")
 
 _DOUBT = {"unknown", "needs_attention"}
@@ -210,7 +216,7 @@ def icon(name: str, tone: str = "") -> SafeString:
 def badge(kind: str, word: str, text: str = "") -> SafeString:
     """A word of the domain with its icon and tone."""
     symbol, tone = BADGES[kind].get(str(word), ("dashed", ""))
-    label = text or words("nobody follows" if word == "nobody" else word)
+    label = text or words(LABELS.get(str(word), word))
     return format_html('<span class="badge {}">{}{}</span>', tone, icon(symbol), label)
 
 

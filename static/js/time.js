@@ -29,6 +29,14 @@ export function age(seconds) {
   return `${Math.round(seconds / 86400)} days ago`;
 }
 
+/* What is still to come: a countdown. */
+export function until(seconds) {
+  if (seconds <= 0) return "any moment now";
+  if (seconds < 120) return `in ${Math.ceil(seconds)} s`;
+  if (seconds < 7200) return `in ${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`;
+  return `in ${Math.round(seconds / 3600)} h`;
+}
+
 export function clockNow() {
   return clock(parts(new Date(), zone));
 }
@@ -38,7 +46,8 @@ function write(element, text) {
 }
 
 function tick(element, now = Date.now()) {
-  write(element, age((now - Date.parse(element.dateTime)) / 1000));
+  const seconds = (now - Date.parse(element.dateTime)) / 1000;
+  write(element, element.dataset.style === "until" ? until(-seconds) : age(seconds));
 }
 
 /* Show every moment below `root` in the viewer's zone, with both zones on hover. */
@@ -52,7 +61,7 @@ export function localise(root) {
     const utc = parts(moment, "UTC");
     element.title = `${day(at)} ${clock(at)} ${zone}\n${day(utc)} ${clock(utc)} UTC`;
     const style = element.dataset.style;
-    if (style === "age") tick(element);
+    if (style === "age" || style === "until") tick(element);
     else if (style === "date") write(element, `${day(at)} ${clock(at)}`);
     else if (style === "day") write(element, day(at));
     else write(element, day(at) === today ? clock(at) : `${at.month}-${at.day} ${clock(at).slice(0, 5)}`);
@@ -63,7 +72,7 @@ localise(document.body);
 setInterval(() => {
   if (document.hidden) return;
   const now = Date.now();
-  for (const element of document.querySelectorAll('time[data-style="age"]')) tick(element, now);
+  for (const element of document.querySelectorAll('time:is([data-style="age"], [data-style="until"])')) tick(element, now);
 }, 1000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) localise(document.body); });
 document.body.addEventListener("htmx:load", (event) => localise(event.detail.elt));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -75,8 +76,7 @@ def test_it_shows_what_we_noticed_while_reading(client: Client, alice: User, tea
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/signals/{signal.code}/")
     for words in (
-        "The field alertName is not one we know", "The field price could not be read",
-        "The field orderType was empty", "It was delivered 1 time more",
+        "alertName is no field of ours.", "price could not be read.", "orderType was empty", "Delivered 1 time more",
     ):  # fmt: skip
         assert words in page.text
     assert "<script>alert(1)" not in page.text
@@ -99,3 +99,73 @@ def test_it_shows_what_the_order_was_expected_to_cost(client: Client, bob: User,
     client.force_login(bob)
     assert expected in client.get(f"/teams/{team.code}/signals/{made.signal.code}/").text
     assert expected in client.get(f"/teams/{team.code}/orders/{made.order.code}/").text
+
+
+def test_it_says_first_why_nothing_will_happen(client: Client, bob: User, team: Team, now: datetime) -> None:
+    note = "By its own time it is 5 minutes old, and this strategy takes an entry of at most 60 seconds."
+    signal = rows.signal(rows.strategy(team, now), now, dispatched_at=now, set_aside="stale-signal", note=note)
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
+    assert "Set aside: nothing happens" in page
+    assert "stale-signal" in page
+    assert note in page
+    assert "Nobody follows" not in page
+
+
+def test_it_counts_down_to_the_end_of_a_delay(client: Client, bob: User, team: Team, now: datetime) -> None:
+    until = now + timedelta(seconds=90)
+    signal = rows.signal(rows.strategy(team, now), now, not_before=until, reading={**rows.READING, "delay": 90})
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
+    assert "It asked for a delay of 90 seconds" in page
+    assert f'<time datetime="{until.isoformat()}" data-style="until"' in page
+    signal.dispatched_at = until
+    signal.save()
+    assert "It asked for a delay" not in client.get(f"/teams/{team.code}/signals/{signal.code}/").text
+
+
+def test_it_shows_what_a_test_would_have_ordered(client: Client, bob: User, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    signal = rows.signal(strategy, now, dispatched_at=now, is_test=True)
+    stop = {"side": "sell", "quantity": "10", "instrument": {"ticker": "AAPL"}, "type": "stop", "stop_price": "180",
+            "time_in_force": "gtc", "role": "stop_loss", "release": "with_parent", "then": []}  # fmt: skip
+    entry = {**stop, "side": "buy", "type": "market", "stop_price": None, "role": "entry", "release": "at_once",
+             "time_in_force": "day", "then": [stop]}  # fmt: skip
+    plan = {"rule": "D01", "reason": "Flat.", "cancels": ["a"], "intents": [entry]}
+    rows.rejected(signal, rows.subscription(strategy, broker.account(team), now), now, status="rehearsed", plan=plan)
+    client.force_login(bob)
+    page = " ".join(client.get(f"/teams/{team.code}/signals/{signal.code}/").text.split())
+    for words in ("Dry run, 1 of 1", "test</span>", "stop stop 180, gtc", "1 working order would have been canceled"):
+        assert words in page
+    assert page.index("entry") < page.index("stop loss, sent with it")
+
+
+def test_it_shows_the_headers_with_every_secret_masked(client: Client, bob: User, team: Team, now: datetime) -> None:
+    headers = {"user-agent": "TradingView", "x-api-token": "leaked"}
+    signal = rows.signal(rows.strategy(team, now), now, headers=headers)
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
+    assert "TradingView" in page
+    assert "x-api-token" in page
+    assert "leaked" not in page
+
+
+def test_it_shows_each_repeat_with_its_time_and_address(client: Client, bob: User, team: Team, now: datetime) -> None:
+    signal = rows.signal(rows.strategy(team, now), now, duplicates=2)
+    for number in (1, 2):
+        signal.repeats.create(
+            team=team, log_code=uuid.UUID(int=number), address=f"192.0.2.{number}",
+            received_at=now + timedelta(seconds=number),
+        )  # fmt: skip
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
+    for words in ("Delivered 2 times more", "192.0.2.1", "192.0.2.2", str(uuid.UUID(int=2)), "within 30 seconds"):
+        assert words in page
+
+
+def test_it_says_so_when_the_body_is_gone(client: Client, bob: User, team: Team, now: datetime) -> None:
+    signal = rows.signal(rows.strategy(team, now), now, body="", forgotten_at=now)
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
+    assert "Body, headers and address were let go on" in page
+    assert "<dt>Quantity</dt>" in page

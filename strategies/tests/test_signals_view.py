@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,6 +76,74 @@ def test_it_filters_from_the_url(client: Client, alice: User, team: Team, now: d
     assert shown(strategy=str(trend.code), outcome="refused") == {str(refused.log_code)}
 
 
+def test_it_finds_what_was_set_aside_delayed_tested_or_repeated(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    strategy = rows.strategy(team, now)
+    stale = rows.signal(strategy, now, dispatched_at=now, set_aside="stale-signal", note="Too old.")
+    expired = rows.signal(strategy, now, dispatched_at=now, set_aside="expired-signal", note="Expired.")
+    older = rows.signal(strategy, now, dispatched_at=now, set_aside="superseded-signal", note="Older.")
+    unread = rows.signal(strategy, now, dispatched_at=now, note="Halyard could not read this signal back.")
+    delayed = rows.signal(strategy, now, not_before=now + timedelta(minutes=1))
+    test = rows.signal(strategy, now, dispatched_at=now, is_test=True)
+    repeated = rows.signal(strategy, now, dispatched_at=now, duplicates=3)
+    waiting = rows.signal(strategy, now)
+    over = refusal(strategy, now, status=429, message_code="too-many-requests")
+    other = refusal(strategy, now)
+    client.force_login(alice)
+
+    def shown(outcome: str) -> set[str]:
+        return set(codes(client.get(f"/teams/{team.code}/signals/", {"outcome": outcome}).text))
+
+    assert shown("set_aside") == {str(each.code) for each in (stale, expired, older, unread)}
+    assert shown("stale-signal") == {str(stale.code)}
+    assert shown("expired-signal") == {str(expired.code)}
+    assert shown("superseded-signal") == {str(older.code)}
+    assert shown("delayed") == {str(delayed.code)}
+    assert shown("pending") == {str(waiting.code)}
+    assert shown("rehearsed") == {str(test.code)}
+    assert shown("repeated") == {str(repeated.code)}
+    assert shown("nobody") == {str(test.code), str(repeated.code)}
+    assert shown("over") == {str(over.log_code)}
+    assert shown("refused") == {str(over.log_code), str(other.log_code)}
+
+
+def test_it_finds_by_words_of_the_body_and_by_every_id(client: Client, alice: User, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    signal = rows.signal(strategy, now, body='{"comment": "Golden Cross"}')
+    repeat = signal.repeats.create(team=team, log_code=uuid.uuid4(), received_at=now)
+    refused = refusal(strategy, now, body="not json, golden rule")
+    rows.signal(strategy, now)
+    client.force_login(alice)
+
+    def shown(words: object) -> list[str]:
+        return sorted(codes(client.get(f"/teams/{team.code}/signals/", {"q": str(words)}).text))
+
+    assert shown("golden") == sorted([str(signal.code), str(refused.log_code)])
+    for words in (signal.code, str(signal.code)[:8].upper(), signal.log_code, repeat.log_code):
+        assert shown(words) == [str(signal.code)]
+    assert shown(refused.log_code) == shown("invalid-quantity") == [str(refused.log_code)]
+    assert shown("100%_") == []
+
+
+def test_it_reads_times_on_the_viewers_clock(client: Client, alice: User, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    early, late = rows.signal(strategy, now), rows.signal(strategy, now + timedelta(minutes=30, seconds=59))
+    refused = refusal(strategy, now + timedelta(minutes=10))
+    alice.time_zone = "Asia/Tokyo"  # nine hours ahead: 15:00 UTC is midnight there
+    alice.save()
+    client.force_login(alice)
+
+    def shown(**times: str) -> set[str]:
+        return set(codes(client.get(f"/teams/{team.code}/signals/", times).text))
+
+    assert shown(since="2026-11-21T00:00", until="2026-11-21T00:10") == {str(early.code), str(refused.log_code)}
+    assert shown(since="2026-11-21T00:11") == shown(since="2026-11-20T15:11Z") == {str(late.code)}
+    assert shown(until="2026-11-21T00:30") == {str(early.code), str(late.code), str(refused.log_code)}
+    page = client.get(f"/teams/{team.code}/signals/", {"since": "yesterday"})
+    assert "Write a day and a time" in page.text
+
+
 def test_it_takes_no_notice_of_filters_that_mean_nothing(
     client: Client, alice: User, charlie: User, team: Team, now: datetime
 ) -> None:
@@ -104,6 +173,28 @@ def test_it_pages_through_both_kinds_without_losing_or_repeating_one(
         older = re.search(r'href="(\?[^"]+)"\s+rel="next"', page)
         query = older[1].replace("&amp;", "&") if older else None
     assert seen == expected[::-1]
+
+
+def test_no_row_is_lost_where_pages_meet_though_it_came_earlier_than_it_was_stored(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    """A slow sender's message arrives first and is stored last."""
+    strategy = rows.strategy(team, now)
+    expected = set()
+    for number in range(110):
+        at = now + timedelta(seconds=number - (40 if number % 7 == 0 else 0))
+        made = refusal(strategy, at).log_code if number % 3 == 0 else rows.signal(strategy, at).code
+        expected.add(str(made))
+    client.force_login(alice)
+    path, seen = f"/teams/{team.code}/signals/", []
+    query: str | None = ""
+    while query is not None:
+        page = client.get(path + query).text
+        seen += codes(page)
+        older = re.search(r'href="(\?[^"]+)"\s+rel="next"', page)
+        query = older[1].replace("&amp;", "&") if older else None
+    assert len(seen) == 110
+    assert set(seen) == expected
 
 
 def test_it_teaches_when_it_is_empty(client: Client, alice: User, team: Team) -> None:
