@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from brokers import snapshots, tickets
-from brokers.domain.orders import OrderIntent, OrderStatus
+from brokers.domain.orders import OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View, notify
@@ -35,6 +35,7 @@ BATCH = 100
 # Who waits for the decisions of a signal listens here.
 DECIDED_CHANNEL = "halyard_decided"
 PENDING = Decision.Status.PENDING
+WHOLE = 20  # working orders that a decision's inputs keep one by one
 
 
 def settle_waiting(now: datetime, *, batch: int = BATCH) -> int:
@@ -87,7 +88,7 @@ def _waiting_signals(now: datetime) -> QuerySet[Signal]:
 @transaction.atomic
 def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
     """Fan signals out: one decision per enabled subscription, decided at once where the book allows it."""
-    waiting = _waiting_signals(now).select_for_update(skip_locked=True)
+    waiting = _waiting_signals(now).select_for_update(of=("self",), skip_locked=True).select_related("strategy")
     taken = list(waiting.filter(pk=only) if only is not None else waiting[:batch])
     if not taken:
         return 0
@@ -220,6 +221,7 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
         (d.subscription.account, instrument) for d in decisions if (instrument := instruments[d.signal_id]) is not None
     ]
     book = snapshots.load(wanted, now)
+    _know_owners(book)
     drafts: list[tuple[Decision, tickets.Draft]] = []
     for decision in decisions:
         draft = _decide_one(decision, messages[decision.signal_id], book, now)
@@ -230,13 +232,22 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
         decision.ticket = ticket
 
 
+def _know_owners(book: Book) -> None:
+    """Whose the entries at work are: one of another subscription is not this one's to replace."""
+    entries = {each.ticket for orders in book.working.values() for each in orders if each.role is Role.ENTRY}
+    if entries:
+        rows = Decision.objects.filter(ticket__in=entries).values_list("ticket_id", "subscription_id")
+        book.owners.update({str(ticket_pk): subscription_pk for ticket_pk, subscription_pk in rows})
+
+
 def _decide_one(decision: Decision, message: Message, book: Book, now: datetime) -> tickets.Draft | None:
     terms = decision.terms.value()
     signal = decision.signal
     received_at, freshness = due_at(signal), _freshness(signal)
     answered = answer(
-        message, terms, decision.subscription.account, book, now, received_at=received_at, freshness=freshness
-    )
+        message, terms, decision.subscription.account, book, now, received_at=received_at, freshness=freshness,
+        owner=decision.subscription_id,
+    )  # fmt: skip
     if answered.view is not None and not isinstance(answered.answer, NotYet):
         decision.inputs = _inputs(message, terms, answered.view, now, answered.answer)
     match answered.answer:
@@ -269,8 +280,12 @@ def answer(
     *,
     received_at: datetime,
     freshness: Freshness | None,
+    owner: int | None = None,
 ) -> Answered:
-    """The one way to `decide`, for signals and for rehearsals of them: it writes nothing."""
+    """The one way to `decide`, for signals and for rehearsals of them: it writes nothing.
+
+    `owner` is the subscription; without one every order at work is taken for its own.
+    """
     if message.instrument is None:
         one, many, _ = WORDS[message.symbol.kind]
         reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
@@ -280,6 +295,8 @@ def answer(
         return Answered(view)
     if isinstance(view, Unknown):
         return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
+    if owner is not None:
+        view = replace(view, snapshot=_seen_by(owner, view.snapshot, book))
     answers = [
         decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness)
         for snapshot in view.alternatives
@@ -288,6 +305,15 @@ def answer(
         # What to do depends on whether the position already contains the last fills: ask again in a moment.
         return Answered(NotYet(waiting_for="the position after the last fill"))
     return Answered(answers[0], view)
+
+
+def _seen_by(owner: int, snapshot: Snapshot, book: Book) -> Snapshot:
+    """The snapshot in which the orders of others are not `mine`."""
+    others = {each.ticket for each in snapshot.working if book.owners.get(each.ticket, owner) != owner}
+    if not others:
+        return snapshot
+    working = (replace(each, mine=False) if each.ticket in others else each for each in snapshot.working)
+    return replace(snapshot, working=tuple(working))
 
 
 def due_at(signal: Signal) -> datetime:
@@ -325,9 +351,12 @@ def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: 
     decision.status = Decision.Status.ACCEPTED
     decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason, "", now
     account, contract = decision.subscription.account, view.snapshot.contract
-    for intent in plan.intents:
-        # Later decisions of this batch must see what this one is about to send.
-        book.add(account.pk, contract.conid, _planned(decision, intent))
+    intents = tuple(tickets.named(intent) for intent in plan.intents)
+    # Later decisions of this batch must see what this one is about to cancel and to send.
+    book.cancel(account.pk, contract.conid, plan.cancels)
+    book.owners[str(decision.code)] = decision.subscription_id
+    for order in _planned(decision, intents):
+        book.add(account.pk, contract.conid, order)
     book.reserve(account.pk, sum((each.margin or Decimal(0) for each in plan.estimates), Decimal(0)))
     return tickets.Draft(
         account=account,
@@ -335,7 +364,7 @@ def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: 
         conid=contract.conid,
         currency=contract.currency,
         multiplier=contract.multiplier,
-        intents=plan.intents,
+        intents=intents,
         cancels=plan.cancels,
         expires_at=_expires_at(decision.signal, message, plan),
         signal_price=message.signal_price,
@@ -347,11 +376,15 @@ def _expires_at(signal: Signal, message: Message, plan: Plan) -> datetime:
     return end if message.expires_at is None else min(end, message.expires_at)
 
 
-def _planned(decision: Decision, intent: OrderIntent) -> WorkingOrder:
-    return WorkingOrder(
-        reference=str(decision.code), role=intent.role, side=intent.side, type=intent.type,
-        remaining=intent.quantity, status=OrderStatus.CREATED,
-    )  # fmt: skip
+def _planned(decision: Decision, intents: Sequence[OrderIntent], parent: str = "") -> Iterator[WorkingOrder]:
+    for intent in intents:
+        yield WorkingOrder(
+            reference=intent.reference, role=intent.role, side=intent.side, type=intent.type,
+            remaining=intent.quantity, status=OrderStatus.CREATED, limit_price=intent.limit_price,
+            stop_price=intent.stop_price, trail_amount=intent.trail_amount, trail_percent=intent.trail_percent,
+            time_in_force=intent.time_in_force, outside_rth=intent.outside_rth, parent=parent, ticket=str(decision.code),
+        )  # fmt: skip
+        yield from _planned(decision, intent.then, intent.reference)
 
 
 def _reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
@@ -374,21 +407,23 @@ def _inputs(message: Message, terms: Terms, view: View, now: datetime, answer: P
     return {
         "message": message.reading(),
         "terms": terms.to_json(),
-        "snapshot": _plain(asdict(replace(view.snapshot, working=_summed(view.snapshot.working)))),
+        "snapshot": _plain(asdict(_kept(view.snapshot, answer))),
         "unsettled": str(view.unsettled),
         "now": now.isoformat(),
         "assessment": [estimate.to_json() for estimate in answer.estimates],
     }
 
 
-def _summed(working: Sequence[WorkingOrder]) -> tuple[WorkingOrder, ...]:
-    """Working orders of one kind as one: `decide` asks only how much of each kind works, and there can be thousands."""
+def _kept(snapshot: Snapshot, answer: Plan | Rejection) -> Snapshot:
+    """The snapshot with working orders of one kind as one, unless the plan is about single ones: there can be thousands."""
+    if len(snapshot.working) <= WHOLE or (isinstance(answer, Plan) and answer.cancels):
+        return snapshot
     kinds: dict[tuple[object, ...], WorkingOrder] = {}
-    for order in working:
-        kind = (order.role, order.side, order.type, order.status)
+    for order in snapshot.working:
+        kind = (order.role, order.side, order.type, order.status, order.mine, order.filled > 0)
         known = kinds.get(kind)
         kinds[kind] = replace(order, remaining=order.remaining + known.remaining) if known else order
-    return tuple(kinds.values())
+    return replace(snapshot, working=tuple(kinds.values()))
 
 
 def _plain(value: Any) -> Any:
