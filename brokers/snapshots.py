@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,6 +25,7 @@ from brokers.domain.orders import (
     OrderType,
     Role,
     Side,
+    TimeInForce,
 )
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
@@ -84,6 +85,8 @@ class Book:
     positions: dict[tuple[int, int], Position] = field(default_factory=dict)
     working: dict[tuple[int, int], list[WorkingOrder]] = field(default_factory=lambda: defaultdict(list))
     unsettled: dict[tuple[int, int], Decimal] = field(default_factory=dict)
+    # Whose a ticket is, in the words of whoever decides; filled in there.
+    owners: dict[str, int] = field(default_factory=dict)
     # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
     reserved: dict[int, Decimal] = field(default_factory=dict)
 
@@ -118,6 +121,7 @@ class Book:
             account_type=account.margin,
             environment=Environment(account.connection.environment),
             capabilities=account.capabilities,
+            unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
         )
         return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)))
@@ -125,6 +129,13 @@ class Book:
     def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
         """Count an order that was planned a moment ago, within the same batch."""
         self.working[(account_pk, conid)].append(order)
+
+    def cancel(self, account_pk: int, conid: int, references: Collection[str]) -> None:
+        """Count orders as being canceled that were so a moment ago, within the same batch."""
+        known = self.working.get((account_pk, conid), [])
+        known[:] = [
+            replace(each, status=OrderStatus.PENDING_CANCEL) if each.reference in references else each for each in known
+        ]
 
     def reserve(self, account_pk: int, margin: Decimal) -> None:
         """Set margin aside for orders that were planned a moment ago, within the same batch."""
@@ -160,9 +171,10 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position
     working = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=MAY_FILL)
-    for order in working.only(
-        "account_id", "conid", "reference", "role", "side", "type", "quantity", "filled_quantity", "status"
-    ):
+    for order in working.select_related("parent").only(
+        "account_id", "conid", "reference", "role", "side", "type", "quantity", "filled_quantity", "status", "limit_price",
+        "stop_price", "trail_amount", "trail_percent", "time_in_force", "outside_rth", "ticket_id", "parent__reference",
+    ).order_by("pk"):  # fmt: skip
         book.add(order.account_id, order.conid, working_order(order))
     newer = Execution.objects.filter(account__in=accounts, conid__in=conids).filter(
         Q(account__book_as_of__isnull=True) | Q(seen_at__gt=F("account__book_as_of"))
@@ -182,6 +194,15 @@ def working_order(order: Order) -> WorkingOrder:
         type=OrderType(order.type),
         remaining=order.remaining,
         status=OrderStatus(order.status),
+        filled=order.filled_quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        trail_amount=order.trail_amount,
+        trail_percent=order.trail_percent,
+        time_in_force=TimeInForce(order.time_in_force),
+        outside_rth=order.outside_rth,
+        parent=order.parent.reference if order.parent else "",
+        ticket=str(order.ticket_id),
     )
 
 

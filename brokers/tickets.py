@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -23,6 +23,11 @@ _NOT_ASKED = [str(each) for each in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
 def new_reference() -> str:
     """A reference for one order, unique for good; it says nothing about whose order it is."""
     return f"{REFERENCE_PREFIX}-{uuid.uuid4().hex}"
+
+
+def named(intent: OrderIntent) -> OrderIntent:
+    """The same order and those behind it, each with a reference: what is planned next may have to cancel it."""
+    return replace(intent, reference=new_reference(), then=tuple(named(child) for child in intent.then))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ def with_open_cancels() -> QuerySet[Ticket]:
 def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | None, now: datetime) -> Order:
     return Order(
         team_id=draft.account.team_id, ticket=ticket, account=draft.account,
-        connection_id=draft.account.connection_id, parent=parent, reference=new_reference(),
+        connection_id=draft.account.connection_id, parent=parent, reference=intent.reference or new_reference(),
         role=intent.role, release=intent.release, ticker=intent.instrument.ticker,
         asset_class=intent.instrument.asset_class, conid=draft.conid, currency=draft.currency,
         multiplier=draft.multiplier, side=intent.side, type=intent.type, time_in_force=intent.time_in_force,

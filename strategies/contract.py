@@ -6,6 +6,7 @@ import difflib
 import itertools
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from strategies import brackets, fields, shapes
@@ -53,6 +54,7 @@ def read(
         option=wish,
         sentiment=_sentiment(given, action),
         **_quantity(given, action, kind),
+        target_quantity=_target(given, action),
         order=shapes.order(given, action, kind),
         # The stop first: it is the one that protects.
         stop_loss=given.each("stopLoss", lambda value: brackets.stop_loss(value, given.warnings)),
@@ -120,6 +122,39 @@ def _quantity(given: Given, action: Action, kind: Kind) -> dict[str, Any]:
         )
     _check_sizing(sizing, action, kind)
     return {"quantity": quantity, "quantity_type": sizing}
+
+
+def _target(given: Given, action: Action) -> Decimal | None:
+    """The position to have afterwards, signed: what is missing is ordered. It leaves nothing else to size."""
+    found: Decimal | None = given.each("targetQuantity", _signed)
+    if found is None:
+        return None
+    if action not in {Action.BUY, Action.SELL}:
+        raise invalid(
+            "invalid-target-quantity-action",
+            f"targetQuantity goes with buy and sell, not with {action}. Leave it out.",
+            field="targetQuantity",
+        )
+    rival = next((name for name in ("quantity", "sentiment") if name in given.known), None)
+    if rival:
+        raise invalid(
+            "invalid-target-quantity",
+            f"targetQuantity says where the position ends, and so does {rival}. Send one of them.",
+            field="targetQuantity",
+        )
+    return found
+
+
+def _signed(value: object) -> Decimal:
+    fields.refuse_placeholder("targetQuantity", value)
+    found = fields.number(value)
+    if found is None or found != found.to_integral_value():
+        raise invalid(
+            "invalid-target-quantity",
+            f"targetQuantity is {fields.shown(value)}. Send whole units: 10 is long, -10 short, 0 no position.",
+            field="targetQuantity",
+        )
+    return found
 
 
 def _check_sizing(sizing: str, action: Action, kind: Kind) -> None:

@@ -234,7 +234,7 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
 
 def _know_owners(book: Book) -> None:
     """Whose the entries at work are: one of another subscription is not this one's to replace."""
-    entries = {each.ticket for orders in book.working.values() for each in orders if each.role is Role.ENTRY}
+    entries = {int(each.ticket) for orders in book.working.values() for each in orders if each.role is Role.ENTRY}
     if entries:
         rows = Decision.objects.filter(ticket__in=entries).values_list("ticket_id", "subscription_id")
         book.owners.update({str(ticket_pk): subscription_pk for ticket_pk, subscription_pk in rows})

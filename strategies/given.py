@@ -21,7 +21,7 @@ KNOWN = frozenset(
         "trailPercent", "quantity", "quantityType", "takeProfit", "stopLoss", "timeInForce", "extendedHours", "time",
         "interval", "ignoreTradingWindows", "cancel", "cancelOrderType", "cancelAfter", "delay", "breakevenOffset",
         "bidAskSpreadFilter", "bidAskSpreadFilterPercent", "marketPriceType", "extras", "expiresAt", "message", "tags",
-        "test", "signalId", *OPTION_FIELDS,
+        "test", "signalId", "targetQuantity", *OPTION_FIELDS,
     }
 )  # fmt: skip
 _NO_FORMULA = frozenset({"ticker", "action", "test", "cancel"})

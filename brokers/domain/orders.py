@@ -104,7 +104,7 @@ class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
 
     `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
-    cent. `leave_within` bounds the seconds until it has to leave, `cancel_after` those it may then work.
+    cent. `reference` is given to it when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave, `cancel_after` those it may then work.
     """
 
     role: Role
@@ -123,6 +123,7 @@ class OrderIntent:
     allocation: Allocation | None = None
     release: Release = Release.AT_ONCE
     estimated_fee: Decimal | None = None
+    reference: str = ""
     then: tuple[OrderIntent, ...] = ()
 
 

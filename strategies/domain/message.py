@@ -97,6 +97,7 @@ class Message:
     sentiment: str | None = None
     quantity: Decimal | None = None
     quantity_type: str = "fixed_quantity"
+    target_quantity: Decimal | None = None
     signal_price: Decimal | None = None
     signal_time: datetime | None = None
     signal_id: str | None = None
@@ -177,9 +178,9 @@ class Message:
         )
 
 
-_DECIMAL_FIELDS = ("breakeven_offset", "bid_ask_spread_filter", "bid_ask_spread_filter_percent")
+_DECIMAL_FIELDS = ("target_quantity", "breakeven_offset", "bid_ask_spread_filter", "bid_ask_spread_filter_percent")
 _PLAIN_FIELDS = (
-    "cancel", "cancel_order_type", "cancel_after", "delay", "breakeven_offset", "bid_ask_spread_filter",
+    "target_quantity", "cancel", "cancel_order_type", "cancel_after", "delay", "breakeven_offset", "bid_ask_spread_filter",
     "bid_ask_spread_filter_percent", "market_price_type", "ignore_trading_windows", "expires_at", "test", "message",
     "tags", "extras",
 )  # fmt: skip

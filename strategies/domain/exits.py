@@ -1,0 +1,99 @@
+"""Ways out: all of a position or a part of it, with the legs that would otherwise open the opposite one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.domain.orders import OrderIntent, Role
+from strategies.domain import working
+from strategies.domain.case import Case
+from strategies.domain.effective import Leg
+from strategies.domain.guards import halted
+from strategies.domain.hours import outside_windows
+from strategies.domain.lateness import too_late
+from strategies.domain.numbers import plain
+from strategies.domain.plan import Rejection
+from strategies.domain.pricing import market, shape, too_wide
+from strategies.domain.protection import Cut, cut_to
+from strategies.domain.sizing import measured, whole
+
+ALL = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """An exit with what it needs: cancels before it, and legs for what remains."""
+
+    intent: OrderIntent
+    cancels: tuple[str, ...]
+    kept: tuple[OrderIntent, ...]
+    all_of_it: bool
+
+    def sentence(self, case: Case) -> str:
+        """ "Exit 2 of 5 shares of AAPL held long." """
+        what = "all" if self.intent.quantity == case.held else f"{plain(self.intent.quantity)} of"
+        return f"Exit {what} {plain(case.held)} {case.units(case.held)} of {case.ticker} held {case.holding}."
+
+
+def held_back(case: Case) -> Rejection | None:
+    """Why nothing may leave now."""
+    return halted(case, entry=False) or too_late(case, Leg.EXIT) or outside_windows(case, Leg.EXIT)
+
+
+def asked(case: Case, rule: str) -> Decimal | Rejection | None:
+    """How many the signal wants out, in whole units; None for all."""
+    if case.exit.quantity.value is None:
+        return ALL
+    found = measured(case, Leg.EXIT, market(case, case.way_out, Leg.EXIT))
+    if isinstance(found, Rejection):
+        return found
+    wanted = whole(found)
+    if wanted > 0:
+        return wanted
+    return Rejection(
+        rule=rule,
+        code="exit-quantity-zero",
+        reason="The quantity to exit is less than one whole unit. Send at least 1.",
+    )
+
+
+def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
+    """The exit of `wanted` units, None for all; what is leaving already does not leave twice."""
+    if case.terms.ignore_exits:
+        reason = f"This subscription ignores exits, so the {case.holding} position in {case.ticker} stays."
+        return Rejection(rule="D22", code="exit-ignored", reason=reason)
+    refused = held_back(case) or too_wide(case, Leg.EXIT)
+    if refused is not None:
+        return refused
+    asked_for = working.cancel_set(case, Leg.EXIT)
+    side, held = case.way_out, case.held
+    under_way = working.leaving(case, side, asked_for)
+    left = held - under_way
+    if left <= 0:
+        reason = f"An exit of all {plain(held)} {case.units(held)} is already working."
+        return Rejection(rule="D40", code="already-exiting", reason=reason)
+    quantity = left if wanted is None else min(wanted, left)
+    order = shape(case, side, Leg.EXIT)
+    if isinstance(order, Rejection):
+        return order
+    cut = _cut(case, left - quantity, asked_for)
+    intent = OrderIntent(
+        role=Role.EXIT, instrument=case.snapshot.contract.instrument, side=side, quantity=quantity,
+        cancel_after=case.exit.cancel_after.value, **order.fields(),
+    )  # fmt: skip
+    return Way(intent=intent, cancels=cut.cancels, kept=cut.kept, all_of_it=quantity == held)
+
+
+def _cut(case: Case, remainder: Decimal, asked_for: tuple[str, ...]) -> Cut:
+    """Cancels that were asked for, and those of legs that would close more than is left.
+
+    Where a part of the position stays, so does its protection, whatever was asked to be canceled.
+    """
+    cut = cut_to(case, remainder)
+    if remainder > 0:
+        legs = {order.reference for group in working.brackets(case).values() for order in group}
+        asked_for = tuple(reference for reference in asked_for if reference not in legs)
+        return Cut(cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels))), kept=cut.kept)
+    begun = working.with_legs(case, working.begun_entries(case))
+    return Cut(cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels, *begun))), kept=cut.kept)

@@ -1,0 +1,50 @@
+"""A target position: what is missing is ordered, and nothing twice. Rows D49 to D52."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal
+
+from brokers.domain.orders import Side
+from strategies.domain.assembling import entry_plan, exit_plan, flip_plan, or_cancel
+from strategies.domain.case import Case
+from strategies.domain.effective import Leg
+from strategies.domain.entries import enter, side_allowed, wrong_side
+from strategies.domain.exits import ALL, leave
+from strategies.domain.numbers import plain
+from strategies.domain.plan import Plan, Rejection
+
+
+def approach(case: Case, wanted: Decimal) -> Plan | Rejection:
+    """Orders that take the position to `wanted`, signed, in whole units; whatever the action says."""
+    goal = wanted.to_integral_value(ROUND_DOWN)
+    held = case.position
+    if goal == held:
+        reason = f"The position in {case.ticker} is {plain(held)} already, as the signal wants it."
+        return or_cancel(case, Leg.ENTRY, Rejection(rule="D49", code="target-reached", reason=reason))
+    if goal == 0 or (goal * held > 0 and abs(goal) < abs(held)):
+        way = leave(case, ALL if goal == 0 else abs(held) - abs(goal))
+        return way if isinstance(way, Rejection) else exit_plan(case, "D50", way)
+    side = Side.BUY if goal > 0 else Side.SELL
+    if goal * held < 0:
+        return _across(case, side, abs(goal))
+    if not side_allowed(case, side):
+        return wrong_side(case, side, "D51")
+    entry = enter(case, side, held=abs(held), quantity=abs(goal) - abs(held))
+    if isinstance(entry, Rejection):
+        return entry
+    amount = entry.intent.quantity
+    reason = f"{str(side).capitalize()} {plain(amount)} {case.units(amount)} of {case.ticker} for a position of {plain(goal)}."
+    return entry_plan(case, "D51", entry, reason)
+
+
+def _across(case: Case, side: Side, amount: Decimal) -> Plan | Rejection:
+    """From one side to the other, as far as the terms allow it."""
+    way = leave(case, ALL)
+    if isinstance(way, Rejection):
+        return way
+    if not side_allowed(case, side):
+        return flip_plan(case, "D52", way, wrong_side(case, side, "D52"))
+    if not case.terms.allow_swap:
+        reason = "This subscription does not change sides with one signal."
+        return flip_plan(case, "D52", way, Rejection(rule="D52", code="sides-swapping-disabled", reason=reason))
+    return flip_plan(case, "D52", way, enter(case, side, held=Decimal(0), quantity=amount))
