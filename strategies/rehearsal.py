@@ -26,6 +26,8 @@ from strategies.noticed import sentence
 from strategies.senders import SenderRules
 
 NOBODY = UUID(int=0)
+# A page looks again by itself while an answer is on its way; after these times its reader has to ask.
+MOST_LOOKS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,3 +227,8 @@ def how(kind: str, limit: Decimal | None, stop: Decimal | None, time_in_force: s
 def due(message: Message, now: datetime) -> datetime | None:
     """When a delayed message would be handed out."""
     return now + timedelta(seconds=message.delay) if message.delay else None
+
+
+def looks(text: str) -> int:
+    """How often a page has looked already, as it says itself."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0

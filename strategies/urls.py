@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from strategies import dashboard_views, signal_views, strategy_views, subscription_views, webhook_views
+from strategies import (
+    builder_views,
+    dashboard_views,
+    replay_views,
+    signal_views,
+    strategy_views,
+    subscription_views,
+    webhook_views,
+)
 
 TEAM = "teams/<uuid:team>/"
 
@@ -16,9 +24,18 @@ urlpatterns = [
     path(TEAM + "signals/try/", signal_views.signal_try, name="signal_try"),
     path(TEAM + "signals/<uuid:signal>/", signal_views.signal, name="signal"),
     path(TEAM + "signals/refused/<uuid:log>/", signal_views.refusal, name="refusal"),
+    path(TEAM + "signals/<uuid:signal>/replay/", replay_views.signal_replay, name="signal_replay"),
+    path(TEAM + "signals/refused/<uuid:log>/replay/", replay_views.refusal_replay, name="refusal_replay"),
     path(TEAM + "strategies/", strategy_views.strategies, name="strategies"),
     path(TEAM + "strategies/new/", strategy_views.strategy_new, name="strategy_new"),
     path(TEAM + "strategies/<uuid:strategy>/", strategy_views.strategy, name="strategy"),
+    path(TEAM + "strategies/<uuid:strategy>/build/", builder_views.strategy_builder, name="strategy_builder"),
+    path(
+        TEAM + "strategies/<uuid:strategy>/build/text/",
+        builder_views.strategy_builder_copy,
+        name="strategy_builder_copy",
+    ),
+    path(TEAM + "strategies/<uuid:strategy>/check/", builder_views.strategy_check, name="strategy_check"),
     path(TEAM + "strategies/<uuid:strategy>/switch/", strategy_views.strategy_switch, name="strategy_switch"),
     path(TEAM + "strategies/<uuid:strategy>/rotate/", webhook_views.webhook_rotate, name="webhook_rotate"),
     path(TEAM + "webhooks/<uuid:endpoint>/secret/", webhook_views.webhook_secret, name="webhook_secret"),

@@ -1,0 +1,108 @@
+"""A reading as pairs of words, for people: what we understood, one line for each thing said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_LABELS = {
+    "action": "Action", "sentiment": "Position after it", "instrument": "Instrument", "quantity": "Quantity",
+    "target_quantity": "Position to end with", "signal_price": "Price it saw", "signal_time": "Its time", "signal_id": "Its id", "take_profit": "Take profit",
+    "stop_loss": "Stop loss", "cancel": "Cancel first", "cancel_order_type": "Cancel only", "cancel_after": "Cancel after",
+    "delay": "Delay", "breakeven_offset": "Breakeven offset", "bid_ask_spread_filter": "Widest spread",
+    "bid_ask_spread_filter_percent": "Widest spread", "market_price_type": "Priced by",
+    "ignore_trading_windows": "Ignore trading windows", "expires_at": "Expires", "test": "Test", "message": "Message",
+    "tags": "Tags", "extras": "Extras",
+}  # fmt: skip
+_ORDER_LABELS = {
+    "type": "Order type", "limit": "Limit price", "stop": "Stop price", "trail_amount": "Trail by",
+    "trail_percent": "Trail by", "tif": "Good for", "extended": "Outside regular hours",
+}  # fmt: skip
+_OPTION_LABELS = {
+    "type": "Call or put", "intrinsic": "In or out of the money", "expiration": "Expiration",
+    "strike_count": "Strikes looked at", "strikes_away": "Strikes away", "strike_price": "Strike",
+}  # fmt: skip
+_MODES = {
+    "percent": "{}% from the entry", "amount": "{} from the entry", "limitPrice": "at {}", "stopPrice": "at {}",
+    "pnlAmount": "at {} in money", "trailAmount": "trailing by {}", "trailPercent": "trailing by {}%",
+}  # fmt: skip
+_SIZES = {
+    "fixed_quantity": "{}", "dollar_amount": "for {} in money", "risk_dollar_amount": "risking {} in money",
+    "risk_percent": "risking {}% of the account", "percent_of_equity": "{}% of the account",
+    "percent_of_position": "{}% of the position",
+}  # fmt: skip
+
+
+def pairs(reading: dict[str, Any]) -> list[tuple[str, str]]:
+    """Labels and values in the order of the contract."""
+    found: list[tuple[str, str]] = []
+    for name, value in reading.items():
+        if name == "order":
+            found += [(_ORDER_LABELS.get(key, key), _order_value(key, each)) for key, each in value.items()]
+        elif name == "option":
+            found += [(_OPTION_LABELS.get(key, key), _shown(each)) for key, each in value.items()]
+        else:
+            found.append((_LABELS.get(name, name), _value(name, value)))
+    return found
+
+
+def _value(name: str, value: Any) -> str:
+    match name:
+        case "instrument":
+            return instrument(value)
+        case "quantity":
+            said: str = _SIZES.get(value["type"], "{}")
+            return said.format(value["value"])
+        case "take_profit" | "stop_loss":
+            return _bracket(value)
+        case "cancel_after" | "delay":
+            return f"{value} seconds"
+        case "bid_ask_spread_filter_percent":
+            return f"{value}%"
+    return _shown(value)
+
+
+def instrument(facts: dict[str, Any]) -> str:
+    """An instrument's canonical parts as one line."""
+    parts = {name: value for name, value in facts.items() if name not in {"class", "exchange_hint"}}
+    match facts["class"]:
+        case "future" if "continuous" in parts:
+            nth = "front" if parts["continuous"] == 1 else "second"
+            said = (
+                f"{parts['root']}, the contract in {nth}" if nth == "front" else f"{parts['root']}, the second contract"
+            )
+        case "future":
+            said = f"{parts['root']} {parts['expiry'][:4]}-{parts['expiry'][4:]}"
+        case "option" if parts.get("scan"):
+            said = f"{parts['underlying']}, a contract of its chain"
+        case "option":
+            day = f"{parts['expiry'][:4]}-{parts['expiry'][4:6]}-{parts['expiry'][6:]}"
+            said = f"{parts['underlying']} {day} {'call' if parts['right'] == 'C' else 'put'} {parts['strike']}"
+        case "forex" | "crypto":
+            said = f"{parts['base']} against {parts['quote']}"
+        case _:
+            said = str(parts.get("symbol", ""))
+    hint = f" ({facts['exchange_hint']})" if "exchange_hint" in facts else ""
+    return f"{said}, {facts['class']}{hint}"
+
+
+def _bracket(value: dict[str, Any]) -> str:
+    said = _MODES.get(value["mode"], value["mode"] + " {}").format(value["value"])
+    kind = f"{value['type'].replace('_', ' ')} " if value.get("type") and value["type"] != "trailing_stop" else ""
+    return f"{kind}{said}" + (f", limit {value['limit']}" if "limit" in value else "")
+
+
+def _order_value(name: str, value: Any) -> str:
+    if value is None:
+        return "the market's price then"
+    return f"{value}%" if name == "trail_percent" else _shown(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).replace("_", " ") if value in {"stop_limit", "trailing_stop", "ask_bid"} else str(value)
