@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import ClientPayloadError, http, web
 
 from brokers.simulator.wire import Answer
+
+log = logging.getLogger(__name__)
+
+
+@web.middleware
+async def in_kind(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Whatever goes wrong is answered as the broker would, never with a page or a trace."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        return as_json({"error": refusal.reason, "statusCode": refusal.status}, refusal.status)
+    except (http.HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
+        # The body was promised in a way it did not come.
+        return as_json({"error": "Bad Request", "statusCode": 400}, 400)
+    except Exception:
+        log.exception("%s %s failed.", request.method, request.path)
+        return as_json({"error": "Internal Server Error", "statusCode": 500}, 500)
 
 
 def respond(answer: Answer) -> web.Response:

@@ -45,7 +45,8 @@ def _groups(call: Call) -> dict[str, Group]:
 def _parse(call: Call, raw: Any, account_id: str) -> Ticket:
     """One ticket; the group in the path, or in its place in the ticket, is the one it is for."""
     groups = _groups(call)
-    named = {n for n in (call.params["account"], raw.get("acctId") if isinstance(raw, dict) else None) if n in groups}
+    asked = (call.params["account"], raw.get("acctId") if isinstance(raw, dict) else None)
+    named = {n for n in asked if isinstance(n, str) and n in groups}
     if not named:
         return parse(raw, account_id, call.user.account_ids)
     if len(named) > 1 or raw.get("acctId") not in {None, "", *named}:

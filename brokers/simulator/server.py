@@ -35,10 +35,10 @@ from brokers.simulator import (  # noqa: F401 - the routes register themselves
 from brokers.simulator.control_oauth import control_oauth
 from brokers.simulator.gateway import Gateway, User
 from brokers.simulator.oauth_problems import Unauthorised
-from brokers.simulator.responses import as_json, half, respond
+from brokers.simulator.responses import as_json, half, in_kind, respond
 from brokers.simulator.routes_control import control
 from brokers.simulator.tickets import Refused
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import ROUTES, Answer, Call, Unreadable, error
 from brokers.simulator.ws import serve_socket
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,9 @@ class Edge:
         self.last_slow: dict[tuple[str, str], float] = {}
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=_BODY_LIMIT)
+        # Whoever sends what is no HTTP is refused; that is worth no trace in the log.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+        app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[in_kind])
         app.router.add_get("/healthz", self._health)
         app.router.add_route("*", "/sim/v1/{tail:.*}", self._control)
         app.router.add_route("*", "/authorize", self._authorize)
@@ -95,7 +97,7 @@ class Edge:
         if not self.control_token:
             return await self._lost(request)
         given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self.control_token}".encode()):
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {self.control_token}".encode()):
             return as_json({"error": "Send the control token: Authorization: Bearer <token>.", "statusCode": 401}, 401)
         try:
             body = json.loads(await request.read() or b"{}")
@@ -118,8 +120,6 @@ class Edge:
                 (await request.read()).decode("utf-8", "replace") if request.method == "POST" else request.query_string
             )
             fields = dict(parse_qsl(raw, max_num_fields=20))
-        except web.HTTPRequestEntityTooLarge:
-            return as_json({"error": "Request Entity Too Large", "statusCode": 413}, 413)
         except ValueError:
             fields = {}
         token, username = fields.get("oauth_token", ""), fields.get("username", "").strip()
@@ -149,8 +149,6 @@ class Edge:
             raw = await request.read()
             presented = callers.presented(request, self.gateway.clock() - self.gateway.ahead_s)
             name, granted = callers.caller(self.gateway, presented, username, path)
-        except web.HTTPRequestEntityTooLarge:
-            return as_json({"error": "Request Entity Too Large", "statusCode": 413}, 413)
         except Unauthorised as problem:
             return respond(self._refuse(request.method, path, problem))
         call = Call(
@@ -270,10 +268,22 @@ class Edge:
             return handler(call)
         except Unauthorised as problem:
             return self._refuse(call.method, call.path, problem)
+        except Unreadable:
+            return error("Bad Request", 400)
         except Refused as refusal:
             return error(refusal.text, refusal.status, with_code=refusal.text.startswith("Bad Request"))
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-            log.exception("%s %s could not be answered.", call.method, call.path)
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            ArithmeticError,
+            AssertionError,
+            RecursionError,
+        ) as slip:
+            # What cannot be read is refused; the whole trace is for who looks for it.
+            detailed = log.isEnabledFor(logging.DEBUG)
+            log.warning("%s %s could not be answered: %r", call.method, call.path, slip, exc_info=detailed)
             return error("Bad Request", 400)
 
     def _gate(self, user: User, path: str, now: float) -> Answer | None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _TRUE = frozenset({"true", "1", "yes"})
 
 
+class Unreadable(Exception):
+    """The body is no JSON object."""
+
+
 @dataclass(slots=True)
 class Answer:
     """What goes back: a JSON body, or plain text."""
@@ -44,8 +48,14 @@ class Call:
     granted: AccessToken | None = None
 
     def json(self) -> Any:
-        """The body as JSON; an empty body is an empty object."""
-        return json.loads(self.raw) if self.raw else {}
+        """The body, which is a JSON object; an empty body is an empty one."""
+        try:
+            body = json.loads(self.raw) if self.raw else {}
+        except (ValueError, RecursionError):
+            raise Unreadable from None
+        if not isinstance(body, dict):
+            raise Unreadable
+        return body
 
     def flag(self, name: str) -> bool:
         """A boolean of the query, in any of the spellings clients use."""
