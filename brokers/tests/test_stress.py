@@ -10,7 +10,7 @@ from accounts.models import AuditEntry, Team, User
 from brokers import stress
 from brokers.domain.orders import OrderStatus, OrderType
 from brokers.domain.sessions import SessionStatus
-from brokers.models import Connection
+from brokers.models import BrokerageAccount, Connection
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab, rows
 
@@ -99,12 +99,16 @@ async def test_a_session_that_is_stolen_or_cut_comes_back(
     def active() -> bool:
         return Connection.objects.get(pk=bench.connection.pk).session_status == SessionStatus.ACTIVE
 
+    def read() -> bool:
+        return BrokerageAccount.objects.get(pk=bench.account.pk).book_as_of is not None
+
     def told() -> bool:
         statuses = set(bench.connection.session_events.values_list("status", flat=True))
         return (SessionStatus.COMPETING if code == "steal" else SessionStatus.UNREACHABLE) in statuses
 
     async with lab.watching():
-        await lab.until(lambda: bool(bench.gateway.events(bench.user)), "the live stream is open")
+        # Everything has been read once: from here on the session's news come by the live stream.
+        await lab.until(lambda: bool(bench.gateway.events(bench.user, "sts")) and read(), "the live stream is open")
         await asyncio.to_thread(press, bench, alice, code, now)
         await lab.until(told, "the story tells of it")
         await lab.until(active, "the session is back")
