@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -89,6 +90,15 @@ class Behaviour:
     heartbeat_s: float = 10.0
     summary_s: float = 10.0
     quotes_ttl_s: float = 900.0
+
+    def wait_s(self, dice: random.Random) -> float:
+        """How long the next answer takes: the real one's are log-normal, most near the median and some far above it."""
+        match self.latency:
+            case "uniform":
+                return dice.uniform(*self.latency_ms) / 1000
+            case "lognormal":
+                return self.latency_median_ms * dice.lognormvariate(0, self.latency_sigma) / 1000
+        return 0.0
 
 
 def strict() -> Behaviour:

@@ -10,7 +10,7 @@ from typing import Any
 
 from brokers.simulator import fault_answers, fault_nights
 from brokers.simulator.faults import LASTING, Fault
-from brokers.simulator.wire import Answer, Call
+from brokers.simulator.wire import Answer, Call, error
 
 # These change how an order is taken, and are looked at where it is.
 _ORDER_EFFECTS = (
@@ -18,7 +18,7 @@ _ORDER_EFFECTS = (
     "partial_fill", "held_until_open", "exchange_closed", "duplicate_reference",
 )  # fmt: skip
 # With these in the phase after, the order waits for its fate instead of meeting the market at once.
-_WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed"})
+_WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed", "held_until_open"})
 _HIDDEN_S = 60.0
 
 
@@ -36,13 +36,24 @@ async def before(call: Call, faults: Iterable[Fault]) -> Answer | None:
         if (cut := await _hit(fault, call)) is not None:
             return cut
         call.effects |= {name: fault.action[name] for name in _ORDER_EFFECTS if name in fault.action}
-        if "silent_drop" in fault.action:
-            return _acknowledged(call)
+        if (answer := _never_arrived(fault.action, call)) is not None:
+            return answer
         if "delay_established_ms" in fault.action:
             call.effects["delay_established_ms"] = fault.action["delay_established_ms"]
-        if fault.action.get("exchange_closed"):
-            return fault_answers.exchange_closed(call, None)
     return fault_answers.instead(call)
+
+
+def _never_arrived(action: dict[str, Any], call: Call) -> Answer | None:
+    """An answer to orders the books never see."""
+    if action.get("silent_drop"):
+        return _acknowledged(call)
+    if action.get("exchange_closed"):
+        return fault_answers.exchange_closed(call, None)
+    if action.get("duplicate_reference"):
+        return fault_answers.registered(_references(call)[0])
+    if action.get("truncate_body"):
+        return error("Service Unavailable", 503)
+    return None
 
 
 def amended(call: Call, answer: Answer) -> Answer:
@@ -135,6 +146,9 @@ def _befall(action: dict[str, Any], call: Call) -> None:
             gateway.engine.cancel(order, now, str(action["cancelled"] or ""))
         if action.get("exchange_closed"):
             gateway.engine.cancel(order, now, "Order rejected - reason:Exchange is closed.")
+        if (seconds := action.get("held_until_open")) is not None:
+            order.not_before, order.fill_cap = now + float(seconds), None
+            gateway.engine.set_status(order, "PreSubmitted", now)
         if (fraction := action.get("partial_fill")) is not None:
             order.fill_cap = (order.quantity * Decimal(str(fraction))).to_integral_value()
             gateway.try_fill(order)

@@ -100,10 +100,14 @@ def denied(call: Call, action: dict[str, Any], answer: Answer) -> Answer:
         return exchange_closed(call, placed[0] if placed else None)
     if action.get("duplicate_reference"):
         reference = next((order.reference for order in placed if order.reference), "")
-        return error(
-            f"Order couldn't be submitted: Local order ID={reference} is already registered.", 200, with_code=False
-        )
+        return registered(reference)
     return answer
+
+
+def registered(reference: str) -> Answer:
+    """The order was received before, says the broker."""
+    text = f"Order couldn't be submitted: Local order ID={reference} is already registered."
+    return error(text, 200, with_code=False)
 
 
 def fails(legs: list[Any], index: int, order_type: str) -> bool:

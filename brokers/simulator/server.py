@@ -215,13 +215,8 @@ class Edge:
         return answer
 
     async def _wait(self) -> None:
-        behaviour = self.gateway.behaviour
-        match behaviour.latency:
-            case "uniform":
-                await asyncio.sleep(self.dice.uniform(*behaviour.latency_ms) / 1000)
-            case "lognormal":
-                factor = self.dice.lognormvariate(0, behaviour.latency_sigma)
-                await asyncio.sleep(behaviour.latency_median_ms * factor / 1000)
+        if (wait_s := self.gateway.behaviour.wait_s(self.dice)) > 0:
+            await asyncio.sleep(wait_s)
 
     def _pace(self, call: Call) -> Answer | None:
         """Too many requests put the address into the penalty box."""
