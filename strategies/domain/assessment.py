@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
-from brokers.domain.orders import AssetClass, OrderIntent, OrderType, Role
+from brokers.domain.orders import AssetClass, OrderIntent, OrderType, Role, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import rulesets
@@ -34,6 +34,9 @@ QUOTE_IS_FRESH = timedelta(minutes=1)
 ONE = Decimal(1)
 _CLASSES = {AssetClass.STOCK: "equity"}
 _TYPES = {OrderType.STOP: "stop_market"}
+_AUCTIONS = {TimeInForce.OPG: "market_on_open", TimeInForce.CLS: "market_on_close"}
+# The rulebook knows how long an order may rest; what fills at once or in an auction does not rest.
+_RESTS = frozenset({TimeInForce.DAY, TimeInForce.GTC})
 _CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
 
 
@@ -237,12 +240,16 @@ def product_of(ticker: str) -> str:
 
 
 def _order(intent: OrderIntent) -> book.Order:
+    kind = _TYPES.get(intent.type, str(intent.type))
+    percent, tif = intent.trail_percent, intent.time_in_force
     return book.Order(
-        type=_TYPES.get(intent.type, str(intent.type)),
+        type=_AUCTIONS.get(tif, kind) if intent.type is OrderType.MARKET else kind,
         quantity=intent.side.sign * intent.quantity,
         limit_price=intent.limit_price,
         stop_price=intent.stop_price,
-        time_in_force=str(intent.time_in_force),
+        trailing_amount=intent.trail_amount if percent is None else percent / 100,
+        trailing_as_percentage=percent is not None,
+        time_in_force=str(tif if tif in _RESTS else TimeInForce.DAY),
         outside_regular_hours=intent.outside_rth,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.domain.orders import OrderIntent, Role
+from brokers.domain.orders import OrderIntent, Role, Side
 from strategies.domain import working
 from strategies.domain.case import Case
 from strategies.domain.effective import Leg
@@ -62,7 +62,8 @@ def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
     """The exit of `wanted` units, None for all; what is leaving already does not leave twice."""
     if case.terms.ignore_exits:
         reason = f"This subscription ignores exits, so the {case.holding} position in {case.ticker} stays."
-        return Rejection(rule="D22", code="exit-ignored", reason=reason)
+        rule = "D22s" if case.side is Side.SELL else "D22"
+        return Rejection(rule=rule, code="exit-ignored", reason=reason)
     refused = held_back(case) or too_wide(case, Leg.EXIT)
     if refused is not None:
         return refused
