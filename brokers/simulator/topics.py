@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from brokers.simulator import catalogue, shapes_accounts, shapes_positions
+from brokers.simulator import catalogue, shapes_accounts, shapes_positions, topics_market
 from brokers.simulator.combos import instrument_of
 from brokers.simulator.market_fields import quote_fields
 from brokers.simulator.reads import day_of, trade_rows
@@ -178,6 +178,10 @@ TOPICS: dict[str, Callable[[Socket, str], None]] = {
     "utr": lambda socket, rest: unsubscribe(socket, "str"),
     "upl": lambda socket, rest: unsubscribe(socket, "spl"),
     "umd": unsubscribe_quotes,
+    "smh": topics_market.subscribe_chart,
+    "umh": topics_market.unsubscribe_chart,
+    "sbd": topics_market.subscribe_book,
+    "ubd": topics_market.unsubscribe_book,
     "usd": lambda socket, rest: unsubscribe_account(socket, "ssd", rest, "summary"),
     "uld": lambda socket, rest: unsubscribe_account(socket, "sld", rest, "ledger"),
 }

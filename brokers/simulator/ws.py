@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from brokers.simulator import catalogue, fault_actions, fault_events, topics
+from brokers.simulator import catalogue, fault_actions, fault_events, topics, topics_market
 from brokers.simulator.combos import instrument_of
 from brokers.simulator.faults import Fault
 from brokers.simulator.records import Execution, Order
@@ -35,7 +35,8 @@ async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> we
         return refused
     if "upgrade" not in request.headers.get("Connection", "").lower():
         return web.json_response({"error": "Bad Request: upgrade required", "statusCode": 400}, status=400)
-    response = web.WebSocketResponse(max_msg_size=64 * 1024)
+    # Uncompressed: frames are small, and a frame that is being compressed when the client leaves would be lost noisily.
+    response = web.WebSocketResponse(max_msg_size=64 * 1024, compress=False)
     await response.prepare(request)
     socket = Socket(gateway, user, response)
     if not gateway.behaviour.session_machine:
@@ -89,6 +90,11 @@ class Socket:
         self.orders_seen: dict[int, dict[str, Any]] = {}
         self.quotes: dict[int, tuple[list[str], float]] = {}
         self.quotes_seen: dict[int, dict[str, str]] = {}
+        self.charts: set[str] = set()
+        self.charts_opened = 0
+        # The contract whose book each account sees, and what it was shown last.
+        self.books: dict[str, int] = {}
+        self.books_seen: dict[str, list[dict[str, Any]]] = {}
         self.summary_keys: dict[str, set[str] | None] = {}
         self.next_quotes = 0.0
         self.next_summary = 0.0
@@ -220,12 +226,9 @@ class Socket:
             if self.known and self.user.session.stage(now) == "established":
                 self.greet()
             return
-        if self.quotes and now >= self.next_quotes:
+        if (self.quotes or self.books) and now >= self.next_quotes:
             self.next_quotes = now + 0.5
-            for conid in [c for c, (_, until) in self.quotes.items() if now >= until]:
-                del self.quotes[conid]
-            for conid in list(self.quotes):
-                topics.send_quote(self, conid)
+            self._tell_prices(now)
         if self.topics and now >= self.next_summary:
             self.next_summary = now + self.gateway.behaviour.summary_s
             for account in self.gateway.accounts_of(self.user):
@@ -235,3 +238,11 @@ class Socket:
                     topics.send_summary(self, account)
             if "spl" in self.topics:
                 topics.send_pnl(self)
+
+    def _tell_prices(self, now: float) -> None:
+        for conid in [c for c, (_, until) in self.quotes.items() if now >= until]:
+            del self.quotes[conid]
+        for conid in list(self.quotes):
+            topics.send_quote(self, conid)
+        for account_id in self.books:
+            topics_market.send_book(self, account_id)
