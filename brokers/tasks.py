@@ -9,7 +9,7 @@ import os
 
 import psycopg
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_ready
 from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -51,9 +51,8 @@ def _begin(**_: object) -> None:
         nudge()
 
 
-@worker_shutting_down.connect
-def _tell_children(**_: object) -> None:
-    # The tasks of this worker linger for more work; a shutdown should not wait for that.
+def end_lingering() -> None:
+    """Ask the tasks of this worker, which linger for more work, to end soon: a worker that stops must not wait for them."""
     with contextlib.suppress(psycopg.Error), psycopg.connect(**direct_parameters()) as session:
         for channel in (snapshots.ORDERS_CHANNEL, snapshots.DECISIONS_CHANNEL):
             session.execute("SELECT pg_notify(%s, %s)", [channel, f"{snapshots.STOP}{os.getpid()}"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import after_task_publish, beat_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -22,6 +22,26 @@ app.conf.beat_schedule = {
     "signals": {"task": "strategies.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
 }
 app.autodiscover_tasks()
+
+
+class LetGo(bootsteps.StartStopStep):
+    """Ends the lingering tasks before the pool waits for them.
+
+    A step rather than a signal: a worker that gives up because of a fault (Redis killed at the wrong moment) sends no
+    signal, and would wait ten minutes for its pool, dead to the supervisor that could start it again.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def stop(self, parent: Any) -> None:
+        from brokers import tasks
+
+        tasks.end_lingering()
+
+    terminate = stop
+
+
+app.steps["worker"].add(LetGo)
 
 
 @beat_init.connect
