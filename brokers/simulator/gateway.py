@@ -339,6 +339,7 @@ class Gateway:
 
     def expire_lst(self, user: User) -> None:
         """End what the session stands on: the login at a gateway, the live session token with OAuth."""
+        self.oauth.expire(user.name)
         user.session.lose()
         user.session.signed_in = False
         self.tell_status(user)
