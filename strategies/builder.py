@@ -284,7 +284,7 @@ def _python(found: dict[str, Any], slots: Mapping[Slot, str], url: str, key: str
     lines = [f"import {name}" for name in imports if key or name not in {"hashlib", "hmac", "time"}]
     lines += ["from datetime import UTC, datetime"] * ("datetime.now" in message)
     lines += ["from uuid import uuid4"] * ("uuid4" in message)
-    lines += ["", f"URL = {json.dumps(url)}"] + [f"KEY = {json.dumps(key)}"] * bool(key)
+    lines += ["", f"URL = {_written(url)}"] + [f"KEY = {_written(key)}"] * bool(key)
     lines += ["", "", "def send(message):", "    body = json.dumps(message).encode()"]
     lines += ['    headers = {"Content-Type": "application/json"}']
     if key:

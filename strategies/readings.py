@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+# The body beside it has the whole of what is longer.
+LONGEST = 500
 _LABELS = {
     "action": "Action", "sentiment": "Position after it", "instrument": "Instrument", "quantity": "Quantity",
     "target_quantity": "Position to end with", "signal_price": "Price it saw", "signal_time": "Its time", "signal_id": "Its id", "take_profit": "Take profit",
@@ -102,7 +104,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
+        return _short(json.dumps(value, ensure_ascii=False))
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return _short(", ".join(map(str, value)))
     return str(value).replace("_", " ") if value in {"stop_limit", "trailing_stop", "ask_bid"} else str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + "\u2026"

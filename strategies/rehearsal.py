@@ -165,13 +165,11 @@ def _answer(
         message, subscription.terms.value(), subscription.account, book, now, received_at=now, freshness=freshness
     ).answer
     match found:
+        case NotYet() if _is_unasked(book, subscription, message):
+            reason = f"IBKR was never asked about {message.symbol.name}."
+            return Answer(subscription=subscription, status="pending", reason=reason, unasked=True)
         case NotYet(waiting_for=waiting_for):
-            return Answer(
-                subscription=subscription,
-                status="pending",
-                reason=f"Waiting for {waiting_for}.",
-                unasked=_is_unasked(book, subscription, message),
-            )
+            return Answer(subscription=subscription, status="pending", reason=f"Waiting for {waiting_for}.")
         case Rejection():
             return Answer(
                 subscription=subscription, status="rejected", rule=found.rule, code=found.code, reason=found.reason

@@ -60,6 +60,7 @@ def test_programs_are_copied_with_their_secrets_and_shown_without(
     for secret in secrets:
         assert secret not in page
         assert secret in text.text
+    assert f'data-copy-fetch="{address(strategy)}text/?source=python' in page
     assert text.headers["Content-Type"].startswith("text/plain")
     assert "no-store" in text.headers["Cache-Control"]
     for user, status in ((bob, 403), (charlie, 404)):

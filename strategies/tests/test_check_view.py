@@ -119,7 +119,7 @@ def test_it_says_what_would_be_set_aside_and_what_it_would_have_done(client: Cli
 
     stale = page(time=(now - timedelta(hours=3)).isoformat())
     assert "stale-signal" in stale
-    assert "What it would do if it came in time:" in stale
+    assert "What it would do if it came in time" in stale
     assert "Open long with 1 share of AAPL." in stale
     assert "expired-signal" in page(expiresAt="2020-01-01T00:00:00Z")
     at = now - timedelta(seconds=5)
