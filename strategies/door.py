@@ -16,6 +16,7 @@ from django.conf import settings
 
 from brokers.locks import direct_parameters
 from strategies import parsing, peers
+from strategies.announcer import Announcer
 from strategies.batches import Batcher, Full
 from strategies.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
 from strategies.domain.freshness import SetAside
@@ -58,6 +59,7 @@ class Door:
     def __init__(self) -> None:
         self._intake: Intake | None = None
         self._nudger: Nudger | None = None
+        self._announcer: Announcer | None = None
         self._teller = Teller(direct_parameters)
         self._trusted = peers.networks(settings.TRUSTED_PROXIES)
         self._certificate_header = settings.CERTIFICATE_HEADER.lower().encode()
@@ -73,6 +75,7 @@ class Door:
         """Take up service. The database may still be away: it is dialled when the first signal comes."""
         self._intake = Intake(direct_parameters())
         self._nudger = Nudger()
+        self._announcer = Announcer()
 
     async def close(self) -> None:
         """Finish what was taken."""
@@ -82,6 +85,8 @@ class Door:
         await self._teller.close()
         if self._nudger is not None:
             self._nudger.close()
+        if self._announcer is not None:
+            self._announcer.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: POST a signal, or GET what became of one."""
@@ -182,7 +187,20 @@ class Door:
         outcomes = await self._intake.store(batch)
         if any(outcome == delivery.signal for delivery, outcome in zip(batch, outcomes, strict=True)):
             self._nudger.nudge()
+        if self._announcer is not None:
+            self._announcer.announce(self._intake.taken_logged(), _unseen(batch, outcomes))
         return outcomes
+
+
+def _unseen(batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> list[UUID]:
+    """Signals whose rows have changed without anybody handing them out: repeats, those set aside, those delayed."""
+    return [
+        outcome
+        for delivery, outcome in zip(batch, outcomes, strict=True)
+        if isinstance(outcome, UUID)
+        and isinstance(delivery.verdict, Accepted)
+        and (outcome != delivery.signal or delivery.verdict.set_aside is not None or delivery.not_before is not None)
+    ]
 
 
 class _GoneError(Exception):

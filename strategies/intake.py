@@ -69,6 +69,12 @@ class Intake:
             await self._connection.close()
             self._connection = None
 
+    def taken_logged(self) -> list[UUID]:
+        """The refusals written down since this was asked last."""
+        found = list(self.logged)
+        self.logged.clear()
+        return found
+
     def context(self, endpoint: UUID) -> Context | None:
         """The settings last seen: good for reading early, since the statement proves them or sends new ones."""
         return self._contexts.get(endpoint)

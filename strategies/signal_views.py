@@ -21,7 +21,6 @@ from brokers.live import order_rows
 from brokers.models import Order
 from strategies import exporting, live, logbook, parsing, trying
 from strategies.corrections import corrected
-from strategies.domain.pairs import pairs
 from strategies.domain.refusals import Refused
 from strategies.domain.slippage import Slippage, slippage
 from strategies.domain.symbols import Kind
@@ -32,6 +31,7 @@ from strategies.intake import KEPT_OF_A_STRANGER
 from strategies.models import Decision, Refusal, Signal
 from strategies.noticed import sentence
 from strategies.pages import actor_of, choices, streamed
+from strategies.readings import pairs
 
 MOST_REPEATS = 50
 # Of those who were not let in, only the beginning is kept.

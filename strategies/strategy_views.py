@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -16,11 +17,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role
-from strategies import alerts, authoring, live
+from strategies import alerts, authoring, changing, live, watching
+from strategies.changing import StrategySettings
 from strategies.domain.symbols import Kind
-from strategies.forms import StrategyForm
+from strategies.forms import StrategyForm, StrategySettingsForm
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
 from strategies.pages import LATEST, actor_of, example_ticker, subscription_rows
+from strategies.senders import TRADINGVIEW_ADDRESSES
 
 
 @require_GET
@@ -59,11 +62,15 @@ def strategy_new(request: HttpRequest, team: UUID) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An endpoint with its URL, covered unless it was asked for."""
+    """A live endpoint with its URL, covered unless it was asked for."""
 
-    endpoint: WebhookEndpoint
+    watched: watching.Watched
     url: str
     open: bool
+
+    @property
+    def endpoint(self) -> WebhookEndpoint:
+        return self.watched.endpoint
 
 
 @require_GET
@@ -71,17 +78,18 @@ class Webhook:
 def strategy(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
     found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy)
     may_trade = membership_for(request.user, team).may(Role.TRADER)
-    endpoints = found.endpoints.filter(enabled=True).order_by("-pk") if may_trade else found.endpoints.none()
     opened = request.GET.get("reveal", "")
     webhooks = []
-    for endpoint in endpoints:
-        url, is_open = authoring.webhook_url(endpoint), str(endpoint.code) == opened
-        webhooks.append(Webhook(endpoint, url if is_open else alerts.masked(url), is_open))
+    watched = watching.watched(found, timezone.now())
+    for each in watched if may_trade else []:
+        url, is_open = authoring.webhook_url(each.endpoint), str(each.endpoint.code) == opened
+        webhooks.append(Webhook(each, url if is_open else alerts.masked(url), is_open))
     example = example_ticker(found)
     context = {
         "strategy": found,
         "webhooks": webhooks,
-        "retired": found.endpoints.filter(enabled=False).count(),
+        "watched": watched,
+        "revoked": watching.revoked(found),
         "alerts": alerts.alerts(example),
         "curl": alerts.curl(webhooks[0].url, example) if webhooks else "",
         "rows": live.rows(
@@ -108,3 +116,65 @@ def strategy_switch(request: HttpRequest, team: UUID, strategy: UUID) -> HttpRes
         authoring.enable_strategy(strategy=found, actor=actor_of(request), now=timezone.now())
         messages.success(request, "The strategy takes signals again.")
     return redirect("strategy", team, strategy)
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def strategy_settings(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    role = Role.TRADER if request.method == "POST" else Role.VIEWER
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, role)
+    form = StrategySettingsForm(
+        request.POST or None, initial=StrategySettingsForm.initial_of(StrategySettings.of(found))
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = changing.change_settings(
+                strategy=found, values=form.settings(), actor=actor_of(request), now=timezone.now()
+            )
+        except authoring.StrategyRefused as error:
+            form.add_error("asset_class" if "asset_class" in form.changed_data else "name", str(error))
+        else:
+            said = "The new settings hold from the next delivery on." if changed else "Nothing was changed."
+            messages.success(request, said)
+            return redirect("strategy_settings", team, strategy)
+    may_trade = membership_for(request.user, team).may(Role.TRADER)
+    context = {
+        "strategy": found,
+        "form": form,
+        "fixed_class": found.signals.exists(),
+        "endpoint": found.endpoints.filter(enabled=True).order_by("-pk").first() if may_trade else None,
+        "examples": [
+            ("python", "Python", alerts.signed_python(example_ticker(found))),
+            ("shell", "A terminal", alerts.signed_shell(example_ticker(found))),
+        ],
+        "keep_days": settings.KEEP_DELIVERIES_DAYS,
+        "tradingview": TRADINGVIEW_ADDRESSES,
+        "history": _history(found),
+    }
+    return render(request, "strategies/strategy_settings.html", context, status=422 if form.errors else 200)
+
+
+def _history(strategy: Strategy) -> list[dict[str, Any]]:
+    """What was changed lately, by whom, from what to what."""
+    entries = strategy.team.audit_entries.filter(action="strategy.changed", subject=str(strategy.code))
+    return [
+        {
+            "at": entry.at,
+            "who": entry.actor.email if entry.actor else "",
+            "changes": [
+                {"name": name, "before": _shown((entry.before or {}).get(name)), "after": _shown(value)}
+                for name, value in (entry.after or {}).items()
+            ],
+        }
+        for entry in entries.select_related("actor").order_by("-pk")[:10]
+    ]
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case list():
+            return ", ".join(str(each) for each in value)
+        case _:
+            return "" if value is None else str(value)

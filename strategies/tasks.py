@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
-from strategies import intake
+from strategies import forgetting, intake
 from strategies.drain import drain
 
 
@@ -28,8 +28,9 @@ def sweep() -> None:
 
 @shared_task(name="strategies.tidy", queue="housekeeping", ignore_result=True, acks_late=True)
 def tidy() -> None:
-    """Forget what repeats are no longer recognised by."""
+    """Forget what repeats are no longer recognised by, and what deliveries said longer ago than it is kept."""
     intake.forget_expired(timezone.now())
+    forgetting.forget(timezone.now())
 
 
 def _nudge_lanes() -> None:

@@ -37,6 +37,8 @@ urlpatterns = [
     ),
     path(TEAM + "strategies/<uuid:strategy>/check/", builder_views.strategy_check, name="strategy_check"),
     path(TEAM + "strategies/<uuid:strategy>/switch/", strategy_views.strategy_switch, name="strategy_switch"),
+    path(TEAM + "strategies/<uuid:strategy>/settings/", strategy_views.strategy_settings, name="strategy_settings"),
+    path(TEAM + "strategies/<uuid:strategy>/meters/", webhook_views.webhook_meters, name="webhook_meters"),
     path(TEAM + "strategies/<uuid:strategy>/rotate/", webhook_views.webhook_rotate, name="webhook_rotate"),
     path(TEAM + "webhooks/<uuid:endpoint>/secret/", webhook_views.webhook_secret, name="webhook_secret"),
     path(TEAM + "webhooks/<uuid:endpoint>/disable/", webhook_views.webhook_disable, name="webhook_disable"),

@@ -1,4 +1,4 @@
-"""What people do with a webhook: copy its URL, rotate it, disable it."""
+"""What people do with a webhook: copy its URL, rotate it, disable it, watch its meter."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import thing_for
 from accounts.models import Role
-from strategies import alerts, authoring
+from strategies import alerts, authoring, watching
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import actor_of, example_ticker
+from strategies.passwords import signing_keys
 
 
 @require_GET
 @never_cache
 def webhook_secret(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResponse:
-    """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line."""
+    """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line, `?as=signing` the signing key."""
     found = thing_for(request.user, team, WebhookEndpoint.objects.select_related("strategy"), endpoint, Role.TRADER)
+    if request.GET.get("as") == "signing":
+        return HttpResponse(signing_keys(found.code)[0], content_type="text/plain; charset=utf-8")
     url = authoring.webhook_url(found)
     if request.GET.get("as") == "curl":
         url = alerts.curl(url, example_ticker(found.strategy))
@@ -48,3 +51,12 @@ def webhook_disable(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpRes
     authoring.disable_webhook(endpoint=found, actor=actor_of(request), now=timezone.now())
     messages.success(request, "The URL is disabled; whatever is still sent to it is refused.")
     return redirect("strategy", team, found.strategy.code)
+
+
+@require_GET
+@never_cache
+def webhook_meters(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    """The meters alone, which the page fetches again every few seconds."""
+    found = thing_for(request.user, team, Strategy.objects.all(), strategy)
+    context = {"watched": watching.watched(found, timezone.now()), "strategy": found}
+    return render(request, "strategies/_meters.html", context)

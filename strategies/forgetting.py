@@ -1,0 +1,87 @@
+"""What is let go with time: bodies, headers and addresses. What we read in them and decided stays.
+
+In batches, each a short transaction of its own, so that a delivery never waits for the broom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from strategies.models import Refusal, Repeat, Signal, Strategy, WebhookMinute
+
+BATCH = 500
+# Enough for the limits, the last hour and every viewer's yesterday.
+METER = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows each kind of forgetting touched."""
+
+    signals: int = 0
+    refusals: int = 0
+    repeats: int = 0
+    minutes: int = 0
+
+
+def forget(now: datetime, *, batch: int = BATCH) -> Forgotten:
+    """Let go of all that is older than its strategy keeps it."""
+    signals = refusals = repeats = minutes = 0
+    for strategy, before in _horizons(now):
+        old = Q(received_at__lt=before)
+        signals += _blank(Signal.objects.filter(old, strategy=strategy, forgotten_at=None), now, batch)
+        refusals += _delete(Refusal.objects.filter(old, endpoint__strategy=strategy), batch)
+        repeats += _delete(Repeat.objects.filter(old, signal__strategy=strategy), batch)
+        minutes += _delete(_spent_minutes(strategy, before, now), batch)
+    return Forgotten(signals, refusals, repeats, minutes)
+
+
+def _horizons(now: datetime) -> Iterator[tuple[int, datetime]]:
+    days = Coalesce(F("keep_days"), settings.KEEP_DELIVERIES_DAYS)
+    for pk, kept in Strategy.objects.annotate(kept=days).values_list("pk", "kept").order_by("pk"):
+        yield pk, now - timedelta(days=kept)
+
+
+def _blank(rows: QuerySet[Signal], now: datetime, batch: int) -> int:
+    """Only signals that were handed out: one that still waits is still needed."""
+    done = 0
+    for keys in _batches(rows.filter(dispatched_at__isnull=False), batch):
+        done += Signal.objects.filter(pk__in=keys).update(body="", headers={}, address=None, forgotten_at=now)
+    return done
+
+
+def _delete(rows: QuerySet[Refusal] | QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int) -> int:
+    done = 0
+    for keys in _batches(rows, batch):
+        with transaction.atomic():
+            done += rows.model._default_manager.filter(pk__in=keys).delete()[0]
+    return done
+
+
+def _batches(
+    rows: QuerySet[Signal] | QuerySet[Refusal] | QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int
+) -> Iterator[list[int]]:
+    last = 0
+    while keys := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:batch]):
+        yield keys
+        last = keys[-1]
+
+
+def _spent_minutes(strategy: int, before: datetime, now: datetime) -> QuerySet[WebhookMinute]:
+    """Minutes that no limit and no page asks for any more.
+
+    Kept are each webhook's last one, its last one under an old server key (or nobody could tell whether that key may be
+    dropped), and all of a revoked webhook's for as long as its deliveries, since they prove what it has refused.
+    """
+    later = WebhookMinute.objects.filter(endpoint=OuterRef("endpoint"), minute__gt=OuterRef("minute"))
+    return WebhookMinute.objects.filter(
+        Exists(later), Q(old_key=0) | Exists(later.filter(old_key__gt=0)),
+        Q(endpoint__enabled=True) | Q(minute__lt=before), endpoint__strategy=strategy, minute__lt=now - METER,
+    )  # fmt: skip

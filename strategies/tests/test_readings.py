@@ -1,0 +1,28 @@
+"""A reading in the words of the trade: whatever was taken can be told."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategies.parsing import evaluate
+from strategies.readings import pairs
+
+CASES = Path(__file__).parent / "payloads" / "webhook_cases.jsonl"
+
+
+def _taken() -> list[Any]:
+    cases = [json.loads(line) for line in CASES.read_text().splitlines()]
+    return [pytest.param(case, id=case["id"]) for case in cases if case["expect"] == "accept"]
+
+
+@pytest.mark.parametrize("case", _taken())
+def test_every_reading_of_the_cases_can_be_told(case: dict[str, Any], now: datetime) -> None:
+    case["context"].setdefault("now", now.isoformat())
+    told = pairs(evaluate(case)["canonical"])
+    assert dict(told)["Action"]
+    assert all(name and text for name, text in told)

@@ -1,0 +1,111 @@
+"""What a strategy's webhooks were sent: meters, last uses, and the proof that a revoked URL takes nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Team, User
+from strategies import authoring, watching
+from strategies.models import Refusal, Strategy, WebhookEndpoint, WebhookMinute
+from strategies.tests import rows
+from strategies.tests.doors import BUY, path_of, post
+
+MINUTE = timedelta(minutes=1)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def strategy(team: Team, now: datetime) -> Strategy:
+    return authoring.create_strategy(team=team, actor=None, name="Trend", now=now)
+
+
+def minute(of: WebhookEndpoint, at: datetime, **values: int) -> WebhookMinute:
+    start = at.replace(second=0, microsecond=0)
+    return WebhookMinute.objects.create(endpoint=of, minute=start, last_at=start + timedelta(seconds=5), **values)
+
+
+def test_it_counts_since_the_viewers_midnight(strategy: Strategy, now: datetime) -> None:
+    endpoint = strategy.endpoints.get()
+    minute(endpoint, now, taken=5, refused=2, over=1, strangers=4, old_key=1)
+    minute(endpoint, now - timedelta(hours=2), taken=10, refused=1)
+    minute(endpoint, now - timedelta(hours=16), taken=100, strangers=9)
+    [found] = watching.watched(strategy, now)
+    assert (found.today, found.refused, found.over, found.strangers, found.old_key) == (15, 3, 1, 4, 1)
+    assert found.last_used_at == found.last_old_key_at == now + timedelta(seconds=5)
+    assert found.meter.minute.load == 5
+    assert found.meter.hour.load == 5
+    with timezone.override("Asia/Tokyo"):
+        assert watching.watched(strategy, now)[0].today == 5
+
+
+def test_strangers_are_no_use_of_the_url(strategy: Strategy, now: datetime) -> None:
+    minute(strategy.endpoints.get(), now, strangers=40)
+    [found] = watching.watched(strategy, now)
+    assert (found.last_used_at, found.strangers, found.meter.minute.load) == (None, 40, 0)
+
+
+def test_the_page_shows_a_viewer_the_meter_and_no_url(
+    client: Client, bob: User, team: Team, strategy: Strategy
+) -> None:
+    minute(strategy.endpoints.get(), timezone.now(), taken=60, over=3, strangers=2)
+    client.force_login(bob)
+    for path in ("", "meters/"):
+        page = client.get(f"/teams/{team.code}/strategies/{strategy.code}/{path}").text
+        for words in ("at the limit", "over the limit (429)", "3 over the limit", "Strangers have a wrong password"):
+            assert words in " ".join(page.split())
+        assert str(strategy.endpoints.get().code) not in page
+
+
+def test_the_meter_is_not_there_for_a_stranger(client: Client, charlie: User, team: Team, strategy: Strategy) -> None:
+    client.force_login(charlie)
+    assert client.get(f"/teams/{team.code}/strategies/{strategy.code}/meters/").status_code == 404
+
+
+def test_it_asks_to_copy_a_url_again_that_is_of_an_old_server_key(
+    client: Client, alice: User, team: Team, strategy: Strategy
+) -> None:
+    client.force_login(alice)
+    path = f"/teams/{team.code}/strategies/{strategy.code}/"
+    minute(strategy.endpoints.get(), timezone.now() - MINUTE, taken=1)
+    assert "earlier server key" not in client.get(path).text
+    minute(strategy.endpoints.get(), timezone.now(), taken=1, old_key=1)
+    assert "Last used with a password of an earlier server key" in client.get(path).text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_revoked_url_is_proven_to_take_nothing(client: Client, alice: User, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    old = strategy.endpoints.get()
+    path = path_of(old)
+    assert post(path).status == 200
+    authoring.rotate_webhook(strategy=strategy, actor=alice, now=timezone.now())
+    authoring.disable_webhook(endpoint=old, actor=alice, now=timezone.now())
+    for quantity in (2, 3):
+        assert post(path, {**BUY, "quantity": quantity}).status == 404
+    [found] = watching.revoked(strategy)
+    assert found.endpoint == old
+    assert (found.accepted_since, found.refused_since) == (0, 2)
+    assert found.last_accepted_at == strategy.signals.get().received_at
+    assert found.last_refused_at is not None
+    client.force_login(alice)
+    page = " ".join(client.get(f"/teams/{team.code}/strategies/{strategy.code}/").text.split())
+    assert "Revoked URLs" in page
+    assert '<td data-label="Accepted since" class="number">0</td>' in page
+
+
+def test_what_a_revoked_url_refused_in_later_minutes_is_counted_by_its_meter(strategy: Strategy, now: datetime) -> None:
+    endpoint = strategy.endpoints.get()
+    WebhookEndpoint.objects.update(enabled=False, disabled_at=now + timedelta(seconds=30))
+    minute(endpoint, now, strangers=7)
+    minute(endpoint, now + MINUTE, strangers=4)
+    for seconds in (10, 40):
+        Refusal.objects.create(
+            team=strategy.team, endpoint=endpoint, status=404, message_code="not-found", sentence="Webhook not found.",
+            received_at=now + timedelta(seconds=seconds),
+        )  # fmt: skip
+    [found] = watching.revoked(strategy)
+    assert found.refused_since == 5
