@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS30Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from brokers.simulator import server  # noqa: F401 - registers the routes
@@ -27,6 +27,7 @@ from brokers.simulator.wire import ROUTES
 Request = tuple[str, str, Any]
 
 
+@cache
 def load() -> dict[str, Any]:
     described: dict[str, Any] = json.loads((shared_ibkr() / "openapi.json").read_text())
     return described
@@ -34,7 +35,9 @@ def load() -> dict[str, Any]:
 
 @cache
 def registry() -> Registry[Any]:
-    return Registry().with_resource("urn:ibkr", Resource(contents=load(), specification=DRAFT4))
+    empty: Registry[Any] = Registry()
+    made: Registry[Any] = empty.with_resource("urn:ibkr", DRAFT4.create_resource(load()))
+    return made
 
 
 def escaped(*parts: str) -> str:
@@ -43,7 +46,7 @@ def escaped(*parts: str) -> str:
 
 def problems(method: str, path: str, status: int, body: Any) -> list[str]:
     """What the description objects to, as places without indices; one line for each kind of objection."""
-    response: dict[str, Any] = load()["paths"][path][method.lower()]["responses"].get(str(status))
+    response: dict[str, Any] | None = load()["paths"][path][method.lower()]["responses"].get(str(status))
     if response is None:
         return [f"status {status}"]
     where = ["paths", path, method.lower(), "responses", str(status)]

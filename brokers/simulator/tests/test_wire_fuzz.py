@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from brokers.simulator import server  # noqa: F401 - registers the routes
 from brokers.simulator.testing import RunningGateway, running_gateway
@@ -230,7 +231,8 @@ def test_spoiled_frames_leave_the_socket_useful_or_closed(trader: Client) -> Non
         "",
     ]
     for _ in range(6):
-        with trader.socket() as link:
+        # Without a limit, or the client would stop reading what it is told and never see its own farewell answered.
+        with connect(trader.gateway.ws_url(trader.user), max_queue=None) as link:
             try:
                 for _ in range(100):
                     text = f"{dice.choice(topics)}+{dice.choice(PARTS)}+{json.dumps(nonsense(dice))}"
