@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
 TIMEOUT_S = 2.0
+log = logging.getLogger(__name__)
 
 
 class ControlPlaneAway(Exception):
@@ -39,3 +42,16 @@ def ask(method: str, username: str, what: str, body: dict[str, Any] | None = Non
             f"The simulated broker answered {answer.status}. Check that it runs with this installation's SIM_CONTROL_TOKEN."
         )
     return json.loads(read)
+
+
+def trades_at_signals() -> bool:
+    """Whether the simulated market's prices are those of the signals."""
+    return settings.SIM_PRICES == "signal" and is_there()
+
+
+def tell_price(username: str, conid: int, price: Decimal) -> None:
+    """Let a contract stand at a signal's price before the order arrives; without it the order still leaves."""
+    try:
+        ask("POST", username, "signal", {"conid": conid, "price": str(price)})
+    except ControlPlaneAway as problem:
+        log.warning("The signal's price was not told: %s", problem)

@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import agenda, cancels, doubt, execution, reconciliation, sessions, snapshots, tickets
+from brokers import agenda, cancels, control_plane, doubt, execution, reconciliation, sessions, snapshots, tickets
 from brokers.connections import login_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sessions import Environment, SessionStatus
@@ -273,6 +273,7 @@ class Lane:
     async def _send_orders(self, connection: Connection, job: execution.Job | None) -> bool:
         """Send `job` and what is ready after it; False when the broker asks for a pause or its session is gone."""
         while job is not None:
+            await self._tell_price(connection, job.orders[0])
             outcome, attempt, declined = await self._submit(job)
             if isinstance(outcome, NotSent):
                 await self._db(execution.finish, job, attempt, outcome, self.lanes.clock())
@@ -291,6 +292,13 @@ class Lane:
                 execution.finish_and_take_next, job, attempt, outcome, self.pk, self.lanes.clock(), declined=declined
             )
         return True
+
+    async def _tell_price(self, connection: Connection, order: Order) -> None:
+        """A simulated market without prices of its own is told the signal's before the order comes."""
+        if connection.environment != Environment.SIMULATED or not control_plane.trades_at_signals():
+            return
+        if order.signal_price is not None and order.conid is not None:
+            await self._db(control_plane.tell_price, connection.username, order.conid, order.signal_price)
 
     async def _submit(self, job: execution.Job) -> tuple[SubmissionOutcome, int, bool]:
         """One POST, then IBKR's questions one by one; the lock is held until the last answer."""

@@ -51,6 +51,8 @@ GATEWAY_URL = env.text("HALYARD_GATEWAY_URL", embedded.gateway_url(DATA))
 # installation is not somebody's own machine, there is none unless it is given.
 _own_token = hmac.new(SECRET_KEY.encode(), b"the simulated broker's control plane", "sha256").hexdigest()
 SIM_CONTROL_TOKEN = env.text("SIM_CONTROL_TOKEN", _own_token if SIMULATOR and SELF_CONTAINED else "")
+# With "signal" the price that came with a signal is the simulated market, and we tell it before each order.
+SIM_PRICES = env.text("SIM_PRICES", "generated")
 SIGNUP_OPEN = env.flag("HALYARD_SIGNUP", True)
 # A user's own gateway may sit on a private address only where the operator is that user.
 TRUST_PRIVATE_GATEWAYS = env.flag("HALYARD_TRUST_PRIVATE_GATEWAYS", SELF_CONTAINED)

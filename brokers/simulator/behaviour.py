@@ -145,6 +145,8 @@ def changed(behaviour: Behaviour, changes: dict[str, Any]) -> Behaviour:
     known = set(Behaviour.__dataclass_fields__)
     if unknown := sorted(set(changes) - known):
         raise ValueError(f"Unknown behaviour {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+    if changes.get("prices", "generated") not in {"generated", "signal"}:
+        raise ValueError("prices is generated or signal.")
     if "latency_ms" in changes:
         changes = changes | {"latency_ms": tuple(float(bound) for bound in changes["latency_ms"])}
     return replace(behaviour, **changes)

@@ -18,9 +18,8 @@ def control(gateway: Gateway, method: str, parts: list[str], body: dict[str, Any
     """Answer one control request; `parts` is the path below /sim/v1."""
     try:
         if len(parts) == 2:
-            if parts[1] == "clock" and method in {"GET", "POST"}:
-                # There is one clock for everybody.
-                return _HANDLERS[method, "clock"](gateway, body)
+            if parts[1] in _EVERYBODYS and (handler := _HANDLERS.get((method, parts[1]))) is not None:
+                return handler(gateway, body)
             return routes_control_users.answer(gateway, method, parts[0], parts[1], body)
         handler = _HANDLERS.get((method, "/".join(parts)))
         return error("Not Found", 404) if handler is None else handler(gateway, body)
@@ -54,6 +53,8 @@ def _time(gateway: Gateway) -> dict[str, Any]:
     return {"now": gateway.moment(gateway.clock()), "ahead_s": gateway.ahead_s}
 
 
+# There is one clock and one market for all users, whoever asks.
+_EVERYBODYS = frozenset({"clock", "signal"})
 _HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
     **PRICES,
     ("POST", "faults"): _arm,

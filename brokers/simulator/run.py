@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from brokers.simulator.behaviour import Behaviour, preset
+from brokers.simulator.behaviour import Behaviour, changed, preset
 from brokers.simulator.gateway import Gateway
 from brokers.simulator.routes_control_prices import configure
 from brokers.simulator.server import Edge
@@ -43,6 +43,8 @@ def options(*, host: str, port: int, preset_name: str, control_token: str | None
     """Options from the command line, completed from the environment."""
     try:
         behaviour = preset(preset_name, os.environ.get("SIM_BEHAVIOUR", ""))
+        if prices := os.environ.get("SIM_PRICES", ""):
+            behaviour = changed(behaviour, {"prices": prices})
         seed = int(os.environ.get("SIM_SEED", "1"))
     except ValueError as problem:
         raise CannotServe(str(problem)) from None
