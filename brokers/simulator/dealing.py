@@ -146,11 +146,18 @@ class Dealing(Register):
     # -- the books -----------------------------------------------------------------------------------------------
 
     def _book(
-        self, order: Order, account: Account, instrument: Instrument, quantity: Decimal, price: Decimal, now: float
+        self,
+        order: Order,
+        account: Account,
+        instrument: Instrument,
+        quantity: Decimal,
+        price: Decimal,
+        now: float,
+        fee: Fee | None = None,
     ) -> None:
         """One execution of one account; the quantity is signed."""
         self.last_execution = max(self.last_execution + 1, int(now * 1_000_000))
-        fee = self._fee(order, account, instrument, abs(quantity), price)
+        fee = fee or self._fee(order, account, instrument, abs(quantity), price)
         execution = Execution(
             number=self.last_execution,
             order_id=order.order_id,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
-from brokers.simulator import combos, lifetimes, matching, settling
+from brokers.simulator import combos, expiry, lifetimes, matching, settling
 from brokers.simulator.accounting import Find, Rate, World
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.dealing import Dealing, shrink
+from brokers.simulator.expiry import Deal
 from brokers.simulator.lifetimes import AT_ONCE
 from brokers.simulator.market import Quote
 from brokers.simulator.matching import STOPS, TOUCHES
-from brokers.simulator.records import ZERO, Execution, Order, Ticket
+from brokers.simulator.records import ZERO, Account, Execution, Order, Ticket
 
 QuoteOf = Callable[[int], Quote | None]
 DAY_IS_OVER = "Its day is over."
@@ -156,10 +157,33 @@ class Engine(Dealing):
                     self.cancel(order, now, DAY_IS_OVER)
 
     def pass_time(self, now: float) -> None:
-        """Settle what is due in every account: proceeds, futures, the end of a day."""
+        """Settle what is due in every account: contracts that are over, proceeds, futures, the end of a day."""
         world = self.world(now)
         for account in self.accounts.values():
+            for position, instrument in expiry.overdue(account, world):
+                self.retire(account, expiry.last_deals(position, instrument, world), now)
             self.changes.extend(settling.pass_time(account, world))
+        for book in list(self.working.values()):
+            for order in list(book.values()):
+                if any(expiry.is_over(instrument, now) for instrument in self.instruments_of(order)):
+                    self.cancel(order, now, "The contract has expired.")
+
+    def retire(self, account: Account, deals: Sequence[Deal], now: float) -> None:
+        """Book the end of a contract under an order of the broker's own, which nobody gave."""
+        first = deals[0]
+        ticket = Ticket(
+            account_id=account.account_id,
+            conid=first.instrument.conid,
+            side="BUY" if first.quantity > 0 else "SELL",
+            order_type="MKT",
+            quantity=abs(first.quantity),
+            tif="DAY",
+        )
+        order = self.place(account.username, ticket, now)
+        for deal in deals:
+            self._book(order, account, deal.instrument, deal.quantity, deal.price, now, deal.fee)
+        order.filled, order.average_price = order.quantity, first.price
+        self.set_status(order, "Filled", now, first.reason)
 
     # -- fills ---------------------------------------------------------------------------------------------------
 

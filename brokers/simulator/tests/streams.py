@@ -6,9 +6,11 @@ import random
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 
-from brokers.simulator import advisors, catalogue, combos
+from brokers.rulebook.allocation import split
+from brokers.simulator import catalogue, combos
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.records import Account, Leg, Order, Ticket
 from brokers.simulator.tests.exchange import AAPL, EURUSD, D, Exchange
@@ -112,7 +114,7 @@ class Stream:
         ticket = self._ticket(contracts()[0], order_type=self.dice.choice(("MKT", "LMT")), tif="GTC")
         ticket.fa_group, ticket.fa_method = "all", "E"
         total = ticket.quantity
-        shares = {a: D(n) for a, n in zip(members, advisors.split(total, [1] * len(members)), strict=True) if n}
+        shares = {a: D(n) for a, n in zip(members, split(total, [Fraction(1)] * len(members)), strict=True) if n}
         order = self._submit(ticket)
         order.shares = shares
 

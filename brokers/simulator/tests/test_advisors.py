@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -37,9 +38,11 @@ def subs(client: Client) -> list[str]:
     return listed[2:]
 
 
-def make_group(client: Client, method: str = "E", name: str = "everybody", **amounts: float) -> None:
-    rows = [{"name": s} | ({"amount": amounts[s]} if amounts else {}) for s in (amounts or subs(client))]
-    assert client.post(GROUP, {"name": name, "accounts": rows, "default_method": method}) == {"success": True}
+def make_group(client: Client, method: str = "E", amounts: Sequence[float] = ()) -> None:
+    rows: list[dict[str, Any]] = [{"name": s} for s in subs(client)]
+    for row, amount in zip(rows, amounts, strict=False):
+        row["amount"] = amount
+    assert client.post(GROUP, {"name": "everybody", "accounts": rows, "default_method": method}) == {"success": True}
 
 
 def place(client: Client, group: str = "everybody", **changes: Any) -> Any:
@@ -172,8 +175,8 @@ def test_a_sub_account_trades_by_itself(advised: Client) -> None:
 def test_groups_shares_and_kinds_outlive_a_killed_process() -> None:
     with running_gateway("fast") as gateway:
         client = advisor(gateway, "fa", [{"cash": 50_000, "type": "cash"}, {"cash": 50_000}])
-        one, two = subs(client)
-        make_group(client, "R", **{one: 3, two: 1})
+        one = subs(client)[0]
+        make_group(client, "R", (3, 1))
         gateway.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
         place(client, orderType="LMT", price=190.0, quantity=8, tif="GTC", cOID="rests")
         gateway.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -77,12 +78,12 @@ def test_futures_and_currencies_have_one_long_session(exchange: Exchange) -> Non
         (POST + 1, at("18 21:00"), {"conid": EURUSD}),
     ],
 )
-def test_a_day_order_ends_with_its_day(
-    exchange: Exchange, given: float, ends: float, changes: dict[str, object]
-) -> None:
+def test_a_day_order_ends_with_its_day(exchange: Exchange, given: float, ends: float, changes: dict[str, Any]) -> None:
+    changes = dict(changes)
     kind = str(changes.pop("order_type", "STP"))
-    stop = {"stop_price": D(100_000)} if kind == "STP" else {}
-    order = exchange.order(kind, now=given, **changes, **stop)
+    if kind == "STP":
+        changes = changes | {"stop_price": D(100_000)}
+    order = exchange.order(kind, now=given, **changes)
     assert order.expires_at == ends
     exchange.expire(ends - 0.001)
     assert order.working

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.simulator.hours import is_open
 from brokers.simulator.records import Account, Execution, Order
-from brokers.simulator.tests.exchange import D
+from brokers.simulator.tests.exchange import AAPL, D
 from brokers.simulator.tests.streams import Stream, find
 
 STREAMS = int(os.environ.get("SIM_STREAMS", "10000"))
@@ -63,6 +63,11 @@ def check_order(stream: Stream, order: Order, fills: list[Execution]) -> None:
     if order.fa_group:
         assert sum(order.shares.values(), D(0)) == order.quantity or order.status == "Inactive", where
         assert sum(order.dealt.values(), D(0)) == order.filled, where
+    elif order.conid == AAPL and fills:
+        # Half a cent a share and at least a dollar, once an order however many parts it fills in.
+        charged = sum((f.commission for f in fills), D(0))
+        lite = stream.exchange.accounts[order.account_id].kind == "lite"
+        assert charged == (D(0) if lite else max(D(1), order.filled * D("0.005")).quantize(D("0.01"))), where
     for fill in fills:
         check_fill(stream, order, fill, where)
 
@@ -115,4 +120,4 @@ def check_account(stream: Stream, account: Account) -> None:
         assert abs(found[currency] - expected[currency]) < NEARLY, f"{where}: {currency}"
     if account.kind == "cash" and kinds <= {"STK", "CASH"} and stream.exchange.checks_margin():
         assert all(balance >= 0 for balance in account.cash.values()), f"{where}: {account.cash}"
-        assert all(q >= 0 for conid, q in held.items() if conid == 265598), where
+        assert all(q >= 0 for conid, q in held.items() if conid == AAPL), where
