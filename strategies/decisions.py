@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from brokers import snapshots, tickets
-from brokers.domain.orders import OrderIntent, OrderStatus, Role
+from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View, notify
@@ -220,8 +220,7 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
     wanted = [
         (d.subscription.account, instrument) for d in decisions if (instrument := instruments[d.signal_id]) is not None
     ]
-    book = snapshots.load(wanted, now)
-    _know_owners(book)
+    book = book_for(wanted, now)
     drafts: list[tuple[Decision, tickets.Draft]] = []
     for decision in decisions:
         draft = _decide_one(decision, messages[decision.signal_id], book, now)
@@ -230,6 +229,13 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
     opened = tickets.open_tickets([draft for _, draft in drafts], now)
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
+
+
+def book_for(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:
+    """The book that answers are given by, with whose the entries at work are; `ask` as in `snapshots.load`."""
+    book = snapshots.load(wanted, now, ask=ask)
+    _know_owners(book)
+    return book
 
 
 def _know_owners(book: Book) -> None:
@@ -280,12 +286,9 @@ def answer(
     *,
     received_at: datetime,
     freshness: Freshness | None,
-    owner: int | None = None,
+    owner: int,
 ) -> Answered:
-    """The one way to `decide`, for signals and for rehearsals of them: it writes nothing.
-
-    `owner` is the subscription; without one every order at work is taken for its own.
-    """
+    """The one way to `decide`, for signals and for rehearsals of them: it writes nothing. `owner`: the subscription."""
     if message.instrument is None:
         one, many, _ = WORDS[message.symbol.kind]
         reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
@@ -295,8 +298,7 @@ def answer(
         return Answered(view)
     if isinstance(view, Unknown):
         return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
-    if owner is not None:
-        view = replace(view, snapshot=_seen_by(owner, view.snapshot, book))
+    view = replace(view, snapshot=_seen_by(owner, view.snapshot, book))
     answers = [
         decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness)
         for snapshot in view.alternatives

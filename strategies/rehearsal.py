@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from brokers import snapshots
 from brokers.domain.orders import OrderIntent
+from brokers.models import Order
 from brokers.snapshots import Book, NotYet
 from strategies import decisions
 from strategies.corrections import Correction, corrected
 from strategies.deliveries import Accepted, Context, Delivery
+from strategies.domain.estimate import Estimate
 from strategies.domain.freshness import Freshness, SetAside
 from strategies.domain.message import Message
 from strategies.domain.numbers import plain
@@ -148,7 +149,7 @@ def _answers(
     subscriptions = list(rows.order_by("-enabled", "account__account_id"))
     instrument = message.instrument
     wanted = [(each.account, instrument) for each in subscriptions] if instrument is not None else []
-    book = snapshots.load(wanted, now, ask=ask)
+    book = decisions.book_for(wanted, now, ask=ask)
     if message.signal_time is None or message.delay:
         freshness = None
     return tuple(_answer(each, message, book, now, freshness) for each in subscriptions)
@@ -162,8 +163,9 @@ def _answer(
             subscription=subscription, status="off", reason="Its terms were never set, so it decides nothing."
         )
     found = decisions.answer(
-        message, subscription.terms.value(), subscription.account, book, now, received_at=now, freshness=freshness
-    ).answer
+        message, subscription.terms.value(), subscription.account, book, now, received_at=now, freshness=freshness,
+        owner=subscription.pk,
+    ).answer  # fmt: skip
     match found:
         case NotYet() if _is_unasked(book, subscription, message):
             reason = f"IBKR was never asked about {message.symbol.name}."
@@ -180,7 +182,7 @@ def _answer(
                 status="accepted",
                 rule=found.rule,
                 reason=found.reason,
-                orders=_lines(found),
+                orders=lines(found.intents, found.estimates),
                 cancels=found.cancels,
             )
 
@@ -192,17 +194,17 @@ def _is_unasked(book: Book, subscription: Subscription, message: Message) -> boo
     return (subscription.account.connection_id, str(instrument.asset_class), instrument.ticker) not in book.lookups
 
 
-def _lines(plan: Plan) -> tuple[OrderLine, ...]:
+def lines(intents: Sequence[OrderIntent], estimates: Sequence[Estimate] = ()) -> tuple[OrderLine, ...]:
     """Every order of a plan, parents before their children, each with what it is expected to cost."""
-    orders = list(_walk(plan.intents))
-    sentences = [estimate.sentence for estimate in plan.estimates] + [""] * len(orders)
+    orders = list(_walk(intents))
+    sentences = [estimate.sentence for estimate in estimates] + [""] * len(orders)
     return tuple(
         OrderLine(
             role=str(intent.role),
             side=str(intent.side),
             quantity=intent.quantity,
             ticker=intent.instrument.ticker,
-            how=how(str(intent.type), intent.limit_price, intent.stop_price, str(intent.time_in_force)),
+            how=how(intent),
             estimate=estimate,
             depth=depth,
         )
@@ -216,10 +218,16 @@ def _walk(intents: Sequence[OrderIntent], depth: int = 0) -> Iterator[tuple[Orde
         yield from _walk(intent.then, depth + 1)
 
 
-def how(kind: str, limit: Decimal | None, stop: Decimal | None, time_in_force: str) -> str:
-    """How an order is worked, as traders say it: "stop limit 100 / 99, day"."""
-    prices = " / ".join(plain(price) for price in (stop, limit) if price is not None)
-    return f"{kind.replace('_', ' ')}{f' {prices}' if prices else ''}, {time_in_force}"
+def how(order: OrderIntent | Order) -> str:
+    """How an order is worked, as traders say it: "stop limit 99 / 100, day"."""
+    prices = " / ".join(plain(price) for price in (order.stop_price, order.limit_price) if price is not None)
+    trail = ""
+    if order.trail_percent is not None:
+        trail = f"by {plain(order.trail_percent)}%"
+    elif order.trail_amount is not None:
+        trail = f"by {plain(order.trail_amount)}"
+    said = " ".join(part for part in (str(order.type).replace("_", " "), trail, prices) if part)
+    return f"{said}, {order.time_in_force}" + (", also outside regular hours" if order.outside_rth else "")
 
 
 def due(message: Message, now: datetime) -> datetime | None:

@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 
+import msgspec
+
+from brokers.domain.orders import OrderIntent
 from brokers.models import Order
 from strategies.models import Decision, Refusal, Signal, Strategy, Subscription
 from strategies.noticed import sentence
 from strategies.readings import pairs
-from strategies.rehearsal import Answer, OrderLine, Rehearsal, how, rehearse
+from strategies.rehearsal import Answer, OrderLine, Rehearsal, how, lines, rehearse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,11 @@ class Pair:
 
     @property
     def differs(self) -> bool:
-        return self.then is None or self.now is None or _essence(self.then) != _essence(self.now)
+        # One that is switched off is shown and would not be asked.
+        asked = self.now if self.subscription.enabled else None
+        if self.then is None or asked is None:
+            return self.then is not asked
+        return _essence(self.then) != _essence(asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,7 @@ class Replay:
     @property
     def same(self) -> bool:
         """True when nothing would be another way now."""
-        if self.rehearsal is None or self.rehearsal.set_aside or (self.past.note and not self.rehearsal.set_aside):
+        if self.rehearsal is None or not self.strategy.enabled or self.rehearsal.set_aside or self.past.note:
             return False
         then, now = self.past.refusal, self.rehearsal.refused
         if (then.message_code if then else "") != (now.code if now else ""):
@@ -137,14 +142,13 @@ def _past_answers(decisions: list[Decision]) -> Iterator[Answer]:
     for order in Order.objects.filter(ticket__in=tickets).order_by("pk"):
         by_ticket[order.ticket_id].append(_ordered(order))
     for decision in decisions:
-        planned = _planned((decision.plan or {}).get("intents", []))
         yield Answer(
             subscription=decision.subscription,
             status=decision.status,
             rule=decision.rule,
             code=decision.reason_code,
             reason=decision.reason or decision.waiting_for,
-            orders=tuple(by_ticket[decision.ticket_id] if decision.ticket_id else planned),
+            orders=tuple(by_ticket[decision.ticket_id]) if decision.ticket_id else _planned(decision),
         )
 
 
@@ -154,29 +158,15 @@ def _ordered(order: Order) -> OrderLine:
         side=order.side,
         quantity=order.quantity,
         ticker=order.ticker,
-        how=how(order.type, order.limit_price, order.stop_price, order.time_in_force),
+        how=how(order),
         depth=1 if order.parent_id else 0,
     )
 
 
-def _planned(intents: list[dict[str, Any]], depth: int = 0) -> Iterator[OrderLine]:
-    """The orders of a plan that was only rehearsed, from its JSON."""
-    for intent in intents:
-        yield OrderLine(
-            role=intent["role"],
-            side=intent["side"],
-            quantity=Decimal(intent["quantity"]),
-            ticker=intent["instrument"]["ticker"],
-            how=how(
-                intent["type"],
-                _decimal(intent.get("limit_price")),
-                _decimal(intent.get("stop_price")),
-                intent["time_in_force"],
-            ),
-            depth=depth,
-        )
-        yield from _planned(intent.get("then", []), depth + 1)
-
-
-def _decimal(value: str | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
+def _planned(decision: Decision) -> tuple[OrderLine, ...]:
+    """The orders of a plan that was only rehearsed; none where this version cannot read it back."""
+    try:
+        intents = msgspec.convert((decision.plan or {}).get("intents", []), tuple[OrderIntent, ...], strict=False)
+    except msgspec.ValidationError:
+        return ()
+    return lines(intents)

@@ -67,6 +67,23 @@ def test_it_shows_what_differs_in_reading_and_decision(client: Client, alice: Us
     assert "Already long 7 shares of AAPL" in page
 
 
+def test_one_that_follows_no_longer_would_not_be_asked(client: Client, alice: User, team: Team) -> None:
+    now = timezone.now()
+    strategy = rows.strategy(team, now)
+    follower = rows.subscription(strategy, known(broker.account(team)), now)
+    signal = rows.signal(strategy, now)
+    settle_waiting(now)
+    Order.objects.update(status="canceled")
+    follower.enabled = False
+    follower.save()
+    client.force_login(alice)
+    page = replay(client, signal)
+    assert "The same as then" not in page
+    assert "it would not be asked" in page
+    Strategy.objects.update(enabled=False)
+    assert "strategy-disabled" in replay(client, signal)
+
+
 def test_a_late_signal_is_shown_as_late_and_as_if_in_time(client: Client, alice: User, team: Team) -> None:
     now = timezone.now()
     strategy = rows.strategy(team, now)
