@@ -10,7 +10,7 @@ from brokers.rulebook import values as book
 from brokers.rulebook.accounting import PAYS_NOTIONAL
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.words import OrderType
-from brokers.simulator.accounting import World, Worth, position_margins, worth
+from brokers.simulator.accounting import World, position_margins, worth
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.records import ZERO, Account, Order
 from brokers.simulator.rules import RULES, as_ruled, asset_class, commission, day_of, future_rows
@@ -40,7 +40,6 @@ class Asked:
 class Preview:
     """What an order would change, and why it would be refused."""
 
-    value: Worth
     commission: Decimal
     initial: Decimal
     maintenance: Decimal
@@ -54,7 +53,6 @@ def preview(account: Account, asked: Asked, world: World, working: Iterable[Orde
     before = position_margins(account, held, asked.instrument, world)
     after = position_margins(account, held + asked.quantity, asked.instrument, world)
     return Preview(
-        value=worth(account, world),
         commission=fee_in_base(account, asked, world),
         initial=after[0] - before[0],
         maintenance=after[1] - before[1],

@@ -139,7 +139,7 @@ def _place_one(
         if parent is None:
             raise Refused(f"Order couldn't be submitted: Parent order ID={ticket.parent_reference} isn't recognized.")
     now = gateway.clock()
-    shares = _shares(gateway, ticket, now) if ticket.fa_group else {}
+    shares = shares_for(gateway, ticket, now) if ticket.fa_group else {}
     if shares:
         ticket = replace(ticket, quantity=sum(shares.values(), Decimal(0)))
     order = gateway.engine.place(user.name, ticket, now, parent=parent, oca_group=_group(ticket, tickets, parent, oca))
@@ -153,7 +153,7 @@ def _place_one(
     return order
 
 
-def _shares(gateway: Gateway, ticket: Ticket, now: float) -> dict[str, Decimal]:
+def shares_for(gateway: Gateway, ticket: Ticket, now: float) -> dict[str, Decimal]:
     """Who gets how much of a group order; what an account cannot carry of its share is canceled."""
     engine = gateway.engine
     group = gateway.advisors[engine.accounts[ticket.account_id].username].groups[ticket.fa_group]

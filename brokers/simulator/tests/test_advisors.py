@@ -150,6 +150,17 @@ def test_a_share_that_cannot_be_carried_is_canceled_and_given_to_nobody_else(
     assert (order["status"], order["totalSize"], order["filledQuantity"]) == ("Filled", 299.0, 299.0)
 
 
+def test_the_preview_of_a_group_order_adds_up_its_accounts(advised: Client) -> None:
+    make_group(advised)
+    advised.gateway.quote("AAPL", bid="100.00", ask="100.00", last="100.00")
+    body = {"orders": [ticket(acctId="everybody", quantity=400)]}
+    shown = advised.post("/iserver/account/everybody/orders/whatif", body)
+    assert shown["error"] is None
+    assert (shown["equity"]["current"], shown["initial"]["change"]) == ("400,000", "20,000")
+    assert shown["amount"]["commission"] == "4 USD"
+    assert held(advised) == [0.0] * 4
+
+
 def test_slices_of_a_fill_add_up_for_every_account(advised: Client) -> None:
     make_group(advised)
     with advised.gateway.behaving(fill_slice=7):
