@@ -149,10 +149,12 @@ class Engine(Dealing):
         else:
             self.set_status(order, order.status, now)
 
-    def expire(self, now: float) -> None:
-        """Take back every order whose time is over."""
+    def expire(self, now: float, *, days_end: bool = True) -> None:
+        """Take back every order whose time is over; day orders stay where days do not end."""
         for book in list(self.working.values()):
             for order in list(book.values()):
+                if order.tif == "DAY" and not days_end:
+                    continue
                 if order.expires_at is not None and now >= order.expires_at:
                     self.cancel(order, now, DAY_IS_OVER)
 

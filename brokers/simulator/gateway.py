@@ -350,7 +350,7 @@ class Gateway:
 
     def _end_of_day(self, now: float) -> None:
         """Expire orders, settle what is due, and forget orders that ended before yesterday."""
-        self.engine.expire(now)
+        self.engine.expire(now, days_end=self.behaviour.day_orders_expire)
         for book in list(self.engine.working.values()):
             for order in list(book.values()):
                 if order.status == "PendingCancel" and now - order.updated_at > 2.0:

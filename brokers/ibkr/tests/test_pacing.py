@@ -84,6 +84,16 @@ def test_real_logins_share_one_circuit_and_a_simulated_one_never_touches_it(cloc
     assert egress.circuit(simulated) is not egress.circuit(live)
 
 
+def test_a_429_of_one_simulated_login_silences_no_other(clock: Clock) -> None:
+    """They share a gateway; whose team presses "answer 429" must not be felt next door."""
+    egress = Egress(clock)
+    ours = login("A", Environment.SIMULATED, "http://127.0.0.1:5055/u/A/v1/api")
+    theirs = login("B", Environment.SIMULATED, "http://127.0.0.1:5055/u/B/v1/api")
+    egress.circuit(ours).trip(900)
+    egress.circuit(theirs).check()
+    assert egress.circuit(ours).remaining == 900
+
+
 def test_clients_of_one_user_take_turns_together(clock: Clock) -> None:
     egress = Egress(clock)
     first, second = (egress.pace(login("A", Environment.LIVE), Pacing()) for _ in range(2))

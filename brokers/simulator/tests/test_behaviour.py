@@ -148,6 +148,22 @@ def test_filters_stick_to_the_list_and_to_the_stream(client: Client) -> None:
             messages(socket, "sor", timeout=0.3)
 
 
+def test_orders_of_several_accounts_are_empty_unless_one_is_named(gateway: RunningGateway, user: str) -> None:
+    gateway.seed(user, sub_accounts=2)
+    gateway.sign_in(user)
+    accounts = gateway.call(user, "GET", "/iserver/accounts")[1]["accounts"]
+    body = {"orders": [limit("rests", acctId=accounts[1])]}
+    assert gateway.call(user, "POST", f"/iserver/account/{accounts[1]}/orders", body)[1][0]["local_order_id"] == "rests"
+    assert len(accounts) > 1
+    gateway.call(user, "GET", f"{ORDERS}?accountId={accounts[1]}")
+    for wrong in ("", "?accountId=U1234567"):
+        assert gateway.call(user, "GET", f"{ORDERS}{wrong}")[1] == {"orders": [], "snapshot": True}
+    named = gateway.call(user, "GET", f"{ORDERS}?accountId={accounts[1]}")[1]["orders"]
+    assert [row["order_ref"] for row in named] == ["rests"]
+    with gateway.behaving(unscoped_orders_empty=False):
+        assert gateway.call(user, "GET", f"{ORDERS}?accountId=U1234567")[0] == 400
+
+
 def test_the_spelling_of_yes(client: Client) -> None:
     client.place(limit("rests"))
     for yes in ("true", "True", "1"):

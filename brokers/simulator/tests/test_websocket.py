@@ -138,6 +138,17 @@ def test_the_heart_beats(client: Client) -> None:
     assert abs(beat["hb"] - time.time() * 1000) < 5000
 
 
+def test_tics_are_answered_with_a_moment_that_grows(client: Client) -> None:
+    with client.socket() as socket:
+        socket.send("tic")
+        [first] = messages(socket, "tic")
+        time.sleep(0.01)
+        socket.send("tic")
+        [second] = messages(socket, "tic")
+    assert (first["alive"], first["id"]) == (True, client.post("/tickle")["session"])
+    assert second["lastAccessed"] > first["lastAccessed"]
+
+
 def test_nonsense_is_answered_and_does_no_harm(client: Client) -> None:
     with client.socket() as socket:
         for text in ("", "nonsense", "smd+x+{}", "smd+265598+[1]", "str+{", "sor", "\x00" * 100):
