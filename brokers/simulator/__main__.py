@@ -11,6 +11,7 @@ from pathlib import Path
 import django
 from django.conf import settings
 from django.core.management import call_command
+from django.db import DatabaseError
 
 
 def main() -> int:
@@ -26,8 +27,12 @@ def main() -> int:
     from brokers.simulator.run import CannotServe, options, serve
 
     try:
-        call_command("migrate", verbosity=0, interactive=False)
-        serve(options(host=given.host, port=given.port, preset_name=given.preset))
+        wanted = options(host=given.host, port=given.port, preset_name=given.preset)
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+        except DatabaseError as problem:
+            raise CannotServe(f"Cannot keep books in {given.database}: {problem}. Choose another file.") from None
+        serve(wanted)
     except CannotServe as reason:
         sys.stderr.write(f"{reason}\n")
         return 1

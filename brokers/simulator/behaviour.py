@@ -137,7 +137,13 @@ def preset(name: str, overrides: str = "") -> Behaviour:
     """The named preset, with single switches changed by a JSON object of overrides."""
     if name not in PRESETS:
         raise ValueError(f"Unknown preset {name!r}. Choose one of {', '.join(sorted(PRESETS))}.")
-    return changed(PRESETS[name](), json.loads(overrides) if overrides else {})
+    try:
+        changes = json.loads(overrides) if overrides else {}
+    except ValueError:
+        changes = None
+    if not isinstance(changes, dict):
+        raise ValueError('SIM_BEHAVIOUR is a JSON object of switches, such as {"questions": true}.')
+    return changed(PRESETS[name](), changes)
 
 
 def changed(behaviour: Behaviour, changes: dict[str, Any]) -> Behaviour:

@@ -45,9 +45,12 @@ def options(*, host: str, port: int, preset_name: str, control_token: str | None
         behaviour = preset(preset_name, os.environ.get("SIM_BEHAVIOUR", ""))
         if prices := os.environ.get("SIM_PRICES", ""):
             behaviour = changed(behaviour, {"prices": prices})
-        seed = int(os.environ.get("SIM_SEED", "1"))
     except ValueError as problem:
         raise CannotServe(str(problem)) from None
+    try:
+        seed = int(os.environ.get("SIM_SEED", "1"))
+    except ValueError:
+        raise CannotServe("SIM_SEED is a whole number.") from None
     return Options(
         host=host,
         port=port,

@@ -1,0 +1,101 @@
+"""`python -m brokers.simulator` alone: SQLite, an empty environment, and no other part of the project running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from brokers.simulator.testing import ROOT, RunningGateway, free_port
+
+# Nothing of the project is configured here: no database, no settings, no control token.
+BARE = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+
+
+@contextmanager
+def alone(folder: Path, *more: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "brokers.simulator", "--database", str(folder / "books.sqlite3"), *more],
+        cwd=ROOT,
+        env=BARE | (env or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def said(process: subprocess.Popen[bytes]) -> str:
+    """The first line the process writes, or all of it when it ends."""
+    assert process.stdout is not None
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        return process.stdout.readline().decode().strip()
+    finally:
+        watchdog.cancel()
+
+
+def test_it_serves_alone_and_keeps_its_books_in_one_file(tmp_path: Path) -> None:
+    port = free_port()
+    gateway = RunningGateway(preset="demo", token="", env={}, command=[], port=port)
+    for begun in (True, False):
+        with alone(tmp_path, "--port", str(port)) as process:
+            assert said(process) == f"The simulated broker listens on http://127.0.0.1:{port} (demo)."
+            account = gateway.sign_in("alice")
+            order = {"conid": 265598, "side": "BUY", "orderType": "LMT", "price": 1, "tif": "GTC", "quantity": 5}
+            path = f"/iserver/account/{account}/orders"
+            if begun:
+                assert gateway.call("alice", "POST", path, {"orders": [order | {"cOID": "a"}]})[1][0]["order_id"]
+            gateway.call("alice", "GET", "/iserver/account/orders")
+            rows = gateway.call("alice", "GET", "/iserver/account/orders")[1]["orders"]
+            assert [row["order_ref"] for row in rows] == ["a"]
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+    assert (tmp_path / "books.sqlite3").exists()
+
+
+def test_without_a_token_there_is_no_control_plane(tmp_path: Path) -> None:
+    port = free_port()
+    gateway = RunningGateway(preset="fast", token="", env={}, command=[], port=port)
+    with alone(tmp_path, "--port", str(port), "--preset", "fast") as process:
+        said(process)
+        for path in ("/sim/v1/counters", "/sim/v1/oauth/consumers", "/sim/v1/alice/journal"):
+            assert gateway.request("GET", path) == (404, {"error": "Not Found", "statusCode": 404})
+
+
+@pytest.mark.parametrize(
+    ("more", "env", "says"),
+    [
+        (("--preset", "nice"), {}, "Unknown preset 'nice'. Choose one of demo, fast, strict."),
+        ((), {"SIM_BEHAVIOUR": "{"}, "SIM_BEHAVIOUR is a JSON object of switches"),
+        (("--database", "/proc/nowhere/books"), {}, "Cannot keep books in /proc/nowhere/books"),
+    ],
+)
+def test_what_it_cannot_serve_it_says_in_a_sentence(
+    tmp_path: Path, more: tuple[str, ...], env: dict[str, str], says: str
+) -> None:
+    with alone(tmp_path, "--port", str(free_port()), *more, env=env) as process:
+        assert said(process).startswith(says)
+        assert process.wait(timeout=30) == 1
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with alone(tmp_path, "--port", str(port)) as process:
+            assert said(process).startswith(f"Cannot listen on 127.0.0.1:{port}: Address already in use.")
+            assert process.wait(timeout=30) == 1
