@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -116,7 +116,7 @@ def replay(text: str, conid: int, *, now: float, speed: Any = "clock", loop: boo
     """A recording from CSV text with the columns time, bid, ask and last; ValueError says which line is wrong."""
     times: list[float] = []
     quotes: list[Quote] = []
-    for line, row in enumerate(csv.DictReader(io.StringIO(text.strip())), start=2):
+    for line, row in _rows(text):
         if len(times) >= _MOST_ROWS:
             raise ValueError(f"A recording has at most {_MOST_ROWS} rows. Cut it into several.")
         at = _time(row.get("time"), line)
@@ -127,6 +127,13 @@ def replay(text: str, conid: int, *, now: float, speed: Any = "clock", loop: boo
     if not times:
         raise ValueError("The recording is empty. Its first line names the columns: time,bid,ask,last.")
     return Replay(times=times, quotes=quotes, started_at=now, speed=_speed(speed), loop=loop, name=name)
+
+
+def _rows(text: str) -> Iterator[tuple[int, dict[str, str | None]]]:
+    try:
+        yield from enumerate(csv.DictReader(io.StringIO(text.strip())), start=2)
+    except csv.Error as problem:
+        raise ValueError(f"The recording is no CSV: {problem}.") from None
 
 
 def _speed(speed: Any) -> float | None:

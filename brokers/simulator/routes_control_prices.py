@@ -12,17 +12,20 @@ from brokers.simulator import catalogue, feeds
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.gateway import Gateway
 from brokers.simulator.market import Quote
+from brokers.simulator.routes_contracts import number
 from brokers.simulator.wire import Answer, error
 
 LIST = "feeds.json"
 _MOST_BYTES = 20_000_000
+_LONGEST_S = 10 * 366 * 86_400.0
 _UNKNOWN = error("No contract has this conid or symbol.", 404)
 
 
 def _asked(gateway: Gateway, body: dict[str, Any]) -> Instrument | None:
     """The contract a request is about, by number or by symbol."""
     if body.get("conid"):
-        return catalogue.find(int(body["conid"]))
+        conid = number(body["conid"])
+        return None if conid is None else catalogue.find(conid)
     return catalogue.resolve(str(body.get("symbol") or ""), gateway.today())
 
 
@@ -43,11 +46,15 @@ def _post_quote(gateway: Gateway, body: dict[str, Any]) -> Answer:
         return _UNKNOWN
     now = gateway.clock()
     given = _prices(body, "bid", "ask", "last")
-    if given.get("bid", 0) > given.get("ask", given.get("bid", 0)):
-        # A crossed market has no spread.
-        given["ask"] = given["bid"]
     quote = feeds.completed(given, instrument.conid, now)
-    return _pin(gateway, quote, now + float(body.get("ttl_s", gateway.behaviour.posted_quote_ttl_s)))
+    return _pin(gateway, quote, now + _seconds(body.get("ttl_s", gateway.behaviour.posted_quote_ttl_s)))
+
+
+def _seconds(given: Any) -> float:
+    seconds = float(given)
+    if not 0 < seconds <= _LONGEST_S:
+        raise ValueError("ttl_s is a number of seconds, more than zero and at most ten years.")
+    return seconds
 
 
 def _pin(gateway: Gateway, quote: Quote, until: float) -> Answer:
@@ -83,7 +90,7 @@ def _push_signal(gateway: Gateway, body: dict[str, Any]) -> Answer:
     source = gateway.market.feeds.sources.get(instrument.conid, behaviour.prices)
     if source != "signal":
         return Answer({"conid": instrument.conid, "used": False, "source": source})
-    pinned = _pin(gateway, quote, now + behaviour.signal_ttl_s).body
+    pinned = _pin(gateway, quote, now + _seconds(behaviour.signal_ttl_s)).body
     return Answer(pinned | {"used": True, "source": source})
 
 

@@ -89,6 +89,7 @@ def test_back_at_the_generator_the_old_prices_are_back() -> None:
         ("time,bid,ask\n5,2,1", "Line 2: The bid is not above the ask"),
         ("time,bid,ask\n5,,", "Line 2: Give at least one"),
         ("a,b\n1,2", "Line 2: time"),
+        (f"time,last\n{'9' * 200_000},5", "no CSV"),
     ],
 )
 def test_a_recording_that_cannot_be_read_says_where(text: str, problem: str) -> None:

@@ -89,6 +89,27 @@ def test_a_feed_that_makes_no_sense_is_refused(client: Client, body: dict[str, A
     assert client.gateway.request("POST", "/sim/v1/feed", body)[0] in {400, 404}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"last": "NaN"},
+        {"bid": "NaN", "ask": 1},
+        {"bid": 2, "ask": 1},
+        {"last": "1e999"},
+        {"last": 1, "ttl_s": float("inf")},
+        {"last": 1, "ttl_s": float("nan")},
+        {"last": 1, "ttl_s": 1e300},
+        {"last": 1, "ttl_s": []},
+        {"last": 1, "conid": float("inf")},
+        {"last": 1, "conid": {}, "symbol": []},
+        {},
+    ],
+)
+def test_a_quote_that_makes_no_sense_is_refused_and_nothing_stops(client: Client, body: dict[str, Any]) -> None:
+    assert client.gateway.request("POST", "/sim/v1/quote", {"conid": KO} | body)[0] in {400, 404}
+    assert client.gateway.request("GET", "/healthz")[0] == 200
+
+
 @pytest.mark.parametrize("price", [None, 0, -1, "x", "NaN", [], {}, "1e999", "1e13", "0.000000001"])
 def test_a_signal_without_a_price_is_refused(client: Client, price: Any) -> None:
     with client.gateway.behaving(prices="signal"):
