@@ -126,13 +126,15 @@ class Edge:
         if request.method != "POST":
             return sign_in_page.show(self.gateway, token)
         now, user = self.gateway.clock(), username or callers.NOBODY
-        faults = self.gateway.faults.pick(user=user, method="POST", path="/authorize", body=b"", now=now)
+        faults = self.gateway.faults
+        for fault in faults.pick(user=user, method="POST", path="/authorize", body=b"", now=now):
+            faults.begin(fault, now, user)
         response = sign_in_page.answer(
             self.gateway,
             token,
             username,
             allow=fields.get("choice") == "allow",
-            not_paper=any(fault.action.get("paper_username_error") for fault in faults),
+            not_paper=faults.held("paper_username_error", user, now) is not None,
         )
         await self.gateway.store.durable()
         return response

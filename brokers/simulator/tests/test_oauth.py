@@ -469,6 +469,16 @@ def test_a_live_username_has_no_paper_account(vendor: Program, user: str) -> Non
     assert verifier_of(authorize(vendor.gateway, token, user))
 
 
+def test_a_fault_says_so_of_any_username(vendor: Program, user: str) -> None:
+    token = vendor.ask()[1]["oauth_token"]
+    vendor.gateway.fault(
+        preset="paper_username_not_associated", match={"user": user}, action={"paper_username_error": {"s": 0.5}}
+    )
+    assert "is not associated with a paper" in authorize(vendor.gateway, token, user)[1][0]
+    time.sleep(0.6)
+    assert verifier_of(authorize(vendor.gateway, token, user))
+
+
 @pytest.mark.parametrize("username", ["", " ", "a b", "../x", '"><script>alert(1)</script>', "x" * 65, "oauth"])
 def test_an_odd_username_is_asked_for_again_and_shown_safely(vendor: Program, username: str) -> None:
     token = vendor.ask()[1]["oauth_token"]
