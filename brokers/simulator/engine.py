@@ -32,6 +32,7 @@ class Engine(Dealing):
         execution_number: int = 0,
         always_open: Callable[[], bool] = lambda: False,
         checks_margin: Callable[[], bool] = lambda: True,
+        days_end: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
         self.find = find
@@ -39,6 +40,7 @@ class Engine(Dealing):
         self.rate = rate
         self.always_open = always_open
         self.checks_margin = checks_margin
+        self.days_end = days_end
         self.last_order_id = order_id
         self.last_execution = execution_number
 
@@ -100,6 +102,8 @@ class Engine(Dealing):
         instrument = self.find(order.legs[0].conid if order.legs else order.conid)
         if instrument is None:
             return lifetimes.midnight_after(at)
+        if order.tif == "DAY" and not self.days_end():
+            return None
         return lifetimes.expires_at(order, instrument, at, always_open=self.always_open())
 
     def set_status(self, order: Order, status: str, now: float, reason: str = "") -> None:
@@ -149,12 +153,10 @@ class Engine(Dealing):
         else:
             self.set_status(order, order.status, now)
 
-    def expire(self, now: float, *, days_end: bool = True) -> None:
-        """Take back every order whose time is over; day orders stay where days do not end."""
+    def expire(self, now: float) -> None:
+        """Take back every order whose time is over."""
         for book in list(self.working.values()):
             for order in list(book.values()):
-                if order.tif == "DAY" and not days_end:
-                    continue
                 if order.expires_at is not None and now >= order.expires_at:
                     self.cancel(order, now, DAY_IS_OVER)
 

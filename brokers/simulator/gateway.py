@@ -83,6 +83,7 @@ class Gateway:
             execution_number=books.execution_number,
             always_open=lambda: self.behaviour.market_always_open,
             checks_margin=lambda: self.behaviour.margin_check,
+            days_end=lambda: self.behaviour.day_orders_expire,
         )
         self.faults = Faults()
         self.oauth = OAuth(books.consumers, books.tokens)
@@ -350,7 +351,7 @@ class Gateway:
 
     def _end_of_day(self, now: float) -> None:
         """Expire orders, settle what is due, and forget orders that ended before yesterday."""
-        self.engine.expire(now, days_end=self.behaviour.day_orders_expire)
+        self.engine.expire(now)
         for book in list(self.engine.working.values()):
             for order in list(book.values()):
                 if order.status == "PendingCancel" and now - order.updated_at > 2.0:

@@ -52,8 +52,8 @@ def test_tomorrow_shows_working_orders_only_and_trades_of_yesterday(trader: Clie
 
 
 def test_days_end_unless_they_are_switched_off(trader: Client) -> None:
-    trader.place(ticket("done"), ticket("day", orderType="LMT", price=50.0))
     with trader.gateway.behaving(day_orders_expire=False, day_scoped_orders=False):
+        trader.place(ticket("done"), ticket("day", orderType="LMT", price=50.0))
         trader.gateway.advance(DAY)
         trader.gateway.sign_in(trader.user)
         shown = {o["order_ref"]: o["status"] for o in trader.orders()}
