@@ -11,6 +11,11 @@ from celery.signals import after_task_publish, beat_init
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from kombu.transport.redis import Channel
+
+# A message that was taken need not be put back when the connection is lost: the rows are the queue, and the sweeps nudge
+# again. Kombu would try to, over a connection it has taken apart already, and the worker would die of that.
+Channel.do_restore = False
 
 app = Celery("halyard")
 app.conf.update(settings.CELERY)
