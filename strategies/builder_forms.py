@@ -29,9 +29,9 @@ _SIDED = {Action.BUY, Action.SELL, AS_ORDERED}
 _SIZINGS = {
     "fixed_quantity": "Shares or contracts",
     "dollar_amount": "An amount of money",
-    "percent_of_equity": "Percent of the account's value",
-    "risk_dollar_amount": "Risk: an amount of money",
-    "risk_percent": "Risk: percent of the account's value",
+    "percent_of_equity": "Percent of the account",
+    "risk_dollar_amount": "Risk: an amount",
+    "risk_percent": "Risk: percent of account",
     "percent_of_position": "Percent of the position",
 }
 _ORDER_TYPES = {

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import membership_for, thing_for
 from accounts.models import Role
-from strategies import alerts, authoring, builder
+from strategies import alerts, authoring, builder, pasting
 from strategies.builder_forms import BuilderForm
 from strategies.domain.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
@@ -67,10 +67,10 @@ def strategy_builder(request: HttpRequest, team: UUID, strategy: UUID) -> HttpRe
         choice = form.choice(form.cleaned_data)
         filled = builder.filled(choice, timezone.now())
         context |= {
-            "message": builder.text(choice, url, alerts.MASK),
+            "message": pasting.text(choice, url, alerts.MASK),
             "filled": filled,
-            "has_secrets": alerts.MASK in builder.text(choice, alerts.MASK, alerts.MASK),
-            "steps": builder.steps(choice),
+            "has_secrets": alerts.MASK in pasting.text(choice, alerts.MASK, alerts.MASK),
+            "steps": pasting.steps(choice),
             **rehearsed(rehearse(found, filled.encode(), timezone.now(), ask=False), 0),
         }
     return render(request, "strategies/builder.html", context)
@@ -84,7 +84,7 @@ def strategy_builder_copy(request: HttpRequest, team: UUID, strategy: UUID) -> H
     form, endpoint = _form(request, found), _endpoint(found)
     if endpoint is None or not form.is_valid():
         return HttpResponse("", status=404, content_type="text/plain; charset=utf-8")
-    text = builder.text(form.choice(form.cleaned_data), authoring.webhook_url(endpoint), signing_keys(endpoint.code)[0])
+    text = pasting.text(form.choice(form.cleaned_data), authoring.webhook_url(endpoint), signing_keys(endpoint.code)[0])
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 

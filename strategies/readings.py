@@ -9,13 +9,17 @@ from typing import Any
 LONGEST = 500
 _LABELS = {
     "action": "Action", "sentiment": "Position after it", "instrument": "Instrument", "quantity": "Quantity",
-    "target_quantity": "Position to end with", "signal_price": "Price it saw", "signal_time": "Its time", "signal_id": "Its id", "take_profit": "Take profit",
-    "stop_loss": "Stop loss", "cancel": "Cancel first", "cancel_order_type": "Cancel only", "cancel_after": "Cancel after",
+    "target_quantity": "Position to end with", "signal_price": "Price it saw", "signal_time": "Its time",
+    "signal_id": "Its id", "take_profit": "Take profit", "stop_loss": "Stop loss", "cancel": "Cancel first", "cancel_order_type": "Cancel only", "cancel_after": "Cancel after",
     "delay": "Delay", "breakeven_offset": "Breakeven offset", "bid_ask_spread_filter": "Widest spread",
-    "bid_ask_spread_filter_percent": "Widest spread", "market_price_type": "Priced by",
+    "bid_ask_spread_filter_percent": "Widest spread in percent", "market_price_type": "Priced by",
     "ignore_trading_windows": "Ignore trading windows", "expires_at": "Expires", "test": "Test", "message": "Message",
     "tags": "Tags", "extras": "Extras",
 }  # fmt: skip
+_FIRST = (
+    "action", "instrument", "sentiment", "quantity", "target_quantity", "order", "take_profit", "stop_loss", "option",
+)  # fmt: skip
+_RANKS = {name: n for n, name in enumerate(dict.fromkeys([*_FIRST, *_LABELS]))}
 _ORDER_LABELS = {
     "type": "Order type", "limit": "Limit price", "stop": "Stop price", "trail_amount": "Trail by",
     "trail_percent": "Trail by", "tif": "Good for", "extended": "Outside regular hours",
@@ -38,7 +42,8 @@ _SIZES = {
 def pairs(reading: dict[str, Any]) -> list[tuple[str, str]]:
     """Labels and values in the order of the contract."""
     found: list[tuple[str, str]] = []
-    for name, value in reading.items():
+    # A stored reading has lost its order.
+    for name, value in sorted(reading.items(), key=lambda item: _RANKS.get(item[0], len(_RANKS))):
         if name == "order":
             found += [(_ORDER_LABELS.get(key, key), _order_value(key, each)) for key, each in value.items()]
         elif name == "option":

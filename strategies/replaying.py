@@ -118,7 +118,7 @@ def _replay(strategy: Strategy, past: Past, body: str, now: datetime, *, ask: bo
 
 def _rows(then: Iterable[tuple[str, str]], now: Iterable[tuple[str, str]]) -> Iterator[Row]:
     before, after = dict(then), dict(now)
-    for label in dict.fromkeys([*before, *after]):
+    for label in dict.fromkeys([*after, *before]):
         yield Row(label, before.get(label, ""), after.get(label, ""))
 
 

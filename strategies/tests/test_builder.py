@@ -25,7 +25,7 @@ from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strategies import builder, parsing
+from strategies import builder, parsing, pasting
 from strategies.builder import PLACEHOLDERS, Source
 from strategies.builder_forms import BuilderForm
 from strategies.domain.symbols import Kind
@@ -102,7 +102,7 @@ def test_whatever_is_typed_is_refused_by_a_field_or_taken(state: tuple[Kind, dic
 
 def as_sent(choice: builder.Choice) -> str:
     """What the sender's own machinery makes of the text, with the examples in place of its facts."""
-    text = builder.text(choice, URL, KEY)
+    text = pasting.text(choice, URL, KEY)
     samples = {
         slot: json.loads(builder.filled(given, NOW))[name]
         for slot, name, given in (
@@ -170,7 +170,7 @@ def curl_value(text: str, slots: dict[str, str]) -> str:
 def test_a_state_of_the_past_gives_way_to_what_is_offered_now() -> None:
     made = form(Kind.FUTURE, source="trendspider", action="strategy", sizing="dollar_amount", quantity="5", time="on")
     assert made.is_valid(), made.errors
-    assert json.loads(builder.text(made.choice(made.cleaned_data), URL, KEY)) == {
+    assert json.loads(pasting.text(made.choice(made.cleaned_data), URL, KEY)) == {
         "ticker": "%alert_symbol%", "action": "buy",
     }  # fmt: skip
 
@@ -197,7 +197,7 @@ def test_the_tradingview_strategy_message_follows_the_strategys_orders() -> None
         price="on", time="on", signal_id="on",
     )  # fmt: skip
     assert made.is_valid(), made.errors
-    assert json.loads(builder.text(made.choice(made.cleaned_data), URL, KEY)) == {
+    assert json.loads(pasting.text(made.choice(made.cleaned_data), URL, KEY)) == {
         "ticker": "{{ticker}}",
         "action": "{{strategy.order.action}}",
         "sentiment": "{{strategy.market_position}}",
@@ -221,7 +221,7 @@ def test_nothing_typed_leaves_the_quotation_marks_of_a_terminal(sign: bool, tmp_
     (tmp_path / "curl").write_text('#!/bin/bash\nprintf "%s\\n" "$@" > args\n')
     (tmp_path / "curl").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
-    script = builder.text(choice, URL, KEY)
+    script = pasting.text(choice, URL, KEY)
     subprocess.run([bash, "-c", script], cwd=tmp_path, env={"PATH": path}, check=True, timeout=20, capture_output=True)
     sent = (tmp_path / "args").read_text()
     assert not (tmp_path / "pwned").exists()
@@ -239,7 +239,7 @@ def test_a_program_signs_what_it_sends_as_the_webhook_checks_it(source: Source, 
     evil = '" + __import__("os").getcwd() + "'
     choice = builder.Choice(source=source, action="buy", ticker=evil, time=True, sign=True)
     with keeping() as (url, kept):
-        program = builder.text(choice, url, signing_keys(endpoint)[0])
+        program = pasting.text(choice, url, signing_keys(endpoint)[0])
         command = [sys.executable, "-c"] if source is Source.PYTHON else ["bash", "-c"]
         done = subprocess.run([*command, program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -53,7 +53,7 @@ def written(module: str) -> Iterator[str]:
         if name == "_wrong":
             kind = call.args[0]
             assert isinstance(kind, ast.Constant)
-            yield f"invalid-formula-{kind.value}"
+            yield f"invalid-formula-{kind.value!s}"
         elif name in MAKERS and len(call.args) > MAKERS[name]:
             yield from constants(call.args[MAKERS[name]])
     for text in constants(tree):
