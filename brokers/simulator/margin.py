@@ -9,6 +9,7 @@ from decimal import Decimal
 from brokers.rulebook import values as book
 from brokers.rulebook.accounting import PAYS_NOTIONAL
 from brokers.rulebook.margin import buying_power
+from brokers.rulebook.margin.security import only_reduces
 from brokers.rulebook.words import OrderType
 from brokers.simulator.accounting import World, position_margins, worth
 from brokers.simulator.catalogue import Instrument
@@ -72,6 +73,9 @@ def refusal(account: Account, asked: Asked, world: World, working: Iterable[Orde
 
     `working` are the account's other orders: in a cash account they have set their cash aside.
     """
+    if asked.instrument.sec_type != "CASH" and only_reduces(_held(account, asked.instrument), asked.quantity):
+        # The rulebook says so as well; most ways out need not ask it.
+        return ""
     working = list(working) if account.kind == "cash" else []
     found = _by_the_rulebook(account, asked, world, working)
     if found or account.kind != "cash":

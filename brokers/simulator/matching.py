@@ -55,7 +55,8 @@ def shown(quote: Quote, at: datetime) -> Market:
 
 def price_for(order: Order, instrument: Instrument, quote: Quote, now: float) -> Decimal | None:
     """The fill price of a working order, or nothing when it has to wait. Marks a stop as triggered."""
-    moment, market = moment_of(order, now), shown(quote, moment_of(order, now).now)
+    moment = moment_of(order, now)
+    market = shown(quote, moment.now)
     if order.order_type in STOPS and not order.triggered:
         order.triggered = _triggers(order, quote.last, moment, market)
     elif order.order_type in TOUCHES and not order.triggered:
