@@ -47,7 +47,7 @@ class Settings:
     stop_price: Chosen[Decimal | None]
     trail_amount: Chosen[Decimal | None]
     trail_percent: Chosen[Decimal | None]
-    time_in_force: Chosen[TimeInForce]
+    time_in_force: Chosen[TimeInForce | str]  # text where IBKR has no such thing
     extended_hours: Chosen[bool]
     market_price: Chosen[MarketPrice]
     spread_amount: Chosen[Decimal | None]

@@ -46,7 +46,7 @@ def shape(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
     """The order of one leg, its prices on the tick grid; or why it cannot be made."""
     settings = case.settings(leg)
     kind, tif = settings.order_type.value, settings.time_in_force.value
-    if tif not in TimeInForce:
+    if not isinstance(tif, TimeInForce):
         return Rejection(
             rule="X02",
             code="not-supported-yet",

@@ -170,7 +170,7 @@ _WORDS: dict[str, type[StrEnum]] = {
 }  # fmt: skip
 DECIMALS = frozenset(field.name for field in fields(Terms) if "Decimal" in str(field.type))
 _LISTS = frozenset({"tickers", "signal_fields"})
-_BRACKETS = {"take_profit": False, "stop_loss": True}
+_BRACKETS = frozenset({"take_profit", "stop_loss"})
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -181,7 +181,7 @@ def _plain(name: str, value: Any) -> Any:
     if name == "windows":
         return [window.to_json() for window in value]
     if name in _BRACKETS:
-        return value.canonical(typed=_BRACKETS[name])
+        return value.canonical(typed=True)
     return list(value) if name in _LISTS else value
 
 

@@ -38,8 +38,8 @@ class Window:
     def to_json(self) -> dict[str, Any]:
         return {
             "days": [DAYS[day] for day in self.days],
-            "start": self.start.isoformat("minutes"),
-            "end": self.end.isoformat("minutes"),
+            "start": _clock(self.start),
+            "end": _clock(self.end),
             "zone": self.zone,
         }
 
@@ -51,6 +51,10 @@ class Window:
             end=time.fromisoformat(values["end"]),
             zone=values["zone"],
         )
+
+
+def _clock(at: time) -> str:
+    return at.isoformat() if at.second or at.microsecond else at.isoformat("minutes")
 
 
 @lru_cache(maxsize=128)

@@ -24,11 +24,9 @@ def message(action: str, quantity: str | int | None = None, **values: Any) -> Me
 
 
 def shape(kind: str | None = None, **prices: Any) -> OrderShape:
-    texts = {
-        name: Decimal(value) if isinstance(value, (str, int)) and name not in {"tif", "extended"} else value
-        for name, value in prices.items()
-    }
-    return OrderShape(type=kind, **texts)
+    for name in {"limit", "stop", "trail_amount", "trail_percent"} & prices.keys():
+        prices[name] = Decimal(prices[name])
+    return OrderShape(type=kind, **prices)
 
 
 def bracket(mode: str, value: str | int, kind: str | None = None, limit: str | None = None) -> Bracket:
