@@ -28,11 +28,12 @@ Session = tuple[int, int, bool]
 
 def calendar_of(instrument: Instrument) -> Calendar:
     """The calendar a contract trades by."""
-    return _calendar(instrument.sec_type, instrument.underlying_type == "IND")
+    return calendar_for(instrument.sec_type, on_index=instrument.underlying_type == "IND")
 
 
 @cache
-def _calendar(sec_type: str, on_index: bool) -> Calendar:
+def calendar_for(sec_type: str, *, on_index: bool = False) -> Calendar:
+    """The calendar of a class; options on indices keep their own."""
     if sec_type == "CFD":
         # The table of CFDs knows fewer days than that of the shares they follow.
         own, shares = exchange_calendar("ib_cfd_default", "Cfd-interactivebrokers-[*]"), shares_calendar()
@@ -75,7 +76,7 @@ def sessions(instrument: Instrument, day: date) -> list[Session]:
 
 @lru_cache(maxsize=4096)
 def _sessions(sec_type: str, on_index: bool, day: date) -> tuple[Session, ...]:
-    calendar = _calendar(sec_type, on_index)
+    calendar = calendar_for(sec_type, on_index=on_index)
     midnight = datetime.combine(day, time(), calendar.zone)
 
     def at(second: int) -> int:

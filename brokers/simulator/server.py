@@ -25,6 +25,7 @@ from brokers.simulator import (  # noqa: F401 - the routes register themselves
     routes_algos,
     routes_contracts,
     routes_derivatives,
+    routes_listings,
     routes_market,
     routes_oauth,
     routes_orders,

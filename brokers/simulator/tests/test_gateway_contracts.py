@@ -60,3 +60,27 @@ def test_exchange_rates_turn_both_ways(client: Client) -> None:
     pairs = client.get("/iserver/currency/pairs?currency=EUR")
     assert pairs["EUR"][0] == {"symbol": "EUR.USD", "conid": 12087792, "ccyPair": "USD"}
     assert {"EUR.GBP", "EUR.JPY", "EUR.CHF"} <= {row["symbol"] for row in pairs["EUR"]}
+
+
+def test_an_exchange_lists_its_shares(client: Client) -> None:
+    rows = client.get("/trsrv/all-conids?exchange=ARCA")
+    assert {"ticker": "SPY", "conid": 756733, "exchange": "ARCA"} in rows
+    assert {row["exchange"] for row in rows} == {"ARCA"}
+    assert client.get("/trsrv/all-conids?exchange=NOWHERE") == []
+    assert "error" in client.get("/trsrv/all-conids")
+
+
+def test_a_class_keeps_its_week(client: Client) -> None:
+    [venue] = client.get("/trsrv/secdef/schedule?assetClass=STK&symbol=AAPL&exchange=NASDAQ")
+    days = {day["tradingScheduleDate"]: day for day in venue["schedules"]}
+    assert (venue["exchange"], venue["timezone"]) == ("NASDAQ", "America/New_York")
+    assert days["20000101"]["sessions"] == []
+    assert days["20000103"]["sessions"] == [{"openingTime": "0930", "closingTime": "1600", "prop": "LIQUID"}]
+    assert days["20000103"]["tradingtimes"] == [{"openingTime": "0400", "closingTime": "2000", "cancelDayOrders": "Y"}]
+    [night] = client.get("/trsrv/secdef/schedule?assetClass=OPT&symbol=SPX")
+    assert night["timezone"] == "America/Chicago"
+    for asked in ("FUT&symbol=ES", "SWP&symbol=EUR.USD", "CFD&symbol=AAPL", "CFD&symbol=IBUS500", "OPT&symbol=AAPL"):
+        assert len(client.get(f"/trsrv/secdef/schedule?assetClass={asked}")) == 1
+    assert client.get("/trsrv/secdef/schedule?assetClass=WAR&symbol=AAPL") == []
+    assert client.get("/trsrv/secdef/schedule?assetClass=STK&symbol=NOPE") == []
+    assert "error" in client.get("/trsrv/secdef/schedule?assetClass=STK")

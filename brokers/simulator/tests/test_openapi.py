@@ -171,6 +171,8 @@ ASKED: dict[tuple[str, str], list[tuple[str, Any]]] = {
         ("", {"type": "NONSENSE"}),
     ],
     ("POST", "/pa/performance"): [("", {"acctIds": ["{account}"], "period": "1D"})],
+    ("GET", "/trsrv/all-conids"): [("?exchange=ARCA", None)],
+    ("GET", "/trsrv/secdef/schedule"): [("?assetClass=STK&symbol=AAPL", None), ("?assetClass=OPT&symbol=SPX", None)],
     ("GET", "/iserver/secdef/info"): [("?conid={future}&sectype=FUT&month={month}", None)],
     ("GET", "/iserver/secdef/search"): [("?symbol=SPY", None)],
     ("POST", "/iserver/secdef/search"): [("", {"symbol": "SPY"})],
