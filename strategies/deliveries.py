@@ -153,7 +153,7 @@ class Delivery:
             seconds = context.repeat_window_seconds if message.signal_time is None else TIMED_KEY_SECONDS
         return Accepted(
             message=message,
-            reading=message.reading(),
+            reading=reading.canonical(),
             warnings=reading.warnings,
             text=reading.text,
             key=key,

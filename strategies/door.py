@@ -18,6 +18,7 @@ from brokers.locks import direct_parameters
 from strategies import parsing, peers
 from strategies.announcer import Announcer
 from strategies.batches import Batcher, Full
+from strategies.corrections import corrected
 from strategies.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
 from strategies.domain.freshness import SetAside
 from strategies.domain.refusals import Refused
@@ -37,6 +38,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 SIGNATURE = SIGNATURE_HEADER.lower().encode()
 WEBHOOK_PREFIX = "/trading/webhook/"
+# Putting a message right takes a dozen readings of it: not for those that are long.
+MOST_BYTES_PUT_RIGHT = 4096
 MOST_WAITING = 20_000
 MOST_IN_A_BATCH = 400
 MOST_BYTES_IN_A_BATCH = 4 * 1024 * 1024
@@ -45,7 +48,7 @@ _PATH = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/([^/]*)/?)
 _STATUS_METHOD = Refused(405, "method-not-allowed", "A signal's status is read with GET.")
 _NO_SIGNAL = Refused(404, "not-found", "Signal not found. Ask at the statusUrl of the answer to your webhook.")
 _NO_STATUS_NOW = Refused(503, "unavailable", "This cannot be looked up at the moment. Ask again.", retry_after=1)
-_METHOD = Refused(405, "method-not-allowed", "A webhook takes POST only. Send the signal as the body of a POST.")
+_METHOD = Refused(405, "post-required", "A webhook takes POST only. Send the signal as the body of a POST.")
 _BUSY = Refused(
     503, "unavailable", "More signals wait than can be stored in time. Send this one again in a second.", retry_after=1
 )
@@ -140,7 +143,7 @@ class Door:
             told = await self._teller.decided(outcome)
         if isinstance(outcome, Refused):
             log.info("webhook %s, request %s: %d %s", code, delivery.log, outcome.status, outcome.code)
-            await _refuse(send, delivery.log, outcome)
+            await _refuse(send, delivery.log, outcome, hint=_hint(delivery, outcome))
         else:
             await _accept(send, delivery, outcome, told)
 
@@ -282,14 +285,31 @@ async def _accept(send: Send, delivery: Delivery, first: UUID, told: Told | None
     await _send(send, 200, delivery.log, msgspec.json.encode(answer))
 
 
-async def _refuse(send: Send, request: UUID, refused: Refused, *headers: tuple[bytes, bytes]) -> None:
+def _hint(delivery: Delivery, refused: Refused) -> str:
+    """How the message would be right: itself, put right where it is plain how, or else the form of what is wrong."""
+    context = delivery.context
+    if refused.status != 400 or delivery.stranger or context is None or len(delivery.body) > MOST_BYTES_PUT_RIGHT:
+        return refused.hint
+    better = corrected(
+        delivery.body.decode("utf-8", "replace"),
+        kind=context.kind,
+        allowed_tickers=context.allowed_tickers,
+        now=delivery.received_at,
+    )
+    return better.text if better else refused.hint
+
+
+async def _refuse(
+    send: Send, request: UUID, refused: Refused, *headers: tuple[bytes, bytes], hint: str | None = None
+) -> None:
+    hint = refused.hint if hint is None else hint
     envelope = {
         "success": False,
         "logId": request,
         "messageCode": refused.code,
         "message": refused.message,
         **({"field": refused.field} if refused.field else {}),
-        **({"hint": refused.hint} if refused.hint else {}),
+        **({"hint": hint} if hint else {}),
     }
     if refused.retry_after is not None:
         headers = (*headers, (b"retry-after", b"%d" % refused.retry_after))

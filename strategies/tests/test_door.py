@@ -40,9 +40,11 @@ def test_a_good_signal_is_stored_and_answered(strategy: Strategy) -> None:
             "instrument": {"class": "stock", "symbol": "AAPL", "exchange_hint": "NASDAQ"},
             "quantity": {"value": "10.5", "type": "fixed_quantity"},
             "signal_price": "187.2",
+            "warnings": ["unknown-field:alertName"],
         },
         "warnings": ["unknown-field:alertName"],
         "statusUrl": status_url(signal.code),
+        "hints": ["alertName is no field of ours. It was kept and not used."],
     }
     assert (signal.body, signal.reading, signal.warnings) == (body, answer.json["reading"], ["unknown-field:alertName"])
     assert (signal.team, signal.strategy, signal.endpoint) == (strategy.team, strategy, strategy.endpoints.get())

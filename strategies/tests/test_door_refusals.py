@@ -63,7 +63,7 @@ def test_a_malformed_webhook_is_not_found(path: str, tail: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"])
 def test_any_method_but_post_is_not_allowed(path: str, method: str) -> None:
     answer = doors.post(path, b"", method=method)
-    assert (answer.status, answer.code, answer.headers["allow"]) == (405, "method-not-allowed", "POST")
+    assert (answer.status, answer.code, answer.headers["allow"]) == (405, "post-required", "POST")
 
 
 @pytest.mark.parametrize(
@@ -196,3 +196,20 @@ def test_a_refused_body_is_kept_for_its_owner_as_far_as_it_can_be(path: str) -> 
     body = Refusal.objects.get(log_code=answer.json["logId"]).body
     assert body.startswith("a\ufffdb\ufffdxxx")
     assert len(body) == 5_004
+
+
+@pytest.mark.parametrize(
+    ("body", "right"),
+    [
+        ('{"ticker":"SPY","action":"buy","qty":"5",}', {"ticker": "SPY", "action": "buy", "quantity": "5"}),
+        ({"symbol": "SPY", "side": "long"}, {"ticker": "SPY", "action": "buy"}),
+        ({**GOOD, "quantity": "$1,000"}, {**GOOD, "quantity": "1000"}),
+    ],
+)
+def test_the_answer_shows_the_message_put_right_where_it_is_plain_how(path: str, body: object, right: object) -> None:
+    hint = json.loads(refused(path, body).json["hint"])
+    assert {name: str(value) for name, value in hint.items()} == right
+
+
+def test_a_stranger_is_not_helped(path: str) -> None:
+    assert "hint" not in refused(path.rpartition("/")[0] + "/wrong", {"symbol": "SPY"}).json
