@@ -80,37 +80,6 @@ def curl(url: str, example: str = "SPY") -> str:
     return f"curl -H 'Content-Type: application/json' -d {shlex.quote(body)} {shlex.quote(url)}"
 
 
-def signed_python(example: str = "SPY") -> str:
-    """A program that signs what it sends, with nothing but Python itself."""
-    body = json.dumps({"ticker": example, "action": "buy", "quantity": 1})
-    return _SIGNED_PYTHON.replace("BODY", repr(body))
-
-
-def signed_shell(example: str = "SPY") -> str:
-    """The same with openssl and curl."""
-    body = json.dumps({"ticker": example, "action": "buy", "quantity": 1})
-    return _SIGNED_SHELL.replace("BODY", shlex.quote(body))
-
-
-_SIGNED_PYTHON = """\
-import hashlib, hmac, os, time, urllib.request
-
-body = BODY.encode()
-seconds = str(int(time.time()))
-key = os.environ["HALYARD_SIGNING_KEY"].encode()
-signature = hmac.new(key, seconds.encode() + b"." + body, hashlib.sha256).hexdigest()
-headers = {"Content-Type": "application/json", "Halyard-Signature": f"t={seconds},v1={signature}"}
-request = urllib.request.Request(os.environ["HALYARD_WEBHOOK"], body, headers)
-print(urllib.request.urlopen(request, timeout=10).read().decode())
-"""
-_SIGNED_SHELL = """\
-body=BODY
-seconds=$(date +%s)
-signature=$(printf '%s.%s' "$seconds" "$body" | openssl dgst -sha256 -hmac "$HALYARD_SIGNING_KEY" | sed 's/.* //')
-curl -H 'Content-Type: application/json' -H "Halyard-Signature: t=$seconds,v1=$signature" -d "$body" "$HALYARD_WEBHOOK"
-"""
-
-
 def masked(url: str) -> str:
     """A webhook URL with its password covered."""
     return f"{url.rpartition('/')[0]}/{MASK}"

@@ -1,4 +1,4 @@
-"""The strategies' part of the REST API: strategies, subscriptions, signals, decisions."""
+"""The strategies' part of the REST API: strategies, subscriptions, signals, refusals, decisions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Any
 from django.db.models import Prefetch
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api import ListedAndShown, one_of, public_id, since, ticker
+from accounts.api import ListedAndShown, equals, one_of, public_id, since, ticker
 from brokers.api import whole_orders
-from strategies.models import Decision, Signal, Strategy, Subscription
+from strategies.domain.message import Action
+from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 from strategies.serializers import (
     DecisionSerializer,
+    RefusalSerializer,
     SignalSerializer,
     StrategySerializer,
     SubscriptionSerializer,
+    WholeRefusalSerializer,
     WholeSignalSerializer,
 )
 
@@ -46,16 +49,33 @@ class Signals(ListedAndShown):
     """Signals with what became of them. The webhook answers with the `id` to look up here."""
 
     queryset = Signal.objects.select_related("strategy").prefetch_related(
-        Prefetch("decisions", DECISIONS.order_by("id"))
+        Prefetch("decisions", DECISIONS.order_by("id")), Prefetch("repeats", Repeat.objects.order_by("id"))
     )
     filters = {
         "strategy": public_id("strategy__code"),
         "ticker": ticker("ticker"),
+        "action": one_of("action", Action),
+        "set_aside": equals("set_aside"),
         "since": since("received_at"),
     }
 
     def get_serializer_class(self) -> type[SignalSerializer]:
         return WholeSignalSerializer if self.action == "retrieve" else SignalSerializer
+
+
+class Refusals(ListedAndShown):
+    """Deliveries that did not become signals, and why. The webhook answers with the `logId` to look up here."""
+
+    queryset = Refusal.objects.select_related("endpoint__strategy")
+    lookup_field = "log_code"
+    filters = {
+        "strategy": public_id("endpoint__strategy__code"),
+        "message_code": equals("message_code"),
+        "since": since("received_at"),
+    }
+
+    def get_serializer_class(self) -> type[RefusalSerializer]:
+        return WholeRefusalSerializer if self.action == "retrieve" else RefusalSerializer
 
 
 class Decisions(ListedAndShown):
@@ -77,5 +97,6 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "strategies": Strategies,
     "subscriptions": Subscriptions,
     "signals": Signals,
+    "refusals": Refusals,
     "decisions": Decisions,
 }

@@ -38,7 +38,7 @@ WITH delivery AS (
 ), meter AS MATERIALIZED (
     SELECT m.* FROM strategies_webhookminute m
      WHERE m.minute = date_trunc('minute', now())
-       AND m.endpoint_id IN (SELECT endpoint_id FROM known WHERE current AND endpoint_enabled)
+       AND m.endpoint_id IN (SELECT endpoint_id FROM known WHERE current)
      ORDER BY m.endpoint_id FOR UPDATE
 ), so_far AS MATERIALIZED (
     SELECT asked.endpoint_id, coalesce(m.taken, 0) AS taken, coalesce(m.exits, 0) AS exits,

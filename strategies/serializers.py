@@ -12,18 +12,23 @@ from rest_framework import serializers
 from accounts.api import Moment, Shown, code
 from brokers.models import Order
 from brokers.serializers import OrderSerializer
-from strategies.models import Decision, Signal, Strategy, Subscription
+from strategies.headers import shown
+from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 
 STRATEGY = (
-    "id", "name", "description", "asset_class", "allowed_tickers", "enabled", "repeat_window_seconds", "created_at",
+    "id", "name", "description", "asset_class", "allowed_tickers", "enabled", "tradingview_only", "allowed_addresses",
+    "signature_required", "entry_stale_seconds", "exit_stale_seconds", "repeat_window_seconds", "per_minute", "per_hour",
+    "keep_days", "created_at",
 )  # fmt: skip
 SUBSCRIPTION = ("id", "strategy", "account", "enabled", "auto_submit", "terms", "terms_version", "created_at")
 DECISION = (
     "id", "signal", "subscription", "account", "status", "rule", "reason_code", "reason", "waiting_for", "created_at",
-    "decided_at", "assessment", "orders",
+    "decided_at", "plan", "assessment", "orders",
 )  # fmt: skip
 SIGNAL = (
-    "id", "log_id", "strategy", "received_at", "reading", "warnings", "note", "duplicates", "decisions", "timeline",
+    "id", "log_id", "strategy", "received_at", "address", "content_type", "ticker", "action", "reading", "warnings",
+    "test", "not_before", "dispatched_at", "set_aside", "note", "duplicates", "repeats", "forgotten_at", "decisions",
+    "timeline",
 )  # fmt: skip
 
 
@@ -107,12 +112,24 @@ class TimelineSerializer(serializers.Serializer[Any]):
     filled = PhaseSerializer()
 
 
+class RepeatSerializer(Shown):
+    """A delivery of a signal that was there already."""
+
+    log_id = code("log_code")
+
+    class Meta:
+        model = Repeat
+        fields = ("log_id", "received_at", "address")
+
+
 class SignalSerializer(Shown):
-    """A signal in a list: everything but its body."""
+    """A signal in a list: everything but its body and headers. `set_aside` is a code, and `note` its sentence."""
 
     id = code()
     log_id = code("log_code")
     strategy = code("strategy.code")
+    test = serializers.BooleanField(source="is_test", read_only=True)
+    repeats = RepeatSerializer(many=True, read_only=True)
     decisions = DecisionSerializer(many=True, read_only=True)
     timeline = serializers.SerializerMethodField()
 
@@ -126,10 +143,41 @@ class SignalSerializer(Shown):
 
 
 class WholeSignalSerializer(SignalSerializer):
-    """A signal at its own address, with the body as it was sent."""
+    """A signal at its own address, with the body as it was sent and the headers, secrets masked."""
+
+    headers = serializers.SerializerMethodField()
 
     class Meta(SignalSerializer.Meta):
-        fields = (*SIGNAL, "body")
+        fields = (*SIGNAL, "headers", "body")
+
+    def get_headers(self, signal: Signal) -> dict[str, str]:
+        return shown(signal.headers)
+
+
+class RefusalSerializer(Shown):
+    """A delivery that did not become a signal: what its sender was answered. `id` is the `logId` of that answer."""
+
+    id = code("log_code")
+    strategy = code("endpoint.strategy.code")
+
+    class Meta:
+        model = Refusal
+        fields: tuple[str, ...] = (
+            "id", "strategy", "received_at", "address", "content_type", "status", "message_code", "sentence",
+            "field",
+        )  # fmt: skip
+
+
+class WholeRefusalSerializer(RefusalSerializer):
+    """A refused delivery at its own address, with the body as far as it was kept and the headers, secrets masked."""
+
+    headers = serializers.SerializerMethodField()
+
+    class Meta(RefusalSerializer.Meta):
+        fields = (*RefusalSerializer.Meta.fields, "headers", "body")
+
+    def get_headers(self, refusal: Refusal) -> dict[str, str]:
+        return shown(refusal.headers)
 
 
 def orders_of(decision: Decision) -> list[Order]:

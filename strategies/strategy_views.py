@@ -143,10 +143,6 @@ def strategy_settings(request: HttpRequest, team: UUID, strategy: UUID) -> HttpR
         "form": form,
         "fixed_class": found.signals.exists(),
         "endpoint": found.endpoints.filter(enabled=True).order_by("-pk").first() if may_trade else None,
-        "examples": [
-            ("python", "Python", alerts.signed_python(example_ticker(found))),
-            ("shell", "A terminal", alerts.signed_shell(example_ticker(found))),
-        ],
         "keep_days": settings.KEEP_DELIVERIES_DAYS,
         "tradingview": TRADINGVIEW_ADDRESSES,
         "history": _history(found),

@@ -135,7 +135,7 @@ def test_it_shows_what_a_test_would_have_ordered(client: Client, bob: User, team
     rows.rejected(signal, rows.subscription(strategy, broker.account(team), now), now, status="rehearsed", plan=plan)
     client.force_login(bob)
     page = " ".join(client.get(f"/teams/{team.code}/signals/{signal.code}/").text.split())
-    for words in ("Dry run, 1 of 1", "test</span>", "stop stop 180, gtc", "1 working order would have been canceled"):
+    for words in ("Dry run, 1 of 1", "test</span>", "stop 180, gtc", "1 working order would have been canceled"):
         assert words in page
     assert page.index("entry") < page.index("stop loss, sent with it")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from brokers.domain.orders import Role
 from brokers.models import Order
 from brokers.tests import rows as brokers
 from strategies.domain.estimate import Estimate
+from strategies.models import Refusal
 from strategies.passwords import password_for
 from strategies.tests import rows
 
@@ -41,7 +43,15 @@ def test_a_strategy_shows_no_secret(api: Api, team: Team, now: datetime) -> None
         "asset_class": "stock",
         "allowed_tickers": [],
         "enabled": True,
+        "tradingview_only": False,
+        "allowed_addresses": [],
+        "signature_required": False,
+        "entry_stale_seconds": 60,
+        "exit_stale_seconds": 600,
         "repeat_window_seconds": 30,
+        "per_minute": 1_000_000,
+        "per_hour": 1_000_000,
+        "keep_days": None,
         "created_at": "2026-11-20T15:00:00Z",
     }
     endpoint = strategy.endpoints.get()
@@ -72,14 +82,24 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
         "log_id": str(made.signal.log_code),
         "strategy": str(made.strategy.code),
         "received_at": "2026-11-20T15:00:00Z",
+        "address": None,
+        "content_type": "",
+        "ticker": "AAPL",
+        "action": "buy",
         "reading": {
             "action": "buy",
             "instrument": {"class": "stock", "symbol": "AAPL"},
             "quantity": {"value": "10", "type": "fixed_quantity"},
         },
         "warnings": [],
+        "test": False,
+        "not_before": None,
+        "dispatched_at": None,
+        "set_aside": "",
         "note": "",
         "duplicates": 0,
+        "repeats": [],
+        "forgotten_at": None,
         "decisions": [
             {
                 "id": str(made.decision.code),
@@ -93,6 +113,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                 "waiting_for": "",
                 "created_at": api.get("decisions/")["results"][0]["created_at"],
                 "decided_at": "2026-11-20T15:00:00.008000Z",
+                "plan": None,
                 "assessment": [],
                 "orders": [
                     {
@@ -148,14 +169,15 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
             "acknowledged": {"at": "2026-11-20T15:00:00.042000Z", "ms": 30.0, "total_ms": 42.0},
             "filled": {"at": "2026-11-20T15:00:00.092000Z", "ms": 50.0, "total_ms": 92.0},
         },
+        "headers": {},
         "body": '{"ticker": "AAPL", "action": "buy", "quantity": "10"}',
     }
 
 
-def test_a_list_of_signals_leaves_only_the_bodies_out(api: Api, team: Team, now: datetime) -> None:
+def test_a_list_of_signals_leaves_only_bodies_and_headers_out(api: Api, team: Team, now: datetime) -> None:
     made = rows.walk(team, now)
     whole = api.get(f"signals/{made.signal.code}/")
-    del whole["body"]
+    del whole["body"], whole["headers"]
     assert one(api.get("signals/")) == whole
 
 
@@ -169,6 +191,48 @@ def test_a_signal_that_nobody_follows_has_no_decisions_and_an_open_timeline(
     nothing = {"at": None, "ms": None, "total_ms": None}
     phases = ["decided", "submitted", "acknowledged", "filled"]
     assert [shown["timeline"][phase] for phase in phases] == [nothing] * 4
+
+
+def test_a_signal_tells_why_nothing_happens_and_when_it_came_again(api: Api, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    signal = rows.signal(
+        strategy, now, set_aside="stale-signal", note="Too old.", dispatched_at=now, duplicates=1, is_test=True,
+        not_before=now, headers={"user-agent": "Pine", "x-token": "leaked"}, address="192.0.2.7",
+    )  # fmt: skip
+    repeat = signal.repeats.create(team=team, log_code=uuid.uuid4(), address="192.0.2.8", received_at=now)
+    rows.signal(strategy, now, reading={**rows.READING, "action": "exit"})
+    shown = one(api.get("signals/?set_aside=stale-signal"))
+    assert (shown["set_aside"], shown["note"], shown["test"]) == ("stale-signal", "Too old.", True)
+    assert shown["not_before"] == shown["dispatched_at"] == "2026-11-20T15:00:00Z"
+    assert shown["repeats"] == [
+        {"log_id": str(repeat.log_code), "received_at": "2026-11-20T15:00:00Z", "address": "192.0.2.8"}
+    ]
+    assert api.get(f"signals/{signal.code}/")["headers"] == {"user-agent": "Pine", "x-token": "•••"}
+    assert one(api.get("signals/?action=buy"))["id"] == str(signal.code)
+
+
+def test_a_refused_delivery_is_found_by_the_log_id_of_its_answer(
+    api: Api, team: Team, alice: User, charlie: User, now: datetime
+) -> None:
+    strategy = rows.strategy(team, now)
+    values = {
+        "status": 400, "sentence": "Not JSON.", "body": "not json", "headers": {"authorization": "leaked"},
+        "address": "192.0.2.7", "content_type": "text/plain", "received_at": now, "team": team,
+    }  # fmt: skip
+    endpoint = strategy.endpoints.get()
+    refused = Refusal.objects.create(message_code="malformed-json", endpoint=endpoint, **values)
+    Refusal.objects.create(message_code="empty-json", endpoint=endpoint, **values)
+    listed = one(api.get("refusals/?message_code=malformed-json"))
+    assert listed == {
+        "id": str(refused.log_code), "strategy": str(strategy.code), "received_at": "2026-11-20T15:00:00Z",
+        "address": "192.0.2.7", "content_type": "text/plain", "status": 400, "message_code": "malformed-json",
+        "sentence": "Not JSON.", "field": "",
+    }  # fmt: skip
+    whole = api.get(f"refusals/{refused.log_code}/")
+    assert whole == {**listed, "headers": {"authorization": "•••"}, "body": "not json"}
+    theirs = Api(teams.found_team(owner=charlie, name="Theirs", now=now), charlie)
+    assert theirs.get("refusals/")["results"] == []
+    assert theirs.ask(f"refusals/{refused.log_code}/").status_code == 404
 
 
 def test_a_rejection_shows_its_rule_and_sentence_and_no_orders(api: Api, team: Team, now: datetime) -> None:
@@ -237,7 +301,7 @@ def test_another_team_sees_nothing(team: Team, alice: User, charlie: User, now: 
 
 # The token, its membership, the page; then decisions, orders and executions, however many there are.
 @pytest.mark.parametrize(
-    ("name", "queries"), [("strategies", 3), ("subscriptions", 3), ("signals", 6), ("decisions", 5)]
+    ("name", "queries"), [("strategies", 3), ("subscriptions", 3), ("signals", 7), ("decisions", 5)]
 )
 def test_no_list_asks_once_per_row(
     api: Api, team: Team, now: datetime, name: str, queries: int, django_assert_num_queries: Any
@@ -257,7 +321,7 @@ def test_one_signal_asks_no_more_for_many_accounts(
         _, ticket = rows.accepted(made.signal, rows.subscription(made.strategy, brokers.account(team), now), now)
         brokers.filled(brokers.order(ticket), at=now)
     api.get("signals/")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(api.get(f"signals/{made.signal.code}/")["decisions"]) == 4
 
 

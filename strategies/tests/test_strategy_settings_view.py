@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-import os
-import subprocess
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
+import re
+from datetime import datetime
 
 import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry, Role, Team, User
-from strategies import alerts, authoring
+from strategies import authoring
 from strategies.changing import StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.domain.symbols import Kind
 from strategies.models import Strategy
 from strategies.passwords import signing_keys
-from strategies.senders import Sender, SenderRules, check_sender
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -194,52 +187,13 @@ def test_a_continuous_contract_is_no_entry_of_a_list(now: datetime) -> None:
         read_tickers("NQ1!", Kind.FUTURE, now)
 
 
-@contextlib.contextmanager
-def posted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What a program of ours would send over the network."""
-    import urllib.request
-
-    sent: list[Any] = []
-
-    def urlopen(request: Any, timeout: float) -> Any:
-        sent.append(request)
-        return io.BytesIO(b"{}")
-
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    yield sent
-
-
-def test_the_python_example_signs_what_the_door_takes(strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint = strategy.endpoints.get()
-    monkeypatch.setenv("HALYARD_SIGNING_KEY", signing_keys(endpoint.code)[0])
-    monkeypatch.setenv("HALYARD_WEBHOOK", authoring.webhook_url(endpoint))
-    with posted(monkeypatch) as sent:
-        exec(compile(alerts.signed_python(), "example", "exec"), {})
-    [request] = sent
-    sender = Sender(signature=request.get_header("Halyard-signature"))
-    rules = SenderRules(signature_required=True)
-    assert check_sender(sender, rules, endpoint.code, request.data, datetime.now(UTC)) is None
-    assert check_sender(sender, rules, endpoint.code, request.data + b" ", datetime.now(UTC)) is not None
-    assert json.loads(request.data) == {"ticker": "SPY", "action": "buy", "quantity": 1}
-
-
-def test_the_shell_example_signs_what_the_door_takes(strategy: Strategy, tmp_path: Any) -> None:
-    endpoint = strategy.endpoints.get()
-    # In place of curl: write down what it was asked to send.
-    curl = tmp_path / "curl"
-    curl.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    curl.chmod(0o755)
-    environment = {
-        **os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "HALYARD_WEBHOOK": "https://example.com/x",
-        "HALYARD_SIGNING_KEY": signing_keys(endpoint.code)[0],
-    }  # fmt: skip
-    said = subprocess.run(
-        ["sh", "-c", alerts.signed_shell()], env=environment, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    signature, body = said[said.index("-d") - 1].partition(": ")[2], said[said.index("-d") + 1]
-    rules = SenderRules(signature_required=True)
-    now = datetime.now(UTC)
-    assert check_sender(Sender(signature=signature), rules, endpoint.code, body.encode(), now) is None
+def test_it_leads_to_programs_that_sign(client: Client, alice: User, strategy: Strategy, path: str) -> None:
+    client.force_login(alice)
+    page = client.get(path).text
+    for source in ("python", "curl"):
+        href = re.search(rf'href="([^"]+source={source}[^"]*)"', page)
+        assert href is not None
+        assert "Halyard-Signature" in client.get(href[1].replace("&amp;", "&")).text
 
 
 def test_it_hands_the_signing_key_to_the_copy_button(client: Client, alice: User, strategy: Strategy) -> None:

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from strategies import authoring, watching
+from strategies.door import Door
 from strategies.models import Refusal, Strategy, WebhookEndpoint, WebhookMinute
 from strategies.tests import rows
-from strategies.tests.doors import BUY, path_of, post
+from strategies.tests.doors import BUY, knock, path_of, post, with_door
 
 MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.django_db
@@ -55,7 +56,12 @@ def test_the_page_shows_a_viewer_the_meter_and_no_url(
     client.force_login(bob)
     for path in ("", "meters/"):
         page = client.get(f"/teams/{team.code}/strategies/{strategy.code}/{path}").text
-        for words in ("at the limit", "over the limit (429)", "3 over the limit", "Strangers have a wrong password"):
+        for words in (
+            "at the limit",
+            "over the limit (429)",
+            "<dt>Over the limit today</dt> <dd> 3 </dd>",
+            "Strangers have a wrong password",
+        ):
             assert words in " ".join(page.split())
         assert str(strategy.endpoints.get().code) not in page
 
@@ -95,6 +101,25 @@ def test_a_revoked_url_is_proven_to_take_nothing(client: Client, alice: User, te
     page = " ".join(client.get(f"/teams/{team.code}/strategies/{strategy.code}/").text.split())
     assert "Revoked URLs" in page
     assert '<td data-label="Accepted since" class="number">0</td>' in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_flood_to_a_revoked_url_twenty_a_minute_are_written_down_and_all_are_counted(
+    team: Team, now: datetime
+) -> None:
+    strategy = rows.strategy(team, now)
+    endpoint = strategy.endpoints.get()
+    authoring.disable_webhook(endpoint=endpoint, actor=None, now=timezone.now() - MINUTE)
+
+    async def flood(door: Door) -> None:
+        for _ in range(45):
+            await knock(door, path_of_endpoint)
+
+    path_of_endpoint = path_of(endpoint)
+    with_door(flood)
+    minutes = WebhookMinute.objects.count()
+    assert Refusal.objects.count() <= 20 * minutes
+    assert watching.revoked(strategy)[0].refused_since == 45
 
 
 def test_what_a_revoked_url_refused_in_later_minutes_is_counted_by_its_meter(strategy: Strategy, now: datetime) -> None:
