@@ -7,8 +7,6 @@ import hmac
 import json
 import logging
 import random
-import re
-from collections import deque
 from copy import deepcopy
 from email.utils import formatdate
 from typing import Any
@@ -34,7 +32,8 @@ from brokers.simulator import (  # noqa: F401 - the routes register themselves
     sign_in_page,
 )
 from brokers.simulator.control_oauth import control_oauth
-from brokers.simulator.gateway import Gateway, User
+from brokers.simulator.gates import Pace, gate
+from brokers.simulator.gateway import Gateway
 from brokers.simulator.oauth_problems import Unauthorised
 from brokers.simulator.responses import as_json, half, in_kind, respond
 from brokers.simulator.routes_control import control
@@ -44,24 +43,6 @@ from brokers.simulator.ws import serve_socket
 
 log = logging.getLogger(__name__)
 _BODY_LIMIT = 256 * 1024
-_BEFORE_INIT = ("/iserver/auth/status", "/iserver/auth/ssodh/init", "/iserver/reauthenticate")
-_NEEDS_ACCOUNTS = re.compile(
-    r"/iserver/account/orders|/iserver/account/trades|/iserver/account/[^/]+/order|/iserver/account/order/status"
-    r"|/iserver/marketdata/snapshot|/iserver/reply/"
-)
-# Calls that are limited more tightly than the rest: path -> seconds between two calls.
-_SLOW = {
-    "/iserver/account/orders": 5.0,
-    "/iserver/account/trades": 5.0,
-    "/iserver/account/pnl/partitioned": 5.0,
-    "/portfolio/accounts": 5.0,
-    "/portfolio/subaccounts": 5.0,
-    "/iserver/scanner/params": 900.0,
-    "/iserver/scanner/run": 1.0,
-    "/pa/performance": 900.0,
-    "/tickle": 1.0,
-    "/sso/validate": 60.0,
-}
 
 
 class Edge:
@@ -72,8 +53,7 @@ class Edge:
         self.control_token = control_token
         gateway.keeps_journal = bool(control_token)
         self.dice = random.Random()
-        self.recent: dict[str, deque[float]] = {}
-        self.last_slow: dict[tuple[str, str], float] = {}
+        self.pace = Pace()
 
     def app(self) -> web.Application:
         # Whoever sends what is no HTTP is refused; that is worth no trace in the log.
@@ -207,7 +187,7 @@ class Edge:
         if (cut := await fault_actions.before(call, faults)) is not None:
             return cut
         await self._wait()
-        if (paced := self._pace(call)) is not None:
+        if (paced := self.pace.check(call)) is not None:
             return paced
         call.now = self.gateway.clock()
         answer = fault_actions.amended(call, self._run(call))
@@ -221,25 +201,6 @@ class Edge:
         if (wait_s := self.gateway.behaviour.wait_s(self.dice)) > 0:
             await asyncio.sleep(wait_s)
 
-    def _pace(self, call: Call) -> Answer | None:
-        """Too many requests put the address into the penalty box."""
-        behaviour, now, address = self.gateway.behaviour, call.now, call.address
-        if now < self.gateway.faults.boxed.get(address, 0.0):
-            return error("Too Many Requests", 429)
-        if not behaviour.pacing:
-            return None
-        seen = self.recent.setdefault(call.user.name, deque())
-        while seen and now - seen[0] > 1.0:
-            seen.popleft()
-        seen.append(now)
-        slow = _SLOW.get(call.path)
-        before = self.last_slow.get((call.user.name, call.path), 0.0)
-        self.last_slow[call.user.name, call.path] = now
-        if len(seen) > behaviour.requests_per_second:
-            self.gateway.faults.boxed[address] = now + behaviour.penalty_box_s
-            return error("Too Many Requests", 429)
-        return error("Too Many Requests", 429) if slow is not None and now - before < slow else None
-
     def _run(self, call: Call) -> Answer:
         """Find the handler and let it answer; nothing here waits, so every call is atomic."""
         found = ROUTES.find(call.method, call.path)
@@ -251,7 +212,7 @@ class Edge:
         if not self.gateway.behaviour.session_machine:
             session.open_at_once(call.now)
         session.expire(call.now, self.gateway.behaviour)
-        refused = self._gate(call.user, call.path, call.now)
+        refused = gate(session, self.gateway.behaviour, call.path, call.now)
         session.last_request_at = call.now
         if refused is not None:
             return refused
@@ -283,24 +244,3 @@ class Edge:
             detailed = log.isEnabledFor(logging.DEBUG)
             log.warning("%s %s could not be answered: %r", call.method, call.path, slip, exc_info=detailed)
             return error("Bad Request", 400)
-
-    def _gate(self, user: User, path: str, now: float) -> Answer | None:
-        """What a session must have done before it may call this path."""
-        session, behaviour = user.session, self.gateway.behaviour
-        if path.startswith("/iserver/"):
-            if path in _BEFORE_INIT:
-                return None
-            stage = session.stage(now)
-            if stage in {"sso", "connecting"}:
-                return error("Bad Request: no bridge")
-            if stage != "established":
-                return error("not authenticated", 401)
-            if behaviour.accounts_first and not session.accounts_queried and _NEEDS_ACCOUNTS.match(path):
-                if behaviour.accounts_first_status == 500:
-                    return error("Please query /accounts first", 500, with_code=False)
-                return error("Bad Request: Please query /accounts first")
-        elif path.startswith(("/portfolio/", "/portfolio2/")):
-            opens = path in {"/portfolio/accounts", "/portfolio/subaccounts", "/portfolio/subaccounts2"}
-            if behaviour.portfolio_accounts_first and not opens and not session.portfolio_queried:
-                return error("Please query /portfolio/accounts first", 401, with_code=False)
-        return None

@@ -1,0 +1,78 @@
+"""What a session must have done before it may call a path, and how often a path may be called."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from brokers.simulator.behaviour import Behaviour
+from brokers.simulator.session import Session
+from brokers.simulator.wire import Answer, Call, error
+
+_BEFORE_INIT = ("/iserver/auth/status", "/iserver/auth/ssodh/init", "/iserver/reauthenticate")
+_NEEDS_ACCOUNTS = re.compile(
+    r"/iserver/account/orders|/iserver/account/trades|/iserver/account/[^/]+/order|/iserver/account/order/status"
+    r"|/iserver/marketdata/snapshot|/iserver/reply/"
+)
+_OPENS_PORTFOLIO = frozenset({"/portfolio/accounts", "/portfolio/subaccounts", "/portfolio/subaccounts2"})
+# Calls that are limited more tightly than the rest: path -> seconds between two calls.
+_SLOW = {
+    "/iserver/account/orders": 5.0,
+    "/iserver/account/trades": 5.0,
+    "/iserver/account/pnl/partitioned": 5.0,
+    "/portfolio/accounts": 5.0,
+    "/portfolio/subaccounts": 5.0,
+    "/iserver/scanner/params": 900.0,
+    "/iserver/scanner/run": 1.0,
+    "/pa/performance": 900.0,
+    "/tickle": 1.0,
+    "/sso/validate": 60.0,
+}
+
+
+def gate(session: Session, behaviour: Behaviour, path: str, now: float) -> Answer | None:
+    """The refusal of a path that is asked for too early."""
+    if path.startswith("/iserver/"):
+        if path in _BEFORE_INIT:
+            return None
+        stage = session.stage(now)
+        if stage in {"sso", "connecting"}:
+            return error("Bad Request: no bridge")
+        if stage != "established":
+            return error("not authenticated", 401)
+        if behaviour.accounts_first and not session.accounts_queried and _NEEDS_ACCOUNTS.match(path):
+            if behaviour.accounts_first_status == 500:
+                return error("Please query /accounts first", 500, with_code=False)
+            return error("Bad Request: Please query /accounts first")
+    elif path.startswith(("/portfolio/", "/portfolio2/")):
+        opens = path in _OPENS_PORTFOLIO
+        if behaviour.portfolio_accounts_first and not opens and not session.portfolio_queried:
+            return error("Please query /portfolio/accounts first", 401, with_code=False)
+    return None
+
+
+class Pace:
+    """Who called what, and when; too many requests put the address into the penalty box."""
+
+    def __init__(self) -> None:
+        self._recent: dict[str, deque[float]] = {}
+        self._last: dict[tuple[str, str], float] = {}
+
+    def check(self, call: Call) -> Answer | None:
+        """The refusal of a call that comes too soon."""
+        behaviour, boxed, now = call.gateway.behaviour, call.gateway.faults.boxed, call.now
+        if now < boxed.get(call.address, 0.0):
+            return error("Too Many Requests", 429)
+        if not behaviour.pacing:
+            return None
+        seen = self._recent.setdefault(call.user.name, deque())
+        while seen and now - seen[0] > 1.0:
+            seen.popleft()
+        seen.append(now)
+        slow = _SLOW.get(call.path)
+        before = self._last.get((call.user.name, call.path), 0.0)
+        self._last[call.user.name, call.path] = now
+        if len(seen) > behaviour.requests_per_second:
+            boxed[call.address] = now + behaviour.penalty_box_s
+            return error("Too Many Requests", 429)
+        return error("Too Many Requests", 429) if slow is not None and now - before < slow else None
