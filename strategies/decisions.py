@@ -22,12 +22,13 @@ from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View, notify
 from strategies import live
 from strategies.domain.decide import decide
-from strategies.domain.freshness import Freshness, undoes
+from strategies.domain.freshness import Freshness
 from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Rejection, Terms
 from strategies.domain.symbols import WORDS
 from strategies.intake import OWN_KEY
-from strategies.models import Decision, Signal, Strategy, Subscription
+from strategies.lateness import still_wanted
+from strategies.models import Decision, Signal, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
     taken = list(waiting.filter(pk=only) if only is not None else waiting[:batch])
     if not taken:
         return 0
-    signals = _still_wanted(taken, now)
+    signals = still_wanted(taken, now)
     followers: dict[int, list[Subscription]] = defaultdict(list)
     enabled = Subscription.objects.filter(
         strategy__in={signal.strategy_id for signal in signals}, enabled=True, strategy__enabled=True
@@ -113,79 +114,6 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
         live.signal_changed(signal.pk, signal.team_id)
     notify(DECIDED_CHANNEL)
     return len(taken)
-
-
-def _still_wanted(signals: Sequence[Signal], now: datetime) -> list[Signal]:
-    """Without those that expired while they were delayed, and without older ones that would undo newer ones."""
-    timed = [signal for signal in signals if signal.signal_time is not None and not signal.is_test]
-    newer = _dispatched_since(timed)
-    wanted: list[Signal] = []
-    for signal in signals:
-        expires = Message.from_reading(signal.reading).expires_at if signal.not_before else None
-        if expires is not None and expires <= now:
-            _set_aside(
-                signal, "expired-signal", f"It expired at {expires:%H:%M:%S} UTC, before its delay was over.", now
-            )
-            continue
-        at = signal.signal_time
-        if at is not None and not signal.is_test:
-            known = newer[(signal.strategy_id, signal.ticker)]
-            mine = (signal.action, signal.reading.get("sentiment"))
-            if reason := _undone(at, mine, known):
-                _set_aside(signal, "superseded-signal", reason, now)
-                continue
-            known.append(_Dispatched(at, mine))
-        wanted.append(signal)
-    return wanted
-
-
-@dataclass(frozen=True, slots=True)
-class _Dispatched:
-    """A signal handed out before: its own time, its action and its sentiment."""
-
-    at: datetime
-    aim: tuple[str, str | None]
-
-
-def _undone(at: datetime, aim: tuple[str, str | None], known: Sequence[_Dispatched]) -> str:
-    """Why a signal of that time and aim comes too late behind those handed out already; nothing when it does not."""
-    later = next((each for each in known if each.at > at and undoes(aim, each.aim)), None)
-    if later is None:
-        return ""
-    return (
-        f"By its own time it is older than a {later.aim[0]} of {later.at:%H:%M:%S} UTC that came before it, "
-        "and an older signal never undoes a newer one."
-    )
-
-
-def superseded(strategy: Strategy, message: Message) -> str:
-    """Why a message would be set aside if it came now: a newer one was handed out before it. Nothing when none was."""
-    if message.signal_time is None or message.test:
-        return ""
-    signal = Signal(strategy=strategy, ticker=message.symbol.name, signal_time=message.signal_time)
-    known = _dispatched_since([signal])[(strategy.pk, message.symbol.name)]
-    return _undone(message.signal_time, (str(message.action), message.sentiment), known)
-
-
-def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_Dispatched]]:
-    """By strategy and ticker, the signals handed out whose own time is after the oldest of these."""
-    found: dict[tuple[int, str], list[_Dispatched]] = defaultdict(list)
-    if not signals:
-        return found
-    rows = Signal.objects.filter(
-        strategy__in={signal.strategy_id for signal in signals}, ticker__in={signal.ticker for signal in signals},
-        signal_time__gt=min(signal.signal_time for signal in signals if signal.signal_time is not None),
-        set_aside="", dispatched_at__isnull=False, is_test=False,
-    )  # fmt: skip
-    for row in rows.only("strategy_id", "ticker", "signal_time", "action", "reading"):
-        if row.signal_time is not None:
-            aim = (row.action, row.reading.get("sentiment"))
-            found[(row.strategy_id, row.ticker)].append(_Dispatched(row.signal_time, aim))
-    return found
-
-
-def _set_aside(signal: Signal, code: str, note: str, now: datetime) -> None:
-    Signal.objects.filter(pk=signal.pk).update(set_aside=code, note=note[:300], dispatched_at=now)
 
 
 @transaction.atomic
