@@ -9,7 +9,7 @@ from datetime import datetime
 
 from strategies.domain.freshness import undoes
 from strategies.domain.message import Message
-from strategies.models import Signal
+from strategies.models import Signal, Strategy
 
 
 def still_wanted(signals: Sequence[Signal], now: datetime) -> list[Signal]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from brokers.domain.orders import OrderIntent
 from brokers.models import Order
 from brokers.snapshots import Book, NotYet
-from strategies import decisions
+from strategies import decisions, lateness
 from strategies.corrections import Correction, corrected
 from strategies.deliveries import Accepted, Context, Delivery
 from strategies.domain.estimate import Estimate
@@ -138,7 +138,7 @@ def _context(strategy: Strategy) -> Context:
 
 
 def _superseded(strategy: Strategy, message: Message) -> SetAside | None:
-    reason = decisions.superseded(strategy, message)
+    reason = lateness.superseded(strategy, message)
     return SetAside("superseded-signal", reason) if reason else None
 
 

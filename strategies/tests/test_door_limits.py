@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -28,7 +29,7 @@ def strategy(team: Team) -> Strategy:
     return made
 
 
-def send(strategy: Strategy, *bodies: dict[str, object]) -> list[doors.Response]:
+def send(strategy: Strategy, *bodies: Mapping[str, object]) -> list[doors.Response]:
     """Each body on its own, in turn: so the order of counting is known."""
     path = doors.path_of(strategy)
 
