@@ -1,18 +1,9 @@
-"""Signed requests: consumers and their states, the three-legged flow, live session tokens, nonces and timestamps.
-
-The client side is ibind's own signing code, so that both halves were not written by the same hand.
-"""
+"""Signed requests: consumers and their states, signatures, nonces and timestamps, live session tokens."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import pytest
 from websockets.sync.client import connect
@@ -20,97 +11,15 @@ from websockets.sync.client import connect
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.simulator.testing_oauth import Keys, grant, keys, register
 from brokers.simulator.tests.conftest import messages
-
-oauth1a = pytest.importorskip("ibind.oauth.oauth1a", reason="ibind[oauth], a development dependency, is not installed")
-EXPIRED = {"type": "/simple", "title": "Unauthorized", "status": 401, "detail": "Access token expired"}
-INVALID_CONSUMER = {"error": "id: 39687, error: invalid consumer", "statusCode": 401}
-INVALID_SIGNATURE = {"error": "Invalid signature", "statusCode": 401}
-
-
-@dataclass
-class Program:
-    """A consumer that signs with ibind's functions and sends with nothing but the standard library."""
-
-    gateway: RunningGateway
-    consumer_key: str
-    keys: Keys
-    token: str = ""
-    sealed: str = ""
-    live: str = ""
-    realm: str = "limited_poa"
-    last: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def base(self) -> str:
-        return f"{self.gateway.url}/v1/api"
-
-    def signed(self, method: str, path: str, *, prepend: str | None = None, **extra: str) -> dict[str, str]:
-        """The OAuth parameters of a request: RSA for /oauth, the live session token for the rest."""
-        parameters = {
-            "oauth_consumer_key": self.consumer_key,
-            "oauth_nonce": oauth1a.generate_oauth_nonce(),
-            "oauth_timestamp": str(int(time.time())),
-            "oauth_signature_method": "RSA-SHA256" if path.startswith("/oauth/") else "HMAC-SHA256",
-        } | ({"oauth_token": self.token} if self.token else {})
-        parameters |= extra
-        text = oauth1a.generate_base_string(method, self.base + path, parameters, prepend=prepend)
-        if path.startswith("/oauth/"):
-            key = oauth1a.read_private_key(private_key_content=self.keys.signature)
-            parameters["oauth_signature"] = oauth1a.generate_rsa_sha_256_signature(text, key)
-        else:
-            parameters["oauth_signature"] = oauth1a.generate_hmac_sha_256_signature(text, self.live)
-        self.last = parameters
-        return parameters
-
-    def send(self, method: str, path: str, parameters: Mapping[str, str], query: str = "") -> tuple[int, Any]:
-        header = oauth1a.generate_authorization_header_string(parameters, self.realm)
-        return fetch(self.gateway, method, f"/v1/api{path}{query}", headers={"Authorization": header})
-
-    def call(self, method: str, path: str, query: str = "") -> tuple[int, Any]:
-        return self.send(method, path, self.signed(method, path), query)
-
-    def ask(self, callback: str = "https://halyard.test/back?team=7") -> tuple[int, Any]:
-        path = "/oauth/request_token"
-        return self.send("POST", path, self.signed("POST", path, oauth_callback=callback))
-
-    def exchange(self, request_token: str, verifier: str) -> tuple[int, Any]:
-        path = "/oauth/access_token"
-        extra = {"oauth_token": request_token, "oauth_verifier": verifier}
-        return self.send("POST", path, self.signed("POST", path, **extra))
-
-    def sign_in(self) -> tuple[int, Any]:
-        """Agree on a live session token, and check the gateway's proof of it."""
-        secret = oauth1a.calculate_live_session_token_prepend(
-            self.sealed, oauth1a.read_private_key(private_key_content=self.keys.encryption)
-        )
-        number = oauth1a.generate_dh_random_bytes()
-        challenge = oauth1a.generate_dh_challenge(self.keys.dh_prime, number)
-        path = "/oauth/live_session_token"
-        parameters = self.signed("POST", path, prepend=secret, diffie_hellman_challenge=challenge)
-        status, body = self.send("POST", path, parameters)
-        if status == 200:
-            self.live = oauth1a.calculate_live_session_token(
-                self.keys.dh_prime, number, body["diffie_hellman_response"], secret
-            )
-            proof = body["live_session_token_signature"]
-            assert oauth1a.validate_live_session_token(self.live, proof, self.consumer_key) is True
-        return status, body
-
-
-def fetch(
-    gateway: RunningGateway, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None
-) -> tuple[int, Any]:
-    """One request with headers of its own; the body as JSON, or the text with the headers beside it."""
-    link = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=15)
-    try:
-        link.request(method, path, body, dict(headers or {}))
-        answer = link.getresponse()
-        text = answer.read().decode()
-        if answer.headers.get_content_type().endswith("json"):
-            return answer.status, json.loads(text)
-        return answer.status, (text, dict(answer.headers))
-    finally:
-        link.close()
+from brokers.simulator.tests.oauth_program import (
+    EXPIRED,
+    INVALID_CONSUMER,
+    INVALID_SIGNATURE,
+    Program,
+    fetch,
+    key_of,
+    oauth1a,
+)
 
 
 @pytest.fixture
@@ -119,29 +28,6 @@ def owner(gateway: RunningGateway, user: str) -> Program:
     register(gateway, key_of(user), keys(), party="first")
     token, sealed = grant(gateway, key_of(user), user)
     return Program(gateway, key_of(user), keys(), token, sealed)
-
-
-@pytest.fixture
-def vendor(gateway: RunningGateway, user: str) -> Program:
-    """A third-party consumer that nobody has allowed anything yet."""
-    register(gateway, key_of(user), keys(), party="third", name="Halyard & Söhne")
-    return Program(gateway, key_of(user), keys())
-
-
-def key_of(user: str) -> str:
-    return f"K-{user}"[:64]
-
-
-def authorize(gateway: RunningGateway, token: str, username: str, choice: str = "allow") -> tuple[int, Any]:
-    form = urlencode({"oauth_token": token, "username": username, "choice": choice})
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return fetch(gateway, "POST", "/authorize", form, headers)
-
-
-def verifier_of(answer: tuple[int, Any]) -> str:
-    status, (_, headers) = answer
-    assert status == 302
-    return str(parse_qs(urlsplit(headers["Location"]).query)["oauth_verifier"][0])
 
 
 # -- the owner's own keys ----------------------------------------------------------------------------------------
@@ -386,117 +272,6 @@ def test_a_websocket_names_its_access_token(owner: Program, user: str) -> None:
         401,
         EXPIRED,
     )
-
-
-# -- the three-legged flow ---------------------------------------------------------------------------------------
-
-
-def test_a_vendor_is_allowed_on_the_sign_in_page_and_trades(vendor: Program, user: str) -> None:
-    status, body = vendor.ask()
-    assert status == 200
-    assert re.fullmatch(r"[0-9a-f]{20}", body["oauth_token"])
-    status, (page, headers) = fetch(vendor.gateway, "GET", f"/authorize?oauth_token={body['oauth_token']}")
-    assert status == 200
-    assert "Allow Halyard &amp; Söhne to trade for you?" in page
-    assert "<script" not in page
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-
-    answer = authorize(vendor.gateway, body["oauth_token"], user)
-    back = urlsplit(answer[1][1]["Location"])
-    assert (back.netloc, back.path) == ("halyard.test", "/back")
-    assert parse_qs(back.query)["team"] == ["7"]
-    assert parse_qs(back.query)["oauth_token"] == [body["oauth_token"]]
-
-    status, given = vendor.exchange(body["oauth_token"], verifier_of(answer))
-    assert (status, given["is_paper"]) == (200, True)
-    vendor.token, vendor.sealed = given["oauth_token"], given["oauth_token_secret"]
-    assert vendor.sign_in()[0] == 200
-    assert vendor.call("GET", "/portfolio/accounts")[1][0]["accountTitle"] == f"Simulated {user}"
-
-
-def test_the_same_user_allows_twice_and_keeps_the_token(vendor: Program, user: str) -> None:
-    given = []
-    for _ in range(2):
-        token = vendor.ask()[1]["oauth_token"]
-        given.append(vendor.exchange(token, verifier_of(authorize(vendor.gateway, token, user)))[1])
-    assert given[0]["oauth_token"] == given[1]["oauth_token"]
-    assert given[0]["oauth_token_secret"] != given[1]["oauth_token_secret"]
-
-
-def test_a_verifier_works_once_and_only_for_its_token(vendor: Program, user: str) -> None:
-    token = vendor.ask()[1]["oauth_token"]
-    assert vendor.exchange(token, "") == (401, EXPIRED)
-    verifier = verifier_of(authorize(vendor.gateway, token, user))
-    assert vendor.exchange(token, "0" * 20) == (401, EXPIRED)
-    assert vendor.exchange(token, verifier)[0] == 200
-    assert vendor.exchange(token, verifier) == (401, EXPIRED)
-
-
-def test_a_user_may_refuse(vendor: Program, user: str) -> None:
-    token = vendor.ask()[1]["oauth_token"]
-    status, (page, _) = authorize(vendor.gateway, token, user, "refuse")
-    assert (status, "Nothing was allowed" in page) == (200, True)
-    assert vendor.exchange(token, "") == (401, EXPIRED)
-
-
-def test_a_code_is_shown_when_there_is_no_way_back(vendor: Program, user: str) -> None:
-    token = vendor.ask("oob")[1]["oauth_token"]
-    status, (page, _) = authorize(vendor.gateway, token, user)
-    assert status == 200
-    verifier = re.search(r"this code: ([0-9a-f]{20})", page)
-    assert verifier is not None
-    assert vendor.exchange(token, verifier[1])[0] == 200
-
-
-@pytest.mark.parametrize(
-    "callback", ["", "javascript:alert(1)", "//evil.test", "ftp://a", "https://", "http://[", "a\nb"]
-)
-def test_a_way_back_is_a_web_address(vendor: Program, callback: str) -> None:
-    path = "/oauth/request_token"
-    parameters = vendor.signed("POST", path, oauth_callback=callback)
-    parameters["oauth_callback"] = quote(callback, safe="")
-    assert vendor.send("POST", path, parameters) == (401, INVALID_SIGNATURE)
-
-
-def test_a_live_username_has_no_paper_account(vendor: Program, user: str) -> None:
-    said = "This username is not associated with a paper trading account"
-    token = vendor.ask()[1]["oauth_token"]
-    status, (page, _) = authorize(vendor.gateway, token, "liveAlice")
-    assert (status, said in page) == (200, True)
-    vendor.gateway.control("POST", "/oauth/live_usernames", {"usernames": ["alice-real"]})
-    assert said in authorize(vendor.gateway, token, "alice-real")[1][0]
-    vendor.gateway.control("POST", "/oauth/live_usernames", {"usernames": []})
-    assert verifier_of(authorize(vendor.gateway, token, user))
-
-
-def test_a_fault_says_so_of_any_username(vendor: Program, user: str) -> None:
-    token = vendor.ask()[1]["oauth_token"]
-    vendor.gateway.fault(
-        preset="paper_username_not_associated", match={"user": user}, action={"paper_username_error": {"s": 0.5}}
-    )
-    assert "is not associated with a paper" in authorize(vendor.gateway, token, user)[1][0]
-    time.sleep(0.6)
-    assert verifier_of(authorize(vendor.gateway, token, user))
-
-
-@pytest.mark.parametrize("username", ["", " ", "a b", "../x", '"><script>alert(1)</script>', "x" * 65, "oauth"])
-def test_an_odd_username_is_asked_for_again_and_shown_safely(vendor: Program, username: str) -> None:
-    token = vendor.ask()[1]["oauth_token"]
-    status, (page, _) = authorize(vendor.gateway, token, username)
-    assert (status, "Write a username" in page) == (200, True)
-    assert "<script" not in page
-
-
-@pytest.mark.parametrize("token", ["", "0" * 20, "%00", "<b>"])
-def test_an_unknown_sign_in_starts_again(gateway: RunningGateway, token: str) -> None:
-    for answer in (
-        fetch(gateway, "GET", f"/authorize?oauth_token={quote(token)}"),
-        authorize(gateway, token, "alice"),
-        fetch(gateway, "POST", "/authorize", '{"a":1}', {"Content-Type": "application/json"}),
-        fetch(gateway, "POST", "/authorize", "x", {"Content-Type": "multipart/form-data; boundary=b"}),
-        fetch(gateway, "DELETE", "/authorize"),
-    ):
-        assert (answer[0], "Start again" in answer[1][0]) == (400, True)
 
 
 # -- registering -------------------------------------------------------------------------------------------------

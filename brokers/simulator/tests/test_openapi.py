@@ -366,7 +366,7 @@ def test_the_answers_for_advisors_fit_the_description(gateway: RunningGateway, a
 
 
 def test_the_answers_to_signatures_fit_the_description(gateway: RunningGateway) -> None:
-    oauth = pytest.importorskip("brokers.simulator.tests.test_oauth", reason="ibind[oauth] is not installed")
+    oauth = pytest.importorskip("brokers.simulator.tests.oauth_program", reason="ibind[oauth] is not installed")
     register(gateway, "DESCRIBED", keys())
     vendor = oauth.Program(gateway, "DESCRIBED", keys())
     answers = [vendor.ask()]
