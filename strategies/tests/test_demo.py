@@ -151,5 +151,5 @@ def test_the_gateway_opens_the_account_that_the_demo_named() -> None:
     found = demo_json()
     username = Connection.objects.get().username
     assert found["account_id"] == numbers.account_id(username)
-    opened = Gateway._account_id(type("Fresh", (), {"taken_ids": set()})(), username)
+    opened = Gateway.account_id(type("Fresh", (), {"taken_ids": set()})(), username)
     assert opened == found["account_id"]
