@@ -138,6 +138,8 @@ class Armed:
     hits: int
     times: int | None
     waiting: bool
+    lasts: bool
+    begins_in_s: int
     left_s: int
 
     @property
@@ -145,6 +147,10 @@ class Armed:
         """Its state in a few words."""
         met = f"met {self.hits} of {self.times}" if self.times else f"met {self.hits} times"
         left = f"{self.left_s} s" if self.left_s < 100 else f"{round(self.left_s / 60)} min"
+        if self.waiting and self.lasts:
+            return f"begins in {self.begins_in_s} s" if self.begins_in_s else f"under way, {left} left"
+        if self.lasts:
+            return "over"
         if self.waiting:
             return f"{met}, {left} left" if self.hits else f"armed, {left} left"
         return met if self.hits else "ran out, nobody met it"
@@ -222,6 +228,8 @@ def _armed(row: dict[str, Any]) -> Armed:
         hits=row["hits"],
         times=row["times"],
         waiting=row["state"] == "armed",
+        lasts=row["lasts"],
+        begins_in_s=round(row["begins_in_s"]),
         left_s=round(row["left_s"]),
     )
 

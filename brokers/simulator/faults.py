@@ -82,6 +82,7 @@ class Fault:
     times: int | None
     armed_at: float
     until: float
+    begins: float = 0.0
     seen: int = 0
     hits: int = 0
 
@@ -111,6 +112,8 @@ class Fault:
             "seen": self.seen,
             "hits": self.hits,
             "state": self.state(now),
+            "lasts": not self.waits,
+            "begins_in_s": round(max(0.0, self.begins - now), 3),
             "left_s": round(max(0.0, self.until - now), 3),
         }
 
@@ -188,6 +191,7 @@ class Faults:
             made = Condition(name=name, value=value, user=user or fault.user, begins=begins, ends=ends, fault=fault)
             self.conditions.append(made)
             fault.until = max(fault.until, ends) if fault.waits else ends
+            fault.begins = begins
 
     def clear(self, user: str | None = None) -> int:
         """Disarm everything, or only what was armed for one user."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,33 @@ def test_an_order_that_times_out_is_in_doubt_and_was_sent_once(bench: lab.Lab, a
     assert order.status in {OrderStatus.UNKNOWN, OrderStatus.FILLED}
     assert len(bench.posts()) == 1
     assert bench.gateway.books(bench.user)[order.reference]["status"] == "Filled"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lasts": True, "begins_in_s": 10, "left_s": 40}, "begins in 10 s"),
+        ({"lasts": True, "left_s": 23}, "under way, 23 s left"),
+        ({"lasts": True, "waiting": False, "hits": 4}, "over"),
+        ({"left_s": 600}, "armed, 10 min left"),
+        ({"hits": 1, "times": 3, "left_s": 42}, "met 1 of 3, 42 s left"),
+        ({"hits": 1, "waiting": False}, "met 1 of 1"),
+        ({"hits": 7, "times": None, "waiting": False}, "met 7 times"),
+        ({"waiting": False}, "ran out, nobody met it"),
+    ],
+)
+def test_a_fault_says_how_far_it_is(changes: dict[str, Any], words: str) -> None:
+    shown: dict[str, Any] = {
+        "code": "reset", "label": "Nightly reset", "hits": 0, "times": 1, "waiting": True, "lasts": False,
+        "begins_in_s": 0, "left_s": 0,
+    }  # fmt: skip
+    assert stress.Armed(**{**shown, **changes}).words == words
+
+
+def test_a_reset_begins_by_itself(bench: lab.Lab, alice: User, now: datetime) -> None:
+    press(bench, alice, "reset", now)
+    [shown] = [row.latest for row in stress.panel(bench.connection).rows if row.latest]
+    assert (shown.code, shown.words) == ("reset", "begins in 10 s")
 
 
 def test_a_half_filled_order_stalls(bench: lab.Lab, alice: User, now: datetime) -> None:
