@@ -23,6 +23,8 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
         case "GET", "orders":
             return Answer([_order(o) for i in user.account_ids for o in gateway.engine.by_account[i].values()])
         case "POST", "reset":
+            if body:
+                return Answer({"reset": _seed(gateway, user, body)["accounts"]})
             gateway.reset(user)
             return Answer({"reset": user.account_ids})
         case "POST", "seed":

@@ -108,6 +108,30 @@ def test_a_group_that_cannot_be_is_refused(advised: Client, body: Any, says: str
     assert advised.get(GROUP) == {"data": []}
 
 
+_STRANGE: tuple[Any, ...] = (
+    None, [], "x", 5, {}, {"name": 5}, {"name": "g" * 65, "accounts": [{}], "default_method": "E"},
+    {"name": "g", "accounts": [None], "default_method": "E"}, {"name": "g", "accounts": {"a": 1}, "default_method": ["E"]},
+    {"name": "a/b", "accounts": [{"name": "x", "amount": "NaN"}], "default_method": "R"}, {"group_auto_close_positions": 5},
+)  # fmt: skip
+
+
+def test_nothing_that_is_sent_makes_the_groups_stumble(advised: Client) -> None:
+    make_group(advised)
+    calls = [("POST", ""), ("PUT", ""), ("POST", "/single"), ("POST", "/delete")]
+    for method, path in calls:
+        for body in _STRANGE:
+            assert advised.gateway.call(advised.user, method, f"{GROUP}{path}", body)[0] == 400
+    amounts = [{"name": s, "amount": a} for s, a in zip(subs(advised), ("NaN", -1, True, 1e300), strict=True)]
+    for row in amounts:
+        body = {"name": "odd", "accounts": [row], "default_method": "S"}
+        assert advised.gateway.call(advised.user, "POST", GROUP, body)[0] == 400
+    path = "/iserver/account/allocation/presets"
+    assert advised.gateway.call(advised.user, "POST", path, {"strict_credit_check": "yes"})[0] == 400
+    assert advised.post(path, {"strict_credit_check": True, "default_method_for_all": "E"}) == {"success": True}
+    assert advised.get(path)["strict_credit_check"] is True
+    assert [g["name"] for g in advised.get(GROUP)["data"]] == ["everybody"]
+
+
 def test_only_advisors_have_groups(client: Client) -> None:
     status, answer = client.gateway.call(client.user, "GET", GROUP)
     assert (status, answer["error"]) == (400, "Allocation groups are for advisor accounts only.")

@@ -77,6 +77,16 @@ def test_holdings_can_be_seeded(gateway: RunningGateway, user: str) -> None:
     assert client.get(f"/iserver/account/{client.account}/summary")["totalCashValue"] == 1_000_000.0
 
 
+def test_a_reset_may_say_what_kind_of_account_it_wants(gateway: RunningGateway, user: str) -> None:
+    client = Client(gateway, user, gateway.sign_in(user))
+    client.place(ticket("before"))
+    answer = gateway.control("POST", f"/{user}/reset", {"type": "cash", "cash": 5_000})
+    assert answer == {"reset": [client.account]}
+    gateway.sign_in(user)
+    summary = client.get(f"/iserver/account/{client.account}/summary")
+    assert (summary["accountType"], summary["totalCashValue"], client.orders()) == ("CASH", 5_000.0, [])
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
