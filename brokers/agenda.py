@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
 
 from brokers import cancels, doubt, execution, sessions
 from brokers.domain.orders import OrderStatus, Release
+from brokers.execution import HELD
 from brokers.models import Connection, ContractLookup, Order
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
@@ -28,6 +30,8 @@ def waiting_connections(shard: int, shards: int) -> list[int]:
     ready = Order.objects.filter(status=str(OrderStatus.CREATED), connection__enabled=True).filter(
         Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
     )
+    # What waits for a cancel is woken when the cancel is through.
+    ready = ready.alias(held=RawSQL(HELD.format(order="brokers_order"), [], BooleanField())).filter(held=False)  # noqa: S611
     lookups = ContractLookup.objects.filter(status="wanted", connection__enabled=True).values_list("connection_id")
     doubtful = Order.objects.filter(status__in=DOUBTFUL).values_list("connection_id")
     unsent = cancels.unsent_cancels().values_list("connection_id")

@@ -41,18 +41,23 @@ from brokers.ports import (
 )
 from brokers.tickets import finish_ticket_if_done
 
+# Whether an order is held by what its ticket cancels: that must be over first, and have filled no more than its plan knew.
+# A plan made for ten shares does not leave when there are five.
+HELD = """EXISTS (
+  SELECT FROM brokers_ticket t, jsonb_to_recordset(t.cancels) AS c (reference text, filled numeric)
+  JOIN brokers_order r ON r.reference = c.reference
+  WHERE t.id = {order}.ticket_id
+  AND (r.status NOT IN ('canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled)
+)"""
+
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
-# What a ticket cancels must be over first, and have filled no more than its plan knew: a plan made for ten shares does
-# not leave when there are five. The last condition holds an instrument back while it is not known what became of an
+# The last condition holds an instrument back while it is not known what became of an
 # earlier order in it.
-TAKE_NEXT = """
+TAKE_NEXT = f"""
 WITH next AS (
   SELECT o.id FROM brokers_order o
   WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
-    AND NOT EXISTS (SELECT FROM brokers_ticket t, jsonb_to_recordset(t.cancels) AS c (reference text, filled numeric)
-                    JOIN brokers_order r ON r.reference = c.reference
-                    WHERE t.id = o.ticket_id
-                    AND (r.status NOT IN ('canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled))
+    AND NOT {HELD.format(order="o")}
     AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
          AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
     AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid
@@ -78,7 +83,7 @@ JOIN brokers_brokerageaccount a ON a.id = moved.account_id
 LEFT JOIN brokers_contractlookup l
   ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
 ORDER BY moved.id
-"""
+"""  # noqa: S608
 
 # The same for the answer that nearly always comes back. Nothing is written unless the order still waits for it.
 ACKNOWLEDGE = """

@@ -215,6 +215,9 @@ def _release_children(moved: Sequence[Order], now: datetime) -> None:
     over = {order.pk: order for order in moved if OrderStatus(order.status) in OVER}
     if not over:
         return
+    if any(order.status == OrderStatus.CANCELED for order in over.values()):
+        # A plan may have waited for this cancel.
+        notify(ORDERS_CHANNEL, str(next(iter(over.values())).connection_id))
     waiting = Order.objects.filter(
         parent__in=over, status=str(OrderStatus.CREATED), release=str(Release.AFTER_PARENT_FILLS)
     )

@@ -87,6 +87,8 @@ class Book:
     unsettled: dict[tuple[int, int], Decimal] = field(default_factory=dict)
     # Whose a ticket is, in the words of whoever decides; filled in there.
     owners: dict[str, int] = field(default_factory=dict)
+    # How many entries each of them made within the same batch.
+    entered: dict[int, int] = field(default_factory=dict)
     # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
     reserved: dict[int, Decimal] = field(default_factory=dict)
 

@@ -20,7 +20,7 @@ from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View, notify
-from strategies import live
+from strategies import figures, live
 from strategies.domain.decide import decide
 from strategies.domain.freshness import Freshness
 from strategies.domain.message import Message
@@ -226,7 +226,11 @@ def answer(
         return Answered(view)
     if isinstance(view, Unknown):
         return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
-    view = replace(view, snapshot=_seen_by(owner, view.snapshot, book))
+    seen = figures.counted(
+        _seen_by(owner, view.snapshot, book), terms, subscription_pk=owner, account=account,
+        just_now=book.entered.get(owner, 0), now=now,
+    )  # fmt: skip
+    view = replace(view, snapshot=seen)
     answers = [
         decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness)
         for snapshot in view.alternatives
@@ -285,8 +289,11 @@ def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: 
     # Later decisions of this batch must see what this one is about to cancel and to send.
     book.cancel(account.pk, contract.conid, plan.cancels)
     book.owners[str(decision.code)] = decision.subscription_id
-    for order in _planned(decision, intents):
+    planned = list(_planned(decision, intents))
+    for order in planned:
         book.add(account.pk, contract.conid, order)
+    if any(order.role is Role.ENTRY for order in planned):
+        book.entered[decision.subscription_id] = book.entered.get(decision.subscription_id, 0) + 1
     book.reserve(account.pk, sum((each.margin or Decimal(0) for each in plan.estimates), Decimal(0)))
     return tickets.Draft(
         account=account,

@@ -23,7 +23,7 @@ _CME = frozenset({"CME", "CBOT", "NYMEX", "COMEX", "GLOBEX"})
 class Case:
     """One signal before one subscription: what was said, what holds, what the book shows."""
 
-    __slots__ = ("entry", "exit", "freshness", "guards", "message", "now", "received_at", "side", "snapshot", "terms")
+    __slots__ = ("_legs", "freshness", "guards", "message", "now", "received_at", "side", "snapshot", "terms")
 
     def __init__(
         self,
@@ -38,12 +38,22 @@ class Case:
     ) -> None:
         self.message, self.terms, self.snapshot, self.now = message, terms, snapshot, now
         self.received_at, self.freshness, self.guards = received_at, freshness, guards
-        self.entry: Settings = effective(message, terms, Leg.ENTRY)
-        self.exit: Settings = effective(message, terms, Leg.EXIT)
+        self._legs: dict[Leg, Settings] = {}
         self.side = _side(message, terms)
 
     def settings(self, leg: Leg) -> Settings:
-        return self.entry if leg is Leg.ENTRY else self.exit
+        found = self._legs.get(leg)
+        if found is None:
+            found = self._legs[leg] = effective(self.message, self.terms, leg)
+        return found
+
+    @property
+    def entry(self) -> Settings:
+        return self.settings(Leg.ENTRY)
+
+    @property
+    def exit(self) -> Settings:
+        return self.settings(Leg.EXIT)
 
     @property
     def position(self) -> Decimal:

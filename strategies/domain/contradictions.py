@@ -50,6 +50,8 @@ def _figures(terms: Terms) -> Iterator[Contradiction]:
 
 
 def _sides(terms: Terms) -> Iterator[Contradiction]:
+    if not terms.auto_submit:
+        yield "auto_submit", "Approval by hand is not offered yet. Leave automatic submission on."
     if terms.allow_swap and terms.sides is Sides.NONE:
         yield "allow_swap", "Without a side to enter there is none to change to. Allow a side, or switch this off."
     if terms.allow_swap and terms.ignore_exits:

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from brokers.domain.orders import OrderType, TimeInForce
 from strategies.domain.message import Bracket, Message
-from strategies.domain.terms import MarketPrice, QuantityType, Terms
+from strategies.domain.terms import NAMES, MarketPrice, QuantityType, Terms
 
 T = TypeVar("T")
 
@@ -75,8 +75,9 @@ _EXIT_NAMES = frozenset(
         "spread_percent", "cancel_after",
     }
 )  # fmt: skip
-_DEFAULT = Terms()
 _NO: Chosen[Any] = Chosen(None, Source.DEFAULT)
+_UNSAID: dict[str, Chosen[Any]] = {name: Chosen(getattr(Terms(), name), Source.DEFAULT) for name in NAMES}
+_OWN_OF_EXITS = {name: f"exit_{name}" for name in sorted(_EXIT_NAMES)}
 
 
 class _Merge:
@@ -93,16 +94,16 @@ class _Merge:
 
     def own(self, name: str) -> Chosen[Any]:
         """The subscription's value; for an exit its own one, else the entry's."""
-        if self.exits and name in _EXIT_NAMES:
-            own = f"exit_{name}"
+        if self.exits and name in _OWN_OF_EXITS:
+            own = _OWN_OF_EXITS[name]
             if getattr(self.terms, own) is not None:
                 return self._said(own)
         return self._said(name)
 
     def _said(self, name: str) -> Chosen[Any]:
-        value = getattr(self.terms, name)
-        if value == getattr(_DEFAULT, name):
-            return Chosen(value, Source.DEFAULT)
+        value, unsaid = getattr(self.terms, name), _UNSAID[name]
+        if value is unsaid.value or value == unsaid.value:
+            return unsaid
         if self.strategy is not None and value == getattr(self.strategy, name):
             return Chosen(value, Source.STRATEGY)
         return Chosen(value, Source.SUBSCRIPTION)
@@ -119,9 +120,10 @@ class _Merge:
         return self._own_pair(own)
 
     def _own_pair(self, own: tuple[str, str]) -> tuple[Chosen[Any], Chosen[Any]]:
-        exits = [f"exit_{name}" for name in own]
-        if self.exits and any(getattr(self.terms, name) is not None for name in exits):
-            return self._said(exits[0]), self._said(exits[1])
+        if self.exits:
+            first, second = _OWN_OF_EXITS[own[0]], _OWN_OF_EXITS[own[1]]
+            if getattr(self.terms, first) is not None or getattr(self.terms, second) is not None:
+                return self._said(first), self._said(second)
         return self._said(own[0]), self._said(own[1])
 
 
@@ -176,4 +178,6 @@ _PRICES: Mapping[str, MarketPrice] = {str(each): each for each in MarketPrice}
 
 
 def _word(chosen: Chosen[Any], words: Mapping[str, Any]) -> Chosen[Any]:
+    if chosen.source is not Source.SIGNAL:
+        return chosen
     return Chosen(words.get(chosen.value, chosen.value), chosen.source)

@@ -1,0 +1,117 @@
+"""Limits that are held against what happened today: entries, pauses, the day's result."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import Team
+from brokers.models import BrokerageAccount, EquityPoint, Order
+from brokers.tests import rows as broker_rows
+from strategies import decisions, figures
+from strategies.models import Decision, Strategy
+from strategies.tests import rows
+from strategies.tests.test_decisions import knows, reading
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account(team: Team, now: datetime) -> BrokerageAccount:
+    made = broker_rows.account(team, book_as_of=now, equity=Decimal(1000))
+    knows(made.connection, now)
+    return made
+
+
+@pytest.fixture
+def strategy(team: Team, now: datetime) -> Strategy:
+    return rows.strategy(team, now)
+
+
+def settled() -> list[tuple[str, str]]:
+    return [(each.status, each.reason_code) for each in Decision.objects.order_by("pk")]
+
+
+def test_entries_of_one_batch_count_against_the_day(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now, allow_add=True, max_trades_per_day=2)
+    for _ in range(3):
+        rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    assert settled() == [("accepted", ""), ("accepted", ""), ("rejected", "trades-per-day")]
+    assert Order.objects.count() == 2
+
+
+def test_entries_of_earlier_batches_count_until_the_day_is_over(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now, allow_add=True, max_trades_per_day=1)
+    rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    assert settled() == [("accepted", ""), ("rejected", "trades-per-day")]
+    tomorrow = now + timedelta(days=1)
+    BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=tomorrow)
+    rows.signal(strategy, tomorrow)
+    decisions.settle_waiting(tomorrow)
+    assert settled()[-1] == ("accepted", "")
+
+
+def test_a_pause_is_kept_between_two_entries(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    rows.subscription(strategy, account, now, allow_add=True, cooldown_seconds=20)
+    for seconds in (0, 19, 20):
+        at = now + timedelta(seconds=seconds)
+        BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=at)
+        rows.signal(strategy, at)
+        decisions.settle_waiting(at)
+    assert settled() == [("accepted", ""), ("rejected", "cooldown"), ("accepted", "")]
+
+
+def test_the_days_result_is_counted_from_where_yesterday_ended(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    EquityPoint.objects.create(account=account, at=figures.day_start(now) - timedelta(hours=3), equity=Decimal(1100))
+    EquityPoint.objects.create(account=account, at=now - timedelta(minutes=5), equity=Decimal(900))
+    rows.subscription(strategy, account, now, max_daily_loss=Decimal(100))
+    rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    assert settled() == [("rejected", "daily-loss")]
+    assert (
+        Decision.objects.get().reason == "Today's loss is 100.00 USD, and the limit is 100.00. No entry until tomorrow."
+    )
+
+
+def test_a_result_nobody_knows_opens_nothing(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    rows.subscription(strategy, account, now, max_daily_loss=Decimal(100))
+    rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    assert settled() == [("rejected", "day-result-unknown")]
+
+
+def test_a_resting_entry_of_a_batch_is_replaced_by_the_next(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now)
+    for price in ("10", "11"):
+        rows.signal(strategy, now, reading={**reading(), "order": {"type": "limit", "limit": price}})
+    decisions.settle_waiting(now)
+    assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D39"]
+    assert list(Order.objects.order_by("pk").values_list("limit_price", "status")) == [
+        (Decimal(10), "canceled"), (Decimal(11), "created"),
+    ]  # fmt: skip
+
+
+def test_an_entry_of_another_subscription_is_not_replaced(
+    strategy: Strategy, account: BrokerageAccount, team: Team, now: datetime
+) -> None:
+    other = rows.strategy(team, now, name="Another")
+    for each in (strategy, other):
+        rows.subscription(each, account, now)
+        rows.signal(each, now, reading={**reading(), "order": {"type": "limit", "limit": "10"}})
+        decisions.settle_waiting(now)
+    assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D01"]
+    assert set(Order.objects.values_list("status", flat=True)) == {"created"}
