@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
+import psycopg
+from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import Team
@@ -20,6 +22,7 @@ Row = TypeVar("Row", bound=Model)
 
 # A body has at most 64 KiB, so this many of them are a few megabytes.
 CHUNK = 200
+PATIENCE_MS = 5_000
 _PART_OF_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 
 
@@ -63,8 +66,28 @@ class LogPage:
     older: dict[str, str]
 
 
+class TooMuch(Exception):
+    """Looking through all those bodies takes too long. The message is a sentence for people."""
+
+
 def page(team: Team, wanted: Wanted, signals_before: str, refusals_before: str) -> LogPage:
-    """The deliveries after those two, in one list."""
+    """The deliveries after those two, in one list; raises TooMuch when words are looked for in too many of them."""
+    if not wanted.q:
+        return _page(team, wanted, signals_before, refusals_before)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            # No index helps to find words within bodies, and nobody waits forever.
+            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+            return _page(team, wanted, signals_before, refusals_before)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        raise TooMuch(
+            "There are too many deliveries to look through all of their text. Say from when to when, or which strategy."
+        ) from error
+
+
+def _page(team: Team, wanted: Wanted, signals_before: str, refusals_before: str) -> LogPage:
     taken = page_of(signals(team, wanted), signals_before)
     refused = page_of(refusals(team, wanted), refusals_before, code="log_code")
     everything = live.rows(taken.items, refused.items)

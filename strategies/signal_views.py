@@ -47,7 +47,11 @@ def signals(request: HttpRequest, team: UUID) -> HttpResponse:
     form = _filter(request, found)
     wanted = form.wanted()
     after = (request.GET.get("signals_before", ""), request.GET.get("refusals_before", ""))
-    page = logbook.page(found, wanted, *after)
+    try:
+        page = logbook.page(found, wanted, *after)
+    except logbook.TooMuch as error:
+        form.add_error("q", str(error))
+        page = logbook.LogPage([], {})
     context = {
         "rows": page.rows,
         "older": page.older,

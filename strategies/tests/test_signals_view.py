@@ -12,6 +12,7 @@ from django.test import Client
 
 from accounts.models import Team, User
 from brokers.tests import rows as broker
+from strategies import logbook
 from strategies.models import Refusal, Strategy
 from strategies.tests import rows
 
@@ -124,6 +125,21 @@ def test_it_finds_by_words_of_the_body_and_by_every_id(client: Client, alice: Us
         assert shown(words) == [str(signal.code)]
     assert shown(refused.log_code) == shown("invalid-quantity") == [str(refused.log_code)]
     assert shown("100%_") == []
+
+
+def test_it_does_not_look_through_more_text_than_one_would_wait_for(
+    client: Client, alice: User, team: Team, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strategy = rows.strategy(team, now)
+    for _ in range(60):
+        rows.signal(strategy, now, body="word " * 12_000)
+    monkeypatch.setattr(logbook, "PATIENCE_MS", 1)
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/signals/", {"q": "wort"})
+    assert page.status_code == 200
+    assert "There are too many deliveries to look through" in page.text
+    monkeypatch.setattr(logbook, "PATIENCE_MS", 30_000)
+    assert "No signal matches" in client.get(f"/teams/{team.code}/signals/", {"q": "wort"}).text
 
 
 def test_it_reads_times_on_the_viewers_clock(client: Client, alice: User, team: Team, now: datetime) -> None:
