@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import bench_door, bench_parsing, bench_rulebook, bench_walk
+from benchmarks import bench_decide, bench_door, bench_parsing, bench_rulebook, bench_walk
 
 
 def main() -> None:
@@ -10,6 +10,8 @@ def main() -> None:
     bench_door.main([])
     print("\nReading a message")
     bench_parsing.main()
+    print("\nA decision")
+    bench_decide.main([])
     print("\nThe walk")
     bench_walk.main([])
     print("\nThe rulebook")

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers import live
 from brokers.domain.orders import MAY_FILL, WAITING, WORKING, OrderIntent, OrderStatus, Release, can_move
-from brokers.models import BrokerageAccount, Order, OrderEvent, Ticket
+from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
 from brokers.snapshots import ORDERS_CHANNEL, keys, notify
 
 REFERENCE_PREFIX = "hy"
@@ -99,12 +99,23 @@ def ask_cancels(ticket: Ticket, now: datetime) -> None:
         status = OrderStatus(order.status)
         if status in WAITING:
             end_unsent(order, OrderStatus.CANCELED, "Canceled before it was sent.", now)
-        elif status in WORKING and order.broker_order_id and can_move(status, OrderStatus.PENDING_CANCEL):
+        elif _can_be_asked(order, ticket):
             moved |= Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause="canceled by a later signal")
             live.order_changed(order)
     if moved:
         notify(ORDERS_CHANNEL, str(ticket.connection_id))
     finish_ticket_if_done(ticket.pk, now)
+
+
+def _can_be_asked(order: Order, ticket: Ticket) -> bool:
+    """The broker has it, and has not refused this very cancel: asking every second would not change its mind."""
+    status = OrderStatus(order.status)
+    if status not in WORKING or not order.broker_order_id or not can_move(status, OrderStatus.PENDING_CANCEL):
+        return False
+    said_no = order.attempts.filter(
+        kind=SubmissionAttempt.Kind.CANCEL, outcome="rejected", sent_at__gte=ticket.queued_at
+    )
+    return not said_no.exists()
 
 
 def with_open_cancels() -> QuerySet[Ticket]:

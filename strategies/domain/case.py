@@ -120,5 +120,5 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
 
 def unit(asset_class: AssetClass, count: Decimal) -> str:
     """ "share", "contracts" ... for sentences."""
-    name = {AssetClass.STOCK: "share", AssetClass.FUTURE: "contract", AssetClass.FOREX: "unit"}[asset_class]
+    name = {AssetClass.STOCK: "share", AssetClass.FOREX: "unit"}.get(asset_class, "contract")
     return name if count == 1 else f"{name}s"

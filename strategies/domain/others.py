@@ -11,7 +11,8 @@ from strategies.domain.case import Case
 from strategies.domain.effective import Leg
 from strategies.domain.entries import enter
 from strategies.domain.exits import ALL, asked, held_back, leave
-from strategies.domain.lateness import life
+from strategies.domain.hours import outside_windows
+from strategies.domain.lateness import life, too_late
 from strategies.domain.numbers import plain
 from strategies.domain.plan import Plan, Rejection
 from strategies.domain.pricing import on_tick, quoted
@@ -54,7 +55,10 @@ def add(case: Case) -> Plan | Rejection:
 
 
 def cancel(case: Case) -> Plan | Rejection:
-    """D33: what works in the ticker is canceled, legs too; the position stays. Nothing holds it back: it adds no risk."""
+    """D33: what works in the ticker is canceled, legs too; the position stays. No guard holds it back: it adds no risk."""
+    refused = too_late(case, Leg.EXIT) or outside_windows(case, Leg.EXIT)
+    if refused is not None:
+        return refused
     cancels = working.cancel_set(case, Leg.EXIT)
     if cancels:
         return cancel_plan(case, "D33", cancels)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 
-from brokers.domain.orders import Side
-from strategies.domain.assembling import entry_plan, exit_plan, flip_plan, or_cancel
+from brokers.domain.orders import Role, Side
+from strategies.domain import working
+from strategies.domain.assembling import cancel_plan, entry_plan, exit_plan, flip_plan
 from strategies.domain.case import Case
-from strategies.domain.effective import Leg
 from strategies.domain.entries import enter, side_allowed, wrong_side
 from strategies.domain.exits import ALL, leave
 from strategies.domain.numbers import plain
@@ -17,10 +18,29 @@ from strategies.domain.plan import Plan, Rejection
 def approach(case: Case, wanted: Decimal) -> Plan | Rejection:
     """Orders that take the position to `wanted`, signed, in whole units; whatever the action says."""
     goal = wanted.to_integral_value(ROUND_DOWN)
+    filling, resting = _at_work(case)
+    if filling and case.position + filling != goal:
+        reason = f"An order for {case.ticker} is about to fill, so what is missing cannot be told yet. Send it again."
+        return Rejection(rule="D49", code="position-is-moving", reason=reason)
+    found = _towards(case, goal, reached=case.position + filling == goal)
+    if not isinstance(found, Rejection):
+        return replace(found, cancels=tuple(dict.fromkeys((*found.cancels, *resting))))
+    return cancel_plan(case, "D49", resting) if resting and found.code == "target-reached" else found
+
+
+def _at_work(case: Case) -> tuple[Decimal, tuple[str, ...]]:
+    """What entries are about to change of the position, and this subscription's that rest: they would pass the target."""
+    entries = [order for order in case.snapshot.working if order.role is Role.ENTRY]
+    filling = [order for order in entries if working.may_fill_any_moment(case, order)]
+    resting = [order for order in entries if order.mine and order not in filling]
+    return sum((o.side.sign * o.remaining for o in filling), Decimal(0)), working.with_legs(case, resting)
+
+
+def _towards(case: Case, goal: Decimal, *, reached: bool) -> Plan | Rejection:
     held = case.position
-    if goal == held:
-        reason = f"The position in {case.ticker} is {plain(held)} already, as the signal wants it."
-        return or_cancel(case, Leg.ENTRY, Rejection(rule="D49", code="target-reached", reason=reason))
+    if reached:
+        reason = f"The position in {case.ticker} is {plain(goal)} already, or about to be, as the signal wants it."
+        return Rejection(rule="D49", code="target-reached", reason=reason)
     if goal == 0 or (goal * held > 0 and abs(goal) < abs(held)):
         way = leave(case, ALL if goal == 0 else abs(held) - abs(goal))
         return way if isinstance(way, Rejection) else exit_plan(case, "D50", way)

@@ -258,6 +258,27 @@ def test_a_target_orders_what_is_missing(
     assert answer(decide(asked, Terms(**terms), snapshot(position), NOW)) == expected
 
 
+@pytest.mark.parametrize(
+    ("order", "target", "expected"),
+    [
+        (ENTRY, 5, ("D49", "cancel e1")),
+        (ENTRY, 8, ("D51", "cancel e1 | entry buy 3")),
+        (ENTRY, 2, ("D50", "cancel e1 | exit sell 3")),
+        (working("entry", "buy", 3, "e1", "market"), 8, ("D49", "target-reached")),
+        (working("entry", "buy", 3, "e1", "market"), 9, ("D49", "position-is-moving")),
+    ],
+)
+def test_a_target_is_not_passed_by_what_works_already(order: Any, target: int, expected: tuple[str, str]) -> None:
+    asked = message("buy", target_quantity=Decimal(target))
+    assert answer(decide(asked, Terms(allow_add=True), snapshot(5, order), NOW)) == expected
+
+
+def test_a_cancel_keeps_the_windows_like_an_exit() -> None:
+    book = snapshot(0, ENTRY)
+    assert answer(decide(message("cancel"), Terms(**CLOSED), book, NOW))[1] == "outside-trading-window"
+    assert answer(decide(message("cancel"), Terms(**EXITS_RUN), book, NOW)) == ("D33", "cancel e1")
+
+
 def test_an_order_that_is_being_canceled_is_waited_for() -> None:
     going = working("entry", "buy", 3, "e1", status=OrderStatus.PENDING_CANCEL)
     plan = decide(message("buy", 4), Terms(), snapshot(0, going), NOW)
