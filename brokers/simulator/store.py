@@ -24,7 +24,7 @@ from django.db import (
     transaction,
 )
 
-from brokers.simulator import rows
+from brokers.simulator import rows, rows_orders
 from brokers.simulator.alerts import Alert
 from brokers.simulator.market import Quote
 from brokers.simulator.models import (
@@ -246,9 +246,11 @@ def load(now: float) -> Books:
     books.accounts = list(accounts.values())
     books.advisors = [rows.advisor(a) for a in SimAdvisor.objects.all()]
     recent = models.Q(updated_at__gte=_moment(now - 2 * _DAY_S)) | ~models.Q(status__in=TERMINAL)
-    books.orders = [rows.order(o) for o in SimOrder.objects.filter(recent).select_related("account").order_by("pk")]
+    books.orders = [
+        rows_orders.order(o) for o in SimOrder.objects.filter(recent).select_related("account").order_by("pk")
+    ]
     fills = SimExecution.objects.filter(executed_at__gte=_moment(now - 8 * _DAY_S)).select_related("account")
-    books.executions = [rows.execution(e) for e in fills.order_by("pk")]
+    books.executions = [rows_orders.execution(e) for e in fills.order_by("pk")]
     posted = SimQuote.objects.filter(until__gt=_moment(now))
     books.quotes = [rows.quote(q) for q in posted]
     books.consumers = [rows.consumer(c) for c in SimConsumer.objects.all()]
