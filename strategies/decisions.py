@@ -183,7 +183,11 @@ def _decide_one(decision: Decision, message: Message, book: Book, now: datetime)
         owner=decision.subscription_id,
     )  # fmt: skip
     if answered.view is not None and not isinstance(answered.answer, NotYet):
-        decision.inputs = _inputs(message, terms, answered.view, now, answered.answer)
+        decision.inputs = {
+            **_inputs(message, terms, answered.view, now, answered.answer),
+            "received_at": received_at.isoformat(),
+            "freshness": None if freshness is None else asdict(freshness),
+        }
     match answered.answer:
         case NotYet(waiting_for=waiting_for):
             _wait(decision, terms, waiting_for, now)

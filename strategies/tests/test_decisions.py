@@ -220,8 +220,10 @@ def test_a_decision_can_be_replayed_from_what_it_saw(
     assert decision.inputs is not None
     snapshot, at = decisions.snapshot_from_inputs(decision.inputs)
     again = decide(
-        Message.from_reading(decision.inputs["message"]), Terms.from_json(decision.inputs["terms"]), snapshot, at
-    )
+        Message.from_reading(decision.inputs["message"]), Terms.from_json(decision.inputs["terms"]), snapshot, at,
+        received_at=datetime.fromisoformat(decision.inputs["received_at"]), freshness=None,
+    )  # fmt: skip
+    assert decision.inputs["freshness"] is None
     assert isinstance(again, Plan)
     order = Order.objects.get()
     assert (again.rule, again.reason) == (decision.rule, decision.reason)

@@ -1,0 +1,86 @@
+"""From signal to broker and back: a bracket, a partial exit that keeps its stop, and the way out, at a real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers.models import Order, Position
+from brokers.simulator.testing import RunningGateway
+from brokers.tests import lab
+from strategies import decisions
+from strategies.models import Decision, Strategy
+from strategies.tests import rows
+from strategies.tests.test_decisions import reading
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
+    return lab.make(team, gateway)
+
+
+@pytest.fixture
+def strategy(team: Team, bench: lab.Lab) -> Strategy:
+    made = rows.strategy(team, timezone.now())
+    rows.subscription(made, bench.account, timezone.now())
+    return made
+
+
+def decided(strategy: Strategy, **values: Any) -> Callable[[], bool]:
+    """A signal of now; what is given back settles it until its decision is made."""
+    signal = rows.signal(strategy, timezone.now(), reading=values)
+
+    def settle() -> bool:
+        decisions.settle_waiting(timezone.now())
+        return Decision.objects.filter(signal=signal).exclude(status="pending").exists()
+
+    return settle
+
+
+def held(bench: lab.Lab) -> Decimal:
+    return sum(Position.objects.filter(account=bench.account).values_list("quantity", flat=True), Decimal(0))
+
+
+def legs(bench: lab.Lab) -> list[tuple[str, float]]:
+    """The orders that rest at the broker."""
+    resting = {"Submitted", "PreSubmitted"}
+    return sorted((row["origOrderType"], row["totalSize"]) for row in bench.at_broker() if row["status"] in resting)
+
+
+def test_a_partial_exit_keeps_the_rest_protected_and_the_full_one_leaves_nothing(
+    bench: lab.Lab, strategy: Strategy
+) -> None:
+    ten = {"value": "10", "type": "fixed_quantity"}
+    stop, profit = {"type": "stop", "mode": "stopPrice", "value": "1"}, {"mode": "limitPrice", "value": "9999"}
+
+    async def worked(settle: Callable[[], bool], left: int) -> None:
+        await lab.until(settle, "the signal is decided")
+        await asyncio.to_thread(lab.work)
+        await lab.until(lambda: held(bench) == left, f"{left} are held")
+
+    async def story() -> None:
+        async with lab.watching():
+            entry = await asyncio.to_thread(
+                decided, strategy, **{**reading("buy"), "quantity": ten, "stop_loss": stop, "take_profit": profit}
+            )
+            await worked(entry, 10)
+            assert await asyncio.to_thread(legs, bench) == [("LIMIT", 10.0), ("STOP", 10.0)]
+            part = await asyncio.to_thread(decided, strategy, **{**reading("exit"), "quantity": {**ten, "value": "4"}})
+            await worked(part, 6)
+            await asyncio.to_thread(lab.work)
+            assert await asyncio.to_thread(legs, bench) == [("LIMIT", 6.0), ("STOP", 6.0)]
+            everything = {name: value for name, value in reading("exit").items() if name != "quantity"}
+            await worked(await asyncio.to_thread(lambda: decided(strategy, **everything)), 0)
+            assert await asyncio.to_thread(legs, bench) == []
+
+    asyncio.run(story())
+    assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D25", "D24"]
+    assert set(Order.objects.values_list("status", flat=True)) == {"filled", "canceled"}
