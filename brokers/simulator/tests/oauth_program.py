@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from brokers.simulator.testing import RunningGateway
-from brokers.simulator.testing_oauth import Keys
+from brokers.simulator.testing_oauth import Keys, grant, keys, register
 
 oauth1a = pytest.importorskip("ibind.oauth.oauth1a", reason="ibind[oauth], a development dependency, is not installed")
 EXPIRED = {"type": "/simple", "title": "Unauthorized", "status": 401, "detail": "Access token expired"}
@@ -105,6 +105,21 @@ def fetch(
         return answer.status, (text, dict(answer.headers))
     finally:
         link.close()
+
+
+@pytest.fixture
+def owner(gateway: RunningGateway, user: str) -> Program:
+    """A first-party consumer whose owner has an access token."""
+    register(gateway, key_of(user), keys(), party="first")
+    token, sealed = grant(gateway, key_of(user), user)
+    return Program(gateway, key_of(user), keys(), token, sealed)
+
+
+@pytest.fixture
+def vendor(gateway: RunningGateway, user: str) -> Program:
+    """A third-party consumer that nobody has allowed anything yet."""
+    register(gateway, key_of(user), keys(), party="third", name="Halyard & Söhne")
+    return Program(gateway, key_of(user), keys())
 
 
 def key_of(user: str) -> str:

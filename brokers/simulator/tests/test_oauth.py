@@ -17,17 +17,11 @@ from brokers.simulator.tests.oauth_program import (
     INVALID_SIGNATURE,
     Program,
     fetch,
-    key_of,
     oauth1a,
+    owner,
 )
 
-
-@pytest.fixture
-def owner(gateway: RunningGateway, user: str) -> Program:
-    """A first-party consumer whose owner has an access token."""
-    register(gateway, key_of(user), keys(), party="first")
-    token, sealed = grant(gateway, key_of(user), user)
-    return Program(gateway, key_of(user), keys(), token, sealed)
+__all__ = ["owner"]
 
 
 # -- the owner's own keys ----------------------------------------------------------------------------------------

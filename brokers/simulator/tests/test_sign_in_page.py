@@ -9,23 +9,17 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from brokers.simulator.testing import RunningGateway
-from brokers.simulator.testing_oauth import keys, register
 from brokers.simulator.tests.oauth_program import (
     EXPIRED,
     INVALID_SIGNATURE,
     Program,
     authorize,
     fetch,
-    key_of,
+    vendor,
     verifier_of,
 )
 
-
-@pytest.fixture
-def vendor(gateway: RunningGateway, user: str) -> Program:
-    """A third-party consumer that nobody has allowed anything yet."""
-    register(gateway, key_of(user), keys(), party="third", name="Halyard & Söhne")
-    return Program(gateway, key_of(user), keys())
+__all__ = ["vendor"]
 
 
 def test_a_vendor_is_allowed_on_the_sign_in_page_and_trades(vendor: Program, user: str) -> None:
