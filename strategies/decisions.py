@@ -22,7 +22,7 @@ from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View, notify
 from strategies import figures, live
 from strategies.domain.decide import decide
-from strategies.domain.freshness import Freshness
+from strategies.domain.freshness import Freshness, leaves
 from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Rejection, Terms
 from strategies.domain.symbols import WORDS
@@ -190,7 +190,7 @@ def _decide_one(decision: Decision, message: Message, book: Book, now: datetime)
         }
     match answered.answer:
         case NotYet(waiting_for=waiting_for):
-            _wait(decision, terms, waiting_for, now)
+            _wait(decision, message, terms, waiting_for, now)
         case Rejection() as rejection:
             _reject(decision, rejection, now)
         case Plan() as plan if signal.is_test:
@@ -334,10 +334,10 @@ def _reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
     decision.waiting_for, decision.decided_at = "", now
 
 
-def _wait(decision: Decision, terms: Terms, waiting_for: str, now: datetime) -> None:
-    """Not now, but soon; until the signal is too old for an entry. (Whether it is an exit is not known without a book.)"""
+def _wait(decision: Decision, message: Message, terms: Terms, waiting_for: str, now: datetime) -> None:
+    """Not now, but soon; until the signal is too old. Whether a buy is an exit is not known without a book: it waits less."""
     decision.waiting_for = waiting_for[:200]
-    life = max(terms.entry_time_to_live_seconds, 1)
+    life = max(terms.exit_time_to_live_seconds if leaves(message) else terms.entry_time_to_live_seconds, 1)
     if now - due_at(decision.signal) >= timedelta(seconds=life):
         reason = f"Not traded: {life} seconds passed while waiting for {waiting_for}. Check the connection's session."
         _reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), now)

@@ -107,6 +107,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_never_overfilled": lambda at: changed(at.order, filled_quantity=at.order.quantity + 1),
     "order_limit_price_when_limit": lambda at: another_order(at, type="limit"),
     "order_stop_price_when_stop": lambda at: another_order(at, type="stop"),
+    "order_that_trails_has_one_distance": lambda at: another_order(at, type="trailing_stop"),
     "order_allocation_has_group_and_method_or_neither": lambda at: another_order(at, fa_group="family"),
     "order_that_waits_for_a_parent_has_one": lambda at: another_order(at, release="after_parent_fills"),
     "filled_order_is_filled_whole": lambda at: changed(at.order, status="filled", filled_quantity=Decimal(9)),
@@ -139,6 +140,10 @@ def test_every_named_constraint_is_asked_about() -> None:
         ("order_limit_price_when_limit", {"type": "stop_limit", "stop_price": Decimal(1)}),
         ("order_stop_price_when_stop", {"type": "stop_limit", "limit_price": Decimal(1)}),
         ("order_allocation_has_group_and_method_or_neither", {"fa_method": "NetLiq"}),
+        (
+            "order_that_trails_has_one_distance",
+            {"type": "trailing_stop", "trail_amount": Decimal(1), "trail_percent": Decimal(1)},
+        ),
         ("order_that_waits_for_a_parent_has_one", {"release": "with_parent"}),
         ("order_never_overfilled", {"filled_quantity": Decimal(-1)}),
         ("brokers_order_reference_key", {"reference": "hy-same"}),

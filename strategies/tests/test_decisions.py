@@ -278,3 +278,17 @@ def test_the_orders_of_one_batch_share_the_funds(strategy: Strategy, account: Br
     decisions.settle_waiting(now)
     assert [decision.status for decision in Decision.objects.order_by("pk")] == ["accepted", "accepted", "rejected"]
     assert "of 188.00 available" in Decision.objects.get(status="rejected").reason
+
+
+def test_an_exit_waits_longer_for_its_book_than_an_entry(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=None)
+    rows.subscription(strategy, account, now)
+    for action in ("buy", "exit"):
+        rows.signal(strategy, now, reading=reading(action))
+    decisions.settle_waiting(now)
+    decisions.settle_waiting(now + timedelta(seconds=60))
+    assert [each.status for each in Decision.objects.order_by("pk")] == ["rejected", "pending"]
+    decisions.settle_waiting(now + timedelta(seconds=600))
+    assert {each.reason_code for each in Decision.objects.all()} == {"waited-too-long"}

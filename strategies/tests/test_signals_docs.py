@@ -18,7 +18,7 @@ HERE = settings.BASE_DIR / "strategies"
 PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
 MODULES = [
     "parsing", "contract", "given", "fields", "shapes", "strict_json", "deliveries", "door", "intake", "senders",
-    "domain/symbols", "domain/options", "domain/formulas", "domain/freshness", "decisions", "lateness",
+    "domain/symbols", "domain/options", "domain/formulas", "domain/freshness", "decisions", "lateness", "lateness",
 ]  # fmt: skip
 _CODE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 # Where a code stands among the arguments of those who make refusals; of `_wrong` only its last word is written.
