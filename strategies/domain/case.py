@@ -91,6 +91,12 @@ class Case:
         hours = _calendar(self.snapshot)
         return None if hours is None else hours.is_open(self.now, extended=extended)
 
+    @property
+    def market_is_closed(self) -> bool:
+        """Whether a market order would have to wait; a future trades in every session of its exchange."""
+        future = self.snapshot.contract.instrument.asset_class is AssetClass.FUTURE
+        return self.market_is_open(extended=future) is False
+
 
 def _side(message: Message, terms: Terms) -> Side | None:
     """Which way the signal points; a put that is inverted is sold on a buy."""

@@ -86,7 +86,7 @@ def begun_entries(case: Case) -> list[WorkingOrder]:
 
 def may_fill_any_moment(case: Case, order: WorkingOrder) -> bool:
     """A market order while the market is open is not there to be replaced."""
-    return order.type is OrderType.MARKET and case.market_is_open() is not False
+    return order.type is OrderType.MARKET and not case.market_is_closed
 
 
 def brackets(case: Case) -> dict[str, list[WorkingOrder]]:
