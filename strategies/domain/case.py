@@ -23,7 +23,7 @@ _CME = frozenset({"CME", "CBOT", "NYMEX", "COMEX", "GLOBEX"})
 class Case:
     """One signal before one subscription: what was said, what holds, what the book shows."""
 
-    __slots__ = ("_legs", "freshness", "guards", "message", "now", "received_at", "side", "snapshot", "terms")
+    __slots__ = ("_entry", "_exit", "freshness", "guards", "message", "now", "received_at", "side", "snapshot", "terms")
 
     def __init__(
         self,
@@ -38,22 +38,25 @@ class Case:
     ) -> None:
         self.message, self.terms, self.snapshot, self.now = message, terms, snapshot, now
         self.received_at, self.freshness, self.guards = received_at, freshness, guards
-        self._legs: dict[Leg, Settings] = {}
+        # Made when they are asked for: most signals are about one leg.
+        self._entry: Settings | None = None
+        self._exit: Settings | None = None
         self.side = _side(message, terms)
 
     def settings(self, leg: Leg) -> Settings:
-        found = self._legs.get(leg)
-        if found is None:
-            found = self._legs[leg] = effective(self.message, self.terms, leg)
-        return found
+        return self.entry if leg is Leg.ENTRY else self.exit
 
     @property
     def entry(self) -> Settings:
-        return self.settings(Leg.ENTRY)
+        if self._entry is None:
+            self._entry = effective(self.message, self.terms, Leg.ENTRY)
+        return self._entry
 
     @property
     def exit(self) -> Settings:
-        return self.settings(Leg.EXIT)
+        if self._exit is None:
+            self._exit = effective(self.message, self.terms, Leg.EXIT)
+        return self._exit
 
     @property
     def position(self) -> Decimal:
