@@ -67,7 +67,9 @@ def seconds(age: timedelta) -> str:
     whole = int(age.total_seconds())
     if whole < 120:
         return f"{whole} seconds"
-    return f"{whole // 60} minutes" if whole < 7200 else f"{whole // 3600} hours"
+    if whole < 7200:
+        return f"{whole // 60} minutes"
+    return f"{whole // 3600} hours" if whole < 2 * 86400 else f"{whole // 86400} days"
 
 
 # What a signal is about, for the question whether an older one would undo it.
