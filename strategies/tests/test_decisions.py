@@ -130,7 +130,7 @@ def test_a_stale_book_is_never_read_as_no_position(
 ) -> None:
     rows.subscription(strategy, account, now)
     signal = rows.signal(strategy, now, reading=reading("exit", quantity=None))
-    late = now + timedelta(seconds=91)
+    late = now + timedelta(seconds=601)
     BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=now - timedelta(seconds=91))
     decisions.settle_waiting(now)
     decision = signal.decisions.get()
