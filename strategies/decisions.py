@@ -270,7 +270,7 @@ def _freshness(signal: Signal) -> Freshness | None:
 def _rehearse(decision: Decision, plan: Plan, now: datetime) -> None:
     """Keep what would have been ordered; nothing is."""
     decision.status = Decision.Status.REHEARSED
-    decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason, "", now
+    decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason[:400], "", now
     decision.plan = plan_json(plan)
 
 
@@ -287,7 +287,7 @@ def _essence(answer: Plan | Rejection) -> object:
 
 def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: Book, now: datetime) -> tickets.Draft:
     decision.status = Decision.Status.ACCEPTED
-    decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason, "", now
+    decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason[:400], "", now
     account, contract = decision.subscription.account, view.snapshot.contract
     intents = tuple(tickets.named(intent) for intent in plan.intents)
     # Later decisions of this batch must see what this one is about to cancel and to send.
