@@ -195,7 +195,8 @@ def single_row_statement(mark: str) -> str:
                 "quantity": {"value": "10", "type": "fixed_quantity"}, "signal_id": "%key%",
             },
             "warnings": [], "content_type": "application/json", "headers": {"user-agent": "bench"}, "metered": True,
-            "leaves": False, "stranger": False, "old_key": False, "over_sentence": "", "ticker": "SPY", "action": "buy",
+            "leaves": False, "stranger": False, "old_key": False, "refused": False, "over": False, "minute": "20261120T150000Z",
+            "taken_minute_before": 0, "taken_hour_before": 0, "exits_minute_before": 0, "exits_hour_before": 0, "ticker": "SPY", "action": "buy",
             "is_test": False, "set_aside": "", "note": "", "signal_time": "20261120T150000Z",
         }
     )  # fmt: skip

@@ -107,6 +107,8 @@ class Delivery:
     refused: Refused | None = None
     # Nobody the owner has let in: it uses up none of the owner's limit, and of a flood only a part is written down.
     stranger: bool = False
+    # Refused because of the limit, whatever it says.
+    over: bool = False
     log: UUID = field(default_factory=uuid4)
     signal: UUID = field(default_factory=uuid4)
     context: Context | None = None

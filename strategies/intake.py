@@ -16,9 +16,11 @@ import psycopg
 from accounts import audit
 from accounts.models import User
 from brokers.locks import direct_parameters
+from strategies import intake_rows
 from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Accepted, Context, Delivery, too_many
+from strategies.domain.quota import Quota
 from strategies.domain.refusals import Refused, invalid
-from strategies.intake_sql import REPEAT, STORE
+from strategies.intake_sql import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
 from strategies.models import SeenKey, Signal, Strategy
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,6 @@ MOST_CONTEXTS = 50_000
 # How the keys of signals sent by hand begin.
 OWN_KEY = "id:test-"
 MOST_LOGGED_REMEMBERED = 1_000
-KEPT_OF_A_STRANGER = 2_000
 # How often the settings may change under a delivery before we let the sender try again.
 ROUNDS = 5
 
@@ -48,8 +49,11 @@ class _Answer(NamedTuple):
 
     n: int
     stored: bool
-    retry_after: int | None
     logged: bool
+    taken: int | None
+    exits: int | None
+    strangers: int | None
+    over: int | None
     fresh: dict[str, Any] | None
 
 
@@ -61,6 +65,8 @@ class Intake:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._away = False
         self._contexts: dict[UUID, Context] = {}
+        # What each webhook was sent this minute, as the database said last: judged by here, counted there.
+        self._quotas: dict[UUID, Quota] = {}
         # Refusals that were written down, for whoever tells the pages of them.
         self.logged: deque[UUID] = deque(maxlen=MOST_LOGGED_REMEMBERED)
 
@@ -103,8 +109,11 @@ class Intake:
             try:
                 outcomes = await self._store(batch)
             except (*POISON, psycopg.errors.QueryCanceled, TimeoutError):
+                self._quotas.clear()
                 raise
             except (psycopg.Error, OSError) as error:
+                # What was counted here may not be counted there.
+                self._quotas.clear()
                 if clock() >= deadline:
                     self._away = True
                     raise
@@ -129,8 +138,6 @@ class Intake:
                 elif answer.fresh is not None:
                     self._read(delivery, Context.from_json(answer.fresh))
                     unsettled.append(delivery)
-                elif answer.retry_after is not None and delivery.context is not None:
-                    outcomes[delivery.log] = too_many(delivery.context, answer.retry_after)
                 elif isinstance(delivery.verdict, Refused):
                     outcomes[delivery.log] = delivery.verdict
                 elif answer.stored:
@@ -147,13 +154,57 @@ class Intake:
         return [outcomes.get(delivery.log, UNAVAILABLE) for delivery in batch]
 
     async def _ask(self, deliveries: Sequence[Delivery]) -> list[_Answer]:
-        rows = [_row(n, delivery) for n, delivery in enumerate(deliveries)]
-        return [_Answer(*answer) for answer in await self._run(STORE, rows)]
+        await self._know_quotas(deliveries)
+        rows = [intake_rows.row(n, delivery, self._judge(delivery)) for n, delivery in enumerate(deliveries)]
+        statement = STORE_AND_REFUSE if any("status" in row for row in rows) else STORE
+        answers = [_Answer(*answer) for answer in await self._run(statement, rows)]
+        for answer in answers:
+            endpoint = deliveries[answer.n].endpoint
+            quota = self._quotas.get(endpoint)
+            if answer.fresh is not None:
+                self._quotas.pop(endpoint, None)
+            elif quota is not None and answer.taken is not None:
+                quota.taken, quota.exits = answer.taken, answer.exits or 0
+                quota.strangers, quota.over = answer.strangers or 0, answer.over or 0
+        return answers
+
+    async def _know_quotas(self, deliveries: Sequence[Delivery]) -> None:
+        """Ask for the meters of webhooks whose minute has just begun, or that this process has not heard of."""
+        minute = deliveries[-1].received_at.replace(second=0, microsecond=0)
+        unknown = {
+            delivery.endpoint
+            for delivery in deliveries
+            if (quota := self._quotas.get(delivery.endpoint)) is None or quota.minute < minute
+        }
+        if not unknown:
+            return
+        if len(self._quotas) >= MOST_CONTEXTS:
+            self._quotas.clear()
+        asked = [{"endpoint": endpoint, "minute": minute} for endpoint in unknown]
+        for endpoint, *figures in await self._run(QUOTAS, asked):
+            self._quotas[endpoint] = Quota(minute, *figures)
+
+    def _judge(self, delivery: Delivery) -> Quota | None:
+        """Count a delivery in its webhook's meter; what is over the limit is refused."""
+        quota, context = self._quotas.get(delivery.endpoint), delivery.context
+        if quota is None or context is None or delivery.own:
+            return None
+        delivery.over = False
+        if delivery.stranger:
+            quota.strangers += 1
+            return quota
+        leaves = isinstance(delivery.verdict, Accepted) and delivery.verdict.leaves
+        wait = quota.admit(
+            delivery.received_at, leaves=leaves, per_minute=context.per_minute, per_hour=context.per_hour
+        )
+        if wait is not None:
+            delivery.over, delivery.verdict = True, too_many(context, wait)
+        return quota
 
     async def _repeat(self, repeated: Sequence[Delivery], outcomes: dict[UUID, Outcome]) -> list[Delivery]:
         """Which signals these belong to; returns the deliveries whose key has expired in between."""
         rows = [
-            {"n": n, "endpoint": delivery.endpoint, "key": _key(delivery), **_transport(delivery)}
+            {"n": n, "endpoint": delivery.endpoint, "key": intake_rows.key(delivery), **intake_rows.transport(delivery)}
             for n, delivery in enumerate(repeated)
         ]
         found = dict(await self._run(REPEAT, rows))
@@ -203,10 +254,6 @@ class Intake:
         return UNAVAILABLE
 
 
-def _key(delivery: Delivery) -> str | None:
-    return delivery.verdict.key if isinstance(delivery.verdict, Accepted) else None
-
-
 def forget_expired(now: datetime) -> int:
     """Drop the keys of deliveries that would not count as repeats any more; returns how many."""
     return SeenKey.objects.filter(expires_at__lte=now).delete()[0]
@@ -238,56 +285,3 @@ def send_test(*, strategy: Strategy, message_body: str, actor: User | None, now:
     signal = Signal.objects.select_related("strategy", "team").get(code=outcome)
     audit.record(team=strategy.team, actor=actor, action="signal.tested", subject=str(signal.code), now=now)
     return signal
-
-
-def _row(n: int, delivery: Delivery) -> dict[str, Any]:
-    verdict, context = delivery.verdict, delivery.context
-    row: dict[str, Any] = {"n": n, "endpoint": delivery.endpoint, "read_under": context.version if context else ""}
-    if verdict is None or context is None:
-        return row
-    row |= _transport(delivery) | {
-        "content_type": delivery.content_type,
-        "metered": not (delivery.own or delivery.stranger),
-        "leaves": isinstance(verdict, Accepted) and verdict.leaves,
-        "stranger": delivery.stranger,
-        "old_key": delivery.old_key and not delivery.stranger,
-        # Written down in place of what it says, should the limit refuse it.
-        "over_sentence": too_many(context, 60).message,
-        "body": verdict.text if isinstance(verdict, Accepted) else _kept(delivery),
-    }
-    if not isinstance(verdict, Accepted):
-        return row | {
-            "status": verdict.status,
-            "message_code": verdict.code,
-            "sentence": verdict.message[:400],
-            "field": verdict.field[:60],
-        }
-    message, aside = verdict.message, verdict.set_aside
-    return row | {
-        "signal": delivery.signal,
-        "key": verdict.key,
-        "key_seconds": verdict.key_seconds,
-        "reading": verdict.reading,
-        "warnings": verdict.warnings,
-        "ticker": message.symbol.name[:60],
-        "action": message.action,
-        "signal_time": message.signal_time,
-        "not_before": delivery.not_before,
-        "is_test": bool(message.test),
-        "set_aside": aside.code if aside else "",
-        "note": aside.sentence[:300] if aside else "",
-    }
-
-
-def _transport(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "log": delivery.log,
-        "address": delivery.sender.address,
-        "headers": delivery.headers,
-        "received_at": delivery.received_at,
-    }
-
-
-def _kept(delivery: Delivery) -> str:
-    body = delivery.body[:KEPT_OF_A_STRANGER] if delivery.stranger else delivery.body
-    return body.decode("utf-8", "replace").replace("\0", "\ufffd")

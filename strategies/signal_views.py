@@ -27,7 +27,7 @@ from strategies.domain.symbols import Kind
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.forms import SignalFilter, SignalForm
 from strategies.headers import shown
-from strategies.intake import KEPT_OF_A_STRANGER
+from strategies.intake_rows import KEPT_OF_A_STRANGER
 from strategies.models import Decision, Refusal, Signal
 from strategies.noticed import sentence
 from strategies.pages import actor_of, choices, streamed
