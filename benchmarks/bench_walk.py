@@ -91,7 +91,7 @@ def to_the_wire(product: Product, run: str) -> list[float]:
     """Milliseconds from received to the arrival of the POST at the gateway, sorted."""
     arrived: dict[str, float] = {}
     for entry in journal(product):
-        if entry["method"] == "POST" and entry["path"].endswith("/orders"):
+        if entry.get("method") == "POST" and entry["path"].endswith("/orders"):
             for ticket in json.loads(entry["body"])["orders"]:
                 arrived.setdefault(ticket["cOID"], moment(entry["at"]))
     rows = product.rows(
