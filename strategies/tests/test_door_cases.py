@@ -1,0 +1,47 @@
+"""Every case of the contract, sent to the door itself at the moment it was written for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+import time_machine
+
+from accounts.models import Team
+from strategies import authoring
+from strategies.domain.symbols import Kind
+from strategies.models import Signal, Strategy
+from strategies.tests import doors
+from strategies.tests.test_parsing_cases import CASES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_the_door_answers_every_case_exactly(team: Team, now: datetime) -> None:
+    wrong: list[tuple[str, Any, Any]] = []
+    for case in CASES:
+        context = case["context"]
+        strategy = authoring.create_strategy(
+            team=team, actor=None, name=case["id"], asset_class=Kind(context["asset_class"].removesuffix("s")),
+            now=now,
+            allowed_tickers=context.get("allowed_tickers") or context.get("allow_list") or (),
+        )  # fmt: skip
+        body = case["body"]
+        with time_machine.travel(datetime.fromisoformat(context["now"])):
+            answer = doors.post(doors.path_of(strategy), body.encode("utf-8", "surrogatepass"),
+                                headers=[("content-type", case["content_type"])])  # fmt: skip
+        expected = {name: value for name, value in (case.get("canonical") or {}).items() if name != "meaning"}
+        found: object
+        wanted: object
+        if case["expect"] == "accept":
+            # What a case does not mention may be in the reading besides.
+            reading = answer.json.get("reading", {})
+            found, wanted = (answer.status, {name: reading.get(name) for name in expected}), (200, expected)
+        else:
+            found, wanted = (answer.status, answer.code), (expected["status"], expected["messageCode"])
+        if found != wanted:
+            wrong.append((case["id"], found, wanted))
+    assert wrong == []
+    assert Signal.objects.count() == sum(case["expect"] == "accept" for case in CASES)
+    assert Strategy.objects.count() == len(CASES) == 121
