@@ -109,11 +109,15 @@ def everything(team: Team, wanted: Wanted) -> Iterator[live.Row]:
 
 
 def _in_chunks(rows: QuerySet[Row]) -> Iterator[Row]:
-    newest_first = rows.order_by("-pk")
-    chunk = list(newest_first[:CHUNK])
-    while chunk:
+    newest_first = rest = rows.order_by("-pk")
+    while True:
+        chunk = list(rest[:CHUNK])
         yield from chunk
-        chunk = list(newest_first.filter(pk__lt=chunk[-1].pk)[:CHUNK]) if len(chunk) == CHUNK else []
+        if len(chunk) < CHUNK:
+            return
+        rest = newest_first.filter(pk__lt=chunk[-1].pk)
+        # Let go of before the next is read: two at a time would be twice the memory.
+        del chunk
 
 
 def signals(team: Team, wanted: Wanted) -> QuerySet[Signal]:
