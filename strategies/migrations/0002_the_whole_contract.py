@@ -11,6 +11,7 @@ KEYS_BELONG_TO_STRATEGIES = """
 UPDATE strategies_seenkey k SET strategy_id = e.strategy_id FROM strategies_webhookendpoint e WHERE e.id = k.endpoint_id;
 DELETE FROM strategies_seenkey a USING strategies_seenkey b
  WHERE a.strategy_id = b.strategy_id AND a.key = b.key AND (a.expires_at, a.id) < (b.expires_at, b.id);
+SET CONSTRAINTS ALL IMMEDIATE;
 """
 
 # Readings were short until now: what lists ask for is copied out of them, and futures and pairs get their parts.
@@ -29,6 +30,8 @@ UPDATE strategies_signal
            'class', 'future', 'root', left(ticker, -2), 'continuous', left(right(ticker, 2), 1)::int)
        ELSE jsonb_build_object('class', 'future', 'root', ticker, 'continuous', 1) END)
  WHERE reading->'instrument'->>'class' = 'future';
+-- A table whose rows wait for a deferred check cannot be altered.
+SET CONSTRAINTS ALL IMMEDIATE;
 """
 
 
