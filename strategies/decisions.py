@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from brokers import snapshots, tickets
-from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
+from brokers.domain.orders import MAY_FILL, WORKING, Instrument, OrderIntent, OrderStatus, OrderType, Role
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View, notify
@@ -242,7 +242,20 @@ def answer(
     if len({_essence(each) for each in answers}) > 1:
         # What to do depends on whether the position already contains the last fills: ask again in a moment.
         return Answered(NotYet(waiting_for="the position after the last fill"))
+    if isinstance(answers[0], Rejection) and answers[0].code == "nothing-to-exit" and _is_filling(view.snapshot):
+        # Two signals in one second: the way out must find what the way in is about to open.
+        return Answered(NotYet(waiting_for="the entry before it to fill"))
     return Answered(answers[0], view)
+
+
+def _is_filling(snapshot: Snapshot) -> bool:
+    """Whether an entry is on its way to the broker, or works there at the market."""
+    return any(
+        order.role is Role.ENTRY
+        and order.status in MAY_FILL
+        and (order.status not in WORKING or order.type is OrderType.MARKET)
+        for order in snapshot.working
+    )
 
 
 def _seen_by(owner: int, snapshot: Snapshot, book: Book) -> Snapshot:

@@ -126,3 +126,29 @@ def test_what_we_do_not_trade_is_denied_with_a_sentence(strategy: Strategy, now:
     decision = signal.decisions.get()
     assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "B02", "asset-class-not-traded")
     assert decision.reason.startswith("BTCUSD is a crypto pair")
+
+
+def test_an_exit_right_behind_an_entry_waits_for_it_to_fill(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.signal(strategy, now)
+    exit_ = rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    decisions.settle_waiting(now)
+    decision = exit_.decisions.get()
+    assert (decision.status, decision.waiting_for) == ("pending", "the entry before it to fill")
+    Order.objects.update(status="filled", filled_quantity=10)
+    broker_rows.position(account, quantity=10)
+    decisions.settle_waiting(now)
+    decision.refresh_from_db()
+    assert (decision.status, decision.rule) == ("accepted", "D24")
+
+
+def test_an_exit_does_not_wait_for_an_entry_that_rests(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.signal(strategy, now, reading={**reading(), "order": {"type": "limit", "limit": "1"}})
+    decisions.settle_waiting(now)
+    Order.objects.update(status="accepted")
+    exit_ = rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    decisions.settle_waiting(now)
+    assert exit_.decisions.get().reason_code == "nothing-to-exit"
