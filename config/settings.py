@@ -126,7 +126,13 @@ def _database(url: str) -> dict[str, Any]:
     # Parameters bound by the server, so that statements are planned once a connection and not once a call: planning
     # costs more than running what a signal needs. Behind a transaction pooler, switch it off.
     prepared = {"server_side_binding": True, "prepare_threshold": 3} if env.flag("HALYARD_PREPARE", True) else {}
-    return {**settings, "ENGINE": "django.db.backends.postgresql", "OPTIONS": {**parts, **prepared, "pool": pool}}
+    return {
+        **settings,
+        "ENGINE": "django.db.backends.postgresql",
+        # A pool keeps connections of a server that has been restarted since; asked first, they are replaced.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**parts, **prepared, "pool": pool},
+    }
 
 
 DATABASES = {"default": _database(DATABASE_URL)}
