@@ -80,11 +80,6 @@ class Accepted:
     key_seconds: int
     set_aside: SetAside | None = None
 
-    @property
-    def leaves(self) -> bool:
-        """True for what can only reduce: the limit keeps room for it."""
-        return leaves(self.message)
-
 
 @dataclass(slots=True)
 class Delivery:
@@ -162,6 +157,11 @@ class Delivery:
             key_seconds=seconds,
             set_aside=None if self.own else too_late(message, context.freshness, self.received_at),
         )
+
+    @property
+    def leaves(self) -> bool:
+        """True for a signal that can only reduce: the limit keeps room for it."""
+        return isinstance(self.verdict, Accepted) and leaves(self.verdict.message)
 
     @property
     def not_before(self) -> datetime | None:

@@ -17,7 +17,7 @@ from accounts import audit
 from accounts.models import User
 from brokers.locks import direct_parameters
 from strategies import intake_rows
-from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Accepted, Context, Delivery, too_many
+from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Context, Delivery, too_many
 from strategies.domain.quota import Quota
 from strategies.domain.refusals import Refused, invalid
 from strategies.intake_sql import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
@@ -193,9 +193,8 @@ class Intake:
         if delivery.stranger:
             quota.strangers += 1
             return quota
-        leaves = isinstance(delivery.verdict, Accepted) and delivery.verdict.leaves
         wait = quota.admit(
-            delivery.received_at, leaves=leaves, per_minute=context.per_minute, per_hour=context.per_hour
+            delivery.received_at, leaves=delivery.leaves, per_minute=context.per_minute, per_hour=context.per_hour
         )
         if wait is not None:
             delivery.over, delivery.verdict = True, too_many(context, wait)

@@ -6,6 +6,7 @@ from typing import Any
 
 from strategies.deliveries import Accepted, Delivery
 from strategies.domain.quota import Quota
+from strategies.domain.refusals import Refused
 
 KEPT_OF_A_STRANGER = 2_000
 
@@ -21,8 +22,8 @@ def row(n: int, delivery: Delivery, quota: Quota | None) -> dict[str, Any]:
         found |= _counted(delivery, quota)
     if isinstance(verdict, Accepted):
         return found | _signal(delivery, verdict)
-    flood = quota is not None and (delivery.over or delivery.stranger)
-    if flood and quota is not None and not quota.worth_writing_down(stranger=delivery.stranger):
+    of_a_flood = delivery.over or delivery.stranger
+    if of_a_flood and quota is not None and not quota.worth_writing_down(stranger=delivery.stranger):
         return found
     return found | {
         "body": _kept(delivery),
@@ -35,13 +36,12 @@ def row(n: int, delivery: Delivery, quota: Quota | None) -> dict[str, Any]:
 
 def _counted(delivery: Delivery, quota: Quota) -> dict[str, Any]:
     """What the meter counts of it."""
-    accepted = isinstance(delivery.verdict, Accepted)
     return {
         "metered": not delivery.stranger,
-        "leaves": accepted and isinstance(delivery.verdict, Accepted) and delivery.verdict.leaves,
+        "leaves": delivery.leaves,
         "stranger": delivery.stranger,
         "old_key": delivery.old_key and not delivery.stranger,
-        "refused": not accepted and not delivery.over,
+        "refused": isinstance(delivery.verdict, Refused) and not delivery.over,
         "over": delivery.over,
         "minute": quota.minute,
         "taken_minute_before": quota.taken_minute_before,

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import hmac
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.conf import settings
@@ -24,7 +25,7 @@ def matching_key(code: UUID, candidate: str) -> int | None:
 
     Takes a time that tells nothing about the password or the key.
     """
-    return _found(PASSWORD, code, candidate)
+    return matching((_derive(key, PASSWORD, code) for key in _keys()), candidate)
 
 
 def signing_keys(code: UUID) -> list[str]:
@@ -39,11 +40,7 @@ def status_code_for(signal: UUID) -> str:
 
 def status_matches(signal: UUID, candidate: str) -> bool:
     """Whether this is the secret part of the signal's status address."""
-    given = candidate.encode("utf-8", "replace")
-    found = False
-    for key in _keys():
-        found |= hmac.compare_digest(_status_code(key, signal).encode(), given)
-    return found
+    return matching((_status_code(key, signal) for key in _keys()), candidate) is not None
 
 
 def _status_code(key: str, signal: UUID) -> str:
@@ -57,12 +54,13 @@ def _status_key(key: str) -> bytes:
     return hmac.digest(key.encode(), b"signal status", "sha256")
 
 
-def _found(purpose: bytes, code: UUID, candidate: str) -> int | None:
+def matching(secrets: Iterable[str], candidate: str) -> int | None:
+    """Which of the secrets this is, the first being 0; None when it is none of them."""
     given = candidate.encode("utf-8", "replace")
     found = None
-    for number, key in enumerate(_keys()):
-        # Every key is tried even after a match: the time must not tell which key it was.
-        if hmac.compare_digest(_derive(key, purpose, code).encode(), given) and found is None:
+    for number, secret in enumerate(secrets):
+        # Every one is tried even after a match: the time must not tell which it was.
+        if hmac.compare_digest(secret.encode(), given) and found is None:
             found = number
     return found
 

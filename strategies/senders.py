@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from strategies.domain.refusals import Refused, invalid
-from strategies.passwords import signing_keys
+from strategies.passwords import matching, signing_keys
 
 # The addresses TradingView sends from, and the subject of the certificate it shows (its support articles
 # 43000529348 and 43000680459).
@@ -140,10 +140,8 @@ def _check_signature(signature: str, endpoint: UUID, body: bytes, received_at: d
             field=SIGNATURE_HEADER,
         )
     signed = match[1].encode() + b"." + body
-    right = False
-    for key in signing_keys(endpoint):
-        right |= hmac.compare_digest(hmac.digest(key.encode(), signed, "sha256").hex(), match[2])
-    if right:
+    right = (hmac.digest(key.encode(), signed, "sha256").hex() for key in signing_keys(endpoint))
+    if matching(right, match[2]) is not None:
         return None
     return invalid(
         "invalid-signature", "The signature does not fit the body. Sign the very bytes that you send, with this "

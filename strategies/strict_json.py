@@ -17,13 +17,8 @@ MOST_NESTING = 32
 _EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body, numbers as int or Decimal; raises Refused."""
-    return read_text(text_of(body))
-
-
 def read_text(text: str) -> dict[str, Any]:
-    """The same for text without byte order mark and outer white space."""
+    """The JSON object of a text without byte order mark and outer white space, numbers as int or Decimal; raises Refused."""
     if not text:
         raise invalid("empty-json", "The body is empty. Send one JSON object.", hint=_EXAMPLE)
     try:

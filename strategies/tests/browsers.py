@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,9 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from accounts.models import User
+
+PHONE = {"viewport": {"width": 360, "height": 780}, "is_mobile": True, "has_touch": True}
+Opener = Callable[..., Page]
 
 CANDIDATES = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 FLAGS = [
@@ -118,3 +121,21 @@ def opened(browser: Browser, web: Web, user: User | None = None, **options: Any)
     )
     page.faults = faults  # type: ignore[attr-defined]
     return context, page
+
+
+@pytest.fixture
+def open_page(browser: Browser, web: Web) -> Iterator[Opener]:
+    """Opens pages and looks, in the end, that no script of theirs had a fault and no policy was broken."""
+    contexts = []
+
+    def opener(user: User | None = None, path: str = "/", **options: Any) -> Page:
+        context, page = opened(browser, web, user, **options)
+        contexts.append((context, page))
+        page.goto(path)
+        return page
+
+    yield opener
+    faults = [fault for _, page in contexts for fault in page.faults]  # type: ignore[attr-defined]
+    for context, _ in contexts:
+        context.close()
+    assert faults == []

@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from accounts import live as feed
 from accounts.models import Team, User
 from strategies import authoring
 from strategies.models import Strategy, WebhookMinute
 from strategies.tests import rows
-from strategies.tests.browsers import Web, browser, opened, web
+from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
 from strategies.tests.doors import BUY, path_of, post
 
-__all__ = ["browser", "web"]
+__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-PHONE = {"viewport": {"width": 360, "height": 780}, "is_mobile": True, "has_touch": True}
-Opener = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(browser: Browser, web: Web) -> Iterator[Opener]:
-    """Opens pages and looks, in the end, that no script of theirs had a fault and no policy was broken."""
-    contexts = []
-
-    def opener(user: User, path: str, **options: Any) -> Page:
-        context, page = opened(browser, web, user, **options)
-        contexts.append((context, page))
-        page.goto(path)
-        return page
-
-    yield opener
-    faults = [fault for _, page in contexts for fault in page.faults]  # type: ignore[attr-defined]
-    for context, _ in contexts:
-        context.close()
-    assert faults == []
 
 
 def quiet(page: Page) -> None:

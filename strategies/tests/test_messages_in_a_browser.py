@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from accounts.models import Team, User
 from brokers import snapshots
@@ -17,31 +16,11 @@ from brokers.models import ContractLookup
 from brokers.tests import rows as broker
 from strategies.models import Strategy
 from strategies.tests import rows
-from strategies.tests.browsers import Web, browser, opened, web
+from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
 from strategies.tests.test_check_view import known
 
-__all__ = ["browser", "web"]
+__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-PHONE = {"viewport": {"width": 360, "height": 780}, "is_mobile": True, "has_touch": True}
-Opener = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(browser: Browser, web: Web) -> Iterator[Opener]:
-    contexts = []
-
-    def opener(user: User, path: str, **options: Any) -> Page:
-        context, page = opened(browser, web, user, **options)
-        contexts.append((context, page))
-        page.goto(path)
-        return page
-
-    yield opener
-    faults = [fault for _, page in contexts for fault in page.faults]  # type: ignore[attr-defined]
-    for context, _ in contexts:
-        context.close()
-    assert faults == []
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,31 +19,10 @@ from brokers.models import Connection, Order
 from brokers.tests import rows as broker
 from strategies import live
 from strategies.tests import rows
-from strategies.tests.browsers import Web, browser, opened, web
+from strategies.tests.browsers import PHONE, Opener, Web, browser, open_page, opened, web
 
-__all__ = ["browser", "web"]
+__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-PHONE = {"viewport": {"width": 360, "height": 780}, "is_mobile": True, "has_touch": True}
-Opener = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(browser: Browser, web: Web) -> Iterator[Opener]:
-    """Opens pages and looks, in the end, that no script of theirs had a fault and no policy was broken."""
-    contexts = []
-
-    def opener(user: User | None = None, path: str = "/", **options: Any) -> Page:
-        context, page = opened(browser, web, user, **options)
-        contexts.append((context, page))
-        page.goto(path)
-        return page
-
-    yield opener
-    faults = [fault for _, page in contexts for fault in page.faults]  # type: ignore[attr-defined]
-    for context, _ in contexts:
-        context.close()
-    assert faults == []
 
 
 def is_live(page: Page) -> None:
