@@ -140,6 +140,8 @@ class BrokerageAccount(models.Model):
     client_trades = models.BooleanField(null=True, blank=True)
     asset_types = models.CharField(max_length=300, blank=True)
     capabilities_as_of = models.DateTimeField(null=True, blank=True)
+    # The trading day whose opening positions we hold.
+    opened_on = models.DateField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -157,6 +159,50 @@ class BrokerageAccount(models.Model):
         return Capabilities(
             lite=self.is_lite, clearing=self.clearing, client_trades=self.client_trades, asset_types=self.asset_types
         )
+
+
+class OpeningPosition(models.Model):
+    """What was held when a trading day began, and at what price: the day's result is counted from it."""
+
+    account = models.ForeignKey(BrokerageAccount, on_delete=models.CASCADE, related_name="opening_positions")
+    day = models.DateField()
+    conid = models.BigIntegerField()
+    ticker = models.CharField(max_length=40)
+    quantity = amount()
+    price = amount(null=True)
+    multiplier = amount(default=Decimal(1))
+    currency = models.CharField(max_length=3, default="USD")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "day", "conid"], name="one_opening_position_per_account_and_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():f} {self.ticker} on {self.day}"
+
+
+class ExchangeRate(models.Model):
+    """What one unit of `source` is in `target`, by a connection's word. The row is also the question."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="exchange_rates")
+    source = models.CharField(max_length=3)
+    target = models.CharField(max_length=3)
+    rate = models.DecimalField(max_digits=20, decimal_places=10, null=True, blank=True)
+    as_of = models.DateTimeField(null=True, blank=True)
+    wanted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "source", "target"], name="one_rate_per_connection_and_currencies"
+            ),
+            models.CheckConstraint(condition=Q(rate__isnull=True) | Q(rate__gt=0), name="exchange_rate_is_above_zero"),
+        ]
+        indexes = [models.Index(fields=["connection"], condition=Q(wanted_at__isnull=False), name="rates_wanted")]
+
+    def __str__(self) -> str:
+        return f"1 {self.source} = {self.rate} {self.target}"
 
 
 class EquityPoint(models.Model):
@@ -203,6 +249,8 @@ class ContractLookup(models.Model):
     ask = amount(null=True, blank=True)
     last = amount(null=True, blank=True)
     quote_as_of = models.DateTimeField(null=True, blank=True)
+    # Since when somebody waits for a fresher quote; null when nobody does.
+    quote_wanted_at = models.DateTimeField(null=True, blank=True)
     # The account numbers that IBKR lets trade it; null where it did not say.
     permitted = models.JSONField(null=True, blank=True)
 
@@ -215,7 +263,10 @@ class ContractLookup(models.Model):
                 condition=~Q(status="found") | Q(conid__isnull=False), name="found_contract_has_a_conid"
             ),
         ]
-        indexes = [models.Index(fields=["connection"], condition=Q(status="wanted"), name="contracts_wanted")]
+        indexes = [
+            models.Index(fields=["connection"], condition=Q(status="wanted"), name="contracts_wanted"),
+            models.Index(fields=["connection"], condition=Q(quote_wanted_at__isnull=False), name="quotes_wanted"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.ticker} = {self.conid}"
@@ -335,6 +386,8 @@ class Order(models.Model):
     outside_rth = models.BooleanField(default=False)
     # Seconds it may work once the broker has it; None: until its time in force ends it.
     cancel_after = models.PositiveIntegerField(null=True, blank=True)
+    # Seconds after which it becomes a market order, unfilled as it is; None: never.
+    convert_after = models.PositiveIntegerField(null=True, blank=True)
     fa_group = models.CharField(max_length=64, blank=True)
     fa_method = models.CharField(max_length=32, blank=True)
     signal_price = amount(null=True, blank=True)
@@ -531,3 +584,51 @@ class Execution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity.normalize():f} {self.ticker} at {self.price.normalize():f}"
+
+
+class Closing(models.Model):
+    """The wish to end one position, whoever opened it: kept until the broker shows none, or until somebody gives up."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Closing"
+        DONE = "done", "Closed"
+        FAILED = "failed", "Not closed"
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="closings")
+    account = models.ForeignKey(
+        BrokerageAccount, on_delete=models.PROTECT, related_name="closings", db_constraint=False
+    )
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    conid = models.BigIntegerField()
+    ticker = models.CharField(max_length=40)
+    asset_class = word(AssetClass)
+    # How much of it; null: all of it.
+    quantity = amount(null=True, blank=True)
+    status = models.CharField(max_length=6, choices=Status.choices, default=Status.OPEN)
+    reason = models.CharField(max_length=200)
+    note = models.CharField(max_length=300, blank=True)
+    asked_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    asked_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # Orders sent for it so far: a market order that IBKR rejects is not sent for ever.
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "conid"], condition=Q(status="open"), name="one_open_closing_per_position"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__isnull=True) | Q(quantity__gt=0), name="closing_quantity_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="open", ended_at=None) | (~Q(status="open") & Q(ended_at__isnull=False)),
+                name="ended_closing_has_its_moment",
+            ),
+            one_id_per_team("closing"),
+            same_team("account", "closing"),
+        ]
+        indexes = [models.Index(fields=["id"], condition=Q(status="open"), name="closings_open")]
+
+    def __str__(self) -> str:
+        return f"close {self.ticker} in {self.account_id} ({self.status})"

@@ -135,6 +135,7 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
         multiplier=draft.multiplier, side=intent.side, type=intent.type, time_in_force=intent.time_in_force,
         quantity=intent.quantity, limit_price=intent.limit_price, stop_price=intent.stop_price,
         trail_amount=intent.trail_amount, trail_percent=intent.trail_percent, cancel_after=intent.cancel_after,
+        convert_after=intent.convert_after,
         outside_rth=intent.outside_rth, fa_group=intent.allocation.group if intent.allocation else "",
         fa_method=intent.allocation.method if intent.allocation else "", signal_price=draft.signal_price,
         estimated_fee=intent.estimated_fee, expires_at=_leaves_by(draft, intent, now), created_at=now, changed_at=now,

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team, User
-from brokers.models import BrokerageAccount, Ticket, word
+from brokers.models import BrokerageAccount, Ticket, amount, word
+from strategies.domain.guards import Halt
 from strategies.domain.plan import Terms
 from strategies.domain.symbols import Kind
 
@@ -39,6 +40,8 @@ class Strategy(models.Model):
     per_hour = models.PositiveIntegerField(default=500)
     # How long bodies, headers and addresses are kept; None: as long as the installation says.
     keep_days = models.PositiveIntegerField(null=True, blank=True)
+    # What a new subscription starts with, as terms; None: what Halyard starts with. Linked ones follow every change.
+    defaults = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -109,7 +112,8 @@ class Subscription(models.Model):
     )
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     enabled = models.BooleanField(default=False)
-    auto_submit = models.BooleanField(default=True)
+    # Its terms are the strategy's defaults, today's and tomorrow's.
+    linked = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     terms = models.ForeignKey("TermsVersion", null=True, on_delete=models.PROTECT, related_name="+")
 
@@ -145,6 +149,72 @@ class TermsVersion(models.Model):
 
     def value(self) -> Terms:
         return Terms.from_json(self.values)
+
+
+class Guard(models.Model):
+    """Limits, and a stop by hand, of a team, an account, a strategy or a subscription; the tightest of them holds."""
+
+    class Level(models.TextChoices):
+        TEAM = "team", "Team"
+        ACCOUNT = "account", "Account"
+        STRATEGY = "strategy", "Strategy"
+        SUBSCRIPTION = "subscription", "Subscription"
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="guards")
+    level = models.CharField(max_length=12, choices=Level.choices)
+    account = models.ForeignKey(
+        BrokerageAccount, null=True, blank=True, on_delete=models.CASCADE, related_name="guards", db_constraint=False
+    )
+    strategy = models.ForeignKey(
+        Strategy, null=True, blank=True, on_delete=models.CASCADE, related_name="guards", db_constraint=False
+    )
+    subscription = models.ForeignKey(
+        Subscription, null=True, blank=True, on_delete=models.CASCADE, related_name="guards", db_constraint=False
+    )
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    halt = word(Halt, default=Halt.NOTHING)
+    halt_reason = models.CharField(max_length=200, blank=True)
+    halted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    halted_at = models.DateTimeField(null=True, blank=True)
+    lockout_until = models.DateTimeField(null=True, blank=True)
+    # Tickers in which no position may be opened.
+    restricted = models.JSONField(default=list, blank=True)
+    max_quantity = amount(null=True, blank=True)
+    max_amount = amount(null=True, blank=True)
+    max_position = amount(null=True, blank=True)
+    max_position_amount = amount(null=True, blank=True)
+    max_trades_per_day = models.PositiveIntegerField(null=True, blank=True)
+    cooldown_seconds = models.PositiveIntegerField(null=True, blank=True)
+    max_daily_loss = amount(null=True, blank=True)
+    max_daily_profit = amount(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "account", "strategy", "subscription"],
+                nulls_distinct=False,
+                name="one_guard_per_level_and_what_it_guards",
+            ),
+            models.CheckConstraint(
+                condition=Q(level="team", account=None, strategy=None, subscription=None)
+                | Q(level="account", account__isnull=False, strategy=None, subscription=None)
+                | Q(level="strategy", account=None, strategy__isnull=False, subscription=None)
+                | Q(level="subscription", account=None, strategy=None, subscription__isnull=False),
+                name="guard_guards_what_its_level_says",
+            ),
+            models.CheckConstraint(condition=one_of("halt", Halt), name="guard_halt_is_known"),
+            models.CheckConstraint(
+                condition=Q(halt="nothing", halted_at=None, halt_reason="")
+                | (~Q(halt="nothing") & Q(halted_at__isnull=False) & ~Q(halt_reason="")),
+                name="stopped_trading_has_a_reason_and_a_moment",
+            ),
+            same_team("account", "guard"),
+            same_team("strategy", "guard"),
+            same_team("subscription", "guard"),
+        ]
+
+    def __str__(self) -> str:
+        return f"guard of the {self.level}"
 
 
 class Signal(models.Model):
@@ -305,6 +375,10 @@ class Decision(models.Model):
     plan = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)
+    # While proposed: until when it can be approved. Then: who answered, and when; nobody where it expired.
+    expires_at = models.DateTimeField(null=True, blank=True)
+    answered_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    answered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -318,6 +392,10 @@ class Decision(models.Model):
                 | (~Q(status="pending") & Q(decided_at__isnull=False)),
                 name="decided_decision_has_its_moment",
             ),
+            models.CheckConstraint(
+                condition=~Q(status="proposed") | Q(expires_at__isnull=False, plan__isnull=False),
+                name="proposed_decision_has_a_plan_and_an_end",
+            ),
             one_id_per_team("decision"),
             same_team("signal", "decision"),
             same_team("subscription", "decision"),
@@ -325,6 +403,7 @@ class Decision(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(status="pending"), name="decisions_pending"),
+            models.Index(fields=["expires_at"], condition=Q(status="proposed"), name="decisions_proposed"),
         ]
 
     def __str__(self) -> str:

@@ -20,10 +20,10 @@ STRATEGY = (
     "signature_required", "entry_stale_seconds", "exit_stale_seconds", "repeat_window_seconds", "per_minute", "per_hour",
     "keep_days", "created_at",
 )  # fmt: skip
-SUBSCRIPTION = ("id", "strategy", "account", "enabled", "auto_submit", "terms", "terms_version", "created_at")
+SUBSCRIPTION = ("id", "strategy", "account", "enabled", "linked", "terms", "terms_version", "created_at")
 DECISION = (
     "id", "signal", "subscription", "account", "status", "rule", "reason_code", "reason", "waiting_for", "created_at",
-    "decided_at", "plan", "assessment", "orders",
+    "decided_at", "expires_at", "answered_at", "plan", "assessment", "orders",
 )  # fmt: skip
 SIGNAL = (
     "id", "log_id", "strategy", "received_at", "address", "content_type", "ticker", "action", "reading", "warnings",

@@ -104,7 +104,8 @@ class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
 
     `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
-    cent. `reference` is given to it when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave, `cancel_after` those it may then work.
+    cent. `reference` is given to it when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave, `cancel_after` those it may then work, `convert_after` those until it
+    becomes a market order.
     """
 
     role: Role
@@ -120,6 +121,7 @@ class OrderIntent:
     outside_rth: bool = False
     leave_within: int | None = None
     cancel_after: int | None = None
+    convert_after: int | None = None
     allocation: Allocation | None = None
     release: Release = Release.AT_ONCE
     estimated_fee: Decimal | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from brokers.domain.orders import OrderType
 from strategies.domain import working
 from strategies.domain.case import Case
 from strategies.domain.costs import left_out
@@ -14,6 +15,8 @@ from strategies.domain.lateness import life
 from strategies.domain.numbers import plain
 from strategies.domain.plan import Plan, Rejection
 from strategies.domain.terms import ExitUnfilled
+
+MARKET_FILLS_WITHIN = 60  # seconds
 
 
 def exit_plan(case: Case, rule: str, way: Way, note: str = "") -> Plan:
@@ -46,9 +49,14 @@ def flip_plan(case: Case, rule: str, way: Way, entry: Entry | Rejection) -> Plan
     cancels = tuple(dict.fromkeys((*way.cancels, *entry.cancels)))
     waits = _wait(case, cancels) + case.terms.exit_wait_seconds
     exit_order = way.intent
-    if case.terms.exit_unfilled is ExitUnfilled.CANCEL:
-        wait = case.terms.exit_wait_seconds
-        exit_order = replace(exit_order, cancel_after=min(exit_order.cancel_after or wait, wait))
+    wait = case.terms.exit_wait_seconds
+    match case.terms.exit_unfilled:
+        case ExitUnfilled.CANCEL:
+            exit_order = replace(exit_order, cancel_after=min(exit_order.cancel_after or wait, wait))
+        case ExitUnfilled.MARKET if exit_order.type is not OrderType.MARKET:
+            exit_order = replace(exit_order, convert_after=wait)
+            # Past the wait it still has to fill at the market before the entry may leave.
+            waits += MARKET_FILLS_WITHIN
     held = after(entry, life(case, Leg.ENTRY) + waits)
     direction = "long" if held.side.sign > 0 else "short"
     return Plan(

@@ -25,7 +25,7 @@ _NOT_BELOW = ("spread_amount", "spread_percent", "exit_spread_amount", "exit_spr
 _BOUNDS = {
     "entry_time_to_live_seconds": (1, DAY), "exit_time_to_live_seconds": (1, DAY), "cancel_after": (1, MOST_SECONDS),
     "exit_cancel_after": (1, MOST_SECONDS), "cancel_wait_seconds": (1, 300), "exit_wait_seconds": (1, MOST_SECONDS),
-    "cooldown_seconds": (0, DAY), "max_trades_per_day": (1, 100_000),
+    "cooldown_seconds": (0, DAY), "approval_seconds": (10, DAY), "max_trades_per_day": (1, 100_000),
 }  # fmt: skip
 
 Contradiction = tuple[str, str]
@@ -50,8 +50,6 @@ def _figures(terms: Terms) -> Iterator[Contradiction]:
 
 
 def _sides(terms: Terms) -> Iterator[Contradiction]:
-    if not terms.auto_submit:
-        yield "auto_submit", "Approval by hand is not offered yet. Leave automatic submission on."
     if terms.allow_swap and terms.sides is Sides.NONE:
         yield "allow_swap", "Without a side to enter there is none to change to. Allow a side, or switch this off."
     if terms.allow_swap and terms.ignore_exits:

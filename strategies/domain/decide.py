@@ -53,11 +53,6 @@ def _answer(case: Case) -> Plan | Rejection:
     if case.terms.tickers and not _listed(case):
         reason = f"{case.ticker} is not on this subscription's list of tickers. Add it to the list to trade it."
         return Rejection(rule="G11", code="ticker-not-allowed", reason=reason)
-    if not case.terms.auto_submit:
-        reason = (
-            "This subscription wants its orders approved by hand, which is not offered yet. Switch that off to trade."
-        )
-        return Rejection(rule="X02", code="not-supported-yet", reason=reason)
     match case.message.action:
         case Action.BUY | Action.SELL:
             return trades.trade(case)

@@ -37,6 +37,7 @@ class Guards:
     halt: Halt = Halt.NOTHING
     halted_by: str = ""
     lockout_until: datetime | None = None
+    restricted: tuple[str, ...] = ()
     max_quantity: Decimal | None = None
     max_amount: Decimal | None = None
     max_position: Decimal | None = None
@@ -70,6 +71,10 @@ def _locked(case: Case) -> Rejection | None:
     if until is not None and case.now < until:
         reason = f"Entries in this account are locked until {until:%Y-%m-%d %H:%M} UTC. Exits are not."
         return Rejection(rule="D43", code="entry-blocked-by-lock", reason=reason)
+    names = {case.ticker, case.message.symbol.name, case.message.symbol.root}
+    if not names.isdisjoint(case.guards.restricted):
+        reason = f"{case.ticker} is on a list of tickers in which no position may be opened. Exits are not held back."
+        return Rejection(rule="G12", code="ticker-restricted", reason=reason)
     if case.terms.close_only:
         return Rejection(
             rule="G03",

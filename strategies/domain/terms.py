@@ -62,10 +62,11 @@ class MarketClosed(StrEnum):
 
 
 class ExitUnfilled(StrEnum):
-    """What becomes of a flip's exit that did not fill in time; the entry is dropped either way."""
+    """What becomes of a flip's exit that did not fill in time. Kept or canceled, the entry is dropped; at the market, it follows."""
 
     KEEP = "keep"
     CANCEL = "cancel"
+    MARKET = "market"
 
 
 class Hours(StrEnum):
@@ -95,7 +96,9 @@ class Terms:
     allow_add: bool = False
     allow_overrides: bool = True
     signal_fields: tuple[str, ...] = ()
+    # Off: a plan waits for an approver, so long.
     auto_submit: bool = True
+    approval_seconds: int = 300
     # When.
     windows: tuple[Window, ...] = ()
     exits_outside_windows: bool = False

@@ -44,7 +44,7 @@ def test_it_prints_one_json_object_with_everything_needed(settings: Any) -> None
 def test_it_leaves_an_enabled_subscription_on_a_simulated_account() -> None:
     found = demo_json()
     subscription = Subscription.objects.select_related("account__connection", "terms", "strategy").get()
-    assert (subscription.enabled, subscription.auto_submit) == (True, True)
+    assert subscription.enabled
     assert str(subscription.strategy.code) == found["strategy_id"]
     assert subscription.account.connection.environment == "simulated"
     assert subscription.account.connection.enabled

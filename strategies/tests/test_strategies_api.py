@@ -67,7 +67,7 @@ def test_a_subscription_shows_its_present_terms(api: Api, team: Team, now: datet
         "strategy": str(subscription.strategy.code),
         "account": str(account.code),
         "enabled": True,
-        "auto_submit": True,
+        "linked": False,
         "terms": subscription.terms.values,  # type: ignore[union-attr]
         "terms_version": 1,
         "created_at": "2026-11-20T15:00:00Z",
