@@ -175,7 +175,8 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
     working = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=MAY_FILL)
     for order in working.select_related("parent").only(
         "account_id", "conid", "reference", "role", "side", "type", "quantity", "filled_quantity", "status", "limit_price",
-        "stop_price", "trail_amount", "trail_percent", "time_in_force", "outside_rth", "ticket_id", "parent__reference",
+        "stop_price", "trail_amount", "trail_percent", "time_in_force", "outside_rth", "ticket_id", "changed_at",
+        "parent__reference",
     ).order_by("pk"):  # fmt: skip
         book.add(order.account_id, order.conid, working_order(order))
     newer = Execution.objects.filter(account__in=accounts, conid__in=conids).filter(
@@ -205,6 +206,7 @@ def working_order(order: Order) -> WorkingOrder:
         outside_rth=order.outside_rth,
         parent=order.parent.reference if order.parent else "",
         ticket=str(order.ticket_id),
+        since=order.changed_at,
     )
 
 

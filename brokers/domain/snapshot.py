@@ -34,6 +34,7 @@ class WorkingOrder:
     """An order of the account in this instrument that may still fill.
 
     `parent` is the reference of the order it was sent with. `mine`: the subscription that decides has asked for it.
+    `since`: when it came into this status, None while it is only planned.
     """
 
     reference: str
@@ -52,6 +53,7 @@ class WorkingOrder:
     parent: str = ""
     ticket: str = ""
     mine: bool = True
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
