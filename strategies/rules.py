@@ -1,0 +1,59 @@
+"""The decision table as people read it: each rule's row of docs/decisions-table.md, the one place where it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+_ROW = re.compile(r"\| ([A-Z]\d\d) \| (.+) \| (.+) \|")
+_CODE = re.compile(r"`([^`]+)`")
+_STRESSED = re.compile(r"\*([^*]+)\*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row. `mirrored`: it is read with buy and sell, long and short exchanged."""
+
+    id: str
+    section: str
+    when: SafeString
+    what: SafeString
+    mirrored: bool = False
+
+
+def rule(name: str) -> Rule | None:
+    """The row behind a decision's rule id, `s` for its mirror; None for one this version does not know."""
+    mirrored = name.endswith("s")
+    row = table().get(name.removesuffix("s"))
+    if row is None or not mirrored:
+        return row
+    return Rule(id=name, section=row.section, when=row.when, what=row.what, mirrored=True)
+
+
+@cache
+def table() -> Mapping[str, Rule]:
+    """Every row by its id, in the order of the document."""
+    text = (settings.BASE_DIR / "docs" / "decisions-table.md").read_text(encoding="utf-8")
+    return {row.id: row for row in _rows(text)}
+
+
+def _rows(text: str) -> Iterator[Rule]:
+    section = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            section = line.removeprefix("## ")
+        elif found := _ROW.fullmatch(line.strip()):
+            name, when, what = found.groups()
+            yield Rule(id=name, section=section, when=_html(when), what=_html(what))
+
+
+def _html(text: str) -> SafeString:
+    """The two marks that the table uses, after everything else was escaped."""
+    marked = _STRESSED.sub(r"<em>\1</em>", _CODE.sub(r"<code>\1</code>", escape(text)))
+    return mark_safe(marked)
