@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,11 +11,22 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 from accounts import audit
 from accounts.models import User
 from brokers import live
-from brokers.domain.orders import OrderStatus, can_move
+from brokers.domain.orders import IN_FLIGHT, MAY_FILL, OrderStatus, can_move
 from brokers.execution import hashed
-from brokers.models import Order, SubmissionAttempt
-from brokers.snapshots import ORDERS_CHANNEL, notify
-from brokers.tickets import ask_cancels, end_unsent, finish_ticket_if_done, with_open_cancels
+from brokers.models import BrokerageAccount, Order, SubmissionAttempt
+from brokers.snapshots import ORDERS_CHANNEL, keys, notify
+from brokers.tickets import (
+    BEFORE_IT_LEFT,
+    ask_cancels,
+    end_unsent,
+    finish_ticket_if_done,
+    unsent_because,
+    wish_cancels,
+    with_open_cancels,
+)
+
+# A broker that refused a cancel is asked again, but not in the same breath.
+ASK_AGAIN_AFTER = timedelta(seconds=10)
 
 
 @transaction.atomic
@@ -23,7 +35,7 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
     locked = Order.objects.select_for_update().select_related("ticket").get(pk=order.pk)
     status = OrderStatus(locked.status)
     if status is OrderStatus.CREATED:
-        done = end_unsent(locked, OrderStatus.CANCELED, "Canceled before it was sent.", now)
+        done = end_unsent(locked, OrderStatus.CANCELED, BEFORE_IT_LEFT, now)
     elif can_move(status, OrderStatus.PENDING_CANCEL) and locked.broker_order_id:
         done = Order.objects.move(locked, OrderStatus.PENDING_CANCEL, now=now, cause="cancel requested")
         notify(ORDERS_CHANNEL, str(locked.ticket.connection_id))
@@ -35,6 +47,45 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
         live.order_changed(locked)
     order.status = locked.status
     return done
+
+
+@transaction.atomic
+def cancel_all(orders: QuerySet[Order], *, actor: User | None, cause: str, now: datetime) -> int:
+    """Cancel whatever of these orders may still fill; how many are ended or asked for by this call.
+
+    Orders that never left end at once with everything behind them, working ones are asked for at the broker, and those
+    on their way as soon as they have arrived. `cause` is a sentence; the caller writes the audit.
+    """
+    said = f"{cause} Asked by {actor}." if actor is not None else cause
+    may_fill = Order.objects.filter(pk__in=orders.values("pk"), status__in=[str(status) for status in MAY_FILL])
+    count, on_their_way, woken = 0, defaultdict[BrokerageAccount, list[Order]](list), set[int]()
+    for order in may_fill.select_for_update(of=("self",)).select_related("account").order_by("pk"):
+        status = OrderStatus(order.status)
+        if status is OrderStatus.CREATED:
+            # Its parent may have taken it along a moment ago.
+            count += end_unsent(order, OrderStatus.CANCELED, unsent_because(said), now)
+        elif status in IN_FLIGHT or not order.broker_order_id:
+            on_their_way[order.account].append(order)
+        elif _may_be_asked(order, now):
+            count += Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=said)
+            woken.add(order.connection_id)
+            live.order_changed(order)
+    for account, arriving in on_their_way.items():
+        wish_cancels(account, arriving, said, now)
+        count += len(arriving)
+    if woken:
+        notify(ORDERS_CHANNEL, keys(woken))
+    return count
+
+
+def _may_be_asked(order: Order, now: datetime) -> bool:
+    """Whether the broker may be asked to cancel it: not while it is being asked, and not in one breath with its "no"."""
+    if not can_move(OrderStatus(order.status), OrderStatus.PENDING_CANCEL):
+        return False
+    refused = order.attempts.filter(
+        kind=SubmissionAttempt.Kind.CANCEL, outcome="rejected", answered_at__gt=now - ASK_AGAIN_AFTER
+    )
+    return not refused.exists()
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from brokers import live
 from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.snapshots import ORDERS_CHANNEL, notify
-from brokers.tickets import finish_ticket_if_done
+from brokers.tickets import back_in_the_queue, finish_ticket_if_done
 
 
 @transaction.atomic
@@ -72,6 +72,7 @@ def _send_again(order: Order, now: datetime) -> None:
     Order.objects.move(order, OrderStatus.SUBMITTED, now=now, cause=cause)
     Order.objects.move(order, OrderStatus.CREATED, now=now, cause=cause, submitted_at=None, absences=0, reason="")
     Ticket.objects.filter(pk=order.ticket_id).update(worked_at=None)
+    back_in_the_queue(order, now)
     notify(ORDERS_CHANNEL)
 
 

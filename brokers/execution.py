@@ -39,7 +39,7 @@ from brokers.ports import (
     Refused,
     SubmissionOutcome,
 )
-from brokers.tickets import finish_ticket_if_done
+from brokers.tickets import back_in_the_queue, finish_ticket_if_done
 
 # Whether an order is held by what its ticket cancels: that must be over first, and have filled no more than its plan knew.
 # A plan made for ten shares does not leave when there are five.
@@ -242,8 +242,9 @@ def finish(job: Job, attempt_pk: int, outcome: SubmissionOutcome, now: datetime,
             said = f"Not confirmed: {reason}" if declined else reason
             _end_all(orders, OrderStatus.REJECTED, said, now)
         case NotSent(reason=reason):
-            for order in orders:
-                _move(order, OrderStatus.CREATED, now, cause=reason, submitted_at=None)
+            waiting = [o for o in orders if _move(o, OrderStatus.CREATED, now, cause=reason, submitted_at=None)]
+            for order in waiting:
+                back_in_the_queue(order, now)
         case AlreadyRegistered():
             reason = "IBKR has this order from an earlier request; looking for it."
             for order in orders:

@@ -51,6 +51,7 @@ T = TypeVar("T")
 LONGEST_SECONDS = 600.0
 LANE_LINGER_SECONDS = 120.0  # an idle lane keeps its connection to the broker open for this long
 STOP_SECONDS = 28.0  # a write takes 25 seconds at the most
+TIDY_SECONDS = 1.0
 RETRY_SECONDS = 1.0  # between two tries to reach a broker that is away
 MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
 
@@ -101,7 +102,7 @@ class Lanes:
             self.threads.close()
 
     async def _listen(self) -> None:
-        started = quiet_since = time.monotonic()
+        started = quiet_since = tidied_at = time.monotonic()
         async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
             await session.execute(f"LISTEN {snapshots.ORDERS_CHANNEL}")
             # Rows written before we listened are found by looking; later ones are told.
@@ -112,8 +113,10 @@ class Lanes:
                     return
                 for notice in notices:
                     await self._told(notice.payload)
-                if not notices:
+                # What time brings is due at the busiest moment too.
+                if not notices or time.monotonic() - tidied_at > TIDY_SECONDS:
                     await self._tidy()
+                    tidied_at = time.monotonic()
                 if self.running or notices:
                     quiet_since = time.monotonic()
                 elif time.monotonic() - quiet_since > self.linger:
@@ -128,7 +131,7 @@ class Lanes:
             self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
 
     async def _tidy(self) -> None:
-        """Once a quiet second: drop lanes that have ended, expire what is overdue, cancel what worked long enough, look for what nobody told us."""
+        """Once a second: drop lanes that have ended, do what time has made due, look for what nobody told us."""
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
         await self.threads.run(tickets.expire_overdue, self.clock())
         await self.threads.run(cancels.ask_due, self.clock())

@@ -17,6 +17,8 @@ from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttemp
 from brokers.snapshots import ORDERS_CHANNEL, keys, notify
 
 REFERENCE_PREFIX = "hy"
+LATER_SIGNAL = "canceled by a later signal"
+BEFORE_IT_LEFT = "Canceled before it was sent."
 _NOT_ASKED = [str(each) for each in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
 
 
@@ -98,13 +100,53 @@ def ask_cancels(ticket: Ticket, now: datetime) -> None:
     for order in Order.objects.select_for_update().filter(reference__in=wanted).order_by("pk"):
         status = OrderStatus(order.status)
         if status in WAITING:
-            end_unsent(order, OrderStatus.CANCELED, "Canceled before it was sent.", now)
+            end_unsent(order, OrderStatus.CANCELED, unsent_because(_why_canceled(ticket, order)), now)
         elif _can_be_asked(order, ticket):
-            moved |= Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause="canceled by a later signal")
+            cause = _why_canceled(ticket, order)
+            moved |= Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause)
             live.order_changed(order)
     if moved:
         notify(ORDERS_CHANNEL, str(ticket.connection_id))
     finish_ticket_if_done(ticket.pk, now)
+
+
+def _why_canceled(ticket: Ticket, order: Order) -> str:
+    """The reason that was given with the wish; a plan's cancels need none."""
+    given = (each.get("cause") for each in ticket.cancels if each["reference"] == order.reference)
+    return str(next(given, "") or LATER_SIGNAL)
+
+
+def unsent_because(cause: str) -> str:
+    """The sentence of an order that was canceled before it left."""
+    return BEFORE_IT_LEFT if cause == LATER_SIGNAL else f"{BEFORE_IT_LEFT[:-1]}: {cause}"
+
+
+def wish_cancels(account: BrokerageAccount, orders: Sequence[Order], cause: str, now: datetime) -> None:
+    """Let orders that are on their way to the broker be canceled as soon as it is known that they arrived.
+
+    The wish is a ticket without orders of its own. An order that comes back unsent is ended instead of leaving again.
+    """
+    wished = {str(each["reference"]) for ticket in _open_wishes(account.pk) for each in ticket.cancels}
+    fresh = [order for order in orders if order.reference not in wished]
+    if fresh:
+        Ticket.objects.create(
+            team_id=account.team_id, account=account, connection_id=account.connection_id, key=uuid.uuid4(), queued_at=now,
+            cancels=[
+                {"reference": each.reference, "filled": str(each.filled_quantity), "cause": cause} for each in fresh
+            ],
+        )  # fmt: skip
+
+
+def _open_wishes(account_pk: int) -> QuerySet[Ticket]:
+    return Ticket.objects.filter(account=account_pk, worked_at__isnull=True).exclude(cancels=[])
+
+
+def back_in_the_queue(order: Order, now: datetime) -> None:
+    """An order has provably not left and waits again; unless somebody wished it canceled while it was on its way."""
+    wishes = _open_wishes(order.account_id).filter(cancels__contains=[{"reference": order.reference}])
+    for ticket in wishes.order_by("pk")[:1]:
+        end_unsent(order, OrderStatus.CANCELED, unsent_because(_why_canceled(ticket, order)), now)
+        finish_ticket_if_done(ticket.pk, now)
 
 
 def _can_be_asked(order: Order, ticket: Ticket) -> bool:

@@ -1,0 +1,157 @@
+"""Canceling whatever may still fill: what a kill switch and the end of a position need; a real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Team, User
+from brokers import cancels, doubt, execution
+from brokers.domain.orders import OrderStatus
+from brokers.models import Order, SubmissionAttempt, Ticket
+from brokers.ports import NotSent
+from brokers.simulator.testing import RunningGateway
+from brokers.snapshots import ORDERS_CHANNEL, notify
+from brokers.tests import lab
+from brokers.tests.test_plans import resting, status, watched
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CAUSE = "Trading was stopped."
+
+
+@pytest.fixture
+def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
+    return lab.make(team, gateway)
+
+
+def stop_all(bench: lab.Lab, actor: User | None = None) -> int:
+    found = Order.objects.filter(account=bench.account)
+    return cancels.cancel_all(found, actor=actor, cause=CAUSE, now=timezone.now())
+
+
+def on_its_way(bench: lab.Lab) -> tuple[Order, execution.Job]:
+    """An order that has left and whose answer is not there yet."""
+    order = bench.order(type="limit", limit_price=1)
+    job = execution.take_next(bench.connection.pk, timezone.now())
+    assert job is not None
+    assert status(order) == OrderStatus.SUBMITTED
+    return order, job
+
+
+def test_what_never_left_ends_at_once_with_everything_behind_it(bench: lab.Lab, alice: User) -> None:
+    parent = bench.order()
+    child = bench.order(parent=parent, release="after_parent_fills")
+    assert stop_all(bench, alice) == 1
+    parent.refresh_from_db()
+    assert (parent.status, status(child)) == ("canceled", "canceled")
+    assert parent.reason == "Canceled before it was sent: Trading was stopped. Asked by alice@example.com."
+    lab.work()
+    assert bench.posts() == []
+
+
+def test_the_caller_writes_the_audit(bench: lab.Lab, alice: User) -> None:
+    bench.order()
+    before = AuditEntry.objects.count()
+    stop_all(bench, alice)
+    assert AuditEntry.objects.count() == before
+
+
+def test_what_works_is_asked_for_and_ends_by_the_brokers_word(bench: lab.Lab) -> None:
+    order = resting(bench)
+    assert stop_all(bench) == 1
+    event = order.events.latest("id")
+    assert (event.new, event.cause) == ("pending_cancel", CAUSE)
+    watched(lambda: status(order) == "canceled", "it is canceled")
+    assert [row["status"] for row in bench.at_broker()] == ["Cancelled"]
+
+
+def test_a_second_call_asks_for_nothing_new(bench: lab.Lab) -> None:
+    resting(bench)
+    on_its_way(bench)
+    assert stop_all(bench) == 2
+    wishes = Ticket.objects.exclude(cancels=[]).count()
+    assert stop_all(bench) == 1  # what is on its way is counted, and wished for once
+    assert Ticket.objects.exclude(cancels=[]).count() == wishes == 1
+
+
+def test_what_is_over_stays_as_it_was(bench: lab.Lab) -> None:
+    order = resting(bench)
+    assert Order.objects.move(order, OrderStatus.CANCELED)
+    assert stop_all(bench) == 0
+    assert order.events.count() == 4
+
+
+def test_what_is_on_its_way_is_canceled_as_soon_as_it_has_arrived(bench: lab.Lab) -> None:
+    order, job = on_its_way(bench)
+    assert stop_all(bench) == 1
+    assert status(order) == OrderStatus.SUBMITTED
+    doubt.doubt_abandoned(bench.connection.pk, timezone.now())
+    assert status(order) == OrderStatus.UNKNOWN
+    assert bench.gateway.call(
+        bench.user, "POST", f"/iserver/account/{job.account_id}/orders",
+        {"orders": [{"conid": 265598, "side": "BUY", "orderType": "LMT", "price": 1, "quantity": 10, "tif": "DAY",
+                     "cOID": order.reference}]},
+    )[0] == 200  # fmt: skip
+    watched(lambda: status(order) == "canceled", "it is canceled")
+
+
+def test_what_provably_never_left_does_not_leave_again(bench: lab.Lab) -> None:
+    order, job = on_its_way(bench)
+    stop_all(bench)
+    execution.finish(job, job.attempt_pk, NotSent(reason="The connection was refused."), timezone.now())
+    order.refresh_from_db()
+    assert (order.status, order.reason) == ("canceled", f"Canceled before it was sent: {CAUSE}")
+    assert not Ticket.objects.filter(worked_at__isnull=True).exists()
+    lab.work()
+    assert bench.posts() == []
+
+
+def test_what_the_broker_never_had_is_not_sent_again(bench: lab.Lab) -> None:
+    order, _ = on_its_way(bench)
+    stop_all(bench)
+    doubt.doubt_abandoned(bench.connection.pk, timezone.now())
+    proof = doubt.Proof(reads=1, seconds=0.0, resend=True)
+    doubt.note_absence(Order.objects.get(pk=order.pk), proof, timezone.now())
+    assert status(order) == OrderStatus.CANCELED
+
+
+def test_a_broker_that_said_no_is_asked_again_after_a_while(bench: lab.Lab) -> None:
+    order, now = resting(bench), timezone.now()
+    SubmissionAttempt.objects.create(
+        order=order, kind="cancel", request_hash="x", sent_at=now, answered_at=now, outcome="rejected"
+    )
+    found = Order.objects.filter(pk=order.pk)
+    assert cancels.cancel_all(found, actor=None, cause=CAUSE, now=now + timedelta(seconds=9)) == 0
+    assert cancels.cancel_all(found, actor=None, cause=CAUSE, now=now + timedelta(seconds=11)) == 1
+
+
+def test_what_time_brings_is_done_while_orders_keep_coming(bench: lab.Lab) -> None:
+    order = resting(bench, cancel_after=1)
+
+    async def busy() -> None:
+        working = asyncio.create_task(asyncio.to_thread(lab.work))
+        while not working.done():
+            if await asyncio.to_thread(_asked, order):
+                break
+            await asyncio.to_thread(_stir, bench)
+        await working
+
+    asyncio.run(busy())
+    assert status(order) in {"pending_cancel", "canceled"}
+
+
+def _asked(order: Order) -> bool:
+    try:
+        return status(order) != "accepted"
+    finally:
+        connection.close()
+
+
+def _stir(bench: lab.Lab) -> None:
+    with transaction.atomic():
+        notify(ORDERS_CHANNEL, str(bench.connection.pk))
+    connection.close()
