@@ -1,14 +1,15 @@
 """Every lock in the project, and their order.
 
-All are Postgres advisory locks held by a database session, never by a transaction: no row is locked over HTTP, and a
-dead process frees its locks by disconnecting. Whoever holds several takes them in the order of `Space`.
-They need a direct connection to Postgres (a transaction pooler would hand the session to somebody else).
+All are Postgres advisory locks. Those of processes are held by a database session, never by a transaction: no row is
+locked over HTTP, and a dead process frees its locks by disconnecting. They need a direct connection to Postgres (a
+transaction pooler would hand the session to somebody else). STOP alone is held by a transaction, until it commits.
+Whoever holds several takes them in the order of `Space`, and each of them before it locks a row.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -23,6 +24,7 @@ class Space(IntEnum):
     WORK = 7102  # the lanes of one shard of connections
     STREAM = 7103  # the feeds and sessions of one shard of connections
     CONNECTION = 7104  # writes and sign-in of one IBKR user
+    STOP = 7105  # one team's trading: shared by what is being decided, alone by who stops it
 
 
 def direct_parameters() -> dict[str, Any]:
@@ -31,6 +33,21 @@ def direct_parameters() -> dict[str, Any]:
     for name in ("cursor_factory", "pool", "context", "prepare_threshold"):
         parameters.pop(name, None)
     return {**parameters, "autocommit": True}
+
+
+def share_until_commit(space: Space, keys: Iterable[int]) -> None:
+    """Wait until nobody holds these locks alone, and keep everybody from it until our transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock_shared(%s, key) FROM unnest(%s::int[]) AS key",
+            [int(space), sorted(set(keys))],
+        )
+
+
+def alone_until_commit(space: Space, key: int) -> None:
+    """Wait until nobody shares this lock, and keep everybody out until our transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [int(space), key])
 
 
 @contextlib.contextmanager

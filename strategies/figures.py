@@ -5,6 +5,7 @@ Read only where the terms set such a limit: most decisions do without.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,11 +33,12 @@ def counted(
         made, last = _entries(subscription_pk, now, terms.cooldown_seconds or 0)
         snapshot = replace(snapshot, trades_today=made + just_now, last_trade_at=now if just_now else last)
     if terms.max_daily_loss is not None or terms.max_daily_profit is not None:
-        snapshot = replace(snapshot, day_profit=_result(account, now))
+        snapshot = replace(snapshot, day_profit=result(account, now))
     return snapshot
 
 
 def day_start(now: datetime) -> datetime:
+    """When the trading day of this moment began."""
     return now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -50,7 +52,23 @@ def _entries(subscription_pk: int, now: datetime, pause: int) -> tuple[int, date
     return found["made"], found["last"]
 
 
-def _result(account: BrokerageAccount, now: datetime) -> Decimal | None:
+def entries_by(column: str, pauses: Mapping[int, int], now: datetime) -> dict[int, tuple[int, datetime | None]]:
+    """How many entries each of these made today, and when the last was: of `pauses`, whose values are seconds to look back.
+
+    `column` leads from a decision to what is counted for, such as `subscription__account`.
+    """
+    today = day_start(now)
+    found = Decision.objects.filter(
+        **{f"{column}__in": list(pauses)}, status=Decision.Status.ACCEPTED, ticket__orders__role=str(Role.ENTRY),
+        decided_at__gte=min(today, now - timedelta(seconds=max(pauses.values(), default=0))),
+    )  # fmt: skip
+    rows = found.values(column).annotate(
+        made=Count("pk", filter=Q(decided_at__gte=today), distinct=True), last=Max("decided_at")
+    )
+    return {row[column]: (row["made"], row["last"]) for row in rows}
+
+
+def result(account: BrokerageAccount, now: datetime) -> Decimal | None:
     """The account's worth now less what it was when the day began; None where one of them is not known.
 
     Money paid in or out counts as a result: our copy of the account does not tell it apart.

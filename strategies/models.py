@@ -176,7 +176,11 @@ class Guard(models.Model):
     halt_reason = models.CharField(max_length=200, blank=True)
     halted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     halted_at = models.DateTimeField(null=True, blank=True)
+    # No entry until then; set by a person, or by Halyard when a day's limit was reached (then nobody's name is on it).
     lockout_until = models.DateTimeField(null=True, blank=True)
+    lockout_reason = models.CharField(max_length=200, blank=True)
+    locked_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    locked_at = models.DateTimeField(null=True, blank=True)
     # Tickers in which no position may be opened.
     restricted = models.JSONField(default=list, blank=True)
     max_quantity = amount(null=True, blank=True)
@@ -207,6 +211,15 @@ class Guard(models.Model):
                 condition=Q(halt="nothing", halted_at=None, halt_reason="")
                 | (~Q(halt="nothing") & Q(halted_at__isnull=False) & ~Q(halt_reason="")),
                 name="stopped_trading_has_a_reason_and_a_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(lockout_until=None, locked_at=None, lockout_reason="")
+                | (Q(lockout_until__isnull=False, locked_at__isnull=False) & ~Q(lockout_reason="")),
+                name="lockout_has_a_reason_and_a_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(level__in=["team", "account"]) | Q(max_daily_loss=None, max_daily_profit=None),
+                name="only_accounts_and_teams_have_a_result_of_the_day",
             ),
             same_team("account", "guard"),
             same_team("strategy", "guard"),
@@ -358,7 +371,7 @@ class Decision(models.Model):
         Signal, on_delete=models.PROTECT, related_name="decisions", db_constraint=False, db_index=False
     )
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="decisions", db_constraint=False
+        Subscription, on_delete=models.PROTECT, related_name="decisions", db_constraint=False, db_index=False
     )
     ticket = models.OneToOneField(
         Ticket, null=True, blank=True, on_delete=models.PROTECT, related_name="decision", db_constraint=False
@@ -404,6 +417,8 @@ class Decision(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(status="pending"), name="decisions_pending"),
             models.Index(fields=["expires_at"], condition=Q(status="proposed"), name="decisions_proposed"),
+            # How many entries a day has seen: a subscription's history grows, its day does not.
+            models.Index(fields=["subscription", "decided_at"], name="decisions_by_their_moment"),
         ]
 
     def __str__(self) -> str:

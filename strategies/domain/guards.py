@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from strategies.domain.estimate import money
 from strategies.domain.numbers import plain
@@ -15,8 +15,6 @@ from strategies.domain.plan import Rejection
 
 if TYPE_CHECKING:
     from strategies.domain.case import Case
-
-Limit = TypeVar("Limit", int, Decimal)
 
 
 class Halt(StrEnum):
@@ -27,16 +25,32 @@ class Halt(StrEnum):
     EVERYTHING = "everything"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guards:
-    """Limits from above the subscription (account, team, platform); the tighter of them and the terms' own holds.
+class Level(StrEnum):
+    """Whom a guard guards, the widest first."""
 
-    `halted_by` completes "Trading is stopped by ...". None sets no limit.
+    TEAM = "team"
+    ACCOUNT = "account"
+    STRATEGY = "strategy"
+    SUBSCRIPTION = "subscription"
+
+
+# Who is meant, for sentences: "this account's limit".
+WHO = {
+    Level.TEAM: "the team",
+    Level.ACCOUNT: "this account",
+    Level.STRATEGY: "this strategy",
+    Level.SUBSCRIPTION: "this subscription",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelGuard:
+    """One level's limits, and that level's own figures of today they are held against. None sets no limit.
+
+    `day_unknown` completes "The result of today is not known: ...", and stands there while `day_profit` is None.
     """
 
-    halt: Halt = Halt.NOTHING
-    halted_by: str = ""
-    lockout_until: datetime | None = None
+    level: Level
     restricted: tuple[str, ...] = ()
     max_quantity: Decimal | None = None
     max_amount: Decimal | None = None
@@ -46,6 +60,28 @@ class Guards:
     cooldown_seconds: int | None = None
     max_daily_loss: Decimal | None = None
     max_daily_profit: Decimal | None = None
+    trades_today: int | None = None
+    last_trade_at: datetime | None = None
+    day_profit: Decimal | None = None
+    day_unknown: str = ""
+
+    @property
+    def who(self) -> str:
+        return WHO[self.level]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What was set above a subscription's terms: a stop, a lockout, and limits of each level; every one of them holds.
+
+    `halted_by` completes "Trading is stopped by ...", `lockout` says whose entries are locked, and why where it is known.
+    """
+
+    halt: Halt = Halt.NOTHING
+    halted_by: str = ""
+    lockout_until: datetime | None = None
+    lockout: str = "this account"
+    levels: tuple[LevelGuard, ...] = ()
 
 
 NO_GUARDS = Guards()
@@ -63,18 +99,32 @@ def halted(case: Case, *, entry: bool) -> Rejection | None:
 
 def holds_back(case: Case) -> Rejection | None:
     """Why no entry may be made now, before its size is known."""
-    return halted(case, entry=True) or _locked(case) or _too_often(case) or _day_is_over(case)
+    if refused := halted(case, entry=True) or _locked(case) or _restricted(case):
+        return refused
+    for level in _levels(case):
+        if refused := _too_often(case, level) or _day_is_over(case, level):
+            return refused
+    return None
+
+
+def _levels(case: Case) -> Iterator[LevelGuard]:
+    """The terms' own limits with what the snapshot counted for them, then those from above."""
+    terms, snapshot = case.terms, case.snapshot
+    yield LevelGuard(
+        level=Level.SUBSCRIPTION, max_quantity=terms.max_quantity, max_amount=terms.max_amount,
+        max_position=terms.max_position, max_position_amount=terms.max_position_amount,
+        max_trades_per_day=terms.max_trades_per_day, cooldown_seconds=terms.cooldown_seconds,
+        max_daily_loss=terms.max_daily_loss, max_daily_profit=terms.max_daily_profit,
+        trades_today=snapshot.trades_today, last_trade_at=snapshot.last_trade_at, day_profit=snapshot.day_profit,
+    )  # fmt: skip
+    yield from case.guards.levels
 
 
 def _locked(case: Case) -> Rejection | None:
     until = case.guards.lockout_until
     if until is not None and case.now < until:
-        reason = f"Entries in this account are locked until {until:%Y-%m-%d %H:%M} UTC. Exits are not."
+        reason = f"Entries of {case.guards.lockout} are locked until {until:%Y-%m-%d %H:%M} UTC. Exits are not."
         return Rejection(rule="D43", code="entry-blocked-by-lock", reason=reason)
-    names = {case.ticker, case.message.symbol.name, case.message.symbol.root}
-    if not names.isdisjoint(case.guards.restricted):
-        reason = f"{case.ticker} is on a list of tickers in which no position may be opened. Exits are not held back."
-        return Rejection(rule="G12", code="ticker-restricted", reason=reason)
     if case.terms.close_only:
         return Rejection(
             rule="G03",
@@ -84,40 +134,47 @@ def _locked(case: Case) -> Rejection | None:
     return None
 
 
-def _too_often(case: Case) -> Rejection | None:
-    most = _tighter(case.terms.max_trades_per_day, case.guards.max_trades_per_day)
-    made = case.snapshot.trades_today
-    if most is not None and (made is None or made >= most):
-        known = f"{made} were made" if made is not None else "how many were made is not known yet"
-        return Rejection(
-            rule="G06", code="trades-per-day", reason=f"At most {most} entries a day are allowed, and {known}."
-        )
-    pause = _longer(case.terms.cooldown_seconds, case.guards.cooldown_seconds)
-    last = case.snapshot.last_trade_at
-    if pause and last is not None and case.now - last < timedelta(seconds=pause):
-        return Rejection(
-            rule="G07",
-            code="cooldown",
-            reason=f"The last entry was at {last:%H:%M:%S} UTC, and {pause} seconds have to pass before the next.",
-        )
+def _restricted(case: Case) -> Rejection | None:
+    names = {case.ticker, case.message.symbol.name, case.message.symbol.root}
+    for level in case.guards.levels:
+        if not names.isdisjoint(level.restricted):
+            reason = f"{case.ticker} is on {level.who}'s list of tickers in which no position may be opened. Exits are not held back."
+            return Rejection(rule="G12", code="ticker-restricted", reason=reason)
     return None
 
 
-def _day_is_over(case: Case) -> Rejection | None:
+def _too_often(case: Case, level: LevelGuard) -> Rejection | None:
+    most, made = level.max_trades_per_day, level.trades_today
+    if most is not None and (made is None or made >= most):
+        known = f"{made} were made" if made is not None else "how many were made is not known yet"
+        reason = f"{_whose(level)} limit is {most} entries a day, and {known} today."
+        return Rejection(rule="G06", code="trades-per-day", reason=reason)
+    pause, last = level.cooldown_seconds, level.last_trade_at
+    if pause and last is not None and case.now - last < timedelta(seconds=pause):
+        reason = (
+            f"{_whose(level)} last entry was at {last:%H:%M:%S} UTC, and {pause} seconds have to pass before the next."
+        )
+        return Rejection(rule="G07", code="cooldown", reason=reason)
+    return None
+
+
+def _day_is_over(case: Case, level: LevelGuard) -> Rejection | None:
     """The day's loss or profit has reached its limit; while the figure is not known, nothing is opened on a guess."""
-    loss = _tighter(case.terms.max_daily_loss, case.guards.max_daily_loss)
-    gain = _tighter(case.terms.max_daily_profit, case.guards.max_daily_profit)
+    loss, gain = level.max_daily_loss, level.max_daily_profit
     if loss is None and gain is None:
         return None
-    made, currency = case.snapshot.day_profit, case.snapshot.currency
+    made, currency = level.day_profit, case.snapshot.currency
     if made is None:
-        reason = "A daily limit is set, and the account's result of today is not known yet. Send again in a moment."
+        why = level.day_unknown or "the broker has not shown enough of it yet. Send again in a moment."
+        reason = f"{_whose(level)} daily limit is set, and the result of today is not known: {why}"
         return Rejection(rule="G08", code="day-result-unknown", reason=reason)
+    # The subscription's own limit is held against its account's result.
+    whose = "This account's" if level.level is Level.SUBSCRIPTION else _whose(level)
     if loss is not None and made <= -loss:
-        reason = f"Today's loss is {money(-made)} {currency}, and the limit is {money(loss)}. No entry until tomorrow."
+        reason = f"{whose} loss today is {money(-made)} {currency}, and {level.who}'s limit is {money(loss)}. No entry until tomorrow."
         return Rejection(rule="G08", code="daily-loss", reason=reason)
     if gain is not None and made >= gain:
-        reason = f"Today's profit is {money(made)} {currency}, and the goal is {money(gain)}. No entry until tomorrow."
+        reason = f"{whose} profit today is {money(made)} {currency}, and {level.who}'s goal is {money(gain)}. No entry until tomorrow."
         return Rejection(rule="G09", code="daily-profit", reason=reason)
     return None
 
@@ -127,36 +184,39 @@ def over_a_limit(case: Case, quantity: Decimal, held_after: Decimal, unit_value:
 
     `unit_value` is what one unit is worth in the account's currency, None where that is not known.
     """
-    terms, above, currency = case.terms, case.guards, case.snapshot.currency
-    limit = _tighter(terms.max_quantity, above.max_quantity)
-    if limit is not None and quantity > limit:
-        reason = f"{plain(quantity)} is more than this subscription's limit of {plain(limit)} an order."
-        return Rejection(rule="G01", code="quantity-over-limit", reason=reason)
-    limit = _tighter(terms.max_position, above.max_position)
-    if limit is not None and held_after > limit:
-        reason = f"The position could grow to {plain(held_after)}, and the limit is {plain(limit)}."
-        return Rejection(rule="G04", code="position-over-limit", reason=reason)
-    checks: Iterable[tuple[Decimal | None, Decimal, str, str]] = (
-        (_tighter(terms.max_amount, above.max_amount), quantity, "G02", "The order"),
-        (_tighter(terms.max_position_amount, above.max_position_amount), held_after, "G05", "The position"),
-    )
-    for most, units, rule, what in checks:
-        if most is None:
-            continue
-        if unit_value is None:
-            reason = f"{what} may be worth at most {money(most)} {currency}, and no price says what it is worth. Send `price`."
-            return Rejection(rule=rule, code="amount-unknown", reason=reason)
-        if units * unit_value > most:
-            reason = f"{what} would be worth {money(units * unit_value)} {currency}, and the limit is {money(most)}."
-            return Rejection(rule=rule, code="amount-over-limit", reason=reason)
+    for level in _levels(case):
+        if level.max_quantity is not None and quantity > level.max_quantity:
+            reason = f"{plain(quantity)} is more than {level.who}'s limit of {plain(level.max_quantity)} an order."
+            return Rejection(rule="G01", code="quantity-over-limit", reason=reason)
+        if level.max_position is not None and held_after > level.max_position:
+            reason = f"The position could grow to {plain(held_after)}, and {level.who}'s limit is {plain(level.max_position)}."
+            return Rejection(rule="G04", code="position-over-limit", reason=reason)
+        for most, units, rule, what in (
+            (level.max_amount, quantity, "G02", "The order"),
+            (level.max_position_amount, held_after, "G05", "The position"),
+        ):
+            if most is not None and (refused := _worth_too_much(case, level, most, units, unit_value, rule, what)):
+                return refused
     return None
 
 
-def _tighter(one: Limit | None, other: Limit | None) -> Limit | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
+def _worth_too_much(
+    case: Case, level: LevelGuard, most: Decimal, units: Decimal, unit_value: Decimal | None, rule: str, what: str
+) -> Rejection | None:
+    currency = case.snapshot.currency
+    if unit_value is None:
+        reason = (
+            f"{what} may be worth at most {money(most)} {currency} by {level.who}'s limit, "
+            "and no price says what it is worth. Send `price`."
+        )
+        return Rejection(rule=rule, code="amount-unknown", reason=reason)
+    if units * unit_value > most:
+        worth = f"{money(units * unit_value)} {currency}"
+        reason = f"{what} would be worth {worth}, and {level.who}'s limit is {money(most)}."
+        return Rejection(rule=rule, code="amount-over-limit", reason=reason)
+    return None
 
 
-def _longer(one: int | None, other: int | None) -> int:
-    return max(one or 0, other or 0)
+def _whose(level: LevelGuard) -> str:
+    who = f"{level.who}'s"
+    return who[0].upper() + who[1:]

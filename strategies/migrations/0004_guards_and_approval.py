@@ -9,124 +9,286 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('brokers', '0005_closing_and_rates'),
-        ('strategies', '0003_lean_indexes'),
+        ("accounts", "0001_initial"),
+        ("brokers", "0005_closing_and_rates"),
+        ("strategies", "0003_lean_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Guard',
+            name="Guard",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('level', models.CharField(choices=[('team', 'Team'), ('account', 'Account'), ('strategy', 'Strategy'), ('subscription', 'Subscription')], max_length=12)),
-                ('code', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('halt', models.CharField(choices=[('nothing', 'Nothing'), ('entries', 'Entries'), ('everything', 'Everything')], default=strategies.domain.guards.Halt['NOTHING'], max_length=20)),
-                ('halt_reason', models.CharField(blank=True, max_length=200)),
-                ('halted_at', models.DateTimeField(blank=True, null=True)),
-                ('lockout_until', models.DateTimeField(blank=True, null=True)),
-                ('restricted', models.JSONField(blank=True, default=list)),
-                ('max_quantity', models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
-                ('max_amount', models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
-                ('max_position', models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
-                ('max_position_amount', models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
-                ('max_trades_per_day', models.PositiveIntegerField(blank=True, null=True)),
-                ('cooldown_seconds', models.PositiveIntegerField(blank=True, null=True)),
-                ('max_daily_loss', models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
-                ('max_daily_profit', models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[
+                            ("team", "Team"),
+                            ("account", "Account"),
+                            ("strategy", "Strategy"),
+                            ("subscription", "Subscription"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("code", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "halt",
+                    models.CharField(
+                        choices=[("nothing", "Nothing"), ("entries", "Entries"), ("everything", "Everything")],
+                        default=strategies.domain.guards.Halt["NOTHING"],
+                        max_length=20,
+                    ),
+                ),
+                ("halt_reason", models.CharField(blank=True, max_length=200)),
+                ("halted_at", models.DateTimeField(blank=True, null=True)),
+                ("lockout_until", models.DateTimeField(blank=True, null=True)),
+                ("lockout_reason", models.CharField(blank=True, max_length=200)),
+                ("locked_at", models.DateTimeField(blank=True, null=True)),
+                ("restricted", models.JSONField(blank=True, default=list)),
+                ("max_quantity", models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
+                ("max_amount", models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
+                ("max_position", models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
+                ("max_position_amount", models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
+                ("max_trades_per_day", models.PositiveIntegerField(blank=True, null=True)),
+                ("cooldown_seconds", models.PositiveIntegerField(blank=True, null=True)),
+                ("max_daily_loss", models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
+                ("max_daily_profit", models.DecimalField(blank=True, decimal_places=8, max_digits=24, null=True)),
             ],
         ),
         migrations.RemoveField(
-            model_name='subscription',
-            name='auto_submit',
+            model_name="subscription",
+            name="auto_submit",
         ),
         migrations.AddField(
-            model_name='decision',
-            name='answered_at',
+            model_name="decision",
+            name="answered_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='decision',
-            name='answered_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="decision",
+            name="answered_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='decision',
-            name='expires_at',
+            model_name="decision",
+            name="expires_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='strategy',
-            name='defaults',
+            model_name="strategy",
+            name="defaults",
             field=models.JSONField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='subscription',
-            name='linked',
+            model_name="subscription",
+            name="linked",
             field=models.BooleanField(default=False),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(condition=models.Q(('status', 'proposed')), fields=['expires_at'], name='decisions_proposed'),
+            model_name="decision",
+            index=models.Index(
+                condition=models.Q(("status", "proposed")), fields=["expires_at"], name="decisions_proposed"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('expires_at__isnull', False), ('plan__isnull', False)), _connector='OR'), name='proposed_decision_has_a_plan_and_an_end'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "proposed"), _negated=True),
+                    models.Q(("expires_at__isnull", False), ("plan__isnull", False)),
+                    _connector="OR",
+                ),
+                name="proposed_decision_has_a_plan_and_an_end",
+            ),
         ),
         migrations.AddField(
-            model_name='guard',
-            name='account',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='guards', to='brokers.brokerageaccount'),
+            model_name="guard",
+            name="account",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="guards",
+                to="brokers.brokerageaccount",
+            ),
         ),
         migrations.AddField(
-            model_name='guard',
-            name='halted_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="guard",
+            name="halted_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='guard',
-            name='strategy',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='guards', to='strategies.strategy'),
+            model_name="guard",
+            name="locked_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='guard',
-            name='subscription',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='guards', to='strategies.subscription'),
+            model_name="guard",
+            name="strategy",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="guards",
+                to="strategies.strategy",
+            ),
         ),
         migrations.AddField(
-            model_name='guard',
-            name='team',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='guards', to='accounts.team'),
+            model_name="guard",
+            name="subscription",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="guards",
+                to="strategies.subscription",
+            ),
+        ),
+        migrations.AddField(
+            model_name="guard",
+            name="team",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="guards", to="accounts.team"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='guard',
-            constraint=models.UniqueConstraint(fields=('team', 'account', 'strategy', 'subscription'), name='one_guard_per_level_and_what_it_guards', nulls_distinct=False),
+            model_name="guard",
+            constraint=models.UniqueConstraint(
+                fields=("team", "account", "strategy", "subscription"),
+                name="one_guard_per_level_and_what_it_guards",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='guard',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('account', None), ('level', 'team'), ('strategy', None), ('subscription', None)), models.Q(('account__isnull', False), ('level', 'account'), ('strategy', None), ('subscription', None)), models.Q(('account', None), ('level', 'strategy'), ('strategy__isnull', False), ('subscription', None)), models.Q(('account', None), ('level', 'subscription'), ('strategy', None), ('subscription__isnull', False)), _connector='OR'), name='guard_guards_what_its_level_says'),
+            model_name="guard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("account", None), ("level", "team"), ("strategy", None), ("subscription", None)),
+                    models.Q(
+                        ("account__isnull", False), ("level", "account"), ("strategy", None), ("subscription", None)
+                    ),
+                    models.Q(
+                        ("account", None), ("level", "strategy"), ("strategy__isnull", False), ("subscription", None)
+                    ),
+                    models.Q(
+                        ("account", None),
+                        ("level", "subscription"),
+                        ("strategy", None),
+                        ("subscription__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="guard_guards_what_its_level_says",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='guard',
-            constraint=models.CheckConstraint(condition=models.Q(('halt__in', ['nothing', 'entries', 'everything'])), name='guard_halt_is_known'),
+            model_name="guard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("halt__in", ["nothing", "entries", "everything"])), name="guard_halt_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='guard',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('halt', 'nothing'), ('halt_reason', ''), ('halted_at', None)), models.Q(models.Q(('halt', 'nothing'), _negated=True), ('halted_at__isnull', False), models.Q(('halt_reason', ''), _negated=True)), _connector='OR'), name='stopped_trading_has_a_reason_and_a_moment'),
+            model_name="guard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("halt", "nothing"), ("halt_reason", ""), ("halted_at", None)),
+                    models.Q(
+                        models.Q(("halt", "nothing"), _negated=True),
+                        ("halted_at__isnull", False),
+                        models.Q(("halt_reason", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="stopped_trading_has_a_reason_and_a_moment",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="decision",
+            name="subscription",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="decisions",
+                to="strategies.subscription",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="decision",
+            index=models.Index(fields=["subscription", "decided_at"], name="decisions_by_their_moment"),
         ),
         migrations.AddConstraint(
-            model_name='guard',
-            constraint=accounts.constraints.SameTeam(field='account', name='guard_and_its_account_share_a_team', violation_error_message='This account belongs to another team.'),
+            model_name="guard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("locked_at", None), ("lockout_reason", ""), ("lockout_until", None)),
+                    models.Q(
+                        ("locked_at__isnull", False),
+                        ("lockout_until__isnull", False),
+                        models.Q(("lockout_reason", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="lockout_has_a_reason_and_a_moment",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='guard',
-            constraint=accounts.constraints.SameTeam(field='strategy', name='guard_and_its_strategy_share_a_team', violation_error_message='This strategy belongs to another team.'),
+            model_name="guard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("level__in", ["team", "account"]),
+                    models.Q(("max_daily_loss", None), ("max_daily_profit", None)),
+                    _connector="OR",
+                ),
+                name="only_accounts_and_teams_have_a_result_of_the_day",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='guard',
-            constraint=accounts.constraints.SameTeam(field='subscription', name='guard_and_its_subscription_share_a_team', violation_error_message='This subscription belongs to another team.'),
+            model_name="guard",
+            constraint=accounts.constraints.SameTeam(
+                field="account",
+                name="guard_and_its_account_share_a_team",
+                violation_error_message="This account belongs to another team.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="guard",
+            constraint=accounts.constraints.SameTeam(
+                field="strategy",
+                name="guard_and_its_strategy_share_a_team",
+                violation_error_message="This strategy belongs to another team.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="guard",
+            constraint=accounts.constraints.SameTeam(
+                field="subscription",
+                name="guard_and_its_subscription_share_a_team",
+                violation_error_message="This subscription belongs to another team.",
+            ),
         ),
     ]

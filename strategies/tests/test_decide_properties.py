@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from brokers.domain.orders import OrderIntent, OrderStatus, OrderType, Release, Role, Side, TimeInForce
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
 from strategies.domain.decide import decide
-from strategies.domain.guards import Guards, Halt
+from strategies.domain.guards import Guards, Halt, Level, LevelGuard
 from strategies.domain.message import Action, Bracket, Message, OrderShape
 from strategies.domain.plan import Plan, Rejection
 from strategies.domain.terms import (
@@ -137,9 +137,13 @@ SNAPSHOTS = st.builds(
     available_funds=st.none() | st.just(D(10**9)), currency=st.sampled_from(["USD", "EUR"]),
     trades_today=st.none() | st.integers(0, 5), day_profit=st.none() | st.decimals("-900", "900", places=2),
 )  # fmt: skip
-GUARDS = st.builds(
-    Guards, halt=st.sampled_from(list(Halt)), max_quantity=st.none() | st.integers(1, 500).map(D), max_position=MAYBE
+LEVELS = st.builds(
+    LevelGuard,
+    level=st.sampled_from(list(Level)),
+    max_quantity=st.none() | st.integers(1, 500).map(D),
+    max_position=MAYBE,
 )
+GUARDS = st.builds(Guards, halt=st.sampled_from(list(Halt)), levels=st.lists(LEVELS, max_size=3).map(tuple))
 
 
 def growth(plan: Plan) -> list[OrderIntent]:
@@ -164,8 +168,9 @@ def test_every_input_has_an_answer_that_keeps_its_bounds(
             assert price is None or price > 0
     for entry in growth(answer):
         assert entry.quantity == entry.quantity.to_integral_value()
-        for cap in (terms.max_quantity, guards.max_quantity, terms.max_position, guards.max_position):
-            assert cap is None or entry.quantity <= cap
+        for holder in (terms, *guards.levels):
+            for cap in (holder.max_quantity, holder.max_position):
+                assert cap is None or entry.quantity <= cap
         assert guards.halt is Halt.NOTHING
         assert not terms.close_only
 

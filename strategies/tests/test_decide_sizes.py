@@ -13,7 +13,7 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from strategies.domain import symbols
 from strategies.domain.decide import decide
-from strategies.domain.guards import Guards, Halt
+from strategies.domain.guards import Guards, Halt, Level, LevelGuard
 from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Rejection
 from strategies.domain.terms import Hours, MarketClosed, MarketPrice, QuantityType, Rounding, Sides, Terms, WorkingEntry
@@ -194,11 +194,18 @@ def test_a_market_order_at_night_does_what_the_terms_say(
         assert (order.type, order.time_in_force, order.outside_rth) == expected
 
 
+def level(of: Level = Level.ACCOUNT, **values: Any) -> Guards:
+    return Guards(levels=(LevelGuard(level=of, **values),))
+
+
 @pytest.mark.parametrize(
     ("terms", "book", "guards", "rule"),
     [
         ({"max_quantity": D(9)}, snapshot(), Guards(), "G01"),
-        ({}, snapshot(), Guards(max_quantity=D(9)), "G01"),
+        ({}, snapshot(), level(max_quantity=D(9)), "G01"),
+        ({}, snapshot(), level(max_trades_per_day=2, trades_today=2), "G06"),
+        ({}, snapshot(), level(cooldown_seconds=60, last_trade_at=NOW - timedelta(seconds=59)), "G07"),
+        ({}, snapshot(), level(restricted=("AAPL",)), "G12"),
         ({"max_amount": D(999)}, snapshot(), Guards(), "G02"),
         ({"close_only": True}, snapshot(), Guards(), "G03"),
         ({"max_position": D(14), "allow_add": True}, snapshot(5), Guards(), "G04"),
@@ -213,7 +220,8 @@ def test_a_market_order_at_night_does_what_the_terms_say(
         ({"max_trades_per_day": 3}, snapshot(), Guards(), "G06"),
         ({"cooldown_seconds": 60}, snapshot(last_trade_at=NOW - timedelta(seconds=59)), Guards(), "G07"),
         ({"max_daily_loss": D(100)}, snapshot(day_profit=D(-100)), Guards(), "G08"),
-        ({}, snapshot(), Guards(max_daily_loss=D(100)), "G08"),
+        ({}, snapshot(day_profit=D(0)), level(max_daily_loss=D(100)), "G08"),
+        ({}, snapshot(), level(max_daily_loss=D(100), day_profit=D(-100)), "G08"),
         ({"max_daily_profit": D(100)}, snapshot(day_profit=D(101)), Guards(), "G09"),
         ({"collar_percent": D(2)}, snapshot(quote=quote("97", "97.1", "97")), Guards(), "G10"),
         ({"tickers": ("MSFT",)}, snapshot(), Guards(), "G11"),

@@ -81,7 +81,8 @@ def test_the_days_result_is_counted_from_where_yesterday_ended(
     decisions.settle_waiting(now)
     assert settled() == [("rejected", "daily-loss")]
     assert (
-        Decision.objects.get().reason == "Today's loss is 100.00 USD, and the limit is 100.00. No entry until tomorrow."
+        Decision.objects.get().reason
+        == "This account's loss today is 100.00 USD, and this subscription's limit is 100.00. No entry until tomorrow."
     )
 
 
