@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any
 
-import msgspec
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from brokers import snapshots, tickets
-from brokers.domain.orders import MAY_FILL, WORKING, Instrument, OrderIntent, OrderStatus, OrderType, Role
-from brokers.domain.snapshot import Snapshot, WorkingOrder
-from brokers.models import BrokerageAccount
-from brokers.snapshots import Book, NotYet, Unknown, View, notify
-from strategies import figures, live
-from strategies.domain.decide import decide
+from brokers import tickets
+from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
+from brokers.domain.snapshot import WorkingOrder
+from brokers.snapshots import Book, NotYet, View, notify
+from strategies import guarding, inputs, live, sequence
+from strategies.answering import Answered, answer, book_for
 from strategies.domain.freshness import Freshness, leaves
 from strategies.domain.message import Message
-from strategies.domain.plan import Plan, Rejection, Terms
-from strategies.domain.symbols import WORDS
+from strategies.domain.plan import Plan, Rejection
 from strategies.intake import OWN_KEY
 from strategies.lateness import still_wanted
 from strategies.models import Decision, Signal, Subscription
@@ -33,10 +28,23 @@ from strategies.models import Decision, Signal, Subscription
 log = logging.getLogger(__name__)
 
 BATCH = 100
+# So many decisions are taken in one transaction at most, but for those of one signal.
+MOST_DECISIONS = 1_000
 # Who waits for the decisions of a signal listens here.
 DECIDED_CHANNEL = "halyard_decided"
 PENDING = Decision.Status.PENDING
-WHOLE = 20  # working orders that a decision's inputs keep one by one
+DECIDED = [
+    "status",
+    "rule",
+    "reason_code",
+    "reason",
+    "waiting_for",
+    "inputs",
+    "plan",
+    "decided_at",
+    "expires_at",
+    "ticket",
+]
 
 
 def settle_waiting(now: datetime, *, batch: int = BATCH) -> int:
@@ -45,17 +53,10 @@ def settle_waiting(now: datetime, *, batch: int = BATCH) -> int:
     A batch that fails is settled one by one, so that a poisonous signal stops nobody but itself.
     """
     try:
-        return _settle_signals(now, batch) + _settle_pending(now, batch)
+        return _settle_every_pending(now, batch) + _settle_signals(now, batch)
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
         return _settle_singly(now)
-
-
-def has_waiting() -> bool:
-    """True while a signal waits for its fan-out or a decision for its inputs."""
-    return (
-        Signal.objects.filter(dispatched_at__isnull=True).exists() or Decision.objects.filter(status=PENDING).exists()
-    )
 
 
 def _settle_singly(now: datetime) -> int:
@@ -71,7 +72,7 @@ def _settle_singly(now: datetime) -> int:
         Decision.objects.filter(status=PENDING).order_by("pk").values_list("pk", flat=True)[:BATCH]
     ):
         try:
-            done += _settle_pending(now, 1, only=decision_pk)
+            done += _settle_pending(now, 1, only=decision_pk)[0]
         except Exception:
             log.exception("Decision %s cannot be settled and is rejected", decision_pk)
             Decision.objects.filter(pk=decision_pk, status=PENDING).update(
@@ -93,13 +94,9 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
     taken = list(waiting.filter(pk=only) if only is not None else waiting[:batch])
     if not taken:
         return 0
+    followers = _followers(taken)
+    taken = _at_once(taken, followers)
     signals = still_wanted(taken, now)
-    followers: dict[int, list[Subscription]] = defaultdict(list)
-    enabled = Subscription.objects.filter(
-        strategy__in={signal.strategy_id for signal in signals}, enabled=True, strategy__enabled=True
-    )
-    for subscription in enabled.select_related("account__connection", "terms").order_by("pk"):
-        followers[subscription.strategy_id].append(subscription)
     made = [
         Decision(
             team_id=signal.team_id, signal=signal, subscription=subscription, terms=subscription.terms, created_at=now
@@ -116,155 +113,164 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
     return len(taken)
 
 
+def _followers(signals: Sequence[Signal]) -> dict[int, list[Subscription]]:
+    """The enabled subscriptions of the signals' strategies, by strategy."""
+    enabled = Subscription.objects.filter(
+        strategy__in={signal.strategy_id for signal in signals}, enabled=True, strategy__enabled=True
+    )
+    found: dict[int, list[Subscription]] = defaultdict(list)
+    for subscription in enabled.select_related("account__connection", "terms").order_by("pk"):
+        found[subscription.strategy_id].append(subscription)
+    return found
+
+
+def _at_once(signals: list[Signal], followers: dict[int, list[Subscription]]) -> list[Signal]:
+    """The first signals, as many as make a transaction of a size that others can wait for."""
+    count = 0
+    for index, signal in enumerate(signals):
+        count += len(followers[signal.strategy_id])
+        if index and count > MOST_DECISIONS:
+            return signals[:index]
+    return signals
+
+
+def _settle_every_pending(now: datetime, batch: int) -> int:
+    """All of them, a batch a transaction: what cannot be decided must not stand before what can."""
+    settled, after = 0, 0
+    while True:
+        done, after = _settle_pending(now, batch, after=after)
+        settled += done
+        if not after:
+            return settled
+
+
 @transaction.atomic
-def _settle_pending(now: datetime, batch: int, only: int | None = None) -> int:
-    """Decide what had to wait for a contract or a fresh book; too late is an answer too."""
+def _settle_pending(now: datetime, batch: int, *, after: int = 0, only: int | None = None) -> tuple[int, int]:
+    """Decide what had to wait for a contract or a fresh book; too late is an answer too.
+
+    How many were settled, and the key of the last one where there may be more behind it, else 0.
+    """
     pending = (
-        Decision.objects.filter(status=PENDING)
+        Decision.objects.filter(status=PENDING, pk__gt=after)
         .select_for_update(of=("self",), skip_locked=True)
         .select_related("signal__strategy", "subscription__account__connection", "terms")
         .order_by("pk")
     )
     decisions = list(pending.filter(pk=only) if only is not None else pending[:batch])
     if not decisions:
-        return 0
+        return 0, 0
     before = {decision.pk: decision.waiting_for for decision in decisions}
     _decide_all(decisions, now)
     settled = [decision for decision in decisions if decision.status != PENDING]
     changed = [d for d in decisions if d.status != PENDING or d.waiting_for != before[d.pk]]
-    Decision.objects.bulk_update(
-        changed, ["status", "rule", "reason_code", "reason", "waiting_for", "inputs", "plan", "decided_at", "ticket"]
-    )
+    save(changed)
+    return len(settled), decisions[-1].pk if len(decisions) == batch else 0
+
+
+def save(decisions: Sequence[Decision]) -> None:
+    """Write down what became of decisions, and tell who looks at them."""
+    if not decisions:
+        return
+    Decision.objects.bulk_update(decisions, DECIDED)
     notify(DECIDED_CHANNEL)
-    for signal_pk, team_pk in {(decision.signal_id, decision.team_id) for decision in changed}:
+    for signal_pk, team_pk in {(decision.signal_id, decision.team_id) for decision in decisions}:
         live.signal_changed(signal_pk, team_pk)
-    return len(settled)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a batch of decisions is taken with."""
+
+    book: Book
+    watch: guarding.Watch
+    line: sequence.Line
+    now: datetime
+    # Decisions from before the batch that one of it makes pointless, and proposals of the batch itself.
+    overtaken: list[Decision] = field(default_factory=list)
+    proposed: dict[tuple[int, Instrument], Decision] = field(default_factory=dict)
 
 
 def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
     """Load the book once, decide each in the order received, save the tickets of the accepted ones."""
+    if not decisions:
+        return
     messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
-    instruments = {signal_pk: message.instrument for signal_pk, message in messages.items()}
-    wanted = [
-        (d.subscription.account, instrument) for d in decisions if (instrument := instruments[d.signal_id]) is not None
-    ]
-    book = book_for(wanted, now)
+    desk = desk_for([(decision, messages[decision.signal_id]) for decision in decisions], now)
     drafts: list[tuple[Decision, tickets.Draft]] = []
     for decision in decisions:
-        draft = _decide_one(decision, messages[decision.signal_id], book, now)
+        if decision.status != PENDING:
+            continue
+        draft = _decide_one(decision, messages[decision.signal_id], desk)
         if draft is not None:
             drafts.append((decision, draft))
     opened = tickets.open_tickets([draft for _, draft in drafts], now)
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
+    mine = {id(decision) for decision in decisions}
+    save([decision for decision in desk.overtaken if id(decision) not in mine])
 
 
-def book_for(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:
-    """The book that answers are given by, with whose the entries at work are; `ask` as in `snapshots.load`."""
-    book = snapshots.load(wanted, now, ask=ask)
-    _know_owners(book)
-    return book
+def desk_for(wanted: Sequence[tuple[Decision, Message]], now: datetime) -> Desk:
+    """Guards first: who stops trading waits for the batches before, and those behind see the stop."""
+    watch = guarding.watch([decision.subscription for decision, _ in wanted], now)
+    pairs = [
+        (decision.subscription.account, instrument)
+        for decision, message in wanted
+        if (instrument := message.instrument) is not None
+    ]
+    line = sequence.Line.before([decision for decision, _ in wanted])
+    return Desk(book=book_for(pairs, now), watch=watch, line=line, now=now)
 
 
-def _know_owners(book: Book) -> None:
-    """Whose the entries at work are: one of another subscription is not this one's to replace."""
-    entries = {int(each.ticket) for orders in book.working.values() for each in orders if each.role is Role.ENTRY}
-    if entries:
-        rows = Decision.objects.filter(ticket__in=entries).values_list("ticket_id", "subscription_id")
-        book.owners.update({str(ticket_pk): subscription_pk for ticket_pk, subscription_pk in rows})
-
-
-def _decide_one(decision: Decision, message: Message, book: Book, now: datetime) -> tickets.Draft | None:
-    terms = decision.terms.value()
-    signal = decision.signal
-    received_at, freshness = due_at(signal), _freshness(signal)
-    answered = answer(
-        message, terms, decision.subscription.account, book, now, received_at=received_at, freshness=freshness,
-        owner=decision.subscription_id,
-    )  # fmt: skip
-    if answered.view is not None and not isinstance(answered.answer, NotYet):
-        decision.inputs = {
-            **_inputs(message, terms, answered.view, now, answered.answer),
-            "received_at": received_at.isoformat(),
-            "freshness": None if freshness is None else asdict(freshness),
-        }
-    match answered.answer:
+def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Draft | None:
+    now, signal = desk.now, decision.signal
+    turn = desk.line.turn(decision, message)
+    if isinstance(turn, NotYet):
+        _wait(decision, message, turn.waiting_for, desk)
+        return None
+    for entry in turn:
+        reject(entry, sequence.overtaken(signal.received_at), now)
+        desk.overtaken.append(entry)
+    found = answered(
+        decision, message, desk.book, desk.watch, now, received_at=due_at(signal), freshness=_freshness(signal)
+    )
+    match found.answer:
         case NotYet(waiting_for=waiting_for):
-            _wait(decision, message, terms, waiting_for, now)
+            _wait(decision, message, waiting_for, desk)
         case Rejection() as rejection:
-            _reject(decision, rejection, now)
+            reject(decision, rejection, now)
         case Plan() as plan if signal.is_test:
             _rehearse(decision, plan, now)
+        case Plan() as plan if not decision.terms.value().auto_submit:
+            _propose(decision, plan, message, desk)
         case Plan() as plan:
-            assert answered.view is not None, "there is no plan without a view"
-            return _accept(decision, plan, message, answered.view, book, now)
+            assert found.view is not None, "there is no plan without a view"
+            until = _expires_at(due_at(signal), message, plan)
+            return accept(decision, plan, message, found.view, desk.book, desk.watch, now, until=until)
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What a subscription makes of a message, and the view it was decided by where there was one."""
-
-    answer: Plan | Rejection | NotYet
-    view: View | None = None
-
-
-def answer(
+def answered(
+    decision: Decision,
     message: Message,
-    terms: Terms,
-    account: BrokerageAccount,
     book: Book,
+    watch: guarding.Watch,
     now: datetime,
     *,
     received_at: datetime,
     freshness: Freshness | None,
-    owner: int,
 ) -> Answered:
-    """The one way to `decide`, for signals and for rehearsals of them: it writes nothing. `owner`: the subscription."""
-    if message.instrument is None:
-        one, many, _ = WORDS[message.symbol.kind]
-        reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
-        return Answered(Rejection(rule="B02", code="asset-class-not-traded", reason=reason))
-    view = book.view(account, message.instrument)
-    if isinstance(view, NotYet):
-        return Answered(view)
-    if isinstance(view, Unknown):
-        return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
-    seen = figures.counted(
-        _seen_by(owner, view.snapshot, book), terms, subscription_pk=owner, account=account,
-        just_now=book.entered.get(owner, 0), now=now,
+    """What the decision's subscription makes of the message by its own version of the terms; what was seen is kept."""
+    terms, guards = decision.terms.value(), watch.guards(decision.subscription)
+    found = answer(
+        message, terms, decision.subscription.account, book, now, received_at=received_at, freshness=freshness,
+        owner=decision.subscription_id, guards=guards,
     )  # fmt: skip
-    view = replace(view, snapshot=seen)
-    answers = [
-        decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness)
-        for snapshot in view.alternatives
-    ]
-    if len({_essence(each) for each in answers}) > 1:
-        # What to do depends on whether the position already contains the last fills: ask again in a moment.
-        return Answered(NotYet(waiting_for="the position after the last fill"))
-    if isinstance(answers[0], Rejection) and answers[0].code == "nothing-to-exit" and _is_filling(view.snapshot):
-        # Two signals in one second: the way out must find what the way in is about to open.
-        return Answered(NotYet(waiting_for="the entry before it to fill"))
-    return Answered(answers[0], view)
-
-
-def _is_filling(snapshot: Snapshot) -> bool:
-    """Whether an entry is on its way to the broker, or works there at the market."""
-    return any(
-        order.role is Role.ENTRY
-        and order.status in MAY_FILL
-        and (order.status not in WORKING or order.type is OrderType.MARKET)
-        for order in snapshot.working
-    )
-
-
-def _seen_by(owner: int, snapshot: Snapshot, book: Book) -> Snapshot:
-    """The snapshot in which the orders of others are not `mine`."""
-    others = {each.ticket for each in snapshot.working if book.owners.get(each.ticket, owner) != owner}
-    if not others:
-        return snapshot
-    working = (replace(each, mine=False) if each.ticket in others else each for each in snapshot.working)
-    return replace(snapshot, working=tuple(working))
+    if found.view is not None and not isinstance(found.answer, NotYet):
+        decision.inputs = inputs.kept(
+            message, terms, found.view, now, found.answer, received_at=received_at, freshness=freshness, guards=guards
+        )
+    return found
 
 
 def due_at(signal: Signal) -> datetime:
@@ -282,25 +288,56 @@ def _freshness(signal: Signal) -> Freshness | None:
 
 def _rehearse(decision: Decision, plan: Plan, now: datetime) -> None:
     """Keep what would have been ordered; nothing is."""
-    decision.status = Decision.Status.REHEARSED
-    decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason[:400], "", now
-    decision.plan = plan_json(plan)
+    _note(decision, Decision.Status.REHEARSED, plan, now)
+    decision.plan = inputs.plan_json(plan)
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """A plan as plain JSON values: rule, reason, cancels, and the tree of intents."""
-    values: dict[str, Any] = _plain(asdict(plan))
-    return values
+def _propose(decision: Decision, plan: Plan, message: Message, desk: Desk) -> None:
+    """Keep what an approver is asked for, and until when."""
+    _note(decision, Decision.Status.PROPOSED, plan, desk.now)
+    decision.plan = inputs.plan_json(plan)
+    end = desk.now + timedelta(seconds=decision.terms.value().approval_seconds)
+    decision.expires_at = end if message.expires_at is None else min(end, message.expires_at)
+    assert message.instrument is not None, "there is no plan without an instrument"
+    _supersede(decision, message.instrument, desk)
 
 
-def _essence(answer: Plan | Rejection) -> object:
-    """What an answer does, apart from how it says it."""
-    return (answer.intents, answer.cancels) if isinstance(answer, Plan) else answer.code
+def _supersede(decision: Decision, instrument: Instrument, desk: Desk) -> None:
+    """The newest word of a strategy is the one to approve: an older proposal for the same instrument ends."""
+    rows = Decision.objects.filter(status=Decision.Status.PROPOSED, subscription=decision.subscription)
+    earlier = [
+        other
+        for other in rows.select_for_update(of=("self",)).select_related("signal")
+        if other.pk != decision.pk and Message.from_reading(other.signal.reading).instrument == instrument
+    ]
+    desk.overtaken.extend(earlier)
+    place = (decision.subscription_id, instrument)
+    if same_batch := desk.proposed.get(place):
+        earlier.append(same_batch)
+    desk.proposed[place] = decision
+    for other in earlier:
+        reason = f"A later signal came before anybody answered. It would have been: {other.reason}"
+        reject(other, Rejection(rule="A03", code="superseded-signal", reason=reason), desk.now)
 
 
-def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: Book, now: datetime) -> tickets.Draft:
-    decision.status = Decision.Status.ACCEPTED
-    decision.rule, decision.reason, decision.waiting_for, decision.decided_at = plan.rule, plan.reason[:400], "", now
+def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime) -> None:
+    decision.status, decision.rule, decision.reason = status, plan.rule, plan.reason[:400]
+    decision.reason_code, decision.waiting_for, decision.decided_at = "", "", now
+
+
+def accept(
+    decision: Decision,
+    plan: Plan,
+    message: Message,
+    view: View,
+    book: Book,
+    watch: guarding.Watch,
+    now: datetime,
+    *,
+    until: datetime,
+) -> tickets.Draft:
+    """Write the plan into the decision and the book; the ticket to open, whose orders may leave `until` then."""
+    _note(decision, Decision.Status.ACCEPTED, plan, now)
     account, contract = decision.subscription.account, view.snapshot.contract
     intents = tuple(tickets.named(intent) for intent in plan.intents)
     # Later decisions of this batch must see what this one is about to cancel and to send.
@@ -311,6 +348,7 @@ def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: 
         book.add(account.pk, contract.conid, order)
     if any(order.role is Role.ENTRY for order in planned):
         book.entered[decision.subscription_id] = book.entered.get(decision.subscription_id, 0) + 1
+        watch.entered(decision.subscription)
     book.reserve(account.pk, sum((each.margin or Decimal(0) for each in plan.estimates), Decimal(0)))
     return tickets.Draft(
         account=account,
@@ -320,13 +358,13 @@ def _accept(decision: Decision, plan: Plan, message: Message, view: View, book: 
         multiplier=contract.multiplier,
         intents=intents,
         cancels=plan.cancels,
-        expires_at=_expires_at(decision.signal, message, plan),
+        expires_at=until,
         signal_price=message.signal_price,
     )
 
 
-def _expires_at(signal: Signal, message: Message, plan: Plan) -> datetime:
-    end = due_at(signal) + timedelta(seconds=plan.time_to_live_seconds)
+def _expires_at(begin: datetime, message: Message, plan: Plan) -> datetime:
+    end = begin + timedelta(seconds=plan.time_to_live_seconds)
     return end if message.expires_at is None else min(end, message.expires_at)
 
 
@@ -341,58 +379,20 @@ def _planned(decision: Decision, intents: Sequence[OrderIntent], parent: str = "
         yield from _planned(decision, intent.then, intent.reference)
 
 
-def _reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
+def reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
+    """Write down why nothing is done."""
     decision.status = Decision.Status.REJECTED
     decision.rule, decision.reason_code, decision.reason = rejection.rule, rejection.code, rejection.reason[:400]
     decision.waiting_for, decision.decided_at = "", now
 
 
-def _wait(decision: Decision, message: Message, terms: Terms, waiting_for: str, now: datetime) -> None:
+def _wait(decision: Decision, message: Message, waiting_for: str, desk: Desk) -> None:
     """Not now, but soon; until the signal is too old. Whether a buy is an exit is not known without a book: it waits less."""
     decision.waiting_for = waiting_for[:200]
+    terms = decision.terms.value()
     life = max(terms.exit_time_to_live_seconds if leaves(message) else terms.entry_time_to_live_seconds, 1)
-    if now - due_at(decision.signal) >= timedelta(seconds=life):
+    if desk.now - due_at(decision.signal) >= timedelta(seconds=life):
         reason = f"Not traded: {life} seconds passed while waiting for {waiting_for}. Check the connection's session."
-        _reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), now)
-
-
-def _inputs(message: Message, terms: Terms, view: View, now: datetime, answer: Plan | Rejection) -> dict[str, Any]:
-    """Everything `decide` saw, as JSON, and what it expected the orders to cost: the decision can be replayed."""
-    return {
-        "message": message.reading(),
-        "terms": terms.to_json(),
-        "snapshot": _plain(asdict(_kept(view.snapshot, answer))),
-        "unsettled": str(view.unsettled),
-        "now": now.isoformat(),
-        "assessment": [estimate.to_json() for estimate in answer.estimates],
-    }
-
-
-def _kept(snapshot: Snapshot, answer: Plan | Rejection) -> Snapshot:
-    """The snapshot with working orders of one kind as one, unless the plan is about single ones: there can be thousands."""
-    if len(snapshot.working) <= WHOLE or (isinstance(answer, Plan) and answer.cancels):
-        return snapshot
-    kinds: dict[tuple[object, ...], WorkingOrder] = {}
-    for order in snapshot.working:
-        kind = (order.role, order.side, order.type, order.status, order.mine, order.filled > 0)
-        known = kinds.get(kind)
-        kinds[kind] = replace(order, remaining=order.remaining + known.remaining) if known else order
-    return replace(snapshot, working=tuple(kinds.values()))
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case Decimal() | StrEnum():
-            return str(value)
-        case datetime():
-            return value.isoformat()
-    return value
-
-
-def snapshot_from_inputs(inputs: dict[str, Any]) -> tuple[Snapshot, datetime]:
-    """The snapshot a decision saw, and its moment: with them `decide` answers again as it did then."""
-    return msgspec.convert(inputs["snapshot"], Snapshot, strict=False), datetime.fromisoformat(inputs["now"])
+        reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), desk.now)
+    else:
+        desk.line.wait(decision, message)

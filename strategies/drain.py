@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from brokers.locks import Space, try_only_one
 from brokers.snapshots import DECISIONS_CHANNEL, STOP
-from strategies import decisions
+from strategies import approving, decisions
 
 SIGNALS_CHANNEL = "halyard_signals"
 # Like the lanes, the drain stays for the next signal: a cold start would be the longest part of its way.
@@ -47,6 +47,7 @@ def _settle_until_idle(
     started = quiet_since = time.monotonic()
     nudged = 0.0
     while time.monotonic() - started < LONGEST_SECONDS:
+        approving.expire(clock())
         if decisions.settle_waiting(clock()):
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:

@@ -12,7 +12,7 @@ from uuid import UUID
 from brokers.domain.orders import OrderIntent
 from brokers.models import Order
 from brokers.snapshots import Book, NotYet
-from strategies import decisions, lateness
+from strategies import answering, lateness
 from strategies.corrections import Correction, corrected
 from strategies.deliveries import Accepted, Context, Delivery
 from strategies.domain.estimate import Estimate
@@ -149,7 +149,7 @@ def _answers(
     subscriptions = list(rows.order_by("-enabled", "account__account_id"))
     instrument = message.instrument
     wanted = [(each.account, instrument) for each in subscriptions] if instrument is not None else []
-    book = decisions.book_for(wanted, now, ask=ask)
+    book = answering.book_for(wanted, now, ask=ask)
     if message.signal_time is None or message.delay:
         freshness = None
     return tuple(_answer(each, message, book, now, freshness) for each in subscriptions)
@@ -162,7 +162,7 @@ def _answer(
         return Answer(
             subscription=subscription, status="off", reason="Its terms were never set, so it decides nothing."
         )
-    found = decisions.answer(
+    found = answering.answer(
         message, subscription.terms.value(), subscription.account, book, now, received_at=now, freshness=freshness,
         owner=subscription.pk,
     ).answer  # fmt: skip

@@ -135,7 +135,7 @@ def test_an_exit_right_behind_an_entry_waits_for_it_to_fill(
     exit_ = rows.signal(strategy, now, reading=reading("exit", quantity=None))
     decisions.settle_waiting(now)
     decision = exit_.decisions.get()
-    assert (decision.status, decision.waiting_for) == ("pending", "the entry before it to fill")
+    assert (decision.status, decision.waiting_for) == ("pending", "the order before it to settle")
     Order.objects.update(status="filled", filled_quantity=10)
     broker_rows.position(account, quantity=10)
     decisions.settle_waiting(now)

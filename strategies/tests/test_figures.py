@@ -100,9 +100,13 @@ def test_a_resting_entry_of_a_batch_is_replaced_by_the_next(
     for price in ("10", "11"):
         rows.signal(strategy, now, reading={**reading(), "order": {"type": "limit", "limit": price}})
     decisions.settle_waiting(now)
+    assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", ""]
+    # On its way it may still fill or be refused; at the broker it rests, and can be replaced.
+    Order.objects.update(status="accepted", broker_order_id="1")
+    decisions.settle_waiting(now)
     assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D39"]
     assert list(Order.objects.order_by("pk").values_list("limit_price", "status")) == [
-        (Decimal(10), "canceled"), (Decimal(11), "created"),
+        (Decimal(10), "pending_cancel"), (Decimal(11), "created"),
     ]  # fmt: skip
 
 
@@ -114,5 +118,6 @@ def test_an_entry_of_another_subscription_is_not_replaced(
         rows.subscription(each, account, now)
         rows.signal(each, now, reading={**reading(), "order": {"type": "limit", "limit": "10"}})
         decisions.settle_waiting(now)
+        Order.objects.filter(status="created").update(status="accepted", broker_order_id="1")
     assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D01"]
-    assert set(Order.objects.values_list("status", flat=True)) == {"created"}
+    assert set(Order.objects.values_list("status", flat=True)) == {"accepted"}

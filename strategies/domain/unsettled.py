@@ -1,0 +1,80 @@
+"""Orders on their way: what the book may look like once they have settled.
+
+A signal right behind another one must not be planned on what the first is about to change. It is planned for every way
+in which the first can end, and goes ahead when all of them ask for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from brokers.domain.orders import IN_FLIGHT, WAITING, OrderStatus, OrderType, Role
+from brokers.domain.snapshot import Snapshot, WorkingOrder
+
+# A market order that IBKR has had for so long without filling waits for its market: it rests like a limit order.
+FILLS_WITHIN = timedelta(seconds=10)
+_MOVING = WAITING | IN_FLIGHT | {OrderStatus.PENDING_CANCEL}
+_TRADES = frozenset({Role.ENTRY, Role.EXIT})
+
+Kept = Callable[[WorkingOrder], bool]
+
+
+def outcomes(snapshot: Snapshot, now: datetime) -> tuple[Snapshot, ...]:
+    """The snapshots that the orders on their way may lead to; the snapshot alone when none is.
+
+    The first is the likeliest: all of them filled. Then: ended without a fill, exits filled and entries ended, and,
+    for those that can rest in the market, as they are. Mixtures of these lead to sizes between them.
+    """
+    moving = _moving(snapshot, now)
+    if not moving:
+        return (snapshot,)
+    trades = [order for order in moving if order.role in _TRADES]
+    filled = _after(snapshot, moving, fills=lambda order: order.role in _TRADES)
+    found = [filled, _after(snapshot, moving, fills=lambda _: False)]
+    if len({order.role for order in trades}) > 1:
+        found.append(_after(snapshot, moving, fills=lambda order: order.role is Role.EXIT))
+    if any(_can_rest(order) for order in moving):
+        found.append(snapshot)
+    return tuple(found)
+
+
+def _moving(snapshot: Snapshot, now: datetime) -> list[WorkingOrder]:
+    """Orders whose end is open: not at the broker yet, being canceled, at the market, or behind one of these."""
+    moving = [order for order in snapshot.working if _is_moving(order, now)]
+    if not moving:
+        return moving
+    # An entry that waits behind an exit makes the exit's end matter, wherever the exit stands.
+    ahead = {order.parent for order in moving if order.role is Role.ENTRY and order.parent}
+    known = {order.reference for order in moving}
+    return moving + [o for o in snapshot.working if o.reference in ahead and o.reference not in known]
+
+
+def _is_moving(order: WorkingOrder, now: datetime) -> bool:
+    if order.role not in _TRADES:
+        # Protection on its way will rest; what is being canceled may be gone or not.
+        return order.status is OrderStatus.PENDING_CANCEL
+    if order.status in _MOVING:
+        return True
+    return order.type is OrderType.MARKET and (order.since is None or now - order.since < FILLS_WITHIN)
+
+
+def _can_rest(order: WorkingOrder) -> bool:
+    return order.type is not OrderType.MARKET and order.status is not OrderStatus.PENDING_CANCEL
+
+
+def _after(snapshot: Snapshot, moving: list[WorkingOrder], *, fills: Kept) -> Snapshot:
+    """The snapshot once what is moving has filled or ended; the legs of what ended unfilled are gone with it."""
+    gone = {order.reference for order in moving}
+    without_fill = {order.reference for order in moving if not fills(order) and not order.filled}
+    position = snapshot.position + sum(
+        (order.side.sign * order.remaining for order in moving if fills(order)), Decimal(0)
+    )
+    working = tuple(
+        order
+        for order in snapshot.working
+        if order.reference not in gone and (order.role in _TRADES or order.parent not in without_fill)
+    )
+    return replace(snapshot, position=position, working=working)
