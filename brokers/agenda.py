@@ -12,12 +12,15 @@ from django.db.models.expressions import RawSQL
 from brokers import cancels, doubt, execution, sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.execution import HELD
-from brokers.models import Connection, ContractLookup, Order
+from brokers.models import Connection, ContractLookup, ExchangeRate, Order
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
 LOOK = """
 SELECT c.*,
   EXISTS (SELECT FROM brokers_contractlookup l WHERE l.connection_id = c.id AND l.status = 'wanted') AS has_lookups,
+  EXISTS (SELECT FROM brokers_contractlookup q WHERE q.connection_id = c.id AND q.quote_wanted_at IS NOT NULL)
+    AS has_quotes,
+  EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown') AS has_doubts,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels
 FROM brokers_connection c WHERE c.id = %s
@@ -35,8 +38,13 @@ def waiting_connections(shard: int, shards: int) -> list[int]:
     lookups = ContractLookup.objects.filter(status="wanted", connection__enabled=True).values_list("connection_id")
     doubtful = Order.objects.filter(status__in=DOUBTFUL).values_list("connection_id")
     unsent = cancels.unsent_cancels().values_list("connection_id")
+    quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
+    rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
+    asked = [found.values_list("connection_id").distinct() for found in (quotes, rates)]
     every = (
-        ready.values_list("connection_id").distinct().union(lookups.distinct(), doubtful.distinct(), unsent.distinct())
+        ready.values_list("connection_id")
+        .distinct()
+        .union(lookups.distinct(), doubtful.distinct(), unsent.distinct(), *asked)
     )
     found = {pk for (pk,) in every}
     return sorted(pk for pk in found if pk % shards == shard)
@@ -49,13 +57,14 @@ class Agenda:
     connection: Connection
     believed_active: bool
     lookups: bool
+    prices: bool
     cancels: bool
     doubtful: bool
     job: execution.Job | None
 
     @property
     def empty(self) -> bool:
-        return not (self.lookups or self.cancels or self.doubtful or self.job)
+        return not (self.lookups or self.prices or self.cancels or self.doubtful or self.job)
 
 
 def has_work(connection_pk: int) -> bool:
@@ -76,6 +85,6 @@ def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
     unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
     job = execution.take_next(connection_pk, now) if active and not unsent else None
     return Agenda(
-        connection=connection, believed_active=active, lookups=connection.has_lookups, cancels=unsent,
-        doubtful=connection.has_doubts, job=job,
+        connection=connection, believed_active=active, lookups=connection.has_lookups,
+        prices=connection.has_quotes or connection.has_rates, cancels=unsent, doubtful=connection.has_doubts, job=job,
     )  # fmt: skip

@@ -14,7 +14,6 @@ from brokers import live
 from brokers.domain.orders import IN_FLIGHT, MAY_FILL, OrderStatus, can_move
 from brokers.execution import hashed
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
-from brokers.snapshots import ORDERS_CHANNEL, keys, notify
 from brokers.tickets import (
     BEFORE_IT_LEFT,
     ask_cancels,
@@ -24,6 +23,7 @@ from brokers.tickets import (
     wish_cancels,
     with_open_cancels,
 )
+from brokers.waking import ORDERS_CHANNEL, keys, notify
 
 # A broker that refused a cancel is asked again, but not in the same breath.
 ASK_AGAIN_AFTER = timedelta(seconds=10)

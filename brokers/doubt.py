@@ -11,8 +11,8 @@ from django.db.models import F
 from brokers import live
 from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
-from brokers.snapshots import ORDERS_CHANNEL, notify
 from brokers.tickets import back_in_the_queue, finish_ticket_if_done
+from brokers.waking import ORDERS_CHANNEL, notify
 
 
 @transaction.atomic

@@ -18,12 +18,24 @@ from typing import ParamSpec, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import agenda, cancels, control_plane, doubt, execution, reconciliation, sessions, snapshots, tickets
+from brokers import (
+    agenda,
+    cancels,
+    control_plane,
+    doubt,
+    execution,
+    quotes,
+    rates,
+    reconciliation,
+    sessions,
+    snapshots,
+    tickets,
+)
 from brokers.connections import login_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sessions import Environment, SessionStatus
 from brokers.locks import Locks, Space, direct_parameters
-from brokers.models import Connection, ContractLookup, Order
+from brokers.models import Connection, ContractLookup, ExchangeRate, Order
 from brokers.offload import Threads
 from brokers.ports import (
     AlreadyRegistered,
@@ -218,6 +230,8 @@ class Lane:
                 await self._send_cancels()
             if seen.lookups:
                 await self._answer_lookups()
+            if seen.prices:
+                await self._answer_prices()
             if not seen.believed_active or seen.cancels:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
@@ -254,6 +268,23 @@ class Lane:
                 snapshots.answer_lookup, lookup, now=self.lanes.clock(), contract=contract, quote=quote,
                 permitted=permitted,
             )  # fmt: skip
+
+    async def _answer_prices(self) -> None:
+        """Quotes and rates that decisions wait for. What IBKR does not show is an answer too."""
+        await asyncio.gather(
+            *(self._answer_quote(lookup) for lookup in await self._db(quotes.wanted_of, self.pk)),
+            *(self._answer_rate(row) for row in await self._db(rates.wanted_of, self.pk)),
+        )
+
+    async def _answer_quote(self, lookup: ContractLookup) -> None:
+        assert self.broker is not None
+        quote = await _if_told(self.broker.quote(lookup.value()))
+        await self._db(quotes.answer, lookup, quote, self.lanes.clock())
+
+    async def _answer_rate(self, row: ExchangeRate) -> None:
+        assert self.broker is not None
+        rate = await _if_told(self.broker.rate(row.source, row.target))
+        await self._db(rates.answer, row, rate, self.lanes.clock())
 
     # Writes ------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
     TRANSITIONS,
     AssetClass,
     Instrument,
@@ -140,8 +141,8 @@ class BrokerageAccount(models.Model):
     client_trades = models.BooleanField(null=True, blank=True)
     asset_types = models.CharField(max_length=300, blank=True)
     capabilities_as_of = models.DateTimeField(null=True, blank=True)
-    # The trading day whose opening positions we hold.
-    opened_on = models.DateField(null=True, blank=True)
+    # Our first look of a trading day, at which its opening positions were written down: what came before is yesterday's.
+    opened_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -251,6 +252,8 @@ class ContractLookup(models.Model):
     quote_as_of = models.DateTimeField(null=True, blank=True)
     # Since when somebody waits for a fresher quote; null when nobody does.
     quote_wanted_at = models.DateTimeField(null=True, blank=True)
+    # When IBKR was last asked for it; it may have shown none.
+    quote_answered_at = models.DateTimeField(null=True, blank=True)
     # The account numbers that IBKR lets trade it; null where it did not say.
     permitted = models.JSONField(null=True, blank=True)
 
@@ -324,11 +327,14 @@ class Ticket(models.Model):
     cancels = models.JSONField(default=list)
     queued_at = models.DateTimeField(default=timezone.now)
     worked_at = models.DateTimeField(null=True, blank=True)
+    # When something it was to cancel turned out to have filled: its plan no longer fits, and whoever made it plans anew.
+    unfit_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [one_id_per_team("ticket"), same_team("account", "ticket"), same_team("connection", "ticket")]
         indexes = [
             models.Index(fields=["connection", "id"], condition=Q(worked_at__isnull=True), name="tickets_waiting"),
+            models.Index(fields=["id"], condition=Q(unfit_at__isnull=False), name="tickets_that_do_not_fit"),
         ]
 
     def __str__(self) -> str:
@@ -475,6 +481,12 @@ class Order(models.Model):
                 condition=Q(status__in=["submitted", "unknown", "pending_cancel"]),
                 name="orders_whose_answer_is_open",
             ),
+            models.Index(
+                fields=["connection"],
+                condition=Q(status__in=["accepted", "partially_filled"], convert_after__isnull=False)
+                & ~Q(type="market"),
+                name="orders_to_convert",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -495,11 +507,16 @@ def _legal_moves() -> Q:
     for old, targets in TRANSITIONS.items():
         if targets:
             condition |= Q(old=str(old), new__in=sorted(str(new) for new in targets))
+    for status in sorted(map(str, CHANGED_IN_PLACE)):
+        condition |= Q(old=status, new=status)
     return condition
 
 
 class OrderEvent(models.Model):
-    """Append-only: each move of an order. Postgres refuses a move that the table of TRANSITIONS does not name."""
+    """Append-only: each move of an order. Postgres refuses a move that the table of TRANSITIONS does not name.
+
+    A move from a status to itself says what was changed about an order that works.
+    """
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
     old = models.CharField(max_length=20, blank=True)
@@ -551,7 +568,7 @@ class Execution(models.Model):
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="executions")
     account = models.ForeignKey(
-        BrokerageAccount, on_delete=models.PROTECT, related_name="executions", db_constraint=False
+        BrokerageAccount, on_delete=models.PROTECT, related_name="executions", db_constraint=False, db_index=False
     )
     # Null for a fill of an order that is not ours (placed by hand, or by another system).
     order = models.ForeignKey(
@@ -580,7 +597,10 @@ class Execution(models.Model):
             same_team("account", "execution"),
             same_team("order", "execution"),
         ]
-        indexes = [models.Index(fields=["team", "-id"], name="executions_newest_first")]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="executions_newest_first"),
+            models.Index(fields=["account", "executed_at"], name="executions_of_a_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity.normalize():f} {self.ticker} at {self.price.normalize():f}"

@@ -16,8 +16,8 @@ from brokers import live
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Connection, Execution, Order
 from brokers.ports import ExecutionFacts, OrderFacts
-from brokers.snapshots import ORDERS_CHANNEL, notify
-from brokers.tickets import finish_ticket_if_done
+from brokers.tickets import end_unfit, finish_ticket_if_done
+from brokers.waking import ORDERS_CHANNEL, notify
 
 log = logging.getLogger(__name__)
 
@@ -215,6 +215,7 @@ def _release_children(moved: Sequence[Order], now: datetime) -> None:
     over = {order.pk: order for order in moved if OrderStatus(order.status) in OVER}
     if not over:
         return
+    end_unfit(over.values(), now)
     if any(order.status == OrderStatus.CANCELED for order in over.values()):
         # A plan may have waited for this cancel.
         notify(ORDERS_CHANNEL, str(next(iter(over.values())).connection_id))

@@ -11,7 +11,7 @@ from brokers.connections import session_is
 from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, verdict
 from brokers.models import Connection
 from brokers.ports import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
-from brokers.snapshots import ORDERS_CHANNEL, notify
+from brokers.waking import ORDERS_CHANNEL, notify
 
 
 def believed_active(connection: Connection, now: datetime) -> bool:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, Sum
 
-from brokers import live
+from brokers import live, quotes, rates, waking
 from brokers.domain.orders import (
     IN_FLIGHT,
     WAITING,
@@ -32,9 +32,9 @@ from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Execution, Order, Position
 from brokers.ports import AccountSummary, PositionFacts
 
-DECISIONS_CHANNEL = "halyard_decisions"
-ORDERS_CHANNEL = "halyard_orders"
-STOP = "stop:"  # a payload that asks the tasks of one worker (by its process id) to end soon
+# Who decides finds the channels of the book beside the book.
+DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP = waking.DECISIONS_CHANNEL, waking.ORDERS_CHANNEL, waking.STOP
+keys, notify = waking.keys, waking.notify
 CURVE_EVERY = timedelta(minutes=1)
 ASK_AGAIN_AFTER = timedelta(hours=6)
 # A permission asked for in Client Portal is soon there; who lacks one should not have to wait for us.
@@ -63,10 +63,19 @@ class View:
 
     `unsettled` is the signed quantity of fills we heard of since the position was read. The position may or may not
     contain them, so a caller takes a decision only when it would be the same either way.
+    `wants` names the currencies whose rates into the account's are on their way: `snapshot.rates` lacks them.
     """
 
     snapshot: Snapshot
     unsettled: Decimal = Decimal(0)
+    wants: frozenset[str] = frozenset()
+
+    @property
+    def missing_rate(self) -> NotYet | None:
+        """What a decision that cannot do without an exchange rate waits for; None where IBKR has none to give."""
+        if not self.wants:
+            return None
+        return NotYet(waiting_for=f"IBKR's rate from {', '.join(sorted(self.wants))} to {self.snapshot.currency}")
 
     @property
     def alternatives(self) -> tuple[Snapshot, ...]:
@@ -91,10 +100,30 @@ class Book:
     entered: dict[int, int] = field(default_factory=dict)
     # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
     reserved: dict[int, Decimal] = field(default_factory=dict)
+    rates: rates.Rates = field(default_factory=rates.Rates)
+
+    def lookup(self, account: BrokerageAccount, instrument: Instrument) -> ContractLookup | None:
+        """The broker's identity of the instrument, as far as it was asked for."""
+        return self.lookups.get((account.connection_id, str(instrument.asset_class), instrument.ticker))
+
+    def has_fresh_quote(self, account: BrokerageAccount, instrument: Instrument) -> bool:
+        """Whether a plan that needs a quote can be made now."""
+        lookup = self.lookup(account, instrument)
+        return lookup is not None and quotes.is_fresh(lookup, self.now)
+
+    def quote_is_coming(self, account: BrokerageAccount, instrument: Instrument) -> bool:
+        """Whether a fresh quote was asked for less than three seconds ago: worth waiting for, if the plan needs one."""
+        lookup = self.lookup(account, instrument)
+        return lookup is not None and quotes.is_coming(lookup, self.now)
+
+    def shows_no_quote(self, account: BrokerageAccount, instrument: Instrument) -> bool:
+        """Whether IBKR was asked within the last minute and showed no fresh quote: the decision goes on, and says so."""
+        lookup = self.lookup(account, instrument)
+        return lookup is not None and quotes.is_withheld(lookup, self.now)
 
     def view(self, account: BrokerageAccount, instrument: Instrument) -> View | NotYet | Unknown:
         """What the book shows for one account and instrument. Never reads a stale or missing book as "no position"."""
-        lookup = self.lookups.get((account.connection_id, str(instrument.asset_class), instrument.ticker))
+        lookup = self.lookup(account, instrument)
         if lookup is None or lookup.status == ContractLookup.Status.WANTED:
             return NotYet(waiting_for=f"IBKR's contract for {instrument.ticker}")
         if lookup.status == ContractLookup.Status.UNKNOWN:
@@ -106,6 +135,8 @@ class Book:
         contract = lookup.value()
         key = (account.pk, contract.conid)
         position = self.positions.get(key)
+        exchange = (account.connection_id, contract.currency, account.currency)
+        rate = self.rates.known.get(exchange)
         snapshot = Snapshot(
             account_id=account.account_id,
             contract=contract,
@@ -115,7 +146,7 @@ class Book:
             equity=account.equity,
             buying_power=account.buying_power,
             currency=account.currency,
-            quote=_quote(lookup),
+            quote=quotes.shown(lookup),
             as_of=account.book_as_of,
             available_funds=self._available(account),
             cash=account.cash,
@@ -125,8 +156,10 @@ class Book:
             capabilities=account.capabilities,
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
+            rates={} if rate is None else {contract.currency: rate},
         )
-        return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)))
+        wants = frozenset({contract.currency} if exchange in self.rates.coming else ())
+        return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)), wants=wants)
 
     def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
         """Count an order that was planned a moment ago, within the same batch."""
@@ -150,12 +183,6 @@ class Book:
         return funds
 
 
-def _quote(lookup: ContractLookup) -> Quote | None:
-    if lookup.quote_as_of is None:
-        return None
-    return Quote(bid=lookup.bid, ask=lookup.ask, last=lookup.last, as_of=lookup.quote_as_of)
-
-
 def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:
     """The book for these accounts and instruments; contracts not asked for yet are asked for now, unless told not to."""
     book = Book(now=now)
@@ -169,6 +196,7 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
         book.lookups[(lookup.connection_id, lookup.asset_class, lookup.ticker)] = lookup
     if ask:
         _ask_for_missing(book, pairs, now)
+    book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)
     conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position
@@ -186,6 +214,26 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
         key = (row["account_id"], row["conid"])
         book.unsettled[key] = book.unsettled.get(key, Decimal(0)) + Side(row["side"]).sign * row["total"]
     return book
+
+
+def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]]) -> set[rates.Key]:
+    """The rates these accounts need: from the currency of a contract into their own."""
+    return {
+        (account.connection_id, lookup.currency, account.currency)
+        for account, instrument in pairs
+        if (lookup := book.lookup(account, instrument)) is not None
+        and lookup.status == ContractLookup.Status.FOUND
+        and lookup.currency != account.currency
+    }
+
+
+def want_quotes(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -> None:
+    """Ask for fresh quotes of these instruments where the book has none; afterwards `book.quote_is_coming` says so.
+
+    Call it in the transaction that keeps the decision waiting: the lane is woken when that commits.
+    """
+    found = (book.lookup(account, instrument) for account, instrument in pairs)
+    quotes.want((each for each in found if each is not None), now)
 
 
 def working_order(order: Order) -> WorkingOrder:
@@ -270,6 +318,7 @@ def answer_lookup(
         )  # fmt: skip
         if quote is not None:
             values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)
+        values.update(quote_wanted_at=None, quote_answered_at=now)
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
     notify(DECISIONS_CHANNEL)
 
@@ -324,15 +373,3 @@ def _asset_class(word: str) -> AssetClass:
     except ValueError:
         # A holding of a class we do not trade yet is shown all the same.
         return AssetClass.STOCK
-
-
-def keys(connection_pks: Iterable[int]) -> str:
-    """The payload that names these connections; nothing when there are too many to name."""
-    distinct = sorted(set(connection_pks))
-    return ",".join(map(str, distinct)) if len(distinct) <= 500 else ""
-
-
-def notify(channel: str, payload: str = "") -> None:
-    """Wake whoever listens, when the current transaction commits. `payload`: connection keys, or nothing for "look"."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers import live
-from brokers.domain.orders import MAY_FILL, WAITING, WORKING, OrderIntent, OrderStatus, Release, can_move
+from brokers.domain.orders import MAY_FILL, OVER, WAITING, WORKING, OrderIntent, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
-from brokers.snapshots import ORDERS_CHANNEL, keys, notify
+from brokers.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 REFERENCE_PREFIX = "hy"
 LATER_SIGNAL = "canceled by a later signal"
@@ -44,6 +44,8 @@ class Draft:
     intents: tuple[OrderIntent, ...]
     cancels: tuple[str, ...]
     expires_at: datetime
+    # What the plan knew to be filled of the orders it cancels.
+    known: Mapping[str, Decimal] = field(default_factory=dict)
     signal_price: Decimal | None = None
 
 
@@ -51,12 +53,15 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     """Save tickets with their orders (`created`), in the caller's transaction; lanes are woken when it commits."""
     if not drafts:
         return []
-    filled = _locked({reference for draft in drafts for reference in draft.cancels})
+    canceled = _locked({reference for draft in drafts for reference in draft.cancels})
+    filled = {order.reference: order.filled_quantity for order in canceled}
     tickets = Ticket.objects.bulk_create(
         Ticket(
             team_id=draft.account.team_id, account=draft.account, connection_id=draft.account.connection_id,
             key=draft.key, queued_at=now,
-            cancels=[{"reference": each, "filled": str(filled.get(each, 0))} for each in draft.cancels],
+            cancels=[
+                {"reference": each, "filled": str(draft.known.get(each, filled.get(each, 0)))} for each in draft.cancels
+            ],
         )
         for draft in drafts
     )  # fmt: skip
@@ -79,16 +84,39 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
         ]
     for ticket in tickets:
         ask_cancels(ticket, now)
+    end_unfit(canceled, now)
     notify(ORDERS_CHANNEL, keys(draft.account.connection_id for draft in drafts))
     return tickets
 
 
-def _locked(references: set[str]) -> dict[str, Decimal]:
-    """What the orders to be canceled have filled by now, held still until the ticket says so."""
+def _locked(references: set[str]) -> list[Order]:
+    """The orders to be canceled, held still until the ticket says what they have filled."""
     if not references:
-        return {}
-    rows = Order.objects.select_for_update().filter(reference__in=references).order_by("pk")
-    return dict(rows.values_list("reference", "filled_quantity"))
+        return []
+    return list(Order.objects.select_for_update().filter(reference__in=references).order_by("pk"))
+
+
+def end_unfit(orders: Iterable[Order], now: datetime) -> None:
+    """End what was planned behind cancels of these orders where they filled more than the plan knew.
+
+    The ticket is marked, so that whoever made the plan makes another one on the position that came of it.
+    """
+    over = {order.reference: order for order in orders if order.filled_quantity and OrderStatus(order.status) in OVER}
+    if not over:
+        return
+    accounts = {order.account_id for order in over.values()}
+    waiting = Ticket.objects.filter(account__in=accounts, worked_at__isnull=True).exclude(cancels=[])
+    for ticket in waiting.select_for_update().order_by("pk"):
+        late = [
+            over[each["reference"]]
+            for each in ticket.cancels
+            if each["reference"] in over and over[each["reference"]].filled_quantity > Decimal(each["filled"])
+        ]
+        unsent = ticket.orders.filter(status=str(OrderStatus.CREATED), release=str(Release.AT_ONCE)) if late else ()
+        ended = [end_unsent(each, OrderStatus.CANCELED, _too_late_to_cancel(late[0]), now) for each in unsent]
+        if any(ended):
+            Ticket.objects.filter(pk=ticket.pk).update(unfit_at=now)
+            notify(DECISIONS_CHANNEL)
 
 
 def ask_cancels(ticket: Ticket, now: datetime) -> None:
@@ -223,6 +251,14 @@ def _why_late(order: Order) -> str:
     if not connection.enabled:
         said = "its connection is switched off"
     return f"Not sent: it could not leave within {waited:.0f} seconds of its signal. Last known: {said}"
+
+
+def _too_late_to_cancel(order: Order) -> str:
+    quantity = f"{order.filled_quantity.normalize():f} of {order.quantity.normalize():f}"
+    return (
+        f"Not sent: the order to {order.side} {quantity} {order.ticker} was filled before it could be canceled, so the plan "
+        "no longer fits the position. It is planned again."
+    )
 
 
 def _filled_after_all(order: Order) -> str:

@@ -174,6 +174,9 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.FILLED: frozenset(),
 }
 
+# States in which the order itself may be changed (a limit order becomes a market order); its history says so.
+CHANGED_IN_PLACE = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED})
+
 WAITING = frozenset({_S.CREATED})
 IN_FLIGHT = frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.NEEDS_ATTENTION})
 WORKING = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -150,6 +151,11 @@ class IbkrBrokerage:
                 return quote
             await asyncio.sleep(pause)
         return None
+
+    async def rate(self, source: str, target: str) -> Decimal | None:
+        """What one unit of `source` is in `target`; None where IBKR gives no rate."""
+        body = await self._reads.get("iserver/exchangerate", params={"source": source, "target": target})
+        return translate.rate(body)
 
     async def permitted(self, contract: Contract) -> list[str] | None:
         """The accounts that may trade it; None where IBKR does not say."""

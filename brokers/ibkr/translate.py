@@ -235,6 +235,11 @@ def quote(row: Row, *, now: datetime) -> Quote | None:
     )
 
 
+def rate(body: Any) -> Decimal | None:
+    """The rate of an answer about two currencies; None where it holds none above zero."""
+    return _price(body.get("rate")) if isinstance(body, Mapping) else None
+
+
 def _price(value: Any) -> Decimal | None:
     """A price above zero: IBKR shows -1 or 0 where nobody bids."""
     exact = number(value)

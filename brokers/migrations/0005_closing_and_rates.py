@@ -60,12 +60,26 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='brokerageaccount',
-            name='opened_on',
-            field=models.DateField(blank=True, null=True),
+            name='opened_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AlterField(
+            model_name='execution',
+            name='account',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='executions', to='brokers.brokerageaccount'),
+        ),
+        migrations.AddIndex(
+            model_name='execution',
+            index=models.Index(fields=['account', 'executed_at'], name='executions_of_a_day'),
         ),
         migrations.AddField(
             model_name='contractlookup',
             name='quote_wanted_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='contractlookup',
+            name='quote_answered_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
@@ -141,5 +155,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='openingposition',
             constraint=models.UniqueConstraint(fields=('account', 'day', 'conid'), name='one_opening_position_per_account_and_day'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='orderevent',
+            name='order_event_is_a_legal_move',
+        ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(condition=models.Q(('convert_after__isnull', False), ('status__in', ['accepted', 'partially_filled']), models.Q(('type', 'market'), _negated=True)), fields=['connection'], name='orders_to_convert'),
+        ),
+        migrations.AddConstraint(
+            model_name='orderevent',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('new', 'created'), ('old', '')), models.Q(('new__in', ['canceled', 'denied', 'expired', 'submitted']), ('old', 'created')), models.Q(('new__in', ['accepted', 'canceled', 'created', 'expired', 'filled', 'needs_attention', 'partially_filled', 'pending_cancel', 'rejected', 'unknown']), ('old', 'submitted')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'needs_attention', 'partially_filled', 'pending_cancel', 'rejected', 'submitted']), ('old', 'unknown')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'partially_filled', 'pending_cancel', 'rejected']), ('old', 'needs_attention')), models.Q(('new__in', ['canceled', 'expired', 'filled', 'partially_filled', 'pending_cancel', 'rejected']), ('old', 'accepted')), models.Q(('new__in', ['canceled', 'expired', 'filled', 'pending_cancel']), ('old', 'partially_filled')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'partially_filled', 'rejected']), ('old', 'pending_cancel')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'canceled')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'expired')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'rejected')), models.Q(('new', 'accepted'), ('old', 'accepted')), models.Q(('new', 'partially_filled'), ('old', 'partially_filled')), _connector='OR'), name='order_event_is_a_legal_move'),
         ),
     ]

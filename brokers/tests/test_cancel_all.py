@@ -15,9 +15,9 @@ from brokers.domain.orders import OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.ports import NotSent
 from brokers.simulator.testing import RunningGateway
-from brokers.snapshots import ORDERS_CHANNEL, notify
 from brokers.tests import lab
 from brokers.tests.test_plans import resting, status, watched
+from brokers.waking import ORDERS_CHANNEL, notify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CAUSE = "Trading was stopped."

@@ -13,12 +13,15 @@ from django.utils import timezone
 from accounts import teams
 from accounts.models import Team, User
 from accounts.tests.refusals import named_constraints, refused_by
-from brokers.domain.orders import TRANSITIONS, OrderStatus, can_move
+from brokers.domain.orders import CHANGED_IN_PLACE, TRANSITIONS, OrderStatus, can_move
 from brokers.models import (
     BrokerageAccount,
+    Closing,
     Connection,
     ContractLookup,
     EquityPoint,
+    ExchangeRate,
+    OpeningPosition,
     Order,
     OrderEvent,
     SubmissionAttempt,
@@ -75,6 +78,25 @@ def another_order(at: Scene, **values: object) -> Order:
     return rows.order(at.ticket, **values)
 
 
+def opening(at: Scene) -> OpeningPosition:
+    return OpeningPosition.objects.create(
+        account=at.account, day=at.now.date(), conid=265598, ticker="AAPL", quantity=Decimal(1)
+    )
+
+
+def exchange_rate(at: Scene, **values: object) -> ExchangeRate:
+    given = {"connection": at.connection, "source": "EUR", "target": "USD", **values}
+    return ExchangeRate.objects.create(**given)
+
+
+def closing(at: Scene, **values: object) -> Closing:
+    given = {
+        "team": at.account.team, "account": at.account, "conid": 265598, "ticker": "AAPL", "asset_class": "stock",
+        "reason": "Asked for.", "asked_at": at.now, **values,
+    }  # fmt: skip
+    return Closing.objects.create(**given)
+
+
 def changed(order: Order, **values: object) -> None:
     Order.objects.filter(pk=order.pk).update(**values)
 
@@ -121,6 +143,13 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "execution_side_is_known": lambda at: rows.execution(at.order, side="both"),
     "execution_and_its_account_share_a_team": lambda at: rows.execution(at.order, account=at.theirs),
     "execution_and_its_order_share_a_team": lambda at: rows.execution(at.order, order=at.their_order),
+    "one_opening_position_per_account_and_day": lambda at: twice(lambda: opening(at)),
+    "one_rate_per_connection_and_currencies": lambda at: twice(lambda: exchange_rate(at)),
+    "exchange_rate_is_above_zero": lambda at: exchange_rate(at, rate=Decimal(0)),
+    "one_open_closing_per_position": lambda at: twice(lambda: closing(at)),
+    "closing_quantity_positive": lambda at: closing(at, quantity=Decimal(0)),
+    "ended_closing_has_its_moment": lambda at: closing(at, status="done"),
+    "closing_and_its_account_share_a_team": lambda at: closing(at, account=at.theirs),
 }
 
 
@@ -155,6 +184,17 @@ def test_postgres_refuses_the_other_half_too(at: Scene, name: str, values: dict[
         another_order(at, **values)
 
 
+@pytest.mark.parametrize("values", [{"ended_at": timezone.now()}, {"status": "failed"}])
+def test_an_open_closing_has_no_end_and_a_failed_one_has(at: Scene, values: dict[str, object]) -> None:
+    with refused_by("ended_closing_has_its_moment"):
+        closing(at, **values)
+
+
+def test_a_position_may_be_closed_again_once_it_was_closed(at: Scene) -> None:
+    closing(at, status="done", ended_at=at.now)
+    closing(at)
+
+
 def test_a_reference_is_unique_even_across_teams(at: Scene) -> None:
     with refused_by("brokers_order_reference_key"):
         rows.order(at.theirs, reference=at.order.reference)
@@ -185,7 +225,7 @@ MOVES = [(old, new) for old in OrderStatus for new in OrderStatus]
 
 def test_postgres_knows_exactly_the_moves_of_the_table(at: Scene) -> None:
     for old, new in MOVES:
-        if can_move(old, new):
+        if can_move(old, new) or (old is new and old in CHANGED_IN_PLACE):
             OrderEvent.objects.create(order=at.order, old=old, new=new)
         else:
             with refused_by("order_event_is_a_legal_move"):

@@ -85,7 +85,7 @@ def _assess(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price
     if isinstance(said, Rejection):
         return said
     notes = list(said)
-    rate = _rate(instrument, snapshot.currency, price)
+    rate = _rate(instrument, snapshot, price)
     if rate is None:
         notes.append(f"There is no exchange rate from {instrument.currency} to {snapshot.currency}.")
         return _estimate(intent, snapshot, now, price, notes=tuple(notes))
@@ -254,11 +254,13 @@ def _order(intent: OrderIntent) -> book.Order:
     )
 
 
-def _rate(instrument: book.Instrument, currency: str, price: Price | None) -> Decimal | None:
-    """What one unit of the instrument's currency is in the account's, as far as the order itself tells."""
-    if instrument.currency == currency:
+def _rate(instrument: book.Instrument, snapshot: Snapshot, price: Price | None) -> Decimal | None:
+    """What one unit of the instrument's currency is in the account's: IBKR's rate, else what the order itself tells."""
+    if instrument.currency == snapshot.currency:
         return ONE
-    if instrument.asset_class == "forex" and instrument.base == currency and price is not None:
+    if (known := snapshot.rates.get(instrument.currency)) is not None:
+        return known
+    if instrument.asset_class == "forex" and instrument.base == snapshot.currency and price is not None:
         return ONE / price.value
     return None
 

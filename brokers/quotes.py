@@ -1,0 +1,76 @@
+"""Quotes on demand. A contract's row says since when somebody waits for a fresh one; its lane asks, and wakes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from brokers.domain.snapshot import Quote
+from brokers.models import ContractLookup
+from brokers.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
+
+# Older than this it says nothing about a market any more; decisions read it as missing.
+FRESH_FOR = timedelta(minutes=1)
+# A decision that needs a quote waits this long for it, and then goes on without.
+WAITED_FOR = timedelta(seconds=3)
+
+
+def shown(lookup: ContractLookup) -> Quote | None:
+    """The last quote IBKR showed of a contract, however old."""
+    if lookup.quote_as_of is None:
+        return None
+    return Quote(bid=lookup.bid, ask=lookup.ask, last=lookup.last, as_of=lookup.quote_as_of)
+
+
+def is_fresh(lookup: ContractLookup, now: datetime) -> bool:
+    """Whether the quote at hand still says something."""
+    return lookup.quote_as_of is not None and abs(now - lookup.quote_as_of) <= FRESH_FOR
+
+
+def is_coming(lookup: ContractLookup, now: datetime) -> bool:
+    """Whether a fresh one was asked for and may still be worth waiting for."""
+    return lookup.quote_wanted_at is not None and now - lookup.quote_wanted_at < WAITED_FOR
+
+
+def is_withheld(lookup: ContractLookup, now: datetime) -> bool:
+    """Whether IBKR was asked a moment ago and showed no fresh quote."""
+    asked = lookup.quote_answered_at
+    return not is_fresh(lookup, now) and asked is not None and now - asked <= FRESH_FOR
+
+
+def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
+    """Ask for fresh quotes of these contracts where one is missing and nobody has asked; the rows carry it at once.
+
+    Who asked first counts: a lane that does not answer holds nobody up for longer than one wait.
+    """
+    missing = [
+        each for each in lookups
+        if each.status == ContractLookup.Status.FOUND and each.quote_wanted_at is None
+        and not is_fresh(each, now) and not is_withheld(each, now)
+    ]  # fmt: skip
+    if not missing:
+        return
+    ContractLookup.objects.filter(pk__in=[each.pk for each in missing], quote_wanted_at__isnull=True).update(
+        quote_wanted_at=now
+    )
+    for lookup in missing:
+        lookup.quote_wanted_at = now
+    notify(ORDERS_CHANNEL, keys(each.connection_id for each in missing))
+
+
+def wanted_of(connection_pk: int) -> list[ContractLookup]:
+    """The contracts whose quotes a lane has to ask for."""
+    wanted = ContractLookup.objects.filter(connection=connection_pk, status="found", quote_wanted_at__isnull=False)
+    return list(wanted.order_by("quote_wanted_at")[:50])
+
+
+@transaction.atomic
+def answer(lookup: ContractLookup, quote: Quote | None, now: datetime) -> None:
+    """Write IBKR's quote down and wake the decisions. None: it shows none; the old one stays, with its age."""
+    values: dict[str, object] = {"quote_wanted_at": None, "quote_answered_at": now}
+    if quote is not None:
+        values |= {"bid": quote.bid, "ask": quote.ask, "last": quote.last, "quote_as_of": quote.as_of}
+    ContractLookup.objects.filter(pk=lookup.pk).update(**values)
+    notify(DECISIONS_CHANNEL)

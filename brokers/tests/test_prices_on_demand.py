@@ -1,0 +1,172 @@
+"""Quotes and exchange rates that decisions wait for: asked by lanes at a real gateway, believed for a while."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers import quotes, rates, snapshots
+from brokers.domain.orders import Instrument
+from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate
+from brokers.simulator.testing import RunningGateway
+from brokers.snapshots import NotYet, View
+from brokers.tests import lab
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AAPL = Instrument(ticker="AAPL")
+
+
+@pytest.fixture
+def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
+    return lab.make(team, gateway)
+
+
+@pytest.fixture
+def in_euros(bench: lab.Lab) -> lab.Lab:
+    """An account in euros that trades shares in dollars."""
+    bench.account.currency, bench.account.book_as_of = "EUR", timezone.now()
+    bench.account.save()
+    return bench
+
+
+def seen(account: BrokerageAccount, at: datetime, *, ask: bool = True) -> View:
+    view = snapshots.load([(account, AAPL)], at, ask=ask).view(account, AAPL)
+    assert isinstance(view, View)
+    return view
+
+
+def lookup() -> ContractLookup:
+    return ContractLookup.objects.get(ticker="AAPL")
+
+
+def aged(**values: object) -> None:
+    """The quote, as it was asked for some time ago."""
+    ContractLookup.objects.filter(ticker="AAPL").update(**values)
+
+
+# Rates ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_contract_in_the_accounts_own_currency_needs_no_rate(bench: lab.Lab) -> None:
+    bench.account.book_as_of = timezone.now()
+    bench.account.save()
+    view = seen(bench.account, timezone.now())
+    assert (view.snapshot.rates, view.wants, view.missing_rate) == ({}, frozenset(), None)
+    assert not ExchangeRate.objects.exists()
+
+
+def test_a_missing_rate_is_asked_for_and_then_known(in_euros: lab.Lab) -> None:
+    in_euros.gateway.quote("EUR.USD", bid="1.25", ask="1.25", last="1.25")
+    view = seen(in_euros.account, timezone.now())
+    assert (view.snapshot.rates, view.wants) == ({}, frozenset({"USD"}))
+    assert view.missing_rate == NotYet(waiting_for="IBKR's rate from USD to EUR")
+    lab.work()
+    view = seen(in_euros.account, timezone.now())
+    assert (view.snapshot.rates, view.missing_rate) == ({"USD": Decimal("0.8")}, None)
+    assert len(in_euros.gateway.journal(in_euros.user, path="exchangerate")) == 1
+    in_euros.gateway.clear_quotes()
+
+
+def test_who_only_looks_asks_for_nothing(in_euros: lab.Lab) -> None:
+    assert seen(in_euros.account, timezone.now(), ask=False).missing_rate is not None
+    assert not ExchangeRate.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("age", "known", "asked"), [(299, True, False), (301, True, True), (600, True, True), (601, False, True)]
+)
+def test_a_rate_is_asked_anew_before_it_is_too_old(in_euros: lab.Lab, age: int, known: bool, asked: bool) -> None:
+    now = timezone.now()
+    row = ExchangeRate.objects.create(
+        connection=in_euros.connection, source="USD", target="EUR", rate=Decimal("0.9"),
+        as_of=now - timedelta(seconds=age),
+    )  # fmt: skip
+    view = seen(in_euros.account, now)
+    row.refresh_from_db()
+    assert (view.snapshot.rates == {"USD": Decimal("0.9")}, view.missing_rate is None) == (known, known)
+    assert (row.wanted_at is not None) == asked
+
+
+def test_a_rate_ibkr_does_not_give_is_an_answer_and_asked_for_again_later(in_euros: lab.Lab) -> None:
+    ContractLookup.objects.update(currency="XXX")
+    assert seen(in_euros.account, timezone.now()).wants == {"XXX"}
+    lab.work()
+    assert seen(in_euros.account, timezone.now()).missing_rate is None
+    assert seen(in_euros.account, timezone.now() + timedelta(seconds=50)).missing_rate is None
+    in_euros.account.book_as_of = timezone.now() + timedelta(seconds=60)
+    assert seen(in_euros.account, timezone.now() + timedelta(seconds=70)).wants == {"XXX"}
+
+
+def test_an_old_answer_stays_when_the_next_one_fails(in_euros: lab.Lab) -> None:
+    now = timezone.now()
+    row = ExchangeRate.objects.create(
+        connection=in_euros.connection, source="USD", target="EUR", rate=Decimal("0.9"), wanted_at=now,
+        as_of=now - timedelta(minutes=6),
+    )  # fmt: skip
+    rates.answer(row, None, now)
+    row.refresh_from_db()
+    assert (row.rate, row.as_of, row.wanted_at) == (Decimal("0.9"), now - timedelta(minutes=6), None)
+    rates.answer(row, None, now + timedelta(minutes=5))
+    row.refresh_from_db()
+    assert (row.rate, row.as_of) == (None, now + timedelta(minutes=5))
+
+
+# Quotes --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_quote_is_not_asked_for(bench: lab.Lab) -> None:
+    now = timezone.now()
+    aged(quote_as_of=now - timedelta(seconds=59), last=Decimal(180))
+    book = snapshots.load([(bench.account, AAPL)], now)
+    snapshots.want_quotes(book, [(bench.account, AAPL)], now)
+    assert book.has_fresh_quote(bench.account, AAPL)
+    assert lookup().quote_wanted_at is None
+
+
+def test_a_wanted_quote_is_coming_for_three_seconds_and_then_there(bench: lab.Lab) -> None:
+    now = timezone.now()
+    aged(quote_as_of=now - timedelta(seconds=61), last=Decimal(1))
+    pairs = [(bench.account, AAPL)]
+    book = snapshots.load(pairs, now)
+    assert not book.quote_is_coming(bench.account, AAPL)
+    snapshots.want_quotes(book, pairs, now)
+    assert book.quote_is_coming(bench.account, AAPL)
+    snapshots.want_quotes(book, pairs, now + timedelta(seconds=2))
+    assert lookup().quote_wanted_at == now
+    assert not snapshots.load(pairs, now + timedelta(seconds=3)).quote_is_coming(bench.account, AAPL)
+    lab.work()
+    book = snapshots.load(pairs, timezone.now())
+    assert book.has_fresh_quote(bench.account, AAPL)
+    assert not book.quote_is_coming(bench.account, AAPL)
+    assert lookup().last != Decimal(1)
+    assert quotes.is_fresh(lookup(), timezone.now())
+
+
+def test_a_market_that_shows_no_quote_says_so_and_is_left_alone_for_a_minute(bench: lab.Lab) -> None:
+    now, pairs = timezone.now(), [(bench.account, AAPL)]
+    aged(quote_as_of=now - timedelta(minutes=5), last=Decimal(1))
+    with bench.gateway.behaving(live_market_data=False):
+        snapshots.want_quotes(snapshots.load(pairs, now), pairs, now)
+        lab.work()
+    later = timezone.now()
+    book = snapshots.load(pairs, later)
+    snapshots.want_quotes(book, pairs, later)
+    assert book.shows_no_quote(bench.account, AAPL)
+    assert not book.quote_is_coming(bench.account, AAPL)
+    assert (lookup().last, lookup().quote_wanted_at) == (Decimal(1), None)
+    again = snapshots.load(pairs, later + timedelta(seconds=61))
+    snapshots.want_quotes(again, pairs, later + timedelta(seconds=61))
+    assert again.quote_is_coming(bench.account, AAPL)
+
+
+def test_a_contract_nobody_knows_has_no_quote_to_ask_for(bench: lab.Lab) -> None:
+    now, pairs = timezone.now(), [(bench.account, AAPL)]
+    aged(status="unknown")
+    book = snapshots.load(pairs, now)
+    snapshots.want_quotes(book, pairs, now)
+    assert not book.quote_is_coming(bench.account, AAPL)
+    assert quotes.wanted_of(bench.connection.pk) == []

@@ -1,0 +1,23 @@
+"""Notices between processes, by Postgres: who waits for rows to change is woken when the change commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import connection
+
+DECISIONS_CHANNEL = "halyard_decisions"
+ORDERS_CHANNEL = "halyard_orders"
+STOP = "stop:"  # a payload that asks the tasks of one worker (by its process id) to end soon
+
+
+def keys(connection_pks: Iterable[int]) -> str:
+    """The payload that names these connections; nothing when there are too many to name."""
+    distinct = sorted(set(connection_pks))
+    return ",".join(map(str, distinct)) if len(distinct) <= 500 else ""
+
+
+def notify(channel: str, payload: str = "") -> None:
+    """Wake whoever listens, when the current transaction commits. `payload`: connection keys, or nothing for "look"."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])
