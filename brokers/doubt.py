@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 
 from brokers import live
-from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus
+from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus, Release
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.tickets import back_in_the_queue, finish_ticket_if_done
 from brokers.waking import ORDERS_CHANNEL, notify
@@ -56,13 +56,24 @@ def note_absence(order: Order, proof: Proof, now: datetime) -> None:
     if fresh.absences + 1 < proof.reads or missing_for < proof.seconds:
         return
     tries = fresh.attempts.filter(kind=SubmissionAttempt.Kind.POST).count()
-    if proof.resend and fresh.expires_at > now and tries < 2:
+    if proof.resend and fresh.expires_at > now and tries < 2 and _can_leave_again(fresh):
         _send_again(fresh, now)
         return
     reason = "Not placed: IBKR shows no such order. Send the signal again if it is still wanted."
+    if _is_leg(fresh):
+        reason = "Not placed: IBKR has the order that this leg came with, and not the leg. Check how it is protected."
     if Order.objects.move(fresh, OrderStatus.EXPIRED, now=now, cause=reason, reason=reason):
         finish_ticket_if_done(fresh.ticket_id, now)
         live.order_changed(fresh)
+
+
+def _is_leg(order: Order) -> bool:
+    return order.release in {str(Release.WITH_PARENT), str(Release.IN_GROUP)}
+
+
+def _can_leave_again(order: Order) -> bool:
+    """A leg leaves with its parent or not at all: alone it would wait for good."""
+    return not _is_leg(order) or (order.parent is not None and order.parent.status == OrderStatus.CREATED)
 
 
 def _send_again(order: Order, now: datetime) -> None:

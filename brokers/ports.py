@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
-from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, Side
+from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, OrderType, Side
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.domain.snapshot import Quote
 
@@ -100,6 +100,7 @@ class OrderFacts:
     average_price: Decimal | None = None
     conid: int | None = None
     side: Side | None = None
+    type: OrderType | None = None
     text: str = ""
 
 

@@ -51,7 +51,7 @@ def apply(
     for order in _keep_executions(accounts, ours, executions, now, applied):
         _count_fills(order, now, applied)
     for report in orders:
-        if found := _find(ours, report.reference, report.broker_order_id):
+        if found := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report):
             _apply_report(found, report, now, applied)
     _release_children(applied.moved, now)
     for order in applied.moved:
@@ -66,10 +66,15 @@ def _our_orders(
     facts: list[OrderFacts | ExecutionFacts] = [*orders, *executions]
     references = {fact.reference for fact in facts if fact.reference}
     ids = {fact.broker_order_id for fact in facts if fact.broker_order_id}
+    parents = {fact.parent_broker_order_id for fact in orders if fact.parent_broker_order_id}
+    legs = Q(broker_order_id="", release=str(Release.WITH_PARENT)) & (
+        Q(parent__broker_order_id__in=parents) | Q(parent__reference__in=references)
+    )
+    named = Q(reference__in=references) | Q(broker_order_id__in=ids)
     found = (
-        Order.objects.select_for_update()
+        Order.objects.select_for_update(of=("self",))
         .filter(account__in=[account.pk for account in accounts.values()])
-        .filter(Q(reference__in=references) | Q(broker_order_id__in=ids))
+        .filter(named | legs if parents else named)
         .order_by("pk")
     )
     ours: dict[str, Order] = {}
@@ -82,6 +87,27 @@ def _our_orders(
 
 def _find(ours: dict[str, Order], reference: str | None, broker_order_id: str | None) -> Order | None:
     return ours.get(f"r:{reference}") or ours.get(f"b:{broker_order_id}")
+
+
+def _leg(ours: dict[str, Order], report: OrderFacts) -> Order | None:
+    """The leg that a report without a reference is about: IBKR shows whose leg it is, but not our name for it.
+
+    Needed where the answer to a bracket was lost: its parent is found by reference, its legs by their parent.
+    """
+    if report.reference or not report.parent_broker_order_id:
+        return None
+    orders = list(ours.values())
+    parents = {order.pk for order in orders if order.broker_order_id == report.parent_broker_order_id}
+    return next(
+        (
+            order
+            for order in orders
+            if order.parent_id in parents
+            and not order.broker_order_id
+            and (order.side, order.type, order.release) == (report.side, report.type, Release.WITH_PARENT)
+        ),
+        None,
+    )
 
 
 def revision_of(execution_id: str) -> tuple[str, int]:

@@ -151,6 +151,7 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         average_price=number(row.get("avgPrice")),
         conid=whole(row.get("conid")),
         side=words.READ_SIDES.get(str(row.get("side", "")).upper()),
+        type=words.READ_ORDER_TYPES.get(str(row.get("origOrderType", "")).upper().replace(" ", "_")),
         text=reason,
     )
 

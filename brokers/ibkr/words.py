@@ -21,6 +21,15 @@ ORDER_TYPES: Mapping[OrderType, str] = {
     OrderType.TRAILING_STOP: "TRAIL",
 }
 
+# Order lists spell them out, with an underscore or a blank between the words.
+READ_ORDER_TYPES: Mapping[str, OrderType] = {
+    **{code: kind for kind, code in ORDER_TYPES.items()},
+    "MARKET": OrderType.MARKET,
+    "LIMIT": OrderType.LIMIT,
+    "STOP": OrderType.STOP,
+    "TRAILING_STOP": OrderType.TRAILING_STOP,
+}
+
 # At the close an order has a type of its own, and is an order of the day.
 AT_THE_CLOSE: Mapping[OrderType, str] = {OrderType.MARKET: "MOC", OrderType.LIMIT: "LOC"}
 TIMES_IN_FORCE: Mapping[TimeInForce, str] = {
