@@ -12,8 +12,12 @@ from django.template.loader import render_to_string
 
 from accounts.live import push_on_commit
 from brokers.models import Order
+from strategies import proposals
 from strategies.domain.outcome import Outcome, Verdict, outcome
 from strategies.models import Decision, Refusal, Signal
+
+# The navigation stands on a page twice: beside it, and in the sheet of a phone.
+COUNTS = ("side", "more")
 
 
 def signal_changed(signal_pk: int, team_pk: int) -> None:
@@ -27,9 +31,30 @@ def refused(refusal_pk: int, team_pk: int) -> None:
 
 
 def signal_html(signal_pk: int) -> str:
+    """The signal's row; of a signal with proposals their cards, too, and how many wait."""
     signal = signal_rows().get(pk=signal_pk)
-    return render_to_string(
+    row = render_to_string(
         "strategies/_signal_row.html", {"signal": signal, "team": signal.team, "outcome": outcome_of(signal)}
+    )
+    if all(decision.expires_at is None for decision in signal.decisions.all()):
+        return row
+    asked = proposals.rows().filter(signal=signal_pk).order_by("pk")
+    parts = [row, *(proposal_html(decision) for decision in asked)]
+    parts += [
+        render_to_string("strategies/_answered_row.html", {"decision": d, "team": signal.team, "verdict": v})
+        for d in asked
+        if (v := proposals.verdict(d)) != "proposed"
+    ]
+    context = {"team": signal.team, "waiting": proposals.count(signal.team_id)}
+    parts += [render_to_string("strategies/_approvals_count.html", {**context, "where": where}) for where in COUNTS]
+    return "".join(f"<template>{part}</template>" for part in parts)
+
+
+def proposal_html(decision: Decision, note: str = "") -> str:
+    """A card of the inbox. `note`: what whoever just answered has to know."""
+    return render_to_string(
+        "strategies/_approval_card.html",
+        {"decision": decision, "team": decision.team, "card": proposals.card(decision, note)},
     )
 
 
@@ -41,7 +66,7 @@ def refusal_html(refusal_pk: int) -> str:
 def signal_rows() -> QuerySet[Signal]:
     """Signals with everything their rows show, in four queries for however many rows."""
     # Without what each decision saw, which is most of its row and none of this one.
-    said = ("signal", "status", "reason", "waiting_for", "decided_at", "ticket__key")
+    said = ("signal", "status", "reason", "waiting_for", "decided_at", "expires_at", "ticket__key")
     decisions = Decision.objects.select_related("ticket").only(*said).order_by("pk")
     return Signal.objects.select_related("team", "strategy").prefetch_related(
         Prefetch("decisions", decisions), Prefetch("decisions__ticket__orders", Order.objects.order_by("pk"))

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from brokers.domain.orders import OrderIntent
-from brokers.models import Order
 from brokers.snapshots import Book, NotYet
 from strategies import answering, lateness
 from strategies.corrections import Correction, corrected
@@ -24,6 +23,7 @@ from strategies.domain.refusals import Refused
 from strategies.domain.symbols import Kind
 from strategies.models import Strategy, Subscription
 from strategies.noticed import sentence
+from strategies.planned import how
 from strategies.senders import SenderRules
 
 NOBODY = UUID(int=0)
@@ -216,18 +216,6 @@ def _walk(intents: Sequence[OrderIntent], depth: int = 0) -> Iterator[tuple[Orde
     for intent in intents:
         yield intent, depth
         yield from _walk(intent.then, depth + 1)
-
-
-def how(order: OrderIntent | Order) -> str:
-    """How an order is worked, as traders say it: "stop limit 99 / 100, day"."""
-    prices = " / ".join(plain(price) for price in (order.stop_price, order.limit_price) if price is not None)
-    trail = ""
-    if order.trail_percent is not None:
-        trail = f"by {plain(order.trail_percent)}%"
-    elif order.trail_amount is not None:
-        trail = f"by {plain(order.trail_amount)}"
-    said = " ".join(part for part in (str(order.type).replace("_", " "), trail, prices) if part)
-    return f"{said}, {order.time_in_force}" + (", also outside regular hours" if order.outside_rth else "")
 
 
 def due(message: Message, now: datetime) -> datetime | None:

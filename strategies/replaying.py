@@ -13,8 +13,9 @@ from brokers.domain.orders import OrderIntent
 from brokers.models import Order
 from strategies.models import Decision, Refusal, Signal, Strategy, Subscription
 from strategies.noticed import sentence
+from strategies.planned import how
 from strategies.readings import pairs
-from strategies.rehearsal import Answer, OrderLine, Rehearsal, how, lines, rehearse
+from strategies.rehearsal import Answer, OrderLine, Rehearsal, lines, rehearse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

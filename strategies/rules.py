@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from django.conf import settings
-from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 _ROW = re.compile(r"\| ([A-Z]\d\d) \| (.+) \| (.+) \|")
-_CODE = re.compile(r"`([^`]+)`")
-_STRESSED = re.compile(r"\*([^*]+)\*")
+_MARKED = re.compile(r"(`[^`]+`|\*[^*]+\*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +53,11 @@ def _rows(text: str) -> Iterator[Rule]:
 
 
 def _html(text: str) -> SafeString:
-    """The two marks that the table uses, after everything else was escaped."""
-    marked = _STRESSED.sub(r"<em>\1</em>", _CODE.sub(r"<code>\1</code>", escape(text)))
-    return mark_safe(marked)
+    """The text with the two marks that the table uses."""
+    return format_html_join("", "{}", ((_piece(each),) for each in _MARKED.split(text)))
+
+
+def _piece(text: str) -> SafeString | str:
+    if _MARKED.fullmatch(text):
+        return format_html("<code>{}</code>" if text.startswith("`") else "<em>{}</em>", text[1:-1])
+    return text

@@ -40,6 +40,14 @@ BADGES: dict[str, dict[str, tuple[str, str]]] = {
         "rejected": ("x", "bad"),
         "rehearsed": ("simulated", ""),
     },
+    # What became of a proposal.
+    "answer": {
+        "proposed": ("user", "warn"),
+        "approved": ("check", "good"),
+        "declined": ("x", "bad"),
+        "expired": ("hourglass", ""),
+        "overtaken": ("cycle", ""),
+    },
     "session": {
         "active": ("check", "good"),
         "connecting": ("cycle", "busy"),

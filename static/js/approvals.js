@@ -1,0 +1,116 @@
+/* The inbox: the card with the least time left first, keys for the one in focus, and a word when one was answered. */
+
+const list = document.getElementById("approvals");
+const said = document.querySelector("[data-said]");
+const SOON = 30_000;
+let leader = 0;
+
+function cards() {
+  return [...document.querySelectorAll(".approval.proposed")];
+}
+
+function end(card) {
+  return Date.parse(card.querySelector(".countdown time")?.dateTime) || Infinity;
+}
+
+/* ---- time ---- */
+
+function hurry() {
+  for (const card of cards()) card.querySelector(".countdown")?.classList.toggle("is-soon", end(card) - Date.now() < SOON);
+}
+hurry();
+setInterval(hurry, 1000);
+
+/* What arrives is put on top; its place is by its end. */
+function sort() {
+  if (!list) return;
+  const waiting = cards();
+  const sorted = waiting.toSorted((one, other) => end(one) - end(other));
+  if (waiting.some((card, index) => card !== sorted[index])) {
+    const active = document.activeElement;
+    for (const card of sorted) list.append(card);
+    if (list.contains(active)) active.focus({ preventScroll: true });
+  }
+}
+
+function tell(text) {
+  if (said) said.textContent = text.replace(/\s+/g, " ").trim();
+}
+
+document.addEventListener("feed:placed", ({ detail }) => {
+  if (!detail.id.startsWith("proposal-")) return;
+  sort();
+  hurry();
+  const card = detail.element;
+  if (!card) return;
+  const title = card.querySelector("h3")?.textContent ?? "";
+  tell(card.matches(".proposed") ? `New: ${title} waits for an answer.` : `${title}: ${card.querySelector("[role=status]")?.textContent ?? ""}`);
+});
+
+/* ---- answering ---- */
+
+let next = null;
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  const card = detail.elt.closest(".approval");
+  if (!card) return;
+  const waiting = cards();
+  next = waiting[waiting.indexOf(card) + 1] ?? waiting[waiting.indexOf(card) - 1] ?? null;
+});
+
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  const card = detail.elt.closest?.(".approval");
+  if (!card) return;
+  tell(card.querySelector("[role=alert], [role=status]")?.textContent ?? "");
+  if (card.matches(".proposed")) return card.focus({ preventScroll: true });
+  (next?.isConnected ? next : card).focus({ preventScroll: true });
+});
+
+/* ---- keys ---- */
+
+function typing(target) {
+  return target.closest("input, textarea, select, [contenteditable]");
+}
+
+function open(card, answer) {
+  const fold = card.querySelector(`details[data-answer=${answer}]`);
+  if (!fold) return;
+  fold.open = true;
+  const field = fold.querySelector("input");
+  field.focus();
+  field.select();
+}
+
+function step(by) {
+  const waiting = cards();
+  if (!waiting.length) return;
+  const at = waiting.indexOf(document.activeElement.closest(".approval"));
+  const card = waiting[at < 0 ? 0 : Math.min(Math.max(at + by, 0), waiting.length - 1)];
+  card.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const card = event.target.closest(".approval.proposed");
+  if (event.target.matches("details input")) {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      event.target.closest("details").querySelector("button").click();
+    } else if (event.key === "Escape") {
+      event.target.closest("details").open = false;
+      card?.focus();
+    }
+    return;
+  }
+  if (typing(event.target) || document.querySelector("dialog[open]")) return;
+  const key = event.key.toLowerCase();
+  // "g s" and "g d" go places.
+  if (key === "g") leader = Date.now();
+  if (Date.now() - leader < 1200) return;
+  if (key === "j" || key === "k") return step(key === "j" ? 1 : -1);
+  if (!card || card.closest(".only-look")) return;
+  if (key === "a" && !event.repeat) card.querySelector("button[data-answer=approve]").click();
+  if (key === "s" || key === "d") {
+    event.preventDefault();
+    open(card, key === "s" ? "smaller" : "decline");
+  }
+});

@@ -1,0 +1,52 @@
+"""One decision: why, what it ordered, what it saw, and the same decision again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from accounts.access import membership_for, thing_for
+from accounts.models import Role
+from brokers.live import order_rows
+from brokers.models import Order
+from strategies import decided, proposals, rules
+from strategies.models import Decision
+from strategies.planned import tree
+
+
+@require_GET
+@never_cache
+def decision(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
+    """`?again=yes` decides once more from what was kept, and writes nothing."""
+    rows = Decision.objects.select_related(
+        "team", "terms", "ticket", "signal__strategy", "subscription__account__connection", "answered_by"
+    )
+    found = thing_for(request.user, team, rows, decision)
+    orders = _orders(found)
+    seen, plan = decided.seen(found), decided.plan_of(found)
+    context = {
+        "decision": found,
+        "rule": rules.rule(found.rule),
+        "verdict": proposals.verdict(found),
+        "said": proposals.said(found),
+        "asked_at": proposals.proposed_at(found),
+        "card": proposals.card(found) if found.status == Decision.Status.PROPOSED else None,
+        "may_answer": membership_for(request.user, team).may(Role.APPROVER),
+        "orders": orders,
+        "plan": plan,
+        "tree": tree(plan, orders, seen.snapshot if seen else None) if plan else None,
+        "seen": seen,
+        "again": decided.again(found, orders) if request.GET.get("again") else None,
+        "watch": " ".join([f"signal-{found.signal.code}", *(f"order-{order.code}" for order in orders)]),
+    }
+    return render(request, "strategies/decision.html", context)
+
+
+def _orders(decision: Decision) -> list[Order]:
+    if decision.ticket_id is None:
+        return []
+    return list(order_rows().filter(ticket=decision.ticket_id).order_by("pk"))

@@ -1,0 +1,101 @@
+"""A plan as people read it: a small tree of cancels and orders, each in words, with its costs and the order made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from brokers.domain.orders import OrderIntent, Release
+from brokers.domain.snapshot import Snapshot, WorkingOrder
+from brokers.models import Order
+from strategies.domain.estimate import Estimate
+from strategies.domain.numbers import plain
+from strategies.domain.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One order of a plan: what was wanted, what it was expected to cost, and the order made of it."""
+
+    intent: OrderIntent
+    how: str
+    estimate: Estimate | None = None
+    order: Order | None = None
+    then: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A plan in its own order: cancels, then the orders and what follows each of them."""
+
+    cancels: tuple[str, ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+
+def tree(plan: Plan, orders: Sequence[Order] = (), snapshot: Snapshot | None = None) -> Tree:
+    """A plan with the orders made of it; `snapshot` tells what the orders to be canceled were."""
+    working = {each.reference: each for each in snapshot.working} if snapshot else {}
+    cancels = tuple(_working(working[name]) if name in working else name for name in plan.cancels)
+    estimates = iter(plan.estimates)
+    roots = [order for order in orders if order.parent_id is None]
+    return Tree(cancels=cancels, nodes=tuple(_nodes(plan.intents, roots, list(orders), estimates)))
+
+
+def _nodes(
+    intents: Sequence[OrderIntent], here: Sequence[Order], orders: Sequence[Order], estimates: Iterator[Estimate]
+) -> Iterator[Node]:
+    """Orders were saved in the order of their plan, parents before their children."""
+    for intent, order in zip_longest(intents, here[: len(intents)]):
+        assert intent is not None
+        estimate = next(estimates, None)
+        below = [each for each in orders if order is not None and each.parent_id == order.pk]
+        yield Node(
+            intent=intent,
+            how=how(intent),
+            estimate=estimate,
+            order=order,
+            then=tuple(_nodes(intent.then, below, orders, estimates)),
+        )
+
+
+def _working(order: WorkingOrder) -> str:
+    prices = " / ".join(plain(price) for price in (order.stop_price, order.limit_price) if price is not None)
+    shape = f"{_words(order.type)} {prices}".strip()
+    return f"{_words(order.role)}: {order.side} {plain(order.remaining)}, {shape}"
+
+
+def how(order: OrderIntent | Order) -> str:
+    """How an order is worked, as traders say it: "stop limit 99 / 100, day"."""
+    prices = " / ".join(plain(price) for price in (order.stop_price, order.limit_price) if price is not None)
+    trail = ""
+    if order.trail_percent is not None:
+        trail = f"by {plain(order.trail_percent)}%"
+    elif order.trail_amount is not None:
+        trail = f"by {plain(order.trail_amount)}"
+    said = " ".join(part for part in (_words(order.type), trail, prices) if part)
+    return f"{said}, {order.time_in_force}" + (", also outside regular hours" if order.outside_rth else "")
+
+
+def lines(intents: Sequence[OrderIntent]) -> Iterator[str]:
+    """Every order of a plan in one line, parents before their children, to be held against those of another plan."""
+    for intent in intents:
+        yield _line(intent, intent.instrument.ticker)
+        yield from lines(intent.then)
+
+
+def ordered(orders: Sequence[Order], parent: int | None = None) -> Iterator[str]:
+    """The same of the orders that a plan became."""
+    for order in orders:
+        if order.parent_id == parent:
+            yield _line(order, order.ticker)
+            yield from ordered(orders, order.pk)
+
+
+def _line(order: OrderIntent | Order, ticker: str) -> str:
+    release = "" if order.release == Release.AT_ONCE else f", {_words(order.release)}"
+    return f"{_words(order.role)}: {order.side} {plain(order.quantity)} {ticker} {how(order)}{release}"
+
+
+def _words(word: str) -> str:
+    return str(word).replace("_", " ")
