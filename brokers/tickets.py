@@ -47,6 +47,7 @@ class Draft:
     # What the plan knew to be filled of the orders it cancels.
     known: Mapping[str, Decimal] = field(default_factory=dict)
     signal_price: Decimal | None = None
+    cause: str = "planned"
 
 
 def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
@@ -75,7 +76,8 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
         # Parents first: a child's row names its parent's.
         Order.objects.bulk_create(order for order, _ in level)
         OrderEvent.objects.bulk_create(
-            OrderEvent(order=order, new=str(OrderStatus.CREATED), cause="planned", at=now) for order, _ in level
+            OrderEvent(order=order, new=str(OrderStatus.CREATED), cause=by_key[order.ticket.key].cause[:300], at=now)
+            for order, _ in level
         )
         level = [
             (_order(by_key[order.ticket.key], order.ticket, child, order, now), child)

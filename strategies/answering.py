@@ -12,6 +12,7 @@ from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View
 from strategies import figures
+from strategies.domain import needs
 from strategies.domain.decide import decide
 from strategies.domain.freshness import Freshness
 from strategies.domain.guards import NO_GUARDS, Guards
@@ -24,10 +25,14 @@ from strategies.models import Decision
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a subscription makes of a message, and the view it was decided by where there was one."""
+    """What a subscription makes of a message, and the view it was decided by where there was one.
+
+    `wants_quote`: it waits for a fresh quote, which somebody has to ask for.
+    """
 
     answer: Plan | Rejection | NotYet
     view: View | None = None
+    wants_quote: bool = False
 
 
 def book_for(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:
@@ -52,8 +57,12 @@ def answer(
     freshness: Freshness | None,
     owner: int,
     guards: Guards = NO_GUARDS,
+    patient: bool = True,
 ) -> Answered:
-    """A plan, a rejection, or what has to be waited for. It writes nothing. `owner`: the subscription's key."""
+    """A plan, a rejection, or what has to be waited for. It writes nothing. `owner`: the subscription's key.
+
+    `patient`: wait for a quote or a rate that could change the answer; without, the answer is by what is at hand.
+    """
     if message.instrument is None:
         one, many, _ = WORDS[message.symbol.kind]
         reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
@@ -80,7 +89,21 @@ def answer(
     ]
     if len({_essence(each) for each in answers}) > 1:
         return Answered(NotYet(waiting_for=_what_settles(views)))
-    return Answered(answers[0], replace(view, snapshot=views[0][1]))
+    found = answers[0]
+    if patient and (rate := view.missing_rate) is not None and needs.a_rate(found):
+        return Answered(rate)
+    if patient and needs.a_quote(message, terms, found) and _is_worth_waiting(book, account, message.instrument):
+        return Answered(NotYet(waiting_for=f"a fresh quote of {message.instrument}"), wants_quote=True)
+    return Answered(found, replace(view, snapshot=views[0][1]))
+
+
+def _is_worth_waiting(book: Book, account: BrokerageAccount, instrument: Instrument) -> bool:
+    """Whether a fresh quote is missing and may come: nobody has asked for it yet, or a moment ago."""
+    if book.has_fresh_quote(account, instrument) or book.shows_no_quote(account, instrument):
+        return False
+    lookup = book.lookup(account, instrument)
+    assert lookup is not None, "there is a view of it"
+    return lookup.quote_wanted_at is None or book.quote_is_coming(account, instrument)
 
 
 def _what_settles(views: list[tuple[Snapshot, Snapshot]]) -> str:

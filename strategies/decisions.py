@@ -12,10 +12,12 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from brokers import tickets
+from brokers import snapshots, tickets
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import WorkingOrder
-from brokers.snapshots import Book, NotYet, View, notify
+from brokers.models import BrokerageAccount, Ticket
+from brokers.snapshots import Book, NotYet, View
+from brokers.waking import notify
 from strategies import guarding, inputs, live, sequence
 from strategies.answering import Answered, answer, book_for
 from strategies.domain.freshness import Freshness, leaves
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 BATCH = 100
 # So many decisions are taken in one transaction at most, but for those of one signal.
 MOST_DECISIONS = 1_000
+# How often a plan is made for one signal and subscription: each time something filled that was to be canceled.
+MOST_ATTEMPTS = 3
 # Who waits for the decisions of a signal listens here.
 DECIDED_CHANNEL = "halyard_decided"
 PENDING = Decision.Status.PENDING
@@ -53,6 +57,7 @@ def settle_waiting(now: datetime, *, batch: int = BATCH) -> int:
     A batch that fails is settled one by one, so that a poisonous signal stops nobody but itself.
     """
     try:
+        _plan_again(now)
         return _settle_every_pending(now, batch) + _settle_signals(now, batch)
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
@@ -85,6 +90,23 @@ def _settle_singly(now: datetime) -> int:
 def _waiting_signals(now: datetime) -> QuerySet[Signal]:
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     return Signal.objects.filter(due, dispatched_at__isnull=True).order_by("pk")
+
+
+@transaction.atomic
+def _plan_again(now: datetime) -> None:
+    """Another attempt for plans that no longer fit: what they were to cancel had filled, so nothing of them was sent."""
+    unfit = Decision.objects.filter(ticket__unfit_at__isnull=False, attempt__lt=MOST_ATTEMPTS)
+    found = list(unfit.select_related("ticket").select_for_update(of=("self", "ticket")).order_by("pk"))
+    if not found:
+        return
+    Decision.objects.bulk_create(
+        Decision(
+            team_id=each.team_id, signal_id=each.signal_id, subscription_id=each.subscription_id, terms_id=each.terms_id,
+            attempt=each.attempt + 1, created_at=now, waiting_for="the position after what had filled",
+        )
+        for each in found
+    )  # fmt: skip
+    Ticket.objects.filter(pk__in=[each.ticket_id for each in found]).update(unfit_at=None)
 
 
 @transaction.atomic
@@ -188,6 +210,8 @@ class Desk:
     # Decisions from before the batch that one of it makes pointless, and proposals of the batch itself.
     overtaken: list[Decision] = field(default_factory=list)
     proposed: dict[tuple[int, Instrument], Decision] = field(default_factory=dict)
+    # Of what a fresh quote is waited for.
+    unquoted: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
 
 
 def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
@@ -206,6 +230,7 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
     opened = tickets.open_tickets([draft for _, draft in drafts], now)
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
+    snapshots.want_quotes(desk.book, desk.unquoted, now)
     mine = {id(decision) for decision in decisions}
     save([decision for decision in desk.overtaken if id(decision) not in mine])
 
@@ -234,6 +259,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     found = answered(
         decision, message, desk.book, desk.watch, now, received_at=due_at(signal), freshness=_freshness(signal)
     )
+    if found.wants_quote and message.instrument is not None:
+        desk.unquoted.append((decision.subscription.account, message.instrument))
     match found.answer:
         case NotYet(waiting_for=waiting_for):
             _wait(decision, message, waiting_for, desk)
@@ -358,6 +385,7 @@ def accept(
         multiplier=contract.multiplier,
         intents=intents,
         cancels=plan.cancels,
+        known={order.reference: order.filled for order in view.snapshot.working if order.reference in plan.cancels},
         expires_at=until,
         signal_price=message.signal_price,
     )

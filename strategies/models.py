@@ -378,6 +378,8 @@ class Decision(models.Model):
     )
     terms = models.ForeignKey(TermsVersion, on_delete=models.PROTECT, related_name="decisions")
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # Above one: taken again, since what the plan before it was to cancel had filled.
+    attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     rule = models.CharField(max_length=20, blank=True)
     reason_code = models.CharField(max_length=60, blank=True)
@@ -395,7 +397,9 @@ class Decision(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["signal", "subscription"], name="one_decision_per_signal_and_subscription"),
+            models.UniqueConstraint(
+                fields=["signal", "subscription", "attempt"], name="one_decision_per_signal_subscription_and_attempt"
+            ),
             models.CheckConstraint(
                 condition=Q(status="accepted", ticket__isnull=False) | (~Q(status="accepted") & Q(ticket__isnull=True)),
                 name="accepted_decision_has_a_ticket_and_no_other_has",

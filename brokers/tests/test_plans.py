@@ -44,11 +44,11 @@ def resting(bench: lab.Lab, **values: Any) -> Order:
     return order
 
 
-def opened(bench: lab.Lab, *intents: OrderIntent, cancels: tuple[str, ...] = ()) -> Ticket:
+def opened(bench: lab.Lab, *intents: OrderIntent, cancels: tuple[str, ...] = (), **known: Decimal) -> Ticket:
     now = timezone.now()
     draft = tickets.Draft(
         account=bench.account, key=uuid.uuid4(), conid=265598, currency="USD", multiplier=Decimal(1), intents=intents,
-        cancels=cancels, expires_at=now + timedelta(minutes=1),
+        cancels=cancels, known=known, expires_at=now + timedelta(minutes=1),
     )  # fmt: skip
     with transaction.atomic():
         return tickets.open_tickets([draft], now)[0]
@@ -94,6 +94,16 @@ def test_nothing_leaves_when_the_order_to_be_canceled_filled_instead(bench: lab.
     assert new.reason == (
         "Not sent: the order to buy 1 AAPL was filled before it could be canceled, so the plan no longer fits the position."
     )
+
+
+def test_a_fill_that_the_plan_did_not_know_of_ends_it_at_once(bench: lab.Lab) -> None:
+    old = resting(bench)
+    Order.objects.filter(pk=old.pk).update(status="canceled", filled_quantity=Decimal("0.5"))
+    ticket = opened(bench, intent("entry", "buy", 2), cancels=(old.reference,), **{old.reference: Decimal(0)})
+    assert status(ticket.orders.get()) == OrderStatus.CANCELED
+    ticket.refresh_from_db()
+    assert ticket.unfit_at is not None
+    assert ticket.worked_at is not None
 
 
 def test_an_order_that_never_left_is_canceled_by_the_plan_at_once(bench: lab.Lab) -> None:

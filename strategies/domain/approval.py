@@ -16,7 +16,7 @@ from strategies.domain.plan import Plan, Rejection
 
 def entry_of(plan: Plan) -> OrderIntent | None:
     """The order of the plan that opens a position or makes it larger; None where it only reduces."""
-    return next((intent for intent in _walk(plan.intents) if intent.role is Role.ENTRY), None)
+    return next((intent for intent in every_order(plan.intents) if intent.role is Role.ENTRY), None)
 
 
 def smaller(
@@ -60,10 +60,11 @@ def _resized(intent: OrderIntent, quantity: Decimal) -> OrderIntent:
     return replace(intent, then=tuple(_resized(child, quantity) for child in intent.then))
 
 
-def _walk(intents: tuple[OrderIntent, ...]) -> Iterator[OrderIntent]:
+def every_order(intents: tuple[OrderIntent, ...]) -> Iterator[OrderIntent]:
+    """The orders of a plan, parents before their children."""
     for intent in intents:
         yield intent
-        yield from _walk(intent.then)
+        yield from every_order(intent.then)
 
 
 def _refused(reason: str) -> Rejection:

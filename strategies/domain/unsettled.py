@@ -32,7 +32,10 @@ def outcomes(snapshot: Snapshot, now: datetime) -> tuple[Snapshot, ...]:
     if not moving:
         return (snapshot,)
     trades = [order for order in moving if order.role in _TRADES]
-    filled = _after(snapshot, moving, fills=lambda order: order.role in _TRADES)
+    # Of the legs of one position only one fills: the others are canceled by it.
+    one_a_group = {order.parent or order.reference: order.reference for order in moving if order.role not in _TRADES}
+    fill = {order.reference for order in trades} | set(one_a_group.values())
+    filled = _after(snapshot, moving, fills=lambda order: order.reference in fill)
     found = [filled, _after(snapshot, moving, fills=lambda _: False)]
     if len({order.role for order in trades}) > 1:
         found.append(_after(snapshot, moving, fills=lambda order: order.role is Role.EXIT))

@@ -122,7 +122,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
         team=at.ours.team, signal=at.theirs.signal, log_code=uuid.uuid4(), received_at=at.now
     ),
     "refusal_and_its_endpoint_share_a_team": lambda at: refusal(at, at.theirs.endpoint),
-    "one_decision_per_signal_and_subscription": lambda at: twice(lambda: decision(at)),
+    "one_decision_per_signal_subscription_and_attempt": lambda at: twice(lambda: decision(at)),
     "accepted_decision_has_a_ticket_and_no_other_has": lambda at: decision(at, status="accepted", decided_at=at.now),
     "decided_decision_has_its_moment": lambda at: decision(at, status="rejected"),
     "decision_and_its_signal_share_a_team": lambda at: decision(at, signal=at.theirs.signal),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from accounts.models import Team
-from brokers.domain.orders import Contract, Instrument
-from brokers.models import BrokerageAccount, Connection, ContractLookup, Execution, Order, Ticket
+from brokers import quotes, rates, reconciliation
+from brokers.domain.orders import Contract, Instrument, OrderStatus
+from brokers.domain.snapshot import Quote
+from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, Execution, Order, Ticket
+from brokers.ports import OrderFacts
 from brokers.snapshots import answer_lookup
 from brokers.tests import rows as broker_rows
 from strategies import authoring, decisions, inputs
@@ -293,3 +297,81 @@ def test_an_exit_waits_longer_for_its_book_than_an_entry(
     assert [each.status for each in Decision.objects.order_by("pk")] == ["rejected", "pending"]
     decisions.settle_waiting(now + timedelta(seconds=600))
     assert {each.reason_code for each in Decision.objects.all()} == {"waited-too-long"}
+
+
+def test_a_plan_that_no_longer_fits_is_made_again(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    rows.subscription(strategy, account, now)
+    broker_rows.position(account, quantity=Decimal(10), as_of=now)
+    stop = broker_rows.order(
+        account,
+        role="stop_loss",
+        side="sell",
+        type="stop",
+        stop_price=Decimal(90),
+        status="accepted",
+        broker_order_id="77",
+    )
+    signal = rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    decisions.settle_waiting(now)
+    assert signal.decisions.get().status == "accepted"
+    # Four of the stop fill before IBKR has canceled the rest: an exit of ten would open a short.
+    facts = OrderFacts(
+        account_id=account.account_id, broker_order_id="77", reference=stop.reference, status=OrderStatus.CANCELED,
+        filled_quantity=Decimal(4), average_price=Decimal(90),
+    )  # fmt: skip
+    reconciliation.apply(account.connection, orders=[facts], now=now)
+    exit_order = Order.objects.get(role="exit")
+    assert exit_order.status == "canceled"
+    assert exit_order.reason.startswith(
+        "Not sent: the order to sell 4 of 10 AAPL was filled before it could be canceled"
+    )
+    account.positions.update(quantity=6)
+    decisions.settle_waiting(now)
+    first, second = signal.decisions.order_by("pk")
+    assert (first.status, first.attempt, second.status, second.attempt) == ("accepted", 1, "accepted", 2)
+    assert [order.quantity for order in Order.objects.filter(role="exit", status="created")] == [6]
+    assert not Ticket.objects.filter(unfit_at__isnull=False).exists()
+
+
+@pytest.mark.parametrize("terms", [{"spread_percent": Decimal(1)}, {"collar_percent": Decimal(5)}])
+def test_a_filter_that_only_quotes_can_pass_waits_for_one(
+    strategy: Strategy, account: BrokerageAccount, now: datetime, terms: dict[str, Any]
+) -> None:
+    rows.subscription(strategy, account, now, **terms)
+    signal = rows.signal(strategy, now)
+    decisions.settle_waiting(now)
+    decision = signal.decisions.get()
+    assert (decision.status, decision.waiting_for) == ("pending", "a fresh quote of AAPL")
+    lookup = ContractLookup.objects.get()
+    assert lookup.quote_wanted_at == now
+    quotes.answer(lookup, Quote(bid=Decimal(99), ask=Decimal(101), last=Decimal(100), as_of=now), now)
+    decisions.settle_waiting(now)
+    decision.refresh_from_db()
+    expected = ("rejected", "bid-ask-spread-filter-exceeded") if "spread_percent" in terms else ("accepted", "")
+    assert (decision.status, decision.reason_code) == expected
+
+
+def test_a_quote_that_does_not_come_holds_nobody_up(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now, spread_percent=Decimal(1))
+    signal = rows.signal(strategy, now)
+    for seconds, status in ((0, "pending"), (2, "pending"), (3, "accepted")):
+        decisions.settle_waiting(now + timedelta(seconds=seconds))
+        assert signal.decisions.get().status == status
+
+
+def test_a_size_in_another_currency_waits_for_its_rate(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    ContractLookup.objects.update(currency="EUR")
+    rows.subscription(strategy, account, now, quantity=Decimal(1000), quantity_type="dollar_amount")
+    said = {**{name: value for name, value in reading().items() if name != "quantity"}, "signal_price": "100"}
+    signal = rows.signal(strategy, now, reading=said)
+    decisions.settle_waiting(now)
+    decision = signal.decisions.get()
+    assert (decision.status, decision.waiting_for) == ("pending", "IBKR's rate from EUR to USD")
+    rates.answer(ExchangeRate.objects.get(), Decimal("1.25"), now)
+    decisions.settle_waiting(now)
+    decision.refresh_from_db()
+    assert (decision.status, Order.objects.get().quantity) == ("accepted", 8)

@@ -79,4 +79,12 @@ def test_an_exit_that_rests_is_open_while_an_entry_waits_behind_it() -> None:
 
 def test_protection_that_is_being_canceled_is_not_counted_on() -> None:
     stop = working("stop_loss", "sell", 10, "s1", kind="stop", status=OrderStatus.PENDING_CANCEL)
-    assert after(stop, position=10) == [(10, []), (10, [])]
+    assert after(stop, position=10) == [(0, []), (10, [])]
+
+
+def test_of_two_legs_that_are_being_canceled_only_one_can_fill() -> None:
+    legs = [
+        working(role, "sell", 10, role, parent="w1", status=OrderStatus.PENDING_CANCEL)
+        for role in ("stop_loss", "take_profit")
+    ]
+    assert after(*legs, position=10) == [(0, []), (10, [])]
