@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import pulse
-from brokers import connections, doubt, reconciliation, sessions, snapshots
+from brokers import closing, connections, doubt, reconciliation, sessions, snapshots
 from brokers.domain.sessions import Login, SessionStatus
 from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import BrokerageAccount, Connection
@@ -115,6 +115,9 @@ class Keeper:
         for key, identity in wanted.items():
             if key not in self.watches:
                 self.watches[key] = Watch(self, key, identity)
+        for key, accounts in (await self.threads.run(closing.accounts_to_read, self.shard, self.shards)).items():
+            if key in self.watches:
+                self.watches[key].dirty |= accounts
 
     async def _stop_watches(self) -> None:
         watches, self.watches = self.watches, {}
@@ -235,6 +238,7 @@ class Watch:
         summary = await self.broker.summary(account.account_id)
         await self._db(snapshots.refresh, account, positions=positions, summary=summary, as_of=as_of)
         self.book_at = time.monotonic()
+        await self._db(closing.work, self.keeper.clock())
 
     async def _apply_news(
         self, connection: Connection, accounts: list[BrokerageAccount], news: asyncio.Queue[FeedEvent | None]
@@ -288,8 +292,9 @@ class Watch:
             if now - self.news_at > SILENT_SECONDS and await self._db(doubt.in_flight, self.pk):
                 for account in accounts:
                     await self._sync(connection, account)
-            if now - self.book_at > BOOK_SECONDS:
-                for account in accounts:
+            due = now - self.book_at > BOOK_SECONDS
+            for account in accounts:
+                if due or account.pk in self.dirty:
                     await self._refresh(account)
 
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 from brokers import (
     agenda,
     cancels,
+    closing,
     control_plane,
     doubt,
     execution,
@@ -147,6 +148,7 @@ class Lanes:
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
         await self.threads.run(tickets.expire_overdue, self.clock())
         await self.threads.run(cancels.ask_due, self.clock())
+        await self.threads.run(closing.work, self.clock())
         self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
 
     def _wake(self, connection_pks: list[int]) -> None:

@@ -6,13 +6,14 @@ side by side. `static/js/feed.js` places them by their ids.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 
 from accounts.live import push_on_commit
-from brokers.models import BrokerageAccount, Connection, Execution, Order
+from brokers.models import BrokerageAccount, Closing, Connection, Execution, Order, Position
 
 
 def order_changed(order: Order) -> None:
@@ -47,8 +48,22 @@ def session_html(connection_pk: int) -> str:
 
 def account_html(account_pk: int) -> str:
     account = BrokerageAccount.objects.select_related("team", "connection").get(pk=account_pk)
-    context = {"account": account, "team": account.team, "positions": account.positions.order_by("ticker")}
+    positions, closings = list(account.positions.order_by("ticker")), list(open_closings().filter(account=account))
+    context = {"account": account, "team": account.team, "positions": with_closings(positions, closings)}
     return several(context, "brokers/_account_card.html", "brokers/_positions.html")
+
+
+def open_closings() -> QuerySet[Closing]:
+    """Positions that are being closed."""
+    return Closing.objects.filter(status=Closing.Status.OPEN).order_by("pk")
+
+
+def with_closings(positions: Sequence[Position], closings: Sequence[Closing]) -> Sequence[Position]:
+    """The positions, each with the open wish to close it as `closing`; None where there is none."""
+    by_key = {(closing.account_id, closing.conid): closing for closing in closings}
+    for position in positions:
+        position.closing = by_key.get((position.account_id, position.conid))  # type: ignore[attr-defined]
+    return positions
 
 
 def several(context: dict[str, Any], *partials: str) -> str:

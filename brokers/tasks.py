@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from brokers import ibkr, snapshots, tickets
+from brokers import cancels, closing, ibkr, snapshots, tickets
 from brokers.lanes import Lanes
 from brokers.locks import direct_parameters
 
@@ -33,8 +33,10 @@ def work(*, shard: int = 0) -> None:
 
 @shared_task(name="brokers.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
 def sweep() -> None:
-    """Heal what a lost nudge left behind: expire what is overdue, see that every shard is worked."""
+    """Heal what a lost nudge left behind: do what time has made due, see that every shard is worked."""
     tickets.expire_overdue(timezone.now())
+    cancels.ask_due(timezone.now())
+    closing.work(timezone.now())
     nudge()
 
 

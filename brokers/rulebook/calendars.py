@@ -92,6 +92,16 @@ class Calendar:
         second = self.close_second(day)
         return None if second is None else self.instant(day, second)
 
+    def open_after(self, at: datetime) -> datetime:
+        """The first regular open strictly after an instant."""
+        day = self.local(at).date()
+        for _ in range(SEARCHED_DAYS):
+            opens = self.regular_open(day)
+            if opens is not None and opens > at:
+                return opens
+            day += ONE_DAY
+        raise NoTradingDay(self.name)
+
     def close_after(self, at: datetime) -> datetime:
         """The last regular close of the first trading day whose close is strictly after an instant."""
         day = self.local(at).date()

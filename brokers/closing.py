@@ -1,0 +1,281 @@
+"""The end of a position, whoever opened it: cancel what works in it, send the market order, until the broker shows none.
+
+Nothing is assumed. An order is sent only for what a fresh book shows, made after the last fill and the last cancel; a
+book that is old or missing never reads as "no position".
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Max, QuerySet, Sum
+
+from accounts import audit
+from accounts.models import User
+from brokers import cancels, connections, live, tickets
+from brokers.domain.orders import (
+    MAY_FILL,
+    WORKING,
+    AssetClass,
+    Instrument,
+    OrderIntent,
+    OrderStatus,
+    OrderType,
+    Role,
+    Side,
+    TimeInForce,
+)
+from brokers.domain.sessions import Environment
+from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position
+from brokers.rulebook.calendars import exchange_calendar
+
+MOST_ATTEMPTS = 5
+# How long it may take until IBKR has an order for it; a market order that rests there waits for its market instead.
+LONGEST = timedelta(minutes=15)
+# IBKR's positions may lag behind its fills: what an order has just closed is not closed again because of an old list.
+BELIEVED_AFTER = timedelta(seconds=30)
+DONE, FAILED, OPEN = Closing.Status.DONE, Closing.Status.FAILED, Closing.Status.OPEN
+_MAY_FILL = [str(status) for status in MAY_FILL]
+
+
+@transaction.atomic
+def close(
+    *,
+    account: BrokerageAccount,
+    conid: int,
+    ticker: str,
+    asset_class: AssetClass | str,
+    quantity: Decimal | None = None,
+    reason: str,
+    actor: User | None,
+    now: datetime,
+) -> Closing:
+    """Wish the end of a position, or of `quantity` of it. One wish at a time: a second call returns the open one.
+
+    A wish for a part grows into one for all of it when that is asked for.
+    """
+    found = _open_one(account, conid)
+    if found is None:
+        try:
+            with transaction.atomic():
+                found = Closing.objects.create(
+                    team_id=account.team_id, account=account, conid=conid, ticker=ticker, asset_class=asset_class,
+                    quantity=quantity, reason=reason[:200], asked_by=actor, asked_at=now,
+                )  # fmt: skip
+        except IntegrityError:
+            # Somebody else asked at this very moment.
+            found = Closing.objects.select_for_update().get(account=account, conid=conid, status=OPEN)
+    if quantity is None and found.quantity is not None:
+        found.quantity, found.reason = None, reason[:200]
+        found.save(update_fields=["quantity", "reason"])
+    audit.record(
+        team=account.team, actor=actor, action="position.close_requested", subject=f"{ticker} in {account.account_id}",
+        now=now, after={"quantity": "all" if found.quantity is None else str(found.quantity), "reason": reason[:200]},
+    )  # fmt: skip
+    _step(found, now)
+    return found
+
+
+def _open_one(account: BrokerageAccount, conid: int) -> Closing | None:
+    return Closing.objects.select_for_update().filter(account=account, conid=conid, status=OPEN).first()
+
+
+def work(now: datetime) -> int:
+    """Take every open closing one step further; how many have moved. Cheap where there is none."""
+    moved = 0
+    for pk in Closing.objects.filter(status=OPEN).order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            # Another process may be at it; whoever comes second has nothing to add.
+            waiting = Closing.objects.select_for_update(of=("self",), skip_locked=True)
+            found = waiting.select_related("account__connection").filter(pk=pk, status=OPEN).first()
+            moved += found is not None and _step(found, now)
+    return moved
+
+
+def accounts_to_read(shard: int = 0, shards: int = 1) -> dict[int, set[int]]:
+    """Accounts whose book a closing waits for, by connection: whoever reads books reads these first."""
+    waiting: dict[int, set[int]] = {}
+    for found in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related("account"):
+        account = found.account
+        if account.connection_id % shards == shard and not _may_fill(found).exists() and not _is_settled(found):
+            waiting.setdefault(account.connection_id, set()).add(account.pk)
+    return waiting
+
+
+def _step(closing: Closing, now: datetime) -> bool:
+    """What can be done now; True when something was."""
+    own = _own_orders(closing)
+    others = _may_fill(closing).exclude(pk__in=own.values("pk"))
+    if others.exists():
+        cause = f"The position in {closing.ticker} is being closed: {closing.reason}"
+        asked = cancels.cancel_all(others, actor=None, cause=cause, now=now)
+        if others.exists():
+            return _wait(closing, _about_others(others), now) or bool(asked)
+    sent = own.filter(status__in=_MAY_FILL).order_by("-pk").first()
+    if sent is not None:
+        return _wait(closing, _about_sent(sent, now), now, patient=sent.status in WORKING)
+    if (said := _book_missing(closing, now)) is not None:
+        return _wait(closing, said, now)
+    return _close_what_is_held(closing, own, now)
+
+
+def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
+    position = Position.objects.filter(account=closing.account, conid=closing.conid).first()
+    if position is None:
+        return _end(closing, DONE, "IBKR shows no position in it any more.", now)
+    side = Side.SELL if position.quantity > 0 else Side.BUY
+    left = abs(position.quantity)
+    if closing.quantity is not None:
+        closed = own.aggregate(sum=Sum("filled_quantity"))["sum"] or Decimal(0)
+        turned = own.exclude(side=side).exists()
+        left = min(left, closing.quantity - closed)
+        if left <= 0 or turned:
+            return _end(closing, DONE, f"{closed.normalize():f} of it were closed, as asked for.", now)
+    if _may_be_an_old_list(closing, own):
+        return _wait(closing, "Waiting for the account's positions to show what the last order closed.", now)
+    if closing.attempts >= MOST_ATTEMPTS:
+        return _give_up(closing, f"{MOST_ATTEMPTS} market orders did not end it. {_last_words(own)}", now)
+    _send(closing, position, side, left, now)
+    return True
+
+
+def _send(closing: Closing, position: Position, side: Side, quantity: Decimal, now: datetime) -> None:
+    """One market order for what is held; its key is derived, so that it is made once."""
+    lookup = ContractLookup.objects.filter(
+        connection=closing.account.connection_id, conid=closing.conid, status="found"
+    ).first()
+    intent = OrderIntent(
+        role=Role.EXIT, instrument=Instrument(ticker=closing.ticker, asset_class=AssetClass(closing.asset_class)),
+        side=side, type=OrderType.MARKET, quantity=quantity, time_in_force=TimeInForce.DAY,
+    )  # fmt: skip
+    closing.attempts += 1
+    draft = tickets.Draft(
+        account=closing.account, key=_key(closing, closing.attempts), conid=closing.conid,
+        currency=lookup.currency if lookup else position.currency,
+        multiplier=lookup.multiplier if lookup else Decimal(1), intents=(intent,), cancels=(), expires_at=now + LONGEST,
+        cause=f"planned to close the position: {closing.reason}",
+    )  # fmt: skip
+    tickets.open_tickets([draft], now)
+    closing.note = f"A market order to {side} {quantity.normalize():f} is on its way."
+    closing.save(update_fields=["attempts", "note"])
+    live.account_changed(closing.account)
+
+
+def _key(closing: Closing, attempt: int) -> uuid.UUID:
+    return uuid.uuid5(closing.code, str(attempt))
+
+
+def _own_orders(closing: Closing) -> QuerySet[Order]:
+    """The orders sent for it."""
+    return Order.objects.filter(
+        account=closing.account_id, ticket__key__in=[_key(closing, n + 1) for n in range(closing.attempts)]
+    )
+
+
+def _may_fill(closing: Closing) -> QuerySet[Order]:
+    return Order.objects.filter(account=closing.account_id, conid=closing.conid, status__in=_MAY_FILL)
+
+
+# What it waits for ---------------------------------------------------------------------------------------------------
+
+
+def _about_others(others: QuerySet[Order]) -> str:
+    if others.filter(status=str(OrderStatus.NEEDS_ATTENTION)).exists():
+        return "It is not known what became of an order in it. Look that order up at IBKR."
+    count = others.count()
+    return f"Waiting until IBKR has canceled {'the order' if count == 1 else f'{count} orders'} working in it."
+
+
+def _about_sent(order: Order, now: datetime) -> str:
+    status, account = OrderStatus(order.status), order.account
+    if status is OrderStatus.CREATED:
+        if account.connection.can_trade:
+            return "The market order is about to leave."
+        return f"The market order waits for the session at IBKR: {account.connection.session_reason}"
+    if status not in WORKING:
+        return "The market order has left; IBKR has not confirmed it yet."
+    opens = _opens_at(order, now)
+    if opens:
+        return f"The market order rests at IBKR until the market opens, {opens}."
+    return "The market order works at IBKR; where its market is closed, it rests there until the open."
+
+
+def _opens_at(order: Order, now: datetime) -> str:
+    """When the market of a US share opens next, in its own time; nothing while it is open or where we do not know."""
+    simulated = order.account.connection.environment == Environment.SIMULATED
+    if order.asset_class != AssetClass.STOCK or order.currency != "USD" or simulated:
+        return ""
+    calendar = exchange_calendar("us_equity", "Equity-usa-[*]")
+    if calendar.is_open(now):
+        return ""
+    return f"{calendar.local(calendar.open_after(now)):%A %H:%M} in New York"
+
+
+def _book_missing(closing: Closing, now: datetime) -> str | None:
+    """What the book lacks to be acted on; None when it shows what is held now."""
+    account = closing.account
+    if account.book_as_of is None or now - account.book_as_of > timedelta(seconds=settings.BOOK_FRESH_SECONDS):
+        return "Waiting for a fresh look at the account's positions."
+    return None if _is_settled(closing) else "Waiting for the account's positions after the last fill or cancel."
+
+
+def _is_settled(closing: Closing) -> bool:
+    """Whether the book was read after everything that is known to have happened in the instrument."""
+    as_of = closing.account.book_as_of
+    here = {"account": closing.account_id, "conid": closing.conid}
+    moments = (
+        Order.objects.filter(**here, submitted_at__isnull=False).aggregate(at=Max("changed_at"))["at"],
+        Execution.objects.filter(**here).aggregate(at=Max("seen_at"))["at"],
+    )
+    return as_of is not None and all(as_of > moment for moment in moments if moment is not None)
+
+
+def _may_be_an_old_list(closing: Closing, own: QuerySet[Order]) -> bool:
+    last = own.order_by("-pk").first()
+    as_of = closing.account.book_as_of
+    return last is not None and last.filled_quantity > 0 and (as_of is None or as_of < last.changed_at + BELIEVED_AFTER)
+
+
+def _wait(closing: Closing, note: str, now: datetime, *, patient: bool = False) -> bool:
+    """Say what it waits for; after long enough without an order at IBKR, give up. True when something new is said."""
+    if not patient and now - _began_at(closing) > LONGEST:
+        cancels.cancel_all(_own_orders(closing), actor=None, cause="The position could not be closed in time.", now=now)
+        return _give_up(closing, note, now)
+    if closing.note == note[:300]:
+        return False
+    closing.note = note[:300]
+    closing.save(update_fields=["note"])
+    live.account_changed(closing.account)
+    # The book may be what is missing; whoever reads it looks at once.
+    connections.wake()
+    return True
+
+
+def _began_at(closing: Closing) -> datetime:
+    """Since when IBKR has had no order for it: from the wish on, or from the end of the last order that worked."""
+    over = _own_orders(closing).filter(acknowledged_at__isnull=False).aggregate(at=Max("changed_at"))["at"]
+    return max(closing.asked_at, over or closing.asked_at)
+
+
+# Its end -------------------------------------------------------------------------------------------------------------
+
+
+def _give_up(closing: Closing, why: str, now: datetime) -> bool:
+    advice = f"Close {closing.ticker} in IBKR's own app, or close it here again."
+    return _end(closing, FAILED, f"Not closed: {why[:200].rstrip()} {advice}", now)
+
+
+def _last_words(own: QuerySet[Order]) -> str:
+    last = own.order_by("-pk").first()
+    return "" if last is None or not last.reason else f"The last one: {last.reason}"
+
+
+def _end(closing: Closing, status: Closing.Status, note: str, now: datetime) -> bool:
+    closing.status, closing.note, closing.ended_at = status, note[:300], now
+    closing.save(update_fields=["status", "note", "ended_at"])
+    live.account_changed(closing.account)
+    return True
