@@ -171,7 +171,7 @@ class OpeningPosition(models.Model):
     ticker = models.CharField(max_length=40)
     quantity = amount()
     price = amount(null=True)
-    multiplier = amount(default=Decimal(1))
+    multiplier = amount(null=True, default=Decimal(1))
     currency = models.CharField(max_length=3, default="USD")
 
     class Meta:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, Sum
 
-from brokers import live, quotes, rates, waking
+from brokers import dayresult, live, quotes, rates, waking
 from brokers.domain.orders import (
     IN_FLIGHT,
     WAITING,
@@ -363,6 +363,7 @@ def refresh(
             [EquityPoint(account=account, at=as_of.replace(second=0, microsecond=0), equity=summary.net_liquidation)],
             ignore_conflicts=True,
         )
+    dayresult.open_day(account, as_of)
     notify(DECISIONS_CHANNEL)
     live.account_changed(account)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from django.utils import timezone
 
 from brokers.locks import Space, try_only_one
 from brokers.snapshots import DECISIONS_CHANNEL, STOP
-from strategies import approving, decisions
+from strategies import approving, decisions, guarding
+
+log = logging.getLogger(__name__)
 
 SIGNALS_CHANNEL = "halyard_signals"
 # Like the lanes, the drain stays for the next signal: a cold start would be the longest part of its way.
 LONGEST_SECONDS = 600.0
 NUDGE_EVERY_SECONDS = 1.0
+JUDGE_SECONDS = 5.0  # between two looks at who has reached a limit of the day
 LOOK_SECONDS = 1.0  # pending decisions are looked at this often even when nobody tells of news
 
 
@@ -45,9 +49,12 @@ def _settle_until_idle(
 ) -> None:
     stop_word = f"{STOP}{os.getppid()}"
     started = quiet_since = time.monotonic()
-    nudged = 0.0
+    nudged = judged = 0.0
     while time.monotonic() - started < LONGEST_SECONDS:
         approving.expire(clock())
+        if not judged or time.monotonic() - judged > JUDGE_SECONDS:
+            _judge_days(clock())
+            judged = time.monotonic()
         if decisions.settle_waiting(clock()):
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
@@ -61,3 +68,11 @@ def _settle_until_idle(
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since > linger:
             return
+
+
+def _judge_days(now: datetime) -> None:
+    try:
+        guarding.judge_days(now)
+    except Exception:
+        # Every decision judges it as well; signals must not wait for what this look stumbled over.
+        log.exception("The limits of the day could not be judged")

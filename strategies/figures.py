@@ -8,21 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Max, Q
 
+from brokers import dayresult
+from brokers.dayresult import day_start
 from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot
-from brokers.models import BrokerageAccount, EquityPoint
+from brokers.models import BrokerageAccount
 from strategies.domain.terms import Terms
 from strategies.models import Decision
-
-# A trading day begins at midnight where most of it happens.
-ZONE = ZoneInfo("America/New_York")
-# Before a long weekend there is a day to compare with; a value older than this is not yesterday's.
-LONGEST_BREAK = timedelta(days=5)
 
 
 def counted(
@@ -33,13 +28,9 @@ def counted(
         made, last = _entries(subscription_pk, now, terms.cooldown_seconds or 0)
         snapshot = replace(snapshot, trades_today=made + just_now, last_trade_at=now if just_now else last)
     if terms.max_daily_loss is not None or terms.max_daily_profit is not None:
-        snapshot = replace(snapshot, day_profit=result(account, now))
+        found = dayresult.results([account], now, ask=False)[account.pk]
+        snapshot = replace(snapshot, day_profit=found.profit, day_unknown=found.unknown)
     return snapshot
-
-
-def day_start(now: datetime) -> datetime:
-    """When the trading day of this moment began."""
-    return now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _entries(subscription_pk: int, now: datetime, pause: int) -> tuple[int, datetime | None]:
@@ -66,17 +57,3 @@ def entries_by(column: str, pauses: Mapping[int, int], now: datetime) -> dict[in
         made=Count("pk", filter=Q(decided_at__gte=today), distinct=True), last=Max("decided_at")
     )
     return {row[column]: (row["made"], row["last"]) for row in rows}
-
-
-def result(account: BrokerageAccount, now: datetime) -> Decimal | None:
-    """The account's worth now less what it was when the day began; None where one of them is not known.
-
-    Money paid in or out counts as a result: our copy of the account does not tell it apart.
-    """
-    start = day_start(now)
-    points = EquityPoint.objects.filter(account=account, at__gte=start - LONGEST_BREAK).order_by("at")
-    before = points.filter(at__lt=start).last() or points.first()
-    if before is None or account.equity is None:
-        return None
-    result: Decimal = account.equity - before.equity
-    return result

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import audit
+from brokers import dayresult
+from brokers.dayresult import day_end
+from brokers.domain.dayresult import DayResult
 from brokers.locks import Space, share_until_commit
 from brokers.models import BrokerageAccount
 from strategies import figures
-from strategies.domain.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
+from strategies.domain.guards import NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
 
 LIMITS = (
@@ -29,24 +35,36 @@ COLUMNS = {
 Key = tuple[Level, int]
 
 
-@dataclass(frozen=True, slots=True)
-class DayResult:
-    """Profit since the day began; `unknown` is the sentence that says what is missing where it is None."""
-
-    profit: Decimal | None
-    unknown: str = ""
-
-
 def watch(subscriptions: Iterable[Subscription], now: datetime) -> Watch:
     """What guards these subscriptions. A stop waits until the caller's transaction ends, and is seen by the next one.
 
     Take it before any row is locked: whoever stops trading locks rows behind this lock.
     """
-    teams = {subscription.team_id for subscription in subscriptions}
+    guarded = list(subscriptions)
+    teams = {subscription.team_id for subscription in guarded}
     if teams:
         share_until_commit(Space.STOP, teams)
     rows = Guard.objects.filter(team__in=teams).select_related("halted_by") if teams else ()
-    return Watch({key_of(row): row for row in rows}, now)
+    return Watch({key_of(row): row for row in rows}, guarded, now)
+
+
+def judge_days(now: datetime) -> None:
+    """Lock whoever has reached a limit of the day: it stays reached, even if the result recovers before the next signal."""
+    limited = Q()
+    for name in ("max_daily_loss", "max_daily_profit"):
+        limited |= Q(**{f"terms__values__{name}__isnull": False}) & ~Q(**{f"terms__values__{name}": None})
+        limited |= Q(**{f"account__guards__{name}__isnull": False})
+        of_teams = Guard.objects.filter(level=str(Level.TEAM), **{f"{name}__isnull": False})
+        limited |= Q(team__in=of_teams.values("team"))
+    found = Subscription.objects.filter(limited, enabled=True).select_related("account__connection", "terms").distinct()
+    by_team: dict[int, list[Subscription]] = defaultdict(list)
+    for subscription in found.order_by("team_id", "pk"):
+        by_team[subscription.team_id].append(subscription)
+    for subscriptions in by_team.values():
+        with transaction.atomic():
+            watched = watch(subscriptions, now)
+            for subscription in subscriptions:
+                watched.guards(subscription)
 
 
 def key_of(guard: Guard) -> Key:
@@ -58,18 +76,18 @@ def key_of(guard: Guard) -> Key:
 class Watch:
     """The guards of a batch of decisions, with figures that are read only where a limit is held against them."""
 
-    def __init__(self, rows: dict[Key, Guard], now: datetime) -> None:
-        self._rows, self._now = rows, now
-        self._levels: dict[Key, LevelGuard | None] = {}
+    def __init__(self, rows: dict[Key, Guard], subscriptions: Sequence[Subscription], now: datetime) -> None:
+        self._rows, self._subscriptions, self._now = rows, subscriptions, now
         self._made: dict[Level, dict[int, tuple[int, datetime | None]]] = {}
         self._just_now: dict[Key, int] = defaultdict(int)
         self._results: dict[int, DayResult] = {}
+        self._teams: dict[int, list[BrokerageAccount]] = {}
+        self._reached: set[Key] = set()
 
     def guards(self, subscription: Subscription) -> Guards:
-        """What holds for one subscription at this moment of the batch."""
-        if not self._rows:
-            return NO_GUARDS
-        keys = [key for key in _keys(subscription) if key in self._rows]
+        """What holds for one subscription at this moment of the batch. A limit of the day that is reached is locked in."""
+        self._judge_terms(subscription)
+        keys = [key for key in _keys(subscription) if key in self._rows] if self._rows else []
         if not keys:
             return NO_GUARDS
         halt, halted_by = self._halt(keys)
@@ -112,7 +130,28 @@ class Watch:
         if row.max_daily_loss is not None or row.max_daily_profit is not None:
             result = self._result(key, subscription)
             figure.update(day_profit=result.profit, day_unknown=result.unknown)
-        return LevelGuard(level=key[0], restricted=tuple(row.restricted), **values, **figure)
+        level = LevelGuard(level=key[0], restricted=tuple(row.restricted), **values, **figure)
+        self._judge(key, level, subscription)
+        return level
+
+    def _judge_terms(self, subscription: Subscription) -> None:
+        """The limits of the day that the terms set are held against the account's result."""
+        values = subscription.terms.values if subscription.terms else {}
+        loss, gain = values.get("max_daily_loss"), values.get("max_daily_profit")
+        if loss is None and gain is None:
+            return
+        level = LevelGuard(
+            level=Level.SUBSCRIPTION, day_profit=self._of(subscription.account).profit,
+            max_daily_loss=None if loss is None else Decimal(loss),
+            max_daily_profit=None if gain is None else Decimal(gain),
+        )  # fmt: skip
+        self._judge((Level.SUBSCRIPTION, subscription.pk), level, subscription)
+
+    def _judge(self, key: Key, level: LevelGuard, subscription: Subscription) -> None:
+        reached = day_reached(level, subscription.account.currency)
+        if reached is not None and key not in self._reached:
+            self._reached.add(key)
+            lock_for_today(key, subscription, reached.reason.removesuffix(UNTIL).strip(), self._now)
 
     def _entries(self, key: Key) -> tuple[int, datetime | None]:
         level, whom = key
@@ -126,24 +165,46 @@ class Watch:
 
     def _result(self, key: Key, subscription: Subscription) -> DayResult:
         """The account's own, or the sum over the team's accounts; practice and real money are not added up."""
-        level, whom = key
+        level, team = key
         account = subscription.account
         if level is Level.ACCOUNT:
             return self._of(account)
-        total = Decimal(0)
-        for each in BrokerageAccount.objects.filter(team=whom, is_paper=account.is_paper).order_by("pk"):
-            one = self._of(each)
-            if one.profit is None:
-                return DayResult(None, f"{each.account_id}: {one.unknown}")
-            total += one.profit
-        return DayResult(total)
+        if team not in self._teams:
+            rows = BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("pk")
+            self._teams[team] = list(rows)
+            self._read(self._teams[team])
+        alike = [each for each in self._teams[team] if each.is_paper == account.is_paper]
+        return dayresult.sum_of(alike, self._results, account.currency, self._now)
 
     def _of(self, account: BrokerageAccount) -> DayResult:
         if account.pk not in self._results:
-            profit = figures.result(account, self._now)
-            unknown = "" if profit is not None else "no look at the account has been had yet. Send again in a moment."
-            self._results[account.pk] = DayResult(profit, unknown)
+            # All of the batch with a handful of queries, whoever of them is asked about first.
+            self._read({each.account_id: each.account for each in self._subscriptions}.values())
+        if account.pk not in self._results:
+            self._read([account])
         return self._results[account.pk]
+
+    def _read(self, accounts: Iterable[BrokerageAccount]) -> None:
+        missing = [each for each in accounts if each.pk not in self._results]
+        self._results.update(dayresult.results(missing, self._now))
+
+
+def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datetime) -> None:
+    """No entry until tomorrow, by nobody's hand: what a limit of the day says stays true for that day."""
+    level, whom = key
+    until = day_end(now)
+    column: dict[str, Any] = {} if level is Level.TEAM else {f"{level}_id": whom}
+    guard, _ = Guard.objects.get_or_create(
+        team_id=subscription.team_id, level=str(level),
+        **column,
+    )  # fmt: skip
+    unlocked = Guard.objects.filter(Q(lockout_until=None) | Q(lockout_until__lt=until), pk=guard.pk)
+    before = None if guard.lockout_until is None else {"until": guard.lockout_until.isoformat()}
+    if unlocked.update(lockout_until=until, lockout_reason=reason[:200], locked_by=None, locked_at=now):
+        audit.record(
+            team=subscription.team, actor=None, action="guard.locked_out", subject=f"{level} {whom}", before=before,
+            after={"until": until.isoformat(), "reason": reason}, now=now,
+        )  # fmt: skip
 
 
 _WHOLE = {

@@ -90,5 +90,7 @@ class Snapshot:
     trades_today: int | None = None
     last_trade_at: datetime | None = None
     day_profit: Decimal | None = None
+    # What is missing to tell the profit: a sentence.
+    day_unknown: str = ""
     # The signal's own time behind the position's last entry.
     opened_at: datetime | None = None

@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                 ('ticker', models.CharField(max_length=40)),
                 ('quantity', models.DecimalField(decimal_places=8, max_digits=24)),
                 ('price', models.DecimalField(decimal_places=8, max_digits=24, null=True)),
-                ('multiplier', models.DecimalField(decimal_places=8, default=Decimal('1'), max_digits=24)),
+                ('multiplier', models.DecimalField(decimal_places=8, default=Decimal('1'), max_digits=24, null=True)),
                 ('currency', models.CharField(default='USD', max_length=3)),
             ],
         ),

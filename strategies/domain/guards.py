@@ -43,6 +43,9 @@ WHO = {
 }
 
 
+UNTIL = "No entry until tomorrow."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelGuard:
     """One level's limits, and that level's own figures of today they are held against. None sets no limit.
@@ -116,6 +119,7 @@ def _levels(case: Case) -> Iterator[LevelGuard]:
         max_trades_per_day=terms.max_trades_per_day, cooldown_seconds=terms.cooldown_seconds,
         max_daily_loss=terms.max_daily_loss, max_daily_profit=terms.max_daily_profit,
         trades_today=snapshot.trades_today, last_trade_at=snapshot.last_trade_at, day_profit=snapshot.day_profit,
+        day_unknown=snapshot.day_unknown,
     )  # fmt: skip
     yield from case.guards.levels
 
@@ -160,21 +164,27 @@ def _too_often(case: Case, level: LevelGuard) -> Rejection | None:
 
 def _day_is_over(case: Case, level: LevelGuard) -> Rejection | None:
     """The day's loss or profit has reached its limit; while the figure is not known, nothing is opened on a guess."""
-    loss, gain = level.max_daily_loss, level.max_daily_profit
-    if loss is None and gain is None:
+    if level.max_daily_loss is None and level.max_daily_profit is None:
         return None
-    made, currency = level.day_profit, case.snapshot.currency
-    if made is None:
+    if level.day_profit is None:
         why = level.day_unknown or "the broker has not shown enough of it yet. Send again in a moment."
         reason = f"{_whose(level)} daily limit is set, and the result of today is not known: {why}"
         return Rejection(rule="G08", code="day-result-unknown", reason=reason)
+    return day_reached(level, case.snapshot.currency)
+
+
+def day_reached(level: LevelGuard, currency: str) -> Rejection | None:
+    """Whether the day's result, as far as it is known, has reached the level's limit of loss, or its goal."""
+    made, loss, gain = level.day_profit, level.max_daily_loss, level.max_daily_profit
+    if made is None:
+        return None
     # The subscription's own limit is held against its account's result.
     whose = "This account's" if level.level is Level.SUBSCRIPTION else _whose(level)
     if loss is not None and made <= -loss:
-        reason = f"{whose} loss today is {money(-made)} {currency}, and {level.who}'s limit is {money(loss)}. No entry until tomorrow."
+        reason = f"{whose} loss today is {money(-made)} {currency}, and {level.who}'s limit is {money(loss)}. {UNTIL}"
         return Rejection(rule="G08", code="daily-loss", reason=reason)
     if gain is not None and made >= gain:
-        reason = f"{whose} profit today is {money(made)} {currency}, and {level.who}'s goal is {money(gain)}. No entry until tomorrow."
+        reason = f"{whose} profit today is {money(made)} {currency}, and {level.who}'s goal is {money(gain)}. {UNTIL}"
         return Rejection(rule="G09", code="daily-profit", reason=reason)
     return None
 

@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
-from brokers.models import BrokerageAccount, EquityPoint, Order
+from brokers.dayresult import day_start
+from brokers.models import BrokerageAccount, OpeningPosition, Order
 from brokers.tests import rows as broker_rows
-from strategies import decisions, figures
+from strategies import decisions
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
 from strategies.tests.test_decisions import knows, reading
@@ -71,19 +72,20 @@ def test_a_pause_is_kept_between_two_entries(strategy: Strategy, account: Broker
     assert settled() == [("accepted", ""), ("rejected", "cooldown"), ("accepted", "")]
 
 
-def test_the_days_result_is_counted_from_where_yesterday_ended(
+def test_the_subscriptions_own_limit_is_held_against_its_accounts_day(
     strategy: Strategy, account: BrokerageAccount, now: datetime
 ) -> None:
-    EquityPoint.objects.create(account=account, at=figures.day_start(now) - timedelta(hours=3), equity=Decimal(1100))
-    EquityPoint.objects.create(account=account, at=now - timedelta(minutes=5), equity=Decimal(900))
+    opened(account, now)
+    broker_rows.position(account, conid=1, ticker="T", quantity=Decimal(10), market_price=Decimal(90))
+    OpeningPosition.objects.create(
+        account=account, day=day_start(now).date(), conid=1, ticker="T", quantity=Decimal(10), price=Decimal(100)
+    )
     rows.subscription(strategy, account, now, max_daily_loss=Decimal(100))
     rows.signal(strategy, now)
     decisions.settle_waiting(now)
     assert settled() == [("rejected", "daily-loss")]
-    assert (
-        Decision.objects.get().reason
-        == "This account's loss today is 100.00 USD, and this subscription's limit is 100.00. No entry until tomorrow."
-    )
+    said = "This account's loss today is 100.00 USD, and this subscription's limit is 100.00. No entry until tomorrow."
+    assert Decision.objects.get().reason == said
 
 
 def test_a_result_nobody_knows_opens_nothing(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
@@ -91,6 +93,12 @@ def test_a_result_nobody_knows_opens_nothing(strategy: Strategy, account: Broker
     rows.signal(strategy, now)
     decisions.settle_waiting(now)
     assert settled() == [("rejected", "day-result-unknown")]
+    assert "its positions of this morning have not been read yet" in Decision.objects.get().reason
+
+
+def opened(account: BrokerageAccount, at: datetime) -> None:
+    """The account's day was opened an hour ago."""
+    BrokerageAccount.objects.filter(pk=account.pk).update(opened_at=at - timedelta(hours=1))
 
 
 def test_a_resting_entry_of_a_batch_is_replaced_by_the_next(

@@ -12,8 +12,9 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Team, User
-from brokers.models import BrokerageAccount
+from accounts.models import AuditEntry, Team, User
+from brokers.dayresult import day_end, day_start
+from brokers.models import BrokerageAccount, OpeningPosition, Position
 from brokers.tests import rows as broker_rows
 from strategies import guarding
 from strategies.domain.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
@@ -144,14 +145,77 @@ def test_the_lockout_that_ends_last_is_told(
     assert (found.lockout_until, found.lockout) == (now + timedelta(hours=2), "this account (News)")
 
 
-def test_practice_and_real_money_are_not_added_up(
+def holding(account: BrokerageAccount, now: datetime, was: int, price: int) -> None:
+    """One share of it, since the day began."""
+    BrokerageAccount.objects.filter(pk=account.pk).update(opened_at=now - timedelta(hours=1), book_as_of=now)
+    account.refresh_from_db()
+    Position.objects.filter(account=account).delete()
+    broker_rows.position(account, conid=1, ticker="T", quantity=Decimal(1), market_price=Decimal(price))
+    OpeningPosition.objects.get_or_create(
+        account=account, day=day_start(now).date(), conid=1, ticker="T", quantity=Decimal(1), price=Decimal(was)
+    )
+
+
+def test_the_teams_result_is_the_sum_of_its_accounts(
     subscription: Subscription, account: BrokerageAccount, team: Team, now: datetime
 ) -> None:
+    Guard.objects.create(team=team, level="team", max_daily_loss=1000)
+    Guard.objects.create(team=team, level="account", account=account, max_daily_loss=1000)
+    holding(subscription.account, now, 100, 40)
+    holding(broker_rows.account(team), now, 100, 110)
+    assert [(each.level, each.day_profit) for each in seen(subscription, now).levels] == [
+        (Level.TEAM, Decimal(-50)), (Level.ACCOUNT, Decimal(-60))
+    ]  # fmt: skip
+
+
+def test_practice_and_real_money_are_not_added_up(subscription: Subscription, team: Team, now: datetime) -> None:
     Guard.objects.create(team=team, level="team", max_daily_loss=100)
-    real = broker_rows.account(team, book_as_of=now, equity=None, is_paper=False)
-    paper = seen(subscription, now).levels[0]
-    assert account.account_id in paper.day_unknown
-    assert real.account_id not in paper.day_unknown
+    holding(subscription.account, now, 100, 90)
+    real = broker_rows.account(team, book_as_of=now, is_paper=False)
+    assert seen(subscription, now).levels[0].day_profit == -10
+    another = broker_rows.account(team, book_as_of=now)
+    unknown = seen(subscription, now).levels[0].day_unknown
+    assert another.account_id in unknown
+    assert real.account_id not in unknown
+
+
+@pytest.mark.parametrize("level", ["team", "account", "subscription"])
+def test_a_limit_of_the_day_stays_reached_for_that_day(
+    level: str, strategy: Strategy, account: BrokerageAccount, team: Team, now: datetime
+) -> None:
+    terms = {"max_daily_loss": Decimal(50)} if level == "subscription" else {}
+    subscription = rows.subscription(strategy, account, now, **terms)
+    if level != "subscription":
+        whom = {"account": account} if level == "account" else {}
+        Guard.objects.create(team=team, level=level, max_daily_loss=50, **whom)
+    holding(account, now, 100, 51)
+    guarding.judge_days(now)
+    assert not Guard.objects.filter(lockout_until__isnull=False).exists()
+    holding(account, now, 100, 50)
+    guarding.judge_days(now)
+    guarding.judge_days(now)
+    holding(account, now, 100, 100)
+    found = seen(subscription, now)
+    assert found.lockout_until == day_end(now)
+    assert "loss today is 50.00 USD" in found.lockout
+    written = AuditEntry.objects.get(action="guard.locked_out")
+    assert (written.team, written.actor) == (team, None)
+    guard = Guard.objects.get(level=level)
+    assert (guard.locked_by, guard.locked_at) == (None, now)
+
+
+def test_the_day_after_a_limit_was_reached_is_a_new_one(
+    subscription: Subscription, account: BrokerageAccount, team: Team, now: datetime
+) -> None:
+    Guard.objects.create(team=team, level="account", account=account, max_daily_profit=10)
+    holding(subscription.account, now, 100, 110)
+    assert seen(subscription, now).levels[0].day_profit == 10
+    tomorrow = now + timedelta(days=1)
+    holding(subscription.account, tomorrow, 110, 110)
+    found = seen(subscription, tomorrow)
+    assert found.lockout_until is not None
+    assert found.lockout_until <= tomorrow
+    assert found.levels[0].day_profit == 0
 
 
 def test_what_guards_a_decision_can_be_stored_and_read_again(

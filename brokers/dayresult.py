@@ -1,0 +1,210 @@
+"""The day ledger: what an account held when the trading day began, and what the day has brought since."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from brokers import rates
+from brokers.domain.dayresult import Day, DayResult, Fill, Held, added, result
+from brokers.domain.orders import AssetClass, Side
+from brokers.models import BrokerageAccount, ContractLookup, Execution, OpeningPosition, Order, Position
+
+# A trading day begins at midnight where most of it happens.
+ZONE = ZoneInfo("America/New_York")
+# While fills come in, a position read from the broker may or may not contain them: a day is opened in a quiet moment.
+QUIET = timedelta(seconds=20)
+# Prices that are older than this say nothing about now.
+LONGEST_AWAY = timedelta(minutes=15)
+# How long after a fill the broker may still show the position from before it.
+LAG = timedelta(seconds=60)
+DAYS_KEPT = 7
+
+
+def day_start(now: datetime) -> datetime:
+    """When the trading day of this moment began."""
+    return now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def day_end(now: datetime) -> datetime:
+    """When the next trading day begins."""
+    start = day_start(now)
+    return (start + timedelta(hours=26)).replace(hour=0)
+
+
+def open_day(account: BrokerageAccount, as_of: datetime) -> bool:
+    """At the first look of a day, write down what is held and at what price; True when this look was it.
+
+    Called in the transaction that replaced the positions, whose row of the account is locked.
+    """
+    start = day_start(as_of)
+    if account.opened_at is not None and account.opened_at >= start:
+        return False
+    if Execution.objects.filter(account=account, executed_at__gt=as_of - QUIET).exists():
+        return False
+    unopened = BrokerageAccount.objects.filter(pk=account.pk).filter(Q(opened_at=None) | Q(opened_at__lt=start))
+    if not unopened.update(opened_at=as_of):
+        return False
+    account.opened_at = as_of
+    held = list(Position.objects.filter(account=account))
+    known = _multipliers([account], {position.conid for position in held})
+    OpeningPosition.objects.bulk_create(
+        OpeningPosition(
+            account=account, day=start.date(), conid=each.conid, ticker=each.ticker, quantity=each.quantity,
+            price=each.market_price, multiplier=_multiplier(each, known), currency=each.currency,
+        )
+        for each in held
+    )  # fmt: skip
+    OpeningPosition.objects.filter(account=account, day__lt=start.date() - timedelta(days=DAYS_KEPT)).delete()
+    return True
+
+
+def results(accounts: Collection[BrokerageAccount], now: datetime, *, ask: bool = True) -> dict[int, DayResult]:
+    """Each account's result of today, with a handful of queries for however many; `ask` for rates that are missing."""
+    start = day_start(now)
+    books = _books(accounts, start.date(), start)
+    wanted = {
+        (account.connection_id, currency, account.currency)
+        for account in accounts
+        for currency in books[account.pk].currencies
+        if currency != account.currency
+    }
+    exchange = rates.load(wanted, now, ask=ask)
+    found = {}
+    for account in accounts:
+        book = books[account.pk]
+        if (unknown := _not_seen(account, book, start, now)) is not None:
+            found[account.pk] = unknown
+            continue
+        known = {
+            currency: rate
+            for currency in book.currencies
+            if (rate := exchange.known.get((account.connection_id, currency, account.currency))) is not None
+        }
+        found[account.pk] = result(book.day(account, known))
+    return found
+
+
+def sum_of(
+    accounts: Collection[BrokerageAccount],
+    found: Mapping[int, DayResult],
+    currency: str,
+    now: datetime,
+    *,
+    ask: bool = True,
+) -> DayResult:
+    """The results of these accounts added up in one currency."""
+    wanted = {(each.connection_id, each.currency, currency) for each in accounts if each.currency != currency}
+    exchange = {source: rate for (_, source, _), rate in rates.load(wanted, now, ask=ask).known.items()}
+    return added([(each.account_id, each.currency, found[each.pk]) for each in accounts], currency, exchange)
+
+
+@dataclass(slots=True)
+class _Book:
+    """What is on record of one account's day."""
+
+    opening: list[OpeningPosition] = field(default_factory=list)
+    executions: list[Execution] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    multipliers: dict[int, Decimal] = field(default_factory=dict)
+
+    @property
+    def currencies(self) -> set[str]:
+        return {each.currency for each in self.everything}
+
+    @property
+    def everything(self) -> Iterator[OpeningPosition | Execution | Position]:
+        yield from self.opening
+        yield from self.executions
+        yield from self.positions
+
+    def day(self, account: BrokerageAccount, known: dict[str, Decimal]) -> Day:
+        read_at = account.book_as_of
+        return Day(
+            currency=account.currency,
+            opening=tuple(_held(each, each.price) for each in self.opening),
+            fills=tuple(
+                Fill(
+                    conid=each.conid, ticker=each.ticker, quantity=Side(each.side).sign * each.quantity,
+                    price=each.price, currency=each.currency, fee=each.fee or Decimal(0),
+                    settled=read_at is not None and each.seen_at <= read_at - LAG,
+                )
+                for each in self.executions
+                if account.opened_at is not None and each.executed_at > account.opened_at
+            ),
+            now=tuple(_held(each, each.market_price) for each in self.positions),
+            multipliers=self.multipliers,
+            rates=known,
+        )  # fmt: skip
+
+
+def _held(each: OpeningPosition | Position, price: Decimal | None) -> Held:
+    return Held(conid=each.conid, ticker=each.ticker, quantity=each.quantity, price=price, currency=each.currency)
+
+
+def _not_seen(account: BrokerageAccount, book: _Book, start: datetime, now: datetime) -> DayResult | None:
+    """An account that was not looked at today has no result yet; one that is switched off has nothing to lose by us."""
+    if account.opened_at is None or account.opened_at < start:
+        if not account.connection.enabled:
+            return DayResult(Decimal(0))
+        return DayResult(None, "its positions of this morning have not been read yet. Check the connection's session.")
+    assert account.book_as_of is not None, "a day is opened by a look at the book"
+    moves = book.opening or book.executions or book.positions
+    if moves and account.connection.enabled and now - account.book_as_of > LONGEST_AWAY:
+        at = f"{account.book_as_of:%H:%M} UTC"
+        return DayResult(None, f"its prices were last seen at {at}. Check the connection's session.")
+    return None
+
+
+def _books(accounts: Collection[BrokerageAccount], day: date, start: datetime) -> dict[int, _Book]:
+    pks = [account.pk for account in accounts]
+    books: dict[int, _Book] = defaultdict(_Book)
+    for opening in OpeningPosition.objects.filter(account__in=pks, day=day):
+        books[opening.account_id].opening.append(opening)
+    for fill in Execution.objects.filter(account__in=pks, executed_at__gte=start).order_by("executed_at", "pk"):
+        books[fill.account_id].executions.append(fill)
+    for position in Position.objects.filter(account__in=pks):
+        books[position.account_id].positions.append(position)
+    conids = {each.conid for book in books.values() for each in book.everything}
+    known = _multipliers(accounts, conids)
+    for book in books.values():
+        book.multipliers = {each.conid: each.multiplier for each in book.opening if each.multiplier is not None} | known
+        for position in book.positions:
+            if (multiplier := _multiplier(position, known)) is not None:
+                book.multipliers[position.conid] = multiplier
+    return books
+
+
+def _multiplier(position: Position, known: dict[int, Decimal]) -> Decimal | None:
+    """What one point of a holding is worth: as on record, or one where the broker's own figures say so."""
+    if position.conid in known:
+        return known[position.conid]
+    if position.asset_class == AssetClass.FUTURE:
+        return None
+    if position.market_price is None or position.unrealized_pnl is None:
+        return Decimal(1)
+    # A class that we do not trade is kept as a stock, and an option is worth a hundred.
+    by_ones = position.quantity * (position.market_price - position.average_cost)
+    return Decimal(1) if abs(position.unrealized_pnl - by_ones) <= max(abs(by_ones) / 2, Decimal(1)) else None
+
+
+def _multipliers(accounts: Collection[BrokerageAccount], conids: set[int]) -> dict[int, Decimal]:
+    """What one point is worth, by contracts that were looked up and by our own orders."""
+    if not conids:
+        return {}
+    orders = Order.objects.filter(account__in=[account.pk for account in accounts], conid__in=conids).exclude(
+        # An order that only closes what somebody else opened knows no better.
+        asset_class=AssetClass.FUTURE,
+        multiplier=1,
+    )
+    found = dict(orders.values_list("conid", "multiplier").distinct())
+    lookups = ContractLookup.objects.filter(
+        connection__in={account.connection_id for account in accounts}, conid__in=conids
+    )
+    return {**found, **{conid: multiplier for conid, multiplier in lookups.values_list("conid", "multiplier") if conid}}
