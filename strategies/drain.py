@@ -62,6 +62,9 @@ def _settle_until_idle(
                 nudged = quiet_since
             continue
         notices = list(session.notifies(timeout=LOOK_SECONDS, stop_after=1))
+        if notices:
+            # News that came together is looked at once, not once for each.
+            notices += session.notifies(timeout=0)
         if any(notice.payload == stop_word for notice in notices):
             return
         if notices:

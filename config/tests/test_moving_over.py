@@ -1,0 +1,107 @@
+"""An installation of the first version moves over with everything in it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
+
+from strategies.domain.message import Message
+from strategies.models import Decision, SeenKey, Signal, Strategy, Subscription
+
+FIRST = [(app, "0001_initial") for app in ("accounts", "brokers", "strategies")]
+OLDER = "older"
+AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def older(django_db_blocker: Any, django_db_setup: None) -> Iterator[BaseDatabaseWrapper]:
+    """A database of its own, empty."""
+    with django_db_blocker.unblock():
+        default = connections["default"]
+        name = f"{default.settings_dict['NAME']}_{OLDER}"
+        with default.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}"')
+            cursor.execute(f'CREATE DATABASE "{name}"')
+        connections.databases[OLDER] = {**default.settings_dict, "NAME": name}
+        try:
+            yield connections[OLDER]
+        finally:
+            connections[OLDER].close()
+            connections[OLDER].close_pool()
+            del connections.databases[OLDER]
+            del connections[OLDER]
+            with default.cursor() as cursor:
+                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def filled(apps: Any) -> None:
+    """One of everything that people had then."""
+
+    def made(app: str, model: str, **values: Any) -> Any:
+        return apps.get_model(app, model).objects.using(OLDER).create(**values)
+
+    user = made("accounts", "User", email="dana@example.com")
+    team = made("accounts", "Team", name="Dana's team")
+    made("accounts", "Membership", team=team, user=user, role="owner")
+    connection = made("brokers", "Connection", team=team, name="Paper", username="dana", environment="paper")
+    account = made("brokers", "BrokerageAccount", team=team, connection=connection, account_id="DU1")
+    strategy = made("strategies", "Strategy", team=team, name="Trend", asset_class="future")
+    endpoint = made("strategies", "WebhookEndpoint", team=team, strategy=strategy)
+    subscription = made("strategies", "Subscription", team=team, strategy=strategy, account=account, auto_submit=True)
+    terms = made(
+        "strategies", "TermsVersion", subscription=subscription, number=1, values={"sides": "bullish", "quantity": "2"}
+    )
+    apps.get_model("strategies", "Subscription").objects.using(OLDER).update(terms=terms, enabled=True)
+    reading = {
+        "action": "buy",
+        "instrument": {"class": "future", "symbol": "ESM2026"},
+        "quantity": {"value": "2", "type": "fixed_quantity"},
+    }
+    signal = made(
+        "strategies", "Signal", team=team, endpoint=endpoint, strategy=strategy, key="body:1", body="{}", reading=reading,
+        received_at=AT, dispatched_at=AT,
+    )  # fmt: skip
+    ticket = made("brokers", "Ticket", team=team, account=account, connection=connection, key=uuid.uuid4())
+    made(
+        "brokers", "Order", team=team, ticket=ticket, account=account, connection=connection, reference="hy-1",
+        role="entry", ticker="ESM2026", asset_class="future", conid=1, side="buy", type="market", quantity=Decimal(2),
+        expires_at=AT,
+    )  # fmt: skip
+    made(
+        "strategies", "Decision", team=team, signal=signal, subscription=subscription, terms=terms, ticket=ticket,
+        status="accepted", rule="D01", reason="Open long.", decided_at=AT,
+    )  # fmt: skip
+    made(
+        "strategies", "SeenKey", endpoint=endpoint, key="body:1", signal_code=signal.code, log_code=uuid.uuid4(),
+        expires_at=AT + timedelta(days=1),
+    )  # fmt: skip
+
+
+def test_an_installation_of_the_first_version_moves_over(older: BaseDatabaseWrapper) -> None:
+    executor = MigrationExecutor(older)
+    executor.migrate(FIRST)
+    filled(executor.loader.project_state(FIRST).apps)
+    now = MigrationExecutor(older)
+    now.migrate(now.loader.graph.leaf_nodes())
+
+    signal = Signal.objects.using(OLDER).get()
+    message = Message.from_reading(signal.reading)
+    assert (signal.ticker, signal.action, str(message.instrument)) == ("ESM2026", "buy", "ESM2026")
+    subscription = Subscription.objects.using(OLDER).select_related("terms").get()
+    assert subscription.terms is not None
+    terms = subscription.terms.value()
+    # What it never heard of has the value that changes nothing.
+    assert (terms.sides, terms.quantity, terms.auto_submit, terms.windows) == ("bullish", 2, True, ())
+    decision = Decision.objects.using(OLDER).select_related("ticket").get()
+    assert (decision.status, decision.attempt, decision.expires_at) == ("accepted", 1, None)
+    assert decision.ticket is not None
+    assert decision.ticket.orders.get().convert_after is None
+    assert SeenKey.objects.using(OLDER).get().strategy_id == Strategy.objects.using(OLDER).get().pk
