@@ -10,12 +10,10 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from brokers.domain.orders import OrderType, TimeInForce
 from brokers.models import BrokerageAccount
 from strategies.changing import DAY, StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.domain.message import Action
 from strategies.domain.numbers import plain
-from strategies.domain.plan import Sides, Terms
 from strategies.domain.symbols import Kind
 from strategies.logbook import Wanted
 from strategies.models import Strategy
@@ -26,11 +24,6 @@ ASSET_CLASSES = [
     (Kind.FOREX, "Currency pairs"),
     (Kind.OPTION, "Options"),
     (Kind.CRYPTO, "Crypto pairs (read and shown, not traded)"),
-]
-SIDES = [
-    (Sides.BOTH, "Both: long and short"),
-    (Sides.BULLISH, "Bullish: long only"),
-    (Sides.BEARISH, "Bearish: short only"),
 ]
 OUTCOMES = [
     ("", "All"),
@@ -143,72 +136,6 @@ class StrategySettingsForm(StrategyForm):
         }
 
 
-class TermsForm(forms.Form):
-    """A subscription's terms, each with what it does."""
-
-    sides = forms.ChoiceField(
-        label="Sides",
-        choices=SIDES,
-        help_text="Which positions signals may open. A signal against an open position always closes it.",
-    )
-    quantity = forms.DecimalField(
-        label="Quantity",
-        min_value=Decimal("0.00000001"),
-        max_digits=24,
-        decimal_places=8,
-        required=False,
-        help_text="Shares or contracts per entry, whatever the signal says. Empty trades the signal's own quantity.",
-    )
-    max_quantity = forms.DecimalField(
-        label="Largest quantity",
-        min_value=Decimal("0.00000001"),
-        max_digits=24,
-        decimal_places=8,
-        required=False,
-        help_text="The most one entry may have. Empty sets no limit.",
-    )
-    order_type = forms.ChoiceField(
-        label="Order type",
-        choices=[(OrderType.MARKET, "Market"), (OrderType.LIMIT, "Limit at the signal's price")],
-        help_text="For signals that name none.",
-    )
-    time_in_force = forms.ChoiceField(
-        label="Good for", choices=[(TimeInForce.DAY, "The day"), (TimeInForce.GTC, "Until canceled")]
-    )
-    entry_time_to_live_seconds = forms.IntegerField(
-        label="Entries expire after", min_value=1, max_value=86_400, help_text="Seconds. A later entry is not sent."
-    )
-    exit_time_to_live_seconds = forms.IntegerField(
-        label="Exits expire after", min_value=1, max_value=86_400, help_text="Seconds. Exits deserve more patience."
-    )
-    allow_add = forms.BooleanField(
-        label="Add to a position that is already open",
-        required=False,
-        help_text="Off, a second buy on a long position is rejected.",
-    )
-    outside_rth = forms.BooleanField(
-        label="Trade outside regular hours", required=False, help_text="Limit orders only; IBKR takes no others then."
-    )
-
-    @staticmethod
-    def initial_of(terms: Terms) -> dict[str, Any]:
-        """The fields of some terms, decimals as people write them."""
-        values = {name: getattr(terms, name) for name in TermsForm.base_fields}
-        return {name: plain(value) if isinstance(value, Decimal) else value for name, value in values.items()}
-
-    def terms(self) -> Terms:
-        """The terms of a valid form."""
-        values = {name: self.cleaned_data[name] for name in TermsForm.base_fields}
-        return Terms(
-            **{
-                **values,
-                "sides": Sides(values["sides"]),
-                "order_type": OrderType(values["order_type"]),
-                "time_in_force": TimeInForce(values["time_in_force"]),
-            }
-        )
-
-
 class FollowForm(forms.Form):
     """Which strategy, which account."""
 
@@ -218,6 +145,10 @@ class FollowForm(forms.Form):
     account = forms.ModelChoiceField(
         label="Account", queryset=BrokerageAccount.objects.none(), to_field_name="code", empty_label=None
     )
+    linked = forms.ChoiceField(
+        label="Its terms", choices=[("no", "Its own"), ("yes", "The strategy's defaults")], required=False,
+        initial="no", widget=forms.RadioSelect,
+    )  # fmt: skip
 
 
 class SignalForm(forms.Form):

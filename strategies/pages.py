@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import Team, User
+from brokers.models import BrokerageAccount
 from strategies.domain.symbols import Kind
 from strategies.models import Strategy, Subscription
 
@@ -42,6 +43,12 @@ def subscription_rows(team: Team) -> QuerySet[Subscription]:
     """The team's subscriptions with what their lists show."""
     rows = Subscription.objects.filter(team=team).select_related("strategy", "account__connection", "terms")
     return rows.order_by("strategy__name", "account__account_id")
+
+
+def trading_accounts(team: Team) -> QuerySet[BrokerageAccount]:
+    """The team's accounts under connections that are on."""
+    rows = BrokerageAccount.objects.filter(team=team, connection__enabled=True).select_related("connection")
+    return rows.order_by("account_id")
 
 
 async def streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:

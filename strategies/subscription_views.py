@@ -1,4 +1,4 @@
-"""Pages of subscriptions: which account follows which strategy, and on what terms."""
+"""Pages of subscriptions: which account follows which strategy; making, copying and switching them."""
 
 from __future__ import annotations
 
@@ -6,111 +6,178 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import team_for, thing_for
 from accounts.models import Role, Team
-from brokers.models import BrokerageAccount
-from strategies import live
+from brokers.domain.sessions import Environment
 from strategies import subscriptions as subscribing
-from strategies.domain.plan import Terms
-from strategies.forms import FollowForm, TermsForm
-from strategies.models import Subscription, TermsVersion
-from strategies.pages import LATEST, actor_of, choices, subscription_rows
+from strategies.domain.symbols import Kind
+from strategies.domain.terms import Terms
+from strategies.example_form import beside
+from strategies.forms import FollowForm
+from strategies.models import Strategy, Subscription
+from strategies.pages import actor_of, choices, subscription_rows, trading_accounts
+from strategies.terms_form import TermsForm
+from strategies.wording import summary
 
 
 @require_GET
 def subscriptions(request: HttpRequest, team: UUID) -> HttpResponse:
     found = team_for(request.user, team)
+    rows = list(subscription_rows(found))
     context = {
-        "subscriptions": subscription_rows(found),
+        "rows": [(row, summary(row.terms.value())[:3] if row.terms else []) for row in rows],
         "has_strategies": found.strategies.exists(),
         "has_accounts": found.accounts.exists(),
     }
     return render(request, "strategies/subscriptions.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
+@require_POST
+def subscriptions_switch(request: HttpRequest, team: UUID) -> HttpResponse:
+    """Several at once: first a page that says how many and which, then, confirmed, the deed."""
     found = team_for(request.user, team, Role.TRADER)
-    follow = FollowForm(request.POST or None, initial={"strategy": request.GET.get("strategy", "")})
-    choices(follow, "strategy", found.strategies.order_by("name"))
-    choices(follow, "account", _enabled_accounts(found))
-    form = TermsForm(request.POST or None, initial=TermsForm.initial_of(Terms()))
-    if request.method == "POST" and follow.is_valid() and form.is_valid():
+    enabled = request.POST.get("enabled") == "yes"
+    codes = _codes(request.POST.getlist("subscription"))
+    chosen = [each for each in subscription_rows(found) if each.code in codes]
+    changing = [each for each in chosen if each.enabled is not enabled]
+    if request.POST.get("confirmed") == "yes":
+        switched = subscribing.switch_all(
+            team=found, codes=codes, enabled=enabled, actor=actor_of(request), now=timezone.now()
+        )
+        messages.success(request, _switched(switched, enabled))
+        return redirect("subscriptions", team)
+    if not changing:
+        said = f"They are all {'on' if enabled else 'off'} already." if chosen else "Mark the subscriptions first."
+        messages.info(request, said)
+        return redirect("subscriptions", team)
+    context = {
+        "enabled": enabled,
+        "changing": changing,
+        "already": len(chosen) - len(changing),
+        "live": [each for each in changing if each.account.connection.environment == Environment.LIVE],
+    }
+    return render(request, "strategies/subscriptions_switch.html", context)
+
+
+def _codes(words: list[str]) -> set[UUID]:
+    """The codes among some words; what is none names no subscription."""
+    found = set()
+    for word in words:
         try:
-            made = subscribing.subscribe(
-                team=found,
-                strategy=follow.cleaned_data["strategy"],
-                account=follow.cleaned_data["account"],
-                terms=form.terms(),
-                actor=actor_of(request),
-                now=timezone.now(),
-            )
-        except subscribing.SubscriptionRefused as error:
-            follow.add_error(None, str(error))
-        else:
+            found.add(UUID(word))
+        except ValueError:
+            continue
+    return found
+
+
+def _switched(count: int, enabled: bool) -> str:
+    if not count:
+        return "Nothing was changed."
+    follow = "1 subscription" if count == 1 else f"{count} subscriptions"
+    if enabled:
+        return f"{follow} switched on: their signals become orders from now on."
+    return f"{follow} switched off. Orders already made go on."
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
+    """Made by a POST; with `show` in it, the page shows what the terms would do, or starts anew from the defaults."""
+    found = team_for(request.user, team, Role.TRADER)
+    show = request.POST.get("show", "")
+    follow = _follow_form(request, found, bound=request.method == "POST" and not show)
+    strategy = _one_of(follow, "strategy", request)
+    start = subscribing.defaults_of(strategy) if strategy else Terms()
+    data = request.POST if request.POST and show != "defaults" else None
+    kind = Kind(strategy.asset_class) if strategy else None
+    form = TermsForm(data, initial=TermsForm.initial_of(start), kind=kind)
+    linked = request.POST.get("linked") == "yes"
+    if follow.is_bound and follow.is_valid() and (linked or form.is_valid()):
+        made = _made(request, found, follow, start if linked else form.terms(), linked=linked)
+        if made is not None:
             messages.success(request, "The subscription is made and still off. Look it over, then switch it on.")
             return redirect("subscription", team, made.code)
-    context = {
+    terms = start if linked or not form.is_bound else form.terms() if form.is_valid() else None
+    context: dict[str, Any] = {
         "follow": follow,
         "form": form,
+        "linked": linked,
+        "strategy": strategy,
+        "start": summary(start),
         "has_strategies": found.strategies.exists(),
-        "has_accounts": _enabled_accounts(found).exists(),
+        "has_accounts": trading_accounts(found).exists(),
+        "editable": True,
     }
-    status = 422 if follow.errors or form.errors else 200
+    if strategy is not None:
+        context |= beside(
+            request.POST, strategy=strategy, account=_one_of(follow, "account", request), terms=terms,
+            form_id="terms-form", now=timezone.now(), ask=show == "ask",
+        )  # fmt: skip
+    status = 422 if not show and (follow.errors or (form.errors and not linked)) else 200
     return render(request, "strategies/subscription_new.html", context, status=status)
 
 
-def _enabled_accounts(team: Team) -> QuerySet[BrokerageAccount]:
-    rows = BrokerageAccount.objects.filter(team=team, connection__enabled=True).select_related("connection")
-    return rows.order_by("account_id")
+def _follow_form(request: HttpRequest, team: Team, *, bound: bool) -> FollowForm:
+    asked = request.POST or request.GET
+    initial = {name: asked.get(name, "") for name in ("strategy", "account")} | {"linked": asked.get("linked", "no")}
+    follow = FollowForm(request.POST if bound else None, initial=initial)
+    choices(follow, "strategy", team.strategies.order_by("name"))
+    choices(follow, "account", trading_accounts(team))
+    return follow
+
+
+def _one_of(follow: FollowForm, name: str, request: HttpRequest) -> Any:
+    """What is chosen in a field, or would be by leaving it alone."""
+    rows = list(follow.fields[name].queryset)  # type: ignore[attr-defined]
+    asked = (request.POST or request.GET).get(name, "")
+    return next((row for row in rows if str(row.code) == asked), rows[0] if rows else None)
+
+
+def _made(request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *, linked: bool) -> Subscription | None:
+    try:
+        return subscribing.subscribe(
+            team=team, strategy=follow.cleaned_data["strategy"], account=follow.cleaned_data["account"], terms=terms,
+            actor=actor_of(request), now=timezone.now(), linked=linked,
+        )  # fmt: skip
+    except subscribing.SubscriptionRefused as error:
+        follow.add_error(None, str(error))
+        return None
 
 
 @require_http_methods(["GET", "POST"])
-def subscription(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
-    role = Role.TRADER if request.method == "POST" else Role.VIEWER
+def subscription_clone(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+    """The same terms for another account, or another strategy."""
     rows = Subscription.objects.select_related("team", "strategy", "account__connection", "terms")
-    found = thing_for(request.user, team, rows, subscription, role)
-    form = TermsForm(
-        request.POST or None, initial=TermsForm.initial_of(found.terms.value() if found.terms else Terms())
-    )
+    found = thing_for(request.user, team, rows, subscription, Role.TRADER)
+    form = FollowForm(request.POST or None, initial={"strategy": found.strategy.code})
+    choices(form, "strategy", found.team.strategies.filter(asset_class=found.strategy.asset_class).order_by("name"))
+    choices(form, "account", trading_accounts(found.team))
     if request.method == "POST" and form.is_valid():
-        version = subscribing.set_terms(
-            subscription=found, terms=form.terms(), actor=actor_of(request), now=timezone.now()
-        )
-        messages.success(request, f"Terms {version.number} hold for every decision from now on.")
-        return redirect("subscription", team, subscription)
-    recent = live.signal_rows().filter(decisions__subscription=found).order_by("-pk")[:LATEST]
+        strategy: Strategy = form.cleaned_data["strategy"]
+        try:
+            made = subscribing.clone(
+                subscription=found, strategy=strategy, account=form.cleaned_data["account"], actor=actor_of(request),
+                now=timezone.now(),
+            )  # fmt: skip
+        except subscribing.SubscriptionRefused as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "The copy is made and still off. Look it over, then switch it on.")
+            return redirect("subscription", team, made.code)
+    free = trading_accounts(found.team).exclude(subscriptions__strategy=found.strategy).exists()
     context = {
         "subscription": found,
         "form": form,
-        "versions": _versions(list(found.terms_versions.select_related("set_by").order_by("-number")[:20])),
-        "rows": live.rows(recent),
+        "free": free or form.fields["strategy"].queryset.count() > 1,  # type: ignore[attr-defined]
+        "summary": summary(found.terms.value()) if found.terms else [],
     }
-    return render(request, "strategies/subscription.html", context, status=422 if form.errors else 200)
-
-
-def _versions(newest_first: list[TermsVersion]) -> list[dict[str, Any]]:
-    """Each version of the terms with what it changed."""
-    older = [*newest_first[1:], None]
-    return [
-        {
-            "version": version,
-            "changes": [
-                {"name": name, "before": before.values.get(name), "after": value}
-                for name, value in version.values.items()
-                if before.values.get(name) != value
-            ]
-            if before
-            else [],
-        }
-        for version, before in zip(newest_first, older, strict=True)
-    ]
+    return render(request, "strategies/subscription_clone.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -18,26 +20,61 @@ class SubscriptionRefused(ValueError):
     """The message is a sentence for people."""
 
 
+def defaults_of(strategy: Strategy) -> Terms:
+    """What a new subscription of the strategy starts with."""
+    return Terms() if strategy.defaults is None else Terms.from_json(strategy.defaults)
+
+
 @transaction.atomic
 def subscribe(
-    *, team: Team, strategy: Strategy, account: BrokerageAccount, terms: Terms, actor: User | None, now: datetime
+    *,
+    team: Team,
+    strategy: Strategy,
+    account: BrokerageAccount,
+    terms: Terms,
+    actor: User | None,
+    now: datetime,
+    linked: bool = False,
 ) -> Subscription:
-    """A new subscription, switched off until somebody enables it."""
+    """A new subscription, switched off until somebody enables it. `linked`: its terms are the strategy's defaults."""
+    if linked:
+        terms = defaults_of(_locked(strategy))
     try:
         with transaction.atomic():
-            made = Subscription.objects.create(team=team, strategy=strategy, account=account, created_at=now)
+            made = Subscription.objects.create(
+                team=team, strategy=strategy, account=account, created_at=now, linked=linked
+            )
     except IntegrityError as error:
         raise SubscriptionRefused(
             f"{account.account_id} already follows {strategy.name}. Change the terms of that subscription instead."
         ) from error
-    audit.record(team=team, actor=actor, action="subscription.made", subject=f"{strategy.name} on {account}", now=now)
-    set_terms(subscription=made, terms=terms, actor=actor, now=now)
+    audit.record(
+        team=team, actor=actor, action="subscription.made", subject=f"{strategy.name} on {account}",
+        after={"linked": linked}, now=now,
+    )  # fmt: skip
+    new_version(subscription=made, terms=terms, actor=actor, now=now)
     return made
+
+
+def _locked(strategy: Strategy) -> Strategy:
+    """The strategy's row, so that its defaults stay what they are until this is written down."""
+    return Strategy.objects.select_for_update(no_key=True).get(pk=strategy.pk)
 
 
 @transaction.atomic
 def set_terms(*, subscription: Subscription, terms: Terms, actor: User | None, now: datetime) -> TermsVersion:
     """A new version of the terms, used by every decision from now on."""
+    locked = Subscription.objects.select_for_update().get(pk=subscription.pk)
+    if locked.linked:
+        raise SubscriptionRefused("Its terms are the strategy's defaults. Unlink it, or change the defaults.")
+    return new_version(subscription=subscription, terms=terms, actor=actor, now=now)
+
+
+@transaction.atomic
+def new_version(
+    *, subscription: Subscription, terms: Terms, actor: User | None, now: datetime, cause: str = ""
+) -> TermsVersion:
+    """The next version, whoever it comes from; `cause` says in the audit why, where it was no edit."""
     locked = Subscription.objects.select_for_update().get(pk=subscription.pk)
     last = locked.terms_versions.aggregate(last=Max("number"))["last"] or 0
     before = locked.terms.values if locked.terms else None
@@ -47,10 +84,70 @@ def set_terms(*, subscription: Subscription, terms: Terms, actor: User | None, n
     Subscription.objects.filter(pk=locked.pk).update(terms=version)
     subscription.terms = version
     audit.record(
-        team=locked.team, actor=actor, action="subscription.terms_set", subject=str(locked.code),
+        team=locked.team, actor=actor, action=f"subscription.{cause or 'terms_set'}", subject=str(locked.code),
         before=before, after=version.values, now=now,
     )  # fmt: skip
     return version
+
+
+@transaction.atomic
+def roll_back(*, subscription: Subscription, number: int, actor: User | None, now: datetime) -> TermsVersion:
+    """The terms of an earlier version again, as a new one; the way back from it is another of the kind."""
+    locked = Subscription.objects.select_for_update().get(pk=subscription.pk)
+    if locked.linked:
+        raise SubscriptionRefused("Its terms are the strategy's defaults. Unlink it before going back to earlier ones.")
+    wanted = locked.terms_versions.filter(number=number).first()
+    if wanted is None:
+        raise SubscriptionRefused(f"This subscription never had terms {number}.")
+    if locked.terms is not None and locked.terms.value() == wanted.value():
+        raise SubscriptionRefused(f"Terms {number} are what holds already.")
+    return new_version(subscription=subscription, terms=wanted.value(), actor=actor, now=now, cause="rolled_back")
+
+
+@transaction.atomic
+def clone(
+    *,
+    subscription: Subscription,
+    strategy: Strategy,
+    account: BrokerageAccount,
+    actor: User | None,
+    now: datetime,
+) -> Subscription:
+    """Another subscription of the team on the same terms, switched off. To the same strategy, it stays linked."""
+    terms = subscription.terms.value() if subscription.terms else defaults_of(strategy)
+    linked = subscription.linked and strategy.pk == subscription.strategy_id
+    made = subscribe(
+        team=subscription.team, strategy=strategy, account=account, terms=terms, actor=actor, now=now, linked=linked
+    )
+    audit.record(
+        team=subscription.team, actor=actor, action="subscription.cloned", subject=str(made.code),
+        before={"from": str(subscription.code)}, now=now,
+    )  # fmt: skip
+    return made
+
+
+@transaction.atomic
+def link(*, subscription: Subscription, actor: User | None, now: datetime) -> TermsVersion | None:
+    """From now on its terms are the strategy's defaults; the new version, or None where they are the same already."""
+    terms = defaults_of(_locked(subscription.strategy))
+    locked = Subscription.objects.select_for_update().get(pk=subscription.pk)
+    _set_link(subscription, True, actor, now)
+    if locked.terms is not None and locked.terms.value() == terms:
+        return None
+    return new_version(subscription=subscription, terms=terms, actor=actor, now=now, cause="linked_terms_set")
+
+
+@transaction.atomic
+def unlink(*, subscription: Subscription, actor: User | None, now: datetime) -> None:
+    """It keeps its terms, and they are its own from now on."""
+    _set_link(subscription, False, actor, now)
+
+
+def _set_link(subscription: Subscription, linked: bool, actor: User | None, now: datetime) -> None:
+    if Subscription.objects.filter(pk=subscription.pk, linked=not linked).update(linked=linked):
+        action = f"subscription.{'linked' if linked else 'unlinked'}"
+        audit.record(team=subscription.team, actor=actor, action=action, subject=str(subscription.code), now=now)
+    subscription.linked = linked
 
 
 @transaction.atomic
@@ -63,6 +160,17 @@ def enable(*, subscription: Subscription, actor: User | None, now: datetime) -> 
 def disable(*, subscription: Subscription, actor: User | None, now: datetime) -> None:
     """Signals of the strategy no longer reach the account. Orders already made go on."""
     _switch(subscription, False, actor, now)
+
+
+@transaction.atomic
+def switch_all(*, team: Team, codes: Iterable[UUID], enabled: bool, actor: User | None, now: datetime) -> int:
+    """Switch those of the team's subscriptions that are not so yet; returns how many were."""
+    rows = Subscription.objects.filter(team=team, code__in=list(codes), enabled=not enabled, terms__isnull=False)
+    # In one order, as everybody who locks several of them.
+    found = list(rows.select_for_update(of=("self",)).select_related("team").order_by("pk"))
+    for subscription in found:
+        _switch(subscription, enabled, actor, now)
+    return len(found)
 
 
 def _switch(subscription: Subscription, enabled: bool, actor: User | None, now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from enum import StrEnum
 
 from brokers.domain.orders import OrderType, TimeInForce
 from strategies.domain.effective import SIGNAL_FIELDS
@@ -16,6 +17,7 @@ MOST_SECONDS = 3600
 DAY = 86_400
 _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
+_OUTSIDE_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _ABOVE_ZERO = (
     "quantity", "quantity_multiplier", "max_quantity", "max_amount", "max_position", "max_position_amount",
     "max_daily_loss", "max_daily_profit", "collar_percent", "trail_amount", "trail_percent", "exit_trail_amount",
@@ -27,6 +29,8 @@ _BOUNDS = {
     "exit_cancel_after": (1, MOST_SECONDS), "cancel_wait_seconds": (1, 300), "exit_wait_seconds": (1, MOST_SECONDS),
     "cooldown_seconds": (0, DAY), "approval_seconds": (10, DAY), "max_trades_per_day": (1, 100_000),
 }  # fmt: skip
+
+_EITHER = "Choose limit or stop limit, or switch this off."
 
 Contradiction = tuple[str, str]
 
@@ -58,6 +62,8 @@ def _sides(terms: Terms) -> Iterator[Contradiction]:
         yield "allow_swap", "A subscription that only closes does not enter the other side. Switch one of them off."
     if terms.subtract_exit_quantity and not (terms.allow_swap and terms.sides is Sides.BOTH):
         yield "subtract_exit_quantity", "It takes both sides and changing sides to subtract the exit. Allow both."
+    if terms.subtract_exit_quantity and not (terms.allow_overrides or "quantity" in terms.signal_fields):
+        yield "subtract_exit_quantity", "Signals may not say how many, so there is nothing to subtract from. Let them."
     if terms.isolate_sides and terms.sides not in {Sides.BULLISH, Sides.BEARISH}:
         yield "isolate_sides", "Only a single side can be isolated. Choose bullish or bearish."
     if terms.close_only and terms.ignore_exits:
@@ -83,20 +89,30 @@ def _sizes(terms: Terms) -> Iterator[Contradiction]:
 
 
 def _orders(terms: Terms) -> Iterator[Contradiction]:
+    own_trail = terms.exit_trail_amount is not None or terms.exit_trail_percent is not None
+    trail = (
+        (terms.exit_trail_amount, terms.exit_trail_percent) if own_trail else (terms.trail_amount, terms.trail_percent)
+    )
+    outside = terms.outside_rth if terms.exit_outside_rth is None else terms.exit_outside_rth
     legs = (
-        ("", terms.order_type, terms.time_in_force, terms.trail_amount, terms.trail_percent),
+        ("", terms.order_type, terms.time_in_force, terms.trail_amount, terms.trail_percent, terms.outside_rth),
         (
-            "exit_", terms.exit_order_type or terms.order_type, terms.exit_time_in_force or terms.time_in_force,
-            terms.exit_trail_amount or terms.trail_amount, terms.exit_trail_percent or terms.trail_percent,
+            "exit_", terms.exit_order_type or terms.order_type, terms.exit_time_in_force or terms.time_in_force, *trail,
+            outside,
         ),
     )  # fmt: skip
-    for prefix, kind, tif, amount, percent in legs:
+    for prefix, kind, tif, amount, percent, extended in legs:
         if amount is not None and percent is not None:
             yield f"{prefix}trail_percent", "A trailing stop follows by an amount or by a percentage. Leave one empty."
         if kind is OrderType.TRAILING_STOP and amount is None and percent is None:
             yield f"{prefix}trail_amount", "A trailing stop needs its distance. Set an amount or a percentage."
         if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
             yield f"{prefix}time_in_force", "An auction takes market and limit orders. Choose another time in force."
+        if extended and kind not in _OUTSIDE_TYPES:
+            yield (
+                f"{prefix}outside_rth",
+                f"Outside regular hours IBKR takes limit orders only, and these are {_words(kind)} orders. {_EITHER}",
+            )
 
 
 def _protection(terms: Terms) -> Iterator[Contradiction]:
@@ -105,8 +121,10 @@ def _protection(terms: Terms) -> Iterator[Contradiction]:
         yield "take_profit", "A subscription's take profit is a percentage, an amount or a profit, not a price."
     if stop is not None and stop.mode == "stopPrice":
         yield "stop_loss", "A subscription's stop loss is a distance, not a price: it holds for every instrument."
+    if stop is not None and stop.limit is not None:
+        yield "stop_loss", "A subscription's stop loss has no limit price: it holds for every instrument. Leave it out."
     for name, leg in (("take_profit", profit), ("stop_loss", stop)):
-        if leg is not None and leg.value <= 0:
+        if leg is not None and not (leg.value.is_finite() and leg.value > 0):
             yield name, "Set a value above zero."
     if stop is not None and stop.mode in {"percent", "trailPercent"} and stop.value >= 100:
         yield "stop_loss", "A stop 100 % away is at a price of zero. Set a smaller percentage."
@@ -140,5 +158,5 @@ def _problem(window: Window) -> str:
     return ""
 
 
-def _words(kind: QuantityType) -> str:
+def _words(kind: StrEnum) -> str:
     return str(kind).replace("_", " ")

@@ -13,12 +13,13 @@ from brokers.models import Connection
 from brokers.tests import rows as broker
 from strategies.domain.plan import Sides, Terms
 from strategies.models import Subscription
+from strategies.terms_form import TermsForm
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db
 
 TERMS = {
-    "sides": "bullish", "quantity": "25", "max_quantity": "", "order_type": "limit", "time_in_force": "gtc",
+    **TermsForm.initial_of(Terms()), "sides": "bullish", "quantity": "25", "order_type": "limit", "time_in_force": "gtc",
     "entry_time_to_live_seconds": "30", "exit_time_to_live_seconds": "900", "allow_add": "on",
 }  # fmt: skip
 
@@ -33,7 +34,11 @@ def test_the_list_shows_a_viewer_the_terms_in_force(
 ) -> None:
     client.force_login(bob)
     page = client.get(f"/teams/{team.code}/subscriptions/")
-    for words in ("Trend", subscription.account.account_id, "both, 10 each, market"):
+    for words in (
+        "Trend",
+        subscription.account.account_id,
+        "Opens long and short positions in any ticker of the strategy.",
+    ):
         assert words in page.text
 
 
@@ -109,8 +114,8 @@ def test_new_terms_are_a_new_version_and_say_what_changed(
     client.force_login(alice)
     page = client.post(f"/teams/{team.code}/subscriptions/{subscription.code}/", TERMS, follow=True)
     assert "Terms 2 hold for every decision from now on." in page.text
-    assert "quantity: 10 → 25" in page.text
-    assert "sides: both → bullish" in page.text
+    assert "Quantity: 10 → 25" in page.text
+    assert "Sides: both: long and short → bullish: long only" in page.text
 
 
 @pytest.mark.parametrize(
@@ -142,12 +147,3 @@ def test_it_asks_before_real_money(client: Client, alice: User, team: Team, subs
     page = client.get(f"/teams/{team.code}/subscriptions/{subscription.code}/")
     assert 'class="hazard"' in page.text
     assert "trade real money in" in page.text
-
-
-def test_the_form_of_some_terms_gives_the_same_terms_back() -> None:
-    from strategies.forms import TermsForm
-
-    terms = Terms(sides=Sides.BEARISH, quantity=Decimal("2.5"), allow_add=True, outside_rth=True)
-    form = TermsForm({name: value for name, value in TermsForm.initial_of(terms).items() if value is not None})
-    assert form.is_valid(), form.errors
-    assert form.terms() == terms
