@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 from strategies.domain.message import Message
+from strategies.domain.plan import Sides
 from strategies.models import Decision, SeenKey, Signal, Strategy, Subscription
 
 FIRST = [(app, "0001_initial") for app in ("accounts", "brokers", "strategies")]
@@ -34,8 +36,10 @@ def older(django_db_blocker: Any, django_db_setup: None) -> Iterator[BaseDatabas
         try:
             yield connections[OLDER]
         finally:
-            connections[OLDER].close()
-            connections[OLDER].close_pool()
+            close = connections[OLDER]
+            assert isinstance(close, DatabaseWrapper)
+            close.close()
+            close.close_pool()
             del connections.databases[OLDER]
             del connections[OLDER]
             with default.cursor() as cursor:
@@ -99,7 +103,8 @@ def test_an_installation_of_the_first_version_moves_over(older: BaseDatabaseWrap
     assert subscription.terms is not None
     terms = subscription.terms.value()
     # What it never heard of has the value that changes nothing.
-    assert (terms.sides, terms.quantity, terms.auto_submit, terms.windows) == ("bullish", 2, True, ())
+    assert (terms.sides, terms.auto_submit, terms.windows) == (Sides.BULLISH, True, ())
+    assert terms.quantity == 2
     decision = Decision.objects.using(OLDER).select_related("ticket").get()
     assert (decision.status, decision.attempt, decision.expires_at) == ("accepted", 1, None)
     assert decision.ticket is not None

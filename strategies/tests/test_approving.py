@@ -94,7 +94,8 @@ def test_less_of_it_is_protected_by_less(strategy: Strategy, alice: User, now: d
     assert decision.inputs is not None
     again = inputs.again(decision.inputs)
     assert isinstance(again, Plan)
-    assert (again.intents[0].quantity, again.reason) == (3, decision.reason)
+    assert again.intents[0].quantity == 3
+    assert again.reason == decision.reason
 
 
 @pytest.mark.parametrize(
