@@ -14,7 +14,6 @@ from strategies import (
     strategy_views,
     subscription_views,
     terms_views,
-    terms_views,
     webhook_views,
 )
 
@@ -46,7 +45,6 @@ urlpatterns = [
     path(TEAM + "strategies/<uuid:strategy>/check/", builder_views.strategy_check, name="strategy_check"),
     path(TEAM + "strategies/<uuid:strategy>/switch/", strategy_views.strategy_switch, name="strategy_switch"),
     path(TEAM + "strategies/<uuid:strategy>/settings/", strategy_views.strategy_settings, name="strategy_settings"),
-    path(TEAM + "strategies/<uuid:strategy>/defaults/", terms_views.strategy_defaults, name="strategy_defaults"),
     path(TEAM + "strategies/<uuid:strategy>/defaults/", terms_views.strategy_defaults, name="strategy_defaults"),
     path(TEAM + "strategies/<uuid:strategy>/meters/", webhook_views.webhook_meters, name="webhook_meters"),
     path(TEAM + "strategies/<uuid:strategy>/rotate/", webhook_views.webhook_rotate, name="webhook_rotate"),
