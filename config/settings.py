@@ -109,6 +109,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.page",
+                "strategies.context.page",
             ],
             "builtins": ["django.contrib.humanize.templatetags.humanize", "accounts.templatetags.ui"],
         },

@@ -75,6 +75,14 @@ class Seen:
     merged: tuple[Merged, ...]
     unsettled: Decimal = Decimal(0)
 
+    @property
+    def told(self) -> list[Merged]:
+        return [each for each in self.merged if each.told]
+
+    @property
+    def untold(self) -> list[Merged]:
+        return [each for each in self.merged if not each.told]
+
 
 def plan_of(decision: Decision) -> Plan | None:
     """The plan that was made; of a decision from before plans were kept, the one its inputs give again."""

@@ -28,6 +28,7 @@ def decision(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
     found = thing_for(request.user, team, rows, decision)
     orders = _orders(found)
     seen, plan = decided.seen(found), decided.plan_of(found)
+    shown = tree(plan, orders, seen.snapshot if seen else None) if plan else None
     context = {
         "decision": found,
         "rule": rules.rule(found.rule),
@@ -36,9 +37,10 @@ def decision(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
         "asked_at": proposals.proposed_at(found),
         "card": proposals.card(found) if found.status == Decision.Status.PROPOSED else None,
         "may_answer": membership_for(request.user, team).may(Role.APPROVER),
-        "orders": orders,
-        "plan": plan,
-        "tree": tree(plan, orders, seen.snapshot if seen else None) if plan else None,
+        "ordered": bool(orders),
+        "tree": shown,
+        # Beside the tree: of a plan that cannot be read any more, all of them.
+        "orders": [order for order in orders if shown is None or order.pk not in shown.made],
         "seen": seen,
         "again": decided.again(found, orders) if request.GET.get("again") else None,
         "watch": " ".join([f"signal-{found.signal.code}", *(f"order-{order.code}" for order in orders)]),

@@ -32,6 +32,18 @@ class Tree:
     cancels: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
 
+    @property
+    def made(self) -> set[int]:
+        """The orders that stand in it, by their keys."""
+        return set(_made(self.nodes))
+
+
+def _made(nodes: Sequence[Node]) -> Iterator[int]:
+    for node in nodes:
+        if node.order is not None:
+            yield node.order.pk
+        yield from _made(node.then)
+
 
 def tree(plan: Plan, orders: Sequence[Order] = (), snapshot: Snapshot | None = None) -> Tree:
     """A plan with the orders made of it; `snapshot` tells what the orders to be canceled were."""

@@ -51,7 +51,7 @@ def test_it_shows_the_plan_as_a_tree_with_its_orders_and_what_each_was_to_cost(
     entry = Order.objects.get(role="entry")
     Order.objects.move(entry, OrderStatus.SUBMITTED, now=decision.created_at, submitted_at=decision.created_at)
     text = page(client, bob, decision)
-    tree = text[text.index('class="tree planned"') : text.index("<table")]
+    tree = text[text.index('class="tree planned"') : text.index('id="rule"')]
     assert tree.index("entry") < tree.index("stop loss, sent with it") < tree.index("take profit, sent with it")
     assert tree.count("Estimated fee") == 3
     assert "margin needed" in tree

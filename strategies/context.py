@@ -1,0 +1,27 @@
+"""What every page of a team knows about its trading: how many plans wait for somebody."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.models import User
+from strategies.models import Decision
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """`approvals_waiting` is asked only where it is shown."""
+    user, match = getattr(request, "user", None), request.resolver_match
+    code = match.kwargs.get("team") if match else None
+    if not isinstance(user, User) or code is None:
+        return {}
+
+    @cache
+    def waiting() -> int:
+        # Of the viewer's own teams only: pages that refuse a stranger know the address, too.
+        mine = Decision.objects.filter(team__code=code, team__memberships__user=user)
+        return mine.filter(status=Decision.Status.PROPOSED).count()
+
+    return {"approvals_waiting": waiting}
