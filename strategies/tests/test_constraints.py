@@ -17,6 +17,7 @@ from brokers.models import BrokerageAccount
 from brokers.tests import rows as brokers
 from strategies.models import (
     Decision,
+    Guard,
     Refusal,
     Repeat,
     SeenKey,
@@ -97,6 +98,10 @@ def refusal(at: Scene, endpoint: WebhookEndpoint) -> Refusal:
     return Refusal.objects.create(team=at.ours.team, endpoint=endpoint, **values)
 
 
+def guard(at: Scene, **values: object) -> Guard:
+    return Guard.objects.create(**{"team": at.ours.team, "level": "team", **values})
+
+
 def twice(make: Callable[[], object]) -> None:
     make()
     make()
@@ -128,6 +133,20 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "decision_and_its_signal_share_a_team": lambda at: decision(at, signal=at.theirs.signal),
     "decision_and_its_subscription_share_a_team": lambda at: decision(at, subscription=at.theirs.subscription),
     "decision_and_its_ticket_share_a_team": lambda at: accepted(at, at.theirs.account),
+    "proposed_decision_has_a_plan_and_an_end": lambda at: decision(at, status="proposed", decided_at=at.now, plan={}),
+    "one_guard_per_level_and_what_it_guards": lambda at: twice(lambda: guard(at)),
+    "guard_guards_what_its_level_says": lambda at: guard(at, level="account"),
+    "guard_halt_is_known": lambda at: guard(at, halt="a bit", halt_reason="Why", halted_at=at.now),
+    "stopped_trading_has_a_reason_and_a_moment": lambda at: guard(at, halt="entries", halted_at=at.now),
+    "lockout_has_a_reason_and_a_moment": lambda at: guard(at, lockout_until=at.now, locked_at=at.now),
+    "only_accounts_and_teams_have_a_result_of_the_day": lambda at: guard(
+        at, level="strategy", strategy=at.ours.strategy, max_daily_loss=5
+    ),
+    "guard_and_its_account_share_a_team": lambda at: guard(at, level="account", account=at.theirs.account),
+    "guard_and_its_strategy_share_a_team": lambda at: guard(at, level="strategy", strategy=at.theirs.strategy),
+    "guard_and_its_subscription_share_a_team": lambda at: guard(
+        at, level="subscription", subscription=at.theirs.subscription
+    ),
 }
 
 
