@@ -324,7 +324,9 @@ class Ticket(models.Model):
     # Copied from the account, so that a lane finds its tickets by one index.
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="tickets", db_constraint=False)
     key = models.UUIDField(unique=True)
+    # What has to be over, or smaller, before its orders leave; with what its plan knew to be filled of each.
     cancels = models.JSONField(default=list)
+    resizes = models.JSONField(default=list)
     queued_at = models.DateTimeField(default=timezone.now)
     worked_at = models.DateTimeField(null=True, blank=True)
     # When something it was to cancel turned out to have filled: its plan no longer fits, and whoever made it plans anew.
@@ -394,6 +396,11 @@ class Order(models.Model):
     cancel_after = models.PositiveIntegerField(null=True, blank=True)
     # Seconds after which it becomes a market order, unfilled as it is; None: never.
     convert_after = models.PositiveIntegerField(null=True, blank=True)
+    # The smaller quantity it is to have, and since when; null: nobody wants it to change.
+    resize_to = amount(null=True, blank=True)
+    resize_asked_at = models.DateTimeField(null=True, blank=True)
+    # IBKR has refused to make it smaller: it is replaced instead.
+    keeps_its_size = models.BooleanField(default=False)
     fa_group = models.CharField(max_length=64, blank=True)
     fa_method = models.CharField(max_length=32, blank=True)
     signal_price = amount(null=True, blank=True)
@@ -450,6 +457,11 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=~Q(status="filled") | Q(filled_quantity=F("quantity")), name="filled_order_is_filled_whole"
             ),
+            models.CheckConstraint(
+                condition=Q(resize_to__isnull=True, resize_asked_at__isnull=True)
+                | Q(resize_asked_at__isnull=False, resize_to__gt=0, resize_to__lt=F("quantity")),
+                name="order_that_is_to_change_is_to_be_smaller",
+            ),
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
             models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
             models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),
@@ -487,6 +499,7 @@ class Order(models.Model):
                 & ~Q(type="market"),
                 name="orders_to_convert",
             ),
+            models.Index(fields=["connection"], condition=Q(resize_to__isnull=False), name="orders_to_resize"),
         ]
 
     def __str__(self) -> str:

@@ -54,6 +54,7 @@ def apply(
         if found := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report):
             _apply_report(found, report, now, applied)
     _release_children(applied.moved, now)
+    end_unfit(applied.moved, now)
     for order in applied.moved:
         live.order_changed(order)
     return applied
@@ -241,7 +242,6 @@ def _release_children(moved: Sequence[Order], now: datetime) -> None:
     over = {order.pk: order for order in moved if OrderStatus(order.status) in OVER}
     if not over:
         return
-    end_unfit(over.values(), now)
     if any(order.status == OrderStatus.CANCELED for order in over.values()):
         # A plan may have waited for this cancel.
         notify(ORDERS_CHANNEL, str(next(iter(over.values())).connection_id))

@@ -23,6 +23,7 @@ from brokers.domain.orders import (
     Instrument,
     OrderStatus,
     OrderType,
+    Resize,
     Role,
     Side,
     TimeInForce,
@@ -165,6 +166,15 @@ class Book:
         """Count an order that was planned a moment ago, within the same batch."""
         self.working[(account_pk, conid)].append(order)
 
+    def resize(self, account_pk: int, conid: int, resizes: Iterable[Resize]) -> None:
+        """Count orders as smaller that were made so a moment ago, within the same batch."""
+        totals = {each.reference: each.quantity for each in resizes}
+        known = self.working.get((account_pk, conid), [])
+        known[:] = [
+            replace(each, remaining=totals[each.reference] - each.filled) if each.reference in totals else each
+            for each in known
+        ]
+
     def cancel(self, account_pk: int, conid: int, references: Collection[str]) -> None:
         """Count orders as being canceled that were so a moment ago, within the same batch."""
         known = self.working.get((account_pk, conid), [])
@@ -204,6 +214,7 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
     for order in working.select_related("parent").only(
         "account_id", "conid", "reference", "role", "side", "type", "quantity", "filled_quantity", "status", "limit_price",
         "stop_price", "trail_amount", "trail_percent", "time_in_force", "outside_rth", "ticket_id", "changed_at",
+        "resize_to", "keeps_its_size",
         "parent__reference",
     ).order_by("pk"):  # fmt: skip
         book.add(order.account_id, order.conid, working_order(order))
@@ -243,7 +254,9 @@ def working_order(order: Order) -> WorkingOrder:
         role=Role(order.role),
         side=Side(order.side),
         type=OrderType(order.type),
-        remaining=order.remaining,
+        remaining=order.remaining
+        if order.resize_to is None
+        else max(order.resize_to - order.filled_quantity, Decimal(0)),
         status=OrderStatus(order.status),
         filled=order.filled_quantity,
         limit_price=order.limit_price,
@@ -255,6 +268,7 @@ def working_order(order: Order) -> WorkingOrder:
         parent=order.parent.reference if order.parent else "",
         ticket=str(order.ticket_id),
         since=order.changed_at,
+        keeps_its_size=order.keeps_its_size,
     )
 
 

@@ -12,13 +12,25 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers import live
-from brokers.domain.orders import MAY_FILL, OVER, WAITING, WORKING, OrderIntent, OrderStatus, Release, can_move
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    MAY_FILL,
+    OVER,
+    WAITING,
+    WORKING,
+    OrderIntent,
+    OrderStatus,
+    Release,
+    Resize,
+    can_move,
+)
 from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
 from brokers.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 REFERENCE_PREFIX = "hy"
 LATER_SIGNAL = "canceled by a later signal"
 BEFORE_IT_LEFT = "Canceled before it was sent."
+_CHANGEABLE = [str(each) for each in CHANGED_IN_PLACE]
 _NOT_ASKED = [str(each) for each in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
 
 
@@ -44,7 +56,8 @@ class Draft:
     intents: tuple[OrderIntent, ...]
     cancels: tuple[str, ...]
     expires_at: datetime
-    # What the plan knew to be filled of the orders it cancels.
+    resizes: tuple[Resize, ...] = ()
+    # What the plan knew to be filled of the orders it cancels and shrinks.
     known: Mapping[str, Decimal] = field(default_factory=dict)
     signal_price: Decimal | None = None
     cause: str = "planned"
@@ -54,14 +67,22 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     """Save tickets with their orders (`created`), in the caller's transaction; lanes are woken when it commits."""
     if not drafts:
         return []
-    canceled = _locked({reference for draft in drafts for reference in draft.cancels})
-    filled = {order.reference: order.filled_quantity for order in canceled}
+    touched = _locked(
+        {reference for draft in drafts for reference in draft.cancels}
+        | {each.reference for draft in drafts for each in draft.resizes}
+    )
+    filled = {order.reference: order.filled_quantity for order in touched}
     tickets = Ticket.objects.bulk_create(
         Ticket(
             team_id=draft.account.team_id, account=draft.account, connection_id=draft.account.connection_id,
             key=draft.key, queued_at=now,
-            cancels=[
-                {"reference": each, "filled": str(draft.known.get(each, filled.get(each, 0)))} for each in draft.cancels
+            cancels=[{"reference": each, "filled": _known(draft, each, filled)} for each in draft.cancels],
+            resizes=[
+                {
+                    "reference": each.reference, "quantity": str(each.quantity),
+                    "filled": _known(draft, each.reference, filled),
+                }
+                for each in draft.resizes
             ],
         )
         for draft in drafts
@@ -86,7 +107,11 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
         ]
     for ticket in tickets:
         ask_cancels(ticket, now)
-    end_unfit(canceled, now)
+    for each in (each for draft in drafts for each in draft.resizes):
+        Order.objects.filter(reference=each.reference, status__in=_CHANGEABLE, quantity__gt=each.quantity).update(
+            resize_to=each.quantity, resize_asked_at=now
+        )
+    end_unfit(touched, now)
     notify(ORDERS_CHANNEL, keys(draft.account.connection_id for draft in drafts))
     return tickets
 
@@ -98,27 +123,42 @@ def _locked(references: set[str]) -> list[Order]:
     return list(Order.objects.select_for_update().filter(reference__in=references).order_by("pk"))
 
 
-def end_unfit(orders: Iterable[Order], now: datetime) -> None:
-    """End what was planned behind cancels of these orders where they filled more than the plan knew.
+def _known(draft: Draft, reference: str, filled: Mapping[str, Decimal]) -> str:
+    return f"{draft.known.get(reference, filled.get(reference, Decimal(0))):f}"
 
-    The ticket is marked, so that whoever made the plan makes another one on the position that came of it.
+
+def end_unfit(orders: Iterable[Order], now: datetime) -> None:
+    """End what was planned behind these orders, once they have filled more than the plan knew.
+
+    The ticket is marked, so that whoever made the plan makes another one on the position that came of it. What is to be
+    canceled has to be over first: until then it may go on filling.
     """
-    over = {order.reference: order for order in orders if order.filled_quantity and OrderStatus(order.status) in OVER}
-    if not over:
+    filled = {order.reference: order for order in orders if order.filled_quantity}
+    if not filled:
         return
-    accounts = {order.account_id for order in over.values()}
-    waiting = Ticket.objects.filter(account__in=accounts, worked_at__isnull=True).exclude(cancels=[])
-    for ticket in waiting.select_for_update().order_by("pk"):
-        late = [
-            over[each["reference"]]
-            for each in ticket.cancels
-            if each["reference"] in over and over[each["reference"]].filled_quantity > Decimal(each["filled"])
-        ]
-        unsent = ticket.orders.filter(status=str(OrderStatus.CREATED), release=str(Release.AT_ONCE)) if late else ()
-        ended = [end_unsent(each, OrderStatus.CANCELED, _too_late_to_cancel(late[0]), now) for each in unsent]
-        if any(ended):
-            Ticket.objects.filter(pk=ticket.pk).update(unfit_at=now)
-            notify(DECISIONS_CHANNEL)
+    accounts = {order.account_id for order in filled.values()}
+    behind = Ticket.objects.filter(account__in=accounts, worked_at__isnull=True).exclude(cancels=[], resizes=[])
+    for ticket in behind.select_for_update().order_by("pk"):
+        over = [each for each in ticket.cancels if (it := filled.get(each["reference"])) and it.status in OVER]
+        late = [each for each in (*over, *ticket.resizes) if _filled_more(filled.get(each["reference"]), each)]
+        if late:
+            end_plan(ticket, _too_late(filled[late[0]["reference"]]), now)
+
+
+def end_plan(ticket: Ticket, reason: str, now: datetime) -> None:
+    """End the orders of a ticket that have not left, since their plan no longer fits; it is planned again."""
+    unsent = ticket.orders.filter(status=str(OrderStatus.CREATED), release=str(Release.AT_ONCE))
+    # What was not asked for yet need not be: the next plan says what it wants.
+    wanted = [str(each["reference"]) for each in ticket.resizes]
+    Order.objects.filter(reference__in=wanted).update(resize_to=None, resize_asked_at=None)
+    ended = [end_unsent(each, OrderStatus.CANCELED, reason, now) for each in unsent]
+    if any(ended):
+        Ticket.objects.filter(pk=ticket.pk).update(unfit_at=now)
+        notify(DECISIONS_CHANNEL)
+
+
+def _filled_more(order: Order | None, knew: Mapping[str, str]) -> bool:
+    return order is not None and order.filled_quantity > Decimal(knew["filled"])
 
 
 def ask_cancels(ticket: Ticket, now: datetime) -> None:
@@ -255,11 +295,11 @@ def _why_late(order: Order) -> str:
     return f"Not sent: it could not leave within {waited:.0f} seconds of its signal. Last known: {said}"
 
 
-def _too_late_to_cancel(order: Order) -> str:
-    quantity = f"{order.filled_quantity.normalize():f} of {order.quantity.normalize():f}"
+def _too_late(order: Order) -> str:
+    filled, quantity = f"{order.filled_quantity.normalize():f}", f"{order.quantity.normalize():f}"
     return (
-        f"Not sent: the order to {order.side} {quantity} {order.ticker} was filled before it could be canceled, so the plan "
-        "no longer fits the position. It is planned again."
+        f"Not sent: {filled} of the order to {order.side} {quantity} {order.ticker} were filled before it could be changed, "
+        "so the plan no longer fits the position. It is planned again."
     )
 
 

@@ -134,7 +134,7 @@ def _opened_at(account: BrokerageAccount, snapshot: Snapshot) -> datetime | None
 def _essence(answer: Plan | Rejection) -> object:
     """What an answer does, apart from how it says it."""
     if isinstance(answer, Plan):
-        return (tuple(_bare(intent) for intent in answer.intents), answer.cancels)
+        return tuple(_bare(intent) for intent in answer.intents), answer.cancels, answer.resizes
     return answer.code
 
 

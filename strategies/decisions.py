@@ -369,6 +369,7 @@ def accept(
     intents = tuple(tickets.named(intent) for intent in plan.intents)
     # Later decisions of this batch must see what this one is about to cancel and to send.
     book.cancel(account.pk, contract.conid, plan.cancels)
+    book.resize(account.pk, contract.conid, plan.resizes)
     book.owners[str(decision.code)] = decision.subscription_id
     planned = list(_planned(decision, intents))
     for order in planned:
@@ -385,7 +386,8 @@ def accept(
         multiplier=contract.multiplier,
         intents=intents,
         cancels=plan.cancels,
-        known={order.reference: order.filled for order in view.snapshot.working if order.reference in plan.cancels},
+        resizes=plan.resizes,
+        known={order.reference: order.filled for order in view.snapshot.working},
         expires_at=until,
         signal_price=message.signal_price,
     )

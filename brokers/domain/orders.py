@@ -129,6 +129,14 @@ class OrderIntent:
     then: tuple[OrderIntent, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize:
+    """A working order that is to be smaller: `quantity` is its new total, what has filled included."""
+
+    reference: str
+    quantity: Decimal
+
+
 class OrderStatus(StrEnum):
     """denied: we refused before sending. rejected: IBKR refused. submitted: sent, not yet acknowledged.
 

@@ -34,7 +34,7 @@ class WorkingOrder:
     """An order of the account in this instrument that may still fill.
 
     `parent` is the reference of the order it was sent with. `mine`: the subscription that decides has asked for it.
-    `since`: when it came into this status, None while it is only planned.
+    `keeps_its_size`: the broker has refused to make it smaller. `since`: when it came into this status, None while it is only planned.
     """
 
     reference: str
@@ -54,6 +54,7 @@ class WorkingOrder:
     ticket: str = ""
     mine: bool = True
     since: datetime | None = None
+    keeps_its_size: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_allocation_has_group_and_method_or_neither": lambda at: another_order(at, fa_group="family"),
     "order_that_waits_for_a_parent_has_one": lambda at: another_order(at, release="after_parent_fills"),
     "filled_order_is_filled_whole": lambda at: changed(at.order, status="filled", filled_quantity=Decimal(9)),
+    "order_that_is_to_change_is_to_be_smaller": lambda at: changed(
+        at.order, resize_to=at.order.quantity, resize_asked_at=at.now
+    ),
     "order_status_is_known": lambda at: changed(at.order, status="lost"),
     "order_side_is_known": lambda at: another_order(at, side="short"),
     "order_type_is_known": lambda at: another_order(at, type="guess"),

@@ -26,7 +26,8 @@ def exit_plan(case: Case, rule: str, way: Way, note: str = "") -> Plan:
         reason=way.sentence(case) + note,
         intents=(way.intent, *way.kept),
         cancels=way.cancels,
-        time_to_live_seconds=life(case, Leg.EXIT) + _wait(case, way.cancels),
+        resizes=way.resizes,
+        time_to_live_seconds=life(case, Leg.EXIT) + _wait(case, (*way.cancels, *way.resizes)),
     )
 
 
@@ -66,6 +67,7 @@ def flip_plan(case: Case, rule: str, way: Way, entry: Entry | Rejection) -> Plan
         ),
         intents=(replace(exit_order, then=(held,)), *way.kept),
         cancels=cancels,
+        resizes=way.resizes,
         time_to_live_seconds=max(life(case, Leg.EXIT), life(case, Leg.ENTRY)) + waits,
     )
 
@@ -91,5 +93,5 @@ def cancel_plan(case: Case, rule: str, cancels: tuple[str, ...]) -> Plan:
     )
 
 
-def _wait(case: Case, cancels: tuple[str, ...]) -> int:
+def _wait(case: Case, cancels: tuple[object, ...]) -> int:
     return case.terms.cancel_wait_seconds if cancels else 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.domain.orders import OrderIntent, Role, Side
+from brokers.domain.orders import OrderIntent, Resize, Role, Side
 from strategies.domain import working
 from strategies.domain.case import Case
 from strategies.domain.effective import Leg
@@ -23,10 +23,11 @@ ALL = None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """An exit with what it needs: cancels before it, and legs for what remains."""
+    """An exit with what it needs: cancels and smaller legs before it, and legs for what remains."""
 
     intent: OrderIntent
     cancels: tuple[str, ...]
+    resizes: tuple[Resize, ...]
     kept: tuple[OrderIntent, ...]
     all_of_it: bool
 
@@ -83,7 +84,7 @@ def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
         role=Role.EXIT, instrument=case.snapshot.contract.instrument, side=side, quantity=quantity,
         cancel_after=case.exit.cancel_after.value, **order.fields(),
     )  # fmt: skip
-    return Way(intent=intent, cancels=cut.cancels, kept=cut.kept, all_of_it=quantity == held)
+    return Way(intent=intent, cancels=cut.cancels, resizes=cut.resizes, kept=cut.kept, all_of_it=quantity == held)
 
 
 def _cut(case: Case, remainder: Decimal, asked_for: tuple[str, ...]) -> Cut:
@@ -95,6 +96,6 @@ def _cut(case: Case, remainder: Decimal, asked_for: tuple[str, ...]) -> Cut:
     if remainder > 0:
         legs = {order.reference for group in working.brackets(case).values() for order in group}
         asked_for = tuple(reference for reference in asked_for if reference not in legs)
-        return Cut(cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels))), kept=cut.kept)
+        return replace(cut, cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels))))
     begun = working.with_legs(case, working.begun_entries(case))
-    return Cut(cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels, *begun))), kept=cut.kept)
+    return replace(cut, cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels, *begun))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brokers.domain.orders import OrderIntent
+from brokers.domain.orders import OrderIntent, Resize
 from strategies.domain.estimate import Estimate
 from strategies.domain.terms import Sides, Terms
 
@@ -13,7 +13,7 @@ __all__ = ["Plan", "Rejection", "Sides", "Terms"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do: cancel these references, then work these orders. `rule` is the row of the decision table.
+    """What to do: cancel and shrink these orders, then work those. `rule` is the row of the decision table.
 
     `estimates` are what the orders are expected to cost, parents before their children.
     """
@@ -22,6 +22,7 @@ class Plan:
     reason: str
     intents: tuple[OrderIntent, ...]
     cancels: tuple[str, ...] = ()
+    resizes: tuple[Resize, ...] = ()
     time_to_live_seconds: int = 60
     estimates: tuple[Estimate, ...] = ()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.domain.orders import OrderIntent, OrderType, Release, Role, Side, TimeInForce
+from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Release, Resize, Role, Side, TimeInForce
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain import working
 from strategies.domain.case import Case
@@ -103,17 +103,22 @@ def _price(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """Legs to cancel, and what takes their place."""
+    """Legs to cancel, legs to shrink where they stand, and what takes the place of those that cannot be shrunk."""
 
     cancels: tuple[str, ...] = ()
+    resizes: tuple[Resize, ...] = ()
     kept: tuple[OrderIntent, ...] = ()
 
 
 def cut_to(case: Case, remainder: Decimal) -> Cut:
-    """The legs of a position that shrinks to `remainder`: never more than is held may wait to leave."""
+    """The legs of a position that shrinks to `remainder`: never more than is held may wait to leave.
+
+    A leg that rests at the broker is changed in place, so that what remains is not without its stop for a moment.
+    """
     groups = list(working.brackets(case).values())
     excess = sum((_size(group) for group in groups), Decimal(0)) - remainder
     cancels = [order.reference for group in groups if not _size(group) for order in group]
+    resizes: list[Resize] = []
     kept: list[OrderIntent] = []
     for group in groups:
         size = _size(group)
@@ -121,11 +126,22 @@ def cut_to(case: Case, remainder: Decimal) -> Cut:
             continue
         rest = max(size - excess, Decimal(0))
         excess -= size - rest
+        stay = [order for order in group if working.can_be_canceled(order)]
+        if rest > 0 and all(_can_be_smaller(order) for order in stay):
+            resizes += [
+                Resize(reference=order.reference, quantity=rest + order.filled)
+                for order in stay
+                if order.remaining > rest
+            ]
+            continue
         cancels += [order.reference for order in group]
         if rest > 0:
-            stay = [order for order in group if working.can_be_canceled(order)]
             kept += grouped(_again(case, order, min(rest, order.remaining)) for order in stay)
-    return Cut(cancels=tuple(cancels), kept=tuple(kept))
+    return Cut(cancels=tuple(cancels), resizes=tuple(resizes), kept=tuple(kept))
+
+
+def _can_be_smaller(order: WorkingOrder) -> bool:
+    return order.status in CHANGED_IN_PLACE and not order.keeps_its_size
 
 
 def _size(group: Sequence[WorkingOrder]) -> Decimal:

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('brokers', '0006_unfit_tickets'),
+        ('brokers', '0006_unfit_plans'),
         ('strategies', '0004_guards_and_approval'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -57,6 +57,7 @@ def working(
 def drawn(plan: Plan) -> str:
     """ "cancel w1 | exit buy 5 > entry buy 10 + stop_loss sell 10 stop 95"."""
     parts = [f"cancel {' '.join(plan.cancels)}"] if plan.cancels else []
+    parts += [f"{each.reference} to {each.quantity:f}" for each in plan.resizes]
     return " | ".join([*parts, *(_drawn(intent) for intent in plan.intents)])
 
 

@@ -159,10 +159,10 @@ OTHERS: list[tuple[str, Any, Message, dict[str, Any], str]] = [
     ("D15s", snapshot(10, STOP), message("sell"), {}, "cancel s1 | exit sell 10"),
     (
         "D25", snapshot(10, STOP, PROFIT), message("exit", 4), {},
-        "cancel s1 p1 | exit sell 4 | stop_loss sell 6 stop 95 / take_profit sell 6 limit 120",
+        "s1 to 6 | p1 to 6 | exit sell 4",
     ),
     ("D25", snapshot(15, STOP), message("exit", 4), {}, "exit sell 4"),
-    ("D25", snapshot(10, STOP), message("exit", 4), CANCEL, "cancel s1 | exit sell 4 | stop_loss sell 6 stop 95"),
+    ("D25", snapshot(10, STOP), message("exit", 4), CANCEL, "s1 to 6 | exit sell 4"),
     (
         "D24", snapshot(10, working("entry", "buy", 3, "e1", filled=Decimal(7))), message("exit"), {},
         "cancel e1 | exit sell 10",
