@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce
 
 from brokers import dayresult, live, quotes, rates, waking
 from brokers.domain.orders import (
@@ -162,6 +163,11 @@ class Book:
         wants = frozenset({contract.currency} if exchange in self.rates.coming else ())
         return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)), wants=wants)
 
+    def count_fill(self, account_pk: int, conid: int, side: Side, quantity: Decimal) -> None:
+        """Count a fill that the position may or may not contain yet."""
+        key = (account_pk, conid)
+        self.unsettled[key] = self.unsettled.get(key, Decimal(0)) + side.sign * quantity
+
     def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
         """Count an order that was planned a moment ago, within the same batch."""
         self.working[(account_pk, conid)].append(order)
@@ -208,8 +214,16 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
         _ask_for_missing(book, pairs, now)
     book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)
     conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
+    # In this order: what changes meanwhile is seen twice, as an order that may fill or as a fill that may not be in the
+    # position yet, and a decision waits. Positions first, it could be seen not at all.
+    _read_working(book, accounts, conids)
+    _read_unsettled(book, accounts, conids)
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position
+    return book
+
+
+def _read_working(book: Book, accounts: Collection[int], conids: Collection[int]) -> None:
     working = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=MAY_FILL)
     for order in working.select_related("parent").only(
         "account_id", "conid", "reference", "role", "side", "type", "quantity", "filled_quantity", "status", "limit_price",
@@ -218,13 +232,27 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
         "parent__reference",
     ).order_by("pk"):  # fmt: skip
         book.add(order.account_id, order.conid, working_order(order))
+
+
+def _read_unsettled(book: Book, accounts: Collection[int], conids: Collection[int]) -> None:
+    """Fills that the positions may not contain: heard of since these were read, by their own report or by their order's."""
+    read = F("account__book_as_of")
     newer = Execution.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(account__book_as_of__isnull=True) | Q(seen_at__gt=F("account__book_as_of"))
+        Q(account__book_as_of__isnull=True) | Q(seen_at__gt=read)
     )
     for row in newer.values("account_id", "conid", "side").annotate(total=Sum("quantity")):
-        key = (row["account_id"], row["conid"])
-        book.unsettled[key] = book.unsettled.get(key, Decimal(0)) + Side(row["side"]).sign * row["total"]
-    return book
+        book.count_fill(row["account_id"], row["conid"], Side(row["side"]), row["total"])
+    # An order can be known to have filled before its executions come home.
+    orders = Order.objects.filter(account__in=accounts, conid__in=conids).filter(
+        Q(status__in=MAY_FILL, filled_quantity__gt=0) | Q(status=str(OrderStatus.FILLED), filled_at__gt=read)
+    )
+    told = orders.annotate(known=Coalesce(Sum("executions__quantity"), Decimal(0))).filter(
+        filled_quantity__gt=F("known")
+    )
+    for account_pk, conid, side, filled, known in told.values_list(
+        "account_id", "conid", "side", "filled_quantity", "known"
+    ):
+        book.count_fill(account_pk, conid, Side(side), filled - known)
 
 
 def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]]) -> set[rates.Key]:

@@ -168,4 +168,8 @@ class Migration(migrations.Migration):
             model_name='orderevent',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('new', 'created'), ('old', '')), models.Q(('new__in', ['canceled', 'denied', 'expired', 'submitted']), ('old', 'created')), models.Q(('new__in', ['accepted', 'canceled', 'created', 'expired', 'filled', 'needs_attention', 'partially_filled', 'pending_cancel', 'rejected', 'unknown']), ('old', 'submitted')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'needs_attention', 'partially_filled', 'pending_cancel', 'rejected', 'submitted']), ('old', 'unknown')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'partially_filled', 'pending_cancel', 'rejected']), ('old', 'needs_attention')), models.Q(('new__in', ['canceled', 'expired', 'filled', 'partially_filled', 'pending_cancel', 'rejected']), ('old', 'accepted')), models.Q(('new__in', ['canceled', 'expired', 'filled', 'pending_cancel']), ('old', 'partially_filled')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'partially_filled', 'rejected']), ('old', 'pending_cancel')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'canceled')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'expired')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'rejected')), models.Q(('new', 'accepted'), ('old', 'accepted')), models.Q(('new', 'partially_filled'), ('old', 'partially_filled')), _connector='OR'), name='order_event_is_a_legal_move'),
         ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(condition=models.Q(('status', 'filled')), fields=['account', 'filled_at'], name='orders_filled_of_late'),
+        ),
     ]
