@@ -26,8 +26,10 @@ class _Bill:
         if isinstance(found, Rejection):
             return found
         self.estimates.append(found)
-        # What waits for a way out to fill is looked at as if the position were gone.
-        after = replace(snapshot, position=Decimal(0)) if intent.role is Role.EXIT else snapshot
+        after = snapshot
+        if intent.then and intent.role is Role.EXIT:
+            # What waits for a way out to fill is looked at as if the position were gone.
+            after = replace(snapshot, position=Decimal(0))
         children: list[OrderIntent] = []
         for child in intent.then:
             answer = self.costed(child, after)
