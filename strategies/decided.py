@@ -239,6 +239,7 @@ class _Said:
     sentence: str
     orders: tuple[str, ...]
     cancels: frozenset[str] = frozenset()
+    resizes: frozenset[str] = frozenset()
 
 
 def _said(answer: Plan | Rejection) -> _Said:
@@ -251,6 +252,7 @@ def _said(answer: Plan | Rejection) -> _Said:
         sentence=answer.reason,
         orders=tuple(lines(answer.intents)),
         cancels=frozenset(answer.cancels),
+        resizes=frozenset(f"{each.reference} to {plain(each.quantity)}" for each in answer.resizes),
     )
 
 
@@ -259,7 +261,8 @@ def _given(decision: Decision, orders: Sequence[Order]) -> _Said:
     if decision.plan:
         return _said(inputs.plan_from_json(decision.plan))
     rejected = decision.status == Decision.Status.REJECTED
-    cancels = decision.ticket.cancels if decision.ticket else []
+    ticket = decision.ticket
+    cancels, resizes = (ticket.cancels, ticket.resizes) if ticket else ([], [])
     return _Said(
         answer="a rejection" if rejected else "a plan",
         rule=decision.rule,
@@ -267,6 +270,7 @@ def _given(decision: Decision, orders: Sequence[Order]) -> _Said:
         sentence=decision.reason,
         orders=tuple(ordered(orders)),
         cancels=frozenset(str(each["reference"]) for each in cancels),
+        resizes=frozenset(f"{each['reference']} to {plain(Decimal(each['quantity']))}" for each in resizes),
     )
 
 
@@ -279,6 +283,7 @@ def _differences(then: _Said, now: _Said) -> Iterator[Difference]:
     for number, (before, after) in enumerate(zip_longest(then.orders, now.orders, fillvalue=""), start=1):
         yield from _told(f"order {number}", before, after)
     yield from _told("cancels", ", ".join(sorted(then.cancels)), ", ".join(sorted(now.cancels)))
+    yield from _told("made smaller", ", ".join(sorted(then.resizes)), ", ".join(sorted(now.resizes)))
 
 
 def _told(what: str, then: str, now: str) -> Iterator[Difference]:

@@ -27,9 +27,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """A plan in its own order: cancels, then the orders and what follows each of them."""
+    """A plan in its own order: cancels, smaller legs, then the orders and what follows each of them."""
 
     cancels: tuple[str, ...] = ()
+    resizes: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
 
     @property
@@ -49,9 +50,13 @@ def tree(plan: Plan, orders: Sequence[Order] = (), snapshot: Snapshot | None = N
     """A plan with the orders made of it; `snapshot` tells what the orders to be canceled were."""
     working = {each.reference: each for each in snapshot.working} if snapshot else {}
     cancels = tuple(_working(working[name]) if name in working else name for name in plan.cancels)
+    resizes = tuple(
+        f"{_working(working[each.reference]) if each.reference in working else each.reference}: now {plain(each.quantity)}"
+        for each in plan.resizes
+    )
     estimates = iter(plan.estimates)
     roots = [order for order in orders if order.parent_id is None]
-    return Tree(cancels=cancels, nodes=tuple(_nodes(plan.intents, roots, list(orders), estimates)))
+    return Tree(cancels=cancels, resizes=resizes, nodes=tuple(_nodes(plan.intents, roots, list(orders), estimates)))
 
 
 def _nodes(

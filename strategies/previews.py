@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from brokers.domain.orders import AssetClass, Contract, Instrument, OrderType
+from brokers.domain.orders import AssetClass, Contract, Instrument, OrderType, Resize
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
@@ -25,7 +25,7 @@ from strategies.domain.numbers import plain
 from strategies.domain.plan import Plan, Rejection
 from strategies.domain.symbols import WORDS, Symbol
 from strategies.domain.terms import QuantityType, Terms
-from strategies.domain.walkthrough import Holding, Told, held_under, walk
+from strategies.domain.walkthrough import Holding, Told, held_under, trades_next, walk
 from strategies.intake import OWN_KEY
 from strategies.models import Signal, Strategy
 from strategies.rehearsal import OrderLine, lines
@@ -47,6 +47,8 @@ class Scene:
     price: Decimal | None
     quantity: Decimal | None
     position: Decimal = Decimal(0)
+    # Now, or when the terms trade next.
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class Shown:
     reason: str = ""
     orders: tuple[OrderLine, ...] = ()
     cancels: tuple[str, ...] = ()
+    resizes: tuple[Resize, ...] = ()
     met: tuple[str, ...] = ()
     held: str = ""
     note: str = ""
@@ -77,6 +80,7 @@ class Preview:
     """The answers, and what had to be assumed for them. `unasked`: instruments IBKR was never asked about here."""
 
     rows: tuple[Shown, ...]
+    at: datetime | None = None
     notes: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
 
@@ -105,9 +109,11 @@ def example_messages(scene: Scene) -> list[tuple[str, Message]]:
 def examples(
     terms: Terms, account: BrokerageAccount | None, scene: Scene, now: datetime, *, ask: bool = False
 ) -> Preview:
-    """Each example by itself, in the position of the scene, as if it came now."""
+    """Each example by itself, in the position of the scene, as if it came now or when the terms trade next."""
     messages = example_messages(scene)
     cast = _Cast(account, [message for _, message in messages], now, ask=ask)
+    shown = next(iter(cast.snapshots.values()), None)
+    at = now if scene.at_once or shown is None else trades_next(terms, shown, now)
     rows = []
     for title, message in messages:
         snapshot, instrument = cast.snapshot(message), message.instrument
@@ -116,11 +122,11 @@ def examples(
             continue
         holding = _holding(terms, snapshot, scene)
         # One walk of one step: the price, the position and its protection are the scene's.
-        told = [Told(message=message, at=now)]
+        told = [Told(message=message, at=at)]
         step = next(walk(told, terms, {instrument: snapshot}, {instrument: holding}))
         assert step is not None, "its snapshot is there"
         rows.append(_shown(title, message, step.answer, terms, holding))
-    return Preview(rows=tuple(rows), notes=tuple(cast.notes), unasked=tuple(cast.unasked))
+    return Preview(rows=tuple(rows), at=at, notes=tuple(cast.notes), unasked=tuple(cast.unasked))
 
 
 def last_signals(
@@ -301,6 +307,7 @@ def _shown(title: str, message: Message, answer: Plan | Rejection, terms: Terms,
         reason=answer.reason,
         orders=lines(answer.intents, answer.estimates),
         cancels=answer.cancels,
+        resizes=answer.resizes,
         held=held(after, message),
     )
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from brokers.domain.orders import OrderIntent
+from brokers.domain.orders import OrderIntent, Resize
 from brokers.snapshots import Book, NotYet
 from strategies import answering, lateness
 from strategies.corrections import Correction, corrected
@@ -60,6 +60,7 @@ class Answer:
     code: str = ""
     orders: tuple[OrderLine, ...] = ()
     cancels: tuple[str, ...] = ()
+    resizes: tuple[Resize, ...] = ()
     # It waits for IBKR's word on the contract, and nobody has asked for it.
     unasked: bool = False
 
@@ -184,6 +185,7 @@ def _answer(
                 reason=found.reason,
                 orders=lines(found.intents, found.estimates),
                 cancels=found.cancels,
+                resizes=found.resizes,
             )
 
 

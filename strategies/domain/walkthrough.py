@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role, Side
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from strategies.domain.case import Case
 from strategies.domain.decide import decide
 from strategies.domain.freshness import Freshness
-from strategies.domain.message import Message
+from strategies.domain.message import Action, Message
 from strategies.domain.plan import Plan, Rejection
+from strategies.domain.symbols import Kind, Symbol
 from strategies.domain.terms import Terms
 
 # A trading day begins at midnight where most of it happens.
 ZONE = ZoneInfo("America/New_York")
 NOTHING = Decimal(0)
+QUARTER = timedelta(minutes=15)
+LOOK_AHEAD = 8 * 24 * 4
 _WAYS = {Role.ENTRY, Role.EXIT}
 
 
@@ -115,9 +119,14 @@ class _Walk:
 
     def _filled(self, holding: Holding, plan: Plan, told: Told, seen: Snapshot) -> Holding:
         """The holding once all of a plan is filled."""
-        gone = set(plan.cancels)
+        gone, sizes = set(plan.cancels), {each.reference: each.quantity for each in plan.resizes}
         holding = replace(
-            holding, working=tuple(o for o in holding.working if o.reference not in gone and o.parent not in gone)
+            holding,
+            working=tuple(
+                replace(order, remaining=sizes.get(order.reference, order.remaining))
+                for order in holding.working
+                if order.reference not in gone and order.parent not in gone
+            ),
         )
         for intent in plan.intents:
             holding = self._worked(holding, intent, "", told, seen)
@@ -232,3 +241,15 @@ def held_under(terms: Terms, shown: Snapshot, position: Decimal, price: Decimal 
     if step is None or step.after.position != position:
         return Holding(position=position, average=price)
     return replace(step.after, average=price, opened_at=None)
+
+
+def trades_next(terms: Terms, shown: Snapshot, now: datetime) -> datetime:
+    """The next moment at which the windows and the exchange let these terms trade; now, if they do or never will."""
+    message = Message(action=Action.BUY, symbol=Symbol(Kind.STOCK, "", "", {}))
+    quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    for number in range(LOOK_AHEAD):
+        at = now if number == 0 else quarter + number * QUARTER
+        in_window = not terms.windows or any(window.holds(at) for window in terms.windows)
+        if in_window and Case(message, terms, shown, at).market_is_closed is False:
+            return at
+    return now
