@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from brokers.domain.orders import OrderStatus
-from brokers.domain.snapshot import Snapshot
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.unsettled import FILLS_WITHIN, outcomes
 from strategies.tests.cases_of_decide import NOW, snapshot, working
 
 
-def after(*orders: Any, position: int = 0) -> list[tuple[Decimal, list[str]]]:
+def after(*orders: WorkingOrder, position: int = 0) -> list[tuple[int, list[str]]]:
     """Position and orders at work of every outcome."""
     found: tuple[Snapshot, ...] = outcomes(snapshot(position, *orders), NOW)
-    return [(each.position, [order.reference for order in each.working]) for each in found]
+    return [(int(each.position), [order.reference for order in each.working]) for each in found]
 
 
 def test_what_has_settled_has_one_outcome() -> None:
