@@ -17,14 +17,14 @@ from django.db import models
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import mixins, pagination, serializers, viewsets
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import UserRateThrottle
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView, exception_handler
 
-from accounts.models import ApiToken, Team
+from accounts.models import ApiToken, Membership, Role, Scope, Team, User
 
 MAX_LIMIT = 200
 
@@ -37,6 +37,15 @@ class Refused(APIException):
     def __init__(self, sentence: str, code: str, field: str) -> None:
         super().__init__(sentence, code)
         self.field = field
+
+
+class Conflict(APIException):
+    """409 with a stable code and a sentence: it was asked for properly, and is not possible now."""
+
+    status_code = 409
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence, code)
 
 
 def explain(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -240,6 +249,46 @@ class Things(viewsets.GenericViewSet[Any]):
                 raise Refused(f"There is no filter {name[:80]!r} here. Use: {known}.", "unknown-filter", name[:80])
             queryset = queryset.filter(self.filters[name](name, text))
         return queryset
+
+    @property
+    def actor(self) -> User:
+        """Whose token it is."""
+        assert isinstance(self.request.user, User)
+        return self.request.user
+
+    def allow(self, scope: Scope, role: Role) -> None:
+        """Both have to allow what is asked for: the token, and the present role of its member."""
+        token = self.request.auth
+        assert isinstance(token, ApiToken)
+        if scope not in token.scopes:
+            raise PermissionDenied(
+                f"This token may not do that. Issue one on the team page that may: {scope.label}.", "scope-missing"
+            )
+        membership = Membership.objects.filter(team=token.team, user=token.user).first()
+        if membership is None or not membership.may(role):
+            raise PermissionDenied(
+                f"This needs the role of {role.label.lower()} in this team. Ask an owner of the team for it.",
+                "role-missing",
+            )
+
+    def body(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """What was sent, read by the serializer; a field that nobody reads is refused, since it would be taken for obeyed."""
+        sent = self.request.data
+        if not isinstance(sent, Mapping):
+            raise Refused("Send a JSON object.", "invalid-body", "body")
+        known = serializer().fields
+        if unknown := [name for name in sent if name not in known]:
+            raise Refused(
+                f"There is no field {str(unknown[0])[:80]!r} here. Use: {', '.join(known)}.",
+                "unknown-field",
+                str(unknown[0])[:80],
+            )
+        read = serializer(data=sent)
+        if not read.is_valid():
+            field, errors = next(iter(read.errors.items()))
+            raise Refused(f"{field}: {errors[0]}", f"invalid-{str(field).replace('_', '-')}", str(field))
+        values: dict[str, Any] = read.validated_data
+        return values
 
 
 class Listed(mixins.ListModelMixin, Things):

@@ -6,7 +6,7 @@ import zoneinfo
 
 from django import forms
 
-from accounts.models import Role
+from accounts.models import Role, Scope
 
 ROLES = [
     (Role.VIEWER, "Viewer: sees everything, changes nothing"),
@@ -33,6 +33,20 @@ class RoleForm(forms.Form):
 
 class TokenForm(forms.Form):
     name = forms.CharField(label="What it is for", max_length=80, help_text="The program or machine that will use it.")
+    scopes = forms.MultipleChoiceField(
+        label="What it may do beyond reading",
+        choices=[choice for choice in Scope.choices if choice[0] != Scope.READ],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+class MailForm(forms.Form):
+    mail_approvals = forms.BooleanField(
+        label="When a plan waits for approval",
+        required=False,
+        help_text="One e-mail a minute at most, however many wait.",
+    )
 
 
 def zones() -> list[tuple[str, str]]:

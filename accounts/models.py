@@ -79,6 +79,10 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
+    # An e-mail when a plan waits for somebody's approval: when the last one went, and the newest plan it spoke of.
+    mail_approvals = models.BooleanField(default=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    mailed_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -114,6 +118,14 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"invitation {self.pk} to {self.team_id}"
+
+
+class Scope(models.TextChoices):
+    """What a token may do beyond its member's role; both have to allow it. Every token may read."""
+
+    READ = "read", "Read"
+    APPROVE = "approve", "Answer plans that wait for approval"
+    TRADE = "trade", "Stop and resume trading, enable and disable subscriptions"
 
 
 def hashed(token: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from accounts import audit, live
-from accounts.models import ApiToken, Invitation, Membership, Role, Team, User, hashed
+from accounts.models import ApiToken, Invitation, Membership, Role, Scope, Team, User, hashed
 
 INVITATION_LIFE = timedelta(days=7)
 
@@ -104,13 +105,16 @@ def _keep_an_owner(membership: Membership, becomes: Role | None) -> None:
 
 
 @transaction.atomic
-def issue_token(*, team: Team, user: User, name: str, now: datetime, secret: str | None = None) -> str:
-    """A new API token; the secret is returned once and never again."""
+def issue_token(
+    *, team: Team, user: User, name: str, now: datetime, secret: str | None = None, scopes: Iterable[str] = ()
+) -> str:
+    """A new API token, which may read and do what `scopes` say; the secret is returned once and never again."""
     value = secret or ApiToken.new_secret()
+    given = [str(scope) for scope in Scope if scope == Scope.READ or scope in set(scopes)]
     ApiToken.objects.create(
-        team=team, user=user, name=name, prefix=value[:8], token_hash=hashed(value), scopes=["read"], created_at=now
+        team=team, user=user, name=name, prefix=value[:8], token_hash=hashed(value), scopes=given, created_at=now
     )
-    audit.record(team=team, actor=user, action="token.issued", subject=name, now=now)
+    audit.record(team=team, actor=user, action="token.issued", subject=name, after={"scopes": given}, now=now)
     return value
 
 
@@ -119,6 +123,12 @@ def revoke_token(*, token: ApiToken, actor: User, now: datetime) -> None:
     """The token is refused from the next request on."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now):
         audit.record(team=token.team, actor=actor, action="token.revoked", subject=token.name, now=now)
+
+
+@transaction.atomic
+def mail_about_approvals(*, membership: Membership, wanted: bool) -> None:
+    """Whether this member gets an e-mail when a plan waits for approval."""
+    Membership.objects.filter(pk=membership.pk).update(mail_approvals=wanted)
 
 
 @transaction.atomic

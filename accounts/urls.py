@@ -17,6 +17,7 @@ urlpatterns = [
         views.invitation_withdraw,
         name="invitation_withdraw",
     ),
+    path("teams/<uuid:team>/settings/mail/", views.team_mail, name="team_mail"),
     path("teams/<uuid:team>/settings/members/role/", views.member_role, name="member_role"),
     path("teams/<uuid:team>/settings/members/remove/", views.member_remove, name="member_remove"),
     path("teams/<uuid:team>/settings/tokens/", views.token_issue, name="token_issue"),

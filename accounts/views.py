@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import teams
 from accounts.access import membership_for, team_for, teams_of
-from accounts.forms import InviteForm, ProfileForm, RoleForm, TeamForm, TokenForm
+from accounts.forms import InviteForm, MailForm, ProfileForm, RoleForm, TeamForm, TokenForm
 from accounts.models import ApiToken, Invitation, Membership, Role, Team, User
 
 # What a page may say exactly once: a new secret, kept in the session until it has been shown.
@@ -128,7 +128,11 @@ def token_issue(request: HttpRequest, team: UUID) -> HttpResponse:
     if not form.is_valid():
         return _team_page(request, membership, InviteForm(), form, status=422)
     secret = teams.issue_token(
-        team=membership.team, user=viewer(request), name=form.cleaned_data["name"], now=timezone.now()
+        team=membership.team,
+        user=viewer(request),
+        name=form.cleaned_data["name"],
+        scopes=form.cleaned_data["scopes"],
+        now=timezone.now(),
     )
     request.session[ONCE] = {"kind": "token", "secret": secret, "team": str(team)}
     return redirect("team_settings", team)
@@ -143,6 +147,19 @@ def token_revoke(request: HttpRequest, team: UUID, reference: str) -> HttpRespon
         membership_for(viewer(request), team, Role.OWNER)
     teams.revoke_token(token=token, actor=viewer(request), now=timezone.now())
     messages.success(request, f"The token {token.name} is revoked; programs that use it are refused from now on.")
+    return redirect("team_settings", team)
+
+
+@require_POST
+def team_mail(request: HttpRequest, team: UUID) -> HttpResponse:
+    """Everybody chooses for themselves which e-mails of a team they get."""
+    membership = membership_for(viewer(request), team)
+    form = MailForm(request.POST)
+    form.is_valid()
+    wanted = form.cleaned_data["mail_approvals"]
+    teams.mail_about_approvals(membership=membership, wanted=wanted)
+    words = "You get an e-mail when a plan waits." if wanted else "No e-mail is sent to you about plans that wait."
+    messages.success(request, words)
     return redirect("team_settings", team)
 
 
@@ -207,6 +224,8 @@ def _team_page(
         "tokens": tokens.order_by("-id"),
         "invite_form": invite,
         "token_form": token,
+        "mail_form": MailForm(initial={"mail_approvals": membership.mail_approvals}),
+        "may_answer": membership.may(Role.APPROVER),
         "roles": Role.choices,
         "once": once,
     }

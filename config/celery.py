@@ -23,6 +23,7 @@ app.conf.beat_schedule = {
     # `expires`: of a backlog only the last pulses say something about now.
     "pulse": {"task": "accounts.tasks.pulse", "schedule": 3.0, "options": {"queue": "housekeeping", "expires": 10}},
     "orders": {"task": "brokers.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
+    "mail": {"task": "strategies.mail_approvers", "schedule": 5.0, "options": {"expires": 10}},
     "keys": {"task": "strategies.tidy", "schedule": 3600.0, "options": {"expires": 600}},
     "signals": {"task": "strategies.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
 }

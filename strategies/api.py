@@ -5,24 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Prefetch
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api import ListedAndShown, equals, one_of, public_id, since, ticker
+from accounts.api import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
+from accounts.models import Role, Scope
 from brokers.api import whole_orders
+from strategies import approving, subscriptions
 from strategies.domain.message import Action
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 from strategies.serializers import (
+    ApproveSerializer,
     DecisionSerializer,
+    DeclineSerializer,
     RefusalSerializer,
     SignalSerializer,
     StrategySerializer,
     SubscriptionSerializer,
+    WholeDecisionSerializer,
     WholeRefusalSerializer,
     WholeSignalSerializer,
 )
 
 ORDERS = Prefetch("ticket__orders", whole_orders())
-DECISIONS = Decision.objects.select_related("signal", "ticket", "subscription__account").prefetch_related(ORDERS)
+DECISIONS = Decision.objects.select_related(
+    "signal", "ticket", "terms", "answered_by", "subscription__account"
+).prefetch_related(ORDERS)
 
 
 class Strategies(ListedAndShown):
@@ -43,6 +55,26 @@ class Subscriptions(ListedAndShown):
         "account": public_id("account__code"),
         "since": since("created_at"),
     }
+
+    @extend_schema(request=None, responses=SubscriptionSerializer)
+    @action(detail=True, methods=["post"])
+    def enable(self, request: Request, code: str) -> Response:
+        """From now on signals of the strategy become orders in the account."""
+        self.allow(Scope.TRADE, Role.TRADER)
+        found = self.get_object()
+        try:
+            subscriptions.enable(subscription=found, actor=self.actor, now=timezone.now())
+        except subscriptions.SubscriptionRefused as refused:
+            raise Conflict(str(refused), "cannot-be-enabled") from refused
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=None, responses=SubscriptionSerializer)
+    @action(detail=True, methods=["post"])
+    def disable(self, request: Request, code: str) -> Response:
+        """Signals of the strategy no longer reach the account. Orders already made go on."""
+        self.allow(Scope.TRADE, Role.TRADER)
+        subscriptions.disable(subscription=self.get_object(), actor=self.actor, now=timezone.now())
+        return Response(self.get_serializer(self.get_object()).data)
 
 
 class Signals(ListedAndShown):
@@ -82,7 +114,7 @@ class Decisions(ListedAndShown):
     """What each subscription made of each signal, and the orders it led to."""
 
     queryset = DECISIONS
-    serializer_class = DecisionSerializer
+    serializer_class = WholeDecisionSerializer
     filters = {
         "status": one_of("status", Decision.Status.values),
         "strategy": public_id("signal__strategy__code"),
@@ -91,6 +123,33 @@ class Decisions(ListedAndShown):
         "subscription": public_id("subscription__code"),
         "since": since("created_at"),
     }
+
+    def get_serializer_class(self) -> type[DecisionSerializer]:
+        return DecisionSerializer if self.action == "list" else WholeDecisionSerializer
+
+    @extend_schema(request=ApproveSerializer, responses=WholeDecisionSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, code: str) -> Response:
+        """Send what was proposed, or with `quantity` less of it, decided anew on the book of this moment."""
+        self.allow(Scope.APPROVE, Role.APPROVER)
+        found, sent = self.get_object(), self.body(ApproveSerializer)
+        try:
+            approving.approve(found, actor=self.actor, quantity=sent.get("quantity"), now=timezone.now())
+        except approving.ApprovalRefused as refused:
+            raise Conflict(refused.sentence, refused.code) from refused
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=DeclineSerializer, responses=WholeDecisionSerializer)
+    @action(detail=True, methods=["post"])
+    def decline(self, request: Request, code: str) -> Response:
+        """Send nothing of what was proposed."""
+        self.allow(Scope.APPROVE, Role.APPROVER)
+        found, sent = self.get_object(), self.body(DeclineSerializer)
+        try:
+            approving.decline(found, actor=self.actor, reason=sent.get("reason", ""), now=timezone.now())
+        except approving.ApprovalRefused as refused:
+            raise Conflict(refused.sentence, refused.code) from refused
+        return Response(self.get_serializer(self.get_object()).data)
 
 
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {

@@ -12,7 +12,10 @@ from rest_framework import serializers
 from accounts.api import Moment, Shown, code
 from brokers.models import Order
 from brokers.serializers import OrderSerializer
+from strategies import decided, proposals
+from strategies.domain.plan import Plan
 from strategies.headers import shown
+from strategies.inputs import plan_json
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 
 STRATEGY = (
@@ -23,7 +26,7 @@ STRATEGY = (
 SUBSCRIPTION = ("id", "strategy", "account", "enabled", "linked", "terms", "terms_version", "created_at")
 DECISION = (
     "id", "signal", "subscription", "account", "status", "rule", "reason_code", "reason", "waiting_for", "created_at",
-    "decided_at", "expires_at", "answered_at", "plan", "assessment", "orders",
+    "decided_at", "expires_at", "answered_at", "answered_by", "plan", "assessment", "orders",
 )  # fmt: skip
 SIGNAL = (
     "id", "log_id", "strategy", "received_at", "address", "content_type", "ticker", "action", "reading", "warnings",
@@ -77,12 +80,13 @@ class DecisionSerializer(Shown):
     signal = code("signal.code")
     subscription = code("subscription.code")
     account = code("subscription.account.code")
+    answered_by = serializers.CharField(source="answered_by.email", read_only=True, default=None)
     assessment = serializers.SerializerMethodField()
     orders = serializers.SerializerMethodField()
 
     class Meta:
         model = Decision
-        fields = DECISION
+        fields: tuple[str, ...] = DECISION
 
     @extend_schema_field(EstimateSerializer(many=True))
     def get_assessment(self, decision: Decision) -> Any:
@@ -91,6 +95,58 @@ class DecisionSerializer(Shown):
     @extend_schema_field(OrderSerializer(many=True))
     def get_orders(self, decision: Decision) -> Any:
         return OrderSerializer(orders_of(decision), many=True, context=self.context).data
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    what = serializers.CharField()
+    then = serializers.CharField()
+    now = serializers.CharField()
+
+
+class AgainSerializer(serializers.Serializer[Any]):
+    """Today's answer to the inputs of then. `same` is null where they cannot be decided by, and `unreadable` says why."""
+
+    same = serializers.BooleanField(allow_null=True)
+    unreadable = serializers.CharField(allow_blank=True)
+    rule = serializers.CharField(allow_null=True)
+    reason_code = serializers.CharField(allow_null=True, allow_blank=True)
+    reason = serializers.CharField(allow_null=True)
+    plan = serializers.JSONField(allow_null=True)
+    differences = DifferenceSerializer(many=True)
+
+
+class WholeDecisionSerializer(DecisionSerializer):
+    """A decision at its own address, with everything it saw, and decided again from that."""
+
+    again = serializers.SerializerMethodField()
+
+    class Meta(DecisionSerializer.Meta):
+        fields = (*DECISION, "inputs", "again")
+
+    @extend_schema_field(AgainSerializer)
+    def get_again(self, decision: Decision) -> dict[str, Any]:
+        found = decided.again(decision, orders_of(decision))
+        answer = found.answer
+        plan = plan_json(answer) if isinstance(answer, Plan) else None
+        return {
+            "same": None if answer is None else found.same,
+            "unreadable": found.unreadable,
+            "rule": None if answer is None else answer.rule,
+            "reason_code": None if answer is None else getattr(answer, "code", ""),
+            "reason": None if answer is None else answer.reason,
+            "plan": plan,
+            "differences": [{"what": each.what, "then": each.then, "now": each.now} for each in found.differences],
+        }
+
+
+class ApproveSerializer(serializers.Serializer[Any]):
+    """`quantity`: less of the entry, with its protection as small; without it all is approved."""
+
+    quantity = serializers.DecimalField(max_digits=24, decimal_places=8, required=False)
+
+
+class DeclineSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
 
 
 class PhaseSerializer(serializers.Serializer[Any]):
@@ -107,6 +163,7 @@ class TimelineSerializer(serializers.Serializer[Any]):
     received = PhaseSerializer()
     stored = PhaseSerializer()
     decided = PhaseSerializer()
+    approved = PhaseSerializer()
     submitted = PhaseSerializer()
     acknowledged = PhaseSerializer()
     filled = PhaseSerializer()
@@ -192,7 +249,8 @@ def timeline(signal: Signal) -> dict[str, Any]:
     moments = {
         "received": signal.received_at,
         "stored": signal.stored_at,
-        "decided": first(decision.decided_at for decision in decisions),
+        "decided": first(proposals.proposed_at(decision) or decision.decided_at for decision in decisions),
+        "approved": first(d.answered_at for d in decisions if d.status == Decision.Status.ACCEPTED),
         "submitted": first(order.submitted_at for order in orders),
         "acknowledged": first(order.acknowledged_at for order in orders),
         "filled": first(order.filled_at for order in orders),

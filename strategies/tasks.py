@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
-from strategies import forgetting, intake
+from strategies import forgetting, intake, mailing
 from strategies.drain import drain
 
 
@@ -31,6 +31,12 @@ def tidy() -> None:
     """Forget what repeats are no longer recognised by, and what deliveries said longer ago than it is kept."""
     intake.forget_expired(timezone.now())
     forgetting.forget(timezone.now())
+
+
+@shared_task(name="strategies.mail_approvers", queue="housekeeping", ignore_result=True, acks_late=True)
+def mail_approvers() -> None:
+    """Write to those who may answer the plans that wait."""
+    mailing.tell_approvers(timezone.now())
 
 
 def _nudge_lanes() -> None:

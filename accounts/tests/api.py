@@ -15,14 +15,18 @@ from accounts.models import Team, User
 class Api:
     """Asks as the holder of one token."""
 
-    def __init__(self, team: Team, user: User) -> None:
-        self.secret = teams.issue_token(team=team, user=user, name="test", now=timezone.now())
+    def __init__(self, team: Team, user: User, *scopes: str) -> None:
+        self.secret = teams.issue_token(team=team, user=user, name="test", now=timezone.now(), scopes=scopes)
         self.client = Client(headers={"Authorization": f"Token {self.secret}"})
 
     def ask(self, path: str, **query: Any) -> HttpResponse:
         """The answer, whatever it is. `path` is below /api/v1/."""
         answer: Any = self.client.get(f"/api/v1/{path}", query)
         return answer  # type: ignore[no-any-return]
+
+    def post(self, path: str, /, **sent: Any) -> Any:
+        """The answer to a POST of JSON, whatever it is."""
+        return self.client.post(f"/api/v1/{path}", sent, content_type="application/json")
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of an answer that must be 200."""

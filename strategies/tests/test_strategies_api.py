@@ -113,6 +113,9 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                 "waiting_for": "",
                 "created_at": api.get("decisions/")["results"][0]["created_at"],
                 "decided_at": "2026-11-20T15:00:00.008000Z",
+                "expires_at": None,
+                "answered_at": None,
+                "answered_by": None,
                 "plan": None,
                 "assessment": [],
                 "orders": [
@@ -165,6 +168,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
             "received": {"at": "2026-11-20T15:00:00Z", "ms": 0.0, "total_ms": 0.0},
             "stored": {"at": "2026-11-20T15:00:00.002000Z", "ms": 2.0, "total_ms": 2.0},
             "decided": {"at": "2026-11-20T15:00:00.008000Z", "ms": 6.0, "total_ms": 8.0},
+            "approved": {"at": None, "ms": None, "total_ms": None},
             "submitted": {"at": "2026-11-20T15:00:00.012000Z", "ms": 4.0, "total_ms": 12.0},
             "acknowledged": {"at": "2026-11-20T15:00:00.042000Z", "ms": 30.0, "total_ms": 42.0},
             "filled": {"at": "2026-11-20T15:00:00.092000Z", "ms": 50.0, "total_ms": 92.0},
@@ -189,8 +193,8 @@ def test_a_signal_that_nobody_follows_has_no_decisions_and_an_open_timeline(
     assert shown["decisions"] == []
     assert shown["note"] == "No enabled subscription follows this strategy."
     nothing = {"at": None, "ms": None, "total_ms": None}
-    phases = ["decided", "submitted", "acknowledged", "filled"]
-    assert [shown["timeline"][phase] for phase in phases] == [nothing] * 4
+    phases = ["decided", "approved", "submitted", "acknowledged", "filled"]
+    assert [shown["timeline"][phase] for phase in phases] == [nothing] * 5
 
 
 def test_a_signal_tells_why_nothing_happens_and_when_it_came_again(api: Api, team: Team, now: datetime) -> None:

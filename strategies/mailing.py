@@ -1,0 +1,90 @@
+"""E-mail to those who may answer: one a minute at most for each of them, however many plans wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+
+from accounts.models import RANK, Membership, Role
+from strategies.models import Decision
+
+log = logging.getLogger(__name__)
+
+PAUSE = timedelta(minutes=1)
+MOST = 10  # plans that one e-mail spells out
+_MAY_ANSWER = [role.value for role, rank in RANK.items() if rank >= RANK[Role.APPROVER]]
+
+
+def tell_approvers(now: datetime) -> int:
+    """Write to everybody whom no e-mail has told of a plan that waits; returns how many e-mails went out."""
+    told = Coalesce(OuterRef("mailed_until"), OuterRef("joined_at"))
+    untold = Decision.objects.filter(
+        team=OuterRef("team"), status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told
+    )
+    due = Membership.objects.filter(
+        Exists(untold), Q(mailed_at__isnull=True) | Q(mailed_at__lte=now - PAUSE), role__in=_MAY_ANSWER,
+        mail_approvals=True, user__is_active=True,
+    )  # fmt: skip
+    return sum(_tell(membership, now) for membership in due.select_related("team", "user").order_by("pk"))
+
+
+def _tell(membership: Membership, now: datetime) -> bool:
+    told = membership.mailed_until or membership.joined_at
+    waiting = Decision.objects.filter(
+        team=membership.team_id, status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told
+    )
+    rows = waiting.select_related("signal__strategy", "subscription__account__connection").defer("inputs", "plan")
+    found = list(rows.order_by(F("expires_at"), "pk"))
+    if not found:
+        return False
+    newest = max(decision.decided_at or now for decision in found)
+    # Written down before it is sent, and by one worker only.
+    mine = Membership.objects.filter(pk=membership.pk, mailed_at=membership.mailed_at)
+    if not mine.update(mailed_at=now, mailed_until=newest):
+        return False
+    try:
+        send_mail(_subject(found), _text(membership, found), None, [membership.user.email])
+    except (SMTPException, OSError) as error:
+        log.warning("No e-mail about %s waiting plans reached the mail server: %s", len(found), error)
+        # After the pause it is tried again, as long as they wait.
+        Membership.objects.filter(pk=membership.pk, mailed_at=now).update(mailed_until=membership.mailed_until)
+        return False
+    return True
+
+
+def _subject(found: Sequence[Decision]) -> str:
+    if len(found) == 1:
+        signal = found[0].signal
+        return f"Approve? {signal.action.capitalize()} {signal.ticker}, {signal.strategy.name}"
+    return f"{len(found)} plans wait for your approval"
+
+
+def _text(membership: Membership, found: Sequence[Decision]) -> str:
+    lines = [_line(decision) for decision in found[:MOST]]
+    if len(found) > MOST:
+        lines.append(f"And {len(found) - MOST} more.")
+    address = settings.PUBLIC_URL + reverse("approvals", args=[membership.team.code])
+    switch = settings.PUBLIC_URL + reverse("team_settings", args=[membership.team.code])
+    return "\n\n".join(
+        [
+            *lines,
+            f"Approve, approve less, or decline:\n{address}",
+            "What nobody answers in time is not sent.",
+            f"You may approve plans of {membership.team.name}. Switch these e-mails off here:\n{switch}",
+        ]
+    )
+
+
+def _line(decision: Decision) -> str:
+    account, until = decision.subscription.account, decision.expires_at
+    assert until is not None, "a proposal has an end"
+    where = f"{decision.signal.strategy.name} on {account.account_id} ({account.connection.environment})"
+    return f"{where}, until {until.astimezone(UTC):%H:%M:%S} UTC:\n{decision.reason}"
