@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -19,7 +20,7 @@ from brokers.domain.orders import Side
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.models import Order
-from strategies import exporting, live, logbook, parsing, trying
+from strategies import exporting, live, logbook, parsing, proposals, trying
 from strategies.corrections import corrected
 from strategies.domain.refusals import Refused
 from strategies.domain.slippage import Slippage, slippage
@@ -92,9 +93,9 @@ def _filter(request: HttpRequest, team: Team) -> SignalFilter:
 
 @dataclass(frozen=True, slots=True)
 class OrderStory:
-    """An order of a decision: its waterfall and its price against the signal's."""
+    """An order of a decision: its waterfall and its price against the signal's. None: a person has not let it be made."""
 
-    order: Order
+    order: Order | None
     phases: list[Phase]
     total: float
     slippage: Slippage | None
@@ -105,7 +106,7 @@ def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
     found = thing_for(request.user, team, live.signal_rows().select_related("endpoint"), signal)
     decisions = list(
         Decision.objects.filter(signal=found)
-        .select_related("ticket", "terms", "subscription__account__connection")
+        .select_related("ticket", "terms", "subscription__account__connection", "answered_by")
         .order_by("pk")
     )
     orders = order_rows().filter(ticket__in=[each.ticket_id for each in decisions if each.ticket_id]).order_by("pk")
@@ -116,13 +117,14 @@ def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
         {
             "decision": decision,
             "orders": by_ticket.get(decision.ticket_id or 0, []),
-            "stories": [_story(found, decision, order) for order in by_ticket.get(decision.ticket_id or 0, [])],
+            "stories": _stories(found, decision, by_ticket.get(decision.ticket_id or 0, [])),
+            "asked": decision.expires_at is not None,
         }
         for decision in decisions
     ]
     own = (
         timeline(found.received_at, [("Stored", True, found.stored_at), ("Handed out", True, found.dispatched_at)])
-        if not orders
+        if not any(card["stories"] for card in cards)
         else []
     )
     context = {
@@ -143,12 +145,31 @@ def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
     return render(request, "strategies/signal.html", context)
 
 
+def _stories(signal: Signal, decision: Decision, orders: list[Order]) -> list[OrderStory]:
+    """One for each order; a proposal that led to none has its own, up to what a person said."""
+    if not orders and decision.expires_at is not None:
+        phases = timeline(signal.received_at, _decided(signal, decision))
+        return [OrderStory(order=None, phases=phases, total=total(phases), slippage=None)]
+    return [_story(signal, decision, order) for order in orders]
+
+
+def _decided(signal: Signal, decision: Decision) -> list[tuple[str, bool, datetime | None]]:
+    """The phases before an order leaves; a person's time is not ours."""
+    stored = ("Stored", True, signal.stored_at)
+    if decision.expires_at is None:
+        return [stored, ("Decided", True, decision.decided_at)]
+    word = proposals.verdict(decision)
+    who = f" by {decision.answered_by.email}" if decision.answered_by else ""
+    said = "Approval" if word == "proposed" else f"{word.capitalize()}{who}"
+    end = None if word == "proposed" else decision.answered_at or decision.decided_at
+    return [stored, ("Proposed", True, proposals.proposed_at(decision)), (said, False, end)]
+
+
 def _story(signal: Signal, decision: Decision, order: Order) -> OrderStory:
     phases = timeline(
         signal.received_at,
         [
-            ("Stored", True, signal.stored_at),
-            ("Decided", True, decision.decided_at),
+            *_decided(signal, decision),
             ("Sent to IBKR", True, order.submitted_at),
             ("Acknowledged", False, order.acknowledged_at),
             ("Filled", False, order.filled_at),

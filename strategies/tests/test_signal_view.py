@@ -12,7 +12,8 @@ from django.test import Client
 from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies.tests import rows
+from strategies import approving
+from strategies.tests import proposing, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -169,3 +170,30 @@ def test_it_says_so_when_the_body_is_gone(client: Client, bob: User, team: Team,
     page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
     assert "Body, headers and address were let go on" in page
     assert "<dt>Quantity</dt>" in page
+
+
+def test_the_timeline_has_the_time_that_a_person_took(client: Client, alice: User, team: Team, now: datetime) -> None:
+    decision = proposing.decided(proposing.asking(team, now), now)
+    path = f"/teams/{team.code}/signals/{decision.signal.code}/"
+    client.force_login(alice)
+    waiting = client.get(path).text
+    for words in ('<span class="name">Proposed</span>', '<span class="name">Approval</span>', "not yet", "A person"):
+        assert words in waiting
+    approving.approve(decision, actor=alice, now=now + timedelta(seconds=7))
+    approved = client.get(path).text
+    # Of each of the three orders; two milliseconds were spent on storing it.
+    assert approved.count('<span class="name">Approved by alice@example.com</span>') == 3
+    assert approved.count('<span class="took">6,998 ms</span>') == 3
+    assert "A person, IBKR and the market" in approved
+
+
+def test_the_time_of_a_plan_that_was_declined_ends_with_the_no(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    decision = proposing.decided(proposing.asking(team, now), now)
+    approving.decline(decision, actor=alice, now=now + timedelta(seconds=2))
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/signals/{decision.signal.code}/").text
+    assert '<span class="name">Declined by alice@example.com</span>' in page
+    assert '<span class="took">1,998 ms</span>' in page
+    assert "Sent to IBKR" not in page
