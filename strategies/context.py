@@ -1,4 +1,4 @@
-"""What every page of a team knows about its trading: how many plans wait for somebody."""
+"""What every page of a team knows about its trading: how many plans wait for somebody, and what is stopped."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from accounts.models import User
-from strategies.models import Decision
+from accounts.models import Team, User
+from strategies import halting
+from strategies.models import Decision, Guard
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """`approvals_waiting` is asked only where it is shown."""
+    """`approvals_waiting` and `halts` are asked only where they are shown, and once."""
     user, match = getattr(request, "user", None), request.resolver_match
     code = match.kwargs.get("team") if match else None
     if not isinstance(user, User) or code is None:
@@ -24,4 +25,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
         mine = Decision.objects.filter(team__code=code, team__memberships__user=user)
         return mine.filter(status=Decision.Status.PROPOSED).count()
 
-    return {"approvals_waiting": waiting}
+    @cache
+    def halts() -> list[Guard]:
+        found = Team.objects.filter(code=code, memberships__user=user).first()
+        return list(halting.halts(found)) if found else []
+
+    return {"approvals_waiting": waiting, "halts": halts}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +71,13 @@ def key_of(guard: Guard) -> Key:
     """Whom a row guards."""
     whom = guard.subscription_id or guard.strategy_id or guard.account_id or guard.team_id
     return Level(guard.level), whom
+
+
+def subject(guard: Guard) -> str:
+    """What a guard is called on record."""
+    whom = guard.account or guard.strategy or guard.subscription
+    code = f" {whom.code}" if isinstance(whom, Subscription) else f" {whom}" if whom else ""
+    return f"{guard.level}{code}"[:120]
 
 
 class Watch:
@@ -192,7 +199,7 @@ class Watch:
 def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datetime) -> None:
     """No entry until tomorrow, by nobody's hand: what a limit of the day says stays true for that day."""
     level, whom = key
-    until = day_end(now)
+    until = day_end(now).astimezone(UTC)
     column: dict[str, Any] = {} if level is Level.TEAM else {f"{level}_id": whom}
     guard, _ = Guard.objects.get_or_create(
         team_id=subscription.team_id, level=str(level),
@@ -202,7 +209,7 @@ def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datet
     before = None if guard.lockout_until is None else {"until": guard.lockout_until.isoformat()}
     if unlocked.update(lockout_until=until, lockout_reason=reason[:200], locked_by=None, locked_at=now):
         audit.record(
-            team=subscription.team, actor=None, action="guard.locked_out", subject=f"{level} {whom}", before=before,
+            team=subscription.team, actor=None, action="guard.locked_out", subject=subject(guard), before=before,
             after={"until": until.isoformat(), "reason": reason}, now=now,
         )  # fmt: skip
 

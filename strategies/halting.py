@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from accounts import audit
+from accounts.live import push_on_commit
 from accounts.models import Team, User
 from brokers import cancels, closing
 from brokers.domain.orders import MAY_FILL, AssetClass, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from strategies import approving
 from strategies.domain.guards import Halt, Level
-from strategies.limiting import GuardRefused, Target, held, reason_given, subject
+from strategies.guarding import subject
+from strategies.limiting import GuardRefused, Target, held, reason_given
 from strategies.models import Decision, Guard, Strategy, Subscription
 
 # How often at most a person who presses twice is asked to think: a lesser stop is not put over a larger one.
@@ -117,6 +120,7 @@ def halt(
     )
     after = {**halt_json(guard), "canceled": done.canceled, "declined": done.declined, "closing": done.closing}
     _record("guard.halted", guard, before, after, actor, now)
+    _tell(team)
     return done
 
 
@@ -131,6 +135,20 @@ def resume(*, team: Team, level: Level, target: Target, reason: str, actor: User
     guard.halt, guard.halt_reason, guard.halted_by, guard.halted_at = Halt.NOTHING, "", None, None
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
     _record("guard.resumed", guard, before, {"halt": str(Halt.NOTHING), "reason": said}, actor, now)
+    _tell(team)
+
+
+def halts(team: Team) -> QuerySet[Guard]:
+    """What is stopped in a team, the widest first."""
+    rows = Guard.objects.filter(team=team).exclude(halt=str(Halt.NOTHING))
+    order = Case(*(When(level=str(level), then=place) for place, level in enumerate(Level)))
+    names = ("halted_by", "account", "strategy", "subscription__strategy", "subscription__account")
+    return rows.select_related(*names).order_by(order, "pk")
+
+
+def _tell(team: Team) -> None:
+    """After commit, every open page shows what is stopped."""
+    push_on_commit(team.pk, "halts", lambda: render_to_string("strategies/_halts.html", {"team": team, "halts": halts(team)}))
 
 
 def halt_json(guard: Guard) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from accounts.models import Team, User
 from brokers.locks import Space, alone_until_commit
 from brokers.models import BrokerageAccount
 from strategies.domain.guards import Level
-from strategies.guarding import LIMITS
+from strategies.guarding import LIMITS, subject
 from strategies.models import Guard, Strategy, Subscription
 
 Target = BrokerageAccount | Strategy | Subscription | None
@@ -149,13 +149,6 @@ def reason_given(reason: str) -> str:
     return said
 
 
-def subject(guard: Guard) -> str:
-    """What a guard is called on record."""
-    whom = guard.account or guard.strategy or guard.subscription
-    code = f" {whom.code}" if isinstance(whom, Subscription) else f" {whom}" if whom else ""
-    return f"{guard.level}{code}"[:120]
-
-
 def limits_json(guard: Guard) -> dict[str, Any]:
     """The limits that are set, as they go on record."""
     return {name: _plain(value) for name in LIMITS if (value := getattr(guard, name)) is not None}
@@ -164,7 +157,7 @@ def limits_json(guard: Guard) -> dict[str, Any]:
 def lockout_json(guard: Guard) -> dict[str, str] | None:
     if guard.lockout_until is None:
         return None
-    return {"until": guard.lockout_until.isoformat(), "reason": guard.lockout_reason}
+    return {"until": guard.lockout_until.astimezone(UTC).isoformat(), "reason": guard.lockout_reason}
 
 
 def _plain(value: Any) -> Any:

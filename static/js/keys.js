@@ -1,6 +1,6 @@
 /* The keyboard: "/" searches, "g d" and its kin go places, "?" explains. */
 
-const places = { d: "dashboard", s: "signals", o: "orders", p: "positions", c: "connections" };
+const places = { d: "dashboard", s: "signals", o: "orders", p: "positions", c: "connections", g: "guards" };
 const help = document.getElementById("keys");
 let leader = 0;
 
@@ -20,7 +20,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     if (search) search.focus();
     else if (elsewhere) location.href = `${elsewhere.href}#search`;
-  } else if (key === "g") {
+  } else if (key === "g" && Date.now() - leader > 1200) {
     leader = Date.now();
   } else if (places[key] && Date.now() - leader < 1200) {
     leader = 0;
