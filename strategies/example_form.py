@@ -12,6 +12,7 @@ from django.utils import timezone
 from brokers.models import BrokerageAccount
 from strategies.domain import options, symbols
 from strategies.domain.message import Message
+from strategies.domain.numbers import plain
 from strategies.domain.options import NO_WISH
 from strategies.domain.refusals import Refused
 from strategies.domain.symbols import Kind, Symbol
@@ -31,6 +32,7 @@ from strategies.previews import (
 from strategies.subscriptions import defaults_of
 
 LOOKS = [("examples", "Examples"), ("signals", "Last signals"), ("settings", "What holds")]
+WHEN = [("next", "When it trades next"), ("now", "Now")]
 HELD = [("flat", "Flat"), ("long", "Long"), ("short", "Short")]
 
 
@@ -52,12 +54,14 @@ class ExampleForm(forms.Form):
     quantity = number("The signal says")
     position = forms.ChoiceField(label="Held before", choices=HELD, required=False)
     held = number("As many as")
+    when = forms.ChoiceField(label="As if it came", choices=WHEN, required=False)
     of = forms.CharField(label="For", max_length=40, required=False, widget=forms.Select)
 
     def __init__(self, data: Any, *, strategy: Strategy, price: Decimal | None, form_id: str) -> None:
         initial = {
-            "look": "examples", "ticker": example_ticker(strategy), "price": price if price is not None else Decimal(100),
-            "quantity": Decimal(10), "position": "flat", "held": Decimal(10), "of": "0",
+            "look": "examples", "ticker": example_ticker(strategy), "price": plain(price if price is not None else Decimal(100)),
+            "quantity": Decimal(10), "position": "flat", "held": Decimal(10), "when": "next",
+            "of": "0",
         }  # fmt: skip
         # Asked for or not, it is filled in: the examples stand there from the start.
         asked = data is not None and any(key.startswith("example-") for key in data)
@@ -89,7 +93,7 @@ class ExampleForm(forms.Form):
         sign = {"long": 1, "short": -1}.get(values["position"], 0)
         return Scene(
             symbol=self.symbol, price=values["price"], quantity=values["quantity"],
-            position=sign * (values["held"] or Decimal(10)),
+            position=sign * (values["held"] or Decimal(10)), at_once=values["when"] == "now",
         )  # fmt: skip
 
     def choose_message(self, scene: Scene | None) -> Message | None:

@@ -302,7 +302,7 @@ def _shown(title: str, message: Message, answer: Plan | Rejection, terms: Terms,
     return Shown(
         title=title,
         message=message,
-        status="accepted" if terms.auto_submit or not answer.intents else "proposed",
+        status="accepted" if terms.auto_submit else "proposed",
         rule=answer.rule,
         reason=answer.reason,
         orders=lines(answer.intents, answer.estimates),

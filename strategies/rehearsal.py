@@ -180,7 +180,7 @@ def _answer(
         case Plan():
             return Answer(
                 subscription=subscription,
-                status="accepted",
+                status="accepted" if subscription.terms.value().auto_submit else "proposed",
                 rule=found.rule,
                 reason=found.reason,
                 orders=lines(found.intents, found.estimates),

@@ -133,7 +133,7 @@ def _side_by_side(then: Iterable[Answer], now: Iterable[Answer]) -> Iterator[Pai
 
 def _essence(answer: Answer) -> object:
     """What an answer does, apart from how it says it."""
-    acts = answer.status in {"accepted", "rehearsed"}
+    acts = answer.status in {"accepted", "rehearsed", "proposed"}
     return (acts, answer.code, [(line.role, line.words) for line in answer.orders])
 
 

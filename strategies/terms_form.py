@@ -272,14 +272,12 @@ def _zones() -> tuple[str, ...]:
 
 def _row(number: str, row: Mapping[str, Any], *, spare: bool) -> dict[str, Any]:
     days = [{"value": day, "label": day.capitalize(), "on": day in row["days"]} for day in DAYS]
+    # Seconds are shown where somebody has set some.
+    step = 1 if any(len(str(row[name])) > 5 for name in ("start", "end")) else 60
     return {
-        "number": number,
-        "days": days,
-        "start": row["start"],
-        "end": row["end"],
-        "zone": row["zone"],
-        "spare": spare,
-    }
+        "number": number, "days": days, "start": row["start"], "end": row["end"], "zone": row["zone"], "spare": spare,
+        "step": step,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
