@@ -155,7 +155,9 @@ def subscription_clone(request: HttpRequest, team: UUID, subscription: UUID) -> 
     """The same terms for another account, or another strategy."""
     rows = Subscription.objects.select_related("team", "strategy", "account__connection", "terms")
     found = thing_for(request.user, team, rows, subscription, Role.TRADER)
-    form = FollowForm(request.POST or None, initial={"strategy": found.strategy.code})
+    free = trading_accounts(found.team).exclude(subscriptions__strategy=found.strategy).first()
+    initial = {"strategy": found.strategy.code, "account": free.code if free else ""}
+    form = FollowForm(request.POST or None, initial=initial)
     choices(form, "strategy", found.team.strategies.filter(asset_class=found.strategy.asset_class).order_by("name"))
     choices(form, "account", trading_accounts(found.team))
     if request.method == "POST" and form.is_valid():
@@ -170,11 +172,10 @@ def subscription_clone(request: HttpRequest, team: UUID, subscription: UUID) -> 
         else:
             messages.success(request, "The copy is made and still off. Look it over, then switch it on.")
             return redirect("subscription", team, made.code)
-    free = trading_accounts(found.team).exclude(subscriptions__strategy=found.strategy).exists()
     context = {
         "subscription": found,
         "form": form,
-        "free": free or form.fields["strategy"].queryset.count() > 1,  # type: ignore[attr-defined]
+        "possible": free or form.errors or form.fields["strategy"].queryset.count() > 1,  # type: ignore[attr-defined]
         "summary": summary(found.terms.value()) if found.terms else [],
     }
     return render(request, "strategies/subscription_clone.html", context, status=422 if form.errors else 200)
