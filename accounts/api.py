@@ -222,7 +222,7 @@ class Things(viewsets.GenericViewSet[Any]):
     """A list of the rows of the token's team, newest first."""
 
     filters: ClassVar[Mapping[str, Filter]] = {}
-    pagination_class = NewestFirst
+    pagination_class: type[NewestFirst] | None = NewestFirst
     throttle_classes = [Throttle]
     lookup_field = "code"
     lookup_value_converter = "uuid"

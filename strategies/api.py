@@ -17,6 +17,7 @@ from accounts.models import Role, Scope
 from brokers.api import whole_orders
 from strategies import approving, subscriptions
 from strategies.domain.message import Action
+from strategies.guards_api import Guards
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 from strategies.serializers import (
     ApproveSerializer,
@@ -153,6 +154,7 @@ class Decisions(ListedAndShown):
 
 
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
+    "guards": Guards,
     "strategies": Strategies,
     "subscriptions": Subscriptions,
     "signals": Signals,

@@ -1,0 +1,176 @@
+"""The REST API of guards: how each level stands, and the kill switch."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import Amount, Conflict, Moment, Refused, Things
+from accounts.models import Role, Scope, Team
+from brokers.models import BrokerageAccount
+from strategies import halting, standing
+from strategies.domain.guards import Halt, Level
+from strategies.limiting import GuardRefused, Target, limits_json
+from strategies.models import Guard, Strategy, Subscription
+from strategies.standing import Standing
+
+PATH = "<str:level>/<uuid:code>"
+
+
+class FiguresSerializer(serializers.Serializer[Any]):
+    """What the limits are held against. `day_result` is null while it is not known, and `day_result_unknown` says why."""
+
+    entries_today = serializers.IntegerField(source="made")
+    last_entry_at = Moment(source="last", allow_null=True)
+    day_result = serializers.SerializerMethodField()
+    day_result_unknown = serializers.SerializerMethodField()
+    currency = serializers.CharField()
+
+    def get_day_result(self, found: Standing) -> str | None:
+        if found.result is None or found.result.profit is None:
+            return None
+        return Amount(max_digits=24, decimal_places=8).to_representation(found.result.profit)
+
+    def get_day_result_unknown(self, found: Standing) -> str:
+        return found.result.unknown if found.result else ""
+
+
+class GuardSerializer(serializers.Serializer[Any]):
+    """One level: `id` is that of the account, the strategy, the subscription, or the team."""
+
+    id = serializers.UUIDField(source="code")
+    level = serializers.ChoiceField(choices=[str(each) for each in Level])
+    name = serializers.CharField()
+    halt = serializers.ChoiceField(choices=[str(each) for each in Halt], source="guard.halt")
+    halt_reason = serializers.CharField(source="guard.halt_reason")
+    halted_at = Moment(source="guard.halted_at", allow_null=True)
+    halted_by = serializers.CharField(source="guard.halted_by.email", default=None, allow_null=True)
+    lockout_until = Moment(source="guard.lockout_until", allow_null=True)
+    lockout_reason = serializers.CharField(source="guard.lockout_reason")
+    restricted = serializers.ListField(child=serializers.CharField(), source="guard.restricted")
+    limits = serializers.SerializerMethodField()
+    figures = FiguresSerializer(source="*")
+
+    def get_limits(self, found: Standing) -> dict[str, Any]:
+        return limits_json(found.guard)
+
+
+class GuardsSerializer(serializers.Serializer[Any]):
+    """All of them: there are as many as the team has accounts, strategies and subscriptions, and itself."""
+
+    results = GuardSerializer(many=True)
+
+
+class DoneSerializer(serializers.Serializer[Any]):
+    """What a stop did at once."""
+
+    canceled = serializers.IntegerField()
+    declined = serializers.IntegerField()
+    closing = serializers.IntegerField()
+
+
+class StoppedSerializer(GuardSerializer):
+    done = DoneSerializer()
+
+
+class HaltSerializer(serializers.Serializer[Any]):
+    """`flatten` closes the level's positions too."""
+
+    how = serializers.ChoiceField(choices=[str(Halt.ENTRIES), str(Halt.EVERYTHING)])
+    reason = serializers.CharField(max_length=200)
+    flatten = serializers.BooleanField(default=False)
+
+
+class ResumeSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=200)
+
+
+@extend_schema(parameters=[OpenApiParameter("level", str, OpenApiParameter.QUERY, enum=[str(each) for each in Level])])
+class Guards(Things):
+    """Limits and stops of the team, its accounts, strategies and subscriptions, with today's figures."""
+
+    queryset: QuerySet[Guard] = Guard.objects.all()
+    serializer_class = GuardSerializer
+    pagination_class = None
+
+    @extend_schema(responses=GuardsSerializer)
+    def list(self, request: Request) -> Response:
+        """Every level, the widest first."""
+        asked = dict(request.GET.items())
+        level = asked.pop("level", "")
+        if asked:
+            raise Refused(f"There is no filter {next(iter(asked))[:80]!r} here. Use: level.", "unknown-filter", next(iter(asked))[:80])  # fmt: skip
+        if level and level not in list(Level):
+            words = ", ".join(Level)
+            raise Refused(f"{str(level)[:80]!r} is not a level. Use one of: {words}.", "invalid-level", "level")
+        found = [each for each in standing.all_of(self.team, timezone.now()) if level in {"", str(each.level)}]
+        return Response({"results": GuardSerializer(found, many=True).data})
+
+    @extend_schema(responses=GuardSerializer, parameters=[])
+    @action(detail=False, url_path=PATH, url_name="one")
+    def one(self, request: Request, level: str, code: UUID) -> Response:
+        """One level."""
+        return self._shown(*self._level(level, code))
+
+    @extend_schema(request=HaltSerializer, responses=StoppedSerializer, parameters=[])
+    @action(detail=False, methods=["post"], url_path=f"{PATH}/halt", url_name="halt")
+    def halt(self, request: Request, level: str, code: UUID) -> Response:
+        """Stop entries, or everything, before the next order leaves; unsent and working orders are canceled."""
+        self.allow(Scope.TRADE, Role.TRADER)
+        kind, target = self._level(level, code)
+        sent = self.body(HaltSerializer)
+        try:
+            done = halting.halt(
+                team=self.team, level=kind, target=target, how=Halt(sent["how"]), reason=sent["reason"],
+                flatten=sent["flatten"], actor=self.actor, now=timezone.now(),
+            )  # fmt: skip
+        except GuardRefused as refused:
+            raise Conflict(str(refused), "already-stopped") from refused
+        told = self._shown(kind, target)
+        told.data["done"] = DoneSerializer(done).data
+        return told
+
+    @extend_schema(request=ResumeSerializer, responses=GuardSerializer, parameters=[])
+    @action(detail=False, methods=["post"], url_path=f"{PATH}/resume", url_name="resume")
+    def resume(self, request: Request, level: str, code: UUID) -> Response:
+        """Let signals open positions again; what the stop canceled stays canceled. The whole team takes an owner."""
+        kind, target = self._level(level, code)
+        self.allow(Scope.TRADE, Role.OWNER if kind is Level.TEAM else Role.TRADER)
+        sent = self.body(ResumeSerializer)
+        try:
+            halting.resume(
+                team=self.team, level=kind, target=target, reason=sent["reason"], actor=self.actor, now=timezone.now()
+            )
+        except GuardRefused as refused:
+            raise Conflict(str(refused), "nothing-stopped") from refused
+        return self._shown(kind, target)
+
+    def _shown(self, level: Level, target: Target) -> Response:
+        return Response(dict(GuardSerializer(standing.one(self.team, level, target, timezone.now())).data))
+
+    def _level(self, level: str, code: UUID) -> tuple[Level, Target]:
+        return level_of(self.team, level, code)
+
+
+def level_of(team: Team, level: str, code: UUID) -> tuple[Level, Target]:
+    """The level and what it guards; Http404 for what this team does not have."""
+    rows: dict[str, QuerySet[Any]] = {
+        Level.ACCOUNT: BrokerageAccount.objects.select_related("connection"),
+        Level.STRATEGY: Strategy.objects.all(),
+        Level.SUBSCRIPTION: Subscription.objects.select_related("strategy", "account__connection", "terms"),
+    }
+    if level == Level.TEAM and code == team.code:
+        return Level.TEAM, None
+    target = rows[level].filter(team=team, code=code).first() if level in rows else None
+    if target is None:
+        raise Http404("This team has nothing at this address.")
+    return Level(level), target
