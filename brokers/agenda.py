@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from brokers import cancels, doubt, execution, sessions
+from brokers import cancels, conversions, doubt, execution, resizes, sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.execution import HELD
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
@@ -22,14 +22,16 @@ SELECT c.*,
     AS has_quotes,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown') AS has_doubts,
-  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
+          AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes
 FROM brokers_connection c WHERE c.id = %s
 """
 DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
 
 
-def waiting_connections(shard: int, shards: int) -> list[int]:
-    """Connections of the shard that have something to do: orders, questions about contracts, orders in doubt, cancels."""
+def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
+    """Connections of the shard that have something to do: orders, questions, orders in doubt, cancels, changes."""
     ready = Order.objects.filter(status=str(OrderStatus.CREATED), connection__enabled=True).filter(
         Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
     )
@@ -40,7 +42,8 @@ def waiting_connections(shard: int, shards: int) -> list[int]:
     unsent = cancels.unsent_cancels().values_list("connection_id")
     quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
     rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
-    asked = [found.values_list("connection_id").distinct() for found in (quotes, rates)]
+    others = (quotes, rates, conversions.due(now), resizes.due())
+    asked = [found.values_list("connection_id").distinct() for found in others]
     every = (
         ready.values_list("connection_id")
         .distinct()
@@ -59,17 +62,23 @@ class Agenda:
     lookups: bool
     prices: bool
     cancels: bool
+    changes: bool
     doubtful: bool
     job: execution.Job | None
 
     @property
     def empty(self) -> bool:
-        return not (self.lookups or self.prices or self.cancels or self.doubtful or self.job)
+        return not (self.lookups or self.prices or self.cancels or self.changes or self.doubtful or self.job)
 
 
-def has_work(connection_pk: int) -> bool:
+def has_work(connection_pk: int, now: datetime) -> bool:
     """True while anything of the connection waits."""
-    return connection_pk in waiting_connections(0, 1)
+    return connection_pk in waiting_connections(0, 1, now)
+
+
+def has_changes(connection_pk: int, now: datetime) -> bool:
+    """Whether an order at the broker is to be changed now."""
+    return any(kind.next_of(connection_pk, now) is not None for kind in (resizes, conversions))
 
 
 def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
@@ -86,5 +95,6 @@ def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
     job = execution.take_next(connection_pk, now) if active and not unsent else None
     return Agenda(
         connection=connection, believed_active=active, lookups=connection.has_lookups,
-        prices=connection.has_quotes or connection.has_rates, cancels=unsent, doubtful=connection.has_doubts, job=job,
+        prices=connection.has_quotes or connection.has_rates, cancels=unsent,
+        changes=connection.has_changes and has_changes(connection_pk, now), doubtful=connection.has_doubts, job=job,
     )  # fmt: skip

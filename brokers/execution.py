@@ -41,14 +41,20 @@ from brokers.ports import (
 )
 from brokers.tickets import back_in_the_queue, finish_ticket_if_done
 
-# Whether an order is held by what its ticket cancels: that must be over first, and have filled no more than its plan knew.
-# A plan made for ten shares does not leave when there are five.
-HELD = """EXISTS (
+# Whether an order is held by what its ticket cancels or shrinks: that must be over, or smaller, first, and have filled no
+# more than its plan knew. A plan made for ten shares does not leave when there are five.
+HELD = """(EXISTS (
   SELECT FROM brokers_ticket t, jsonb_to_recordset(t.cancels) AS c (reference text, filled numeric)
   JOIN brokers_order r ON r.reference = c.reference
   WHERE t.id = {order}.ticket_id
   AND (r.status NOT IN ('canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled)
-)"""
+) OR EXISTS (
+  SELECT FROM brokers_ticket t, jsonb_to_recordset(t.resizes) AS s (reference text, quantity numeric, filled numeric)
+  JOIN brokers_order r ON r.reference = s.reference
+  WHERE t.id = {order}.ticket_id
+  AND (r.filled_quantity > s.filled
+       OR r.quantity > s.quantity AND r.status NOT IN ('canceled', 'expired', 'rejected', 'denied'))
+))"""
 
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
 # The last condition holds an instrument back while it is not known what became of an
@@ -142,26 +148,28 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
             multiplier=head.multiplier, tick=head.contract_tick, name=head.contract_name,
         )  # fmt: skip
         in_group = any(each.release == Release.IN_GROUP for each in orders[1:])
-        legs = tuple(_leg(each, head, contract, in_group=in_group) for each in orders)
-        request = [_described(leg) for leg in legs]
+        legs = tuple(leg_of(each, contract, head, in_group=in_group) for each in orders)
+        request = [described(leg) for leg in legs]
         attempt = SubmissionAttempt.objects.create(
             order=head, kind=SubmissionAttempt.Kind.POST, request=request, request_hash=hashed(request), sent_at=now
         )
     return Job(account_id=head.account_number, orders=tuple(orders), legs=legs, attempt_pk=attempt.pk)
 
 
-def _leg(order: Order, head: Order, contract: Contract, *, in_group: bool) -> Leg:
+def leg_of(order: Order, contract: Contract, head: Order | None = None, *, in_group: bool = False) -> Leg:
+    """An order as it is sent; `head` is the one it travels with."""
     intent = OrderIntent(
         role=Role(order.role), instrument=order.instrument, side=Side(order.side), type=OrderType(order.type),
         quantity=order.quantity, limit_price=order.limit_price, stop_price=order.stop_price,
         trail_amount=order.trail_amount, trail_percent=order.trail_percent,
         time_in_force=TimeInForce(order.time_in_force), outside_rth=order.outside_rth, release=Release(order.release),
     )  # fmt: skip
-    parent = head.reference if intent.release is Release.WITH_PARENT else None
+    parent = head.reference if head is not None and intent.release is Release.WITH_PARENT else None
     return Leg(intent=intent, reference=order.reference, contract=contract, parent_reference=parent, in_group=in_group)
 
 
-def _described(leg: Leg) -> dict[str, Any]:
+def described(leg: Leg) -> dict[str, Any]:
+    """A leg as it is kept beside its attempt."""
     intent = leg.intent
     return {
         "reference": leg.reference,

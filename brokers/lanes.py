@@ -11,9 +11,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import psycopg
 from django.utils import timezone
@@ -23,11 +23,13 @@ from brokers import (
     cancels,
     closing,
     control_plane,
+    conversions,
     doubt,
     execution,
     quotes,
     rates,
     reconciliation,
+    resizes,
     sessions,
     snapshots,
     tickets,
@@ -44,9 +46,12 @@ from brokers.ports import (
     Brokerage,
     BrokerError,
     BrokerUnavailable,
+    Leg,
     NotSent,
     OpenBrokerage,
+    OrderFacts,
     OrderRefused,
+    OrdersReply,
     Question,
     Refused,
     SessionLost,
@@ -75,6 +80,20 @@ CONFIRMED = frozenset({"o354", "o10151", "o10152", "o10153", "o10331", "o403"})
 PROOF = doubt.Proof(reads=3, seconds=30.0)
 # The simulator's reads are complete at once and it never forgets a reference, so absence is proven sooner.
 SIMULATED_PROOF = doubt.Proof(reads=3, seconds=2.0, resend=True)
+
+
+class Changes(Protocol):
+    """A reason to change an order where it stands, as `conversions` and `resizes` know them."""
+
+    def next_of(self, connection_pk: int, now: datetime, /) -> conversions.Change | None: ...
+    def begin(self, order: Order, now: datetime, /) -> tuple[int, Leg]: ...
+    def finish(
+        self, order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, /, *, last: int
+    ) -> None: ...
+    def looked_up(self, order: Order, shown: Sequence[OrderFacts], now: datetime, /) -> bool: ...
+
+
+CHANGES: tuple[Changes, ...] = (resizes, conversions)
 
 
 class Lanes:
@@ -119,7 +138,7 @@ class Lanes:
         async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
             await session.execute(f"LISTEN {snapshots.ORDERS_CHANNEL}")
             # Rows written before we listened are found by looking; later ones are told.
-            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
+            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
             while time.monotonic() - started < LONGEST_SECONDS:
                 notices = [notice async for notice in session.notifies(timeout=1.0, stop_after=1)]
                 if any(notice.payload == self.stop_word for notice in notices):
@@ -141,7 +160,7 @@ class Lanes:
         if payload:
             self._wake([key for key in map(int, payload.split(",")) if key % self.shards == self.shard])
         else:
-            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
+            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
 
     async def _tidy(self) -> None:
         """Once a second: drop lanes that have ended, do what time has made due, look for what nobody told us."""
@@ -149,7 +168,7 @@ class Lanes:
         await self.threads.run(tickets.expire_overdue, self.clock())
         await self.threads.run(cancels.ask_due, self.clock())
         await self.threads.run(closing.work, self.clock())
-        self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards))
+        self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
 
     def _wake(self, connection_pks: list[int]) -> None:
         for key in connection_pks:
@@ -225,11 +244,17 @@ class Lane:
             connection = seen.connection
             if not connection.enabled or not await self._signed_in(connection, believed=seen.believed_active):
                 await self._db(tickets.expire_overdue, self.lanes.clock(), self.pk)
-                return RETRY_SECONDS if connection.enabled and await self._db(agenda.has_work, self.pk) else 0
+                return (
+                    RETRY_SECONDS
+                    if connection.enabled and await self._db(agenda.has_work, self.pk, self.lanes.clock())
+                    else 0
+                )
             if not await self._send_orders(connection, seen.job):
                 return RETRY_SECONDS
             if seen.cancels:
                 await self._send_cancels()
+            if seen.changes:
+                await self._change(connection)
             if seen.lookups:
                 await self._answer_lookups()
             if seen.prices:
@@ -337,21 +362,54 @@ class Lane:
             await self._db(control_plane.tell_price, connection.username, order.conid, order.signal_price)
 
     async def _submit(self, job: execution.Job) -> tuple[SubmissionOutcome, int, bool]:
-        """One POST, then IBKR's questions one by one; the lock is held until the last answer."""
+        """One POST and what IBKR asks about it; the lock is held until the last answer."""
         assert self.broker is not None
         outcome = await self.broker.submit(job.account_id, job.legs)
-        attempt, declined = job.attempt_pk, False
+        return await self._answered(job.orders[0], job.attempt_pk, outcome)
+
+    async def _answered(
+        self, order: Order, attempt: int, outcome: SubmissionOutcome
+    ) -> tuple[SubmissionOutcome, int, bool]:
+        """IBKR's questions about a write, one by one; what came of the last answer, its attempt, and whether we said no."""
+        assert self.broker is not None
+        declined = False
         for _ in range(MOST_ROUNDS):
             if not isinstance(outcome, Question) or declined:
                 break
             confirmed = bool(outcome.message_ids) and set(outcome.message_ids) <= CONFIRMED
             declined = not confirmed
             await self._db(execution.note_answer, attempt, outcome, self.lanes.clock())
-            attempt = await self._db(execution.begin_reply, job.orders[0], outcome, confirmed, self.lanes.clock())
+            attempt = await self._db(execution.begin_reply, order, outcome, confirmed, self.lanes.clock())
             question, outcome = outcome, await self.broker.reply(outcome, confirmed=confirmed)
             if declined:
                 outcome = _as_declined(outcome, question)
         return outcome, attempt, declined
+
+    async def _change(self, connection: Connection) -> None:
+        """Make orders smaller, and market orders of what did not fill in time; what is in doubt is looked up first."""
+        for kind in CHANGES:
+            while found := await self._db(kind.next_of, self.pk, self.lanes.clock()):
+                if found.doubtful:
+                    reply = await self._bring_home(connection, found.order.account.account_id)
+                    if not await self._db(kind.looked_up, found.order, reply.orders, self.lanes.clock()):
+                        return
+                elif not await self._ask_change(connection, kind, found.order):
+                    return
+        # What waited for these changes may leave now.
+        self.wake.set()
+
+    async def _ask_change(self, connection: Connection, kind: Changes, order: Order) -> bool:
+        """One change and IBKR's questions about it; False when it could not be sent."""
+        assert self.broker is not None
+        attempt, leg = await self._db(kind.begin, order, self.lanes.clock())
+        outcome = await self.broker.modify(order.account.account_id, order.broker_order_id, leg)
+        outcome, last, _ = await self._answered(order, attempt, outcome)
+        await self._db(kind.finish, order, attempt, outcome, self.lanes.clock(), last=last)
+        if isinstance(outcome, NotSent):
+            reason = SessionLost(outcome.reason) if outcome.session_lost else BrokerUnavailable(outcome.reason)
+            await self._db(sessions.failed, connection, reason, self.lanes.clock())
+            return False
+        return True
 
     # Orders in doubt ---------------------------------------------------------------------------------------------
 
@@ -362,15 +420,19 @@ class Lane:
         simulated = connection.environment == Environment.SIMULATED
         proof = SIMULATED_PROOF if simulated else PROOF
         for account_id in {order.account.account_id for order in doubtful}:
-            reply = await self.broker.orders(account_id)
-            fills = await self.broker.executions(account_id)
-            await self._db(
-                reconciliation.apply, connection, orders=reply.orders, executions=fills, now=self.lanes.clock()
-            )
+            reply = await self._bring_home(connection, account_id)
             for order in doubtful:
                 if reply.complete and order.account.account_id == account_id:
                     await self._db(doubt.note_absence, order, proof, self.lanes.clock())
         return 1.0 if simulated else 6.0
+
+    async def _bring_home(self, connection: Connection, account_id: str) -> OrdersReply:
+        """What the broker shows of an account's orders and fills, kept and given back."""
+        assert self.broker is not None
+        reply = await self.broker.orders(account_id)
+        fills = await self.broker.executions(account_id)
+        await self._db(reconciliation.apply, connection, orders=reply.orders, executions=fills, now=self.lanes.clock())
+        return reply
 
 
 async def _if_told(answer: Awaitable[T]) -> T | None:

@@ -195,6 +195,15 @@ class IbkrBrokerage:
             self._asked[outcome.question_id] = references
         return outcome
 
+    async def modify(self, account_id: str, broker_order_id: str, leg: Leg) -> SubmissionOutcome:
+        """Change a working order, once. IBKR wants all of it again, as one bare ticket."""
+        try:
+            body = ticket(leg, account_id=account_id, operator=self._operator)
+        except OrderRefused as refusal:
+            return Refused(reason=str(refusal))
+        parts = {"account": account_of(account_id, [leg]), "order": broker_order_id}
+        return await self._write("iserver/account/{account}/order/{order}", parts, body, (leg.reference,))
+
     async def cancel(self, account_id: str, broker_order_id: str) -> None:
         """Ask IBKR to cancel; returning means it took the request, not that the order is canceled."""
         parts = {"account": account_id, "order": broker_order_id}

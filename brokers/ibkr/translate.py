@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.domain.capabilities import Capabilities
+from brokers.domain.orders import OrderType
 from brokers.domain.sessions import AuthStatus
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import words
@@ -151,9 +152,15 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         average_price=number(row.get("avgPrice")),
         conid=whole(row.get("conid")),
         side=words.READ_SIDES.get(str(row.get("side", "")).upper()),
-        type=words.READ_ORDER_TYPES.get(str(row.get("origOrderType", "")).upper().replace(" ", "_")),
+        type=_type(row),
         text=reason,
     )
+
+
+def _type(row: Row) -> OrderType | None:
+    """What kind of order it is now, else what it was when it was placed."""
+    said = str(row.get("orderType") or row.get("origOrderType") or "")
+    return words.READ_ORDER_TYPES.get(said.upper().replace(" ", "_"))
 
 
 def execution_facts(
