@@ -105,6 +105,16 @@ def sum_of(
     return added([(each.account_id, each.currency, found[each.pk]) for each in accounts], currency, exchange)
 
 
+def worths(positions: Collection[Position]) -> dict[int, Decimal]:
+    """What positions are worth at their last price, in their own currencies; those of unknown worth are left out."""
+    known = _multipliers([each.account for each in positions], {each.conid for each in positions})
+    return {
+        each.pk: abs(each.quantity) * each.market_price * multiplier
+        for each in positions
+        if each.market_price is not None and (multiplier := _multiplier(each, known)) is not None
+    }
+
+
 @dataclass(slots=True)
 class _Book:
     """What is on record of one account's day."""

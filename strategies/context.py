@@ -7,8 +7,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from accounts.models import Team, User
+from accounts.models import User
 from strategies import halting
+from strategies.domain.guards import Halt
 from strategies.models import Decision, Guard
 
 
@@ -27,7 +28,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
 
     @cache
     def halts() -> list[Guard]:
-        found = Team.objects.filter(code=code, memberships__user=user).first()
-        return list(halting.halts(found)) if found else []
+        mine = Guard.objects.filter(team__code=code, team__memberships__user=user)
+        return list(halting.widest_first(mine.exclude(halt=str(Halt.NOTHING))))
 
     return {"approvals_waiting": waiting, "halts": halts}

@@ -18,7 +18,7 @@ from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.views import accounts_of, connections_of
-from strategies import authoring, live, trying
+from strategies import authoring, live, needs, trying
 from strategies.models import Refusal
 from strategies.pages import LATEST, actor_of
 
@@ -41,6 +41,7 @@ def dashboard(request: HttpRequest, team: UUID) -> HttpResponse:
     context = {
         "connections": connections,
         "accounts": accounts_of(found),
+        "needs": needs.needs(found, timezone.now()),
         "doubtful": own.filter(status__in=doubt).order_by("-pk")[:10],
         "orders": [shown[pk] for pk in sorted(shown, reverse=True)],
         "rows": _latest_rows(found),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import membership_for, team_for
 from accounts.models import Membership, Role, Team
+from brokers import dayresult
 from brokers.live import order_rows
 from brokers.models import BrokerageAccount
 from strategies import halting, limiting, standing
@@ -40,7 +41,8 @@ def guards(request: HttpRequest, team: UUID) -> HttpResponse:
         "stands": stands,
         "stopped": [each for each in stands if each.stopped],
         "locked": [each for each in stands if each.locked],
-        "subscriptions": [*said, *quiet[:QUIET]],
+        "subscriptions": said,
+        "quiet": quiet[:QUIET],
         "more": max(0, len(quiet) - QUIET),
     }
     return render(request, "strategies/guards.html", context)
@@ -127,6 +129,8 @@ def guard_stop(request: HttpRequest, team: UUID, level: str, code: UUID) -> Http
     reach = halting.reach(found, kind, target)
     orders = order_rows().filter(pk__in=reach.orders.values("pk")).order_by("-pk")
     positions = reach.positions.select_related("account__connection").order_by("account__account_id", "ticker")
+    shown = list(positions[:SHOWN])
+    worths = dayresult.worths(shown)
     context = {
         "form": form,
         "level": level,
@@ -138,7 +142,7 @@ def guard_stop(request: HttpRequest, team: UUID, level: str, code: UUID) -> Http
         "protective": reach.orders.filter(role__in=["stop_loss", "take_profit"]).count(),
         "proposed": reach.proposed.count(),
         "rows": orders[:SHOWN],
-        "positions": positions[:SHOWN],
+        "positions": [(each, worths.get(each.pk)) for each in shown],
         "held": positions.count(),
         "shared": kind in {Level.STRATEGY, Level.SUBSCRIPTION},
         "live": positions.filter(account__is_paper=False).exists(),

@@ -23,7 +23,7 @@ from strategies.guarding import subject
 from strategies.limiting import GuardRefused, Target, held, reason_given
 from strategies.models import Decision, Guard, Strategy, Subscription
 
-# How often at most a person who presses twice is asked to think: a lesser stop is not put over a larger one.
+# A lesser stop is not put over a larger one.
 WEIGHT = {Halt.NOTHING: 0, Halt.ENTRIES: 1, Halt.EVERYTHING: 2}
 
 
@@ -140,15 +140,21 @@ def resume(*, team: Team, level: Level, target: Target, reason: str, actor: User
 
 def halts(team: Team) -> QuerySet[Guard]:
     """What is stopped in a team, the widest first."""
-    rows = Guard.objects.filter(team=team).exclude(halt=str(Halt.NOTHING))
+    return widest_first(Guard.objects.filter(team=team).exclude(halt=str(Halt.NOTHING)))
+
+
+def widest_first(rows: QuerySet[Guard]) -> QuerySet[Guard]:
+    """Guards with the names of what they guard, the team's first."""
     order = Case(*(When(level=str(level), then=place) for place, level in enumerate(Level)))
-    names = ("halted_by", "account", "strategy", "subscription__strategy", "subscription__account")
+    names = ("halted_by", "team", "account", "strategy", "subscription__strategy", "subscription__account")
     return rows.select_related(*names).order_by(order, "pk")
 
 
 def _tell(team: Team) -> None:
     """After commit, every open page shows what is stopped."""
-    push_on_commit(team.pk, "halts", lambda: render_to_string("strategies/_halts.html", {"team": team, "halts": halts(team)}))
+    push_on_commit(
+        team.pk, "halts", lambda: render_to_string("strategies/_halts.html", {"team": team, "halts": halts(team)})
+    )
 
 
 def halt_json(guard: Guard) -> dict[str, str]:

@@ -1,0 +1,124 @@
+"""What the dashboard says needs somebody: approvals, stops, lockouts, failed closings, positions without their stop."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Team, User
+from brokers.domain.orders import OrderStatus
+from brokers.models import Closing, Order
+from brokers.tests import rows as broker
+from strategies import needs
+from strategies.models import Guard, Subscription
+from strategies.tests import proposing, rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def subscription(team: Team, now: datetime) -> Subscription:
+    return rows.subscription(rows.strategy(team, now), broker.account(team), now)
+
+
+def titles(team: Team, now: datetime) -> list[str]:
+    return [each.title for each in needs.needs(team, now)]
+
+
+def test_nothing_is_needed_where_all_is_well(subscription: Subscription, team: Team, now: datetime) -> None:
+    broker.position(subscription.account)
+    Guard.objects.create(team=team, level="team", lockout_until=now, lockout_reason="Over", locked_at=now)
+    assert titles(team, now) == []
+
+
+def test_plans_that_wait_are_counted_until_they_expire(team: Team, now: datetime) -> None:
+    proposing.decided(proposing.asking(team, now), now)
+    proposing.decided(proposing.asking(team, now, name="Other"), now)
+    found = needs.needs(team, now)
+    assert [(each.title, each.text) for each in found] == [
+        ("2 plans wait for an answer", "The first of them expires within 5 minutes.")
+    ]
+    assert titles(team, now + timedelta(seconds=300)) == []
+
+
+def test_stops_and_lockouts_are_told_with_their_reasons(
+    subscription: Subscription, team: Team, alice: User, now: datetime
+) -> None:
+    Guard.objects.create(
+        team=team, level="strategy", strategy=subscription.strategy, halt="entries", halt_reason="Odd", halted_by=alice,
+        halted_at=now,
+    )  # fmt: skip
+    Guard.objects.create(
+        team=team, level="account", account=subscription.account, lockout_until=now + timedelta(hours=1),
+        lockout_reason="This account's loss today is 5.00 USD.", locked_at=now,
+    )  # fmt: skip
+    stopped, locked = needs.needs(team, now)
+    assert (stopped.title, stopped.text) == ("Entries are stopped: Trend", f"{alice.email}: Odd")
+    assert locked.title == f"No entry until {now + timedelta(hours=1):%Y-%m-%d %H:%M} UTC: {subscription.account}"
+    assert locked.text == "A limit of the day was reached: This account's loss today is 5.00 USD."
+
+
+def test_a_limit_of_the_day_without_a_result_is_told(subscription: Subscription, team: Team, now: datetime) -> None:
+    Guard.objects.create(team=team, level="team", max_daily_loss=5)
+    found = needs.needs(team, now)
+    assert [each.title for each in found] == ["No entry while today's result is not known: the whole team"]
+    assert "its positions of this morning have not been read yet" in found[0].text
+
+
+def test_a_closing_that_failed_is_told_while_the_position_is_there(
+    subscription: Subscription, team: Team, now: datetime
+) -> None:
+    account = subscription.account
+    given: dict[str, Any] = {
+        "team": team, "account": account, "asset_class": "stock", "status": "failed", "reason": "Enough",
+        "note": "Not closed: rejected.", "asked_at": now,
+    }  # fmt: skip
+    Closing.objects.create(conid=265598, ticker="AAPL", ended_at=now, **given)
+    Closing.objects.create(conid=1, ticker="OLD", ended_at=now - timedelta(days=2), **given)
+    assert titles(team, now) == []
+    broker.position(account)
+    broker.position(account, conid=1, ticker="OLD")
+    assert [(each.title, each.text) for each in needs.needs(team, now)] == [
+        (f"AAPL in {account} could not be closed", "Not closed: rejected.")
+    ]
+
+
+def test_a_position_is_unprotected_when_its_planned_stop_is_gone(
+    subscription: Subscription, team: Team, now: datetime
+) -> None:
+    _, ticket = rows.accepted(rows.signal(subscription.strategy, now), subscription, now)
+    entry = broker.order(ticket)
+    stop = broker.order(ticket, role="stop_loss", side="sell", type="stop", stop_price=Decimal(1), parent=entry)
+    Order.objects.filter(pk=entry.pk).update(filled_quantity=10, status="filled")
+    broker.position(subscription.account)
+    assert titles(team, now) == []
+    assert Order.objects.move(stop, OrderStatus.CANCELED, now=now)
+    assert titles(team, now) == [f"AAPL in {subscription.account} is not protected"]
+
+
+def test_a_position_that_was_never_to_be_protected_is_not_nagged_about(
+    subscription: Subscription, team: Team, now: datetime
+) -> None:
+    rows.walk(team, now, "Another")
+    broker.position(Order.objects.get().account)
+    assert titles(team, now) == []
+
+
+def test_the_dashboard_shows_them_to_members_with_a_link(
+    client: Client, alice: User, charlie: User, team: Team, subscription: Subscription
+) -> None:
+    now = timezone.now()
+    Guard.objects.create(
+        team=team, level="team", halt="everything", halt_reason="Fire drill", halted_by=alice, halted_at=now
+    )
+    client.force_login(alice)
+    said = client.get(f"/teams/{team.code}/").text
+    assert "Everything is stopped: the whole team" in said
+    assert f'href="/teams/{team.code}/guards/team/{team.code}/"' in said
+    client.force_login(charlie)
+    assert client.get(f"/teams/{team.code}/").status_code == 404
