@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -37,13 +36,13 @@ def kept(
     return {
         "message": message.reading(),
         "terms": terms.to_json(),
-        "snapshot": _plain(asdict(_short(view.snapshot, answer))),
+        "snapshot": msgspec.to_builtins(_short(view.snapshot, answer)),
         "unsettled": str(view.unsettled),
         "now": now.isoformat(),
         "assessment": [estimate.to_json() for estimate in answer.estimates],
         "received_at": received_at.isoformat(),
         "freshness": None if freshness is None else asdict(freshness),
-        "guards": None if guards is NO_GUARDS else _plain(asdict(guards)),
+        "guards": None if guards is NO_GUARDS else msgspec.to_builtins(guards),
     }
 
 
@@ -77,7 +76,7 @@ def snapshot_then(inputs: dict[str, Any]) -> tuple[Snapshot, datetime]:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """A plan as plain JSON values: rule, reason, cancels, and the tree of intents."""
-    values: dict[str, Any] = _plain(asdict(plan))
+    values: dict[str, Any] = msgspec.to_builtins(plan)
     return values
 
 
@@ -96,16 +95,3 @@ def _short(snapshot: Snapshot, answer: Plan | Rejection) -> Snapshot:
         known = kinds.get(kind)
         kinds[kind] = replace(order, remaining=order.remaining + known.remaining) if known else order
     return replace(snapshot, working=tuple(kinds.values()))
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case Decimal() | StrEnum():
-            return str(value)
-        case datetime():
-            return value.isoformat()
-    return value

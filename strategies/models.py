@@ -7,6 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team, User
@@ -148,6 +149,11 @@ class TermsVersion(models.Model):
         return f"terms {self.number} of subscription {self.subscription_id}"
 
     def value(self) -> Terms:
+        return self._value
+
+    @cached_property
+    def _value(self) -> Terms:
+        # A version never changes, and a decision asks for it more than once.
         return Terms.from_json(self.values)
 
 
