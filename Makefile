@@ -33,7 +33,7 @@ fmt: dev ## format code and templates
 	@$(PY) -m ruff format .
 	@.venv/bin/djlint $(TEMPLATES) --reformat --quiet
 
-bench: dev ## measure: webhooks per second, the opening bell, signal to order
+bench: dev ## measure: webhooks per second, the opening bell, a decision, a fan-out, signal to order
 	@$(PY) -m benchmarks $(ARGS)
 
 mutants: dev ## change the rulebook's fees, fills and allocation in 2,000 places and count what tests notice (half an hour)

@@ -1,8 +1,8 @@
-"""What `make bench` runs: the door, the reading, the walk and the rulebook, one after the other."""
+"""What `make bench` runs: the door, the reading, a decision, a fan-out, the walk and the rulebook, one after the other."""
 
 from __future__ import annotations
 
-from benchmarks import bench_decide, bench_door, bench_parsing, bench_rulebook, bench_walk
+from benchmarks import bench_decide, bench_door, bench_fanout, bench_parsing, bench_rulebook, bench_walk
 
 
 def main() -> None:
@@ -12,6 +12,8 @@ def main() -> None:
     bench_parsing.main()
     print("\nA decision")
     bench_decide.main([])
+    print("\nOne signal to a thousand subscriptions")
+    bench_fanout.main([])
     print("\nThe walk")
     bench_walk.main([])
     print("\nThe rulebook")

@@ -1,0 +1,198 @@
+"""One signal to a thousand subscriptions on as many accounts: until every decision is taken and its ticket is committed.
+
+    python -m benchmarks.bench_fanout [--rounds 3]
+
+The baseline of the same run is a bare bulk insert of the same rows: decisions, tickets, orders and their events.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from config import embedded
+
+SIZES = (100, 300, 1000)
+GOAL_S = 3.0
+D = Decimal
+WARM = "WARM"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One fan-out: what the product took, what the bare insert of its rows took, and how many of them there were."""
+
+    seconds: float
+    bare: float
+    rows: int
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="halyard-bench-") as name:
+        folder = Path(name)
+        with embedded.start(folder):
+            os.environ |= {
+                "HALYARD_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "config.settings",
+                "HALYARD_SELF_CONTAINED": "on", "HALYARD_LOG_LEVEL": "WARNING",
+            }  # fmt: skip
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"], check=True)
+            import django
+
+            django.setup()
+            report(measure(given.rounds))
+
+
+def measure(rounds: int) -> dict[int, list[Round]]:
+    """The sizes take turns, so that a slow minute hits all of them; every round is about a ticker of its own."""
+    tickers = [f"TICK{number}" for number in range(rounds)]
+    strategies = {size: followed(size, [WARM, *tickers]) for size in SIZES}
+    for strategy in strategies.values():
+        fan_out(strategy, WARM)
+    found: dict[int, list[Round]] = {size: [] for size in SIZES}
+    for ticker in tickers:
+        for size, strategy in strategies.items():
+            found[size].append(fan_out(strategy, ticker))
+    return found
+
+
+def report(found: dict[int, list[Round]]) -> None:
+    print(f"{'subscriptions':>13}{'decided':>12}{'each':>10}{'bare insert':>14}{'ratio':>8}")
+    for size, rounds in found.items():
+        seconds, bare = median(each.seconds for each in rounds), median(each.bare for each in rounds)
+        print(f"{size:13}{seconds:10.2f} s{seconds / size * 1000:7.2f} ms{bare:12.2f} s{seconds / bare:8.1f}")
+    small, large = (median(each.seconds for each in found[size]) / size for size in (SIZES[0], SIZES[-1]))
+    print(f"1,000 subscriptions: goal {GOAL_S:.0f} s; each of them takes {large / small:.2f} times one of a hundred")
+
+
+def followed(size: int, tickers: Sequence[str]) -> Any:
+    """A strategy with so many subscriptions, each on an account of a connection of its own whose book is fresh."""
+    from django.utils import timezone
+
+    from accounts import teams
+    from accounts.models import User
+    from brokers.domain.sessions import Environment
+    from brokers.models import BrokerageAccount, Connection, ContractLookup
+    from strategies import authoring
+    from strategies.domain.terms import Terms
+    from strategies.models import Subscription, TermsVersion
+
+    now = timezone.now()
+    team = teams.found_team(
+        owner=User.objects.create_user(f"owner{size}@example.com", "a password"), name=f"{size} followers", now=now
+    )
+    strategy = authoring.create_strategy(team=team, actor=None, name=f"Followed by {size}", now=now)
+    connections = Connection.objects.bulk_create(
+        Connection(team=team, name=f"User {n}", username=f"sim-{size}-{n}", environment=Environment.SIMULATED)
+        for n in range(size)
+    )
+    money = {"equity": D(100_000), "cash": D(100_000), "available_funds": D(100_000), "buying_power": D(400_000)}
+    accounts = BrokerageAccount.objects.bulk_create(
+        BrokerageAccount(
+            team=team, connection=connection, account_id=f"SIM{size:04}{n:05}", currency="USD", book_as_of=now, **money
+        )
+        for n, connection in enumerate(connections)
+    )
+    ContractLookup.objects.bulk_create(
+        ContractLookup(
+            connection=connection, ticker=ticker, asset_class="stock", status="found", conid=1000 + n, answered_at=now,
+            asked_at=now, currency="USD", bid=D("99.99"), ask=D("100.01"), last=D(100), quote_as_of=now,
+        )
+        for connection in connections
+        for n, ticker in enumerate(tickers)
+    )  # fmt: skip
+    subscriptions = Subscription.objects.bulk_create(
+        Subscription(team=team, strategy=strategy, account=account, enabled=False) for account in accounts
+    )
+    versions = TermsVersion.objects.bulk_create(
+        TermsVersion(subscription=each, number=1, values=Terms(quantity=D(10)).to_json()) for each in subscriptions
+    )
+    for subscription, version in zip(subscriptions, versions, strict=True):
+        subscription.terms, subscription.enabled = version, True
+    Subscription.objects.bulk_update(subscriptions, ["terms", "enabled"])
+    return strategy
+
+
+def fan_out(strategy: Any, ticker: str) -> Round:
+    """One signal, decided and ticketed."""
+    from django.utils import timezone
+
+    from strategies import decisions
+    from strategies.models import Decision, Signal
+
+    now = timezone.now()
+    freshen(strategy, now)
+    reading = {
+        "action": "buy", "instrument": {"class": "stock", "symbol": ticker},
+        "quantity": {"value": "10", "type": "fixed_quantity"},
+    }  # fmt: skip
+    signal = Signal.objects.create(
+        team=strategy.team, strategy=strategy, endpoint=strategy.endpoints.get(), key=str(uuid.uuid4()), body="{}",
+        reading=reading, ticker=ticker, action="buy", received_at=now, stored_at=now,
+    )  # fmt: skip
+    started = time.perf_counter()
+    decisions.settle_waiting(now)
+    seconds = time.perf_counter() - started
+    decided = Decision.objects.filter(signal=signal)
+    accepted, every = decided.filter(status="accepted").count(), strategy.subscriptions.count()
+    if accepted != every:
+        said = decided.exclude(status="accepted").values_list("status", "reason", "waiting_for").first()
+        raise SystemExit(f"{accepted} of {every} were accepted; the bench would measure something else. {said}")
+    bare, rows = bare_insert(signal)
+    return Round(seconds=seconds, bare=bare, rows=rows)
+
+
+def freshen(strategy: Any, now: datetime) -> None:
+    """The stream keeps the book and its quotes fresh; here nobody else does."""
+    from brokers.models import BrokerageAccount, ContractLookup
+
+    accounts = BrokerageAccount.objects.filter(subscriptions__strategy=strategy)
+    accounts.update(book_as_of=now)
+    ContractLookup.objects.filter(connection__accounts__subscriptions__strategy=strategy).update(quote_as_of=now)
+
+
+def bare_insert(signal: Any) -> tuple[float, int]:
+    """The same rows once more, in one transaction and with nothing thought about."""
+    from django.db import transaction
+
+    from brokers.models import Order, OrderEvent, Ticket
+    from strategies.models import Decision
+
+    decisions = list(Decision.objects.filter(signal=signal).select_related("ticket"))
+    tickets = [decision.ticket for decision in decisions if decision.ticket is not None]
+    orders = list(Order.objects.filter(ticket__in=tickets))
+    events = list(OrderEvent.objects.filter(order__in=orders))
+    for row in (*decisions, *tickets, *orders, *events):
+        row.pk = None
+    for ticket, decision in zip(tickets, decisions, strict=True):
+        ticket.key, decision.code, decision.attempt = uuid.uuid4(), uuid.uuid4(), 2
+    for order in orders:
+        order.code, order.reference = uuid.uuid4(), f"bare-{uuid.uuid4().hex}"
+    started = time.perf_counter()
+    with transaction.atomic():
+        Ticket.objects.bulk_create(tickets)
+        for ticket, decision in zip(tickets, decisions, strict=True):
+            decision.ticket = ticket
+        Order.objects.bulk_create(orders)
+        OrderEvent.objects.bulk_create(events)
+        Decision.objects.bulk_create(decisions)
+    seconds = time.perf_counter() - started
+    return seconds, len(decisions) + len(tickets) + len(orders) + len(events)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
