@@ -99,7 +99,7 @@ class TermsForm(forms.Form):
     invert_puts = switch("invert_puts", "A buy of a put is read as a sell of it, and the other way round.")
 
     quantity = number("quantity", "Used where the signal says none, or may not. Empty: the signal has to bring one.")
-    quantity_type = word("quantity_type")
+    quantity_type = word("quantity_type", "Money and equity are the account's; risk is measured to the stop loss.")
     quantity_multiplier = number("quantity_multiplier", "0.5 trades half of what the signal says.", required=True)
     rounding = word("rounding", "IBKR takes whole units here.")
 

@@ -141,9 +141,9 @@ CHOICES: Mapping[str, Mapping[Any, str]] = {
     "quantity_type": {
         QuantityType.FIXED: "Shares or contracts",
         QuantityType.AMOUNT: "Money per entry",
-        QuantityType.RISK_AMOUNT: "Money at risk to the stop",
-        QuantityType.RISK_PERCENT: "Percent of the equity at risk to the stop",
-        QuantityType.PERCENT_OF_EQUITY: "Percent of the equity",
+        QuantityType.RISK_AMOUNT: "Money at risk",
+        QuantityType.RISK_PERCENT: "Percent of equity at risk",
+        QuantityType.PERCENT_OF_EQUITY: "Percent of equity",
         QuantityType.PERCENT_OF_POSITION: "Percent of the position",
     },
     "rounding": {Rounding.DOWN: "Down to whole units", Rounding.NEAREST: "To the nearest whole unit"},

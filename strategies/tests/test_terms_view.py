@@ -120,7 +120,7 @@ def test_the_last_signals_and_what_holds_are_two_more_looks(
     assert "Open long with 10 shares of AAPL." in page
     holds = client.get(f"{path}?example-look=settings&example-ticker=SPY&example-of={signal.code}").text
     assert "<code>buy 10 AAPL</code>" in holds
-    assert '<span class="from signal">signal</span>' in holds
+    assert '<span class="said-by signal">signal</span>' in holds
 
 
 def test_saving_what_holds_already_makes_no_version(
@@ -210,14 +210,14 @@ def test_defaults_and_their_followers_change_together_or_not_at_all(
         team=team, strategy=strategy, account=broker.account(team), terms=Terms(), actor=None, now=now, linked=True
     )
     versions = TermsVersion.objects.count()
-    real = defaults.new_version
+    real = subscriptions.new_version
 
     def breaks_at_the_second(**values: Any) -> TermsVersion:
         if values["subscription"].pk == other.pk:
             raise RuntimeError("the power went out")
         return real(**values)
 
-    monkeypatch.setattr(defaults, "new_version", breaks_at_the_second)
+    monkeypatch.setattr("strategies.defaults.new_version", breaks_at_the_second)
     with pytest.raises(RuntimeError):
         defaults.set_defaults(strategy=strategy, terms=Terms(quantity=D(9)), actor=None, now=now)
     strategy.refresh_from_db()
