@@ -12,10 +12,10 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import Team, User
 from brokers import cancels, connections, live, tickets
 from brokers.domain.orders import (
     MAY_FILL,
@@ -39,6 +39,8 @@ LONGEST = timedelta(minutes=15)
 # IBKR's positions may lag behind its fills: what an order has just closed is not closed again because of an old list.
 BELIEVED_AFTER = timedelta(seconds=30)
 DONE, FAILED, OPEN = Closing.Status.DONE, Closing.Status.FAILED, Closing.Status.OPEN
+# How long a position that could not be closed is told about.
+TOLD_FOR = timedelta(days=1)
 _MAY_FILL = [str(status) for status in MAY_FILL]
 
 
@@ -94,6 +96,12 @@ def work(now: datetime) -> int:
             found = waiting.select_related("account__connection").filter(pk=pk, status=OPEN).first()
             moved += found is not None and _step(found, now)
     return moved
+
+
+def told_of(team: Team, now: datetime) -> list[Closing]:
+    """Positions of the team that are being closed, and those that lately could not be; newest first."""
+    shown = Q(status=OPEN) | Q(status=FAILED, ended_at__gte=now - TOLD_FOR)
+    return list(Closing.objects.filter(shown, team=team).select_related("account__connection").order_by("-pk"))
 
 
 def accounts_to_read(shard: int = 0, shards: int = 1) -> dict[int, set[int]]:

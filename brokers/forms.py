@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -60,6 +61,34 @@ class ConnectionForm(forms.Form):
         if environment == Environment.LIVE and not values.get("confirm_live"):
             self.add_error("confirm_live", "Tick this to connect real money.")
         return values
+
+
+class ClosingForm(forms.Form):
+    """How much of a position is to be closed; nothing filled in means all of it."""
+
+    quantity = forms.DecimalField(
+        label="How much", max_digits=24, decimal_places=8, required=False,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "any", "autofocus": True}),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, held: Decimal, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held = held
+        self.fields["quantity"].help_text = f"Leave it empty to close all {held.normalize():f}."
+        self.fields["quantity"].widget.attrs["placeholder"] = f"all {held.normalize():f}"
+
+    def clean_quantity(self) -> Decimal | None:
+        wanted: Decimal | None = self.cleaned_data["quantity"]
+        if wanted is not None and not 0 < wanted <= self.held:
+            raise forms.ValidationError(
+                f"Between 0 and {self.held.normalize():f} can be closed. Leave it empty for all of it."
+            )
+        return wanted
+
+    def part(self) -> Decimal | None:
+        """The part that was asked for; None for all of it."""
+        wanted: Decimal | None = self.cleaned_data["quantity"]
+        return None if wanted is None or wanted >= self.held else wanted
 
 
 class OrderFilter(forms.Form):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers import rulebook_views, stress_views, views
+from brokers import closing_views, rulebook_views, stress_views, views
 
 TEAM = "teams/<uuid:team>/"
 
@@ -13,6 +13,11 @@ urlpatterns = [
     path(TEAM + "orders/<uuid:order>/", views.order, name="order"),
     path(TEAM + "orders/<uuid:order>/cancel/", views.order_cancel, name="order_cancel"),
     path(TEAM + "positions/", views.positions, name="positions"),
+    path(
+        TEAM + "accounts/<uuid:account>/positions/<int:conid>/close/",
+        closing_views.position_close,
+        name="position_close",
+    ),
     path(TEAM + "accounts/<uuid:account>/", views.account, name="account"),
     path(TEAM + "accounts/<uuid:account>/equity.json", views.account_equity, name="account_equity"),
     path(TEAM + "rulebook/", rulebook_views.rulebook, name="rulebook"),

@@ -19,13 +19,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role, Team
 from accounts.paging import page_of
-from brokers import cancels, stress
+from brokers import cancels, closing, stress
 from brokers import connections as activities
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.path import path
 from brokers.domain.sessions import Environment, Region
 from brokers.forms import ConnectionForm, OrderFilter
-from brokers.live import order_rows
+from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, Connection, Order, Position
 
 CURVE = timedelta(hours=24)
@@ -140,14 +140,19 @@ def order_cancel(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
 @require_GET
 def positions(request: HttpRequest, team: UUID) -> HttpResponse:
     found = team_for(request.user, team)
-    return render(request, "brokers/positions.html", {"accounts": accounts_of(found)})
+    context = {"accounts": accounts_of(found), "closings": closing.told_of(found, timezone.now())}
+    return render(request, "brokers/positions.html", context)
 
 
 def accounts_of(team: Team) -> list[BrokerageAccount]:
     """The team's accounts with their positions, those with enabled connections first."""
     held = Prefetch("positions", Position.objects.order_by("ticker"), to_attr="held")
     rows = BrokerageAccount.objects.filter(team=team).select_related("connection").prefetch_related(held)
-    return list(rows.order_by("-connection__enabled", "pk"))
+    accounts: list[BrokerageAccount] = list(rows.order_by("-connection__enabled", "pk"))
+    closings = list(open_closings().filter(team=team))
+    for account in accounts:
+        with_closings(account.held, closings)  # type: ignore[attr-defined]
+    return accounts
 
 
 @require_GET
@@ -156,7 +161,9 @@ def account(request: HttpRequest, team: UUID, account: UUID) -> HttpResponse:
     since = timezone.now() - CURVE
     context = {
         "account": found,
-        "positions": found.positions.order_by("ticker"),
+        "positions": with_closings(
+            list(found.positions.order_by("ticker")), list(open_closings().filter(account=found))
+        ),
         "points": _thinned(list(found.equity_points.filter(at__gte=since).order_by("-at")), 48),
         "executions": found.executions.select_related("order").order_by("-pk")[:30],
         "orders": order_rows().filter(account=found).order_by("-pk")[:15],

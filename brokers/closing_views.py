@@ -1,0 +1,49 @@
+"""Pages that end a position: what will happen, spelled out, and the wish itself."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import thing_for
+from accounts.models import Role
+from brokers import closing
+from brokers.domain.orders import MAY_FILL
+from brokers.forms import ClosingForm
+from brokers.models import BrokerageAccount, Closing, Order
+
+
+@require_http_methods(["GET", "POST"])
+def position_close(request: HttpRequest, team: UUID, account: UUID, conid: int) -> HttpResponse:
+    accounts = BrokerageAccount.objects.select_related("connection")
+    found = thing_for(request.user, team, accounts, account, Role.TRADER)
+    position = found.positions.filter(conid=conid).first()
+    if position is None:
+        if request.method == "GET" and not found.closings.filter(conid=conid).exists():
+            raise Http404("This account has no such position.")
+        messages.success(request, "There is nothing left to close.")
+        return redirect("positions", team)
+    form = ClosingForm(request.POST or None, held=abs(position.quantity))
+    if request.method == "POST" and form.is_valid():
+        actor = request.user if request.user.is_authenticated else None
+        made = closing.close(
+            account=found, conid=conid, ticker=position.ticker, asset_class=position.asset_class,
+            quantity=form.part(), reason=f"{actor} asked for it.", actor=actor, now=timezone.now(),
+        )  # fmt: skip
+        messages.success(request, f"{position.ticker} is being closed. {made.note}")
+        return redirect("positions", team)
+    working = Order.objects.filter(account=found, conid=conid, status__in=[str(status) for status in MAY_FILL])
+    context = {
+        "account": found,
+        "position": position,
+        "form": form,
+        "side": "sell" if position.quantity > 0 else "buy",
+        "working": working.order_by("pk"),
+        "open_closing": found.closings.filter(conid=conid, status=Closing.Status.OPEN).first(),
+    }
+    return render(request, "brokers/position_close.html", context, status=422 if form.errors else 200)
