@@ -1,0 +1,171 @@
+"""What the model test believes: one account and instrument as a few numbers, moved by what the table promises.
+
+Written from the table, not from the code: positions are signed integers, fills are whole and at once, and a working
+entry is a line that fills when the market comes to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One signal of a stream. `rests`: it asks for a limit that the market is not at."""
+
+    action: str
+    quantity: int | None = None
+    percent: int | None = None
+    sentiment: str | None = None
+    target: int | None = None
+    rests: bool = False
+
+    def __str__(self) -> str:
+        said = (
+            self.action, "" if self.quantity is None else f"q={self.quantity}",
+            "" if self.percent is None else f"{self.percent}%", self.sentiment or "",
+            "" if self.target is None else f"target={self.target}", "rests" if self.rests else "",
+        )  # fmt: skip
+        return " ".join(word for word in said if word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follower:
+    """The settings of a subscription that the model knows."""
+
+    name: str
+    size: int
+    sides: str = "both"
+    swap: bool = False
+    subtract: bool = False
+    adds: bool = False
+    protects: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resting:
+    """A working entry: whose, how much (signed), and whether a stop comes with it."""
+
+    owner: str
+    amount: int
+    protects: bool
+
+
+@dataclass(slots=True)
+class Believed:
+    """The position, how much of it has a stop, and the entries that rest."""
+
+    position: int = 0
+    guarded: int = 0
+    resting: list[Resting] = field(default_factory=list)
+
+    def hear(self, told: Told, by: Follower) -> None:
+        """One subscription has done what the table says."""
+        match told.action:
+            case "buy" | "sell" if told.target is not None:
+                self._approach(told.target, by)
+            case "buy" | "sell":
+                self._trade(told, by, 1 if told.action == "buy" else -1)
+            case "exit" if self.position:
+                self._leave(self._part(told))
+            case "add" if self.position:
+                self._enter(by, self._sign * (told.quantity or by.size), told.rests, beside=True)
+            case "reverse" if self.position:
+                amount = -self._sign * (told.quantity or by.size)
+                self._leave(None)
+                self._enter(by, amount, rests=False)
+            case "cancel":
+                self.resting.clear()
+                self.guarded = 0
+
+    def come(self, direction: int) -> None:
+        """The market comes to the entries of one side: a dip to those who buy, a peak to those who sell."""
+        for each in [each for each in self.resting if each.amount * direction > 0]:
+            self.resting.remove(each)
+            self._fill(each.amount, each.protects)
+
+    def crash(self) -> None:
+        """The market goes through the stops of the position."""
+        self.position -= self._sign * self.guarded
+        self.guarded = 0
+
+    @property
+    def _sign(self) -> int:
+        return (self.position > 0) - (self.position < 0)
+
+    def _part(self, told: Told) -> int | None:
+        if told.percent is not None:
+            return abs(self.position) * told.percent // 100
+        return told.quantity
+
+    def _trade(self, told: Told, by: Follower, side: int) -> None:
+        held, quantity = self.position * side, told.quantity
+        wish = {None: "none", "flat": "flat", "bullish": "with", "bearish": "against"}[told.sentiment]
+        if side < 0 and wish in {"with", "against"}:
+            wish = "against" if wish == "with" else "with"
+        amount = side * (quantity or by.size)
+        if held == 0 and wish in {"none", "with"} and _may(by, side):
+            self._enter(by, amount, told.rests)
+        elif held > 0 and wish == "flat":
+            self._leave(None)
+        elif held > 0 and wish in {"none", "with"} and by.adds and _may(by, side):
+            self._enter(by, amount, told.rests, beside=True)
+        elif held < 0:
+            self._meet(quantity, by, side, wish)
+
+    def _meet(self, quantity: int | None, by: Follower, side: int, wish: str) -> None:
+        """A buy meets a short, or a sell a long."""
+        held = abs(self.position)
+        part = quantity if quantity is not None and quantity < held else None
+        if wish == "flat":
+            self._leave(None)
+        elif wish == "against" or (wish == "none" and part is not None):
+            self._leave(part)
+        elif not by.swap or not _may(by, side):
+            self._leave(None)
+        else:
+            self._leave(None)
+            entered = quantity or by.size
+            if by.subtract and quantity is not None:
+                entered = max(quantity - held, 0)
+            if entered:
+                self._enter(by, side * entered, rests=False)
+
+    def _approach(self, goal: int, by: Follower) -> None:
+        held, side = self.position, 1 if goal > 0 else -1
+        grows = goal * held >= 0 and abs(goal) > abs(held)
+        if grows and not _may(by, side):
+            return
+        self.resting = [each for each in self.resting if each.owner != by.name]
+        if goal * held >= 0 and abs(goal) < abs(held):
+            self._leave(abs(held) - abs(goal))
+        elif goal * held < 0:
+            self._leave(None)
+            if by.swap and _may(by, side):
+                self._enter(by, goal, rests=False)
+        elif grows:
+            self._enter(by, goal - held, rests=False)
+
+    def _leave(self, quantity: int | None) -> None:
+        wanted = abs(self.position) if quantity is None else min(quantity, abs(self.position))
+        self.position -= self._sign * wanted
+        self.guarded = min(self.guarded, abs(self.position))
+
+    def _enter(self, by: Follower, amount: int, rests: bool, *, beside: bool = False) -> None:
+        if not beside:
+            self.resting = [each for each in self.resting if each.owner != by.name]
+        if rests:
+            self.resting.append(Resting(owner=by.name, amount=amount, protects=by.protects))
+        else:
+            self._fill(amount, by.protects)
+
+    def _fill(self, amount: int, protects: bool) -> None:
+        self.position += amount
+        self.guarded += abs(amount) if protects else 0
+
+    def copy(self) -> Believed:
+        return replace(self, resting=list(self.resting))
+
+
+def _may(by: Follower, side: int) -> bool:
+    return by.sides in {"both", "bullish" if side > 0 else "bearish"}
