@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.domain.orders import MAY_FILL
 from brokers.locks import Space
-from brokers.models import BrokerageAccount, Order
+from brokers.models import BrokerageAccount, Closing, Order, Position
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
@@ -80,6 +80,35 @@ def test_no_entry_leaves_after_the_moment_of_the_stop(team: Team, gateway: Runni
     assert len(bench.posts()) == len(left)
     assert {order.status for order in entries} == {"canceled"}
     assert {row["status"] for row in bench.at_broker()} == {"Cancelled"}
+
+
+def test_a_stop_that_flattens_leaves_nothing_held_and_nothing_working(team: Team, gateway: RunningGateway) -> None:
+    bench = lab.make(team, gateway)
+    bench.order(quantity=Decimal(5))
+    resting = bench.order(
+        role="stop_loss", side="sell", type="stop", stop_price=Decimal(1), quantity=Decimal(5), time_in_force="gtc"
+    )
+    held = Position.objects.filter(account=bench.account)
+
+    async def story() -> None:
+        async with lab.watching():
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: held.filter(quantity=5).exists(), "five are held")
+            await asyncio.to_thread(
+                _in_a_thread,
+                lambda: halting.halt(
+                    team=team, level=Level.ACCOUNT, target=bench.account, how=Halt.EVERYTHING, reason="Out", flatten=True,
+                    actor=None, now=timezone.now(),
+                ),
+            )  # fmt: skip
+            while await asyncio.to_thread(_in_a_thread, Closing.objects.filter(status="open").exists):
+                await asyncio.to_thread(lab.work)
+
+    asyncio.run(asyncio.wait_for(story(), 90))
+    assert [(each.status, each.ticker) for each in Closing.objects.all()] == [("done", "AAPL")]
+    assert not held.exists()
+    assert Order.objects.get(pk=resting.pk).status == "canceled"
+    assert not Order.objects.filter(status__in=ALIVE).exists()
 
 
 def _in_a_thread(task: Callable[[], object]) -> object:
