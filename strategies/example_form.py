@@ -66,7 +66,7 @@ class ExampleForm(forms.Form):
         # Asked for or not, it is filled in: the examples stand there from the start.
         asked = data is not None and any(key.startswith("example-") for key in data)
         given = data if asked else {f"example-{name}": str(value) for name, value in initial.items()}
-        super().__init__(given, prefix="example", auto_id="example_%s")
+        super().__init__(given, prefix="example", auto_id="%s")
         self.strategy = strategy
         self.symbol: Symbol | None = None
         for field in self.fields.values():

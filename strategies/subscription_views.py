@@ -96,7 +96,7 @@ def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
     start = subscribing.defaults_of(strategy) if strategy else Terms()
     data = request.POST if request.POST and show != "defaults" else None
     kind = Kind(strategy.asset_class) if strategy else None
-    form = TermsForm(data, initial=TermsForm.initial_of(start), kind=kind)
+    form = TermsForm(data, terms=start, kind=kind)
     linked = request.POST.get("linked") == "yes"
     if follow.is_bound and follow.is_valid() and (linked or form.is_valid()):
         made = _made(request, found, follow, start if linked else form.terms(), linked=linked)

@@ -73,7 +73,7 @@ def switch(name: str, help_text: str = "") -> forms.BooleanField:
 
 
 class TermsForm(forms.Form):
-    """`TermsForm(initial=TermsForm.initial_of(terms))` shows terms, `terms()` of a valid form gives them back.
+    """`TermsForm(terms=terms)` shows terms, `terms()` of a valid form gives them back.
 
     `kind`: what the strategy trades, for reading tickers; without it they are taken as they are written.
     """
@@ -173,9 +173,11 @@ class TermsForm(forms.Form):
     )
     approval_seconds = whole("approval_seconds", "Seconds. A plan that nobody answered by then is dropped.")
 
-    def __init__(self, *args: Any, kind: Kind | None = None, now: datetime | None = None, **kwargs: Any) -> None:
-        kwargs.setdefault("auto_id", "terms_%s")
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Any = None, *, terms: Terms | None = None, kind: Kind | None = None, now: datetime | None = None
+    ) -> None:
+        self.stated = terms or Terms()
+        super().__init__(data, initial=self.initial_of(self.stated), auto_id="terms_%s")
         self.kind, self.now = kind, now
 
     @staticmethod
@@ -238,14 +240,10 @@ class TermsForm(forms.Form):
         return [_section(self, shown, *spec) for spec in SECTIONS]
 
     def shown_terms(self) -> Terms | None:
-        """What the fields say now, as far as they can be read; None where they cannot."""
-        source: Mapping[str, Any] = self.cleaned_data if self.is_bound and self.is_valid() else {}
-        if source:
-            return self.terms()
-        if self.is_bound:
-            return None
-        other = TermsForm(self.initial, kind=self.kind, now=self.now)
-        return other.terms() if other.is_valid() else None
+        """What the fields say now; None where they cannot be read."""
+        if not self.is_bound:
+            return self.stated
+        return self.terms() if self.is_valid() else None
 
     def window_rows(self) -> list[dict[str, Any]]:
         """The rows of trading windows with an empty one at the end, each with its days ticked or not."""

@@ -43,7 +43,7 @@ def subscription(request: HttpRequest, team: UUID, subscription: UUID) -> HttpRe
     found = thing_for(request.user, team, _subscriptions(), subscription, role)
     stored = found.terms.value() if found.terms else subscribing.defaults_of(found.strategy)
     editable = membership_for(request.user, team).may(Role.TRADER) and not found.linked
-    form = TermsForm(request.POST or None, initial=TermsForm.initial_of(stored), kind=Kind(found.strategy.asset_class))
+    form = TermsForm(request.POST or None, terms=stored, kind=Kind(found.strategy.asset_class))
     show = request.POST.get("show", "")
     if request.method == "POST" and not show and form.is_valid() and _saved(request, found, stored, form):
         return redirect("subscription", team, subscription)
@@ -137,7 +137,7 @@ def strategy_defaults(request: HttpRequest, team: UUID, strategy: UUID) -> HttpR
     found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, role)
     editable = membership_for(request.user, team).may(Role.TRADER)
     stored = subscribing.defaults_of(found)
-    form = TermsForm(request.POST or None, initial=TermsForm.initial_of(stored), kind=Kind(found.asset_class))
+    form = TermsForm(request.POST or None, terms=stored, kind=Kind(found.asset_class))
     show = request.POST.get("show", "")
     if request.method == "POST" and not show and form.is_valid():
         changed = defaults.set_defaults(strategy=found, terms=form.terms(), actor=actor_of(request), now=timezone.now())

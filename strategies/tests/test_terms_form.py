@@ -65,7 +65,7 @@ class Posted(HTMLParser):
 
 def posted(terms: Terms) -> QueryDict:
     reader = Posted()
-    form = TermsForm(initial=TermsForm.initial_of(terms))
+    form = TermsForm(terms=terms)
     page = render_to_string("strategies/_terms_fields.html", {"form": form})
     reader.feed(re.sub(r"<template.*?</template>", "", page, flags=re.DOTALL))
     return reader.data
@@ -206,7 +206,7 @@ def test_tickers_are_read_as_the_strategys_kind() -> None:
 
 
 def test_sections_open_where_something_is_unusual() -> None:
-    calm = {section.key: section for section in TermsForm(initial=TermsForm.initial_of(Terms())).sections()}
+    calm = {section.key: section for section in TermsForm(terms=Terms()).sections()}
     assert [key for key, section in calm.items() if not section.opened] == [
         "exits",
         "when",
@@ -216,7 +216,11 @@ def test_sections_open_where_something_is_unusual() -> None:
     ]
     assert not any(section.more_opened for section in calm.values())
     unusual = Terms(close_only=True, max_quantity=D(5))
-    found = {section.key: section for section in TermsForm(initial=TermsForm.initial_of(unusual)).sections()}
+    found = {section.key: section for section in TermsForm(terms=unusual).sections()}
     assert found["guards"].opened
     assert found["guards"].says == "Largest quantity: 5"
     assert found["trades"].more_opened
+    window = Window(days=(0,), start=time(9), end=time(16))
+    when = {section.key: section for section in TermsForm(terms=Terms(windows=(window,))).sections()}["when"]
+    assert when.opened
+    assert when.says == "Trading windows: Mon 09:00 to 16:00 New York"
