@@ -148,9 +148,6 @@ def end_unfit(orders: Iterable[Order], now: datetime) -> None:
 def end_plan(ticket: Ticket, reason: str, now: datetime) -> None:
     """End the orders of a ticket that have not left, since their plan no longer fits; it is planned again."""
     unsent = ticket.orders.filter(status=str(OrderStatus.CREATED), release=str(Release.AT_ONCE))
-    # What was not asked for yet need not be: the next plan says what it wants.
-    wanted = [str(each["reference"]) for each in ticket.resizes]
-    Order.objects.filter(reference__in=wanted).update(resize_to=None, resize_asked_at=None)
     ended = [end_unsent(each, OrderStatus.CANCELED, reason, now) for each in unsent]
     if any(ended):
         Ticket.objects.filter(pk=ticket.pk).update(unfit_at=now)
@@ -284,7 +281,15 @@ def expire(order: Order, now: datetime) -> bool:
     return end_unsent(order, OrderStatus.EXPIRED, _why_late(order), now)
 
 
+def said_of(order: Order) -> str:
+    """An order in a sentence about another one."""
+    return f"the order to {order.side} {order.quantity.normalize():f} {order.ticker}"
+
+
 def _why_late(order: Order) -> str:
+    if order.release == Release.AFTER_PARENT_FILLS and order.parent is not None and order.parent.status in MAY_FILL:
+        waited = (order.expires_at - order.created_at).total_seconds()
+        return f"Not sent: {said_of(order.parent)}, which it was to follow, did not fill within {waited:.0f} seconds."
     if filled := _filled_after_all(order):
         return f"Not sent: {filled} was filled before it could be canceled, so the plan no longer fits the position."
     connection = order.connection
@@ -316,6 +321,10 @@ def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime) ->
     """End an order that never left, with everything that waits for it."""
     if not Order.objects.move(order, status, now=now, cause=reason, reason=reason[:400]):
         return False
+    if order.parent_id is None and order.ticket.resizes:
+        # What was not made smaller yet keeps its size: nothing leaves that it would have to make room for.
+        wanted = [str(each["reference"]) for each in order.ticket.resizes]
+        Order.objects.filter(reference__in=wanted).update(resize_to=None, resize_asked_at=None)
     for child in order.children.filter(status=str(OrderStatus.CREATED)):
         end_unsent(child, OrderStatus.CANCELED, "Its parent order was never sent.", now)
     finish_ticket_if_done(order.ticket_id, now)
