@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -158,7 +159,9 @@ class Watch:
         reached = day_reached(level, subscription.account.currency)
         if reached is not None and key not in self._reached:
             self._reached.add(key)
-            lock_for_today(key, subscription, reached.reason.removesuffix(UNTIL).strip(), self._now)
+            reason = reached.reason.removesuffix(UNTIL).strip()
+            # Not within the batch: the audit locks the team's row, and a batch has orders to lock after this.
+            transaction.on_commit(partial(lock_for_today, key, subscription, reason, self._now), robust=True)
 
     def _entries(self, key: Key) -> tuple[int, datetime | None]:
         level, whom = key
@@ -196,6 +199,7 @@ class Watch:
         self._results.update(dayresult.results(missing, self._now))
 
 
+@transaction.atomic
 def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datetime) -> None:
     """No entry until tomorrow, by nobody's hand: what a limit of the day says stays true for that day."""
     level, whom = key

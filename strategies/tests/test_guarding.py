@@ -181,7 +181,12 @@ def test_practice_and_real_money_are_not_added_up(subscription: Subscription, te
 
 @pytest.mark.parametrize("level", ["team", "account", "subscription"])
 def test_a_limit_of_the_day_stays_reached_for_that_day(
-    level: str, strategy: Strategy, account: BrokerageAccount, team: Team, now: datetime
+    level: str,
+    strategy: Strategy,
+    account: BrokerageAccount,
+    team: Team,
+    now: datetime,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     terms = {"max_daily_loss": Decimal(50)} if level == "subscription" else {}
     subscription = rows.subscription(strategy, account, now, **terms)
@@ -189,11 +194,13 @@ def test_a_limit_of_the_day_stays_reached_for_that_day(
         whom = {"account": account} if level == "account" else {}
         Guard.objects.create(team=team, level=level, max_daily_loss=50, **whom)
     holding(account, now, 100, 51)
-    guarding.judge_days(now)
+    with django_capture_on_commit_callbacks(execute=True):
+        guarding.judge_days(now)
     assert not Guard.objects.filter(lockout_until__isnull=False).exists()
     holding(account, now, 100, 50)
-    guarding.judge_days(now)
-    guarding.judge_days(now)
+    for _ in range(2):
+        with django_capture_on_commit_callbacks(execute=True):
+            guarding.judge_days(now)
     holding(account, now, 100, 100)
     found = seen(subscription, now)
     assert found.lockout_until == day_end(now)
@@ -205,11 +212,16 @@ def test_a_limit_of_the_day_stays_reached_for_that_day(
 
 
 def test_the_day_after_a_limit_was_reached_is_a_new_one(
-    subscription: Subscription, account: BrokerageAccount, team: Team, now: datetime
+    subscription: Subscription,
+    account: BrokerageAccount,
+    team: Team,
+    now: datetime,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     Guard.objects.create(team=team, level="account", account=account, max_daily_profit=10)
     holding(subscription.account, now, 100, 110)
-    assert seen(subscription, now).levels[0].day_profit == 10
+    with django_capture_on_commit_callbacks(execute=True):
+        assert seen(subscription, now).levels[0].day_profit == 10
     tomorrow = now + timedelta(days=1)
     holding(subscription.account, tomorrow, 110, 110)
     found = seen(subscription, tomorrow)
