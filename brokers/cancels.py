@@ -99,7 +99,8 @@ def ask_due(now: datetime) -> int:
     count = 0
     for order in due.alias(until=until).filter(until__lte=now).select_for_update(skip_locked=True):
         cause = f"canceled: it worked for the {order.cancel_after} seconds it was given"
-        if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause):
+        said = f"Not filled within the {order.cancel_after} seconds it was given."
+        if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause, reason=said):
             notify(ORDERS_CHANNEL, str(order.connection_id))
             live.order_changed(order)
             count += 1

@@ -274,7 +274,7 @@ def _began_at(closing: Closing) -> datetime:
 
 def _give_up(closing: Closing, why: str, now: datetime) -> bool:
     advice = f"Close {closing.ticker} in IBKR's own app, or close it here again."
-    return _end(closing, FAILED, f"Not closed: {why[:200].rstrip()} {advice}", now)
+    return _end(closing, FAILED, f"{why[:200].rstrip()} {advice}", now)
 
 
 def _last_words(own: QuerySet[Order]) -> str:

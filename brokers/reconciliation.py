@@ -16,7 +16,7 @@ from brokers import live
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Connection, Execution, Order
 from brokers.ports import ExecutionFacts, OrderFacts
-from brokers.tickets import end_unfit, finish_ticket_if_done
+from brokers.tickets import end_unfit, finish_ticket_if_done, said_of
 from brokers.waking import ORDERS_CHANNEL, notify
 
 log = logging.getLogger(__name__)
@@ -254,7 +254,7 @@ def _release_children(moved: Sequence[Order], now: datetime) -> None:
         if status == OrderStatus.FILLED:
             notify(ORDERS_CHANNEL, str(child.connection_id))
             continue
-        reason = f"Its parent order ended as {status}."
+        reason = f"Not sent: {said_of(over[child.parent_id])}, which it was to follow, ended as {status}."
         Order.objects.move(child, OrderStatus.CANCELED, now=now, cause=reason, reason=reason)
         finish_ticket_if_done(child.ticket_id, now)
         live.order_changed(child)

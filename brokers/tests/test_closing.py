@@ -185,7 +185,7 @@ def test_it_gives_up_after_five_orders_that_ibkr_refuses(bench: lab.Lab) -> None
     bench.gateway.fault(action={"reject": refusal}, match={"user": bench.user, "method": "POST", "path": path}, times=9)
     wish = closes(bench)
     assert (wish.status, Order.objects.count()) == ("failed", 5)
-    assert wish.note.startswith("Not closed: 5 market orders did not end it. The last one:")
+    assert wish.note.startswith("5 market orders did not end it. The last one:")
     assert refusal in wish.note
     assert wish.note.endswith("Close AAPL in IBKR's own app, or close it here again.")
 

@@ -153,4 +153,7 @@ def test_an_order_that_waits_for_its_parent_ends_with_it(order: Order, now: date
     child = rows.order(order.ticket, parent=order, release="after_parent_fills")
     home(order, now + timedelta(seconds=1), report(order, OrderStatus.CANCELED))
     child.refresh_from_db()
-    assert (child.status, child.reason) == ("canceled", "Its parent order ended as canceled.")
+    assert (child.status, child.reason) == (
+        "canceled",
+        "Not sent: the order to buy 10 AAPL, which it was to follow, ended as canceled.",
+    )
