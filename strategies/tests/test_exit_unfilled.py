@@ -105,7 +105,7 @@ def test_at_the_market_the_exit_fills_and_the_entry_follows(team: Team, bench: l
 def test_canceled_the_entry_is_dropped_with_the_reason(team: Team, bench: lab.Lab) -> None:
     flipped(team, bench, ExitUnfilled.CANCEL, (lambda: entry().status == "canceled", "the entry is dropped"))
     leaving, entering = exit_order(), entry()
-    assert (leaving.status, leaving.type, held(bench)) == ("canceled", "limit", 10)
+    assert (leaving.status, leaving.type, held(bench)) == ("canceled", "limit", Decimal(10))
     assert leaving.reason == "Not filled within the 90 seconds it was given."
     assert entering.reason == "Not sent: the order to sell 10 AAPL, which it was to follow, ended as canceled."
 
@@ -133,4 +133,4 @@ def test_a_change_that_ibkr_refuses_keeps_the_exit_and_drops_the_entry(team: Tea
         (lambda: entry().status == "expired", "the entry is dropped"),
     )  # fmt: skip
     assert exit_order().reason == "Kept as a limit order: IBKR did not make it a market order. Not now."
-    assert (exit_order().status, held(bench)) == ("accepted", 10)
+    assert (exit_order().status, held(bench)) == ("accepted", Decimal(10))
