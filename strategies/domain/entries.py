@@ -61,6 +61,9 @@ def enter(
     if isinstance(found, Rejection):
         return found
     amount = found - minus
+    if amount <= 0:
+        reason = "All of it went into the exit."
+        return Rejection(rule="D12", code="nothing-left-to-enter", reason=reason)
     replaced = _replaced(case, side, adding=held > 0)
     if isinstance(replaced, Rejection):
         return replaced

@@ -10,7 +10,7 @@ from strategies.domain.assembling import entry_plan, exit_plan, flip_plan, or_ca
 from strategies.domain.case import Case
 from strategies.domain.effective import Leg
 from strategies.domain.entries import Entry, enter, side_allowed, wrong_side
-from strategies.domain.exits import ALL, Way, asked, leave
+from strategies.domain.exits import ALL, asked, leave
 from strategies.domain.numbers import plain
 from strategies.domain.plan import Plan, Rejection
 from strategies.domain.terms import QuantityType, Sides
@@ -150,14 +150,5 @@ def _swap(case: Case, side: Side, wanted: Decimal | None) -> Plan | Rejection:
         rule = "D19"
     if subtract and wanted is not None and wanted <= case.held:
         return exit_plan(case, _mirrored("D12" if rule == "D11" else rule, side), way)
-    entry = _entry_after(case, way, side, case.held if subtract else _NOTHING)
+    entry = enter(case, side, held=_NOTHING, minus=case.held if subtract else _NOTHING)
     return flip_plan(case, _mirrored(rule, side), way, entry)
-
-
-def _entry_after(case: Case, way: Way, side: Side, minus: Decimal) -> Entry | Rejection:
-    entry = enter(case, side, held=_NOTHING, minus=minus)
-    if isinstance(entry, Rejection) or entry.intent.quantity > 0:
-        return entry
-    return Rejection(
-        rule="D12", code="nothing-left-to-enter", reason=f"All {plain(way.intent.quantity)} went into the exit."
-    )
