@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.domain.orders import OrderIntent, Resize, Role, Side
+from brokers.domain.orders import OrderIntent, OrderType, Resize, Role, Side
 from strategies.domain import working
 from strategies.domain.case import Case
 from strategies.domain.effective import Leg
@@ -68,17 +68,18 @@ def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
     refused = held_back(case) or too_wide(case, Leg.EXIT)
     if refused is not None:
         return refused
-    asked_for = working.cancel_set(case, Leg.EXIT)
     side, held = case.way_out, case.held
-    under_way = working.leaving(case, side, asked_for)
-    left = held - under_way
+    order = shape(case, side, Leg.EXIT)
+    if isinstance(order, Rejection):
+        return order
+    asked_for = working.cancel_set(case, Leg.EXIT)
+    if order.type is OrderType.MARKET and (wanted is None or wanted >= held):
+        asked_for = tuple(dict.fromkeys((*asked_for, *working.resting_exits(case, side))))
+    left = held - working.leaving(case, side, asked_for)
     if left <= 0:
         reason = f"An exit of all {plain(held)} {case.units(held)} is already working."
         return Rejection(rule="D40", code="already-exiting", reason=reason)
     quantity = left if wanted is None else min(wanted, left)
-    order = shape(case, side, Leg.EXIT)
-    if isinstance(order, Rejection):
-        return order
     cut = _cut(case, left - quantity, asked_for)
     intent = OrderIntent(
         role=Role.EXIT, instrument=case.snapshot.contract.instrument, side=side, quantity=quantity,

@@ -52,6 +52,15 @@ def leaving(case: Case, side: Side, canceled: Iterable[str] = ()) -> Decimal:
     )
 
 
+def resting_exits(case: Case, side: Side) -> tuple[str, ...]:
+    """Exits that wait for a price: who now wants out at the market does not wait with them."""
+    return tuple(
+        order.reference
+        for order in case.snapshot.working
+        if order.role is Role.EXIT and order.side is side and order.type is not OrderType.MARKET
+    )
+
+
 def own_entries(case: Case, side: Side | None = None) -> list[WorkingOrder]:
     """This subscription's entries that still work, of one side or of both."""
     return [

@@ -167,8 +167,11 @@ OTHERS: list[tuple[str, Any, Message, dict[str, Any], str]] = [
         "D24", snapshot(10, working("entry", "buy", 3, "e1", filled=Decimal(7))), message("exit"), {},
         "cancel e1 | exit sell 10",
     ),
-    ("D40", snapshot(10, working("exit", "sell", 10)), message("exit"), {}, "already-exiting"),
-    ("D24", snapshot(10, working("exit", "sell", 4)), message("exit"), {}, "exit sell 6"),
+    ("D40", snapshot(10, working("exit", "sell", 10, kind="market")), message("exit"), {}, "already-exiting"),
+    ("D40", snapshot(10, working("exit", "sell", 10)), message("exit", 4), {}, "already-exiting"),
+    ("D24", snapshot(10, working("exit", "sell", 10)), message("exit"), {}, "cancel w1 | exit sell 10"),
+    ("D24", snapshot(10, working("exit", "sell", 4, kind="market")), message("exit"), {}, "exit sell 6"),
+    ("D25", snapshot(10, working("exit", "sell", 4)), message("exit", 9), {}, "exit sell 6"),
     ("D24", snapshot(10, working("exit", "sell", 4)), message("exit", cancel=True), {}, "cancel w1 | exit sell 10"),
 ]  # fmt: skip
 
@@ -187,27 +190,28 @@ LOCKED = Guards(lockout_until=NOW + timedelta(hours=1))
 WIDE = quote("99", "101")
 
 
-@pytest.mark.parametrize(
-    ("rule", "book", "asked", "terms", "guards", "expected"),
-    [
-        ("D42", snapshot(), message("buy", 1), CLOSED, Guards(), "outside-trading-window"),
-        ("D42", snapshot(5), message("exit"), CLOSED, Guards(), "outside-trading-window"),
-        ("D42", snapshot(), message("buy", 1), EXITS_RUN, Guards(), "outside-trading-window"),
-        ("D24", snapshot(5), message("exit"), EXITS_RUN, Guards(), "exit sell 5"),
-        ("D09", snapshot(-5), message("buy"), {**EXITS_RUN, **FULL}, Guards(), "exit buy 5"),
-        ("D01", snapshot(), message("buy", 1, ignore_trading_windows=True), CLOSED, Guards(), "entry buy 1"),
-        ("D43", snapshot(), message("buy", 1), {}, LOCKED, "entry-blocked-by-lock"),
-        ("D24", snapshot(5), message("exit"), {}, LOCKED, "exit sell 5"),
-        ("D34", snapshot(5), message("reverse"), {}, LOCKED, "exit sell 5"),
-        ("D44", snapshot(quote=WIDE), message("buy", 1), {"spread_amount": Decimal(1)}, Guards(), "bid-ask-spread-filter-exceeded"),
-        ("D44", snapshot(quote=WIDE), message("buy", 1, bid_ask_spread_filter_percent=Decimal("1.9")), {}, Guards(),
-         "bid-ask-spread-filter-exceeded"),
-        ("D01", snapshot(quote=WIDE), message("buy", 1), {"spread_amount": Decimal(2)}, Guards(), "entry buy 1"),
-        ("D01", snapshot(), message("buy", 1), {"spread_amount": Decimal(0)}, Guards(), "entry buy 1"),
-        ("D09", snapshot(-5, quote=WIDE), message("buy"), {**FULL, "spread_amount": Decimal(1), "exit_spread_amount": Decimal(9)},
-         Guards(), "exit buy 5"),
-    ],
-)  # fmt: skip
+# rule, position, message, terms, guards -> the plan as one line, or the code of the rejection
+HELD_BACK: list[tuple[str, Any, Message, dict[str, Any], Guards, str]] = [
+    ("D42", snapshot(), message("buy", 1), CLOSED, Guards(), "outside-trading-window"),
+    ("D42", snapshot(5), message("exit"), CLOSED, Guards(), "outside-trading-window"),
+    ("D42", snapshot(), message("buy", 1), EXITS_RUN, Guards(), "outside-trading-window"),
+    ("D24", snapshot(5), message("exit"), EXITS_RUN, Guards(), "exit sell 5"),
+    ("D09", snapshot(-5), message("buy"), {**EXITS_RUN, **FULL}, Guards(), "exit buy 5"),
+    ("D01", snapshot(), message("buy", 1, ignore_trading_windows=True), CLOSED, Guards(), "entry buy 1"),
+    ("D43", snapshot(), message("buy", 1), {}, LOCKED, "entry-blocked-by-lock"),
+    ("D24", snapshot(5), message("exit"), {}, LOCKED, "exit sell 5"),
+    ("D34", snapshot(5), message("reverse"), {}, LOCKED, "exit sell 5"),
+    ("D44", snapshot(quote=WIDE), message("buy", 1), {"spread_amount": Decimal(1)}, Guards(), "bid-ask-spread-filter-exceeded"),
+    ("D44", snapshot(quote=WIDE), message("buy", 1, bid_ask_spread_filter_percent=Decimal("1.9")), {}, Guards(),
+     "bid-ask-spread-filter-exceeded"),
+    ("D01", snapshot(quote=WIDE), message("buy", 1), {"spread_amount": Decimal(2)}, Guards(), "entry buy 1"),
+    ("D01", snapshot(), message("buy", 1), {"spread_amount": Decimal(0)}, Guards(), "entry buy 1"),
+    ("D09", snapshot(-5, quote=WIDE), message("buy"), {**FULL, "spread_amount": Decimal(1), "exit_spread_amount": Decimal(9)},
+     Guards(), "exit buy 5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "book", "asked", "terms", "guards", "expected"), HELD_BACK)
 def test_windows_lockouts_and_spreads_hold_back_what_they_should(
     rule: str, book: Any, asked: Message, terms: dict[str, Any], guards: Guards, expected: str
 ) -> None:
@@ -236,21 +240,21 @@ def test_a_signal_that_closes_the_wrong_side_gives_way_to_a_newer_one_that_opene
     assert (answer(newer), answer(older)[1]) == (("D07", "superseded-signal"), "exit sell 5")
 
 
-@pytest.mark.parametrize(
-    ("position", "target", "terms", "expected"),
-    [
-        (5, 5, {}, ("D49", "target-reached")),
-        (5, 2, {}, ("D50", "exit sell 3")),
-        (5, 0, {}, ("D50", "exit sell 5")),
-        (-5, -2, {}, ("D50", "exit buy 3")),
-        (0, 4, {}, ("D51", "entry buy 4")),
-        (2, 4, {}, ("D51", "entry buy 2")),
-        (0, -4, {}, ("D51", "entry sell 4")),
-        (0, -4, {"sides": Sides.BULLISH}, ("D51", "side-not-allowed")),
-        (5, -4, {"allow_swap": True}, ("D52", "exit sell 5 > entry sell 4")),
-        (5, -4, {}, ("D52", "exit sell 5")),
-    ],
-)
+TARGETS: list[tuple[int, int, dict[str, Any], tuple[str, str]]] = [
+    (5, 5, {}, ("D49", "target-reached")),
+    (5, 2, {}, ("D50", "exit sell 3")),
+    (5, 0, {}, ("D50", "exit sell 5")),
+    (-5, -2, {}, ("D50", "exit buy 3")),
+    (0, 4, {}, ("D51", "entry buy 4")),
+    (2, 4, {}, ("D51", "entry buy 2")),
+    (0, -4, {}, ("D51", "entry sell 4")),
+    (0, -4, {"sides": Sides.BULLISH}, ("D51", "side-not-allowed")),
+    (5, -4, {"allow_swap": True}, ("D52", "exit sell 5 > entry sell 4")),
+    (5, -4, {}, ("D52", "exit sell 5")),
+]
+
+
+@pytest.mark.parametrize(("position", "target", "terms", "expected"), TARGETS)
 def test_a_target_orders_what_is_missing(
     position: int, target: int, terms: dict[str, Any], expected: tuple[str, str]
 ) -> None:
