@@ -58,6 +58,7 @@ def answer(
     owner: int,
     guards: Guards = NO_GUARDS,
     patient: bool = True,
+    known: figures.Known | None = None,
 ) -> Answered:
     """A plan, a rejection, or what has to be waited for. It writes nothing. `owner`: the subscription's key.
 
@@ -74,7 +75,7 @@ def answer(
         return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
     seen = figures.counted(
         _seen_by(owner, view.snapshot, book), terms, subscription_pk=owner, account=account,
-        just_now=book.entered.get(owner, 0), now=now,
+        just_now=book.entered.get(owner, 0), now=now, known=known,
     )  # fmt: skip
     if message.sentiment == "flat" and message.signal_time is not None:
         seen = replace(seen, opened_at=_opened_at(account, seen))

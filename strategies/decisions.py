@@ -291,7 +291,7 @@ def answered(
     terms, guards = decision.terms.value(), watch.guards(decision.subscription)
     found = answer(
         message, terms, decision.subscription.account, book, now, received_at=received_at, freshness=freshness,
-        owner=decision.subscription_id, guards=guards,
+        owner=decision.subscription_id, guards=guards, known=watch,
     )  # fmt: skip
     if found.view is not None and not isinstance(found.answer, NotYet):
         decision.inputs = inputs.kept(

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.db.models import Count, Max, Q
 
 from brokers import dayresult
 from brokers.dayresult import day_start
+from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
@@ -20,15 +22,33 @@ from strategies.domain.terms import Terms
 from strategies.models import Decision
 
 
+class Known(Protocol):
+    """Figures of a whole batch, read once."""
+
+    def own_entries(self, subscription_pk: int) -> tuple[int, datetime | None]: ...
+
+    def day_of(self, account: BrokerageAccount) -> DayResult: ...
+
+
 def counted(
-    snapshot: Snapshot, terms: Terms, *, subscription_pk: int, account: BrokerageAccount, just_now: int, now: datetime
+    snapshot: Snapshot,
+    terms: Terms,
+    *,
+    subscription_pk: int,
+    account: BrokerageAccount,
+    just_now: int,
+    now: datetime,
+    known: Known | None = None,
 ) -> Snapshot:
     """The snapshot with the figures that the terms ask for. `just_now`: entries of this batch, which are no rows yet."""
     if terms.max_trades_per_day is not None or terms.cooldown_seconds:
-        made, last = _entries(subscription_pk, now, terms.cooldown_seconds or 0)
+        if known is None:
+            made, last = _entries(subscription_pk, now, terms.cooldown_seconds or 0)
+        else:
+            made, last = known.own_entries(subscription_pk)
         snapshot = replace(snapshot, trades_today=made + just_now, last_trade_at=now if just_now else last)
     if terms.max_daily_loss is not None or terms.max_daily_profit is not None:
-        found = dayresult.results([account], now, ask=False)[account.pk]
+        found = dayresult.results([account], now, ask=False)[account.pk] if known is None else known.day_of(account)
         snapshot = replace(snapshot, day_profit=found.profit, day_unknown=found.unknown)
     return snapshot
 

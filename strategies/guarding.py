@@ -91,6 +91,7 @@ class Watch:
         self._results: dict[int, DayResult] = {}
         self._teams: dict[int, list[BrokerageAccount]] = {}
         self._reached: set[Key] = set()
+        self._own: dict[int, tuple[int, datetime | None]] | None = None
 
     def guards(self, subscription: Subscription) -> Guards:
         """What holds for one subscription at this moment of the batch. A limit of the day that is reached is locked in."""
@@ -108,6 +109,22 @@ class Watch:
         for key in _keys(subscription):
             if key in self._rows:
                 self._just_now[key] += 1
+
+    def own_entries(self, subscription_pk: int) -> tuple[int, datetime | None]:
+        """What a subscription's own limits are held against: its entries before this batch, and when the last was."""
+        if self._own is None:
+            pauses = {each.pk: _pause(each) for each in self._subscriptions}
+            self._own = figures.entries_by(COLUMNS[Level.SUBSCRIPTION], pauses, self._now)
+        return self._own.get(subscription_pk, (0, None))
+
+    def day_of(self, account: BrokerageAccount) -> DayResult:
+        """The account's result of today."""
+        if account.pk not in self._results:
+            # All of the batch with a handful of queries, whoever of them is asked about first.
+            self._read({each.account_id: each.account for each in self._subscriptions}.values())
+        if account.pk not in self._results:
+            self._read([account])
+        return self._results[account.pk]
 
     def _halt(self, keys: list[Key]) -> tuple[Halt, str]:
         stops = [self._rows[key] for key in keys if self._rows[key].halt != Halt.NOTHING]
@@ -149,7 +166,7 @@ class Watch:
         if loss is None and gain is None:
             return
         level = LevelGuard(
-            level=Level.SUBSCRIPTION, day_profit=self._of(subscription.account).profit,
+            level=Level.SUBSCRIPTION, day_profit=self.day_of(subscription.account).profit,
             max_daily_loss=None if loss is None else Decimal(loss),
             max_daily_profit=None if gain is None else Decimal(gain),
         )  # fmt: skip
@@ -178,21 +195,13 @@ class Watch:
         level, team = key
         account = subscription.account
         if level is Level.ACCOUNT:
-            return self._of(account)
+            return self.day_of(account)
         if team not in self._teams:
             rows = BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("pk")
             self._teams[team] = list(rows)
             self._read(self._teams[team])
         alike = [each for each in self._teams[team] if each.is_paper == account.is_paper]
         return dayresult.sum_of(alike, self._results, account.currency, self._now)
-
-    def _of(self, account: BrokerageAccount) -> DayResult:
-        if account.pk not in self._results:
-            # All of the batch with a handful of queries, whoever of them is asked about first.
-            self._read({each.account_id: each.account for each in self._subscriptions}.values())
-        if account.pk not in self._results:
-            self._read([account])
-        return self._results[account.pk]
 
     def _read(self, accounts: Iterable[BrokerageAccount]) -> None:
         missing = [each for each in accounts if each.pk not in self._results]
@@ -224,6 +233,11 @@ _WHOLE = {
     Level.STRATEGY: "this strategy",
     Level.SUBSCRIPTION: "this subscription",
 }
+
+
+def _pause(subscription: Subscription) -> int:
+    """Seconds between two entries by the subscription's terms."""
+    return int((subscription.terms.values.get("cooldown_seconds") if subscription.terms else None) or 0)
 
 
 def _keys(subscription: Subscription) -> tuple[Key, ...]:

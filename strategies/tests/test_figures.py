@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
 from brokers.dayresult import day_start
 from brokers.models import BrokerageAccount, OpeningPosition, Order
 from brokers.tests import rows as broker_rows
 from strategies import decisions
-from strategies.models import Decision, Strategy
+from strategies.models import Decision, Strategy, Subscription
 from strategies.tests import rows
 from strategies.tests.test_decisions import knows, reading
 
@@ -129,3 +131,28 @@ def test_an_entry_of_another_subscription_is_not_replaced(
         Order.objects.filter(status="created").update(status="accepted", broker_order_id="1")
     assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D01"]
     assert set(Order.objects.values_list("status", flat=True)) == {"accepted"}
+
+
+def test_the_limits_of_many_subscriptions_cost_no_more_questions_than_those_of_one(
+    strategy: Strategy, team: Team, now: datetime
+) -> None:
+    """The figures behind their own limits are read for the whole batch."""
+
+    def asked(followers: int) -> int:
+        for _ in range(followers):
+            made = broker_rows.account(team, of=connection_row, book_as_of=now, equity=Decimal(1000), opened_at=now)
+            rows.subscription(
+                strategy, made, now, max_trades_per_day=5, cooldown_seconds=5, max_daily_loss=Decimal(100)
+            )
+        rows.signal(strategy, now)
+        with CaptureQueriesContext(connection) as found:
+            decisions.settle_waiting(now)
+        assert settled()[-1] == ("accepted", "")
+        Subscription.objects.update(enabled=False)
+        return sum("openingposition" in each["sql"] for each in found) + sum(
+            "COUNT" in each["sql"] and "strategies_decision" in each["sql"] for each in found
+        )
+
+    connection_row = broker_rows.connection(team)
+    knows(connection_row, now)
+    assert asked(1) == asked(6) == 2
