@@ -168,11 +168,21 @@ def test_every_input_has_an_answer_that_keeps_its_bounds(
             assert price is None or price > 0
     for entry in growth(answer):
         assert entry.quantity == entry.quantity.to_integral_value()
-        for holder in (terms, *guards.levels):
-            for cap in (holder.max_quantity, holder.max_position):
-                assert cap is None or entry.quantity <= cap
+        holders: list[Terms | LevelGuard] = [terms, *guards.levels]
+        for holder in holders:
+            assert holder.max_quantity is None or entry.quantity <= holder.max_quantity
+            assert holder.max_position is None or could_become(entry, answer, book) <= holder.max_position
         assert guards.halt is Halt.NOTHING
         assert not terms.close_only
+
+
+def could_become(entry: OrderIntent, plan: Plan, book: Snapshot) -> Decimal:
+    """The position on the entry's side, when it and every other entry that stays has filled."""
+    held = max(entry.side.sign * book.position, D(0))
+    stay = [
+        o for o in book.working if o.role is Role.ENTRY and o.side is entry.side and o.reference not in plan.cancels
+    ]
+    return held + entry.quantity + sum((order.remaining for order in stay), D(0))
 
 
 @settings(max_examples=100, deadline=None)
