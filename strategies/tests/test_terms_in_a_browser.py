@@ -22,9 +22,12 @@ __all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
-STICKING_OUT = """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
-  [...document.querySelectorAll("main *")].filter((each) => each.getBoundingClientRect().right > innerWidth + 0.5)
-  .map((each) => each.outerHTML.slice(0, 120))"""
+STICKING_OUT = """() => {
+  const page = document.documentElement;
+  if (page.scrollWidth <= page.clientWidth) return "";
+  const widest = [...document.querySelectorAll("main *")].find((each) => each.getBoundingClientRect().right > page.clientWidth);
+  return `${page.scrollWidth - page.clientWidth} too wide, by ${widest?.outerHTML.slice(0, 160)}`;
+}"""
 
 
 def subscription(team: Team, **terms: object) -> Subscription:
