@@ -42,6 +42,8 @@ def decision(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
         # Beside the tree: of a plan that cannot be read any more, all of them.
         "orders": [order for order in orders if shown is None or order.pk not in shown.made],
         "seen": seen,
+        # What was answered to these inputs stays on an open page; other inputs are another question.
+        "seen_key": f"{seen.now:%H%M%S%f}" if seen else "none",
         "again": decided.again(found, orders) if request.GET.get("again") else None,
         "watch": " ".join([f"signal-{found.signal.code}", *(f"order-{order.code}" for order in orders)]),
     }

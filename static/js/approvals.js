@@ -43,6 +43,7 @@ document.addEventListener("feed:placed", ({ detail }) => {
   hurry();
   const card = detail.element;
   if (!card) return;
+  if (card.id === answering && !card.matches(".proposed")) goOn(card);
   const title = card.querySelector("h3")?.textContent ?? "";
   tell(card.matches(".proposed") ? `New: ${title} waits for an answer.` : `${title}: ${card.querySelector("[role=status]")?.textContent ?? ""}`);
 });
@@ -50,20 +51,40 @@ document.addEventListener("feed:placed", ({ detail }) => {
 /* ---- answering ---- */
 
 let next = null;
+let asked = "";
+let answering = "";
+
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   const card = detail.elt.closest(".approval");
   if (!card) return;
   const waiting = cards();
   next = waiting[waiting.indexOf(card) + 1] ?? waiting[waiting.indexOf(card) - 1] ?? null;
+  asked = detail.elt.closest("details")?.dataset.answer ?? "";
+  answering = card.id;
+  // Everybody's line may bring the answered card sooner than our own request: what it brought is put in its place then.
+  detail.target.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.detail.target.isConnected) event.detail.target = document.getElementById(card.id) ?? event.detail.target;
+  }, { once: true });
 });
 
-document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  const card = detail.elt.closest?.(".approval");
-  if (!card) return;
-  tell(card.querySelector("[role=alert], [role=status]")?.textContent ?? "");
-  if (card.matches(".proposed")) return card.focus({ preventScroll: true });
-  (next?.isConnected ? next : card).focus({ preventScroll: true });
-});
+/* The focus goes on to the next card, unless somebody has taken it elsewhere already. */
+function goOn(card) {
+  const active = document.activeElement;
+  if (active === document.body || card.contains(active)) (next?.isConnected ? next : card).focus({ preventScroll: true });
+}
+
+for (const word of ["htmx:afterSwap", "htmx:afterSettle"]) {
+  document.addEventListener(word, () => {
+    const card = document.getElementById(answering);
+    if (!card) return;
+    if (!card.matches(".proposed")) return goOn(card);
+    if (word !== "htmx:afterSwap") return;
+    // Refused: where one was writing, one goes on.
+    tell(card.querySelector("[role=alert]")?.textContent ?? "");
+    card.focus({ preventScroll: true });
+    if (asked) open(card, asked);
+  });
+}
 
 /* ---- keys ---- */
 

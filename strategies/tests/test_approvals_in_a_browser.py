@@ -1,0 +1,188 @@
+"""The approval inbox and the decision page as a person has them: live, with keys, with thumbs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.models import Membership, Role, Team, User
+from brokers.models import ContractLookup, Order
+from strategies import approving, decisions, live
+from strategies.models import Decision
+from strategies.tests import proposing
+from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.test_decisions import knows
+from strategies.tests.test_pages_in_a_browser import quiet
+
+__all__ = ["browser", "open_page", "web"]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+LEAVES = 15_000  # an answered card stays for eight seconds
+
+
+def inbox(open_page: Opener, user: User, team: Team, **options: object) -> Page:
+    page = open_page(user, f"/teams/{team.code}/approvals/", **options)
+    if "viewport" not in options and "java_script_enabled" not in options:
+        quiet(page)
+    return page
+
+
+def waiting(team: Team, name: str = "Trend", **terms: object) -> Decision:
+    """A proposal of a strategy and an account of its own."""
+    made = proposing.decided(proposing.asking(team, timezone.now(), name=name, **terms), timezone.now())
+    assert made.status == "proposed"
+    return made
+
+
+def test_a_proposal_comes_by_itself_and_leaves_with_who_answered(
+    open_page: Opener, alice: User, bob: User, team: Team
+) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    page = inbox(open_page, bob, team)
+    expect(page.get_by_text("No subscription asks first")).to_be_visible()
+    decision = waiting(team)
+    mine = page.locator(f"#proposal-{decision.code}")
+    expect(mine).to_contain_text("Open long with 10 shares of AAPL.")
+    expect(mine.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    expect(page.get_by_text("No subscription asks first")).to_be_hidden()
+    expect(page.locator("#approvals-count-side")).to_contain_text("1")
+    approving.decline(decision, actor=alice, now=timezone.now())
+    expect(mine).to_contain_text("Declined by alice@example.com.")
+    expect(mine.get_by_role("button")).to_have_count(0)
+    expect(page.locator("[data-said]")).to_contain_text("Declined by alice@example.com.")
+    expect(page.locator(f"#answered-{decision.code}")).to_contain_text("declined")
+    expect(page.locator("#approvals-count-side")).to_be_hidden()
+    expect(mine).to_have_count(0, timeout=LEAVES)
+
+
+def test_one_click_approves_and_the_next_card_has_the_focus(open_page: Opener, alice: User, team: Team) -> None:
+    first, second = waiting(team, "First", approval_seconds=60), waiting(team, "Second")
+    page = inbox(open_page, alice, team)
+    page.locator(f"#proposal-{first.code}").get_by_role("button", name="Approve", exact=True).click()
+    expect(page.locator(f"#proposal-{first.code}")).to_contain_text("Approved by alice@example.com.")
+    expect(page.locator(f"#proposal-{second.code}")).to_be_focused()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("accepted", "proposed")
+
+
+def test_keys_approve_less_and_decline_and_nothing_by_accident(open_page: Opener, alice: User, team: Team) -> None:
+    first, second = waiting(team, "First", approval_seconds=60), waiting(team, "Second")
+    page = inbox(open_page, alice, team)
+    page.keyboard.press("a")  # no card has the focus
+    page.keyboard.press("j")
+    expect(page.locator(f"#proposal-{first.code}")).to_be_focused()
+    page.keyboard.press("s")
+    expect(page.locator(f"#quantity-{first.code}")).to_be_focused()
+    page.keyboard.type("dada")  # letters in a field are letters
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#proposal-{first.code} [role=alert]")).to_contain_text("Write the quantity as a number")
+    expect(page.locator(f"#quantity-{first.code}")).to_be_focused()
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#proposal-{first.code}")).to_contain_text("Approved by")
+    assert sorted(Order.objects.values_list("quantity", flat=True)) == [4, 4, 4]
+    expect(page.locator(f"#proposal-{second.code}")).to_be_focused()
+    page.keyboard.press("d")
+    expect(page.locator(f"#reason-{second.code}")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(f"#reason-{second.code}")).to_be_hidden()
+    page.keyboard.press("d")
+    page.keyboard.type("Earnings tonight")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#proposal-{second.code}")).to_contain_text("Declined by")
+    second.refresh_from_db()
+    assert "Earnings tonight" in second.reason
+
+
+def test_the_help_lists_the_keys_and_g_d_still_goes_places(open_page: Opener, alice: User, team: Team) -> None:
+    decision = waiting(team)
+    page = inbox(open_page, alice, team)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Approve the one in focus")
+    page.keyboard.press("a")
+    page.keyboard.press("Escape")
+    page.locator(f"#proposal-{decision.code}").focus()
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    expect(page).to_have_url(re.compile(rf"/teams/{team.code}/$"))
+    decision.refresh_from_db()
+    assert decision.status == "proposed"
+
+
+def test_what_one_is_writing_survives_another_proposal(open_page: Opener, alice: User, team: Team) -> None:
+    decision = waiting(team, approval_seconds=600)
+    page = inbox(open_page, alice, team)
+    page.locator(f"#proposal-{decision.code}").focus()
+    page.keyboard.press("d")
+    page.keyboard.type("Because")
+    sooner = waiting(team, "Sooner", approval_seconds=30)
+    expect(page.locator(f"#proposal-{sooner.code}")).to_be_visible()
+    expect(page.locator(f"#reason-{decision.code}")).to_have_value("Because")
+    expect(page.locator(f"#reason-{decision.code}")).to_be_focused()
+    # The one with the least time left stands first.
+    cards = page.locator(".approval").evaluate_all("cards => cards.map((card) => card.id)")
+    assert cards == [f"proposal-{sooner.code}", f"proposal-{decision.code}"]
+
+
+def test_the_second_of_two_is_told_who_was_first(open_page: Opener, alice: User, bob: User, team: Team) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    decision = waiting(team)
+    page = inbox(open_page, bob, team)
+    # As if both had pressed at once: the page has not heard yet.
+    page.route(
+        "**/approve/", lambda route: (approving.decline(decision, actor=alice, now=timezone.now()), route.continue_())
+    )
+    page.locator(f"#proposal-{decision.code}").get_by_role("button", name="Approve", exact=True).click()
+    expect(page.locator(f"#proposal-{decision.code}")).to_contain_text("Declined by alice@example.com.")
+    assert Order.objects.count() == 0
+
+
+def test_thumbs_find_every_button(open_page: Opener, alice: User, team: Team) -> None:
+    decision = waiting(team, "A strategy whose name is as long as names of strategies ever are")
+    page = inbox(open_page, alice, team, **PHONE)
+    mine = page.locator(f"#proposal-{decision.code}")
+    for name in ("Approve smaller", "Decline"):
+        mine.locator("summary", has_text=name).tap()
+    for button in mine.locator("button:visible, summary:visible").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    mine.get_by_role("button", name="Decline, order nothing").tap()
+    expect(mine).to_contain_text("Declined by alice@example.com.")
+
+
+def test_the_inbox_works_without_scripts(open_page: Opener, alice: User, team: Team) -> None:
+    decision = waiting(team)
+    page = inbox(open_page, alice, team, java_script_enabled=False)
+    mine = page.locator(f"#proposal-{decision.code}")
+    mine.locator("summary", has_text="Approve smaller").click()
+    mine.get_by_label("Quantity, of 10").fill("3")
+    mine.get_by_role("button", name="Approve this quantity").click()
+    expect(page.get_by_text("Approved by alice@example.com.")).to_be_visible()
+    assert sorted(Order.objects.values_list("quantity", flat=True)) == [3, 3, 3]
+
+
+def test_a_decision_that_waits_is_decided_before_ones_eyes(open_page: Opener, alice: User, team: Team) -> None:
+    now = timezone.now()
+    account = proposing.account(team, now)
+    ContractLookup.objects.all().delete()
+    decision = proposing.decided(proposing.asking(team, now, of=account), now)
+    assert decision.status == "pending"
+    page = open_page(alice, f"/teams/{team.code}/decisions/{decision.code}/")
+    quiet(page)
+    expect(page.get_by_text("Waits for IBKR's contract for AAPL")).to_be_visible()
+    ContractLookup.objects.all().delete()
+    knows(account.connection, timezone.now())
+    decisions.settle_waiting(timezone.now())
+    expect(page.get_by_text("Nothing is sent yet.")).to_be_visible()
+    page.get_by_role("button", name="Approve", exact=True).click()
+    expect(page.get_by_role("heading", name="What it ordered")).to_be_visible()
+    page.get_by_role("link", name="Decide again with these inputs").click()
+    expect(page.get_by_text("The same answer.")).to_be_visible()
+    # It stays while the page goes on changing.
+    live.signal_changed(decision.signal_id, team.pk)
+    expect(page.get_by_text("The same answer.")).to_be_visible()
