@@ -429,6 +429,10 @@ class Decision(models.Model):
             models.Index(fields=["expires_at"], condition=Q(status="proposed"), name="decisions_proposed"),
             # How many entries a day has seen: a subscription's history grows, its day does not.
             models.Index(fields=["subscription", "decided_at"], name="decisions_by_their_moment"),
+            # Those that asked somebody, newest first: the lower half of the inbox.
+            models.Index(
+                fields=["team", "-decided_at"], condition=Q(expires_at__isnull=False), name="decisions_that_asked"
+            ),
         ]
 
     def __str__(self) -> str:

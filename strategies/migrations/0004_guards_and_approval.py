@@ -241,6 +241,14 @@ class Migration(migrations.Migration):
             model_name="decision",
             index=models.Index(fields=["subscription", "decided_at"], name="decisions_by_their_moment"),
         ),
+        migrations.AddIndex(
+            model_name="decision",
+            index=models.Index(
+                condition=models.Q(("expires_at__isnull", False)),
+                fields=["team", "-decided_at"],
+                name="decisions_that_asked",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="guard",
             constraint=models.CheckConstraint(

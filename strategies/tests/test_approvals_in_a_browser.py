@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -22,14 +23,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LEAVES = 15_000  # an answered card stays for eight seconds
 
 
-def inbox(open_page: Opener, user: User, team: Team, **options: object) -> Page:
+def inbox(open_page: Opener, user: User, team: Team, **options: Any) -> Page:
     page = open_page(user, f"/teams/{team.code}/approvals/", **options)
     if "viewport" not in options and "java_script_enabled" not in options:
         quiet(page)
     return page
 
 
-def waiting(team: Team, name: str = "Trend", **terms: object) -> Decision:
+def waiting(team: Team, name: str = "Trend", **terms: Any) -> Decision:
     """A proposal of a strategy and an account of its own."""
     made = proposing.decided(proposing.asking(team, timezone.now(), name=name, **terms), timezone.now())
     assert made.status == "proposed"
