@@ -6,25 +6,25 @@ entry is a line that fills when the market comes to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One signal of a stream. `rests`: it asks for a limit that the market is not at."""
+    """One signal of a stream. `limit`: it asks for a price that the market is not at, and rests."""
 
     action: str
     quantity: int | None = None
     percent: int | None = None
     sentiment: str | None = None
     target: int | None = None
-    rests: bool = False
+    limit: int | None = None
 
     def __str__(self) -> str:
         said = (
             self.action, "" if self.quantity is None else f"q={self.quantity}",
             "" if self.percent is None else f"{self.percent}%", self.sentiment or "",
-            "" if self.target is None else f"target={self.target}", "rests" if self.rests else "",
+            "" if self.target is None else f"target={self.target}", "" if self.limit is None else f"at {self.limit}",
         )  # fmt: skip
         return " ".join(word for word in said if word)
 
@@ -53,10 +53,11 @@ class Resting:
 
 @dataclass(slots=True)
 class Believed:
-    """The position, how much of it has a stop, and the entries that rest."""
+    """The position, how much of it has a stop, how much is leaving at a price, and the entries that rest."""
 
     position: int = 0
     guarded: int = 0
+    leaving: int = 0
     resting: list[Resting] = field(default_factory=list)
 
     def hear(self, told: Told, by: Follower) -> None:
@@ -67,19 +68,22 @@ class Believed:
             case "buy" | "sell":
                 self._trade(told, by, 1 if told.action == "buy" else -1)
             case "exit" if self.position:
-                self._leave(self._part(told))
+                self._leave(self._part(told), rests=told.limit is not None)
             case "add" if self.position:
-                self._enter(by, self._sign * (told.quantity or by.size), told.rests, beside=True)
+                self._enter(by, self._sign * (told.quantity or by.size), beside=True)
             case "reverse" if self.position:
                 amount = -self._sign * (told.quantity or by.size)
                 self._leave(None)
-                self._enter(by, amount, rests=False)
+                self._enter(by, amount)
             case "cancel":
                 self.resting.clear()
-                self.guarded = 0
+                self.guarded = self.leaving = 0
 
     def come(self, direction: int) -> None:
-        """The market comes to the entries of one side: a dip to those who buy, a peak to those who sell."""
+        """The market comes to the orders of one side: a dip to those who buy, a peak to those who sell."""
+        if self.position * direction < 0:
+            self.position += direction * self.leaving
+            self.leaving = 0
         for each in [each for each in self.resting if each.amount * direction > 0]:
             self.resting.remove(each)
             self._fill(each.amount, each.protects)
@@ -105,11 +109,11 @@ class Believed:
             wish = "against" if wish == "with" else "with"
         amount = side * (quantity or by.size)
         if held == 0 and wish in {"none", "with"} and _may(by, side):
-            self._enter(by, amount, told.rests)
+            self._enter(by, amount, rests=told.limit is not None)
         elif held > 0 and wish == "flat":
             self._leave(None)
         elif held > 0 and wish in {"none", "with"} and by.adds and _may(by, side):
-            self._enter(by, amount, told.rests, beside=True)
+            self._enter(by, amount, rests=told.limit is not None, beside=True)
         elif held < 0:
             self._meet(quantity, by, side, wish)
 
@@ -129,29 +133,43 @@ class Believed:
             if by.subtract and quantity is not None:
                 entered = max(quantity - held, 0)
             if entered:
-                self._enter(by, side * entered, rests=False)
+                self._enter(by, side * entered)
 
     def _approach(self, goal: int, by: Follower) -> None:
         held, side = self.position, 1 if goal > 0 else -1
         grows = goal * held >= 0 and abs(goal) > abs(held)
         if grows and not _may(by, side):
             return
+        shrinks = goal * held >= 0 and abs(goal) < abs(held)
+        if shrinks and not self._leave(abs(held) - abs(goal)):
+            return
         self.resting = [each for each in self.resting if each.owner != by.name]
-        if goal * held >= 0 and abs(goal) < abs(held):
-            self._leave(abs(held) - abs(goal))
-        elif goal * held < 0:
+        if shrinks:
+            return
+        if goal * held < 0:
             self._leave(None)
             if by.swap and _may(by, side):
-                self._enter(by, goal, rests=False)
+                self._enter(by, goal)
         elif grows:
-            self._enter(by, goal - held, rests=False)
+            self._enter(by, goal - held)
 
-    def _leave(self, quantity: int | None) -> None:
-        wanted = abs(self.position) if quantity is None else min(quantity, abs(self.position))
-        self.position -= self._sign * wanted
-        self.guarded = min(self.guarded, abs(self.position))
+    def _leave(self, quantity: int | None, *, rests: bool = False) -> bool:
+        """Whether something left, or leaves now at a price; what is leaving already does not leave twice."""
+        held = abs(self.position)
+        if not rests and (quantity is None or quantity >= held):
+            self.leaving = 0
+        left = held - self.leaving
+        wanted = left if quantity is None else min(quantity, left)
+        if wanted <= 0:
+            return False
+        self.guarded = min(self.guarded, left - wanted)
+        if rests:
+            self.leaving += wanted
+        else:
+            self.position -= self._sign * wanted
+        return True
 
-    def _enter(self, by: Follower, amount: int, rests: bool, *, beside: bool = False) -> None:
+    def _enter(self, by: Follower, amount: int, *, rests: bool = False, beside: bool = False) -> None:
         if not beside:
             self.resting = [each for each in self.resting if each.owner != by.name]
         if rests:
@@ -162,9 +180,6 @@ class Believed:
     def _fill(self, amount: int, protects: bool) -> None:
         self.position += amount
         self.guarded += abs(amount) if protects else 0
-
-    def copy(self) -> Believed:
-        return replace(self, resting=list(self.resting))
 
 
 def _may(by: Follower, side: int) -> bool:

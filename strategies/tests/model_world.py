@@ -94,10 +94,13 @@ class World:
         found = await self.db(compare, self.account.pk, books)
         if not exactly and not found.wrong:
             self.believed.position, self.believed.guarded = found.position, found.stops
+            self.believed.leaving = found.leaving
         if found.position != self.believed.position:
             found.wrong.append(f"the position is {found.position}, and the table promises {self.believed.position}")
         if found.stops != self.believed.guarded:
             found.wrong.append(f"{found.stops} have a stop, and {self.believed.guarded} should")
+        if found.leaving != self.believed.leaving:
+            found.wrong.append(f"{found.leaving} are leaving, and {self.believed.leaving} should")
         if found.wrong:
             raise AssertionError("; ".join(found.wrong) + "\n" + await self.db(self.told))
 
@@ -118,8 +121,7 @@ class World:
 
 def message(told: Told, ticker: str) -> Message:
     """A stream's signal as it would have been read from a webhook."""
-    side = {"buy": 1, "sell": -1}.get(told.action, 0)
-    shape = OrderShape(type="limit", limit=Decimal(95 if side > 0 else 105)) if told.rests else OrderShape()
+    shape = OrderShape() if told.limit is None else OrderShape(type="limit", limit=Decimal(told.limit))
     values: dict[str, Any] = {}
     if told.quantity is not None:
         values["quantity"] = Decimal(told.quantity)
@@ -182,6 +184,7 @@ class Found:
 
     position: int
     stops: int
+    leaving: int
     wrong: list[str]
 
 
@@ -205,12 +208,13 @@ def compare(account_pk: int, books: dict[str, dict[str, Any]]) -> Found:
     waking = {o.reference for o in resting if o.role == Role.ENTRY}
     stops = [o for o in resting if o.role == Role.STOP_LOSS and (o.parent is None or o.parent.reference not in waking)]
     total = sum((o.remaining for o in stops), Decimal(0))
-    if total > abs(position):
-        wrong.append(f"stops of {total} for a position of {position}")
+    leaving = sum((o.remaining for o in resting if o.role == Role.EXIT), Decimal(0))
+    if total + leaving > abs(position):
+        wrong.append(f"stops of {total} and exits of {leaving} for a position of {position}")
     if any(Side(o.side).sign * position > 0 for o in stops):
         wrong.append("a stop is on the side of the position")
     wrong += crossing(account_pk)
-    return Found(position=int(position), stops=int(total), wrong=wrong)
+    return Found(position=int(position), stops=int(total), leaving=int(leaving), wrong=wrong)
 
 
 def crossing(account_pk: int) -> list[str]:

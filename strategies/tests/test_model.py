@@ -89,7 +89,9 @@ def said(dice: random.Random, world: World) -> Told:
         return Told(action=dice.choice(["buy", "sell"]), target=dice.randint(-9, 9))
     if action == "exit":
         percent = dice.choice([None, None, 50, 100])
-        return Told(action=action, percent=percent, quantity=None if percent else quantity)
+        rests = len(world.followers) == 1 and dice.random() < 0.25
+        limit = (105 if world.believed.position > 0 else 95) if rests else None
+        return Told(action=action, percent=percent, quantity=None if percent else quantity, limit=limit)
     if action in {"reverse", "add"}:
         return Told(action=action, quantity=quantity)
     if action == "cancel":
@@ -97,12 +99,13 @@ def said(dice: random.Random, world: World) -> Told:
     sentiment = dice.choice([None, None, None, "bullish", "bearish", "flat"])
     side = 1 if action == "buy" else -1
     rests = len(world.followers) == 1 and world.believed.position * side >= 0 and dice.random() < 0.3
-    return Told(action=action, quantity=quantity, sentiment=sentiment, rests=rests)
+    limit = (95 if side > 0 else 105) if rests else None
+    return Told(action=action, quantity=quantity, sentiment=sentiment, limit=limit)
 
 
 async def tell(dice: random.Random, world: World, *, together: bool = False) -> None:
     told, number = said(dice, world), dice.randrange(len(world.followers))
-    told = replace(told, rests=told.rests and not together)
+    told = replace(told, limit=None if together else told.limit)
     world.believed.hear(told, world.followers[number][0])
     await world.signal(told, number)
 
@@ -121,7 +124,7 @@ async def step(dice: random.Random, world: World) -> None:
             direction = dice.choice([1, -1])
             world.believed.come(direction)
             await there_and_back(world, DIP if direction > 0 else PEAK)
-        case "crash" if not world.believed.resting:
+        case "crash" if not world.believed.resting and not world.believed.leaving:
             world.believed.crash()
             await there_and_back(world, dice.choice([CRASH, SOAR]))
         case "harmless":
