@@ -56,7 +56,8 @@ def test_a_limit_holds_from_the_next_signal_on(team: Team, strategy: Strategy, a
 def test_entries_of_a_level_are_counted_together(
     level: str, team: Team, strategy: Strategy, account: BrokerageAccount, now: datetime
 ) -> None:
-    target = {"account": account, "strategy": strategy}.get(level)
+    targets: dict[str, limiting.Target] = {"account": account, "strategy": strategy}
+    target = targets.get(level)
     limiting.set_limits(
         team=team, level=Level(level), target=target, limits={"max_trades_per_day": 2}, actor=None, now=now
     )
