@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Release, Resize, Role, Side, TimeInForce
 from brokers.domain.snapshot import WorkingOrder
@@ -52,26 +53,25 @@ def legs(case: Case, side: Side, quantity: Decimal, expected: Decimal | None) ->
 def _leg(
     case: Case, role: Role, wish: Bracket, side: Side, quantity: Decimal, expected: Decimal | None
 ) -> OrderIntent | Rejection:
-    intent = OrderIntent(
-        role=role, instrument=case.snapshot.contract.instrument, side=side.opposite, type=OrderType.LIMIT,
-        quantity=quantity, time_in_force=LEGS_LIVE, release=Release.WITH_PARENT,
-    )  # fmt: skip
+    values: dict[str, Any] = {
+        "role": role, "instrument": case.snapshot.contract.instrument, "side": side.opposite, "quantity": quantity,
+        "time_in_force": LEGS_LIVE, "release": Release.WITH_PARENT,
+    }  # fmt: skip
     if wish.mode in _TRAILS:
-        amount = wish.value if wish.mode == "trailAmount" else None
-        percent = wish.value if wish.mode == "trailPercent" else None
-        return replace(intent, type=OrderType.TRAILING_STOP, trail_amount=amount, trail_percent=percent)
+        values["trail_amount" if wish.mode == "trailAmount" else "trail_percent"] = wish.value
+        return OrderIntent(type=OrderType.TRAILING_STOP, **values)
     price = _price(case, role, wish, side, quantity, expected)
     if isinstance(price, Rejection):
         return price
     if role is Role.TAKE_PROFIT:
-        return replace(intent, limit_price=price)
+        return OrderIntent(type=OrderType.LIMIT, limit_price=price, **values)
     kind = OrderType(wish.type) if wish.type else case.terms.stop_loss_type
     if kind is not OrderType.STOP_LIMIT:
-        return replace(intent, type=OrderType.STOP, stop_price=price)
+        return OrderIntent(type=OrderType.STOP, stop_price=price, **values)
     limit = on_tick(case, wish.limit or price, side.opposite, "stopLoss.limitPrice", "limit")
     if isinstance(limit, Rejection):
         return limit
-    return replace(intent, type=kind, stop_price=price, limit_price=limit)
+    return OrderIntent(type=kind, stop_price=price, limit_price=limit, **values)
 
 
 def _price(
