@@ -87,7 +87,7 @@ def plan_from_json(values: dict[str, Any]) -> Plan:
 
 def _short(snapshot: Snapshot, answer: Plan | Rejection) -> Snapshot:
     """The snapshot with working orders of one kind as one, unless the plan is about single ones: there can be thousands."""
-    if len(snapshot.working) <= WHOLE or (isinstance(answer, Plan) and answer.cancels):
+    if len(snapshot.working) <= WHOLE or (isinstance(answer, Plan) and (answer.cancels or answer.resizes)):
         return snapshot
     kinds: dict[tuple[object, ...], WorkingOrder] = {}
     for order in snapshot.working:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,10 @@ from brokers.snapshots import View
 from strategies import inputs
 from strategies.domain.decide import decide
 from strategies.domain.freshness import Freshness
-from strategies.domain.guards import Guards
+from strategies.domain.guards import NO_GUARDS, Guards
 from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Terms
-from strategies.tests.cases_of_decide import NOW
+from strategies.tests.cases_of_decide import NOW, drawn, message, snapshot, working
 from strategies.tests.test_decide_properties import GUARDS, MESSAGES, SNAPSHOTS, TERMS
 
 FRESHNESS = st.none() | st.builds(Freshness, entry_seconds=st.integers(1, 90), exit_seconds=st.integers(1, 90))
@@ -40,3 +41,22 @@ def test_the_stored_inputs_give_the_stored_plan(
     if isinstance(answer, Plan):
         stored = json.loads(json.dumps(inputs.plan_json(answer)))
         assert inputs.plan_from_json(stored) == answer == again
+
+
+def test_legs_that_become_smaller_are_kept_one_by_one() -> None:
+    """However many orders work: a plan that names one has to find it again."""
+    legs = [
+        working("stop_loss", "sell", 1, f"s{number}", "stop", stop_price=Decimal(90), parent=f"e{number}")
+        for number in range(inputs.WHOLE)
+    ]
+    last = working("stop_loss", "sell", 10, "s", "stop", stop_price=Decimal(90), parent="e")
+    asked, book = message("exit", 4), snapshot(inputs.WHOLE + 10, last, *legs)
+    answer = decide(asked, Terms(), book, NOW)
+    assert isinstance(answer, Plan)
+    assert drawn(answer) == "s to 6 | exit sell 4"
+    kept = inputs.kept(
+        asked, Terms(), View(snapshot=book), NOW, answer, received_at=NOW, freshness=None, guards=NO_GUARDS
+    )
+    again = inputs.again(json.loads(json.dumps(kept)))
+    assert isinstance(again, Plan)
+    assert drawn(again) == drawn(answer)
