@@ -19,6 +19,7 @@ from strategies.domain.symbols import Kind, read
 from strategies.domain.terms import Terms
 from strategies.models import Decision, Signal, Strategy
 from strategies.previews import Scene, Shown
+from strategies.rehearsal import rehearse
 from strategies.tests import rows
 from strategies.tests.cases_of_decide import bracket, message
 
@@ -81,6 +82,17 @@ def test_a_plan_that_waits_for_an_approver_says_so(account: BrokerageAccount, no
     known(account, now)
     assert by_title(previews.examples(Terms(), account, scene(now), now))["Buy"].status == "accepted"
     assert by_title(previews.examples(Terms(auto_submit=False), account, scene(now), now))["Buy"].status == "proposed"
+
+
+def test_a_rehearsal_of_a_message_says_so_too(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    known(account, now)
+    BrokerageAccount.objects.update(book_as_of=now)
+    asked = rows.subscription(strategy, account, now, auto_submit=False)
+    answer = rehearse(
+        strategy, b'{"ticker": "AAPL", "action": "buy", "quantity": 3, "price": 100}', now, ask=False
+    ).answers[0]
+    assert (answer.subscription, answer.status) == (asked, "proposed")
+    assert [line.words for line in answer.orders] == ["buy 3 AAPL market, day"]
 
 
 def test_what_ibkr_was_never_asked_is_assumed_and_said_and_not_asked(account: BrokerageAccount, now: datetime) -> None:
