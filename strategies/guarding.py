@@ -45,8 +45,18 @@ def watch(subscriptions: Iterable[Subscription], now: datetime) -> Watch:
     teams = {subscription.team_id for subscription in guarded}
     if teams:
         share_until_commit(Space.STOP, teams)
+    return Watch(_rows_of(teams), guarded, now)
+
+
+def glance(subscriptions: Iterable[Subscription], now: datetime) -> Watch:
+    """What guards these subscriptions at this moment, for a rehearsal: nobody waits for it, and nothing is written."""
+    guarded = list(subscriptions)
+    return Watch(_rows_of({subscription.team_id for subscription in guarded}), guarded, now, judges=False)
+
+
+def _rows_of(teams: set[int]) -> dict[Key, Guard]:
     rows = Guard.objects.filter(team__in=teams).select_related("halted_by") if teams else ()
-    return Watch({key_of(row): row for row in rows}, guarded, now)
+    return {key_of(row): row for row in rows}
 
 
 def judge_days(now: datetime) -> None:
@@ -84,8 +94,10 @@ def subject(guard: Guard) -> str:
 class Watch:
     """The guards of a batch of decisions, with figures that are read only where a limit is held against them."""
 
-    def __init__(self, rows: dict[Key, Guard], subscriptions: Sequence[Subscription], now: datetime) -> None:
-        self._rows, self._subscriptions, self._now = rows, subscriptions, now
+    def __init__(
+        self, rows: dict[Key, Guard], subscriptions: Sequence[Subscription], now: datetime, *, judges: bool = True
+    ) -> None:
+        self._rows, self._subscriptions, self._now, self._judges = rows, subscriptions, now, judges
         self._made: dict[Level, dict[int, tuple[int, datetime | None]]] = {}
         self._just_now: dict[Key, int] = defaultdict(int)
         self._results: dict[int, DayResult] = {}
@@ -174,7 +186,7 @@ class Watch:
 
     def _judge(self, key: Key, level: LevelGuard, subscription: Subscription) -> None:
         reached = day_reached(level, subscription.account.currency)
-        if reached is not None and key not in self._reached:
+        if self._judges and reached is not None and key not in self._reached:
             self._reached.add(key)
             reason = reached.reason.removesuffix(UNTIL).strip()
             # Not within the batch: the audit locks the team's row, and a batch has orders to lock after this.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from brokers.domain.orders import OrderIntent, Resize
 from brokers.snapshots import Book, NotYet
-from strategies import answering, lateness
+from strategies import answering, guarding, lateness
 from strategies.corrections import Correction, corrected
 from strategies.deliveries import Accepted, Context, Delivery
 from strategies.domain.estimate import Estimate
@@ -153,11 +153,17 @@ def _answers(
     book = answering.book_for(wanted, now, ask=ask)
     if message.signal_time is None or message.delay:
         freshness = None
-    return tuple(_answer(each, message, book, now, freshness) for each in subscriptions)
+    watch = guarding.glance(subscriptions, now)
+    return tuple(_answer(each, message, book, watch, now, freshness) for each in subscriptions)
 
 
 def _answer(
-    subscription: Subscription, message: Message, book: Book, now: datetime, freshness: Freshness | None
+    subscription: Subscription,
+    message: Message,
+    book: Book,
+    watch: guarding.Watch,
+    now: datetime,
+    freshness: Freshness | None,
 ) -> Answer:
     if subscription.terms is None:
         return Answer(
@@ -165,7 +171,7 @@ def _answer(
         )
     found = answering.answer(
         message, subscription.terms.value(), subscription.account, book, now, received_at=now, freshness=freshness,
-        owner=subscription.pk,
+        owner=subscription.pk, guards=watch.guards(subscription), patient=False,
     ).answer  # fmt: skip
     match found:
         case NotYet() if _is_unasked(book, subscription, message):

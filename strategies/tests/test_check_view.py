@@ -19,6 +19,8 @@ from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.ports import AccountSummary
 from brokers.tests import rows as broker
+from strategies import halting
+from strategies.domain.guards import Halt, Level
 from strategies.models import Decision, Refusal, Signal, Strategy
 from strategies.rehearsal import rehearse
 from strategies.tests import rows
@@ -82,6 +84,16 @@ def test_it_shows_the_refusal_with_its_code_and_the_message_put_right(client: Cl
     )
     assert corrected.correction is not None
     assert json.loads(corrected.correction.text) == {"ticker": "AAPL", "action": "buy", "quantity": "1000"}
+
+
+def test_it_shows_what_a_stop_holds_back(client: Client, alice: User, team: Team) -> None:
+    now = timezone.now()
+    strategy = rows.strategy(team, now)
+    rows.subscription(strategy, known(broker.account(team)), now)
+    halting.halt(team=team, level=Level.TEAM, target=None, how=Halt.ENTRIES, reason="News", actor=alice, now=now)
+    client.force_login(alice)
+    page = client.post(address(strategy), {"body": '{"ticker": "AAPL", "action": "buy", "quantity": 3}'}).text
+    assert "Opening positions is stopped by alice@example.com for the whole team (News)" in page
 
 
 def test_typing_asks_ibkr_nothing_and_the_button_does(client: Client, alice: User, bob: User, team: Team) -> None:

@@ -323,7 +323,7 @@ def test_a_plan_that_no_longer_fits_is_made_again(strategy: Strategy, account: B
     exit_order = Order.objects.get(role="exit")
     assert exit_order.status == "canceled"
     assert exit_order.reason.startswith(
-        "Not sent: the order to sell 4 of 10 AAPL was filled before it could be canceled"
+        "Not sent: 4 of the order to sell 10 AAPL were filled before it could be changed"
     )
     account.positions.update(quantity=6)
     decisions.settle_waiting(now)
