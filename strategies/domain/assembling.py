@@ -65,7 +65,7 @@ def flip_plan(case: Case, rule: str, way: Way, entry: Entry | Rejection) -> Plan
         reason=(
             f"{way.sentence(case)[:-1]}, then open {direction} with {plain(held.quantity)} {case.units(held.quantity)}."
         ),
-        intents=(replace(exit_order, then=(held,)), *way.kept),
+        intents=(replace(exit_order, then=(*exit_order.then, held)), *way.kept),
         cancels=cancels,
         resizes=way.resizes,
         time_to_live_seconds=max(life(case, Leg.EXIT), life(case, Leg.ENTRY)) + waits,

@@ -26,12 +26,12 @@ class _Bill:
         if isinstance(found, Rejection):
             return found
         self.estimates.append(found)
-        after = snapshot
-        if intent.then and intent.role is Role.EXIT:
-            # What waits for a way out to fill is looked at as if the position were gone.
-            after = replace(snapshot, position=Decimal(0))
         children: list[OrderIntent] = []
         for child in intent.then:
+            after = snapshot
+            if child.release is Release.AFTER_PARENT_FILLS and intent.role is Role.EXIT:
+                # What waits for a way out to fill is looked at as if the position were gone.
+                after = replace(snapshot, position=Decimal(0))
             answer = self.costed(child, after)
             if not isinstance(answer, Rejection):
                 children.append(answer)

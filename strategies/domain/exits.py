@@ -15,7 +15,7 @@ from strategies.domain.lateness import too_late
 from strategies.domain.numbers import plain
 from strategies.domain.plan import Rejection
 from strategies.domain.pricing import market, shape, too_wide
-from strategies.domain.protection import Cut, cut_to
+from strategies.domain.protection import Cut, cut_to, stop_beside
 from strategies.domain.sizing import measured, whole
 
 ALL = None
@@ -81,9 +81,11 @@ def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
         return Rejection(rule="D40", code="already-exiting", reason=reason)
     quantity = left if wanted is None else min(wanted, left)
     cut = _cut(case, left - quantity, asked_for)
+    # A limit may never be reached: until it is, its part of the position keeps a stop.
+    stop = stop_beside(case, quantity) if order.type is OrderType.LIMIT else None
     intent = OrderIntent(
         role=Role.EXIT, instrument=case.snapshot.contract.instrument, side=side, quantity=quantity,
-        cancel_after=case.exit.cancel_after.value, **order.fields(),
+        cancel_after=case.exit.cancel_after.value, then=(stop,) if stop else (), **order.fields(),
     )  # fmt: skip
     return Way(intent=intent, cancels=cut.cancels, resizes=cut.resizes, kept=cut.kept, all_of_it=quantity == held)
 

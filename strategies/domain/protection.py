@@ -166,6 +166,23 @@ def grouped(orders: Iterable[OrderIntent]) -> list[OrderIntent]:
     return [replace(head, then=tuple(replace(each, release=Release.IN_GROUP) for each in rest))]
 
 
+def stop_beside(case: Case, quantity: Decimal) -> OrderIntent | None:
+    """The stop that an exit which may have to wait takes along: whichever of the two fills first cancels the other.
+
+    Of several stops it is the one nearest to the market, over all of the exit. None where the position has none.
+    """
+    stops = [
+        order
+        for group in working.brackets(case).values()
+        for order in group
+        if order.role is Role.STOP_LOSS and working.can_be_canceled(order)
+    ]
+    if not stops:
+        return None
+    nearest = max(stops, key=lambda order: (order.stop_price is not None, case.way_out.sign * -(order.stop_price or 0)))
+    return replace(_again(case, nearest, quantity), release=Release.IN_GROUP)
+
+
 def stops_at(case: Case, stop: OrderIntent, quantity: Decimal) -> Cut:
     """`stop` in the place of every stop of the position, over all of it; take profits stay beside their part."""
     cancels: list[str] = []

@@ -69,15 +69,26 @@ def _can_rest(order: WorkingOrder) -> bool:
 
 
 def _after(snapshot: Snapshot, moving: list[WorkingOrder], *, fills: Kept) -> Snapshot:
-    """The snapshot once what is moving has filled or ended; the legs of what ended unfilled are gone with it."""
+    """The snapshot once what is moving has filled or ended, some with their legs."""
     gone = {order.reference for order in moving}
-    without_fill = {order.reference for order in moving if not fills(order) and not order.filled}
+    alone = {order.reference for order in moving if _takes_its_legs(order, fills=fills(order))}
     position = snapshot.position + sum(
         (order.side.sign * order.remaining for order in moving if fills(order)), Decimal(0)
     )
     working = tuple(
         order
         for order in snapshot.working
-        if order.reference not in gone and (order.role in _TRADES or order.parent not in without_fill)
+        if order.reference not in gone and (order.role in _TRADES or order.parent not in alone)
     )
     return replace(snapshot, position=position, working=working)
+
+
+def _takes_its_legs(order: WorkingOrder, *, fills: bool) -> bool:
+    """Whether the legs beside an order are gone with it.
+
+    An entry's protect what it opened, were it only a part. An exit's stop is canceled by its fill; where the exit ends
+    otherwise the stop stays, if the two had reached the broker.
+    """
+    if order.role is Role.EXIT:
+        return fills or order.status in WAITING | IN_FLIGHT
+    return not fills and not order.filled

@@ -53,11 +53,14 @@ def leaving(case: Case, side: Side, canceled: Iterable[str] = ()) -> Decimal:
 
 
 def resting_exits(case: Case, side: Side) -> tuple[str, ...]:
-    """Exits that wait for a price: who now wants out at the market does not wait with them."""
-    return tuple(
-        order.reference
-        for order in case.snapshot.working
-        if order.role is Role.EXIT and order.side is side and order.type is not OrderType.MARKET
+    """Exits that wait for a price, and the stops beside them: who now wants out at the market does not wait with them."""
+    return with_legs(
+        case,
+        (
+            order
+            for order in case.snapshot.working
+            if order.role is Role.EXIT and order.side is side and order.type is not OrderType.MARKET
+        ),
     )
 
 
@@ -99,8 +102,11 @@ def may_fill_any_moment(case: Case, order: WorkingOrder) -> bool:
 
 
 def brackets(case: Case) -> dict[str, list[WorkingOrder]]:
-    """The legs that protect the position, by the order they were sent with; not those that wait for a working entry."""
-    waiting = {order.reference for order in case.snapshot.working if order.role is Role.ENTRY}
+    """The legs that protect the position, by the order they were sent with.
+
+    Not those that wait for a working entry, nor those that stand beside a working exit and end with it.
+    """
+    waiting = {order.reference for order in case.snapshot.working if order.role in {Role.ENTRY, Role.EXIT}}
     found: dict[str, list[WorkingOrder]] = {}
     for order in case.snapshot.working:
         if order.role in PROTECTIVE and order.side is case.way_out and order.parent not in waiting:

@@ -53,11 +53,12 @@ class Resting:
 
 @dataclass(slots=True)
 class Believed:
-    """The position, how much of it has a stop, how much is leaving at a price, and the entries that rest."""
+    """The position, how much of it has a stop, how much is leaving at a price and how much of that beside a stop, and the entries that rest."""
 
     position: int = 0
     guarded: int = 0
     leaving: int = 0
+    beside: int = 0
     resting: list[Resting] = field(default_factory=list)
 
     def hear(self, told: Told, by: Follower) -> None:
@@ -77,21 +78,22 @@ class Believed:
                 self._enter(by, amount)
             case "cancel":
                 self.resting.clear()
-                self.guarded = self.leaving = 0
+                self.guarded = self.leaving = self.beside = 0
 
     def come(self, direction: int) -> None:
         """The market comes to the orders of one side: a dip to those who buy, a peak to those who sell."""
         if self.position * direction < 0:
             self.position += direction * self.leaving
-            self.leaving = 0
+            self.leaving = self.beside = 0
         for each in [each for each in self.resting if each.amount * direction > 0]:
             self.resting.remove(each)
             self._fill(each.amount, each.protects)
 
     def crash(self) -> None:
-        """The market goes through the stops of the position."""
-        self.position -= self._sign * self.guarded
-        self.guarded = 0
+        """The market goes through the stops of the position, and through those beside its exits, which end with them."""
+        self.position -= self._sign * (self.guarded + self.beside)
+        self.leaving -= self.beside
+        self.guarded = self.beside = 0
 
     @property
     def _sign(self) -> int:
@@ -157,15 +159,17 @@ class Believed:
         """Whether something left, or leaves now at a price; what is leaving already does not leave twice."""
         held = abs(self.position)
         if not rests and (quantity is None or quantity >= held):
-            self.leaving = 0
+            self.leaving = self.beside = 0
         left = held - self.leaving
         wanted = left if quantity is None else min(quantity, left)
         if wanted <= 0:
             return False
-        self.guarded = min(self.guarded, left - wanted)
         if rests:
             self.leaving += wanted
-        else:
+            # An exit that waits for its price takes a stop along where the position has one.
+            self.beside += wanted if self.guarded else 0
+        self.guarded = min(self.guarded, left - wanted)
+        if not rests:
             self.position -= self._sign * wanted
         return True
 

@@ -205,7 +205,8 @@ def compare(account_pk: int, books: dict[str, dict[str, Any]]) -> Found:
     if lost := sent - set(books):
         wrong.append(f"the broker does not know {lost}")
     resting = [o for o in orders if o.status in {str(each) for each in WORKING}]
-    waking = {o.reference for o in resting if o.role == Role.ENTRY}
+    # Beside a working entry or exit a stop does not count: the one wakes it, the other ends with it.
+    waking = {o.reference for o in resting if o.role in {Role.ENTRY, Role.EXIT}}
     stops = [o for o in resting if o.role == Role.STOP_LOSS and (o.parent is None or o.parent.reference not in waking)]
     total = sum((o.remaining for o in stops), Decimal(0))
     leaving = sum((o.remaining for o in resting if o.role == Role.EXIT), Decimal(0))

@@ -84,3 +84,34 @@ def test_a_partial_exit_keeps_the_rest_protected_and_the_full_one_leaves_nothing
     asyncio.run(story())
     assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D25", "D24"]
     assert set(Order.objects.values_list("status", flat=True)) == {"filled", "canceled"}
+
+
+def test_an_exit_that_waits_for_its_price_has_a_stop_beside_it(bench: lab.Lab, strategy: Strategy) -> None:
+    ten = {"value": "10", "type": "fixed_quantity"}
+    stop = {"type": "stop", "mode": "stopPrice", "value": "1"}
+
+    async def worked(settle: Callable[[], bool], done: Callable[[], bool], what: str) -> None:
+        await lab.until(settle, "the signal is decided")
+        while not await asyncio.to_thread(lab._looked, done):
+            await asyncio.to_thread(lab.work)
+
+    async def story() -> None:
+        async with lab.watching():
+            entry = await asyncio.to_thread(
+                lambda: decided(strategy, **{**reading("buy"), "quantity": ten, "stop_loss": stop})
+            )
+            await worked(entry, lambda: held(bench) == 10, "ten are held")
+            waits = {"type": "limit", "limit": "9999"}
+            part = await asyncio.to_thread(
+                lambda: decided(strategy, **{**reading("exit"), "quantity": {**ten, "value": "4"}, "order": waits})
+            )
+            expected = [("LIMIT", 4.0), ("STOP", 4.0), ("STOP", 6.0)]
+            await worked(part, lambda: legs(bench) == expected, "the exit rests beside its stop")
+            everything = {name: value for name, value in reading("exit").items() if name != "quantity"}
+            rest = await asyncio.to_thread(lambda: decided(strategy, **everything))
+            await worked(rest, lambda: held(bench) == 0, "all is gone")
+            assert await asyncio.to_thread(legs, bench) == []
+
+    asyncio.run(asyncio.wait_for(story(), 120))
+    assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D25", "D24"]
+    assert set(Order.objects.values_list("status", flat=True)) == {"filled", "canceled"}

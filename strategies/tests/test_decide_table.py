@@ -97,6 +97,8 @@ def test_a_sell_is_decided_by_its_mirror(
 ENTRY = working("entry", "buy", 3, "e1")
 STOP = working("stop_loss", "sell", 10, "s1", "stop", stop_price=Decimal(95), parent="e0")
 PROFIT = working("take_profit", "sell", 10, "p1", limit_price=Decimal(120), parent="e0")
+STOP_NEARER = working("stop_loss", "sell", 4, "s2", "stop", stop_price=Decimal(97))
+STOP_BESIDE = working("stop_loss", "sell", 4, "s2", "stop", stop_price=Decimal(95), parent="x1")
 CANCEL: dict[str, Any] = {"cancel_orders": True}
 BREAKEVEN: dict[str, Any] = {"exit_order_type": OrderType.STOP}
 
@@ -160,6 +162,26 @@ OTHERS: list[tuple[str, Any, Message, dict[str, Any], str]] = [
     (
         "D25", snapshot(10, STOP, PROFIT), message("exit", 4), {},
         "s1 to 6 | p1 to 6 | exit sell 4",
+    ),
+    (
+        "D24", snapshot(10, STOP, PROFIT), message("exit", order=shape("limit", limit=110)), {},
+        "cancel s1 p1 | exit sell 10 limit 110 / stop_loss sell 10 stop 95",
+    ),
+    (
+        "D25", snapshot(10, STOP, PROFIT), message("exit", 4, order=shape("limit", limit=110)), {},
+        "s1 to 6 | p1 to 6 | exit sell 4 limit 110 / stop_loss sell 4 stop 95",
+    ),
+    (
+        "D25", snapshot(10, working("stop_loss", "sell", 6, "s1", "stop", stop_price=Decimal(90)), STOP_NEARER),
+        message("exit", 4, order=shape("limit", limit=110)), {},
+        "s1 to 2 | exit sell 4 limit 110 / stop_loss sell 4 stop 97",
+    ),
+    (
+        "D24", snapshot(10, working("exit", "sell", 4, "x1"), STOP_BESIDE), message("exit"), {},
+        "cancel x1 s2 | exit sell 10",
+    ),
+    (
+        "D25", snapshot(10, working("exit", "sell", 4, "x1"), STOP_BESIDE), message("exit", 2), {}, "exit sell 2",
     ),
     ("D25", snapshot(15, STOP), message("exit", 4), {}, "exit sell 4"),
     ("D25", snapshot(10, STOP), message("exit", 4), CANCEL, "s1 to 6 | exit sell 4"),

@@ -76,6 +76,12 @@ def test_an_exit_that_rests_is_open_while_an_entry_waits_behind_it() -> None:
     assert after(out, back, position=10) == [(-10, []), (10, []), (0, []), (10, ["x1", "e1"])]
 
 
+def test_the_stop_beside_an_exit_ends_with_its_fill_and_stays_without() -> None:
+    out = working("exit", "sell", 4, "x1", status=OrderStatus.PENDING_CANCEL)
+    stop = working("stop_loss", "sell", 4, "s1", kind="stop", parent="x1")
+    assert after(out, stop, position=10) == [(6, []), (10, ["s1"])]
+
+
 def test_protection_that_is_being_canceled_is_not_counted_on() -> None:
     stop = working("stop_loss", "sell", 10, "s1", kind="stop", status=OrderStatus.PENDING_CANCEL)
     assert after(stop, position=10) == [(0, []), (10, [])]
