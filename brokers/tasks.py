@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from brokers import cancels, closing, ibkr, snapshots, tickets
+from brokers import cancels, closing, ibkr, orphans, snapshots, tickets
 from brokers.lanes import Lanes
 from brokers.locks import direct_parameters
 
@@ -37,6 +37,7 @@ def sweep() -> None:
     tickets.expire_overdue(timezone.now())
     cancels.ask_due(timezone.now())
     closing.work(timezone.now())
+    orphans.cancel(timezone.now())
     nudge()
 
 

@@ -1,0 +1,62 @@
+"""Ways out of a position that is gone: a leg that stayed behind would open the opposite one, so it is canceled.
+
+Somebody may close a position by hand at IBKR, or two orders may net it to nothing: the stops of it do not know.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from brokers import live
+from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, WAITING, OrderStatus, OrderType, Role, Side
+from brokers.models import Execution, Order, Position
+from brokers.waking import ORDERS_CHANNEL, notify
+
+# IBKR's list of positions may lag behind its fills: what stands still for so long is believed.
+BELIEVED_AFTER = timedelta(seconds=30)
+_WAYS_OUT = [str(role) for role in (Role.EXIT, Role.TAKE_PROFIT, Role.STOP_LOSS)]
+
+
+def left_behind(now: datetime) -> QuerySet[Order]:
+    """Working ways out in whose instrument nothing is held on their side, by a fresh book that nothing is about to change."""
+    same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
+    held = Position.objects.filter(**same)
+    long, short = Exists(held.filter(quantity__gt=0)), Exists(held.filter(quantity__lt=0))
+    moving = Order.objects.filter(**same).filter(
+        Q(role=str(Role.ENTRY), status__in=[str(each) for each in MAY_FILL])
+        | Q(status__in=[str(each) for each in WAITING | IN_FLIGHT])
+        | Q(changed_at__gt=now - BELIEVED_AFTER)
+    )
+    newer = Execution.objects.filter(**same, seen_at__gt=OuterRef("account__book_as_of") - BELIEVED_AFTER)
+    found: QuerySet[Order] = (
+        Order.objects.filter(
+            role__in=_WAYS_OUT,
+            # An advisor's order for a group is held by its clients, not by the account it was placed in.
+            fa_group="",
+            status__in=[str(each) for each in CHANGED_IN_PLACE],
+            account__book_as_of__gt=now - timedelta(seconds=settings.BOOK_FRESH_SECONDS),
+            account__book_as_of__gte=F("changed_at"),
+        )
+        .exclude(broker_order_id="")
+        .exclude(type=str(OrderType.MARKET))
+        .filter(Q(side=str(Side.SELL)) & ~long | Q(side=str(Side.BUY)) & ~short)
+        .filter(~Exists(moving), ~Exists(newer))
+    )
+    return found
+
+
+@transaction.atomic
+def cancel(now: datetime) -> int:
+    """Ask for the cancel of what was left behind; returns how many."""
+    count = 0
+    for order in left_behind(now).select_for_update(of=("self",), skip_locked=True).order_by("pk"):
+        cause = f"canceled: IBKR shows no position in {order.ticker} that it could close"
+        if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause):
+            notify(ORDERS_CHANNEL, str(order.connection_id))
+            live.order_changed(order)
+            count += 1
+    return count
