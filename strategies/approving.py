@@ -71,7 +71,6 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
     until = now + timedelta(seconds=plan.time_to_live_seconds)
     draft = decisions.accept(decision, plan, message, found.view, desk.book, desk.watch, now, until=until)
     decision.ticket = tickets.open_tickets([draft], now)[0]
-    decision.plan = inputs.plan_json(plan)
     _answered(decision, actor, "decision.approved", now)
     return None
 

@@ -365,6 +365,8 @@ def accept(
 ) -> tickets.Draft:
     """Write the plan into the decision and the book; the ticket to open, whose orders may leave `until` then."""
     _note(decision, Decision.Status.ACCEPTED, plan, now)
+    # The plan too, not only its orders: those may be changed later, where they stand.
+    decision.plan = inputs.plan_json(plan)
     account, contract = decision.subscription.account, view.snapshot.contract
     intents = tuple(tickets.named(intent) for intent in plan.intents)
     # Later decisions of this batch must see what this one is about to cancel and to send.

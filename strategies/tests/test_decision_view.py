@@ -95,8 +95,9 @@ def test_a_rejection_is_decided_again_too(client: Client, bob: User, team: Team,
 
 def test_another_answer_is_shown_beside_the_one_of_then(client: Client, bob: User, decision: Decision) -> None:
     # As if today's Halyard answered otherwise: the order was for twelve then, under another rule.
-    Order.objects.filter(role="entry").update(quantity=12)
-    decision.rule = "D06"
+    assert decision.plan is not None
+    decision.plan["rule"] = "D06"
+    decision.plan["intents"][0]["quantity"] = "12"
     decision.save()
     text = page(client, bob, decision, "?again=yes")
     for words in (
@@ -104,6 +105,22 @@ def test_another_answer_is_shown_beside_the_one_of_then(client: Client, bob: Use
         "entry: buy 10 AAPL market, day",
     ):  # fmt: skip
         assert words in text
+
+
+def test_an_order_that_was_changed_where_it_stands_is_no_other_answer(
+    client: Client, bob: User, decision: Decision
+) -> None:
+    Order.objects.filter(role="stop_loss").update(quantity=6)
+    assert "Another answer." not in page(client, bob, decision, "?again=yes")
+
+
+def test_a_decision_from_before_plans_were_kept_is_held_against_its_orders(
+    client: Client, bob: User, decision: Decision
+) -> None:
+    Decision.objects.update(plan=None)
+    assert "Another answer." not in page(client, bob, decision, "?again=yes")
+    Order.objects.filter(role="entry").update(quantity=12)
+    assert "entry: buy 12 AAPL market, day" in page(client, bob, decision, "?again=yes")
 
 
 def test_a_rejection_that_would_be_a_plan_now_says_so(team: Team, now: datetime) -> None:
