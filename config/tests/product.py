@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -63,7 +64,7 @@ class Product:
             except urllib.error.HTTPError as error:
                 if error.code < 500 or time.monotonic() > give_up:
                     return error.code, json.load(error)
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 if time.monotonic() > give_up:
                     raise
             time.sleep(0.05)
