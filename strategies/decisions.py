@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from brokers import snapshots, tickets
@@ -57,11 +57,31 @@ def settle_waiting(now: datetime, *, batch: int = BATCH) -> int:
     A batch that fails is settled one by one, so that a poisonous signal stops nobody but itself.
     """
     try:
-        _plan_again(now)
-        return _settle_every_pending(now, batch) + _settle_signals(now, batch)
+        signals, pending, unfit = _waiting(now)
+        if unfit:
+            _plan_again(now)
+        settled = _settle_every_pending(now, batch) if pending or unfit else 0
+        return settled + (_settle_signals(now, batch, behind=pending or unfit) if signals else 0)
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
         return _settle_singly(now)
+
+
+# Written as SQL, since every signal waits for it: one look at what is nearly always nothing but the signal itself.
+WAITING = """
+SELECT
+  EXISTS (SELECT FROM strategies_signal WHERE dispatched_at IS NULL AND (not_before IS NULL OR not_before <= %s)),
+  EXISTS (SELECT FROM strategies_decision WHERE status = 'pending'),
+  EXISTS (SELECT FROM brokers_ticket WHERE unfit_at IS NOT NULL)
+"""
+
+
+def _waiting(now: datetime) -> tuple[bool, bool, bool]:
+    """Whether signals wait, decisions that could not be taken, and plans that no longer fit."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING, [now])
+        signals, pending, unfit = cursor.fetchone()
+    return signals, pending, unfit
 
 
 def _settle_singly(now: datetime) -> int:
@@ -110,8 +130,11 @@ def _plan_again(now: datetime) -> None:
 
 
 @transaction.atomic
-def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
-    """Fan signals out: one decision per enabled subscription, decided at once where the book allows it."""
+def _settle_signals(now: datetime, batch: int, only: int | None = None, *, behind: bool = True) -> int:
+    """Fan signals out: one decision per enabled subscription, decided at once where the book allows it.
+
+    `behind`: earlier decisions may wait, for the same account and instrument perhaps.
+    """
     waiting = _waiting_signals(now).select_for_update(of=("self",), skip_locked=True).select_related("strategy")
     taken = list(waiting.filter(pk=only) if only is not None else waiting[:batch])
     if not taken:
@@ -126,7 +149,7 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None) -> int:
         for signal in signals
         for subscription in followers[signal.strategy_id]
     ]
-    _decide_all(made, now)
+    _decide_all(made, now, behind=behind)
     Decision.objects.bulk_create(made)
     Signal.objects.filter(pk__in=[signal.pk for signal in signals]).update(dispatched_at=now)
     for signal in taken:
@@ -214,12 +237,12 @@ class Desk:
     unquoted: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
 
 
-def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
+def _decide_all(decisions: Sequence[Decision], now: datetime, *, behind: bool = True) -> None:
     """Load the book once, decide each in the order received, save the tickets of the accepted ones."""
     if not decisions:
         return
     messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
-    desk = desk_for([(decision, messages[decision.signal_id]) for decision in decisions], now)
+    desk = desk_for([(decision, messages[decision.signal_id]) for decision in decisions], now, behind=behind)
     drafts: list[tuple[Decision, tickets.Draft]] = []
     for decision in decisions:
         if decision.status != PENDING:
@@ -235,7 +258,7 @@ def _decide_all(decisions: Sequence[Decision], now: datetime) -> None:
     save([decision for decision in desk.overtaken if id(decision) not in mine])
 
 
-def desk_for(wanted: Sequence[tuple[Decision, Message]], now: datetime) -> Desk:
+def desk_for(wanted: Sequence[tuple[Decision, Message]], now: datetime, *, behind: bool = True) -> Desk:
     """Guards first: who stops trading waits for the batches before, and those behind see the stop."""
     watch = guarding.watch([decision.subscription for decision, _ in wanted], now)
     pairs = [
@@ -243,7 +266,7 @@ def desk_for(wanted: Sequence[tuple[Decision, Message]], now: datetime) -> Desk:
         for decision, message in wanted
         if (instrument := message.instrument) is not None
     ]
-    line = sequence.Line.before([decision for decision, _ in wanted])
+    line = sequence.Line.before([decision for decision, _ in wanted]) if behind else sequence.Line()
     return Desk(book=book_for(pairs, now), watch=watch, line=line, now=now)
 
 

@@ -49,9 +49,11 @@ def _settle_until_idle(
 ) -> None:
     stop_word = f"{STOP}{os.getppid()}"
     started = quiet_since = time.monotonic()
-    nudged = judged = 0.0
+    nudged = judged = expired = 0.0
     while time.monotonic() - started < LONGEST_SECONDS:
-        approving.expire(clock())
+        if time.monotonic() - expired >= LOOK_SECONDS:
+            approving.expire(clock())
+            expired = time.monotonic()
         if not judged or time.monotonic() - judged > JUDGE_SECONDS:
             _judge_days(clock())
             judged = time.monotonic()

@@ -38,7 +38,7 @@ from strategies.tests.model_world import CRASH, DIP, PEAK, PRICE, SOAR, World, t
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SECONDS = float(os.environ.get("HALYARD_MODEL_SECONDS", "25"))
+SECONDS = float(os.environ.get("HALYARD_MODEL_SECONDS", "12"))
 SEED = int(os.environ.get("HALYARD_MODEL_SEED", "1"))
 STEPS = 40  # signals of one stream, before its account makes room for another
 TICKERS = ("AAPL", "MSFT", "NVDA", "TSLA")
