@@ -6,7 +6,7 @@ asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -67,14 +67,20 @@ def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:
 def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     """Write down that the change is about to leave, and why; returns the attempt's key and the order as it shall be."""
     leg = _as_market(order)
+    cause = f"not filled within {order.convert_after} seconds{_at_its_limit(order)}; IBKR is asked to make it a market order"
+    attempt_pk = written_down(order, leg, cause, now)
+    live.order_changed(order)
+    return attempt_pk, leg
+
+
+def written_down(order: Order, leg: Leg, cause: str, now: datetime) -> int:
+    """The attempt of a change that is about to leave, and the event that says why."""
     request = described(leg)
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=MODIFY, request=request, request_hash=hashed(request), sent_at=now
     )
-    cause = f"not filled within {order.convert_after} seconds{_at_its_limit(order)}; IBKR is asked to make it a market order"
     OrderEvent.objects.create(order=order, old=order.status, new=order.status, cause=cause, at=now)
-    live.order_changed(order)
-    return attempt.pk, leg
+    return attempt.pk
 
 
 def _at_its_limit(order: Order) -> str:
@@ -102,10 +108,21 @@ def as_it_stands(order: Order) -> Leg:
 
 @transaction.atomic
 def finish(order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, last: int) -> None:
-    """Write down what IBKR made of the change, `last` being the attempt that its last answer is about.
+    """Write down what IBKR made of the change, `last` being the attempt that its last answer is about."""
+    conclude(order, attempt_pk, outcome, now, last=last, changed=_is_market, kept=_stays)
 
-    What was not sent is tried again; what is in doubt is looked up first.
-    """
+
+def conclude(
+    order: Order,
+    attempt_pk: int,
+    outcome: SubmissionOutcome,
+    now: datetime,
+    *,
+    last: int,
+    changed: Callable[[Order, datetime], None],
+    kept: Callable[[Order, str, datetime], None],
+) -> None:
+    """Write an answer down, and what it makes of the order. What was not sent is tried again, what is in doubt looked up."""
     note_answer(last, outcome, now)
     # After questions the change itself carries the final word: what is left open is what is looked up.
     final = "rejected" if isinstance(outcome, Question | PartlyAccepted) else OUTCOME_NAMES[type(outcome)]
@@ -113,11 +130,11 @@ def finish(order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datet
     fresh = Order.objects.select_for_update().get(pk=order.pk)
     match outcome:
         case Accepted():
-            _is_market(fresh, now)
+            changed(fresh, now)
         case Refused(reason=reason):
-            _stays(fresh, reason, now)
+            kept(fresh, reason, now)
         case PartlyAccepted() | Question():
-            _stays(fresh, "IBKR kept asking.", now)
+            kept(fresh, "IBKR kept asking.", now)
     live.order_changed(fresh)
 
 

@@ -14,11 +14,20 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
-from brokers.conversions import AGAIN, IN_DOUBT, MODIFY, MOST_ATTEMPTS, NOT_APPLIED, Change, as_it_stands
+from brokers.conversions import (
+    AGAIN,
+    IN_DOUBT,
+    MODIFY,
+    MOST_ATTEMPTS,
+    NOT_APPLIED,
+    Change,
+    as_it_stands,
+    conclude,
+    written_down,
+)
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
-from brokers.execution import OUTCOME_NAMES, described, hashed, note_answer
-from brokers.models import Order, OrderEvent, SubmissionAttempt, Ticket
-from brokers.ports import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused, SubmissionOutcome
+from brokers.models import Order, SubmissionAttempt, Ticket
+from brokers.ports import Leg, OrderFacts, SubmissionOutcome
 from brokers.tickets import end_plan
 from brokers.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
@@ -52,31 +61,19 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     """Write down that the change is about to leave; returns the attempt's key and the order as it shall be."""
     leg = as_it_stands(order)
     leg = replace(leg, intent=replace(leg.intent, quantity=order.resize_to))
-    request = described(leg)
-    attempt = SubmissionAttempt.objects.create(
-        order=order, kind=MODIFY, request=request, request_hash=hashed(request), sent_at=now
-    )
     cause = f"a part of the position leaves; IBKR is asked to make it {order.resize_to.normalize():f}"
-    OrderEvent.objects.create(order=order, old=order.status, new=order.status, cause=cause, at=now)
-    return attempt.pk, leg
+    return written_down(order, leg, cause, now), leg
 
 
 @transaction.atomic
 def finish(order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, last: int) -> None:
     """Write down what IBKR made of the change, `last` being the attempt that its last answer is about."""
-    note_answer(last, outcome, now)
-    final = "rejected" if isinstance(outcome, Question | PartlyAccepted) else OUTCOME_NAMES[type(outcome)]
-    SubmissionAttempt.objects.filter(pk=attempt_pk).update(outcome=final, answered_at=now)
-    fresh = Order.objects.select_for_update().get(pk=order.pk)
-    match outcome:
-        case Accepted():
-            assert order.resize_to is not None
-            _is_smaller(fresh, order.resize_to, now)
-        case Refused(reason=reason):
-            _stays(fresh, reason, now)
-        case PartlyAccepted() | Question():
-            _stays(fresh, "IBKR kept asking.", now)
-    live.order_changed(fresh)
+    wanted = order.resize_to
+    assert wanted is not None, "it was asked for"
+    conclude(
+        order, attempt_pk, outcome, now, last=last, kept=_stays,
+        changed=lambda fresh, at: _is_smaller(fresh, wanted, at),
+    )  # fmt: skip
 
 
 def _is_smaller(order: Order, quantity: Decimal, now: datetime) -> None:
