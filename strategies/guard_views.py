@@ -7,22 +7,20 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import membership_for, team_for
-from accounts.models import Membership, Role, Team
+from accounts.models import Membership, Role
 from brokers import dayresult
 from brokers.live import order_rows
-from brokers.models import BrokerageAccount
 from strategies import halting, limiting, standing
 from strategies.domain.guards import Halt, Level
 from strategies.guard_forms import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
 from strategies.limiting import GuardRefused, Target
-from strategies.models import Strategy, Subscription
 from strategies.pages import actor_of
 
 SHOWN = 12  # orders and positions that a stop's page names one by one
@@ -53,7 +51,7 @@ def guards(request: HttpRequest, team: UUID) -> HttpResponse:
 def guard(request: HttpRequest, team: UUID, level: str, code: UUID) -> HttpResponse:
     """One level: its figures, its limits, its lockout, its list, and what was done to it."""
     membership = membership_for(request.user, team, Role.TRADER if request.method == "POST" else Role.VIEWER)
-    kind, target = _level(membership.team, level, code)
+    kind, target = standing.level_of(membership.team, level, code)
     row = limiting.guard_of(membership.team, kind, target)
     what = request.POST.get("what", "")
     forms: dict[str, Any] = {
@@ -112,7 +110,7 @@ def _change(request: HttpRequest, membership: Membership, level: Level, target: 
 def guard_stop(request: HttpRequest, team: UUID, level: str, code: UUID) -> HttpResponse:
     """First the page that says what a stop will do here, then, with a reason, the stop."""
     found = team_for(request.user, team, Role.TRADER)
-    kind, target = _level(found, level, code)
+    kind, target = standing.level_of(found, level, code)
     form = StopForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
@@ -173,7 +171,7 @@ def guard_unlock(request: HttpRequest, team: UUID, level: str, code: UUID) -> Ht
 def _undo(request: HttpRequest, team: UUID, level: str, code: UUID, verb: Any, said: str) -> HttpResponse:
     """What lets trading begin again: with a reason, and for the whole team by its owner."""
     membership = membership_for(request.user, team, Role.TRADER)
-    kind, target = _level(membership.team, level, code)
+    kind, target = standing.level_of(membership.team, level, code)
     _may_loosen(membership, kind)
     try:
         verb(
@@ -193,24 +191,3 @@ def _may_loosen(membership: Membership, level: Level) -> None:
         raise PermissionDenied(
             "Only an owner of the team may resume the whole team or loosen its limits. Tightening and stopping is open to traders."
         )
-
-
-def _level(team: Team, level: str, code: UUID) -> tuple[Level, Target]:
-    """The level and what it guards; Http404 for what this team does not have."""
-    try:
-        kind = Level(level)
-    except ValueError:
-        raise Http404("There is no such level.") from None
-    if kind is Level.TEAM:
-        if code != team.code:
-            raise Http404("This team has nothing at this address.")
-        return kind, None
-    rows: dict[Level, Any] = {
-        Level.ACCOUNT: BrokerageAccount.objects.select_related("connection"),
-        Level.STRATEGY: Strategy.objects.all(),
-        Level.SUBSCRIPTION: Subscription.objects.select_related("strategy", "account__connection", "terms"),
-    }
-    target = rows[kind].filter(team=team, code=code).first()
-    if target is None:
-        raise Http404("This team has nothing at this address.")
-    return kind, target

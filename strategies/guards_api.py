@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -15,12 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import Amount, Conflict, Moment, Refused, Things
-from accounts.models import Role, Scope, Team
-from brokers.models import BrokerageAccount
+from accounts.models import Role, Scope
 from strategies import halting, standing
 from strategies.domain.guards import Halt, Level
 from strategies.limiting import GuardRefused, Target, limits_json
-from strategies.models import Guard, Strategy, Subscription
+from strategies.models import Guard
 from strategies.standing import Standing
 
 PATH = "<str:level>/<uuid:code>"
@@ -158,19 +156,4 @@ class Guards(Things):
         return Response(dict(GuardSerializer(standing.one(self.team, level, target, timezone.now())).data))
 
     def _level(self, level: str, code: UUID) -> tuple[Level, Target]:
-        return level_of(self.team, level, code)
-
-
-def level_of(team: Team, level: str, code: UUID) -> tuple[Level, Target]:
-    """The level and what it guards; Http404 for what this team does not have."""
-    rows: dict[str, QuerySet[Any]] = {
-        Level.ACCOUNT: BrokerageAccount.objects.select_related("connection"),
-        Level.STRATEGY: Strategy.objects.all(),
-        Level.SUBSCRIPTION: Subscription.objects.select_related("strategy", "account__connection", "terms"),
-    }
-    if level == Level.TEAM and code == team.code:
-        return Level.TEAM, None
-    target = rows[level].filter(team=team, code=code).first() if level in rows else None
-    if target is None:
-        raise Http404("This team has nothing at this address.")
-    return Level(level), target
+        return standing.level_of(self.team, level, code)

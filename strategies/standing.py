@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Abs
+from django.http import Http404
 
 from accounts.models import AuditEntry, Team
 from brokers import dayresult
@@ -237,3 +238,18 @@ def _bounds(guard: Guard, currency: str) -> Iterable[str]:
         yield f"A position is worth at most {guard.max_position_amount:,.2f} {money}."
     if guard.cooldown_seconds:
         yield f"{guard.cooldown_seconds} seconds pass between two entries."
+
+
+def level_of(team: Team, level: str, code: UUID) -> tuple[Level, Target]:
+    """The level and what it guards; Http404 for what this team does not have."""
+    rows: dict[str, QuerySet[Any]] = {
+        Level.ACCOUNT: BrokerageAccount.objects.select_related("connection"),
+        Level.STRATEGY: Strategy.objects.all(),
+        Level.SUBSCRIPTION: Subscription.objects.select_related("strategy", "account__connection", "terms"),
+    }
+    if level == Level.TEAM and code == team.code:
+        return Level.TEAM, None
+    target = rows[level].filter(team=team, code=code).first() if level in rows else None
+    if target is None:
+        raise Http404("This team has nothing at this address.")
+    return Level(level), target
