@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import Team, User
@@ -20,8 +20,8 @@ from brokers.domain.sessions import AuthMethod, Environment, Login, Region, Sess
 from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event
 from brokers.ports import AccountFacts
+from brokers.waking import CONNECTIONS_CHANNEL, notify
 
-CHANNEL = "halyard_connections"
 # Permissions are given and taken in Client Portal; the accounts are looked at again when a session of a new day begins.
 BELIEVED_FOR = timedelta(hours=20)
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -139,8 +139,7 @@ def verify(*, connection: Connection, actor: User | None, now: datetime) -> None
 
 def wake() -> None:
     """Tell the stream process, after commit, that connections have changed. A lost notice costs seconds."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+    notify(CONNECTIONS_CHANNEL)
 
 
 def login_of(made: Connection) -> Login:

@@ -26,6 +26,7 @@ from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import BrokerageAccount, Connection
 from brokers.offload import Threads
 from brokers.ports import BrokerError, BrokerUnavailable, Feed, FeedEvent, LoginRefused, OpenBrokerage, OpenFeed
+from brokers.waking import CONNECTIONS_CHANNEL
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Keeper:
                 await self._pause(LOOK_SECONDS)
                 if self.stopping.is_set():
                     return
-            await session.execute(f"LISTEN {connections.CHANNEL}")
+            await session.execute(f"LISTEN {CONNECTIONS_CHANNEL}")
             try:
                 while not self.stopping.is_set():
                     await self._look()

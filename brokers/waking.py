@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-DECISIONS_CHANNEL = "halyard_decisions"
+CONNECTIONS_CHANNEL = "halyard_connections"
 ORDERS_CHANNEL = "halyard_orders"
+SIGNALS_CHANNEL = "halyard_signals"
+DECISIONS_CHANNEL = "halyard_decisions"
+DECIDED_CHANNEL = "halyard_decided"
 STOP = "stop:"  # a payload that asks the tasks of one worker (by its process id) to end soon
 
 

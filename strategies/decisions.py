@@ -17,13 +17,12 @@ from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import WorkingOrder
 from brokers.models import BrokerageAccount, Ticket
 from brokers.snapshots import Book, NotYet, View
-from brokers.waking import notify
+from brokers.waking import DECIDED_CHANNEL, notify
 from strategies import guarding, inputs, live, sequence
 from strategies.answering import Answered, answer, book_for
 from strategies.domain.freshness import Freshness, leaves
 from strategies.domain.message import Message
 from strategies.domain.plan import Plan, Rejection
-from strategies.intake import OWN_KEY
 from strategies.lateness import still_wanted
 from strategies.models import Decision, Signal, Subscription
 
@@ -34,8 +33,6 @@ BATCH = 100
 MOST_DECISIONS = 1_000
 # How often a plan is made for one signal and subscription: each time something filled that was to be canceled.
 MOST_ATTEMPTS = 3
-# Who waits for the decisions of a signal listens here.
-DECIDED_CHANNEL = "halyard_decided"
 PENDING = Decision.Status.PENDING
 DECIDED = [
     "status",
@@ -280,7 +277,7 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
         reject(entry, sequence.overtaken(signal.received_at), now)
         desk.overtaken.append(entry)
     found = answered(
-        decision, message, desk.book, desk.watch, now, received_at=due_at(signal), freshness=_freshness(signal)
+        decision, message, desk.book, desk.watch, now, received_at=signal.due_at, freshness=signal.freshness()
     )
     if found.wants_quote and message.instrument is not None:
         desk.unquoted.append((decision.subscription.account, message.instrument))
@@ -295,7 +292,7 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
             _propose(decision, plan, message, desk)
         case Plan() as plan:
             assert found.view is not None, "there is no plan without a view"
-            until = _expires_at(due_at(signal), message, plan)
+            until = _expires_at(signal.due_at, message, plan)
             return accept(decision, plan, message, found.view, desk.book, desk.watch, now, until=until)
     return None
 
@@ -321,19 +318,6 @@ def answered(
             message, terms, found.view, now, found.answer, received_at=received_at, freshness=freshness, guards=guards
         )
     return found
-
-
-def due_at(signal: Signal) -> datetime:
-    """The moment a signal's life is counted from: when it came, or when its delay was over."""
-    return signal.not_before or signal.received_at
-
-
-def _freshness(signal: Signal) -> Freshness | None:
-    """How old the signal may be by its own time; None for one that was sent by hand or delayed on purpose."""
-    if signal.signal_time is None or signal.key.startswith(OWN_KEY) or signal.not_before is not None:
-        return None
-    strategy = signal.strategy
-    return Freshness(entry_seconds=strategy.entry_stale_seconds, exit_seconds=strategy.exit_stale_seconds)
 
 
 def _rehearse(decision: Decision, plan: Plan, now: datetime) -> None:
@@ -446,7 +430,7 @@ def _wait(decision: Decision, message: Message, waiting_for: str, desk: Desk) ->
     decision.waiting_for = waiting_for[:200]
     terms = decision.terms.value()
     life = max(terms.exit_time_to_live_seconds if leaves(message) else terms.entry_time_to_live_seconds, 1)
-    if desk.now - due_at(decision.signal) >= timedelta(seconds=life):
+    if desk.now - decision.signal.due_at >= timedelta(seconds=life):
         reason = f"Not traded: {life} seconds passed while waiting for {waiting_for}. Check the connection's session."
         reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), desk.now)
     else:

@@ -12,12 +12,11 @@ import psycopg
 from django.utils import timezone
 
 from brokers.locks import Space, try_only_one
-from brokers.snapshots import DECISIONS_CHANNEL, STOP
+from brokers.waking import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
 from strategies import approving, decisions, guarding
 
 log = logging.getLogger(__name__)
 
-SIGNALS_CHANNEL = "halyard_signals"
 # Like the lanes, the drain stays for the next signal: a cold start would be the longest part of its way.
 LONGEST_SECONDS = 600.0
 NUDGE_EVERY_SECONDS = 1.0

@@ -31,8 +31,6 @@ STATEMENT_SECONDS = 2
 PATIENCE_SECONDS = 1.0
 SECONDS_BETWEEN_TRIES = 0.05
 MOST_CONTEXTS = 50_000
-# How the keys of signals sent by hand begin.
-OWN_KEY = "id:test-"
 MOST_LOGGED_REMEMBERED = 1_000
 # How often the settings may change under a delivery before we let the sender try again.
 ROUNDS = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
@@ -12,9 +13,13 @@ from django.utils.functional import cached_property
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team, User
 from brokers.models import BrokerageAccount, Ticket, amount, word
+from strategies.domain.freshness import Freshness
 from strategies.domain.guards import Halt
 from strategies.domain.plan import Terms
 from strategies.domain.symbols import Kind
+
+# How the keys of signals sent by hand begin.
+SENT_BY_HAND = "id:test-"
 
 
 class Strategy(models.Model):
@@ -57,6 +62,10 @@ class Strategy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def freshness(self) -> Freshness:
+        """How old a signal may be by its own time, in seconds."""
+        return Freshness(entry_seconds=self.entry_stale_seconds, exit_seconds=self.exit_stale_seconds)
 
 
 class WebhookEndpoint(models.Model):
@@ -291,6 +300,17 @@ class Signal(models.Model):
 
     def __str__(self) -> str:
         return f"signal {self.code}"
+
+    @property
+    def due_at(self) -> datetime:
+        """The moment a signal's life is counted from: when it came, or when its delay was over."""
+        return self.not_before or self.received_at
+
+    def freshness(self) -> Freshness | None:
+        """How old the signal may be by its own time; None for one that was sent by hand or delayed on purpose."""
+        if self.signal_time is None or self.key.startswith(SENT_BY_HAND) or self.not_before is not None:
+            return None
+        return self.strategy.freshness()
 
 
 class SeenKey(models.Model):

@@ -19,14 +19,12 @@ from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, Unknown, View
 from strategies import answering
 from strategies.domain.effective import Chosen, Leg, effective
-from strategies.domain.freshness import Freshness
 from strategies.domain.message import Action, Bracket, Message, OrderShape
 from strategies.domain.numbers import plain
 from strategies.domain.plan import Plan, Rejection
 from strategies.domain.symbols import WORDS, Symbol
 from strategies.domain.terms import QuantityType, Terms
 from strategies.domain.walkthrough import Holding, Told, held_under, trades_next, walk
-from strategies.intake import OWN_KEY
 from strategies.models import Signal, Strategy
 from strategies.rehearsal import OrderLine, lines
 from strategies.wording import EFFECTIVE, said
@@ -146,7 +144,7 @@ def last_signals(
     messages = [Message.from_reading(signal.reading) for signal in signals]
     cast = _Cast(account, messages, now, ask=ask)
     told = [
-        Told(message=message, at=signal.not_before or signal.received_at, freshness=_freshness(signal, strategy))
+        Told(message=message, at=signal.due_at, freshness=signal.freshness())
         for signal, message in zip(signals, messages, strict=True)
     ]
     start: dict[Instrument, Holding] = {}
@@ -165,7 +163,7 @@ def last_signals(
 
 def recent(strategy: Strategy) -> list[Signal]:
     """The last signals that were handed out and were no tests, oldest first."""
-    rows = Signal.objects.filter(strategy=strategy, is_test=False, set_aside="", note="")
+    rows = strategy.signals.filter(is_test=False, set_aside="", note="")
     return list(reversed(rows.order_by("-pk")[:LAST]))
 
 
@@ -284,13 +282,6 @@ def _without_book(account: BrokerageAccount | None, contract: Contract, now: dat
 def _holding(terms: Terms, snapshot: Snapshot, scene: Scene) -> Holding:
     action = Action.BUY if scene.position > 0 else Action.SELL
     return held_under(terms, snapshot, scene.position, scene.price, Message(action=action, symbol=scene.symbol))
-
-
-def _freshness(signal: Signal, strategy: Strategy) -> Freshness | None:
-    """As it is decided: one sent by hand or delayed on purpose is never too old."""
-    if signal.signal_time is None or signal.key.startswith(OWN_KEY) or signal.not_before is not None:
-        return None
-    return Freshness(entry_seconds=strategy.entry_stale_seconds, exit_seconds=strategy.exit_stale_seconds)
 
 
 def _shown(title: str, message: Message, answer: Plan | Rejection, terms: Terms, after: Holding) -> Shown:

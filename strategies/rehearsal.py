@@ -131,7 +131,7 @@ def _context(strategy: Strategy) -> Context:
         kind=Kind(strategy.asset_class),
         allowed_tickers=tuple(str(ticker).upper() for ticker in strategy.allowed_tickers),
         repeat_window_seconds=strategy.repeat_window_seconds,
-        freshness=Freshness(entry_seconds=strategy.entry_stale_seconds, exit_seconds=strategy.exit_stale_seconds),
+        freshness=strategy.freshness(),
         senders=SenderRules(),
         per_minute=strategy.per_minute,
         per_hour=strategy.per_hour,

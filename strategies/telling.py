@@ -15,7 +15,7 @@ import psycopg
 from django.conf import settings
 from psycopg.rows import dict_row
 
-from strategies.decisions import DECIDED_CHANNEL
+from brokers.waking import DECIDED_CHANNEL
 from strategies.passwords import status_code_for
 
 log = logging.getLogger(__name__)
