@@ -14,12 +14,12 @@ from time import perf_counter_ns
 from brokers.domain.orders import Contract, Instrument, OrderStatus, OrderType, Role, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
-from strategies.domain import symbols
-from strategies.domain.assessment import assess
-from strategies.domain.decide import decide
-from strategies.domain.message import Action, Bracket, Message
-from strategies.domain.plan import Plan
-from strategies.domain.terms import Terms
+from strategies.domain.decide.decide import decide
+from strategies.domain.message import symbols
+from strategies.domain.message.message import Action, Bracket, Message
+from strategies.domain.plan.assessment import assess
+from strategies.domain.plan.plan import Plan
+from strategies.domain.terms.terms import Terms
 
 D = Decimal
 GOAL = 200.0  # microseconds

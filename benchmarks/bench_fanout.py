@@ -88,7 +88,7 @@ def followed(size: int, tickers: Sequence[str]) -> Any:
     from brokers.domain.sessions import Environment
     from brokers.models import BrokerageAccount, Connection, ContractLookup
     from strategies import authoring
-    from strategies.domain.terms import Terms
+    from strategies.domain.terms.terms import Terms
     from strategies.models import Subscription, TermsVersion
 
     now = timezone.now()

@@ -14,7 +14,7 @@ from statistics import median, quantiles
 from time import process_time_ns
 from typing import Any
 
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.parsing import parse
 
 ROUNDS = 60

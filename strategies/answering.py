@@ -12,14 +12,14 @@ from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View
 from strategies import figures
-from strategies.domain import needs
-from strategies.domain.decide import decide
-from strategies.domain.freshness import Freshness
-from strategies.domain.guards import NO_GUARDS, Guards
-from strategies.domain.message import Message
-from strategies.domain.plan import Plan, Rejection, Terms
-from strategies.domain.symbols import WORDS
-from strategies.domain.unsettled import outcomes
+from strategies.domain.decide.decide import decide
+from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.decide.unsettled import outcomes
+from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.message import Message
+from strategies.domain.message.symbols import WORDS
+from strategies.domain.plan import needs
+from strategies.domain.plan.plan import Plan, Rejection, Terms
 from strategies.models import Decision
 
 

@@ -16,7 +16,7 @@ from accounts.api import Conflict, ListedAndShown, equals, one_of, public_id, si
 from accounts.models import Role, Scope
 from brokers.api import whole_orders
 from strategies import approving, subscriptions
-from strategies.domain.message import Action
+from strategies.domain.message.message import Action
 from strategies.guards_api import Guards
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 from strategies.serializers import (

@@ -12,9 +12,9 @@ from accounts.models import User
 from brokers import tickets
 from brokers.snapshots import NotYet
 from strategies import decisions, inputs
-from strategies.domain.approval import does_the_same, smaller
-from strategies.domain.message import Message
-from strategies.domain.plan import Plan, Rejection
+from strategies.domain.message.message import Message
+from strategies.domain.plan.approval import does_the_same, smaller
+from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Decision
 
 PROPOSED = Decision.Status.PROPOSED

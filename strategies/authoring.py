@@ -13,7 +13,7 @@ from accounts.models import Team, User
 from brokers import connections
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.passwords import password_for
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from strategies import fields
-from strategies.domain.message import Bracket
-from strategies.domain.refusals import Refused, invalid
+from strategies.domain.message.message import Bracket
+from strategies.domain.message.refusals import Refused, invalid
 from strategies.strict_json import printable
 
 _STOP_TYPES = {name: name for name in ("stop", "stop_limit", "trailing_stop")}

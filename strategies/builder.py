@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from strategies.domain.message import moment
+from strategies.domain.message.message import moment
 from strategies.domain.numbers import plain
 from strategies.fields import number
 

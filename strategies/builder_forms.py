@@ -10,9 +10,9 @@ from django.http import QueryDict
 
 from strategies import parsing
 from strategies.builder import AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
-from strategies.domain.message import Action
-from strategies.domain.refusals import Refused
-from strategies.domain.symbols import Kind
+from strategies.domain.message.message import Action
+from strategies.domain.message.refusals import Refused
+from strategies.domain.message.symbols import Kind
 
 Choices = list[tuple[str, str]]
 

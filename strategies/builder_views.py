@@ -16,7 +16,7 @@ from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from strategies import alerts, authoring, builder, pasting
 from strategies.builder_forms import BuilderForm
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import example_ticker
 from strategies.passwords import signing_keys

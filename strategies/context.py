@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from strategies import halting
-from strategies.domain.guards import Halt
+from strategies.domain.decide.guards import Halt
 from strategies.models import Decision, Guard
 
 

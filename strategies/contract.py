@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from strategies import brackets, fields, shapes
-from strategies.domain import options, symbols
-from strategies.domain.message import Action, Message
-from strategies.domain.options import NO_WISH, Wish
-from strategies.domain.refusals import invalid
-from strategies.domain.symbols import Kind, Symbol
+from strategies.domain.message import options, symbols
+from strategies.domain.message.message import Action, Message
+from strategies.domain.message.options import NO_WISH, Wish
+from strategies.domain.message.refusals import invalid
+from strategies.domain.message.symbols import Kind, Symbol
 from strategies.given import OPTION_FIELDS, Given, blacklisted
 
 EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'

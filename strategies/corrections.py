@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from strategies.domain.refusals import Refused
-from strategies.domain.symbols import Kind
+from strategies.domain.message.refusals import Refused
+from strategies.domain.message.symbols import Kind
 from strategies.noticed import did_you_mean
 from strategies.parsing import BODY_LIMIT, Reading, parse
 

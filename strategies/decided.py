@@ -14,12 +14,12 @@ import msgspec
 from brokers.domain.snapshot import Snapshot
 from brokers.models import Order
 from strategies import inputs, wording
-from strategies.domain.effective import Chosen, Leg, Source, effective
-from strategies.domain.guards import NO_GUARDS, Guards, Halt
-from strategies.domain.message import Message
+from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt
+from strategies.domain.message.message import Message
 from strategies.domain.numbers import plain
-from strategies.domain.plan import Plan, Rejection
-from strategies.domain.terms import Terms
+from strategies.domain.plan.plan import Plan, Rejection
+from strategies.domain.terms.effective import Chosen, Leg, Source, effective
+from strategies.domain.terms.terms import Terms
 from strategies.models import Decision
 from strategies.planned import Tree, lines, ordered, tree
 from strategies.readings import pairs

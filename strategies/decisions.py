@@ -20,9 +20,9 @@ from brokers.snapshots import Book, NotYet, View
 from brokers.waking import DECIDED_CHANNEL, notify
 from strategies import guarding, inputs, live, sequence
 from strategies.answering import Answered, answer, book_for
-from strategies.domain.freshness import Freshness, leaves
-from strategies.domain.message import Message
-from strategies.domain.plan import Plan, Rejection
+from strategies.domain.message.freshness import Freshness, leaves
+from strategies.domain.message.message import Message
+from strategies.domain.plan.plan import Plan, Rejection
 from strategies.lateness import still_wanted
 from strategies.models import Decision, Signal, Subscription
 

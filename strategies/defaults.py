@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from accounts import audit
 from accounts.models import User
-from strategies.domain.terms import Terms
+from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription
 from strategies.subscriptions import new_version
 

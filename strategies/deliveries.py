@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 import msgspec
 
 from strategies import parsing
-from strategies.domain.freshness import Freshness, SetAside, leaves, too_late
-from strategies.domain.message import Message
-from strategies.domain.refusals import Refused, invalid
-from strategies.domain.symbols import Kind
+from strategies.domain.message.freshness import Freshness, SetAside, leaves, too_late
+from strategies.domain.message.message import Message
+from strategies.domain.message.refusals import Refused, invalid
+from strategies.domain.message.symbols import Kind
 from strategies.senders import UNKNOWN_SENDER, Sender, SenderRules, check_sender
 
 log = logging.getLogger(__name__)

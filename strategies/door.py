@@ -20,8 +20,8 @@ from strategies.announcer import Announcer
 from strategies.batches import Batcher, Full
 from strategies.corrections import corrected
 from strategies.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
-from strategies.domain.freshness import SetAside
-from strategies.domain.refusals import Refused
+from strategies.domain.message.freshness import SetAside
+from strategies.domain.message.refusals import Refused
 from strategies.headers import plain, shown_headers
 from strategies.intake import Intake, Outcome
 from strategies.noticed import sentence

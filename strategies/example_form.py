@@ -10,13 +10,13 @@ from django import forms
 from django.utils import timezone
 
 from brokers.models import BrokerageAccount
-from strategies.domain import options, symbols
-from strategies.domain.message import Message
+from strategies.domain.message import options, symbols
+from strategies.domain.message.message import Message
+from strategies.domain.message.options import NO_WISH
+from strategies.domain.message.refusals import Refused
+from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.numbers import plain
-from strategies.domain.options import NO_WISH
-from strategies.domain.refusals import Refused
-from strategies.domain.symbols import Kind, Symbol
-from strategies.domain.terms import Terms
+from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy
 from strategies.pages import example_ticker
 from strategies.previews import (

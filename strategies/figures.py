@@ -18,7 +18,7 @@ from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
-from strategies.domain.terms import Terms
+from strategies.domain.terms.terms import Terms
 from strategies.models import Decision
 
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from brokers.models import BrokerageAccount
 from strategies.changing import DAY, StrategySettings, Unusable, read_addresses, read_tickers
-from strategies.domain.message import Action
+from strategies.domain.message.message import Action
+from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
-from strategies.domain.symbols import Kind
 from strategies.logbook import Wanted
 from strategies.models import Strategy
 

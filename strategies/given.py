@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from strategies import fields
-from strategies.domain import formulas
-from strategies.domain.refusals import Refused, invalid
+from strategies.domain.message import formulas
+from strategies.domain.message.refusals import Refused, invalid
 from strategies.strict_json import printable
 
 MOST_WARNINGS = 50

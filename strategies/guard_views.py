@@ -18,7 +18,7 @@ from accounts.models import Membership, Role
 from brokers import dayresult
 from brokers.live import order_rows
 from strategies import halting, limiting, standing
-from strategies.domain.guards import Halt, Level
+from strategies.domain.decide.guards import Halt, Level
 from strategies.guard_forms import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
 from strategies.limiting import GuardRefused, Target
 from strategies.pages import actor_of

@@ -19,7 +19,7 @@ from brokers.domain.dayresult import DayResult
 from brokers.locks import Space, share_until_commit
 from brokers.models import BrokerageAccount
 from strategies import figures
-from strategies.domain.guards import NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
+from strategies.domain.decide.guards import NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
 
 LIMITS = (

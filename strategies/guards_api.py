@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from accounts.api import Amount, Conflict, Moment, Refused, Things
 from accounts.models import Role, Scope
 from strategies import halting, standing
-from strategies.domain.guards import Halt, Level
+from strategies.domain.decide.guards import Halt, Level
 from strategies.limiting import GuardRefused, Target, limits_json
 from strategies.models import Guard
 from strategies.standing import Standing

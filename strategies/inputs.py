@@ -11,12 +11,12 @@ import msgspec
 
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.snapshots import View
-from strategies.domain.approval import smaller
-from strategies.domain.decide import decide
-from strategies.domain.freshness import Freshness
-from strategies.domain.guards import NO_GUARDS, Guards
-from strategies.domain.message import Message
-from strategies.domain.plan import Plan, Rejection, Terms
+from strategies.domain.decide.decide import decide
+from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.message import Message
+from strategies.domain.plan.approval import smaller
+from strategies.domain.plan.plan import Plan, Rejection, Terms
 
 WHOLE = 20  # working orders that are kept one by one
 

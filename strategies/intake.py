@@ -18,8 +18,8 @@ from accounts.models import User
 from brokers.locks import direct_parameters
 from strategies import intake_rows
 from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Context, Delivery, too_many
+from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.quota import Quota
-from strategies.domain.refusals import Refused, invalid
 from strategies.intake_sql import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
 from strategies.models import SeenKey, Signal, Strategy
 

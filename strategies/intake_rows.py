@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from strategies.deliveries import Accepted, Delivery
+from strategies.domain.message.refusals import Refused
 from strategies.domain.quota import Quota
-from strategies.domain.refusals import Refused
 
 KEPT_OF_A_STRANGER = 2_000
 

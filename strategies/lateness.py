@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from strategies.domain.freshness import undoes
-from strategies.domain.message import Message
+from strategies.domain.message.freshness import undoes
+from strategies.domain.message.message import Message
 from strategies.models import Signal, Strategy
 
 

@@ -13,7 +13,7 @@ from accounts import audit
 from accounts.models import Team, User
 from brokers.locks import Space, alone_until_commit
 from brokers.models import BrokerageAccount
-from strategies.domain.guards import Level
+from strategies.domain.decide.guards import Level
 from strategies.guarding import LIMITS, subject
 from strategies.models import Guard, Strategy, Subscription
 

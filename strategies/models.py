@@ -13,10 +13,10 @@ from django.utils.functional import cached_property
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team, User
 from brokers.models import BrokerageAccount, Ticket, amount, word
-from strategies.domain.freshness import Freshness
-from strategies.domain.guards import Halt
-from strategies.domain.plan import Terms
-from strategies.domain.symbols import Kind
+from strategies.domain.decide.guards import Halt
+from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.symbols import Kind
+from strategies.domain.plan.plan import Terms
 
 # How the keys of signals sent by hand begin.
 SENT_BY_HAND = "id:test-"

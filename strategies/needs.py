@@ -14,7 +14,7 @@ from brokers import dayresult
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from strategies import halting
-from strategies.domain.guards import Halt, Level
+from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard
 
 # A closing that failed longer ago was dealt with, or it is no emergency any more.

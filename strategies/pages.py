@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from accounts.models import Team, User
 from brokers.models import BrokerageAccount
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, Subscription
 
 LATEST = 8

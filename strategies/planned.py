@@ -9,9 +9,9 @@ from itertools import zip_longest
 from brokers.domain.orders import OrderIntent, Release
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
-from strategies.domain.estimate import Estimate
 from strategies.domain.numbers import plain
-from strategies.domain.plan import Plan
+from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,13 +18,13 @@ from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, Unknown, View
 from strategies import answering
-from strategies.domain.effective import Chosen, Leg, effective
-from strategies.domain.message import Action, Bracket, Message, OrderShape
+from strategies.domain.decide.walkthrough import Holding, Told, held_under, trades_next, walk
+from strategies.domain.message.message import Action, Bracket, Message, OrderShape
+from strategies.domain.message.symbols import WORDS, Symbol
 from strategies.domain.numbers import plain
-from strategies.domain.plan import Plan, Rejection
-from strategies.domain.symbols import WORDS, Symbol
-from strategies.domain.terms import QuantityType, Terms
-from strategies.domain.walkthrough import Holding, Told, held_under, trades_next, walk
+from strategies.domain.plan.plan import Plan, Rejection
+from strategies.domain.terms.effective import Chosen, Leg, effective
+from strategies.domain.terms.terms import QuantityType, Terms
 from strategies.models import Signal, Strategy
 from strategies.rehearsal import OrderLine, lines
 from strategies.wording import EFFECTIVE, said

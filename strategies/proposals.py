@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from accounts.models import Team
 from brokers.domain.orders import OrderIntent, Role
 from strategies import inputs
-from strategies.domain.approval import entry_of
 from strategies.domain.numbers import plain
+from strategies.domain.plan.approval import entry_of
 from strategies.models import Decision
 from strategies.planned import Tree, tree
 

@@ -14,13 +14,13 @@ from brokers.snapshots import Book, NotYet
 from strategies import answering, guarding, lateness
 from strategies.corrections import Correction, corrected
 from strategies.deliveries import Accepted, Context, Delivery
-from strategies.domain.estimate import Estimate
-from strategies.domain.freshness import Freshness, SetAside
-from strategies.domain.message import Message
+from strategies.domain.message.freshness import Freshness, SetAside
+from strategies.domain.message.message import Message
+from strategies.domain.message.refusals import Refused
+from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
-from strategies.domain.plan import Plan, Rejection
-from strategies.domain.refusals import Refused
-from strategies.domain.symbols import Kind
+from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Strategy, Subscription
 from strategies.noticed import sentence
 from strategies.planned import how

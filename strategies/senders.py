@@ -15,7 +15,7 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from strategies.domain.refusals import Refused, invalid
+from strategies.domain.message.refusals import Refused, invalid
 from strategies.passwords import matching, signing_keys
 
 # The addresses TradingView sends from, and the subject of the certificate it shows (its support articles

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from brokers.domain.orders import Instrument
 from brokers.snapshots import NotYet
-from strategies.domain.freshness import leaves
-from strategies.domain.message import Action, Message
-from strategies.domain.plan import Rejection
+from strategies.domain.message.freshness import leaves
+from strategies.domain.message.message import Action, Message
+from strategies.domain.plan.plan import Rejection
 from strategies.models import Decision
 
 Place = tuple[int, Instrument]

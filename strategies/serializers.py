@@ -13,7 +13,7 @@ from accounts.api import Moment, Shown, code
 from brokers.models import Order
 from brokers.serializers import OrderSerializer
 from strategies import decided, proposals
-from strategies.domain.plan import Plan
+from strategies.domain.plan.plan import Plan
 from strategies.headers import shown
 from strategies.inputs import plan_json
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription

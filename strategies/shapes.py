@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from strategies import fields
-from strategies.domain import symbols
-from strategies.domain.message import ANY_SHAPE, Action, OrderShape
-from strategies.domain.refusals import invalid
-from strategies.domain.symbols import Kind
+from strategies.domain.message import symbols
+from strategies.domain.message.message import ANY_SHAPE, Action, OrderShape
+from strategies.domain.message.refusals import invalid
+from strategies.domain.message.symbols import Kind
 from strategies.given import Given
 
 _ORDER_TYPES = {name: name for name in ("market", "limit", "stop", "stop_limit", "trailing_stop")}

@@ -22,9 +22,9 @@ from brokers.live import order_rows
 from brokers.models import Order
 from strategies import exporting, live, logbook, parsing, proposals, trying
 from strategies.corrections import corrected
-from strategies.domain.refusals import Refused
+from strategies.domain.message.refusals import Refused
+from strategies.domain.message.symbols import Kind
 from strategies.domain.slippage import Slippage, slippage
-from strategies.domain.symbols import Kind
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.forms import SignalFilter, SignalForm
 from strategies.headers import shown

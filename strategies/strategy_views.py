@@ -19,7 +19,7 @@ from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role
 from strategies import alerts, authoring, changing, live, watching
 from strategies.changing import StrategySettings
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.forms import StrategyForm, StrategySettingsForm
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
 from strategies.pages import LATEST, actor_of, example_ticker, subscription_rows

@@ -9,7 +9,7 @@ from decimal import Decimal
 from json import JSONDecodeError
 from typing import Any, NoReturn
 
-from strategies.domain.refusals import Refused, invalid
+from strategies.domain.message.refusals import Refused, invalid
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before u0000
 _QUOTES = re.compile("[\u201c\u201d\u2018\u2019\u00ab\u00bb]")

@@ -16,8 +16,8 @@ from accounts.access import team_for, thing_for
 from accounts.models import Role, Team
 from brokers.domain.sessions import Environment
 from strategies import subscriptions as subscribing
-from strategies.domain.symbols import Kind
-from strategies.domain.terms import Terms
+from strategies.domain.message.symbols import Kind
+from strategies.domain.terms.terms import Terms
 from strategies.example_form import beside
 from strategies.forms import FollowForm
 from strategies.models import Strategy, Subscription

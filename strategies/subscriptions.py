@@ -12,7 +12,7 @@ from django.db.models import Max
 from accounts import audit
 from accounts.models import Team, User
 from brokers.models import BrokerageAccount
-from strategies.domain.plan import Terms
+from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, Subscription, TermsVersion
 
 

@@ -18,8 +18,8 @@ from accounts.models import Role
 from brokers.models import BrokerageAccount
 from strategies import defaults, live
 from strategies import subscriptions as subscribing
-from strategies.domain.symbols import Kind
-from strategies.domain.terms import Terms
+from strategies.domain.message.symbols import Kind
+from strategies.domain.terms.terms import Terms
 from strategies.example_form import beside
 from strategies.models import Strategy, Subscription, TermsVersion
 from strategies.pages import LATEST, actor_of, trading_accounts

@@ -10,7 +10,7 @@ from accounts.models import Team, User
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount
 from strategies import authoring, intake, subscriptions
-from strategies.domain.plan import Terms
+from strategies.domain.plan.plan import Terms
 from strategies.models import Signal, Strategy
 
 FIRST = "First strategy"

@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.utils.datastructures import MultiValueDict
 
-from strategies.domain.windows import DAYS, Window
+from strategies.domain.terms.windows import DAYS, Window
 
 ZONE = "America/New_York"
 # More rows than windows are allowed are read, so that too many are refused in a sentence and not forgotten.

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from brokers.domain.orders import OrderType, TimeInForce
-from strategies.domain.message import Bracket
+from strategies.domain.message.message import Bracket
 from strategies.domain.numbers import plain
-from strategies.domain.terms import (
+from strategies.domain.terms.terms import (
     NAMES,
     ExitUnfilled,
     Hours,
@@ -23,7 +23,7 @@ from strategies.domain.terms import (
     Terms,
     WorkingEntry,
 )
-from strategies.domain.windows import Window
+from strategies.domain.terms.windows import Window
 
 LABELS = {
     "tickers": "Only these tickers",

@@ -14,8 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-from strategies.domain.message import Message
-from strategies.domain.plan import Sides
+from strategies.domain.message.message import Message
+from strategies.domain.plan.plan import Sides
 from strategies.models import Decision, SeenKey, Signal, Strategy, Subscription
 
 FIRST = [(app, "0001_initial") for app in ("accounts", "brokers", "strategies")]

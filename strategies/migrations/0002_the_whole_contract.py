@@ -2,7 +2,7 @@
 
 import accounts.constraints
 import django.db.models.deletion
-import strategies.domain.symbols
+import strategies.domain.message.symbols
 from django.db import migrations, models
 
 
@@ -199,7 +199,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='strategy',
             name='asset_class',
-            field=models.CharField(choices=[('stock', 'Stock'), ('future', 'Future'), ('option', 'Option'), ('crypto', 'Crypto'), ('forex', 'Forex')], default=strategies.domain.symbols.Kind['STOCK'], max_length=20),
+            field=models.CharField(choices=[('stock', 'Stock'), ('future', 'Future'), ('option', 'Option'), ('crypto', 'Crypto'), ('forex', 'Forex')], default=strategies.domain.message.symbols.Kind['STOCK'], max_length=20),
         ),
         migrations.RunSQL(READINGS_ARE_CANONICAL, migrations.RunSQL.noop),
         migrations.AddIndex(

@@ -2,7 +2,7 @@
 
 import accounts.constraints
 import django.db.models.deletion
-import strategies.domain.guards
+import strategies.domain.decide.guards
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                     "halt",
                     models.CharField(
                         choices=[("nothing", "Nothing"), ("entries", "Entries"), ("everything", "Everything")],
-                        default=strategies.domain.guards.Halt["NOTHING"],
+                        default=strategies.domain.decide.guards.Halt["NOTHING"],
                         max_length=20,
                     ),
                 ),

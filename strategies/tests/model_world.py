@@ -19,9 +19,9 @@ from brokers.domain.orders import WORKING, Role, Side
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 from brokers.offload import Threads
 from brokers.simulator.testing import RunningGateway
-from strategies.domain import symbols
-from strategies.domain.message import Action, Bracket, Message, OrderShape
-from strategies.domain.terms import Sides
+from strategies.domain.message import symbols
+from strategies.domain.message.message import Action, Bracket, Message, OrderShape
+from strategies.domain.terms.terms import Sides
 from strategies.models import Decision, Signal, Strategy
 from strategies.tests import rows
 from strategies.tests.model_reference import Believed, Follower, Told

@@ -10,7 +10,7 @@ from accounts.models import Team
 from brokers.models import BrokerageAccount
 from brokers.tests import rows as broker
 from strategies import decisions
-from strategies.domain.message import Bracket
+from strategies.domain.message.message import Bracket
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
 from strategies.tests.test_decisions import knows, reading

@@ -13,8 +13,8 @@ from accounts.models import Team
 from brokers.models import BrokerageAccount, Order, Ticket
 from brokers.tests import rows
 from strategies import authoring, subscriptions
-from strategies.domain.message import Message
-from strategies.domain.plan import Terms
+from strategies.domain.message.message import Message
+from strategies.domain.plan.plan import Terms
 from strategies.models import Decision, Signal, Strategy, Subscription
 
 READING = {

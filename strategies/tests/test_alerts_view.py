@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from strategies import alerts, parsing
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 FILLED = {

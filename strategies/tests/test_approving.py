@@ -12,8 +12,8 @@ from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
 from strategies import approving, decisions, inputs
 from strategies.approving import ApprovalRefused
-from strategies.domain.message import Bracket
-from strategies.domain.plan import Plan
+from strategies.domain.message.message import Bracket
+from strategies.domain.plan.plan import Plan
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
 from strategies.tests.test_decisions import knows, reading

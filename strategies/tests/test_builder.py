@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from strategies import builder, parsing, pasting
 from strategies.builder import PLACEHOLDERS, Source
 from strategies.builder_forms import BuilderForm
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.pages import EXAMPLES
 from strategies.passwords import signing_keys
 from strategies.senders import SIGNATURE_HEADER, Sender, SenderRules, check_sender

@@ -20,7 +20,7 @@ from brokers.models import BrokerageAccount, ContractLookup
 from brokers.ports import AccountSummary
 from brokers.tests import rows as broker
 from strategies import halting
-from strategies.domain.guards import Halt, Level
+from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Refusal, Signal, Strategy
 from strategies.rehearsal import rehearse
 from strategies.tests import rows

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from strategies.corrections import Correction, corrected
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.parsing import parse
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

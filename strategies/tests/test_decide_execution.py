@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderIntent, Release, Role, Side
 from brokers.domain.snapshot import Snapshot, WorkingOrder
-from strategies.domain.decide import decide
-from strategies.domain.message import Action, Bracket, Message
-from strategies.domain.plan import Plan
-from strategies.domain.terms import Terms
-from strategies.tests.cases_of_decide import NOW, message, shape, snapshot, working
+from strategies.domain.decide.decide import decide
+from strategies.domain.message.message import Action, Bracket, Message
+from strategies.domain.plan.plan import Plan
+from strategies.domain.terms.terms import Terms
+from strategies.tests.domain.cases_of_decide import NOW, message, shape, snapshot, working
 
 D = Decimal
 STOP = Bracket(mode="percent", value=D(10))

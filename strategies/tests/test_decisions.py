@@ -17,9 +17,9 @@ from brokers.ports import OrderFacts
 from brokers.snapshots import answer_lookup
 from brokers.tests import rows as broker_rows
 from strategies import authoring, decisions, inputs
-from strategies.domain import symbols
-from strategies.domain.plan import Plan
-from strategies.domain.symbols import Kind
+from strategies.domain.message import symbols
+from strategies.domain.message.symbols import Kind
+from strategies.domain.plan.plan import Plan
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
 

@@ -10,7 +10,7 @@ import time_machine
 
 from accounts.models import Team
 from strategies import authoring
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.models import Signal, Strategy
 from strategies.tests import doors
 from strategies.tests.test_parsing_cases import CASES

@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from accounts.models import Team
 from brokers.locks import direct_parameters
 from strategies.deliveries import Delivery
-from strategies.domain.refusals import Refused
+from strategies.domain.message.refusals import Refused
 from strategies.door import Door
 from strategies.intake import Intake
 from strategies.models import Refusal, Signal, Strategy

@@ -17,7 +17,7 @@ from brokers.models import Order, Position
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 from strategies import decisions
-from strategies.domain.terms import ExitUnfilled
+from strategies.domain.terms.terms import ExitUnfilled
 from strategies.models import Decision
 from strategies.tests import rows
 from strategies.tests.test_decisions import reading

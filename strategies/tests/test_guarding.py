@@ -17,7 +17,7 @@ from brokers.dayresult import day_end, day_start
 from brokers.models import BrokerageAccount, OpeningPosition, Position
 from brokers.tests import rows as broker_rows
 from strategies import guarding
-from strategies.domain.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
+from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
 from strategies.models import Guard, Strategy, Subscription
 from strategies.tests import rows
 

@@ -14,7 +14,7 @@ from accounts.models import AuditEntry, Membership, Role, Team, User
 from accounts.tests.api import Api
 from brokers.models import Order
 from strategies import limiting
-from strategies.domain.guards import Level
+from strategies.domain.decide.guards import Level
 from strategies.models import Decision, Guard
 from strategies.tests import proposing
 

@@ -12,7 +12,7 @@ from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
 from strategies import halting
-from strategies.domain.guards import Halt, Level
+from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
 from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
 

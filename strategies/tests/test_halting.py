@@ -13,7 +13,7 @@ from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.tests import rows as broker_rows
 from strategies import decisions, halting
-from strategies.domain.guards import Halt, Level
+from strategies.domain.decide.guards import Halt, Level
 from strategies.limiting import GuardRefused
 from strategies.models import Decision, Guard, Strategy, Subscription
 from strategies.tests import proposing, rows

@@ -20,7 +20,7 @@ from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
 from strategies import decisions, guarding, halting
-from strategies.domain.guards import Halt, Level
+from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard, Signal, Strategy
 from strategies.tests import rows
 from strategies.tests.test_decisions import knows

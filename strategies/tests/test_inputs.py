@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from strategies import inputs
-from strategies.domain.decide import decide
-from strategies.domain.plan import Plan
-from strategies.domain.terms import Terms
-from strategies.tests.cases_of_decide import NOW, bracket, message, snapshot
+from strategies.domain.decide.decide import decide
+from strategies.domain.plan.plan import Plan
+from strategies.domain.terms.terms import Terms
+from strategies.tests.domain.cases_of_decide import NOW, bracket, message, snapshot
 
 
 def test_a_plan_is_read_back_whole() -> None:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from brokers.domain.snapshot import Snapshot
 from brokers.snapshots import View
 from strategies import inputs
-from strategies.domain.decide import decide
-from strategies.domain.freshness import Freshness
-from strategies.domain.guards import NO_GUARDS, Guards
-from strategies.domain.message import Message
-from strategies.domain.plan import Plan, Terms
-from strategies.tests.cases_of_decide import NOW, drawn, message, snapshot, working
-from strategies.tests.test_decide_properties import GUARDS, MESSAGES, SNAPSHOTS, TERMS
+from strategies.domain.decide.decide import decide
+from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.message import Message
+from strategies.domain.plan.plan import Plan, Terms
+from strategies.tests.domain.cases_of_decide import NOW, drawn, message, snapshot, working
+from strategies.tests.domain.test_decide_properties import GUARDS, MESSAGES, SNAPSHOTS, TERMS
 
 FRESHNESS = st.none() | st.builds(Freshness, entry_seconds=st.integers(1, 90), exit_seconds=st.integers(1, 90))
 

@@ -12,7 +12,7 @@ from accounts.models import AuditEntry, Team, User
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
 from strategies import decisions, limiting
-from strategies.domain.guards import Level
+from strategies.domain.decide.guards import Level
 from strategies.limiting import GuardRefused
 from strategies.models import Decision, Guard, Strategy
 from strategies.tests import rows

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.orders import AssetClass, Instrument
-from strategies.domain.message import Action, Message, OrderShape
-from strategies.domain.symbols import Kind, Symbol
+from strategies.domain.message.message import Action, Message, OrderShape
+from strategies.domain.message.symbols import Kind, Symbol
 from strategies.parsing import Refused, evaluate, parse
 from strategies.tests.test_parsing_cases import CASES
 

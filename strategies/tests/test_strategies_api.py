@@ -15,7 +15,7 @@ from accounts.tests.api import Api
 from brokers.domain.orders import Role
 from brokers.models import Order
 from brokers.tests import rows as brokers
-from strategies.domain.estimate import Estimate
+from strategies.domain.plan.estimate import Estimate
 from strategies.models import Refusal
 from strategies.passwords import password_for
 from strategies.tests import rows

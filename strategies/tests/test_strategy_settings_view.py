@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import AuditEntry, Role, Team, User
 from strategies import authoring
 from strategies.changing import StrategySettings, Unusable, read_addresses, read_tickers
-from strategies.domain.symbols import Kind
+from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy
 from strategies.passwords import signing_keys
 from strategies.tests import rows

@@ -13,7 +13,7 @@ from accounts.models import AuditEntry, Role, Team, User
 from brokers.models import Connection
 from brokers.tests import rows as broker
 from strategies import defaults, subscriptions
-from strategies.domain.plan import Sides, Terms
+from strategies.domain.plan.plan import Sides, Terms
 from strategies.models import Subscription
 from strategies.terms_form import TermsForm
 from strategies.tests import rows

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderType, TimeInForce
-from strategies.domain import contradictions as contrary
-from strategies.domain.contradictions import contradictions
-from strategies.domain.effective import SIGNAL_FIELDS
-from strategies.domain.message import Bracket
-from strategies.domain.symbols import Kind
-from strategies.domain.terms import (
+from strategies.domain.message.message import Bracket
+from strategies.domain.message.symbols import Kind
+from strategies.domain.terms import contradictions as contrary
+from strategies.domain.terms.contradictions import contradictions
+from strategies.domain.terms.effective import SIGNAL_FIELDS
+from strategies.domain.terms.terms import (  # fmt: skip
     DECIMALS,
     NAMES,
     ExitUnfilled,
@@ -33,8 +33,8 @@ from strategies.domain.terms import (
     Sides,
     Terms,
     WorkingEntry,
-)  # fmt: skip
-from strategies.domain.windows import Window
+)
+from strategies.domain.terms.windows import Window
 from strategies.terms_form import SECTIONS, TermsForm
 from strategies.wording import CHOICES, LABELS
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Team, User
 from brokers.tests import rows as broker
-from strategies.domain.terms import Terms
-from strategies.domain.windows import Window
+from strategies.domain.terms.terms import Terms
+from strategies.domain.terms.windows import Window
 from strategies.models import Subscription
 from strategies.tests import rows
 from strategies.tests.browsers import PHONE, Opener, browser, open_page, web

@@ -25,7 +25,7 @@ from brokers.ports import AccountFacts
 from brokers.simulator.models import SimAccount
 from brokers.simulator.numbers import account_id
 from strategies import authoring, subscriptions
-from strategies.domain.plan import Terms
+from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, WebhookEndpoint
 
 # Known to everybody, on purpose: `handle` sees to it that it opens nothing but a trial.

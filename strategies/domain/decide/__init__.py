@@ -1,0 +1,1 @@
+"""The decision table: message, terms and book into a plan or a rejection. Pure."""

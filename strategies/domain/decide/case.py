@@ -1,0 +1,133 @@
+"""Everything one decision may look at, side by side."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from brokers.domain.orders import AssetClass, Side
+from brokers.domain.sessions import Environment
+from brokers.domain.snapshot import Quote, Snapshot
+from brokers.rulebook.calendars import Calendar, calendar, exchange_calendar
+from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.message import Action, Message
+from strategies.domain.message.symbols import Kind
+from strategies.domain.terms.effective import Leg, Settings, effective
+from strategies.domain.terms.terms import Terms
+
+QUOTE_IS_FRESH = timedelta(minutes=1)
+_CME = frozenset({"CME", "CBOT", "NYMEX", "COMEX", "GLOBEX"})
+
+
+class Case:
+    """One signal before one subscription: what was said, what holds, what the book shows."""
+
+    __slots__ = ("_entry", "_exit", "freshness", "guards", "message", "now", "received_at", "side", "snapshot", "terms")
+
+    def __init__(
+        self,
+        message: Message,
+        terms: Terms,
+        snapshot: Snapshot,
+        now: datetime,
+        *,
+        received_at: datetime | None = None,
+        freshness: Freshness | None = None,
+        guards: Guards = NO_GUARDS,
+    ) -> None:
+        self.message, self.terms, self.snapshot, self.now = message, terms, snapshot, now
+        self.received_at, self.freshness, self.guards = received_at, freshness, guards
+        # Made when they are asked for: most signals are about one leg.
+        self._entry: Settings | None = None
+        self._exit: Settings | None = None
+        self.side = _side(message, terms)
+
+    def settings(self, leg: Leg) -> Settings:
+        return self.entry if leg is Leg.ENTRY else self.exit
+
+    @property
+    def entry(self) -> Settings:
+        if self._entry is None:
+            self._entry = effective(self.message, self.terms, Leg.ENTRY)
+        return self._entry
+
+    @property
+    def exit(self) -> Settings:
+        if self._exit is None:
+            self._exit = effective(self.message, self.terms, Leg.EXIT)
+        return self._exit
+
+    @property
+    def position(self) -> Decimal:
+        return self.snapshot.position
+
+    @property
+    def held(self) -> Decimal:
+        return abs(self.snapshot.position)
+
+    @property
+    def way_out(self) -> Side:
+        """The side that reduces the position."""
+        return Side.SELL if self.snapshot.position > 0 else Side.BUY
+
+    @property
+    def holding(self) -> str:
+        return "long" if self.snapshot.position > 0 else "short"
+
+    @property
+    def ticker(self) -> str:
+        return self.snapshot.contract.instrument.ticker
+
+    def units(self, count: Decimal) -> str:
+        """ "share", "contracts" ... for sentences."""
+        return unit(self.snapshot.contract.instrument.asset_class, count)
+
+    @property
+    def quote(self) -> Quote | None:
+        """The quote, unless it is too old to say anything."""
+        quote = self.snapshot.quote
+        return quote if quote is not None and abs(self.now - quote.as_of) <= QUOTE_IS_FRESH else None
+
+    def market_is_open(self, *, extended: bool = False) -> bool | None:
+        """Whether the exchange's session is open; None where we know no calendar of it."""
+        hours = _calendar(self.snapshot)
+        return None if hours is None else hours.is_open(self.now, extended=extended)
+
+    @property
+    def market_is_closed(self) -> bool:
+        """Whether a market order would have to wait; a future trades in every session of its exchange."""
+        future = self.snapshot.contract.instrument.asset_class is AssetClass.FUTURE
+        return self.market_is_open(extended=future) is False
+
+
+def _side(message: Message, terms: Terms) -> Side | None:
+    """Which way the signal points; a put that is inverted is sold on a buy."""
+    if message.action not in {Action.BUY, Action.SELL}:
+        return None
+    side = Side.BUY if message.action is Action.BUY else Side.SELL
+    right = message.symbol.facts.get("right") or message.option.type
+    put = message.symbol.kind is Kind.OPTION and right in {"P", "put"}
+    return side.opposite if put and terms.invert_puts else side
+
+
+def _calendar(snapshot: Snapshot) -> Calendar | None:
+    """The hours of the exchange. The simulated market is always open."""
+    if snapshot.environment is Environment.SIMULATED:
+        return None
+    contract = snapshot.contract
+    match contract.instrument.asset_class:
+        case AssetClass.STOCK if contract.currency == "USD":
+            return exchange_calendar("us_equity", "Equity-usa-[*]")
+        case AssetClass.FOREX:
+            return calendar("forex")
+        case AssetClass.FUTURE if contract.exchange.upper() in _CME:
+            return calendar("cme_es")
+        case _:
+            return None
+
+
+def unit(asset_class: AssetClass, count: Decimal) -> str:
+    """ "share", "contracts" ... for sentences."""
+    name = {AssetClass.STOCK: "share", AssetClass.FOREX: "unit"}.get(asset_class, "contract")
+    return name if count == 1 else f"{name}s"

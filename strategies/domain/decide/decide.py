@@ -1,0 +1,73 @@
+"""The pure heart: what one subscription makes of one signal.
+
+Rule ids are the rows of the decision table (docs/decisions-table.md); an `s` behind one is its mirror for sells.
+What a plan wants is put before the rulebook last; its refusals are the rules R01 to R05 (docs/rulebook.md).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from brokers.domain.snapshot import Snapshot
+from strategies.domain.decide import others, trades
+from strategies.domain.decide.case import Case
+from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.message import Action, Message
+from strategies.domain.plan.costs import affordable
+from strategies.domain.plan.plan import Plan, Rejection
+from strategies.domain.terms.terms import Terms
+
+
+def decide(
+    message: Message,
+    terms: Terms,
+    snapshot: Snapshot,
+    now: datetime,
+    *,
+    received_at: datetime | None = None,
+    freshness: Freshness | None = None,
+    guards: Guards = NO_GUARDS,
+) -> Plan | Rejection:
+    """A plan or a rejection, with the rule that decided. Total: every input has an answer.
+
+    `snapshot.position` is signed; `received_at` is when the signal came in, None for a rehearsal;
+    `freshness` is how old it may be by its own time, None where that does not matter.
+    """
+    try:
+        case = Case(message, terms, snapshot, now, received_at=received_at, freshness=freshness, guards=guards)
+        answer = _answer(case)
+        if isinstance(answer, Rejection):
+            return answer
+        return affordable(answer, snapshot, now, message.signal_price)
+    except ArithmeticError:
+        # Prices and quantities are bounded where they come in; what is left is a broker's nonsense.
+        return Rejection(
+            rule="X03",
+            code="figures-out-of-range",
+            reason="The figures of this signal and its market cannot be computed with. Check its prices and quantity.",
+        )
+
+
+def _answer(case: Case) -> Plan | Rejection:
+    if case.terms.tickers and not _listed(case):
+        reason = f"{case.ticker} is not on this subscription's list of tickers. Add it to the list to trade it."
+        return Rejection(rule="G11", code="ticker-not-allowed", reason=reason)
+    match case.message.action:
+        case Action.BUY | Action.SELL:
+            return trades.trade(case)
+        case Action.EXIT:
+            return others.leave_position(case)
+        case Action.ADD:
+            return others.add(case)
+        case Action.CANCEL:
+            return others.cancel(case)
+        case Action.REVERSE:
+            return others.reverse(case)
+        case Action.BREAKEVEN:
+            return others.breakeven(case)
+
+
+def _listed(case: Case) -> bool:
+    names = {case.ticker, case.message.symbol.name, case.message.symbol.root}
+    return not names.isdisjoint(case.terms.tickers)

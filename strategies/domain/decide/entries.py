@@ -1,0 +1,110 @@
+"""Ways in: whether a position may be opened or grow, how much, at what price, and with which legs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from brokers.domain.orders import OrderIntent, Release, Role, Side
+from strategies.domain.decide import guards, working
+from strategies.domain.decide.case import Case
+from strategies.domain.decide.hours import outside_session, outside_windows
+from strategies.domain.decide.lateness import too_late
+from strategies.domain.decide.pricing import outside_collar, shape, too_wide
+from strategies.domain.decide.protection import legs, stop_distance
+from strategies.domain.decide.sizing import entry_quantity, unit_value
+from strategies.domain.plan.plan import Rejection
+from strategies.domain.terms.effective import Leg
+from strategies.domain.terms.terms import Sides, WorkingEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An entry with its legs, and what it replaces."""
+
+    intent: OrderIntent
+    cancels: tuple[str, ...] = ()
+
+
+def side_allowed(case: Case, side: Side) -> bool:
+    return case.terms.sides in {Sides.BOTH, Sides.BULLISH if side is Side.BUY else Sides.BEARISH}
+
+
+def wrong_side(case: Case, side: Side, rule: str) -> Rejection:
+    direction = "long" if side is Side.BUY else "short"
+    traded = "no side" if case.terms.sides is Sides.NONE else f"the {case.terms.sides} side only"
+    return Rejection(
+        rule=rule,
+        code="side-not-allowed",
+        reason=f"This subscription trades {traded}, so it opens no {direction} position.",
+    )
+
+
+def enter(
+    case: Case, side: Side, *, held: Decimal, quantity: Decimal | None = None, minus: Decimal = Decimal(0)
+) -> Entry | Rejection:
+    """An entry beside `held` units of the same side. `quantity` in units overrides the sizing, `minus` is taken off it."""
+    refused = (
+        guards.holds_back(case)
+        or too_late(case, Leg.ENTRY)
+        or outside_windows(case, Leg.ENTRY)
+        or outside_session(case)
+        or too_wide(case, Leg.ENTRY)
+    )
+    if refused is not None:
+        return refused
+    order = shape(case, side, Leg.ENTRY)
+    if isinstance(order, Rejection):
+        return order
+    expected = order.expected
+    found = quantity or entry_quantity(case, expected, stop_distance(case, side, expected))
+    if isinstance(found, Rejection):
+        return found
+    amount = found - minus
+    if amount <= 0:
+        reason = "All of it went into the exit."
+        return Rejection(rule="D12", code="nothing-left-to-enter", reason=reason)
+    replaced = _replaced(case, side, adding=held > 0)
+    if isinstance(replaced, Rejection):
+        return replaced
+    grown = held + amount + working.entering(case, side, replaced)
+    value = unit_value(case, expected, expected) if expected is not None and expected > 0 else None
+    refused = guards.over_a_limit(
+        case, amount, grown, None if isinstance(value, Rejection) else value
+    ) or outside_collar(case, expected)
+    if refused is not None:
+        return refused
+    children = legs(case, side, amount, expected)
+    if isinstance(children, Rejection):
+        return children
+    intent = OrderIntent(
+        role=Role.ENTRY, instrument=case.snapshot.contract.instrument, side=side, quantity=amount,
+        cancel_after=case.entry.cancel_after.value, then=children, **order.fields(),
+    )  # fmt: skip
+    return Entry(intent=intent, cancels=replaced)
+
+
+def _replaced(case: Case, side: Side, *, adding: bool) -> tuple[str, ...] | Rejection:
+    """One working entry per subscription and instrument: what the new one cancels, or why it may not come."""
+    mirror = "" if side is Side.BUY else "s"
+    asked_for = () if adding else working.cancel_set(case, Leg.ENTRY)
+    policy = case.terms.working_entry
+    if adding or policy is WorkingEntry.KEEP:
+        return asked_for
+    others = [order for order in working.own_entries(case) if order.reference not in asked_for]
+    # What fills any moment cannot be replaced; it is a position already, so this one adds to it or does not come.
+    filling = [order for order in others if working.may_fill_any_moment(case, order)]
+    grows = case.terms.allow_add and all(order.side is side for order in filling)
+    if (others and policy is WorkingEntry.REJECT) or (filling and not grows):
+        return Rejection(
+            rule=f"D39{mirror}",
+            code="entry-already-working",
+            reason=f"An entry order for {case.ticker} is already working, and this subscription works one at a time.",
+        )
+    resting = [order for order in others if order not in filling]
+    return tuple(dict.fromkeys((*asked_for, *working.with_legs(case, resting))))
+
+
+def after(entry: Entry, seconds: int) -> OrderIntent:
+    """The entry as one that waits for an exit, and for that long."""
+    return replace(entry.intent, release=Release.AFTER_PARENT_FILLS, leave_within=seconds)

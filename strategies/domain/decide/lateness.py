@@ -1,0 +1,41 @@
+"""Too late is an answer: signals that waited here for too long, and signals that were old when they came."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from strategies.domain.decide.case import Case
+from strategies.domain.message.freshness import age_of, seconds
+from strategies.domain.plan.plan import Rejection
+from strategies.domain.terms.effective import Leg
+
+
+def life(case: Case, leg: Leg) -> int:
+    """The seconds a signal has to become an order of this leg."""
+    entry = leg is Leg.ENTRY
+    return case.terms.entry_time_to_live_seconds if entry else case.terms.exit_time_to_live_seconds
+
+
+def too_late(case: Case, leg: Leg) -> Rejection | None:
+    """Whether the signal is too old for an order of this leg."""
+    received_at, limit = case.received_at, life(case, leg)
+    if received_at is None:
+        return None
+    if case.now - received_at >= timedelta(seconds=limit):
+        reason = (
+            f"The signal is older than the {limit} seconds that this subscription gives it, so it is not traded late."
+        )
+        return Rejection(rule="T01", code="stale-signal", reason=reason)
+    age = age_of(case.message, received_at) if case.freshness is not None else None
+    if case.freshness is None or age is None:
+        return None
+    entry = leg is Leg.ENTRY
+    most = case.freshness.entry_seconds if entry else case.freshness.exit_seconds
+    if age <= timedelta(seconds=most):
+        return None
+    what = "an entry" if entry else "an exit"
+    reason = (
+        f"By its own time the signal was {seconds(age)} old when it came, and the strategy takes {what} of at most "
+        f"{most} seconds."
+    )
+    return Rejection(rule="T03", code="stale-signal", reason=reason)

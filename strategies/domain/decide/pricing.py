@@ -1,0 +1,196 @@
+"""At what price: what an order asks for, what it is expected to fill at, and whether the market lets it go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from brokers.domain.orders import AssetClass, OrderType, Side, TimeInForce
+from strategies.domain.decide.case import Case
+from strategies.domain.numbers import plain
+from strategies.domain.plan.plan import Rejection
+from strategies.domain.terms.effective import Leg
+from strategies.domain.terms.terms import MarketClosed, MarketPrice
+
+_AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
+_AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
+# IBKR works only these outside regular hours.
+_OUTSIDE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How an order works. `expected` is the price we reckon with, None where nothing tells."""
+
+    type: OrderType
+    time_in_force: TimeInForce
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    outside_rth: bool = False
+    expected: Decimal | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """What of it goes into an OrderIntent."""
+        return {
+            "type": self.type, "time_in_force": self.time_in_force, "limit_price": self.limit_price,
+            "stop_price": self.stop_price, "trail_amount": self.trail_amount, "trail_percent": self.trail_percent,
+            "outside_rth": self.outside_rth,
+        }  # fmt: skip
+
+
+def shape(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
+    """The order of one leg, its prices on the tick grid; or why it cannot be made."""
+    settings = case.settings(leg)
+    kind, tif = settings.order_type.value, settings.time_in_force.value
+    if not isinstance(tif, TimeInForce):
+        return Rejection(
+            rule="X02",
+            code="not-supported-yet",
+            reason=f"IBKR's Web API takes no orders with timeInForce {tif}. Send ioc, or leave it out.",
+        )
+    extended = settings.extended_hours.value
+    if kind is OrderType.MARKET and case.market_is_closed:
+        if extended and case.snapshot.contract.instrument.asset_class is AssetClass.STOCK:
+            kind = OrderType.LIMIT
+        elif case.terms.market_closed is MarketClosed.REJECT:
+            reason = "The market is closed, and this subscription sends no market orders then. Send a limit, or wait."
+            return Rejection(rule="H01", code="market-closed", reason=reason)
+        elif case.terms.market_closed is MarketClosed.OPG:
+            tif = TimeInForce.OPG
+    if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
+        reason = f"A {str(kind).replace('_', ' ')} order cannot join an auction ({tif}). Send market or limit."
+        return Rejection(rule="P06", code="invalid-time-in-force", reason=reason)
+    outside = extended and kind in _OUTSIDE and tif not in _AUCTIONS
+    if kind is OrderType.TRAILING_STOP:
+        return _trailing(case, side, leg, tif)
+    limit = _limit(case, side, leg) if kind in {OrderType.LIMIT, OrderType.STOP_LIMIT} else None
+    stop = _stop(case, side, leg) if kind in {OrderType.STOP, OrderType.STOP_LIMIT} else None
+    if isinstance(limit, Rejection):
+        return limit
+    if isinstance(stop, Rejection):
+        return stop
+    expected = next((price for price in (limit, stop) if price is not None), None) or market(case, side, leg)
+    return Shape(
+        type=kind, time_in_force=tif, limit_price=limit, stop_price=stop, outside_rth=outside, expected=expected
+    )
+
+
+def _limit(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
+    settings = case.settings(leg)
+    wanted = next(
+        (p for p in (settings.limit_price.value, case.message.signal_price) if p is not None), None
+    ) or quoted(case, side, settings.market_price.value)
+    if wanted is None:
+        return Rejection(
+            rule="P01",
+            code="price-required",
+            reason="Limit orders need a price here: send `limitPrice` (or `price`) in the signal.",
+        )
+    return on_tick(case, wanted, side, "limitPrice", "limit")
+
+
+def _stop(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
+    settings = case.settings(leg)
+    wanted = settings.stop_price.value or quoted(case, side, settings.market_price.value)
+    if wanted is None:
+        return Rejection(
+            rule="P01", code="price-required", reason="Stop orders need a price here: send `stopPrice` in the signal."
+        )
+    return on_tick(case, wanted, side, "stopPrice", "stop")
+
+
+def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rejection:
+    settings = case.settings(leg)
+    amount, percent = settings.trail_amount.value, settings.trail_percent.value
+    if (amount is None) == (percent is None):
+        reason = "A trailing stop needs one distance: send `trailAmount` or `trailPercent`, or set one in the terms."
+        return Rejection(rule="P04", code="trail-required", reason=reason)
+    return Shape(
+        type=OrderType.TRAILING_STOP, time_in_force=tif, trail_amount=amount, trail_percent=percent,
+        expected=market(case, side, leg),
+    )  # fmt: skip
+
+
+def on_tick(case: Case, price: Decimal, side: Side, field: str, what: str) -> Decimal | Rejection:
+    """On the tick grid: a sell is rounded up, a buy down."""
+    tick = case.snapshot.contract.tick
+    rounded = price
+    if tick > 0:
+        rounded = (price / tick).to_integral_value(ROUND_CEILING if side is Side.SELL else ROUND_FLOOR) * tick
+    if rounded <= 0:
+        return Rejection(
+            rule="P02",
+            code=f"invalid-{what}-price",
+            reason=f"A {what} of {plain(price)} is below one tick of {plain(tick)}. Check `{field}`.",
+        )
+    return rounded
+
+
+def quoted(case: Case, side: Side, kind: MarketPrice) -> Decimal | None:
+    """The price of a fresh quote that stands for the market; None where there is none above zero."""
+    quote = case.quote
+    if quote is None:
+        return None
+    near, middle = (quote.ask if side is Side.BUY else quote.bid), quote.mid
+    found = {
+        MarketPrice.MARK: middle,
+        MarketPrice.ASK_BID: near,
+        MarketPrice.ASK: quote.ask,
+        MarketPrice.BID: quote.bid,
+        MarketPrice.LAST: quote.last,
+    }[kind]
+    return next((price for price in (found, middle) if price is not None and price > 0), None)
+
+
+def market(case: Case, side: Side, leg: Leg) -> Decimal | None:
+    """What the market is reckoned at: a fresh quote, else the signal's price, else the holding's market price."""
+    candidates = (
+        quoted(case, side, case.settings(leg).market_price.value),
+        case.message.signal_price,
+        case.snapshot.mark,
+    )
+    return next((price for price in candidates if price is not None and price > 0), None)
+
+
+def too_wide(case: Case, leg: Leg) -> Rejection | None:
+    """The spread filter of a leg; it is passed by where IBKR shows no quote."""
+    settings, quote = case.settings(leg), case.quote
+    if quote is None or quote.bid is None or quote.ask is None:
+        return None
+    spread, amount, percent = quote.ask - quote.bid, settings.spread_amount.value, settings.spread_percent.value
+    middle = (quote.ask + quote.bid) / 2
+    too_far = (amount is not None and spread > amount) or (
+        percent is not None and middle > 0 and spread * HUNDRED > percent * middle
+    )
+    if not too_far:
+        return None
+    most = plain(amount) if amount is not None and spread > amount else f"{plain(percent or amount or spread)} %"
+    return Rejection(
+        rule="D44",
+        code="bid-ask-spread-filter-exceeded",
+        reason=f"The spread of {case.ticker} is {plain(spread)}, wider than the {most} that this {leg} allows.",
+    )
+
+
+def outside_collar(case: Case, price: Decimal | None) -> Rejection | None:
+    """Whether an entry would go far from the last price, or from the signal's where no last price is known."""
+    most = case.terms.collar_percent
+    if most is None:
+        return None
+    quote, said = case.quote, case.message.signal_price
+    last = next((p for p in ((quote.last or quote.mid) if quote else None, case.snapshot.mark) if p is not None), None)
+    # Without a price of its own, an order is measured by the signal's against the market.
+    pairs = [(price, last or said), (said, last)]
+    known = [(asked, base) for asked, base in pairs if asked is not None and base is not None and base > 0]
+    if not known:
+        reason = f"This subscription keeps entries within {plain(most)} % of the last price, and none is known. Send `price`."
+        return Rejection(rule="G10", code="collar-price-unknown", reason=reason)
+    for asked, base in known:
+        if abs(asked - base) * HUNDRED > most * base:
+            reason = f"{plain(asked)} is more than {plain(most)} % away from {plain(base)}, so nothing is opened there."
+            return Rejection(rule="G10", code="outside-collar", reason=reason)
+    return None

@@ -1,0 +1,119 @@
+"""How many: from units, money, risk or a share of something to whole units. Never a hidden 1, never a guessed rate."""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+from brokers.domain.orders import AssetClass
+from strategies.domain.decide.case import Case
+from strategies.domain.numbers import plain
+from strategies.domain.plan.plan import Rejection
+from strategies.domain.terms.effective import Leg, Source
+from strategies.domain.terms.terms import QuantityType, Rounding
+
+HUNDRED = Decimal(100)
+_OF_EQUITY = frozenset({QuantityType.PERCENT_OF_EQUITY, QuantityType.RISK_PERCENT})
+_RISK = frozenset({QuantityType.RISK_AMOUNT, QuantityType.RISK_PERCENT})
+
+
+def entry_quantity(case: Case, price: Decimal | None, distance: Decimal | None) -> Decimal | Rejection:
+    """Whole units of an entry: the signal's quantity, else the subscription's.
+
+    `price` is what it is reckoned to fill at, `distance` how far from there its stop is.
+    """
+    if case.entry.quantity.value is None:
+        return Rejection(
+            rule="S01",
+            code="quantity-required",
+            reason="Neither the signal nor the subscription says how many. Send `quantity`, or set one in the terms.",
+        )
+    found = measured(case, Leg.ENTRY, price, distance)
+    if isinstance(found, Rejection):
+        return found
+    rounded = whole(found, case.terms.rounding)
+    if rounded <= 0:
+        return Rejection(
+            rule="S02",
+            code="quantity-zero",
+            reason=f"{_shown(found)} is less than one whole unit, and IBKR takes no fractions here. Send at least 1.",
+        )
+    return rounded
+
+
+def measured(case: Case, leg: Leg, price: Decimal | None, distance: Decimal | None = None) -> Decimal | Rejection:
+    """The quantity in units, not rounded yet."""
+    settings = case.settings(leg)
+    wanted, kind = settings.quantity.value or Decimal(0), settings.quantity_type.value
+    if kind is QuantityType.PERCENT_OF_POSITION:
+        if not case.held:
+            reason = f"There is no position in {case.ticker} to take {plain(wanted)} % of."
+            return Rejection(rule="S05", code="no-position-to-measure", reason=reason)
+        return case.held * wanted / HUNDRED
+    if settings.quantity.source is Source.SIGNAL:
+        wanted *= case.terms.quantity_multiplier
+    if kind is QuantityType.FIXED:
+        return wanted
+    if kind in _OF_EQUITY:
+        basis = _equity(case)
+        if isinstance(basis, Rejection):
+            return basis
+        wanted = basis * wanted / HUNDRED
+    per_unit = distance if kind in _RISK else price
+    if per_unit is None or per_unit <= 0:
+        return _cannot_measure(kind)
+    value = unit_value(case, per_unit, price)
+    return value if isinstance(value, Rejection) else wanted / value
+
+
+def _cannot_measure(kind: QuantityType) -> Rejection:
+    if kind in _RISK:
+        reason = f"A quantity by {kind} needs a stop loss with a price or a distance. Send `stopLoss`."
+        return Rejection(rule="S06", code="stop-loss-required", reason=reason)
+    return Rejection(
+        rule="P01",
+        code="price-required",
+        reason=f"A quantity by {kind} needs a price here: send `price` in the signal.",
+    )
+
+
+def _equity(case: Case) -> Decimal | Rejection:
+    """What percentages are of: the account's worth without the profit that is not taken yet."""
+    equity = case.snapshot.equity
+    basis = None if equity is None else equity - (case.snapshot.unrealized_pnl or Decimal(0))
+    if basis is None or basis <= 0:
+        known = "not known yet" if basis is None else "not above zero"
+        reason = f"The account's equity is {known}, so no percentage of it can be ordered. Send a fixed quantity."
+        return Rejection(rule="S07", code="equity-unknown", reason=reason)
+    return basis
+
+
+def unit_value(case: Case, amount: Decimal, price: Decimal | None) -> Decimal | Rejection:
+    """An amount per unit, in money of the account: times the multiplier and the exchange rate."""
+    contract, currency = case.snapshot.contract, case.snapshot.currency
+    rate: Decimal | None = Decimal(1)
+    if contract.currency != currency:
+        rate = case.snapshot.rates.get(contract.currency)
+        forex = contract.instrument.asset_class is AssetClass.FOREX
+        if rate is None and forex and contract.instrument.ticker[:3] == currency and price:
+            rate = 1 / price
+    if rate is None or rate <= 0:
+        reason = (
+            f"There is no exchange rate from {contract.currency} to {currency} at hand, so the size cannot be told. "
+            "Send a fixed quantity."
+        )
+        return Rejection(rule="S08", code="no-exchange-rate", reason=reason)
+    value = amount * contract.multiplier * rate
+    if value <= 0:
+        return Rejection(
+            rule="S09", code="no-unit-value", reason=f"One unit of {case.ticker} has no value to divide by."
+        )
+    return value
+
+
+def whole(wanted: Decimal, rounding: Rounding = Rounding.DOWN) -> Decimal:
+    """Whole units; forex is traded in whole units of the base currency as well."""
+    return wanted.to_integral_value(ROUND_FLOOR if rounding is Rounding.DOWN else ROUND_HALF_EVEN)
+
+
+def _shown(value: Decimal) -> str:
+    return plain(value if value == value.quantize(Decimal("0.00000001")) else round(value, 4))

@@ -1,0 +1,207 @@
+"""Everything a signal may say, read: the whole contract as one value, and its canonical form, the reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from brokers.domain.orders import Instrument
+from strategies.domain.message.options import NO_WISH, Wish
+from strategies.domain.message.symbols import Symbol
+from strategies.domain.numbers import plain
+
+
+class Action(StrEnum):
+    """The actions of the contract."""
+
+    BUY = "buy"
+    SELL = "sell"
+    EXIT = "exit"
+    CANCEL = "cancel"
+    ADD = "add"
+    REVERSE = "reverse"
+    BREAKEVEN = "breakeven"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderShape:
+    """How the order is to be worked. `prices_from_quote` names the prices the type needs and the message leaves open."""
+
+    type: str | None = None
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    tif: str | None = None
+    extended: bool | None = None
+    prices_from_quote: tuple[str, ...] = ()
+
+    def canonical(self) -> dict[str, Any]:
+        values: dict[str, Any] = {"type": self.type}
+        for name in ("limit", "stop", "trail_amount", "trail_percent"):
+            price = getattr(self, name)
+            values[name] = None if price is None else plain(price)
+        values |= {"tif": self.tif, "extended": self.extended}
+        return {name: value for name, value in values.items() if value is not None or name in self.prices_from_quote}
+
+    @classmethod
+    def from_reading(cls, values: dict[str, Any]) -> OrderShape:
+        prices = {name: _decimal(values.get(name)) for name in ("limit", "stop", "trail_amount", "trail_percent")}
+        return cls(
+            type=values.get("type"),
+            **prices,
+            tif=values.get("tif"),
+            extended=values.get("extended"),
+            prices_from_quote=tuple(name for name in ("limit", "stop") if name in values and values[name] is None),
+        )
+
+
+ANY_SHAPE = OrderShape()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """A take-profit or stop-loss leg: one mode (percent, amount, stopPrice, ...) and its value."""
+
+    mode: str
+    value: Decimal
+    type: str | None = None
+    limit: Decimal | None = None
+
+    def canonical(self, *, typed: bool) -> dict[str, Any]:
+        values: dict[str, Any] = {"type": self.type} if typed else {}
+        values |= {"mode": self.mode, "value": plain(self.value)}
+        return values if self.limit is None else {**values, "limit": plain(self.limit)}
+
+    @classmethod
+    def from_reading(cls, values: dict[str, Any] | None) -> Bracket | None:
+        if values is None:
+            return None
+        return cls(
+            mode=values["mode"],
+            value=Decimal(values["value"]),
+            type=values.get("type"),
+            limit=_decimal(values.get("limit")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """The parsed content of one signal. What is None was not sent; prices are in the instrument's currency."""
+
+    action: Action
+    symbol: Symbol
+    sentiment: str | None = None
+    quantity: Decimal | None = None
+    quantity_type: str = "fixed_quantity"
+    target_quantity: Decimal | None = None
+    signal_price: Decimal | None = None
+    signal_time: datetime | None = None
+    signal_id: str | None = None
+    order: OrderShape = ANY_SHAPE
+    take_profit: Bracket | None = None
+    stop_loss: Bracket | None = None
+    option: Wish = NO_WISH
+    cancel: bool | None = None
+    cancel_order_type: str | None = None
+    cancel_after: int | None = None
+    delay: int | None = None
+    breakeven_offset: Decimal | None = None
+    bid_ask_spread_filter: Decimal | None = None
+    bid_ask_spread_filter_percent: Decimal | None = None
+    market_price_type: str | None = None
+    ignore_trading_windows: bool | None = None
+    expires_at: datetime | None = None
+    test: bool | None = None
+    message: str | None = None
+    tags: tuple[str, ...] | None = None
+    extras: dict[str, Any] | None = None
+
+    @property
+    def instrument(self) -> Instrument | None:
+        """What an order would name; None for the kinds we do not trade."""
+        return self.symbol.instrument()
+
+    def reading(self) -> dict[str, Any]:
+        """Our reading as plain JSON values, what was not sent left out; `from_reading` is its inverse."""
+        # Written out rather than looped over: every signal passes here before it is answered.
+        values: dict[str, Any] = {"action": str(self.action), "instrument": self.symbol.canonical()}
+        if self.sentiment is not None:
+            values["sentiment"] = self.sentiment
+        if self.quantity is not None:
+            values["quantity"] = {"value": plain(self.quantity), "type": self.quantity_type}
+        if self.signal_price is not None:
+            values["signal_price"] = plain(self.signal_price)
+        if self.signal_time is not None:
+            values["signal_time"] = moment(self.signal_time)
+        if self.signal_id is not None:
+            values["signal_id"] = self.signal_id
+        if self.order is not ANY_SHAPE and (order := self.order.canonical()):
+            values["order"] = order
+        if self.take_profit is not None:
+            values["take_profit"] = self.take_profit.canonical(typed=False)
+        if self.stop_loss is not None:
+            values["stop_loss"] = self.stop_loss.canonical(typed=True)
+        if self.option is not NO_WISH and (option := self.option.canonical()):
+            values["option"] = option
+        for name in _PLAIN_FIELDS:
+            value = getattr(self, name)
+            if value is not None:
+                values[name] = _plain(value)
+        return values
+
+    @classmethod
+    def from_reading(cls, reading: dict[str, Any]) -> Message:
+        """The message whose reading this is."""
+        quantity = reading.get("quantity")
+        found: dict[str, Any] = {name: reading.get(name) for name in _PLAIN_FIELDS}
+        found |= {name: _decimal(found[name]) for name in _DECIMAL_FIELDS}
+        if found["tags"] is not None:
+            found["tags"] = tuple(found["tags"])
+        if quantity is not None:
+            found |= {"quantity": Decimal(quantity["value"]), "quantity_type": quantity["type"]}
+        return cls(
+            action=Action(reading["action"]),
+            symbol=Symbol.from_reading(reading["instrument"]),
+            sentiment=reading.get("sentiment"),
+            signal_price=_decimal(reading.get("signal_price")),
+            signal_time=_moment(reading.get("signal_time")),
+            signal_id=reading.get("signal_id"),
+            order=OrderShape.from_reading(reading.get("order", {})),
+            take_profit=Bracket.from_reading(reading.get("take_profit")),
+            stop_loss=Bracket.from_reading(reading.get("stop_loss")),
+            option=Wish.from_reading(reading.get("option", {})),
+            **(found | {"expires_at": _moment(found["expires_at"])}),
+        )
+
+
+_DECIMAL_FIELDS = ("target_quantity", "breakeven_offset", "bid_ask_spread_filter", "bid_ask_spread_filter_percent")
+_PLAIN_FIELDS = (
+    "target_quantity", "cancel", "cancel_order_type", "cancel_after", "delay", "breakeven_offset", "bid_ask_spread_filter",
+    "bid_ask_spread_filter_percent", "market_price_type", "ignore_trading_windows", "expires_at", "test", "message",
+    "tags", "extras",
+)  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return moment(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _decimal(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def moment(at: datetime) -> str:
+    """A moment in UTC, as exact as it was sent."""
+    return at.astimezone(UTC).isoformat(timespec="auto").replace("+00:00", "Z").replace("000Z", "Z")

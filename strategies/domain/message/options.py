@@ -1,0 +1,126 @@
+"""Options in every spelling: SPY 250520C582.5, SPY250520C00582500, SPY_052025C582.5, or an underlying with its parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from strategies.domain.message.refusals import Refused, invalid
+from strategies.domain.message.symbols import Kind, Symbol, expired, split_exchange, unreadable
+from strategies.domain.numbers import plain
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+# Year first after a blank or nothing; month first after an underscore: the vendors' own difference.
+_SYMBOL = re.compile(r"([A-Z]{1,6})( *|_)(\d{6})([CP]?)(\d{1,8}(?:\.\d{1,4})?)")
+_UNDERLYING = re.compile(r"[A-Z]{1,6}(?:[./-][A-Z]{1,2})?")
+_RELATIVE = re.compile(r"\+ ?(\d{1,4}) ?(day|week|month|year)s?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The option fields of a message: what to choose from the chain."""
+
+    type: str | None = None  # both, call, put
+    intrinsic: str | None = None  # itm, otm
+    expiration: str | None = None  # 2026-12-18, or relative: +6 months
+    strike_count: int | None = None
+    strikes_away: int | None = None
+    strike_price: Decimal | None = None
+
+    def canonical(self) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "type": self.type,
+            "intrinsic": self.intrinsic,
+            "expiration": self.expiration,
+            "strike_count": self.strike_count,
+            "strikes_away": self.strikes_away,
+            "strike_price": None if self.strike_price is None else plain(self.strike_price),
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_reading(cls, values: dict[str, Any]) -> Wish:
+        price = values.get("strike_price")
+        return cls(**(values | {"strike_price": None if price is None else Decimal(price)}))
+
+
+NO_WISH = Wish()
+
+
+def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
+    """One contract, or an underlying whose chain is to be scanned; raises Refused."""
+    exchange, symbol = split_exchange(ticker)
+    if match := _SYMBOL.fullmatch(symbol):
+        found = _spelled_out(ticker, match, wish, now)
+    elif _UNDERLYING.fullmatch(symbol):
+        found = _by_parts(symbol.replace("/", ".").replace("-", "."), wish, now)
+    else:
+        raise unreadable(ticker, symbol, Kind.OPTION)
+    if exchange:
+        found.facts["exchange_hint"] = exchange[:40]
+    return found
+
+
+def expiration(value: object) -> str | None:
+    """An expiration as a date or `+N days|weeks|months|years`; None when it is neither."""
+    text = value.strip() if isinstance(value, str) else ""
+    if match := _RELATIVE.fullmatch(text):
+        return f"+{int(match[1])} {match[2].lower()}s"
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+
+
+def _spelled_out(ticker: str, match: re.Match[str], wish: Wish, now: datetime) -> Symbol:
+    underlying, gap, digits, letter, strike = match.groups()
+    try:
+        day = datetime.strptime(digits, "%m%d%y" if gap == "_" else "%y%m%d").date()  # noqa: DTZ007
+    except ValueError:
+        raise unreadable(ticker, "", Kind.OPTION) from None
+    right = letter or _right_of(wish)
+    if not right:
+        raise invalid(
+            "invalid-ticker-and-option-type",
+            f"{ticker[:40]} says neither call nor put. Add C or P before the strike, or send optionType.",
+            field="ticker",
+        )
+    if letter and wish.type and _right_of(wish) not in {"", letter}:
+        raise invalid(
+            "invalid-ticker-and-option-type",
+            f"{ticker[:40]} and optionType {wish.type} contradict each other. Send one of them.",
+            field="optionType",
+        )
+    # Eight digits are the OSI spelling, in thousandths.
+    price = Decimal(strike) / 1000 if len(strike) == 8 and "." not in strike else Decimal(strike)
+    return _contract(underlying, day, right, price, now)
+
+
+def _by_parts(underlying: str, wish: Wish, now: datetime) -> Symbol:
+    right = _right_of(wish)
+    if right and wish.strike_price is not None and wish.expiration and not wish.expiration.startswith("+"):
+        return _contract(underlying, date.fromisoformat(wish.expiration), right, wish.strike_price, now)
+    return Symbol(Kind.OPTION, underlying, underlying, {"underlying": underlying, "scan": True})
+
+
+def _contract(underlying: str, day: date, right: str, strike: Decimal, now: datetime) -> Symbol:
+    name = f"{underlying} {day:%y%m%d}{right}{plain(strike)}"
+    if strike <= 0:
+        raise _no_strike(name)
+    if day < now.astimezone(NEW_YORK).date():
+        raise expired(name, day.isoformat(), now)
+    facts = {"underlying": underlying, "expiry": f"{day:%Y%m%d}", "right": right, "strike": plain(strike)}
+    return Symbol(Kind.OPTION, name, underlying, facts)
+
+
+def _no_strike(name: str) -> Refused:
+    return invalid("ticker-does-not-exist", f"{name} has no strike. Write it like SPY 261218C600.", field="ticker")
+
+
+def _right_of(wish: Wish) -> str:
+    return {"call": "C", "put": "P"}.get(wish.type or "", "")

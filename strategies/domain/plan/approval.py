@@ -1,0 +1,71 @@
+"""What an approver may change about a plan: less of its entry, never more, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.domain.orders import OrderIntent, Role
+from brokers.domain.snapshot import Snapshot
+from strategies.domain.numbers import plain
+from strategies.domain.plan.costs import affordable
+from strategies.domain.plan.plan import Plan, Rejection
+
+
+def entry_of(plan: Plan) -> OrderIntent | None:
+    """The order of the plan that opens a position or makes it larger; None where it only reduces."""
+    return next((intent for intent in every_order(plan.intents) if intent.role is Role.ENTRY), None)
+
+
+def smaller(
+    plan: Plan, quantity: Decimal, snapshot: Snapshot, now: datetime, signal_price: Decimal | None
+) -> Plan | Rejection:
+    """The plan with an entry of `quantity` units, protected by legs of the same size; its costs are estimated anew."""
+    entry = entry_of(plan)
+    if entry is None:
+        return _refused("This plan only reduces a position, and so it is taken whole. Approve it, or decline it.")
+    if not quantity.is_finite() or not 0 < quantity <= entry.quantity:
+        return _refused(f"Approve a quantity above zero and of at most {plain(entry.quantity)}.")
+    if entry.quantity == entry.quantity.to_integral_value() and quantity != quantity.to_integral_value():
+        return _refused("This is traded in whole units. Approve a whole number.")
+    if quantity == entry.quantity:
+        return plan
+    reason = f"{plan.reason} Approved for {plain(quantity)} of {plain(entry.quantity)}."
+    intents = tuple(_resized(intent, quantity) for intent in plan.intents)
+    return affordable(replace(plan, intents=intents, reason=reason, estimates=()), snapshot, now, signal_price)
+
+
+def does_the_same(one: Plan, other: Plan) -> bool:
+    """Whether two plans send the same orders, whatever the prices that follow the market are by now."""
+    return _shape(one) == _shape(other)
+
+
+def _shape(plan: Plan) -> object:
+    return set(plan.cancels), set(plan.resizes), tuple(_order(intent) for intent in plan.intents)
+
+
+def _order(intent: OrderIntent) -> object:
+    return (
+        intent.role, intent.instrument, intent.side, intent.type, intent.quantity, intent.time_in_force, intent.outside_rth,
+        intent.release, tuple(_order(child) for child in intent.then),
+    )  # fmt: skip
+
+
+def _resized(intent: OrderIntent, quantity: Decimal) -> OrderIntent:
+    """An entry and the legs that protect it; an exit before it stays what it was."""
+    if intent.role is Role.ENTRY:
+        return replace(intent, quantity=quantity, then=tuple(replace(leg, quantity=quantity) for leg in intent.then))
+    return replace(intent, then=tuple(_resized(child, quantity) for child in intent.then))
+
+
+def every_order(intents: tuple[OrderIntent, ...]) -> Iterator[OrderIntent]:
+    """The orders of a plan, parents before their children."""
+    for intent in intents:
+        yield intent
+        yield from every_order(intent.then)
+
+
+def _refused(reason: str) -> Rejection:
+    return Rejection(rule="A04", code="approved-quantity", reason=reason)

@@ -1,0 +1,30 @@
+"""What a decision cannot well do without, and is worth waiting a moment for: a fresh quote, an exchange rate."""
+
+from __future__ import annotations
+
+from brokers.domain.orders import Role
+from strategies.domain.message.message import Message
+from strategies.domain.plan.approval import every_order
+from strategies.domain.plan.plan import Plan, Rejection
+from strategies.domain.terms.terms import Terms
+
+# Refusals that a quote may turn into a plan.
+_FOR_WANT_OF_A_PRICE = frozenset({"price-required", "amount-unknown", "collar-price-unknown"})
+
+
+def a_quote(message: Message, terms: Terms, answer: Plan | Rejection) -> bool:
+    """Whether a fresh quote could change the answer: it lacked a price, or filters are set that only quotes can pass."""
+    if isinstance(answer, Rejection):
+        return answer.code in _FOR_WANT_OF_A_PRICE
+    filters = (
+        terms.spread_amount, terms.spread_percent, terms.exit_spread_amount, terms.exit_spread_percent,
+        terms.collar_percent, message.bid_ask_spread_filter, message.bid_ask_spread_filter_percent,
+    )  # fmt: skip
+    return any(each is not None for each in filters) and bool(answer.intents)
+
+
+def a_rate(answer: Plan | Rejection) -> bool:
+    """Whether an exchange rate could change the answer: a size or a margin in the account's currency hangs on it."""
+    if isinstance(answer, Rejection):
+        return answer.code in {"no-exchange-rate", "amount-unknown"}
+    return any(order.role is Role.ENTRY for order in every_order(answer.intents))

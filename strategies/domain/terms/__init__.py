@@ -1,0 +1,1 @@
+"""The settings that a subscription trades by, and what they come to for one signal. Pure."""

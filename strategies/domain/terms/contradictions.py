@@ -1,0 +1,162 @@
+"""Terms that do not go together, each with the field to change and a sentence that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+
+from brokers.domain.orders import OrderType, TimeInForce
+from strategies.domain.terms.effective import SIGNAL_FIELDS
+from strategies.domain.terms.terms import QuantityType, Sides, Terms
+from strategies.domain.terms.windows import Window, zone_of
+
+MOST_TICKERS = 100
+MOST_WINDOWS = 50
+MOST_SECONDS = 3600
+DAY = 86_400
+_AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
+_AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
+_OUTSIDE_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_ABOVE_ZERO = (
+    "quantity", "quantity_multiplier", "max_quantity", "max_amount", "max_position", "max_position_amount",
+    "max_daily_loss", "max_daily_profit", "collar_percent", "trail_amount", "trail_percent", "exit_trail_amount",
+    "exit_trail_percent",
+)  # fmt: skip
+_NOT_BELOW = ("spread_amount", "spread_percent", "exit_spread_amount", "exit_spread_percent", "breakeven_offset")
+_BOUNDS = {
+    "entry_time_to_live_seconds": (1, DAY), "exit_time_to_live_seconds": (1, DAY), "cancel_after": (1, MOST_SECONDS),
+    "exit_cancel_after": (1, MOST_SECONDS), "cancel_wait_seconds": (1, 300), "exit_wait_seconds": (1, MOST_SECONDS),
+    "cooldown_seconds": (0, DAY), "approval_seconds": (10, DAY), "max_trades_per_day": (1, 100_000),
+}  # fmt: skip
+
+_EITHER = "Choose limit or stop limit, or switch this off."
+
+Contradiction = tuple[str, str]
+
+
+def contradictions(terms: Terms) -> list[Contradiction]:
+    """What does not go together, as (field, sentence); nothing where the terms can be traded by."""
+    return [*_figures(terms), *_sides(terms), *_sizes(terms), *_orders(terms), *_protection(terms), *_lists(terms)]
+
+
+def _figures(terms: Terms) -> Iterator[Contradiction]:
+    for name in (*_ABOVE_ZERO, *_NOT_BELOW):
+        value: Decimal | None = getattr(terms, name)
+        if value is None:
+            continue
+        if not value.is_finite() or value < 0 or (value == 0 and name in _ABOVE_ZERO):
+            yield name, f"Set a number {'above zero' if name in _ABOVE_ZERO else 'that is not below zero'}."
+    for name, (low, high) in _BOUNDS.items():
+        seconds: int | None = getattr(terms, name)
+        if seconds is not None and not low <= seconds <= high:
+            yield name, f"Set a whole number from {low} to {high}."
+
+
+def _sides(terms: Terms) -> Iterator[Contradiction]:
+    if terms.allow_swap and terms.sides is Sides.NONE:
+        yield "allow_swap", "Without a side to enter there is none to change to. Allow a side, or switch this off."
+    if terms.allow_swap and terms.ignore_exits:
+        yield "allow_swap", "Changing sides begins with an exit, and exits are ignored. Switch one of them off."
+    if terms.allow_swap and terms.close_only:
+        yield "allow_swap", "A subscription that only closes does not enter the other side. Switch one of them off."
+    if terms.subtract_exit_quantity and not (terms.allow_swap and terms.sides is Sides.BOTH):
+        yield "subtract_exit_quantity", "It takes both sides and changing sides to subtract the exit. Allow both."
+    if terms.subtract_exit_quantity and not (terms.allow_overrides or "quantity" in terms.signal_fields):
+        yield "subtract_exit_quantity", "Signals may not say how many, so there is nothing to subtract from. Let them."
+    if terms.isolate_sides and terms.sides not in {Sides.BULLISH, Sides.BEARISH}:
+        yield "isolate_sides", "Only a single side can be isolated. Choose bullish or bearish."
+    if terms.close_only and terms.ignore_exits:
+        yield "ignore_exits", "A subscription that only closes and ignores exits does nothing. Switch one of them off."
+
+
+def _sizes(terms: Terms) -> Iterator[Contradiction]:
+    kind = terms.quantity_type
+    if kind is not QuantityType.FIXED and terms.quantity is None:
+        yield "quantity", f"A size by {_words(kind)} needs its figure. Set one."
+    if kind in {QuantityType.RISK_AMOUNT, QuantityType.RISK_PERCENT} and terms.stop_loss is None:
+        yield "stop_loss", f"A size by {_words(kind)} needs a stop loss to measure. Set one."
+    if kind is QuantityType.PERCENT_OF_POSITION:
+        yield "quantity_type", "A position that is to be opened has no size to take a percentage of. Choose another."
+    percents = {QuantityType.PERCENT_OF_EQUITY, QuantityType.RISK_PERCENT}
+    if kind in percents and terms.quantity is not None and terms.quantity > 1000:
+        yield "quantity", "More than 1000 % of the equity is beyond any leverage. Check the figure."
+    pair = (terms.quantity, terms.max_quantity)
+    if kind is QuantityType.FIXED and pair[0] is not None and pair[1] is not None and pair[0] > pair[1]:
+        yield "max_quantity", "The quantity is above the largest quantity, so every entry would be rejected. Raise it."
+    if terms.max_position is not None and terms.max_quantity is not None and terms.max_quantity > terms.max_position:
+        yield "max_quantity", "One order may be larger than the whole position. Lower it, or raise the position."
+
+
+def _orders(terms: Terms) -> Iterator[Contradiction]:
+    own_trail = terms.exit_trail_amount is not None or terms.exit_trail_percent is not None
+    trail = (
+        (terms.exit_trail_amount, terms.exit_trail_percent) if own_trail else (terms.trail_amount, terms.trail_percent)
+    )
+    outside = terms.outside_rth if terms.exit_outside_rth is None else terms.exit_outside_rth
+    legs = (
+        ("", terms.order_type, terms.time_in_force, terms.trail_amount, terms.trail_percent, terms.outside_rth),
+        (
+            "exit_", terms.exit_order_type or terms.order_type, terms.exit_time_in_force or terms.time_in_force, *trail,
+            outside,
+        ),
+    )  # fmt: skip
+    for prefix, kind, tif, amount, percent, extended in legs:
+        if amount is not None and percent is not None:
+            yield f"{prefix}trail_percent", "A trailing stop follows by an amount or by a percentage. Leave one empty."
+        if kind is OrderType.TRAILING_STOP and amount is None and percent is None:
+            yield f"{prefix}trail_amount", "A trailing stop needs its distance. Set an amount or a percentage."
+        if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
+            yield f"{prefix}time_in_force", "An auction takes market and limit orders. Choose another time in force."
+        if extended and kind not in _OUTSIDE_TYPES:
+            yield (
+                f"{prefix}outside_rth",
+                f"Outside regular hours IBKR takes limit orders only, and these are {_words(kind)} orders. {_EITHER}",
+            )
+
+
+def _protection(terms: Terms) -> Iterator[Contradiction]:
+    profit, stop = terms.take_profit, terms.stop_loss
+    if profit is not None and profit.mode not in {"percent", "amount", "pnlAmount"}:
+        yield "take_profit", "A subscription's take profit is a percentage, an amount or a profit, not a price."
+    if stop is not None and stop.mode == "stopPrice":
+        yield "stop_loss", "A subscription's stop loss is a distance, not a price: it holds for every instrument."
+    if stop is not None and stop.limit is not None:
+        yield "stop_loss", "A subscription's stop loss has no limit price: it holds for every instrument. Leave it out."
+    for name, leg in (("take_profit", profit), ("stop_loss", stop)):
+        if leg is not None and not (leg.value.is_finite() and leg.value > 0):
+            yield name, "Set a value above zero."
+    if stop is not None and stop.mode in {"percent", "trailPercent"} and stop.value >= 100:
+        yield "stop_loss", "A stop 100 % away is at a price of zero. Set a smaller percentage."
+    if terms.stop_loss_type not in {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}:
+        yield "stop_loss_type", "A stop loss is a stop, stop_limit or trailing_stop order. Choose one of them."
+    trails = stop is not None and stop.mode in {"trailAmount", "trailPercent"}
+    if stop is not None and terms.stop_loss_type is OrderType.TRAILING_STOP and not trails:
+        yield "stop_loss", "A trailing stop loss needs a trail amount or a trail percentage."
+
+
+def _lists(terms: Terms) -> Iterator[Contradiction]:
+    if len(terms.tickers) > MOST_TICKERS:
+        yield "tickers", f"A list holds at most {MOST_TICKERS} tickers. Shorten it."
+    unknown = sorted(set(terms.signal_fields) - set(SIGNAL_FIELDS))
+    if unknown:
+        yield "signal_fields", f"A signal has no field {unknown[0]} to allow. Use one of: {', '.join(SIGNAL_FIELDS)}."
+    if len(terms.windows) > MOST_WINDOWS:
+        yield "windows", f"There can be at most {MOST_WINDOWS} trading windows. Join some."
+    for window in terms.windows:
+        if problem := _problem(window):
+            yield "windows", problem
+
+
+def _problem(window: Window) -> str:
+    if not window.days:
+        return "A trading window needs a day. Choose one."
+    if any(day not in range(7) for day in window.days):
+        return "The days of a trading window are Monday to Sunday."
+    if zone_of(window.zone) is None:
+        return f"There is no time zone {window.zone}. Write it like America/New_York."
+    return ""
+
+
+def _words(kind: StrEnum) -> str:
+    return str(kind).replace("_", " ")

@@ -1,0 +1,262 @@
+"""What the rulebook says of each order before it is sent: the verdict, the fee, the margin, and what is not known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brokers.domain.capabilities import Capabilities
+from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
+from brokers.domain.sessions import Environment
+from brokers.domain.snapshot import Quote, Snapshot
+from strategies.domain.plan.assessment import assess, price_of, product_of
+from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan.plan import Rejection
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+SATURDAY = NOW + timedelta(days=1)
+AAPL = Contract(instrument=Instrument(ticker="AAPL"), conid=265598, exchange="NASDAQ")
+
+
+def contract(ticker: str, asset_class: AssetClass, **values: Any) -> Contract:
+    return Contract(instrument=Instrument(ticker=ticker, asset_class=asset_class), conid=1, **values)
+
+
+ES = contract("ESZ2026", AssetClass.FUTURE, exchange="CME", multiplier=Decimal(50))
+MNQ = contract("MNQZ2026", AssetClass.FUTURE, exchange="CME", multiplier=Decimal(2))
+EURUSD = contract("EURUSD", AssetClass.FOREX, exchange="IDEALPRO")
+USDJPY = contract("USDJPY", AssetClass.FOREX, exchange="IDEALPRO", currency="JPY")
+EURGBP = contract("EURGBP", AssetClass.FOREX, exchange="IDEALPRO", currency="GBP")
+
+
+def snapshot(of: Contract = AAPL, available: str | None = "25000", **values: Any) -> Snapshot:
+    return Snapshot(
+        account_id="SIM1", contract=of, average_cost=None, working=(), equity=None, buying_power=None, currency="USD",
+        as_of=NOW, available_funds=None if available is None else Decimal(available),
+        **{"position": Decimal(0), "quote": None, **values},
+    )  # fmt: skip
+
+
+def ask(
+    seen: Snapshot, quantity: str, price: str | None = None, *, now: datetime = NOW, **values: Any
+) -> Estimate | Rejection:
+    given = {"role": Role.ENTRY, "side": Side.BUY, "type": OrderType.MARKET, **values}
+    intent = OrderIntent(instrument=seen.contract.instrument, quantity=Decimal(quantity), **given)
+    return assess(intent, seen, now, signal_price=None if price is None else Decimal(price))
+
+
+def line(answer: Estimate | Rejection) -> str:
+    assert isinstance(answer, Estimate), answer
+    return answer.sentence
+
+
+def refusal(answer: Estimate | Rejection) -> tuple[str, str, str]:
+    assert isinstance(answer, Rejection), answer
+    return answer.rule, answer.code, answer.reason
+
+
+def test_an_entry_is_told_its_fee_and_its_margin() -> None:
+    answer = ask(snapshot(), "10", "231")
+    assert line(answer) == "Estimated fee 1.00 USD; margin needed 1,156.00 USD of 25,000.00 available."
+
+
+def test_an_entry_beyond_the_funds_is_denied_with_the_figures() -> None:
+    assert refusal(ask(snapshot(available="900"), "10", "231")) == (
+        "R04",
+        "insufficient_buying_power",
+        "Margin needed 1,156.00 USD of 900.00 available. Order less, or add funds.",
+    )
+
+
+def test_the_last_cent_of_the_funds_is_enough() -> None:
+    assert isinstance(ask(snapshot(available="1156"), "10", "231"), Estimate)
+    assert isinstance(ask(snapshot(available="1155.99"), "10", "231"), Rejection)
+
+
+def test_an_exit_is_never_denied_for_want_of_funds() -> None:
+    seen = snapshot(available="0", position=Decimal(10), environment=Environment.LIVE)
+    answer = ask(seen, "10", "231", role=Role.EXIT, side=Side.SELL)
+    assert line(answer) == "Estimated fee 1.00 USD; no margin needed, since it only closes."
+
+
+@pytest.mark.parametrize("role", [Role.EXIT, Role.TAKE_PROFIT, Role.STOP_LOSS])
+def test_a_way_out_is_never_denied_for_its_size_or_a_missing_table(role: Role) -> None:
+    for of, held in ((EURUSD, "2000"), (EURUSD, "9000000"), (MNQ, "1"), (AAPL, "0.5")):
+        seen = snapshot(of, available="0", position=Decimal(held), environment=Environment.LIVE)
+        assert isinstance(ask(seen, held, role=role, side=Side.SELL), Estimate)
+
+
+def test_funds_that_are_not_known_deny_nothing() -> None:
+    answer = ask(snapshot(available=None), "10", "231")
+    assert line(answer) == "Estimated fee 1.00 USD; margin needed 1,156.00 USD; what is available is not known yet."
+
+
+def test_without_a_price_it_says_so_and_denies_nothing() -> None:
+    assert line(ask(snapshot(), "100000")) == "No fee estimated; margin unknown. No price is known."
+
+
+def test_a_future_needs_no_price() -> None:
+    answer = ask(snapshot(ES), "1")
+    assert line(answer) == "Estimated fee 2.15 USD; margin needed 11,882.15 USD of 25,000.00 available."
+
+
+def test_a_future_without_margin_data_is_denied_where_money_may_be_real() -> None:
+    assert refusal(ask(snapshot(MNQ, environment=Environment.PAPER), "1")) == (
+        "R03",
+        "no_margin_data",
+        "No margin is known for the future MNQ: the table future_margins has no row for it. "
+        "Trade it on a simulated account until there is one.",
+    )
+
+
+def test_a_future_without_margin_data_is_simulated_with_an_honest_word() -> None:
+    expected = "Estimated fee 0.57 USD; margin unknown. The simulated market has no margin table for it."
+    assert line(ask(snapshot(MNQ), "1")) == expected
+
+
+def test_a_currency_order_outside_ibkrs_sizes_is_denied() -> None:
+    rule, code, reason = refusal(ask(snapshot(EURUSD), "2000", "1.08"))
+    assert (rule, code) == ("R01", "forex_order_size")
+    assert reason.startswith("A EUR order must be between 20000 and 6000000; 2000 is not.")
+
+
+def test_a_rate_that_the_order_itself_tells_is_used() -> None:
+    expected = "Estimated fee 2.00 USD; margin needed 602.00 USD of 25,000.00 available."
+    assert line(ask(snapshot(USDJPY), "30000", "154")) == expected
+
+
+def test_a_rate_that_nobody_told_is_not_guessed() -> None:
+    answer = ask(snapshot(EURGBP), "30000", "0.85")
+    assert line(answer) == "No fee estimated; margin unknown. There is no exchange rate from GBP to USD."
+
+
+def test_a_market_order_out_of_hours_is_told_that_it_waits_and_is_not_denied() -> None:
+    for environment, waits in ((Environment.PAPER, True), (Environment.LIVE, True), (Environment.SIMULATED, False)):
+        answer = ask(snapshot(environment=environment), "10", "231", now=SATURDAY)
+        assert ("this market order waits for the next open" in line(answer)) is waits
+
+
+def test_a_cash_account_cannot_sell_short() -> None:
+    answer = ask(snapshot(account_type="cash"), "10", "231", side=Side.SELL)
+    assert refusal(answer)[:2] == ("R04", "short_sale_not_allowed_in_cash_account")
+
+
+def test_a_cash_account_pays_in_full() -> None:
+    answer = ask(snapshot(account_type="cash"), "10", "231")
+    assert line(answer) == "Estimated fee 1.00 USD; margin needed 2,311.00 USD of 25,000.00 available."
+
+
+MAY_NOT = [
+    (AAPL, {"capabilities": Capabilities(lite=True)}, "lite_account", "IBKR Lite account"),
+    (AAPL, {"capabilities": Capabilities(clearing="closed")}, "account_not_open", "lists this account as closed"),
+    (AAPL, {"capabilities": Capabilities(client_trades=False)}, "client_trading_disabled", "switched off"),
+    (EURUSD, {"capabilities": Capabilities(asset_types="STK, FUT")}, "asset_class_not_permitted", "trade currencies"),
+    (ES, {"capabilities": Capabilities(asset_types="STK,CASH")}, "asset_class_not_permitted", "trade futures"),
+    (AAPL, {"permitted": False}, "no_trading_permission", "no permission to trade AAPL"),
+]
+
+
+@pytest.mark.parametrize(("of", "said", "code", "words"), MAY_NOT, ids=[row[2] for row in MAY_NOT])
+def test_an_account_trades_only_what_ibkr_permits_and_always_finds_its_way_out(
+    of: Contract, said: dict[str, Any], code: str, words: str
+) -> None:
+    for environment in Environment:
+        seen = snapshot(of, position=Decimal(30_000), environment=environment, **said)
+        rule, found, reason = refusal(ask(seen, "30000", "1"))
+        assert (rule, found) == ("R05", code)
+        assert words in reason
+        # The way out is tried, and told what IBKR may say to it.
+        assert words in line(ask(seen, "30000", "1", role=Role.EXIT, side=Side.SELL))
+
+
+def test_what_ibkr_permits_is_taken() -> None:
+    said = Capabilities(lite=False, clearing="open", client_trades=True, asset_types="STK,CFD,OPT")
+    answer = ask(snapshot(environment=Environment.LIVE, capabilities=said, permitted=True), "10", "231")
+    assert line(answer) == "Estimated fee 1.00 USD; margin needed 1,156.00 USD of 25,000.00 available."
+
+
+def test_permissions_that_are_not_known_are_said_and_refuse_nothing() -> None:
+    answer = line(ask(snapshot(environment=Environment.LIVE), "10", "231"))
+    assert answer.endswith(" available. IBKR has not said what this account may trade.")
+    assert "not said" not in line(ask(snapshot(environment=Environment.SIMULATED), "10", "231"))
+
+
+def test_an_account_that_is_still_being_opened_is_warned() -> None:
+    answer = ask(snapshot(capabilities=Capabilities(clearing="pending")), "10", "231")
+    assert "IBKR lists this account as pending" in line(answer)
+
+
+def test_the_price_is_the_freshest_there_is() -> None:
+    def quote(age: timedelta) -> Quote:
+        return Quote(bid=Decimal(230), ask=Decimal(232), last=None, as_of=NOW - age)
+
+    fresh, old = quote(timedelta(seconds=5)), quote(timedelta(hours=1))
+    intent = OrderIntent(
+        role=Role.ENTRY, instrument=AAPL.instrument, side=Side.BUY, type=OrderType.LIMIT, quantity=Decimal(1),
+        limit_price=Decimal(233),
+    )  # fmt: skip
+    market = replace(intent, type=OrderType.MARKET, limit_price=None)
+
+    def source(asked: OrderIntent, signal_price: Decimal | None = None, **values: Any) -> str:
+        found = price_of(asked, snapshot(**values), NOW, signal_price)
+        return found.source if found else ""
+
+    assert source(intent, Decimal(234), quote=fresh, mark=Decimal(235)) == "quote"
+    assert source(intent, Decimal(234), quote=old, mark=Decimal(235)) == "position"
+    assert source(intent, Decimal(234), quote=old) == "signal"
+    assert source(intent, quote=old) == "limit"
+    assert source(market, quote=old) == "old quote"
+    assert source(market, Decimal(0)) == ""
+
+
+def test_an_old_quote_is_enough_to_estimate_and_too_little_to_deny() -> None:
+    old = Quote(bid=Decimal(230), ask=Decimal(232), last=None, as_of=NOW - timedelta(hours=1))
+    answer = ask(snapshot(quote=old), "10000")
+    assert line(answer) == "Estimated fee 50.00 USD; margin needed 1,155,050.00 USD of 25,000.00 available."
+
+
+@pytest.mark.parametrize(
+    ("ticker", "product"), [("MNQZ2026", "MNQ"), ("ESZ6", "ES"), ("ES2!", "ES"), ("M2KH2027", "M2K"), ("6E", "6E")]
+)
+def test_the_product_of_a_future_is_read_from_its_ticker(ticker: str, product: str) -> None:
+    assert product_of(ticker) == product
+
+
+@given(
+    of=st.sampled_from([AAPL, ES, MNQ, EURUSD, USDJPY, EURGBP]),
+    role=st.sampled_from(list(Role)),
+    side=st.sampled_from(list(Side)),
+    environment=st.sampled_from(list(Environment)),
+    kind=st.sampled_from(["margin", "cash"]),
+    quantity=st.decimals("0.000001", "999999999999999", places=6),
+    price=st.none() | st.decimals("0.0000000001", "999999999999999", places=10),
+    funds=st.none() | st.decimals(-1000, 1_000_000, places=2),
+    can=st.builds(
+        Capabilities, lite=st.none() | st.booleans(), clearing=st.sampled_from(["", "open", "new", "closed", "?"]),
+        client_trades=st.none() | st.booleans(), asset_types=st.sampled_from(["", "STK", "FUT,CASH", ",,", "stk"]),
+    ),
+    permitted=st.none() | st.booleans(),
+)  # fmt: skip
+def test_every_order_has_an_answer_and_a_way_out_is_always_open(
+    of: Contract, role: Role, side: Side, environment: Environment, kind: str, quantity: Decimal,
+    price: Decimal | None, funds: Decimal | None, can: Capabilities, permitted: bool | None,
+) -> None:  # fmt: skip
+    seen = snapshot(
+        of, available=None if funds is None else str(funds), environment=environment, account_type=kind, cash=funds,
+        capabilities=can, permitted=permitted,
+    )  # fmt: skip
+    asked = OrderIntent(role=role, instrument=of.instrument, side=side, type=OrderType.MARKET, quantity=quantity)
+    answer = assess(asked, seen, NOW, signal_price=price)
+    if isinstance(answer, Rejection):
+        assert role is Role.ENTRY
+        assert answer.reason.endswith(".")
+    else:
+        assert answer.sentence.endswith(".")
+        assert answer.fee is None or answer.fee >= 0
+        assert answer.to_json()["role"] == str(role)
