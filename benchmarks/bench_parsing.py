@@ -15,11 +15,11 @@ from time import process_time_ns
 from typing import Any
 
 from strategies.domain.message.symbols import Kind
-from strategies.parsing import parse
+from strategies.reading.parsing import parse
 
 ROUNDS = 60
 GOAL_MS = 1.0
-CASES = Path(__file__).resolve().parents[1] / "strategies" / "tests" / "payloads" / "webhook_cases.jsonl"
+CASES = Path(__file__).resolve().parents[1] / "strategies" / "tests" / "reading" / "payloads" / "webhook_cases.jsonl"
 KINDS = {
     "stocks": Kind.STOCK,
     "futures": Kind.FUTURE,

@@ -12,7 +12,7 @@ from typing import Any
 
 from strategies.domain.message.message import moment
 from strategies.domain.numbers import plain
-from strategies.fields import number
+from strategies.reading.fields import number
 
 
 class Source(StrEnum):

@@ -8,11 +8,11 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from strategies import parsing
 from strategies.builder import AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
+from strategies.reading import parsing
 
 Choices = list[tuple[str, str]]
 

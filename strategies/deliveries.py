@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from strategies import parsing
 from strategies.domain.message.freshness import Freshness, SetAside, leaves, too_late
 from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.symbols import Kind
+from strategies.reading import parsing
 from strategies.senders import UNKNOWN_SENDER, Sender, SenderRules, check_sender
 
 log = logging.getLogger(__name__)

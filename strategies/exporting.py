@@ -11,7 +11,7 @@ from typing import Any
 from strategies.headers import shown
 from strategies.live import Row
 from strategies.models import Refusal, Signal
-from strategies.noticed import sentence
+from strategies.reading.noticed import sentence
 
 COLUMNS = (
     "kind", "received_at", "strategy", "ticker", "action", "outcome", "code", "sentence", "answered", "repeats", "test",

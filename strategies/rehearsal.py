@@ -12,7 +12,6 @@ from uuid import UUID
 from brokers.domain.orders import OrderIntent, Resize
 from brokers.snapshots import Book, NotYet
 from strategies import answering, guarding, lateness
-from strategies.corrections import Correction, corrected
 from strategies.deliveries import Accepted, Context, Delivery
 from strategies.domain.message.freshness import Freshness, SetAside
 from strategies.domain.message.message import Message
@@ -22,8 +21,9 @@ from strategies.domain.numbers import plain
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Strategy, Subscription
-from strategies.noticed import sentence
 from strategies.planned import how
+from strategies.reading.corrections import Correction, corrected
+from strategies.reading.noticed import sentence
 from strategies.senders import SenderRules
 
 NOBODY = UUID(int=0)

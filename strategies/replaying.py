@@ -12,8 +12,8 @@ import msgspec
 from brokers.domain.orders import OrderIntent
 from brokers.models import Order
 from strategies.models import Decision, Refusal, Signal, Strategy, Subscription
-from strategies.noticed import sentence
 from strategies.planned import how
+from strategies.reading.noticed import sentence
 from strategies.readings import pairs
 from strategies.rehearsal import Answer, OrderLine, Rehearsal, lines, rehearse
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strategies import alerts, parsing
+from strategies import alerts
 from strategies.domain.message.symbols import Kind
+from strategies.reading import parsing
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 FILLED = {

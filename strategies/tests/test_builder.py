@@ -25,12 +25,13 @@ from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strategies import builder, parsing, pasting
+from strategies import builder, pasting
 from strategies.builder import PLACEHOLDERS, Source
 from strategies.builder_forms import BuilderForm
 from strategies.domain.message.symbols import Kind
 from strategies.pages import EXAMPLES
 from strategies.passwords import signing_keys
+from strategies.reading import parsing
 from strategies.senders import SIGNATURE_HEADER, Sender, SenderRules, check_sender
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ from strategies import authoring
 from strategies.domain.message.symbols import Kind
 from strategies.models import Signal, Strategy
 from strategies.tests import doors
-from strategies.tests.test_parsing_cases import CASES
+from strategies.tests.reading.test_parsing_cases import CASES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

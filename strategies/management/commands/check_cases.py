@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from strategies.cases import CaseRefused, Verdict, check, read
+from strategies.reading.cases import CaseRefused, Verdict, check, read
 
 
 class Command(BaseCommand):

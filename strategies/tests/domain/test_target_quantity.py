@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from strategies import contract
 from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
+from strategies.reading import contract
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 

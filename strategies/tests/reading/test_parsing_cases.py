@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from strategies.parsing import evaluate
+from strategies.reading.parsing import evaluate
 
 FILE = Path(__file__).parent / "payloads" / "webhook_cases.jsonl"
 CASES: list[dict[str, Any]] = [json.loads(line) for line in FILE.read_text().splitlines()]

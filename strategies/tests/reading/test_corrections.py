@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from strategies.corrections import Correction, corrected
 from strategies.domain.message.symbols import Kind
-from strategies.parsing import parse
+from strategies.reading.corrections import Correction, corrected
+from strategies.reading.parsing import parse
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 CASES = [

@@ -9,13 +9,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from strategies import brackets, fields, shapes
 from strategies.domain.message import options, symbols
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
-from strategies.given import OPTION_FIELDS, Given, blacklisted
+from strategies.reading import brackets, fields, shapes
+from strategies.reading.given import OPTION_FIELDS, Given, blacklisted
 
 EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 SIGNAL_ID_LENGTH = 120

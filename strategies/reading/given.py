@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from strategies import fields
 from strategies.domain.message import formulas
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.strict_json import printable
+from strategies.reading import fields
+from strategies.reading.strict_json import printable
 
 MOST_WARNINGS = 50
 FORMULA_PLACES = 12

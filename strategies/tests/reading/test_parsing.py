@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from brokers.domain.orders import AssetClass, Instrument
 from strategies.domain.message.message import Action, Message, OrderShape
 from strategies.domain.message.symbols import Kind, Symbol
-from strategies.parsing import Refused, evaluate, parse
-from strategies.tests.test_parsing_cases import CASES
+from strategies.reading.parsing import Refused, evaluate, parse
+from strategies.tests.reading.test_parsing_cases import CASES
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 

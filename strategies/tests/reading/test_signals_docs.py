@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-from strategies.given import KNOWN
-from strategies.parsing import evaluate
+from strategies.reading.given import KNOWN
+from strategies.reading.parsing import evaluate
 
 HERE = settings.BASE_DIR / "strategies"
 PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
@@ -88,7 +88,7 @@ def test_every_code_is_documented_and_every_documented_code_can_be_told() -> Non
 
 
 def test_the_cases_find_their_codes_with_their_status() -> None:
-    cases = (HERE / "tests" / "payloads" / "webhook_cases.jsonl").read_text().splitlines()
+    cases = (HERE / "tests" / "reading" / "payloads" / "webhook_cases.jsonl").read_text().splitlines()
     expected = {
         case["canonical"]["messageCode"]: case["canonical"]["status"]
         for case in map(json.loads, cases)

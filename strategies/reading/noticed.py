@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 
-from strategies.given import KNOWN
+from strategies.reading.given import KNOWN
 
 
 @functools.lru_cache(maxsize=2_000)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from strategies import contract
 from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
-from strategies.strict_json import read_text, text_of
+from strategies.reading import contract
+from strategies.reading.strict_json import read_text, text_of
 
 __all__ = ["Reading", "Refused", "evaluate", "parse", "text_of"]
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from strategies import fields
 from strategies.domain.message import symbols
 from strategies.domain.message.message import ANY_SHAPE, Action, OrderShape
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind
-from strategies.given import Given
+from strategies.reading import fields
+from strategies.reading.given import Given
 
 _ORDER_TYPES = {name: name for name in ("market", "limit", "stop", "stop_limit", "trailing_stop")}
 _TIFS = {name: name for name in ("day", "gtc", "opg", "cls", "ioc", "fok")}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from strategies import fields
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.strict_json import printable
+from strategies.reading import fields
+from strategies.reading.strict_json import printable
 
 _STOP_TYPES = {name: name for name in ("stop", "stop_limit", "trailing_stop")}
 _DASHED = {"limitPrice": "limit-price", "stopPrice": "stop-price", "pnlAmount": "pnl-amount", "trailAmount": "trail-amount",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.strict_json import printable
+from strategies.reading.strict_json import printable
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 # {{close}} is TradingView's, %last_price% TrendSpider's.
