@@ -105,7 +105,7 @@ def make_endpoints(folder: Path) -> Path:
 
     from accounts.models import Team
     from strategies.models import Strategy, WebhookEndpoint
-    from strategies.passwords import password_for
+    from strategies.webhook.passwords import password_for
 
     with transaction.atomic():
         teams = Team.objects.bulk_create([Team(name=f"Team {n}") for n in range(TEAMS)])
@@ -175,7 +175,7 @@ def single_row_statement(mark: str) -> str:
     """The statement with a document made in SQL from two variables, `e` (endpoint) and `k` (key)."""
     from django.db import connection
 
-    from strategies.intake_sql import STORE
+    from strategies.webhook.intake_sql import STORE
 
     with connection.cursor() as cursor:
         cursor.execute(

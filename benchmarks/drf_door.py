@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies.models import SeenKey, Signal, WebhookEndpoint
-from strategies.passwords import matching_key
+from strategies.webhook.passwords import matching_key
 
 
 class SignalSerializer(serializers.Serializer[dict[str, Any]]):

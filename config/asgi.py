@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 django = get_asgi_application()
 
 from accounts.routing import websocket_urlpatterns  # noqa: E402  Django must be set up first
-from strategies.door import Door  # noqa: E402
+from strategies.webhook.door import Door  # noqa: E402
 
 door = Door()
 sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))

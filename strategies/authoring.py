@@ -15,7 +15,7 @@ from brokers.domain.sessions import Environment
 from brokers.models import Connection
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
-from strategies.passwords import password_for
+from strategies.webhook.passwords import password_for
 
 
 class StrategyRefused(ValueError):

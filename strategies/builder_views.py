@@ -19,9 +19,9 @@ from strategies.builder_forms import BuilderForm
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import example_ticker
-from strategies.passwords import signing_keys
 from strategies.readings import pairs
 from strategies.rehearsal import MOST_LOOKS, Rehearsal, due, looks, rehearse
+from strategies.webhook.passwords import signing_keys
 
 EXTRAS = ("price", "time", "signal_id", "test", "sign")
 COVERED_URL = "https://\u2026/trading/webhook/\u2026"

@@ -16,7 +16,7 @@ from strategies.domain.message import symbols
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import WORDS, Kind
 from strategies.models import Strategy
-from strategies.senders import MOST_ADDRESSES, TRADINGVIEW_ADDRESSES, is_listed
+from strategies.webhook.senders import MOST_ADDRESSES, TRADINGVIEW_ADDRESSES, is_listed
 
 MOST_TICKERS = 100
 DAY = 86_400

@@ -15,8 +15,8 @@ from strategies.changing import DAY, StrategySettings, Unusable, read_addresses,
 from strategies.domain.message.message import Action
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
-from strategies.logbook import Wanted
 from strategies.models import Strategy
+from strategies.webhook.logbook import Wanted
 
 ASSET_CLASSES = [
     (Kind.STOCK, "Stocks and ETFs"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from strategies.builder import MARK, PLACEHOLDERS, Choice, Slot, Source, flat, values, written
-from strategies.senders import SIGNATURE_HEADER
+from strategies.webhook.senders import SIGNATURE_HEADER
 
 
 def text(choice: Choice, url: str, key: str) -> str:

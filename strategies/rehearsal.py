@@ -12,7 +12,6 @@ from uuid import UUID
 from brokers.domain.orders import OrderIntent, Resize
 from brokers.snapshots import Book, NotYet
 from strategies import answering, guarding, lateness
-from strategies.deliveries import Accepted, Context, Delivery
 from strategies.domain.message.freshness import Freshness, SetAside
 from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused
@@ -24,7 +23,8 @@ from strategies.models import Strategy, Subscription
 from strategies.planned import how
 from strategies.reading.corrections import Correction, corrected
 from strategies.reading.noticed import sentence
-from strategies.senders import SenderRules
+from strategies.webhook.deliveries import Accepted, Context, Delivery
+from strategies.webhook.senders import SenderRules
 
 NOBODY = UUID(int=0)
 # A page looks again by itself while an answer is on its way; after these times its reader has to ask.

@@ -14,9 +14,9 @@ from brokers.models import Order
 from brokers.serializers import OrderSerializer
 from strategies import decided, proposals
 from strategies.domain.plan.plan import Plan
-from strategies.headers import shown
 from strategies.inputs import plan_json
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
+from strategies.webhook.headers import shown
 
 STRATEGY = (
     "id", "name", "description", "asset_class", "allowed_tickers", "enabled", "tradingview_only", "allowed_addresses",

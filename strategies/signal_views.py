@@ -20,20 +20,21 @@ from brokers.domain.orders import Side
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.models import Order
-from strategies import exporting, live, logbook, proposals, trying
+from strategies import live, proposals, trying
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.domain.slippage import Slippage, slippage
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.forms import SignalFilter, SignalForm
-from strategies.headers import shown
-from strategies.intake_rows import KEPT_OF_A_STRANGER
 from strategies.models import Decision, Refusal, Signal
 from strategies.pages import actor_of, choices, streamed
 from strategies.reading import parsing
 from strategies.reading.corrections import corrected
 from strategies.reading.noticed import sentence
 from strategies.readings import pairs
+from strategies.webhook import exporting, logbook
+from strategies.webhook.headers import shown
+from strategies.webhook.intake_rows import KEPT_OF_A_STRANGER
 
 MOST_REPEATS = 50
 # Of those who were not let in, only the beginning is kept.

@@ -10,8 +10,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
-from strategies import forgetting, intake, mailing
+from strategies import mailing
 from strategies.drain import drain
+from strategies.webhook import forgetting, intake
 
 
 @shared_task(name="strategies.decide", queue="signals", ignore_result=True, acks_late=True)

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import thing_for
 from accounts.models import Role
-from strategies import alerts, authoring, watching
+from strategies import alerts, authoring
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import actor_of, example_ticker
-from strategies.passwords import signing_keys
+from strategies.webhook import watching
+from strategies.webhook.passwords import signing_keys
 
 
 @require_GET

@@ -30,9 +30,9 @@ from strategies.builder import PLACEHOLDERS, Source
 from strategies.builder_forms import BuilderForm
 from strategies.domain.message.symbols import Kind
 from strategies.pages import EXAMPLES
-from strategies.passwords import signing_keys
 from strategies.reading import parsing
-from strategies.senders import SIGNATURE_HEADER, Sender, SenderRules, check_sender
+from strategies.webhook.passwords import signing_keys
+from strategies.webhook.senders import SIGNATURE_HEADER, Sender, SenderRules, check_sender
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 URL, KEY = "https://example.com/trading/webhook/abc/secret", "signing-key"

@@ -9,8 +9,8 @@ from django.utils import timezone
 from accounts.models import Team, User
 from strategies import authoring
 from strategies.models import Strategy
-from strategies.passwords import password_for, signing_keys
 from strategies.tests import rows
+from strategies.webhook.passwords import password_for, signing_keys
 
 pytestmark = pytest.mark.django_db
 

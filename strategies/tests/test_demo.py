@@ -15,7 +15,7 @@ from brokers.models import BrokerageAccount, Connection
 from brokers.simulator import numbers
 from brokers.simulator.gateway import Gateway
 from strategies.models import Strategy, Subscription
-from strategies.passwords import matching_key
+from strategies.webhook.passwords import matching_key
 
 pytestmark = pytest.mark.django_db
 

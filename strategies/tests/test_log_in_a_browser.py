@@ -17,7 +17,7 @@ from strategies import authoring
 from strategies.models import Strategy, WebhookMinute
 from strategies.tests import rows
 from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
-from strategies.tests.doors import BUY, path_of, post
+from strategies.tests.webhook.doors import BUY, path_of, post
 
 __all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

@@ -19,9 +19,9 @@ from django.test import AsyncClient, Client
 
 from accounts.models import Team, User
 from brokers.tests import rows as broker
-from strategies import exporting, logbook
 from strategies.models import Refusal, Signal, Strategy
 from strategies.tests import rows
+from strategies.webhook import exporting, logbook
 
 pytestmark = pytest.mark.django_db
 

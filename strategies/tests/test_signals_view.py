@@ -12,9 +12,9 @@ from django.test import Client
 
 from accounts.models import Team, User
 from brokers.tests import rows as broker
-from strategies import logbook
 from strategies.models import Refusal, Strategy
 from strategies.tests import rows
+from strategies.webhook import logbook
 
 pytestmark = pytest.mark.django_db
 SPY = {"action": "sell", "instrument": {"class": "stock", "symbol": "SPY"}}

@@ -17,8 +17,8 @@ from brokers.models import Order
 from brokers.tests import rows as brokers
 from strategies.domain.plan.estimate import Estimate
 from strategies.models import Refusal
-from strategies.passwords import password_for
 from strategies.tests import rows
+from strategies.webhook.passwords import password_for
 
 LISTS = ["strategies", "subscriptions", "signals", "decisions"]
 

@@ -13,8 +13,8 @@ from strategies import authoring
 from strategies.changing import StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy
-from strategies.passwords import signing_keys
 from strategies.tests import rows
+from strategies.webhook.passwords import signing_keys
 
 pytestmark = pytest.mark.django_db
 FIELDS = {

@@ -9,11 +9,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Team, User
-from strategies import authoring, watching
-from strategies.door import Door
+from strategies import authoring
 from strategies.models import Refusal, Strategy, WebhookEndpoint, WebhookMinute
 from strategies.tests import rows
-from strategies.tests.doors import BUY, knock, path_of, post, with_door
+from strategies.tests.webhook.doors import BUY, knock, path_of, post, with_door
+from strategies.webhook import watching
+from strategies.webhook.door import Door
 
 MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.django_db

@@ -9,11 +9,13 @@ import pytest
 from django.test import override_settings
 
 from accounts.models import Team
-from strategies import authoring, passwords
-from strategies.door import Door
+from strategies import authoring
 from strategies.models import Refusal, SeenKey, Signal, Strategy
-from strategies.telling import status_url
-from strategies.tests import doors, rows
+from strategies.tests import rows
+from strategies.tests.webhook import doors
+from strategies.webhook import passwords
+from strategies.webhook.door import Door
+from strategies.webhook.telling import status_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,7 +20,8 @@ from django.db import connection
 
 from accounts.models import Team
 from strategies.models import Refusal, Signal
-from strategies.tests import doors, rows
+from strategies.tests import rows
+from strategies.tests.webhook import doors
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("door-wire")]
 

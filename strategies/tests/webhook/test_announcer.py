@@ -13,10 +13,10 @@ from django.db import connections
 from accounts import live as feed
 from accounts.models import Team
 from strategies import live
-from strategies.announcer import MOST_AT_ONCE, Announcer
 from strategies.models import Refusal, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.doors import BUY, path_of, post, post_all
+from strategies.tests.webhook.doors import BUY, path_of, post, post_all
+from strategies.webhook.announcer import MOST_AT_ONCE, Announcer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

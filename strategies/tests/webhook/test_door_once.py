@@ -11,9 +11,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from strategies.door import Door
 from strategies.models import SeenKey, Signal, Strategy
-from strategies.tests import doors, rows
+from strategies.tests import rows
+from strategies.tests.webhook import doors
+from strategies.webhook.door import Door
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

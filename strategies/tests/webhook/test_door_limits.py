@@ -11,10 +11,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from strategies import authoring, intake
-from strategies.door import Door
+from strategies import authoring
 from strategies.models import Refusal, Signal, Strategy, WebhookMinute
-from strategies.tests import doors, rows
+from strategies.tests import rows
+from strategies.tests.webhook import doors
+from strategies.webhook import intake
+from strategies.webhook.door import Door
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

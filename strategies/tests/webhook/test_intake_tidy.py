@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from accounts.models import Team
-from strategies import intake
 from strategies.models import SeenKey
 from strategies.tests import rows
+from strategies.webhook import intake
 
 pytestmark = pytest.mark.django_db
 

@@ -16,12 +16,13 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.models import BrokerageAccount
 from brokers.tests import rows as broker_rows
-from strategies.door import Door
 from strategies.drain import drain
 from strategies.models import SeenKey, Signal, Strategy
-from strategies.telling import PATIENCE_SECONDS, status_url, wants_decision
-from strategies.tests import doors, rows
+from strategies.tests import rows
 from strategies.tests.test_decisions import knows
+from strategies.tests.webhook import doors
+from strategies.webhook.door import Door
+from strategies.webhook.telling import PATIENCE_SECONDS, status_url, wants_decision
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

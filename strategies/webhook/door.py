@@ -15,21 +15,21 @@ import psycopg
 from django.conf import settings
 
 from brokers.locks import direct_parameters
-from strategies import peers
-from strategies.announcer import Announcer
-from strategies.batches import Batcher, Full
-from strategies.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
 from strategies.domain.message.freshness import SetAside
 from strategies.domain.message.refusals import Refused
-from strategies.headers import plain, shown_headers
-from strategies.intake import Intake, Outcome
-from strategies.nudges import Nudger
-from strategies.passwords import matching_key, status_matches
 from strategies.reading import parsing
 from strategies.reading.corrections import corrected
 from strategies.reading.noticed import sentence
-from strategies.senders import SIGNATURE_HEADER, Sender
-from strategies.telling import STATUS_PREFIX, Teller, Told, status, status_url, wants_decision
+from strategies.webhook import peers
+from strategies.webhook.announcer import Announcer
+from strategies.webhook.batches import Batcher, Full
+from strategies.webhook.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
+from strategies.webhook.headers import plain, shown_headers
+from strategies.webhook.intake import Intake, Outcome
+from strategies.webhook.nudges import Nudger
+from strategies.webhook.passwords import matching_key, status_matches
+from strategies.webhook.senders import SIGNATURE_HEADER, Sender
+from strategies.webhook.telling import STATUS_PREFIX, Teller, Told, status, status_url, wants_decision
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 
 from strategies.authoring import webhook_url
-from strategies.door import Door
 from strategies.models import Strategy, WebhookEndpoint
+from strategies.webhook.door import Door
 
 Value = TypeVar("Value")
 BUY = {"ticker": "SPY", "action": "buy", "quantity": 1}

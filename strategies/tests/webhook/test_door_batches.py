@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from strategies.batches import Batcher, Full
+from strategies.webhook.batches import Batcher, Full
 
 
 class Writer:

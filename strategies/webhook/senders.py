@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.passwords import matching, signing_keys
+from strategies.webhook.passwords import matching, signing_keys
 
 # The addresses TradingView sends from, and the subject of the certificate it shows (its support articles
 # 43000529348 and 43000680459).

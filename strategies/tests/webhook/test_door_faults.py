@@ -19,13 +19,14 @@ from django.db import connection, transaction
 
 from accounts.models import Team
 from brokers.locks import direct_parameters
-from strategies.deliveries import Delivery
 from strategies.domain.message.refusals import Refused
-from strategies.door import Door
-from strategies.intake import Intake
 from strategies.models import Refusal, Signal, Strategy
-from strategies.nudges import Nudger
-from strategies.tests import doors, rows
+from strategies.tests import rows
+from strategies.tests.webhook import doors
+from strategies.webhook.deliveries import Delivery
+from strategies.webhook.door import Door
+from strategies.webhook.intake import Intake
+from strategies.webhook.nudges import Nudger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -215,7 +216,7 @@ def test_a_dead_redis_neither_delays_nor_fails_an_answer(path: str, caplog: pyte
         door._nudger = Nudger(Celery(broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=False))
         return [await doors.knock(door, path, {**BUY, "quantity": n}) for n in range(1, 6)]
 
-    with caplog.at_level("WARNING", logger="strategies.nudges"):
+    with caplog.at_level("WARNING", logger="strategies.webhook.nudges"):
         assert {answer.status for answer in doors.with_door(scenario)} == {200}
     assert Signal.objects.count() == 5
     assert caplog.text.count("the workers were not nudged") == 1

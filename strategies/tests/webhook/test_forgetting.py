@@ -10,10 +10,11 @@ import pytest
 
 from accounts.models import Team
 from brokers.tests import rows as broker
-from strategies import authoring, forgetting
-from strategies.forgetting import Forgotten
+from strategies import authoring
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, WebhookEndpoint, WebhookMinute
 from strategies.tests import rows
+from strategies.webhook import forgetting
+from strategies.webhook.forgetting import Forgotten
 
 pytestmark = pytest.mark.django_db
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

@@ -12,8 +12,8 @@ from accounts.models import Team
 from strategies import authoring
 from strategies.domain.message.symbols import Kind
 from strategies.models import Signal, Strategy
-from strategies.tests import doors
 from strategies.tests.reading.test_parsing_cases import CASES
+from strategies.tests.webhook import doors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

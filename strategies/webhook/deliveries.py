@@ -16,7 +16,7 @@ from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.symbols import Kind
 from strategies.reading import parsing
-from strategies.senders import UNKNOWN_SENDER, Sender, SenderRules, check_sender
+from strategies.webhook.senders import UNKNOWN_SENDER, Sender, SenderRules, check_sender
 
 log = logging.getLogger(__name__)
 

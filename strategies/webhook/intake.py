@@ -16,12 +16,12 @@ import psycopg
 from accounts import audit
 from accounts.models import User
 from brokers.locks import direct_parameters
-from strategies import intake_rows
-from strategies.deliveries import NOT_FOUND, UNAVAILABLE, Context, Delivery, too_many
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.quota import Quota
-from strategies.intake_sql import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
 from strategies.models import SeenKey, Signal, Strategy
+from strategies.webhook import intake_rows
+from strategies.webhook.deliveries import NOT_FOUND, UNAVAILABLE, Context, Delivery, too_many
+from strategies.webhook.intake_sql import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,12 @@ from django.test import override_settings
 from django.utils import timezone
 
 from accounts.models import Team
-from strategies import intake
 from strategies.models import Refusal, Signal, Strategy, WebhookMinute
-from strategies.passwords import password_for, signing_keys
-from strategies.senders import SIGNATURE_HEADER, TRADINGVIEW_ADDRESSES
-from strategies.tests import doors, rows
+from strategies.tests import rows
+from strategies.tests.webhook import doors
+from strategies.webhook import intake
+from strategies.webhook.passwords import password_for, signing_keys
+from strategies.webhook.senders import SIGNATURE_HEADER, TRADINGVIEW_ADDRESSES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,7 +15,8 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import Team
 from strategies.models import Refusal, Signal
-from strategies.tests import doors, rows
+from strategies.tests import rows
+from strategies.tests.webhook import doors
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from psycopg.rows import dict_row
 
 from brokers.waking import DECIDED_CHANNEL
-from strategies.passwords import status_code_for
+from strategies.webhook.passwords import status_code_for
 
 log = logging.getLogger(__name__)
 

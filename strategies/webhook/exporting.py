@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from strategies.headers import shown
 from strategies.live import Row
 from strategies.models import Refusal, Signal
 from strategies.reading.noticed import sentence
+from strategies.webhook.headers import shown
 
 COLUMNS = (
     "kind", "received_at", "strategy", "ticker", "action", "outcome", "code", "sentence", "answered", "repeats", "test",

@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts.models import Team
 from strategies import authoring
 from strategies.models import Strategy, WebhookEndpoint, WebhookMinute
-from strategies.passwords import password_for
-from strategies.tests.doors import path_of, post
+from strategies.tests.webhook.doors import path_of, post
+from strategies.webhook.passwords import password_for
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from strategies.deliveries import Accepted, Delivery
 from strategies.domain.message.refusals import Refused
 from strategies.domain.quota import Quota
+from strategies.webhook.deliveries import Accepted, Delivery
 
 KEPT_OF_A_STRANGER = 2_000
 
