@@ -131,7 +131,7 @@ def fan_out(strategy: Any, ticker: str) -> Round:
     """One signal, decided and ticketed."""
     from django.utils import timezone
 
-    from strategies import decisions
+    from strategies.deciding import decisions
     from strategies.models import Decision, Signal
 
     now = timezone.now()

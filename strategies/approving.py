@@ -11,7 +11,8 @@ from accounts import audit
 from accounts.models import User
 from brokers import tickets
 from brokers.snapshots import NotYet
-from strategies import decisions, inputs
+from strategies import inputs
+from strategies.deciding import decisions
 from strategies.domain.message.message import Message
 from strategies.domain.plan.approval import does_the_same, smaller
 from strategies.domain.plan.plan import Plan, Rejection

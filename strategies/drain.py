@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from brokers.locks import Space, try_only_one
 from brokers.waking import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
-from strategies import approving, decisions, guarding
+from strategies import approving
+from strategies.deciding import decisions, guarding
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from brokers import cancels, closing
 from brokers.domain.orders import MAY_FILL, AssetClass, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from strategies import approving
+from strategies.deciding.guarding import subject
 from strategies.domain.decide.guards import Halt, Level
-from strategies.guarding import subject
 from strategies.limiting import GuardRefused, Target, held, reason_given
 from strategies.models import Decision, Guard, Strategy, Subscription
 

@@ -13,8 +13,8 @@ from accounts import audit
 from accounts.models import Team, User
 from brokers.locks import Space, alone_until_commit
 from brokers.models import BrokerageAccount
+from strategies.deciding.guarding import LIMITS, subject
 from strategies.domain.decide.guards import Level
-from strategies.guarding import LIMITS, subject
 from strategies.models import Guard, Strategy, Subscription
 
 Target = BrokerageAccount | Strategy | Subscription | None

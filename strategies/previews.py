@@ -17,7 +17,7 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, Unknown, View
-from strategies import answering
+from strategies.deciding import answering
 from strategies.domain.decide.walkthrough import Holding, Told, held_under, trades_next, walk
 from strategies.domain.message.message import Action, Bracket, Message, OrderShape
 from strategies.domain.message.symbols import WORDS, Symbol

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from brokers.domain.orders import OrderIntent, Resize
 from brokers.snapshots import Book, NotYet
-from strategies import answering, guarding, lateness
+from strategies.deciding import answering, guarding, lateness
 from strategies.domain.message.freshness import Freshness, SetAside
 from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused

@@ -18,9 +18,9 @@ from brokers import dayresult
 from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount, Position
 from strategies import figures
+from strategies.deciding.guarding import COLUMNS, Key, key_of, subject
 from strategies.domain.decide.guards import Halt, Level
 from strategies.domain.numbers import plain
-from strategies.guarding import COLUMNS, Key, key_of, subject
 from strategies.limiting import Target
 from strategies.models import Guard, Strategy, Subscription
 

@@ -9,11 +9,11 @@ from typing import Any
 from accounts.models import Team
 from brokers.models import BrokerageAccount
 from brokers.tests import rows as broker
-from strategies import decisions
+from strategies.deciding import decisions
 from strategies.domain.message.message import Bracket
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.test_decisions import knows, reading
+from strategies.tests.deciding.test_decisions import knows, reading
 
 STOP = Bracket(mode="amount", value=Decimal(2))
 GOAL = Bracket(mode="amount", value=Decimal(4))

@@ -10,13 +10,14 @@ import pytest
 from accounts.models import AuditEntry, Team, User
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
-from strategies import approving, decisions, inputs
+from strategies import approving, inputs
 from strategies.approving import ApprovalRefused
+from strategies.deciding import decisions
 from strategies.domain.message.message import Bracket
 from strategies.domain.plan.plan import Plan
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.test_decisions import knows, reading
+from strategies.tests.deciding.test_decisions import knows, reading
 
 pytestmark = pytest.mark.django_db
 

@@ -19,11 +19,12 @@ from brokers.models import BrokerageAccount, Closing, Order, Position
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
-from strategies import decisions, guarding, halting
+from strategies import halting
+from strategies.deciding import decisions, guarding
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.test_decisions import knows
+from strategies.tests.deciding.test_decisions import knows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

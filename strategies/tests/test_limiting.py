@@ -11,12 +11,13 @@ import pytest
 from accounts.models import AuditEntry, Team, User
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
-from strategies import decisions, limiting
+from strategies import limiting
+from strategies.deciding import decisions
 from strategies.domain.decide.guards import Level
 from strategies.limiting import GuardRefused
 from strategies.models import Decision, Guard, Strategy
 from strategies.tests import rows
-from strategies.tests.test_decisions import knows, reading
+from strategies.tests.deciding.test_decisions import knows, reading
 
 pytestmark = pytest.mark.django_db
 TEAM: dict[str, Any] = {"level": Level.TEAM, "target": None}

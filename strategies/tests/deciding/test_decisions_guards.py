@@ -10,10 +10,10 @@ import pytest
 from accounts.models import Team
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
-from strategies import decisions
+from strategies.deciding import decisions
 from strategies.models import Decision, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.test_decisions import knows, reading
+from strategies.tests.deciding.test_decisions import knows, reading
 
 pytestmark = pytest.mark.django_db
 

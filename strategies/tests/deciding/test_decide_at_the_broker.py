@@ -14,10 +14,10 @@ from accounts.models import Team
 from brokers.models import Order, Position
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
-from strategies import decisions
+from strategies.deciding import decisions
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.test_decisions import reading
+from strategies.tests.deciding.test_decisions import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,6 +1,6 @@
 """Random streams of signals through the whole way, against a model of a few numbers: position, stops, working orders.
 
-    HALYARD_MODEL_SECONDS=600 HALYARD_MODEL_SEED=7 pytest strategies/tests/test_model.py
+    HALYARD_MODEL_SECONDS=600 HALYARD_MODEL_SEED=7 pytest strategies/tests/deciding/test_model.py
 
 Every stream follows from its seed, which a failure prints with the story that led there; how long the streams go on
 depends on the time given.
@@ -30,11 +30,11 @@ from brokers.offload import Threads
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
-from strategies import decisions
+from strategies.deciding import decisions
 from strategies.models import Strategy
 from strategies.tests import rows
-from strategies.tests.model_reference import Follower, Told
-from strategies.tests.model_world import CRASH, DIP, PEAK, PRICE, SOAR, World, terms
+from strategies.tests.deciding.model_reference import Follower, Told
+from strategies.tests.deciding.model_world import CRASH, DIP, PEAK, PRICE, SOAR, World, terms
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

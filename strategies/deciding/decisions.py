@@ -18,12 +18,13 @@ from brokers.domain.snapshot import WorkingOrder
 from brokers.models import BrokerageAccount, Ticket
 from brokers.snapshots import Book, NotYet, View
 from brokers.waking import DECIDED_CHANNEL, notify
-from strategies import guarding, inputs, live, sequence
-from strategies.answering import Answered, answer, book_for
+from strategies import inputs, live
+from strategies.deciding import guarding, sequence
+from strategies.deciding.answering import Answered, answer, book_for
+from strategies.deciding.lateness import still_wanted
 from strategies.domain.message.freshness import Freshness, leaves
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
-from strategies.lateness import still_wanted
 from strategies.models import Decision, Signal, Subscription
 
 log = logging.getLogger(__name__)

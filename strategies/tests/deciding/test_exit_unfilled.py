@@ -16,11 +16,11 @@ from brokers.domain.orders import OrderType
 from brokers.models import Order, Position
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
-from strategies import decisions
+from strategies.deciding import decisions
 from strategies.domain.terms.terms import ExitUnfilled
 from strategies.models import Decision
 from strategies.tests import rows
-from strategies.tests.test_decisions import reading
+from strategies.tests.deciding.test_decisions import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT = 90

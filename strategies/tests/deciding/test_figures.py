@@ -13,10 +13,10 @@ from accounts.models import Team
 from brokers.dayresult import day_start
 from brokers.models import BrokerageAccount, OpeningPosition, Order
 from brokers.tests import rows as broker_rows
-from strategies import decisions
+from strategies.deciding import decisions
 from strategies.models import Decision, Strategy, Subscription
 from strategies.tests import rows
-from strategies.tests.test_decisions import knows, reading
+from strategies.tests.deciding.test_decisions import knows, reading
 
 pytestmark = pytest.mark.django_db
 

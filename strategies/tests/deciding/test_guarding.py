@@ -16,7 +16,7 @@ from accounts.models import AuditEntry, Team, User
 from brokers.dayresult import day_end, day_start
 from brokers.models import BrokerageAccount, OpeningPosition, Position
 from brokers.tests import rows as broker_rows
-from strategies import guarding
+from strategies.deciding import guarding
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
 from strategies.models import Guard, Strategy, Subscription
 from strategies.tests import rows

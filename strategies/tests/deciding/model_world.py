@@ -24,7 +24,7 @@ from strategies.domain.message.message import Action, Bracket, Message, OrderSha
 from strategies.domain.terms.terms import Sides
 from strategies.models import Decision, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.model_reference import Believed, Follower, Told
+from strategies.tests.deciding.model_reference import Believed, Follower, Told
 
 T = TypeVar("T")
 AT_WORK = {"Submitted", "PreSubmitted", "PendingSubmit"}

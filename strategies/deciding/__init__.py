@@ -1,0 +1,1 @@
+"""Signals become decisions, and decisions become tickets for the broker."""
