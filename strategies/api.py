@@ -15,7 +15,8 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
 from accounts.models import Role, Scope
 from brokers.api import whole_orders
-from strategies import approving, subscriptions
+from strategies import subscriptions
+from strategies.control import approving
 from strategies.domain.message.message import Action
 from strategies.guards_api import Guards
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import membership_for, thing_for
 from accounts.models import Role
-from strategies import approving, live, proposals
+from strategies import live, proposals
+from strategies.control import approving
 from strategies.models import Decision, Subscription
 from strategies.pages import actor_of
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.models import User
-from strategies import halting
+from strategies.control import halting
 from strategies.domain.decide.guards import Halt
 from strategies.models import Decision, Guard
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from brokers.locks import Space, try_only_one
 from brokers.waking import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
-from strategies import approving
+from strategies.control import approving
 from strategies.deciding import decisions, guarding
 
 log = logging.getLogger(__name__)

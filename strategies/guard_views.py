@@ -17,10 +17,10 @@ from accounts.access import membership_for, team_for
 from accounts.models import Membership, Role
 from brokers import dayresult
 from brokers.live import order_rows
-from strategies import halting, limiting, standing
+from strategies.control import halting, limiting, standing
+from strategies.control.limiting import GuardRefused, Target
 from strategies.domain.decide.guards import Halt, Level
 from strategies.guard_forms import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
-from strategies.limiting import GuardRefused, Target
 from strategies.pages import actor_of
 
 SHOWN = 12  # orders and positions that a stop's page names one by one

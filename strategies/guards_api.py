@@ -15,11 +15,11 @@ from rest_framework.response import Response
 
 from accounts.api import Amount, Conflict, Moment, Refused, Things
 from accounts.models import Role, Scope
-from strategies import halting, standing
+from strategies.control import halting, standing
+from strategies.control.limiting import GuardRefused, Target, limits_json
+from strategies.control.standing import Standing
 from strategies.domain.decide.guards import Halt, Level
-from strategies.limiting import GuardRefused, Target, limits_json
 from strategies.models import Guard
-from strategies.standing import Standing
 
 PATH = "<str:level>/<uuid:code>"
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
-from strategies import mailing
+from strategies.control import mailing
 from strategies.drain import drain
 from strategies.webhook import forgetting, intake
 

@@ -14,7 +14,7 @@ from accounts.models import AuditEntry, Membership, Role, Team, User
 from accounts.tests.api import Api
 from brokers.models import Order
 from strategies.models import Decision, Subscription
-from strategies.tests import proposing
+from strategies.tests.control import proposing
 
 pytestmark = pytest.mark.django_db
 

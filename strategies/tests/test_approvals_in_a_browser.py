@@ -11,11 +11,12 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Membership, Role, Team, User
 from brokers.models import ContractLookup, Order
-from strategies import approving, live
+from strategies import live
+from strategies.control import approving
 from strategies.deciding import decisions
 from strategies.models import Decision
-from strategies.tests import proposing
 from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.control import proposing
 from strategies.tests.deciding.test_decisions import knows
 from strategies.tests.test_pages_in_a_browser import quiet
 

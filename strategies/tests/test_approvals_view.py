@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from accounts.models import Membership, Role, Team, User
 from brokers.models import Order
-from strategies import approving, live
+from strategies import live
+from strategies.control import approving
 from strategies.models import Decision
-from strategies.tests import proposing, rows
+from strategies.tests import rows
+from strategies.tests.control import proposing
 
 pytestmark = pytest.mark.django_db
 SCRIPTED = {"HX-Request": "true"}

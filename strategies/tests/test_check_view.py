@@ -19,7 +19,7 @@ from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.ports import AccountSummary
 from brokers.tests import rows as broker
-from strategies import halting
+from strategies.control import halting
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Refusal, Signal, Strategy
 from strategies.rehearsal import rehearse

@@ -15,7 +15,8 @@ from brokers.models import Order
 from brokers.tests import rows as broker
 from strategies import decided
 from strategies.models import Decision
-from strategies.tests import proposing, rows
+from strategies.tests import rows
+from strategies.tests.control import proposing
 
 pytestmark = pytest.mark.django_db
 

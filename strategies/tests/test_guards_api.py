@@ -13,10 +13,10 @@ from accounts import teams
 from accounts.models import AuditEntry, Membership, Role, Team, User
 from accounts.tests.api import Api
 from brokers.models import Order
-from strategies import limiting
+from strategies.control import limiting
 from strategies.domain.decide.guards import Level
 from strategies.models import Decision, Guard
-from strategies.tests import proposing
+from strategies.tests.control import proposing
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies import halting
+from strategies.control import halting
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
 from strategies.tests.browsers import PHONE, Opener, browser, open_page, web

@@ -12,8 +12,9 @@ from django.test import Client
 from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies import approving
-from strategies.tests import proposing, rows
+from strategies.control import approving
+from strategies.tests import rows
+from strategies.tests.control import proposing
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from accounts.models import Team
 from brokers import dayresult
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
-from strategies import halting
+from strategies.control import halting
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard
 

@@ -17,10 +17,10 @@ from accounts.models import Team, User
 from brokers import cancels, closing
 from brokers.domain.orders import MAY_FILL, AssetClass, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
-from strategies import approving
+from strategies.control import approving
+from strategies.control.limiting import GuardRefused, Target, held, reason_given
 from strategies.deciding.guarding import subject
 from strategies.domain.decide.guards import Halt, Level
-from strategies.limiting import GuardRefused, Target, held, reason_given
 from strategies.models import Decision, Guard, Strategy, Subscription
 
 # A lesser stop is not put over a larger one.

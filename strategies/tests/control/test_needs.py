@@ -14,9 +14,10 @@ from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
 from brokers.models import Closing, Order
 from brokers.tests import rows as broker
-from strategies import needs
+from strategies.control import needs
 from strategies.models import Guard, Subscription
-from strategies.tests import proposing, rows
+from strategies.tests import rows
+from strategies.tests.control import proposing
 
 pytestmark = pytest.mark.django_db
 

@@ -11,10 +11,10 @@ import pytest
 from accounts.models import AuditEntry, Team, User
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
-from strategies import limiting
+from strategies.control import limiting
+from strategies.control.limiting import GuardRefused
 from strategies.deciding import decisions
 from strategies.domain.decide.guards import Level
-from strategies.limiting import GuardRefused
 from strategies.models import Decision, Guard, Strategy
 from strategies.tests import rows
 from strategies.tests.deciding.test_decisions import knows, reading

@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Membership, Role, Team, User
-from strategies import approving
-from strategies.mailing import tell_approvers
+from strategies.control import approving
+from strategies.control.mailing import tell_approvers
 from strategies.models import Decision
 from strategies.tasks import mail_approvers
-from strategies.tests import proposing
+from strategies.tests.control import proposing
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)

@@ -10,8 +10,9 @@ import pytest
 from accounts.models import AuditEntry, Team, User
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
-from strategies import approving, inputs
-from strategies.approving import ApprovalRefused
+from strategies import inputs
+from strategies.control import approving
+from strategies.control.approving import ApprovalRefused
 from strategies.deciding import decisions
 from strategies.domain.message.message import Bracket
 from strategies.domain.plan.plan import Plan

@@ -18,10 +18,10 @@ from brokers import dayresult
 from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount, Position
 from strategies import figures
+from strategies.control.limiting import Target
 from strategies.deciding.guarding import COLUMNS, Key, key_of, subject
 from strategies.domain.decide.guards import Halt, Level
 from strategies.domain.numbers import plain
-from strategies.limiting import Target
 from strategies.models import Guard, Strategy, Subscription
 
 NEAR = Decimal("0.8")

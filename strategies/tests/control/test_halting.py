@@ -12,12 +12,13 @@ from accounts.models import AuditEntry, Team, User
 from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.tests import rows as broker_rows
-from strategies import halting
+from strategies.control import halting
+from strategies.control.limiting import GuardRefused
 from strategies.deciding import decisions
 from strategies.domain.decide.guards import Halt, Level
-from strategies.limiting import GuardRefused
 from strategies.models import Decision, Guard, Strategy, Subscription
-from strategies.tests import proposing, rows
+from strategies.tests import rows
+from strategies.tests.control import proposing
 from strategies.tests.deciding.test_decisions import knows, reading
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from brokers.models import BrokerageAccount, Closing, Order, Position
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
-from strategies import halting
+from strategies.control import halting
 from strategies.deciding import decisions, guarding
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard, Signal, Strategy
