@@ -87,9 +87,9 @@ def followed(size: int, tickers: Sequence[str]) -> Any:
     from accounts.models import User
     from brokers.domain.sessions import Environment
     from brokers.models import BrokerageAccount, Connection, ContractLookup
-    from strategies import authoring
     from strategies.domain.terms.terms import Terms
     from strategies.models import Subscription, TermsVersion
+    from strategies.setup import authoring
 
     now = timezone.now()
     team = teams.found_team(

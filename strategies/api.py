@@ -15,7 +15,6 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
 from accounts.models import Role, Scope
 from brokers.api import whole_orders
-from strategies import subscriptions
 from strategies.control import approving
 from strategies.domain.message.message import Action
 from strategies.guards_api import Guards
@@ -32,6 +31,7 @@ from strategies.serializers import (
     WholeRefusalSerializer,
     WholeSignalSerializer,
 )
+from strategies.setup import subscriptions
 
 ORDERS = Prefetch("ticket__orders", whole_orders())
 DECISIONS = Decision.objects.select_related(

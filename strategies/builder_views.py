@@ -14,13 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import membership_for, thing_for
 from accounts.models import Role
-from strategies import alerts, authoring, builder, pasting
+from strategies import alerts, builder, pasting
 from strategies.builder_forms import BuilderForm
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import example_ticker
 from strategies.readings import pairs
 from strategies.rehearsal import MOST_LOOKS, Rehearsal, due, looks, rehearse
+from strategies.setup import authoring
 from strategies.webhook.passwords import signing_keys
 
 EXTRAS = ("price", "time", "signal_id", "test", "sign")

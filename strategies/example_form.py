@@ -29,7 +29,7 @@ from strategies.previews import (
     recent,
     scene_price,
 )
-from strategies.subscriptions import defaults_of
+from strategies.setup.subscriptions import defaults_of
 
 LOOKS = [("examples", "Examples"), ("signals", "Last signals"), ("settings", "What holds")]
 WHEN = [("next", "When it trades next"), ("now", "Now")]

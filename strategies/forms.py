@@ -11,11 +11,11 @@ from django import forms
 from django.utils import timezone
 
 from brokers.models import BrokerageAccount
-from strategies.changing import DAY, StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.domain.message.message import Action
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
 from strategies.models import Strategy
+from strategies.setup.changing import DAY, StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.webhook.logbook import Wanted
 
 ASSET_CLASSES = [

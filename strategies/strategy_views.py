@@ -17,12 +17,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role
-from strategies import alerts, authoring, changing, live
-from strategies.changing import StrategySettings
+from strategies import alerts, live
 from strategies.domain.message.symbols import Kind
 from strategies.forms import StrategyForm, StrategySettingsForm
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
 from strategies.pages import LATEST, actor_of, example_ticker, subscription_rows
+from strategies.setup import authoring, changing
+from strategies.setup.changing import StrategySettings
 from strategies.webhook import watching
 from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
 

@@ -14,7 +14,6 @@ from django import forms
 from django.forms import BoundField
 from django.utils import timezone
 
-from strategies.changing import Unusable, read_tickers
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
@@ -22,6 +21,7 @@ from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import DECIMALS, NAMES, Terms
 from strategies.domain.terms.windows import DAYS
+from strategies.setup.changing import Unusable, read_tickers
 from strategies.window_field import WindowsField, empty_row
 from strategies.wording import CHOICES, LABELS, said
 

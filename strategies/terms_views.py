@@ -16,13 +16,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from brokers.models import BrokerageAccount
-from strategies import defaults, live
-from strategies import subscriptions as subscribing
+from strategies import live
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.example_form import beside
 from strategies.models import Strategy, Subscription, TermsVersion
 from strategies.pages import LATEST, actor_of, trading_accounts
+from strategies.setup import defaults
+from strategies.setup import subscriptions as subscribing
 from strategies.terms_form import TermsForm
 from strategies.wording import Change, changes, summary
 

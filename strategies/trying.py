@@ -9,9 +9,9 @@ from django.db import transaction
 from accounts.models import Team, User
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount
-from strategies import authoring, subscriptions
 from strategies.domain.plan.plan import Terms
 from strategies.models import Signal, Strategy
+from strategies.setup import authoring, subscriptions
 from strategies.webhook import intake
 
 FIRST = "First strategy"

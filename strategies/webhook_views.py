@@ -13,9 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import thing_for
 from accounts.models import Role
-from strategies import alerts, authoring
+from strategies import alerts
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import actor_of, example_ticker
+from strategies.setup import authoring
 from strategies.webhook import watching
 from strategies.webhook.passwords import signing_keys
 

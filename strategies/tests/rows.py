@@ -12,10 +12,10 @@ from typing import Any
 from accounts.models import Team
 from brokers.models import BrokerageAccount, Order, Ticket
 from brokers.tests import rows
-from strategies import authoring, subscriptions
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Terms
 from strategies.models import Decision, Signal, Strategy, Subscription
+from strategies.setup import authoring, subscriptions
 
 READING = {
     "action": "buy",

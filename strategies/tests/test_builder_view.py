@@ -7,8 +7,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Team, User
-from strategies import authoring
 from strategies.models import Strategy
+from strategies.setup import authoring
 from strategies.tests import rows
 from strategies.webhook.passwords import password_for, signing_keys
 

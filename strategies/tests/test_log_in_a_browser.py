@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from accounts import live as feed
 from accounts.models import Team, User
-from strategies import authoring
 from strategies.models import Strategy, WebhookMinute
+from strategies.setup import authoring
 from strategies.tests import rows
 from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
 from strategies.tests.webhook.doors import BUY, path_of, post

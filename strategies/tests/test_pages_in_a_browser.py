@@ -205,7 +205,7 @@ def test_times_are_the_readers_own_with_utc_beside_them(open_page: Opener, alice
 
 
 def test_the_url_is_copied_without_being_shown(open_page: Opener, alice: User, team: Team) -> None:
-    from strategies import authoring
+    from strategies.setup import authoring
 
     strategy = rows.strategy(team, timezone.now())
     page = open_page(alice, f"/teams/{team.code}/strategies/{strategy.code}/")

@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry, Role, Team, User
-from strategies import authoring
-from strategies.changing import StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy
+from strategies.setup import authoring
+from strategies.setup.changing import StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.tests import rows
 from strategies.webhook.passwords import signing_keys
 

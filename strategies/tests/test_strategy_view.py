@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import Role, Team, User
-from strategies import authoring
 from strategies.models import Strategy
+from strategies.setup import authoring
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,9 @@ from accounts import teams
 from accounts.models import AuditEntry, Role, Team, User
 from brokers.models import Connection
 from brokers.tests import rows as broker
-from strategies import defaults, subscriptions
 from strategies.domain.plan.plan import Sides, Terms
 from strategies.models import Subscription
+from strategies.setup import defaults, subscriptions
 from strategies.terms_form import TermsForm
 from strategies.tests import rows
 

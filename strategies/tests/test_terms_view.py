@@ -13,9 +13,9 @@ from accounts import teams
 from accounts.models import AuditEntry, Role, Team, User
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker
-from strategies import defaults, subscriptions
 from strategies.domain.plan.plan import Sides, Terms
 from strategies.models import Decision, Strategy, Subscription, TermsVersion
+from strategies.setup import defaults, subscriptions
 from strategies.terms_form import TermsForm
 from strategies.tests import rows
 
@@ -217,7 +217,7 @@ def test_defaults_and_their_followers_change_together_or_not_at_all(
             raise RuntimeError("the power went out")
         return real(**values)
 
-    monkeypatch.setattr("strategies.defaults.new_version", breaks_at_the_second)
+    monkeypatch.setattr("strategies.setup.defaults.new_version", breaks_at_the_second)
     with pytest.raises(RuntimeError):
         defaults.set_defaults(strategy=strategy, terms=Terms(quantity=D(9)), actor=None, now=now)
     strategy.refresh_from_db()

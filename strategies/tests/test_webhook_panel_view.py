@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Team, User
-from strategies import authoring
 from strategies.models import Refusal, Strategy, WebhookEndpoint, WebhookMinute
+from strategies.setup import authoring
 from strategies.tests import rows
 from strategies.tests.webhook.doors import BUY, knock, path_of, post, with_door
 from strategies.webhook import watching

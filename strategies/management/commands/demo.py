@@ -24,9 +24,9 @@ from brokers.models import BrokerageAccount, Connection
 from brokers.ports import AccountFacts
 from brokers.simulator.models import SimAccount
 from brokers.simulator.numbers import account_id
-from strategies import authoring, subscriptions
 from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, WebhookEndpoint
+from strategies.setup import authoring, subscriptions
 
 # Known to everybody, on purpose: `handle` sees to it that it opens nothing but a trial.
 EMAIL, PASSWORD = "demo@halyard.local", "halyard-demo-sails"

@@ -16,12 +16,13 @@ from brokers.models import BrokerageAccount, Connection, ContractLookup, Exchang
 from brokers.ports import OrderFacts
 from brokers.snapshots import answer_lookup
 from brokers.tests import rows as broker_rows
-from strategies import authoring, inputs
+from strategies import inputs
 from strategies.deciding import decisions
 from strategies.domain.message import symbols
 from strategies.domain.message.symbols import Kind
 from strategies.domain.plan.plan import Plan
 from strategies.models import Decision, Strategy
+from strategies.setup import authoring
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db

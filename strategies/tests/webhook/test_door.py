@@ -9,8 +9,8 @@ import pytest
 from django.test import override_settings
 
 from accounts.models import Team
-from strategies import authoring
 from strategies.models import Refusal, SeenKey, Signal, Strategy
+from strategies.setup import authoring
 from strategies.tests import rows
 from strategies.tests.webhook import doors
 from strategies.webhook import passwords

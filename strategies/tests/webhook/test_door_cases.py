@@ -9,9 +9,9 @@ import pytest
 import time_machine
 
 from accounts.models import Team
-from strategies import authoring
 from strategies.domain.message.symbols import Kind
 from strategies.models import Signal, Strategy
+from strategies.setup import authoring
 from strategies.tests.reading.test_parsing_cases import CASES
 from strategies.tests.webhook import doors
 

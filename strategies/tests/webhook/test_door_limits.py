@@ -11,8 +11,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from strategies import authoring
 from strategies.models import Refusal, Signal, Strategy, WebhookMinute
+from strategies.setup import authoring
 from strategies.tests import rows
 from strategies.tests.webhook import doors
 from strategies.webhook import intake

@@ -10,8 +10,8 @@ import pytest
 
 from accounts.models import Team
 from brokers.tests import rows as broker
-from strategies import authoring
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, WebhookEndpoint, WebhookMinute
+from strategies.setup import authoring
 from strategies.tests import rows
 from strategies.webhook import forgetting
 from strategies.webhook.forgetting import Forgotten

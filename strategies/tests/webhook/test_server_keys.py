@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import Team
-from strategies import authoring
 from strategies.models import Strategy, WebhookEndpoint, WebhookMinute
+from strategies.setup import authoring
 from strategies.tests.webhook.doors import path_of, post
 from strategies.webhook.passwords import password_for
 

@@ -11,7 +11,7 @@ from accounts import audit
 from accounts.models import User
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription
-from strategies.subscriptions import new_version
+from strategies.setup.subscriptions import new_version
 
 
 def linked_to(strategy: Strategy) -> QuerySet[Subscription]:

@@ -11,11 +11,11 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import User
-from strategies.authoring import StrategyRefused
 from strategies.domain.message import symbols
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import WORDS, Kind
 from strategies.models import Strategy
+from strategies.setup.authoring import StrategyRefused
 from strategies.webhook.senders import MOST_ADDRESSES, TRADINGVIEW_ADDRESSES, is_listed
 
 MOST_TICKERS = 100

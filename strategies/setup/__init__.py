@@ -1,0 +1,1 @@
+"""What a trader sets up: strategies with their webhooks, subscriptions, and the defaults of both."""
