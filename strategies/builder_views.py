@@ -20,7 +20,7 @@ from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import example_ticker
 from strategies.readings import pairs
-from strategies.rehearsal import MOST_LOOKS, Rehearsal, due, looks, rehearse
+from strategies.rehearsal.rehearsal import MOST_LOOKS, Rehearsal, due, looks, rehearse
 from strategies.setup import authoring
 from strategies.webhook.passwords import signing_keys
 

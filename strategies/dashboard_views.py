@@ -18,10 +18,11 @@ from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.views import accounts_of, connections_of
-from strategies import live, trying
+from strategies import live
 from strategies.control import needs
 from strategies.models import Refusal
 from strategies.pages import LATEST, actor_of
+from strategies.rehearsal import trying
 from strategies.setup import authoring
 
 

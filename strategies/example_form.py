@@ -19,7 +19,7 @@ from strategies.domain.numbers import plain
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy
 from strategies.pages import example_ticker
-from strategies.previews import (
+from strategies.rehearsal.previews import (
     Scene,
     effective_values,
     example_messages,

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import team_for, thing_for
 from accounts.models import Role
 from strategies.models import Refusal, Signal
-from strategies.rehearsal import MOST_LOOKS, due, looks
-from strategies.replaying import Replay, replay_refusal, replay_signal
+from strategies.rehearsal.rehearsal import MOST_LOOKS, due, looks
+from strategies.rehearsal.replaying import Replay, replay_refusal, replay_signal
 
 
 @require_http_methods(["GET", "POST"])

@@ -20,7 +20,7 @@ from brokers.domain.orders import Side
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.models import Order
-from strategies import live, proposals, trying
+from strategies import live, proposals
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.domain.slippage import Slippage, slippage
@@ -32,6 +32,7 @@ from strategies.reading import parsing
 from strategies.reading.corrections import corrected
 from strategies.reading.noticed import sentence
 from strategies.readings import pairs
+from strategies.rehearsal import trying
 from strategies.webhook import exporting, logbook
 from strategies.webhook.headers import shown
 from strategies.webhook.intake_rows import KEPT_OF_A_STRANGER

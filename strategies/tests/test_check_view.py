@@ -22,7 +22,7 @@ from brokers.tests import rows as broker
 from strategies.control import halting
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Refusal, Signal, Strategy
-from strategies.rehearsal import rehearse
+from strategies.rehearsal.rehearsal import rehearse
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db

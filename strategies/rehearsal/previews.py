@@ -26,7 +26,7 @@ from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Chosen, Leg, effective
 from strategies.domain.terms.terms import QuantityType, Terms
 from strategies.models import Signal, Strategy
-from strategies.rehearsal import OrderLine, lines
+from strategies.rehearsal.rehearsal import OrderLine, lines
 from strategies.wording import EFFECTIVE, said
 
 LAST = 20

@@ -15,7 +15,7 @@ from strategies.models import Decision, Refusal, Signal, Strategy, Subscription
 from strategies.planned import how
 from strategies.reading.noticed import sentence
 from strategies.readings import pairs
-from strategies.rehearsal import Answer, OrderLine, Rehearsal, lines, rehearse
+from strategies.rehearsal.rehearsal import Answer, OrderLine, Rehearsal, lines, rehearse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,13 @@ from accounts.models import Team
 from brokers.domain.orders import OrderType
 from brokers.models import BrokerageAccount, ContractLookup, Order, Ticket
 from brokers.tests import rows as broker
-from strategies import previews
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Kind, read
 from strategies.domain.terms.terms import Terms
 from strategies.models import Decision, Signal, Strategy
-from strategies.previews import Scene, Shown
-from strategies.rehearsal import rehearse
+from strategies.rehearsal import previews
+from strategies.rehearsal.previews import Scene, Shown
+from strategies.rehearsal.rehearsal import rehearse
 from strategies.tests import rows
 from strategies.tests.domain.cases_of_decide import bracket, message
 

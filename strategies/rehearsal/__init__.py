@@ -1,0 +1,1 @@
+"""What a message or new terms would do: decided as every signal is, and nothing stored or sent."""
