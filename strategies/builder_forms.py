@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from strategies.builder import AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
+from strategies.builder.builder import AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind

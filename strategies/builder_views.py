@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import membership_for, thing_for
 from accounts.models import Role
-from strategies import alerts, builder, pasting
+from strategies.builder import alerts, builder, pasting
 from strategies.builder_forms import BuilderForm
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint

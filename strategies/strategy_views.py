@@ -17,7 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role
-from strategies import alerts, live
+from strategies import live
+from strategies.builder import alerts
 from strategies.domain.message.symbols import Kind
 from strategies.forms import StrategyForm, StrategySettingsForm
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import thing_for
 from accounts.models import Role
-from strategies import alerts
+from strategies.builder import alerts
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages import actor_of, example_ticker
 from strategies.setup import authoring

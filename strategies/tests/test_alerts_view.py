@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strategies import alerts
+from strategies.builder import alerts
 from strategies.domain.message.symbols import Kind
 from strategies.reading import parsing
 

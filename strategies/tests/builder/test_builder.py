@@ -25,8 +25,8 @@ from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strategies import builder, pasting
-from strategies.builder import PLACEHOLDERS, Source
+from strategies.builder import builder, pasting
+from strategies.builder.builder import PLACEHOLDERS, Source
 from strategies.builder_forms import BuilderForm
 from strategies.domain.message.symbols import Kind
 from strategies.pages import EXAMPLES

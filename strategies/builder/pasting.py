@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from strategies.builder import MARK, PLACEHOLDERS, Choice, Slot, Source, flat, values, written
+from strategies.builder.builder import MARK, PLACEHOLDERS, Choice, Slot, Source, flat, values, written
 from strategies.webhook.senders import SIGNATURE_HEADER
 
 

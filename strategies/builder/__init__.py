@@ -1,0 +1,1 @@
+"""The message to paste at a sender, in the sender's own placeholders. Pure."""
