@@ -14,8 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import membership_for, thing_for
 from accounts.models import Role
-from strategies import live, proposals
+from strategies import live
 from strategies.control import approving
+from strategies.display import proposals
 from strategies.models import Decision, Subscription
 from strategies.pages import actor_of
 

@@ -13,9 +13,9 @@ from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from brokers.live import order_rows
 from brokers.models import Order
-from strategies import decided, proposals, rules
+from strategies.display import decided, proposals, rules
+from strategies.display.planned import tree
 from strategies.models import Decision
-from strategies.planned import tree
 
 
 @require_GET

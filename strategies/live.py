@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 
 from accounts.live import push_on_commit
 from brokers.models import Order
-from strategies import proposals
+from strategies.display import proposals
 from strategies.domain.outcome import Outcome, Verdict, outcome
 from strategies.models import Decision, Refusal, Signal
 

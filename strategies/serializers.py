@@ -12,7 +12,7 @@ from rest_framework import serializers
 from accounts.api import Moment, Shown, code
 from brokers.models import Order
 from brokers.serializers import OrderSerializer
-from strategies import decided, proposals
+from strategies.display import decided, proposals
 from strategies.domain.plan.plan import Plan
 from strategies.inputs import plan_json
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription

@@ -20,7 +20,9 @@ from brokers.domain.orders import Side
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.models import Order
-from strategies import live, proposals
+from strategies import live
+from strategies.display import proposals
+from strategies.display.readings import pairs
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.domain.slippage import Slippage, slippage
@@ -31,7 +33,6 @@ from strategies.pages import actor_of, choices, streamed
 from strategies.reading import parsing
 from strategies.reading.corrections import corrected
 from strategies.reading.noticed import sentence
-from strategies.readings import pairs
 from strategies.rehearsal import trying
 from strategies.webhook import exporting, logbook
 from strategies.webhook.headers import shown

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import team_for, thing_for
 from accounts.models import Role, Team
 from brokers.domain.sessions import Environment
+from strategies.display.wording import summary
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.example_form import beside
@@ -23,7 +24,6 @@ from strategies.models import Strategy, Subscription
 from strategies.pages import actor_of, choices, subscription_rows, trading_accounts
 from strategies.setup import subscriptions as subscribing
 from strategies.terms_form import TermsForm
-from strategies.wording import summary
 
 
 @require_GET

@@ -14,6 +14,7 @@ from django import forms
 from django.forms import BoundField
 from django.utils import timezone
 
+from strategies.display.wording import CHOICES, LABELS, said
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
@@ -23,7 +24,6 @@ from strategies.domain.terms.terms import DECIMALS, NAMES, Terms
 from strategies.domain.terms.windows import DAYS
 from strategies.setup.changing import Unusable, read_tickers
 from strategies.window_field import WindowsField, empty_row
-from strategies.wording import CHOICES, LABELS, said
 
 NO_CHOICE = ("", "None")
 AS_ENTRIES = ("", "As entries")

@@ -17,6 +17,7 @@ from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from brokers.models import BrokerageAccount
 from strategies import live
+from strategies.display.wording import Change, changes, summary
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.example_form import beside
@@ -25,7 +26,6 @@ from strategies.pages import LATEST, actor_of, trading_accounts
 from strategies.setup import defaults
 from strategies.setup import subscriptions as subscribing
 from strategies.terms_form import TermsForm
-from strategies.wording import Change, changes, summary
 
 HISTORY = 50
 # The terms are sent with the examples by this form; who may not change them asks for examples by the other.

@@ -18,6 +18,7 @@ from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, Unknown, View
 from strategies.deciding import answering
+from strategies.display.wording import EFFECTIVE, said
 from strategies.domain.decide.walkthrough import Holding, Told, held_under, trades_next, walk
 from strategies.domain.message.message import Action, Bracket, Message, OrderShape
 from strategies.domain.message.symbols import WORDS, Symbol
@@ -27,7 +28,6 @@ from strategies.domain.terms.effective import Chosen, Leg, effective
 from strategies.domain.terms.terms import QuantityType, Terms
 from strategies.models import Signal, Strategy
 from strategies.rehearsal.rehearsal import OrderLine, lines
-from strategies.wording import EFFECTIVE, said
 
 LAST = 20
 _OF_ENTRIES = frozenset({"take_profit", "stop_loss"})

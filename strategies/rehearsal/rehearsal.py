@@ -12,6 +12,7 @@ from uuid import UUID
 from brokers.domain.orders import OrderIntent, Resize
 from brokers.snapshots import Book, NotYet
 from strategies.deciding import answering, guarding, lateness
+from strategies.display.planned import how
 from strategies.domain.message.freshness import Freshness, SetAside
 from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused
@@ -20,7 +21,6 @@ from strategies.domain.numbers import plain
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Strategy, Subscription
-from strategies.planned import how
 from strategies.reading.corrections import Correction, corrected
 from strategies.reading.noticed import sentence
 from strategies.webhook.deliveries import Accepted, Context, Delivery

@@ -11,10 +11,10 @@ import msgspec
 
 from brokers.domain.orders import OrderIntent
 from brokers.models import Order
+from strategies.display.planned import how
+from strategies.display.readings import pairs
 from strategies.models import Decision, Refusal, Signal, Strategy, Subscription
-from strategies.planned import how
 from strategies.reading.noticed import sentence
-from strategies.readings import pairs
 from strategies.rehearsal.rehearsal import Answer, OrderLine, Rehearsal, lines, rehearse
 
 

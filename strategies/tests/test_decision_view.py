@@ -13,7 +13,7 @@ from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies import decided
+from strategies.display import decided
 from strategies.models import Decision
 from strategies.tests import rows
 from strategies.tests.control import proposing

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderType, TimeInForce
+from strategies.display.wording import CHOICES, LABELS
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms import contradictions as contrary
@@ -36,7 +37,6 @@ from strategies.domain.terms.terms import (  # fmt: skip
 )
 from strategies.domain.terms.windows import Window
 from strategies.terms_form import SECTIONS, TermsForm
-from strategies.wording import CHOICES, LABELS
 
 D = Decimal
 

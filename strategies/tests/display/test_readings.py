@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from strategies.display.readings import pairs
 from strategies.reading.parsing import evaluate
-from strategies.readings import pairs
 
-CASES = Path(__file__).parent / "reading" / "payloads" / "webhook_cases.jsonl"
+CASES = Path(__file__).resolve().parents[1] / "reading" / "payloads" / "webhook_cases.jsonl"
 
 
 def _taken() -> list[Any]:

@@ -13,7 +13,11 @@ import msgspec
 
 from brokers.domain.snapshot import Snapshot
 from brokers.models import Order
-from strategies import inputs, wording
+from strategies import inputs
+from strategies.display import wording
+from strategies.display.planned import Tree, lines, ordered, tree
+from strategies.display.readings import pairs
+from strategies.display.wording import Change
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt
 from strategies.domain.message.message import Message
 from strategies.domain.numbers import plain
@@ -21,9 +25,6 @@ from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Chosen, Leg, Source, effective
 from strategies.domain.terms.terms import Terms
 from strategies.models import Decision
-from strategies.planned import Tree, lines, ordered, tree
-from strategies.readings import pairs
-from strategies.wording import Change
 
 # Bad inputs of an older version: a field that is gone, a word that is not known any more.
 UNREADABLE = (ValueError, TypeError, KeyError)

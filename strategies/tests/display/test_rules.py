@@ -7,7 +7,7 @@ import re
 import pytest
 from django.conf import settings
 
-from strategies import rules
+from strategies.display import rules
 from strategies.models import Decision
 
 IDS = re.compile(r'"([DGHPRSTBXA]\d\d)s?"')

@@ -1,0 +1,1 @@
+"""Terms, plans, readings and decisions in the words that people read."""
