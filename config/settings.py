@@ -109,7 +109,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.page",
-                "strategies.context.page",
+                "strategies.pages.context.page",
             ],
             "builtins": ["django.contrib.humanize.templatetags.humanize", "accounts.templatetags.ui"],
         },

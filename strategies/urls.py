@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from strategies import (
+from strategies.pages import (
     approval_views,
     builder_views,
     dashboard_views,

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from accounts.models import Team, User
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import rows
-from strategies.tests.browsers import Web, browser, opened, web
+from strategies.tests.browser.browsers import Web, browser, opened, web
 
 __all__ = ["browser", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

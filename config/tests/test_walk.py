@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from config.tests.product import Product
 from config.tests.watching import eventually
-from strategies.tests.browsers import browser
+from strategies.tests.browser.browsers import browser
 
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
 __all__ = ["browser"]

@@ -27,9 +27,9 @@ from hypothesis import strategies as st
 
 from strategies.builder import builder, pasting
 from strategies.builder.builder import PLACEHOLDERS, Source
-from strategies.builder_forms import BuilderForm
 from strategies.domain.message.symbols import Kind
-from strategies.pages import EXAMPLES
+from strategies.pages.forms.builder_forms import BuilderForm
+from strategies.pages.pages import EXAMPLES
 from strategies.reading import parsing
 from strategies.webhook.passwords import signing_keys
 from strategies.webhook.senders import SIGNATURE_HEADER, Sender, SenderRules, check_sender

@@ -27,9 +27,9 @@ from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.domain.slippage import Slippage, slippage
 from strategies.domain.timeline import Phase, timeline, total
-from strategies.forms import SignalFilter, SignalForm
 from strategies.models import Decision, Refusal, Signal
-from strategies.pages import actor_of, choices, streamed
+from strategies.pages.forms.forms import SignalFilter, SignalForm
+from strategies.pages.pages import actor_of, choices, streamed
 from strategies.reading import parsing
 from strategies.reading.corrections import corrected
 from strategies.reading.noticed import sentence

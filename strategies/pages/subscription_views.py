@@ -18,12 +18,12 @@ from brokers.domain.sessions import Environment
 from strategies.display.wording import summary
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
-from strategies.example_form import beside
-from strategies.forms import FollowForm
 from strategies.models import Strategy, Subscription
-from strategies.pages import actor_of, choices, subscription_rows, trading_accounts
+from strategies.pages.forms.example_form import beside
+from strategies.pages.forms.forms import FollowForm
+from strategies.pages.forms.terms_form import TermsForm
+from strategies.pages.pages import actor_of, choices, subscription_rows, trading_accounts
 from strategies.setup import subscriptions as subscribing
-from strategies.terms_form import TermsForm
 
 
 @require_GET

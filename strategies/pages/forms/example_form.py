@@ -18,7 +18,7 @@ from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.numbers import plain
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy
-from strategies.pages import example_ticker
+from strategies.pages.pages import example_ticker
 from strategies.rehearsal.previews import (
     Scene,
     effective_values,

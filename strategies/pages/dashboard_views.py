@@ -21,7 +21,7 @@ from brokers.views import accounts_of, connections_of
 from strategies import live
 from strategies.control import needs
 from strategies.models import Refusal
-from strategies.pages import LATEST, actor_of
+from strategies.pages.pages import LATEST, actor_of
 from strategies.rehearsal import trying
 from strategies.setup import authoring
 

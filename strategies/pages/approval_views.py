@@ -18,7 +18,7 @@ from strategies import live
 from strategies.control import approving
 from strategies.display import proposals
 from strategies.models import Decision, Subscription
-from strategies.pages import actor_of
+from strategies.pages.pages import actor_of
 
 
 @require_GET

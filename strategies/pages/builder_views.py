@@ -15,11 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from strategies.builder import alerts, builder, pasting
-from strategies.builder_forms import BuilderForm
 from strategies.display.readings import pairs
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
-from strategies.pages import example_ticker
+from strategies.pages.forms.builder_forms import BuilderForm
+from strategies.pages.pages import example_ticker
 from strategies.rehearsal.rehearsal import MOST_LOOKS, Rehearsal, due, looks, rehearse
 from strategies.setup import authoring
 from strategies.webhook.passwords import signing_keys

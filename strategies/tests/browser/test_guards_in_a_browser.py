@@ -14,7 +14,7 @@ from brokers.tests import rows as broker
 from strategies.control import halting
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
-from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
 
 __all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

@@ -15,7 +15,7 @@ from brokers.tests import rows as broker
 from strategies.deciding.decisions import settle_waiting
 from strategies.models import Decision, Refusal, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.test_check_view import known
+from strategies.tests.pages.test_check_view import known
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker
 from strategies.domain.plan.plan import Sides, Terms
 from strategies.models import Decision, Strategy, Subscription, TermsVersion
+from strategies.pages.forms.terms_form import TermsForm
 from strategies.setup import defaults, subscriptions
-from strategies.terms_form import TermsForm
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db

@@ -22,8 +22,8 @@ from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import DECIMALS, NAMES, Terms
 from strategies.domain.terms.windows import DAYS
+from strategies.pages.forms.window_field import WindowsField, empty_row
 from strategies.setup.changing import Unusable, read_tickers
-from strategies.window_field import WindowsField, empty_row
 
 NO_CHOICE = ("", "None")
 AS_ENTRIES = ("", "As entries")

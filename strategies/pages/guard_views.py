@@ -20,8 +20,8 @@ from brokers.live import order_rows
 from strategies.control import halting, limiting, standing
 from strategies.control.limiting import GuardRefused, Target
 from strategies.domain.decide.guards import Halt, Level
-from strategies.guard_forms import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
-from strategies.pages import actor_of
+from strategies.pages.forms.guard_forms import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
+from strategies.pages.pages import actor_of
 
 SHOWN = 12  # orders and positions that a stop's page names one by one
 QUIET = 24  # subscriptions that the page lists although nothing is set for them

@@ -20,12 +20,12 @@ from strategies import live
 from strategies.display.wording import Change, changes, summary
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
-from strategies.example_form import beside
 from strategies.models import Strategy, Subscription, TermsVersion
-from strategies.pages import LATEST, actor_of, trading_accounts
+from strategies.pages.forms.example_form import beside
+from strategies.pages.forms.terms_form import TermsForm
+from strategies.pages.pages import LATEST, actor_of, trading_accounts
 from strategies.setup import defaults
 from strategies.setup import subscriptions as subscribing
-from strategies.terms_form import TermsForm
 
 HISTORY = 50
 # The terms are sent with the examples by this form; who may not change them asks for examples by the other.

@@ -16,7 +16,7 @@ from accounts.models import Team, User
 from strategies.models import Strategy, WebhookMinute
 from strategies.setup import authoring
 from strategies.tests import rows
-from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
 from strategies.tests.webhook.doors import BUY, path_of, post
 
 __all__ = ["browser", "open_page", "web"]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from accounts.models import Team, User
-from strategies.tests.browsers import Web, browser, opened, web
+from strategies.tests.browser.browsers import Web, browser, opened, web
 
 __all__ = ["browser", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

@@ -20,9 +20,9 @@ from accounts.models import Role
 from strategies import live
 from strategies.builder import alerts
 from strategies.domain.message.symbols import Kind
-from strategies.forms import StrategyForm, StrategySettingsForm
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
-from strategies.pages import LATEST, actor_of, example_ticker, subscription_rows
+from strategies.pages.forms.forms import StrategyForm, StrategySettingsForm
+from strategies.pages.pages import LATEST, actor_of, example_ticker, subscription_rows
 from strategies.setup import authoring, changing
 from strategies.setup.changing import StrategySettings
 from strategies.webhook import watching

@@ -15,10 +15,10 @@ from strategies import live
 from strategies.control import approving
 from strategies.deciding import decisions
 from strategies.models import Decision
-from strategies.tests.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.control import proposing
 from strategies.tests.deciding.test_decisions import knows
-from strategies.tests.test_pages_in_a_browser import quiet
 
 __all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

@@ -15,7 +15,7 @@ from accounts.access import thing_for
 from accounts.models import Role
 from strategies.builder import alerts
 from strategies.models import Strategy, WebhookEndpoint
-from strategies.pages import actor_of, example_ticker
+from strategies.pages.pages import actor_of, example_ticker
 from strategies.setup import authoring
 from strategies.webhook import watching
 from strategies.webhook.passwords import signing_keys

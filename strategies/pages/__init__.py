@@ -1,0 +1,1 @@
+"""The pages of the browser, a module for each noun."""
