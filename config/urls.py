@@ -14,12 +14,12 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
 import brokers.api
-import strategies.api
+import strategies.api.rest
 from config import health
 
 api = DefaultRouter(use_regex_path=False)
 api.include_format_suffixes = False
-for name, viewset in {**strategies.api.VIEWSETS, **brokers.api.VIEWSETS}.items():
+for name, viewset in {**strategies.api.rest.VIEWSETS, **brokers.api.VIEWSETS}.items():
     api.register(name, viewset, basename=f"api-{name}")
 
 

@@ -17,7 +17,7 @@ from accounts.models import AuditEntry, Team
 from brokers import dayresult
 from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount, Position
-from strategies import figures
+from strategies import usage
 from strategies.control.limiting import Target
 from strategies.deciding.guarding import COLUMNS, Key, key_of, subject
 from strategies.domain.decide.guards import Halt, Level
@@ -155,7 +155,7 @@ class _Reading:
             of = {Level.TEAM: Team.objects.filter(pk=self.team.pk), Level.ACCOUNT: self.team.accounts.all(),
                   Level.STRATEGY: self.team.strategies.all(), Level.SUBSCRIPTION: self.team.subscriptions.all()}  # fmt: skip
             pauses = dict.fromkeys(of[level].values_list("pk", flat=True), 0)
-            self.entries[level] = figures.entries_by(COLUMNS[level], pauses, self.now)
+            self.entries[level] = usage.entries_by(COLUMNS[level], pauses, self.now)
         return self.entries[level]
 
     def _result(self, level: Level, target: Target) -> tuple[DayResult | None, str]:

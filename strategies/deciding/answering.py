@@ -11,7 +11,7 @@ from brokers.domain.orders import Instrument, OrderIntent, Role
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from brokers.snapshots import Book, NotYet, Unknown, View
-from strategies import figures
+from strategies import usage
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards
 from strategies.domain.decide.unsettled import outcomes
@@ -58,7 +58,7 @@ def answer(
     owner: int,
     guards: Guards = NO_GUARDS,
     patient: bool = True,
-    known: figures.Known | None = None,
+    known: usage.Known | None = None,
 ) -> Answered:
     """A plan, a rejection, or what has to be waited for. It writes nothing. `owner`: the subscription's key.
 
@@ -73,7 +73,7 @@ def answer(
         return Answered(view)
     if isinstance(view, Unknown):
         return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
-    seen = figures.counted(
+    seen = usage.counted(
         _seen_by(owner, view.snapshot, book), terms, subscription_pk=owner, account=account,
         just_now=book.entered.get(owner, 0), now=now, known=known,
     )  # fmt: skip

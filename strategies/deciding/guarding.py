@@ -18,7 +18,7 @@ from brokers.dayresult import day_end
 from brokers.domain.dayresult import DayResult
 from brokers.locks import Space, share_until_commit
 from brokers.models import BrokerageAccount
-from strategies import figures
+from strategies import usage
 from strategies.domain.decide.guards import NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
 
@@ -126,7 +126,7 @@ class Watch:
         """What a subscription's own limits are held against: its entries before this batch, and when the last was."""
         if self._own is None:
             pauses = {each.pk: _pause(each) for each in self._subscriptions}
-            self._own = figures.entries_by(COLUMNS[Level.SUBSCRIPTION], pauses, self._now)
+            self._own = usage.entries_by(COLUMNS[Level.SUBSCRIPTION], pauses, self._now)
         return self._own.get(subscription_pk, (0, None))
 
     def day_of(self, account: BrokerageAccount) -> DayResult:
@@ -197,7 +197,7 @@ class Watch:
         if level not in self._made:
             # All of a level with one query, whoever of them is asked about first.
             pauses = {pk: row.cooldown_seconds or 0 for (of, pk), row in self._rows.items() if of is level}
-            self._made[level] = figures.entries_by(COLUMNS[level], pauses, self._now)
+            self._made[level] = usage.entries_by(COLUMNS[level], pauses, self._now)
         made, last = self._made[level].get(whom, (0, None))
         just_now = self._just_now[key]
         return made + just_now, self._now if just_now else last

@@ -15,11 +15,8 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
 from accounts.models import Role, Scope
 from brokers.api import whole_orders
-from strategies.control import approving
-from strategies.domain.message.message import Action
-from strategies.guards_api import Guards
-from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
-from strategies.serializers import (
+from strategies.api.guards import Guards
+from strategies.api.serializers import (
     ApproveSerializer,
     DecisionSerializer,
     DeclineSerializer,
@@ -31,6 +28,9 @@ from strategies.serializers import (
     WholeRefusalSerializer,
     WholeSignalSerializer,
 )
+from strategies.control import approving
+from strategies.domain.message.message import Action
+from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 from strategies.setup import subscriptions
 
 ORDERS = Prefetch("ticket__orders", whole_orders())

@@ -1,0 +1,1 @@
+"""The REST API of strategies, subscriptions, signals, decisions and guards."""
