@@ -9,10 +9,11 @@ from typing import Any
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from brokers import cancels, conversions, doubt, execution, resizes, sessions
+from brokers import sessions
 from brokers.domain.orders import OrderStatus, Release
-from brokers.execution import HELD
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
+from brokers.orders import cancels, conversions, doubt, execution, resizes
+from brokers.orders.execution import HELD
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
 LOOK = """

@@ -20,11 +20,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import pulse
-from brokers import closing, connections, doubt, reconciliation, sessions, snapshots
+from brokers import connections, sessions, snapshots
 from brokers.domain.sessions import Login, SessionStatus
 from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import BrokerageAccount, Connection
 from brokers.offload import Threads
+from brokers.orders import closing, doubt, reconciliation
 from brokers.ports import BrokerError, BrokerUnavailable, Feed, FeedEvent, LoginRefused, OpenBrokerage, OpenFeed
 from brokers.waking import CONNECTIONS_CHANNEL
 

@@ -18,28 +18,14 @@ from typing import ParamSpec, Protocol, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import (
-    agenda,
-    cancels,
-    closing,
-    control_plane,
-    conversions,
-    doubt,
-    execution,
-    quotes,
-    rates,
-    reconciliation,
-    resizes,
-    sessions,
-    snapshots,
-    tickets,
-)
+from brokers import agenda, control_plane, quotes, rates, sessions, snapshots
 from brokers.connections import login_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sessions import Environment, SessionStatus
 from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
 from brokers.offload import Threads
+from brokers.orders import cancels, closing, conversions, doubt, execution, reconciliation, resizes, tickets
 from brokers.ports import (
     AlreadyRegistered,
     Ambiguous,

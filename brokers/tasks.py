@@ -14,9 +14,10 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from brokers import cancels, closing, ibkr, orphans, snapshots, tickets
+from brokers import ibkr, snapshots
 from brokers.lanes import Lanes
 from brokers.locks import direct_parameters
+from brokers.orders import cancels, closing, orphans, tickets
 
 
 @shared_task(name="brokers.work", queue="orders", ignore_result=True, acks_late=True)

@@ -147,7 +147,7 @@ def test_a_cut_socket_is_opened_again_and_misses_nothing(bench: lab.Lab) -> None
 
 
 def test_a_canceled_order_ends_when_the_broker_says_so(bench: lab.Lab) -> None:
-    from brokers import cancels
+    from brokers.orders import cancels
 
     order = bench.order(type="limit", limit_price=Decimal("1.00"))
     lab.work()

@@ -10,10 +10,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import cancels, connections, execution, ibkr, snapshots
+from brokers import connections, ibkr, snapshots
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.locks import Space, try_only_one
 from brokers.models import ContractLookup, Order
+from brokers.orders import cancels, execution
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import User
-from brokers import tickets
+from brokers.orders import tickets
 from brokers.snapshots import NotYet
 from strategies import inputs
 from strategies.deciding import decisions

@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts import audit
 from accounts.live import push_on_commit
 from accounts.models import Team, User
-from brokers import cancels, closing
 from brokers.domain.orders import MAY_FILL, AssetClass, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.orders import cancels, closing
 from strategies.control import approving
 from strategies.control.limiting import GuardRefused, Target, held, reason_given
 from strategies.deciding.guarding import subject

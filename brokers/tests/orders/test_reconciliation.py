@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
-from brokers import agenda, execution, reconciliation
+from brokers import agenda
 from brokers.domain.orders import OrderStatus, Side
 from brokers.models import BrokerageAccount, Execution, Order
+from brokers.orders import execution, reconciliation
 from brokers.ports import ExecutionFacts, OrderFacts
 from brokers.tests import rows
 

@@ -15,8 +15,8 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 
 from brokers import live
 from brokers.domain.orders import CHANGED_IN_PLACE, Contract, OrderStatus, OrderType
-from brokers.execution import OUTCOME_NAMES, described, hashed, leg_of, note_answer
 from brokers.models import ContractLookup, Order, OrderEvent, SubmissionAttempt
+from brokers.orders.execution import OUTCOME_NAMES, described, hashed, leg_of, note_answer
 from brokers.ports import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused, SubmissionOutcome
 
 MOST_ATTEMPTS = 3

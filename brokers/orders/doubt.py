@@ -11,7 +11,7 @@ from django.db.models import F
 from brokers import live
 from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus, Release
 from brokers.models import Order, SubmissionAttempt, Ticket
-from brokers.tickets import back_in_the_queue, finish_ticket_if_done
+from brokers.orders.tickets import back_in_the_queue, finish_ticket_if_done
 from brokers.waking import ORDERS_CHANNEL, notify
 
 

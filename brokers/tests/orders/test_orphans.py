@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from accounts.models import Team
-from brokers import orphans
 from brokers.models import BrokerageAccount, Order
+from brokers.orders import orphans
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db

@@ -15,8 +15,8 @@ from django.db.models import Q
 from brokers import live
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Connection, Execution, Order
+from brokers.orders.tickets import end_unfit, finish_ticket_if_done, said_of
 from brokers.ports import ExecutionFacts, OrderFacts
-from brokers.tickets import end_unfit, finish_ticket_if_done, said_of
 from brokers.waking import ORDERS_CHANNEL, notify
 
 log = logging.getLogger(__name__)

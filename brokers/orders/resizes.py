@@ -14,7 +14,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
-from brokers.conversions import (
+from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
+from brokers.models import Order, SubmissionAttempt, Ticket
+from brokers.orders.conversions import (
     AGAIN,
     IN_DOUBT,
     MODIFY,
@@ -25,10 +27,8 @@ from brokers.conversions import (
     conclude,
     written_down,
 )
-from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
-from brokers.models import Order, SubmissionAttempt, Ticket
+from brokers.orders.tickets import end_plan
 from brokers.ports import Leg, OrderFacts, SubmissionOutcome
-from brokers.tickets import end_plan
 from brokers.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 

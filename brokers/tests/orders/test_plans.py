@@ -15,9 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import cancels, tickets
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, OrderType, Release, Role, Side, TimeInForce
 from brokers.models import Order, Ticket
+from brokers.orders import cancels, tickets
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 

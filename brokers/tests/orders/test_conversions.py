@@ -12,13 +12,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import conversions
 from brokers.domain.orders import OrderStatus, OrderType, Release
 from brokers.models import Order
+from brokers.orders import conversions
 from brokers.ports import OrderFacts
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab
-from brokers.tests.test_plans import intent, opened, resting, status
+from brokers.tests.orders.test_plans import intent, opened, resting, status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,9 +12,9 @@ from accounts import audit
 from accounts.models import User
 from brokers import live
 from brokers.domain.orders import IN_FLIGHT, MAY_FILL, OrderStatus, can_move
-from brokers.execution import hashed
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
-from brokers.tickets import (
+from brokers.orders.execution import hashed
+from brokers.orders.tickets import (
     BEFORE_IT_LEFT,
     ask_cancels,
     end_unsent,

@@ -27,6 +27,7 @@ from brokers.domain.orders import (
     can_move,
 )
 from brokers.models import Order, SubmissionAttempt
+from brokers.orders.tickets import back_in_the_queue, finish_ticket_if_done
 from brokers.ports import (
     Accepted,
     Ack,
@@ -39,7 +40,6 @@ from brokers.ports import (
     Refused,
     SubmissionOutcome,
 )
-from brokers.tickets import back_in_the_queue, finish_ticket_if_done
 
 # Whether an order is held by what its ticket cancels or shrinks: that must be over, or smaller, first, and have filled no
 # more than its plan knew. A plan made for ten shares does not leave when there are five.

@@ -12,12 +12,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
-from brokers import closing
 from brokers.domain.orders import AssetClass, OrderStatus
 from brokers.models import BrokerageAccount, Closing, Connection, ContractLookup, Order, Position
+from brokers.orders import closing
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab, rows
-from brokers.tests.test_plans import status
+from brokers.tests.orders.test_plans import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from django.db.models import Max, Q, QuerySet, Sum
 
 from accounts import audit
 from accounts.models import Team, User
-from brokers import cancels, connections, live, tickets
+from brokers import connections, live
 from brokers.domain.orders import (
     MAY_FILL,
     WORKING,
@@ -31,6 +31,7 @@ from brokers.domain.orders import (
 )
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position
+from brokers.orders import cancels, tickets
 from brokers.rulebook.calendars import exchange_calendar
 
 MOST_ATTEMPTS = 5

@@ -10,12 +10,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import doubt
 from brokers.domain.orders import OrderType, Release, TimeInForce
 from brokers.models import Order, Ticket
+from brokers.orders import doubt
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
-from brokers.tests.test_plans import intent, opened
+from brokers.tests.orders.test_plans import intent, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLACE = {"method": "POST", "path": "/iserver/account/*/orders"}

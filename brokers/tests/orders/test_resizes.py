@@ -13,13 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import tickets
 from brokers.domain.orders import OrderStatus, Resize
 from brokers.models import Order, Ticket
+from brokers.orders import tickets
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
-from brokers.tests.test_conversions import changes, match
-from brokers.tests.test_plans import intent, status
+from brokers.tests.orders.test_conversions import changes, match
+from brokers.tests.orders.test_plans import intent, status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,13 +10,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
-from brokers import cancels, doubt, execution
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
+from brokers.orders import cancels, doubt, execution
 from brokers.ports import NotSent
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
-from brokers.tests.test_plans import resting, status, watched
+from brokers.tests.orders.test_plans import resting, status, watched
 from brokers.waking import ORDERS_CHANNEL, notify
 
 pytestmark = pytest.mark.django_db(transaction=True)

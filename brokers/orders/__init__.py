@@ -1,0 +1,1 @@
+"""Our orders out, their changes and cancels, and the broker's news of them home."""
