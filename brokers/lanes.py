@@ -18,7 +18,8 @@ from typing import ParamSpec, Protocol, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import agenda, control_plane, quotes, rates, sessions, snapshots
+from brokers import agenda, control_plane, sessions
+from brokers.book import quotes, rates, snapshots
 from brokers.connections import login_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sessions import Environment, SessionStatus

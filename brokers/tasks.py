@@ -14,7 +14,8 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from brokers import ibkr, snapshots
+from brokers import ibkr
+from brokers.book import snapshots
 from brokers.lanes import Lanes
 from brokers.locks import direct_parameters
 from brokers.orders import cancels, closing, orphans, tickets

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from brokers.book.snapshots import View
 from brokers.domain.snapshot import Snapshot, WorkingOrder
-from brokers.snapshots import View
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards
 from strategies.domain.message.freshness import Freshness

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from django.db.models import Count, Max, Q
 
-from brokers import dayresult
-from brokers.dayresult import day_start
+from brokers.book import dayresult
+from brokers.book.dayresult import day_start
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot

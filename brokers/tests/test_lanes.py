@@ -10,7 +10,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections, ibkr, snapshots
+from brokers import connections, ibkr
+from brokers.book import snapshots
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.locks import Space, try_only_one
 from brokers.models import ContractLookup, Order

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import User
+from brokers.book.snapshots import NotYet
 from brokers.orders import tickets
-from brokers.snapshots import NotYet
 from strategies import inputs
 from strategies.deciding import decisions
 from strategies.domain.message.message import Message

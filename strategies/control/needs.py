@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import Team
-from brokers import dayresult
+from brokers.book import dayresult
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from strategies.control import halting

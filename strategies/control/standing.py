@@ -14,7 +14,7 @@ from django.db.models.functions import Abs
 from django.http import Http404
 
 from accounts.models import AuditEntry, Team
-from brokers import dayresult
+from brokers.book import dayresult
 from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount, Position
 from strategies import usage

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from brokers import snapshots
+from brokers.book import snapshots
+from brokers.book.snapshots import Book, NotYet, Unknown, View
 from brokers.domain.orders import Instrument, OrderIntent, Role
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
-from brokers.snapshots import Book, NotYet, Unknown, View
 from strategies import usage
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards

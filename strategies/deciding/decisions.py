@@ -12,12 +12,12 @@ from decimal import Decimal
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from brokers import snapshots
+from brokers.book import snapshots
+from brokers.book.snapshots import Book, NotYet, View
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import WorkingOrder
 from brokers.models import BrokerageAccount, Ticket
 from brokers.orders import tickets
-from brokers.snapshots import Book, NotYet, View
 from brokers.waking import DECIDED_CHANNEL, notify
 from strategies import inputs, live
 from strategies.deciding import guarding, sequence

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
-from brokers import dayresult
-from brokers.dayresult import day_end
+from brokers.book import dayresult
+from brokers.book.dayresult import day_end
 from brokers.domain.dayresult import DayResult
 from brokers.locks import Space, share_until_commit
 from brokers.models import BrokerageAccount

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from brokers.book.snapshots import NotYet
 from brokers.domain.orders import Instrument
-from brokers.snapshots import NotYet
 from strategies.domain.message.freshness import leaves
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Rejection

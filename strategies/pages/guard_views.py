@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import membership_for, team_for
 from accounts.models import Membership, Role
-from brokers import dayresult
+from brokers.book import dayresult
 from brokers.live import order_rows
 from strategies.control import halting, limiting, standing
 from strategies.control.limiting import GuardRefused, Target

@@ -12,11 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.book.snapshots import Book, Unknown, View
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderType, Resize
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
-from brokers.snapshots import Book, Unknown, View
 from strategies.deciding import answering
 from strategies.display.wording import EFFECTIVE, said
 from strategies.domain.decide.walkthrough import Holding, Told, held_under, trades_next, walk

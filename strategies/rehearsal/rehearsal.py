@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from brokers.book.snapshots import Book, NotYet
 from brokers.domain.orders import OrderIntent, Resize
-from brokers.snapshots import Book, NotYet
 from strategies.deciding import answering, guarding, lateness
 from strategies.display.planned import how
 from strategies.domain.message.freshness import Freshness, SetAside

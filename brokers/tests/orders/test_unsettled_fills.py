@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
-from brokers import snapshots
+from brokers.book import snapshots
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.tests import rows

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from brokers.dayresult import day_end
+from brokers.book.dayresult import day_end
 from strategies.control.limiting import LIMITS_OF, LONGEST_REASON
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard

@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import Team, User
-from brokers import snapshots
+from brokers.book import snapshots
 from brokers.models import ContractLookup
 from brokers.tests import rows as broker
 from strategies.models import Strategy

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
-from brokers.dayresult import day_start
+from brokers.book.dayresult import day_start
 from brokers.models import BrokerageAccount, OpeningPosition, Order
 from brokers.tests import rows as broker_rows
 from strategies.deciding import decisions

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry, Team, User
-from brokers.dayresult import day_end, day_start
+from brokers.book.dayresult import day_end, day_start
 from brokers.models import BrokerageAccount, OpeningPosition, Position
 from brokers.tests import rows as broker_rows
 from strategies.deciding import guarding

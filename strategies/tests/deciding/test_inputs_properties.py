@@ -9,8 +9,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brokers.book.snapshots import View
 from brokers.domain.snapshot import Snapshot
-from brokers.snapshots import View
 from strategies import inputs
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards

@@ -22,7 +22,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections, ibkr, sessions, snapshots
+from brokers import connections, ibkr, sessions
+from brokers.book import snapshots
 from brokers.domain.sessions import AuthStatus
 from brokers.lanes import Lanes
 from brokers.models import BrokerageAccount

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Team, User
-from brokers import snapshots
+from brokers.book import snapshots
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Team
-from brokers import dayresult, snapshots
+from brokers.book import dayresult, snapshots
 from brokers.domain.dayresult import Day, DayResult, Fill, Held, added, result
 from brokers.models import BrokerageAccount, ExchangeRate, OpeningPosition, Position
 from brokers.ports import AccountSummary, PositionFacts

@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from brokers import dayresult, live, quotes, rates, waking
+from brokers import live, waking
+from brokers.book import dayresult, quotes, rates
 from brokers.domain.orders import (
     IN_FLIGHT,
     WAITING,

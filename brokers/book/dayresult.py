@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
-from brokers import rates
+from brokers.book import rates
 from brokers.domain.dayresult import Day, DayResult, Fill, Held, added, result
 from brokers.domain.orders import AssetClass, Side
 from brokers.models import BrokerageAccount, ContractLookup, Execution, OpeningPosition, Order, Position

@@ -9,11 +9,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import quotes, rates, snapshots
+from brokers.book import quotes, rates, snapshots
+from brokers.book.snapshots import NotYet, View
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate
 from brokers.simulator.testing import RunningGateway
-from brokers.snapshots import NotYet, View
 from brokers.tests import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)

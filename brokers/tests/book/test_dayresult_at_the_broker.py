@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import dayresult
+from brokers.book import dayresult
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import Side
 from brokers.models import BrokerageAccount, Execution, Position
