@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from brokers import sessions
+from brokers.connections import sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
 from brokers.orders import cancels, conversions, doubt, execution, resizes

@@ -20,8 +20,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import pulse
-from brokers import connections, sessions
 from brokers.book import snapshots
+from brokers.connections import connections, sessions
 from brokers.domain.sessions import Login, SessionStatus
 from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import BrokerageAccount, Connection

@@ -18,9 +18,10 @@ from typing import ParamSpec, Protocol, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import agenda, control_plane, sessions
+from brokers import agenda, control_plane
 from brokers.book import quotes, rates, snapshots
-from brokers.connections import login_of
+from brokers.connections import sessions
+from brokers.connections.connections import login_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sessions import Environment, SessionStatus
 from brokers.locks import Locks, Space, direct_parameters

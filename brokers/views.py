@@ -19,8 +19,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role, Team
 from accounts.paging import page_of
-from brokers import connections as activities
 from brokers import stress
+from brokers.connections import connections as activities
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.path import path
 from brokers.domain.sessions import Environment, Region

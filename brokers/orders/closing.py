@@ -16,7 +16,8 @@ from django.db.models import Max, Q, QuerySet, Sum
 
 from accounts import audit
 from accounts.models import Team, User
-from brokers import connections, live
+from brokers import live
+from brokers.connections import connections
 from brokers.domain.orders import (
     MAY_FILL,
     WORKING,

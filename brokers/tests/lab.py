@@ -12,7 +12,8 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections, ibkr
+from brokers import ibkr
+from brokers.connections import connections
 from brokers.domain.sessions import AuthStatus
 from brokers.keeper import Keeper
 from brokers.lanes import Lanes
@@ -58,7 +59,7 @@ def make(team: Team, gateway: RunningGateway) -> Lab:
     facts = asyncio.run(_sign_in(made))
     now = timezone.now()
     account = connections.found_accounts(connection=made, facts=facts, now=now)[0]
-    from brokers import sessions
+    from brokers.connections import sessions
 
     sessions.kept(made, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)
     ContractLookup.objects.create(

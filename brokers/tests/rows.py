@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections
+from brokers.connections import connections
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderEvent, Position, Ticket

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Role, Team, User
-from brokers import connections
+from brokers.connections import connections
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.tests import rows

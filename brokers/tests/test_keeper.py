@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections
+from brokers.connections import connections
 from brokers.domain.capabilities import Capabilities
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 from brokers.simulator.testing import RunningGateway, running_gateway

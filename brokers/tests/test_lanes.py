@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections, ibkr
+from brokers import ibkr
 from brokers.book import snapshots
+from brokers.connections import connections
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.locks import Space, try_only_one
 from brokers.models import ContractLookup, Order

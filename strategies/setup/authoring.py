@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import Team, User
-from brokers import connections
+from brokers.connections import connections
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
 from strategies.domain.message.symbols import Kind

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts import teams
 from accounts.models import ApiToken, Role, Team, User, hashed
-from brokers import connections
+from brokers.connections import connections
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
 from brokers.ports import AccountFacts

@@ -22,8 +22,9 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers import connections, ibkr, sessions
+from brokers import ibkr
 from brokers.book import snapshots
+from brokers.connections import connections, sessions
 from brokers.domain.sessions import AuthStatus
 from brokers.lanes import Lanes
 from brokers.models import BrokerageAccount

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from brokers.connections import session_is
+from brokers.connections.connections import session_is
 from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, verdict
 from brokers.models import Connection
 from brokers.ports import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
