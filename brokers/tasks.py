@@ -16,9 +16,9 @@ from kombu.exceptions import OperationalError
 
 from brokers import ibkr
 from brokers.book import snapshots
-from brokers.lanes import Lanes
 from brokers.locks import direct_parameters
 from brokers.orders import cancels, closing, orphans, tickets
+from brokers.processes.lanes import Lanes
 
 
 @shared_task(name="brokers.work", queue="orders", ignore_result=True, acks_late=True)

@@ -15,9 +15,9 @@ from accounts.models import Team
 from brokers import ibkr
 from brokers.connections import connections
 from brokers.domain.sessions import AuthStatus
-from brokers.keeper import Keeper
-from brokers.lanes import Lanes
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
+from brokers.processes.keeper import Keeper
+from brokers.processes.lanes import Lanes
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import rows
 

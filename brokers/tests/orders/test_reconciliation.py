@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
-from brokers import agenda
 from brokers.domain.orders import OrderStatus, Side
 from brokers.models import BrokerageAccount, Execution, Order
 from brokers.orders import execution, reconciliation
 from brokers.ports import ExecutionFacts, OrderFacts
+from brokers.processes import agenda
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db

@@ -26,9 +26,9 @@ from brokers import ibkr
 from brokers.book import snapshots
 from brokers.connections import connections, sessions
 from brokers.domain.sessions import AuthStatus
-from brokers.lanes import Lanes
 from brokers.models import BrokerageAccount
 from brokers.offload import Threads
+from brokers.processes.lanes import Lanes
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows

@@ -18,7 +18,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import agenda, control_plane
+from brokers import control_plane
 from brokers.book import quotes, rates, snapshots
 from brokers.connections import sessions
 from brokers.connections.connections import login_of
@@ -45,6 +45,7 @@ from brokers.ports import (
     SessionLost,
     SubmissionOutcome,
 )
+from brokers.processes import agenda
 
 log = logging.getLogger(__name__)
 
