@@ -16,8 +16,8 @@ from kombu.exceptions import OperationalError
 
 from brokers import ibkr
 from brokers.book import snapshots
-from brokers.locks import direct_parameters
 from brokers.orders import cancels, closing, orphans, tickets
+from brokers.postgres.locks import direct_parameters
 from brokers.processes.lanes import Lanes
 
 

@@ -11,8 +11,8 @@ from datetime import datetime
 import psycopg
 from django.utils import timezone
 
-from brokers.locks import Space, try_only_one
-from brokers.waking import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
+from brokers.postgres.locks import Space, try_only_one
+from brokers.postgres.waking import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
 from strategies.control import approving
 from strategies.deciding import decisions, guarding
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from brokers import live, waking
+from brokers import live
 from brokers.book import dayresult, quotes, rates
 from brokers.domain.orders import (
     IN_FLIGHT,
@@ -34,6 +34,7 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Execution, Order, Position
 from brokers.ports import AccountSummary, PositionFacts
+from brokers.postgres import waking
 
 # Who decides finds the channels of the book beside the book.
 DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP = waking.DECISIONS_CHANNEL, waking.ORDERS_CHANNEL, waking.STOP

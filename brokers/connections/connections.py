@@ -20,7 +20,7 @@ from brokers.domain.sessions import AuthMethod, Environment, Login, Region, Sess
 from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event
 from brokers.ports import AccountFacts
-from brokers.waking import CONNECTIONS_CHANNEL, notify
+from brokers.postgres.waking import CONNECTIONS_CHANNEL, notify
 
 # Permissions are given and taken in Client Portal; the accounts are looked at again when a session of a new day begins.
 BELIEVED_FOR = timedelta(hours=20)

@@ -29,7 +29,7 @@ from brokers.orders.conversions import (
 )
 from brokers.orders.tickets import end_plan
 from brokers.ports import Leg, OrderFacts, SubmissionOutcome
-from brokers.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
+from brokers.postgres.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 
 def due() -> QuerySet[Order]:

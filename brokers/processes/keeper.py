@@ -23,12 +23,12 @@ from accounts import pulse
 from brokers.book import snapshots
 from brokers.connections import connections, sessions
 from brokers.domain.sessions import Login, SessionStatus
-from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import BrokerageAccount, Connection
-from brokers.offload import Threads
 from brokers.orders import closing, doubt, reconciliation
 from brokers.ports import BrokerError, BrokerUnavailable, Feed, FeedEvent, LoginRefused, OpenBrokerage, OpenFeed
-from brokers.waking import CONNECTIONS_CHANNEL
+from brokers.postgres.locks import Locks, Space, direct_parameters
+from brokers.postgres.offload import Threads
+from brokers.postgres.waking import CONNECTIONS_CHANNEL
 
 log = logging.getLogger(__name__)
 

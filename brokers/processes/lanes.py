@@ -24,9 +24,7 @@ from brokers.connections import sessions
 from brokers.connections.connections import login_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sessions import Environment, SessionStatus
-from brokers.locks import Locks, Space, direct_parameters
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
-from brokers.offload import Threads
 from brokers.orders import cancels, closing, conversions, doubt, execution, reconciliation, resizes, tickets
 from brokers.ports import (
     AlreadyRegistered,
@@ -45,6 +43,8 @@ from brokers.ports import (
     SessionLost,
     SubmissionOutcome,
 )
+from brokers.postgres.locks import Locks, Space, direct_parameters
+from brokers.postgres.offload import Threads
 from brokers.processes import agenda
 
 log = logging.getLogger(__name__)

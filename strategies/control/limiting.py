@@ -11,8 +11,8 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import Team, User
-from brokers.locks import Space, alone_until_commit
 from brokers.models import BrokerageAccount
+from brokers.postgres.locks import Space, alone_until_commit
 from strategies.deciding.guarding import LIMITS, subject
 from strategies.domain.decide.guards import Level
 from strategies.models import Guard, Strategy, Subscription

@@ -18,7 +18,7 @@ from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import WorkingOrder
 from brokers.models import BrokerageAccount, Ticket
 from brokers.orders import tickets
-from brokers.waking import DECIDED_CHANNEL, notify
+from brokers.postgres.waking import DECIDED_CHANNEL, notify
 from strategies import inputs, live
 from strategies.deciding import guarding, sequence
 from strategies.deciding.answering import Answered, answer, book_for

@@ -16,8 +16,8 @@ from accounts import audit
 from brokers.book import dayresult
 from brokers.book.dayresult import day_end
 from brokers.domain.dayresult import DayResult
-from brokers.locks import Space, share_until_commit
 from brokers.models import BrokerageAccount
+from brokers.postgres.locks import Space, share_until_commit
 from strategies import usage
 from strategies.domain.decide.guards import NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription

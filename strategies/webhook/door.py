@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from django.conf import settings
 
-from brokers.locks import direct_parameters
+from brokers.postgres.locks import direct_parameters
 from strategies.domain.message.freshness import SetAside
 from strategies.domain.message.refusals import Refused
 from strategies.reading import parsing

@@ -15,7 +15,7 @@ import psycopg
 
 from accounts import audit
 from accounts.models import User
-from brokers.locks import direct_parameters
+from brokers.postgres.locks import direct_parameters
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.quota import Quota
 from strategies.models import SeenKey, Signal, Strategy

@@ -15,7 +15,7 @@ import psycopg
 from django.conf import settings
 from psycopg.rows import dict_row
 
-from brokers.waking import DECIDED_CHANNEL
+from brokers.postgres.waking import DECIDED_CHANNEL
 from strategies.webhook.passwords import status_code_for
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,10 @@ from brokers.domain.orders import OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.orders import cancels, doubt, execution
 from brokers.ports import NotSent
+from brokers.postgres.waking import ORDERS_CHANNEL, notify
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_plans import resting, status, watched
-from brokers.waking import ORDERS_CHANNEL, notify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CAUSE = "Trading was stopped."

@@ -14,9 +14,9 @@ from brokers import ibkr
 from brokers.book import snapshots
 from brokers.connections import connections
 from brokers.domain.orders import Instrument, OrderStatus
-from brokers.locks import Space, try_only_one
 from brokers.models import ContractLookup, Order
 from brokers.orders import cancels, execution
+from brokers.postgres.locks import Space, try_only_one
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab
 

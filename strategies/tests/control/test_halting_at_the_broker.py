@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.domain.orders import MAY_FILL
-from brokers.locks import Space
 from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.postgres.locks import Space
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows

@@ -27,7 +27,7 @@ from brokers.book import snapshots
 from brokers.connections import connections, sessions
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount
-from brokers.offload import Threads
+from brokers.postgres.offload import Threads
 from brokers.processes.lanes import Lanes
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import Team
-from brokers.locks import direct_parameters
+from brokers.postgres.locks import direct_parameters
 from strategies.domain.message.refusals import Refused
 from strategies.models import Refusal, Signal, Strategy
 from strategies.tests import rows

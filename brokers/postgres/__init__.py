@@ -1,0 +1,1 @@
+"""What processes share through PostgreSQL: locks, notices, and threads for its calls."""
