@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import thing_for
 from accounts.models import Role
-from brokers import stress
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
+from brokers.stress import stress
 
 
 def _simulated(request: HttpRequest, team: UUID, connection: UUID) -> Connection:

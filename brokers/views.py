@@ -19,7 +19,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, team_for, thing_for
 from accounts.models import Role, Team
 from accounts.paging import page_of
-from brokers import stress
 from brokers.connections import connections as activities
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.path import path
@@ -28,6 +27,7 @@ from brokers.forms import ConnectionForm, OrderFilter
 from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, Connection, Order, Position
 from brokers.orders import cancels, closing
+from brokers.stress import stress
 
 CURVE = timedelta(hours=24)
 CURVE_POINTS = 360

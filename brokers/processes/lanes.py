@@ -18,7 +18,6 @@ from typing import ParamSpec, Protocol, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers import control_plane
 from brokers.book import quotes, rates, snapshots
 from brokers.connections import sessions
 from brokers.connections.connections import login_of
@@ -46,6 +45,7 @@ from brokers.ports import (
 from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.offload import Threads
 from brokers.processes import agenda
+from brokers.stress import control_plane
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from django.test import Client
 
 from accounts import teams
 from accounts.models import AuditEntry, Membership, Role, Team, User
-from brokers import stress
 from brokers.models import Connection
 from brokers.simulator.testing import RunningGateway
+from brokers.stress import stress
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db

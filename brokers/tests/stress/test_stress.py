@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEntry, Team, User
-from brokers import stress
 from brokers.domain.orders import OrderStatus, OrderType
 from brokers.domain.sessions import SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.simulator.testing import RunningGateway
+from brokers.stress import stress
 from brokers.tests import lab, rows
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from accounts import audit
 from accounts.models import User
-from brokers import control_plane
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
+from brokers.stress import control_plane
 
 _ORDERS = {"method": "POST", "path": "/iserver/account/*/orders"}
 # Long enough to send an order by hand; what nobody meets in this time disarms itself.

@@ -1,0 +1,1 @@
+"""Faults on purpose: what is armed at the simulated gateway for one connection."""
