@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers import closing_views, rulebook_views, stress_views, views
+from brokers.pages import closing_views, rulebook_views, stress_views, views
 
 TEAM = "teams/<uuid:team>/"
 

@@ -13,13 +13,13 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
-import brokers.api
+import brokers.api.rest
 import strategies.api.rest
 from config import health
 
 api = DefaultRouter(use_regex_path=False)
 api.include_format_suffixes = False
-for name, viewset in {**strategies.api.rest.VIEWSETS, **brokers.api.VIEWSETS}.items():
+for name, viewset in {**strategies.api.rest.VIEWSETS, **brokers.api.rest.VIEWSETS}.items():
     api.register(name, viewset, basename=f"api-{name}")
 
 

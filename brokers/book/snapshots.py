@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 
 from brokers import live
 from brokers.book import dayresult, quotes, rates
+from brokers.domain.brokerage import AccountSummary, PositionFacts
 from brokers.domain.orders import (
     IN_FLIGHT,
     WAITING,
@@ -33,7 +34,6 @@ from brokers.domain.orders import (
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Execution, Order, Position
-from brokers.ports import AccountSummary, PositionFacts
 from brokers.postgres import waking
 
 # Who decides finds the channels of the book beside the book.

@@ -16,10 +16,10 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.models import Team, User
 from brokers import live
+from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import AuthMethod, Environment, Login, Region, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event
-from brokers.ports import AccountFacts
 from brokers.postgres.waking import CONNECTIONS_CHANNEL, notify
 
 # Permissions are given and taken in Client Portal; the accounts are looked at again when a session of a new day begins.

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db import transaction
 
 from brokers.connections.connections import session_is
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
 from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, verdict
 from brokers.models import Connection
-from brokers.ports import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
 from brokers.postgres.waking import ORDERS_CHANNEL, notify
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, OrderRefused, SessionLost
 from brokers.domain.sessions import AuthStatus, Environment
 from brokers.ibkr import translate
 from brokers.ibkr.client import NOT_JSON, Answer
 from brokers.ibkr.outcomes import error_text
-from brokers.ports import BrokerUnavailable, LoginRefused, OrderRefused, SessionLost
 
 _ACCOUNTS_FIRST = "query /accounts first"
 _SIGNED_OUT = ("no bridge", _ACCOUNTS_FIRST, "not authenticated", "no session")

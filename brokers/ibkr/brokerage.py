@@ -10,18 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from brokers.domain.orders import Contract, Instrument
-from brokers.domain.sessions import AuthStatus, Environment, Login
-from brokers.domain.snapshot import Quote
-from brokers.ibkr import contracts, translate
-from brokers.ibkr.answers import demand, session_status
-from brokers.ibkr.client import Client, NoAnswer, NotDelivered
-from brokers.ibkr.outcomes import classify, error_text
-from brokers.ibkr.pacing import EGRESS, Egress, Pacing
-from brokers.ibkr.reads import Parts, Reads
-from brokers.ibkr.tickets import account_of, ticket
-from brokers.ibkr.translate import rows
-from brokers.ports import (
+from brokers.domain.brokerage import (
     AccountFacts,
     AccountSummary,
     Ambiguous,
@@ -36,6 +25,17 @@ from brokers.ports import (
     Refused,
     SubmissionOutcome,
 )
+from brokers.domain.orders import Contract, Instrument
+from brokers.domain.sessions import AuthStatus, Environment, Login
+from brokers.domain.snapshot import Quote
+from brokers.ibkr import contracts, translate
+from brokers.ibkr.answers import demand, session_status
+from brokers.ibkr.client import Client, NoAnswer, NotDelivered
+from brokers.ibkr.outcomes import classify, error_text
+from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ibkr.reads import Parts, Reads
+from brokers.ibkr.tickets import account_of, ticket
+from brokers.ibkr.translate import rows
 
 READY_WITHIN = 20.0
 

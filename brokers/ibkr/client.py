@@ -19,9 +19,9 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from brokers.domain.brokerage import BrokerUnavailable
 from brokers.domain.sessions import Login
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
-from brokers.ports import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
 

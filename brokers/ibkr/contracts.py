@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.ibkr.translate import MONTH_CODES, Row, rows
 from brokers.ibkr.words import number, quantity, whole
-from brokers.ports import OrderRefused
 
 Get = Callable[[str, Mapping[str, str]], Awaitable[Any]]
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brokers.domain.orders import OrderStatus
-from brokers.ibkr import words
-from brokers.ibkr.words import one_line
-from brokers.ports import (
+from brokers.domain.brokerage import (
     Accepted,
     Ack,
     AlreadyRegistered,
@@ -22,6 +19,9 @@ from brokers.ports import (
     Refused,
     SubmissionOutcome,
 )
+from brokers.domain.orders import OrderStatus
+from brokers.ibkr import words
+from brokers.ibkr.words import one_line
 
 Row = Mapping[str, Any]
 

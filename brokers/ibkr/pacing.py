@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from brokers.domain.brokerage import BrokerUnavailable
 from brokers.domain.sessions import Environment, Login
-from brokers.ports import BrokerUnavailable
 
 Clock = Callable[[], float]
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from brokers.domain.brokerage import BrokerError, OrderRefused, SessionLost
 from brokers.ibkr.answers import check_environment, demand, wants_accounts_first
 from brokers.ibkr.client import Client
 from brokers.ibkr.translate import Row, rows
-from brokers.ports import BrokerError, OrderRefused, SessionLost
 
 Parts = Mapping[str, str]
 Params = Mapping[str, str]

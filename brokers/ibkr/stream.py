@@ -14,11 +14,11 @@ from typing import Any
 
 import aiohttp
 
+from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.ibkr import translate
 from brokers.ibkr.client import HEADERS, Client
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
-from brokers.ports import BrokerUnavailable, FeedEvent
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from brokers.domain.brokerage import Leg, OrderRefused
 from brokers.domain.orders import AssetClass, OrderIntent, OrderType, TimeInForce
 from brokers.ibkr.words import (
     ALLOCATION_METHODS,
@@ -15,7 +16,6 @@ from brokers.ibkr.words import (
     TIMES_IN_FORCE,
     plain,
 )
-from brokers.ports import Leg, OrderRefused
 
 
 def account_of(account_id: str, legs: Sequence[Leg]) -> str:

@@ -8,13 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.brokerage import AccountFacts, AccountSummary, ExecutionFacts, OrderFacts, PositionFacts
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.orders import OrderType
 from brokers.domain.sessions import AuthStatus
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import words
 from brokers.ibkr.words import moment, number, one_line, quantity, whole
-from brokers.ports import AccountFacts, AccountSummary, ExecutionFacts, OrderFacts, PositionFacts
 
 Row = Mapping[str, Any]
 

@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, QuerySet
 
 from brokers import live
+from brokers.domain.brokerage import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused, SubmissionOutcome
 from brokers.domain.orders import CHANGED_IN_PLACE, Contract, OrderStatus, OrderType
 from brokers.models import ContractLookup, Order, OrderEvent, SubmissionAttempt
 from brokers.orders.execution import OUTCOME_NAMES, described, hashed, leg_of, note_answer
-from brokers.ports import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused, SubmissionOutcome
 
 MOST_ATTEMPTS = 3
 MODIFY = SubmissionAttempt.Kind.MODIFY

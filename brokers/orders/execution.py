@@ -15,6 +15,18 @@ from typing import Any
 from django.db import connection, transaction
 
 from brokers import live
+from brokers.domain.brokerage import (
+    Accepted,
+    Ack,
+    AlreadyRegistered,
+    Ambiguous,
+    Leg,
+    NotSent,
+    PartlyAccepted,
+    Question,
+    Refused,
+    SubmissionOutcome,
+)
 from brokers.domain.orders import (
     Contract,
     OrderIntent,
@@ -28,18 +40,6 @@ from brokers.domain.orders import (
 )
 from brokers.models import Order, SubmissionAttempt
 from brokers.orders.tickets import back_in_the_queue, finish_ticket_if_done
-from brokers.ports import (
-    Accepted,
-    Ack,
-    AlreadyRegistered,
-    Ambiguous,
-    Leg,
-    NotSent,
-    PartlyAccepted,
-    Question,
-    Refused,
-    SubmissionOutcome,
-)
 
 # Whether an order is held by what its ticket cancels or shrinks: that must be over, or smaller, first, and have filled no
 # more than its plan knew. A plan made for ten shares does not leave when there are five.

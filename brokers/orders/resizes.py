@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
+from brokers.domain.brokerage import Leg, OrderFacts, SubmissionOutcome
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.orders.conversions import (
@@ -28,7 +29,6 @@ from brokers.orders.conversions import (
     written_down,
 )
 from brokers.orders.tickets import end_plan
-from brokers.ports import Leg, OrderFacts, SubmissionOutcome
 from brokers.postgres.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 

@@ -22,10 +22,18 @@ from django.utils import timezone
 from accounts import pulse
 from brokers.book import snapshots
 from brokers.connections import connections, sessions
+from brokers.domain.brokerage import (
+    BrokerError,
+    BrokerUnavailable,
+    Feed,
+    FeedEvent,
+    LoginRefused,
+    OpenBrokerage,
+    OpenFeed,
+)
 from brokers.domain.sessions import Login, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders import closing, doubt, reconciliation
-from brokers.ports import BrokerError, BrokerUnavailable, Feed, FeedEvent, LoginRefused, OpenBrokerage, OpenFeed
 from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.offload import Threads
 from brokers.postgres.waking import CONNECTIONS_CHANNEL

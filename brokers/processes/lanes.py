@@ -21,11 +21,7 @@ from django.utils import timezone
 from brokers.book import quotes, rates, snapshots
 from brokers.connections import sessions
 from brokers.connections.connections import login_of
-from brokers.domain.orders import AssetClass, Instrument
-from brokers.domain.sessions import Environment, SessionStatus
-from brokers.models import Connection, ContractLookup, ExchangeRate, Order
-from brokers.orders import cancels, closing, conversions, doubt, execution, reconciliation, resizes, tickets
-from brokers.ports import (
+from brokers.domain.brokerage import (
     AlreadyRegistered,
     Ambiguous,
     Brokerage,
@@ -42,6 +38,10 @@ from brokers.ports import (
     SessionLost,
     SubmissionOutcome,
 )
+from brokers.domain.orders import AssetClass, Instrument
+from brokers.domain.sessions import Environment, SessionStatus
+from brokers.models import Connection, ContractLookup, ExchangeRate, Order
+from brokers.orders import cancels, closing, conversions, doubt, execution, reconciliation, resizes, tickets
 from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.offload import Threads
 from brokers.processes import agenda

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.connections import connections
+from brokers.domain.brokerage import AccountFacts
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderEvent, Position, Ticket
-from brokers.ports import AccountFacts
 
 Row = TypeVar("Row", bound=Model)
 _numbers = itertools.count(1)

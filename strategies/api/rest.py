@@ -14,7 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.api import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
 from accounts.models import Role, Scope
-from brokers.api import whole_orders
+from brokers.api.rest import whole_orders
 from strategies.api.guards import Guards
 from strategies.api.serializers import (
     ApproveSerializer,

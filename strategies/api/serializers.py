@@ -10,8 +10,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api import Moment, Shown, code
+from brokers.api.serializers import OrderSerializer
 from brokers.models import Order
-from brokers.serializers import OrderSerializer
 from strategies.display import decided, proposals
 from strategies.domain.plan.plan import Plan
 from strategies.inputs import plan_json

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import Leg
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr import IbkrBrokerage, connect
-from brokers.ports import Leg
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 APPLE = Contract(instrument=Instrument(ticker="AAPL"), conid=265598)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, OrderRefused, SessionLost
 from brokers.domain.sessions import Environment
 from brokers.ibkr.answers import check_environment, demand, session_status, wants_accounts_first
 from brokers.ibkr.client import NOT_JSON, Answer, parse
-from brokers.ports import BrokerError, BrokerUnavailable, LoginRefused, OrderRefused, SessionLost
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.ibkr import contracts
-from brokers.ports import OrderRefused
 
 TODAY = date(2026, 11, 20)
 BERKSHIRE = Instrument(ticker="BRK.B")

@@ -8,18 +8,10 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import Accepted, AlreadyRegistered, Ambiguous, NotSent, PartlyAccepted, Question, Refused
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.client import NOT_JSON, parse
 from brokers.ibkr.outcomes import classify
-from brokers.ports import (
-    Accepted,
-    AlreadyRegistered,
-    Ambiguous,
-    NotSent,
-    PartlyAccepted,
-    Question,
-    Refused,
-)
 
 FAILURES = [json.loads(line) for line in (Path(__file__).parent / "data" / "failures.jsonl").read_text().splitlines()]
 ORDER_SCOPES = {"orders.post", "reply", "any"}

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from brokers.domain.brokerage import BrokerUnavailable
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr.pacing import NO_PACING, Circuit, Egress, Pace, Pacing, pacing_for
-from brokers.ports import BrokerUnavailable
 
 
 class Clock:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import Accepted, Ambiguous, Question, Refused
 from brokers.domain.sessions import Login
 from brokers.ibkr import IbkrBrokerage
 from brokers.ibkr.tests.conftest import leg
-from brokers.ports import Accepted, Ambiguous, Question, Refused
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import Accepted, OrderFacts, OrderRefused
 from brokers.domain.orders import AssetClass, Instrument, OrderStatus, OrderType, Side
 from brokers.domain.sessions import Login
 from brokers.ibkr import IbkrBrokerage, connect
 from brokers.ibkr.tests.conftest import APPLE, leg
-from brokers.ports import Accepted, OrderFacts, OrderRefused
 
 
 async def order(brokerage: IbkrBrokerage, account: str, reference: str) -> OrderFacts:

@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from brokers.domain.brokerage import BrokerUnavailable, SessionLost
 from brokers.domain.sessions import Environment, Login
 from brokers.ibkr import IbkrBrokerage, connect, new_http
 from brokers.ibkr.pacing import NO_PACING
-from brokers.ports import BrokerUnavailable, SessionLost
 
 
 async def test_it_signs_in_and_reads_what_must_be_read_first(gateway: Any, login: Login) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import BrokerUnavailable, ExecutionFacts, FeedEvent, OrderFacts
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Login
 from brokers.ibkr import IbkrBrokerage, IbkrFeed, listen
 from brokers.ibkr.tests.conftest import leg
-from brokers.ports import BrokerUnavailable, ExecutionFacts, FeedEvent, OrderFacts
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import FeedEvent
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.stream import Reader
-from brokers.ports import FeedEvent
 
 SIGNED_IN = {"topic": "sts", "args": {"authenticated": True, "competing": False, "message": ""}}
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import Allocation, AssetClass, Contract, Instrument, OrderType, Side, TimeInForce
 from brokers.ibkr.tests.conftest import leg
 from brokers.ibkr.tickets import account_of, ticket
-from brokers.ports import OrderRefused
 
 
 def written(reference: str = "hy-1", **changes: Any) -> dict[str, Any]:

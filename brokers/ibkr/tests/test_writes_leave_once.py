@@ -10,11 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from brokers.domain.sessions import Login
-from brokers.ibkr import IbkrBrokerage, client, connect
-from brokers.ibkr.pacing import Egress
-from brokers.ibkr.tests.conftest import leg
-from brokers.ports import (
+from brokers.domain.brokerage import (
     Accepted,
     AlreadyRegistered,
     Ambiguous,
@@ -24,6 +20,10 @@ from brokers.ports import (
     PartlyAccepted,
     Refused,
 )
+from brokers.domain.sessions import Login
+from brokers.ibkr import IbkrBrokerage, client, connect
+from brokers.ibkr.pacing import Egress
+from brokers.ibkr.tests.conftest import leg
 
 ORDERS = "/iserver/account/*/orders"
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from accounts.models import Team
 from brokers.book import dayresult, snapshots
+from brokers.domain.brokerage import AccountSummary, PositionFacts
 from brokers.domain.dayresult import Day, DayResult, Fill, Held, added, result
 from brokers.models import BrokerageAccount, ExchangeRate, OpeningPosition, Position
-from brokers.ports import AccountSummary, PositionFacts
 from brokers.tests import rows
 
 D = Decimal

@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
+from brokers.domain.brokerage import NotSent
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.orders import cancels, doubt, execution
-from brokers.ports import NotSent
 from brokers.postgres.waking import ORDERS_CHANNEL, notify
 from brokers.simulator.testing import RunningGateway
 from brokers.tests import lab

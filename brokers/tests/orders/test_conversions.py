@@ -12,10 +12,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
+from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType, Release
 from brokers.models import Order
 from brokers.orders import conversions
-from brokers.ports import OrderFacts
 from brokers.simulator.testing import RunningGateway, running_gateway
 from brokers.tests import lab
 from brokers.tests.orders.test_plans import intent, opened, resting, status

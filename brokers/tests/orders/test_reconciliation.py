@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
+from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import OrderStatus, Side
 from brokers.models import BrokerageAccount, Execution, Order
 from brokers.orders import execution, reconciliation
-from brokers.ports import ExecutionFacts, OrderFacts
 from brokers.processes import agenda
 from brokers.tests import rows
 

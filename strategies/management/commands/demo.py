@@ -19,9 +19,9 @@ from django.utils import timezone
 from accounts import teams
 from accounts.models import ApiToken, Role, Team, User, hashed
 from brokers.connections import connections
+from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
-from brokers.ports import AccountFacts
 from brokers.simulator.models import SimAccount
 from brokers.simulator.numbers import account_id
 from strategies.domain.plan.plan import Terms

@@ -11,11 +11,11 @@ import pytest
 from accounts.models import Team
 from brokers.book import quotes, rates
 from brokers.book.snapshots import answer_lookup
+from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import Contract, Instrument, OrderStatus
 from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, Execution, Order, Ticket
 from brokers.orders import reconciliation
-from brokers.ports import OrderFacts
 from brokers.tests import rows as broker_rows
 from strategies import inputs
 from strategies.deciding import decisions

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from accounts.models import Team, User
 from brokers.book import snapshots
+from brokers.domain.brokerage import AccountSummary
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup
-from brokers.ports import AccountSummary
 from brokers.tests import rows as broker
 from strategies.control import halting
 from strategies.domain.decide.guards import Halt, Level

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import thing_for
 from accounts.models import Role
 from brokers.domain.orders import MAY_FILL
-from brokers.forms import ClosingForm
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.orders import closing
+from brokers.pages.forms import ClosingForm
 
 
 @require_http_methods(["GET", "POST"])

@@ -23,10 +23,10 @@ from brokers.connections import connections as activities
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.path import path
 from brokers.domain.sessions import Environment, Region
-from brokers.forms import ConnectionForm, OrderFilter
 from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, Connection, Order, Position
 from brokers.orders import cancels, closing
+from brokers.pages.forms import ConnectionForm, OrderFilter
 from brokers.stress import stress
 
 CURVE = timedelta(hours=24)

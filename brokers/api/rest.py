@@ -8,16 +8,16 @@ from django.db.models import Prefetch, QuerySet
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api import Listed, ListedAndShown, equals, one_of, public_id, since, ticker
-from brokers.domain.orders import OrderStatus, Side
-from brokers.domain.sessions import Environment, SessionStatus
-from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
-from brokers.serializers import (
+from brokers.api.serializers import (
     AccountSerializer,
     ConnectionSerializer,
     ExecutionSerializer,
     OrderSerializer,
     PositionSerializer,
 )
+from brokers.domain.orders import OrderStatus, Side
+from brokers.domain.sessions import Environment, SessionStatus
+from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 
 
 def whole_orders() -> QuerySet[Order]:

@@ -1,0 +1,1 @@
+"""The REST API of connections, accounts, positions, orders and executions."""
