@@ -12,8 +12,8 @@ from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted
 from brokers.rulebook.calendars import Calendar, calendar, exchange_calendar
 from brokers.rulebook.fees import estimate_fee
+from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.margin import buying_power
-from brokers.rulebook.validation import validate
 from brokers.rulebook.values import FLAT, Account, Instrument, Order, Position, Quote
 
 D = Decimal

@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.access import team_for
-from brokers.rulebook import lookup, lookup_fees, lookup_hours, rulesets
+from brokers.rulebook import rulesets
+from brokers.rulebook.lookup import fees, hours, tables
 from brokers.rulebook.rulesets import Ruleset
 
 WORDS = {
@@ -43,7 +44,7 @@ class Calculator(forms.Form):
 
     # Chosen above the calculator, for the whole page.
     rules = forms.ChoiceField(choices=CHOICES, required=False, widget=forms.HiddenInput)
-    asset_class = forms.ChoiceField(label="What", choices=[(name, WORDS[name]) for name in lookup.CALCULATED])
+    asset_class = forms.ChoiceField(label="What", choices=[(name, WORDS[name]) for name in tables.CALCULATED])
     symbol = forms.CharField(
         label="Symbol", max_length=12, help_text="A future's product, such as ES; a pair, such as EURUSD.",
         widget=forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false"}),
@@ -67,7 +68,7 @@ def rulebook(request: HttpRequest, team: UUID) -> HttpResponse:
     today = now.date()
     figures = None
     if values:
-        figures = lookup.calculate(
+        figures = tables.calculate(
             values["asset_class"], values["symbol"], values["quantity"], values["price"], rules=rules, today=today
         )
     context = {
@@ -84,25 +85,25 @@ def rulebook(request: HttpRequest, team: UUID) -> HttpResponse:
 
 def _tables(rules: Ruleset, now: datetime) -> dict[str, object]:
     """Everything the page shows of the tables, in people's words."""
-    fees: dict[str, list[lookup_fees.FeeRow]] = {}
-    for row in lookup_fees.fees(rules):
+    fees: dict[str, list[fees.FeeRow]] = {}
+    for row in fees.fees(rules):
         fees.setdefault(row.asset_class, []).append(row)
     return {
-        "classes": [WORDS[name] for name in lookup.CLASSES],
+        "classes": [WORDS[name] for name in tables.CLASSES],
         "matrix": [
             (row.order_type, [(WORDS[cell.asset_class], cell.state) for cell in row.cells])
-            for row in lookup.matrix(rules)
+            for row in tables.matrix(rules)
         ],
         "fees": [{"id": name, "label": FEES_OF.get(name, WORDS[name]), "rows": rows} for name, rows in fees.items()],
-        "sizes": lookup.sizes(rules),
-        "margins": _labelled(lookup.margins(rules)),
-        "settlements": _labelled(lookup.settlements(rules)),
-        "futures": lookup.future_margins(now.date()),
-        "hours": lookup_hours.hours(now),
+        "sizes": tables.sizes(rules),
+        "margins": _labelled(tables.margins(rules)),
+        "settlements": _labelled(tables.settlements(rules)),
+        "futures": tables.future_margins(now.date()),
+        "hours": hours.hours(now),
         "rejections": REJECTIONS,
-        "reasons": lookup.reasons(),
+        "reasons": tables.reasons(),
     }
 
 
-def _labelled(rows: Iterable[lookup.ClassRow]) -> list[dict[str, str]]:
+def _labelled(rows: Iterable[tables.ClassRow]) -> list[dict[str, str]]:
     return [{"label": WORDS[row.asset_class], "margin": row.margin, "cash": row.cash} for row in rows]

@@ -16,10 +16,10 @@ from brokers.rulebook.errors import (
     UnsupportedMarket,
 )
 from brokers.rulebook.fees.estimate import NO_VOLUME, Volume, estimate_fee
+from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.margin.futures import MarginRow
 from brokers.rulebook.margin.power import BuyingPower, buying_power
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.validation import validate
 from brokers.rulebook.values import FLAT, ONE, Account, Instrument, Order, Position, Quote
 
 

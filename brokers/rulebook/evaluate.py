@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from brokers.rulebook import rulesets
-from brokers.rulebook.adapters import fills, gateways, ledgers, margins, money, orders
 from brokers.rulebook.errors import BadInput, RulebookError, UnknownOperation, UnknownRuleset
 from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.vectors import fills, gateways, ledgers, margins, money, orders
 
 Operation = Callable[[Mapping[str, Any], Ruleset], dict[str, Any]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from brokers.rulebook import tif
+from brokers.rulebook.gate import tif
 from brokers.simulator.catalogue import Instrument
 from brokers.simulator.hours import calendar_of, is_open, session_end
 from brokers.simulator.records import Order

@@ -34,14 +34,14 @@ from brokers.rulebook.errors import (
 )
 from brokers.rulebook.evaluate import OPERATIONS, evaluate
 from brokers.rulebook.fees import estimate_fee
+from brokers.rulebook.gate.tif import expires_at
+from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.gateway import order_type_field, security_type_field, status_from, time_in_force_field
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.futures import future_option_margin, margin_rows
 from brokers.rulebook.margin.options import option_initial_margin
 from brokers.rulebook.pricing import own_price, round_price, round_quantity
 from brokers.rulebook.splits import split_order
-from brokers.rulebook.tif import expires_at
-from brokers.rulebook.validation import validate
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
 
 D = Decimal

@@ -5,14 +5,15 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.rulebook import lookup, rulesets
+from brokers.rulebook import rulesets
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.fees.estimate import Volume
-from brokers.rulebook.lookup_fees import FeeRow, fees
-from brokers.rulebook.lookup_hours import hours
+from brokers.rulebook.lookup import tables
+from brokers.rulebook.lookup.fees import FeeRow, fees
+from brokers.rulebook.lookup.hours import hours
+from brokers.rulebook.lookup.wording import clock, percent, plain, price
 from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.values import Instrument, Order, Quote
-from brokers.rulebook.wording import clock, percent, plain, price
 
 D = Decimal
 
@@ -24,7 +25,7 @@ def rows(asset_class: str, ruleset: str = "seed") -> list[FeeRow]:
 @pytest.mark.parametrize("name", rulesets.names())
 def test_every_class_has_a_fee_to_look_up(name: str) -> None:
     # Index options are charged by the schedule of options.
-    assert {row.asset_class for row in fees(rulesets.load(name))} == set(lookup.CLASSES) - {"index_option"}
+    assert {row.asset_class for row in fees(rulesets.load(name))} == set(tables.CLASSES) - {"index_option"}
 
 
 def test_the_tiers_of_options_are_all_there() -> None:
@@ -83,7 +84,7 @@ def test_a_market_whose_holidays_are_not_in_the_tables_says_so() -> None:
 
 
 def test_every_code_can_be_looked_up() -> None:
-    found = {row.code: row.sentence for row in lookup.reasons()}
+    found = {row.code: row.sentence for row in tables.reasons()}
     assert set(found) == set(SENTENCES)
     assert found["quantity_below_lot_size"].startswith("The quantity [quantity] is below the lot size [lot size].")
     assert not any("{" in sentence for sentence in found.values())

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.assess import assess
+from brokers.rulebook.gate.permissions import PEOPLE_SAY, REASONS
+from brokers.rulebook.gate.validation import every_denial, question, validate
 from brokers.rulebook.gateway import SECURITY_TYPES
-from brokers.rulebook.permissions import PEOPLE_SAY, REASONS
 from brokers.rulebook.reasons import SENTENCES
-from brokers.rulebook.validation import every_denial, question, validate
 from brokers.rulebook.values import Account, Instrument, Order, Permissions, Quote
 from brokers.rulebook.words import AssetClass
 

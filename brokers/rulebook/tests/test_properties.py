@@ -14,6 +14,7 @@ from brokers.rulebook.calendars import calendar, calendar_names
 from brokers.rulebook.fees import Volume, estimate_fee
 from brokers.rulebook.fills import fill
 from brokers.rulebook.fills.market import Candle, Feed, Market, QuoteBar, Scan, TradeBar
+from brokers.rulebook.gate.tif import expires_at
 from brokers.rulebook.margin import order_margin
 from brokers.rulebook.margin.cash import max_quantity_for_value
 from brokers.rulebook.margin.futures import future_option_margin
@@ -22,7 +23,6 @@ from brokers.rulebook.margin.sizing import amount_to_order, quantity_for_target
 from brokers.rulebook.pricing import round_price, round_quantity
 from brokers.rulebook.settlement import CashLedger, FutureLedger
 from brokers.rulebook.splits import split_holding, split_order
-from brokers.rulebook.tif import expires_at
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
 
 D = Decimal

@@ -9,8 +9,8 @@ import pytest
 from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted, Denied, Verdict
 from brokers.rulebook.calendars import calendar
+from brokers.rulebook.gate.validation import OrderUpdate, every_denial, question, validate, validate_update
 from brokers.rulebook.reasons import SENTENCES
-from brokers.rulebook.validation import OrderUpdate, every_denial, question, validate, validate_update
 from brokers.rulebook.values import Instrument, Order, Position, Quote
 
 D = Decimal

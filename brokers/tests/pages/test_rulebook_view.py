@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import Team, User
-from brokers.rulebook import lookup, rulesets
+from brokers.rulebook import rulesets
+from brokers.rulebook.lookup import tables
 
 pytestmark = pytest.mark.django_db
 
@@ -79,15 +80,15 @@ def test_it_marks_what_it_cannot_read(client: Client, bob: User, team: Team, ask
 
 
 @pytest.mark.parametrize("name", rulesets.names())
-@pytest.mark.parametrize("asset_class", lookup.CALCULATED)
+@pytest.mark.parametrize("asset_class", tables.CALCULATED)
 def test_every_ruleset_answers_for_every_class(name: str, asset_class: str) -> None:
     rules = rulesets.load(name)
     for symbol, quantity in (("ES", 1), ("EURUSD", -30_000), ("", 5), ("!", 0)):
-        found = lookup.calculate(
+        found = tables.calculate(
             asset_class, symbol, Decimal(quantity), Decimal(3), rules=rules, today=rules.effective_from
         )
         assert found.fee is None or found.fee >= 0
-    assert lookup.sizes(rules)
+    assert tables.sizes(rules)
 
 
 def test_another_ruleset_is_one_click_away(client: Client, bob: User, team: Team) -> None:

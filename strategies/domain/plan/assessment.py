@@ -21,11 +21,11 @@ from brokers.rulebook.answers import Denied
 from brokers.rulebook.calendars import Calendar, exchange_calendar
 from brokers.rulebook.errors import MissingMarginData, RulebookError
 from brokers.rulebook.fees import estimate_fee
+from brokers.rulebook.gate.permissions import REASONS
+from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.power import BuyingPower
-from brokers.rulebook.permissions import REASONS
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.validation import validate
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Rejection
 

@@ -2,8 +2,15 @@
 
 from typing import Any
 
-from brokers.rulebook import capabilities, pricing, splits, tif
-from brokers.rulebook.adapters.reading import (
+from brokers.rulebook import capabilities, pricing, splits
+from brokers.rulebook.gate import tif
+from brokers.rulebook.gate.checks import ENGINE_CHECKS, futures_opening, ratio_divisor
+from brokers.rulebook.gate.sessions import effective_order_type, opening_hold
+from brokers.rulebook.gate.sizes import size_denied
+from brokers.rulebook.gate.validation import OrderUpdate, question, validate_update, verdict
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.values import Order, Position, Quote
+from brokers.rulebook.vectors.reading import (
     Given,
     instant,
     maybe,
@@ -19,13 +26,7 @@ from brokers.rulebook.adapters.reading import (
     text,
     word,
 )
-from brokers.rulebook.adapters.writing import Answer, from_denial, from_verdict, plain, stamp
-from brokers.rulebook.checks import ENGINE_CHECKS, futures_opening, ratio_divisor
-from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.sessions import effective_order_type, opening_hold
-from brokers.rulebook.sizes import size_denied
-from brokers.rulebook.validation import OrderUpdate, question, validate_update, verdict
-from brokers.rulebook.values import Order, Position, Quote
+from brokers.rulebook.vectors.writing import Answer, from_denial, from_verdict, plain, stamp
 
 
 def order_type_supported(given: Given, rules: Ruleset) -> Answer:

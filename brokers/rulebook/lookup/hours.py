@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from brokers.rulebook.calendars import Calendar, Segment, exchange_calendar
-from brokers.rulebook.wording import clock
+from brokers.rulebook.lookup.wording import clock
 from brokers.rulebook.words import AssetClass
 
 # What people ask for, the calendar that has its sessions, and the market whose holidays it keeps.

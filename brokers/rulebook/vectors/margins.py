@@ -5,7 +5,13 @@ from datetime import date
 from decimal import Decimal
 
 from brokers.rulebook import capabilities, pricing
-from brokers.rulebook.adapters.reading import (
+from brokers.rulebook.errors import MissingMarginData, TargetOutOfRange
+from brokers.rulebook.margin import cash, options, security, sizing
+from brokers.rulebook.margin.futures import MarginRow, future_margin, future_option_margin, margin_rows
+from brokers.rulebook.margin.security import Sufficiency
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.values import ONE, ZERO, Order
+from brokers.rulebook.vectors.reading import (
     Given,
     maybe,
     maybe_day,
@@ -20,13 +26,7 @@ from brokers.rulebook.adapters.reading import (
     text,
     word,
 )
-from brokers.rulebook.adapters.writing import Answer, plain
-from brokers.rulebook.errors import MissingMarginData, TargetOutOfRange
-from brokers.rulebook.margin import cash, options, security, sizing
-from brokers.rulebook.margin.futures import MarginRow, future_margin, future_option_margin, margin_rows
-from brokers.rulebook.margin.security import Sufficiency
-from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.values import ONE, ZERO, Order
+from brokers.rulebook.vectors.writing import Answer, plain
 
 
 def initial_margin(given: Given, rules: Ruleset) -> Answer:

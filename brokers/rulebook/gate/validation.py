@@ -10,12 +10,12 @@ from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted, Caution, Denied, Verdict
 from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.capabilities import EXPERIMENTAL
-from brokers.rulebook.checks import BROKERAGE_CHECKS, Question, checks_for
-from brokers.rulebook.permissions import opening_caution
+from brokers.rulebook.gate.checks import BROKERAGE_CHECKS, Question, checks_for
+from brokers.rulebook.gate.permissions import opening_caution
+from brokers.rulebook.gate.sessions import effective_order_type
+from brokers.rulebook.gate.sizes import is_odd_lot, size_denied
+from brokers.rulebook.gate.tif import effective_time_in_force
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.sessions import effective_order_type
-from brokers.rulebook.sizes import is_odd_lot, size_denied
-from brokers.rulebook.tif import effective_time_in_force
 from brokers.rulebook.values import Instrument, Order, Permissions, Position, Quote
 from brokers.rulebook.words import AssetClass, OrderType
 

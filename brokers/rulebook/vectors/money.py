@@ -1,23 +1,14 @@
 """Operations about models and money: which model serves, what an order costs and is worth."""
 
 from brokers.rulebook import capabilities, pricing
-from brokers.rulebook.adapters.reading import (
-    Given,
-    maybe,
-    number,
-    part,
-    read_instrument,
-    read_order,
-    text,
-    word,
-)
-from brokers.rulebook.adapters.writing import Answer, plain
 from brokers.rulebook.errors import FixedLeverage
 from brokers.rulebook.fees import Volume, estimate_fee
 from brokers.rulebook.margin import security
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.settlement import settlement_rule
 from brokers.rulebook.values import ONE, ZERO, Order, Quote
+from brokers.rulebook.vectors.reading import Given, maybe, number, part, read_instrument, read_order, text, word
+from brokers.rulebook.vectors.writing import Answer, plain
 
 
 def select_model(given: Given, rules: Ruleset) -> Answer:

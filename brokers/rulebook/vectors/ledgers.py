@@ -3,7 +3,11 @@
 from decimal import Decimal
 
 from brokers.rulebook.accounting import Book, Execution, Fee, apply_fill
-from brokers.rulebook.adapters.reading import (
+from brokers.rulebook.errors import UnknownWord
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.settlement import CashLedger, FutureLedger, SettlementRule, settlement_rule, settles_at
+from brokers.rulebook.values import ONE, ZERO
+from brokers.rulebook.vectors.reading import (
     Given,
     clock,
     instant,
@@ -18,11 +22,7 @@ from brokers.rulebook.adapters.reading import (
     text,
     word,
 )
-from brokers.rulebook.adapters.writing import Answer, numbers, plain, stamp
-from brokers.rulebook.errors import UnknownWord
-from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.settlement import CashLedger, FutureLedger, SettlementRule, settlement_rule, settles_at
-from brokers.rulebook.values import ONE, ZERO
+from brokers.rulebook.vectors.writing import Answer, numbers, plain, stamp
 
 
 def settlement_time(given: Given, rules: Ruleset) -> Answer:

@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 
-from brokers.rulebook.adapters.reading import (
+from brokers.rulebook.fills import fill as look
+from brokers.rulebook.fills.combos import Combo, Leg, combo_fill
+from brokers.rulebook.fills.market import Market, Outcome, Scan
+from brokers.rulebook.fills.prices import select_prices as select
+from brokers.rulebook.fills.trailing import initial_stop, moved_stop
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.values import Order
+from brokers.rulebook.vectors.reading import (
     Given,
     instant,
     maybe,
@@ -17,14 +24,7 @@ from brokers.rulebook.adapters.reading import (
     read_settings,
     text,
 )
-from brokers.rulebook.adapters.writing import Answer, plain
-from brokers.rulebook.fills import fill as look
-from brokers.rulebook.fills.combos import Combo, Leg, combo_fill
-from brokers.rulebook.fills.market import Market, Outcome, Scan
-from brokers.rulebook.fills.prices import select_prices as select
-from brokers.rulebook.fills.trailing import initial_stop, moved_stop
-from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.values import Order
+from brokers.rulebook.vectors.writing import Answer, plain
 
 
 def fill(given: Given, _rules: Ruleset) -> Answer:

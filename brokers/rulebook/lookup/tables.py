@@ -9,14 +9,14 @@ from brokers.rulebook.answers import Denied
 from brokers.rulebook.capabilities import EXPERIMENTAL, leverage, model_for
 from brokers.rulebook.errors import BadInput, RulebookError
 from brokers.rulebook.fees import estimate_fee
+from brokers.rulebook.gate.validation import validate
+from brokers.rulebook.lookup.wording import percent
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.futures import TABLE, margin_rows, row_on
 from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.settlement import settlement_rule
-from brokers.rulebook.validation import validate
 from brokers.rulebook.values import ONE, ZERO, Account, Instrument, Order, Quote
-from brokers.rulebook.wording import percent
 from brokers.rulebook.words import AccountType, AssetClass, OrderType
 
 CLASSES: tuple[str, ...] = tuple(tables.read("models")["asset_classes"])

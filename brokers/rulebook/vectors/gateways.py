@@ -3,7 +3,13 @@
 from decimal import Decimal
 
 from brokers.rulebook import advisors, allocation, gateway
-from brokers.rulebook.adapters.reading import (
+from brokers.rulebook.advisors import AdvisorProperties
+from brokers.rulebook.allocation import Allocation, Member
+from brokers.rulebook.answers import Denied
+from brokers.rulebook.errors import UnknownWord
+from brokers.rulebook.rulesets import Ruleset
+from brokers.rulebook.values import ZERO, Order
+from brokers.rulebook.vectors.reading import (
     Given,
     maybe,
     maybe_part,
@@ -15,13 +21,7 @@ from brokers.rulebook.adapters.reading import (
     text,
     word,
 )
-from brokers.rulebook.adapters.writing import Answer, from_verdict, numbers, plain
-from brokers.rulebook.advisors import AdvisorProperties
-from brokers.rulebook.allocation import Allocation, Member
-from brokers.rulebook.answers import Denied
-from brokers.rulebook.errors import UnknownWord
-from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.values import ZERO, Order
+from brokers.rulebook.vectors.writing import Answer, from_verdict, numbers, plain
 
 # Names under which callers state how much of its share an account can pay for.
 AFFORDABLE = (

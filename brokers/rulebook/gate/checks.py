@@ -11,10 +11,10 @@ from brokers.rulebook.answers import Denied
 from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.capabilities import asset_class_denied, cell_denied
 from brokers.rulebook.errors import BadInput
-from brokers.rulebook.permissions import permission_denied
+from brokers.rulebook.gate.permissions import permission_denied
+from brokers.rulebook.gate.sessions import closing_deadline_denied, opening_window_denied
+from brokers.rulebook.gate.sizes import size_denied
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.sessions import closing_deadline_denied, opening_window_denied
-from brokers.rulebook.sizes import size_denied
 from brokers.rulebook.values import NOTHING_SAID, Instrument, Order, Permissions, Position, Quote
 from brokers.rulebook.words import COMBO_TYPES, FUTURE_CLASSES, OPTION_CLASSES, AssetClass, OrderType, TimeInForce
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokers.rulebook.lookup.wording import percent, plain, price
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.tables.fee_schedules import EquityPlan, FeeSchedules
-from brokers.rulebook.wording import percent, plain, price
 from brokers.rulebook.words import AssetClass
 
 

@@ -1,0 +1,1 @@
+"""The tables of the rulebook as a person looks them up."""
