@@ -15,7 +15,8 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import team_for
 from brokers.rulebook import rulesets
-from brokers.rulebook.lookup import fees, hours, tables
+from brokers.rulebook.lookup import fees as fee_tables
+from brokers.rulebook.lookup import hours, tables
 from brokers.rulebook.rulesets import Ruleset
 
 WORDS = {
@@ -85,8 +86,8 @@ def rulebook(request: HttpRequest, team: UUID) -> HttpResponse:
 
 def _tables(rules: Ruleset, now: datetime) -> dict[str, object]:
     """Everything the page shows of the tables, in people's words."""
-    fees: dict[str, list[fees.FeeRow]] = {}
-    for row in fees.fees(rules):
+    fees: dict[str, list[fee_tables.FeeRow]] = {}
+    for row in fee_tables.fees(rules):
         fees.setdefault(row.asset_class, []).append(row)
     return {
         "classes": [WORDS[name] for name in tables.CLASSES],

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import aiohttp
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 
 
 @dataclass

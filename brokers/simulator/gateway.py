@@ -16,22 +16,25 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brokers.simulator import catalogue, fault_nights, numbers, shapes_accounts
-from brokers.simulator.accounting import STORED, Worth, worth
-from brokers.simulator.alerts import Alert
 from brokers.simulator.behaviour import Behaviour
-from brokers.simulator.engine import Engine
-from brokers.simulator.faults import Faults
-from brokers.simulator.lifetimes import day_of
-from brokers.simulator.market import TICK_S, Market, Quote
-from brokers.simulator.oauth import OAuth
-from brokers.simulator.questions import Pending
-from brokers.simulator.records import Account, Advisor, CashChanged, Execution, Order
+from brokers.simulator.books import numbers
+from brokers.simulator.books.store import Books, Store
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange.accounting import STORED, Worth, worth
+from brokers.simulator.exchange.alerts import Alert
+from brokers.simulator.exchange.engine import Engine
+from brokers.simulator.exchange.lifetimes import day_of
+from brokers.simulator.exchange.records import Account, Advisor, CashChanged, Execution, Order
+from brokers.simulator.faults import nights
+from brokers.simulator.faults.faults import Faults
+from brokers.simulator.market.market import TICK_S, Market, Quote
+from brokers.simulator.oauth.oauth import OAuth
+from brokers.simulator.orders.questions import Pending
 from brokers.simulator.session import Session
-from brokers.simulator.store import Books, Store
+from brokers.simulator.shapes import accounts
 
 if TYPE_CHECKING:
-    from brokers.simulator.ws import Socket
+    from brokers.simulator.stream.ws import Socket
 
 log = logging.getLogger(__name__)
 OPENING_CASH = Decimal(1_000_000)
@@ -193,7 +196,7 @@ class Gateway:
         advisor = self.advisors.get(user.name)
         groups = advisor.groups if advisor is not None else {}
         session = user.session
-        return shapes_accounts.accounts(self.accounts_of(user), session.selected_account, session.token, groups)
+        return accounts.accounts(self.accounts_of(user), session.selected_account, session.token, groups)
 
     # -- prices --------------------------------------------------------------------------------------------------
 
@@ -333,7 +336,7 @@ class Gateway:
                 self.tell_status(user)
         for alert in self.alerts.values():
             alert.look(self._last)
-        fault_nights.advance(self)
+        nights.advance(self)
         self.faults.tidy(now)
         self._end_of_day(now)
         self.commit()

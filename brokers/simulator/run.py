@@ -14,10 +14,10 @@ from pathlib import Path
 from aiohttp import web
 
 from brokers.simulator.behaviour import Behaviour, changed, preset
+from brokers.simulator.books.store import Store, load, only_gateway
 from brokers.simulator.gateway import Gateway
-from brokers.simulator.routes_control_prices import configure
+from brokers.simulator.routes.control_prices import configure
 from brokers.simulator.server import Edge
-from brokers.simulator.store import Store, load, only_gateway
 
 log = logging.getLogger(__name__)
 DEFAULT_PORT = 5055

@@ -14,32 +14,31 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from brokers.simulator import (  # noqa: F401 - the routes register themselves
-    callers,
-    fault_actions,
-    routes_accounts,
-    routes_advisors,
-    routes_alerts,
-    routes_algos,
-    routes_contracts,
-    routes_derivatives,
-    routes_listings,
-    routes_market,
-    routes_oauth,
-    routes_orders,
-    routes_reports,
-    routes_session,
-    sign_in_page,
-)
-from brokers.simulator.control_oauth import control_oauth
+from brokers.simulator.faults import actions
 from brokers.simulator.gates import Pace, gate
 from brokers.simulator.gateway import Gateway
-from brokers.simulator.oauth_problems import Unauthorised
+from brokers.simulator.oauth import callers, sign_in_page
+from brokers.simulator.oauth.problems import Unauthorised
+from brokers.simulator.orders.tickets import Refused
 from brokers.simulator.responses import as_json, half, in_kind, respond
-from brokers.simulator.routes_control import control
-from brokers.simulator.tickets import Refused
+from brokers.simulator.routes import (  # noqa: F401 - the routes register themselves
+    accounts,
+    advisors,
+    alerts,
+    algos,
+    contracts,
+    derivatives,
+    listings,
+    market,
+    oauth,
+    orders,
+    reports,
+    session,
+)
+from brokers.simulator.routes.control import control
+from brokers.simulator.routes.control_oauth import control_oauth
+from brokers.simulator.stream.ws import serve_socket
 from brokers.simulator.wire import ROUTES, Answer, Call, Unreadable, error
-from brokers.simulator.ws import serve_socket
 
 log = logging.getLogger(__name__)
 _BODY_LIMIT = 256 * 1024
@@ -149,7 +148,7 @@ class Edge:
         entry = self._noted(call, path)
         try:
             answer = await self._answer(call)
-        except fault_actions.Dropped:
+        except actions.Dropped:
             entry["status"] = "dropped"
             if request.transport is not None:
                 request.transport.abort()
@@ -184,16 +183,16 @@ class Edge:
         faults = self.gateway.faults.pick(
             user=call.user.name, method=call.method, path=call.path, body=call.raw, now=call.now
         )
-        if (cut := await fault_actions.before(call, faults)) is not None:
+        if (cut := await actions.before(call, faults)) is not None:
             return cut
         await self._wait()
         if (paced := self.pace.check(call)) is not None:
             return paced
         call.now = self.gateway.clock()
-        answer = fault_actions.amended(call, self._run(call))
+        answer = actions.amended(call, self._run(call))
         # What a client is told is true after a crash as well.
         await self.gateway.store.durable()
-        answer = await fault_actions.after(call, faults, answer)
+        answer = await actions.after(call, faults, answer)
         await self.gateway.store.durable()
         return answer
 

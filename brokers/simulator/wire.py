@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brokers.simulator.gateway import Gateway, User
-    from brokers.simulator.oauth import AccessToken, Presented
+    from brokers.simulator.oauth.oauth import AccessToken, Presented
 
 _TRUE = frozenset({"true", "1", "yes"})
 

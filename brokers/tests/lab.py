@@ -18,7 +18,7 @@ from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
 from brokers.processes.keeper import Keeper
 from brokers.processes.lanes import Lanes
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
 
 DEADLINE = 20.0

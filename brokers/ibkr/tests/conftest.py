@@ -26,7 +26,7 @@ APPLE = Contract(instrument=Instrument(ticker="AAPL"), conid=265598)
 def gateway() -> Iterator[Any]:
     """One gateway process for all wire tests; each test is a user of its own."""
     # By name: the adapter and the simulator never import each other, they meet on the wire.
-    testing = importlib.import_module("brokers.simulator.testing")
+    testing = importlib.import_module("brokers.simulator.testing.gateway")
     with testing.running_gateway("fast") as running:
         yield running
 

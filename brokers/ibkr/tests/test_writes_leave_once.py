@@ -118,7 +118,7 @@ async def test_a_refused_connection_proves_that_it_was_not_sent(login: Login) ->
 
 
 async def test_a_gateway_that_died_between_two_orders_proves_that_the_second_was_not_sent(login: Login) -> None:
-    testing = importlib.import_module("brokers.simulator.testing")
+    testing = importlib.import_module("brokers.simulator.testing.gateway")
     with testing.running_gateway("fast") as mortal:
         brokerage = connect(replace(login, base_url=mortal.base_url(login.username)))
         await brokerage.open_session()

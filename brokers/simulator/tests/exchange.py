@@ -6,13 +6,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from brokers.simulator import catalogue
-from brokers.simulator.accounting import Worth, worth
-from brokers.simulator.catalogue import Instrument
-from brokers.simulator.engine import Engine
-from brokers.simulator.lifetimes import day_of
-from brokers.simulator.market import Quote
-from brokers.simulator.records import Account, Order, Ticket
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.exchange.accounting import Worth, worth
+from brokers.simulator.exchange.engine import Engine
+from brokers.simulator.exchange.lifetimes import day_of
+from brokers.simulator.exchange.records import Account, Order, Ticket
+from brokers.simulator.market.market import Quote
 
 D = Decimal
 NOW = 1_795_262_400.0

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway
-from brokers.simulator.testing_oauth import Keys, grant, keys, register
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.simulator.testing.oauth import Keys, grant, keys, register
 
 oauth1a = pytest.importorskip("ibind.oauth.oauth1a", reason="ibind[oauth], a development dependency, is not installed")
 EXPIRED = {"type": "/simple", "title": "Unauthorized", "status": 401, "detail": "Access token expired"}

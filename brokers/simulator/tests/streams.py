@@ -10,9 +10,10 @@ from fractions import Fraction
 from functools import cache
 
 from brokers.rulebook.allocation import split
-from brokers.simulator import catalogue, combos
-from brokers.simulator.catalogue import Instrument
-from brokers.simulator.records import Account, Leg, Order, Ticket
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.exchange import combos
+from brokers.simulator.exchange.records import Account, Leg, Order, Ticket
 from brokers.simulator.tests.exchange import AAPL, EURUSD, D, Exchange
 
 # A Thursday in New York's summer, so that a stream of some days meets a weekend.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, ticket, until
 
 GROUP = "/iserver/account/allocation/group"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, until
 
 ALERT: dict[str, Any] = {

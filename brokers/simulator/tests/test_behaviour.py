@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from brokers.simulator.behaviour import Behaviour, fast, strict
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, messages, ticket, until
 from brokers.simulator.tests.failures import limit
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.simulator import catalogue, catalogue_futures, tables
-from brokers.simulator.catalogue_dates import last_day
-from brokers.simulator.hours import is_business_day
+from brokers.simulator.catalogue import catalogue, futures, tables
+from brokers.simulator.catalogue.dates import last_day
+from brokers.simulator.catalogue.hours import is_business_day
 
 TODAY = date(2026, 11, 20)
 QUICK = settings(deadline=None)
@@ -83,13 +83,13 @@ def test_front_months_follow_the_date() -> None:
     ],
 )
 def test_futures_end_on_the_days_their_exchanges_say(root: str, named_after: date, last: date) -> None:
-    number = catalogue_futures.number_of(root)
+    number = futures.number_of(root)
     assert number is not None
-    assert catalogue_futures.month(number, named_after.year, named_after.month).expiry == last
+    assert futures.month(number, named_after.year, named_after.month).expiry == last
 
 
 @QUICK
-@given(day=st.dates(date(2024, 1, 2), date(2028, 6, 30)), root=st.sampled_from(catalogue_futures.roots()))
+@given(day=st.dates(date(2024, 1, 2), date(2028, 6, 30)), root=st.sampled_from(futures.roots()))
 def test_the_months_of_a_future_follow_each_other_and_end_on_business_days(day: date, root: str) -> None:
     months = catalogue.futures(root, day)
     last = [f.expiry for f in months if f.expiry is not None]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, messages, ticket
 
 DAY = 86_400

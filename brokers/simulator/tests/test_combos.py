@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator import catalogue, combos
-from brokers.simulator.catalogue import Instrument
-from brokers.simulator.records import Leg, Order
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.exchange import combos
+from brokers.simulator.exchange.records import Leg, Order
 from brokers.simulator.tests.conftest import Client, ticket
 from brokers.simulator.tests.exchange import AAPL, NOW, D, Exchange
 from brokers.simulator.tests.streams import combo_of

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, ticket
 
 SENDERS = 8

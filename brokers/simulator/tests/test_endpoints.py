@@ -7,7 +7,7 @@ import re
 import pytest
 
 from brokers.simulator import server  # noqa: F401 - registers the routes
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.simulator.wire import ROUTES
 
 MUST = """

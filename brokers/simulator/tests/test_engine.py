@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.simulator import catalogue
-from brokers.simulator.records import Order
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange.records import Order
 from brokers.simulator.tests.exchange import AAPL, EURUSD, NOW, D, Exchange
 
 

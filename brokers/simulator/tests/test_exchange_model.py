@@ -14,10 +14,10 @@ from brokers.rulebook.accounting import Book, Fee, apply_fill, release
 from brokers.rulebook.accounting import Execution as Fill
 from brokers.rulebook.settlement import FutureLedger, settlement_rule, settles_at
 from brokers.rulebook.values import Position as Held
-from brokers.simulator import catalogue
-from brokers.simulator.hours import calendar_of, local_day
-from brokers.simulator.records import Order
-from brokers.simulator.rules import RULES, as_ruled
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue.hours import calendar_of, local_day
+from brokers.simulator.exchange.records import Order
+from brokers.simulator.exchange.rules import RULES, as_ruled
 from brokers.simulator.tests.exchange import AAPL, NOW, D, Exchange
 from brokers.simulator.tests.streams import TODAY
 

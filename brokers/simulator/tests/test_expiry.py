@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator import catalogue
-from brokers.simulator.catalogue import Instrument
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.tests.exchange import AAPL, D, Exchange
 
 LAST = date(2025, 7, 18)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator.faults import ACTIONS
+from brokers.simulator.faults.faults import ACTIONS
 from brokers.simulator.tests.conftest import Client, ticket
 
 ORDERS = {"method": "POST", "path": "/iserver/account/*/orders"}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, ticket
 
 ORDERS = "/iserver/account/*/orders"

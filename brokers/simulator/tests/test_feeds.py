@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.simulator import catalogue, feeds
-from brokers.simulator.market import Market
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.market import feeds
+from brokers.simulator.market.market import Market
 
 AAPL = 265598
 BEGAN = 1_795_194_000.0  # 2026-11-20T17:00:00Z

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator.testing import running_gateway
+from brokers.simulator.testing.gateway import running_gateway
 from brokers.simulator.tests.conftest import Client, ticket, until
 
 CSV = "time,bid,ask,last\n0,100.00,100.02,100.01\n3600,50.00,50.02,50.01\n7200,100.00,100.02,100.01\n"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.simulator.tests.conftest import Client
 
 NO_BRIDGE = (400, {"error": "Bad Request: no bridge", "statusCode": 400})

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from brokers.simulator.stream.topics import TOPICS
 from brokers.simulator.tests.conftest import Client, messages, ticket
-from brokers.simulator.topics import TOPICS
 
 FRAMES = 10_000
 _LIMIT = 64 * 1024

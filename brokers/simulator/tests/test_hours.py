@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.simulator import catalogue, catalogue_options, hours
-from brokers.simulator.catalogue import Instrument
+from brokers.simulator.catalogue import catalogue, hours, options
+from brokers.simulator.catalogue.catalogue import Instrument
 
 TODAY = date(2026, 11, 20)
 YEARS = st.floats(datetime(2024, 1, 3, tzinfo=UTC).timestamp(), datetime(2028, 12, 1, tzinfo=UTC).timestamp())
@@ -23,9 +23,7 @@ def one(symbol: str) -> Instrument:
 
 
 def option(conid: int, strike: int, price: float) -> Instrument:
-    return catalogue_options.options(
-        conid, date(2026, 12, 1), strike=Decimal(strike), rights="C", price=price, today=TODAY
-    )[0]
+    return options.options(conid, date(2026, 12, 1), strike=Decimal(strike), rights="C", price=price, today=TODAY)[0]
 
 
 CFD = next(i for i in catalogue.everything(TODAY) if i.sec_type == "CFD" and i.symbol == "AAPL")

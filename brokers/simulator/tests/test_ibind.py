@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.simulator.tests.conftest import until
 
 if TYPE_CHECKING:

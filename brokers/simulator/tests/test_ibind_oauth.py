@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway
-from brokers.simulator.testing_oauth import grant, keys, register
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.simulator.testing.oauth import grant, keys, register
 from brokers.simulator.tests.conftest import until
 
 os.environ.setdefault("IBIND_LOG_TO_CONSOLE", "false")

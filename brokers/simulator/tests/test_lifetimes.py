@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator import catalogue
-from brokers.simulator.records import Order
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange.records import Order
 from brokers.simulator.tests.exchange import AAPL, EURUSD, D, Exchange
 from brokers.simulator.tests.streams import TODAY
 

@@ -14,15 +14,15 @@ from brokers.rulebook import values as book
 from brokers.rulebook.fills import fill
 from brokers.rulebook.fills.market import Feed, Scan, Tick
 from brokers.rulebook.fills.market import Market as Shown
-from brokers.simulator import catalogue
-from brokers.simulator.accounting import World, worth
-from brokers.simulator.catalogue import Instrument
-from brokers.simulator.hours import calendar_of
-from brokers.simulator.margin import TOO_LITTLE, Asked, preview, refusal
-from brokers.simulator.market import Quote
-from brokers.simulator.matching import price_for
-from brokers.simulator.records import Account, Order, Position
-from brokers.simulator.rules import commission, margins
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.catalogue.hours import calendar_of
+from brokers.simulator.exchange.accounting import World, worth
+from brokers.simulator.exchange.margin import TOO_LITTLE, Asked, preview, refusal
+from brokers.simulator.exchange.matching import price_for
+from brokers.simulator.exchange.records import Account, Order, Position
+from brokers.simulator.exchange.rules import commission, margins
+from brokers.simulator.market.market import Quote
 
 D = Decimal
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

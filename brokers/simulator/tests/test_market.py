@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from brokers.simulator import catalogue
-from brokers.simulator.market import Market, Quote
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.market.market import Market, Quote
 
 NOON = 1_795_262_400.0
 AAPL = 265598

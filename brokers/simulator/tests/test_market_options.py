@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.simulator import catalogue, catalogue_futures, catalogue_options, market_options
-from brokers.simulator.catalogue import Instrument
-from brokers.simulator.catalogue_series import by_slot, periods
-from brokers.simulator.feeds import completed
-from brokers.simulator.market import Market
-from brokers.simulator.market_options import RATE, Terms
+from brokers.simulator.catalogue import catalogue, futures, options
+from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.catalogue.series import by_slot, periods
+from brokers.simulator.market import options as pricing
+from brokers.simulator.market.feeds import completed
+from brokers.simulator.market.market import Market
+from brokers.simulator.market.options import RATE, Terms
 
 TODAY = date(2026, 11, 20)
 # Friday noon in New York.
@@ -44,9 +45,9 @@ def found(conid: int) -> Instrument:
 
 
 def pair_of(conid: int, month: date, strike: Decimal, price: float) -> tuple[Instrument, Instrument]:
-    options = catalogue_options.options(conid, month, strike=strike, rights="CP", price=price, today=TODAY)
-    calls = [o for o in options if o.right == "C"]
-    puts = [o for o in options if o.right == "P"]
+    chain = options.options(conid, month, strike=strike, rights="CP", price=price, today=TODAY)
+    calls = [o for o in chain if o.right == "C"]
+    puts = [o for o in chain if o.right == "P"]
     return calls[-1], puts[-1]
 
 
@@ -55,10 +56,8 @@ def test_a_call_is_worth_what_the_textbook_says() -> None:
     one = (math.log(42 / 40) + (RATE + 0.02) * 0.5) / (0.2 * math.sqrt(0.5))
     two = one - 0.2 * math.sqrt(0.5)
     normal = [0.5 * (1 + math.erf(x / math.sqrt(2))) for x in (one, two)]
-    assert math.isclose(
-        market_options.value(terms, american=False), 42 * normal[0] - 40 * math.exp(-RATE * 0.5) * normal[1]
-    )
-    assert math.isclose(market_options.greeks(terms).delta, normal[0])
+    assert math.isclose(pricing.value(terms, american=False), 42 * normal[0] - 40 * math.exp(-RATE * 0.5) * normal[1])
+    assert math.isclose(pricing.greeks(terms).delta, normal[0])
 
 
 @QUICK
@@ -66,10 +65,10 @@ def test_a_call_is_worth_what_the_textbook_says() -> None:
 def test_greeks_are_the_slopes_of_the_value(terms: Terms) -> None:
     def value(**changes: float) -> float:
         fields = {name: getattr(terms, name) for name in ("call", "level", "strike", "years", "volatility", "carry")}
-        return market_options.value(Terms(**{**fields, **changes}), american=False)
+        return pricing.value(Terms(**{**fields, **changes}), american=False)
 
     step = terms.level * 1e-4
-    greeks = market_options.greeks(terms)
+    greeks = pricing.greeks(terms)
     slope = (value(level=terms.level + step) - value(level=terms.level - step)) / (2 * step)
     assert math.isclose(greeks.delta, slope, abs_tol=2e-3)
     vega = (value(volatility=terms.volatility + 1e-4) - value(volatility=terms.volatility - 1e-4)) / 2e-4 / 100
@@ -246,6 +245,6 @@ def test_the_closed_day_keeps_its_figures_and_the_close_before() -> None:
 
 
 def test_products_nobody_trades_still_have_a_level() -> None:
-    product = catalogue_futures.underlying("GC")
+    product = futures.underlying("GC")
     assert product is not None
     assert 2000 < market().level(product.conid, NOON) < 3500

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 import pytest
 from websockets.sync.client import connect
 
-from brokers.simulator.testing import RunningGateway, running_gateway
-from brokers.simulator.testing_oauth import Keys, grant, keys, register
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
+from brokers.simulator.testing.oauth import Keys, grant, keys, register
 from brokers.simulator.tests.conftest import messages
 from brokers.simulator.tests.oauth_program import (
     EXPIRED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brokers.simulator.fault_answers import NOT_PAPER
+from brokers.simulator.faults.answers import NOT_PAPER
 from brokers.simulator.tests.oauth_program import (
     EXPIRED,
     INVALID_CONSUMER,

@@ -19,8 +19,8 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from brokers.simulator import server  # noqa: F401 - registers the routes
-from brokers.simulator.testing import RunningGateway
-from brokers.simulator.testing_oauth import keys, register
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.simulator.testing.oauth import keys, register
 from brokers.simulator.tests.conftest import Client, shared_ibkr, ticket
 from brokers.simulator.tests.description import ADVISORS, ALERT, ASKED, LIMIT, REFUSED, SIGNED, WRONG
 from brokers.simulator.wire import ROUTES

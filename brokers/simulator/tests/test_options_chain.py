@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.simulator import catalogue, catalogue_futures, catalogue_options
-from brokers.simulator.catalogue_instrument import Instrument
-from brokers.simulator.catalogue_series import Series, by_slot, periods, series_of
-from brokers.simulator.hours import is_business_day
+from brokers.simulator.catalogue import catalogue, futures, options
+from brokers.simulator.catalogue.hours import is_business_day
+from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.catalogue.series import Series, by_slot, periods, series_of
 
 TODAY = date(2026, 11, 20)
 QUICK = settings(deadline=None)
@@ -22,7 +22,7 @@ SERIES = st.sampled_from(sorted(by_slot().values(), key=lambda series: series.sl
 
 
 def product(root: str) -> Instrument:
-    found = catalogue_futures.underlying(root)
+    found = futures.underlying(root)
     assert found is not None
     return found
 
@@ -61,11 +61,11 @@ def test_what_is_listed_has_not_ended_and_ends_on_business_days(series: Series, 
 def test_a_chain_is_sorted_and_no_two_of_its_contracts_share_a_number(conid: int, day: date) -> None:
     root = catalogue.find(conid)
     assert root is not None
-    for month in catalogue_options.months(conid, day)[:3]:
-        strikes = catalogue_options.strikes(conid, month, root.base_price, day)
+    for month in options.months(conid, day)[:3]:
+        strikes = options.strikes(conid, month, root.base_price, day)
         assert strikes == sorted(set(strikes))
         assert strikes[0] < Decimal(root.base_price) < strikes[-1]
-        chain = catalogue_options.chain(conid, month, root.base_price, day)
+        chain = options.chain(conid, month, root.base_price, day)
         assert len({option.conid for option in chain}) == len(chain)
         assert all(catalogue.find(option.conid) == option for option in chain)
         assert all(catalogue.is_listed(option, day) for option in chain[::50])
@@ -82,21 +82,19 @@ def test_no_class_of_a_root_ends_twice_on_a_day(series: Series, other: Series, d
 
 
 def test_options_on_shares_end_on_fridays_and_before_holidays_on_thursdays() -> None:
-    last = catalogue_options.expirations(AAPL, date(2025, 4, 7))
+    last = options.expirations(AAPL, date(2025, 4, 7))
     assert date(2025, 4, 17) in last  # Good Friday is the 18th
     assert date(2025, 4, 18) not in last
-    assert catalogue_options.expirations(AAPL, TODAY)[:3] == [date(2026, 11, 20), date(2026, 11, 27), date(2026, 12, 4)]
+    assert options.expirations(AAPL, TODAY)[:3] == [date(2026, 11, 20), date(2026, 11, 27), date(2026, 12, 4)]
 
 
 def test_daily_options_end_every_business_day_of_two_weeks() -> None:
-    last = catalogue_options.expirations(SPY, TODAY)
+    last = options.expirations(SPY, TODAY)
     assert last[:5] == [date(2026, 11, day) for day in (20, 23, 24, 25, 27)]  # the 26th is Thanksgiving
 
 
 def test_monthly_index_options_stop_the_day_before_the_weekly_ones() -> None:
-    found = catalogue_options.options(
-        SPX, date(2026, 12, 1), strike=Decimal(6500), rights="C", price=6500.0, today=TODAY
-    )
+    found = options.options(SPX, date(2026, 12, 1), strike=Decimal(6500), rights="C", price=6500.0, today=TODAY)
     by_class = {(option.trading_class, option.expiry) for option in found}
     assert ("SPX", date(2026, 12, 17)) in by_class
     assert ("SPXW", date(2026, 12, 18)) in by_class
@@ -121,7 +119,7 @@ def test_options_on_futures_end_on_the_days_their_exchanges_say(root: str, named
 
 def test_an_option_on_a_future_turns_into_the_next_month_that_still_trades() -> None:
     gold = product("GC")
-    [option] = catalogue_options.options(
+    [option] = options.options(
         gold.conid, date(2027, 1, 1), strike=Decimal(2700), rights="C", price=2700.0, today=TODAY
     )
     future = catalogue.find(option.underlying_conid)
@@ -132,9 +130,7 @@ def test_an_option_on_a_future_turns_into_the_next_month_that_still_trades() -> 
 
 def test_weekly_options_on_futures_carry_the_number_of_their_week() -> None:
     es = product("ES")
-    found = catalogue_options.options(
-        es.conid, date(2026, 12, 1), strike=Decimal(6500), rights="P", price=6500.0, today=TODAY
-    )
+    found = options.options(es.conid, date(2026, 12, 1), strike=Decimal(6500), rights="P", price=6500.0, today=TODAY)
     assert [(o.trading_class, o.expiry) for o in found] == [
         ("EW1", date(2026, 12, 4)),
         ("EW2", date(2026, 12, 11)),
@@ -143,26 +139,20 @@ def test_weekly_options_on_futures_carry_the_number_of_their_week() -> None:
 
 
 def test_an_option_is_spelled_as_its_clearing_house_does() -> None:
-    [option] = catalogue_options.options(
-        AAPL, date(2027, 1, 1), strike=Decimal("232.5"), rights="C", price=231.0, today=TODAY
-    )
+    [option] = options.options(AAPL, date(2027, 1, 1), strike=Decimal("232.5"), rights="C", price=231.0, today=TODAY)
     assert option.local_symbol == "AAPL  270115C00232500"
     assert option.described == "AAPL JAN2027 232.5 C [AAPL  270115C00232500 100]"
 
 
 def test_ticks_get_coarser_with_the_price() -> None:
-    [apple] = catalogue_options.options(
-        AAPL, date(2027, 1, 1), strike=Decimal(230), rights="C", price=231.0, today=TODAY
-    )
+    [apple] = options.options(AAPL, date(2027, 1, 1), strike=Decimal(230), rights="C", price=231.0, today=TODAY)
     assert [apple.tick(Decimal(p)) for p in ("0.5", "2.99", "3", "40")] == [
         Decimal(t) for t in ("0.01", "0.01", "0.05", "0.05")
     ]
 
 
 def test_what_is_over_or_not_listed_yet_does_not_trade() -> None:
-    [option] = catalogue_options.options(
-        AAPL, date(2026, 12, 1), strike=Decimal(230), rights="C", price=231.0, today=TODAY
-    )[:1]
+    [option] = options.options(AAPL, date(2026, 12, 1), strike=Decimal(230), rights="C", price=231.0, today=TODAY)[:1]
     assert catalogue.is_listed(option, TODAY)
     assert not catalogue.is_listed(option, date(2026, 12, 5))
     assert not catalogue.is_listed(option, date(2025, 1, 2))
@@ -171,6 +161,6 @@ def test_what_is_over_or_not_listed_yet_does_not_trade() -> None:
 @QUICK
 @given(strike=st.decimals(allow_nan=False, allow_infinity=False), price=st.floats(0.01, 1e6))
 def test_strikes_nobody_lists_find_nothing(strike: Decimal, price: float) -> None:
-    found = catalogue_options.options(AAPL, date(2026, 12, 1), strike=strike, rights="CP", price=price, today=TODAY)
+    found = options.options(AAPL, date(2026, 12, 1), strike=strike, rights="CP", price=price, today=TODAY)
     assert all(option.strike == strike for option in found)
     assert not found or strike > 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.simulator.tests.conftest import Client, shared_ibkr, ticket
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from brokers.simulator import catalogue
-from brokers.simulator.margin import NO_SHORTS, TOO_LITTLE
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange.margin import NO_SHORTS, TOO_LITTLE
 from brokers.simulator.tests.exchange import AAPL, EURUSD, D, Exchange
 from brokers.simulator.tests.streams import TODAY
 

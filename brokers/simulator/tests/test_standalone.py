@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers.simulator.testing import ROOT, RunningGateway, free_port
+from brokers.simulator.testing.gateway import ROOT, RunningGateway, free_port
 
 # Nothing of the project is configured here: no database, no settings, no control token.
 BARE = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.simulator.hours import is_open
-from brokers.simulator.records import Account, Execution, Order
+from brokers.simulator.catalogue.hours import is_open
+from brokers.simulator.exchange.records import Account, Execution, Order
 from brokers.simulator.tests.exchange import AAPL, D
 from brokers.simulator.tests.streams import Stream, find
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from brokers.simulator import server  # noqa: F401 - registers the routes
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, ticket
 from brokers.simulator.wire import ROUTES
 

@@ -13,7 +13,7 @@ from brokers.book import dayresult
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import Side
 from brokers.models import BrokerageAccount, Execution, Position
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from brokers.book import quotes, rates, snapshots
 from brokers.book.snapshots import NotYet, View
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ import pytest
 from accounts.models import Team
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)

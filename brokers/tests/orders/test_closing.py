@@ -15,7 +15,7 @@ from accounts.models import AuditEntry, Team, User
 from brokers.domain.orders import AssetClass, OrderStatus
 from brokers.models import BrokerageAccount, Closing, Connection, ContractLookup, Order, Position
 from brokers.orders import closing
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from brokers.tests.orders.test_plans import status
 

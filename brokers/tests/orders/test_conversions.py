@@ -16,7 +16,7 @@ from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType, Release
 from brokers.models import Order
 from brokers.orders import conversions
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
 from brokers.tests.orders.test_plans import intent, opened, resting, status
 

@@ -13,7 +13,7 @@ from accounts.models import Team
 from brokers.domain.orders import OrderType, Release, TimeInForce
 from brokers.models import Order, Ticket
 from brokers.orders import doubt
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_plans import intent, opened
 

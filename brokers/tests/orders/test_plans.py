@@ -18,7 +18,7 @@ from accounts.models import Team
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, OrderType, Release, Role, Side, TimeInForce
 from brokers.models import Order, Ticket
 from brokers.orders import cancels, tickets
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)

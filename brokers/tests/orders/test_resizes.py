@@ -16,7 +16,7 @@ from accounts.models import Team
 from brokers.domain.orders import OrderStatus, Resize
 from brokers.models import Order, Ticket
 from brokers.orders import tickets
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_conversions import changes, match
 from brokers.tests.orders.test_plans import intent, status

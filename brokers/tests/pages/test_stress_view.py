@@ -11,7 +11,7 @@ from django.test import Client
 from accounts import teams
 from accounts.models import AuditEntry, Membership, Role, Team, User
 from brokers.models import Connection
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.stress import stress
 from brokers.tests import rows
 

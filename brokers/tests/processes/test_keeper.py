@@ -14,7 +14,7 @@ from accounts.models import Team
 from brokers.connections import connections
 from brokers.domain.capabilities import Capabilities
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)

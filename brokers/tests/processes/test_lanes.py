@@ -17,7 +17,7 @@ from brokers.domain.orders import Instrument, OrderStatus
 from brokers.models import ContractLookup, Order
 from brokers.orders import cancels, execution
 from brokers.postgres.locks import Space, try_only_one
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from accounts.models import AuditEntry, Team, User
 from brokers.domain.orders import OrderStatus, OrderType
 from brokers.domain.sessions import SessionStatus
 from brokers.models import BrokerageAccount, Connection
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.stress import stress
 from brokers.tests import lab, rows
 

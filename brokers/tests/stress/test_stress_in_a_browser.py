@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from accounts.models import Team, User
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
 from strategies.tests.browser.browsers import Web, browser, opened, web
 

@@ -22,8 +22,8 @@ from brokers.connections import connections
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
+from brokers.simulator.books.numbers import account_id
 from brokers.simulator.models import SimAccount
-from brokers.simulator.numbers import account_id
 from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.setup import authoring, subscriptions

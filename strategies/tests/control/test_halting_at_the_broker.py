@@ -16,7 +16,7 @@ from accounts.models import Team
 from brokers.domain.orders import MAY_FILL
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from brokers.postgres.locks import Space
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
 from strategies.control import halting

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.models import Order, Position
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from strategies.deciding import decisions
 from strategies.models import Decision, Strategy

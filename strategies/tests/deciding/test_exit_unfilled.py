@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.domain.orders import OrderType
 from brokers.models import Order, Position
-from brokers.simulator.testing import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from strategies.deciding import decisions
 from strategies.domain.terms.terms import ExitUnfilled

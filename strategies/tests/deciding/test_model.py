@@ -29,7 +29,7 @@ from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount
 from brokers.postgres.offload import Threads
 from brokers.processes.lanes import Lanes
-from brokers.simulator.testing import RunningGateway, running_gateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
 from strategies.deciding import decisions

@@ -1,0 +1,1 @@
+"""The books on disk: what is written before an answer leaves, and read when the gateway starts."""

@@ -1,0 +1,86 @@
+"""What can be traded: shares, indices, pairs and CFDs from tables; futures and options derived from the date."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from brokers.simulator.catalogue import futures as future_products
+from brokers.simulator.catalogue import listed, options
+from brokers.simulator.catalogue.futures import futures
+from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.catalogue.listed import INDEX_CFDS, INDICES, PAIRS, STOCKS
+from brokers.simulator.catalogue.listed import listings as stocks
+
+__all__ = [
+    "Instrument",
+    "everything",
+    "find",
+    "futures",
+    "is_listed",
+    "named",
+    "pair",
+    "pairs",
+    "resolve",
+    "search",
+    "stocks",
+]
+_SHORTEST_NAME = 3
+
+
+def find(conid: int) -> Instrument | None:
+    """The contract with this number, or nothing."""
+    if conid >= options.FIRST:
+        return options.find(conid)
+    return listed.find(conid) or future_products.find(conid)
+
+
+def is_listed(instrument: Instrument, today: date) -> bool:
+    """Whether a contract trades on a day of its exchange: it is not over, and an option's month is listed by now."""
+    if instrument.is_option:
+        return options.is_listed(instrument, today)
+    return not instrument.has_expired(today)
+
+
+def pairs(currency: str) -> list[Instrument]:
+    """The currency pairs a currency takes part in."""
+    return [p for p in PAIRS if currency in (p.symbol, p.currency)]
+
+
+def pair(base: str, quote: str) -> Instrument | None:
+    return next((p for p in PAIRS if (p.symbol, p.currency) == (base, quote)), None)
+
+
+def search(text: str) -> list[Instrument]:
+    """What has this symbol or company name, exact symbols first; of futures the product, not its months."""
+    wanted = text.upper().strip()
+    product = future_products.underlying(wanted)
+    found = [*stocks(wanted), *_others(wanted), *([] if product is None else [product])]
+    return found or named(wanted)
+
+
+def _others(wanted: str) -> list[Instrument]:
+    """Indices, contracts for difference on them, and currency pairs."""
+    found = [each for each in (*INDICES.values(), *INDEX_CFDS) if each.symbol == wanted]
+    return found + [p for p in PAIRS if wanted in (p.name, f"{p.symbol}{p.currency}", p.symbol)]
+
+
+def resolve(symbol: str, today: date) -> Instrument | None:
+    """The one contract people mean by a symbol: a share at home, an index, a pair, or a future's next month."""
+    wanted = symbol.upper().strip()
+    found = [*stocks(wanted)[:1], *_others(wanted), *futures(wanted, today)[:1]]
+    return found[0] if found else None
+
+
+def named(text: str) -> list[Instrument]:
+    """Shares and indices with these letters in their name, when there are enough of them to tell."""
+    wanted = text.upper().strip()
+    if len(wanted) < _SHORTEST_NAME:
+        return []
+    return [each for each in (*STOCKS.values(), *INDICES.values()) if wanted in each.name.upper()]
+
+
+def everything(today: date) -> list[Instrument]:
+    """Every contract of today that is listed by itself; options are too many to be listed."""
+    months = (month for root in future_products.roots() for month in futures(root, today))
+    shares = (cfd for symbol in STOCKS if (cfd := listed.cfd_of(symbol)) is not None)
+    return [*STOCKS.values(), *INDICES.values(), *PAIRS, *INDEX_CFDS, *shares, *months]

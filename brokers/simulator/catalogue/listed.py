@@ -1,0 +1,216 @@
+"""What the tables list one by one: shares and their listings abroad, indices, currency pairs, contracts for difference."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache, lru_cache
+
+from brokers.simulator.catalogue import tables
+from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.catalogue.tables import Row
+
+FUTURES_UNDERLYING = 510_000_000
+_SHARE_CFD = 700_000_000
+_INDEX_CFD = 700_900_000
+_FOREIGN_STOCK = 800_000_000
+_SYNTHETIC_STOCK = 900_000_000
+_SYNTHETIC_PAIR = 910_000_000
+_CENT = Decimal("0.01")
+_PESOS = 18.0
+
+
+def stock_conid(row: Row) -> int:
+    return int(row["conid"] or _SYNTHETIC_STOCK + int(row["number"]))
+
+
+def _pair_conid(row: Row) -> int:
+    return int(row["conid"] or _SYNTHETIC_PAIR + int(row["number"]))
+
+
+@cache
+def _leaders() -> dict[str, int]:
+    """Whose walk a row may follow: an index, a pair or a commodity, by name."""
+    roots = {row["symbol"]: FUTURES_UNDERLYING + int(row["number"]) for row in tables.read("futures")}
+    pairs = {f"{row['base']}.{row['quote']}": _pair_conid(row) for row in tables.read("pairs")}
+    return roots | pairs | {row["symbol"]: int(row["conid"]) for row in tables.read("indices")}
+
+
+def walks(row: Row) -> tuple[tuple[int, float], ...]:
+    """The walk a row follows; with a minus it goes the other way, as one over a pair does."""
+    name = row["follows"]
+    if not name:
+        return ()
+    weight = float(row["volatility"])
+    return ((_leaders()[name.removeprefix("-")], -weight if name.startswith("-") else weight),)
+
+
+def _stock(row: Row) -> Instrument:
+    exchange = row["exchange"]
+    return Instrument(
+        conid=stock_conid(row),
+        symbol=row["symbol"],
+        name=row["name"],
+        sec_type="STK",
+        exchange=exchange,
+        listing="NASDAQ.NMS" if exchange == "NASDAQ" else exchange,
+        currency="USD",
+        base_price=float(row["price"]),
+        increment=_CENT,
+        volatility=float(row["volatility"]),
+        kind=row["kind"],
+        trading_class="NMS" if exchange == "NASDAQ" else row["symbol"],
+        walks=walks(row),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _abroad(number: int) -> Instrument:
+    """A share listed abroad as well, so that a resolver has to choose; the simulated user may not trade there."""
+    home = _stock(tables.read("stocks")[number])
+    return Instrument(
+        conid=_FOREIGN_STOCK + number,
+        symbol=home.symbol,
+        name=home.name,
+        sec_type="STK",
+        exchange="MEXI",
+        listing="MEXI",
+        currency="MXN",
+        base_price=home.base_price * _PESOS,
+        increment=_CENT,
+        volatility=home.volatility,
+        kind=home.kind,
+        trading_class=home.symbol,
+        tradable=False,
+        walks=home.walks or ((home.conid, home.volatility),),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _share_cfd(number: int) -> Instrument:
+    home = _stock(tables.read("stocks")[number])
+    return Instrument(
+        conid=_SHARE_CFD + number,
+        symbol=home.symbol,
+        name=home.name,
+        sec_type="CFD",
+        exchange="SMART",
+        listing="SMART",
+        currency="USD",
+        base_price=home.base_price,
+        increment=_CENT,
+        volatility=home.volatility,
+        kind="CFD",
+        trading_class=home.symbol,
+        underlying_conid=home.conid,
+        underlying_type="STK",
+    )
+
+
+def _index(row: Row) -> Instrument:
+    return Instrument(
+        conid=int(row["conid"]),
+        symbol=row["symbol"],
+        name=row["name"],
+        sec_type="IND",
+        exchange=row["exchange"],
+        listing=row["exchange"],
+        currency="USD",
+        base_price=float(row["price"]),
+        increment=_CENT,
+        volatility=float(row["volatility"]),
+        kind="",
+        trading_class=row["symbol"],
+        tradable=False,
+    )
+
+
+def _index_cfd(row: Row) -> Instrument:
+    index = INDICES[row["follows"]]
+    return Instrument(
+        conid=_INDEX_CFD + int(row["number"]),
+        symbol=row["symbol"],
+        name=row["name"],
+        sec_type="CFD",
+        exchange=row["exchange"],
+        listing=row["exchange"],
+        currency=row["currency"],
+        base_price=index.base_price,
+        increment=Decimal(row["tick"]),
+        volatility=index.volatility,
+        kind="CFD",
+        trading_class=row["symbol"],
+        underlying_conid=index.conid,
+        underlying_type="IND",
+    )
+
+
+def _pair(row: Row) -> Instrument:
+    base, quote = row["base"], row["quote"]
+    price = float(row["price"])
+    moved: tuple[tuple[int, float], ...] = ()
+    if "USD" not in {base, quote}:
+        # A cross is what its two pairs with the dollar make it, so that no circle of trades earns anything.
+        (price_base, walk_base), (price_quote, walk_quote) = _dollars(base), _dollars(quote)
+        price = price_base / price_quote
+        moved = (walk_base, (walk_quote[0], -walk_quote[1]))
+    return Instrument(
+        conid=_pair_conid(row),
+        symbol=base,
+        name=f"{base}.{quote}",
+        sec_type="CASH",
+        exchange="IDEALPRO",
+        listing="IDEALPRO",
+        currency=quote,
+        base_price=price,
+        increment=Decimal(row["tick"]),
+        volatility=float(row["volatility"]),
+        kind="",
+        trading_class=f"{base}.{quote}",
+        walks=moved,
+    )
+
+
+def _dollars(currency: str) -> tuple[float, tuple[int, float]]:
+    """What a currency is worth in dollars, and the walk that moves it."""
+    for row in tables.read("pairs"):
+        price, volatility = float(row["price"]), float(row["volatility"])
+        if (row["base"], row["quote"]) == (currency, "USD"):
+            return price, (_pair_conid(row), volatility)
+        if (row["base"], row["quote"]) == ("USD", currency):
+            return 1 / price, (_pair_conid(row), -volatility)
+    raise ValueError(f"No pair turns {currency} into dollars.")
+
+
+STOCKS = {row["symbol"]: _stock(row) for row in tables.read("stocks")}
+INDICES = {row["symbol"]: _index(row) for row in tables.read("indices")}
+PAIRS = tuple(_pair(row) for row in tables.read("pairs"))
+INDEX_CFDS = tuple(_index_cfd(row) for row in tables.read("cfds"))
+_NUMBERS = {row["symbol"]: int(row["number"]) for row in tables.read("stocks")}
+_FIXED = {i.conid: i for i in (*STOCKS.values(), *INDICES.values(), *PAIRS, *INDEX_CFDS)}
+
+
+def find(conid: int) -> Instrument | None:
+    """The listed contract with this number."""
+    if (known := _FIXED.get(conid)) is not None:
+        return known
+    for first, make in ((_FOREIGN_STOCK, _abroad), (_SHARE_CFD, _share_cfd)):
+        if 0 <= conid - first < len(_NUMBERS):
+            return make(conid - first)
+    return None
+
+
+def stock(symbol: str) -> Instrument | None:
+    """A share by its symbol; classes are told apart by a blank, and a dot will do."""
+    return STOCKS.get(symbol.upper().replace(".", " "))
+
+
+def listings(symbol: str) -> tuple[Instrument, ...]:
+    """The listings of a share, the home exchange first."""
+    home = stock(symbol)
+    return () if home is None else (home, _abroad(_NUMBERS[home.symbol]))
+
+
+def cfd_of(symbol: str) -> Instrument | None:
+    """The contract for difference on a share."""
+    home = stock(symbol)
+    return None if home is None else _share_cfd(_NUMBERS[home.symbol])

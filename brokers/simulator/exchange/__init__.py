@@ -1,0 +1,1 @@
+"""The exchange and its books in memory: orders, fills, money, margin, settlement."""

@@ -1,0 +1,58 @@
+"""When an order may trade, and when it ends by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from brokers.rulebook.gate import tif
+from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.catalogue.hours import calendar_of, is_open, session_end
+from brokers.simulator.exchange.records import Order
+from brokers.simulator.exchange.rules import asset_class
+
+NEW_YORK = ZoneInfo("America/New_York")
+AT_ONCE = frozenset({"IOC", "FOK"})
+
+
+def day_of(at: float) -> date:
+    """The broker's day a moment belongs to."""
+    return datetime.fromtimestamp(at, NEW_YORK).date()
+
+
+def midnight_after(at: float) -> float:
+    """The end of the broker's day a moment belongs to."""
+    return _midnight(day_of(at) + timedelta(days=1))
+
+
+def may_trade(order: Order, instrument: Instrument, at: float, *, always_open: bool) -> bool:
+    """Whether an order may meet the market now; an auction is held by the exchange's calendar whatever the market."""
+    return always_open or bool(order.auction) or is_open(instrument, at, extended=order.outside_rth)
+
+
+def expires_at(order: Order, instrument: Instrument, at: float, *, always_open: bool) -> float | None:
+    """The moment from which an order accepted now is over; None where something else ends it."""
+    if order.auction or order.tif in AT_ONCE:
+        return None
+    if order.tif == "GTD":
+        return order.good_till
+    if order.tif == "GTC":
+        return _end_of_next_quarter(at)
+    if always_open:
+        return midnight_after(at)
+    if order.outside_rth:
+        return session_end(instrument, at)
+    moment = datetime.fromtimestamp(at, UTC)
+    end = tif.expires_at(asset_class(instrument), "day", moment, calendar_of(instrument))
+    return None if end is None else end.timestamp()
+
+
+def _end_of_next_quarter(at: float) -> float:
+    """The broker takes orders good till cancelled back at the end of the quarter after the one they were given in."""
+    day = day_of(at)
+    first = (day.month - 1) // 3 * 3 + 7
+    return _midnight(date(day.year + (first - 1) // 12, (first - 1) % 12 + 1, 1))
+
+
+def _midnight(day: date) -> float:
+    return datetime.combine(day, datetime.min.time(), NEW_YORK).timestamp()

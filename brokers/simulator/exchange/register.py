@@ -1,0 +1,70 @@
+"""Every account, order and fill in memory, and where to find it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from brokers.simulator.exchange.records import Account, Change, Execution, Order
+
+
+class Register:
+    """The indexes of one gateway; `changes` collects what happened since it was last taken."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.orders: dict[int, Order] = {}
+        self.by_account: dict[str, dict[int, Order]] = defaultdict(dict)
+        self.executions: dict[str, list[Execution]] = defaultdict(list)
+        self.working: dict[int, dict[int, Order]] = defaultdict(dict)
+        self.children: dict[int, list[Order]] = defaultdict(list)
+        self.groups: dict[str, list[Order]] = defaultdict(list)
+        self.changes: list[Change] = []
+
+    def open_account(self, account: Account) -> None:
+        self.accounts[account.account_id] = account
+
+    def restore(self, orders: Iterable[Order], executions: Iterable[Execution]) -> None:
+        """Put stored orders and executions back on the books."""
+        for order in orders:
+            self.index(order)
+        for execution in executions:
+            self.executions[execution.account_id].append(execution)
+
+    def forget(self, account_id: str) -> None:
+        """Take every order, fill and holding of an account off the books."""
+        for order in list(self.by_account[account_id].values()):
+            self.drop(order)
+        self.executions.pop(account_id, None)
+        account = self.accounts[account_id]
+        account.positions.clear()
+        account.proceeds.clear()
+        account.cash.clear()
+
+    def drop(self, order: Order) -> None:
+        """Take one order out of memory."""
+        self.orders.pop(order.order_id, None)
+        self.by_account[order.account_id].pop(order.order_id, None)
+        self.children.pop(order.order_id, None)
+        if not any(o.working and o is not order for o in self.groups.get(order.oca_group, ())):
+            self.groups.pop(order.oca_group, None)
+        self.rest(order)
+
+    def index(self, order: Order) -> None:
+        self.orders[order.order_id] = order
+        self.by_account[order.account_id][order.order_id] = order
+        if order.working:
+            self.working[order.conid][order.order_id] = order
+        if order.parent_id is not None:
+            self.children[order.parent_id].append(order)
+        if order.oca_group:
+            self.groups[order.oca_group].append(order)
+
+    def rest(self, order: Order) -> None:
+        """An order that no longer works meets no quotes."""
+        book = self.working.get(order.conid)
+        if book is not None and book.pop(order.order_id, None) is not None and not book:
+            del self.working[order.conid]
+
+    def working_of(self, account_id: str) -> list[Order]:
+        return [order for order in self.by_account[account_id].values() if order.working]

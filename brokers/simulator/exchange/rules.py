@@ -1,0 +1,150 @@
+"""The rulebook, asked in the gateway's terms: what a fill costs, and what a holding needs as margin."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+
+from brokers.rulebook import rulesets
+from brokers.rulebook import values as book
+from brokers.rulebook.accounting import Fee
+from brokers.rulebook.capabilities import leverage
+from brokers.rulebook.errors import MissingMarginData
+from brokers.rulebook.fees import estimate_fee
+from brokers.rulebook.margin import order_margin
+from brokers.rulebook.margin.futures import MarginRow, future_margin, margin_rows
+from brokers.rulebook.margin.options import option_maintenance_margin
+from brokers.rulebook.words import AssetClass, OrderType
+from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.exchange.records import ZERO, Kind
+
+CLASSES = {
+    "STK": AssetClass.EQUITY,
+    "OPT": AssetClass.OPTION,
+    "FUT": AssetClass.FUTURE,
+    "FOP": AssetClass.FUTURE_OPTION,
+    "CASH": AssetClass.FOREX,
+    "CFD": AssetClass.CFD,
+    "IND": AssetClass.INDEX,
+}
+RULES = rulesets.load()
+_CENT = Decimal("0.01")
+_RIGHTS = {"C": "call", "P": "put"}
+_HAS_A_RATE = frozenset({"FUT", "FOP"})
+# Exchanges the fee schedules know by another name.
+_MARKETS = {"nybot": "ice"}
+# Futures that the rulebook has no margin for: parts of what a contract is worth, in this market only.
+_INITIAL_PART, _MAINTENANCE_PART = Decimal("0.08"), Decimal("0.07")
+_ACCOUNTS = {kind: book.Account(type=kind) for kind in ("margin", "cash")}
+_BUYING_POWER = {kind: leverage(AssetClass.EQUITY, kind, RULES) for kind in ("margin", "cash")}
+
+
+def asset_class(instrument: Instrument) -> str:
+    """The rulebook's word for what kind of contract this is."""
+    if instrument.sec_type == "OPT" and instrument.underlying_type == "IND":
+        return AssetClass.INDEX_OPTION
+    return CLASSES[instrument.sec_type]
+
+
+@cache
+def as_ruled(instrument: Instrument) -> book.Instrument:
+    """A contract of the catalogue as the rulebook knows it."""
+    forex = instrument.sec_type == "CASH"
+    return book.Instrument(
+        asset_class=asset_class(instrument),
+        symbol=f"{instrument.symbol}{instrument.currency}" if forex else instrument.symbol,
+        market=_market(instrument),
+        currency=instrument.currency,
+        base_currency=instrument.symbol if forex else None,
+        product=instrument.symbol,
+        multiplier=instrument.multiplier,
+        lot_size=Decimal(1),
+        right=_RIGHTS.get(instrument.right),
+        strike=instrument.strike if instrument.is_option else None,
+        style=instrument.style,
+        settlement=instrument.settlement,
+        expiry=instrument.expiry,
+    )
+
+
+def _market(instrument: Instrument) -> str | None:
+    if instrument.sec_type in {"CASH", "CFD"}:
+        return None
+    if instrument.sec_type not in _HAS_A_RATE:
+        return "usa"
+    exchange = instrument.exchange.lower()
+    return _MARKETS.get(exchange, exchange)
+
+
+def commission(
+    instrument: Instrument, quantity: Decimal, price: Decimal, rate: Decimal = Decimal(1), *, kind: Kind = "margin"
+) -> Fee:
+    """The commission of an order filled so far; `rate` turns the contract's currency into dollars."""
+    if kind == "lite" and instrument.sec_type == "STK" and instrument.currency == "USD":
+        return Fee(ZERO, "USD")
+    order = book.Order(type=OrderType.MARKET, quantity=quantity)
+    shown = book.Quote(price=price, bid=price, ask=price)
+    fee = estimate_fee(as_ruled(instrument), order, shown, rules=RULES, fx_rate=rate, usd_rate=rate)
+    return Fee(fee.amount.quantize(_CENT), fee.currency)
+
+
+def margins(
+    instrument: Instrument,
+    quantity: Decimal,
+    price: Decimal,
+    rate: Decimal,
+    at: float,
+    *,
+    kind: str = "margin",
+    underlying: Decimal = ZERO,
+    basis: Decimal | None = None,
+) -> tuple[Decimal, Decimal]:
+    """Initial and maintenance margin of so much of a contract; `rate` turns its currency into the account's.
+
+    `underlying` is the price of what an option is on, `basis` what a written option brought.
+    """
+    if instrument.sec_type == "CASH" and kind == "cash":
+        # A cash account owns both currencies whole: nothing is borrowed that would need a margin.
+        return ZERO, ZERO
+    if instrument.sec_type == "FUT":
+        found = future_margin(_rows(instrument, price), quantity, day_of(at), fx_rate=rate)
+        return abs(found.initial), found.maintenance
+    ruled = as_ruled(instrument)
+    each = order_margin(
+        ruled,
+        quantity,
+        book.Quote(price=price),
+        _ACCOUNTS[kind],
+        rules=RULES,
+        fx_rate=rate,
+        today=day_of(at),
+        underlying_price=underlying,
+        future_rows=future_rows(instrument, underlying),
+    )
+    if instrument.sec_type == "OPT":
+        kept = option_maintenance_margin(ruled, quantity, underlying, price if basis is None else basis, fx_rate=rate)
+        return abs(each), kept
+    return abs(each), abs(each)
+
+
+def buying_power_leverage(kind: str) -> Decimal:
+    """How often its funds an account may hold shares for."""
+    return _BUYING_POWER[kind]
+
+
+def future_rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...] | None:
+    """The margin of a future, or of the future an option is on; our own figures where the rulebook has none."""
+    return _rows(instrument, price) if instrument.sec_type in _HAS_A_RATE else None
+
+
+def _rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...]:
+    try:
+        return margin_rows(instrument.symbol)
+    except MissingMarginData:
+        worth = price * instrument.multiplier
+        return (MarginRow(date.min, worth * _INITIAL_PART, worth * _MAINTENANCE_PART),)
+
+
+def day_of(at: float) -> date:
+    return datetime.fromtimestamp(at, UTC).date()

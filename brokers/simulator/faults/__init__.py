@@ -1,0 +1,1 @@
+"""What the real gateway does on its bad days, on request."""

@@ -1,0 +1,199 @@
+"""Answers that a fault gives instead of the real one, and what it makes of the real one."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange.records import Order
+from brokers.simulator.shapes.orders import failed
+from brokers.simulator.wire import Answer, Call, error
+
+LITE = "API orders are not allowed for lite accounts"
+NOT_PAPER = "This username is not associated with a paper trading account"
+EXCHANGE_CLOSED = "Order rejected - reason:Exchange is closed."
+_MAINTENANCE = "<!DOCTYPE html><html><head><title>Login</title></head><body>Please sign in.</body></html>"
+_PRICES = {"31": "last", "84": "bid", "86": "ask"}
+_DELAY_S = 900.0
+
+
+def replacement(call: Call, action: dict[str, Any]) -> Answer | None:
+    """The answer that goes out instead of the real one, whatever was asked."""
+    if action.get("html_body"):
+        text = action["html_body"]
+        return Answer(text=_MAINTENANCE if text is True else str(text))
+    if action.get("gone_410"):
+        return Answer(text="Gone", status=410)
+    if action.get("no_session_tickle"):
+        return Answer({"error": "no session"})
+    if action.get("expire_lst"):
+        body = {"type": "/simple", "title": "Unauthorized", "status": 401, "detail": "Access token expired"}
+        return Answer(body, 401)
+    if (status := action.get("status")) is not None:
+        body = _filled(action.get("body", ""), _words(call))
+        return Answer(text=body, status=int(status)) if isinstance(body, str) else Answer(body, int(status))
+    return None
+
+
+def _words(call: Call) -> dict[str, str]:
+    """What a made-up answer may repeat of the request."""
+    parts = call.path.strip("/").split("/")
+    account = parts[2] if parts[:2] == ["iserver", "account"] and len(parts) > 2 else ""
+    return {"{last}": parts[-1], "{account}": account, "{symbols}": call.query.get("symbols", "")}
+
+
+def _filled(body: Any, words: dict[str, str]) -> Any:
+    """The body with the request's words in their places; a number stays one where it stands alone."""
+    if isinstance(body, dict):
+        return {_filled(name, words): _filled(value, words) for name, value in body.items()}
+    if isinstance(body, list):
+        return [_filled(each, words) for each in body]
+    if not isinstance(body, str) or "{" not in body:
+        return body
+    if body in words and words[body].isdigit():
+        return int(words[body])
+    for word, value in words.items():
+        body = body.replace(word, value)
+    return body
+
+
+def instead(call: Call) -> Answer | None:
+    """What lasts at the moment and answers for the gateway."""
+    faults, user, now = call.gateway.faults, call.user.name, call.now
+    if not faults.conditions:
+        return None
+    if faults.held("daily_reset", user, now) or faults.held("weekend", user, now):
+        return Answer(text="", status=503)
+    if call.path.startswith(("/oauth/", "/authorize")):
+        if faults.held("pending_consumer", user, now):
+            return error("id: 39687, error: invalid consumer", 401)
+        if faults.held("paper_username_error", user, now):
+            return Answer(text=f"<!DOCTYPE html><html><body><p>{NOT_PAPER}</p></body></html>")
+    if _places(call) and faults.held("lite_account", user, now):
+        return error(LITE, 200, with_code=False)
+    return None
+
+
+def _places(call: Call) -> bool:
+    return call.method == "POST" and call.path.startswith("/iserver/account/") and call.path.endswith("/orders")
+
+
+def denied(call: Call, action: dict[str, Any], answer: Answer) -> Answer:
+    """An answer that denies what has happened: the order stands, and the client is told otherwise."""
+    placed: list[Order] = call.effects.get("placed", [])
+    if "reject" in action:
+        return error(str(action["reject"]), 200, with_code=False)
+    if action.get("server_prompt"):
+        return Answer(prompt(placed[0].order_id if placed else 0))
+    if "question" in action:
+        return Answer([{"id": "07a13a5a-4a48-44a5-bb25-5ab37b79186c", "message": ["Some new warning"],
+                        "isSuppressed": False, "messageIds": action["question"], "messageOptions": ["Yes", "No"]}])  # fmt: skip
+    if "failed_rows" in action and isinstance(answer.body, list):
+        text = str(action.get("failed_text") or "Order couldn't be submitted: the leg was refused.")
+        return Answer([
+            failed(text, row.get("local_order_id", "")) if fails(action["failed_rows"], index, order_type) else row
+            for index, (row, order_type) in enumerate(zip(answer.body, _types(call), strict=False))
+        ])  # fmt: skip
+    if action.get("exchange_closed"):
+        return exchange_closed(call, placed[0] if placed else None)
+    if action.get("duplicate_reference"):
+        reference = next((order.reference for order in placed if order.reference), "")
+        return registered(reference)
+    return answer
+
+
+def registered(reference: str) -> Answer:
+    """The order was received before, says the broker."""
+    text = f"Order couldn't be submitted: Local order ID={reference} is already registered."
+    return error(text, 200, with_code=False)
+
+
+def fails(legs: list[Any], index: int, order_type: str) -> bool:
+    """Whether a leg is meant: by its place, or by its type (`STP`)."""
+    return index in legs or order_type in legs
+
+
+def _types(call: Call) -> list[str]:
+    try:
+        return [str(ticket.get("orderType")) for ticket in json.loads(call.raw)["orders"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def exchange_closed(call: Call, order: Order | None) -> Answer:
+    number = order.order_id if order is not None else call.gateway.engine.last_order_id + 1
+    call.gateway.engine.last_order_id = max(call.gateway.engine.last_order_id, number)
+    return Answer([{"order_id": str(number), "order_status": "Cancelled", "text": EXCHANGE_CLOSED}])
+
+
+def prompt(order_id: int) -> dict[str, Any]:
+    """The broker asks with a list of options instead of a question."""
+    return {
+        "orderId": order_id,
+        "reqId": "22170",
+        "dismissable": [],
+        "text": "Using the Price Management Algo can improve the price of this order.",
+        "options": ["Use on this order", "Do not use"],
+        "type": "M",
+        "messageId": "p12",
+        "prompt": True,
+    }
+
+
+def spoiled(answer: Answer, changes: dict[str, Any]) -> Answer:
+    """The answer with some of its fields replaced, where it is an object."""
+    if not isinstance(answer.body, dict):
+        return answer
+    return Answer({**answer.body, **changes}, answer.status)
+
+
+def amended(call: Call, answer: Answer) -> Answer:
+    """The real answer as hidden orders and lasting faults let it look."""
+    if call.user.hidden:
+        answer = _without_hidden(call, answer)
+    if call.user.corrected and call.path == "/iserver/account/trades" and isinstance(answer.body, list):
+        answer = Answer([corrected(row) if row["execution_id"] in call.user.corrected else row for row in answer.body])
+    faults, user, now = call.gateway.faults, call.user.name, call.now
+    if not faults.conditions:
+        return answer
+    if call.path == "/iserver/accounts" and isinstance(answer.body, dict) and faults.held("lite_account", user, now):
+        features = {**answer.body["allowFeatures"], "liteUser": True}
+        answer = Answer({**answer.body, "allowFeatures": features})
+    if call.path == "/iserver/marketdata/snapshot" and isinstance(answer.body, list):
+        answer = Answer([quoted(call.gateway, user, now, row) for row in answer.body], answer.status)
+    if (skew := faults.held("clock_skew", user, now)) is not None:
+        call.effects["skew_s"] = float(skew.setting("by_s", skew.value if not isinstance(skew.value, dict) else 0))
+    return answer
+
+
+def corrected(row: dict[str, Any]) -> dict[str, Any]:
+    """A fill under its corrected number: the revision behind the last dot grows."""
+    return {**row, "execution_id": f"{row['execution_id'].rpartition('.')[0]}.02"}
+
+
+def quoted(gateway: Any, user: str, now: float, row: dict[str, Any]) -> dict[str, Any]:
+    """A quote without market data, or with data that is a quarter of an hour old."""
+    if gateway.faults.held("no_market_data", user, now) is not None:
+        return {name: row[name] for name in ("conidEx", "conid", "topic") if name in row} | {"6509": "N"}
+    if gateway.faults.held("delayed", user, now) is None or "6509" not in row:
+        return row
+    instrument, old = catalogue.find(int(row["conid"])), gateway.market.quote(int(row["conid"]), now - _DELAY_S)
+    if instrument is None or old is None:
+        return row
+    then = {f: f"{Decimal(getattr(old, what)):.{instrument.digits}f}" for f, what in _PRICES.items() if f in row}
+    return {**row, **then, "6509": "DpB"}
+
+
+def _without_hidden(call: Call, answer: Answer) -> Answer:
+    """Reads without the orders that are acknowledged and cannot be seen."""
+    hidden = {order_id for order_id, until in call.user.hidden.items() if call.now < until}
+    if call.path == "/iserver/account/orders" and isinstance(answer.body, dict):
+        rows = [row for row in answer.body.get("orders", []) if row["orderId"] not in hidden]
+        return Answer({**answer.body, "orders": rows}, answer.status)
+    if call.path == "/iserver/account/trades" and isinstance(answer.body, list):
+        return Answer([row for row in answer.body if row.get("order_id") not in hidden], answer.status)
+    if call.path.startswith("/iserver/account/order/status/") and int(call.params.get("order", "0") or 0) in hidden:
+        return Answer(text="", status=503)
+    return answer

@@ -1,0 +1,93 @@
+"""The page where a user lets a program trade: the middle of the three-legged flow. It works without JavaScript."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from aiohttp import web
+
+from brokers.simulator.oauth.callers import NOBODY, USERNAME
+from brokers.simulator.oauth.oauth import RequestToken
+from brokers.simulator.routes.oauth import OUT_OF_BAND
+
+if TYPE_CHECKING:
+    from brokers.simulator.gateway import Gateway
+
+NOT_PAPER = "This username is not associated with a paper trading account"
+_LIVE = "live"
+_FRAME = Template((Path(__file__).parent / "pages" / "frame.html").read_text())
+_FORM = Template((Path(__file__).parent / "pages" / "sign_in.html").read_text())
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def show(gateway: Gateway, token: str) -> web.Response:
+    """The page a program sends its user to."""
+    asked = gateway.oauth.asked(token, gateway.clock())
+    return _expired() if asked is None else _form(gateway, asked)
+
+
+def answer(gateway: Gateway, token: str, username: str, *, allow: bool, not_paper: bool = False) -> web.Response:
+    """What follows the user's answer: the way back, or the same page with what was wrong."""
+    asked = gateway.oauth.asked(token, gateway.clock())
+    if asked is None:
+        return _expired()
+    if not allow:
+        del gateway.oauth.requests[token]
+        return _said("Nothing was allowed", "The program may not trade for you. You can close this page.")
+    if not USERNAME.fullmatch(username) or username.lower() == NOBODY:
+        return _form(gateway, asked, username, "Write a username of letters, digits, dots, dashes and underscores.")
+    if not_paper or is_live(gateway, username):
+        return _form(gateway, asked, username, NOT_PAPER)
+    gateway.user(username)
+    gateway.oauth.allow(asked, username)
+    if asked.callback == OUT_OF_BAND:
+        return _said("Allowed", f"Give the program this code: {asked.verifier}")
+    return web.Response(status=302, headers=_HEADERS | {"Location": _back(asked)})
+
+
+def is_live(gateway: Gateway, username: str) -> bool:
+    """Whether this page takes a username for a live one, which has no paper account of the same name."""
+    return username.lower().startswith(_LIVE) or username in gateway.oauth.live_usernames
+
+
+def _back(asked: RequestToken) -> str:
+    """The program's address with the token and the proof that the user allowed it."""
+    parts = urlsplit(asked.callback)
+    query = [*parse_qsl(parts.query, keep_blank_values=True)]
+    query += [("oauth_token", asked.token), ("oauth_verifier", asked.verifier)]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _form(gateway: Gateway, asked: RequestToken, username: str = "", problem: str = "") -> web.Response:
+    consumer = gateway.oauth.consumers[asked.consumer_key]
+    body = _FORM.substitute(
+        program=escape(consumer.name),
+        consumer_key=escape(consumer.consumer_key),
+        token=escape(asked.token),
+        username=escape(username[:64]),
+        problem=f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else "",
+    )
+    return _page("Sign in", body)
+
+
+def _expired() -> web.Response:
+    text = "This sign-in is unknown, was used, or is older than ten minutes. Start again from the program."
+    return _said("Start again", text, status=400)
+
+
+def _said(title: str, text: str, status: int = 200) -> web.Response:
+    return _page(title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>", status)
+
+
+def _page(title: str, body: str, status: int = 200) -> web.Response:
+    text = _FRAME.substitute(title=escape(title), body=body)
+    return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)

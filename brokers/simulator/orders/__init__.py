@@ -1,0 +1,1 @@
+"""From an order ticket to its answer: understood, questioned, previewed, placed, read."""

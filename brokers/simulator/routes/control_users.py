@@ -1,0 +1,105 @@
+"""The control plane's requests about one user: what was asked and told, whose session it is, and a fresh start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brokers.simulator.books import seeding
+from brokers.simulator.exchange.records import Order
+from brokers.simulator.gateway import Gateway, User
+from brokers.simulator.wire import Answer, error
+
+
+def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[str, Any]) -> Answer:
+    """Answer `/sim/v1/<user>/<what>`; ValueError says what is wrong with the body."""
+    user = gateway.user(username)
+    match method, what:
+        case "GET", "journal":
+            return Answer(_journal(user))
+        case "DELETE", "journal":
+            user.journal.clear()
+            user.events.clear()
+            return Answer({"cleared": True})
+        case "GET", "orders":
+            return Answer([_order(o) for i in user.account_ids for o in gateway.engine.by_account[i].values()])
+        case "POST", "reset":
+            if body:
+                return Answer({"reset": _seed(gateway, user, body)["accounts"]})
+            gateway.reset(user)
+            return Answer({"reset": user.account_ids})
+        case "POST", "seed":
+            return Answer(_seed(gateway, user, body))
+        case "POST", "close_sockets":
+            for socket in list(user.sockets):
+                socket.drop()
+            return Answer({"closed": True})
+        case _, "faults":
+            return _faults(gateway, method, username, body)
+        case "POST", ("steal" | "lose" | "daily_reset" | "expire_lst"):
+            return _session(gateway, user, what, body)
+    return error("Not Found", 404)
+
+
+def _journal(user: User) -> list[dict[str, Any]]:
+    """Every request and every websocket message, in the order they came and went."""
+    requests = ({"kind": "request", **entry} for entry in user.journal)
+    return sorted([*requests, *user.events], key=lambda entry: float(entry["arrived"]))
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "account": order.account_id,
+        "conid": order.conid,
+        "reference": order.reference,
+        "parent_id": order.parent_id,
+        "side": order.side,
+        "type": order.order_type,
+        "tif": order.tif,
+        "quantity": str(order.quantity),
+        "filled": str(order.filled),
+        "status": order.status,
+        "reason": order.reason,
+    }
+
+
+def _faults(gateway: Gateway, method: str, username: str, body: dict[str, Any]) -> Answer:
+    """The faults of this user alone: nothing armed here can hit anybody else."""
+    now = gateway.clock()
+    match method:
+        case "GET":
+            return Answer(gateway.faults.listed(now, username))
+        case "DELETE":
+            return Answer({"cleared": gateway.faults.clear(username)})
+        case "POST":
+            mine = {**body, "match": {**(body.get("match") or {}), "user": username}}
+            return Answer(gateway.faults.arm(mine, now).describe(now), 201)
+    return error("Not Found", 404)
+
+
+def _session(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> Answer:
+    now = gateway.clock()
+    match what:
+        case "daily_reset":
+            window = {"start_s": float(body.get("start_s", 0)), "duration_s": float(body.get("duration_s", 60))}
+            request = {"name": "daily_reset", "match": {"user": user.name}, "action": {"daily_reset": window}}
+            return Answer(gateway.faults.arm(request, now).describe(now), 201)
+        case "expire_lst":
+            gateway.expire_lst(user)
+        case _:
+            user.session.lose()
+            user.session.competing = what == "steal"
+            gateway.tell_status(user)
+    return Answer(user.session.status(now))
+
+
+def _seed(gateway: Gateway, user: User, body: dict[str, Any]) -> dict[str, Any]:
+    """Fresh books: accounts of this type and currency, with this cash, these holdings, these sub-accounts."""
+    accounts = seeding.seed(gateway, user, seeding.parse(body, gateway.today()))
+    first = gateway.engine.accounts[accounts[0]]
+    return {
+        "account": first.account_id,
+        "accounts": accounts,
+        "cash": {currency: str(balance) for currency, balance in first.cash.items()},
+        "positions": {position.conid: str(position.quantity) for position in first.positions.values()},
+    }

@@ -1,0 +1,199 @@
+"""Orders over HTTP: placing, answering, changing, cancelling and reading them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange.advisors import METHODS
+from brokers.simulator.exchange.combos import instrument_of
+from brokers.simulator.exchange.records import Group, Order, Ticket
+from brokers.simulator.faults.answers import prompt
+from brokers.simulator.gateway import Gateway
+from brokers.simulator.orders import previews, submission
+from brokers.simulator.orders.reads import order_rows, trade_rows
+from brokers.simulator.orders.tickets import Refused, parse
+from brokers.simulator.shapes.orders import status_row
+from brokers.simulator.wire import ROUTES, Answer, Call, error
+
+_UNREADABLE = "Failed to parse body as JSON. Content Type: application/json; charset=utf-8"
+
+
+def _body(call: Call) -> Any:
+    try:
+        return json.loads(call.raw)
+    except (ValueError, RecursionError):
+        raise Refused(_UNREADABLE, 400) from None
+
+
+def _account(call: Call) -> str:
+    """The account a path names; a group's orders belong to the advisor's own account."""
+    account_id = call.params["account"]
+    if account_id in _groups(call):
+        return call.user.account_ids[0]
+    if account_id not in call.user.account_ids:
+        raise Refused(f"Bad Request: accountId is not valid: {account_id}", 400)
+    return account_id
+
+
+def _groups(call: Call) -> dict[str, Group]:
+    advisor = call.gateway.advisors.get(call.user.name)
+    return {} if advisor is None else advisor.groups
+
+
+def _parse(call: Call, raw: Any, account_id: str) -> Ticket:
+    """One ticket; the group in the path, or in its place in the ticket, is the one it is for."""
+    groups = _groups(call)
+    asked = (call.params["account"], raw.get("acctId") if isinstance(raw, dict) else None)
+    named = {n for n in asked if isinstance(n, str) and n in groups}
+    if not named:
+        return parse(raw, account_id, call.user.account_ids)
+    if len(named) > 1 or raw.get("acctId") not in {None, "", *named}:
+        raise Refused("Order couldn't be submitted: account and group are mutually exclusive.")
+    ticket = parse(raw | {"acctId": account_id}, account_id, call.user.account_ids)
+    ticket.fa_group, ticket.fa_method = named.pop(), str(raw.get("allocationMethod") or "")
+    if ticket.fa_method not in METHODS | {""} or ticket.legs:
+        raise Refused("Order couldn't be allocated: the allocation method is not supported for it.")
+    return ticket
+
+
+def _tickets(call: Call) -> list[Any]:
+    body = _body(call)
+    tickets = body.get("orders") if isinstance(body, dict) else None
+    if not isinstance(tickets, list) or not tickets or len(tickets) > 50:
+        raise Refused("orders request includes parameter with incorrect type", 400)
+    return tickets
+
+
+@ROUTES.add("POST", "/iserver/account/{account}/orders")
+def place(call: Call) -> Answer:
+    account_id = _account(call)
+    raw = _tickets(call)
+    tickets = [_parse(call, r, account_id) for r in raw]
+    if call.gateway.behaviour.manual_indicator_required:
+        _check_manual_indicator(raw)
+    if (text := call.effects.get("reject")) is not None:
+        return error(str(text), 200, with_code=False)
+    if call.effects.get("server_prompt"):
+        return Answer(prompt(call.gateway.engine.last_order_id + 1))
+    return submission.submit(call, tickets)
+
+
+def _check_manual_indicator(raw: list[dict[str, Any]]) -> None:
+    for ticket in raw:
+        instrument = catalogue.find(int(ticket.get("conid") or 0))
+        if (
+            instrument is not None
+            and instrument.sec_type == "FUT"
+            and not isinstance(ticket.get("manualIndicator"), bool)
+        ):
+            raise Refused("Bad Request: manualIndicator is required for this contract", 400)
+
+
+@ROUTES.add("POST", "/iserver/account/{account}/orders/whatif")
+def what_if(call: Call) -> Answer:
+    account_id = _account(call)
+    return previews.what_if(call, _parse(call, _tickets(call)[0], account_id))
+
+
+@ROUTES.add("POST", "/iserver/reply/{reply}")
+def reply(call: Call) -> Answer:
+    body = _body(call)
+    return submission.reply(call, confirmed=isinstance(body, dict) and body.get("confirmed") is True)
+
+
+def _find(call: Call, order_id: str) -> Order | None:
+    order = call.gateway.engine.orders.get(int(order_id)) if order_id.isdigit() else None
+    return order if order is not None and order.username == call.user.name else None
+
+
+@ROUTES.add("POST", "/iserver/account/{account}/order/{order}")
+def modify(call: Call) -> Answer:
+    account_id = _account(call)
+    order = _find(call, call.params["order"])
+    if order is None:
+        raise Refused(f"OrderID {call.params['order']} doesn't exist")
+    ticket = _parse(call, {"tif": order.tif} | _body(call), account_id)
+    return submission.modify(call, order, ticket)
+
+
+@ROUTES.add("DELETE", "/iserver/account/{account}/order/{order}")
+def cancel(call: Call) -> Answer:
+    account_id = _account(call)
+    asked = call.params["order"]
+    if asked == "-1":
+        for order in list(call.gateway.engine.by_account[account_id].values()):
+            if order.working:
+                _cancel(call.gateway, order)
+        call.gateway.commit()
+        return Answer({"msg": "Request was submitted", "order_id": -1, "conid": -1, "account": None})
+    found = _find(call, asked)
+    if found is None or not found.working:
+        raise Refused(f"OrderID {asked} doesn't exist")
+    _cancel(call.gateway, found)
+    call.gateway.commit()
+    return Answer({"msg": "Request was submitted", "order_id": found.order_id, "conid": -1, "account": None})
+
+
+def _cancel(gateway: Gateway, order: Order) -> None:
+    """Ask for the cancel; until the exchange has it, the order may still fill."""
+    delay = gateway.behaviour.fill_delay_ms / 1000
+    if not delay:
+        gateway.engine.cancel(order, gateway.clock())
+        return
+    gateway.engine.set_status(order, "PendingCancel", gateway.clock())
+    asyncio.get_running_loop().call_later(delay, finish_cancel, gateway, order)
+
+
+def finish_cancel(gateway: Gateway, order: Order) -> None:
+    gateway.engine.cancel(order, gateway.clock())
+    gateway.commit()
+
+
+@ROUTES.add("GET", "/iserver/account/orders")
+def orders(call: Call) -> Answer:
+    session, behaviour = call.user.session, call.gateway.behaviour
+    if call.flag("force") and behaviour.force_blanks_orders:
+        session.reads.pop("orders", None)
+        session.filters = ()
+        return Answer({"orders": [], "snapshot": False})
+    if session.read("orders") == 0 and behaviour.cold_orders:
+        return Answer({"orders": [], "snapshot": False})
+    if call.user.tripped.get("false_empty_orders", 0) > 0:
+        call.user.tripped["false_empty_orders"] -= 1
+        return Answer({"orders": [], "snapshot": True})
+    asked = call.query.get("accountId") or ""
+    account_id = asked or session.selected_account
+    several = len(call.user.account_ids) > 1
+    if several and asked not in call.user.account_ids and behaviour.unscoped_orders_empty:
+        return Answer({"orders": [], "snapshot": True})
+    if account_id not in call.user.account_ids:
+        return error(f"Bad Request: accountId is not valid: {account_id}")
+    if filters := call.query.get("filters"):
+        wanted = tuple(f.strip().lower() for f in filters.split(",") if f.strip())
+        if not behaviour.filters_stick:
+            return Answer({"orders": order_rows(call.gateway, account_id, wanted), "snapshot": True})
+        session.filters = wanted
+    return Answer({"orders": order_rows(call.gateway, account_id, session.filters), "snapshot": True})
+
+
+@ROUTES.add("GET", "/iserver/account/order/status/{order}")
+def order_status(call: Call) -> Answer:
+    order = _find(call, call.params["order"])
+    instrument = instrument_of(order) if order is not None else None
+    if order is None or instrument is None:
+        return Answer(text="", status=503)
+    return Answer(status_row(order, instrument))
+
+
+@ROUTES.add("GET", "/iserver/account/trades")
+def trades(call: Call) -> Answer:
+    session = call.user.session
+    if session.read("trades") == 0 and call.gateway.behaviour.cold_trades:
+        return Answer([])
+    account_id = call.query.get("accountId") or session.selected_account
+    if account_id not in call.user.account_ids:
+        return error(f"Bad Request: accountId is not valid: {account_id}")
+    return Answer(trade_rows(call.gateway, account_id, call.number("days", 1), call.user.name))

@@ -1,0 +1,85 @@
+"""Reports over HTTP: market scans, and how an account did."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from brokers.simulator.catalogue import catalogue, scanner
+from brokers.simulator.catalogue.scanner import Seen
+from brokers.simulator.exchange.records import Account
+from brokers.simulator.wire import ROUTES, Answer, Call, error
+
+
+def _body(call: Call) -> Any:
+    try:
+        return json.loads(call.raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+@ROUTES.add("GET", "/iserver/scanner/params")
+def scanner_parameters(call: Call) -> Answer:
+    return Answer(scanner.parameters())
+
+
+@ROUTES.add("POST", "/iserver/scanner/run")
+def run_scanner(call: Call) -> Answer:
+    asked = _body(call)
+    if text := scanner.problem(asked):
+        return error(text)
+    return Answer(scanner.run(asked, _shares(call)))
+
+
+def _shares(call: Call) -> list[Seen]:
+    """Every US share with its change since yesterday's close."""
+    found = []
+    for instrument in catalogue.everything(call.gateway.today()):
+        if instrument.sec_type != "STK" or instrument.currency != "USD" or not instrument.tradable:
+            continue
+        quote, day = call.gateway.quote(instrument.conid), call.gateway.market.day(instrument.conid, call.now)
+        if quote is not None and day is not None and day.prior_close:
+            change = (quote.last / day.prior_close - 1) * 100
+            found.append(Seen(instrument=instrument, last=quote.last, change=change, volume=day.volume))
+    return found
+
+
+@ROUTES.add("POST", "/pa/performance")
+def performance(call: Call) -> Answer:
+    """How accounts did in the day in progress: the books keep no older values."""
+    wanted = (_body(call) or {}).get("acctIds") if isinstance(_body(call), dict) else None
+    if not isinstance(wanted, list) or not wanted:
+        return error("Bad Request: acctIds is required")
+    accounts = [a for a in call.gateway.accounts_of(call.user) if a.account_id in wanted]
+    if len(accounts) != len(set(map(str, wanted))):
+        return error("Bad Request: acctIds is not valid")
+    day = call.gateway.today()
+    dates, months = [f"{day:%Y%m%d}"], [f"{day:%Y%m}"]
+    before = f"{day - timedelta(days=1):%Y%m%d}"
+    did = [(a, *_day_of(call, a)) for a in accounts]
+    returns = [_row(a, dates[0], returns=[round(now / began - 1 if began else 0.0, 8)]) for a, began, now in did]
+    values = [_row(a, dates[0], startNAV={"date": before, "val": began}, navs=[now]) for a, began, now in did]
+    return Answer(
+        {
+            "currencyType": "base",
+            "rc": 0,
+            "pm": "TWR",
+            "nd": 1,
+            "id": "getPerformanceData",
+            "included": [a.account_id for a in accounts],
+            "cps": {"freq": "D", "dates": dates, "data": returns},
+            "tpps": {"freq": "M", "dates": months, "data": returns},
+            "nav": {"freq": "D", "dates": dates, "data": values},
+        }
+    )
+
+
+def _day_of(call: Call, account: Account) -> tuple[float, float]:
+    """What an account was worth when the day began, and is now."""
+    return float(round(account.day_equity, 2)), float(round(call.gateway.worth(account).net_liquidation, 2))
+
+
+def _row(account: Account, day: str, **figures: Any) -> dict[str, Any]:
+    whose = {"id": account.account_id, "idType": "acctid", "start": day, "end": day}
+    return whose | figures | {"baseCurrency": account.base}

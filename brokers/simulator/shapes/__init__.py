@@ -1,0 +1,1 @@
+"""Accounts, contracts, orders, positions and quotes as the wire shows them."""

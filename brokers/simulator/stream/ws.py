@@ -1,0 +1,250 @@
+"""The websocket: first messages, heartbeats, and the topics a client subscribes to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange.combos import instrument_of
+from brokers.simulator.exchange.records import Execution, Order
+from brokers.simulator.faults import actions, events
+from brokers.simulator.faults.faults import Fault
+from brokers.simulator.shapes.orders import order_row, trade_row
+from brokers.simulator.stream import topics, topics_market
+from brokers.simulator.wire import Answer, Call
+
+if TYPE_CHECKING:
+    from brokers.simulator.gateway import Gateway, User
+
+log = logging.getLogger(__name__)
+_BACKLOG = 20_000
+
+
+async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> web.StreamResponse:
+    """Serve one websocket until it closes."""
+    now = gateway.clock()
+    call = Call(
+        gateway=gateway, user=user, method="GET", path="/ws", query=request.query, raw=b"", now=now,
+        address=request.remote or "",
+    )  # fmt: skip
+    faults = gateway.faults.pick(user=user.name, method="GET", path="/ws", body=b"", now=now)
+    if (refused := await _refused(call, faults, request)) is not None:
+        return refused
+    if "upgrade" not in request.headers.get("Connection", "").lower():
+        return web.json_response({"error": "Bad Request: upgrade required", "statusCode": 400}, status=400)
+    # Uncompressed: frames are small, and a frame that is being compressed when the client leaves would be lost noisily.
+    response = web.WebSocketResponse(max_msg_size=64 * 1024, compress=False)
+    await response.prepare(request)
+    socket = Socket(gateway, user, response)
+    if not gateway.behaviour.session_machine:
+        user.session.open_at_once(gateway.clock())
+    cookie = request.cookies.get("api", "") + request.headers.get("Cookie", "")
+    socket.known = not gateway.behaviour.ws_cookie_required or user.session.token in cookie
+    user.sockets.add(socket)
+    tasks = [asyncio.create_task(socket.write_forever()), asyncio.create_task(socket.beat_forever())]
+    socket.greet()
+    await actions.after(call, faults, Answer())
+    try:
+        async for message in response:
+            if message.type is WSMsgType.TEXT:
+                socket.receive(message.data)
+            elif message.type is WSMsgType.BINARY:
+                socket.receive(message.data.decode("utf-8", "replace"))
+    finally:
+        user.sockets.discard(socket)
+        for task in tasks:
+            task.cancel()
+    return response
+
+
+async def _refused(call: Call, faults: list[Fault], request: web.Request) -> web.StreamResponse | None:
+    """What a fault answers to the handshake, if it does not let it be."""
+    try:
+        answer = await actions.before(call, faults)
+    except actions.Dropped:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+    if answer is None:
+        return None
+    if answer.text is not None:
+        return web.Response(text=answer.text, status=answer.status)
+    return web.json_response(answer.body, status=answer.status)
+
+
+class Socket:
+    """One connection and what it subscribed to."""
+
+    def __init__(self, gateway: Gateway, user: User, response: web.WebSocketResponse) -> None:
+        self.gateway = gateway
+        self.user = user
+        self.response = response
+        self.outbox: asyncio.Queue[bytes] = asyncio.Queue(maxsize=_BACKLOG)
+        self.topics: set[str] = set()
+        self.known = True
+        self.greeted = False
+        self.closing: set[asyncio.Task[bool]] = set()
+        self.orders_seen: dict[int, dict[str, Any]] = {}
+        self.quotes: dict[int, tuple[list[str], float]] = {}
+        self.quotes_seen: dict[int, dict[str, str]] = {}
+        self.charts: set[str] = set()
+        self.charts_opened = 0
+        # The contract whose book each account sees, and what it was shown last.
+        self.books: dict[str, int] = {}
+        self.books_seen: dict[str, list[dict[str, Any]]] = {}
+        self.summary_keys: dict[str, set[str] | None] = {}
+        self.next_quotes = 0.0
+        self.next_summary = 0.0
+        # Kept back by a fault that lets news arrive in the wrong order.
+        self.kept_back: list[dict[str, Any]] = []
+        self.kept_since = 0.0
+
+    # -- out -----------------------------------------------------------------------------------------------------
+
+    def send(self, message: dict[str, Any]) -> None:
+        for each in events.disturbed(self, message):
+            self._put(each)
+
+    def _put(self, message: dict[str, Any]) -> None:
+        if self.gateway.keeps_journal:
+            self.user.events.append({"kind": "event", "arrived": asyncio.get_running_loop().time(), "message": message})
+        try:
+            self.outbox.put_nowait(msgspec.json.encode(message))
+        except asyncio.QueueFull:
+            # A client that does not read is cut off; it asks again for what it missed.
+            self.drop()
+
+    def send_durable(self, message: dict[str, Any]) -> None:
+        """Send what tells of a change, once the change is safe."""
+        self.gateway.store.after_commit(lambda: self.send(message))
+
+    async def write_forever(self) -> None:
+        try:
+            while True:
+                await self.response.send_str((await self.outbox.get()).decode())
+        except (ConnectionError, RuntimeError):
+            self.drop()
+
+    async def beat_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self.gateway.behaviour.heartbeat_s)
+            if self.greeted:
+                self.send({"topic": "system", "hb": int(self.gateway.clock() * 1000)})
+
+    def drop(self) -> None:
+        """Close without ceremony."""
+        self.user.sockets.discard(self)
+        transport = self.response._req.transport if self.response._req is not None else None
+        if transport is not None:
+            transport.abort()
+
+    def close(self, code: int) -> None:
+        """Say goodbye with a code."""
+        self.user.sockets.discard(self)
+        task = asyncio.get_running_loop().create_task(self.response.close(code=code))
+        self.closing.add(task)
+        task.add_done_callback(self.closing.discard)
+
+    def greet(self) -> None:
+        """The first messages, or that there is no session yet."""
+        session = self.user.session
+        if not self.known or session.stage(self.gateway.clock()) != "established":
+            self.send({"message": "waiting for session"})
+            return
+        self.greeted = True
+        name = self.user.name
+        self.send({"topic": "system", "success": name, "isFT": False, "isPaper": True})
+        args = self.gateway.accounts_body(self.user)
+        self.send({"topic": "act", "args": args})
+        self.status_changed()
+
+    def status_changed(self) -> None:
+        status = self.user.session.status(self.gateway.clock())
+        args = {
+            "authenticated": status["authenticated"],
+            "competing": status["competing"],
+            "connected": status["connected"],
+            "message": "",
+            "fail": "",
+            "serverName": status["serverInfo"]["serverName"],
+            "serverVersion": status["serverInfo"]["serverVersion"],
+            "username": self.user.name,
+        }
+        self.send({"topic": "sts", "args": args})
+
+    # -- in ------------------------------------------------------------------------------------------------------
+
+    def receive(self, text: str) -> None:
+        """Take one line such as `sor+{}` or `smd+265598+{"fields":["31"]}`."""
+        topic, _, rest = text.strip().partition("+")
+        if topic not in topics.TOPICS:
+            self.send({"topic": "error", "error": f"unknown topic {topic[:32]}"})
+            return
+        try:
+            topics.TOPICS[topic](self, rest)
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
+            self.send({"topic": "error", "error": f"cannot read {text[:64]}"})
+
+    # -- news ----------------------------------------------------------------------------------------------------
+
+    def order_changed(self, order: Order) -> None:
+        """After the first image only what changed is told."""
+        if "sor" not in self.topics:
+            return
+        instrument = instrument_of(order)
+        assert instrument is not None
+        filters = self.user.session.filters
+        if filters and order.status.lower() not in filters:
+            return
+        row = order_row(order, instrument, show_reference=self.gateway.behaviour.children_show_reference)
+        before = self.orders_seen.get(order.order_id)
+        self.orders_seen[order.order_id] = row
+        if before is not None and self.gateway.behaviour.only_changes:
+            changed = {k: v for k, v in row.items() if before.get(k) != v}
+            if not changed:
+                return
+            row = {"acct": row["acct"], "orderId": row["orderId"]} | changed
+        self.send_durable({"topic": "sor", "args": [row]})
+
+    def executed(self, execution: Execution) -> None:
+        if "str" not in self.topics:
+            return
+        instrument = catalogue.find(execution.conid)
+        assert instrument is not None
+        self.send_durable({"topic": "str", "args": [trade_row(execution, instrument, submitter=self.user.name)]})
+
+    def tick(self) -> None:
+        """What is sent because time passes."""
+        now = self.gateway.clock()
+        if events.overdue(self, now):
+            for message in events.released(self):
+                self._put(message)
+        if not self.greeted:
+            if self.known and self.user.session.stage(now) == "established":
+                self.greet()
+            return
+        if (self.quotes or self.books) and now >= self.next_quotes:
+            self.next_quotes = now + 0.5
+            self._tell_prices(now)
+        if self.topics and now >= self.next_summary:
+            self.next_summary = now + self.gateway.behaviour.summary_s
+            for account in self.gateway.accounts_of(self.user):
+                if f"sld+{account.account_id}" in self.topics:
+                    topics.send_ledger(self, account)
+                if f"ssd+{account.account_id}" in self.topics:
+                    topics.send_summary(self, account)
+            if "spl" in self.topics:
+                topics.send_pnl(self)
+
+    def _tell_prices(self, now: float) -> None:
+        for conid in [c for c, (_, until) in self.quotes.items() if now >= until]:
+            del self.quotes[conid]
+        for conid in list(self.quotes):
+            topics.send_quote(self, conid)
+        for account_id in self.books:
+            topics_market.send_book(self, account_id)

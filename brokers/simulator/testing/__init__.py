@@ -1,0 +1,1 @@
+"""A real gateway in a process of its own, for tests."""
