@@ -13,7 +13,7 @@ from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()
 
-from accounts.routing import websocket_urlpatterns  # noqa: E402  Django must be set up first
+from accounts.feed.routing import websocket_urlpatterns  # noqa: E402  Django must be set up first
 from strategies.webhook.door import Door  # noqa: E402
 
 door = Door()

@@ -33,7 +33,6 @@ from brokers.simulator.routes import (  # noqa: F401 - the routes register thems
     oauth,
     orders,
     reports,
-    session,
 )
 from brokers.simulator.routes.control import control
 from brokers.simulator.routes.control_oauth import control_oauth

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from brokers.simulator.catalogue import futures, options
+from brokers.simulator.catalogue import futures, listed, options
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.series import series_of
 
@@ -183,10 +183,10 @@ def _sections(instrument: Instrument, today: date) -> tuple[list[dict[str, Any]]
         months = futures.futures(instrument.symbol, today)
         named = ";".join(month_name(each.month) for each in months if each.month)
         found.append({"secType": "FUT", "months": named, "exchange": f"{instrument.exchange};"})
-    if months := options.months(instrument.conid, today):
+    if ends := options.months(instrument.conid, today):
         kind = "FOP" if instrument.kind == "FUT" else "OPT"
         venues = instrument.exchange if kind == "FOP" else ";".join(_OPTIONS)
-        found.append({"secType": kind, "months": ";".join(map(month_name, months)), "exchange": venues})
+        found.append({"secType": kind, "months": ";".join(map(month_name, ends)), "exchange": venues})
         days = ";".join(f"{day:%Y%m%d}" for day in options.expirations(instrument.conid, today))
         fop, opt = (days, None) if kind == "FOP" else (None, days)
     cfd = listed.cfd_of(instrument.symbol) if instrument.sec_type == "STK" and instrument.tradable else None

@@ -13,7 +13,7 @@ import pytest
 from brokers.simulator.behaviour import Behaviour, fast, strict
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, messages, ticket, until
-from brokers.simulator.tests.failures import limit
+from brokers.simulator.tests.faults.failures import limit
 
 # The specification's behaviour without waiting, and at any hour.
 STRICT = {

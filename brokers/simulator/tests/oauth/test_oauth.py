@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.testing.oauth import Keys, grant, keys, register
 from brokers.simulator.tests.conftest import messages
-from brokers.simulator.tests.oauth_program import (
+from brokers.simulator.tests.oauth.oauth_program import (
     EXPIRED,
     INVALID_CONSUMER,
     INVALID_SIGNATURE,

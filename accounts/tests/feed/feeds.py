@@ -12,8 +12,8 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.test import Client
 
+from accounts.feed.routing import websocket_urlpatterns
 from accounts.models import User
-from accounts.routing import websocket_urlpatterns
 
 HOST = "halyard.example:8000"
 PATIENCE_SECONDS = 5

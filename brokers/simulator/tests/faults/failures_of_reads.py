@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from brokers.simulator.tests.conftest import messages, ticket
-from brokers.simulator.tests.failures import Stage, limit, shows
+from brokers.simulator.tests.faults.failures import Stage, limit, shows
 
 SNAPSHOT = "/iserver/marketdata/snapshot?conids=265598&fields=31,84,86"
 

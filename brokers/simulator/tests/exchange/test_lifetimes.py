@@ -10,8 +10,8 @@ import pytest
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.records import Order
-from brokers.simulator.tests.exchange import AAPL, EURUSD, D, Exchange
-from brokers.simulator.tests.streams import TODAY
+from brokers.simulator.tests.exchange.exchange import AAPL, EURUSD, D, Exchange
+from brokers.simulator.tests.exchange.streams import TODAY
 
 FUTURE = catalogue.futures("MES", TODAY)[0].conid
 

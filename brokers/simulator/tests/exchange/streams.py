@@ -14,7 +14,7 @@ from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.exchange import combos
 from brokers.simulator.exchange.records import Account, Leg, Order, Ticket
-from brokers.simulator.tests.exchange import AAPL, EURUSD, D, Exchange
+from brokers.simulator.tests.exchange.exchange import AAPL, EURUSD, D, Exchange
 
 # A Thursday in New York's summer, so that a stream of some days meets a weekend.
 START = 1_752_760_800.0

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from accounts import live, teams
+from accounts import teams
+from accounts.feed import live
 from accounts.models import Membership, Team, User
-from accounts.tests.feeds import HOST, Page, aside, signed_in
+from accounts.tests.feed.feeds import HOST, Page, aside, signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_layer")]
 

@@ -12,8 +12,8 @@ from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.exchange import combos
 from brokers.simulator.exchange.records import Leg, Order
 from brokers.simulator.tests.conftest import Client, ticket
-from brokers.simulator.tests.exchange import AAPL, NOW, D, Exchange
-from brokers.simulator.tests.streams import combo_of
+from brokers.simulator.tests.exchange.exchange import AAPL, NOW, D, Exchange
+from brokers.simulator.tests.exchange.streams import combo_of
 
 LOW, HIGH = 901, 902
 

@@ -22,7 +22,7 @@ from brokers.simulator import server  # noqa: F401 - registers the routes
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.simulator.testing.oauth import keys, register
 from brokers.simulator.tests.conftest import Client, shared_ibkr, ticket
-from brokers.simulator.tests.description import ADVISORS, ALERT, ASKED, LIMIT, REFUSED, SIGNED, WRONG
+from brokers.simulator.tests.routes.description import ADVISORS, ALERT, ASKED, LIMIT, REFUSED, SIGNED, WRONG
 from brokers.simulator.wire import ROUTES
 
 Request = tuple[str, str, Any]
@@ -184,7 +184,7 @@ def test_the_answers_for_advisors_fit_the_description(gateway: RunningGateway, a
 
 
 def test_the_answers_to_signatures_fit_the_description(gateway: RunningGateway) -> None:
-    oauth = pytest.importorskip("brokers.simulator.tests.oauth_program", reason="ibind[oauth] is not installed")
+    oauth = pytest.importorskip("brokers.simulator.tests.oauth.oauth_program", reason="ibind[oauth] is not installed")
     register(gateway, "DESCRIBED", keys())
     vendor = oauth.Program(gateway, "DESCRIBED", keys())
     answers = [vendor.ask()]

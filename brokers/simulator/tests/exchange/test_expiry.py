@@ -10,7 +10,7 @@ import pytest
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.catalogue import Instrument
-from brokers.simulator.tests.exchange import AAPL, D, Exchange
+from brokers.simulator.tests.exchange.exchange import AAPL, D, Exchange
 
 LAST = date(2025, 7, 18)
 BEFORE = datetime(2025, 7, 18, 15, tzinfo=UTC).timestamp()

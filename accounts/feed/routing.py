@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.consumers import TeamFeed
+from accounts.feed.consumers import TeamFeed
 
 websocket_urlpatterns = [path("ws/teams/<uuid:team>/", TeamFeed.as_asgi())]

@@ -10,8 +10,8 @@ import pytest
 
 from brokers.simulator.catalogue.hours import is_open
 from brokers.simulator.exchange.records import Account, Execution, Order
-from brokers.simulator.tests.exchange import AAPL, D
-from brokers.simulator.tests.streams import Stream, find
+from brokers.simulator.tests.exchange.exchange import AAPL, D
+from brokers.simulator.tests.exchange.streams import Stream, find
 
 STREAMS = int(os.environ.get("SIM_STREAMS", "10000"))
 BATCHES = 20

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from brokers.simulator.tests.conftest import ticket, until
-from brokers.simulator.tests.failures import Stage, limit, shows
+from brokers.simulator.tests.faults.failures import Stage, limit, shows
 
 LEGS = [
     limit("parent"),

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from brokers.simulator.testing.gateway import RunningGateway
-from brokers.simulator.tests.oauth_program import (
+from brokers.simulator.tests.oauth.oauth_program import (
     EXPIRED,
     INVALID_SIGNATURE,
     Program,

@@ -8,7 +8,7 @@ import secrets
 from typing import Any
 
 from brokers.simulator.tests.conftest import ticket, until
-from brokers.simulator.tests.failures import Stage, limit, shows
+from brokers.simulator.tests.faults.failures import Stage, limit, shows
 
 INIT = "/iserver/auth/ssodh/init"
 COMPETE = {"publish": True, "compete": True}

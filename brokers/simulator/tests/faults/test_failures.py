@@ -9,9 +9,9 @@ import pytest
 
 from brokers.simulator.faults.presets import PRESETS
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
-from brokers.simulator.tests import failures_of_orders, failures_of_reads, failures_of_sessions
 from brokers.simulator.tests.conftest import Client, ticket
-from brokers.simulator.tests.failures import ROWS, SHOWN, Stage
+from brokers.simulator.tests.faults import failures_of_orders, failures_of_reads, failures_of_sessions
+from brokers.simulator.tests.faults.failures import ROWS, SHOWN, Stage
 
 _WHERE = (failures_of_orders, failures_of_reads, failures_of_sessions)
 

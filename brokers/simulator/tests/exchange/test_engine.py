@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.records import Order
-from brokers.simulator.tests.exchange import AAPL, EURUSD, NOW, D, Exchange
+from brokers.simulator.tests.exchange.exchange import AAPL, EURUSD, NOW, D, Exchange
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from brokers.simulator.tests.conftest import Client, ticket
 
-FILE = Path(__file__).resolve().parents[2] / "ibkr" / "tests" / "data" / "failures.jsonl"
+FILE = Path(__file__).resolve().parents[3] / "ibkr" / "tests" / "data" / "failures.jsonl"
 ROWS: list[dict[str, Any]] = [json.loads(line) for line in FILE.read_text().splitlines()]
 # Numbers, names and quoted orders differ from one account to the next.
 _VARIES = re.compile(r'"[^"]*"|\b[\w-]*\d[\w.,-]*|\bGROUP\b|\bx\b')

@@ -18,8 +18,8 @@ from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.hours import calendar_of, local_day
 from brokers.simulator.exchange.records import Order
 from brokers.simulator.exchange.rules import RULES, as_ruled
-from brokers.simulator.tests.exchange import AAPL, NOW, D, Exchange
-from brokers.simulator.tests.streams import TODAY
+from brokers.simulator.tests.exchange.exchange import AAPL, NOW, D, Exchange
+from brokers.simulator.tests.exchange.streams import TODAY
 
 CENTS = st.integers(9_500, 10_500).map(lambda cents: D(cents) / 100)
 SIDES = st.sampled_from(["BUY", "SELL"])
