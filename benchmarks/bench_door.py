@@ -175,7 +175,7 @@ def single_row_statement(mark: str) -> str:
     """The statement with a document made in SQL from two variables, `e` (endpoint) and `k` (key)."""
     from django.db import connection
 
-    from strategies.webhook.intake_sql import STORE
+    from strategies.webhook.statements import STORE
 
     with connection.cursor() as cursor:
         cursor.execute(

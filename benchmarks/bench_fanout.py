@@ -89,13 +89,13 @@ def followed(size: int, tickers: Sequence[str]) -> Any:
     from brokers.models import BrokerageAccount, Connection, ContractLookup
     from strategies.domain.terms.terms import Terms
     from strategies.models import Subscription, TermsVersion
-    from strategies.setup import authoring
+    from strategies.setup import strategies
 
     now = timezone.now()
     team = teams.found_team(
         owner=User.objects.create_user(f"owner{size}@example.com", "a password"), name=f"{size} followers", now=now
     )
-    strategy = authoring.create_strategy(team=team, actor=None, name=f"Followed by {size}", now=now)
+    strategy = strategies.create_strategy(team=team, actor=None, name=f"Followed by {size}", now=now)
     connections = Connection.objects.bulk_create(
         Connection(team=team, name=f"User {n}", username=f"sim-{size}-{n}", environment=Environment.SIMULATED)
         for n in range(size)
@@ -131,7 +131,7 @@ def fan_out(strategy: Any, ticker: str) -> Round:
     """One signal, decided and ticketed."""
     from django.utils import timezone
 
-    from strategies.deciding import decisions
+    from strategies.deciding import settle
     from strategies.models import Decision, Signal
 
     now = timezone.now()
@@ -145,7 +145,7 @@ def fan_out(strategy: Any, ticker: str) -> Round:
         reading=reading, ticker=ticker, action="buy", received_at=now, stored_at=now,
     )  # fmt: skip
     started = time.perf_counter()
-    decisions.settle_waiting(now)
+    settle.settle_waiting(now)
     seconds = time.perf_counter() - started
     decided = Decision.objects.filter(signal=signal)
     accepted, every = decided.filter(status="accepted").count(), strategy.subscriptions.count()

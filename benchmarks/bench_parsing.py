@@ -15,7 +15,7 @@ from time import process_time_ns
 from typing import Any
 
 from strategies.domain.message.symbols import Kind
-from strategies.reading.parsing import parse
+from strategies.reading.parse import parse
 
 ROUNDS = 60
 GOAL_MS = 1.0

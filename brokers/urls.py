@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers.pages import closing_views, rulebook_views, stress_views, views
+from brokers.pages import closing, rulebook, stress, views
 
 TEAM = "teams/<uuid:team>/"
 
@@ -15,18 +15,18 @@ urlpatterns = [
     path(TEAM + "positions/", views.positions, name="positions"),
     path(
         TEAM + "accounts/<uuid:account>/positions/<int:conid>/close/",
-        closing_views.position_close,
+        closing.position_close,
         name="position_close",
     ),
     path(TEAM + "accounts/<uuid:account>/", views.account, name="account"),
     path(TEAM + "accounts/<uuid:account>/equity.json", views.account_equity, name="account_equity"),
-    path(TEAM + "rulebook/", rulebook_views.rulebook, name="rulebook"),
+    path(TEAM + "rulebook/", rulebook.rulebook, name="rulebook"),
     path(TEAM + "connections/", views.connections, name="connections"),
     path(TEAM + "connections/new/", views.connection_new, name="connection_new"),
     path(TEAM + "connections/<uuid:connection>/", views.connection, name="connection"),
     path(TEAM + "connections/<uuid:connection>/switch/", views.connection_switch, name="connection_switch"),
     path(TEAM + "connections/<uuid:connection>/verify/", views.connection_verify, name="connection_verify"),
-    path(TEAM + "connections/<uuid:connection>/stress/", stress_views.panel, name="stress"),
-    path(TEAM + "connections/<uuid:connection>/stress/clear/", stress_views.clear, name="stress_clear"),
+    path(TEAM + "connections/<uuid:connection>/stress/", stress.panel, name="stress"),
+    path(TEAM + "connections/<uuid:connection>/stress/clear/", stress.clear, name="stress_clear"),
     path("help/<slug:page>/", views.help_page, name="help"),
 ]

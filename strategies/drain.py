@@ -12,9 +12,9 @@ import psycopg
 from django.utils import timezone
 
 from brokers.postgres.locks import Space, try_only_one
-from brokers.postgres.waking import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
-from strategies.control import approving
-from strategies.deciding import decisions, guarding
+from brokers.postgres.notices import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
+from strategies.control import approval
+from strategies.deciding import guards, settle
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +52,12 @@ def _settle_until_idle(
     nudged = judged = expired = 0.0
     while time.monotonic() - started < LONGEST_SECONDS:
         if time.monotonic() - expired >= LOOK_SECONDS:
-            approving.expire(clock())
+            approval.expire(clock())
             expired = time.monotonic()
         if not judged or time.monotonic() - judged > JUDGE_SECONDS:
             _judge_days(clock())
             judged = time.monotonic()
-        if decisions.settle_waiting(clock()):
+        if settle.settle_waiting(clock()):
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
                 nudge()
@@ -77,7 +77,7 @@ def _settle_until_idle(
 
 def _judge_days(now: datetime) -> None:
     try:
-        guarding.judge_days(now)
+        guards.judge_days(now)
     except Exception:
         # Every decision judges it as well; signals must not wait for what this look stumbled over.
         log.exception("The limits of the day could not be judged")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from brokers.book.snapshots import View
+from brokers.book.live_book import View
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards

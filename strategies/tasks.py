@@ -10,9 +10,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
-from strategies.control import mailing
+from strategies.control import mail
 from strategies.drain import drain
-from strategies.webhook import forgetting, intake
+from strategies.webhook import intake, retention
 
 
 @shared_task(name="strategies.decide", queue="signals", ignore_result=True, acks_late=True)
@@ -31,13 +31,13 @@ def sweep() -> None:
 def tidy() -> None:
     """Forget what repeats are no longer recognised by, and what deliveries said longer ago than it is kept."""
     intake.forget_expired(timezone.now())
-    forgetting.forget(timezone.now())
+    retention.forget(timezone.now())
 
 
 @shared_task(name="strategies.mail_approvers", queue="housekeeping", ignore_result=True, acks_late=True)
 def mail_approvers() -> None:
     """Write to those who may answer the plans that wait."""
-    mailing.tell_approvers(timezone.now())
+    mail.tell_approvers(timezone.now())
 
 
 def _nudge_lanes() -> None:

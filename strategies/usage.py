@@ -12,8 +12,8 @@ from typing import Protocol
 
 from django.db.models import Count, Max, Q
 
-from brokers.book import dayresult
-from brokers.book.dayresult import day_start
+from brokers.book import day_ledger
+from brokers.book.day_ledger import day_start
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot
@@ -48,7 +48,7 @@ def counted(
             made, last = known.own_entries(subscription_pk)
         snapshot = replace(snapshot, trades_today=made + just_now, last_trade_at=now if just_now else last)
     if terms.max_daily_loss is not None or terms.max_daily_profit is not None:
-        found = dayresult.results([account], now, ask=False)[account.pk] if known is None else known.day_of(account)
+        found = day_ledger.results([account], now, ask=False)[account.pk] if known is None else known.day_of(account)
         snapshot = replace(snapshot, day_profit=found.profit, day_unknown=found.unknown)
     return snapshot
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from brokers.domain.snapshot import Quote
 from brokers.models import ContractLookup
-from brokers.postgres.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 # Older than this it says nothing about a market any more; decisions read it as missing.
 FRESH_FOR = timedelta(minutes=1)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from brokers.models import ExchangeRate
-from brokers.postgres.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 # A rate is asked anew long before it is too old to be used, so that nobody waits for the second one.
 FRESH_FOR = timedelta(minutes=10)

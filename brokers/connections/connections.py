@@ -20,7 +20,7 @@ from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import AuthMethod, Environment, Login, Region, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event
-from brokers.postgres.waking import CONNECTIONS_CHANNEL, notify
+from brokers.postgres.notices import CONNECTIONS_CHANNEL, notify
 
 # Permissions are given and taken in Client Portal; the accounts are looked at again when a session of a new day begins.
 BELIEVED_FOR = timedelta(hours=20)

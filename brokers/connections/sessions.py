@@ -11,7 +11,7 @@ from brokers.connections.connections import session_is
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
 from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, verdict
 from brokers.models import Connection
-from brokers.postgres.waking import ORDERS_CHANNEL, notify
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 
 def believed_active(connection: Connection, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from brokers.orders.tickets import (
     wish_cancels,
     with_open_cancels,
 )
-from brokers.postgres.waking import ORDERS_CHANNEL, keys, notify
+from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
 # A broker that refused a cancel is asked again, but not in the same breath.
 ASK_AGAIN_AFTER = timedelta(seconds=10)

@@ -12,7 +12,7 @@ from brokers import live
 from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus, Release
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.orders.tickets import back_in_the_queue, finish_ticket_if_done
-from brokers.postgres.waking import ORDERS_CHANNEL, notify
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from brokers import live
 from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, WAITING, OrderStatus, OrderType, Role, Side
 from brokers.models import Execution, Order, Position
-from brokers.postgres.waking import ORDERS_CHANNEL, notify
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # IBKR's list of positions may lag behind its fills: what stands still for so long is believed.
 BELIEVED_AFTER = timedelta(seconds=30)

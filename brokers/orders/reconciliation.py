@@ -17,7 +17,7 @@ from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Connection, Execution, Order
 from brokers.orders.tickets import end_unfit, finish_ticket_if_done, said_of
-from brokers.postgres.waking import ORDERS_CHANNEL, notify
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 log = logging.getLogger(__name__)
 

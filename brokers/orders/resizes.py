@@ -29,7 +29,7 @@ from brokers.orders.conversions import (
     written_down,
 )
 from brokers.orders.tickets import end_plan
-from brokers.postgres.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 
 def due() -> QuerySet[Order]:

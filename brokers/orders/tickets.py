@@ -25,7 +25,7 @@ from brokers.domain.orders import (
     can_move,
 )
 from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
-from brokers.postgres.waking import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 REFERENCE_PREFIX = "hy"
 LATER_SIGNAL = "canceled by a later signal"

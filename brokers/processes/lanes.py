@@ -18,7 +18,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import psycopg
 from django.utils import timezone
 
-from brokers.book import quotes, rates, snapshots
+from brokers.book import live_book, quotes, rates
 from brokers.connections import sessions
 from brokers.connections.connections import login_of
 from brokers.domain.brokerage import (
@@ -43,7 +43,7 @@ from brokers.domain.sessions import Environment, SessionStatus
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
 from brokers.orders import cancels, closing, conversions, doubt, execution, reconciliation, resizes, tickets
 from brokers.postgres.locks import Locks, Space, direct_parameters
-from brokers.postgres.offload import Threads
+from brokers.postgres.threads import Threads
 from brokers.processes import agenda
 from brokers.stress import control_plane
 
@@ -106,7 +106,7 @@ class Lanes:
         self.locks: Locks
         self.running: dict[int, Lane] = {}
         # A worker that shuts down says so to its children's tasks, which would otherwise linger.
-        self.stop_word = f"{snapshots.STOP}{os.getppid()}"
+        self.stop_word = f"{live_book.STOP}{os.getppid()}"
 
     async def run(self) -> bool:
         """Work until idle. False when another worker has this shard already."""
@@ -125,7 +125,7 @@ class Lanes:
     async def _listen(self) -> None:
         started = quiet_since = tidied_at = time.monotonic()
         async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
-            await session.execute(f"LISTEN {snapshots.ORDERS_CHANNEL}")
+            await session.execute(f"LISTEN {live_book.ORDERS_CHANNEL}")
             # Rows written before we listened are found by looking; later ones are told.
             self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
             while time.monotonic() - started < LONGEST_SECONDS:
@@ -144,7 +144,7 @@ class Lanes:
                     return
 
     async def _told(self, payload: str) -> None:
-        if payload.startswith(snapshots.STOP):
+        if payload.startswith(live_book.STOP):
             return
         if payload:
             self._wake([key for key in map(int, payload.split(",")) if key % self.shards == self.shard])
@@ -275,13 +275,13 @@ class Lane:
             try:
                 contract = await self.broker.contract(instrument_of(lookup))
             except OrderRefused as refusal:
-                await self._db(snapshots.answer_lookup, lookup, now=self.lanes.clock(), reason=str(refusal))
+                await self._db(live_book.answer_lookup, lookup, now=self.lanes.clock(), reason=str(refusal))
                 continue
             quote, permitted = await asyncio.gather(
                 _if_told(self.broker.quote(contract)), _if_told(self.broker.permitted(contract))
             )
             await self._db(
-                snapshots.answer_lookup, lookup, now=self.lanes.clock(), contract=contract, quote=quote,
+                live_book.answer_lookup, lookup, now=self.lanes.clock(), contract=contract, quote=quote,
                 permitted=permitted,
             )  # fmt: skip
 

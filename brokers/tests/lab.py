@@ -16,8 +16,8 @@ from brokers import ibkr
 from brokers.connections import connections
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
-from brokers.processes.keeper import Keeper
 from brokers.processes.lanes import Lanes
+from brokers.processes.stream import Keeper
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
 

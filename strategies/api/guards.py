@@ -15,9 +15,9 @@ from rest_framework.response import Response
 
 from accounts.api import Amount, Conflict, Moment, Refused, Things
 from accounts.models import Role, Scope
-from strategies.control import halting, standing
-from strategies.control.limiting import GuardRefused, Target, limits_json
-from strategies.control.standing import Standing
+from strategies.control import halt, levels
+from strategies.control.levels import Standing
+from strategies.control.limits import GuardRefused, Target, limits_json
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
 
@@ -110,7 +110,7 @@ class Guards(Things):
         if level and level not in list(Level):
             words = ", ".join(Level)
             raise Refused(f"{str(level)[:80]!r} is not a level. Use one of: {words}.", "invalid-level", "level")
-        found = [each for each in standing.all_of(self.team, timezone.now()) if level in {"", str(each.level)}]
+        found = [each for each in levels.all_of(self.team, timezone.now()) if level in {"", str(each.level)}]
         return Response({"results": GuardSerializer(found, many=True).data})
 
     @extend_schema(responses=GuardSerializer, parameters=[])
@@ -127,7 +127,7 @@ class Guards(Things):
         kind, target = self._level(level, code)
         sent = self.body(HaltSerializer)
         try:
-            done = halting.halt(
+            done = halt.halt(
                 team=self.team, level=kind, target=target, how=Halt(sent["how"]), reason=sent["reason"],
                 flatten=sent["flatten"], actor=self.actor, now=timezone.now(),
             )  # fmt: skip
@@ -145,7 +145,7 @@ class Guards(Things):
         self.allow(Scope.TRADE, Role.OWNER if kind is Level.TEAM else Role.TRADER)
         sent = self.body(ResumeSerializer)
         try:
-            halting.resume(
+            halt.resume(
                 team=self.team, level=kind, target=target, reason=sent["reason"], actor=self.actor, now=timezone.now()
             )
         except GuardRefused as refused:
@@ -153,7 +153,7 @@ class Guards(Things):
         return self._shown(kind, target)
 
     def _shown(self, level: Level, target: Target) -> Response:
-        return Response(dict(GuardSerializer(standing.one(self.team, level, target, timezone.now())).data))
+        return Response(dict(GuardSerializer(levels.one(self.team, level, target, timezone.now())).data))
 
     def _level(self, level: str, code: UUID) -> tuple[Level, Target]:
-        return standing.level_of(self.team, level, code)
+        return levels.level_of(self.team, level, code)

@@ -28,7 +28,7 @@ from strategies.api.serializers import (
     WholeRefusalSerializer,
     WholeSignalSerializer,
 )
-from strategies.control import approving
+from strategies.control import approval
 from strategies.domain.message.message import Action
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 from strategies.setup import subscriptions
@@ -136,8 +136,8 @@ class Decisions(ListedAndShown):
         self.allow(Scope.APPROVE, Role.APPROVER)
         found, sent = self.get_object(), self.body(ApproveSerializer)
         try:
-            approving.approve(found, actor=self.actor, quantity=sent.get("quantity"), now=timezone.now())
-        except approving.ApprovalRefused as refused:
+            approval.approve(found, actor=self.actor, quantity=sent.get("quantity"), now=timezone.now())
+        except approval.ApprovalRefused as refused:
             raise Conflict(refused.sentence, refused.code) from refused
         return Response(self.get_serializer(self.get_object()).data)
 
@@ -148,8 +148,8 @@ class Decisions(ListedAndShown):
         self.allow(Scope.APPROVE, Role.APPROVER)
         found, sent = self.get_object(), self.body(DeclineSerializer)
         try:
-            approving.decline(found, actor=self.actor, reason=sent.get("reason", ""), now=timezone.now())
-        except approving.ApprovalRefused as refused:
+            approval.decline(found, actor=self.actor, reason=sent.get("reason", ""), now=timezone.now())
+        except approval.ApprovalRefused as refused:
             raise Conflict(refused.sentence, refused.code) from refused
         return Response(self.get_serializer(self.get_object()).data)
 

@@ -10,10 +10,10 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import Team
-from brokers.book import dayresult
+from brokers.book import day_ledger
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
-from strategies.control import halting
+from strategies.control import halt
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard
 
@@ -37,7 +37,7 @@ def needs(team: Team, now: datetime) -> list[Need]:
     """What waits for a person, the most pressing first."""
     said = ~Q(halt=str(Halt.NOTHING)) | Q(lockout_until__gt=now)
     limited = Q(max_daily_loss__isnull=False) | Q(max_daily_profit__isnull=False)
-    guards = list(halting.widest_first(Guard.objects.filter(said | limited, team=team)).select_related("locked_by"))
+    guards = list(halt.widest_first(Guard.objects.filter(said | limited, team=team)).select_related("locked_by"))
     return [
         *_unclosed(team, now),
         *_unprotected(team),
@@ -110,7 +110,7 @@ def _unknown(team: Team, guards: list[Guard], now: datetime) -> Iterator[Need]:
     if not limited:
         return
     accounts = list(BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("pk"))
-    results = dayresult.results(accounts, now, ask=False)
+    results = day_ledger.results(accounts, now, ask=False)
     for guard in limited[:MOST]:
         own = [each for each in accounts if guard.account_id in {None, each.pk}]
         unknown = [f"{each.account_id}: {said}" for each in own if (said := results[each.pk].unknown)]

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from accounts.models import Team
 from brokers.domain.orders import OrderIntent, Role
 from strategies import inputs
-from strategies.display.planned import Tree, tree
+from strategies.display.plans import Tree, tree
 from strategies.domain.numbers import plain
 from strategies.domain.plan.approval import entry_of
 from strategies.models import Decision

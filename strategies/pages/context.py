@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.models import User
-from strategies.control import halting
+from strategies.control import halt
 from strategies.domain.decide.guards import Halt
 from strategies.models import Decision, Guard
 
@@ -29,6 +29,6 @@ def page(request: HttpRequest) -> dict[str, Any]:
     @cache
     def halts() -> list[Guard]:
         mine = Guard.objects.filter(team__code=code, team__memberships__user=user)
-        return list(halting.widest_first(mine.exclude(halt=str(Halt.NOTHING))))
+        return list(halt.widest_first(mine.exclude(halt=str(Halt.NOTHING))))
 
     return {"approvals_waiting": waiting, "halts": halts}

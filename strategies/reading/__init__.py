@@ -1,5 +1,5 @@
 """From the bytes of a webhook to a Message, or one coded sentence."""
 
-from strategies.reading.parsing import evaluate
+from strategies.reading.parse import evaluate
 
 __all__ = ["evaluate"]

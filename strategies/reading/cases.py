@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from strategies.reading.parsing import evaluate
+from strategies.reading.parse import evaluate
 
 
 class CaseRefused(Exception):

@@ -14,8 +14,8 @@ from strategies.domain.message.message import Action, Message
 from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
-from strategies.reading import brackets, fields, shapes
-from strategies.reading.given import OPTION_FIELDS, Given, blacklisted
+from strategies.reading import brackets, fields, order_shape
+from strategies.reading.sent import OPTION_FIELDS, Given, blacklisted
 
 EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 SIGNAL_ID_LENGTH = 120
@@ -55,11 +55,11 @@ def read(
         sentiment=_sentiment(given, action),
         **_quantity(given, action, kind),
         target_quantity=_target(given, action),
-        order=shapes.order(given, action, kind),
+        order=order_shape.order(given, action, kind),
         # The stop first: it is the one that protects.
         stop_loss=given.each("stopLoss", lambda value: brackets.stop_loss(value, given.warnings)),
         take_profit=given.each("takeProfit", lambda value: brackets.take_profit(value, given.warnings)),
-        **shapes.conditions(given, now),
+        **order_shape.conditions(given, now),
         **_notes(given),
     )
     return message, given.noticed()
@@ -203,9 +203,9 @@ def _wish(given: Given, kind: Kind) -> Wish:
             "intrinsicValue", lambda value: fields.word("intrinsicValue", value, _INTRINSIC, "invalid-intrinsic-value")
         ),
         expiration=expiration,
-        strike_count=shapes.whole(given, "strikeCount", "invalid-strike-count", 1, 1000),
-        strikes_away=shapes.whole(given, "strikesAway", "invalid-strikes-away", -1000, 1000),
-        strike_price=shapes.price(given, "strikePrice", "invalid-strike-price"),
+        strike_count=order_shape.whole(given, "strikeCount", "invalid-strike-count", 1, 1000),
+        strikes_away=order_shape.whole(given, "strikesAway", "invalid-strikes-away", -1000, 1000),
+        strike_price=order_shape.price(given, "strikePrice", "invalid-strike-price"),
     )
 
 

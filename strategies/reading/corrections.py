@@ -13,8 +13,8 @@ from typing import Any
 
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
-from strategies.reading.noticed import did_you_mean
-from strategies.reading.parsing import BODY_LIMIT, Reading, parse
+from strategies.reading.parse import BODY_LIMIT, Reading, parse
+from strategies.reading.warnings import did_you_mean
 
 MOST_STEPS = 12
 _CURLY = str.maketrans({"\u201c": '"', "\u201d": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"})

@@ -15,7 +15,7 @@ from brokers.tests import rows
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Terms
 from strategies.models import Decision, Signal, Strategy, Subscription
-from strategies.setup import authoring, subscriptions
+from strategies.setup import strategies, subscriptions
 
 READING = {
     "action": "buy",
@@ -26,7 +26,7 @@ READING = {
 
 def strategy(team: Team, now: datetime, name: str = "Trend") -> Strategy:
     """A strategy with its webhook, which takes whatever a test sends."""
-    made = authoring.create_strategy(team=team, actor=None, name=name, now=now)
+    made = strategies.create_strategy(team=team, actor=None, name=name, now=now)
     made.per_minute = made.per_hour = 1_000_000
     made.save()
     return made

@@ -17,19 +17,19 @@ from django.conf import settings
 from brokers.postgres.locks import direct_parameters
 from strategies.domain.message.freshness import SetAside
 from strategies.domain.message.refusals import Refused
-from strategies.reading import parsing
+from strategies.reading import parse
 from strategies.reading.corrections import corrected
-from strategies.reading.noticed import sentence
-from strategies.webhook import peers
-from strategies.webhook.announcer import Announcer
+from strategies.reading.warnings import sentence
+from strategies.webhook import proxies
+from strategies.webhook.announcements import Announcer
 from strategies.webhook.batches import Batcher, Full
-from strategies.webhook.deliveries import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
+from strategies.webhook.delivery import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
 from strategies.webhook.headers import plain, shown_headers
 from strategies.webhook.intake import Intake, Outcome
 from strategies.webhook.nudges import Nudger
 from strategies.webhook.passwords import matching_key, status_matches
 from strategies.webhook.senders import SIGNATURE_HEADER, Sender
-from strategies.webhook.telling import STATUS_PREFIX, Teller, Told, status, status_url, wants_decision
+from strategies.webhook.status import STATUS_PREFIX, Teller, Told, status, status_url, wants_decision
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Door:
         self._nudger: Nudger | None = None
         self._announcer: Announcer | None = None
         self._teller = Teller(direct_parameters)
-        self._trusted = peers.networks(settings.TRUSTED_PROXIES)
+        self._trusted = proxies.networks(settings.TRUSTED_PROXIES)
         self._certificate_header = settings.CERTIFICATE_HEADER.lower().encode()
         self._batcher: Batcher[Delivery, Outcome] = Batcher(
             self._store,
@@ -163,10 +163,10 @@ class Door:
 
     def _sender(self, headers: Mapping[bytes, bytes], client: tuple[str, int] | None) -> Sender:
         peer = client[0] if client else None
-        proxied = peers.is_trusted(peer, self._trusted)
+        proxied = proxies.is_trusted(peer, self._trusted)
         certificate = headers.get(self._certificate_header, b"") if proxied and self._certificate_header else b""
         return Sender(
-            address=peers.address(peer, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._trusted),
+            address=proxies.address(peer, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._trusted),
             certificate=plain(certificate)[:1000],
             signature=plain(headers.get(SIGNATURE, b""))[:200],
         )
@@ -214,7 +214,7 @@ class _GoneError(Exception):
 async def _read_body(scope: Scope, receive: Receive, delivery: Delivery) -> None:
     """Read no more than allowed, for no longer than allowed; what is beyond is refused unread."""
     limit: int = settings.WEBHOOK_BODY_LIMIT
-    too_large = parsing.too_large(limit)
+    too_large = parse.too_large(limit)
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if length.isdigit() and (len(length) > 12 or int(length) > limit):
         delivery.refused = too_large

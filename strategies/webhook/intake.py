@@ -19,9 +19,9 @@ from brokers.postgres.locks import direct_parameters
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.quota import Quota
 from strategies.models import SeenKey, Signal, Strategy
-from strategies.webhook import intake_rows
-from strategies.webhook.deliveries import NOT_FOUND, UNAVAILABLE, Context, Delivery, too_many
-from strategies.webhook.intake_sql import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
+from strategies.webhook import rows
+from strategies.webhook.delivery import NOT_FOUND, UNAVAILABLE, Context, Delivery, too_many
+from strategies.webhook.statements import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
 
 log = logging.getLogger(__name__)
 
@@ -153,9 +153,9 @@ class Intake:
 
     async def _ask(self, deliveries: Sequence[Delivery]) -> list[_Answer]:
         await self._know_quotas(deliveries)
-        rows = [intake_rows.row(n, delivery, self._judge(delivery)) for n, delivery in enumerate(deliveries)]
-        statement = STORE_AND_REFUSE if any("status" in row for row in rows) else STORE
-        answers = [_Answer(*answer) for answer in await self._run(statement, rows)]
+        entries = [rows.row(n, delivery, self._judge(delivery)) for n, delivery in enumerate(deliveries)]
+        statement = STORE_AND_REFUSE if any("status" in entry for entry in entries) else STORE
+        answers = [_Answer(*answer) for answer in await self._run(statement, entries)]
         for answer in answers:
             endpoint = deliveries[answer.n].endpoint
             quota = self._quotas.get(endpoint)
@@ -200,11 +200,11 @@ class Intake:
 
     async def _repeat(self, repeated: Sequence[Delivery], outcomes: dict[UUID, Outcome]) -> list[Delivery]:
         """Which signals these belong to; returns the deliveries whose key has expired in between."""
-        rows = [
-            {"n": n, "endpoint": delivery.endpoint, "key": intake_rows.key(delivery), **intake_rows.transport(delivery)}
+        entries = [
+            {"n": n, "endpoint": delivery.endpoint, "key": rows.key(delivery), **rows.transport(delivery)}
             for n, delivery in enumerate(repeated)
         ]
-        found = dict(await self._run(REPEAT, rows))
+        found = dict(await self._run(REPEAT, entries))
         outcomes.update((delivery.log, found[n]) for n, delivery in enumerate(repeated) if n in found)
         return [delivery for n, delivery in enumerate(repeated) if n not in found]
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from brokers import ibkr
-from brokers.processes.keeper import Keeper
+from brokers.processes.stream import Keeper
 
 
 class Command(BaseCommand):

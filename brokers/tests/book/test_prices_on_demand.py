@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.book import quotes, rates, snapshots
-from brokers.book.snapshots import NotYet, View
+from brokers.book import live_book, quotes, rates
+from brokers.book.live_book import NotYet, View
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate
 from brokers.simulator.testing.gateway import RunningGateway
@@ -34,7 +34,7 @@ def in_euros(bench: lab.Lab) -> lab.Lab:
 
 
 def seen(account: BrokerageAccount, at: datetime, *, ask: bool = True) -> View:
-    view = snapshots.load([(account, AAPL)], at, ask=ask).view(account, AAPL)
+    view = live_book.load([(account, AAPL)], at, ask=ask).view(account, AAPL)
     assert isinstance(view, View)
     return view
 
@@ -121,8 +121,8 @@ def test_an_old_answer_stays_when_the_next_one_fails(in_euros: lab.Lab) -> None:
 def test_a_fresh_quote_is_not_asked_for(bench: lab.Lab) -> None:
     now = timezone.now()
     aged(quote_as_of=now - timedelta(seconds=59), last=Decimal(180))
-    book = snapshots.load([(bench.account, AAPL)], now)
-    snapshots.want_quotes(book, [(bench.account, AAPL)], now)
+    book = live_book.load([(bench.account, AAPL)], now)
+    live_book.want_quotes(book, [(bench.account, AAPL)], now)
     assert book.has_fresh_quote(bench.account, AAPL)
     assert lookup().quote_wanted_at is None
 
@@ -131,15 +131,15 @@ def test_a_wanted_quote_is_coming_for_three_seconds_and_then_there(bench: lab.La
     now = timezone.now()
     aged(quote_as_of=now - timedelta(seconds=61), last=Decimal(1))
     pairs = [(bench.account, AAPL)]
-    book = snapshots.load(pairs, now)
+    book = live_book.load(pairs, now)
     assert not book.quote_is_coming(bench.account, AAPL)
-    snapshots.want_quotes(book, pairs, now)
+    live_book.want_quotes(book, pairs, now)
     assert book.quote_is_coming(bench.account, AAPL)
-    snapshots.want_quotes(book, pairs, now + timedelta(seconds=2))
+    live_book.want_quotes(book, pairs, now + timedelta(seconds=2))
     assert lookup().quote_wanted_at == now
-    assert not snapshots.load(pairs, now + timedelta(seconds=3)).quote_is_coming(bench.account, AAPL)
+    assert not live_book.load(pairs, now + timedelta(seconds=3)).quote_is_coming(bench.account, AAPL)
     lab.work()
-    book = snapshots.load(pairs, timezone.now())
+    book = live_book.load(pairs, timezone.now())
     assert book.has_fresh_quote(bench.account, AAPL)
     assert not book.quote_is_coming(bench.account, AAPL)
     assert lookup().last != Decimal(1)
@@ -150,23 +150,23 @@ def test_a_market_that_shows_no_quote_says_so_and_is_left_alone_for_a_minute(ben
     now, pairs = timezone.now(), [(bench.account, AAPL)]
     aged(quote_as_of=now - timedelta(minutes=5), last=Decimal(1))
     with bench.gateway.behaving(live_market_data=False):
-        snapshots.want_quotes(snapshots.load(pairs, now), pairs, now)
+        live_book.want_quotes(live_book.load(pairs, now), pairs, now)
         lab.work()
     later = timezone.now()
-    book = snapshots.load(pairs, later)
-    snapshots.want_quotes(book, pairs, later)
+    book = live_book.load(pairs, later)
+    live_book.want_quotes(book, pairs, later)
     assert book.shows_no_quote(bench.account, AAPL)
     assert not book.quote_is_coming(bench.account, AAPL)
     assert (lookup().last, lookup().quote_wanted_at) == (Decimal(1), None)
-    again = snapshots.load(pairs, later + timedelta(seconds=61))
-    snapshots.want_quotes(again, pairs, later + timedelta(seconds=61))
+    again = live_book.load(pairs, later + timedelta(seconds=61))
+    live_book.want_quotes(again, pairs, later + timedelta(seconds=61))
     assert again.quote_is_coming(bench.account, AAPL)
 
 
 def test_a_contract_nobody_knows_has_no_quote_to_ask_for(bench: lab.Lab) -> None:
     now, pairs = timezone.now(), [(bench.account, AAPL)]
     aged(status="unknown")
-    book = snapshots.load(pairs, now)
-    snapshots.want_quotes(book, pairs, now)
+    book = live_book.load(pairs, now)
+    live_book.want_quotes(book, pairs, now)
     assert not book.quote_is_coming(bench.account, AAPL)
     assert quotes.wanted_of(bench.connection.pk) == []

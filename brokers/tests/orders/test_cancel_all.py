@@ -14,7 +14,7 @@ from brokers.domain.brokerage import NotSent
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.orders import cancels, doubt, execution
-from brokers.postgres.waking import ORDERS_CHANNEL, notify
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_plans import resting, status, watched

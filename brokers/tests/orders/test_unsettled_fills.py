@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
-from brokers.book import snapshots
+from brokers.book import live_book
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.tests import rows
@@ -28,8 +28,8 @@ def account(team: Team, now: datetime) -> BrokerageAccount:
 def positions(account: BrokerageAccount, now: datetime) -> list[Decimal]:
     """What may be held, as far as the book can tell."""
     account.refresh_from_db()
-    view = snapshots.load([(account, Instrument(ticker="AAPL"))], now).view(account, Instrument(ticker="AAPL"))
-    assert isinstance(view, snapshots.View)
+    view = live_book.load([(account, Instrument(ticker="AAPL"))], now).view(account, Instrument(ticker="AAPL"))
+    assert isinstance(view, live_book.View)
     return [each.position for each in view.alternatives]
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers import ibkr
-from brokers.book import snapshots
+from brokers.book import live_book
 from brokers.connections import connections
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.models import ContractLookup, Order
@@ -108,7 +108,7 @@ def test_it_asks_again_for_a_permission_that_was_missing(bench: lab.Lab) -> None
 
     def state(permitted: list[str] | None, asked: timedelta) -> str:
         ContractLookup.objects.update(status="found", permitted=permitted, asked_at=now - asked)
-        snapshots.load(wanted, now)
+        live_book.load(wanted, now)
         lookup.refresh_from_db()
         return lookup.status
 

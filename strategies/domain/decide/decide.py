@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from brokers.domain.snapshot import Snapshot
-from strategies.domain.decide import others, trades
+from strategies.domain.decide import actions, trades
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import NO_GUARDS, Guards
 from strategies.domain.message.freshness import Freshness
@@ -57,15 +57,15 @@ def _answer(case: Case) -> Plan | Rejection:
         case Action.BUY | Action.SELL:
             return trades.trade(case)
         case Action.EXIT:
-            return others.leave_position(case)
+            return actions.leave_position(case)
         case Action.ADD:
-            return others.add(case)
+            return actions.add(case)
         case Action.CANCEL:
-            return others.cancel(case)
+            return actions.cancel(case)
         case Action.REVERSE:
-            return others.reverse(case)
+            return actions.reverse(case)
         case Action.BREAKEVEN:
-            return others.breakeven(case)
+            return actions.breakeven(case)
 
 
 def _listed(case: Case) -> bool:

@@ -9,10 +9,10 @@ from brokers.domain.orders import OrderIntent, Release, Role, Side
 from strategies.domain.decide import guards, working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import outside_session, outside_windows
-from strategies.domain.decide.lateness import too_late
 from strategies.domain.decide.pricing import outside_collar, shape, too_wide
 from strategies.domain.decide.protection import legs, stop_distance
 from strategies.domain.decide.sizing import entry_quantity, unit_value
+from strategies.domain.decide.too_late import too_late
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import Sides, WorkingEntry

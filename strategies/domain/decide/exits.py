@@ -10,10 +10,10 @@ from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import halted
 from strategies.domain.decide.hours import outside_windows
-from strategies.domain.decide.lateness import too_late
 from strategies.domain.decide.pricing import market, shape, too_wide
 from strategies.domain.decide.protection import Cut, cut_to, stop_beside
 from strategies.domain.decide.sizing import measured, whole
+from strategies.domain.decide.too_late import too_late
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg

@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from brokers.domain.orders import Role, Side
 from strategies.domain.decide import working
-from strategies.domain.decide.assembling import cancel_plan, entry_plan, exit_plan, flip_plan
+from strategies.domain.decide.assembly import cancel_plan, entry_plan, exit_plan, flip_plan
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, leave

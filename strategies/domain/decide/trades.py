@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from brokers.domain.orders import Side
 from strategies.domain.decide import target
-from strategies.domain.decide.assembling import entry_plan, exit_plan, flip_plan, or_cancel
+from strategies.domain.decide.assembly import entry_plan, exit_plan, flip_plan, or_cancel
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import Entry, enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, asked, leave

@@ -26,7 +26,7 @@ from brokers.simulator.books.numbers import account_id
 from brokers.simulator.models import SimAccount
 from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, WebhookEndpoint
-from strategies.setup import authoring, subscriptions
+from strategies.setup import strategies, subscriptions
 
 # Known to everybody, on purpose: `handle` sees to it that it opens nothing but a trial.
 EMAIL, PASSWORD = "demo@halyard.local", "halyard-demo-sails"
@@ -81,7 +81,7 @@ def provide(now: datetime) -> Demo:
         password=PASSWORD,
         team=str(team.code),
         strategy_id=str(strategy.code),
-        webhook_url=authoring.webhook_url(_endpoint(strategy, user, now)),
+        webhook_url=strategies.webhook_url(_endpoint(strategy, user, now)),
         api_token=_token(team, user, now),
         account_id=account.account_id,
     )
@@ -150,16 +150,16 @@ def _account(connection: Connection, now: datetime) -> BrokerageAccount:
 
 def _strategy(team: Team, user: User, now: datetime) -> Strategy:
     description = "Takes any stock. Send it a signal and watch."
-    strategy = team.strategies.filter(name=STRATEGY).first() or authoring.create_strategy(
+    strategy = team.strategies.filter(name=STRATEGY).first() or strategies.create_strategy(
         team=team, actor=user, name=STRATEGY, description=description, now=now
     )
-    authoring.enable_strategy(strategy=strategy, actor=user, now=now)
+    strategies.enable_strategy(strategy=strategy, actor=user, now=now)
     return strategy
 
 
 def _endpoint(strategy: Strategy, user: User, now: datetime) -> WebhookEndpoint:
     live = strategy.endpoints.filter(enabled=True).order_by("id").first()
-    return live or authoring.rotate_webhook(strategy=strategy, actor=user, now=now)
+    return live or strategies.rotate_webhook(strategy=strategy, actor=user, now=now)
 
 
 def _subscription(team: Team, strategy: Strategy, account: BrokerageAccount, user: User, now: datetime) -> None:

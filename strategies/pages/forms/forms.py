@@ -15,8 +15,8 @@ from strategies.domain.message.message import Action
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
 from strategies.models import Strategy
-from strategies.setup.changing import DAY, StrategySettings, Unusable, read_addresses, read_tickers
-from strategies.webhook.logbook import Wanted
+from strategies.setup.strategy_settings import DAY, StrategySettings, Unusable, read_addresses, read_tickers
+from strategies.webhook.log import Wanted
 
 ASSET_CLASSES = [
     (Kind.STOCK, "Stocks and ETFs"),

@@ -13,7 +13,7 @@ from accounts import teams
 from accounts.models import AuditEntry, Membership, Role, Team, User
 from accounts.tests.api import Api
 from brokers.models import Order
-from strategies.control import limiting
+from strategies.control import limits
 from strategies.domain.decide.guards import Level
 from strategies.models import Decision, Guard
 from strategies.tests.control import proposing
@@ -42,7 +42,7 @@ def refused(answer: Any, status: int) -> tuple[str, str]:
 
 def test_every_level_is_listed_with_its_limits_stops_and_figures(api: Api, team: Team, decision: Decision) -> None:
     account = decision.subscription.account
-    limiting.set_limits(
+    limits.set_limits(
         team=team, level=Level.ACCOUNT, target=account, actor=None, now=timezone.now(),
         limits={"max_trades_per_day": 5, "max_position": Decimal("100.50")},
     )  # fmt: skip

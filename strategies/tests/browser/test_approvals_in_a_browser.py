@@ -12,13 +12,13 @@ from playwright.sync_api import Page, expect
 from accounts.models import Membership, Role, Team, User
 from brokers.models import ContractLookup, Order
 from strategies import live
-from strategies.control import approving
-from strategies.deciding import decisions
+from strategies.control import approval
+from strategies.deciding import settle
 from strategies.models import Decision
 from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
 from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.control import proposing
-from strategies.tests.deciding.test_decisions import knows
+from strategies.tests.deciding.test_settle import knows
 
 __all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -51,7 +51,7 @@ def test_a_proposal_comes_by_itself_and_leaves_with_who_answered(
     expect(mine.get_by_role("button", name="Approve", exact=True)).to_be_visible()
     expect(page.get_by_text("No subscription asks first")).to_be_hidden()
     expect(page.locator("#approvals-count-side")).to_contain_text("1")
-    approving.decline(decision, actor=alice, now=timezone.now())
+    approval.decline(decision, actor=alice, now=timezone.now())
     expect(mine).to_contain_text("Declined by alice@example.com.")
     expect(mine.get_by_role("button")).to_have_count(0)
     expect(page.locator("[data-said]")).to_contain_text("Declined by alice@example.com.")
@@ -136,7 +136,7 @@ def test_the_second_of_two_is_told_who_was_first(open_page: Opener, alice: User,
     page = inbox(open_page, bob, team)
     # As if both had pressed at once: the page has not heard yet.
     page.route(
-        "**/approve/", lambda route: (approving.decline(decision, actor=alice, now=timezone.now()), route.continue_())
+        "**/approve/", lambda route: (approval.decline(decision, actor=alice, now=timezone.now()), route.continue_())
     )
     page.locator(f"#proposal-{decision.code}").get_by_role("button", name="Approve", exact=True).click()
     expect(page.locator(f"#proposal-{decision.code}")).to_contain_text("Declined by alice@example.com.")
@@ -180,7 +180,7 @@ def test_a_decision_that_waits_is_decided_before_ones_eyes(open_page: Opener, al
     expect(page.get_by_text("Waits for IBKR's contract for AAPL")).to_be_visible()
     ContractLookup.objects.all().delete()
     knows(account.connection, timezone.now())
-    decisions.settle_waiting(timezone.now())
+    settle.settle_waiting(timezone.now())
     expect(page.get_by_text("Nothing is sent yet.")).to_be_visible()
     page.get_by_role("button", name="Approve", exact=True).click()
     expect(page.get_by_role("heading", name="What it ordered")).to_be_visible()

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies.control import halting
+from strategies.control import halt
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
 from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
@@ -49,11 +49,11 @@ def test_an_open_page_hears_of_a_stop_and_of_its_end(open_page: Opener, alice: U
     expect(page.locator(".side [data-feed-state]")).to_have_attribute("data-state", "live")
     page.wait_for_load_state("networkidle")
     expect(page.locator("#halts")).to_be_hidden()
-    halting.halt(
+    halt.halt(
         team=team, level=Level.TEAM, target=None, how=Halt.EVERYTHING, reason="Odd prices", actor=alice,
         now=timezone.now(),
     )  # fmt: skip
     expect(page.locator("#halts")).to_contain_text("Everything is stopped for the whole team")
     expect(page.locator("#halts")).to_contain_text("Odd prices")
-    halting.resume(team=team, level=Level.TEAM, target=None, reason="Calm", actor=alice, now=timezone.now())
+    halt.resume(team=team, level=Level.TEAM, target=None, reason="Calm", actor=alice, now=timezone.now())
     expect(page.locator("#halts")).to_be_hidden()

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from accounts.feed import live as feed
 from accounts.models import Team, User
 from strategies.models import Strategy, WebhookMinute
-from strategies.setup import authoring
+from strategies.setup import strategies
 from strategies.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
 from strategies.tests.webhook.doors import BUY, path_of, post
@@ -111,11 +111,11 @@ def test_nothing_hangs_over_the_edge(
         team=team, log_code=signal.code, address="2001:db8:1111:2222:3333:4444:5555:6666", received_at=now
     )
     old = strategy.endpoints.get()
-    authoring.rotate_webhook(strategy=strategy, actor=alice, now=now)
+    strategies.rotate_webhook(strategy=strategy, actor=alice, now=now)
     for number in range(60):
         at = now.replace(second=0, microsecond=0) - timedelta(minutes=number)
         WebhookMinute.objects.create(endpoint=old, minute=at, taken=1_000 * number, over=number, last_at=at, old_key=1)
-    authoring.disable_webhook(endpoint=old, actor=alice, now=now - timedelta(hours=1))
+    strategies.disable_webhook(endpoint=old, actor=alice, now=now - timedelta(hours=1))
     options: dict[str, Any] = PHONE if width == 360 else {"viewport": {"width": width, "height": 900}}
     page = open_page(alice, f"/teams/{team.code}/", **options)
     paths = [

@@ -205,16 +205,16 @@ def test_times_are_the_readers_own_with_utc_beside_them(open_page: Opener, alice
 
 
 def test_the_url_is_copied_without_being_shown(open_page: Opener, alice: User, team: Team) -> None:
-    from strategies.setup import authoring
+    from strategies.setup import strategies
 
     strategy = rows.strategy(team, timezone.now())
     page = open_page(alice, f"/teams/{team.code}/strategies/{strategy.code}/")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy the URL").click()
     expect(page.get_by_text("Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == authoring.webhook_url(strategy.endpoints.get())
+    assert page.evaluate("navigator.clipboard.readText()") == strategies.webhook_url(strategy.endpoints.get())
     page.get_by_label("Show the password").click()
-    expect(page.locator("#url-1")).to_contain_text(authoring.webhook_url(strategy.endpoints.get()))
+    expect(page.locator("#url-1")).to_contain_text(strategies.webhook_url(strategy.endpoints.get()))
 
 
 def test_a_form_shows_only_what_its_choice_needs(open_page: Opener, alice: User, team: Team) -> None:

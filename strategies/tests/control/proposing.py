@@ -9,11 +9,11 @@ from typing import Any
 from accounts.models import Team
 from brokers.models import BrokerageAccount
 from brokers.tests import rows as broker
-from strategies.deciding import decisions
+from strategies.deciding import settle
 from strategies.domain.message.message import Bracket
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_decisions import knows, reading
+from strategies.tests.deciding.test_settle import knows, reading
 
 STOP = Bracket(mode="amount", value=Decimal(2))
 GOAL = Bracket(mode="amount", value=Decimal(4))
@@ -43,5 +43,5 @@ def decided(
     """What the strategy's one subscription makes of a signal at 100."""
     told = {**reading(action, quantity=quantity), "signal_price": "100", **said}
     signal = rows.signal(strategy, now, reading=told)
-    decisions.settle_waiting(now)
+    settle.settle_waiting(now)
     return signal.decisions.select_related("signal", "subscription", "terms").get()

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from brokers.domain.orders import WORKING, Role, Side
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
-from brokers.postgres.offload import Threads
+from brokers.postgres.threads import Threads
 from brokers.simulator.testing.gateway import RunningGateway
 from strategies.domain.message import symbols
 from strategies.domain.message.message import Action, Bracket, Message, OrderShape

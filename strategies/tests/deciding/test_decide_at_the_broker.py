@@ -14,10 +14,10 @@ from accounts.models import Team
 from brokers.models import Order, Position
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
-from strategies.deciding import decisions
+from strategies.deciding import settle
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_decisions import reading
+from strategies.tests.deciding.test_settle import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,11 +38,11 @@ def decided(strategy: Strategy, **values: Any) -> Callable[[], bool]:
     """A signal of now; what is given back settles it until its decision is made."""
     signal = rows.signal(strategy, timezone.now(), reading=values)
 
-    def settle() -> bool:
-        decisions.settle_waiting(timezone.now())
+    def settled() -> bool:
+        settle.settle_waiting(timezone.now())
         return Decision.objects.filter(signal=signal).exclude(status="pending").exists()
 
-    return settle
+    return settled
 
 
 def held(bench: lab.Lab) -> Decimal:
@@ -61,8 +61,8 @@ def test_a_partial_exit_keeps_the_rest_protected_and_the_full_one_leaves_nothing
     ten = {"value": "10", "type": "fixed_quantity"}
     stop, profit = {"type": "stop", "mode": "stopPrice", "value": "1"}, {"mode": "limitPrice", "value": "9999"}
 
-    async def worked(settle: Callable[[], bool], left: int) -> None:
-        await lab.until(settle, "the signal is decided")
+    async def worked(settled: Callable[[], bool], left: int) -> None:
+        await lab.until(settled, "the signal is decided")
         await asyncio.to_thread(lab.work)
         await lab.until(lambda: held(bench) == left, f"{left} are held")
 
@@ -90,8 +90,8 @@ def test_an_exit_that_waits_for_its_price_has_a_stop_beside_it(bench: lab.Lab, s
     ten = {"value": "10", "type": "fixed_quantity"}
     stop = {"type": "stop", "mode": "stopPrice", "value": "1"}
 
-    async def worked(settle: Callable[[], bool], done: Callable[[], bool], what: str) -> None:
-        await lab.until(settle, "the signal is decided")
+    async def worked(settled: Callable[[], bool], done: Callable[[], bool], what: str) -> None:
+        await lab.until(settled, "the signal is decided")
         while not await asyncio.to_thread(lab._looked, done):
             await asyncio.to_thread(lab.work)
 

@@ -16,11 +16,11 @@ from brokers.domain.orders import OrderType
 from brokers.models import Order, Position
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
-from strategies.deciding import decisions
+from strategies.deciding import settle
 from strategies.domain.terms.terms import ExitUnfilled
 from strategies.models import Decision
 from strategies.tests import rows
-from strategies.tests.deciding.test_decisions import reading
+from strategies.tests.deciding.test_settle import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT = 90
@@ -36,7 +36,7 @@ def held(bench: lab.Lab) -> Decimal:
 
 
 def decided() -> bool:
-    decisions.settle_waiting(timezone.now())
+    settle.settle_waiting(timezone.now())
     settled = Decision.objects.exclude(status="pending").first()
     assert settled is None or settled.status == "accepted", settled.reason if settled else ""
     return settled is not None

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.book.snapshots import View
+from brokers.book.live_book import View
 from brokers.domain.snapshot import Snapshot
 from strategies import inputs
 from strategies.domain.decide.decide import decide

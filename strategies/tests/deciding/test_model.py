@@ -23,16 +23,16 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers import ibkr
-from brokers.book import snapshots
+from brokers.book import live_book
 from brokers.connections import connections, sessions
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount
-from brokers.postgres.offload import Threads
+from brokers.postgres.threads import Threads
 from brokers.processes.lanes import Lanes
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
-from strategies.deciding import decisions
+from strategies.deciding import settle
 from strategies.models import Strategy
 from strategies.tests import rows
 from strategies.tests.deciding.model_reference import Follower, Told
@@ -167,9 +167,9 @@ async def at_work(threads: Threads) -> AsyncIterator[None]:
     """The product's processes as tasks: the stream, the lanes and the drain."""
     ended = asyncio.Event()
 
-    async def settle() -> None:
+    async def decide_all() -> None:
         while not ended.is_set():
-            if not await threads.run(decisions.settle_waiting, timezone.now()):
+            if not await threads.run(settle.settle_waiting, timezone.now()):
                 await asyncio.sleep(0.02)
 
     async def carry() -> None:
@@ -178,12 +178,12 @@ async def at_work(threads: Threads) -> AsyncIterator[None]:
                 await Lanes(lambda login: ibkr.connect(login, http), linger=3600).run()
 
     async with lab.watching():
-        tasks = [asyncio.create_task(settle()), asyncio.create_task(carry())]
+        tasks = [asyncio.create_task(decide_all()), asyncio.create_task(carry())]
         try:
             yield
         finally:
             ended.set()
-            await threads.run(snapshots.notify, snapshots.ORDERS_CHANNEL, f"{snapshots.STOP}{os.getppid()}")
+            await threads.run(live_book.notify, live_book.ORDERS_CHANNEL, f"{live_book.STOP}{os.getppid()}")
             await asyncio.gather(*tasks)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from strategies.display.readings import pairs
-from strategies.reading.parsing import evaluate
+from strategies.reading.parse import evaluate
 
 CASES = Path(__file__).resolve().parents[1] / "reading" / "payloads" / "webhook_cases.jsonl"
 

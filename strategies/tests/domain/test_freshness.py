@@ -9,7 +9,7 @@ import pytest
 from strategies.domain.message.freshness import Freshness, too_late, undoes
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Kind
-from strategies.reading.parsing import parse
+from strategies.reading.parse import parse
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 LIMITS = Freshness(entry_seconds=60, exit_seconds=600)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Membership, Role, Team, User
 from brokers.models import Order
 from strategies import live
-from strategies.control import approving
+from strategies.control import approval
 from strategies.models import Decision
 from strategies.tests import rows
 from strategies.tests.control import proposing
@@ -122,7 +122,7 @@ def test_declining_needs_no_reason_and_keeps_the_one_given(client: Client, appro
 
 
 def test_the_second_is_told_who_was_first(client: Client, alice: User, approver: User, decision: Decision) -> None:
-    approving.approve(decision, actor=alice, now=timezone.now())
+    approval.approve(decision, actor=alice, now=timezone.now())
     text = answer(client, approver, decision, "decline").text
     assert "alice@example.com has approved this at" in text
     assert "Approved by alice@example.com." in text
@@ -168,10 +168,10 @@ def test_without_scripts_the_inbox_says_what_became_of_it(client: Client, approv
 
 def test_those_answered_stand_below_with_who_answered(client: Client, alice: User, team: Team) -> None:
     strategy, now = proposing.asking(team, timezone.now()), timezone.now()
-    approving.decline(proposing.decided(strategy, now), actor=alice, now=now)
+    approval.decline(proposing.decided(strategy, now), actor=alice, now=now)
     proposing.decided(strategy, now)
     proposing.decided(strategy, now)  # takes the place of the one before it
-    approving.expire(timezone.now() + timedelta(hours=1))
+    approval.expire(timezone.now() + timedelta(hours=1))
     text = inbox(client, alice, team)
     below = text[text.index('id="answered"') :]
     words = [below.index(word) for word in (">expired</span>", ">overtaken</span>", ">declined</span>")]
@@ -217,7 +217,7 @@ def test_open_pages_are_told_of_a_proposal_and_of_its_answer(team: Team, alice: 
     assert f'id="proposal-{decision.code}"' in asked
     assert 'id="answered-' not in asked
     assert "csrfmiddlewaretoken" not in asked
-    approving.decline(decision, actor=alice, now=timezone.now())
+    approval.decline(decision, actor=alice, now=timezone.now())
     told = live.signal_html(decision.signal_id)
     assert 'data-feed-tags="declined"' in told
     assert f'id="answered-{decision.code}"' in told

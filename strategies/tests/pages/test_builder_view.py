@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from strategies.models import Strategy
-from strategies.setup import authoring
+from strategies.setup import strategies
 from strategies.tests import rows
 from strategies.webhook.passwords import password_for, signing_keys
 
@@ -77,7 +77,7 @@ def test_programs_are_copied_with_their_secrets_and_shown_without(
 def test_without_a_webhook_it_says_where_to_make_one(client: Client, alice: User, team: Team) -> None:
     now = timezone.now()
     strategy = rows.strategy(team, now)
-    authoring.disable_webhook(endpoint=strategy.endpoints.get(), actor=None, now=now)
+    strategies.disable_webhook(endpoint=strategy.endpoints.get(), actor=None, now=now)
     client.force_login(alice)
     assert "no webhook URL that is switched on" in client.get(address(strategy)).text
     assert client.get(f"{address(strategy)}text/", {"source": "curl", "action": "buy"}).status_code == 404

@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Team, User
-from brokers.book import snapshots
+from brokers.book import live_book
 from brokers.domain.brokerage import AccountSummary
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.tests import rows as broker
-from strategies.control import halting
+from strategies.control import halt
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Refusal, Signal, Strategy
-from strategies.rehearsal.rehearsal import rehearse
+from strategies.rehearsal.dry_run import rehearse
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -40,12 +40,12 @@ def known(account: BrokerageAccount, ticker: str = "AAPL") -> BrokerageAccount:
     )
     contract = Contract(instrument=Instrument(ticker=ticker), conid=265598, exchange="NASDAQ")
     quote = Quote(bid=Decimal("186.95"), ask=Decimal("187.05"), last=Decimal(187), as_of=now)
-    snapshots.answer_lookup(lookup, now=now, contract=contract, quote=quote)
+    live_book.answer_lookup(lookup, now=now, contract=contract, quote=quote)
     money = AccountSummary(
         net_liquidation=Decimal(100_000), cash=Decimal(100_000), buying_power=Decimal(400_000),
         available_funds=Decimal(100_000),
     )  # fmt: skip
-    snapshots.refresh(account, positions=[], summary=money, as_of=now)
+    live_book.refresh(account, positions=[], summary=money, as_of=now)
     return account
 
 
@@ -90,7 +90,7 @@ def test_it_shows_what_a_stop_holds_back(client: Client, alice: User, team: Team
     now = timezone.now()
     strategy = rows.strategy(team, now)
     rows.subscription(strategy, known(broker.account(team)), now)
-    halting.halt(team=team, level=Level.TEAM, target=None, how=Halt.ENTRIES, reason="News", actor=alice, now=now)
+    halt.halt(team=team, level=Level.TEAM, target=None, how=Halt.ENTRIES, reason="News", actor=alice, now=now)
     client.force_login(alice)
     page = client.post(address(strategy), {"body": '{"ticker": "AAPL", "action": "buy", "quantity": 3}'}).text
     assert "Opening positions is stopped by alice@example.com for the whole team (News)" in page

@@ -13,7 +13,7 @@ from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies.display import decided
+from strategies.display import explanation
 from strategies.models import Decision
 from strategies.tests import rows
 from strategies.tests.control import proposing
@@ -129,7 +129,7 @@ def test_a_rejection_that_would_be_a_plan_now_says_so(team: Team, now: datetime)
     made = proposing.decided(strategy, now)
     assert made.inputs is not None
     made.inputs["terms"]["max_quantity"] = None
-    found = decided.again(made)
+    found = explanation.again(made)
     assert not found.same
     assert {each.what: (each.then, each.now) for each in found.differences} == {
         "answer": ("a rejection", "a plan"),
@@ -146,7 +146,9 @@ def test_inputs_that_cannot_be_read_any_more_are_said_to_be_so(client: Client, b
     assert decision.inputs is not None
     decision.inputs["terms"]["a_setting_that_is_gone"] = True
     decision.save()
-    assert decided.again(decision).unreadable.startswith("This version of Halyard cannot read what the decision saw:")
+    assert explanation.again(decision).unreadable.startswith(
+        "This version of Halyard cannot read what the decision saw:"
+    )
     text = page(client, bob, decision, "?again=yes")
     assert "This version of Halyard cannot read what the decision saw" in text
     assert "It was taken without a look" not in text
@@ -160,7 +162,7 @@ def test_a_decision_without_a_look_at_the_account_has_nothing_to_decide_by(
     text = page(client, bob, made, "?again=yes")
     assert "It was taken without a look at the account" in text
     assert "Decide again" not in text
-    assert not decided.again(made).same
+    assert not explanation.again(made).same
 
 
 def test_one_that_waits_says_for_what_and_since_when(client: Client, bob: User, team: Team, now: datetime) -> None:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Role, Team, User
-from brokers.book.dayresult import day_start
+from brokers.book.day_ledger import day_start
 from brokers.models import BrokerageAccount, Closing, OpeningPosition, Order
 from brokers.tests import rows as broker
 from strategies.models import Guard, Strategy, Subscription

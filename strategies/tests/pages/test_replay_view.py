@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import Role, Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies.deciding.decisions import settle_waiting
+from strategies.deciding.settle import settle_waiting
 from strategies.models import Decision, Refusal, Signal, Strategy
 from strategies.tests import rows
 from strategies.tests.pages.test_check_view import known

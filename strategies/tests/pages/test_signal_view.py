@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies.control import approving
+from strategies.control import approval
 from strategies.tests import rows
 from strategies.tests.control import proposing
 
@@ -180,7 +180,7 @@ def test_the_timeline_has_the_time_that_a_person_took(client: Client, alice: Use
     waiting = client.get(path).text
     for words in ('<span class="name">Proposed</span>', '<span class="name">Approval</span>', "not yet", "A person"):
         assert words in waiting
-    approving.approve(decision, actor=alice, now=now + timedelta(seconds=7))
+    approval.approve(decision, actor=alice, now=now + timedelta(seconds=7))
     approved = client.get(path).text
     # Of each of the three orders; two milliseconds were spent on storing it.
     assert approved.count('<span class="name">Approved by alice@example.com</span>') == 3
@@ -192,7 +192,7 @@ def test_the_time_of_a_plan_that_was_declined_ends_with_the_no(
     client: Client, alice: User, team: Team, now: datetime
 ) -> None:
     decision = proposing.decided(proposing.asking(team, now), now)
-    approving.decline(decision, actor=alice, now=now + timedelta(seconds=2))
+    approval.decline(decision, actor=alice, now=now + timedelta(seconds=2))
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/signals/{decision.signal.code}/").text
     assert '<span class="name">Declined by alice@example.com</span>' in page

@@ -21,7 +21,7 @@ from accounts.models import Team, User
 from brokers.tests import rows as broker
 from strategies.models import Refusal, Signal, Strategy
 from strategies.tests import rows
-from strategies.webhook import exporting, logbook
+from strategies.webhook import export, log
 
 pytestmark = pytest.mark.django_db
 
@@ -105,10 +105,10 @@ def test_no_cell_is_a_formula(client: Client, bob: User, team: Team, now: dateti
 
 def test_a_row_of_the_log_reads_the_same_in_both_files(team: Team, now: datetime, alice: User) -> None:
     signal = rows.signal(rows.strategy(team, now), now, body='{"a": "1, 2"}\n"')
-    [row] = logbook.everything(team, logbook.Wanted())
-    assert table("".join(exporting.as_csv([row])))[0]["body"] == signal.body
-    assert json.loads("".join(exporting.as_json([row])))[0]["body"] == signal.body
-    assert json.loads("".join(exporting.as_json([]))) == []
+    [row] = log.everything(team, log.Wanted())
+    assert table("".join(export.as_csv([row])))[0]["body"] == signal.body
+    assert json.loads("".join(export.as_json([row])))[0]["body"] == signal.body
+    assert json.loads("".join(export.as_json([]))) == []
 
 
 def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
@@ -133,8 +133,8 @@ def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
         for number in range(1_000)
     )  # fmt: skip
     rows.rejected(made[0], follower, now)
-    tail = logbook.Wanted(since=now + timedelta(seconds=2 * 6_750))
-    (few, little), (all_of_them, peak) = _written(team, tail), _written(team, logbook.Wanted())
+    tail = log.Wanted(since=now + timedelta(seconds=2 * 6_750))
+    (few, little), (all_of_them, peak) = _written(team, tail), _written(team, log.Wanted())
     assert (few, all_of_them) == (2_501, 10_001)
     # Four times the rows, 20 MB of them, and not many more of them in memory at a time: some wait for the collector.
     assert peak < 2 * little
@@ -146,11 +146,11 @@ def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
     assert times == sorted(times, reverse=True)
 
 
-def _written(team: Team, wanted: logbook.Wanted) -> tuple[int, int]:
+def _written(team: Team, wanted: log.Wanted) -> tuple[int, int]:
     """How many lines the file has, and how many bytes were in use at a time while it was written."""
     gc.collect()
     tracemalloc.start()
-    lines = sum(1 for _ in exporting.as_csv(logbook.everything(team, wanted)))
+    lines = sum(1 for _ in export.as_csv(log.everything(team, wanted)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return lines, peak

@@ -14,7 +14,7 @@ from accounts.models import Team, User
 from brokers.tests import rows as broker
 from strategies.models import Refusal, Strategy
 from strategies.tests import rows
-from strategies.webhook import logbook
+from strategies.webhook import log
 
 pytestmark = pytest.mark.django_db
 SPY = {"action": "sell", "instrument": {"class": "stock", "symbol": "SPY"}}
@@ -133,12 +133,12 @@ def test_it_does_not_look_through_more_text_than_one_would_wait_for(
     strategy = rows.strategy(team, now)
     for _ in range(60):
         rows.signal(strategy, now, body="word " * 12_000)
-    monkeypatch.setattr(logbook, "PATIENCE_MS", 1)
+    monkeypatch.setattr(log, "PATIENCE_MS", 1)
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/signals/", {"q": "wort"})
     assert page.status_code == 200
     assert "There are too many deliveries to look through" in page.text
-    monkeypatch.setattr(logbook, "PATIENCE_MS", 30_000)
+    monkeypatch.setattr(log, "PATIENCE_MS", 30_000)
     assert "No signal matches" in client.get(f"/teams/{team.code}/signals/", {"q": "wort"}).text
 
 

@@ -11,8 +11,8 @@ from django.test import Client
 from accounts.models import AuditEntry, Role, Team, User
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy
-from strategies.setup import authoring
-from strategies.setup.changing import StrategySettings, Unusable, read_addresses, read_tickers
+from strategies.setup import strategies
+from strategies.setup.strategy_settings import StrategySettings, Unusable, read_addresses, read_tickers
 from strategies.tests import rows
 from strategies.webhook.passwords import signing_keys
 
@@ -26,7 +26,7 @@ FIELDS = {
 
 @pytest.fixture
 def strategy(team: Team, now: datetime) -> Strategy:
-    return authoring.create_strategy(team=team, actor=None, name="Trend", now=now)
+    return strategies.create_strategy(team=team, actor=None, name="Trend", now=now)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import Role, Team, User
 from strategies.models import Strategy
-from strategies.setup import authoring
+from strategies.setup import strategies
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def strategy(team: Team, now: datetime) -> Strategy:
 
 
 def secret(strategy: Strategy) -> str:
-    return authoring.webhook_url(strategy.endpoints.get()).rpartition("/")[2]
+    return strategies.webhook_url(strategy.endpoints.get()).rpartition("/")[2]
 
 
 def test_the_list_shows_followers_and_the_last_signal(client: Client, bob: User, team: Team, now: datetime) -> None:
@@ -53,7 +53,7 @@ def test_it_hands_the_url_to_the_copy_button(client: Client, alice: User, team: 
     client.force_login(alice)
     endpoint = strategy.endpoints.get()
     path = f"/teams/{team.code}/webhooks/{endpoint.code}/secret/"
-    assert client.get(path).text == authoring.webhook_url(endpoint)
+    assert client.get(path).text == strategies.webhook_url(endpoint)
     assert client.get(path, {"as": "curl"}).text.startswith("curl -H 'Content-Type: application/json' -d")
 
 

@@ -14,7 +14,7 @@ from brokers.models import Connection
 from brokers.tests import rows as broker
 from strategies.domain.plan.plan import Sides, Terms
 from strategies.models import Subscription
-from strategies.pages.forms.terms_form import TermsForm
+from strategies.pages.forms.terms import TermsForm
 from strategies.setup import defaults, subscriptions
 from strategies.tests import rows
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderType, TimeInForce
-from strategies.display.wording import CHOICES, LABELS
+from strategies.display.labels import CHOICES, LABELS
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms import contradictions as contrary
@@ -36,7 +36,7 @@ from strategies.domain.terms.terms import (  # fmt: skip
     WorkingEntry,
 )
 from strategies.domain.terms.windows import Window
-from strategies.pages.forms.terms_form import SECTIONS, TermsForm
+from strategies.pages.forms.terms import SECTIONS, TermsForm
 
 D = Decimal
 
@@ -131,7 +131,7 @@ def test_the_form_of_any_terms_gives_the_same_terms_back(terms: Terms) -> None:
     told = {(name, sentence) for name, sentences in form.errors.items() for sentence in sentences}
     assert told == {(contradicted(name), sentence) for name, sentence in contradictions(terms)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("strategies.pages.forms.terms_form.contradictions", lambda _: [])
+        patch.setattr("strategies.pages.forms.terms.contradictions", lambda _: [])
         form.full_clean()
         assert form.terms() == terms
 

@@ -15,7 +15,7 @@ from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker
 from strategies.domain.plan.plan import Sides, Terms
 from strategies.models import Decision, Strategy, Subscription, TermsVersion
-from strategies.pages.forms.terms_form import TermsForm
+from strategies.pages.forms.terms import TermsForm
 from strategies.setup import defaults, subscriptions
 from strategies.tests import rows
 

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from strategies.models import Refusal, Strategy, WebhookEndpoint, WebhookMinute
-from strategies.setup import authoring
+from strategies.setup import strategies
 from strategies.tests import rows
 from strategies.tests.webhook.doors import BUY, knock, path_of, post, with_door
-from strategies.webhook import watching
+from strategies.webhook import traffic
 from strategies.webhook.door import Door
 
 MINUTE = timedelta(minutes=1)
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def strategy(team: Team, now: datetime) -> Strategy:
-    return authoring.create_strategy(team=team, actor=None, name="Trend", now=now)
+    return strategies.create_strategy(team=team, actor=None, name="Trend", now=now)
 
 
 def minute(of: WebhookEndpoint, at: datetime, **values: int) -> WebhookMinute:
@@ -35,18 +35,18 @@ def test_it_counts_since_the_viewers_midnight(strategy: Strategy, now: datetime)
     minute(endpoint, now, taken=5, refused=2, over=1, strangers=4, old_key=1)
     minute(endpoint, now - timedelta(hours=2), taken=10, refused=1)
     minute(endpoint, now - timedelta(hours=16), taken=100, strangers=9)
-    [found] = watching.watched(strategy, now)
+    [found] = traffic.watched(strategy, now)
     assert (found.today, found.refused, found.over, found.strangers, found.old_key) == (15, 3, 1, 4, 1)
     assert found.last_used_at == found.last_old_key_at == now + timedelta(seconds=5)
     assert found.meter.minute.load == 5
     assert found.meter.hour.load == 5
     with timezone.override("Asia/Tokyo"):
-        assert watching.watched(strategy, now)[0].today == 5
+        assert traffic.watched(strategy, now)[0].today == 5
 
 
 def test_strangers_are_no_use_of_the_url(strategy: Strategy, now: datetime) -> None:
     minute(strategy.endpoints.get(), now, strangers=40)
-    [found] = watching.watched(strategy, now)
+    [found] = traffic.watched(strategy, now)
     assert (found.last_used_at, found.strangers, found.meter.minute.load) == (None, 40, 0)
 
 
@@ -89,11 +89,11 @@ def test_a_revoked_url_is_proven_to_take_nothing(client: Client, alice: User, te
     old = strategy.endpoints.get()
     path = path_of(old)
     assert post(path).status == 200
-    authoring.rotate_webhook(strategy=strategy, actor=alice, now=timezone.now())
-    authoring.disable_webhook(endpoint=old, actor=alice, now=timezone.now())
+    strategies.rotate_webhook(strategy=strategy, actor=alice, now=timezone.now())
+    strategies.disable_webhook(endpoint=old, actor=alice, now=timezone.now())
     for quantity in (2, 3):
         assert post(path, {**BUY, "quantity": quantity}).status == 404
-    [found] = watching.revoked(strategy)
+    [found] = traffic.revoked(strategy)
     assert found.endpoint == old
     assert (found.accepted_since, found.refused_since) == (0, 2)
     assert found.last_accepted_at == strategy.signals.get().received_at
@@ -110,7 +110,7 @@ def test_of_a_flood_to_a_revoked_url_twenty_a_minute_are_written_down_and_all_ar
 ) -> None:
     strategy = rows.strategy(team, now)
     endpoint = strategy.endpoints.get()
-    authoring.disable_webhook(endpoint=endpoint, actor=None, now=timezone.now() - MINUTE)
+    strategies.disable_webhook(endpoint=endpoint, actor=None, now=timezone.now() - MINUTE)
 
     async def flood(door: Door) -> None:
         for _ in range(45):
@@ -120,7 +120,7 @@ def test_of_a_flood_to_a_revoked_url_twenty_a_minute_are_written_down_and_all_ar
     with_door(flood)
     minutes = WebhookMinute.objects.count()
     assert Refusal.objects.count() <= 20 * minutes
-    assert watching.revoked(strategy)[0].refused_since == 45
+    assert traffic.revoked(strategy)[0].refused_since == 45
 
 
 def test_what_a_revoked_url_refused_in_later_minutes_is_counted_by_its_meter(strategy: Strategy, now: datetime) -> None:
@@ -133,5 +133,5 @@ def test_what_a_revoked_url_refused_in_later_minutes_is_counted_by_its_meter(str
             team=strategy.team, endpoint=endpoint, status=404, message_code="not-found", sentence="Webhook not found.",
             received_at=now + timedelta(seconds=seconds),
         )  # fmt: skip
-    [found] = watching.revoked(strategy)
+    [found] = traffic.revoked(strategy)
     assert found.refused_since == 5

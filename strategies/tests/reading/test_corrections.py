@@ -11,7 +11,7 @@ import pytest
 
 from strategies.domain.message.symbols import Kind
 from strategies.reading.corrections import Correction, corrected
-from strategies.reading.parsing import parse
+from strategies.reading.parse import parse
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 CASES = [

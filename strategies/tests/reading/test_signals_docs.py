@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-from strategies.reading.given import KNOWN
-from strategies.reading.parsing import evaluate
+from strategies.reading.parse import evaluate
+from strategies.reading.sent import KNOWN
 
 HERE = settings.BASE_DIR / "strategies"
 PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 
 from strategies.models import Strategy, WebhookEndpoint
-from strategies.setup.authoring import webhook_url
+from strategies.setup.strategies import webhook_url
 from strategies.webhook.door import Door
 
 Value = TypeVar("Value")

@@ -10,12 +10,12 @@ from django.test import override_settings
 
 from accounts.models import Team
 from strategies.models import Refusal, SeenKey, Signal, Strategy
-from strategies.setup import authoring
+from strategies.setup import strategies
 from strategies.tests import rows
 from strategies.tests.webhook import doors
 from strategies.webhook import passwords
 from strategies.webhook.door import Door
-from strategies.webhook.telling import status_url
+from strategies.webhook.status import status_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,7 +95,7 @@ def test_a_disabled_webhook_is_not_found_from_its_commit_on(strategy: Strategy, 
 
     async def scenario(door: Door) -> list[doors.Response]:
         before = await doors.knock(door, path, {"ticker": "SPY", "action": "buy"})
-        await doors.in_thread(lambda: authoring.disable_webhook(endpoint=endpoint, actor=None, now=now))
+        await doors.in_thread(lambda: strategies.disable_webhook(endpoint=endpoint, actor=None, now=now))
         return [before, await doors.knock(door, path, {"ticker": "SPY", "action": "sell"})]
 
     before, after = doors.with_door(scenario)
@@ -106,11 +106,11 @@ def test_a_disabled_webhook_is_not_found_from_its_commit_on(strategy: Strategy, 
 
 def test_a_disabled_strategy_takes_no_signal_until_it_is_enabled(strategy: Strategy, now: datetime) -> None:
     path = doors.path_of(strategy)
-    authoring.disable_strategy(strategy=strategy, actor=None, now=now)
+    strategies.disable_strategy(strategy=strategy, actor=None, now=now)
     answer = doors.post(path)
     assert (answer.status, answer.code) == (400, "strategy-disabled")
     assert not Signal.objects.exists()
-    authoring.enable_strategy(strategy=strategy, actor=None, now=now)
+    strategies.enable_strategy(strategy=strategy, actor=None, now=now)
     assert doors.post(path).status == 200
 
 

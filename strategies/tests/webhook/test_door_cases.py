@@ -11,8 +11,8 @@ import time_machine
 from accounts.models import Team
 from strategies.domain.message.symbols import Kind
 from strategies.models import Signal, Strategy
-from strategies.setup import authoring
-from strategies.tests.reading.test_parsing_cases import CASES
+from strategies.setup import strategies
+from strategies.tests.reading.test_parse_cases import CASES
 from strategies.tests.webhook import doors
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ def test_the_door_answers_every_case_exactly(team: Team, now: datetime) -> None:
     wrong: list[tuple[str, Any, Any]] = []
     for case in CASES:
         context = case["context"]
-        strategy = authoring.create_strategy(
+        strategy = strategies.create_strategy(
             team=team, actor=None, name=case["id"], asset_class=Kind(context["asset_class"].removesuffix("s")),
             now=now,
             allowed_tickers=context.get("allowed_tickers") or context.get("allow_list") or (),

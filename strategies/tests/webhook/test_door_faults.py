@@ -23,7 +23,7 @@ from strategies.domain.message.refusals import Refused
 from strategies.models import Refusal, Signal, Strategy
 from strategies.tests import rows
 from strategies.tests.webhook import doors
-from strategies.webhook.deliveries import Delivery
+from strategies.webhook.delivery import Delivery
 from strategies.webhook.door import Door
 from strategies.webhook.intake import Intake
 from strategies.webhook.nudges import Nudger

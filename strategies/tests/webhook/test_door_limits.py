@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from strategies.models import Refusal, Signal, Strategy, WebhookMinute
-from strategies.setup import authoring
+from strategies.setup import strategies
 from strategies.tests import rows
 from strategies.tests.webhook import doors
 from strategies.webhook import intake
@@ -129,7 +129,7 @@ def test_our_own_test_button_is_not_limited(strategy: Strategy) -> None:
 
 
 def test_two_webhooks_of_a_strategy_have_a_limit_each_and_know_each_others_signals(strategy: Strategy) -> None:
-    second = authoring.rotate_webhook(strategy=strategy, actor=None, now=timezone.now())
+    second = strategies.rotate_webhook(strategy=strategy, actor=None, now=timezone.now())
     first = strategy.endpoints.exclude(pk=second.pk).get()
     one, two = (doors.post(doors.path_of(endpoint), {**BUY, "signalId": "a"}) for endpoint in (first, second))
     assert two.json["duplicateOf"] == one.json["id"]
@@ -138,7 +138,7 @@ def test_two_webhooks_of_a_strategy_have_a_limit_each_and_know_each_others_signa
 
 
 def test_the_same_key_through_both_webhooks_in_one_batch_is_one_signal(strategy: Strategy) -> None:
-    second = authoring.rotate_webhook(strategy=strategy, actor=None, now=timezone.now())
+    second = strategies.rotate_webhook(strategy=strategy, actor=None, now=timezone.now())
     paths = [doors.path_of(endpoint) for endpoint in (second, strategy.endpoints.exclude(pk=second.pk).get())]
 
     async def scenario(door: Door) -> list[doors.Response]:

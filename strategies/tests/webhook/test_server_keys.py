@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from strategies.models import Strategy, WebhookEndpoint, WebhookMinute
-from strategies.setup import authoring
+from strategies.setup import strategies
 from strategies.tests.webhook.doors import path_of, post
 from strategies.webhook.passwords import password_for
 
@@ -26,7 +26,7 @@ def keys(settings: Any) -> None:
 
 
 def strategy(team: Team, name: str) -> Strategy:
-    return authoring.create_strategy(team=team, actor=None, name=name, now=timezone.now())
+    return strategies.create_strategy(team=team, actor=None, name=name, now=timezone.now())
 
 
 def used(of: Strategy, ago: timedelta, **values: int) -> None:
@@ -73,7 +73,7 @@ def test_it_does_not_take_silence_for_consent(team: Team) -> None:
 def test_a_revoked_webhook_needs_no_key(team: Team, now: datetime) -> None:
     trend = strategy(team, "Trend")
     used(trend, DAY, old_key=1)
-    authoring.disable_webhook(endpoint=trend.endpoints.get(), actor=None, now=now)
+    strategies.disable_webhook(endpoint=trend.endpoints.get(), actor=None, now=now)
     assert "The old keys may be dropped." in said()
 
 

@@ -1,0 +1,209 @@
+"""The kill switch: stop a team, an account, a strategy or a subscription, before the next order leaves; and resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from accounts import audit
+from accounts.feed.live import push_on_commit
+from accounts.models import Team, User
+from brokers.domain.orders import MAY_FILL, AssetClass, Role
+from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.orders import cancels, closing
+from strategies.control import approval
+from strategies.control.limits import GuardRefused, Target, held, reason_given
+from strategies.deciding.guards import subject
+from strategies.domain.decide.guards import Halt, Level
+from strategies.models import Decision, Guard, Strategy, Subscription
+
+# A lesser stop is not put over a larger one.
+WEIGHT = {Halt.NOTHING: 0, Halt.ENTRIES: 1, Halt.EVERYTHING: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What a stop did in the moment it took effect."""
+
+    canceled: int
+    declined: int
+    closing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What belongs to a level now, and so what a stop of it would reach."""
+
+    orders: QuerySet[Order]
+    entries: QuerySet[Order]
+    proposed: QuerySet[Decision]
+    positions: QuerySet[Position]
+
+
+def reach(team: Team, level: Level, target: Target) -> Reach:
+    """The orders that may still fill, the proposals and the positions of a level.
+
+    Orders of a closing are a person's own way out: no stop is about them. The positions of a strategy or a subscription
+    are those in whose instruments its orders have filled, whole: a position is its account's, whoever opened it.
+    """
+    orders = Order.objects.filter(team=team, status__in=[str(status) for status in MAY_FILL])
+    closing_it = Closing.objects.filter(
+        account_id=OuterRef("account_id"), conid=OuterRef("conid"), status=Closing.Status.OPEN
+    )
+    orders = orders.exclude(Q(ticket__decision__isnull=True) & Exists(closing_it))
+    proposed = Decision.objects.filter(team=team, status=Decision.Status.PROPOSED)
+    positions = Position.objects.filter(team=team)
+    match target:
+        case BrokerageAccount():
+            orders, positions = orders.filter(account=target), positions.filter(account=target)
+            proposed = proposed.filter(subscription__account=target)
+        case Strategy():
+            orders = orders.filter(ticket__decision__subscription__strategy=target)
+            proposed = proposed.filter(subscription__strategy=target)
+            positions = positions.filter(_filled_by(Subscription.objects.filter(strategy=target)))
+        case Subscription():
+            orders = orders.filter(ticket__decision__subscription=target)
+            proposed = proposed.filter(subscription=target)
+            positions = positions.filter(_filled_by(Subscription.objects.filter(pk=target.pk)))
+    return Reach(orders, orders.filter(role=str(Role.ENTRY)), proposed, positions)
+
+
+def _filled_by(subscriptions: QuerySet[Subscription]) -> Exists:
+    return Exists(
+        Order.objects.filter(
+            account_id=OuterRef("account_id"), conid=OuterRef("conid"), filled_quantity__gt=0,
+            ticket__decision__subscription__in=subscriptions,
+        )
+    )  # fmt: skip
+
+
+@transaction.atomic
+def halt(
+    *,
+    team: Team,
+    level: Level,
+    target: Target,
+    how: Halt,
+    reason: str,
+    flatten: bool = False,
+    actor: User | None,
+    now: datetime,
+    clock: Callable[[], datetime] = timezone.now,
+) -> Stopped:
+    """Stop entries, or everything, of a level; with `flatten` its positions are closed too.
+
+    Once this has committed nothing leaves that it stops: decisions at work ended before it, their orders are canceled
+    here, and later decisions see it. `clock` tells the moment of effect, which is after the last order that left.
+    """
+    said = reason_given(reason)
+    assert how is not Halt.NOTHING, "to stop nothing is to resume"
+    guard = held(team, level, target)
+    if WEIGHT[how] < WEIGHT[Halt(guard.halt)]:
+        raise GuardRefused("Everything is stopped here already. Resume it first if only entries shall be stopped.")
+    before = halt_json(guard)
+    found = reach(team, level, target)
+    _hold_still(team, level, target)
+    guard.halt, guard.halt_reason, guard.halted_by = how, said, actor
+    guard.halted_at = max(now, clock())
+    guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
+    which = found.orders if how is Halt.EVERYTHING else found.entries
+    done = Stopped(
+        canceled=cancels.cancel_all(which, actor=actor, cause=f"Trading was stopped: {said}"[:180], now=now),
+        declined=_decline(found.proposed, said, actor, now),
+        closing=_flatten(found.positions, said, actor, now) if flatten else 0,
+    )
+    after = {**halt_json(guard), "canceled": done.canceled, "declined": done.declined, "closing": done.closing}
+    _record("guard.halted", guard, before, after, actor, now)
+    _tell(team)
+    return done
+
+
+@transaction.atomic
+def resume(*, team: Team, level: Level, target: Target, reason: str, actor: User | None, now: datetime) -> None:
+    """Let signals open positions again. What the stop canceled stays canceled."""
+    said = reason_given(reason)
+    guard = held(team, level, target)
+    if guard.halt == Halt.NOTHING:
+        raise GuardRefused("Nothing is stopped here. Somebody may have resumed it a moment ago.")
+    before = halt_json(guard)
+    guard.halt, guard.halt_reason, guard.halted_by, guard.halted_at = Halt.NOTHING, "", None, None
+    guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
+    _record("guard.resumed", guard, before, {"halt": str(Halt.NOTHING), "reason": said}, actor, now)
+    _tell(team)
+
+
+def halts(team: Team) -> QuerySet[Guard]:
+    """What is stopped in a team, the widest first."""
+    return widest_first(Guard.objects.filter(team=team).exclude(halt=str(Halt.NOTHING)))
+
+
+def widest_first(rows: QuerySet[Guard]) -> QuerySet[Guard]:
+    """Guards with the names of what they guard, the team's first."""
+    order = Case(*(When(level=str(level), then=place) for place, level in enumerate(Level)))
+    names = ("halted_by", "team", "account", "strategy", "subscription__strategy", "subscription__account")
+    return rows.select_related(*names).order_by(order, "pk")
+
+
+def _tell(team: Team) -> None:
+    """After commit, every open page shows what is stopped."""
+    push_on_commit(
+        team.pk, "halts", lambda: render_to_string("strategies/_halts.html", {"team": team, "halts": halts(team)})
+    )
+
+
+def halt_json(guard: Guard) -> dict[str, str]:
+    """A stop as it goes on record."""
+    values = {"halt": str(guard.halt)}
+    return {**values, "reason": guard.halt_reason} if guard.halt_reason else values
+
+
+def _hold_still(team: Team, level: Level, target: Target) -> None:
+    """Lock what may still leave or fill in the level's accounts, in the order everybody locks orders in.
+
+    No lane can send one of them from here on; what was sent before carries an earlier moment than the stop's.
+    """
+    orders = Order.objects.filter(team=team, status__in=[str(status) for status in MAY_FILL])
+    match target:
+        case BrokerageAccount():
+            orders = orders.filter(account=target)
+        case Strategy():
+            orders = orders.filter(account__subscriptions__strategy=target)
+        case Subscription():
+            orders = orders.filter(account=target.account_id)
+    list(orders.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+
+
+def _decline(proposed: QuerySet[Decision], said: str, actor: User | None, now: datetime) -> int:
+    found = list(proposed.order_by("pk"))
+    count = 0
+    for decision in found:
+        try:
+            approval.decline(decision, actor=actor, reason=f"trading was stopped: {said}", now=now)
+        except approval.ApprovalRefused:
+            continue  # it expired or was answered a moment ago
+        count += 1
+    return count
+
+
+def _flatten(positions: QuerySet[Position], said: str, actor: User | None, now: datetime) -> int:
+    found = list(positions.select_related("account").order_by("account_id", "conid"))
+    for position in found:
+        closing.close(
+            account=position.account, conid=position.conid, ticker=position.ticker,
+            asset_class=AssetClass(position.asset_class), reason=f"Trading was stopped: {said}"[:200], actor=actor, now=now,
+        )  # fmt: skip
+    return len(found)
+
+
+def _record(
+    action: str, guard: Guard, before: dict[str, str], after: dict[str, object], actor: User | None, now: datetime
+) -> None:
+    audit.record(
+        team=guard.team, actor=actor, action=action, subject=subject(guard), before=before, after=after, now=now
+    )

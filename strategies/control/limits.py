@@ -1,0 +1,191 @@
+"""Limits, lockouts and restricted tickers: set by people, level by level, each change on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.models import Team, User
+from brokers.models import BrokerageAccount
+from brokers.postgres.locks import Space, alone_until_commit
+from strategies.deciding.guards import LIMITS, subject
+from strategies.domain.decide.guards import Level
+from strategies.models import Guard, Strategy, Subscription
+
+Target = BrokerageAccount | Strategy | Subscription | None
+DAILY = frozenset({"max_daily_loss", "max_daily_profit"})
+COUNTS = frozenset({"max_trades_per_day", "cooldown_seconds"})
+MOST_TICKERS = 100
+LONGEST_REASON = 200
+LIMITS_OF = {
+    Level.TEAM: LIMITS,
+    Level.ACCOUNT: LIMITS,
+    # The result of a day is an account's: two strategies may share a position.
+    Level.STRATEGY: tuple(name for name in LIMITS if name not in DAILY),
+    # A subscription's limits are part of its terms.
+    Level.SUBSCRIPTION: (),
+}
+
+
+class GuardRefused(ValueError):
+    """The message is a sentence for people; `field` is what it is about where it is about one."""
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+def guard_of(team: Team, level: Level, target: Target) -> Guard:
+    """The row that guards this level, or one that is not saved and guards nothing yet."""
+    whom = {"account": None, "strategy": None, "subscription": None, **_columns(level, target)}
+    return Guard.objects.filter(team=team, level=str(level), **whom).first() or Guard(
+        team=team, level=str(level), **whom
+    )
+
+
+def held(team: Team, level: Level, target: Target) -> Guard:
+    """The row, ours alone until we commit: what is being decided ends first, and what comes next sees our change."""
+    alone_until_commit(Space.STOP, team.pk)
+    guard = guard_of(team, level, target)
+    if guard._state.adding:
+        guard.save()
+    return guard
+
+
+@transaction.atomic
+def set_limits(
+    *, team: Team, level: Level, target: Target, limits: Mapping[str, Any], actor: User | None, now: datetime
+) -> Guard:
+    """Set the limits that are named; None takes one away."""
+    for name, value in limits.items():
+        _check_limit(level, name, value)
+    guard = held(team, level, target)
+    before = limits_json(guard)
+    for name, value in limits.items():
+        setattr(guard, name, value)
+    if limits_json(guard) == before:
+        return guard
+    guard.save(update_fields=list(limits))
+    _record("guard.limits_set", guard, before, limits_json(guard), actor, now)
+    return guard
+
+
+def loosens(guard: Guard, limits: Mapping[str, Any]) -> bool:
+    """Whether any of these limits would allow what is not allowed now."""
+    return any(_looser(name, getattr(guard, name), value) for name, value in limits.items())
+
+
+def _looser(name: str, old: Any, new: Any) -> bool:
+    if old is None or old == new:
+        return False
+    if new is None:
+        return True
+    return bool(new < old) if name == "cooldown_seconds" else bool(new > old)
+
+
+@transaction.atomic
+def lock_out(
+    *, team: Team, level: Level, target: Target, until: datetime, reason: str, actor: User | None, now: datetime
+) -> Guard:
+    """No entry until then, whatever comes; exits go on."""
+    said = reason_given(reason)
+    if until <= now:
+        raise GuardRefused("A lockout ends in the future. Choose a later moment.", "until")
+    guard = held(team, level, target)
+    before = lockout_json(guard)
+    guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = until, said, actor, now
+    guard.save(update_fields=["lockout_until", "lockout_reason", "locked_by", "locked_at"])
+    _record("guard.locked_out", guard, before, lockout_json(guard), actor, now)
+    return guard
+
+
+@transaction.atomic
+def unlock(*, team: Team, level: Level, target: Target, reason: str, actor: User | None, now: datetime) -> Guard:
+    """Let entries in again before the lockout ends."""
+    said = reason_given(reason)
+    guard = held(team, level, target)
+    if guard.lockout_until is None:
+        return guard
+    before = lockout_json(guard)
+    guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = None, "", None, None
+    guard.save(update_fields=["lockout_until", "lockout_reason", "locked_by", "locked_at"])
+    _record("guard.unlocked", guard, before, {"reason": said}, actor, now)
+    return guard
+
+
+@transaction.atomic
+def restrict(
+    *, team: Team, level: Level, target: Target, tickers: Iterable[str], actor: User | None, now: datetime
+) -> Guard:
+    """The tickers in which this level opens no position, in place of those before."""
+    wanted = sorted({ticker.strip().upper() for ticker in tickers} - {""})
+    if len(wanted) > MOST_TICKERS:
+        raise GuardRefused(
+            f"A list holds at most {MOST_TICKERS} tickers, and this one has {len(wanted)}.", "restricted"
+        )
+    if long := [ticker for ticker in wanted if len(ticker) > 40]:
+        raise GuardRefused(f"{long[0][:40]}… is longer than any ticker. Put one ticker on a line.", "restricted")
+    guard = held(team, level, target)
+    if wanted == guard.restricted:
+        return guard
+    before, guard.restricted = guard.restricted, wanted
+    guard.save(update_fields=["restricted"])
+    _record("guard.tickers_restricted", guard, before, wanted, actor, now)
+    return guard
+
+
+def reason_given(reason: str) -> str:
+    """The reason as it is kept; there has to be one."""
+    said = " ".join(reason.split())
+    if not said:
+        raise GuardRefused("Say why, in a few words: it is kept with what you do, and others read it.", "reason")
+    if len(said) > LONGEST_REASON:
+        raise GuardRefused(f"A reason has at most {LONGEST_REASON} characters.", "reason")
+    return said
+
+
+def limits_json(guard: Guard) -> dict[str, Any]:
+    """The limits that are set, as they go on record."""
+    return {name: _plain(value) for name in LIMITS if (value := getattr(guard, name)) is not None}
+
+
+def lockout_json(guard: Guard) -> dict[str, str] | None:
+    if guard.lockout_until is None:
+        return None
+    return {"until": guard.lockout_until.astimezone(UTC).isoformat(), "reason": guard.lockout_reason}
+
+
+def _plain(value: Any) -> Any:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
+def _columns(level: Level, target: Target) -> dict[str, Any]:
+    kinds: dict[Level, type[Any]] = {
+        Level.ACCOUNT: BrokerageAccount, Level.STRATEGY: Strategy, Level.SUBSCRIPTION: Subscription
+    }  # fmt: skip
+    assert (target is None) if level is Level.TEAM else isinstance(target, kinds[level]), "a level guards its own kind"
+    return {} if level is Level.TEAM else {str(level): target}
+
+
+def _check_limit(level: Level, name: str, value: Any) -> None:
+    if name not in LIMITS_OF[level]:
+        if level is Level.SUBSCRIPTION:
+            raise GuardRefused("The limits of a subscription are part of its terms. Set them there.", name)
+        raise GuardRefused("The result of a day belongs to an account or to the team. Set this limit there.", name)
+    if value is not None and value <= 0:
+        raise GuardRefused("A limit is above zero; leave it empty for none. To stop trading, use a stop.", name)
+    if value is not None and name not in COUNTS and Decimal(value) >= Decimal(10) ** 15:
+        raise GuardRefused("This is more than any account could reach. Leave it empty for no limit.", name)
+    if value is not None and name in COUNTS and value > 2_000_000_000:
+        raise GuardRefused("This is more than a limit can be. Leave it empty for none.", name)
+
+
+def _record(action: str, guard: Guard, before: Any, after: Any, actor: User | None, now: datetime) -> None:
+    audit.record(
+        team=guard.team, actor=actor, action=action, subject=subject(guard), before=before, after=after, now=now
+    )

@@ -1,0 +1,262 @@
+"""Guards as a batch of decisions sees them: loaded once, held still until the batch ends."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import audit
+from brokers.book import day_ledger
+from brokers.book.day_ledger import day_end
+from brokers.domain.dayresult import DayResult
+from brokers.models import BrokerageAccount
+from brokers.postgres.locks import Space, share_until_commit
+from strategies import usage
+from strategies.domain.decide.guards import NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
+from strategies.models import Guard, Subscription
+
+LIMITS = (
+    "max_quantity", "max_amount", "max_position", "max_position_amount", "max_trades_per_day", "cooldown_seconds",
+    "max_daily_loss", "max_daily_profit",
+)  # fmt: skip
+# From a decision to whom a level's entries are counted for.
+COLUMNS = {
+    Level.TEAM: "subscription__team",
+    Level.ACCOUNT: "subscription__account",
+    Level.STRATEGY: "subscription__strategy",
+    Level.SUBSCRIPTION: "subscription",
+}
+Key = tuple[Level, int]
+
+
+def watch(subscriptions: Iterable[Subscription], now: datetime) -> Watch:
+    """What guards these subscriptions. A stop waits until the caller's transaction ends, and is seen by the next one.
+
+    Take it before any row is locked: whoever stops trading locks rows behind this lock.
+    """
+    guarded = list(subscriptions)
+    teams = {subscription.team_id for subscription in guarded}
+    if teams:
+        share_until_commit(Space.STOP, teams)
+    return Watch(_rows_of(teams), guarded, now)
+
+
+def glance(subscriptions: Iterable[Subscription], now: datetime) -> Watch:
+    """What guards these subscriptions at this moment, for a rehearsal: nobody waits for it, and nothing is written."""
+    guarded = list(subscriptions)
+    return Watch(_rows_of({subscription.team_id for subscription in guarded}), guarded, now, judges=False)
+
+
+def _rows_of(teams: set[int]) -> dict[Key, Guard]:
+    rows = Guard.objects.filter(team__in=teams).select_related("halted_by") if teams else ()
+    return {key_of(row): row for row in rows}
+
+
+def judge_days(now: datetime) -> None:
+    """Lock whoever has reached a limit of the day: it stays reached, even if the result recovers before the next signal."""
+    limited = Q()
+    for name in ("max_daily_loss", "max_daily_profit"):
+        limited |= Q(**{f"terms__values__{name}__isnull": False}) & ~Q(**{f"terms__values__{name}": None})
+        limited |= Q(**{f"account__guards__{name}__isnull": False})
+        of_teams = Guard.objects.filter(level=str(Level.TEAM), **{f"{name}__isnull": False})
+        limited |= Q(team__in=of_teams.values("team"))
+    found = Subscription.objects.filter(limited, enabled=True).select_related("account__connection", "terms").distinct()
+    by_team: dict[int, list[Subscription]] = defaultdict(list)
+    for subscription in found.order_by("team_id", "pk"):
+        by_team[subscription.team_id].append(subscription)
+    for subscriptions in by_team.values():
+        with transaction.atomic():
+            watched = watch(subscriptions, now)
+            for subscription in subscriptions:
+                watched.guards(subscription)
+
+
+def key_of(guard: Guard) -> Key:
+    """Whom a row guards."""
+    whom = guard.subscription_id or guard.strategy_id or guard.account_id or guard.team_id
+    return Level(guard.level), whom
+
+
+def subject(guard: Guard) -> str:
+    """What a guard is called on record."""
+    whom = guard.account or guard.strategy or guard.subscription
+    code = f" {whom.code}" if isinstance(whom, Subscription) else f" {whom}" if whom else ""
+    return f"{guard.level}{code}"[:120]
+
+
+class Watch:
+    """The guards of a batch of decisions, with figures that are read only where a limit is held against them."""
+
+    def __init__(
+        self, rows: dict[Key, Guard], subscriptions: Sequence[Subscription], now: datetime, *, judges: bool = True
+    ) -> None:
+        self._rows, self._subscriptions, self._now, self._judges = rows, subscriptions, now, judges
+        self._made: dict[Level, dict[int, tuple[int, datetime | None]]] = {}
+        self._just_now: dict[Key, int] = defaultdict(int)
+        self._results: dict[int, DayResult] = {}
+        self._teams: dict[int, list[BrokerageAccount]] = {}
+        self._reached: set[Key] = set()
+        self._own: dict[int, tuple[int, datetime | None]] | None = None
+
+    def guards(self, subscription: Subscription) -> Guards:
+        """What holds for one subscription at this moment of the batch. A limit of the day that is reached is locked in."""
+        self._judge_terms(subscription)
+        keys = [key for key in _keys(subscription) if key in self._rows] if self._rows else []
+        if not keys:
+            return NO_GUARDS
+        halt, halted_by = self._halt(keys)
+        until, lockout = self._lockout(keys)
+        levels = tuple(level for key in keys if (level := self._level(key, subscription)) is not None)
+        return Guards(halt=halt, halted_by=halted_by, lockout_until=until, lockout=lockout, levels=levels)
+
+    def entered(self, subscription: Subscription) -> None:
+        """An entry was planned a moment ago: it counts before it is a row."""
+        for key in _keys(subscription):
+            if key in self._rows:
+                self._just_now[key] += 1
+
+    def own_entries(self, subscription_pk: int) -> tuple[int, datetime | None]:
+        """What a subscription's own limits are held against: its entries before this batch, and when the last was."""
+        if self._own is None:
+            pauses = {each.pk: _pause(each) for each in self._subscriptions}
+            self._own = usage.entries_by(COLUMNS[Level.SUBSCRIPTION], pauses, self._now)
+        return self._own.get(subscription_pk, (0, None))
+
+    def day_of(self, account: BrokerageAccount) -> DayResult:
+        """The account's result of today."""
+        if account.pk not in self._results:
+            # All of the batch with a handful of queries, whoever of them is asked about first.
+            self._read({each.account_id: each.account for each in self._subscriptions}.values())
+        if account.pk not in self._results:
+            self._read([account])
+        return self._results[account.pk]
+
+    def _halt(self, keys: list[Key]) -> tuple[Halt, str]:
+        stops = [self._rows[key] for key in keys if self._rows[key].halt != Halt.NOTHING]
+        if not stops:
+            return Halt.NOTHING, ""
+        whole = [row for row in stops if row.halt == Halt.EVERYTHING]
+        row = (whole or stops)[0]
+        who = row.halted_by.email if row.halted_by else "somebody"
+        return Halt(row.halt), f"{who} for {_WHOLE[Level(row.level)]} ({row.halt_reason.rstrip('.')})"
+
+    def _lockout(self, keys: list[Key]) -> tuple[datetime | None, str]:
+        """The lockout that ends last."""
+        locked = [(row.lockout_until, row) for key in keys if (row := self._rows[key]).lockout_until is not None]
+        if not locked:
+            return None, NO_GUARDS.lockout
+        until, row = max(locked, key=lambda each: each[0])
+        return until, f"{_WHOLE[Level(row.level)]} ({row.lockout_reason.rstrip('.')})"
+
+    def _level(self, key: Key, subscription: Subscription) -> LevelGuard | None:
+        row = self._rows[key]
+        values = {name: getattr(row, name) for name in LIMITS if getattr(row, name) is not None}
+        if not values and not row.restricted:
+            return None
+        figure: dict[str, Any] = {}
+        if row.max_trades_per_day is not None or row.cooldown_seconds:
+            made, last = self._entries(key)
+            figure.update(trades_today=made, last_trade_at=last)
+        if row.max_daily_loss is not None or row.max_daily_profit is not None:
+            result = self._result(key, subscription)
+            figure.update(day_profit=result.profit, day_unknown=result.unknown)
+        level = LevelGuard(level=key[0], restricted=tuple(row.restricted), **values, **figure)
+        self._judge(key, level, subscription)
+        return level
+
+    def _judge_terms(self, subscription: Subscription) -> None:
+        """The limits of the day that the terms set are held against the account's result."""
+        values = subscription.terms.values if subscription.terms else {}
+        loss, gain = values.get("max_daily_loss"), values.get("max_daily_profit")
+        if loss is None and gain is None:
+            return
+        level = LevelGuard(
+            level=Level.SUBSCRIPTION, day_profit=self.day_of(subscription.account).profit,
+            max_daily_loss=None if loss is None else Decimal(loss),
+            max_daily_profit=None if gain is None else Decimal(gain),
+        )  # fmt: skip
+        self._judge((Level.SUBSCRIPTION, subscription.pk), level, subscription)
+
+    def _judge(self, key: Key, level: LevelGuard, subscription: Subscription) -> None:
+        reached = day_reached(level, subscription.account.currency)
+        if self._judges and reached is not None and key not in self._reached:
+            self._reached.add(key)
+            reason = reached.reason.removesuffix(UNTIL).strip()
+            # Not within the batch: the audit locks the team's row, and a batch has orders to lock after this.
+            transaction.on_commit(partial(lock_for_today, key, subscription, reason, self._now), robust=True)
+
+    def _entries(self, key: Key) -> tuple[int, datetime | None]:
+        level, whom = key
+        if level not in self._made:
+            # All of a level with one query, whoever of them is asked about first.
+            pauses = {pk: row.cooldown_seconds or 0 for (of, pk), row in self._rows.items() if of is level}
+            self._made[level] = usage.entries_by(COLUMNS[level], pauses, self._now)
+        made, last = self._made[level].get(whom, (0, None))
+        just_now = self._just_now[key]
+        return made + just_now, self._now if just_now else last
+
+    def _result(self, key: Key, subscription: Subscription) -> DayResult:
+        """The account's own, or the sum over the team's accounts; practice and real money are not added up."""
+        level, team = key
+        account = subscription.account
+        if level is Level.ACCOUNT:
+            return self.day_of(account)
+        if team not in self._teams:
+            rows = BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("pk")
+            self._teams[team] = list(rows)
+            self._read(self._teams[team])
+        alike = [each for each in self._teams[team] if each.is_paper == account.is_paper]
+        return day_ledger.sum_of(alike, self._results, account.currency, self._now)
+
+    def _read(self, accounts: Iterable[BrokerageAccount]) -> None:
+        missing = [each for each in accounts if each.pk not in self._results]
+        self._results.update(day_ledger.results(missing, self._now))
+
+
+@transaction.atomic
+def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datetime) -> None:
+    """No entry until tomorrow, by nobody's hand: what a limit of the day says stays true for that day."""
+    level, whom = key
+    until = day_end(now).astimezone(UTC)
+    column: dict[str, Any] = {} if level is Level.TEAM else {f"{level}_id": whom}
+    guard, _ = Guard.objects.get_or_create(
+        team_id=subscription.team_id, level=str(level),
+        **column,
+    )  # fmt: skip
+    unlocked = Guard.objects.filter(Q(lockout_until=None) | Q(lockout_until__lt=until), pk=guard.pk)
+    before = None if guard.lockout_until is None else {"until": guard.lockout_until.isoformat()}
+    if unlocked.update(lockout_until=until, lockout_reason=reason[:200], locked_by=None, locked_at=now):
+        audit.record(
+            team=subscription.team, actor=None, action="guard.locked_out", subject=subject(guard), before=before,
+            after={"until": until.isoformat(), "reason": reason}, now=now,
+        )  # fmt: skip
+
+
+_WHOLE = {
+    Level.TEAM: "the whole team",
+    Level.ACCOUNT: "this account",
+    Level.STRATEGY: "this strategy",
+    Level.SUBSCRIPTION: "this subscription",
+}
+
+
+def _pause(subscription: Subscription) -> int:
+    """Seconds between two entries by the subscription's terms."""
+    return int((subscription.terms.values.get("cooldown_seconds") if subscription.terms else None) or 0)
+
+
+def _keys(subscription: Subscription) -> tuple[Key, ...]:
+    """Everybody who guards a subscription, the widest first."""
+    return (
+        (Level.TEAM, subscription.team_id),
+        (Level.ACCOUNT, subscription.account_id),
+        (Level.STRATEGY, subscription.strategy_id),
+        (Level.SUBSCRIPTION, subscription.pk),
+    )

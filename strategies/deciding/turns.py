@@ -1,0 +1,87 @@
+"""Who stands before whom: per brokerage account and instrument, decisions are taken in the order of their signals.
+
+Different accounts never wait for each other. What has been ordered already is not this module's business: a decision
+right behind it is taken for every way in which it can settle (`domain.unsettled`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from brokers.book.live_book import NotYet
+from brokers.domain.orders import Instrument
+from strategies.domain.message.freshness import leaves
+from strategies.domain.message.message import Action, Message
+from strategies.domain.plan.plan import Rejection
+from strategies.models import Decision
+
+Place = tuple[int, Instrument]
+
+
+class Line:
+    """The decisions that were not taken yet, by account and instrument, oldest first."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Place, list[tuple[Decision, Message]]] = defaultdict(list)
+
+    @classmethod
+    def before(cls, decisions: Sequence[Decision]) -> Line:
+        """What waits in the database before these: all of it for new decisions, what is older for pending ones."""
+        line = cls()
+        accounts = {decision.subscription.account_id for decision in decisions}
+        earlier = Decision.objects.filter(
+            status=Decision.Status.PENDING, subscription__account__in=accounts, signal__is_test=False
+        )
+        known = [decision.pk for decision in decisions if decision.pk is not None]
+        if known:
+            earlier = earlier.filter(pk__lt=min(known))
+        for decision in earlier.select_related("signal", "subscription").order_by("pk"):
+            line.wait(decision, Message.from_reading(decision.signal.reading))
+        return line
+
+    def wait(self, decision: Decision, message: Message) -> None:
+        """Whoever comes later for the same account and instrument stands behind this one."""
+        if message.instrument is not None and not decision.signal.is_test:
+            self._waiting[(decision.subscription.account_id, message.instrument)].append((decision, message))
+
+    def turn(self, decision: Decision, message: Message) -> NotYet | list[Decision]:
+        """Whether it is this decision's turn: what it waits for, or the entries it makes pointless by being taken.
+
+        A full exit does not stand behind entries of its own subscription that nobody could decide yet: it takes their
+        place, so that no stale entry follows it.
+        """
+        if message.instrument is None or decision.signal.is_test:
+            return []
+        ahead = self._waiting.get((decision.subscription.account_id, message.instrument), [])
+        if not ahead:
+            return []
+        if _ends_it(message) and all(
+            other.subscription_id == decision.subscription_id and _only_enters(said) for other, said in ahead
+        ):
+            overtaken = [other for other, _ in ahead]
+            ahead.clear()
+            return overtaken
+        at = ahead[0][0].signal.received_at
+        return NotYet(waiting_for=f"the signal of {at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}")
+
+
+def overtaken(at: datetime) -> Rejection:
+    """Why an entry that waited is not made any more. `at`: when the exit came."""
+    reason = f"Not entered: an exit came at {at:%H:%M:%S} UTC while this entry still waited."
+    return Rejection(rule="T04", code="superseded-signal", reason=reason)
+
+
+def _what(decision: Decision) -> str:
+    return decision.waiting_for.split(", which waits for ")[-1] or "its turn"
+
+
+def _ends_it(message: Message) -> bool:
+    """Whether nothing is to be held afterwards."""
+    whole = message.quantity is None
+    return message.sentiment == "flat" or (message.action is Action.EXIT and whole)
+
+
+def _only_enters(message: Message) -> bool:
+    return message.action in {Action.BUY, Action.SELL, Action.ADD} and not leaves(message)

@@ -1,0 +1,87 @@
+"""The approval inbox: plans that wait for a person, and the answers."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import membership_for, thing_for
+from accounts.models import Role
+from strategies import live
+from strategies.control import approval
+from strategies.display import proposals
+from strategies.models import Decision, Subscription
+from strategies.pages.shared import actor_of
+
+
+@require_GET
+@never_cache
+def approvals(request: HttpRequest, team: UUID) -> HttpResponse:
+    membership = membership_for(request.user, team)
+    found = membership.team
+    subscriptions = Subscription.objects.filter(team=found, enabled=True)
+    context = {
+        "cards": [{"decision": each, "card": proposals.card(each)} for each in proposals.waiting(found)],
+        "answered": [{"decision": each, "verdict": proposals.verdict(each)} for each in proposals.answered(found)],
+        "may_answer": membership.may(Role.APPROVER),
+        "asking": subscriptions.filter(terms__values__auto_submit=False).count(),
+        "recent": proposals.RECENT,
+    }
+    return render(request, "strategies/approvals.html", context)
+
+
+@require_POST
+def approval_approve(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
+    """All of it, or with the button for less as much as the field beside it says."""
+    found = thing_for(request.user, team, proposals.rows(), decision, Role.APPROVER)
+    quantity = None
+    if "smaller" in request.POST:
+        try:
+            quantity = _quantity(request.POST.get(f"quantity-{decision}", ""))
+        except ValueError as error:
+            return _answer(request, found, str(error))
+    try:
+        approval.approve(found, actor=actor_of(request), quantity=quantity, now=timezone.now())
+    except approval.ApprovalRefused as refused:
+        return _answer(request, found, refused.sentence)
+    return _answer(request, found)
+
+
+@require_POST
+def approval_decline(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, proposals.rows(), decision, Role.APPROVER)
+    reason = request.POST.get(f"reason-{decision}", "")[:200]
+    try:
+        approval.decline(found, actor=actor_of(request), reason=reason, now=timezone.now())
+    except approval.ApprovalRefused as refused:
+        return _answer(request, found, refused.sentence)
+    return _answer(request, found)
+
+
+def _quantity(text: str) -> Decimal:
+    try:
+        value = Decimal(text.strip().replace(",", ""))
+    except InvalidOperation:
+        raise ValueError("Write the quantity as a number, such as 5.") from None
+    if not value.is_finite() or value <= 0:
+        raise ValueError("Approve a quantity above zero, or decline.")
+    return value
+
+
+def _answer(request: HttpRequest, decision: Decision, refused: str = "") -> HttpResponse:
+    """The card as it is now; a page without scripts goes back to where the button was."""
+    decision = proposals.rows().get(pk=decision.pk)
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(live.proposal_html(decision, refused))
+    if refused:
+        messages.error(request, refused)
+    else:
+        messages.success(request, proposals.said(decision))
+    return redirect("approvals", decision.team.code)

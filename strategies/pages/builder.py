@@ -1,0 +1,122 @@
+"""The template builder and the checker: what to paste at a sender, and what any message would do."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.access import membership_for, thing_for
+from accounts.models import Role
+from strategies.builder import message, paste, placeholders
+from strategies.display.readings import pairs
+from strategies.domain.message.symbols import Kind
+from strategies.models import Strategy, WebhookEndpoint
+from strategies.pages.forms.builder import BuilderForm
+from strategies.pages.shared import example_ticker
+from strategies.rehearsal.dry_run import MOST_LOOKS, Rehearsal, due, looks, rehearse
+from strategies.setup import strategies
+from strategies.webhook.passwords import signing_keys
+
+EXTRAS = ("price", "time", "signal_id", "test", "sign")
+COVERED_URL = "https://\u2026/trading/webhook/\u2026"
+
+
+def _strategies() -> QuerySet[Strategy]:
+    return Strategy.objects.select_related("team")
+
+
+def _form(request: HttpRequest, strategy: Strategy) -> BuilderForm:
+    return BuilderForm(
+        request.GET,
+        kind=Kind(strategy.asset_class),
+        allowed=tuple(str(ticker).upper() for ticker in strategy.allowed_tickers),
+        example=example_ticker(strategy),
+        now=timezone.now(),
+        address=reverse("strategy_builder", args=[strategy.team.code, strategy.code]),
+    )
+
+
+def _endpoint(strategy: Strategy) -> WebhookEndpoint | None:
+    return strategy.endpoints.filter(enabled=True).order_by("-pk").first()
+
+
+@require_GET
+@never_cache
+def strategy_builder(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    """Choose, and read the message beside it; all choices live in the address."""
+    found = thing_for(request.user, team, _strategies(), strategy)
+    may_trade = membership_for(request.user, team).may(Role.TRADER)
+    endpoint = _endpoint(found) if may_trade else None
+    url = placeholders.masked(strategies.webhook_url(endpoint)) if endpoint else COVERED_URL
+    form = _form(request, found)
+    context: dict[str, object] = {
+        "strategy": found,
+        "form": form,
+        "extras": [form[name] for name in EXTRAS if name in form.fields],
+        "endpoint": endpoint,
+        "url": url,
+        "state": request.GET.urlencode(),
+    }
+    if form.is_valid():
+        choice = form.choice(form.cleaned_data)
+        filled = message.filled(choice, timezone.now())
+        context |= {
+            "message": paste.text(choice, url, placeholders.MASK),
+            "filled": filled,
+            "has_secrets": placeholders.MASK in paste.text(choice, placeholders.MASK, placeholders.MASK),
+            "steps": paste.steps(choice),
+            **rehearsed(rehearse(found, filled.encode(), timezone.now(), ask=False), 0),
+        }
+    return render(request, "strategies/builder.html", context)
+
+
+@require_GET
+@never_cache
+def strategy_builder_copy(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    """The text as plain text with the secrets in it, for the copy button of programs."""
+    found = thing_for(request.user, team, _strategies(), strategy, Role.TRADER)
+    form, endpoint = _form(request, found), _endpoint(found)
+    if endpoint is None or not form.is_valid():
+        return HttpResponse("", status=404, content_type="text/plain; charset=utf-8")
+    text = paste.text(form.choice(form.cleaned_data), strategies.webhook_url(endpoint), signing_keys(endpoint.code)[0])
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def strategy_check(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    """Paste any message: our reading of it, or why it is refused, and the orders it would make."""
+    found = thing_for(request.user, team, _strategies(), strategy)
+    may_trade = membership_for(request.user, team).may(Role.TRADER)
+    # Browsers send every line's end as two characters.
+    body = request.POST.get("body", "").replace("\r\n", "\n")
+    context: dict[str, object] = {"strategy": found, "body": body, "example": _example(found)}
+    if body.strip():
+        # While somebody types, no half-written ticker is put to IBKR.
+        ask = may_trade and "ask" in request.POST
+        rehearsal = rehearse(found, body.encode("utf-8", "replace"), timezone.now(), ask=ask)
+        context |= rehearsed(rehearsal, looks(request.POST.get("looks", "")))
+    return render(request, "strategies/check.html", context)
+
+
+def rehearsed(rehearsal: Rehearsal, looked: int) -> dict[str, object]:
+    """What the page shows of a rehearsal; it looks again by itself while IBKR's answer is on its way."""
+    return {
+        "rehearsal": rehearsal,
+        "pairs": pairs(rehearsal.reading),
+        "due": due(rehearsal.message, rehearsal.at) if rehearsal.message else None,
+        "again": rehearsal.waits and looked < MOST_LOOKS,
+        "looks": looked + 1,
+    }
+
+
+def _example(strategy: Strategy) -> str:
+    ticker = example_ticker(strategy)
+    return f'{{"ticker": "{ticker}", "action": "buy", "quantity": 1}}'

@@ -1,0 +1,99 @@
+"""The dashboard: what needs somebody, what there is, and the first steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.access import membership_for
+from accounts.models import Membership, Role, Team
+from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING, OrderStatus
+from brokers.domain.sessions import Environment
+from brokers.live import order_rows
+from brokers.pages.views import accounts_of, connections_of
+from strategies import live
+from strategies.control import needs
+from strategies.models import Refusal
+from strategies.pages.shared import LATEST, actor_of
+from strategies.rehearsal import first_signal
+from strategies.setup import strategies
+
+
+@require_GET
+def dashboard(request: HttpRequest, team: UUID) -> HttpResponse:
+    membership = membership_for(request.user, team)
+    found = membership.team
+    if request.session.get("team") != str(team):
+        request.session["team"] = str(team)
+    connections = list(connections_of(found))
+    if not connections and settings.SIMULATOR and membership.may(Role.TRADER):
+        strategies.welcome(team=found, actor=actor_of(request), now=timezone.now())
+        connections = list(connections_of(found))
+    doubt = [OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION]
+    own = order_rows().filter(team=found)
+    working = list(own.filter(status__in=WAITING | IN_FLIGHT | WORKING).order_by("-pk")[:15])
+    latest = list(own.order_by("-pk")[:LATEST])
+    shown = {order.pk: order for order in [*working, *latest]}
+    context = {
+        "connections": connections,
+        "accounts": accounts_of(found),
+        "needs": needs.needs(found, timezone.now()),
+        "doubtful": own.filter(status__in=doubt).order_by("-pk")[:10],
+        "orders": [shown[pk] for pk in sorted(shown, reverse=True)],
+        "rows": _latest_rows(found),
+        "steps": _steps(found, membership),
+        "only_simulated": all(connection.environment == Environment.SIMULATED for connection in connections),
+    }
+    return render(request, "strategies/dashboard.html", context)
+
+
+def _latest_rows(team: Team) -> list[live.Row]:
+    signals = live.signal_rows().filter(team=team).order_by("-pk")[:LATEST]
+    refusals = Refusal.objects.filter(team=team).select_related("endpoint__strategy").order_by("-pk")[:LATEST]
+    return live.rows(signals, refusals)[:LATEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the first steps: what, why, and where to do it."""
+
+    title: str
+    text: str
+    done: bool
+    href: str
+    action: str
+
+
+def _steps(team: Team, membership: Membership) -> list[Step]:
+    """The first steps, until the first three are done; a broker of one's own is offered, never nagged for."""
+    if not membership.may(Role.TRADER):
+        return []
+    steps = [
+        Step(
+            "Try a signal", "Write one by hand and watch it become a simulated order.",
+            team.signals.exists(), reverse("signal_try", args=[team.code]), "Try a signal",
+        ),
+        Step(
+            "Make a strategy", "It gives you a secret webhook URL for TradingView or any program.",
+            team.strategies.exclude(name=first_signal.FIRST).exists(), reverse("strategy_new", args=[team.code]),
+            "Make a strategy",
+        ),
+        Step(
+            "Subscribe an account", "Say which account follows it, how much and on which sides.",
+            team.subscriptions.filter(enabled=True).exclude(strategy__name=first_signal.FIRST).exists(),
+            reverse("subscription_new", args=[team.code]), "Subscribe",
+        ),
+        Step(
+            "Connect IBKR", "Paper first. Until then the simulated account does all of it.",
+            team.connections.exclude(environment=Environment.SIMULATED).exists(),
+            reverse("connection_new", args=[team.code]), "Connect IBKR",
+        ),
+    ]  # fmt: skip
+    return [] if all(step.done for step in steps[:3]) else steps

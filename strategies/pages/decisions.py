@@ -1,0 +1,56 @@
+"""One decision: why, what it ordered, what it saw, and the same decision again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from accounts.access import membership_for, thing_for
+from accounts.models import Role
+from brokers.live import order_rows
+from brokers.models import Order
+from strategies.display import explanation, proposals, rules
+from strategies.display.plans import tree
+from strategies.models import Decision
+
+
+@require_GET
+@never_cache
+def decision(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
+    """`?again=yes` decides once more from what was kept, and writes nothing."""
+    rows = Decision.objects.select_related(
+        "team", "terms", "ticket", "signal__strategy", "subscription__account__connection", "answered_by"
+    )
+    found = thing_for(request.user, team, rows, decision)
+    orders = _orders(found)
+    seen, plan = explanation.seen(found), explanation.plan_of(found)
+    shown = tree(plan, orders, seen.snapshot if seen else None) if plan else None
+    context = {
+        "decision": found,
+        "rule": rules.rule(found.rule),
+        "verdict": proposals.verdict(found),
+        "said": proposals.said(found),
+        "asked_at": proposals.proposed_at(found),
+        "card": proposals.card(found) if found.status == Decision.Status.PROPOSED else None,
+        "may_answer": membership_for(request.user, team).may(Role.APPROVER),
+        "ordered": bool(orders),
+        "tree": shown,
+        # Beside the tree: of a plan that cannot be read any more, all of them.
+        "orders": [order for order in orders if shown is None or order.pk not in shown.made],
+        "seen": seen,
+        # What was answered to these inputs stays on an open page; other inputs are another question.
+        "seen_key": f"{seen.now:%H%M%S%f}" if seen else "none",
+        "again": explanation.again(found, orders) if request.GET.get("again") else None,
+        "watch": " ".join([f"signal-{found.signal.code}", *(f"order-{order.code}" for order in orders)]),
+    }
+    return render(request, "strategies/decision.html", context)
+
+
+def _orders(decision: Decision) -> list[Order]:
+    if decision.ticket_id is None:
+        return []
+    return list(order_rows().filter(ticket=decision.ticket_id).order_by("pk"))

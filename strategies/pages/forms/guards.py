@@ -1,0 +1,91 @@
+"""What people may fill in about guards: limits, a lockout, restricted tickers, a stop. Forms read; activities write."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+
+from brokers.book.day_ledger import day_end
+from strategies.control.limits import LIMITS_OF, LONGEST_REASON
+from strategies.domain.decide.guards import Halt, Level
+from strategies.models import Guard
+
+_AMOUNTS = {
+    "max_quantity": ("Units an order", "Shares or contracts."),
+    "max_amount": ("Worth of an order", "In the account's currency."),
+    "max_position": ("Units a position", "With everything that could still fill."),
+    "max_position_amount": ("Worth of a position", "In the account's currency, with what could still fill."),
+    "max_daily_loss": ("Loss a day", "Realised and not, after fees. Reached, it locks entries until tomorrow."),
+    "max_daily_profit": ("Profit a day", "A goal: reached, it locks entries until tomorrow."),
+}
+_COUNTS = {
+    "max_trades_per_day": ("Entries a day", "From midnight in New York."),
+    "cooldown_seconds": ("Seconds between entries", "Longer is tighter."),
+}
+
+
+class LimitsForm(forms.Form):
+    """The limits of one level; an empty field sets none."""
+
+    def __init__(self, data: Any = None, *, level: Level, guard: Guard) -> None:
+        super().__init__(data, initial={name: getattr(guard, name) for name in LIMITS_OF[level]})
+        for name in LIMITS_OF[level]:
+            label, text = (_AMOUNTS | _COUNTS)[name]
+            given: dict[str, Any] = {"label": label, "help_text": text, "required": False}
+            if name in _COUNTS:
+                self.fields[name] = forms.IntegerField(min_value=1, max_value=2_000_000_000, **given)
+            else:
+                self.fields[name] = forms.DecimalField(
+                    max_digits=23, decimal_places=8, min_value=0, widget=forms.TextInput(attrs={"inputmode": "decimal"}), **given
+                )  # fmt: skip
+                if (value := self.initial[name]) is not None:
+                    self.initial[name] = f"{value.normalize():f}"
+
+
+class ReasonForm(forms.Form):
+    """Why: kept with the deed."""
+
+    reason = forms.CharField(
+        label="Why", max_length=LONGEST_REASON, widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="A few words. They stand on every page until it is over, and stay on record.",
+        error_messages={"required": "Say why, in a few words: it is kept with what you do, and others read it."},
+    )  # fmt: skip
+
+
+class StopForm(ReasonForm):
+    """A stop: of entries or of everything, with the positions closed or kept."""
+
+    how = forms.ChoiceField(
+        choices=[(str(Halt.ENTRIES), "Entries"), (str(Halt.EVERYTHING), "Everything")], initial=str(Halt.ENTRIES)
+    )
+    flatten = forms.BooleanField(required=False)
+    field_order = ("how", "flatten", "reason")
+
+
+class LockoutForm(ReasonForm):
+    """A lockout: how long no entry is made."""
+
+    LONG = (("15", "15 minutes"), ("60", "1 hour"), ("240", "4 hours"), ("day", "until the next trading day"))
+    length = forms.ChoiceField(label="For", choices=LONG, initial="60")
+    field_order = ("length", "reason")
+
+    def until(self, now: datetime) -> datetime:
+        """The end of a valid form's lockout."""
+        length = self.cleaned_data["length"]
+        return day_end(now) if length == "day" else now + timedelta(minutes=int(length))
+
+
+class RestrictedForm(forms.Form):
+    """Tickers in which no position may be opened."""
+
+    restricted = forms.CharField(
+        label="Tickers", required=False, max_length=5000,
+        widget=forms.TextInput(attrs={"autocapitalize": "characters", "placeholder": "GME AMC", "spellcheck": "false"}),
+        help_text="Separated by spaces or commas, at most 100; of futures the roots. What is held of them can be left.",
+    )  # fmt: skip
+
+    def tickers(self) -> list[str]:
+        """The tickers of a valid form."""
+        return str(self.cleaned_data["restricted"]).replace(",", " ").split()

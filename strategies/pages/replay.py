@@ -1,0 +1,56 @@
+"""Replaying a delivery as a dry run: the body that came, read again under today's settings."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import team_for, thing_for
+from accounts.models import Role
+from strategies.models import Refusal, Signal
+from strategies.rehearsal.dry_run import MOST_LOOKS, due, looks
+from strategies.rehearsal.replay import Replay, replay_refusal, replay_signal
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def signal_replay(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
+    """A POST asks IBKR for a contract it was never asked for; either way nothing is stored or sent."""
+    rows = Signal.objects.select_related("strategy__team")
+    found = thing_for(request.user, team, rows, signal, Role.TRADER)
+    replay = replay_signal(found, timezone.now(), ask=request.method == "POST")
+    title = f"{found.action.capitalize()} {found.ticker}"
+    return _page(request, replay, title, reverse("signal", args=[team, signal]), found.body)
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def refusal_replay(request: HttpRequest, team: UUID, log: UUID) -> HttpResponse:
+    """The same for a refused delivery: would it be taken now?"""
+    found = team_for(request.user, team, Role.TRADER)
+    refused = get_object_or_404(Refusal.objects.select_related("endpoint__strategy__team"), team=found, log_code=log)
+    replay = replay_refusal(refused, timezone.now(), ask=request.method == "POST")
+    return _page(request, replay, "Refused delivery", reverse("refusal", args=[team, log]), refused.body)
+
+
+def _page(request: HttpRequest, replay: Replay, title: str, back: str, body: str) -> HttpResponse:
+    looked = looks(request.GET.get("looks", ""))
+    rehearsal = replay.rehearsal
+    context = {
+        "replay": replay,
+        "rehearsal": rehearsal,
+        "strategy": replay.strategy,
+        "title": title,
+        "back": back,
+        "body": body,
+        "due": due(rehearsal.message, rehearsal.at) if rehearsal and rehearsal.message else None,
+        "again": rehearsal is not None and rehearsal.waits and looked < MOST_LOOKS,
+        "looks": looked + 1,
+    }
+    return render(request, "strategies/replay.html", context)

@@ -1,0 +1,252 @@
+"""Pages of signals and refused deliveries: the list, each of them, and one written by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.access import team_for, thing_for
+from accounts.models import Role, Team
+from accounts.paging import SIZE
+from brokers.domain.orders import Side
+from brokers.domain.sessions import Environment
+from brokers.live import order_rows
+from brokers.models import Order
+from strategies import live
+from strategies.display import proposals
+from strategies.display.readings import pairs
+from strategies.domain.message.refusals import Refused
+from strategies.domain.message.symbols import Kind
+from strategies.domain.slippage import Slippage, slippage
+from strategies.domain.timeline import Phase, timeline, total
+from strategies.models import Decision, Refusal, Signal
+from strategies.pages.forms.forms import SignalFilter, SignalForm
+from strategies.pages.shared import actor_of, choices, streamed
+from strategies.reading import parse
+from strategies.reading.corrections import corrected
+from strategies.reading.warnings import sentence
+from strategies.rehearsal import first_signal
+from strategies.webhook import export, log
+from strategies.webhook.headers import shown
+from strategies.webhook.rows import KEPT_OF_A_STRANGER
+
+MOST_REPEATS = 50
+# Of those who were not let in, only the beginning is kept.
+UNKNOWN_SENDERS = {
+    "not-found", "invalid-password", "not-trading-view", "invalid-ip-address", "signature-required",
+    "invalid-signature", "signature-expired",
+}  # fmt: skip
+
+
+@require_GET
+def signals(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    form = _filter(request, found)
+    wanted = form.wanted()
+    after = (request.GET.get("signals_before", ""), request.GET.get("refusals_before", ""))
+    try:
+        page = log.page(found, wanted, *after)
+    except log.TooMuch as error:
+        form.add_error("q", str(error))
+        page = log.LogPage([], {})
+    context = {
+        "rows": page.rows,
+        "older": page.older,
+        "first": not any(after),
+        "form": form,
+        "filtered": wanted.anything,
+        "more": any((wanted.since, wanted.until, wanted.q)),
+        "want": wanted.tags if not any(after) else "page:first",
+        "limit": SIZE,
+    }
+    return render(request, "strategies/signals.html", context)
+
+
+@require_GET
+def signals_export(request: HttpRequest, team: UUID, form: str) -> HttpResponseBase:
+    """The filtered list as a file, sent while it is read: it never stands in memory as a whole."""
+    found = team_for(request.user, team)
+    asked = _filter(request, found)
+    wanted = asked.wanted()
+    if asked.errors:
+        # A filter that is not understood must not widen what leaves the house.
+        sentences = [f"{asked.fields[name].label}: {' '.join(map(str, words))}" for name, words in asked.errors.items()]
+        return HttpResponse("\n".join(sentences), status=422, content_type="text/plain; charset=utf-8")
+    content_type, lines = export.FORMATS[form]
+    name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
+    return StreamingHttpResponse(
+        streamed(lines(log.everything(found, wanted))),
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+def _filter(request: HttpRequest, team: Team) -> SignalFilter:
+    form = SignalFilter(request.GET)
+    choices(form, "strategy", team.strategies.order_by("name"))
+    return form
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStory:
+    """An order of a decision: its waterfall and its price against the signal's. None: a person has not let it be made."""
+
+    order: Order | None
+    phases: list[Phase]
+    total: float
+    slippage: Slippage | None
+
+
+@require_GET
+def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, live.signal_rows().select_related("endpoint"), signal)
+    decisions = list(
+        Decision.objects.filter(signal=found)
+        .select_related("ticket", "terms", "subscription__account__connection", "answered_by")
+        .order_by("pk")
+    )
+    orders = order_rows().filter(ticket__in=[each.ticket_id for each in decisions if each.ticket_id]).order_by("pk")
+    by_ticket: dict[int, list[Order]] = {}
+    for order in orders:
+        by_ticket.setdefault(order.ticket_id, []).append(order)
+    cards = [
+        {
+            "decision": decision,
+            "orders": by_ticket.get(decision.ticket_id or 0, []),
+            "stories": _stories(found, decision, by_ticket.get(decision.ticket_id or 0, [])),
+            "asked": decision.expires_at is not None,
+        }
+        for decision in decisions
+    ]
+    own = (
+        timeline(found.received_at, [("Stored", True, found.stored_at), ("Handed out", True, found.dispatched_at)])
+        if not any(card["stories"] for card in cards)
+        else []
+    )
+    context = {
+        "signal": found,
+        "outcome": live.outcome_of(found),
+        "cards": cards,
+        "own_phases": own,
+        "watch": " ".join([f"signal-{found.code}", *(f"order-{order.code}" for order in orders)]),
+        "body": _pretty(found.body),
+        "pairs": pairs(found.reading),
+        "reading": json.dumps(found.reading, indent=2, ensure_ascii=False),
+        "warnings": [sentence(code) for code in found.warnings],
+        "headers": shown(found.headers),
+        "repeats": found.repeats.order_by("-pk")[:MOST_REPEATS],
+        "most_repeats": MOST_REPEATS,
+        "waits": found.not_before is not None and found.dispatched_at is None and not found.set_aside,
+    }
+    return render(request, "strategies/signal.html", context)
+
+
+def _stories(signal: Signal, decision: Decision, orders: list[Order]) -> list[OrderStory]:
+    """One for each order; a proposal that led to none has its own, up to what a person said."""
+    if not orders and decision.expires_at is not None:
+        phases = timeline(signal.received_at, _decided(signal, decision))
+        return [OrderStory(order=None, phases=phases, total=total(phases), slippage=None)]
+    return [_story(signal, decision, order) for order in orders]
+
+
+def _decided(signal: Signal, decision: Decision) -> list[tuple[str, bool, datetime | None]]:
+    """The phases before an order leaves; a person's time is not ours."""
+    stored = ("Stored", True, signal.stored_at)
+    if decision.expires_at is None:
+        return [stored, ("Decided", True, decision.decided_at)]
+    word = proposals.verdict(decision)
+    who = f" by {decision.answered_by.email}" if decision.answered_by else ""
+    said = "Approval" if word == "proposed" else f"{word.capitalize()}{who}"
+    end = None if word == "proposed" else decision.answered_at or decision.decided_at
+    return [stored, ("Proposed", True, proposals.proposed_at(decision)), (said, False, end)]
+
+
+def _story(signal: Signal, decision: Decision, order: Order) -> OrderStory:
+    phases = timeline(
+        signal.received_at,
+        [
+            *_decided(signal, decision),
+            ("Sent to IBKR", True, order.submitted_at),
+            ("Acknowledged", False, order.acknowledged_at),
+            ("Filled", False, order.filled_at),
+        ],
+    )
+    lost = slippage(Side(order.side), order.signal_price, order.average_price, order.filled_quantity, order.multiplier)
+    return OrderStory(order=order, phases=phases, total=total(phases), slippage=lost)
+
+
+def _pretty(body: str) -> str:
+    """The raw body; JSON on one line is given room, anything else stays as it came."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return body
+    return body if "\n" in body else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@require_GET
+def refusal(request: HttpRequest, team: UUID, log: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    rows = Refusal.objects.select_related("endpoint__strategy")
+    refused = get_object_or_404(rows, team=found, log_code=log)
+    strategy = refused.endpoint.strategy
+    kind, allowed = Kind(strategy.asset_class), [str(ticker).upper() for ticker in strategy.allowed_tickers]
+    context = {
+        "refusal": refused,
+        "body": _pretty(refused.body),
+        "headers": shown(refused.headers),
+        "hint": _hint(refused, kind, allowed),
+        "correction": corrected(refused.body, kind=kind, allowed_tickers=allowed, now=refused.received_at)
+        if refused.body
+        else None,
+        "cut": refused.message_code in UNKNOWN_SENDERS and len(refused.body.encode()) >= KEPT_OF_A_STRANGER,
+    }
+    return render(request, "strategies/refusal.html", context)
+
+
+def _hint(refusal: Refusal, kind: Kind, allowed: list[str]) -> str:
+    """What the sender was shown beside the sentence: found again by reading the body as it was read then."""
+    try:
+        parse.parse(refusal.body.encode(), kind=kind, allowed_tickers=allowed, now=refusal.received_at)
+    except Refused as refused:
+        return refused.hint if refused.code == refusal.message_code else ""
+    return ""
+
+
+@require_http_methods(["GET", "POST"])
+def signal_try(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team, Role.TRADER)
+    initial = {"strategy": request.GET.get("strategy", "")}
+    form = SignalForm(request.POST or None, initial=initial)
+    strategies = found.strategies.filter(enabled=True).order_by("pk")
+    choices(form, "strategy", strategies)
+    if request.method == "POST" and form.is_valid():
+        try:
+            sent = first_signal.send(
+                team=found,
+                strategy=form.cleaned_data["strategy"],
+                message_body=form.message_body(),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+        except Refused as refused:
+            form.add_error(refused.field if refused.field in form.fields else None, refused.message)
+        else:
+            return redirect("signal", team, sent.code)
+    context = {
+        "form": form,
+        "has_strategies": strategies.exists(),
+        "account": first_signal.simulated_account(found),
+        "live": found.subscriptions.filter(
+            enabled=True, account__connection__environment=Environment.LIVE, account__connection__enabled=True
+        ).exists(),
+    }
+    return render(request, "strategies/signal_try.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,179 @@
+"""Pages of strategies: the list, one of them with its webhook, making one, switching it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Count, Max, OuterRef, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import membership_for, team_for, thing_for
+from accounts.models import Role
+from strategies import live
+from strategies.builder import placeholders
+from strategies.domain.message.symbols import Kind
+from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
+from strategies.pages.forms.forms import StrategyForm, StrategySettingsForm
+from strategies.pages.shared import LATEST, actor_of, example_ticker, subscription_rows
+from strategies.setup.strategies import StrategyRefused, create_strategy, disable_strategy, enable_strategy, webhook_url
+from strategies.setup.strategy_settings import StrategySettings, change_settings
+from strategies.webhook import traffic
+from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
+
+
+@require_GET
+def strategies(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    last = Signal.objects.filter(strategy=OuterRef("pk")).order_by().values("strategy")
+    rows = found.strategies.annotate(
+        followers=Count("subscriptions", filter=Q(subscriptions__enabled=True), distinct=True),
+        last_signal_at=last.annotate(at=Max("received_at")).values("at"),
+    )
+    return render(request, "strategies/strategies.html", {"strategies": rows.order_by("-enabled", "name")})
+
+
+@require_http_methods(["GET", "POST"])
+def strategy_new(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team, Role.TRADER)
+    form = StrategyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            made = create_strategy(
+                team=found,
+                actor=actor_of(request),
+                name=values["name"],
+                asset_class=Kind(values["asset_class"]),
+                description=values["description"],
+                allowed_tickers=values["allowed_tickers"],
+                now=timezone.now(),
+            )
+        except StrategyRefused as error:
+            form.add_error("name", str(error))
+        else:
+            return redirect("strategy", team, made.code)
+    return render(request, "strategies/strategy_new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A live endpoint with its URL, covered unless it was asked for."""
+
+    watched: traffic.Watched
+    url: str
+    open: bool
+
+    @property
+    def endpoint(self) -> WebhookEndpoint:
+        return self.watched.endpoint
+
+
+@require_GET
+@never_cache
+def strategy(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy)
+    may_trade = membership_for(request.user, team).may(Role.TRADER)
+    opened = request.GET.get("reveal", "")
+    webhooks = []
+    watched = traffic.watched(found, timezone.now())
+    for each in watched if may_trade else []:
+        url, is_open = webhook_url(each.endpoint), str(each.endpoint.code) == opened
+        webhooks.append(Webhook(each, url if is_open else placeholders.masked(url), is_open))
+    example = example_ticker(found)
+    context = {
+        "strategy": found,
+        "webhooks": webhooks,
+        "watched": watched,
+        "revoked": traffic.revoked(found),
+        "alerts": placeholders.alerts(example),
+        "curl": placeholders.curl(webhooks[0].url, example) if webhooks else "",
+        "rows": live.rows(
+            live.signal_rows().filter(strategy=found).order_by("-pk")[:LATEST],
+            Refusal.objects.filter(team=found.team, endpoint__strategy=found)
+            .select_related("endpoint__strategy")
+            .order_by("-pk")[:LATEST],
+        )[:LATEST],
+        "want": f"strategy:{found.code}",
+        "heard": found.signals.exists(),
+        "subscriptions": subscription_rows(found.team).filter(strategy=found),
+        "reachable": settings.HTTPS,
+    }
+    return render(request, "strategies/strategy.html", context)
+
+
+@require_POST
+def strategy_switch(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, Role.TRADER)
+    if request.POST.get("enabled") == "no":
+        disable_strategy(strategy=found, actor=actor_of(request), now=timezone.now())
+        messages.success(request, "The strategy is off: its signals are refused, and orders already made go on.")
+    else:
+        enable_strategy(strategy=found, actor=actor_of(request), now=timezone.now())
+        messages.success(request, "The strategy takes signals again.")
+    return redirect("strategy", team, strategy)
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def strategy_settings(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    role = Role.TRADER if request.method == "POST" else Role.VIEWER
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, role)
+    form = StrategySettingsForm(
+        request.POST or None, initial=StrategySettingsForm.initial_of(StrategySettings.of(found))
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = change_settings(
+                strategy=found, values=form.settings(), actor=actor_of(request), now=timezone.now()
+            )
+        except StrategyRefused as error:
+            form.add_error("asset_class" if "asset_class" in form.changed_data else "name", str(error))
+        else:
+            said = "The new settings hold from the next delivery on." if changed else "Nothing was changed."
+            messages.success(request, said)
+            return redirect("strategy_settings", team, strategy)
+    may_trade = membership_for(request.user, team).may(Role.TRADER)
+    context = {
+        "strategy": found,
+        "form": form,
+        "fixed_class": found.signals.exists(),
+        "endpoint": found.endpoints.filter(enabled=True).order_by("-pk").first() if may_trade else None,
+        "keep_days": settings.KEEP_DELIVERIES_DAYS,
+        "tradingview": TRADINGVIEW_ADDRESSES,
+        "history": _history(found),
+    }
+    return render(request, "strategies/strategy_settings.html", context, status=422 if form.errors else 200)
+
+
+def _history(strategy: Strategy) -> list[dict[str, Any]]:
+    """What was changed lately, by whom, from what to what."""
+    entries = strategy.team.audit_entries.filter(action="strategy.changed", subject=str(strategy.code))
+    return [
+        {
+            "at": entry.at,
+            "who": entry.actor.email if entry.actor else "",
+            "changes": [
+                {"name": name, "before": _shown((entry.before or {}).get(name)), "after": _shown(value)}
+                for name, value in (entry.after or {}).items()
+            ],
+        }
+        for entry in entries.select_related("actor").order_by("-pk")[:10]
+    ]
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case list():
+            return ", ".join(str(each) for each in value)
+        case _:
+            return "" if value is None else str(value)

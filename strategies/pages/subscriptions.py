@@ -1,0 +1,194 @@
+"""Pages of subscriptions: which account follows which strategy; making, copying and switching them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import team_for, thing_for
+from accounts.models import Role, Team
+from brokers.domain.sessions import Environment
+from strategies.display.labels import summary
+from strategies.domain.message.symbols import Kind
+from strategies.domain.terms.terms import Terms
+from strategies.models import Strategy, Subscription
+from strategies.pages.forms.examples import beside
+from strategies.pages.forms.forms import FollowForm
+from strategies.pages.forms.terms import TermsForm
+from strategies.pages.shared import actor_of, choices, subscription_rows, trading_accounts
+from strategies.setup import subscriptions as subscribing
+
+
+@require_GET
+def subscriptions(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    rows = list(subscription_rows(found))
+    context = {
+        "rows": [(row, summary(row.terms.value())[:3] if row.terms else []) for row in rows],
+        "has_strategies": found.strategies.exists(),
+        "has_accounts": found.accounts.exists(),
+    }
+    return render(request, "strategies/subscriptions.html", context)
+
+
+@require_POST
+def subscriptions_switch(request: HttpRequest, team: UUID) -> HttpResponse:
+    """Several at once: first a page that says how many and which, then, confirmed, the deed."""
+    found = team_for(request.user, team, Role.TRADER)
+    enabled = request.POST.get("enabled") == "yes"
+    codes = _codes(request.POST.getlist("subscription"))
+    chosen = [each for each in subscription_rows(found) if each.code in codes]
+    changing = [each for each in chosen if each.enabled is not enabled]
+    if request.POST.get("confirmed") == "yes":
+        switched = subscribing.switch_all(
+            team=found, codes=codes, enabled=enabled, actor=actor_of(request), now=timezone.now()
+        )
+        messages.success(request, _switched(switched, enabled))
+        return redirect("subscriptions", team)
+    if not changing:
+        said = f"They are all {'on' if enabled else 'off'} already." if chosen else "Mark the subscriptions first."
+        messages.info(request, said)
+        return redirect("subscriptions", team)
+    context = {
+        "enabled": enabled,
+        "changing": changing,
+        "already": len(chosen) - len(changing),
+        "live": [each for each in changing if each.account.connection.environment == Environment.LIVE],
+    }
+    return render(request, "strategies/subscriptions_switch.html", context)
+
+
+def _codes(words: list[str]) -> set[UUID]:
+    """The codes among some words; what is none names no subscription."""
+    found = set()
+    for word in words:
+        try:
+            found.add(UUID(word))
+        except ValueError:
+            continue
+    return found
+
+
+def _switched(count: int, enabled: bool) -> str:
+    if not count:
+        return "Nothing was changed."
+    follow = "1 subscription" if count == 1 else f"{count} subscriptions"
+    if enabled:
+        return f"{follow} switched on: their signals become orders from now on."
+    return f"{follow} switched off. Orders already made go on."
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
+    """Made by a POST; with `show` in it, the page shows what the terms would do, or starts anew from the defaults."""
+    found = team_for(request.user, team, Role.TRADER)
+    show = request.POST.get("show", "")
+    follow = _follow_form(request, found, bound=request.method == "POST" and not show)
+    strategy = _one_of(follow, "strategy", request)
+    start = subscribing.defaults_of(strategy) if strategy else Terms()
+    data = request.POST if request.POST and show != "defaults" else None
+    kind = Kind(strategy.asset_class) if strategy else None
+    form = TermsForm(data, terms=start, kind=kind)
+    linked = request.POST.get("linked") == "yes"
+    if follow.is_bound and follow.is_valid() and (linked or form.is_valid()):
+        made = _made(request, found, follow, start if linked else form.terms(), linked=linked)
+        if made is not None:
+            messages.success(request, "The subscription is made and still off. Look it over, then switch it on.")
+            return redirect("subscription", team, made.code)
+    terms = start if linked or not form.is_bound else form.terms() if form.is_valid() else None
+    context: dict[str, Any] = {
+        "follow": follow,
+        "form": form,
+        "linked": linked,
+        "strategy": strategy,
+        "start": summary(start),
+        "has_strategies": found.strategies.exists(),
+        "has_accounts": trading_accounts(found).exists(),
+        "editable": True,
+    }
+    if strategy is not None:
+        context |= beside(
+            request.POST, strategy=strategy, account=_one_of(follow, "account", request), terms=terms,
+            form_id="terms-form", now=timezone.now(), ask=show == "ask",
+        )  # fmt: skip
+    status = 422 if not show and (follow.errors or (form.errors and not linked)) else 200
+    return render(request, "strategies/subscription_new.html", context, status=status)
+
+
+def _follow_form(request: HttpRequest, team: Team, *, bound: bool) -> FollowForm:
+    asked = request.POST or request.GET
+    initial = {name: asked.get(name, "") for name in ("strategy", "account")} | {"linked": asked.get("linked", "no")}
+    follow = FollowForm(request.POST if bound else None, initial=initial)
+    choices(follow, "strategy", team.strategies.order_by("name"))
+    choices(follow, "account", trading_accounts(team))
+    return follow
+
+
+def _one_of(follow: FollowForm, name: str, request: HttpRequest) -> Any:
+    """What is chosen in a field, or would be by leaving it alone."""
+    rows = list(follow.fields[name].queryset)  # type: ignore[attr-defined]
+    asked = (request.POST or request.GET).get(name, "")
+    return next((row for row in rows if str(row.code) == asked), rows[0] if rows else None)
+
+
+def _made(request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *, linked: bool) -> Subscription | None:
+    try:
+        return subscribing.subscribe(
+            team=team, strategy=follow.cleaned_data["strategy"], account=follow.cleaned_data["account"], terms=terms,
+            actor=actor_of(request), now=timezone.now(), linked=linked,
+        )  # fmt: skip
+    except subscribing.SubscriptionRefused as error:
+        follow.add_error(None, str(error))
+        return None
+
+
+@require_http_methods(["GET", "POST"])
+def subscription_clone(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+    """The same terms for another account, or another strategy."""
+    rows = Subscription.objects.select_related("team", "strategy", "account__connection", "terms")
+    found = thing_for(request.user, team, rows, subscription, Role.TRADER)
+    free = trading_accounts(found.team).exclude(subscriptions__strategy=found.strategy).first()
+    initial = {"strategy": found.strategy.code, "account": free.code if free else ""}
+    form = FollowForm(request.POST or None, initial=initial)
+    choices(form, "strategy", found.team.strategies.filter(asset_class=found.strategy.asset_class).order_by("name"))
+    choices(form, "account", trading_accounts(found.team))
+    if request.method == "POST" and form.is_valid():
+        strategy: Strategy = form.cleaned_data["strategy"]
+        try:
+            made = subscribing.clone(
+                subscription=found, strategy=strategy, account=form.cleaned_data["account"], actor=actor_of(request),
+                now=timezone.now(),
+            )  # fmt: skip
+        except subscribing.SubscriptionRefused as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "The copy is made and still off. Look it over, then switch it on.")
+            return redirect("subscription", team, made.code)
+    context = {
+        "subscription": found,
+        "form": form,
+        "possible": free or form.errors or form.fields["strategy"].queryset.count() > 1,  # type: ignore[attr-defined]
+        "summary": summary(found.terms.value()) if found.terms else [],
+    }
+    return render(request, "strategies/subscription_clone.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def subscription_switch(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+    rows = Subscription.objects.select_related("team", "account__connection")
+    found = thing_for(request.user, team, rows, subscription, Role.TRADER)
+    if request.POST.get("enabled") == "no":
+        subscribing.disable(subscription=found, actor=actor_of(request), now=timezone.now())
+        messages.success(request, f"{found.account} no longer follows. Orders already made go on.")
+    else:
+        subscribing.enable(subscription=found, actor=actor_of(request), now=timezone.now())
+        messages.success(request, f"Signals become orders in {found.account} from now on.")
+    return redirect("subscription", team, subscription)

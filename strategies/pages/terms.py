@@ -1,0 +1,176 @@
+"""Pages of terms: a subscription's with what they would do, its history, and the defaults of a strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import membership_for, thing_for
+from accounts.models import Role
+from brokers.models import BrokerageAccount
+from strategies import live
+from strategies.display.labels import Change, changes, summary
+from strategies.domain.message.symbols import Kind
+from strategies.domain.terms.terms import Terms
+from strategies.models import Strategy, Subscription, TermsVersion
+from strategies.pages.forms.examples import beside
+from strategies.pages.forms.terms import TermsForm
+from strategies.pages.shared import LATEST, actor_of, trading_accounts
+from strategies.setup import defaults
+from strategies.setup import subscriptions as subscribing
+
+HISTORY = 50
+# The terms are sent with the examples by this form; who may not change them asks for examples by the other.
+TERMS, SCENE = "terms-form", "scene-form"
+
+
+def _subscriptions() -> QuerySet[Subscription]:
+    return Subscription.objects.select_related("team", "strategy", "account__connection", "terms__set_by")
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def subscription(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+    """Saved by a POST; with `show` in it, the same page shows what the terms in it would do, and nothing is saved."""
+    role = Role.TRADER if request.method == "POST" else Role.VIEWER
+    found = thing_for(request.user, team, _subscriptions(), subscription, role)
+    stored = found.terms.value() if found.terms else subscribing.defaults_of(found.strategy)
+    editable = membership_for(request.user, team).may(Role.TRADER) and not found.linked
+    form = TermsForm(request.POST or None, terms=stored, kind=Kind(found.strategy.asset_class))
+    show = request.POST.get("show", "")
+    if request.method == "POST" and not show and form.is_valid() and _saved(request, found, stored, form):
+        return redirect("subscription", team, subscription)
+    terms = stored if not form.is_bound else form.terms() if form.is_valid() else None
+    context = {
+        "subscription": found,
+        "form": form,
+        "editable": editable,
+        "summary": summary(stored),
+        "unsaved": changes(stored, terms) if terms is not None else [],
+        "versions": _history(found),
+        "rows": live.rows(live.signal_rows().filter(decisions__subscription=found).order_by("-pk")[:LATEST]),
+        **beside(
+            request.POST or request.GET, strategy=found.strategy, account=found.account, terms=terms,
+            form_id=TERMS if editable else SCENE, now=timezone.now(), ask=show == "ask",
+        ),
+    }  # fmt: skip
+    status = 422 if form.errors and not show else 200
+    return render(request, "strategies/subscription.html", context, status=status)
+
+
+def _saved(request: HttpRequest, subscription: Subscription, stored: Terms, form: TermsForm) -> bool:
+    terms = form.terms()
+    if subscription.terms is not None and terms == stored and not subscription.linked:
+        messages.info(request, "Nothing was changed.")
+        return True
+    try:
+        version = subscribing.set_terms(
+            subscription=subscription, terms=terms, actor=actor_of(request), now=timezone.now()
+        )
+    except subscribing.SubscriptionRefused as error:
+        form.add_error(None, str(error))
+        return False
+    messages.success(request, f"Terms {version.number} hold for every decision from now on.")
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A version of the terms, and what it changed of the one before it."""
+
+    version: TermsVersion
+    changes: list[Change]
+    first: bool
+
+
+def _history(subscription: Subscription) -> list[Past]:
+    newest = list(subscription.terms_versions.select_related("set_by").order_by("-number")[: HISTORY + 1])
+    values = [version.value() for version in newest]
+    found = []
+    for number, version in enumerate(newest[:HISTORY]):
+        before = values[number + 1] if number + 1 < len(values) else None
+        found.append(Past(version, changes(before, values[number]) if before else [], first=before is None))
+    return found
+
+
+@require_POST
+def terms_restore(request: HttpRequest, team: UUID, subscription: UUID, number: int) -> HttpResponse:
+    """An earlier version again, as a new one."""
+    found = thing_for(request.user, team, _subscriptions(), subscription, Role.TRADER)
+    try:
+        version = subscribing.roll_back(subscription=found, number=number, actor=actor_of(request), now=timezone.now())
+    except subscribing.SubscriptionRefused as error:
+        messages.error(request, str(error))
+    else:
+        said = f"Terms {version.number} hold from now on, with what terms {number} said. Those before stay below."
+        messages.success(request, said)
+    return redirect("subscription", team, subscription)
+
+
+@require_POST
+def subscription_link(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+    """Its terms are the strategy's defaults from now on, or its own again."""
+    found = thing_for(request.user, team, _subscriptions(), subscription, Role.TRADER)
+    actor, now = actor_of(request), timezone.now()
+    if request.POST.get("linked") == "yes":
+        version = subscribing.link(subscription=found, actor=actor, now=now)
+        news = f" Terms {version.number} hold." if version else ""
+        messages.success(request, f"It follows the defaults of {found.strategy.name} from now on.{news}")
+    else:
+        subscribing.unlink(subscription=found, actor=actor, now=now)
+        messages.success(request, "Its terms are its own now, and start as they were.")
+    return redirect("subscription", team, subscription)
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def strategy_defaults(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    """What new subscriptions start with, and linked ones follow."""
+    role = Role.TRADER if request.method == "POST" else Role.VIEWER
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, role)
+    editable = membership_for(request.user, team).may(Role.TRADER)
+    stored = subscribing.defaults_of(found)
+    form = TermsForm(request.POST or None, terms=stored, kind=Kind(found.asset_class))
+    show = request.POST.get("show", "")
+    if request.method == "POST" and not show and form.is_valid():
+        changed = defaults.set_defaults(strategy=found, terms=form.terms(), actor=actor_of(request), now=timezone.now())
+        followed = f" {_many(changed)} new terms with them." if changed else ""
+        messages.success(request, f"New subscriptions start with these terms.{followed}")
+        return redirect("strategy_defaults", team, strategy)
+    terms = stored if not form.is_bound else form.terms() if form.is_valid() else None
+    accounts = list(trading_accounts(found.team))
+    account = _asked_for(request, accounts)
+    context = {
+        "strategy": found,
+        "form": form,
+        "editable": editable,
+        "summary": summary(stored),
+        "unsaved": changes(stored, terms) if terms is not None else [],
+        "linked": list(defaults.linked_to(found)),
+        "own": found.subscriptions.filter(linked=False).count(),
+        "accounts": accounts,
+        "account": account,
+        **beside(
+            request.POST or request.GET, strategy=found, account=account, terms=terms,
+            form_id=TERMS if editable else SCENE, now=timezone.now(), ask=show == "ask",
+        ),
+    }  # fmt: skip
+    status = 422 if form.errors and not show else 200
+    return render(request, "strategies/strategy_defaults.html", context, status=status)
+
+
+def _many(count: int) -> str:
+    return "1 linked subscription got" if count == 1 else f"{count} linked subscriptions got"
+
+
+def _asked_for(request: HttpRequest, accounts: list[BrokerageAccount]) -> BrokerageAccount | None:
+    asked = request.POST.get("account") or request.GET.get("account")
+    return next((each for each in accounts if str(each.code) == asked), accounts[0] if accounts else None)

@@ -1,0 +1,64 @@
+"""What people do with a webhook: copy its URL, rotate it, disable it, watch its meter."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import thing_for
+from accounts.models import Role
+from strategies.builder import placeholders
+from strategies.models import Strategy, WebhookEndpoint
+from strategies.pages.shared import actor_of, example_ticker
+from strategies.setup import strategies
+from strategies.webhook import traffic
+from strategies.webhook.passwords import signing_keys
+
+
+@require_GET
+@never_cache
+def webhook_secret(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResponse:
+    """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line, `?as=signing` the signing key."""
+    found = thing_for(request.user, team, WebhookEndpoint.objects.select_related("strategy"), endpoint, Role.TRADER)
+    if request.GET.get("as") == "signing":
+        return HttpResponse(signing_keys(found.code)[0], content_type="text/plain; charset=utf-8")
+    url = strategies.webhook_url(found)
+    if request.GET.get("as") == "curl":
+        url = placeholders.curl(url, example_ticker(found.strategy))
+    return HttpResponse(url, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+def webhook_rotate(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, Role.TRADER)
+    try:
+        strategies.rotate_webhook(strategy=found, actor=actor_of(request), now=timezone.now())
+    except strategies.StrategyRefused as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "A second URL is live beside the first. Move your senders, then disable the old one.")
+    return redirect("strategy", team, strategy)
+
+
+@require_POST
+def webhook_disable(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResponse:
+    rows = WebhookEndpoint.objects.select_related("strategy", "team")
+    found = thing_for(request.user, team, rows, endpoint, Role.TRADER)
+    strategies.disable_webhook(endpoint=found, actor=actor_of(request), now=timezone.now())
+    messages.success(request, "The URL is disabled; whatever is still sent to it is refused.")
+    return redirect("strategy", team, found.strategy.code)
+
+
+@require_GET
+@never_cache
+def webhook_meters(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+    """The meters alone, which the page fetches again every few seconds."""
+    found = thing_for(request.user, team, Strategy.objects.all(), strategy)
+    context = {"watched": traffic.watched(found, timezone.now()), "strategy": found}
+    return render(request, "strategies/_meters.html", context)

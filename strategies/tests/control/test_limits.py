@@ -1,0 +1,172 @@
+"""Limits, lockouts and restricted tickers: what can be set where, and what is kept of who changed them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from accounts.models import AuditEntry, Team, User
+from brokers.models import BrokerageAccount, Order
+from brokers.tests import rows as broker_rows
+from strategies.control import limits
+from strategies.control.limits import GuardRefused
+from strategies.deciding import settle
+from strategies.domain.decide.guards import Level
+from strategies.models import Decision, Guard, Strategy
+from strategies.tests import rows
+from strategies.tests.deciding.test_settle import knows, reading
+
+pytestmark = pytest.mark.django_db
+TEAM: dict[str, Any] = {"level": Level.TEAM, "target": None}
+
+
+@pytest.fixture
+def account(team: Team, now: datetime) -> BrokerageAccount:
+    made = broker_rows.account(team, book_as_of=now, equity=Decimal(1000))
+    knows(made.connection, now)
+    return made
+
+
+@pytest.fixture
+def strategy(team: Team, account: BrokerageAccount, now: datetime) -> Strategy:
+    made = rows.strategy(team, now)
+    rows.subscription(made, account, now, allow_add=True)
+    return made
+
+
+def settled(strategy: Strategy, now: datetime) -> tuple[str, str]:
+    """What the next signal becomes, and why."""
+    rows.signal(strategy, now)
+    settle.settle_waiting(now)
+    made = Decision.objects.latest("pk")
+    return made.status, made.reason
+
+
+def test_a_limit_holds_from_the_next_signal_on(team: Team, strategy: Strategy, alice: User, now: datetime) -> None:
+    assert settled(strategy, now)[0] == "accepted"
+    limits.set_limits(team=team, **TEAM, limits={"max_quantity": Decimal(9)}, actor=alice, now=now)
+    assert settled(strategy, now) == ("rejected", "10 is more than the team's limit of 9 an order.")
+    limits.set_limits(team=team, **TEAM, limits={"max_quantity": None}, actor=alice, now=now)
+    assert settled(strategy, now)[0] == "accepted"
+
+
+@pytest.mark.parametrize("level", ["team", "account", "strategy"])
+def test_entries_of_a_level_are_counted_together(
+    level: str, team: Team, strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    targets: dict[str, limits.Target] = {"account": account, "strategy": strategy}
+    target = targets.get(level)
+    limits.set_limits(
+        team=team, level=Level(level), target=target, limits={"max_trades_per_day": 2}, actor=None, now=now
+    )
+    for _ in range(3):
+        rows.signal(strategy, now)
+    settle.settle_waiting(now)
+    made = Decision.objects.order_by("pk")
+    assert [each.reason_code for each in made] == ["", "", "trades-per-day"]
+    who = {"team": "The team's", "account": "This account's", "strategy": "This strategy's"}[level]
+    assert made[2].reason == f"{who} limit is 2 entries a day, and 2 were made today."
+
+
+def test_each_change_is_on_record_with_what_was_before(team: Team, alice: User, now: datetime) -> None:
+    limits.set_limits(
+        team=team, **TEAM, limits={"max_quantity": Decimal("9.50"), "max_trades_per_day": 3}, actor=alice, now=now
+    )
+    limits.set_limits(team=team, **TEAM, limits={"max_quantity": Decimal(8)}, actor=alice, now=now)
+    limits.set_limits(team=team, **TEAM, limits={"max_quantity": Decimal(8)}, actor=alice, now=now)
+    written = list(AuditEntry.objects.filter(action="guard.limits_set").order_by("pk"))
+    assert [(each.before, each.after) for each in written] == [
+        ({}, {"max_quantity": "9.5", "max_trades_per_day": 3}),
+        ({"max_quantity": "9.5", "max_trades_per_day": 3}, {"max_quantity": "8", "max_trades_per_day": 3}),
+    ]
+    assert {each.actor for each in written} == {alice}
+
+
+@pytest.mark.parametrize(
+    ("level", "values", "sentence"),
+    [
+        (Level.TEAM, {"max_quantity": Decimal(0)}, "above zero"),
+        (Level.TEAM, {"max_trades_per_day": -1}, "above zero"),
+        (Level.TEAM, {"max_amount": Decimal(10) ** 20}, "more than any account"),
+        (Level.TEAM, {"cooldown_seconds": 3_000_000_000}, "more than a limit can be"),
+        (Level.STRATEGY, {"max_daily_loss": Decimal(5)}, "belongs to an account or to the team"),
+        (Level.SUBSCRIPTION, {"max_quantity": Decimal(5)}, "part of its terms"),
+    ],
+)
+def test_a_limit_that_means_nothing_is_refused(
+    level: Level, values: dict[str, Any], sentence: str, team: Team, strategy: Strategy, now: datetime
+) -> None:
+    target = {Level.STRATEGY: strategy, Level.SUBSCRIPTION: strategy.subscriptions.first()}.get(level)
+    with pytest.raises(GuardRefused, match=sentence) as refused:
+        limits.set_limits(team=team, level=level, target=target, limits=values, actor=None, now=now)
+    assert refused.value.field in values
+    assert not Guard.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "looser"),
+    [
+        ({}, {"max_quantity": Decimal(5)}, False),
+        ({"max_quantity": 5}, {"max_quantity": Decimal(4)}, False),
+        ({"max_quantity": 5}, {"max_quantity": Decimal(5)}, False),
+        ({"max_quantity": 5}, {"max_quantity": Decimal(6)}, True),
+        ({"max_quantity": 5}, {"max_quantity": None}, True),
+        ({"cooldown_seconds": 60}, {"cooldown_seconds": 59}, True),
+        ({"cooldown_seconds": 60}, {"cooldown_seconds": 61}, False),
+    ],
+)
+def test_what_allows_more_than_before_loosens(old: Any, new: Any, looser: bool, team: Team) -> None:
+    assert limits.loosens(Guard(team=team, level="team", **old), new) is looser
+
+
+def test_a_lockout_holds_entries_back_until_it_ends_and_exits_never(
+    team: Team, strategy: Strategy, account: BrokerageAccount, alice: User, now: datetime
+) -> None:
+    whom: dict[str, Any] = {"level": Level.ACCOUNT, "target": account}
+    until = now + timedelta(minutes=1)
+    limits.lock_out(team=team, **whom, until=until, reason="Fed at two", actor=alice, now=now)
+    status, reason = settled(strategy, now)
+    assert (status, reason) == (
+        "rejected",
+        f"Entries of this account (Fed at two) are locked until {until:%Y-%m-%d %H:%M} UTC. Exits are not.",
+    )
+    broker_rows.position(account, quantity=Decimal(5))
+    rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    settle.settle_waiting(now)
+    assert Order.objects.get().role == "exit"
+    Order.objects.update(status="canceled")
+    assert settled(strategy, until)[0] == "accepted"
+    limits.unlock(team=team, **whom, reason="Calm again", actor=alice, now=now)
+    guard = Guard.objects.get()
+    assert (guard.lockout_until, guard.lockout_reason, guard.locked_by) == (None, "", None)
+    assert AuditEntry.objects.filter(action__in=["guard.locked_out", "guard.unlocked"], actor=alice).count() == 2
+
+
+@pytest.mark.parametrize(("minutes", "reason"), [(0, "Why not"), (-1, "Why not"), (5, " ")])
+def test_a_lockout_needs_a_future_and_a_reason(minutes: int, reason: str, team: Team, now: datetime) -> None:
+    until = now + timedelta(minutes=minutes)
+    with pytest.raises(GuardRefused):
+        limits.lock_out(team=team, **TEAM, until=until, reason=reason, actor=None, now=now)
+    assert not Guard.objects.exists()
+
+
+def test_a_restricted_ticker_is_not_opened(team: Team, strategy: Strategy, now: datetime) -> None:
+    limits.restrict(team=team, level=Level.STRATEGY, target=strategy, tickers=["aapl ", "", "GME"], actor=None, now=now)
+    assert Guard.objects.get().restricted == ["AAPL", "GME"]
+    status, reason = settled(strategy, now)
+    assert status == "rejected"
+    assert reason.startswith("AAPL is on this strategy's list of tickers in which no position may be opened.")
+    limits.restrict(team=team, level=Level.STRATEGY, target=strategy, tickers=["GME"], actor=None, now=now)
+    assert settled(strategy, now)[0] == "accepted"
+    written = AuditEntry.objects.filter(action="guard.tickers_restricted").latest("pk")
+    assert (written.before, written.after) == (["AAPL", "GME"], ["GME"])
+
+
+def test_a_list_has_an_end(team: Team, now: datetime) -> None:
+    with pytest.raises(GuardRefused, match="at most 100 tickers"):
+        limits.restrict(team=team, **TEAM, tickers=[f"T{n}" for n in range(101)], actor=None, now=now)
+    with pytest.raises(GuardRefused, match="longer than any ticker"):
+        limits.restrict(team=team, **TEAM, tickers=["A" * 41], actor=None, now=now)

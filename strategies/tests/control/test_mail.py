@@ -1,0 +1,133 @@
+"""E-mail to those who may answer: told once of each plan, a minute apart, switched off by each for themselves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.mail import EmailMessage
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Membership, Role, Team, User
+from strategies.control import approval
+from strategies.control.mail import tell_approvers
+from strategies.models import Decision
+from strategies.tasks import mail_approvers
+from strategies.tests.control import proposing
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+Mails = list[EmailMessage]
+
+
+@pytest.fixture
+def decision(team: Team) -> Decision:
+    made = proposing.decided(proposing.asking(team, timezone.now()), timezone.now())
+    assert made.status == "proposed"
+    return made
+
+
+def another(team: Team, name: str) -> Decision:
+    """A plan of another strategy in another account."""
+    return proposing.decided(proposing.asking(team, timezone.now(), name=name), timezone.now())
+
+
+def to(mails: Mails) -> list[str]:
+    return sorted(address for mail in mails for address in mail.to)
+
+
+def test_an_approver_is_told_what_waits_until_when_and_where(
+    mailoutbox: Mails, settings: Any, team: Team, decision: Decision
+) -> None:
+    settings.PUBLIC_URL = "https://halyard.example"
+    assert tell_approvers(timezone.now()) == 1
+    [mail] = mailoutbox
+    assert (mail.to, mail.subject) == (["alice@example.com"], "Approve? Buy AAPL, Trend")
+    account = decision.subscription.account.account_id
+    assert decision.expires_at is not None
+    until = f"{decision.expires_at:%H:%M:%S} UTC"
+    assert mail.body == (
+        f"Trend on {account} (simulated), until {until}:\nOpen long with 10 shares of AAPL.\n\n"
+        f"Approve, approve less, or decline:\nhttps://halyard.example/teams/{team.code}/approvals/\n\n"
+        "What nobody answers in time is not sent.\n\n"
+        "You may approve plans of Alice's team. Switch these e-mails off here:\n"
+        f"https://halyard.example/teams/{team.code}/settings/"
+    )
+
+
+def test_each_plan_is_told_once(mailoutbox: Mails, decision: Decision) -> None:
+    now = timezone.now()
+    assert [tell_approvers(now), tell_approvers(now), tell_approvers(now + MINUTE)] == [1, 0, 0]
+
+
+def test_within_a_minute_the_others_wait_for_one_digest(mailoutbox: Mails, team: Team, decision: Decision) -> None:
+    now = timezone.now()
+    tell_approvers(now)
+    another(team, "Reversion")
+    another(team, "Breakout")
+    assert tell_approvers(now + MINUTE - timedelta(seconds=1)) == 0
+    assert tell_approvers(now + MINUTE) == 1
+    digest = mailoutbox[1]
+    assert digest.subject == "2 plans wait for your approval"
+    assert "Reversion on" in str(digest.body)
+    assert "Breakout on" in str(digest.body)
+    assert "Trend on" not in str(digest.body)
+
+
+def test_only_those_who_may_answer_are_told(
+    mailoutbox: Mails, team: Team, bob: User, charlie: User, decision: Decision
+) -> None:
+    tell_approvers(timezone.now())
+    assert to(mailoutbox) == ["alice@example.com"]
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    tell_approvers(timezone.now())
+    assert to(mailoutbox) == ["alice@example.com", "bob@example.com"]
+
+
+def test_what_was_answered_or_is_over_is_not_told(
+    mailoutbox: Mails, team: Team, alice: User, decision: Decision
+) -> None:
+    approval.decline(decision, actor=alice, now=timezone.now())
+    late = another(team, "Late")
+    assert late.expires_at is not None
+    assert tell_approvers(late.expires_at) == 0
+    assert mailoutbox == []
+
+
+def test_a_mail_server_that_is_away_is_asked_again_after_the_pause(
+    mailoutbox: Mails, settings: Any, decision: Decision
+) -> None:
+    now, there = timezone.now(), settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    assert tell_approvers(now) == 0
+    settings.EMAIL_BACKEND = there
+    assert tell_approvers(now + timedelta(seconds=30)) == 0
+    assert tell_approvers(now + MINUTE) == 1
+
+
+def test_each_person_switches_it_for_themselves(
+    client: Client, mailoutbox: Mails, team: Team, alice: User, bob: User, decision: Decision
+) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/settings/").text
+    assert "When a plan waits for approval" in page
+    client.post(f"/teams/{team.code}/settings/mail/", {})
+    assert not Membership.objects.get(user=alice).mail_approvals
+    tell_approvers(timezone.now())
+    assert to(mailoutbox) == ["bob@example.com"]
+    client.post(f"/teams/{team.code}/settings/mail/", {"mail_approvals": "on"})
+    assert Membership.objects.get(user=alice).mail_approvals
+
+
+def test_a_viewer_is_not_asked_whether_to_be_told(client: Client, team: Team, bob: User) -> None:
+    client.force_login(bob)
+    assert "When a plan waits for approval" not in client.get(f"/teams/{team.code}/settings/").text
+
+
+def test_the_task_tells(mailoutbox: Mails, decision: Decision) -> None:
+    mail_approvers()
+    assert to(mailoutbox) == ["alice@example.com"]

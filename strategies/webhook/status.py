@@ -1,0 +1,182 @@
+"""What became of a signal, told to its sender: waited for with `?wait=decision`, or asked for at its status address."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from psycopg.rows import dict_row
+
+from brokers.postgres.notices import DECIDED_CHANNEL
+from strategies.webhook.passwords import status_code_for
+
+log = logging.getLogger(__name__)
+
+STATUS_PREFIX = "/trading/signal/"
+PATIENCE_SECONDS = 2.5
+# Whoever decides says so; this is for the word that got lost.
+LOOK_SECONDS = 0.1
+LINGER_SECONDS = 10.0
+CONNECT_SECONDS = 2
+
+# One row per signal; its decisions and their orders as JSON, in the order they were made.
+ASK = """
+SELECT s.code, s.received_at, s.dispatched_at, s.not_before, s.set_aside, s.note, s.duplicates, s.is_test, s.reading,
+       coalesce((
+         SELECT json_agg(json_build_object(
+                  'subscription', u.code, 'account', a.account_id, 'status', d.status, 'rule', d.rule,
+                  'code', d.reason_code, 'reason', CASE WHEN d.reason <> '' THEN d.reason ELSE d.waiting_for END,
+                  'plan', d.plan,
+                  'orders', coalesce((
+                    SELECT json_agg(json_build_object(
+                             'id', o.code, 'role', o.role, 'side', o.side, 'type', o.type, 'ticker', o.ticker,
+                             'quantity', trim_scale(o.quantity)::text, 'limitPrice', trim_scale(o.limit_price)::text,
+                             'stopPrice', trim_scale(o.stop_price)::text, 'status', o.status,
+                             'filledQuantity', trim_scale(o.filled_quantity)::text,
+                             'averagePrice', trim_scale(o.average_price)::text, 'reason', o.reason) ORDER BY o.id)
+                      FROM brokers_order o WHERE o.ticket_id = d.ticket_id), '[]'::json)) ORDER BY d.id)
+           FROM strategies_decision d
+           JOIN strategies_subscription u ON u.id = d.subscription_id
+           JOIN brokers_brokerageaccount a ON a.id = u.account_id
+          WHERE d.signal_id = s.id), '[]'::json) AS decisions
+  FROM strategies_signal s WHERE s.code = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The decisions on a signal. `settled`: there will be no others, and none of them waits."""
+
+    settled: bool
+    decisions: list[dict[str, Any]]
+    row: Mapping[str, Any]
+
+
+NOTHING = Told(settled=False, decisions=[], row={})
+
+
+class Teller:
+    """Looks up what became of signals: one task and one connection for all who ask, there only while somebody does."""
+
+    def __init__(self, parameters: Callable[[], Mapping[str, Any]]) -> None:
+        self._parameters = parameters
+        self._asking: dict[UUID, list[asyncio.Future[Told]]] = {}
+        self._latest: dict[UUID, Told] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def now(self, signal: UUID) -> Told | None:
+        """What is known of a signal at this moment; None when there is no such signal. Raises psycopg.Error."""
+        async with await self._dial() as connection:
+            return (await _look(connection, [signal])).get(signal)
+
+    async def decided(self, signal: UUID, patience: float = PATIENCE_SECONDS) -> Told:
+        """What became of a signal, as soon as it is settled; what is known of it when patience ends."""
+        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        self._asking.setdefault(signal, []).append(future)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._work())
+        try:
+            async with asyncio.timeout(patience):
+                return await future
+        except TimeoutError:
+            return self._latest.get(signal, NOTHING)
+        finally:
+            others = self._asking[signal]
+            others.remove(future)
+            if not others:
+                del self._asking[signal]
+                self._latest.pop(signal, None)
+
+    async def _work(self) -> None:
+        """Answer those who ask until nobody has for a while; a database that is away answers nobody in time."""
+        clock = asyncio.get_running_loop().time
+        try:
+            async with await self._dial() as connection:
+                await connection.execute(f"LISTEN {DECIDED_CHANNEL}")
+                asked_at = clock()
+                while self._asking or clock() - asked_at < LINGER_SECONDS:
+                    if self._asking:
+                        asked_at = clock()
+                        self._tell(await _look(connection, list(self._asking)))
+                    async for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
+                        pass
+        except (psycopg.Error, OSError) as error:
+            log.warning("senders who wait for decisions get none: %s", error)
+
+    def _tell(self, found: Mapping[UUID, Told]) -> None:
+        for signal, told in found.items():
+            self._latest[signal] = told
+            for future in self._asking.get(signal, ()) if told.settled else ():
+                if not future.done():
+                    future.set_result(told)
+
+    async def _dial(self) -> psycopg.AsyncConnection[Any]:
+        parameters = {**self._parameters(), "autocommit": True, "connect_timeout": CONNECT_SECONDS}
+        return await psycopg.AsyncConnection.connect(**parameters)
+
+
+async def _look(connection: psycopg.AsyncConnection[Any], signals: list[UUID]) -> dict[UUID, Told]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(ASK, (signals,))
+        return {row["code"]: _told(row) for row in await cursor.fetchall()}
+
+
+def _told(row: dict[str, Any]) -> Told:
+    decisions: list[dict[str, Any]] = row["decisions"]
+    open_ = row["dispatched_at"] is None or any(decision["status"] == "pending" for decision in decisions)
+    return Told(settled=not open_, decisions=decisions, row=row)
+
+
+def status_url(signal: UUID) -> str:
+    """Where a signal's sender may ask what became of it; whoever has the address may ask, and see no more."""
+    return f"{settings.PUBLIC_URL}{STATUS_PREFIX}{signal}/{status_code_for(signal)}"
+
+
+def wants_decision(query: bytes) -> bool:
+    """Whether the sender waits for the decisions: `?wait=decision`, or `?wait=plan`."""
+    if b"wait" not in query:
+        return False
+    return parse_qs(query.decode("latin-1")).get("wait", [""])[-1].strip().lower() in {"decision", "plan"}
+
+
+def status(told: Told) -> dict[str, Any]:
+    """The answer at a status address."""
+    row = told.row
+    return {
+        "success": True,
+        "id": row["code"],
+        "receivedAt": row["received_at"],
+        "dispatchedAt": row["dispatched_at"],
+        "notBefore": row["not_before"],
+        "status": _word(told),
+        "messageCode": row["set_aside"] or None,
+        "message": row["note"] or None,
+        "test": row["is_test"],
+        "duplicates": row["duplicates"],
+        "reading": row["reading"],
+        "settled": told.settled,
+        "decisions": told.decisions,
+    }
+
+
+def _word(told: Told) -> str:
+    row = told.row
+    if row["set_aside"] or row["note"]:
+        return "set_aside"
+    if row["dispatched_at"] is None:
+        return "delayed" if row["not_before"] else "received"
+    return "decided" if told.settled else "deciding"
