@@ -17,7 +17,8 @@ from accounts.models import Membership, Role, Team
 from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
-from brokers.pages.views import accounts_of, connections_of
+from brokers.pages.accounts import accounts_of
+from brokers.pages.connections import connections_of
 from strategies import live
 from strategies.control import needs
 from strategies.models import Refusal

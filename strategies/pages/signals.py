@@ -28,7 +28,7 @@ from strategies.domain.message.symbols import Kind
 from strategies.domain.slippage import Slippage, slippage
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.models import Decision, Refusal, Signal
-from strategies.pages.forms.forms import SignalFilter, SignalForm
+from strategies.pages.forms.signals import SignalFilter, SignalForm
 from strategies.pages.shared import actor_of, choices, streamed
 from strategies.reading import parse
 from strategies.reading.corrections import corrected

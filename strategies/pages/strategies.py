@@ -21,7 +21,7 @@ from strategies import live
 from strategies.builder import placeholders
 from strategies.domain.message.symbols import Kind
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
-from strategies.pages.forms.forms import StrategyForm, StrategySettingsForm
+from strategies.pages.forms.strategies import StrategyForm, StrategySettingsForm
 from strategies.pages.shared import LATEST, actor_of, example_ticker, subscription_rows
 from strategies.setup.strategies import StrategyRefused, create_strategy, disable_strategy, enable_strategy, webhook_url
 from strategies.setup.strategy_settings import StrategySettings, change_settings

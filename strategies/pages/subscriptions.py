@@ -20,7 +20,7 @@ from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription
 from strategies.pages.forms.examples import beside
-from strategies.pages.forms.forms import FollowForm
+from strategies.pages.forms.subscriptions import FollowForm
 from strategies.pages.forms.terms import TermsForm
 from strategies.pages.shared import actor_of, choices, subscription_rows, trading_accounts
 from strategies.setup import subscriptions as subscribing

@@ -1,0 +1,73 @@
+"""Pages of brokerage accounts: positions, one account, and the value of its last day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.access import team_for, thing_for
+from accounts.models import Team
+from brokers.live import open_closings, order_rows, with_closings
+from brokers.models import BrokerageAccount, Position
+from brokers.orders import closing
+
+CURVE = timedelta(hours=24)
+CURVE_POINTS = 360
+
+
+@require_GET
+def positions(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    context = {"accounts": accounts_of(found), "closings": closing.told_of(found, timezone.now())}
+    return render(request, "brokers/positions.html", context)
+
+
+def accounts_of(team: Team) -> list[BrokerageAccount]:
+    """The team's accounts with their positions, those with enabled connections first."""
+    held = Prefetch("positions", Position.objects.order_by("ticker"), to_attr="held")
+    rows = BrokerageAccount.objects.filter(team=team).select_related("connection").prefetch_related(held)
+    accounts: list[BrokerageAccount] = list(rows.order_by("-connection__enabled", "pk"))
+    closings = list(open_closings().filter(team=team))
+    for account in accounts:
+        with_closings(account.held, closings)  # type: ignore[attr-defined]
+    return accounts
+
+
+@require_GET
+def account(request: HttpRequest, team: UUID, account: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, BrokerageAccount.objects.select_related("connection"), account)
+    since = timezone.now() - CURVE
+    context = {
+        "account": found,
+        "positions": with_closings(
+            list(found.positions.order_by("ticker")), list(open_closings().filter(account=found))
+        ),
+        "points": _thinned(list(found.equity_points.filter(at__gte=since).order_by("-at")), 48),
+        "executions": found.executions.select_related("order").order_by("-pk")[:30],
+        "orders": order_rows().filter(account=found).order_by("-pk")[:15],
+        "orders_want": f"account:{found.code}",
+    }
+    return render(request, "brokers/account.html", context)
+
+
+@require_GET
+def account_equity(request: HttpRequest, team: UUID, account: UUID) -> JsonResponse:
+    """The value of the last day as [seconds, value] pairs."""
+    found = thing_for(request.user, team, BrokerageAccount.objects.all(), account)
+    since = timezone.now() - CURVE
+    points = list(found.equity_points.filter(at__gte=since).order_by("at").values_list("at", "equity"))
+    pairs = [[round(at.timestamp(), 1), float(value)] for at, value in _thinned(points, CURVE_POINTS)]
+    return JsonResponse({"currency": found.currency, "points": pairs})
+
+
+def _thinned(points: list[Any], most: int) -> list[Any]:
+    """Every n-th point, the last one always among them."""
+    step = -(-len(points) // most) or 1
+    return points[::step] + ([points[-1]] if points and (len(points) - 1) % step else [])

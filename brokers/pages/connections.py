@@ -1,0 +1,112 @@
+"""Pages of connections: the list, one of them with its session, making one, switching it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import membership_for, team_for, thing_for
+from accounts.models import Role, Team
+from brokers.connections import connections as activities
+from brokers.domain.sessions import Environment, Region
+from brokers.models import Connection
+from brokers.pages.forms import ConnectionForm
+from brokers.stress import stress
+
+
+@require_GET
+def connections(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    return render(request, "brokers/connections.html", {"connections": connections_of(found)})
+
+
+def connections_of(team: Team) -> QuerySet[Connection]:
+    """The team's connections, enabled ones first."""
+    return team.connections.order_by("-enabled", "pk")
+
+
+@require_GET
+def connection(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Connection.objects.all(), connection)
+    waiting = Q(worked_at__isnull=True)
+    stressed = stress.offered(found) and membership_for(request.user, team).may(Role.TRADER)
+    context = {
+        "connection": found,
+        "events": found.session_events.order_by("-pk")[:40],
+        "accounts": found.accounts.order_by("account_id"),
+        "waiting": found.tickets.filter(waiting).count(),
+        "stress": stress.panel(found) if stressed else None,
+        "gateway": settings.GATEWAY_URL if found.environment == Environment.SIMULATED else found.base_url,
+    }
+    return render(request, "brokers/connection.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def connection_new(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team, Role.TRADER)
+    first = Environment.SIMULATED if settings.SIMULATOR and not found.connections.exists() else Environment.PAPER
+    form = ConnectionForm(request.POST or None, initial={"environment": first, "region": Region.NORTH_AMERICA})
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        actor = request.user if request.user.is_authenticated else None
+        try:
+            made = activities.connect(
+                team=found,
+                actor=actor,
+                name=values["name"],
+                username=values["username"],
+                environment=Environment(values["environment"]),
+                base_url=values["base_url"],
+                region=Region(values["region"] or Region.NORTH_AMERICA),
+                now=timezone.now(),
+            )
+        except activities.ConnectionRefused as error:
+            form.add_error(_FIELD_OF.get(error.code), str(error))
+        else:
+            return redirect("connection", team, made.code)
+    status = 422 if form.errors else 200
+    return render(request, "brokers/connection_new.html", {"form": form}, status=status)
+
+
+_FIELD_OF = {
+    "no-simulator": "environment",
+    "invalid-username": "username",
+    "username-taken": "username",
+    "invalid-address": "base_url",
+    "address-not-encrypted": "base_url",
+    "unknown-host": "base_url",
+    "private-address": "base_url",
+}
+
+
+@require_POST
+def connection_switch(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Connection.objects.all(), connection, Role.TRADER)
+    actor = request.user if request.user.is_authenticated else None
+    if request.POST.get("enabled") == "no":
+        activities.disable(connection=found, actor=actor, now=timezone.now())
+        messages.success(request, "The connection is off. Nothing new is sent; orders working at IBKR go on there.")
+        return redirect("connection", team, connection)
+    try:
+        activities.enable(connection=found, actor=actor, now=timezone.now())
+    except activities.ConnectionRefused as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The connection is on; Halyard is signing in.")
+    return redirect("connection", team, connection)
+
+
+@require_POST
+def connection_verify(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Connection.objects.all(), connection, Role.TRADER)
+    actor = request.user if request.user.is_authenticated else None
+    activities.verify(connection=found, actor=actor, now=timezone.now())
+    messages.success(request, "IBKR is being asked; its answer appears here by itself.")
+    return redirect("connection", team, connection)

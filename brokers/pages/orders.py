@@ -1,0 +1,123 @@
+"""Pages of orders: the list, one of them with its way and its attempts, and the wish to cancel it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import team_for, thing_for
+from accounts.models import Role
+from accounts.paging import page_of
+from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
+from brokers.domain.path import path
+from brokers.live import order_rows
+from brokers.models import Order
+from brokers.orders import cancels
+from brokers.pages.forms import OrderFilter
+
+
+@require_GET
+def orders(request: HttpRequest, team: UUID) -> HttpResponse:
+    found = team_for(request.user, team)
+    form = OrderFilter(request.GET)
+    form.fields["account"].queryset = found.accounts.order_by("account_id")  # type: ignore[attr-defined]
+    values = form.cleaned_data if form.is_valid() else {}
+    page = page_of(_filtered(order_rows().filter(team=found), values), request.GET.get("before", ""))
+    want = [values.get("state") or "", f"ticker:{values['ticker'].upper()}" if values.get("ticker") else ""]
+    if values.get("account"):
+        want.append(f"account:{values['account'].code}")
+    context = {
+        "orders": page.items,
+        "page": page,
+        "form": form,
+        "filtered": any(values.values()),
+        # Older pages stand still: what is new belongs on the first.
+        "list": "orders" if page.first else "orders-older",
+        "want": " ".join(word for word in want if word),
+    }
+    return render(request, "brokers/orders.html", context)
+
+
+def _filtered(rows: QuerySet[Order], values: dict[str, Any]) -> QuerySet[Order]:
+    match values.get("state"):
+        case "open":
+            rows = rows.filter(status__in=WAITING | IN_FLIGHT | WORKING)
+        case "doubt":
+            rows = rows.filter(status__in=[OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION])
+        case "filled":
+            rows = rows.filter(status=OrderStatus.FILLED)
+        case "over":
+            rows = rows.filter(status__in=OVER - {OrderStatus.FILLED})
+    if values.get("ticker"):
+        rows = rows.filter(ticker__iexact=values["ticker"].strip())
+    if values.get("account"):
+        rows = rows.filter(account=values["account"])
+    return rows
+
+
+@require_GET
+def order(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, order_rows().select_related("parent"), order)
+    attempts = [
+        {
+            "attempt": attempt,
+            "request": _pretty(attempt.request),
+            "answer": _pretty(attempt.answer) if attempt.answer is not None else "",
+        }
+        for attempt in found.attempts.order_by("pk")
+    ]
+    status = OrderStatus(found.status)
+    context = {
+        "order": found,
+        "path": path(
+            status,
+            created_at=found.created_at,
+            submitted_at=found.submitted_at,
+            acknowledged_at=found.acknowledged_at,
+            filled_at=found.filled_at,
+            changed_at=found.changed_at,
+        ),
+        "over": status in OVER,
+        "estimate": _estimate_of(found),
+        "children": order_rows().filter(parent=found).order_by("pk"),
+        "parent": order_rows().filter(pk=found.parent_id).first() if found.parent_id else None,
+        "executions": found.executions.order_by("executed_at", "pk"),
+        "events": found.events.order_by("pk"),
+        "attempts": attempts,
+    }
+    return render(request, "brokers/order.html", context)
+
+
+def _estimate_of(order: Order) -> dict[str, Any] | None:
+    """What the order was expected to cost when it was decided. The way up is taken by name."""
+    decision = getattr(order.ticket, "decision", None)
+    rows = (decision.inputs or {}).get("assessment", []) if decision is not None else []
+    return next((row for row in rows if row["role"] == order.role), None)
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@require_POST
+def order_cancel(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
+    found = thing_for(request.user, team, Order.objects.all(), order, Role.TRADER)
+    actor = request.user if request.user.is_authenticated else None
+    if cancels.request_cancel(order=found, actor=actor, now=timezone.now()):
+        if found.status == OrderStatus.CANCELED:
+            messages.success(request, "The order is canceled; it had not been sent.")
+        else:
+            messages.success(request, "IBKR is asked to cancel it. A fill can still overtake the cancel.")
+    else:
+        messages.warning(
+            request, f"The order is {found.get_status_display().lower()}, so there is nothing left to cancel."
+        )
+    return redirect("order", team, order)
