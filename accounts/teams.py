@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts import audit
-from accounts.feed import live
+from accounts import audit, live
 from accounts.models import ApiToken, Invitation, Membership, Role, Scope, Team, User, hashed
 
 INVITATION_LIFE = timedelta(days=7)

@@ -7,8 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from accounts import teams
-from accounts.feed import live
+from accounts import live, teams
 from accounts.models import Membership, Team, User
 from accounts.tests.feed.feeds import HOST, Page, aside, signed_in
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from accounts.feed import live
+from accounts import live
 from accounts.tests.feed.feeds import aside
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_layer")]
