@@ -31,9 +31,15 @@ def record(
 def digest(entry: AuditEntry) -> str:
     """The hash of an entry's content and of the entry before it."""
     content = [
-        str(entry.team_id), str(entry.actor_id), entry.action, entry.subject, entry.before, entry.after,
-        entry.at.astimezone(UTC).isoformat(), entry.previous_hash,
-    ]  # fmt: skip
+        str(entry.team_id),
+        str(entry.actor_id),
+        entry.action,
+        entry.subject,
+        entry.before,
+        entry.after,
+        entry.at.astimezone(UTC).isoformat(),
+        entry.previous_hash,
+    ]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -80,9 +80,14 @@ def change_role(*, membership: Membership, role: Role, actor: User, now: datetim
     membership.role = role
     membership.save(update_fields=["role"])
     audit.record(
-        team=membership.team, actor=actor, action="team.role_changed", subject=membership.user.email,
-        before={"role": before}, after={"role": role}, now=now,
-    )  # fmt: skip
+        team=membership.team,
+        actor=actor,
+        action="team.role_changed",
+        subject=membership.user.email,
+        before={"role": before},
+        after={"role": role},
+        now=now,
+    )
 
 
 @transaction.atomic

@@ -36,16 +36,31 @@ def message(action: Action, **values: object) -> Message:
 
 def snapshot(position: int, *working: WorkingOrder) -> Snapshot:
     return Snapshot(
-        account_id="DU1", contract=AAPL, position=D(position), average_cost=D(99), working=working, equity=D(100_000),
-        buying_power=D(400_000), currency="USD", quote=QUOTE, as_of=NOW, available_funds=D(100_000),
-        environment=Environment.PAPER, permitted=True,
-    )  # fmt: skip
+        account_id="DU1",
+        contract=AAPL,
+        position=D(position),
+        average_cost=D(99),
+        working=working,
+        equity=D(100_000),
+        buying_power=D(400_000),
+        currency="USD",
+        quote=QUOTE,
+        as_of=NOW,
+        available_funds=D(100_000),
+        environment=Environment.PAPER,
+        permitted=True,
+    )
 
 
 LEG = WorkingOrder(
-    reference="hy-1", role=Role.STOP_LOSS, side=Side.SELL, type=OrderType.STOP, remaining=D(10), stop_price=D(95),
+    reference="hy-1",
+    role=Role.STOP_LOSS,
+    side=Side.SELL,
+    type=OrderType.STOP,
+    remaining=D(10),
+    stop_price=D(95),
     status=OrderStatus.ACCEPTED,
-)  # fmt: skip
+)
 CASES = {
     "buy 10": (message(Action.BUY, quantity=D(10)), Terms(), snapshot(0)),
     "exit with its legs canceled": (message(Action.EXIT), Terms(), snapshot(10, LEG)),

@@ -31,9 +31,18 @@ BASELINE_CLIENTS, SENDERS, BELL_SENDERS, BELL_SIGNALS = 8, 32, 256, 10_000
 # As the Procfile starts it.
 ROUNDS = 3
 UVICORN = (
-    "--loop", "uvloop", "--http", "httptools", "--backlog", "2048", "--no-proxy-headers", "--no-access-log",
-    "--no-server-header", "--log-level", "warning",
-)  # fmt: skip
+    "--loop",
+    "uvloop",
+    "--http",
+    "httptools",
+    "--backlog",
+    "2048",
+    "--no-proxy-headers",
+    "--no-access-log",
+    "--no-server-header",
+    "--log-level",
+    "warning",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -44,9 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(name)
         with embedded.start(folder):
             os.environ |= {
-                "HALYARD_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "config.settings",
-                "HALYARD_SELF_CONTAINED": "on", "HALYARD_LOG_LEVEL": "WARNING",
-            }  # fmt: skip
+                "HALYARD_DATA": str(folder),
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+                "HALYARD_SELF_CONTAINED": "on",
+                "HALYARD_LOG_LEVEL": "WARNING",
+            }
             report(measure(folder, given.seconds))
 
 
@@ -161,9 +172,20 @@ def statement_rate(folder: Path, seconds: float) -> float:
         f"\\set e random(1, {ENDPOINTS})\n\\set k random(1, 9000000000000000000)\n" + single_row_statement(":") + ";\n"
     )
     command = [
-        str(program), "-n", "-M", "prepared", "-f", str(script), "-c", str(BASELINE_CLIENTS), "-j", "2",
-        "-T", str(max(1, round(seconds))), embedded.urls(folder).database,
-    ]  # fmt: skip
+        str(program),
+        "-n",
+        "-M",
+        "prepared",
+        "-f",
+        str(script),
+        "-c",
+        str(BASELINE_CLIENTS),
+        "-j",
+        "2",
+        "-T",
+        str(max(1, round(seconds))),
+        embedded.urls(folder).database,
+    ]
     answer = subprocess.run(command, check=False, capture_output=True, text=True)
     tps = re.search(r"tps = ([\d.]+)", answer.stdout)
     if answer.returncode or tps is None:
@@ -186,20 +208,46 @@ def single_row_statement(mark: str) -> str:
     # A blank after each colon: pgbench takes a colon and a letter for a variable.
     document = json.dumps(
         {
-            "n": 0, "endpoint": "%endpoint%", "read_under": row[0], "log": "%log%", "signal": "%signal%",
-            "address": "127.0.0.1", "received_at": "20261120T150000Z", "key": "id: %key%", "key_seconds": 2592000,
+            "n": 0,
+            "endpoint": "%endpoint%",
+            "read_under": row[0],
+            "log": "%log%",
+            "signal": "%signal%",
+            "address": "127.0.0.1",
+            "received_at": "20261120T150000Z",
+            "key": "id: %key%",
+            "key_seconds": 2592000,
             "body": '{"ticker": "SPY", "action": "buy", "quantity": "10", "price": "447.31", "interval": "5", '
             '"time": "20261120T150000Z", "signalId": "%key%"}',
             "reading": {
-                "action": "buy", "instrument": {"class": "stock", "symbol": "SPY"}, "signal_price": "447.31",
-                "quantity": {"value": "10", "type": "fixed_quantity"}, "signal_id": "%key%",
+                "action": "buy",
+                "instrument": {"class": "stock", "symbol": "SPY"},
+                "signal_price": "447.31",
+                "quantity": {"value": "10", "type": "fixed_quantity"},
+                "signal_id": "%key%",
             },
-            "warnings": [], "content_type": "application/json", "headers": {"user-agent": "bench"}, "metered": True,
-            "leaves": False, "stranger": False, "old_key": False, "refused": False, "over": False, "minute": "20261120T150000Z",
-            "taken_minute_before": 0, "taken_hour_before": 0, "exits_minute_before": 0, "exits_hour_before": 0, "ticker": "SPY", "action": "buy",
-            "is_test": False, "set_aside": "", "note": "", "signal_time": "20261120T150000Z",
+            "warnings": [],
+            "content_type": "application/json",
+            "headers": {"user-agent": "bench"},
+            "metered": True,
+            "leaves": False,
+            "stranger": False,
+            "old_key": False,
+            "refused": False,
+            "over": False,
+            "minute": "20261120T150000Z",
+            "taken_minute_before": 0,
+            "taken_hour_before": 0,
+            "exits_minute_before": 0,
+            "exits_hour_before": 0,
+            "ticker": "SPY",
+            "action": "buy",
+            "is_test": False,
+            "set_aside": "",
+            "note": "",
+            "signal_time": "20261120T150000Z",
         }
-    )  # fmt: skip
+    )
     values = {
         "%endpoint%": f"lpad(to_hex({mark}e::bigint), 32, '0')",
         "%log%": "gen_random_uuid()",
@@ -246,9 +294,18 @@ def wait_for(port: int, seconds: float = 30) -> None:
 
 def send(url: str, paths: Path, *, senders: int, seconds: float = 0, count: int = 0) -> dict[str, Any]:
     command = [
-        sys.executable, "-m", "benchmarks.load", url, str(paths),
-        "--senders", str(senders), "--seconds", str(seconds), "--count", str(count),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "benchmarks.load",
+        url,
+        str(paths),
+        "--senders",
+        str(senders),
+        "--seconds",
+        str(seconds),
+        "--count",
+        str(count),
+    ]
     answer = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 120).stdout
     result: dict[str, Any] = json.loads(answer)
     return result

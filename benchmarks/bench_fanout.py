@@ -47,9 +47,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(name)
         with embedded.start(folder):
             os.environ |= {
-                "HALYARD_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "config.settings",
-                "HALYARD_SELF_CONTAINED": "on", "HALYARD_LOG_LEVEL": "WARNING",
-            }  # fmt: skip
+                "HALYARD_DATA": str(folder),
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+                "HALYARD_SELF_CONTAINED": "on",
+                "HALYARD_LOG_LEVEL": "WARNING",
+            }
             subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"], check=True)
             import django
 
@@ -109,12 +111,22 @@ def followed(size: int, tickers: Sequence[str]) -> Any:
     )
     ContractLookup.objects.bulk_create(
         ContractLookup(
-            connection=connection, ticker=ticker, asset_class="stock", status="found", conid=1000 + n, answered_at=now,
-            asked_at=now, currency="USD", bid=D("99.99"), ask=D("100.01"), last=D(100), quote_as_of=now,
+            connection=connection,
+            ticker=ticker,
+            asset_class="stock",
+            status="found",
+            conid=1000 + n,
+            answered_at=now,
+            asked_at=now,
+            currency="USD",
+            bid=D("99.99"),
+            ask=D("100.01"),
+            last=D(100),
+            quote_as_of=now,
         )
         for connection in connections
         for n, ticker in enumerate(tickers)
-    )  # fmt: skip
+    )
     subscriptions = Subscription.objects.bulk_create(
         Subscription(team=team, strategy=strategy, account=account, enabled=False) for account in accounts
     )
@@ -137,13 +149,22 @@ def fan_out(strategy: Any, ticker: str) -> Round:
     now = timezone.now()
     freshen(strategy, now)
     reading = {
-        "action": "buy", "instrument": {"class": "stock", "symbol": ticker},
+        "action": "buy",
+        "instrument": {"class": "stock", "symbol": ticker},
         "quantity": {"value": "10", "type": "fixed_quantity"},
-    }  # fmt: skip
+    }
     signal = Signal.objects.create(
-        team=strategy.team, strategy=strategy, endpoint=strategy.endpoints.get(), key=str(uuid.uuid4()), body="{}",
-        reading=reading, ticker=ticker, action="buy", received_at=now, stored_at=now,
-    )  # fmt: skip
+        team=strategy.team,
+        strategy=strategy,
+        endpoint=strategy.endpoints.get(),
+        key=str(uuid.uuid4()),
+        body="{}",
+        reading=reading,
+        ticker=ticker,
+        action="buy",
+        received_at=now,
+        stored_at=now,
+    )
     started = time.perf_counter()
     settle.settle_waiting(now)
     seconds = time.perf_counter() - started

@@ -126,9 +126,14 @@ def bare_post(product: Product) -> list[float]:
     found = []
     for number in range(50):
         ticket = {
-            "acctId": account, "conid": 265598, "orderType": "MKT", "side": "BUY", "tif": "DAY", "quantity": 1,
+            "acctId": account,
+            "conid": 265598,
+            "orderType": "MKT",
+            "side": "BUY",
+            "tif": "DAY",
+            "quantity": 1,
             "cOID": f"bare-{time.time_ns()}-{number}",
-        }  # fmt: skip
+        }
         body = json.dumps({"orders": [ticket]}).encode()
         request = urllib.request.Request(
             f"{base}/iserver/account/{account}/orders", body, {"Content-Type": "application/json"}

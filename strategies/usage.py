@@ -57,9 +57,11 @@ def _entries(subscription_pk: int, now: datetime, pause: int) -> tuple[int, date
     """How many decisions of today have an entry, and when the last of them was made."""
     today = day_start(now)
     found = Decision.objects.filter(
-        subscription=subscription_pk, status=Decision.Status.ACCEPTED, ticket__orders__role=str(Role.ENTRY),
+        subscription=subscription_pk,
+        status=Decision.Status.ACCEPTED,
+        ticket__orders__role=str(Role.ENTRY),
         decided_at__gte=min(today, now - timedelta(seconds=pause)),
-    ).aggregate(made=Count("pk", filter=Q(decided_at__gte=today), distinct=True), last=Max("decided_at"))  # fmt: skip
+    ).aggregate(made=Count("pk", filter=Q(decided_at__gte=today), distinct=True), last=Max("decided_at"))
     return found["made"], found["last"]
 
 
@@ -70,9 +72,11 @@ def entries_by(column: str, pauses: Mapping[int, int], now: datetime) -> dict[in
     """
     today = day_start(now)
     found = Decision.objects.filter(
-        **{f"{column}__in": list(pauses)}, status=Decision.Status.ACCEPTED, ticket__orders__role=str(Role.ENTRY),
+        **{f"{column}__in": list(pauses)},
+        status=Decision.Status.ACCEPTED,
+        ticket__orders__role=str(Role.ENTRY),
         decided_at__gte=min(today, now - timedelta(seconds=max(pauses.values(), default=0))),
-    )  # fmt: skip
+    )
     rows = found.values(column).annotate(
         made=Count("pk", filter=Q(decided_at__gte=today), distinct=True), last=Max("decided_at")
     )

@@ -18,9 +18,14 @@ def chain(team: Team, alice: User, now: datetime) -> list[AuditEntry]:
     for number in (1, 2):
         moment = now + timedelta(minutes=number)
         audit.record(
-            team=team, actor=alice, action="thing.changed", subject=f"thing {number}", now=moment,
-            before={"a": number, "b": None}, after={"b": [1.5, "é"], "a": True},
-        )  # fmt: skip
+            team=team,
+            actor=alice,
+            action="thing.changed",
+            subject=f"thing {number}",
+            now=moment,
+            before={"a": number, "b": None},
+            after={"b": [1.5, "é"], "a": True},
+        )
     return list(AuditEntry.objects.filter(team=team).order_by("id"))
 
 

@@ -181,9 +181,18 @@ def test_a_forgotten_slash_is_put_right(api: Api) -> None:
 
 def test_the_index_lists_what_there_is(api: Api) -> None:
     assert sorted(api.get("")) == [
-        "accounts", "connections", "decisions", "executions", "guards", "orders", "positions", "refusals", "signals",
-        "strategies", "subscriptions",
-    ]  # fmt: skip
+        "accounts",
+        "connections",
+        "decisions",
+        "executions",
+        "guards",
+        "orders",
+        "positions",
+        "refusals",
+        "signals",
+        "strategies",
+        "subscriptions",
+    ]
 
 
 def test_the_description_is_public_and_names_every_list(db: None) -> None:

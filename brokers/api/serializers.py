@@ -6,25 +6,82 @@ from accounts.api import Shown, code
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 
 CONNECTION = (
-    "id", "name", "username", "environment", "auth_method", "region", "enabled", "can_trade", "session_status",
-    "session_reason", "session_changed_at", "last_kept_at", "created_at",
-)  # fmt: skip
+    "id",
+    "name",
+    "username",
+    "environment",
+    "auth_method",
+    "region",
+    "enabled",
+    "can_trade",
+    "session_status",
+    "session_reason",
+    "session_changed_at",
+    "last_kept_at",
+    "created_at",
+)
 ACCOUNT = (
-    "id", "connection", "account_id", "title", "kind", "margin", "currency", "is_paper", "equity", "cash",
-    "buying_power", "unrealized_pnl", "realized_pnl", "book_as_of",
-)  # fmt: skip
+    "id",
+    "connection",
+    "account_id",
+    "title",
+    "kind",
+    "margin",
+    "currency",
+    "is_paper",
+    "equity",
+    "cash",
+    "buying_power",
+    "unrealized_pnl",
+    "realized_pnl",
+    "book_as_of",
+)
 POSITION = (
-    "account", "conid", "ticker", "asset_class", "quantity", "average_cost", "market_price", "unrealized_pnl",
-    "currency", "as_of",
-)  # fmt: skip
+    "account",
+    "conid",
+    "ticker",
+    "asset_class",
+    "quantity",
+    "average_cost",
+    "market_price",
+    "unrealized_pnl",
+    "currency",
+    "as_of",
+)
 FILL = ("id", "broker_execution_id", "quantity", "price", "fee", "currency", "executed_at")
 EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
 ORDER = (
-    "id", "reference", "account", "parent", "status", "role", "release", "ticker", "asset_class", "side", "type",
-    "time_in_force", "quantity", "limit_price", "stop_price", "outside_rth", "filled_quantity", "average_price",
-    "currency", "signal_price", "estimated_fee", "broker_order_id", "reason", "created_at", "submitted_at",
-    "acknowledged_at", "filled_at", "changed_at", "expires_at", "executions",
-)  # fmt: skip
+    "id",
+    "reference",
+    "account",
+    "parent",
+    "status",
+    "role",
+    "release",
+    "ticker",
+    "asset_class",
+    "side",
+    "type",
+    "time_in_force",
+    "quantity",
+    "limit_price",
+    "stop_price",
+    "outside_rth",
+    "filled_quantity",
+    "average_price",
+    "currency",
+    "signal_price",
+    "estimated_fee",
+    "broker_order_id",
+    "reason",
+    "created_at",
+    "submitted_at",
+    "acknowledged_at",
+    "filled_at",
+    "changed_at",
+    "expires_at",
+    "executions",
+)
 
 
 class ConnectionSerializer(Shown):

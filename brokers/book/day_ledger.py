@@ -56,11 +56,17 @@ def open_day(account: BrokerageAccount, as_of: datetime) -> bool:
     known = _multipliers([account], {position.conid for position in held})
     OpeningPosition.objects.bulk_create(
         OpeningPosition(
-            account=account, day=start.date(), conid=each.conid, ticker=each.ticker, quantity=each.quantity,
-            price=each.market_price, multiplier=_multiplier(each, known), currency=each.currency,
+            account=account,
+            day=start.date(),
+            conid=each.conid,
+            ticker=each.ticker,
+            quantity=each.quantity,
+            price=each.market_price,
+            multiplier=_multiplier(each, known),
+            currency=each.currency,
         )
         for each in held
-    )  # fmt: skip
+    )
     OpeningPosition.objects.filter(account=account, day__lt=start.date() - timedelta(days=DAYS_KEPT)).delete()
     return True
 
@@ -141,8 +147,12 @@ class _Book:
             opening=tuple(_held(each, each.price) for each in self.opening),
             fills=tuple(
                 Fill(
-                    conid=each.conid, ticker=each.ticker, quantity=Side(each.side).sign * each.quantity,
-                    price=each.price, currency=each.currency, fee=each.fee or Decimal(0),
+                    conid=each.conid,
+                    ticker=each.ticker,
+                    quantity=Side(each.side).sign * each.quantity,
+                    price=each.price,
+                    currency=each.currency,
+                    fee=each.fee or Decimal(0),
                     settled=read_at is not None and each.seen_at <= read_at - LAG,
                 )
                 for each in self.executions
@@ -151,7 +161,7 @@ class _Book:
             now=tuple(_held(each, each.market_price) for each in self.positions),
             multipliers=self.multipliers,
             rates=known,
-        )  # fmt: skip
+        )
 
 
 def _held(each: OpeningPosition | Position, price: Decimal | None) -> Held:

@@ -227,12 +227,32 @@ def load(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *
 
 def _read_working(book: Book, accounts: Collection[int], conids: Collection[int]) -> None:
     working = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=MAY_FILL)
-    for order in working.select_related("parent").only(
-        "account_id", "conid", "reference", "role", "side", "type", "quantity", "filled_quantity", "status", "limit_price",
-        "stop_price", "trail_amount", "trail_percent", "time_in_force", "outside_rth", "ticket_id", "changed_at",
-        "resize_to", "keeps_its_size",
-        "parent__reference",
-    ).order_by("pk"):  # fmt: skip
+    for order in (
+        working.select_related("parent")
+        .only(
+            "account_id",
+            "conid",
+            "reference",
+            "role",
+            "side",
+            "type",
+            "quantity",
+            "filled_quantity",
+            "status",
+            "limit_price",
+            "stop_price",
+            "trail_amount",
+            "trail_percent",
+            "time_in_force",
+            "outside_rth",
+            "ticket_id",
+            "changed_at",
+            "resize_to",
+            "keeps_its_size",
+            "parent__reference",
+        )
+        .order_by("pk")
+    ):
         book.add(order.account_id, order.conid, working_order(order))
 
 
@@ -356,10 +376,15 @@ def answer_lookup(
         values["status"] = ContractLookup.Status.UNKNOWN
     else:
         values.update(
-            status=ContractLookup.Status.FOUND, conid=contract.conid, name=contract.name[:120],
-            exchange=contract.exchange[:40], currency=contract.currency, multiplier=contract.multiplier, tick=contract.tick,
+            status=ContractLookup.Status.FOUND,
+            conid=contract.conid,
+            name=contract.name[:120],
+            exchange=contract.exchange[:40],
+            currency=contract.currency,
+            multiplier=contract.multiplier,
+            tick=contract.tick,
             permitted=None if permitted is None else list(permitted),
-        )  # fmt: skip
+        )
         if quote is not None:
             values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)
         values.update(quote_wanted_at=None, quote_answered_at=now)
@@ -380,16 +405,24 @@ def refresh(
     Position.objects.bulk_create(
         [
             Position(
-                team_id=account.team_id, account=account, conid=fact.conid, ticker=fact.ticker,
-                asset_class=_asset_class(fact.asset_class), quantity=fact.quantity, average_cost=fact.average_cost,
-                market_price=fact.market_price, unrealized_pnl=fact.unrealized_pnl, currency=fact.currency, as_of=as_of,
+                team_id=account.team_id,
+                account=account,
+                conid=fact.conid,
+                ticker=fact.ticker,
+                asset_class=_asset_class(fact.asset_class),
+                quantity=fact.quantity,
+                average_cost=fact.average_cost,
+                market_price=fact.market_price,
+                unrealized_pnl=fact.unrealized_pnl,
+                currency=fact.currency,
+                as_of=as_of,
             )
             for fact in held.values()
         ],
         update_conflicts=True,
         unique_fields=["account", "conid"],
         update_fields=["ticker", "quantity", "average_cost", "market_price", "unrealized_pnl", "currency", "as_of"],
-    )  # fmt: skip
+    )
     values = {
         "equity": summary.net_liquidation,
         "cash": summary.cash,

@@ -46,10 +46,13 @@ def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
     Who asked first counts: a lane that does not answer holds nobody up for longer than one wait.
     """
     missing = [
-        each for each in lookups
-        if each.status == ContractLookup.Status.FOUND and each.quote_wanted_at is None
-        and not is_fresh(each, now) and not is_withheld(each, now)
-    ]  # fmt: skip
+        each
+        for each in lookups
+        if each.status == ContractLookup.Status.FOUND
+        and each.quote_wanted_at is None
+        and not is_fresh(each, now)
+        and not is_withheld(each, now)
+    ]
     if not missing:
         return
     ContractLookup.objects.filter(pk__in=[each.pk for each in missing], quote_wanted_at__isnull=True).update(

@@ -65,9 +65,16 @@ def connect(
     try:
         with transaction.atomic():
             made = Connection.objects.create(
-                team=team, name=name, username=username, environment=environment, auth_method=AuthMethod.GATEWAY,
-                base_url=base_url, region=region, session_changed_at=now, created_at=now,
-            )  # fmt: skip
+                team=team,
+                name=name,
+                username=username,
+                environment=environment,
+                auth_method=AuthMethod.GATEWAY,
+                base_url=base_url,
+                region=region,
+                session_changed_at=now,
+                created_at=now,
+            )
     except IntegrityError as error:
         # Which team holds it stays unsaid: tenants never learn of each other.
         raise ConnectionRefused(
@@ -160,11 +167,12 @@ def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now
     if any(fact.is_paper is (connection.environment == Environment.LIVE) for fact in facts):
         wrong = "paper" if connection.environment == Environment.LIVE else "live"
         session_is(
-            connection, SessionStatus.REFUSED,
+            connection,
+            SessionStatus.REFUSED,
             f"This user's account is a {wrong} account, and the connection is marked {connection.environment}. "
             f"Make a {wrong} connection for it.",
             now=now,
-        )  # fmt: skip
+        )
         return []
     accounts = []
     for fact in facts:

@@ -28,9 +28,12 @@ def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStat
         auth, now, environment=Environment(connection.environment), region=Region(connection.region)
     )
     evidence: dict[str, object] = {
-        "authenticated": auth.authenticated, "connected": auth.connected, "competing": auth.competing,
-        "established": auth.established, "message": auth.message,
-    }  # fmt: skip
+        "authenticated": auth.authenticated,
+        "connected": auth.connected,
+        "competing": auth.competing,
+        "established": auth.established,
+        "message": auth.message,
+    }
     if status is SessionStatus.ACTIVE:
         if not Connection.objects.filter(pk=connection.pk, enabled=True).update(last_kept_at=now):
             # Switched off while we asked: its own sentence stays.

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 KINDS = {
-    "STK": "shares", "OPT": "options", "CASH": "currencies", "FUT": "futures", "FOP": "options on futures",
+    "STK": "shares",
+    "OPT": "options",
+    "CASH": "currencies",
+    "FUT": "futures",
+    "FOP": "options on futures",
     "CFD": "CFDs",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

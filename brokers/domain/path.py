@@ -42,8 +42,11 @@ def path(
 ) -> list[Step]:
     """The straight way is created, submitted, accepted, filled; any other ends it with its own word."""
     moments: list[tuple[S, datetime | None]] = [
-        (S.CREATED, created_at), (S.SUBMITTED, submitted_at), (S.ACCEPTED, acknowledged_at), (S.FILLED, filled_at)
-    ]  # fmt: skip
+        (S.CREATED, created_at),
+        (S.SUBMITTED, submitted_at),
+        (S.ACCEPTED, acknowledged_at),
+        (S.FILLED, filled_at),
+    ]
     if status is S.FILLED:
         return [Step(word, at, "good" if word is S.FILLED else "done") for word, at in moments]
     if status in _ENDS:
@@ -61,10 +64,14 @@ def path(
     if status in straight:
         here = straight.index(status)
         return [
-            Step(word, at if n <= here else None, "done" if n < here else "now" if n == here else "todo",
-                 _NOTES.get(word, "") if n == here else "")
+            Step(
+                word,
+                at if n <= here else None,
+                "done" if n < here else "now" if n == here else "todo",
+                _NOTES.get(word, "") if n == here else "",
+            )
             for n, (word, at) in enumerate(moments)
-        ]  # fmt: skip
+        ]
     last = S.CANCELED if status is S.PENDING_CANCEL else S.FILLED
     passed = [Step(word, at, "done") for word, at in moments[:-1]]
     return [*passed, Step(status, changed_at, "now", _NOTES.get(status, "")), Step(last, None, "todo")]

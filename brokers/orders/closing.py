@@ -67,9 +67,16 @@ def close(
         try:
             with transaction.atomic():
                 found = Closing.objects.create(
-                    team_id=account.team_id, account=account, conid=conid, ticker=ticker, asset_class=asset_class,
-                    quantity=quantity, reason=reason[:200], asked_by=actor, asked_at=now,
-                )  # fmt: skip
+                    team_id=account.team_id,
+                    account=account,
+                    conid=conid,
+                    ticker=ticker,
+                    asset_class=asset_class,
+                    quantity=quantity,
+                    reason=reason[:200],
+                    asked_by=actor,
+                    asked_at=now,
+                )
         except IntegrityError:
             # Somebody else asked at this very moment.
             found = Closing.objects.select_for_update().get(account=account, conid=conid, status=OPEN)
@@ -77,9 +84,13 @@ def close(
         found.quantity, found.reason = None, reason[:200]
         found.save(update_fields=["quantity", "reason"])
     audit.record(
-        team=account.team, actor=actor, action="position.close_requested", subject=f"{ticker} in {account.account_id}",
-        now=now, after={"quantity": "all" if found.quantity is None else str(found.quantity), "reason": reason[:200]},
-    )  # fmt: skip
+        team=account.team,
+        actor=actor,
+        action="position.close_requested",
+        subject=f"{ticker} in {account.account_id}",
+        now=now,
+        after={"quantity": "all" if found.quantity is None else str(found.quantity), "reason": reason[:200]},
+    )
     _step(found, now)
     return found
 
@@ -159,16 +170,25 @@ def _send(closing: Closing, position: Position, side: Side, quantity: Decimal, n
         connection=closing.account.connection_id, conid=closing.conid, status="found"
     ).first()
     intent = OrderIntent(
-        role=Role.EXIT, instrument=Instrument(ticker=closing.ticker, asset_class=AssetClass(closing.asset_class)),
-        side=side, type=OrderType.MARKET, quantity=quantity, time_in_force=TimeInForce.DAY,
-    )  # fmt: skip
+        role=Role.EXIT,
+        instrument=Instrument(ticker=closing.ticker, asset_class=AssetClass(closing.asset_class)),
+        side=side,
+        type=OrderType.MARKET,
+        quantity=quantity,
+        time_in_force=TimeInForce.DAY,
+    )
     closing.attempts += 1
     draft = tickets.Draft(
-        account=closing.account, key=_key(closing, closing.attempts), conid=closing.conid,
+        account=closing.account,
+        key=_key(closing, closing.attempts),
+        conid=closing.conid,
         currency=lookup.currency if lookup else position.currency,
-        multiplier=lookup.multiplier if lookup else Decimal(1), intents=(intent,), cancels=(), expires_at=now + LONGEST,
+        multiplier=lookup.multiplier if lookup else Decimal(1),
+        intents=(intent,),
+        cancels=(),
+        expires_at=now + LONGEST,
         cause=f"planned to close the position: {closing.reason}",
-    )  # fmt: skip
+    )
     tickets.open_tickets([draft], now)
     closing.note = f"A market order to {side} {quantity.normalize():f} is on its way."
     closing.save(update_fields=["attempts", "note"])

@@ -91,9 +91,14 @@ def _as_market(order: Order) -> Leg:
     """The order with its new type. A market order knows no extended hours."""
     leg = as_it_stands(order)
     intent = replace(
-        leg.intent, type=OrderType.MARKET, limit_price=None, stop_price=None, trail_amount=None, trail_percent=None,
+        leg.intent,
+        type=OrderType.MARKET,
+        limit_price=None,
+        stop_price=None,
+        trail_amount=None,
+        trail_percent=None,
         outside_rth=False,
-    )  # fmt: skip
+    )
     return replace(leg, intent=intent)
 
 
@@ -142,9 +147,14 @@ def _is_market(order: Order, now: datetime) -> None:
     """It is a market order now, at IBKR and here; a fill may have overtaken the answer."""
     reason = f"Changed to a market order: it was not filled within {order.convert_after} seconds{_at_its_limit(order)}."
     values = {
-        "type": str(OrderType.MARKET), "limit_price": None, "stop_price": None, "trail_amount": None,
-        "trail_percent": None, "outside_rth": False, "reason": reason,
-    }  # fmt: skip
+        "type": str(OrderType.MARKET),
+        "limit_price": None,
+        "stop_price": None,
+        "trail_amount": None,
+        "trail_percent": None,
+        "outside_rth": False,
+        "reason": reason,
+    }
     status = OrderStatus(order.status)
     if status in CHANGED_IN_PLACE:
         Order.objects.move(order, status, now=now, cause="IBKR has made it a market order", **values)
@@ -167,9 +177,8 @@ def looked_up(order: Order, shown: Sequence[OrderFacts], now: datetime) -> bool:
     """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet."""
     fresh = Order.objects.select_for_update().get(pk=order.pk)
     ours = (
-        fact for fact in shown
-        if fact.reference == fresh.reference or fact.broker_order_id == fresh.broker_order_id
-    )  # fmt: skip
+        fact for fact in shown if fact.reference == fresh.reference or fact.broker_order_id == fresh.broker_order_id
+    )
     fact = next((each for each in ours if each.type is not None), None)
     if fact is None:
         return False

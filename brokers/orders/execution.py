@@ -144,9 +144,14 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
             return None
         head = orders[0]
         contract = Contract(
-            instrument=head.instrument, conid=head.conid, exchange=head.contract_exchange, currency=head.currency,
-            multiplier=head.multiplier, tick=head.contract_tick, name=head.contract_name,
-        )  # fmt: skip
+            instrument=head.instrument,
+            conid=head.conid,
+            exchange=head.contract_exchange,
+            currency=head.currency,
+            multiplier=head.multiplier,
+            tick=head.contract_tick,
+            name=head.contract_name,
+        )
         in_group = any(each.release == Release.IN_GROUP for each in orders[1:])
         legs = tuple(leg_of(each, contract, head, in_group=in_group) for each in orders)
         request = [described(leg) for leg in legs]
@@ -159,11 +164,19 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
 def leg_of(order: Order, contract: Contract, head: Order | None = None, *, in_group: bool = False) -> Leg:
     """An order as it is sent; `head` is the one it travels with."""
     intent = OrderIntent(
-        role=Role(order.role), instrument=order.instrument, side=Side(order.side), type=OrderType(order.type),
-        quantity=order.quantity, limit_price=order.limit_price, stop_price=order.stop_price,
-        trail_amount=order.trail_amount, trail_percent=order.trail_percent,
-        time_in_force=TimeInForce(order.time_in_force), outside_rth=order.outside_rth, release=Release(order.release),
-    )  # fmt: skip
+        role=Role(order.role),
+        instrument=order.instrument,
+        side=Side(order.side),
+        type=OrderType(order.type),
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        trail_amount=order.trail_amount,
+        trail_percent=order.trail_percent,
+        time_in_force=TimeInForce(order.time_in_force),
+        outside_rth=order.outside_rth,
+        release=Release(order.release),
+    )
     parent = head.reference if head is not None and intent.release is Release.WITH_PARENT else None
     return Leg(intent=intent, reference=order.reference, contract=contract, parent_reference=parent, in_group=in_group)
 
@@ -273,9 +286,13 @@ def _acknowledged(job: Job, attempt_pk: int, outcome: Accepted, now: datetime) -
     if ack.status is OrderStatus.REJECTED:
         return False
     values: dict[str, Any] = {
-        "order": order.pk, "ticket": order.ticket_id, "attempt": attempt_pk, "now": now,
-        "broker_order_id": ack.broker_order_id, "answer": json.dumps(_redacted(outcome.raw)),
-    }  # fmt: skip
+        "order": order.pk,
+        "ticket": order.ticket_id,
+        "attempt": attempt_pk,
+        "now": now,
+        "broker_order_id": ack.broker_order_id,
+        "answer": json.dumps(_redacted(outcome.raw)),
+    }
     with connection.cursor() as cursor:
         cursor.execute(ACKNOWLEDGE, values)
         return bool(cursor.fetchone())

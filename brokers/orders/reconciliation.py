@@ -145,9 +145,15 @@ def _keep_executions(
         made = known.get((account.pk, base)) or fresh.get((account.pk, base))
         if made is None:
             made = fresh[(account.pk, base)] = Execution(
-                account=account, team_id=account.team_id, order=order, broker_execution_id=base, conid=fill.conid,
-                ticker=fill.ticker, side=fill.side, seen_at=now,
-            )  # fmt: skip
+                account=account,
+                team_id=account.team_id,
+                order=order,
+                broker_execution_id=base,
+                conid=fill.conid,
+                ticker=fill.ticker,
+                side=fill.side,
+                seen_at=now,
+            )
         elif revision <= made.revision and (made.fee is not None or fill.fee is None):
             continue
         _say(made, fill, revision)

@@ -71,9 +71,14 @@ def finish(order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datet
     wanted = order.resize_to
     assert wanted is not None, "it was asked for"
     conclude(
-        order, attempt_pk, outcome, now, last=last, kept=_stays,
+        order,
+        attempt_pk,
+        outcome,
+        now,
+        last=last,
+        kept=_stays,
         changed=lambda fresh, at: _is_smaller(fresh, wanted, at),
-    )  # fmt: skip
+    )
 
 
 def _is_smaller(order: Order, quantity: Decimal, now: datetime) -> None:

@@ -74,19 +74,23 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     filled = {order.reference: order.filled_quantity for order in touched}
     tickets = Ticket.objects.bulk_create(
         Ticket(
-            team_id=draft.account.team_id, account=draft.account, connection_id=draft.account.connection_id,
-            key=draft.key, queued_at=now,
+            team_id=draft.account.team_id,
+            account=draft.account,
+            connection_id=draft.account.connection_id,
+            key=draft.key,
+            queued_at=now,
             cancels=[{"reference": each, "filled": _known(draft, each, filled)} for each in draft.cancels],
             resizes=[
                 {
-                    "reference": each.reference, "quantity": str(each.quantity),
+                    "reference": each.reference,
+                    "quantity": str(each.quantity),
                     "filled": _known(draft, each.reference, filled),
                 }
                 for each in draft.resizes
             ],
         )
         for draft in drafts
-    )  # fmt: skip
+    )
     level = [
         (_order(draft, ticket, intent, None, now), intent)
         for draft, ticket in zip(drafts, tickets, strict=True)
@@ -197,11 +201,15 @@ def wish_cancels(account: BrokerageAccount, orders: Sequence[Order], cause: str,
     fresh = [order for order in orders if order.reference not in wished]
     if fresh:
         Ticket.objects.create(
-            team_id=account.team_id, account=account, connection_id=account.connection_id, key=uuid.uuid4(), queued_at=now,
+            team_id=account.team_id,
+            account=account,
+            connection_id=account.connection_id,
+            key=uuid.uuid4(),
+            queued_at=now,
             cancels=[
                 {"reference": each.reference, "filled": str(each.filled_quantity), "cause": cause} for each in fresh
             ],
-        )  # fmt: skip
+        )
 
 
 def _open_wishes(account_pk: int) -> QuerySet[Ticket]:
@@ -237,18 +245,38 @@ def with_open_cancels() -> QuerySet[Ticket]:
 
 def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | None, now: datetime) -> Order:
     return Order(
-        team_id=draft.account.team_id, ticket=ticket, account=draft.account,
-        connection_id=draft.account.connection_id, parent=parent, reference=intent.reference or new_reference(),
-        role=intent.role, release=intent.release, ticker=intent.instrument.ticker,
-        asset_class=intent.instrument.asset_class, conid=draft.conid, currency=draft.currency,
-        multiplier=draft.multiplier, side=intent.side, type=intent.type, time_in_force=intent.time_in_force,
-        quantity=intent.quantity, limit_price=intent.limit_price, stop_price=intent.stop_price,
-        trail_amount=intent.trail_amount, trail_percent=intent.trail_percent, cancel_after=intent.cancel_after,
+        team_id=draft.account.team_id,
+        ticket=ticket,
+        account=draft.account,
+        connection_id=draft.account.connection_id,
+        parent=parent,
+        reference=intent.reference or new_reference(),
+        role=intent.role,
+        release=intent.release,
+        ticker=intent.instrument.ticker,
+        asset_class=intent.instrument.asset_class,
+        conid=draft.conid,
+        currency=draft.currency,
+        multiplier=draft.multiplier,
+        side=intent.side,
+        type=intent.type,
+        time_in_force=intent.time_in_force,
+        quantity=intent.quantity,
+        limit_price=intent.limit_price,
+        stop_price=intent.stop_price,
+        trail_amount=intent.trail_amount,
+        trail_percent=intent.trail_percent,
+        cancel_after=intent.cancel_after,
         convert_after=intent.convert_after,
-        outside_rth=intent.outside_rth, fa_group=intent.allocation.group if intent.allocation else "",
-        fa_method=intent.allocation.method if intent.allocation else "", signal_price=draft.signal_price,
-        estimated_fee=intent.estimated_fee, expires_at=_leaves_by(draft, intent, now), created_at=now, changed_at=now,
-    )  # fmt: skip
+        outside_rth=intent.outside_rth,
+        fa_group=intent.allocation.group if intent.allocation else "",
+        fa_method=intent.allocation.method if intent.allocation else "",
+        signal_price=draft.signal_price,
+        estimated_fee=intent.estimated_fee,
+        expires_at=_leaves_by(draft, intent, now),
+        created_at=now,
+        changed_at=now,
+    )
 
 
 def _leaves_by(draft: Draft, intent: OrderIntent, now: datetime) -> datetime:

@@ -32,9 +32,15 @@ def position_close(request: HttpRequest, team: UUID, account: UUID, conid: int) 
     if request.method == "POST" and form.is_valid():
         actor = request.user if request.user.is_authenticated else None
         made = closing.close(
-            account=found, conid=conid, ticker=position.ticker, asset_class=position.asset_class,
-            quantity=form.part(), reason=f"{actor} asked for it.", actor=actor, now=timezone.now(),
-        )  # fmt: skip
+            account=found,
+            conid=conid,
+            ticker=position.ticker,
+            asset_class=position.asset_class,
+            quantity=form.part(),
+            reason=f"{actor} asked for it.",
+            actor=actor,
+            now=timezone.now(),
+        )
         messages.success(request, f"{position.ticker} is being closed. {made.note}")
         return redirect("positions", team)
     working = Order.objects.filter(account=found, conid=conid, status__in=[str(status) for status in MAY_FILL])

@@ -67,9 +67,12 @@ class ClosingForm(forms.Form):
     """How much of a position is to be closed; nothing filled in means all of it."""
 
     quantity = forms.DecimalField(
-        label="How much", max_digits=24, decimal_places=8, required=False,
+        label="How much",
+        max_digits=24,
+        decimal_places=8,
+        required=False,
         widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "any", "autofocus": True}),
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, held: Decimal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -20,9 +20,14 @@ from brokers.rulebook.lookup import hours, tables
 from brokers.rulebook.rulesets import Ruleset
 
 WORDS = {
-    "equity": "Shares", "option": "Options", "forex": "Currencies", "future": "Futures",
-    "future_option": "Future options", "index_option": "Index options", "cfd": "CFDs",
-}  # fmt: skip
+    "equity": "Shares",
+    "option": "Options",
+    "forex": "Currencies",
+    "future": "Futures",
+    "future_option": "Future options",
+    "index_option": "Index options",
+    "cfd": "CFDs",
+}
 RULESETS = {
     "seed": "The model Halyard decides by",
     "lean": "The reference model, quirks included",
@@ -47,12 +52,12 @@ class Calculator(forms.Form):
     rules = forms.ChoiceField(choices=CHOICES, required=False, widget=forms.HiddenInput)
     asset_class = forms.ChoiceField(label="What", choices=[(name, WORDS[name]) for name in tables.CALCULATED])
     symbol = forms.CharField(
-        label="Symbol", max_length=12, help_text="A future's product, such as ES; a pair, such as EURUSD.",
+        label="Symbol",
+        max_length=12,
+        help_text="A future's product, such as ES; a pair, such as EURUSD.",
         widget=forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false"}),
-    )  # fmt: skip
-    quantity = forms.DecimalField(
-        label="Quantity", max_digits=12, decimal_places=4, help_text="A negative one sells."
-    )  # fmt: skip
+    )
+    quantity = forms.DecimalField(label="Quantity", max_digits=12, decimal_places=4, help_text="A negative one sells.")
     price = forms.DecimalField(label="Price", max_digits=16, decimal_places=8, min_value=Decimal("0.00000001"))
 
 

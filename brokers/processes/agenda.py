@@ -95,7 +95,12 @@ def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
     unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
     job = execution.take_next(connection_pk, now) if active and not unsent else None
     return Agenda(
-        connection=connection, believed_active=active, lookups=connection.has_lookups,
-        prices=connection.has_quotes or connection.has_rates, cancels=unsent,
-        changes=connection.has_changes and has_changes(connection_pk, now), doubtful=connection.has_doubts, job=job,
-    )  # fmt: skip
+        connection=connection,
+        believed_active=active,
+        lookups=connection.has_lookups,
+        prices=connection.has_quotes or connection.has_rates,
+        cancels=unsent,
+        changes=connection.has_changes and has_changes(connection_pk, now),
+        doubtful=connection.has_doubts,
+        job=job,
+    )

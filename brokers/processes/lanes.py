@@ -281,9 +281,13 @@ class Lane:
                 _if_told(self.broker.quote(contract)), _if_told(self.broker.permitted(contract))
             )
             await self._db(
-                live_book.answer_lookup, lookup, now=self.lanes.clock(), contract=contract, quote=quote,
+                live_book.answer_lookup,
+                lookup,
+                now=self.lanes.clock(),
+                contract=contract,
+                quote=quote,
                 permitted=permitted,
-            )  # fmt: skip
+            )
 
     async def _answer_prices(self) -> None:
         """Quotes and rates that decisions wait for. What IBKR does not show is an answer too."""

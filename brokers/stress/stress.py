@@ -186,9 +186,12 @@ def press(*, connection: Connection, actor: User | None, code: str, now: datetim
     if button is None:
         raise StressRefused("There is no such button. Reload the page.", "unknown-button")
     audit.record(
-        team=connection.team, actor=actor, action="stress.pressed", subject=f"{connection.username}: {button.label}",
+        team=connection.team,
+        actor=actor,
+        action="stress.pressed",
+        subject=f"{connection.username}: {button.label}",
         now=now,
-    )  # fmt: skip
+    )
     _ask("POST", connection, button.what, button.request())
     return button
 
@@ -197,8 +200,12 @@ def clear(*, connection: Connection, actor: User | None, now: datetime) -> int:
     """Disarm everything that was armed for this connection's user; returns how many there were."""
     _only_simulated(connection)
     audit.record(
-        team=connection.team, actor=actor, action="stress.cleared", subject=connection.username, now=now,
-    )  # fmt: skip
+        team=connection.team,
+        actor=actor,
+        action="stress.cleared",
+        subject=connection.username,
+        now=now,
+    )
     return int(_ask("DELETE", connection, "faults")["cleared"])
 
 

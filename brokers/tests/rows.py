@@ -25,9 +25,13 @@ _numbers = itertools.count(1)
 def connection(team: Team, **values: Any) -> Connection:
     """A simulated connection."""
     made = connections.connect(
-        team=team, actor=None, name=values.pop("name", "Simulated IBKR"), username=values.pop("username", ""),
-        environment=Environment.SIMULATED, now=values.pop("now", timezone.now()),
-    )  # fmt: skip
+        team=team,
+        actor=None,
+        name=values.pop("name", "Simulated IBKR"),
+        username=values.pop("username", ""),
+        environment=Environment.SIMULATED,
+        now=values.pop("now", timezone.now()),
+    )
     return _with(made, values)
 
 
@@ -41,9 +45,16 @@ def account(team: Team, of: Connection | None = None, **values: Any) -> Brokerag
 def position(of: BrokerageAccount, **values: Any) -> Position:
     """Ten AAPL at 180."""
     given = {
-        "conid": 265598, "ticker": "AAPL", "asset_class": "stock", "quantity": Decimal(10),
-        "average_cost": Decimal(180), "as_of": timezone.now(), "team": of.team, "account": of, **values,
-    }  # fmt: skip
+        "conid": 265598,
+        "ticker": "AAPL",
+        "asset_class": "stock",
+        "quantity": Decimal(10),
+        "average_cost": Decimal(180),
+        "as_of": timezone.now(),
+        "team": of.team,
+        "account": of,
+        **values,
+    }
     return Position.objects.create(**given)
 
 
@@ -57,10 +68,17 @@ def order(of: BrokerageAccount | Ticket, **values: Any) -> Order:
     """Buy ten AAPL at the market; created, not yet sent."""
     held = of if isinstance(of, Ticket) else ticket(of)
     given = {
-        "reference": f"hy-{next(_numbers)}", "role": "entry", "ticker": "AAPL", "asset_class": "stock",
-        "conid": 265598, "side": "buy", "type": "market", "quantity": Decimal(10),
-        "expires_at": timezone.now() + timedelta(minutes=1), **values,
-    }  # fmt: skip
+        "reference": f"hy-{next(_numbers)}",
+        "role": "entry",
+        "ticker": "AAPL",
+        "asset_class": "stock",
+        "conid": 265598,
+        "side": "buy",
+        "type": "market",
+        "quantity": Decimal(10),
+        "expires_at": timezone.now() + timedelta(minutes=1),
+        **values,
+    }
     made: Order = Order.objects.create(
         team=held.team, ticket=held, account=held.account, connection=held.connection, **given
     )
@@ -71,10 +89,19 @@ def order(of: BrokerageAccount | Ticket, **values: Any) -> Order:
 def execution(of: Order, **values: Any) -> Execution:
     """A fill of the whole order at 187.25."""
     given = {
-        "broker_execution_id": f"0000.{next(_numbers):04x}", "conid": of.conid, "ticker": of.ticker, "side": of.side,
-        "quantity": of.quantity, "price": Decimal("187.25"), "fee": Decimal("1.00"), "executed_at": timezone.now(),
-        "team": of.team, "account": of.account, "order": of, **values,
-    }  # fmt: skip
+        "broker_execution_id": f"0000.{next(_numbers):04x}",
+        "conid": of.conid,
+        "ticker": of.ticker,
+        "side": of.side,
+        "quantity": of.quantity,
+        "price": Decimal("187.25"),
+        "fee": Decimal("1.00"),
+        "executed_at": timezone.now(),
+        "team": of.team,
+        "account": of.account,
+        "order": of,
+        **values,
+    }
     return Execution.objects.create(**given)
 
 

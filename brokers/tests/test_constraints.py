@@ -91,9 +91,15 @@ def exchange_rate(at: Scene, **values: object) -> ExchangeRate:
 
 def closing(at: Scene, **values: object) -> Closing:
     given = {
-        "team": at.account.team, "account": at.account, "conid": 265598, "ticker": "AAPL", "asset_class": "stock",
-        "reason": "Asked for.", "asked_at": at.now, **values,
-    }  # fmt: skip
+        "team": at.account.team,
+        "account": at.account,
+        "conid": 265598,
+        "ticker": "AAPL",
+        "asset_class": "stock",
+        "reason": "Asked for.",
+        "asked_at": at.now,
+        **values,
+    }
     return Closing.objects.create(**given)
 
 

@@ -83,11 +83,13 @@ class Product:
 
     def filled(self, prefix: str) -> int:
         """How many orders of signals with this prefix in their key are filled."""
-        return int(self.rows(
-            "SELECT count(*) FROM brokers_order o JOIN strategies_decision d ON d.ticket_id = o.ticket_id"
-            " JOIN strategies_signal s ON s.id = d.signal_id WHERE o.status = 'filled' AND s.key LIKE %s",
-            f"id:{prefix}%",
-        )[0][0])  # fmt: skip
+        return int(
+            self.rows(
+                "SELECT count(*) FROM brokers_order o JOIN strategies_decision d ON d.ticket_id = o.ticket_id"
+                " JOIN strategies_signal s ON s.id = d.signal_id WHERE o.status = 'filled' AND s.key LIKE %s",
+                f"id:{prefix}%",
+            )[0][0]
+        )
 
 
 @contextlib.contextmanager

@@ -16,8 +16,14 @@ HARD = ["", "NULL", "null", '{"a": "b\\"c"}', "back\\slash", "comma,", "{}", " b
 
 @pytest.mark.parametrize(
     ("sent", "kind"),
-    [(HARD, "text"), ([1, None, -3], "bigint"), ([True, False, None], "boolean"), ([], "text"), ([[1, 2], [3, 4]], "int")],
-)  # fmt: skip
+    [
+        (HARD, "text"),
+        ([1, None, -3], "bigint"),
+        ([True, False, None], "boolean"),
+        ([], "text"),
+        ([[1, 2], [3, 4]], "int"),
+    ],
+)
 def test_a_list_comes_back_as_it_was_sent(sent: list[Any], kind: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT %s::{kind}[]", [sent])

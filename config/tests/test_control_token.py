@@ -11,9 +11,12 @@ from config.embedded import BASE_DIR
 
 PRINT = "import config.settings as s; print(s.SIM_CONTROL_TOKEN)"
 PRODUCTION = {
-    "DATABASE_URL": "postgresql://db.example/halyard", "REDIS_URL": "redis://redis.example/0", "SECRET_KEY": "k" * 50,
-    "HALYARD_SERVER_KEYS": "server", "HALYARD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-}  # fmt: skip
+    "DATABASE_URL": "postgresql://db.example/halyard",
+    "REDIS_URL": "redis://redis.example/0",
+    "SECRET_KEY": "k" * 50,
+    "HALYARD_SERVER_KEYS": "server",
+    "HALYARD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+}
 
 
 def token(folder: Path, **given: str) -> str:

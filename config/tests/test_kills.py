@@ -60,11 +60,13 @@ def _patient_terms(product: Product) -> None:
 
 
 def _orders(product: Product, name: str) -> int:
-    return int(product.rows(
-        "SELECT count(*) FROM brokers_order o JOIN strategies_decision d ON d.ticket_id = o.ticket_id"
-        " JOIN strategies_signal s ON s.id = d.signal_id WHERE s.key LIKE %s",
-        f"id:{name}-%",
-    )[0][0])  # fmt: skip
+    return int(
+        product.rows(
+            "SELECT count(*) FROM brokers_order o JOIN strategies_decision d ON d.ticket_id = o.ticket_id"
+            " JOIN strategies_signal s ON s.id = d.signal_id WHERE s.key LIKE %s",
+            f"id:{name}-%",
+        )[0][0]
+    )
 
 
 def _total(product: Product) -> int:

@@ -70,23 +70,57 @@ def filled(apps: Any) -> None:
         "quantity": {"value": "2", "type": "fixed_quantity"},
     }
     signal = made(
-        "strategies", "Signal", team=team, endpoint=endpoint, strategy=strategy, key="body:1", body="{}", reading=reading,
-        received_at=AT, dispatched_at=AT,
-    )  # fmt: skip
+        "strategies",
+        "Signal",
+        team=team,
+        endpoint=endpoint,
+        strategy=strategy,
+        key="body:1",
+        body="{}",
+        reading=reading,
+        received_at=AT,
+        dispatched_at=AT,
+    )
     ticket = made("brokers", "Ticket", team=team, account=account, connection=connection, key=uuid.uuid4())
     made(
-        "brokers", "Order", team=team, ticket=ticket, account=account, connection=connection, reference="hy-1",
-        role="entry", ticker="ESM2026", asset_class="future", conid=1, side="buy", type="market", quantity=Decimal(2),
+        "brokers",
+        "Order",
+        team=team,
+        ticket=ticket,
+        account=account,
+        connection=connection,
+        reference="hy-1",
+        role="entry",
+        ticker="ESM2026",
+        asset_class="future",
+        conid=1,
+        side="buy",
+        type="market",
+        quantity=Decimal(2),
         expires_at=AT,
-    )  # fmt: skip
+    )
     made(
-        "strategies", "Decision", team=team, signal=signal, subscription=subscription, terms=terms, ticket=ticket,
-        status="accepted", rule="D01", reason="Open long.", decided_at=AT,
-    )  # fmt: skip
+        "strategies",
+        "Decision",
+        team=team,
+        signal=signal,
+        subscription=subscription,
+        terms=terms,
+        ticket=ticket,
+        status="accepted",
+        rule="D01",
+        reason="Open long.",
+        decided_at=AT,
+    )
     made(
-        "strategies", "SeenKey", endpoint=endpoint, key="body:1", signal_code=signal.code, log_code=uuid.uuid4(),
+        "strategies",
+        "SeenKey",
+        endpoint=endpoint,
+        key="body:1",
+        signal_code=signal.code,
+        log_code=uuid.uuid4(),
         expires_at=AT + timedelta(days=1),
-    )  # fmt: skip
+    )
 
 
 def test_an_installation_of_the_first_version_moves_over(older: BaseDatabaseWrapper) -> None:

@@ -106,7 +106,11 @@ class Guards(Things):
         asked = dict(request.GET.items())
         level = asked.pop("level", "")
         if asked:
-            raise Refused(f"There is no filter {next(iter(asked))[:80]!r} here. Use: level.", "unknown-filter", next(iter(asked))[:80])  # fmt: skip
+            raise Refused(
+                f"There is no filter {next(iter(asked))[:80]!r} here. Use: level.",
+                "unknown-filter",
+                next(iter(asked))[:80],
+            )
         if level and level not in list(Level):
             words = ", ".join(Level)
             raise Refused(f"{str(level)[:80]!r} is not a level. Use one of: {words}.", "invalid-level", "level")
@@ -128,9 +132,15 @@ class Guards(Things):
         sent = self.body(HaltSerializer)
         try:
             done = halt.halt(
-                team=self.team, level=kind, target=target, how=Halt(sent["how"]), reason=sent["reason"],
-                flatten=sent["flatten"], actor=self.actor, now=timezone.now(),
-            )  # fmt: skip
+                team=self.team,
+                level=kind,
+                target=target,
+                how=Halt(sent["how"]),
+                reason=sent["reason"],
+                flatten=sent["flatten"],
+                actor=self.actor,
+                now=timezone.now(),
+            )
         except GuardRefused as refused:
             raise Conflict(str(refused), "already-stopped") from refused
         told = self._shown(kind, target)

@@ -19,20 +19,65 @@ from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subsc
 from strategies.webhook.headers import shown
 
 STRATEGY = (
-    "id", "name", "description", "asset_class", "allowed_tickers", "enabled", "tradingview_only", "allowed_addresses",
-    "signature_required", "entry_stale_seconds", "exit_stale_seconds", "repeat_window_seconds", "per_minute", "per_hour",
-    "keep_days", "created_at",
-)  # fmt: skip
+    "id",
+    "name",
+    "description",
+    "asset_class",
+    "allowed_tickers",
+    "enabled",
+    "tradingview_only",
+    "allowed_addresses",
+    "signature_required",
+    "entry_stale_seconds",
+    "exit_stale_seconds",
+    "repeat_window_seconds",
+    "per_minute",
+    "per_hour",
+    "keep_days",
+    "created_at",
+)
 SUBSCRIPTION = ("id", "strategy", "account", "enabled", "linked", "terms", "terms_version", "created_at")
 DECISION = (
-    "id", "signal", "subscription", "account", "status", "rule", "reason_code", "reason", "waiting_for", "created_at",
-    "decided_at", "expires_at", "answered_at", "answered_by", "plan", "assessment", "orders",
-)  # fmt: skip
+    "id",
+    "signal",
+    "subscription",
+    "account",
+    "status",
+    "rule",
+    "reason_code",
+    "reason",
+    "waiting_for",
+    "created_at",
+    "decided_at",
+    "expires_at",
+    "answered_at",
+    "answered_by",
+    "plan",
+    "assessment",
+    "orders",
+)
 SIGNAL = (
-    "id", "log_id", "strategy", "received_at", "address", "content_type", "ticker", "action", "reading", "warnings",
-    "test", "not_before", "dispatched_at", "set_aside", "note", "duplicates", "repeats", "forgotten_at", "decisions",
+    "id",
+    "log_id",
+    "strategy",
+    "received_at",
+    "address",
+    "content_type",
+    "ticker",
+    "action",
+    "reading",
+    "warnings",
+    "test",
+    "not_before",
+    "dispatched_at",
+    "set_aside",
+    "note",
+    "duplicates",
+    "repeats",
+    "forgotten_at",
+    "decisions",
     "timeline",
-)  # fmt: skip
+)
 
 
 class StrategySerializer(Shown):
@@ -220,9 +265,16 @@ class RefusalSerializer(Shown):
     class Meta:
         model = Refusal
         fields: tuple[str, ...] = (
-            "id", "strategy", "received_at", "address", "content_type", "status", "message_code", "sentence",
+            "id",
+            "strategy",
+            "received_at",
+            "address",
+            "content_type",
+            "status",
+            "message_code",
+            "sentence",
             "field",
-        )  # fmt: skip
+        )
 
 
 class WholeRefusalSerializer(RefusalSerializer):

@@ -77,10 +77,12 @@ def reach(team: Team, level: Level, target: Target) -> Reach:
 def _filled_by(subscriptions: QuerySet[Subscription]) -> Exists:
     return Exists(
         Order.objects.filter(
-            account_id=OuterRef("account_id"), conid=OuterRef("conid"), filled_quantity__gt=0,
+            account_id=OuterRef("account_id"),
+            conid=OuterRef("conid"),
+            filled_quantity__gt=0,
             ticket__decision__subscription__in=subscriptions,
         )
-    )  # fmt: skip
+    )
 
 
 @transaction.atomic
@@ -195,9 +197,14 @@ def _flatten(positions: QuerySet[Position], said: str, actor: User | None, now: 
     found = list(positions.select_related("account").order_by("account_id", "conid"))
     for position in found:
         closing.close(
-            account=position.account, conid=position.conid, ticker=position.ticker,
-            asset_class=AssetClass(position.asset_class), reason=f"Trading was stopped: {said}"[:200], actor=actor, now=now,
-        )  # fmt: skip
+            account=position.account,
+            conid=position.conid,
+            ticker=position.ticker,
+            asset_class=AssetClass(position.asset_class),
+            reason=f"Trading was stopped: {said}"[:200],
+            actor=actor,
+            now=now,
+        )
     return len(found)
 
 

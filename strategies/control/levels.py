@@ -144,16 +144,29 @@ class _Reading:
             meters += _of_terms(target, made, self.results.get(target.account_id))
         until = last + timedelta(seconds=guard.cooldown_seconds) if last and guard.cooldown_seconds else None
         return Standing(
-            level=level, target=target, guard=guard, name=name_of(self.team, target), currency=currency, result=result,
-            code=self.team.code if target is None else target.code, made=made, last=last, meters=tuple(meters),
-            bounds=tuple(_bounds(guard, currency)), pause_until=until if until and until > self.now else None,
+            level=level,
+            target=target,
+            guard=guard,
+            name=name_of(self.team, target),
+            currency=currency,
+            result=result,
+            code=self.team.code if target is None else target.code,
+            made=made,
+            last=last,
+            meters=tuple(meters),
+            bounds=tuple(_bounds(guard, currency)),
+            pause_until=until if until and until > self.now else None,
             locked=guard.lockout_until is not None and guard.lockout_until > self.now,
-        )  # fmt: skip
+        )
 
     def _entries(self, level: Level) -> dict[int, tuple[int, datetime | None]]:
         if level not in self.entries:
-            of = {Level.TEAM: Team.objects.filter(pk=self.team.pk), Level.ACCOUNT: self.team.accounts.all(),
-                  Level.STRATEGY: self.team.strategies.all(), Level.SUBSCRIPTION: self.team.subscriptions.all()}  # fmt: skip
+            of = {
+                Level.TEAM: Team.objects.filter(pk=self.team.pk),
+                Level.ACCOUNT: self.team.accounts.all(),
+                Level.STRATEGY: self.team.strategies.all(),
+                Level.SUBSCRIPTION: self.team.subscriptions.all(),
+            }
             pauses = dict.fromkeys(of[level].values_list("pk", flat=True), 0)
             self.entries[level] = usage.entries_by(COLUMNS[level], pauses, self.now)
         return self.entries[level]

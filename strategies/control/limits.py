@@ -166,8 +166,10 @@ def _plain(value: Any) -> Any:
 
 def _columns(level: Level, target: Target) -> dict[str, Any]:
     kinds: dict[Level, type[Any]] = {
-        Level.ACCOUNT: BrokerageAccount, Level.STRATEGY: Strategy, Level.SUBSCRIPTION: Subscription
-    }  # fmt: skip
+        Level.ACCOUNT: BrokerageAccount,
+        Level.STRATEGY: Strategy,
+        Level.SUBSCRIPTION: Subscription,
+    }
     assert (target is None) if level is Level.TEAM else isinstance(target, kinds[level]), "a level guards its own kind"
     return {} if level is Level.TEAM else {str(level): target}
 

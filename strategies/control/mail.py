@@ -30,9 +30,12 @@ def tell_approvers(now: datetime) -> int:
         team=OuterRef("team"), status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told
     )
     due = Membership.objects.filter(
-        Exists(untold), Q(mailed_at__isnull=True) | Q(mailed_at__lte=now - PAUSE), role__in=_MAY_ANSWER,
-        mail_approvals=True, user__is_active=True,
-    )  # fmt: skip
+        Exists(untold),
+        Q(mailed_at__isnull=True) | Q(mailed_at__lte=now - PAUSE),
+        role__in=_MAY_ANSWER,
+        mail_approvals=True,
+        user__is_active=True,
+    )
     return sum(_tell(membership, now) for membership in due.select_related("team", "user").order_by("pk"))
 
 

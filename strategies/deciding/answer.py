@@ -74,9 +74,14 @@ def answer(
     if isinstance(view, Unknown):
         return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
     seen = usage.counted(
-        _seen_by(owner, view.snapshot, book), terms, subscription_pk=owner, account=account,
-        just_now=book.entered.get(owner, 0), now=now, known=known,
-    )  # fmt: skip
+        _seen_by(owner, view.snapshot, book),
+        terms,
+        subscription_pk=owner,
+        account=account,
+        just_now=book.entered.get(owner, 0),
+        now=now,
+        known=known,
+    )
     if message.sentiment == "flat" and message.signal_time is not None:
         seen = replace(seen, opened_at=_opened_at(account, seen))
     views = [
@@ -130,9 +135,12 @@ def _seen_by(owner: int, snapshot: Snapshot, book: Book) -> Snapshot:
 def _opened_at(account: BrokerageAccount, snapshot: Snapshot) -> datetime | None:
     """The own time of the signal behind the last entry that filled in this instrument."""
     entries = Decision.objects.filter(
-        ticket__account=account, ticket__orders__conid=snapshot.contract.conid, ticket__orders__role=str(Role.ENTRY),
-        ticket__orders__filled_quantity__gt=0, signal__signal_time__isnull=False,
-    )  # fmt: skip
+        ticket__account=account,
+        ticket__orders__conid=snapshot.contract.conid,
+        ticket__orders__role=str(Role.ENTRY),
+        ticket__orders__filled_quantity__gt=0,
+        signal__signal_time__isnull=False,
+    )
     return entries.order_by("-pk").values_list("signal__signal_time", flat=True).first()
 
 

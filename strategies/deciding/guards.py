@@ -23,9 +23,15 @@ from strategies.domain.decide.guards import NO_GUARDS, UNTIL, Guards, Halt, Leve
 from strategies.models import Guard, Subscription
 
 LIMITS = (
-    "max_quantity", "max_amount", "max_position", "max_position_amount", "max_trades_per_day", "cooldown_seconds",
-    "max_daily_loss", "max_daily_profit",
-)  # fmt: skip
+    "max_quantity",
+    "max_amount",
+    "max_position",
+    "max_position_amount",
+    "max_trades_per_day",
+    "cooldown_seconds",
+    "max_daily_loss",
+    "max_daily_profit",
+)
 # From a decision to whom a level's entries are counted for.
 COLUMNS = {
     Level.TEAM: "subscription__team",
@@ -178,10 +184,11 @@ class Watch:
         if loss is None and gain is None:
             return
         level = LevelGuard(
-            level=Level.SUBSCRIPTION, day_profit=self.day_of(subscription.account).profit,
+            level=Level.SUBSCRIPTION,
+            day_profit=self.day_of(subscription.account).profit,
             max_daily_loss=None if loss is None else Decimal(loss),
             max_daily_profit=None if gain is None else Decimal(gain),
-        )  # fmt: skip
+        )
         self._judge((Level.SUBSCRIPTION, subscription.pk), level, subscription)
 
     def _judge(self, key: Key, level: LevelGuard, subscription: Subscription) -> None:
@@ -227,16 +234,22 @@ def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datet
     until = day_end(now).astimezone(UTC)
     column: dict[str, Any] = {} if level is Level.TEAM else {f"{level}_id": whom}
     guard, _ = Guard.objects.get_or_create(
-        team_id=subscription.team_id, level=str(level),
+        team_id=subscription.team_id,
+        level=str(level),
         **column,
-    )  # fmt: skip
+    )
     unlocked = Guard.objects.filter(Q(lockout_until=None) | Q(lockout_until__lt=until), pk=guard.pk)
     before = None if guard.lockout_until is None else {"until": guard.lockout_until.isoformat()}
     if unlocked.update(lockout_until=until, lockout_reason=reason[:200], locked_by=None, locked_at=now):
         audit.record(
-            team=subscription.team, actor=None, action="guard.locked_out", subject=subject(guard), before=before,
-            after={"until": until.isoformat(), "reason": reason}, now=now,
-        )  # fmt: skip
+            team=subscription.team,
+            actor=None,
+            action="guard.locked_out",
+            subject=subject(guard),
+            before=before,
+            after={"until": until.isoformat(), "reason": reason},
+            now=now,
+        )
 
 
 _WHOLE = {

@@ -100,9 +100,12 @@ def _settle_singly(now: datetime) -> int:
         except Exception:
             log.exception("Decision %s cannot be settled and is rejected", decision_pk)
             Decision.objects.filter(pk=decision_pk, status=PENDING).update(
-                status=Decision.Status.REJECTED, rule="X01", reason_code="internal-error", decided_at=now,
+                status=Decision.Status.REJECTED,
+                rule="X01",
+                reason_code="internal-error",
+                decided_at=now,
                 reason="A fault in Halyard kept this signal from being decided. It was not traded.",
-            )  # fmt: skip
+            )
     return done
 
 
@@ -120,11 +123,16 @@ def _plan_again(now: datetime) -> None:
         return
     Decision.objects.bulk_create(
         Decision(
-            team_id=each.team_id, signal_id=each.signal_id, subscription_id=each.subscription_id, terms_id=each.terms_id,
-            attempt=each.attempt + 1, created_at=now, waiting_for="the position after what had filled",
+            team_id=each.team_id,
+            signal_id=each.signal_id,
+            subscription_id=each.subscription_id,
+            terms_id=each.terms_id,
+            attempt=each.attempt + 1,
+            created_at=now,
+            waiting_for="the position after what had filled",
         )
         for each in found
-    )  # fmt: skip
+    )
     Ticket.objects.filter(pk__in=[each.ticket_id for each in found]).update(unfit_at=None)
 
 
@@ -312,9 +320,17 @@ def answered(
     """What the decision's subscription makes of the message by its own version of the terms; what was seen is kept."""
     terms, guards = decision.terms.value(), watch.guards(decision.subscription)
     found = answer(
-        message, terms, decision.subscription.account, book, now, received_at=received_at, freshness=freshness,
-        owner=decision.subscription_id, guards=guards, known=watch,
-    )  # fmt: skip
+        message,
+        terms,
+        decision.subscription.account,
+        book,
+        now,
+        received_at=received_at,
+        freshness=freshness,
+        owner=decision.subscription_id,
+        guards=guards,
+        known=watch,
+    )
     if found.view is not None and not isinstance(found.answer, NotYet):
         decision.inputs = inputs.kept(
             message, terms, found.view, now, found.answer, received_at=received_at, freshness=freshness, guards=guards
@@ -412,11 +428,21 @@ def _expires_at(begin: datetime, message: Message, plan: Plan) -> datetime:
 def _planned(decision: Decision, intents: Sequence[OrderIntent], parent: str = "") -> Iterator[WorkingOrder]:
     for intent in intents:
         yield WorkingOrder(
-            reference=intent.reference, role=intent.role, side=intent.side, type=intent.type,
-            remaining=intent.quantity, status=OrderStatus.CREATED, limit_price=intent.limit_price,
-            stop_price=intent.stop_price, trail_amount=intent.trail_amount, trail_percent=intent.trail_percent,
-            time_in_force=intent.time_in_force, outside_rth=intent.outside_rth, parent=parent, ticket=str(decision.code),
-        )  # fmt: skip
+            reference=intent.reference,
+            role=intent.role,
+            side=intent.side,
+            type=intent.type,
+            remaining=intent.quantity,
+            status=OrderStatus.CREATED,
+            limit_price=intent.limit_price,
+            stop_price=intent.stop_price,
+            trail_amount=intent.trail_amount,
+            trail_percent=intent.trail_percent,
+            time_in_force=intent.time_in_force,
+            outside_rth=intent.outside_rth,
+            parent=parent,
+            ticket=str(decision.code),
+        )
         yield from _planned(decision, intent.then, intent.reference)
 
 

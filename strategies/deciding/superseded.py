@@ -70,10 +70,13 @@ def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_
     if not signals:
         return found
     rows = Signal.objects.filter(
-        strategy__in={signal.strategy_id for signal in signals}, ticker__in={signal.ticker for signal in signals},
+        strategy__in={signal.strategy_id for signal in signals},
+        ticker__in={signal.ticker for signal in signals},
         signal_time__gt=min(signal.signal_time for signal in signals if signal.signal_time is not None),
-        set_aside="", dispatched_at__isnull=False, is_test=False,
-    )  # fmt: skip
+        set_aside="",
+        dispatched_at__isnull=False,
+        is_test=False,
+    )
     for row in rows.only("strategy_id", "ticker", "signal_time", "action", "reading"):
         if row.signal_time is not None:
             aim = (row.action, row.reading.get("sentiment"))

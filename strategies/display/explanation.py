@@ -134,8 +134,12 @@ def _limits(guards: Guards) -> Iterator[Limit]:
         yield Limit("", "Entries locked", f"until {guards.lockout_until:%Y-%m-%d %H:%M} UTC for {guards.lockout}")
     for level in guards.levels:
         whose = f"{level.who[:1].upper()}{level.who[1:]}"
-        figures = {"max_trades_per_day": level.trades_today, "max_daily_loss": level.day_profit,
-                   "max_daily_profit": level.day_profit, "cooldown_seconds": level.last_trade_at}  # fmt: skip
+        figures = {
+            "max_trades_per_day": level.trades_today,
+            "max_daily_loss": level.day_profit,
+            "max_daily_profit": level.day_profit,
+            "cooldown_seconds": level.last_trade_at,
+        }
         if level.restricted:
             yield Limit(whose, "Tickers not to be opened", ", ".join(level.restricted))
         for name in _LIMITS:
@@ -174,9 +178,12 @@ def _side(name: str, chosen: Chosen[Any]) -> Side:
 # Settings that are called otherwise where signal and terms are merged, and what it means that nobody said one.
 _TERMS = {"extended_hours": "outside_rth", "cancel": "cancel_orders", "ignore_windows": "ignore_windows"}
 _LABELS = {
-    "extended_hours": "Also outside regular hours", "cancel": "Cancel working orders first",
-    "ignore_windows": "Ignore trading windows", "limit_price": "Limit price", "stop_price": "Stop price",
-}  # fmt: skip
+    "extended_hours": "Also outside regular hours",
+    "cancel": "Cancel working orders first",
+    "ignore_windows": "Ignore trading windows",
+    "limit_price": "Limit price",
+    "stop_price": "Stop price",
+}
 _NOT_SAID = {
     "quantity": "not said",
     "limit_price": "the market's then",
@@ -184,9 +191,15 @@ _NOT_SAID = {
     "cancel_after": "never",
 }
 _LIMITS = (
-    "max_quantity", "max_amount", "max_position", "max_position_amount", "max_trades_per_day", "cooldown_seconds",
-    "max_daily_loss", "max_daily_profit",
-)  # fmt: skip
+    "max_quantity",
+    "max_amount",
+    "max_position",
+    "max_position_amount",
+    "max_trades_per_day",
+    "cooldown_seconds",
+    "max_daily_loss",
+    "max_daily_profit",
+)
 
 
 # -- the same decision again ------------------------------------------------------------------------------------------

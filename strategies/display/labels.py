@@ -203,13 +203,24 @@ CHOICES: Mapping[str, Mapping[Any, str]] = {
 }
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LEGS = {
-    "percent": "{} % away", "amount": "{} away", "pnlAmount": "{} in money", "trailAmount": "trailing by {}",
-    "trailPercent": "trailing by {} %", "limitPrice": "at {}", "stopPrice": "at {}",
-}  # fmt: skip
+    "percent": "{} % away",
+    "amount": "{} away",
+    "pnlAmount": "{} in money",
+    "trailAmount": "trailing by {}",
+    "trailPercent": "trailing by {} %",
+    "limitPrice": "at {}",
+    "stopPrice": "at {}",
+}
 _NOTHING = {
-    "tickers": "any", "quantity": "the signal's", "windows": "none", "signal_fields": "nothing", "take_profit": "none",
-    "stop_loss": "none", "breakeven_offset": "none", "cancel_after": "never",
-}  # fmt: skip
+    "tickers": "any",
+    "quantity": "the signal's",
+    "windows": "none",
+    "signal_fields": "nothing",
+    "take_profit": "none",
+    "stop_loss": "none",
+    "breakeven_offset": "none",
+    "cancel_after": "never",
+}
 
 
 def said(name: str, value: Any) -> str:
@@ -229,7 +240,14 @@ def said(name: str, value: Any) -> str:
             return f"{value:,} s" if name.endswith(("_seconds", "cancel_after")) else f"{value:,}"
         case tuple():
             words = CHOICES["signal_fields"]
-            return ", ".join(window_said(x) if isinstance(x, Window) else _small(words.get(x, x)) if name == "signal_fields" else str(x) for x in value)  # fmt: skip
+            return ", ".join(
+                window_said(x)
+                if isinstance(x, Window)
+                else _small(words.get(x, x))
+                if name == "signal_fields"
+                else str(x)
+                for x in value
+            )
     return str(value).replace("_", " ")
 
 
@@ -314,10 +332,13 @@ def _own_size(terms: Terms) -> str:
     if terms.quantity is None:
         return ""
     words = {
-        QuantityType.FIXED: "{}", QuantityType.AMOUNT: "as many as {} in money buys",
-        QuantityType.RISK_AMOUNT: "as many as risk {} in money", QuantityType.RISK_PERCENT: "as many as risk {} % of the equity",
-        QuantityType.PERCENT_OF_EQUITY: "{} % of the equity", QuantityType.PERCENT_OF_POSITION: "{} % of the position",
-    }  # fmt: skip
+        QuantityType.FIXED: "{}",
+        QuantityType.AMOUNT: "as many as {} in money buys",
+        QuantityType.RISK_AMOUNT: "as many as risk {} in money",
+        QuantityType.RISK_PERCENT: "as many as risk {} % of the equity",
+        QuantityType.PERCENT_OF_EQUITY: "{} % of the equity",
+        QuantityType.PERCENT_OF_POSITION: "{} % of the position",
+    }
     return words[terms.quantity_type].format(plain(terms.quantity))
 
 
@@ -359,11 +380,15 @@ def _flows(terms: Terms) -> Iterator[str]:
 
 def _limits(terms: Terms) -> Iterator[str]:
     words = {
-        "max_quantity": "at most {} an order", "max_amount": "orders of at most {} in money",
-        "max_position": "a position of at most {}", "max_position_amount": "positions of at most {} in money",
-        "max_trades_per_day": "at most {} entries a day", "max_daily_loss": "no entry after a day's loss of {}",
-        "max_daily_profit": "no entry after a day's profit of {}", "collar_percent": "entries within {} of the last price",
-    }  # fmt: skip
+        "max_quantity": "at most {} an order",
+        "max_amount": "orders of at most {} in money",
+        "max_position": "a position of at most {}",
+        "max_position_amount": "positions of at most {} in money",
+        "max_trades_per_day": "at most {} entries a day",
+        "max_daily_loss": "no entry after a day's loss of {}",
+        "max_daily_profit": "no entry after a day's profit of {}",
+        "collar_percent": "entries within {} of the last price",
+    }
     found = [
         text.format(said(name, getattr(terms, name)))
         for name, text in words.items()

@@ -8,35 +8,77 @@ from typing import Any
 # The body beside it has the whole of what is longer.
 LONGEST = 500
 _LABELS = {
-    "action": "Action", "sentiment": "Position after it", "instrument": "Instrument", "quantity": "Quantity",
-    "target_quantity": "Position to end with", "signal_price": "Price it saw", "signal_time": "Its time",
-    "signal_id": "Its id", "take_profit": "Take profit", "stop_loss": "Stop loss", "cancel": "Cancel first", "cancel_order_type": "Cancel only", "cancel_after": "Cancel after",
-    "delay": "Delay", "breakeven_offset": "Breakeven offset", "bid_ask_spread_filter": "Widest spread",
-    "bid_ask_spread_filter_percent": "Widest spread in percent", "market_price_type": "Priced by",
-    "ignore_trading_windows": "Ignore trading windows", "expires_at": "Expires", "test": "Test", "message": "Message",
-    "tags": "Tags", "extras": "Extras",
-}  # fmt: skip
+    "action": "Action",
+    "sentiment": "Position after it",
+    "instrument": "Instrument",
+    "quantity": "Quantity",
+    "target_quantity": "Position to end with",
+    "signal_price": "Price it saw",
+    "signal_time": "Its time",
+    "signal_id": "Its id",
+    "take_profit": "Take profit",
+    "stop_loss": "Stop loss",
+    "cancel": "Cancel first",
+    "cancel_order_type": "Cancel only",
+    "cancel_after": "Cancel after",
+    "delay": "Delay",
+    "breakeven_offset": "Breakeven offset",
+    "bid_ask_spread_filter": "Widest spread",
+    "bid_ask_spread_filter_percent": "Widest spread in percent",
+    "market_price_type": "Priced by",
+    "ignore_trading_windows": "Ignore trading windows",
+    "expires_at": "Expires",
+    "test": "Test",
+    "message": "Message",
+    "tags": "Tags",
+    "extras": "Extras",
+}
 _FIRST = (
-    "action", "instrument", "sentiment", "quantity", "target_quantity", "order", "take_profit", "stop_loss", "option",
-)  # fmt: skip
+    "action",
+    "instrument",
+    "sentiment",
+    "quantity",
+    "target_quantity",
+    "order",
+    "take_profit",
+    "stop_loss",
+    "option",
+)
 _RANKS = {name: n for n, name in enumerate(dict.fromkeys([*_FIRST, *_LABELS]))}
 _ORDER_LABELS = {
-    "type": "Order type", "limit": "Limit price", "stop": "Stop price", "trail_amount": "Trail by",
-    "trail_percent": "Trail by", "tif": "Good for", "extended": "Outside regular hours",
-}  # fmt: skip
+    "type": "Order type",
+    "limit": "Limit price",
+    "stop": "Stop price",
+    "trail_amount": "Trail by",
+    "trail_percent": "Trail by",
+    "tif": "Good for",
+    "extended": "Outside regular hours",
+}
 _OPTION_LABELS = {
-    "type": "Call or put", "intrinsic": "In or out of the money", "expiration": "Expiration",
-    "strike_count": "Strikes looked at", "strikes_away": "Strikes away", "strike_price": "Strike",
-}  # fmt: skip
+    "type": "Call or put",
+    "intrinsic": "In or out of the money",
+    "expiration": "Expiration",
+    "strike_count": "Strikes looked at",
+    "strikes_away": "Strikes away",
+    "strike_price": "Strike",
+}
 _MODES = {
-    "percent": "{}% from the entry", "amount": "{} from the entry", "limitPrice": "at {}", "stopPrice": "at {}",
-    "pnlAmount": "at {} in money", "trailAmount": "trailing by {}", "trailPercent": "trailing by {}%",
-}  # fmt: skip
+    "percent": "{}% from the entry",
+    "amount": "{} from the entry",
+    "limitPrice": "at {}",
+    "stopPrice": "at {}",
+    "pnlAmount": "at {} in money",
+    "trailAmount": "trailing by {}",
+    "trailPercent": "trailing by {}%",
+}
 _SIZES = {
-    "fixed_quantity": "{}", "dollar_amount": "for {} in money", "risk_dollar_amount": "risking {} in money",
-    "risk_percent": "risking {}% of the account", "percent_of_equity": "{}% of the account",
+    "fixed_quantity": "{}",
+    "dollar_amount": "for {} in money",
+    "risk_dollar_amount": "risking {} in money",
+    "risk_percent": "risking {}% of the account",
+    "percent_of_equity": "{}% of the account",
     "percent_of_position": "{}% of the position",
-}  # fmt: skip
+}
 
 
 def pairs(reading: dict[str, Any]) -> list[tuple[str, str]]:

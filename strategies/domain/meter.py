@@ -105,7 +105,15 @@ def _bar(minute: Minute, number: int, highest: int) -> Bar:
     heights = [round(count * unit, 2) for count in (accepted, refused, over)]
     tops = [round(100 - sum(heights[: end + 1]), 2) for end in range(3)]
     return Bar(
-        at=minute.at, accepted=accepted, refused=refused, over=over, x=round(100 / MINUTES * number, 3),
-        accepted_y=tops[0], accepted_height=heights[0], refused_y=tops[1], refused_height=heights[1],
-        over_y=tops[2], over_height=heights[2],
-    )  # fmt: skip
+        at=minute.at,
+        accepted=accepted,
+        refused=refused,
+        over=over,
+        x=round(100 / MINUTES * number, 3),
+        accepted_y=tops[0],
+        accepted_height=heights[0],
+        refused_y=tops[1],
+        refused_height=heights[1],
+        over_y=tops[2],
+        over_height=heights[2],
+    )

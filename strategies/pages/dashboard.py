@@ -78,23 +78,32 @@ def _steps(team: Team, membership: Membership) -> list[Step]:
         return []
     steps = [
         Step(
-            "Try a signal", "Write one by hand and watch it become a simulated order.",
-            team.signals.exists(), reverse("signal_try", args=[team.code]), "Try a signal",
+            "Try a signal",
+            "Write one by hand and watch it become a simulated order.",
+            team.signals.exists(),
+            reverse("signal_try", args=[team.code]),
+            "Try a signal",
         ),
         Step(
-            "Make a strategy", "It gives you a secret webhook URL for TradingView or any program.",
-            team.strategies.exclude(name=first_signal.FIRST).exists(), reverse("strategy_new", args=[team.code]),
+            "Make a strategy",
+            "It gives you a secret webhook URL for TradingView or any program.",
+            team.strategies.exclude(name=first_signal.FIRST).exists(),
+            reverse("strategy_new", args=[team.code]),
             "Make a strategy",
         ),
         Step(
-            "Subscribe an account", "Say which account follows it, how much and on which sides.",
+            "Subscribe an account",
+            "Say which account follows it, how much and on which sides.",
             team.subscriptions.filter(enabled=True).exclude(strategy__name=first_signal.FIRST).exists(),
-            reverse("subscription_new", args=[team.code]), "Subscribe",
+            reverse("subscription_new", args=[team.code]),
+            "Subscribe",
         ),
         Step(
-            "Connect IBKR", "Paper first. Until then the simulated account does all of it.",
+            "Connect IBKR",
+            "Paper first. Until then the simulated account does all of it.",
             team.connections.exclude(environment=Environment.SIMULATED).exists(),
-            reverse("connection_new", args=[team.code]), "Connect IBKR",
+            reverse("connection_new", args=[team.code]),
+            "Connect IBKR",
         ),
-    ]  # fmt: skip
+    ]
     return [] if all(step.done for step in steps[:3]) else steps

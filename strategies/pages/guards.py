@@ -116,9 +116,15 @@ def guard_stop(request: HttpRequest, team: UUID, level: str, code: UUID) -> Http
         given = form.cleaned_data
         try:
             done = halt.halt(
-                team=found, level=kind, target=target, how=Halt(given["how"]), reason=given["reason"],
-                flatten=given["flatten"], actor=actor_of(request), now=timezone.now(),
-            )  # fmt: skip
+                team=found,
+                level=kind,
+                target=target,
+                how=Halt(given["how"]),
+                reason=given["reason"],
+                flatten=given["flatten"],
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
         except GuardRefused as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
         else:
@@ -175,9 +181,13 @@ def _undo(request: HttpRequest, team: UUID, level: str, code: UUID, verb: Any, s
     _may_loosen(membership, kind)
     try:
         verb(
-            team=membership.team, level=kind, target=target, reason=request.POST.get("reason", ""),
-            actor=actor_of(request), now=timezone.now(),
-        )  # fmt: skip
+            team=membership.team,
+            level=kind,
+            target=target,
+            reason=request.POST.get("reason", ""),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
     except GuardRefused as error:
         messages.error(request, str(error))
     else:

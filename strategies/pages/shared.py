@@ -18,8 +18,12 @@ from strategies.models import Strategy, Subscription
 LATEST = 8
 PIECE = 64 * 1024
 EXAMPLES = {
-    Kind.STOCK: "SPY", Kind.FUTURE: "MNQ", Kind.OPTION: "SPY 261218C600", Kind.FOREX: "EURUSD", Kind.CRYPTO: "BTCUSD",
-}  # fmt: skip
+    Kind.STOCK: "SPY",
+    Kind.FUTURE: "MNQ",
+    Kind.OPTION: "SPY 261218C600",
+    Kind.FOREX: "EURUSD",
+    Kind.CRYPTO: "BTCUSD",
+}
 
 
 def actor_of(request: HttpRequest) -> User | None:

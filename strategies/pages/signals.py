@@ -41,9 +41,14 @@ from strategies.webhook.rows import KEPT_OF_A_STRANGER
 MOST_REPEATS = 50
 # Of those who were not let in, only the beginning is kept.
 UNKNOWN_SENDERS = {
-    "not-found", "invalid-password", "not-trading-view", "invalid-ip-address", "signature-required",
-    "invalid-signature", "signature-expired",
-}  # fmt: skip
+    "not-found",
+    "invalid-password",
+    "not-trading-view",
+    "invalid-ip-address",
+    "signature-required",
+    "invalid-signature",
+    "signature-expired",
+}
 
 
 @require_GET

@@ -116,9 +116,14 @@ def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
     }
     if strategy is not None:
         context |= beside(
-            request.POST, strategy=strategy, account=_one_of(follow, "account", request), terms=terms,
-            form_id="terms-form", now=timezone.now(), ask=show == "ask",
-        )  # fmt: skip
+            request.POST,
+            strategy=strategy,
+            account=_one_of(follow, "account", request),
+            terms=terms,
+            form_id="terms-form",
+            now=timezone.now(),
+            ask=show == "ask",
+        )
     status = 422 if not show and (follow.errors or (form.errors and not linked)) else 200
     return render(request, "strategies/subscription_new.html", context, status=status)
 
@@ -142,9 +147,14 @@ def _one_of(follow: FollowForm, name: str, request: HttpRequest) -> Any:
 def _made(request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *, linked: bool) -> Subscription | None:
     try:
         return subscribing.subscribe(
-            team=team, strategy=follow.cleaned_data["strategy"], account=follow.cleaned_data["account"], terms=terms,
-            actor=actor_of(request), now=timezone.now(), linked=linked,
-        )  # fmt: skip
+            team=team,
+            strategy=follow.cleaned_data["strategy"],
+            account=follow.cleaned_data["account"],
+            terms=terms,
+            actor=actor_of(request),
+            now=timezone.now(),
+            linked=linked,
+        )
     except subscribing.SubscriptionRefused as error:
         follow.add_error(None, str(error))
         return None
@@ -164,9 +174,12 @@ def subscription_clone(request: HttpRequest, team: UUID, subscription: UUID) -> 
         strategy: Strategy = form.cleaned_data["strategy"]
         try:
             made = subscribing.clone(
-                subscription=found, strategy=strategy, account=form.cleaned_data["account"], actor=actor_of(request),
+                subscription=found,
+                strategy=strategy,
+                account=form.cleaned_data["account"],
+                actor=actor_of(request),
                 now=timezone.now(),
-            )  # fmt: skip
+            )
         except subscribing.SubscriptionRefused as error:
             form.add_error(None, str(error))
         else:

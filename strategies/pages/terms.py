@@ -58,10 +58,15 @@ def subscription(request: HttpRequest, team: UUID, subscription: UUID) -> HttpRe
         "versions": _history(found),
         "rows": live.rows(live.signal_rows().filter(decisions__subscription=found).order_by("-pk")[:LATEST]),
         **beside(
-            request.POST or request.GET, strategy=found.strategy, account=found.account, terms=terms,
-            form_id=TERMS if editable else SCENE, now=timezone.now(), ask=show == "ask",
+            request.POST or request.GET,
+            strategy=found.strategy,
+            account=found.account,
+            terms=terms,
+            form_id=TERMS if editable else SCENE,
+            now=timezone.now(),
+            ask=show == "ask",
         ),
-    }  # fmt: skip
+    }
     status = 422 if form.errors and not show else 200
     return render(request, "strategies/subscription.html", context, status=status)
 
@@ -159,10 +164,15 @@ def strategy_defaults(request: HttpRequest, team: UUID, strategy: UUID) -> HttpR
         "accounts": accounts,
         "account": account,
         **beside(
-            request.POST or request.GET, strategy=found, account=account, terms=terms,
-            form_id=TERMS if editable else SCENE, now=timezone.now(), ask=show == "ask",
+            request.POST or request.GET,
+            strategy=found,
+            account=account,
+            terms=terms,
+            form_id=TERMS if editable else SCENE,
+            now=timezone.now(),
+            ask=show == "ask",
         ),
-    }  # fmt: skip
+    }
     status = 422 if form.errors and not show else 200
     return render(request, "strategies/strategy_defaults.html", context, status=status)
 

@@ -11,8 +11,13 @@ from strategies.reading import fields
 from strategies.reading.strict_json import printable
 
 _STOP_TYPES = {name: name for name in ("stop", "stop_limit", "trailing_stop")}
-_DASHED = {"limitPrice": "limit-price", "stopPrice": "stop-price", "pnlAmount": "pnl-amount", "trailAmount": "trail-amount",
-           "trailPercent": "trail-percent"}  # fmt: skip
+_DASHED = {
+    "limitPrice": "limit-price",
+    "stopPrice": "stop-price",
+    "pnlAmount": "pnl-amount",
+    "trailAmount": "trail-amount",
+    "trailPercent": "trail-percent",
+}
 _FORMS = {
     "takeProfit": '"takeProfit": {"limitPrice": 105}',
     "stopLoss": '"stopLoss": {"type": "stop", "stopPrice": 95}',

@@ -29,10 +29,14 @@ _INTRINSIC = {name: name for name in ("itm", "otm")}
 _QUANTITY_TYPES = {
     name: name
     for name in (
-        "fixed_quantity", "dollar_amount", "risk_dollar_amount", "risk_percent", "percent_of_equity",
+        "fixed_quantity",
+        "dollar_amount",
+        "risk_dollar_amount",
+        "risk_percent",
+        "percent_of_equity",
         "percent_of_position",
     )
-}  # fmt: skip
+}
 # Names the vendor's own sizing page uses for two of them.
 _QUANTITY_TYPE_HINTS = {"amount_per_position": "dollar_amount", "risk_per_position": "risk_dollar_amount"}
 
@@ -220,8 +224,10 @@ def _notes(given: Given) -> dict[str, Any]:
             else:
                 given.drop(name)
     for name, key, read in (
-        ("time", "signal_time", fields.moment), ("interval", "", fields.label), ("extras", "extras", _extras),
-    ):  # fmt: skip
+        ("time", "signal_time", fields.moment),
+        ("interval", "", fields.label),
+        ("extras", "extras", _extras),
+    ):
         if name in given.known:
             value = read(given.take(name))
             if value is None:

@@ -25,18 +25,36 @@ _NUMBER_NOISE = re.compile(r"[$\u20ac\u00a3,_\s]")
 # Refusals whose sentence says to leave the field out.
 _LEAVE_OUT = frozenset(
     {
-        "invalid-sentiment-action", "invalid-asset-class", "invalid-extended-hours", "invalid-message-length",
-        "invalid-message-tags", "invalid-signal-id",
+        "invalid-sentiment-action",
+        "invalid-asset-class",
+        "invalid-extended-hours",
+        "invalid-message-length",
+        "invalid-message-tags",
+        "invalid-signal-id",
     }
-)  # fmt: skip
+)
 _OTHER_NAMES = {
-    "symbol": "ticker", "instrument": "ticker", "side": "action", "order": "action", "direction": "action",
-    "qty": "quantity", "size": "quantity", "contracts": "quantity", "shares": "quantity",
-}  # fmt: skip
+    "symbol": "ticker",
+    "instrument": "ticker",
+    "side": "action",
+    "order": "action",
+    "direction": "action",
+    "qty": "quantity",
+    "size": "quantity",
+    "contracts": "quantity",
+    "shares": "quantity",
+}
 _OTHER_ACTIONS = {
-    "long": "buy", "short": "sell", "close": "exit", "flat": "exit", "flatten": "exit", "buy_to_open": "buy",
-    "sell_to_close": "exit", "cover": "exit", "cancel_all": "cancel",
-}  # fmt: skip
+    "long": "buy",
+    "short": "sell",
+    "close": "exit",
+    "flat": "exit",
+    "flatten": "exit",
+    "buy_to_open": "buy",
+    "sell_to_close": "exit",
+    "cover": "exit",
+    "cancel_all": "cancel",
+}
 
 Values = dict[str, Any]
 
@@ -226,5 +244,8 @@ def _number(value: object) -> object:
 
 
 _FIXES: tuple[Callable[[object, Refused], object | None], ...] = (
-    _nearest_word, _clean_number, _right_sizing, _unquoted,
-)  # fmt: skip
+    _nearest_word,
+    _clean_number,
+    _right_sizing,
+    _unquoted,
+)

@@ -18,12 +18,19 @@ from strategies.reading.sent import Given
 _ORDER_TYPES = {name: name for name in ("market", "limit", "stop", "stop_limit", "trailing_stop")}
 _TIFS = {name: name for name in ("day", "gtc", "opg", "cls", "ioc", "fok")}
 _CONDITIONS = (
-    "cancel", "test", "cancelOrderType", "cancelAfter", "delay", "breakevenOffset", "bidAskSpreadFilter",
-    "bidAskSpreadFilterPercent", "marketPriceType", "ignoreTradingWindows", "expiresAt",
-)  # fmt: skip
-_SHAPES = (
-    "orderType", "limitPrice", "stopPrice", "trailAmount", "trailPercent", "timeInForce", "extendedHours"
-)  # fmt: skip
+    "cancel",
+    "test",
+    "cancelOrderType",
+    "cancelAfter",
+    "delay",
+    "breakevenOffset",
+    "bidAskSpreadFilter",
+    "bidAskSpreadFilterPercent",
+    "marketPriceType",
+    "ignoreTradingWindows",
+    "expiresAt",
+)
+_SHAPES = ("orderType", "limitPrice", "stopPrice", "trailAmount", "trailPercent", "timeInForce", "extendedHours")
 _MARKET_PRICES = {name: name for name in ("ask_bid", "mark", "ask", "bid", "last")}
 _RELATIVE_TIME = re.compile(r"\+ ?(\d{1,6}) ?(second|minute|hour|day)s?", re.IGNORECASE)
 

@@ -62,8 +62,13 @@ def evaluate(case: dict[str, Any]) -> dict[str, Any]:
             now=datetime.fromisoformat(context["now"]),
         )
     except Refused as refused:
-        return {"expect": "reject", "status": refused.status, "messageCode": refused.code, "message": refused.message,
-                "field": refused.field}  # fmt: skip
+        return {
+            "expect": "reject",
+            "status": refused.status,
+            "messageCode": refused.code,
+            "message": refused.message,
+            "field": refused.field,
+        }
     return {"expect": "accept", "canonical": reading.canonical()}
 
 

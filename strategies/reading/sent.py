@@ -17,13 +17,43 @@ FORMULA_PLACES = 12
 OPTION_FIELDS = ("optionType", "intrinsicValue", "expiration", "strikeCount", "strikesAway", "strikePrice")
 KNOWN = frozenset(
     {
-        "ticker", "action", "sentiment", "signalPrice", "price", "orderType", "limitPrice", "stopPrice", "trailAmount",
-        "trailPercent", "quantity", "quantityType", "takeProfit", "stopLoss", "timeInForce", "extendedHours", "time",
-        "interval", "ignoreTradingWindows", "cancel", "cancelOrderType", "cancelAfter", "delay", "breakevenOffset",
-        "bidAskSpreadFilter", "bidAskSpreadFilterPercent", "marketPriceType", "extras", "expiresAt", "message", "tags",
-        "test", "signalId", "targetQuantity", *OPTION_FIELDS,
+        "ticker",
+        "action",
+        "sentiment",
+        "signalPrice",
+        "price",
+        "orderType",
+        "limitPrice",
+        "stopPrice",
+        "trailAmount",
+        "trailPercent",
+        "quantity",
+        "quantityType",
+        "takeProfit",
+        "stopLoss",
+        "timeInForce",
+        "extendedHours",
+        "time",
+        "interval",
+        "ignoreTradingWindows",
+        "cancel",
+        "cancelOrderType",
+        "cancelAfter",
+        "delay",
+        "breakevenOffset",
+        "bidAskSpreadFilter",
+        "bidAskSpreadFilterPercent",
+        "marketPriceType",
+        "extras",
+        "expiresAt",
+        "message",
+        "tags",
+        "test",
+        "signalId",
+        "targetQuantity",
+        *OPTION_FIELDS,
     }
-)  # fmt: skip
+)
 _NO_FORMULA = frozenset({"ticker", "action", "test", "cancel"})
 
 

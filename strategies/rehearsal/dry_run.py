@@ -170,9 +170,17 @@ def _answer(
             subscription=subscription, status="off", reason="Its terms were never set, so it decides nothing."
         )
     found = answer.answer(
-        message, subscription.terms.value(), subscription.account, book, now, received_at=now, freshness=freshness,
-        owner=subscription.pk, guards=watch.guards(subscription), patient=False,
-    ).answer  # fmt: skip
+        message,
+        subscription.terms.value(),
+        subscription.account,
+        book,
+        now,
+        received_at=now,
+        freshness=freshness,
+        owner=subscription.pk,
+        guards=watch.guards(subscription),
+        patient=False,
+    ).answer
     match found:
         case NotYet() if _is_unasked(book, subscription, message):
             reason = f"IBKR was never asked about {message.symbol.name}."

@@ -41,9 +41,12 @@ def first_strategy(*, team: Team, actor: User | None, now: datetime) -> Strategy
     if found is not None:
         return found
     made = strategies.create_strategy(
-        team=team, actor=actor, name=FIRST, description="Made to try signals with.",
+        team=team,
+        actor=actor,
+        name=FIRST,
+        description="Made to try signals with.",
         now=now,
-    )  # fmt: skip
+    )
     account = simulated_account(team)
     if account is not None:
         subscription = subscriptions.subscribe(

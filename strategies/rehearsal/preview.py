@@ -91,14 +91,17 @@ def example_messages(scene: Scene) -> list[tuple[str, Message]]:
     found = [
         ("Buy", Message(action=Action.BUY, **sized)),
         ("Sell", Message(action=Action.SELL, **sized)),
-        ("Buy with its own stop and target", Message(action=Action.BUY, **sized, stop_loss=_ONE_PERCENT, take_profit=_TWO_PERCENT)),
+        (
+            "Buy with its own stop and target",
+            Message(action=Action.BUY, **sized, stop_loss=_ONE_PERCENT, take_profit=_TWO_PERCENT),
+        ),
         ("Exit", Message(action=Action.EXIT, **base)),
         ("Exit half", Message(action=Action.EXIT, **base, **half)),
         ("Add", Message(action=Action.ADD, **sized)),
         ("Reverse", Message(action=Action.REVERSE, **sized)),
         ("Stop at break-even", Message(action=Action.BREAKEVEN, **base, order=OrderShape(type=str(OrderType.STOP)))),
         ("Cancel", Message(action=Action.CANCEL, **base)),
-    ]  # fmt: skip
+    ]
     if scene.quantity is not None:
         found.insert(2, ("Buy without a quantity", Message(action=Action.BUY, **base)))
     return found
@@ -249,7 +252,9 @@ class _Cast:
             )
             return
         tick = plain(contract.tick)
-        self.notes.append(f"IBKR was never asked about {instrument.ticker} here: prices in {contract.currency} and steps of {tick} are assumed.")  # fmt: skip
+        self.notes.append(
+            f"IBKR was never asked about {instrument.ticker} here: prices in {contract.currency} and steps of {tick} are assumed."
+        )
         self.snapshots[instrument] = _without_book(account, contract, now)
 
 
@@ -287,9 +292,14 @@ def _holding(terms: Terms, snapshot: Snapshot, scene: Scene) -> Holding:
 def _shown(title: str, message: Message, answer: Plan | Rejection, terms: Terms, after: Holding) -> Shown:
     if isinstance(answer, Rejection):
         return Shown(
-            title=title, message=message, status="rejected", rule=answer.rule, code=answer.code, reason=answer.reason,
+            title=title,
+            message=message,
+            status="rejected",
+            rule=answer.rule,
+            code=answer.code,
+            reason=answer.reason,
             held=held(after, message),
-        )  # fmt: skip
+        )
     return Shown(
         title=title,
         message=message,
@@ -328,7 +338,13 @@ def in_words(message: Message) -> str:
     if message.target_quantity is not None:
         parts.append(f"to a position of {plain(message.target_quantity)}")
     if message.quantity is not None:
-        of = {"percent_of_position": " % of the position", "percent_of_equity": " % of the equity", "risk_percent": " % at risk", "dollar_amount": " in money", "risk_dollar_amount": " at risk"}  # fmt: skip
+        of = {
+            "percent_of_position": " % of the position",
+            "percent_of_equity": " % of the equity",
+            "risk_percent": " % at risk",
+            "dollar_amount": " in money",
+            "risk_dollar_amount": " at risk",
+        }
         parts.append(plain(message.quantity) + of.get(message.quantity_type, ""))
     parts.append(message.symbol.name)
     if message.signal_price is not None:

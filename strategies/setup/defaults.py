@@ -29,9 +29,14 @@ def set_defaults(*, strategy: Strategy, terms: Terms, actor: User | None, now: d
         before = locked.defaults
         Strategy.objects.filter(pk=locked.pk).update(defaults=values)
         audit.record(
-            team=locked.team, actor=actor, action="strategy.defaults_set", subject=str(locked.code), before=before,
-            after=values, now=now,
-        )  # fmt: skip
+            team=locked.team,
+            actor=actor,
+            action="strategy.defaults_set",
+            subject=str(locked.code),
+            before=before,
+            after=values,
+            now=now,
+        )
     strategy.defaults = values
     behind = [each for each in linked_to(locked) if each.terms is None or each.terms.value() != terms]
     for subscription in behind:

@@ -37,10 +37,15 @@ def create_strategy(
     try:
         with transaction.atomic():
             made = Strategy.objects.create(
-                team=team, name=name, asset_class=asset_class, description=description,
-                allowed_tickers=list(allowed_tickers), created_at=now, per_minute=settings.WEBHOOK_PER_MINUTE,
+                team=team,
+                name=name,
+                asset_class=asset_class,
+                description=description,
+                allowed_tickers=list(allowed_tickers),
+                created_at=now,
+                per_minute=settings.WEBHOOK_PER_MINUTE,
                 per_hour=settings.WEBHOOK_PER_HOUR,
-            )  # fmt: skip
+            )
     except IntegrityError as error:
         raise StrategyRefused(f"This team already has a strategy called {name}. Choose another name.") from error
     WebhookEndpoint.objects.create(team=team, strategy=made, created_at=now)

@@ -156,9 +156,14 @@ def change_settings(*, strategy: Strategy, values: StrategySettings, actor: User
     except IntegrityError as error:
         raise StrategyRefused(f"This team already has a strategy called {values.name}. Choose another name.") from error
     audit.record(
-        team=locked.team, actor=actor, action="strategy.changed", subject=str(locked.code),
-        before={name: before[name] for name in changed}, after={name: after[name] for name in changed}, now=now,
-    )  # fmt: skip
+        team=locked.team,
+        actor=actor,
+        action="strategy.changed",
+        subject=str(locked.code),
+        before={name: before[name] for name in changed},
+        after={name: after[name] for name in changed},
+        now=now,
+    )
     return changed
 
 

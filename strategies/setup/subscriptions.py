@@ -49,9 +49,13 @@ def subscribe(
             f"{account.account_id} already follows {strategy.name}. Change the terms of that subscription instead."
         ) from error
     audit.record(
-        team=team, actor=actor, action="subscription.made", subject=f"{strategy.name} on {account}",
-        after={"linked": linked}, now=now,
-    )  # fmt: skip
+        team=team,
+        actor=actor,
+        action="subscription.made",
+        subject=f"{strategy.name} on {account}",
+        after={"linked": linked},
+        now=now,
+    )
     new_version(subscription=made, terms=terms, actor=actor, now=now)
     return made
 
@@ -84,9 +88,14 @@ def new_version(
     Subscription.objects.filter(pk=locked.pk).update(terms=version)
     subscription.terms = version
     audit.record(
-        team=locked.team, actor=actor, action=f"subscription.{cause or 'terms_set'}", subject=str(locked.code),
-        before=before, after=version.values, now=now,
-    )  # fmt: skip
+        team=locked.team,
+        actor=actor,
+        action=f"subscription.{cause or 'terms_set'}",
+        subject=str(locked.code),
+        before=before,
+        after=version.values,
+        now=now,
+    )
     return version
 
 
@@ -120,9 +129,13 @@ def clone(
         team=subscription.team, strategy=strategy, account=account, terms=terms, actor=actor, now=now, linked=linked
     )
     audit.record(
-        team=subscription.team, actor=actor, action="subscription.cloned", subject=str(made.code),
-        before={"from": str(subscription.code)}, now=now,
-    )  # fmt: skip
+        team=subscription.team,
+        actor=actor,
+        action="subscription.cloned",
+        subject=str(made.code),
+        before={"from": str(subscription.code)},
+        now=now,
+    )
     return made
 
 

@@ -44,9 +44,13 @@ def subscription(of: Strategy, account: BrokerageAccount, now: datetime, **terms
 def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
     """Buy ten AAPL, received at `at` and stored two milliseconds later."""
     given = {
-        "key": str(uuid.uuid4()), "body": json.dumps({"ticker": "AAPL", "action": "buy", "quantity": "10"}),
-        "reading": READING, "received_at": at, "stored_at": at + timedelta(milliseconds=2), **values,
-    }  # fmt: skip
+        "key": str(uuid.uuid4()),
+        "body": json.dumps({"ticker": "AAPL", "action": "buy", "quantity": "10"}),
+        "reading": READING,
+        "received_at": at,
+        "stored_at": at + timedelta(milliseconds=2),
+        **values,
+    }
     if "instrument" in given["reading"]:
         message = Message.from_reading(given["reading"])
         given = {"ticker": message.symbol.name, "action": message.action, "signal_time": message.signal_time, **given}
@@ -56,9 +60,13 @@ def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
 def rejected(of: Signal, by: Subscription, at: datetime, **values: Any) -> Decision:
     """A decision not to act."""
     given = {
-        "status": "rejected", "rule": "R9", "reason_code": "already-long", "reason": "The account is long already.",
-        "decided_at": at, **values,
-    }  # fmt: skip
+        "status": "rejected",
+        "rule": "R9",
+        "reason_code": "already-long",
+        "reason": "The account is long already.",
+        "decided_at": at,
+        **values,
+    }
     return _decision(of, by, **given)
 
 
@@ -67,8 +75,12 @@ def accepted(of: Signal, by: Subscription, at: datetime, **values: Any) -> tuple
     key = uuid.uuid4()
     ticket = rows.ticket(by.account, key=key)
     given = {
-        "status": "accepted", "rule": "R1", "reason": "Flat: a buy opens a long position.", "decided_at": at, **values
-    }  # fmt: skip
+        "status": "accepted",
+        "rule": "R1",
+        "reason": "Flat: a buy opens a long position.",
+        "decided_at": at,
+        **values,
+    }
     return _decision(of, by, code=key, ticket=ticket, **given), ticket
 
 

@@ -14,10 +14,30 @@ from strategies.reading.warnings import sentence
 from strategies.webhook.headers import shown
 
 COLUMNS = (
-    "kind", "received_at", "strategy", "ticker", "action", "outcome", "code", "sentence", "answered", "repeats", "test",
-    "not_before", "address", "content_type", "id", "log_id", "warnings", "decisions", "repeated", "reading", "headers",
-    "body", "forgotten_at",
-)  # fmt: skip
+    "kind",
+    "received_at",
+    "strategy",
+    "ticker",
+    "action",
+    "outcome",
+    "code",
+    "sentence",
+    "answered",
+    "repeats",
+    "test",
+    "not_before",
+    "address",
+    "content_type",
+    "id",
+    "log_id",
+    "warnings",
+    "decisions",
+    "repeated",
+    "reading",
+    "headers",
+    "body",
+    "forgotten_at",
+)
 # What a spreadsheet would run, or skip before it runs what follows.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -53,11 +73,16 @@ def _of_signal(signal: Signal) -> dict[str, Any]:
             for each in signal.repeats.all()
         ],
         "decisions": [
-            {"account": each.subscription.account.account_id, "status": each.status, "rule": each.rule,
-             "code": each.reason_code, "reason": each.reason or each.waiting_for}
+            {
+                "account": each.subscription.account.account_id,
+                "status": each.status,
+                "rule": each.rule,
+                "code": each.reason_code,
+                "reason": each.reason or each.waiting_for,
+            }
             for each in signal.decisions.all()
         ],
-    }  # fmt: skip
+    }
 
 
 def _of_refusal(refusal: Refusal) -> dict[str, Any]:

@@ -265,9 +265,14 @@ def send_test(*, strategy: Strategy, message_body: str, actor: User | None, now:
     if endpoint is None:
         raise invalid("no-webhook", "This strategy has no webhook that is switched on. Make one, then try again.")
     delivery = Delivery(
-        endpoint=endpoint.code, authorised=True, received_at=now, body=message_body.encode(),
-        content_type="application/json", idempotency_key=f"test-{uuid4()}", own=True,
-    )  # fmt: skip
+        endpoint=endpoint.code,
+        authorised=True,
+        received_at=now,
+        body=message_body.encode(),
+        content_type="application/json",
+        idempotency_key=f"test-{uuid4()}",
+        own=True,
+    )
 
     async def store() -> Outcome:
         intake = Intake(direct_parameters())

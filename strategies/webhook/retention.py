@@ -82,6 +82,9 @@ def _spent_minutes(strategy: int, before: datetime, now: datetime) -> QuerySet[W
     """
     later = WebhookMinute.objects.filter(endpoint=OuterRef("endpoint"), minute__gt=OuterRef("minute"))
     return WebhookMinute.objects.filter(
-        Exists(later), Q(old_key=0) | Exists(later.filter(old_key__gt=0)),
-        Q(endpoint__enabled=True) | Q(minute__lt=before), endpoint__strategy=strategy, minute__lt=now - METER,
-    )  # fmt: skip
+        Exists(later),
+        Q(old_key=0) | Exists(later.filter(old_key__gt=0)),
+        Q(endpoint__enabled=True) | Q(minute__lt=before),
+        endpoint__strategy=strategy,
+        minute__lt=now - METER,
+    )

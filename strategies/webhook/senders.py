@@ -123,15 +123,19 @@ def _networks(listed: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddres
 def _check_signature(signature: str, endpoint: UUID, body: bytes, received_at: datetime) -> Refused | None:
     if not signature:
         return invalid(
-            "signature-required", f"This strategy takes signed messages only. Add the header {SIGNATURE_HEADER}.",
-            field=SIGNATURE_HEADER, hint=_FORM,
-        )  # fmt: skip
+            "signature-required",
+            f"This strategy takes signed messages only. Add the header {SIGNATURE_HEADER}.",
+            field=SIGNATURE_HEADER,
+            hint=_FORM,
+        )
     match = _SIGNATURE.fullmatch(signature.replace(" ", ""))
     if match is None:
         return invalid(
-            "invalid-signature", f"The header {SIGNATURE_HEADER} cannot be read. Send it as the hint shows.",
-            field=SIGNATURE_HEADER, hint=_FORM,
-        )  # fmt: skip
+            "invalid-signature",
+            f"The header {SIGNATURE_HEADER} cannot be read. Send it as the hint shows.",
+            field=SIGNATURE_HEADER,
+            hint=_FORM,
+        )
     if abs(received_at.timestamp() - int(match[1])) > TOLERANCE_SECONDS:
         return invalid(
             "signature-expired",
@@ -144,6 +148,8 @@ def _check_signature(signature: str, endpoint: UUID, body: bytes, received_at: d
     if matching(right, match[2]) is not None:
         return None
     return invalid(
-        "invalid-signature", "The signature does not fit the body. Sign the very bytes that you send, with this "
-        "webhook's signing key.", field=SIGNATURE_HEADER, hint=_FORM,
-    )  # fmt: skip
+        "invalid-signature",
+        "The signature does not fit the body. Sign the very bytes that you send, with this webhook's signing key.",
+        field=SIGNATURE_HEADER,
+        hint=_FORM,
+    )

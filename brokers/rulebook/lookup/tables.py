@@ -177,9 +177,16 @@ def calculate(
         account = Account(type=kind, available=ZERO)
         try:
             power = buying_power(
-                instrument, order, quote, account, fee=fee or ZERO, rules=rules, fx_rate=rate,
-                base_rate=price * rate, today=today,
-            )  # fmt: skip
+                instrument,
+                order,
+                quote,
+                account,
+                fee=fee or ZERO,
+                rules=rules,
+                fx_rate=rate,
+                base_rate=price * rate,
+                today=today,
+            )
         except BadInput:
             needed[kind] = None
         except RulebookError as unknown:
@@ -188,9 +195,13 @@ def calculate(
         else:
             needed[kind] = power.required if power.currency == "USD" and power.required else None
     return Figures(
-        fee=fee, fee_currency=fee_currency, margin=needed[AccountType.MARGIN], cash=needed[AccountType.CASH],
-        taken=verdict.allowed, notes=tuple(dict.fromkeys(notes)),
-    )  # fmt: skip
+        fee=fee,
+        fee_currency=fee_currency,
+        margin=needed[AccountType.MARGIN],
+        cash=needed[AccountType.CASH],
+        taken=verdict.allowed,
+        notes=tuple(dict.fromkeys(notes)),
+    )
 
 
 def _dollars(instrument: Instrument, price: Decimal) -> Decimal | None:

@@ -71,8 +71,10 @@ def test_hours_are_those_of_the_exchanges_own_clock() -> None:
     assert shares.extended == ("Mon to Fri 04:00-09:30, 16:00-20:00",)
     assert es.extended == ("Mon to Thu 00:00-09:30, 18:00-24:00", "Fri 00:00-09:30", "Sun 18:00-24:00")
     assert [(f"{each.day}", each.closes) for each in shares.special] == [
-        ("2026-11-26", ""), ("2026-11-27", "13:00"), ("2026-12-24", "13:00"),
-    ]  # fmt: skip
+        ("2026-11-26", ""),
+        ("2026-11-27", "13:00"),
+        ("2026-12-24", "13:00"),
+    ]
 
 
 def test_a_market_whose_holidays_are_not_in_the_tables_says_so() -> None:

@@ -99,9 +99,12 @@ def test_less_said_never_refuses_more(
     lite: bool | None, clearing: str, client_trades: bool | None, types: frozenset[str], instrument: bool | None
 ) -> None:
     said = {
-        "lite": lite, "clearing": clearing, "client_trades": client_trades, "security_types": types,
+        "lite": lite,
+        "clearing": clearing,
+        "client_trades": client_trades,
+        "security_types": types,
         "instrument": instrument,
-    }  # fmt: skip
+    }
     if not reason(**said):
         for left_out in said:
             assert not reason(**{key: value for key, value in said.items() if key != left_out})

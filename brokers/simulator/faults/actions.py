@@ -14,9 +14,19 @@ from brokers.simulator.wire import Answer, Call, error
 
 # These change how an order is taken, and are looked at where it is.
 _ORDER_EFFECTS = (
-    "reject", "question", "server_prompt", "failed_rows", "failed_text", "silent_drop", "inactive", "cancelled",
-    "partial_fill", "held_until_open", "exchange_closed", "duplicate_reference",
-)  # fmt: skip
+    "reject",
+    "question",
+    "server_prompt",
+    "failed_rows",
+    "failed_text",
+    "silent_drop",
+    "inactive",
+    "cancelled",
+    "partial_fill",
+    "held_until_open",
+    "exchange_closed",
+    "duplicate_reference",
+)
 # With these in the phase after, the order waits for its fate instead of meeting the market at once.
 _WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed", "held_until_open"})
 _HIDDEN_S = 60.0

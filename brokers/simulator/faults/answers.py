@@ -88,14 +88,25 @@ def denied(call: Call, action: dict[str, Any], answer: Answer) -> Answer:
     if action.get("server_prompt"):
         return Answer(prompt(placed[0].order_id if placed else 0))
     if "question" in action:
-        return Answer([{"id": "07a13a5a-4a48-44a5-bb25-5ab37b79186c", "message": ["Some new warning"],
-                        "isSuppressed": False, "messageIds": action["question"], "messageOptions": ["Yes", "No"]}])  # fmt: skip
+        return Answer(
+            [
+                {
+                    "id": "07a13a5a-4a48-44a5-bb25-5ab37b79186c",
+                    "message": ["Some new warning"],
+                    "isSuppressed": False,
+                    "messageIds": action["question"],
+                    "messageOptions": ["Yes", "No"],
+                }
+            ]
+        )
     if "failed_rows" in action and isinstance(answer.body, list):
         text = str(action.get("failed_text") or "Order couldn't be submitted: the leg was refused.")
-        return Answer([
-            failed(text, row.get("local_order_id", "")) if fails(action["failed_rows"], index, order_type) else row
-            for index, (row, order_type) in enumerate(zip(answer.body, _types(call), strict=False))
-        ])  # fmt: skip
+        return Answer(
+            [
+                failed(text, row.get("local_order_id", "")) if fails(action["failed_rows"], index, order_type) else row
+                for index, (row, order_type) in enumerate(zip(answer.body, _types(call), strict=False))
+            ]
+        )
     if action.get("exchange_closed"):
         return exchange_closed(call, placed[0] if placed else None)
     if action.get("duplicate_reference"):

@@ -29,9 +29,15 @@ async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> we
     """Serve one websocket until it closes."""
     now = gateway.clock()
     call = Call(
-        gateway=gateway, user=user, method="GET", path="/ws", query=request.query, raw=b"", now=now,
+        gateway=gateway,
+        user=user,
+        method="GET",
+        path="/ws",
+        query=request.query,
+        raw=b"",
+        now=now,
         address=request.remote or "",
-    )  # fmt: skip
+    )
     faults = gateway.faults.pick(user=user.name, method="GET", path="/ws", body=b"", now=now)
     if (refused := await _refused(call, faults, request)) is not None:
         return refused

@@ -17,9 +17,14 @@ from brokers.simulator.tests.faults.failures import limit
 
 # The specification's behaviour without waiting, and at any hour.
 STRICT = {
-    "latency": "none", "init_delay_ms": 0, "fill_delay_ms": 0, "market_always_open": True, "pacing": False,
-    "questions": False, "heartbeat_s": 60,
-}  # fmt: skip
+    "latency": "none",
+    "init_delay_ms": 0,
+    "fill_delay_ms": 0,
+    "market_always_open": True,
+    "pacing": False,
+    "questions": False,
+    "heartbeat_s": 60,
+}
 ORDERS = "/iserver/account/orders"
 NO_BRIDGE = (400, {"error": "Bad Request: no bridge", "statusCode": 400})
 

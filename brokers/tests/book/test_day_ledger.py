@@ -53,14 +53,18 @@ def day(**values: Any) -> Day:
         ({"opening": (held(10, 100),), "fills": (fill(-30, 110),), "now": (held(-20, 105),)}, 200),
         # A contract's point is worth its multiplier, in another currency.
         (
-            {"opening": (held(1, 50, 2, "FESX", "EUR"),), "now": (held(1, 40, 2, "FESX", "EUR"),), "rates": {"EUR": D("1.1")}},
+            {
+                "opening": (held(1, 50, 2, "FESX", "EUR"),),
+                "now": (held(1, 40, 2, "FESX", "EUR"),),
+                "rates": {"EUR": D("1.1")},
+            },
             -22,
         ),
         # Filled a moment ago: the position does not show it yet, so its own price stands for it.
         ({"fills": (fill(10, 100, settled=False),)}, 0),
         ({"opening": (held(5, 100),), "fills": (fill(5, 102, settled=False),), "now": (held(5, 102),)}, 10),
     ],
-)  # fmt: skip
+)
 def test_the_result_is_what_prices_and_trades_brought_since_the_day_began(values: Any, expected: int) -> None:
     assert result(day(**values)) == DayResult(D(expected))
 
@@ -86,8 +90,9 @@ def test_what_is_not_known_is_named_and_nothing_is_guessed(values: Any, missing:
 @given(
     st.integers(-50, 50),
     st.lists(st.tuples(st.integers(-50, 50).filter(bool), st.integers(1, 200)), max_size=6),
-    st.integers(1, 200), st.integers(1, 200),
-)  # fmt: skip
+    st.integers(1, 200),
+    st.integers(1, 200),
+)
 def test_the_result_is_the_gain_of_a_purse_that_trades_the_same(
     before: int, trades: list[tuple[int, int]], opening: int, mark: int
 ) -> None:
@@ -127,24 +132,34 @@ def look(account: BrokerageAccount, at: datetime, *held: tuple[int, Any, Any], *
         account,
         positions=[
             PositionFacts(
-                account_id=account.account_id, conid=conid, ticker=f"T{conid}", asset_class=values.get("kind", "stock"),
-                quantity=D(quantity), average_cost=D(1), market_price=None if price is None else D(price),
+                account_id=account.account_id,
+                conid=conid,
+                ticker=f"T{conid}",
+                asset_class=values.get("kind", "stock"),
+                quantity=D(quantity),
+                average_cost=D(1),
+                market_price=None if price is None else D(price),
                 currency=values.get("currency", "USD"),
             )
             for conid, quantity, price in held
         ],
         summary=AccountSummary(net_liquidation=D(1000), cash=D(0), buying_power=D(0)),
         as_of=at,
-    )  # fmt: skip
+    )
     account.refresh_from_db()
 
 
 def bought(account: BrokerageAccount, conid: int, quantity: Any, price: Any, at: datetime) -> None:
     order = rows.order(account, conid=conid, ticker=f"T{conid}", quantity=abs(D(quantity)))
     rows.execution(
-        order, quantity=abs(D(quantity)), side="buy" if D(quantity) > 0 else "sell", price=D(price), fee=D(1),
-        executed_at=at, seen_at=at,
-    )  # fmt: skip
+        order,
+        quantity=abs(D(quantity)),
+        side="buy" if D(quantity) > 0 else "sell",
+        price=D(price),
+        fee=D(1),
+        executed_at=at,
+        seen_at=at,
+    )
 
 
 def found(account: BrokerageAccount, now: datetime) -> DayResult:

@@ -82,9 +82,12 @@ def test_who_only_looks_asks_for_nothing(in_euros: lab.Lab) -> None:
 def test_a_rate_is_asked_anew_before_it_is_too_old(in_euros: lab.Lab, age: int, known: bool, asked: bool) -> None:
     now = timezone.now()
     row = ExchangeRate.objects.create(
-        connection=in_euros.connection, source="USD", target="EUR", rate=Decimal("0.9"),
+        connection=in_euros.connection,
+        source="USD",
+        target="EUR",
+        rate=Decimal("0.9"),
         as_of=now - timedelta(seconds=age),
-    )  # fmt: skip
+    )
     view = seen(in_euros.account, now)
     row.refresh_from_db()
     assert (view.snapshot.rates == {"USD": Decimal("0.9")}, view.missing_rate is None) == (known, known)
@@ -104,9 +107,13 @@ def test_a_rate_ibkr_does_not_give_is_an_answer_and_asked_for_again_later(in_eur
 def test_an_old_answer_stays_when_the_next_one_fails(in_euros: lab.Lab) -> None:
     now = timezone.now()
     row = ExchangeRate.objects.create(
-        connection=in_euros.connection, source="USD", target="EUR", rate=Decimal("0.9"), wanted_at=now,
+        connection=in_euros.connection,
+        source="USD",
+        target="EUR",
+        rate=Decimal("0.9"),
+        wanted_at=now,
         as_of=now - timedelta(minutes=6),
-    )  # fmt: skip
+    )
     rates.answer(row, None, now)
     row.refresh_from_db()
     assert (row.rate, row.as_of, row.wanted_at) == (Decimal("0.9"), now - timedelta(minutes=6), None)

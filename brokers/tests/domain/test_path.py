@@ -41,8 +41,10 @@ def test_it_has_one_way_for_every_status(status: S, words: str, states: str) -> 
 def test_it_shows_how_far_a_rejected_order_had_come() -> None:
     steps = way(S.REJECTED, submitted_at=AT)
     assert [(str(step.word), step.state) for step in steps] == [
-        ("created", "done"), ("submitted", "done"), ("rejected", "bad")
-    ]  # fmt: skip
+        ("created", "done"),
+        ("submitted", "done"),
+        ("rejected", "bad"),
+    ]
     assert steps[-1].at == AT + timedelta(seconds=9)
 
 

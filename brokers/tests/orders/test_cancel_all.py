@@ -91,11 +91,27 @@ def test_what_is_on_its_way_is_canceled_as_soon_as_it_has_arrived(bench: lab.Lab
     assert status(order) == OrderStatus.SUBMITTED
     doubt.doubt_abandoned(bench.connection.pk, timezone.now())
     assert status(order) == OrderStatus.UNKNOWN
-    assert bench.gateway.call(
-        bench.user, "POST", f"/iserver/account/{job.account_id}/orders",
-        {"orders": [{"conid": 265598, "side": "BUY", "orderType": "LMT", "price": 1, "quantity": 10, "tif": "DAY",
-                     "cOID": order.reference}]},
-    )[0] == 200  # fmt: skip
+    assert (
+        bench.gateway.call(
+            bench.user,
+            "POST",
+            f"/iserver/account/{job.account_id}/orders",
+            {
+                "orders": [
+                    {
+                        "conid": 265598,
+                        "side": "BUY",
+                        "orderType": "LMT",
+                        "price": 1,
+                        "quantity": 10,
+                        "tif": "DAY",
+                        "cOID": order.reference,
+                    }
+                ]
+            },
+        )[0]
+        == 200
+    )
     watched(lambda: status(order) == "canceled", "it is canceled")
 
 

@@ -30,9 +30,13 @@ def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
 def close(bench: lab.Lab, actor: User | None = None, **values: Any) -> Closing:
     given = {"reason": "The team asked for it.", "now": timezone.now(), **values}
     return closing.close(
-        account=BrokerageAccount.objects.get(pk=bench.account.pk), conid=265598, ticker="AAPL",
-        asset_class=AssetClass.STOCK, actor=actor, **given,
-    )  # fmt: skip
+        account=BrokerageAccount.objects.get(pk=bench.account.pk),
+        conid=265598,
+        ticker="AAPL",
+        asset_class=AssetClass.STOCK,
+        actor=actor,
+        **given,
+    )
 
 
 def ended(wish: Closing) -> bool:
@@ -208,10 +212,16 @@ def test_it_gives_up_when_ibkr_gets_no_order_in_a_quarter_of_an_hour(bench: lab.
 @pytest.mark.parametrize(
     ("at", "note"),
     [
-        (datetime(2026, 11, 20, 15, 0, tzinfo=UTC), "The market order works at IBKR; where its market is closed, it rests there until the open."),
-        (datetime(2026, 11, 21, 15, 0, tzinfo=UTC), "The market order rests at IBKR until the market opens, Monday 09:30 in New York."),
+        (
+            datetime(2026, 11, 20, 15, 0, tzinfo=UTC),
+            "The market order works at IBKR; where its market is closed, it rests there until the open.",
+        ),
+        (
+            datetime(2026, 11, 21, 15, 0, tzinfo=UTC),
+            "The market order rests at IBKR until the market opens, Monday 09:30 in New York.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_market_order_may_rest_until_the_open_for_as_long_as_it_takes(
     bench: lab.Lab, at: datetime, note: str
 ) -> None:

@@ -80,8 +80,11 @@ def test_an_overdue_order_becomes_a_market_order_in_place(bench: lab.Lab) -> Non
     assert order.reason == "Changed to a market order: it was not filled within 60 seconds at 1."
     (change,) = changes(bench)
     assert (change["orderType"], change["cOID"], change["quantity"], "price" in change) == (
-        "MKT", order.reference, 1, False,
-    )  # fmt: skip
+        "MKT",
+        order.reference,
+        1,
+        False,
+    )
     assert len(bench.posts()) == 1
     assert "not filled within 60 seconds at 1; IBKR is asked to make it a market order" in causes(order)
     attempt = order.attempts.get(kind="modify")
@@ -106,8 +109,10 @@ def test_a_question_about_the_change_is_answered_like_any_other(bench: lab.Lab) 
     order.refresh_from_db()
     assert order.type == "market"
     assert list(order.attempts.order_by("pk").values_list("kind", "outcome")) == [
-        ("post", "accepted"), ("modify", "accepted"), ("reply", "accepted"),
-    ]  # fmt: skip
+        ("post", "accepted"),
+        ("modify", "accepted"),
+        ("reply", "accepted"),
+    ]
 
 
 def test_a_question_that_is_not_ours_to_confirm_leaves_it_as_it_is(bench: lab.Lab) -> None:
@@ -175,9 +180,11 @@ def test_it_is_not_asked_for_ever(bench: lab.Lab) -> None:
 
 def shown_as(bench: lab.Lab, order: Order, kind: str, now: datetime) -> bool:
     fact = OrderFacts(
-        account_id=bench.account.account_id, broker_order_id=order.broker_order_id, type=OrderType(kind.lower()),
+        account_id=bench.account.account_id,
+        broker_order_id=order.broker_order_id,
+        type=OrderType(kind.lower()),
         status=OrderStatus.ACCEPTED,
-    )  # fmt: skip
+    )
     return conversions.looked_up(order, [fact], now)
 
 

@@ -27,9 +27,15 @@ def account(team: Team, now: datetime) -> BrokerageAccount:
 def working(account: BrokerageAccount, now: datetime, **values: Any) -> Order:
     """A stop that has stood at the broker for a minute."""
     given = {
-        "role": "stop_loss", "side": "sell", "type": "stop", "stop_price": Decimal(90), "status": "accepted",
-        "broker_order_id": "7", "changed_at": now, **values,
-    }  # fmt: skip
+        "role": "stop_loss",
+        "side": "sell",
+        "type": "stop",
+        "stop_price": Decimal(90),
+        "status": "accepted",
+        "broker_order_id": "7",
+        "changed_at": now,
+        **values,
+    }
     return rows.order(account, **given)
 
 

@@ -47,9 +47,16 @@ def resting(bench: lab.Lab, **values: Any) -> Order:
 def opened(bench: lab.Lab, *intents: OrderIntent, cancels: tuple[str, ...] = (), **known: Decimal) -> Ticket:
     now = timezone.now()
     draft = tickets.Draft(
-        account=bench.account, key=uuid.uuid4(), conid=265598, currency="USD", multiplier=Decimal(1), intents=intents,
-        cancels=cancels, known=known, expires_at=now + timedelta(minutes=1),
-    )  # fmt: skip
+        account=bench.account,
+        key=uuid.uuid4(),
+        conid=265598,
+        currency="USD",
+        multiplier=Decimal(1),
+        intents=intents,
+        cancels=cancels,
+        known=known,
+        expires_at=now + timedelta(minutes=1),
+    )
     with transaction.atomic():
         return tickets.open_tickets([draft], now)[0]
 
@@ -135,9 +142,13 @@ def test_a_cancel_waits_for_an_order_that_is_on_its_way(bench: lab.Lab) -> None:
 
 def test_legs_of_a_group_cancel_one_another(bench: lab.Lab) -> None:
     profit = intent(
-        "take_profit", "sell", type=OrderType.LIMIT, limit_price=Decimal(9999), release=Release.IN_GROUP,
+        "take_profit",
+        "sell",
+        type=OrderType.LIMIT,
+        limit_price=Decimal(9999),
+        release=Release.IN_GROUP,
         time_in_force=TimeInForce.GTC,
-    )  # fmt: skip
+    )
     stop = intent("stop_loss", "sell", type=OrderType.STOP, stop_price=Decimal("1.00"), then=(profit,))
     ticket = opened(bench, stop)
     lab.work()

@@ -33,11 +33,21 @@ def order(account: BrokerageAccount, now: datetime) -> Order:
 
 def fill(order: Order, number: str = "0001.01.01", quantity: str = "10", **values: object) -> ExecutionFacts:
     given = {
-        "account_id": order.account.account_id, "execution_id": number, "reference": order.reference,
-        "broker_order_id": "77", "conid": order.conid, "ticker": order.ticker, "side": Side(order.side),
-        "quantity": Decimal(quantity), "price": Decimal("187.25"), "fee": Decimal("1.00"), "currency": "USD",
-        "exchange": "NASDAQ", "executed_at": order.created_at, **values,
-    }  # fmt: skip
+        "account_id": order.account.account_id,
+        "execution_id": number,
+        "reference": order.reference,
+        "broker_order_id": "77",
+        "conid": order.conid,
+        "ticker": order.ticker,
+        "side": Side(order.side),
+        "quantity": Decimal(quantity),
+        "price": Decimal("187.25"),
+        "fee": Decimal("1.00"),
+        "currency": "USD",
+        "exchange": "NASDAQ",
+        "executed_at": order.created_at,
+        **values,
+    }
     return ExecutionFacts(**given)  # type: ignore[arg-type]
 
 

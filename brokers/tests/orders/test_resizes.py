@@ -43,10 +43,17 @@ def planned(bench: lab.Lab, stop: Order, to: int = 6) -> Ticket:
     """A plan that leaves with four once the stop is over no more than `to`."""
     now = timezone.now()
     draft = tickets.Draft(
-        account=bench.account, key=uuid.uuid4(), conid=265598, currency="USD", multiplier=Decimal(1),
-        intents=(intent("exit", "sell", 4),), cancels=(), known={stop.reference: stop.filled_quantity},
-        resizes=(Resize(reference=stop.reference, quantity=Decimal(to)),), expires_at=now + timedelta(minutes=1),
-    )  # fmt: skip
+        account=bench.account,
+        key=uuid.uuid4(),
+        conid=265598,
+        currency="USD",
+        multiplier=Decimal(1),
+        intents=(intent("exit", "sell", 4),),
+        cancels=(),
+        known={stop.reference: stop.filled_quantity},
+        resizes=(Resize(reference=stop.reference, quantity=Decimal(to)),),
+        expires_at=now + timedelta(minutes=1),
+    )
     with transaction.atomic():
         return tickets.open_tickets([draft], now)[0]
 

@@ -18,9 +18,15 @@ pytestmark = pytest.mark.django_db
 def test_it_tells_the_whole_story_of_a_filled_order(client: Client, bob: User, team: Team, now: datetime) -> None:
     order = rows.filled(rows.order(rows.account(team), broker_order_id="4711"), at=now)
     SubmissionAttempt.objects.create(
-        order=order, kind="post", request_hash="x", request={"cOID": order.reference}, sent_at=now,
-        answered_at=now + timedelta(milliseconds=30), outcome="accepted", answer=[{"order_id": "4711"}],
-    )  # fmt: skip
+        order=order,
+        kind="post",
+        request_hash="x",
+        request={"cOID": order.reference},
+        sent_at=now,
+        answered_at=now + timedelta(milliseconds=30),
+        outcome="accepted",
+        answer=[{"order_id": "4711"}],
+    )
     client.force_login(bob)
     page = client.get(f"/teams/{team.code}/orders/{order.code}/")
     for words in (

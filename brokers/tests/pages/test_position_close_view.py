@@ -52,8 +52,9 @@ def test_it_closes_all_of_it(client: Client, alice: User, account: BrokerageAcco
     assert "AAPL is being closed. A market order to sell 300 is on its way." in page.text
     assert Order.objects.get().quantity == 300
     assert AuditEntry.objects.get(action="position.close_requested").after == {
-        "quantity": "all", "reason": "alice@example.com asked for it.",
-    }  # fmt: skip
+        "quantity": "all",
+        "reason": "alice@example.com asked for it.",
+    }
 
 
 @pytest.mark.parametrize(("given", "kept"), [("100", Decimal(100)), ("300", None)])

@@ -30,10 +30,22 @@ def test_it_shows_the_tables_and_names_their_version(client: Client, bob: User, 
     client.force_login(bob)
     page = page_of(client, team)
     for words in (
-        "seed-2026-08-21", "Limit if touched", "Combo leg limit", "0.005 USD a share", "2.15 USD a contract",
-        "EUR", "20,000", "6,000,000", "50 % of the value", "11,880.00 USD", "The next trading day at 06:00",
-        "up to 10,000 contracts a month", "Mon to Fri 09:30-16:00", 'id="reason-no_trading_permission"', 'id="R05"',
-    ):  # fmt: skip
+        "seed-2026-08-21",
+        "Limit if touched",
+        "Combo leg limit",
+        "0.005 USD a share",
+        "2.15 USD a contract",
+        "EUR",
+        "20,000",
+        "6,000,000",
+        "50 % of the value",
+        "11,880.00 USD",
+        "The next trading day at 06:00",
+        "up to 10,000 contracts a month",
+        "Mon to Fri 09:30-16:00",
+        'id="reason-no_trading_permission"',
+        'id="R05"',
+    ):
         assert words in page.text, words
     rules = rulesets.load()
     assert page.text.count('<td class="yes">') + page.text.count('<td class="experimental">') == len(rules.cells)

@@ -33,8 +33,10 @@ def test_it_refuses_a_connection_the_database_does_not_call_simulated(
     made = rows.connection(team)
     # The row in hand is old: meanwhile the connection is another one.
     Connection.objects.filter(pk=made.pk).update(environment=environment)
-    for act in (lambda: stress.press(connection=made, actor=alice, code="timeout", now=now),
-                lambda: stress.clear(connection=made, actor=alice, now=now)):  # fmt: skip
+    for act in (
+        lambda: stress.press(connection=made, actor=alice, code="timeout", now=now),
+        lambda: stress.clear(connection=made, actor=alice, now=now),
+    ):
         with pytest.raises(stress.StressRefused) as refused:
             act()
         assert refused.value.code == "not-simulated"
@@ -74,9 +76,15 @@ def test_an_order_that_times_out_is_in_doubt_and_was_sent_once(bench: lab.Lab, a
 )
 def test_a_fault_says_how_far_it_is(changes: dict[str, Any], words: str) -> None:
     shown: dict[str, Any] = {
-        "code": "reset", "label": "Nightly reset", "hits": 0, "times": 1, "waiting": True, "lasts": False,
-        "begins_in_s": 0, "left_s": 0,
-    }  # fmt: skip
+        "code": "reset",
+        "label": "Nightly reset",
+        "hits": 0,
+        "times": 1,
+        "waiting": True,
+        "lasts": False,
+        "begins_in_s": 0,
+        "left_s": 0,
+    }
     assert stress.Armed(**{**shown, **changes}).words == words
 
 
@@ -108,9 +116,15 @@ def test_the_stop_leg_alone_is_refused(bench: lab.Lab, alice: User, now: datetim
     press(bench, alice, "stop_leg", now)
     entry = bench.order(type=OrderType.LIMIT, limit_price=50)
     stop = rows.order(
-        entry.ticket, parent=entry, quantity=1, role="stop_loss", side="sell", type=OrderType.STOP, stop_price=40,
+        entry.ticket,
+        parent=entry,
+        quantity=1,
+        role="stop_loss",
+        side="sell",
+        type=OrderType.STOP,
+        stop_price=40,
         release="with_parent",
-    )  # fmt: skip
+    )
     lab.work()
     entry.refresh_from_db()
     stop.refresh_from_db()

@@ -133,6 +133,12 @@ def _stop(case: Case, kind: OrderType, quantity: Decimal) -> OrderIntent | Rejec
     if isinstance(limit, Rejection):
         return limit
     return OrderIntent(
-        role=Role.STOP_LOSS, instrument=case.snapshot.contract.instrument, side=side, type=kind, quantity=quantity,
-        stop_price=price, limit_price=limit, time_in_force=protection.LEGS_LIVE,
-    )  # fmt: skip
+        role=Role.STOP_LOSS,
+        instrument=case.snapshot.contract.instrument,
+        side=side,
+        type=kind,
+        quantity=quantity,
+        stop_price=price,
+        limit_price=limit,
+        time_in_force=protection.LEGS_LIVE,
+    )

@@ -78,9 +78,14 @@ def enter(
     if isinstance(children, Rejection):
         return children
     intent = OrderIntent(
-        role=Role.ENTRY, instrument=case.snapshot.contract.instrument, side=side, quantity=amount,
-        cancel_after=case.entry.cancel_after.value, then=children, **order.fields(),
-    )  # fmt: skip
+        role=Role.ENTRY,
+        instrument=case.snapshot.contract.instrument,
+        side=side,
+        quantity=amount,
+        cancel_after=case.entry.cancel_after.value,
+        then=children,
+        **order.fields(),
+    )
     return Entry(intent=intent, cancels=replaced)
 
 

@@ -84,9 +84,14 @@ def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
     # A limit may never be reached: until it is, its part of the position keeps a stop.
     stop = stop_beside(case, quantity) if order.type is OrderType.LIMIT else None
     intent = OrderIntent(
-        role=Role.EXIT, instrument=case.snapshot.contract.instrument, side=side, quantity=quantity,
-        cancel_after=case.exit.cancel_after.value, then=(stop,) if stop else (), **order.fields(),
-    )  # fmt: skip
+        role=Role.EXIT,
+        instrument=case.snapshot.contract.instrument,
+        side=side,
+        quantity=quantity,
+        cancel_after=case.exit.cancel_after.value,
+        then=(stop,) if stop else (),
+        **order.fields(),
+    )
     return Way(intent=intent, cancels=cut.cancels, resizes=cut.resizes, kept=cut.kept, all_of_it=quantity == held)
 
 

@@ -114,13 +114,20 @@ def _levels(case: Case) -> Iterator[LevelGuard]:
     """The terms' own limits with what the snapshot counted for them, then those from above."""
     terms, snapshot = case.terms, case.snapshot
     yield LevelGuard(
-        level=Level.SUBSCRIPTION, max_quantity=terms.max_quantity, max_amount=terms.max_amount,
-        max_position=terms.max_position, max_position_amount=terms.max_position_amount,
-        max_trades_per_day=terms.max_trades_per_day, cooldown_seconds=terms.cooldown_seconds,
-        max_daily_loss=terms.max_daily_loss, max_daily_profit=terms.max_daily_profit,
-        trades_today=snapshot.trades_today, last_trade_at=snapshot.last_trade_at, day_profit=snapshot.day_profit,
+        level=Level.SUBSCRIPTION,
+        max_quantity=terms.max_quantity,
+        max_amount=terms.max_amount,
+        max_position=terms.max_position,
+        max_position_amount=terms.max_position_amount,
+        max_trades_per_day=terms.max_trades_per_day,
+        cooldown_seconds=terms.cooldown_seconds,
+        max_daily_loss=terms.max_daily_loss,
+        max_daily_profit=terms.max_daily_profit,
+        trades_today=snapshot.trades_today,
+        last_trade_at=snapshot.last_trade_at,
+        day_profit=snapshot.day_profit,
         day_unknown=snapshot.day_unknown,
-    )  # fmt: skip
+    )
     yield from case.guards.levels
 
 

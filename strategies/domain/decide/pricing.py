@@ -36,10 +36,14 @@ class Shape:
     def fields(self) -> dict[str, Any]:
         """What of it goes into an OrderIntent."""
         return {
-            "type": self.type, "time_in_force": self.time_in_force, "limit_price": self.limit_price,
-            "stop_price": self.stop_price, "trail_amount": self.trail_amount, "trail_percent": self.trail_percent,
+            "type": self.type,
+            "time_in_force": self.time_in_force,
+            "limit_price": self.limit_price,
+            "stop_price": self.stop_price,
+            "trail_amount": self.trail_amount,
+            "trail_percent": self.trail_percent,
             "outside_rth": self.outside_rth,
-        }  # fmt: skip
+        }
 
 
 def shape(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
@@ -110,9 +114,12 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
         reason = "A trailing stop needs one distance: send `trailAmount` or `trailPercent`, or set one in the terms."
         return Rejection(rule="P04", code="trail-required", reason=reason)
     return Shape(
-        type=OrderType.TRAILING_STOP, time_in_force=tif, trail_amount=amount, trail_percent=percent,
+        type=OrderType.TRAILING_STOP,
+        time_in_force=tif,
+        trail_amount=amount,
+        trail_percent=percent,
         expected=market(case, side, leg),
-    )  # fmt: skip
+    )
 
 
 def on_tick(case: Case, price: Decimal, side: Side, field: str, what: str) -> Decimal | Rejection:

@@ -54,9 +54,13 @@ def _leg(
     case: Case, role: Role, wish: Bracket, side: Side, quantity: Decimal, expected: Decimal | None
 ) -> OrderIntent | Rejection:
     values: dict[str, Any] = {
-        "role": role, "instrument": case.snapshot.contract.instrument, "side": side.opposite, "quantity": quantity,
-        "time_in_force": LEGS_LIVE, "release": Release.WITH_PARENT,
-    }  # fmt: skip
+        "role": role,
+        "instrument": case.snapshot.contract.instrument,
+        "side": side.opposite,
+        "quantity": quantity,
+        "time_in_force": LEGS_LIVE,
+        "release": Release.WITH_PARENT,
+    }
     if wish.mode in _TRAILS:
         values["trail_amount" if wish.mode == "trailAmount" else "trail_percent"] = wish.value
         return OrderIntent(type=OrderType.TRAILING_STOP, **values)
@@ -151,10 +155,18 @@ def _size(group: Sequence[WorkingOrder]) -> Decimal:
 
 def _again(case: Case, order: WorkingOrder, quantity: Decimal) -> OrderIntent:
     return OrderIntent(
-        role=order.role, instrument=case.snapshot.contract.instrument, side=order.side, type=order.type,
-        quantity=quantity, limit_price=order.limit_price, stop_price=order.stop_price, trail_amount=order.trail_amount,
-        trail_percent=order.trail_percent, time_in_force=order.time_in_force, outside_rth=order.outside_rth,
-    )  # fmt: skip
+        role=order.role,
+        instrument=case.snapshot.contract.instrument,
+        side=order.side,
+        type=order.type,
+        quantity=quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        trail_amount=order.trail_amount,
+        trail_percent=order.trail_percent,
+        time_in_force=order.time_in_force,
+        outside_rth=order.outside_rth,
+    )
 
 
 def grouped(orders: Iterable[OrderIntent]) -> list[OrderIntent]:

@@ -95,8 +95,13 @@ class _Walk:
         ready, met = self._protected(before, told.message.signal_price, shown)
         seen = _seen(shown, ready, told, self.day)
         answer = decide(
-            told.message, self.terms, seen, told.at, received_at=told.at, freshness=told.freshness,
-        )  # fmt: skip
+            told.message,
+            self.terms,
+            seen,
+            told.at,
+            received_at=told.at,
+            freshness=told.freshness,
+        )
         after = self._filled(ready, answer, told, seen) if isinstance(answer, Plan) else ready
         self.holdings[instrument] = after
         return Step(told=told, before=before, met=met, answer=answer, after=after)
@@ -186,10 +191,18 @@ def _seen(shown: Snapshot, holding: Holding, told: Told, day: _Day) -> Snapshot:
     elif quote is not None:
         quote = replace(quote, as_of=told.at)
     return replace(
-        shown, position=holding.position, average_cost=holding.average, working=holding.working, quote=quote,
-        mark=price if price is not None else shown.mark, as_of=told.at, trades_today=day.entries,
-        last_trade_at=day.last_entry, day_profit=day.result, opened_at=holding.opened_at,
-    )  # fmt: skip
+        shown,
+        position=holding.position,
+        average_cost=holding.average,
+        working=holding.working,
+        quote=quote,
+        mark=price if price is not None else shown.mark,
+        as_of=told.at,
+        trades_today=day.entries,
+        last_trade_at=day.last_entry,
+        day_profit=day.result,
+        opened_at=holding.opened_at,
+    )
 
 
 def _price(intent: OrderIntent, said: Decimal | None, seen: Snapshot) -> Decimal | None:
@@ -217,11 +230,20 @@ def _passed(order: WorkingOrder, price: Decimal) -> bool:
 
 def _resting(intent: OrderIntent, reference: str, parent: str) -> WorkingOrder:
     return WorkingOrder(
-        reference=reference, role=intent.role, side=intent.side, type=intent.type, remaining=intent.quantity,
-        status=OrderStatus.ACCEPTED, limit_price=intent.limit_price, stop_price=intent.stop_price,
-        trail_amount=intent.trail_amount, trail_percent=intent.trail_percent, time_in_force=intent.time_in_force,
-        outside_rth=intent.outside_rth, parent=parent,
-    )  # fmt: skip
+        reference=reference,
+        role=intent.role,
+        side=intent.side,
+        type=intent.type,
+        remaining=intent.quantity,
+        status=OrderStatus.ACCEPTED,
+        limit_price=intent.limit_price,
+        stop_price=intent.stop_price,
+        trail_amount=intent.trail_amount,
+        trail_percent=intent.trail_percent,
+        time_in_force=intent.time_in_force,
+        outside_rth=intent.outside_rth,
+        parent=parent,
+    )
 
 
 def held_under(terms: Terms, shown: Snapshot, position: Decimal, price: Decimal | None, message: Message) -> Holding:

@@ -45,9 +45,14 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ROUNDINGS = {
-    "common": ROUND_HALF_UP, "half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "up": ROUND_UP,
-    "down": ROUND_DOWN, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR,
-}  # fmt: skip
+    "common": ROUND_HALF_UP,
+    "half_up": ROUND_HALF_UP,
+    "half_even": ROUND_HALF_EVEN,
+    "up": ROUND_UP,
+    "down": ROUND_DOWN,
+    "ceil": ROUND_CEILING,
+    "floor": ROUND_FLOOR,
+}
 _SPELLINGS = {"&&": "and", "||": "or", "!": "not"}
 
 Value = Decimal | str | bool

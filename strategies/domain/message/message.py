@@ -180,10 +180,22 @@ class Message:
 
 _DECIMAL_FIELDS = ("target_quantity", "breakeven_offset", "bid_ask_spread_filter", "bid_ask_spread_filter_percent")
 _PLAIN_FIELDS = (
-    "target_quantity", "cancel", "cancel_order_type", "cancel_after", "delay", "breakeven_offset", "bid_ask_spread_filter",
-    "bid_ask_spread_filter_percent", "market_price_type", "ignore_trading_windows", "expires_at", "test", "message",
-    "tags", "extras",
-)  # fmt: skip
+    "target_quantity",
+    "cancel",
+    "cancel_order_type",
+    "cancel_after",
+    "delay",
+    "breakeven_offset",
+    "bid_ask_spread_filter",
+    "bid_ask_spread_filter_percent",
+    "market_price_type",
+    "ignore_trading_windows",
+    "expires_at",
+    "test",
+    "message",
+    "tags",
+    "extras",
+)
 
 
 def _plain(value: Any) -> Any:

@@ -48,9 +48,16 @@ def _shape(plan: Plan) -> object:
 
 def _order(intent: OrderIntent) -> object:
     return (
-        intent.role, intent.instrument, intent.side, intent.type, intent.quantity, intent.time_in_force, intent.outside_rth,
-        intent.release, tuple(_order(child) for child in intent.then),
-    )  # fmt: skip
+        intent.role,
+        intent.instrument,
+        intent.side,
+        intent.type,
+        intent.quantity,
+        intent.time_in_force,
+        intent.outside_rth,
+        intent.release,
+        tuple(_order(child) for child in intent.then),
+    )
 
 
 def _resized(intent: OrderIntent, quantity: Decimal) -> OrderIntent:

@@ -110,9 +110,16 @@ def _assess(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price
             notes.append("The simulated market has no margin table for it.")
     margin = power.required if power else None if entry else book.ZERO
     estimate = _estimate(
-        intent, snapshot, now, price, fee=fee.amount, fee_currency=fee.currency, own_fee=own_fee, margin=margin,
+        intent,
+        snapshot,
+        now,
+        price,
+        fee=fee.amount,
+        fee_currency=fee.currency,
+        own_fee=own_fee,
+        margin=margin,
         notes=tuple(notes),
-    )  # fmt: skip
+    )
     return _shortfall(power, estimate, snapshot, price) or estimate
 
 
@@ -121,9 +128,14 @@ def _judged(
 ) -> tuple[str, ...] | Rejection:
     """What is to be said of an order that is sent, or why it is not."""
     verdict = validate(
-        instrument, order, now, _calendar(snapshot), rules=rules, position=book.Position(quantity=snapshot.position),
+        instrument,
+        order,
+        now,
+        _calendar(snapshot),
+        rules=rules,
+        position=book.Position(quantity=snapshot.position),
         permissions=_permissions(snapshot.capabilities, snapshot.permitted),
-    )  # fmt: skip
+    )
     if isinstance(verdict, Denied) and entry:
         rule = "R05" if verdict.reason in REASONS else "R01"
         return Rejection(rule=rule, code=verdict.reason, reason=verdict.sentence)
@@ -169,9 +181,17 @@ def _power(
         balances={snapshot.currency: snapshot.cash} if snapshot.cash is not None else {},
     )
     return buying_power(
-        instrument, order, quote, account, position=book.Position(quantity=snapshot.position), fee=fee, rules=rules,
-        fx_rate=rate, base_rate=ONE if pays_in == snapshot.currency else quote.price * rate, today=now.date(),
-    )  # fmt: skip
+        instrument,
+        order,
+        quote,
+        account,
+        position=book.Position(quantity=snapshot.position),
+        fee=fee,
+        rules=rules,
+        fx_rate=rate,
+        base_rate=ONE if pays_in == snapshot.currency else quote.price * rate,
+        today=now.date(),
+    )
 
 
 @lru_cache(maxsize=256)

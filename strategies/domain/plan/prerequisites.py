@@ -17,9 +17,14 @@ def a_quote(message: Message, terms: Terms, answer: Plan | Rejection) -> bool:
     if isinstance(answer, Rejection):
         return answer.code in _FOR_WANT_OF_A_PRICE
     filters = (
-        terms.spread_amount, terms.spread_percent, terms.exit_spread_amount, terms.exit_spread_percent,
-        terms.collar_percent, message.bid_ask_spread_filter, message.bid_ask_spread_filter_percent,
-    )  # fmt: skip
+        terms.spread_amount,
+        terms.spread_percent,
+        terms.exit_spread_amount,
+        terms.exit_spread_percent,
+        terms.collar_percent,
+        message.bid_ask_spread_filter,
+        message.bid_ask_spread_filter_percent,
+    )
     return any(each is not None for each in filters) and bool(answer.intents)
 
 

@@ -19,16 +19,32 @@ _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
 _OUTSIDE_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _ABOVE_ZERO = (
-    "quantity", "quantity_multiplier", "max_quantity", "max_amount", "max_position", "max_position_amount",
-    "max_daily_loss", "max_daily_profit", "collar_percent", "trail_amount", "trail_percent", "exit_trail_amount",
+    "quantity",
+    "quantity_multiplier",
+    "max_quantity",
+    "max_amount",
+    "max_position",
+    "max_position_amount",
+    "max_daily_loss",
+    "max_daily_profit",
+    "collar_percent",
+    "trail_amount",
+    "trail_percent",
+    "exit_trail_amount",
     "exit_trail_percent",
-)  # fmt: skip
+)
 _NOT_BELOW = ("spread_amount", "spread_percent", "exit_spread_amount", "exit_spread_percent", "breakeven_offset")
 _BOUNDS = {
-    "entry_time_to_live_seconds": (1, DAY), "exit_time_to_live_seconds": (1, DAY), "cancel_after": (1, MOST_SECONDS),
-    "exit_cancel_after": (1, MOST_SECONDS), "cancel_wait_seconds": (1, 300), "exit_wait_seconds": (1, MOST_SECONDS),
-    "cooldown_seconds": (0, DAY), "approval_seconds": (10, DAY), "max_trades_per_day": (1, 100_000),
-}  # fmt: skip
+    "entry_time_to_live_seconds": (1, DAY),
+    "exit_time_to_live_seconds": (1, DAY),
+    "cancel_after": (1, MOST_SECONDS),
+    "exit_cancel_after": (1, MOST_SECONDS),
+    "cancel_wait_seconds": (1, 300),
+    "exit_wait_seconds": (1, MOST_SECONDS),
+    "cooldown_seconds": (0, DAY),
+    "approval_seconds": (10, DAY),
+    "max_trades_per_day": (1, 100_000),
+}
 
 _EITHER = "Choose limit or stop limit, or switch this off."
 
@@ -97,10 +113,13 @@ def _orders(terms: Terms) -> Iterator[Contradiction]:
     legs = (
         ("", terms.order_type, terms.time_in_force, terms.trail_amount, terms.trail_percent, terms.outside_rth),
         (
-            "exit_", terms.exit_order_type or terms.order_type, terms.exit_time_in_force or terms.time_in_force, *trail,
+            "exit_",
+            terms.exit_order_type or terms.order_type,
+            terms.exit_time_in_force or terms.time_in_force,
+            *trail,
             outside,
         ),
-    )  # fmt: skip
+    )
     for prefix, kind, tif, amount, percent, extended in legs:
         if amount is not None and percent is not None:
             yield f"{prefix}trail_percent", "A trailing stop follows by an amount or by a percentage. Leave one empty."

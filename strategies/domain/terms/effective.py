@@ -66,15 +66,32 @@ class Settings:
 
 # What a signal may say, by the name of its field: the names `Terms.signal_fields` knows.
 SIGNAL_FIELDS = (
-    "quantity", "orderType", "timeInForce", "extendedHours", "marketPriceType", "bidAskSpreadFilter", "cancel",
-    "cancelAfter", "takeProfit", "stopLoss", "breakevenOffset", "ignoreTradingWindows",
-)  # fmt: skip
+    "quantity",
+    "orderType",
+    "timeInForce",
+    "extendedHours",
+    "marketPriceType",
+    "bidAskSpreadFilter",
+    "cancel",
+    "cancelAfter",
+    "takeProfit",
+    "stopLoss",
+    "breakevenOffset",
+    "ignoreTradingWindows",
+)
 _EXIT_NAMES = frozenset(
     {
-        "order_type", "time_in_force", "outside_rth", "trail_amount", "trail_percent", "market_price", "spread_amount",
-        "spread_percent", "cancel_after",
+        "order_type",
+        "time_in_force",
+        "outside_rth",
+        "trail_amount",
+        "trail_percent",
+        "market_price",
+        "spread_amount",
+        "spread_percent",
+        "cancel_after",
     }
-)  # fmt: skip
+)
 _NO: Chosen[Any] = Chosen(None, Source.DEFAULT)
 _UNSAID: dict[str, Chosen[Any]] = {name: Chosen(getattr(Terms(), name), Source.DEFAULT) for name in NAMES}
 _OWN_OF_EXITS = {name: f"exit_{name}" for name in sorted(_EXIT_NAMES)}
@@ -134,9 +151,11 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
     quantity, quantity_type = _quantity(merge)
     trail = merge.pair("orderType", order.trail_amount, order.trail_percent, ("trail_amount", "trail_percent"))
     spread = merge.pair(
-        "bidAskSpreadFilter", message.bid_ask_spread_filter, message.bid_ask_spread_filter_percent,
+        "bidAskSpreadFilter",
+        message.bid_ask_spread_filter,
+        message.bid_ask_spread_filter_percent,
         ("spread_amount", "spread_percent"),
-    )  # fmt: skip
+    )
     return Settings(
         quantity=quantity,
         quantity_type=quantity_type,

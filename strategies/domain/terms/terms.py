@@ -166,11 +166,21 @@ class Terms:
 
 NAMES = tuple(field.name for field in fields(Terms))
 _WORDS: dict[str, type[StrEnum]] = {
-    "sides": Sides, "quantity_type": QuantityType, "rounding": Rounding, "market_price": MarketPrice,
-    "exit_market_price": MarketPrice, "working_entry": WorkingEntry, "market_closed": MarketClosed,
-    "exit_unfilled": ExitUnfilled, "hours": Hours, "order_type": OrderType, "exit_order_type": OrderType,
-    "time_in_force": TimeInForce, "exit_time_in_force": TimeInForce, "stop_loss_type": OrderType,
-}  # fmt: skip
+    "sides": Sides,
+    "quantity_type": QuantityType,
+    "rounding": Rounding,
+    "market_price": MarketPrice,
+    "exit_market_price": MarketPrice,
+    "working_entry": WorkingEntry,
+    "market_closed": MarketClosed,
+    "exit_unfilled": ExitUnfilled,
+    "hours": Hours,
+    "order_type": OrderType,
+    "exit_order_type": OrderType,
+    "time_in_force": TimeInForce,
+    "exit_time_in_force": TimeInForce,
+    "stop_loss_type": OrderType,
+}
 DECIMALS = frozenset(field.name for field in fields(Terms) if "Decimal" in str(field.type))
 _LISTS = frozenset({"tickers", "signal_fields"})
 _BRACKETS = frozenset({"take_profit", "stop_loss"})

@@ -35,28 +35,54 @@ _SIZINGS = {
     "percent_of_position": "Percent of the position",
 }
 _ORDER_TYPES = {
-    "market": "Market", "limit": "Limit", "stop": "Stop", "stop_limit": "Stop limit", "trailing_stop": "Trailing stop"
-}  # fmt: skip
+    "market": "Market",
+    "limit": "Limit",
+    "stop": "Stop",
+    "stop_limit": "Stop limit",
+    "trailing_stop": "Trailing stop",
+}
 _TAKE_PROFITS: Choices = [
-    ("", "None"), ("percent", "Percent from the entry"), ("amount", "Amount from the entry"), ("limitPrice", "At a price"),
+    ("", "None"),
+    ("percent", "Percent from the entry"),
+    ("amount", "Amount from the entry"),
+    ("limitPrice", "At a price"),
     ("pnlAmount", "At a profit in money"),
-]  # fmt: skip
+]
 _STOP_TYPES: Choices = [
-    ("", "None"), ("stop", "Stop"), ("stop_limit", "Stop limit"), ("trailing_stop", "Trailing stop")
-]  # fmt: skip
+    ("", "None"),
+    ("stop", "Stop"),
+    ("stop_limit", "Stop limit"),
+    ("trailing_stop", "Trailing stop"),
+]
 _STOP_MODES: Choices = [
-    ("percent", "Percent from the entry"), ("amount", "Amount from the entry"), ("stopPrice", "At a price"),
+    ("percent", "Percent from the entry"),
+    ("amount", "Amount from the entry"),
+    ("stopPrice", "At a price"),
     ("pnlAmount", "At a loss in money"),
-]  # fmt: skip
+]
 _TRAILS: Choices = [("trailPercent", "Percent"), ("trailAmount", "Amount")]
 # Which field of the form a field of the message comes from.
 _FIELDS = {
-    "ticker": "ticker", "action": "action", "sentiment": "sentiment", "quantity": "quantity", "quantityType": "sizing",
-    "orderType": "order_type", "limitPrice": "limit", "stopPrice": "stop", "trailAmount": "trail_value",
-    "trailPercent": "trail_value", "timeInForce": "time_in_force", "extendedHours": "extended",
-    "takeProfit": "take_profit_value", "stopLoss": "stop_loss_value", "stopLoss.limitPrice": "stop_loss_limit",
-    "optionType": "option_type", "expiration": "expiration", "price": "price", "signalId": "signal_id",
-}  # fmt: skip
+    "ticker": "ticker",
+    "action": "action",
+    "sentiment": "sentiment",
+    "quantity": "quantity",
+    "quantityType": "sizing",
+    "orderType": "order_type",
+    "limitPrice": "limit",
+    "stopPrice": "stop",
+    "trailAmount": "trail_value",
+    "trailPercent": "trail_value",
+    "timeInForce": "time_in_force",
+    "extendedHours": "extended",
+    "takeProfit": "take_profit_value",
+    "stopLoss": "stop_loss_value",
+    "stopLoss.limitPrice": "stop_loss_limit",
+    "optionType": "option_type",
+    "expiration": "expiration",
+    "price": "price",
+    "signalId": "signal_id",
+}
 # A value that must be there once its kind is chosen.
 _VALUES = {"trail": "trail_value", "take_profit": "take_profit_value", "stop_loss": "stop_loss_value"}
 

@@ -38,9 +38,14 @@ HELD = [("flat", "Flat"), ("long", "Long"), ("short", "Short")]
 
 def number(label: str, help_text: str = "") -> forms.DecimalField:
     return forms.DecimalField(
-        label=label, max_digits=24, decimal_places=8, min_value=Decimal("0.00000001"), required=False, help_text=help_text,
+        label=label,
+        max_digits=24,
+        decimal_places=8,
+        min_value=Decimal("0.00000001"),
+        required=False,
+        help_text=help_text,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-    )  # fmt: skip
+    )
 
 
 class ExampleForm(forms.Form):
@@ -48,8 +53,10 @@ class ExampleForm(forms.Form):
 
     look = forms.ChoiceField(label="Show", choices=LOOKS, required=False, widget=forms.RadioSelect)
     ticker = forms.CharField(
-        label="Ticker", max_length=40, widget=forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false"})
-    )  # fmt: skip
+        label="Ticker",
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false"}),
+    )
     price = number("At a price of")
     quantity = number("The signal says")
     position = forms.ChoiceField(label="Held before", choices=HELD, required=False)
@@ -59,10 +66,15 @@ class ExampleForm(forms.Form):
 
     def __init__(self, data: Any, *, strategy: Strategy, price: Decimal | None, form_id: str) -> None:
         initial = {
-            "look": "examples", "ticker": example_ticker(strategy), "price": plain(price if price is not None else Decimal(100)),
-            "quantity": Decimal(10), "position": "flat", "held": Decimal(10), "when": "next",
+            "look": "examples",
+            "ticker": example_ticker(strategy),
+            "price": plain(price if price is not None else Decimal(100)),
+            "quantity": Decimal(10),
+            "position": "flat",
+            "held": Decimal(10),
+            "when": "next",
             "of": "0",
-        }  # fmt: skip
+        }
         # Asked for or not, it is filled in: the examples stand there from the start.
         asked = data is not None and any(key.startswith("example-") for key in data)
         given = data if asked else {f"example-{name}": str(value) for name, value in initial.items()}
@@ -92,9 +104,12 @@ class ExampleForm(forms.Form):
         values = self.cleaned_data
         sign = {"long": 1, "short": -1}.get(values["position"], 0)
         return Scene(
-            symbol=self.symbol, price=values["price"], quantity=values["quantity"],
-            position=sign * (values["held"] or Decimal(10)), at_once=values["when"] == "now",
-        )  # fmt: skip
+            symbol=self.symbol,
+            price=values["price"],
+            quantity=values["quantity"],
+            position=sign * (values["held"] or Decimal(10)),
+            at_once=values["when"] == "now",
+        )
 
     def choose_message(self, scene: Scene | None) -> Message | None:
         """The message whose settings are asked about; the choice is among the examples and the last signals."""

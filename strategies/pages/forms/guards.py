@@ -38,8 +38,12 @@ class LimitsForm(forms.Form):
                 self.fields[name] = forms.IntegerField(min_value=1, max_value=2_000_000_000, **given)
             else:
                 self.fields[name] = forms.DecimalField(
-                    max_digits=23, decimal_places=8, min_value=0, widget=forms.TextInput(attrs={"inputmode": "decimal"}), **given
-                )  # fmt: skip
+                    max_digits=23,
+                    decimal_places=8,
+                    min_value=0,
+                    widget=forms.TextInput(attrs={"inputmode": "decimal"}),
+                    **given,
+                )
                 if (value := self.initial[name]) is not None:
                     self.initial[name] = f"{value.normalize():f}"
 
@@ -48,10 +52,12 @@ class ReasonForm(forms.Form):
     """Why: kept with the deed."""
 
     reason = forms.CharField(
-        label="Why", max_length=LONGEST_REASON, widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        label="Why",
+        max_length=LONGEST_REASON,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text="A few words. They stand on every page until it is over, and stay on record.",
         error_messages={"required": "Say why, in a few words: it is kept with what you do, and others read it."},
-    )  # fmt: skip
+    )
 
 
 class StopForm(ReasonForm):
@@ -81,10 +87,12 @@ class RestrictedForm(forms.Form):
     """Tickers in which no position may be opened."""
 
     restricted = forms.CharField(
-        label="Tickers", required=False, max_length=5000,
+        label="Tickers",
+        required=False,
+        max_length=5000,
         widget=forms.TextInput(attrs={"autocapitalize": "characters", "placeholder": "GME AMC", "spellcheck": "false"}),
         help_text="Separated by spaces or commas, at most 100; of futures the roots. What is held of them can be left.",
-    )  # fmt: skip
+    )
 
     def tickers(self) -> list[str]:
         """The tickers of a valid form."""

@@ -18,6 +18,9 @@ class FollowForm(forms.Form):
         label="Account", queryset=BrokerageAccount.objects.none(), to_field_name="code", empty_label=None
     )
     linked = forms.ChoiceField(
-        label="Its terms", choices=[("no", "Its own"), ("yes", "The strategy's defaults")], required=False,
-        initial="no", widget=forms.RadioSelect,
-    )  # fmt: skip
+        label="Its terms",
+        choices=[("no", "Its own"), ("yes", "The strategy's defaults")],
+        required=False,
+        initial="no",
+        widget=forms.RadioSelect,
+    )

@@ -33,11 +33,24 @@ _SHOWN_AT = {"take_profit": "take_profit_value", "stop_loss": "stop_loss_value"}
 # Fields a section shows at once; the others wait behind "more" while they say nothing unusual.
 FIRST = frozenset(
     {
-        "tickers", "sides", "allow_swap", "allow_add", "quantity", "quantity_type", "order_type", "time_in_force",
-        "outside_rth", "take_profit_mode", "take_profit_value", "stop_loss_mode", "stop_loss_value", "stop_loss_type",
-        "auto_submit", "approval_seconds",
+        "tickers",
+        "sides",
+        "allow_swap",
+        "allow_add",
+        "quantity",
+        "quantity_type",
+        "order_type",
+        "time_in_force",
+        "outside_rth",
+        "take_profit_mode",
+        "take_profit_value",
+        "stop_loss_mode",
+        "stop_loss_value",
+        "stop_loss_type",
+        "auto_submit",
+        "approval_seconds",
     }
-)  # fmt: skip
+)
 
 
 def word(name: str, help_text: str = "", *, none: tuple[str, str] | None = None, without: tuple[str, ...] = ()) -> Any:
@@ -79,10 +92,12 @@ class TermsForm(forms.Form):
     """
 
     tickers = forms.CharField(
-        label=LABELS["tickers"], required=False, max_length=2000,
+        label=LABELS["tickers"],
+        required=False,
+        max_length=2000,
         help_text="Separated by spaces, at most 100; of futures the roots. Empty takes any.",
         widget=forms.TextInput(attrs={"placeholder": "Any", "autocapitalize": "characters", "spellcheck": "false"}),
-    )  # fmt: skip
+    )
     sides = word("sides", "Which positions signals may open. A signal against an open position closes it all the same.")
     allow_swap = switch(
         "allow_swap", "A sell while long closes it, waits for the fill, and opens short. Off, it only closes."
@@ -125,7 +140,9 @@ class TermsForm(forms.Form):
     exit_spread_percent = number("exit_spread_percent", "Empty: as entries.")
     exit_cancel_after = whole("exit_cancel_after", "Seconds. Empty: as entries.", required=False)
 
-    stop_loss_mode = word("stop_loss", "For signals that bring none. Kept at the broker until it fills or you leave.", none=NO_CHOICE)  # fmt: skip
+    stop_loss_mode = word(
+        "stop_loss", "For signals that bring none. Kept at the broker until it fills or you leave.", none=NO_CHOICE
+    )
     stop_loss_value = number("stop_loss", label="Stop loss value")
     stop_loss_type = word("stop_loss_type")
     take_profit_mode = word("take_profit", none=NO_CHOICE)
@@ -135,9 +152,10 @@ class TermsForm(forms.Form):
     )
 
     windows = WindowsField(
-        label=LABELS["windows"], required=False,
+        label=LABELS["windows"],
+        required=False,
         help_text="From, up to and without the end; an end before the start is the next day's. Without a row it trades at any time.",
-    )  # fmt: skip
+    )
     exits_outside_windows = switch("exits_outside_windows", "Off, a position may have to stay until the next window.")
     hours = word("hours", "By the calendar of the exchange.")
     market_closed = word("market_closed")
@@ -164,9 +182,12 @@ class TermsForm(forms.Form):
 
     allow_overrides = switch("allow_overrides", "What a signal says counts, and the terms fill in the rest.")
     signal_fields = forms.MultipleChoiceField(
-        label=LABELS["signal_fields"], required=False, choices=[(name, CHOICES["signal_fields"][name]) for name in SIGNAL_FIELDS],
-        widget=forms.CheckboxSelectMultiple, help_text="While signals may not override everything.",
-    )  # fmt: skip
+        label=LABELS["signal_fields"],
+        required=False,
+        choices=[(name, CHOICES["signal_fields"][name]) for name in SIGNAL_FIELDS],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="While signals may not override everything.",
+    )
 
     auto_submit = switch(
         "auto_submit", "Off, each plan waits on the approvals page until an approver sends it or declines."
@@ -273,9 +294,14 @@ def _row(number: str, row: Mapping[str, Any], *, spare: bool) -> dict[str, Any]:
     # Seconds are shown where somebody has set some.
     step = 1 if any(len(str(row[name])) > 5 for name in ("start", "end")) else 60
     return {
-        "number": number, "days": days, "start": row["start"], "end": row["end"], "zone": row["zone"], "spare": spare,
+        "number": number,
+        "days": days,
+        "start": row["start"],
+        "end": row["end"],
+        "zone": row["zone"],
+        "spare": spare,
         "step": step,
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,34 +319,108 @@ class Section:
 
 
 SECTIONS: tuple[tuple[str, str, str, bool, tuple[str, ...]], ...] = (
-    ("trades", "What it trades", "", True, (
-        "tickers", "sides", "allow_swap", "allow_add", "subtract_exit_quantity", "isolate_sides", "ignore_exits",
-        "close_only", "invert_puts",
-    )),
+    (
+        "trades",
+        "What it trades",
+        "",
+        True,
+        (
+            "tickers",
+            "sides",
+            "allow_swap",
+            "allow_add",
+            "subtract_exit_quantity",
+            "isolate_sides",
+            "ignore_exits",
+            "close_only",
+            "invert_puts",
+        ),
+    ),
     ("size", "How much", "", True, ("quantity", "quantity_type", "quantity_multiplier", "rounding")),
-    ("entries", "Orders for entries", "", True, (
-        "order_type", "time_in_force", "outside_rth", "cancel_after", "market_price", "trail_amount", "trail_percent",
-        "spread_amount", "spread_percent",
-    )),
-    ("protection", "Protection", "Travels with every entry.", True, (
-        "stop_loss_mode", "stop_loss_value", "stop_loss_type", "take_profit_mode", "take_profit_value", "breakeven_offset",
-    )),
+    (
+        "entries",
+        "Orders for entries",
+        "",
+        True,
+        (
+            "order_type",
+            "time_in_force",
+            "outside_rth",
+            "cancel_after",
+            "market_price",
+            "trail_amount",
+            "trail_percent",
+            "spread_amount",
+            "spread_percent",
+        ),
+    ),
+    (
+        "protection",
+        "Protection",
+        "Travels with every entry.",
+        True,
+        (
+            "stop_loss_mode",
+            "stop_loss_value",
+            "stop_loss_type",
+            "take_profit_mode",
+            "take_profit_value",
+            "breakeven_offset",
+        ),
+    ),
     ("approval", "Approval", "", True, ("auto_submit", "approval_seconds")),
-    ("exits", "Orders for exits", "What is left as it is works like an entry.", False, (
-        "exit_order_type", "exit_time_in_force", "exit_outside_rth", "exit_cancel_after", "exit_market_price",
-        "exit_trail_amount", "exit_trail_percent", "exit_spread_amount", "exit_spread_percent",
-    )),
+    (
+        "exits",
+        "Orders for exits",
+        "What is left as it is works like an entry.",
+        False,
+        (
+            "exit_order_type",
+            "exit_time_in_force",
+            "exit_outside_rth",
+            "exit_cancel_after",
+            "exit_market_price",
+            "exit_trail_amount",
+            "exit_trail_percent",
+            "exit_spread_amount",
+            "exit_spread_percent",
+        ),
+    ),
     ("when", "When", "", False, ("windows", "exits_outside_windows", "hours", "market_closed")),
-    ("flow", "One after the other", "Orders that work already, waits, and what is too late.", False, (
-        "working_entry", "cancel_orders", "cancel_wait_seconds", "exit_wait_seconds", "exit_unfilled",
-        "entry_time_to_live_seconds", "exit_time_to_live_seconds",
-    )),
-    ("guards", "Guards of this subscription", "Only entries are held back; the tighter of these and the guards above it holds.", False, (
-        "max_quantity", "max_amount", "max_position", "max_position_amount", "max_trades_per_day", "cooldown_seconds",
-        "max_daily_loss", "max_daily_profit", "collar_percent",
-    )),
+    (
+        "flow",
+        "One after the other",
+        "Orders that work already, waits, and what is too late.",
+        False,
+        (
+            "working_entry",
+            "cancel_orders",
+            "cancel_wait_seconds",
+            "exit_wait_seconds",
+            "exit_unfilled",
+            "entry_time_to_live_seconds",
+            "exit_time_to_live_seconds",
+        ),
+    ),
+    (
+        "guards",
+        "Guards of this subscription",
+        "Only entries are held back; the tighter of these and the guards above it holds.",
+        False,
+        (
+            "max_quantity",
+            "max_amount",
+            "max_position",
+            "max_position_amount",
+            "max_trades_per_day",
+            "cooldown_seconds",
+            "max_daily_loss",
+            "max_daily_profit",
+            "collar_percent",
+        ),
+    ),
     ("overrides", "What a signal may override", "", False, ("allow_overrides", "signal_fields")),
-)  # fmt: skip
+)
 _FRESH = Terms()
 
 

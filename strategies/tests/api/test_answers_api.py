@@ -137,9 +137,10 @@ def test_the_members_present_role_counts_not_that_of_the_day_the_token_was_made(
 def test_another_teams_token_finds_nothing_to_answer(charlie: User, decision: Decision) -> None:
     theirs = Api(teams.found_team(owner=charlie, name="Theirs", now=timezone.now()), charlie, "approve", "trade")
     for path in (
-        f"decisions/{decision.code}/approve/", f"decisions/{decision.code}/decline/",
+        f"decisions/{decision.code}/approve/",
+        f"decisions/{decision.code}/decline/",
         f"subscriptions/{decision.subscription.code}/enable/",
-    ):  # fmt: skip
+    ):
         assert refused(theirs.post(path), 404) == ("not-found", "")
 
 

@@ -43,17 +43,24 @@ def refused(answer: Any, status: int) -> tuple[str, str]:
 def test_every_level_is_listed_with_its_limits_stops_and_figures(api: Api, team: Team, decision: Decision) -> None:
     account = decision.subscription.account
     limits.set_limits(
-        team=team, level=Level.ACCOUNT, target=account, actor=None, now=timezone.now(),
+        team=team,
+        level=Level.ACCOUNT,
+        target=account,
+        actor=None,
+        now=timezone.now(),
         limits={"max_trades_per_day": 5, "max_position": Decimal("100.50")},
-    )  # fmt: skip
+    )
     listed = api.get("guards/")["results"]
     assert [each["level"] for each in listed] == ["team", "account", "strategy", "subscription"]
     assert listed[0]["id"] == str(team.code)
     [mine] = api.get("guards/", level="account")["results"]
     assert mine == api.get(f"guards/account/{account.code}/")
     assert (mine["id"], mine["halt"], mine["halt_reason"], mine["halted_at"]) == (
-        str(account.code), "nothing", "", None
-    )  # fmt: skip
+        str(account.code),
+        "nothing",
+        "",
+        None,
+    )
     assert mine["limits"] == {"max_trades_per_day": 5, "max_position": "100.5"}
     assert (mine["figures"]["entries_today"], mine["figures"]["currency"]) == (1, "USD")
 
@@ -65,8 +72,9 @@ def test_a_stop_cancels_and_holds_until_it_is_resumed(api: Api, team: Team, deci
     stopped = told.json()
     assert (stopped["halt"], stopped["halt_reason"]) == ("everything", "Fed in five minutes")
     assert (stopped["halted_by"], stopped["done"]) == (
-        "alice@example.com", {"canceled": 1, "declined": 0, "closing": 0}
-    )  # fmt: skip
+        "alice@example.com",
+        {"canceled": 1, "declined": 0, "closing": 0},
+    )
     assert set(Order.objects.values_list("status", flat=True)) == {"canceled"}
     held = proposing.decided(decision.subscription.strategy, timezone.now())
     assert (held.status, held.rule) == ("rejected", "G00")

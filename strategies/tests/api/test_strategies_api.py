@@ -200,9 +200,17 @@ def test_a_signal_that_nobody_follows_has_no_decisions_and_an_open_timeline(
 def test_a_signal_tells_why_nothing_happens_and_when_it_came_again(api: Api, team: Team, now: datetime) -> None:
     strategy = rows.strategy(team, now)
     signal = rows.signal(
-        strategy, now, set_aside="stale-signal", note="Too old.", dispatched_at=now, duplicates=1, is_test=True,
-        not_before=now, headers={"user-agent": "Pine", "x-token": "leaked"}, address="192.0.2.7",
-    )  # fmt: skip
+        strategy,
+        now,
+        set_aside="stale-signal",
+        note="Too old.",
+        dispatched_at=now,
+        duplicates=1,
+        is_test=True,
+        not_before=now,
+        headers={"user-agent": "Pine", "x-token": "leaked"},
+        address="192.0.2.7",
+    )
     repeat = signal.repeats.create(team=team, log_code=uuid.uuid4(), address="192.0.2.8", received_at=now)
     rows.signal(strategy, now, reading={**rows.READING, "action": "exit"})
     shown = one(api.get("signals/?set_aside=stale-signal"))
@@ -220,18 +228,30 @@ def test_a_refused_delivery_is_found_by_the_log_id_of_its_answer(
 ) -> None:
     strategy = rows.strategy(team, now)
     values = {
-        "status": 400, "sentence": "Not JSON.", "body": "not json", "headers": {"authorization": "leaked"},
-        "address": "192.0.2.7", "content_type": "text/plain", "received_at": now, "team": team,
-    }  # fmt: skip
+        "status": 400,
+        "sentence": "Not JSON.",
+        "body": "not json",
+        "headers": {"authorization": "leaked"},
+        "address": "192.0.2.7",
+        "content_type": "text/plain",
+        "received_at": now,
+        "team": team,
+    }
     endpoint = strategy.endpoints.get()
     refused = Refusal.objects.create(message_code="malformed-json", endpoint=endpoint, **values)
     Refusal.objects.create(message_code="empty-json", endpoint=endpoint, **values)
     listed = one(api.get("refusals/?message_code=malformed-json"))
     assert listed == {
-        "id": str(refused.log_code), "strategy": str(strategy.code), "received_at": "2026-11-20T15:00:00Z",
-        "address": "192.0.2.7", "content_type": "text/plain", "status": 400, "message_code": "malformed-json",
-        "sentence": "Not JSON.", "field": "",
-    }  # fmt: skip
+        "id": str(refused.log_code),
+        "strategy": str(strategy.code),
+        "received_at": "2026-11-20T15:00:00Z",
+        "address": "192.0.2.7",
+        "content_type": "text/plain",
+        "status": 400,
+        "message_code": "malformed-json",
+        "sentence": "Not JSON.",
+        "field": "",
+    }
     whole = api.get(f"refusals/{refused.log_code}/")
     assert whole == {**listed, "headers": {"authorization": "•••"}, "body": "not json"}
     theirs = Api(teams.found_team(owner=charlie, name="Theirs", now=now), charlie)
@@ -258,8 +278,11 @@ def test_a_decision_shows_what_its_orders_were_expected_to_cost(api: Api, team: 
     [shown] = api.get(f"decisions/{made.decision.code}/")["assessment"]
     assert shown["sentence"] == "Estimated fee 1.00 USD; margin needed 937.25 USD of 25,000.00 available."
     assert (shown["fee"], shown["margin"], shown["available"], shown["currency"]) == (
-        "1.00", "937.25", "25000.00", "USD"
-    )  # fmt: skip
+        "1.00",
+        "937.25",
+        "25000.00",
+        "USD",
+    )
 
 
 def test_with_several_accounts_the_timeline_is_that_of_the_quickest(api: Api, team: Team, now: datetime) -> None:
@@ -354,9 +377,12 @@ def test_decisions_are_found_by_status_strategy_ticker_signal_and_subscription(
     reading = {"action": "sell", "instrument": {"class": "stock", "symbol": "MSFT"}}
     rows.rejected(rows.signal(strategy, now, reading=reading), rows.subscription(strategy, made.account, now), now)
     queries: list[dict[str, Any]] = [
-        {"status": "accepted"}, {"strategy": made.strategy.code}, {"ticker": "AAPL"}, {"signal": made.signal.code},
+        {"status": "accepted"},
+        {"strategy": made.strategy.code},
+        {"ticker": "AAPL"},
+        {"signal": made.signal.code},
         {"subscription": made.subscription.code},
-    ]  # fmt: skip
+    ]
     for query in queries:
         assert one(api.get("decisions/", **query))["id"] == str(made.decision.code), query
     assert api.refused("decisions/", status="filled")["code"] == "invalid-status"

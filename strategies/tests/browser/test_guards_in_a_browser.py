@@ -50,9 +50,14 @@ def test_an_open_page_hears_of_a_stop_and_of_its_end(open_page: Opener, alice: U
     page.wait_for_load_state("networkidle")
     expect(page.locator("#halts")).to_be_hidden()
     halt.halt(
-        team=team, level=Level.TEAM, target=None, how=Halt.EVERYTHING, reason="Odd prices", actor=alice,
+        team=team,
+        level=Level.TEAM,
+        target=None,
+        how=Halt.EVERYTHING,
+        reason="Odd prices",
+        actor=alice,
         now=timezone.now(),
-    )  # fmt: skip
+    )
     expect(page.locator("#halts")).to_contain_text("Everything is stopped for the whole team")
     expect(page.locator("#halts")).to_contain_text("Odd prices")
     halt.resume(team=team, level=Level.TEAM, target=None, reason="Calm", actor=alice, now=timezone.now())

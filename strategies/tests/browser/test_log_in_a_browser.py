@@ -104,9 +104,15 @@ def test_nothing_hangs_over_the_edge(
 ) -> None:
     now = timezone.now()
     signal = rows.signal(
-        strategy, now, headers={"x-very-long": "0123456789" * 30}, duplicates=1, set_aside="stale-signal",
-        note="By its own time it is too old.", dispatched_at=now, body="x" * 3_000,
-    )  # fmt: skip
+        strategy,
+        now,
+        headers={"x-very-long": "0123456789" * 30},
+        duplicates=1,
+        set_aside="stale-signal",
+        note="By its own time it is too old.",
+        dispatched_at=now,
+        body="x" * 3_000,
+    )
     signal.repeats.create(
         team=team, log_code=signal.code, address="2001:db8:1111:2222:3333:4444:5555:6666", received_at=now
     )
@@ -119,9 +125,11 @@ def test_nothing_hangs_over_the_edge(
     options: dict[str, Any] = PHONE if width == 360 else {"viewport": {"width": width, "height": 900}}
     page = open_page(alice, f"/teams/{team.code}/", **options)
     paths = [
-        "signals/?q=zzz&since=nonsense", f"signals/{signal.code}/", f"strategies/{strategy.code}/",
+        "signals/?q=zzz&since=nonsense",
+        f"signals/{signal.code}/",
+        f"strategies/{strategy.code}/",
         f"strategies/{strategy.code}/settings/",
-    ]  # fmt: skip
+    ]
     for path in paths:
         page.goto(f"/teams/{team.code}/{path}")
         for fold in page.locator("main details:not([open]) > summary").all():

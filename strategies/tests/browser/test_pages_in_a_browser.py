@@ -237,9 +237,19 @@ def test_the_message_is_shown_while_one_writes_it(open_page: Opener, alice: User
 
 
 PAGES = [
-    "", "signals/", "signals/try/", "orders/", "positions/", "strategies/", "strategies/new/", "subscriptions/",
-    "subscriptions/new/", "connections/", "connections/new/", "settings/",
-]  # fmt: skip
+    "",
+    "signals/",
+    "signals/try/",
+    "orders/",
+    "positions/",
+    "strategies/",
+    "strategies/new/",
+    "subscriptions/",
+    "subscriptions/new/",
+    "connections/",
+    "connections/new/",
+    "settings/",
+]
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
@@ -249,10 +259,13 @@ def test_nothing_hangs_over_the_edge(open_page: Opener, alice: User, team: Team,
     options = PHONE if width == 360 else {"viewport": {"width": width, "height": 900}}
     page = open_page(alice, f"/teams/{team.code}/", **options)
     details = [
-        f"signals/{walk.signal.code}/", f"orders/{walk.order.code}/", f"strategies/{walk.strategy.code}/",
-        f"subscriptions/{walk.subscription.code}/", f"accounts/{walk.account.code}/",
+        f"signals/{walk.signal.code}/",
+        f"orders/{walk.order.code}/",
+        f"strategies/{walk.strategy.code}/",
+        f"subscriptions/{walk.subscription.code}/",
+        f"accounts/{walk.account.code}/",
         f"connections/{walk.account.connection.code}/",
-    ]  # fmt: skip
+    ]
     for path in [*PAGES, *details]:
         page.goto(f"/teams/{team.code}/{path}")
         over = page.evaluate("Math.max(document.documentElement.scrollWidth, innerWidth)") - width

@@ -136,7 +136,13 @@ def test_nothing_sticks_out_at_either_width(
     made = subscription(team, windows=(Window(days=(0,), start=time(9, 30), end=time(16)),))
     base = f"/teams/{team.code}"
     page: Page | None = None
-    for each in (path(made), f"{base}/strategies/{made.strategy.code}/defaults/", f"{base}/subscriptions/", f"{base}/subscriptions/new/", f"{path(made)}copy/"):  # fmt: skip
+    for each in (
+        path(made),
+        f"{base}/strategies/{made.strategy.code}/defaults/",
+        f"{base}/subscriptions/",
+        f"{base}/subscriptions/new/",
+        f"{path(made)}copy/",
+    ):
         if page is None:
             page = open_page(alice, each, **options)
         else:

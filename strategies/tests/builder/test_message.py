@@ -111,10 +111,15 @@ def as_sent(choice: message.Choice) -> str:
         )
     }
     samples |= {
-        message.Slot.PRICE: "100", message.Slot.TIME: "2026-11-20T15:00:00Z", message.Slot.BAR: "2026-11-20T15:00:00Z",
-        message.Slot.INTERVAL: "5", message.Slot.ACTION: "buy", message.Slot.CONTRACTS: "1",
-        message.Slot.POSITION: "long", message.Slot.UNIQUE: "9f6c1b54-0c5e-4f0e-9f43-6a7f6f1f7d11",
-    }  # fmt: skip
+        message.Slot.PRICE: "100",
+        message.Slot.TIME: "2026-11-20T15:00:00Z",
+        message.Slot.BAR: "2026-11-20T15:00:00Z",
+        message.Slot.INTERVAL: "5",
+        message.Slot.ACTION: "buy",
+        message.Slot.CONTRACTS: "1",
+        message.Slot.POSITION: "long",
+        message.Slot.UNIQUE: "9f6c1b54-0c5e-4f0e-9f43-6a7f6f1f7d11",
+    }
     slots = {name: samples[slot] for slot, name in PLACEHOLDERS[choice.source].items()}
     match choice.source:
         case Source.PINE:
@@ -172,8 +177,9 @@ def test_a_state_of_the_past_gives_way_to_what_is_offered_now() -> None:
     made = form(Kind.FUTURE, source="trendspider", action="strategy", sizing="dollar_amount", quantity="5", time="on")
     assert made.is_valid(), made.errors
     assert json.loads(paste.text(made.choice(made.cleaned_data), URL, KEY)) == {
-        "ticker": "%alert_symbol%", "action": "buy",
-    }  # fmt: skip
+        "ticker": "%alert_symbol%",
+        "action": "buy",
+    }
 
 
 def test_sizing_by_risk_asks_for_a_stop() -> None:
@@ -194,9 +200,15 @@ def test_a_mistake_is_shown_at_its_field() -> None:
 
 def test_the_tradingview_strategy_message_follows_the_strategys_orders() -> None:
     made = form(
-        Kind.STOCK, source="tradingview-strategy", action="strategy", sizing="strategy", sentiment="strategy",
-        price="on", time="on", signal_id="on",
-    )  # fmt: skip
+        Kind.STOCK,
+        source="tradingview-strategy",
+        action="strategy",
+        sizing="strategy",
+        sentiment="strategy",
+        price="on",
+        time="on",
+        signal_id="on",
+    )
     assert made.is_valid(), made.errors
     assert json.loads(paste.text(made.choice(made.cleaned_data), URL, KEY)) == {
         "ticker": "{{ticker}}",

@@ -208,5 +208,6 @@ def test_of_two_in_one_batch_the_later_is_proposed(strategy: Strategy, now: date
         rows.signal(strategy, now, reading={**reading(action), "signal_price": "100"})
     settle.settle_waiting(now)
     assert list(Decision.objects.order_by("pk").values_list("status", "rule")) == [
-        ("rejected", "A03"), ("proposed", "D01s"),
-    ]  # fmt: skip
+        ("rejected", "A03"),
+        ("proposed", "D01s"),
+    ]

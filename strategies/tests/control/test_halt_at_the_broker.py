@@ -98,10 +98,16 @@ def test_a_stop_that_flattens_leaves_nothing_held_and_nothing_working(team: Team
             await asyncio.to_thread(
                 _in_a_thread,
                 lambda: halt.halt(
-                    team=team, level=Level.ACCOUNT, target=bench.account, how=Halt.EVERYTHING, reason="Out", flatten=True,
-                    actor=None, now=timezone.now(),
+                    team=team,
+                    level=Level.ACCOUNT,
+                    target=bench.account,
+                    how=Halt.EVERYTHING,
+                    reason="Out",
+                    flatten=True,
+                    actor=None,
+                    now=timezone.now(),
                 ),
-            )  # fmt: skip
+            )
             while await asyncio.to_thread(_in_a_thread, Closing.objects.filter(status="open").exists):
                 await asyncio.to_thread(lab.work)
 

@@ -51,13 +51,22 @@ def test_stops_and_lockouts_are_told_with_their_reasons(
     subscription: Subscription, team: Team, alice: User, now: datetime
 ) -> None:
     Guard.objects.create(
-        team=team, level="strategy", strategy=subscription.strategy, halt="entries", halt_reason="Odd", halted_by=alice,
+        team=team,
+        level="strategy",
+        strategy=subscription.strategy,
+        halt="entries",
+        halt_reason="Odd",
+        halted_by=alice,
         halted_at=now,
-    )  # fmt: skip
+    )
     Guard.objects.create(
-        team=team, level="account", account=subscription.account, lockout_until=now + timedelta(hours=1),
-        lockout_reason="This account's loss today is 5.00 USD.", locked_at=now,
-    )  # fmt: skip
+        team=team,
+        level="account",
+        account=subscription.account,
+        lockout_until=now + timedelta(hours=1),
+        lockout_reason="This account's loss today is 5.00 USD.",
+        locked_at=now,
+    )
     stopped, locked = needs.needs(team, now)
     assert (stopped.title, stopped.text) == ("Entries are stopped: Trend", f"{alice.email}: Odd")
     assert locked.title == f"No entry until {now + timedelta(hours=1):%Y-%m-%d %H:%M} UTC: {subscription.account}"
@@ -76,9 +85,14 @@ def test_a_closing_that_failed_is_told_while_the_position_is_there(
 ) -> None:
     account = subscription.account
     given: dict[str, Any] = {
-        "team": team, "account": account, "asset_class": "stock", "status": "failed", "reason": "Enough",
-        "note": "Not closed: rejected.", "asked_at": now,
-    }  # fmt: skip
+        "team": team,
+        "account": account,
+        "asset_class": "stock",
+        "status": "failed",
+        "reason": "Enough",
+        "note": "Not closed: rejected.",
+        "asked_at": now,
+    }
     Closing.objects.create(conid=265598, ticker="AAPL", ended_at=now, **given)
     Closing.objects.create(conid=1, ticker="OLD", ended_at=now - timedelta(days=2), **given)
     assert titles(team, now) == []

@@ -22,10 +22,13 @@ class Told:
 
     def __str__(self) -> str:
         said = (
-            self.action, "" if self.quantity is None else f"q={self.quantity}",
-            "" if self.percent is None else f"{self.percent}%", self.sentiment or "",
-            "" if self.target is None else f"target={self.target}", "" if self.limit is None else f"at {self.limit}",
-        )  # fmt: skip
+            self.action,
+            "" if self.quantity is None else f"q={self.quantity}",
+            "" if self.percent is None else f"{self.percent}%",
+            self.sentiment or "",
+            "" if self.target is None else f"target={self.target}",
+            "" if self.limit is None else f"at {self.limit}",
+        )
         return " ".join(word for word in said if word)
 
 

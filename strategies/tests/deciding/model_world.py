@@ -60,8 +60,12 @@ class World:
         middle = Decimal(price)
         cent = Decimal("0.01")
         await asyncio.to_thread(
-            self.gateway.quote, self.ticker, bid=middle - cent, ask=middle + cent, last=middle,
-        )  # fmt: skip
+            self.gateway.quote,
+            self.ticker,
+            bid=middle - cent,
+            ask=middle + cent,
+            last=middle,
+        )
 
     async def fault(self, **fault: Any) -> None:
         """Something goes wrong for this user alone."""
@@ -130,21 +134,31 @@ def message(told: Told, ticker: str) -> Message:
     if told.target is not None:
         values["target_quantity"] = Decimal(told.target)
     return Message(
-        action=Action(told.action), symbol=symbols.read(ticker, symbols.Kind.STOCK, timezone.now()),
-        sentiment=told.sentiment, signal_price=Decimal(PRICE), order=shape, **values,
-    )  # fmt: skip
+        action=Action(told.action),
+        symbol=symbols.read(ticker, symbols.Kind.STOCK, timezone.now()),
+        sentiment=told.sentiment,
+        signal_price=Decimal(PRICE),
+        order=shape,
+        **values,
+    )
 
 
 def terms(follower: Follower) -> dict[str, Any]:
     """The settings of a follower as the product knows them; short lives, so that what is held back ends soon."""
     stop, profit = Bracket(mode="percent", value=Decimal(10)), Bracket(mode="percent", value=Decimal(20))
     return {
-        "quantity": Decimal(follower.size), "sides": Sides(follower.sides), "allow_swap": follower.swap,
-        "subtract_exit_quantity": follower.subtract, "allow_add": follower.adds,
-        "stop_loss": stop if follower.protects else None, "take_profit": profit if follower.protects else None,
-        "entry_time_to_live_seconds": 10, "exit_time_to_live_seconds": 10, "cancel_wait_seconds": 3,
+        "quantity": Decimal(follower.size),
+        "sides": Sides(follower.sides),
+        "allow_swap": follower.swap,
+        "subtract_exit_quantity": follower.subtract,
+        "allow_add": follower.adds,
+        "stop_loss": stop if follower.protects else None,
+        "take_profit": profit if follower.protects else None,
+        "entry_time_to_live_seconds": 10,
+        "exit_time_to_live_seconds": 10,
+        "cancel_wait_seconds": 3,
         "exit_wait_seconds": 3,
-    }  # fmt: skip
+    }
 
 
 def _store(strategy: Strategy, said: Message) -> Signal:

@@ -104,9 +104,13 @@ ANY = WAYS_OUT | st.builds(
 )
 TERMS = st.builds(
     Terms,
-    allow_swap=st.booleans(), subtract_exit_quantity=st.booleans(), allow_add=st.booleans(), cancel_orders=st.booleans(),
-    quantity=st.integers(1, 9).map(D), stop_loss=st.sampled_from([None, STOP]),
-)  # fmt: skip
+    allow_swap=st.booleans(),
+    subtract_exit_quantity=st.booleans(),
+    allow_add=st.booleans(),
+    cancel_orders=st.booleans(),
+    quantity=st.integers(1, 9).map(D),
+    stop_loss=st.sampled_from([None, STOP]),
+)
 
 
 def carried_out(plan: Plan, book: Snapshot, data: st.DataObject, *, kindly: bool = False) -> Market:

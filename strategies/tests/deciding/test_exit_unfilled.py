@@ -67,9 +67,14 @@ def flipped(team: Team, bench: lab.Lab, policy: ExitUnfilled, *steps: tuple[Call
     now = timezone.now()
     strategy = rows.strategy(team, now)
     rows.subscription(
-        strategy, bench.account, now, allow_swap=True, exit_order_type=OrderType.LIMIT, exit_unfilled=policy,
+        strategy,
+        bench.account,
+        now,
+        allow_swap=True,
+        exit_order_type=OrderType.LIMIT,
+        exit_unfilled=policy,
         exit_wait_seconds=WAIT,
-    )  # fmt: skip
+    )
     bench.gateway.seed(bench.user, cash={"USD": 1_000_000}, positions=[{"symbol": "AAPL", "quantity": 10}])
 
     async def story() -> None:
@@ -92,10 +97,12 @@ def flipped(team: Team, bench: lab.Lab, policy: ExitUnfilled, *steps: tuple[Call
 
 def test_at_the_market_the_exit_fills_and_the_entry_follows(team: Team, bench: lab.Lab) -> None:
     flipped(
-        team, bench, ExitUnfilled.MARKET,
+        team,
+        bench,
+        ExitUnfilled.MARKET,
         (lambda: exit_order().status == "filled", "the exit fills at the market"),
         (lambda: held(bench) == -12, "the position is turned round"),
-    )  # fmt: skip
+    )
     leaving, entering = exit_order(), entry()
     assert (leaving.type, leaving.limit_price, entering.status) == ("market", None, "filled")
     assert leaving.reason == "Changed to a market order: it was not filled within 90 seconds at 9999."
@@ -112,10 +119,12 @@ def test_canceled_the_entry_is_dropped_with_the_reason(team: Team, bench: lab.La
 
 def test_kept_the_exit_works_on_and_the_entry_is_dropped_with_the_reason(team: Team, bench: lab.Lab) -> None:
     flipped(
-        team, bench, ExitUnfilled.KEEP,
+        team,
+        bench,
+        ExitUnfilled.KEEP,
         (lambda: too_late_for_the_entry() or True, "its time is over"),  # type: ignore[func-returns-value]
         (lambda: entry().status == "expired", "the entry is dropped"),
-    )  # fmt: skip
+    )
     leaving, entering = exit_order(), entry()
     assert (leaving.status, leaving.type, leaving.limit_price) == ("accepted", "limit", Decimal(9999))
     assert entering.reason.startswith(
@@ -127,10 +136,12 @@ def test_a_change_that_ibkr_refuses_keeps_the_exit_and_drops_the_entry(team: Tea
     match = {"user": bench.user, "method": "POST", "path": "/iserver/account/*/order/*"}
     bench.gateway.fault(action={"body": {"error": "Not now."}, "status": 200}, match=match, times=5)
     flipped(
-        team, bench, ExitUnfilled.MARKET,
+        team,
+        bench,
+        ExitUnfilled.MARKET,
         (lambda: exit_order().reason, "the refusal is said"),
         (lambda: too_late_for_the_entry() or True, "its time is over"),  # type: ignore[func-returns-value]
         (lambda: entry().status == "expired", "the entry is dropped"),
-    )  # fmt: skip
+    )
     assert exit_order().reason == "Kept as a limit order: IBKR did not make it a market order. Not now."
     assert (exit_order().status, held(bench)) == ("accepted", Decimal(10))

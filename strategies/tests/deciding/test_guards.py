@@ -76,9 +76,11 @@ def test_each_level_counts_its_own_entries(
     for by, at in ((subscription, 5), (elsewhere, 4), (elsewhere, 3), (beside, 2), (subscription, 60 * 26)):
         entry(by, now - timedelta(minutes=at))
     for level, whom in (
-        ("team", {}), ("account", {"account": account}), ("strategy", {"strategy": strategy}),
+        ("team", {}),
+        ("account", {"account": account}),
+        ("strategy", {"strategy": strategy}),
         ("subscription", {"subscription": subscription}),
-    ):  # fmt: skip
+    ):
         Guard.objects.create(team=team, level=level, max_trades_per_day=9, **whom)
     found = seen(subscription, now)
     assert [(each.level, each.trades_today, each.last_trade_at) for each in found.levels] == [
@@ -164,8 +166,9 @@ def test_the_teams_result_is_the_sum_of_its_accounts(
     holding(subscription.account, now, 100, 40)
     holding(broker_rows.account(team), now, 100, 110)
     assert [(each.level, each.day_profit) for each in seen(subscription, now).levels] == [
-        (Level.TEAM, Decimal(-50)), (Level.ACCOUNT, Decimal(-60))
-    ]  # fmt: skip
+        (Level.TEAM, Decimal(-50)),
+        (Level.ACCOUNT, Decimal(-60)),
+    ]
 
 
 def test_practice_and_real_money_are_not_added_up(subscription: Subscription, team: Team, now: datetime) -> None:
@@ -234,9 +237,17 @@ def test_what_guards_a_decision_can_be_stored_and_read_again(
     subscription: Subscription, strategy: Strategy, team: Team, now: datetime
 ) -> None:
     Guard.objects.create(
-        team=team, level="strategy", strategy=strategy, max_amount="12.50", max_trades_per_day=3, cooldown_seconds=5,
-        restricted=["GME"], lockout_until=now, lockout_reason="Until later", locked_at=now,
-    )  # fmt: skip
+        team=team,
+        level="strategy",
+        strategy=strategy,
+        max_amount="12.50",
+        max_trades_per_day=3,
+        cooldown_seconds=5,
+        restricted=["GME"],
+        lockout_until=now,
+        lockout_reason="Until later",
+        locked_at=now,
+    )
     entry(subscription, now)
     found = seen(subscription, now)
     stored = msgspec.json.encode(asdict(found))

@@ -25,9 +25,13 @@ FRESHNESS = st.none() | st.builds(Freshness, entry_seconds=st.integers(1, 90), e
 
 @settings(max_examples=150, deadline=None)
 @given(
-    asked=MESSAGES, terms=TERMS, book=SNAPSHOTS, guards=GUARDS, freshness=FRESHNESS,
+    asked=MESSAGES,
+    terms=TERMS,
+    book=SNAPSHOTS,
+    guards=GUARDS,
+    freshness=FRESHNESS,
     waited=st.integers(0, 90).map(lambda seconds: timedelta(seconds=seconds)),
-)  # fmt: skip
+)
 def test_the_stored_inputs_give_the_stored_plan(
     asked: Message, terms: Terms, book: Snapshot, guards: Guards, freshness: Freshness | None, waited: timedelta
 ) -> None:

@@ -73,12 +73,16 @@ def dealt(dice: random.Random) -> list[Follower]:
     count = dice.choice([1, 1, 1, 2, 3])
     return [
         Follower(
-            name=f"follower {number}", size=dice.randint(1, 9), sides=dice.choice(["both", "both", "bullish", "bearish"]),
-            swap=dice.random() < 0.6, subtract=dice.random() < 0.3, adds=dice.random() < 0.5,
+            name=f"follower {number}",
+            size=dice.randint(1, 9),
+            sides=dice.choice(["both", "both", "bullish", "bearish"]),
+            swap=dice.random() < 0.6,
+            subtract=dice.random() < 0.3,
+            adds=dice.random() < 0.5,
             protects=dice.random() < 0.7,
         )
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def said(dice: random.Random, world: World) -> Told:
@@ -200,9 +204,7 @@ def made(team: Team, gateway: RunningGateway, threads: Threads, ticker: str, see
         rows.subscription(strategy, account, timezone.now(), **terms(follower))
         followers.append((follower, strategy))
     connection.close()
-    return World(
-        gateway=gateway, threads=threads, connection=link, account=account, ticker=ticker, followers=followers
-    )  # fmt: skip
+    return World(gateway=gateway, threads=threads, connection=link, account=account, ticker=ticker, followers=followers)
 
 
 def test_broker_tables_and_model_tell_one_story(

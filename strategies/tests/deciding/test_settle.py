@@ -319,9 +319,13 @@ def test_a_plan_that_no_longer_fits_is_made_again(strategy: Strategy, account: B
     assert signal.decisions.get().status == "accepted"
     # Four of the stop fill before IBKR has canceled the rest: an exit of ten would open a short.
     facts = OrderFacts(
-        account_id=account.account_id, broker_order_id="77", reference=stop.reference, status=OrderStatus.CANCELED,
-        filled_quantity=Decimal(4), average_price=Decimal(90),
-    )  # fmt: skip
+        account_id=account.account_id,
+        broker_order_id="77",
+        reference=stop.reference,
+        status=OrderStatus.CANCELED,
+        filled_quantity=Decimal(4),
+        average_price=Decimal(90),
+    )
     reconciliation.apply(account.connection, orders=[facts], now=now)
     exit_order = Order.objects.get(role="exit")
     assert exit_order.status == "canceled"

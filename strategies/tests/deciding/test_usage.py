@@ -116,8 +116,9 @@ def test_a_resting_entry_of_a_batch_is_replaced_by_the_next(
     settle.settle_waiting(now)
     assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D39"]
     assert list(Order.objects.order_by("pk").values_list("limit_price", "status")) == [
-        (Decimal(10), "pending_cancel"), (Decimal(11), "created"),
-    ]  # fmt: skip
+        (Decimal(10), "pending_cancel"),
+        (Decimal(11), "created"),
+    ]
 
 
 def test_an_entry_of_another_subscription_is_not_replaced(

@@ -29,7 +29,13 @@ def test_every_reading_of_the_cases_can_be_told(case: dict[str, Any], now: datet
 
 
 def test_a_stored_reading_is_told_in_the_order_of_the_contract() -> None:
-    stored = {"delay": 5, "order": {"type": "market"}, "action": "buy", "stop_loss": {"mode": "percent", "value": "5"},
-              "instrument": {"class": "stock", "symbol": "SPY"}, "quantity": {"type": "fixed_quantity", "value": "1"}}  # fmt: skip
+    stored = {
+        "delay": 5,
+        "order": {"type": "market"},
+        "action": "buy",
+        "stop_loss": {"mode": "percent", "value": "5"},
+        "instrument": {"class": "stock", "symbol": "SPY"},
+        "quantity": {"type": "fixed_quantity", "value": "1"},
+    }
     names = [name for name, _ in pairs(stored)]
     assert names == ["Action", "Instrument", "Quantity", "Order type", "Stop loss", "Delay"]

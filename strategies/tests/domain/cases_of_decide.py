@@ -35,9 +35,16 @@ def bracket(mode: str, value: str | int, kind: str | None = None, limit: str | N
 
 def snapshot(position: str | int | Decimal = 0, *working: WorkingOrder, **values: Any) -> Snapshot:
     given: dict[str, Any] = {
-        "account_id": "SIM1", "contract": AAPL, "average_cost": None, "equity": None, "buying_power": None,
-        "currency": "USD", "quote": None, "as_of": NOW, **values,
-    }  # fmt: skip
+        "account_id": "SIM1",
+        "contract": AAPL,
+        "average_cost": None,
+        "equity": None,
+        "buying_power": None,
+        "currency": "USD",
+        "quote": None,
+        "as_of": NOW,
+        **values,
+    }
     return Snapshot(position=Decimal(position), working=working, **given)
 
 
@@ -50,8 +57,13 @@ def working(
 ) -> WorkingOrder:
     values.setdefault("status", OrderStatus.ACCEPTED)
     return WorkingOrder(
-        reference=reference, role=Role(role), side=Side(side), type=OrderType(kind), remaining=Decimal(remaining), **values
-    )  # fmt: skip
+        reference=reference,
+        role=Role(role),
+        side=Side(side),
+        type=OrderType(kind),
+        remaining=Decimal(remaining),
+        **values,
+    )
 
 
 def drawn(plan: Plan) -> str:
@@ -63,9 +75,11 @@ def drawn(plan: Plan) -> str:
 
 def _drawn(intent: OrderIntent) -> str:
     prices = (
-        ("limit", intent.limit_price), ("stop", intent.stop_price), ("trail", intent.trail_amount),
+        ("limit", intent.limit_price),
+        ("stop", intent.stop_price),
+        ("trail", intent.trail_amount),
         ("trail%", intent.trail_percent),
-    )  # fmt: skip
+    )
     text = f"{intent.role} {intent.side} {intent.quantity:f}"
     text += "".join(f" {name} {price.normalize():f}" for name, price in prices if price is not None)
     return text + "".join(f" {BETWEEN[child.release]} {_drawn(child)}" for child in intent.then)

@@ -37,10 +37,17 @@ EURGBP = contract("EURGBP", AssetClass.FOREX, exchange="IDEALPRO", currency="GBP
 
 def snapshot(of: Contract = AAPL, available: str | None = "25000", **values: Any) -> Snapshot:
     return Snapshot(
-        account_id="SIM1", contract=of, average_cost=None, working=(), equity=None, buying_power=None, currency="USD",
-        as_of=NOW, available_funds=None if available is None else Decimal(available),
+        account_id="SIM1",
+        contract=of,
+        average_cost=None,
+        working=(),
+        equity=None,
+        buying_power=None,
+        currency="USD",
+        as_of=NOW,
+        available_funds=None if available is None else Decimal(available),
         **{"position": Decimal(0), "quote": None, **values},
-    )  # fmt: skip
+    )
 
 
 def ask(
@@ -198,9 +205,13 @@ def test_the_price_is_the_freshest_there_is() -> None:
 
     fresh, old = quote(timedelta(seconds=5)), quote(timedelta(hours=1))
     intent = OrderIntent(
-        role=Role.ENTRY, instrument=AAPL.instrument, side=Side.BUY, type=OrderType.LIMIT, quantity=Decimal(1),
+        role=Role.ENTRY,
+        instrument=AAPL.instrument,
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        quantity=Decimal(1),
         limit_price=Decimal(233),
-    )  # fmt: skip
+    )
     market = replace(intent, type=OrderType.MARKET, limit_price=None)
 
     def source(asked: OrderIntent, signal_price: Decimal | None = None, **values: Any) -> str:
@@ -238,19 +249,35 @@ def test_the_product_of_a_future_is_read_from_its_ticker(ticker: str, product: s
     price=st.none() | st.decimals("0.0000000001", "999999999999999", places=10),
     funds=st.none() | st.decimals(-1000, 1_000_000, places=2),
     can=st.builds(
-        Capabilities, lite=st.none() | st.booleans(), clearing=st.sampled_from(["", "open", "new", "closed", "?"]),
-        client_trades=st.none() | st.booleans(), asset_types=st.sampled_from(["", "STK", "FUT,CASH", ",,", "stk"]),
+        Capabilities,
+        lite=st.none() | st.booleans(),
+        clearing=st.sampled_from(["", "open", "new", "closed", "?"]),
+        client_trades=st.none() | st.booleans(),
+        asset_types=st.sampled_from(["", "STK", "FUT,CASH", ",,", "stk"]),
     ),
     permitted=st.none() | st.booleans(),
-)  # fmt: skip
+)
 def test_every_order_has_an_answer_and_a_way_out_is_always_open(
-    of: Contract, role: Role, side: Side, environment: Environment, kind: str, quantity: Decimal,
-    price: Decimal | None, funds: Decimal | None, can: Capabilities, permitted: bool | None,
-) -> None:  # fmt: skip
+    of: Contract,
+    role: Role,
+    side: Side,
+    environment: Environment,
+    kind: str,
+    quantity: Decimal,
+    price: Decimal | None,
+    funds: Decimal | None,
+    can: Capabilities,
+    permitted: bool | None,
+) -> None:
     seen = snapshot(
-        of, available=None if funds is None else str(funds), environment=environment, account_type=kind, cash=funds,
-        capabilities=can, permitted=permitted,
-    )  # fmt: skip
+        of,
+        available=None if funds is None else str(funds),
+        environment=environment,
+        account_type=kind,
+        cash=funds,
+        capabilities=can,
+        permitted=permitted,
+    )
     asked = OrderIntent(role=role, instrument=of.instrument, side=side, type=OrderType.MARKET, quantity=quantity)
     answer = assess(asked, seen, NOW, signal_price=price)
     if isinstance(answer, Rejection):

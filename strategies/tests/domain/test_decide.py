@@ -32,16 +32,28 @@ def message(action: str, quantity: str | None = None, **values: object) -> Messa
 
 def snapshot(position: str = "0", *working: WorkingOrder) -> Snapshot:
     return Snapshot(
-        account_id="SIM1", contract=AAPL, position=Decimal(position), average_cost=None, working=working,
-        equity=None, buying_power=None, currency="USD", quote=None, as_of=NOW,
-    )  # fmt: skip
+        account_id="SIM1",
+        contract=AAPL,
+        position=Decimal(position),
+        average_cost=None,
+        working=working,
+        equity=None,
+        buying_power=None,
+        currency="USD",
+        quote=None,
+        as_of=NOW,
+    )
 
 
 def working(role: Role, side: Side, remaining: str) -> WorkingOrder:
     return WorkingOrder(
-        reference="hy-1", role=role, side=side, type=OrderType.MARKET, remaining=Decimal(remaining),
+        reference="hy-1",
+        role=role,
+        side=side,
+        type=OrderType.MARKET,
+        remaining=Decimal(remaining),
         status=OrderStatus.ACCEPTED,
-    )  # fmt: skip
+    )
 
 
 # position, action, quantity in the signal, terms -> rule, role, side, quantity; None: rejected with the code

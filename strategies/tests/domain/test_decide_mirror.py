@@ -44,9 +44,13 @@ def quote_over(quote: Quote | None) -> Quote | None:
 
 def book_over(book: Snapshot) -> Snapshot:
     return replace(
-        book, position=-book.position, working=tuple(map(order_over, book.working)), quote=quote_over(book.quote),
-        average_cost=over(book.average_cost), mark=over(book.mark),
-    )  # fmt: skip
+        book,
+        position=-book.position,
+        working=tuple(map(order_over, book.working)),
+        quote=quote_over(book.quote),
+        average_cost=over(book.average_cost),
+        mark=over(book.mark),
+    )
 
 
 def leg_over(leg: Bracket | None) -> Bracket | None:
@@ -141,11 +145,16 @@ def test_d40_a_market_exit_takes_the_place_of_one_that_rests(side: int) -> None:
     resting = working("exit", way_out, 10, "x1", limit_price=Decimal(120))
     market = working("exit", way_out, 10, "x1", "market")
     assert answer(decide(message("exit"), Terms(), snapshot(10 * side, resting), NOW)) == (
-        "D24", f"cancel x1 | exit {way_out} 10",
-    )  # fmt: skip
+        "D24",
+        f"cancel x1 | exit {way_out} 10",
+    )
     assert answer(decide(message("exit"), Terms(), snapshot(10 * side, market), NOW)) == ("D40", "already-exiting")
-    flip = decide(message(way_out, 4, sentiment=OTHER["bullish" if side > 0 else "bearish"]), Terms(**FULL),
-                  snapshot(10 * side, resting), NOW)  # fmt: skip
+    flip = decide(
+        message(way_out, 4, sentiment=OTHER["bullish" if side > 0 else "bearish"]),
+        Terms(**FULL),
+        snapshot(10 * side, resting),
+        NOW,
+    )
     assert answer(flip)[1] == f"cancel x1 | exit {way_out} 10 > entry {way_out} 4"
     assert back not in answer(flip)[1]
 
@@ -153,9 +162,11 @@ def test_d40_a_market_exit_takes_the_place_of_one_that_rests(side: int) -> None:
 def test_an_entry_of_nothing_does_not_cost_the_exit() -> None:
     """Money that buys fewer than are held, subtracted, with a stop by profit and loss."""
     terms = Terms(
-        **{**FULL, "subtract_exit_quantity": True}, order_type=OrderType.LIMIT, exit_order_type=OrderType.MARKET,
+        **{**FULL, "subtract_exit_quantity": True},
+        order_type=OrderType.LIMIT,
+        exit_order_type=OrderType.MARKET,
         stop_loss=Bracket(mode="pnlAmount", value=Decimal(50)),
-    )  # fmt: skip
+    )
     asked = message("buy", 1000, quantity_type="dollar_amount", signal_price=Decimal(100), sentiment="bullish")
     book = snapshot(-10, quote=Quote(bid=Decimal(50), ask=Decimal(50), last=None, as_of=NOW))
     found = decide(asked, terms, book, NOW)

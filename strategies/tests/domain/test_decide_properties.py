@@ -64,7 +64,9 @@ MESSAGES = st.builds(
     order=st.builds(
         OrderShape,
         type=st.sampled_from([None, "market", "limit", "stop", "stop_limit", "trailing_stop"]),
-        limit=MAYBE, stop=MAYBE, trail_amount=MAYBE,
+        limit=MAYBE,
+        stop=MAYBE,
+        trail_amount=MAYBE,
         tif=st.sampled_from([None, "day", "gtc", "opg", "cls", "ioc", "fok"]),
         extended=st.sampled_from([None, True, False]),
     ),
@@ -77,12 +79,17 @@ MESSAGES = st.builds(
     bid_ask_spread_filter=MAYBE,
     market_price_type=st.sampled_from([None, "ask_bid", "mark", "ask", "bid", "last"]),
     ignore_trading_windows=st.sampled_from([None, True]),
-)  # fmt: skip
+)
 TERMS = st.builds(
     Terms,
     sides=st.sampled_from(list(Sides)),
-    allow_swap=st.booleans(), subtract_exit_quantity=st.booleans(), isolate_sides=st.booleans(),
-    ignore_exits=st.booleans(), close_only=st.booleans(), allow_add=st.booleans(), allow_overrides=st.booleans(),
+    allow_swap=st.booleans(),
+    subtract_exit_quantity=st.booleans(),
+    isolate_sides=st.booleans(),
+    ignore_exits=st.booleans(),
+    close_only=st.booleans(),
+    allow_add=st.booleans(),
+    allow_overrides=st.booleans(),
     signal_fields=st.sampled_from([(), ("quantity",), ("orderType", "takeProfit")]),
     windows=st.lists(WINDOWS, max_size=2).map(tuple),
     exits_outside_windows=st.booleans(),
@@ -93,8 +100,12 @@ TERMS = st.builds(
     quantity_multiplier=st.sampled_from([D(1), D("0.5"), D("2.5")]),
     rounding=st.sampled_from(list(Rounding)),
     max_quantity=st.none() | st.integers(1, 2000).map(D),
-    max_amount=MAYBE, max_position=MAYBE, max_position_amount=MAYBE,
-    max_trades_per_day=st.none() | st.integers(1, 5), cooldown_seconds=SECONDS, max_daily_loss=MAYBE,
+    max_amount=MAYBE,
+    max_position=MAYBE,
+    max_position_amount=MAYBE,
+    max_trades_per_day=st.none() | st.integers(1, 5),
+    cooldown_seconds=SECONDS,
+    max_daily_loss=MAYBE,
     collar_percent=MAYBE,
     order_type=st.sampled_from(list(OrderType)),
     time_in_force=st.sampled_from(list(TimeInForce)),
@@ -108,7 +119,7 @@ TERMS = st.builds(
     exit_unfilled=st.sampled_from(list(ExitUnfilled)),
     take_profit=BRACKETS,
     stop_loss=BRACKETS | TRAILS,
-)  # fmt: skip
+)
 QUOTES = st.none() | st.builds(
     Quote, bid=MAYBE, ask=MAYBE, last=MAYBE, as_of=st.sampled_from([NOW, NOW - timedelta(hours=1)])
 )
@@ -122,21 +133,28 @@ WORKING = st.lists(
         remaining=st.integers(1, 500).map(D),
         filled=st.sampled_from([D(0), D(3)]),
         status=st.sampled_from([OrderStatus.ACCEPTED, OrderStatus.CREATED, OrderStatus.PENDING_CANCEL]),
-        limit_price=POSITIVE, stop_price=POSITIVE, trail_amount=POSITIVE,
+        limit_price=POSITIVE,
+        stop_price=POSITIVE,
+        trail_amount=POSITIVE,
         parent=st.sampled_from(["", "a", "b"]),
         mine=st.booleans(),
     ),
     max_size=4,
     unique_by=lambda order: order.reference,
-)  # fmt: skip
+)
 SNAPSHOTS = st.builds(
     lambda position, working, **values: snapshot(position, *working, **values),
     st.integers(-1000, 1000) | st.just(0),
     WORKING,
-    average_cost=MAYBE, equity=st.none() | st.decimals("-10", "100000", places=2), quote=QUOTES, mark=MAYBE,
-    available_funds=st.none() | st.just(D(10**9)), currency=st.sampled_from(["USD", "EUR"]),
-    trades_today=st.none() | st.integers(0, 5), day_profit=st.none() | st.decimals("-900", "900", places=2),
-)  # fmt: skip
+    average_cost=MAYBE,
+    equity=st.none() | st.decimals("-10", "100000", places=2),
+    quote=QUOTES,
+    mark=MAYBE,
+    available_funds=st.none() | st.just(D(10**9)),
+    currency=st.sampled_from(["USD", "EUR"]),
+    trades_today=st.none() | st.integers(0, 5),
+    day_profit=st.none() | st.decimals("-900", "900", places=2),
+)
 LEVELS = st.builds(
     LevelGuard,
     level=st.sampled_from(list(Level)),
@@ -227,18 +245,30 @@ def filled(plan: Plan, position: Decimal, order: list[int]) -> Decimal:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    position=st.integers(-50, 50), quantity=st.none() | st.integers(1, 80), buys=st.booleans(),
-    sentiment=st.sampled_from([None, "bullish", "bearish", "flat"]), swap=st.booleans(), subtract=st.booleans(),
-    adds=st.booleans(), sides=st.sampled_from(list(Sides)), size=st.integers(1, 9),
+    position=st.integers(-50, 50),
+    quantity=st.none() | st.integers(1, 80),
+    buys=st.booleans(),
+    sentiment=st.sampled_from([None, "bullish", "bearish", "flat"]),
+    swap=st.booleans(),
+    subtract=st.booleans(),
+    adds=st.booleans(),
+    sides=st.sampled_from(list(Sides)),
+    size=st.integers(1, 9),
     order=st.lists(st.integers(0, 5), max_size=6),
-)  # fmt: skip
+)
 def test_the_position_after_any_order_of_fills_is_what_the_table_promises(
-    position: int, quantity: int | None, buys: bool, sentiment: str | None, swap: bool, subtract: bool, adds: bool,
-    sides: Sides, size: int, order: list[int],
-) -> None:  # fmt: skip
-    terms = Terms(
-        allow_swap=swap, subtract_exit_quantity=subtract, allow_add=adds, sides=sides, quantity=D(size)
-    )  # fmt: skip
+    position: int,
+    quantity: int | None,
+    buys: bool,
+    sentiment: str | None,
+    swap: bool,
+    subtract: bool,
+    adds: bool,
+    sides: Sides,
+    size: int,
+    order: list[int],
+) -> None:
+    terms = Terms(allow_swap=swap, subtract_exit_quantity=subtract, allow_add=adds, sides=sides, quantity=D(size))
     asked = message("buy" if buys else "sell", quantity, sentiment=sentiment)
     answer = decide(asked, terms, snapshot(position), NOW)
     after = filled(answer, D(position), order) if isinstance(answer, Plan) else D(position)
@@ -246,9 +276,16 @@ def test_the_position_after_any_order_of_fills_is_what_the_table_promises(
 
 
 def promised(
-    position: int, quantity: int | None, buys: bool, sentiment: str | None, swap: bool, subtract: bool, adds: bool,
-    sides: Sides, size: int,
-) -> int:  # fmt: skip
+    position: int,
+    quantity: int | None,
+    buys: bool,
+    sentiment: str | None,
+    swap: bool,
+    subtract: bool,
+    adds: bool,
+    sides: Sides,
+    size: int,
+) -> int:
     """The table's promise, written a second time and from the long side: P is the position as a buyer sees it."""
     sign = 1 if buys else -1
     held, wish = position * sign, {None: "none", "flat": "flat"}.get(sentiment, "")
@@ -284,9 +321,11 @@ def test_a_decision_is_the_same_from_what_was_written_down(asked: Message, terms
     )
     read = json.loads(text)
     again = decide(
-        Message.from_reading(read["message"]), Terms.from_json(read["terms"]),
-        msgspec.convert(read["snapshot"], Snapshot, strict=False), datetime.fromisoformat(read["now"]),
-    )  # fmt: skip
+        Message.from_reading(read["message"]),
+        Terms.from_json(read["terms"]),
+        msgspec.convert(read["snapshot"], Snapshot, strict=False),
+        datetime.fromisoformat(read["now"]),
+    )
     first = decide(asked, terms, book, NOW)
     if isinstance(first, Rejection):
         assert (first.rule, first.code, first.reason) == (again.rule, getattr(again, "code", ""), again.reason)

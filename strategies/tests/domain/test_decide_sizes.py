@@ -31,9 +31,12 @@ from strategies.tests.domain.cases_of_decide import NOW, bracket, drawn, message
 
 D = Decimal
 MNQ = Contract(
-    instrument=Instrument(ticker="MNQZ2026", asset_class=AssetClass.FUTURE), conid=2, exchange="CME", multiplier=D(2),
+    instrument=Instrument(ticker="MNQZ2026", asset_class=AssetClass.FUTURE),
+    conid=2,
+    exchange="CME",
+    multiplier=D(2),
     tick=D("0.25"),
-)  # fmt: skip
+)
 SAP = Contract(instrument=Instrument(ticker="SAP"), conid=3, currency="EUR")
 EURUSD = Contract(instrument=Instrument(ticker="EURUSD", asset_class=AssetClass.FOREX), conid=4, tick=D("0.00005"))
 AT_100: dict[str, Any] = {"signal_price": D(100)}
@@ -59,13 +62,27 @@ def size(asked: Message, terms: Terms | None = None, book: Snapshot | None = Non
         ("99", "dollar_amount", AT_100, {}, snapshot(), "quantity-zero"),
         ("1050", "dollar_amount", {}, {}, snapshot(), "price-required"),
         ("1050", "dollar_amount", {}, {}, snapshot(quote=quote("99", "101")), "10"),
-        ("1050", "dollar_amount", {}, {}, snapshot(quote=quote("99", "101", at=NOW - timedelta(hours=1))), "price-required"),
+        (
+            "1050",
+            "dollar_amount",
+            {},
+            {},
+            snapshot(quote=quote("99", "101", at=NOW - timedelta(hours=1))),
+            "price-required",
+        ),
         ("1050", "dollar_amount", AT_100, {"quantity_multiplier": D("2.5")}, snapshot(), "26"),
         ("1050", "dollar_amount", AT_100, {"rounding": Rounding.NEAREST}, snapshot(), "10"),
         ("1060", "dollar_amount", AT_100, {"rounding": Rounding.NEAREST}, snapshot(), "11"),
         ("100", "risk_dollar_amount", {**AT_100, "stop_loss": STOP_95}, {}, snapshot(), "20"),
         ("100", "risk_dollar_amount", {**AT_100, "stop_loss": bracket("percent", 4)}, {}, snapshot(), "25"),
-        ("100", "risk_dollar_amount", {**AT_100, "stop_loss": bracket("trailAmount", 2, "trailing_stop")}, {}, snapshot(), "50"),
+        (
+            "100",
+            "risk_dollar_amount",
+            {**AT_100, "stop_loss": bracket("trailAmount", 2, "trailing_stop")},
+            {},
+            snapshot(),
+            "50",
+        ),
         ("100", "risk_dollar_amount", AT_100, {}, snapshot(), "stop-loss-required"),
         ("1", "risk_percent", {**AT_100, "stop_loss": STOP_95}, {}, snapshot(**RICH), "16"),
         ("1", "risk_percent", {**AT_100, "stop_loss": STOP_95}, {}, snapshot(), "equity-unknown"),
@@ -76,7 +93,7 @@ def size(asked: Message, terms: Terms | None = None, book: Snapshot | None = Non
         ("50", "percent_of_position", {}, {}, snapshot(), "no-position-to-measure"),
         ("3", "fixed_quantity", {}, {"quantity_multiplier": D("0.5")}, snapshot(), "1"),
     ],
-)  # fmt: skip
+)
 def test_a_quantity_is_turned_into_whole_shares(
     quantity: str, kind: str, values: dict[str, Any], terms: dict[str, Any], book: Snapshot, expected: str
 ) -> None:
@@ -94,9 +111,11 @@ def test_the_terms_size_what_the_signal_does_not() -> None:
 
 def test_a_future_is_sized_by_its_multiplier() -> None:
     asked = message(
-        "buy", symbol=symbols.read("MNQZ2026", symbols.Kind.FUTURE, NOW), signal_price=D(20_000),
+        "buy",
+        symbol=symbols.read("MNQZ2026", symbols.Kind.FUTURE, NOW),
+        signal_price=D(20_000),
         stop_loss=bracket("amount", 50),
-    )  # fmt: skip
+    )
     terms = Terms(quantity=D(1_000), quantity_type=QuantityType.RISK_AMOUNT)
     assert size(asked, terms, snapshot(contract=MNQ)) == "10"
 
@@ -115,9 +134,24 @@ def test_a_size_in_another_currency_needs_its_rate() -> None:
         ({"order": shape("limit", limit="99.999")}, {}, snapshot(), "entry buy 1 limit 99.99"),
         ({"order": shape("limit"), "signal_price": D("99.5")}, {}, snapshot(), "entry buy 1 limit 99.5"),
         ({"order": shape("limit")}, {}, snapshot(quote=quote("99", "101")), "entry buy 1 limit 100"),
-        ({"order": shape("limit"), "market_price_type": "ask_bid"}, {}, snapshot(quote=quote("99", "101")), "entry buy 1 limit 101"),
-        ({"order": shape("limit")}, {"market_price": MarketPrice.BID}, snapshot(quote=quote("99", "101")), "entry buy 1 limit 99"),
-        ({"order": shape("limit"), "market_price_type": "last"}, {}, snapshot(quote=quote("99", "101", "98")), "entry buy 1 limit 98"),
+        (
+            {"order": shape("limit"), "market_price_type": "ask_bid"},
+            {},
+            snapshot(quote=quote("99", "101")),
+            "entry buy 1 limit 101",
+        ),
+        (
+            {"order": shape("limit")},
+            {"market_price": MarketPrice.BID},
+            snapshot(quote=quote("99", "101")),
+            "entry buy 1 limit 99",
+        ),
+        (
+            {"order": shape("limit"), "market_price_type": "last"},
+            {},
+            snapshot(quote=quote("99", "101", "98")),
+            "entry buy 1 limit 98",
+        ),
         ({"order": shape("limit")}, {}, snapshot(), "price-required"),
         ({"order": shape("limit", limit="0.001")}, {}, snapshot(), "invalid-limit-price"),
         ({"order": shape("stop", stop=105)}, {}, snapshot(), "entry buy 1 stop 105"),
@@ -129,7 +163,7 @@ def test_a_size_in_another_currency_needs_its_rate() -> None:
         ({"order": shape("limit", limit=99, tif="fok")}, {}, snapshot(), "not-supported-yet"),
         ({"order": shape("stop", stop=99, tif="opg")}, {}, snapshot(), "invalid-time-in-force"),
     ],
-)  # fmt: skip
+)
 def test_an_order_gets_its_prices(values: dict[str, Any], terms: dict[str, Any], book: Snapshot, expected: str) -> None:
     assert answer(message("buy", 1, **values), Terms(**terms), book)[1] == expected
 
@@ -141,15 +175,21 @@ def test_an_order_gets_its_prices(values: dict[str, Any], terms: dict[str, Any],
         ({**AT_100, "stop_loss": bracket("pnlAmount", 40)}, "entry buy 4 + stop_loss sell 4 stop 90"),
         ({**AT_100, "take_profit": bracket("pnlAmount", 40)}, "entry buy 4 + take_profit sell 4 limit 110"),
         ({**AT_100, "take_profit": bracket("percent", "2.5")}, "entry buy 4 + take_profit sell 4 limit 102.5"),
-        ({**AT_100, "stop_loss": bracket("percent", 5, "stop_limit")}, "entry buy 4 + stop_loss sell 4 limit 95 stop 95"),
-        ({"stop_loss": bracket("stopPrice", 95, "stop_limit", "94")}, "entry buy 4 + stop_loss sell 4 limit 94 stop 95"),
+        (
+            {**AT_100, "stop_loss": bracket("percent", 5, "stop_limit")},
+            "entry buy 4 + stop_loss sell 4 limit 95 stop 95",
+        ),
+        (
+            {"stop_loss": bracket("stopPrice", 95, "stop_limit", "94")},
+            "entry buy 4 + stop_loss sell 4 limit 94 stop 95",
+        ),
         ({"stop_loss": bracket("trailPercent", 3, "trailing_stop")}, "entry buy 4 + stop_loss sell 4 trail% 3"),
         ({"stop_loss": bracket("percent", 5)}, "price-required"),
         ({**AT_100, "stop_loss": bracket("stopPrice", 105)}, "bracket-on-wrong-side"),
         ({**AT_100, "take_profit": bracket("limitPrice", 99)}, "bracket-on-wrong-side"),
         ({**AT_100, "stop_loss": bracket("amount", 100)}, "invalid-bracket-price"),
     ],
-)  # fmt: skip
+)
 def test_an_entry_gets_its_legs_or_is_not_made(values: dict[str, Any], expected: str) -> None:
     assert answer(message("buy", 4, **values))[1] == expected
 
@@ -244,9 +284,17 @@ def test_a_guard_holds_an_entry_back(terms: dict[str, Any], book: Snapshot, guar
 
 def test_a_guard_that_is_kept_lets_the_entry_go() -> None:
     terms = Terms(
-        max_quantity=D(10), max_amount=D(1000), max_position=D(10), max_position_amount=D(1000), max_trades_per_day=3,
-        cooldown_seconds=60, max_daily_loss=D(100), max_daily_profit=D(100), collar_percent=D(2), tickers=("AAPL",),
-    )  # fmt: skip
+        max_quantity=D(10),
+        max_amount=D(1000),
+        max_position=D(10),
+        max_position_amount=D(1000),
+        max_trades_per_day=3,
+        cooldown_seconds=60,
+        max_daily_loss=D(100),
+        max_daily_profit=D(100),
+        collar_percent=D(2),
+        tickers=("AAPL",),
+    )
     book = snapshot(
         trades_today=2, last_trade_at=NOW - timedelta(seconds=60), day_profit=D(-99), quote=quote("99", "101", "100")
     )

@@ -23,9 +23,13 @@ from strategies.tests.domain.cases_of_decide import NOW, bracket, drawn, message
 FULL: dict[str, Any] = {"allow_swap": True, "quantity": Decimal(7)}
 SUB: dict[str, Any] = {**FULL, "subtract_exit_quantity": True}
 OTHER: dict[str, Any] = {
-    "buy": "sell", "sell": "buy", "bullish": "bearish", "bearish": "bullish", Sides.BULLISH: Sides.BEARISH,
+    "buy": "sell",
+    "sell": "buy",
+    "bullish": "bearish",
+    "bearish": "bullish",
+    Sides.BULLISH: Sides.BEARISH,
     Sides.BEARISH: Sides.BULLISH,
-}  # fmt: skip
+}
 
 # rule, position, action, sentiment, quantity, terms -> the plan as one line, or the code of the rejection
 TRADES: list[tuple[str, int, str, str | None, int | None, dict[str, Any], str]] = [
@@ -78,16 +82,28 @@ def answer(found: Plan | Rejection) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("rule", "position", "action", "sentiment", "quantity", "terms", "expected"), TRADES)
 def test_a_buy_is_decided_by_the_table(
-    rule: str, position: int, action: str, sentiment: str | None, quantity: int | None, terms: dict[str, Any], expected: str
-) -> None:  # fmt: skip
+    rule: str,
+    position: int,
+    action: str,
+    sentiment: str | None,
+    quantity: int | None,
+    terms: dict[str, Any],
+    expected: str,
+) -> None:
     asked = message(action, quantity, sentiment=sentiment)
     assert answer(decide(asked, Terms(**terms), snapshot(position), NOW)) == (rule, expected)
 
 
 @pytest.mark.parametrize(("rule", "position", "action", "sentiment", "quantity", "terms", "expected"), TRADES)
 def test_a_sell_is_decided_by_its_mirror(
-    rule: str, position: int, action: str, sentiment: str | None, quantity: int | None, terms: dict[str, Any], expected: str
-) -> None:  # fmt: skip
+    rule: str,
+    position: int,
+    action: str,
+    sentiment: str | None,
+    quantity: int | None,
+    terms: dict[str, Any],
+    expected: str,
+) -> None:
     asked = message(OTHER[action], quantity, sentiment=OTHER.get(sentiment or "", sentiment))
     mirrored = Terms(**{**terms, "sides": OTHER.get(terms.get("sides", ""), terms.get("sides", Sides.BOTH))})
     swapped = re.sub(r"\b(buy|sell)\b", lambda found: OTHER[found[0]], expected)
@@ -135,19 +151,27 @@ OTHERS: list[tuple[str, Any, Message, dict[str, Any], str]] = [
     ("D35", snapshot(), message("reverse", 8), {}, "nothing-to-reverse"),
     ("D36", snapshot(10, average_cost=Decimal(100)), message("breakeven"), BREAKEVEN, "stop_loss sell 10 stop 100"),
     (
-        "D36", snapshot(-10, average_cost=Decimal(100)), message("breakeven", breakeven_offset=Decimal(1)), BREAKEVEN,
+        "D36",
+        snapshot(-10, average_cost=Decimal(100)),
+        message("breakeven", breakeven_offset=Decimal(1)),
+        BREAKEVEN,
         "stop_loss buy 10 stop 99",
     ),
     (
-        "D36", snapshot(10, STOP, PROFIT, average_cost=Decimal(100)),
-        message("breakeven", order=shape("stop_limit", limit=99)), {},
+        "D36",
+        snapshot(10, STOP, PROFIT, average_cost=Decimal(100)),
+        message("breakeven", order=shape("stop_limit", limit=99)),
+        {},
         "cancel s1 p1 | stop_loss sell 10 limit 99 stop 100 / take_profit sell 10 limit 120",
     ),
     ("D37", snapshot(), message("breakeven"), BREAKEVEN, "nothing-to-protect"),
     ("D37", snapshot(10, average_cost=Decimal(100)), message("breakeven"), {}, "breakeven-order-type-required"),
     ("D37", snapshot(10), message("breakeven"), BREAKEVEN, "average-price-unknown"),
     (
-        "D37", snapshot(10, average_cost=Decimal(100), mark=Decimal(90)), message("breakeven"), BREAKEVEN,
+        "D37",
+        snapshot(10, average_cost=Decimal(100), mark=Decimal(90)),
+        message("breakeven"),
+        BREAKEVEN,
         "breakeven-not-reached",
     ),
     ("D38", snapshot(0, ENTRY), message("buy", 4), CANCEL, "cancel e1 | entry buy 4"),
@@ -160,33 +184,54 @@ OTHERS: list[tuple[str, Any, Message, dict[str, Any], str]] = [
     ("D24", snapshot(10, STOP, PROFIT), message("exit"), {}, "cancel s1 p1 | exit sell 10"),
     ("D15s", snapshot(10, STOP), message("sell"), {}, "cancel s1 | exit sell 10"),
     (
-        "D25", snapshot(10, STOP, PROFIT), message("exit", 4), {},
+        "D25",
+        snapshot(10, STOP, PROFIT),
+        message("exit", 4),
+        {},
         "s1 to 6 | p1 to 6 | exit sell 4",
     ),
     (
-        "D24", snapshot(10, STOP, PROFIT), message("exit", order=shape("limit", limit=110)), {},
+        "D24",
+        snapshot(10, STOP, PROFIT),
+        message("exit", order=shape("limit", limit=110)),
+        {},
         "cancel s1 p1 | exit sell 10 limit 110 / stop_loss sell 10 stop 95",
     ),
     (
-        "D25", snapshot(10, STOP, PROFIT), message("exit", 4, order=shape("limit", limit=110)), {},
+        "D25",
+        snapshot(10, STOP, PROFIT),
+        message("exit", 4, order=shape("limit", limit=110)),
+        {},
         "s1 to 6 | p1 to 6 | exit sell 4 limit 110 / stop_loss sell 4 stop 95",
     ),
     (
-        "D25", snapshot(10, working("stop_loss", "sell", 6, "s1", "stop", stop_price=Decimal(90)), STOP_NEARER),
-        message("exit", 4, order=shape("limit", limit=110)), {},
+        "D25",
+        snapshot(10, working("stop_loss", "sell", 6, "s1", "stop", stop_price=Decimal(90)), STOP_NEARER),
+        message("exit", 4, order=shape("limit", limit=110)),
+        {},
         "s1 to 2 | exit sell 4 limit 110 / stop_loss sell 4 stop 97",
     ),
     (
-        "D24", snapshot(10, working("exit", "sell", 4, "x1"), STOP_BESIDE), message("exit"), {},
+        "D24",
+        snapshot(10, working("exit", "sell", 4, "x1"), STOP_BESIDE),
+        message("exit"),
+        {},
         "cancel x1 s2 | exit sell 10",
     ),
     (
-        "D25", snapshot(10, working("exit", "sell", 4, "x1"), STOP_BESIDE), message("exit", 2), {}, "exit sell 2",
+        "D25",
+        snapshot(10, working("exit", "sell", 4, "x1"), STOP_BESIDE),
+        message("exit", 2),
+        {},
+        "exit sell 2",
     ),
     ("D25", snapshot(15, STOP), message("exit", 4), {}, "exit sell 4"),
     ("D25", snapshot(10, STOP), message("exit", 4), CANCEL, "s1 to 6 | exit sell 4"),
     (
-        "D24", snapshot(10, working("entry", "buy", 3, "e1", filled=Decimal(7))), message("exit"), {},
+        "D24",
+        snapshot(10, working("entry", "buy", 3, "e1", filled=Decimal(7))),
+        message("exit"),
+        {},
         "cancel e1 | exit sell 10",
     ),
     ("D40", snapshot(10, working("exit", "sell", 10, kind="market")), message("exit"), {}, "already-exiting"),
@@ -195,7 +240,7 @@ OTHERS: list[tuple[str, Any, Message, dict[str, Any], str]] = [
     ("D24", snapshot(10, working("exit", "sell", 4, kind="market")), message("exit"), {}, "exit sell 6"),
     ("D25", snapshot(10, working("exit", "sell", 4)), message("exit", 9), {}, "exit sell 6"),
     ("D24", snapshot(10, working("exit", "sell", 4)), message("exit", cancel=True), {}, "cancel w1 | exit sell 10"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("rule", "book", "asked", "terms", "expected"), OTHERS)
@@ -223,14 +268,33 @@ HELD_BACK: list[tuple[str, Any, Message, dict[str, Any], Guards, str]] = [
     ("D43", snapshot(), message("buy", 1), {}, LOCKED, "entry-blocked-by-lock"),
     ("D24", snapshot(5), message("exit"), {}, LOCKED, "exit sell 5"),
     ("D34", snapshot(5), message("reverse"), {}, LOCKED, "exit sell 5"),
-    ("D44", snapshot(quote=WIDE), message("buy", 1), {"spread_amount": Decimal(1)}, Guards(), "bid-ask-spread-filter-exceeded"),
-    ("D44", snapshot(quote=WIDE), message("buy", 1, bid_ask_spread_filter_percent=Decimal("1.9")), {}, Guards(),
-     "bid-ask-spread-filter-exceeded"),
+    (
+        "D44",
+        snapshot(quote=WIDE),
+        message("buy", 1),
+        {"spread_amount": Decimal(1)},
+        Guards(),
+        "bid-ask-spread-filter-exceeded",
+    ),
+    (
+        "D44",
+        snapshot(quote=WIDE),
+        message("buy", 1, bid_ask_spread_filter_percent=Decimal("1.9")),
+        {},
+        Guards(),
+        "bid-ask-spread-filter-exceeded",
+    ),
     ("D01", snapshot(quote=WIDE), message("buy", 1), {"spread_amount": Decimal(2)}, Guards(), "entry buy 1"),
     ("D01", snapshot(), message("buy", 1), {"spread_amount": Decimal(0)}, Guards(), "entry buy 1"),
-    ("D09", snapshot(-5, quote=WIDE), message("buy"), {**FULL, "spread_amount": Decimal(1), "exit_spread_amount": Decimal(9)},
-     Guards(), "exit buy 5"),
-]  # fmt: skip
+    (
+        "D09",
+        snapshot(-5, quote=WIDE),
+        message("buy"),
+        {**FULL, "spread_amount": Decimal(1), "exit_spread_amount": Decimal(9)},
+        Guards(),
+        "exit buy 5",
+    ),
+]
 
 
 @pytest.mark.parametrize(("rule", "book", "asked", "terms", "guards", "expected"), HELD_BACK)

@@ -18,16 +18,29 @@ from strategies.tests.domain.cases_of_decide import bracket, message, shape
 D = Decimal
 # As they were stored before there were more of them.
 OLD = {
-    "sides": "bullish", "quantity": "2.5", "allow_add": True, "order_type": "limit", "time_in_force": "gtc",
-    "outside_rth": True, "entry_time_to_live_seconds": 30, "exit_time_to_live_seconds": 300, "max_quantity": None,
-}  # fmt: skip
+    "sides": "bullish",
+    "quantity": "2.5",
+    "allow_add": True,
+    "order_type": "limit",
+    "time_in_force": "gtc",
+    "outside_rth": True,
+    "entry_time_to_live_seconds": 30,
+    "exit_time_to_live_seconds": 300,
+    "max_quantity": None,
+}
 
 
 def test_old_terms_are_read_as_they_were_meant() -> None:
     assert Terms.from_json(OLD) == Terms(
-        sides=Sides.BULLISH, quantity=D("2.5"), allow_add=True, order_type=OrderType.LIMIT,
-        time_in_force=TimeInForce.GTC, outside_rth=True, entry_time_to_live_seconds=30, exit_time_to_live_seconds=300,
-    )  # fmt: skip
+        sides=Sides.BULLISH,
+        quantity=D("2.5"),
+        allow_add=True,
+        order_type=OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        outside_rth=True,
+        entry_time_to_live_seconds=30,
+        exit_time_to_live_seconds=300,
+    )
 
 
 def test_a_setting_of_a_later_version_is_an_error() -> None:
@@ -37,10 +50,15 @@ def test_a_setting_of_a_later_version_is_an_error() -> None:
 
 def test_new_terms_survive_their_way_through_json() -> None:
     terms = Terms(
-        tickers=("SPY",), windows=(Window(days=(0, 4), start=time(22), end=time(2), zone="Europe/Berlin"),),
-        take_profit=bracket("percent", 2), stop_loss=bracket("trailPercent", 1, "trailing_stop"),
-        quantity=D(1), quantity_type=QuantityType.RISK_PERCENT, exit_order_type=OrderType.STOP, signal_fields=("quantity",),
-    )  # fmt: skip
+        tickers=("SPY",),
+        windows=(Window(days=(0, 4), start=time(22), end=time(2), zone="Europe/Berlin"),),
+        take_profit=bracket("percent", 2),
+        stop_loss=bracket("trailPercent", 1, "trailing_stop"),
+        quantity=D(1),
+        quantity_type=QuantityType.RISK_PERCENT,
+        exit_order_type=OrderType.STOP,
+        signal_fields=("quantity",),
+    )
     values = terms.to_json()
     assert Terms.from_json(values) == terms
     assert values["windows"] == [{"days": ["mon", "fri"], "start": "22:00", "end": "02:00", "zone": "Europe/Berlin"}]
@@ -103,7 +121,7 @@ def test_an_exit_has_settings_of_its_own_or_the_entrys() -> None:
         ({"spread_amount": D(-1)}, "spread_amount"),
         ({"cancel_after": 0}, "cancel_after"),
     ],
-)  # fmt: skip
+)
 def test_terms_that_do_not_go_together_are_named(values: dict[str, Any], field: str) -> None:
     found = contradictions(Terms(**values))
     assert field in [name for name, _ in found]

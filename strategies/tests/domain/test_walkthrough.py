@@ -49,8 +49,11 @@ def drawn_of(step: Step) -> str:
 def test_positions_and_averages_are_carried_along() -> None:
     steps = walked(Terms(allow_add=True), at("buy", 100, 10), at("buy", 110, 30), at("exit", 120, 15), at("exit", 130))
     assert [(step.after.position, step.after.average) for step in steps] == [
-        (D(10), D(100)), (D(40), D("107.5")), (D(25), D("107.5")), (D(0), None)
-    ]  # fmt: skip
+        (D(10), D(100)),
+        (D(40), D("107.5")),
+        (D(25), D("107.5")),
+        (D(0), None),
+    ]
     assert steps[1].before == steps[0].after
 
 
@@ -80,8 +83,12 @@ def test_protection_rests_and_goes_with_its_position() -> None:
 
 @pytest.mark.parametrize(
     ("price", "role", "next_code"),
-    [(94, Role.STOP_LOSS, "nothing-to-exit"), (95, Role.STOP_LOSS, "nothing-to-exit"), (130, Role.TAKE_PROFIT, "nothing-to-exit")],
-)  # fmt: skip
+    [
+        (94, Role.STOP_LOSS, "nothing-to-exit"),
+        (95, Role.STOP_LOSS, "nothing-to-exit"),
+        (130, Role.TAKE_PROFIT, "nothing-to-exit"),
+    ],
+)
 def test_a_leg_fills_when_a_later_price_has_passed_it(price: int, role: Role, next_code: str) -> None:
     terms = Terms(stop_loss=bracket("percent", 5), take_profit=bracket("amount", 30))
     steps = walked(terms, at("buy", 100, 10), at("exit", price))
@@ -176,9 +183,12 @@ def test_protection_never_outgrows_what_is_held(
     steps: list[tuple[str, int, int | None]], swap: bool, add: bool, protected: bool
 ) -> None:
     terms = Terms(
-        allow_swap=swap, allow_add=add, quantity=D(7), stop_loss=bracket("percent", 5) if protected else None,
+        allow_swap=swap,
+        allow_add=add,
+        quantity=D(7),
+        stop_loss=bracket("percent", 5) if protected else None,
         take_profit=bracket("percent", 9) if protected else None,
-    )  # fmt: skip
+    )
     for step in walked(terms, *(at(action, price, None if action == "exit" else q) for action, price, q in steps)):
         after = step.after
         sizes: dict[str, Decimal] = {}

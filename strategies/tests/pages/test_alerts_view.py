@@ -15,9 +15,14 @@ from strategies.reading import parse
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 FILLED = {
-    "{{ticker}}": "SPY", "{{strategy.order.action}}": "sell", "{{strategy.order.contracts}}": "12",
-    "{{close}}": "661.42", "{{timenow}}": "2026-11-20T15:00:00Z", "%alert_symbol%": "SPY", "%last_price%": "661.42",
-}  # fmt: skip
+    "{{ticker}}": "SPY",
+    "{{strategy.order.action}}": "sell",
+    "{{strategy.order.contracts}}": "12",
+    "{{close}}": "661.42",
+    "{{timenow}}": "2026-11-20T15:00:00Z",
+    "%alert_symbol%": "SPY",
+    "%last_price%": "661.42",
+}
 
 
 @pytest.mark.parametrize("alert", placeholders.alerts(), ids=lambda alert: alert.key)

@@ -65,9 +65,16 @@ def sent() -> list[tuple[str, int]]:
 def test_a_card_says_what_is_asked_and_what_it_costs(client: Client, bob: User, team: Team, decision: Decision) -> None:
     text = inbox(client, bob, team)
     for words in (
-        "Open long with 10 shares of AAPL.", "Trend", "simulated", "stop loss, sent with it", "margin needed",
-        "Time left to answer:", "Its take profit and stop loss become as small", 'value="10"', f'id="proposal-{decision.code}"',
-    ):  # fmt: skip
+        "Open long with 10 shares of AAPL.",
+        "Trend",
+        "simulated",
+        "stop loss, sent with it",
+        "margin needed",
+        "Time left to answer:",
+        "Its take profit and stop loss become as small",
+        'value="10"',
+        f'id="proposal-{decision.code}"',
+    ):
         assert words in text
     assert decision.expires_at is not None
     assert f'datetime="{decision.expires_at.isoformat()}" data-style="until"' in text
@@ -195,9 +202,14 @@ def test_a_plan_that_has_changed_is_shown_before_it_can_be_approved(client: Clie
     strategy = proposing.asking(team, now, of=account, allow_swap=True)
     decision = proposing.decided(strategy, now)
     account.positions.create(
-        team=team, conid=265598, ticker="AAPL", asset_class="stock", quantity=Decimal(-5), average_cost=Decimal(101),
+        team=team,
+        conid=265598,
+        ticker="AAPL",
+        asset_class="stock",
+        quantity=Decimal(-5),
+        average_cost=Decimal(101),
         as_of=timezone.now(),
-    )  # fmt: skip
+    )
     text = " ".join(answer(client, approver, decision, "approve").text.split())
     for words in (
         "so has the plan:",

@@ -42,9 +42,11 @@ def known(account: BrokerageAccount, ticker: str = "AAPL") -> BrokerageAccount:
     quote = Quote(bid=Decimal("186.95"), ask=Decimal("187.05"), last=Decimal(187), as_of=now)
     live_book.answer_lookup(lookup, now=now, contract=contract, quote=quote)
     money = AccountSummary(
-        net_liquidation=Decimal(100_000), cash=Decimal(100_000), buying_power=Decimal(400_000),
+        net_liquidation=Decimal(100_000),
+        cash=Decimal(100_000),
+        buying_power=Decimal(400_000),
         available_funds=Decimal(100_000),
-    )  # fmt: skip
+    )
     live_book.refresh(account, positions=[], summary=money, as_of=now)
     return account
 

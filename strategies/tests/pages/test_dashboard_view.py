@@ -28,9 +28,16 @@ def test_it_shows_a_viewer_the_walk_of_a_signal_at_a_glance(
     client.force_login(bob)
     page = client.get(f"/teams/{team.code}/")
     for words in (
-        f'id="signal-{walk.signal.code}"', "Flat: a buy opens a long position.", "filled 10 @ 187.25", "in 92 ms",
-        f'id="order-{walk.order.code}"', "fee 1.00 USD", "+72.50", walk.account.account_id, "Can trade:",
-    ):  # fmt: skip
+        f'id="signal-{walk.signal.code}"',
+        "Flat: a buy opens a long position.",
+        "filled 10 @ 187.25",
+        "in 92 ms",
+        f'id="order-{walk.order.code}"',
+        "fee 1.00 USD",
+        "+72.50",
+        walk.account.account_id,
+        "Can trade:",
+    ):
         assert words in page.text
     assert "Try a signal" not in page.text
 

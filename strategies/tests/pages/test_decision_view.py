@@ -40,9 +40,13 @@ def decision(team: Team, now: datetime) -> Decision:
 def test_it_says_why_in_one_sentence_with_what_the_rule_says(client: Client, bob: User, decision: Decision) -> None:
     text = page(client, bob, decision)
     for words in (
-        "Open long with 10 shares of AAPL.", 'href="#rule">D01</a>', "What rule", "Buys and sells",
-        "buy, sentiment none or bullish, flat, long side allowed", "enter long by q or sizing, with its legs",
-    ):  # fmt: skip
+        "Open long with 10 shares of AAPL.",
+        'href="#rule">D01</a>',
+        "What rule",
+        "Buys and sells",
+        "buy, sentiment none or bullish, flat, long side allowed",
+        "enter long by q or sizing, with its legs",
+    ):
         assert words in text
 
 
@@ -65,9 +69,16 @@ def test_it_shows_the_plan_as_a_tree_with_its_orders_and_what_each_was_to_cost(
 def test_it_shows_everything_it_saw(client: Client, bob: User, decision: Decision) -> None:
     text = page(client, bob, decision)
     for words in (
-        "Terms, version 1", "Largest quantity", "50 <span", "25,000.00 USD", "100,000.00 USD", "None in this instrument",
-        "Price it saw", "What held, and whose word it was", "Nothing above the terms was stopped or limited then.",
-    ):  # fmt: skip
+        "Terms, version 1",
+        "Largest quantity",
+        "50 <span",
+        "25,000.00 USD",
+        "100,000.00 USD",
+        "None in this instrument",
+        "Price it saw",
+        "What held, and whose word it was",
+        "Nothing above the terms was stopped or limited then.",
+    ):
         assert words in text
     # Only what differs from the beginning.
     terms = text[text.index('id="saw-terms"') : text.index('id="saw-guards"')]
@@ -102,9 +113,12 @@ def test_another_answer_is_shown_beside_the_one_of_then(client: Client, bob: Use
     decision.save()
     text = page(client, bob, decision, "?again=yes")
     for words in (
-        "Another answer.", "2 things would be another way", "D06", "entry: buy 12 AAPL market, day",
+        "Another answer.",
+        "2 things would be another way",
+        "D06",
+        "entry: buy 12 AAPL market, day",
         "entry: buy 10 AAPL market, day",
-    ):  # fmt: skip
+    ):
         assert words in text
 
 

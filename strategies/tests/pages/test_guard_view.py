@@ -41,9 +41,11 @@ def path(team: Team, level: str = "team", code: Any = None, end: str = "") -> st
 
 def levels(subscription: Subscription) -> dict[str, Any]:
     return {
-        "team": subscription.team.code, "account": subscription.account.code, "strategy": subscription.strategy.code,
+        "team": subscription.team.code,
+        "account": subscription.account.code,
+        "strategy": subscription.strategy.code,
         "subscription": subscription.code,
-    }  # fmt: skip
+    }
 
 
 def test_everybody_of_the_team_sees_them_and_nobody_else(
@@ -246,9 +248,14 @@ def test_while_anything_is_stopped_every_page_says_so(
     pages = [f"/teams/{team.code}/", f"/teams/{team.code}/orders/", f"/teams/{team.code}/settings/"]
     assert all("Entries are stopped" not in client.get(page).text for page in pages)
     Guard.objects.create(
-        team=team, level="account", account=subscription.account, halt="entries", halt_reason="Odd prices",
-        halted_by=alice, halted_at=timezone.now(),
-    )  # fmt: skip
+        team=team,
+        level="account",
+        account=subscription.account,
+        halt="entries",
+        halt_reason="Odd prices",
+        halted_by=alice,
+        halted_at=timezone.now(),
+    )
     for page in pages:
         said = " ".join(client.get(page).text.split())
         assert f"Entries are stopped in {subscription.account.account_id} </strong> by {alice.email}" in said

@@ -28,9 +28,13 @@ def replay(client: Client, signal: Signal) -> str:
 
 def refusal(strategy: Strategy, body: str, **values: object) -> Refusal:
     given = {
-        "status": 400, "message_code": "unsupported-ticker", "sentence": "AAPL is not on the list.", "body": body,
-        "received_at": timezone.now(), **values,
-    }  # fmt: skip
+        "status": 400,
+        "message_code": "unsupported-ticker",
+        "sentence": "AAPL is not on the list.",
+        "body": body,
+        "received_at": timezone.now(),
+        **values,
+    }
     return Refusal.objects.create(team=strategy.team, endpoint=strategy.endpoints.get(), **given)
 
 

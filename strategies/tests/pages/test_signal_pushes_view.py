@@ -33,9 +33,13 @@ def test_a_signals_row_is_the_row_of_the_page(client: Client, alice: User, team:
 def test_a_refused_delivery_has_a_row_too(team: Team, now: datetime) -> None:
     strategy = rows.strategy(team, now)
     refusal = Refusal.objects.create(
-        team=team, endpoint=strategy.endpoints.get(), status=404, message_code="not-found",
-        sentence="Webhook not found.", received_at=now,
-    )  # fmt: skip
+        team=team,
+        endpoint=strategy.endpoints.get(),
+        status=404,
+        message_code="not-found",
+        sentence="Webhook not found.",
+        received_at=now,
+    )
     row = live.refusal_html(refusal.pk)
     assert 'data-feed-into="signals"' in row
     assert "Webhook not found." in row

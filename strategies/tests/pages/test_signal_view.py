@@ -25,10 +25,22 @@ def test_it_answers_every_question_about_a_filled_signal(client: Client, bob: Us
     client.force_login(bob)
     page = client.get(f"/teams/{team.code}/signals/{walk.signal.code}/")
     for words in (
-        "Accepted, 1 of 1", "Flat: a buy opens a long position.", "R1", "terms 1", "10 @ 187.25", "fee 1.00 USD",
-        "2.0 ms", "6.0 ms", "4.0 ms", "30 ms", "50 ms", "92 ms", "13.4 basis points worse", "2.50 USD",
+        "Accepted, 1 of 1",
+        "Flat: a buy opens a long position.",
+        "R1",
+        "terms 1",
+        "10 @ 187.25",
+        "fee 1.00 USD",
+        "2.0 ms",
+        "6.0 ms",
+        "4.0 ms",
+        "30 ms",
+        "50 ms",
+        "92 ms",
+        "13.4 basis points worse",
+        "2.50 USD",
         "&quot;ticker&quot;: &quot;AAPL&quot;",
-    ):  # fmt: skip
+    ):
         assert words in page.text
 
 
@@ -78,8 +90,11 @@ def test_it_shows_what_we_noticed_while_reading(client: Client, alice: User, tea
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/signals/{signal.code}/")
     for words in (
-        "alertName is no field of ours.", "price could not be read.", "orderType was empty", "Delivered 1 time more",
-    ):  # fmt: skip
+        "alertName is no field of ours.",
+        "price could not be read.",
+        "orderType was empty",
+        "Delivered 1 time more",
+    ):
         assert words in page.text
     assert "<script>alert(1)" not in page.text
 
@@ -129,10 +144,27 @@ def test_it_counts_down_to_the_end_of_a_delay(client: Client, bob: User, team: T
 def test_it_shows_what_a_test_would_have_ordered(client: Client, bob: User, team: Team, now: datetime) -> None:
     strategy = rows.strategy(team, now)
     signal = rows.signal(strategy, now, dispatched_at=now, is_test=True)
-    stop = {"side": "sell", "quantity": "10", "instrument": {"ticker": "AAPL"}, "type": "stop", "stop_price": "180",
-            "time_in_force": "gtc", "role": "stop_loss", "release": "with_parent", "then": []}  # fmt: skip
-    entry = {**stop, "side": "buy", "type": "market", "stop_price": None, "role": "entry", "release": "at_once",
-             "time_in_force": "day", "then": [stop]}  # fmt: skip
+    stop = {
+        "side": "sell",
+        "quantity": "10",
+        "instrument": {"ticker": "AAPL"},
+        "type": "stop",
+        "stop_price": "180",
+        "time_in_force": "gtc",
+        "role": "stop_loss",
+        "release": "with_parent",
+        "then": [],
+    }
+    entry = {
+        **stop,
+        "side": "buy",
+        "type": "market",
+        "stop_price": None,
+        "role": "entry",
+        "release": "at_once",
+        "time_in_force": "day",
+        "then": [stop],
+    }
     plan = {"rule": "D01", "reason": "Flat.", "cancels": ["a"], "intents": [entry]}
     rows.rejected(signal, rows.subscription(strategy, broker.account(team), now), now, status="rehearsed", plan=plan)
     client.force_login(bob)
@@ -156,9 +188,11 @@ def test_it_shows_each_repeat_with_its_time_and_address(client: Client, bob: Use
     signal = rows.signal(rows.strategy(team, now), now, duplicates=2)
     for number in (1, 2):
         signal.repeats.create(
-            team=team, log_code=uuid.UUID(int=number), address=f"192.0.2.{number}",
+            team=team,
+            log_code=uuid.UUID(int=number),
+            address=f"192.0.2.{number}",
             received_at=now + timedelta(seconds=number),
-        )  # fmt: skip
+        )
     client.force_login(bob)
     page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
     for words in ("Delivered 2 times more", "192.0.2.1", "192.0.2.2", str(uuid.UUID(int=2)), "within 30 seconds"):

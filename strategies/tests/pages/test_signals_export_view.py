@@ -28,9 +28,13 @@ pytestmark = pytest.mark.django_db
 
 def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
     given = {
-        "status": 400, "message_code": "invalid-quantity", "sentence": "quantity is -5. Send a number above zero.",
-        "body": '{"quantity": -5}', "received_at": at, **values,
-    }  # fmt: skip
+        "status": 400,
+        "message_code": "invalid-quantity",
+        "sentence": "quantity is -5. Send a number above zero.",
+        "body": '{"quantity": -5}',
+        "received_at": at,
+        **values,
+    }
     return Refusal.objects.create(team=of.team, endpoint=of.endpoints.get(), **given)
 
 
@@ -120,18 +124,31 @@ def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
     body = json.dumps({"ticker": "AAPL", "action": "buy", "comment": "x" * 2_000})
     made = Signal.objects.bulk_create(
         Signal(
-            team=team, strategy=strategy, endpoint=endpoint, key=str(number), body=body, reading=rows.READING,
-            ticker="AAPL", action="buy", received_at=now + timedelta(seconds=2 * number), dispatched_at=now,
+            team=team,
+            strategy=strategy,
+            endpoint=endpoint,
+            key=str(number),
+            body=body,
+            reading=rows.READING,
+            ticker="AAPL",
+            action="buy",
+            received_at=now + timedelta(seconds=2 * number),
+            dispatched_at=now,
         )
         for number in range(9_000)
-    )  # fmt: skip
+    )
     Refusal.objects.bulk_create(
         Refusal(
-            team=team, endpoint=endpoint, status=400, message_code="malformed-json", sentence="Not JSON.", body=body,
+            team=team,
+            endpoint=endpoint,
+            status=400,
+            message_code="malformed-json",
+            sentence="Not JSON.",
+            body=body,
             received_at=now + timedelta(seconds=18 * number + 1),
         )
         for number in range(1_000)
-    )  # fmt: skip
+    )
     rows.rejected(made[0], follower, now)
     tail = log.Wanted(since=now + timedelta(seconds=2 * 6_750))
     (few, little), (all_of_them, peak) = _written(team, tail), _written(team, log.Wanted())

@@ -26,9 +26,15 @@ def codes(html: str) -> list[str]:
 
 def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
     given = {
-        "status": 400, "message_code": "invalid-quantity", "sentence": "quantity is -5. Send a number above zero.",
-        "field": "quantity", "body": '{"quantity": -5}', "address": "192.0.2.7", "received_at": at, **values,
-    }  # fmt: skip
+        "status": 400,
+        "message_code": "invalid-quantity",
+        "sentence": "quantity is -5. Send a number above zero.",
+        "field": "quantity",
+        "body": '{"quantity": -5}',
+        "address": "192.0.2.7",
+        "received_at": at,
+        **values,
+    }
     return Refusal.objects.create(team=of.team, endpoint=of.endpoints.get(), **given)
 
 

@@ -18,10 +18,18 @@ from strategies.webhook.passwords import signing_keys
 
 pytestmark = pytest.mark.django_db
 FIELDS = {
-    "name": "Trend", "description": "", "asset_class": "stock", "allowed_tickers": "", "allowed_addresses": "",
-    "entry_stale_seconds": "60", "exit_stale_seconds": "600", "repeat_window_seconds": "30", "per_minute": "60",
-    "per_hour": "500", "keep_days": "",
-}  # fmt: skip
+    "name": "Trend",
+    "description": "",
+    "asset_class": "stock",
+    "allowed_tickers": "",
+    "allowed_addresses": "",
+    "entry_stale_seconds": "60",
+    "exit_stale_seconds": "600",
+    "repeat_window_seconds": "30",
+    "per_minute": "60",
+    "per_hour": "500",
+    "keep_days": "",
+}
 
 
 @pytest.fixture
@@ -40,22 +48,38 @@ def test_a_trader_changes_them_and_the_audit_says_what_they_were(
     team.memberships.filter(user=bob).update(role=Role.TRADER)
     client.force_login(bob)
     wanted = {
-        **FIELDS, "name": "Slow trend", "allowed_tickers": "spy, qqq", "allowed_addresses": "192.0.2.7\n2001:DB8::/48",
-        "signature_required": "on", "exit_stale_seconds": "900", "per_minute": "5", "keep_days": "30",
-    }  # fmt: skip
+        **FIELDS,
+        "name": "Slow trend",
+        "allowed_tickers": "spy, qqq",
+        "allowed_addresses": "192.0.2.7\n2001:DB8::/48",
+        "signature_required": "on",
+        "exit_stale_seconds": "900",
+        "per_minute": "5",
+        "keep_days": "30",
+    }
     page = client.post(path, wanted, follow=True)
     assert "The new settings hold from the next delivery on." in page.text
     strategy.refresh_from_db()
     assert StrategySettings.of(strategy) == StrategySettings(
-        name="Slow trend", allowed_tickers=("SPY", "QQQ"), allowed_addresses=("192.0.2.7", "2001:db8::/48"),
-        signature_required=True, exit_stale_seconds=900, per_minute=5, keep_days=30,
-    )  # fmt: skip
+        name="Slow trend",
+        allowed_tickers=("SPY", "QQQ"),
+        allowed_addresses=("192.0.2.7", "2001:db8::/48"),
+        signature_required=True,
+        exit_stale_seconds=900,
+        per_minute=5,
+        keep_days=30,
+    )
     entry = AuditEntry.objects.get(action="strategy.changed")
     assert (entry.actor, entry.subject) == (bob, str(strategy.code))
     assert entry.before == {
-        "name": "Trend", "allowed_tickers": [], "allowed_addresses": [], "signature_required": False,
-        "exit_stale_seconds": 600, "per_minute": 60, "keep_days": None,
-    }  # fmt: skip
+        "name": "Trend",
+        "allowed_tickers": [],
+        "allowed_addresses": [],
+        "signature_required": False,
+        "exit_stale_seconds": 600,
+        "per_minute": 60,
+        "keep_days": None,
+    }
     assert entry.after is not None
     assert entry.after["allowed_addresses"] == ["192.0.2.7", "2001:db8::/48"]
     assert "exit stale seconds: 600 → 900" in page.text

@@ -21,9 +21,15 @@ from strategies.tests import rows
 pytestmark = pytest.mark.django_db
 
 TERMS = {
-    **TermsForm.initial_of(Terms()), "sides": "bullish", "quantity": "25", "order_type": "limit", "time_in_force": "gtc",
-    "entry_time_to_live_seconds": "30", "exit_time_to_live_seconds": "900", "allow_add": "on",
-}  # fmt: skip
+    **TermsForm.initial_of(Terms()),
+    "sides": "bullish",
+    "quantity": "25",
+    "order_type": "limit",
+    "time_in_force": "gtc",
+    "entry_time_to_live_seconds": "30",
+    "exit_time_to_live_seconds": "900",
+    "allow_add": "on",
+}
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from strategies.domain.message.symbols import Kind
 from strategies.domain.terms import contradictions as contrary
 from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.effective import SIGNAL_FIELDS
-from strategies.domain.terms.terms import (  # fmt: skip
+from strategies.domain.terms.terms import (
     DECIMALS,
     NAMES,
     ExitUnfilled,
@@ -84,11 +84,20 @@ windows = st.builds(
     zone=st.sampled_from(["America/New_York", "Europe/Berlin", "Asia/Tokyo", "UTC"]),
 )
 WORDS: dict[str, type[StrEnum]] = {
-    "sides": Sides, "quantity_type": QuantityType, "rounding": Rounding, "market_price": MarketPrice,
-    "exit_market_price": MarketPrice, "working_entry": WorkingEntry, "market_closed": MarketClosed,
-    "exit_unfilled": ExitUnfilled, "hours": Hours, "order_type": OrderType, "exit_order_type": OrderType,
-    "time_in_force": TimeInForce, "exit_time_in_force": TimeInForce,
-}  # fmt: skip
+    "sides": Sides,
+    "quantity_type": QuantityType,
+    "rounding": Rounding,
+    "market_price": MarketPrice,
+    "exit_market_price": MarketPrice,
+    "working_entry": WorkingEntry,
+    "market_closed": MarketClosed,
+    "exit_unfilled": ExitUnfilled,
+    "hours": Hours,
+    "order_type": OrderType,
+    "exit_order_type": OrderType,
+    "time_in_force": TimeInForce,
+    "exit_time_in_force": TimeInForce,
+}
 
 
 def value_of(name: str) -> st.SearchStrategy[Any]:
@@ -152,16 +161,36 @@ def test_every_setting_stands_in_one_section_under_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("terms", "field", "sentence"),
     [
-        (Terms(outside_rth=True), "outside_rth", "Outside regular hours IBKR takes limit orders only, and these are market orders."),
-        (Terms(order_type=OrderType.LIMIT, outside_rth=True, exit_order_type=OrderType.MARKET), "exit_outside_rth", "these are market orders"),
+        (
+            Terms(outside_rth=True),
+            "outside_rth",
+            "Outside regular hours IBKR takes limit orders only, and these are market orders.",
+        ),
+        (
+            Terms(order_type=OrderType.LIMIT, outside_rth=True, exit_order_type=OrderType.MARKET),
+            "exit_outside_rth",
+            "these are market orders",
+        ),
         (Terms(isolate_sides=True), "isolate_sides", "Only a single side can be isolated."),
-        (Terms(allow_swap=True, subtract_exit_quantity=True, allow_overrides=False, quantity=D(1)), "subtract_exit_quantity", "Signals may not say how many"),
-        (Terms(quantity=D(1), quantity_type=QuantityType.RISK_PERCENT), "stop_loss_value", "needs a stop loss to measure"),
+        (
+            Terms(allow_swap=True, subtract_exit_quantity=True, allow_overrides=False, quantity=D(1)),
+            "subtract_exit_quantity",
+            "Signals may not say how many",
+        ),
+        (
+            Terms(quantity=D(1), quantity_type=QuantityType.RISK_PERCENT),
+            "stop_loss_value",
+            "needs a stop loss to measure",
+        ),
         (Terms(quantity_type=QuantityType.AMOUNT), "quantity", "needs its figure"),
         (Terms(exit_cancel_after=4000), "exit_cancel_after", "Set a whole number from 1 to 3600."),
-        (Terms(windows=(Window(days=(0,), start=time(9), end=time(16), zone="Mars/Olympus"),)), "windows", "There is no time zone Mars/Olympus."),
+        (
+            Terms(windows=(Window(days=(0,), start=time(9), end=time(16), zone="Mars/Olympus"),)),
+            "windows",
+            "There is no time zone Mars/Olympus.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_it_says_what_does_not_go_together_at_the_field(terms: Terms, field: str, sentence: str) -> None:
     form = TermsForm(posted(terms))
     assert not form.is_valid()

@@ -77,9 +77,15 @@ def test_unsaved_terms_are_shown_and_not_saved(
     client: Client, alice: User, path: str, subscription: Subscription
 ) -> None:
     client.force_login(alice)
-    unsaved = posted(Terms(quantity=D(7), auto_submit=False), show="examples", **{
-        "example-ticker": "SPY", "example-price": "100", "example-look": "examples",
-    })  # fmt: skip
+    unsaved = posted(
+        Terms(quantity=D(7), auto_submit=False),
+        show="examples",
+        **{
+            "example-ticker": "SPY",
+            "example-price": "100",
+            "example-look": "examples",
+        },
+    )
     page = client.post(path, unsaved)
     assert page.status_code == 200
     assert "Open long with 7 shares of SPY." in page.text
@@ -254,7 +260,12 @@ def test_the_defaults_page_plays_its_examples_in_a_chosen_account(
 def test_a_stranger_finds_nothing_and_a_viewer_changes_nothing(
     client: Client, bob: User, charlie: User, path: str, defaults_path: str, subscription: Subscription
 ) -> None:
-    writes = [(path, posted(Terms())), (f"{path}terms/1/", {}), (f"{path}link/", {"linked": "yes"}), (defaults_path, posted(Terms()))]  # fmt: skip
+    writes = [
+        (path, posted(Terms())),
+        (f"{path}terms/1/", {}),
+        (f"{path}link/", {"linked": "yes"}),
+        (defaults_path, posted(Terms())),
+    ]
     client.force_login(charlie)
     assert [client.get(each).status_code for each in (path, defaults_path)] == [404, 404]
     assert [client.post(each, data).status_code for each, data in writes] == [404] * 4

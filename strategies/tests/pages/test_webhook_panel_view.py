@@ -130,8 +130,12 @@ def test_what_a_revoked_url_refused_in_later_minutes_is_counted_by_its_meter(str
     minute(endpoint, now + MINUTE, strangers=4)
     for seconds in (10, 40):
         Refusal.objects.create(
-            team=strategy.team, endpoint=endpoint, status=404, message_code="not-found", sentence="Webhook not found.",
+            team=strategy.team,
+            endpoint=endpoint,
+            status=404,
+            message_code="not-found",
+            sentence="Webhook not found.",
             received_at=now + timedelta(seconds=seconds),
-        )  # fmt: skip
+        )
     [found] = traffic.revoked(strategy)
     assert found.refused_since == 5

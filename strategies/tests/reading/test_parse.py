@@ -41,9 +41,13 @@ def test_it_reads_every_field_of_the_slice() -> None:
         {"action": "SELL", "quantity": "2.50", "price": 10, "orderType": "Limit", "limitPrice": "10.10", "signalId": 7}
     )
     assert message == Message(
-        symbol=Symbol(Kind.STOCK, "SPY", "SPY", {"symbol": "SPY"}), action=Action.SELL, quantity=Decimal("2.50"),
-        signal_price=Decimal(10), order=OrderShape(type="limit", limit=Decimal("10.10")), signal_id="7",
-    )  # fmt: skip
+        symbol=Symbol(Kind.STOCK, "SPY", "SPY", {"symbol": "SPY"}),
+        action=Action.SELL,
+        quantity=Decimal("2.50"),
+        signal_price=Decimal(10),
+        order=OrderShape(type="limit", limit=Decimal("10.10")),
+        signal_id="7",
+    )
     assert warnings == ()
     assert Message.from_reading(message.reading()) == message
 
@@ -116,11 +120,14 @@ def test_a_field_that_says_what_happens_anyway_is_taken(fields: dict[str, Any]) 
         ({"price": "NaN", "signalPrice": -1}, ("ignored-signalPrice", "ignored-price")),
         ({"time": "{{timenow}}", "interval": "{{interval}}"}, ("ignored-time", "ignored-interval")),
         ({"time": "yesterday", "extras": 5}, ("ignored-time", "ignored-extras")),
-        ({"quantity": " ", "zulu": 1, "alpha": {"a": 1}}, ("blank-field:quantity", "unknown-field:alpha", "unknown-field:zulu")),
+        (
+            {"quantity": " ", "zulu": 1, "alpha": {"a": 1}},
+            ("blank-field:quantity", "unknown-field:alpha", "unknown-field:zulu"),
+        ),
         ({"Quantity": 5}, ("unknown-field:Quantity",)),
         ({"price": 5, "signalPrice": 6}, ()),
     ],
-)  # fmt: skip
+)
 def test_it_warns_of_what_it_leaves_out(fields: dict[str, Any], expected: tuple[str, ...]) -> None:
     assert read(fields)[1] == expected
 
@@ -152,15 +159,29 @@ def test_a_formula_is_computed_in_decimals(formula: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("formula", "expected"),
     [
-        ("=", "syntax"), ("=1 +", "syntax"), ("=(1", "syntax"), ("=1 2", "syntax"), ("=a.b", "reference"),
-        ("=signal.missing", "reference"), ("=signal.nested", "reference"), ("=signal.limitPrice", "reference"),
-        ("=__import__('os')", "operator"), ("=signal.price.__class__", "reference"), ("=1 / 0", "result"),
+        ("=", "syntax"),
+        ("=1 +", "syntax"),
+        ("=(1", "syntax"),
+        ("=1 2", "syntax"),
+        ("=a.b", "reference"),
+        ("=signal.missing", "reference"),
+        ("=signal.nested", "reference"),
+        ("=signal.limitPrice", "reference"),
+        ("=__import__('os')", "operator"),
+        ("=signal.price.__class__", "reference"),
+        ("=1 / 0", "result"),
         ("=9999999999 * 9999999999 * 9999999999 * 9999999999 * 9999999999 * 9999999999 * 9999999999", "result"),
-        ("='a' + 1", "operator"), ("=1 and 2", "operator"), ("=1 < 'a'", "operator"), ("=eval('1')", "operator"),
-        ("=" + "(" * 30 + "1" + ")" * 30, "length"), ("=" + "1+" * 200 + "1", "length"), ("=1; 2", "syntax"),
-        ("=round(1, 99)", "syntax"), ("=signal.price @ 2", "syntax"),
+        ("='a' + 1", "operator"),
+        ("=1 and 2", "operator"),
+        ("=1 < 'a'", "operator"),
+        ("=eval('1')", "operator"),
+        ("=" + "(" * 30 + "1" + ")" * 30, "length"),
+        ("=" + "1+" * 200 + "1", "length"),
+        ("=1; 2", "syntax"),
+        ("=round(1, 99)", "syntax"),
+        ("=signal.price @ 2", "syntax"),
     ],
-)  # fmt: skip
+)
 def test_a_formula_that_is_none_is_refused(formula: str, expected: str) -> None:
     assert code({"price": 100, "nested": {"a": 1}, "limitPrice": formula}) == f"invalid-formula-{expected}"
 
@@ -265,10 +286,14 @@ def test_any_formula_is_computed_or_refused(text: str) -> None:
         '{"ticker":"SPY","action":"buy",' + ",".join(f'"k{n}":1' for n in range(5_000)) + "}",
         "{" + ",".join(f'"k{n}":1' for n in range(5_000)) + ',"z":1,"z":2}',
         '{"ticker":"SPY","action":"buy","a":' + "[" * 900 + "]" * 900 + "}",
-        '{"ticker":"SPY","action":"buy","big":"' + "x" * 60_000 + '","message":"=' + " ~ ".join(["signal.big"] * 20) + '"}',
+        '{"ticker":"SPY","action":"buy","big":"'
+        + "x" * 60_000
+        + '","message":"='
+        + " ~ ".join(["signal.big"] * 20)
+        + '"}',
     ],
     ids=range(10),
-)  # fmt: skip
+)
 def test_no_body_within_the_limit_takes_long(body: str) -> None:
     started = time.process_time()
     evaluate({"body": body, "context": {"asset_class": "stocks", "now": "2026-11-20T15:00:00Z"}})

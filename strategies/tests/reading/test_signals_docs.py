@@ -17,9 +17,24 @@ from strategies.reading.sent import KNOWN
 HERE = settings.BASE_DIR / "strategies"
 PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
 MODULES = [
-    "parsing", "contract", "given", "fields", "shapes", "strict_json", "deliveries", "door", "intake", "senders",
-    "domain/symbols", "domain/options", "domain/formulas", "domain/freshness", "decisions", "lateness", "lateness",
-]  # fmt: skip
+    "parsing",
+    "contract",
+    "given",
+    "fields",
+    "shapes",
+    "strict_json",
+    "deliveries",
+    "door",
+    "intake",
+    "senders",
+    "domain/symbols",
+    "domain/options",
+    "domain/formulas",
+    "domain/freshness",
+    "decisions",
+    "lateness",
+    "lateness",
+]
 _CODE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 # Where a code stands among the arguments of those who make refusals; of `_wrong` only its last word is written.
 MAKERS = {"invalid": 0, "Refused": 1, "SetAside": 0, "_set_aside": 1, "_wrong": 0}

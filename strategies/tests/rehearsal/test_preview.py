@@ -39,9 +39,16 @@ def account(team: Team, now: datetime) -> BrokerageAccount:
 
 def known(account: BrokerageAccount, now: datetime, **values: Any) -> None:
     given = {
-        "ticker": "AAPL", "asset_class": "stock", "status": "found", "conid": 265598, "currency": "USD", "multiplier": 1,
-        "tick": D("0.05"), "asked_at": now, **values,
-    }  # fmt: skip
+        "ticker": "AAPL",
+        "asset_class": "stock",
+        "status": "found",
+        "conid": 265598,
+        "currency": "USD",
+        "multiplier": 1,
+        "tick": D("0.05"),
+        "asked_at": now,
+        **values,
+    }
     ContractLookup.objects.create(connection=account.connection, **given)
 
 
@@ -72,8 +79,9 @@ def test_each_example_meets_the_chosen_position_with_its_protection(account: Bro
     assert found["Add"].rule == "D31"
     flat = by_title(preview.examples(terms, account, scene(now), now))
     assert [(line.role, line.words) for line in flat["Buy"].orders] == [
-        ("entry", "buy 10 AAPL limit 100, day"), ("stop_loss", "sell 10 AAPL stop 95, gtc"),
-    ]  # fmt: skip
+        ("entry", "buy 10 AAPL limit 100, day"),
+        ("stop_loss", "sell 10 AAPL stop 95, gtc"),
+    ]
     assert flat["Buy without a quantity"].code == "quantity-required"
     assert flat["Exit"].code == "nothing-to-exit"
 
@@ -124,7 +132,13 @@ def test_the_last_signals_follow_one_another_at_their_own_moments(
     known(account, now)
     for number in range(25):
         at = now - timedelta(days=3) + timedelta(minutes=number)
-        said(strategy, at, "buy" if number % 2 == 0 else "exit", str(100 + number), quantity={"value": "4", "type": "fixed_quantity"})  # fmt: skip
+        said(
+            strategy,
+            at,
+            "buy" if number % 2 == 0 else "exit",
+            str(100 + number),
+            quantity={"value": "4", "type": "fixed_quantity"},
+        )
     found = preview.last_signals(strategy, Terms(), account, None, now)
     assert len(found.rows) == 20
     newest, oldest = found.rows[0], found.rows[-1]

@@ -70,9 +70,12 @@ def subscription(at: Scene, **values: object) -> Subscription:
 
 def decision(at: Scene, **values: object) -> Decision:
     given = {
-        "team": at.ours.team, "signal": at.ours.signal, "subscription": at.ours.subscription,
-        "terms": at.ours.subscription.terms, **values,
-    }  # fmt: skip
+        "team": at.ours.team,
+        "signal": at.ours.signal,
+        "subscription": at.ours.subscription,
+        "terms": at.ours.subscription.terms,
+        **values,
+    }
     return Decision.objects.create(**given)
 
 

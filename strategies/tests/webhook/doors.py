@@ -89,9 +89,13 @@ async def knock(
         sent.append(message)
 
     scope: dict[str, Any] = {
-        "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": client,
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "client": client,
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
-    }  # fmt: skip
+    }
     await door(scope, receive, send)
     if seen_path is not None:
         seen_path.append(scope["path"])

@@ -23,14 +23,20 @@ def test_the_door_answers_every_case_exactly(team: Team, now: datetime) -> None:
     for case in CASES:
         context = case["context"]
         strategy = strategies.create_strategy(
-            team=team, actor=None, name=case["id"], asset_class=Kind(context["asset_class"].removesuffix("s")),
+            team=team,
+            actor=None,
+            name=case["id"],
+            asset_class=Kind(context["asset_class"].removesuffix("s")),
             now=now,
             allowed_tickers=context.get("allowed_tickers") or context.get("allow_list") or (),
-        )  # fmt: skip
+        )
         body = case["body"]
         with time_machine.travel(datetime.fromisoformat(context["now"])):
-            answer = doors.post(doors.path_of(strategy), body.encode("utf-8", "surrogatepass"),
-                                headers=[("content-type", case["content_type"])])  # fmt: skip
+            answer = doors.post(
+                doors.path_of(strategy),
+                body.encode("utf-8", "surrogatepass"),
+                headers=[("content-type", case["content_type"])],
+            )
         expected = {name: value for name, value in (case.get("canonical") or {}).items() if name != "meaning"}
         found: object
         wanted: object

@@ -93,9 +93,11 @@ def test_a_certificate_that_our_proxy_has_verified_is_as_good(strategy: Strategy
     ask(strategy, tradingview_only=True)
     with override_settings(TRUSTED_PROXIES=["10.0.0.0/8"], CERTIFICATE_HEADER="X-Client-Subject"):
         answer = doors.post(
-            doors.path_of(strategy), BODY, client=PROXY,
+            doors.path_of(strategy),
+            BODY,
+            client=PROXY,
             headers=[("x-client-subject", subject), ("x-forwarded-for", "203.0.113.7")],
-        )  # fmt: skip
+        )
     assert answer.status == status
 
 
@@ -166,8 +168,14 @@ def test_what_the_owner_changes_holds_for_the_next_delivery(strategy: Strategy) 
 
 
 def test_headers_are_kept_without_their_secrets(strategy: Strategy) -> None:
-    send(strategy, User_Agent="Go-http-client/2.0", Authorization="Bearer abc", Cookie="session=1", X_Api_Key="k",
-         Halyard_Signature=signature(strategy))  # fmt: skip
+    send(
+        strategy,
+        User_Agent="Go-http-client/2.0",
+        Authorization="Bearer abc",
+        Cookie="session=1",
+        X_Api_Key="k",
+        Halyard_Signature=signature(strategy),
+    )
     signal = Signal.objects.get()
     assert signal.headers["user-agent"] == "Go-http-client/2.0"
     assert {signal.headers[name] for name in ("authorization", "cookie", "x-api-key", "halyard-signature")} == {"•••"}

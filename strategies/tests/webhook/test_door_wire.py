@@ -40,11 +40,23 @@ class Web:
         database = f"postgresql://{known['USER']}:{known['PASSWORD']}@/{known['NAME']}{query}"
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(self.port), "--loop", "uvloop",
-                "--http", "httptools", "--no-proxy-headers", "--no-access-log", "--log-level", "warning",
+                sys.executable,
+                "-m",
+                "uvicorn",
+                "config.asgi:application",
+                "--port",
+                str(self.port),
+                "--loop",
+                "uvloop",
+                "--http",
+                "httptools",
+                "--no-proxy-headers",
+                "--no-access-log",
+                "--log-level",
+                "warning",
             ],
             env={**os.environ, "DATABASE_URL": database, "HALYARD_WEBHOOK_BODY_SECONDS": "1"},
-        )  # fmt: skip
+        )
         self._wait()
 
     def _wait(self) -> None:

@@ -32,9 +32,13 @@ def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
 
 def refusal(of: Strategy, at: datetime) -> Refusal:
     return Refusal.objects.create(
-        team=of.team, endpoint=of.endpoints.get(), status=400, message_code="malformed-json", sentence="Not JSON.",
+        team=of.team,
+        endpoint=of.endpoints.get(),
+        status=400,
+        message_code="malformed-json",
+        sentence="Not JSON.",
         received_at=at,
-    )  # fmt: skip
+    )
 
 
 def minute(of: WebhookEndpoint, at: datetime, **values: int) -> WebhookMinute:

@@ -145,9 +145,12 @@ def test_a_delay_is_counted_from_the_delivery(strategy: Strategy) -> None:
     ("first", "second"),
     [
         ('{"ticker":"SPY","action":"buy"}', ' { "action" : "buy" , "ticker" : "SPY" } '),
-        ('{"ticker":"SPY","action":"buy","extras":{"a":1,"b":2}}', '{"extras":{"b":2,"a":1},"ticker":"SPY","action":"buy"}'),
+        (
+            '{"ticker":"SPY","action":"buy","extras":{"a":1,"b":2}}',
+            '{"extras":{"b":2,"a":1},"ticker":"SPY","action":"buy"}',
+        ),
     ],
-)  # fmt: skip
+)
 def test_two_bodies_that_say_the_same_are_one_signal(strategy: Strategy, first: str, second: str) -> None:
     one, two = (doors.post(doors.path_of(strategy), body) for body in (first, second))
     assert (two.json["duplicateOf"], two.code) == (one.json["id"], "duplicate-signal")
@@ -195,8 +198,16 @@ def test_a_status_address_outlives_a_rotation_with_overlap(strategy: Strategy) -
 
 @pytest.mark.parametrize(
     ("query", "wanted"),
-    [(b"", False), (b"wait=decision", True), (b"a=1&wait=Decision", True), (b"wait=plan", True), (b"wait=no", False),
-     (b"await=decision", False), (b"wait", False), (b"wait=%ff%00", False)],
-)  # fmt: skip
+    [
+        (b"", False),
+        (b"wait=decision", True),
+        (b"a=1&wait=Decision", True),
+        (b"wait=plan", True),
+        (b"wait=no", False),
+        (b"await=decision", False),
+        (b"wait", False),
+        (b"wait=%ff%00", False),
+    ],
+)
 def test_the_wish_to_wait_is_read(query: bytes, wanted: bool) -> None:
     assert wants_decision(query) is wanted

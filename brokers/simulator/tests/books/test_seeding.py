@@ -150,8 +150,18 @@ def test_nothing_of_an_account_is_lost_or_paid_twice_by_a_kill() -> None:
         client.place(ticket("buy", quantity=50))
         client.place(ticket("sell", side="SELL", quantity=50))
         client.place(ticket("future", conid=future, quantity=1))
-        client.place(ticket("trail", orderType="TRAIL", side="SELL", conid=future, quantity=1, tif="GTC",
-                            trailingType="amt", trailingAmt=500))  # fmt: skip
+        client.place(
+            ticket(
+                "trail",
+                orderType="TRAIL",
+                side="SELL",
+                conid=future,
+                quantity=1,
+                tif="GTC",
+                trailingType="amt",
+                trailingAmt=500,
+            )
+        )
         client.place(ticket("dated", orderType="LMT", price=50.0, tif="GTD", goodTillDate="20991231 20:00:00 UTC"))
         before = client.get(f"/portfolio/{client.account}/ledger")["USD"]
         assert (before["settledcash"], before["cashbalance"]) == (14_997.43, 19_997.43)

@@ -109,10 +109,18 @@ def test_a_group_that_cannot_be_is_refused(advised: Client, body: Any, says: str
 
 
 _STRANGE: tuple[Any, ...] = (
-    None, [], "x", 5, {}, {"name": 5}, {"name": "g" * 65, "accounts": [{}], "default_method": "E"},
-    {"name": "g", "accounts": [None], "default_method": "E"}, {"name": "g", "accounts": {"a": 1}, "default_method": ["E"]},
-    {"name": "a/b", "accounts": [{"name": "x", "amount": "NaN"}], "default_method": "R"}, {"group_auto_close_positions": 5},
-)  # fmt: skip
+    None,
+    [],
+    "x",
+    5,
+    {},
+    {"name": 5},
+    {"name": "g" * 65, "accounts": [{}], "default_method": "E"},
+    {"name": "g", "accounts": [None], "default_method": "E"},
+    {"name": "g", "accounts": {"a": 1}, "default_method": ["E"]},
+    {"name": "a/b", "accounts": [{"name": "x", "amount": "NaN"}], "default_method": "R"},
+    {"group_auto_close_positions": 5},
+)
 
 
 def test_nothing_that_is_sent_makes_the_groups_stumble(advised: Client) -> None:

@@ -20,10 +20,23 @@ LOW, HIGH = 901, 902
 
 def call(conid: int, strike: int) -> Instrument:
     return Instrument(
-        conid=conid, symbol="AAPL", name="APPLE INC", sec_type="OPT", exchange="SMART", listing="SMART",
-        currency="USD", base_price=5.0, increment=D("0.01"), volatility=0.3, multiplier=D(100), kind="",
-        underlying_conid=AAPL, underlying_type="STK", right="C", strike=D(strike),
-    )  # fmt: skip
+        conid=conid,
+        symbol="AAPL",
+        name="APPLE INC",
+        sec_type="OPT",
+        exchange="SMART",
+        listing="SMART",
+        currency="USD",
+        base_price=5.0,
+        increment=D("0.01"),
+        volatility=0.3,
+        multiplier=D(100),
+        kind="",
+        underlying_conid=AAPL,
+        underlying_type="STK",
+        right="C",
+        strike=D(strike),
+    )
 
 
 def find(conid: int) -> Instrument | None:
@@ -86,9 +99,17 @@ def test_a_combo_that_cannot_be_carried_fills_no_leg(exchange: Exchange) -> None
 
 @pytest.mark.parametrize(
     "conidex",
-    ["28812380;;;", "28812380;;;1/1", "28812380;;;1/2,2/4", "28812380;;;1/1,1/-1", "28812380;;;1/0,2/1", "1;;;1/1,2/1",
-     "28812380;;;x/1,2/1", "28812380;;;1/1,2/1000"],
-)  # fmt: skip
+    [
+        "28812380;;;",
+        "28812380;;;1/1",
+        "28812380;;;1/2,2/4",
+        "28812380;;;1/1,1/-1",
+        "28812380;;;1/0,2/1",
+        "1;;;1/1,2/1",
+        "28812380;;;x/1,2/1",
+        "28812380;;;1/1,2/1000",
+    ],
+)
 def test_what_names_no_combo_is_refused(client: Client, conidex: str) -> None:
     path = f"/iserver/account/{client.account}/orders"
     wanted = {k: v for k, v in ticket(conidex=conidex).items() if k != "conid"}

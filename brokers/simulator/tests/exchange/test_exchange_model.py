@@ -70,16 +70,26 @@ class Fills(RuleBasedStateMachine):
         self.canceled: list[Expected] = []
         self.now = NOW
 
-    @rule(side=SIDES, units=UNITS, kind=st.sampled_from(["MKT", "LMT", "STP", "STOP_LIMIT", "TRAIL"]), at=CENTS,
-          limit=CENTS, trail=st.integers(1, 300))  # fmt: skip
+    @rule(
+        side=SIDES,
+        units=UNITS,
+        kind=st.sampled_from(["MKT", "LMT", "STP", "STOP_LIMIT", "TRAIL"]),
+        at=CENTS,
+        limit=CENTS,
+        trail=st.integers(1, 300),
+    )
     def place(self, side: str, units: Decimal, kind: str, at: Decimal, limit: Decimal, trail: int) -> None:
         trails = kind == "TRAIL"
         order = self.exchange.order(
-            kind, now=self.now, side=side, quantity=units,
+            kind,
+            now=self.now,
+            side=side,
+            quantity=units,
             limit_price=limit if kind in {"LMT", "STOP_LIMIT"} else None,
             stop_price=at if kind in {"STP", "STOP_LIMIT"} else None,
-            trailing_type="amt" if trails else "", trailing_amount=D(trail) / 100 if trails else None,
-        )  # fmt: skip
+            trailing_type="amt" if trails else "",
+            trailing_amount=D(trail) / 100 if trails else None,
+        )
         self.expected.append(Expected(order, order.stop_price))
 
     @precondition(lambda self: self.expected)
@@ -137,9 +147,12 @@ class Books(RuleBasedStateMachine):
         settlement = settlement_rule("equity", kind, RULES)
         when = settles_at(settlement, datetime.fromtimestamp(self.now, UTC), calendar_of(share), RULES)
         fill = Fill(
-            quantity=dealt.signed, price=price, fee=Fee(dealt.commission, "USD"),
-            delayed=settlement.time_of_day is not None, settles_at=when,
-        )  # fmt: skip
+            quantity=dealt.signed,
+            price=price,
+            fee=Fee(dealt.commission, "USD"),
+            delayed=settlement.time_of_day is not None,
+            settles_at=when,
+        )
         self.books[account_id, AAPL] = apply_fill(self.books[account_id, AAPL], as_ruled(share), fill)
 
     @rule(side=SIDES, units=st.integers(1, 5).map(D), ticks=st.integers(0, 400))

@@ -20,10 +20,19 @@ FUTURE = 555
 
 def contract(conid: int, sec_type: str, **changes: Any) -> Instrument:
     base: dict[str, Any] = {
-        "symbol": "AAPL" if sec_type == "OPT" else "ES", "name": "", "exchange": "CME", "listing": "CME",
-        "currency": "USD", "base_price": 5.0, "increment": D("0.01"), "volatility": 0.3, "kind": "", "expiry": LAST,
-        "month": LAST.replace(day=1), "multiplier": D(100 if sec_type == "OPT" else 50),
-    }  # fmt: skip
+        "symbol": "AAPL" if sec_type == "OPT" else "ES",
+        "name": "",
+        "exchange": "CME",
+        "listing": "CME",
+        "currency": "USD",
+        "base_price": 5.0,
+        "increment": D("0.01"),
+        "volatility": 0.3,
+        "kind": "",
+        "expiry": LAST,
+        "month": LAST.replace(day=1),
+        "multiplier": D(100 if sec_type == "OPT" else 50),
+    }
     return Instrument(conid=conid, sec_type=sec_type, **(base | changes))
 
 

@@ -86,20 +86,38 @@ def test_a_fill_is_at_the_price_of_the_immediate_model(
 ) -> None:
     quote = Quote(AAPL, bid, bid + D(spread) / 100, bid, 100, 100, AT)
     order = Order(
-        order_id=1, account_id="SIM1", username="alice", conid=AAPL, side="BUY" if buys else "SELL", order_type=kind,
-        quantity=D(10), tif="DAY", limit_price=limit if kind == "LMT" else None, stop_price=None, trailing_type="",
-        trailing_amount=None, reference="", parent_id=None, oca_group="", outside_rth=False, status="Submitted",
-        created_at=AT, updated_at=AT,
-    )  # fmt: skip
+        order_id=1,
+        account_id="SIM1",
+        username="alice",
+        conid=AAPL,
+        side="BUY" if buys else "SELL",
+        order_type=kind,
+        quantity=D(10),
+        tif="DAY",
+        limit_price=limit if kind == "LMT" else None,
+        stop_price=None,
+        trailing_type="",
+        trailing_amount=None,
+        reference="",
+        parent_id=None,
+        oca_group="",
+        outside_rth=False,
+        status="Submitted",
+        created_at=AT,
+        updated_at=AT,
+    )
     ours = price_for(order, found(AAPL), quote, AT)
     tick = Tick(at=NOW + timedelta(seconds=1), kind="quote", bid=quote.bid, ask=quote.ask)
     scan = Scan(
         order=book.Order(
             type="market" if kind == "MKT" else "limit", quantity=D(10 if buys else -10), limit_price=order.limit_price
         ),
-        ordered_at=NOW, now=NOW + timedelta(seconds=1), market=Shown(ticks=(tick,)),
-        feed=Feed(subscriptions=frozenset({"tick"}), resolution="tick"), calendar=calendar_of(found(EURUSD)),
-    )  # fmt: skip
+        ordered_at=NOW,
+        now=NOW + timedelta(seconds=1),
+        market=Shown(ticks=(tick,)),
+        feed=Feed(subscriptions=frozenset({"tick"}), resolution="tick"),
+        calendar=calendar_of(found(EURUSD)),
+    )
     theirs = fill("forex", scan)
     touches = kind == "LMT" and limit == (quote.ask if buys else quote.bid)
     # The one difference: a quote that only reaches the limit fills here, and has to go through it there.
@@ -111,11 +129,23 @@ def test_a_fill_is_at_the_price_of_the_immediate_model(
 
 def option(right: str, strike: int, kind: str = "OPT", underlying: int = AAPL) -> Instrument:
     return Instrument(
-        conid=77, symbol="AAPL" if kind == "OPT" else "ES", name="", sec_type=kind, exchange="CME", listing="CME",
-        currency="USD", base_price=5.0, increment=D("0.01"), volatility=0.3, kind="", right=right, strike=D(strike),
-        multiplier=D(100 if kind == "OPT" else 50), underlying_conid=underlying,
+        conid=77,
+        symbol="AAPL" if kind == "OPT" else "ES",
+        name="",
+        sec_type=kind,
+        exchange="CME",
+        listing="CME",
+        currency="USD",
+        base_price=5.0,
+        increment=D("0.01"),
+        volatility=0.3,
+        kind="",
+        right=right,
+        strike=D(strike),
+        multiplier=D(100 if kind == "OPT" else 50),
+        underlying_conid=underlying,
         underlying_type="STK" if kind == "OPT" else "FUT",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,38 @@ LEGS = [
 
 
 @shows(
-    "no_bridge_400", "no_bridge_401", "not_authenticated_401", "access_token_expired", "oauth2_ip_changed",
-    "oauth_timestamp_or_nonce_reused", "session_idle_drop", "session_max_24h", "http_429", "penalty_box",
-    "permanent_block", "accounts_first_400", "accounts_first_500", "account_not_valid", "fa_group_unknown",
-    "order_bad_json", "order_bad_type", "order_bad_side", "order_unknown_type", "order_no_conid", "order_price_fields",
-    "order_tif_null", "order_no_secdef", "order_outside_rth_attr", "order_no_permission",
-    "order_futures_manual_indicator", "order_canada_restricted", "order_fractional_not_allowed", "failed_row_list",
-    "exchange_closed_reject", "question_id_without_messageids",
-)  # fmt: skip
+    "no_bridge_400",
+    "no_bridge_401",
+    "not_authenticated_401",
+    "access_token_expired",
+    "oauth2_ip_changed",
+    "oauth_timestamp_or_nonce_reused",
+    "session_idle_drop",
+    "session_max_24h",
+    "http_429",
+    "penalty_box",
+    "permanent_block",
+    "accounts_first_400",
+    "accounts_first_500",
+    "account_not_valid",
+    "fa_group_unknown",
+    "order_bad_json",
+    "order_bad_type",
+    "order_bad_side",
+    "order_unknown_type",
+    "order_no_conid",
+    "order_price_fields",
+    "order_tif_null",
+    "order_no_secdef",
+    "order_outside_rth_attr",
+    "order_no_permission",
+    "order_futures_manual_indicator",
+    "order_canada_restricted",
+    "order_fractional_not_allowed",
+    "failed_row_list",
+    "exchange_closed_reject",
+    "question_id_without_messageids",
+)
 def refused(stage: Stage) -> None:
     """The answer of the file, and nothing on the books; the next order is taken, or finds the session gone."""
     stage.arm()
@@ -116,9 +140,14 @@ def too_few_rows(stage: Stage) -> None:
 
 
 @shows(
-    "question_price_percent", "question_no_market_data", "question_size_limit", "question_total_value",
-    "question_mandatory_cap", "question_stop_risk", "question_unknown_id",
-)  # fmt: skip
+    "question_price_percent",
+    "question_no_market_data",
+    "question_size_limit",
+    "question_total_value",
+    "question_mandatory_cap",
+    "question_stop_risk",
+    "question_unknown_id",
+)
 def asked(stage: Stage) -> None:
     stage.arm()
     [row] = stage.checked(stage.post(limit("asked")))

@@ -15,8 +15,12 @@ COMPETE = {"publish": True, "compete": True}
 
 
 @shows(
-    "http_410_gone_init", "force_compete_flag", "publish_false", "paper_new_account_init_500", "ssodh_wait",
-)  # fmt: skip
+    "http_410_gone_init",
+    "force_compete_flag",
+    "publish_false",
+    "paper_new_account_init_500",
+    "ssodh_wait",
+)
 def init_fails(stage: Stage) -> None:
     """Signing in fails once; the brokerage session that was lost is not there."""
     stage.client.gateway.lose(stage.client.user)

@@ -59,9 +59,7 @@ _BY_THEMSELVES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "stage", [row for row in ROWS if row["id"] in _BY_THEMSELVES], ids=_named, indirect=True
-)  # fmt: skip
+@pytest.mark.parametrize("stage", [row for row in ROWS if row["id"] in _BY_THEMSELVES], ids=_named, indirect=True)
 def test_the_failure_comes_about_by_itself(stage: Stage) -> None:
     body = _BY_THEMSELVES[stage.row["id"]]
     path = "/iserver/account/ACCT/orders"

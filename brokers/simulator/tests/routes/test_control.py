@@ -10,12 +10,25 @@ from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, messages, ticket
 
 PATHS = [
-    ("GET", "/sim/v1/faults"), ("POST", "/sim/v1/faults"), ("DELETE", "/sim/v1/faults"), ("GET", "/sim/v1/presets"),
-    ("POST", "/sim/v1/behaviour"), ("POST", "/sim/v1/clock"), ("POST", "/sim/v1/quote"), ("GET", "/sim/v1/counters"),
-    ("GET", "/sim/v1/alice/journal"), ("GET", "/sim/v1/alice/orders"), ("POST", "/sim/v1/alice/reset"),
-    ("POST", "/sim/v1/alice/seed"), ("POST", "/sim/v1/alice/steal"), ("POST", "/sim/v1/alice/lose"),
-    ("POST", "/sim/v1/alice/daily_reset"), ("GET", "/sim/v1/alice/faults"), ("GET", "/sim/v1"), ("GET", "/sim/v1/x/y/z"),
-]  # fmt: skip
+    ("GET", "/sim/v1/faults"),
+    ("POST", "/sim/v1/faults"),
+    ("DELETE", "/sim/v1/faults"),
+    ("GET", "/sim/v1/presets"),
+    ("POST", "/sim/v1/behaviour"),
+    ("POST", "/sim/v1/clock"),
+    ("POST", "/sim/v1/quote"),
+    ("GET", "/sim/v1/counters"),
+    ("GET", "/sim/v1/alice/journal"),
+    ("GET", "/sim/v1/alice/orders"),
+    ("POST", "/sim/v1/alice/reset"),
+    ("POST", "/sim/v1/alice/seed"),
+    ("POST", "/sim/v1/alice/steal"),
+    ("POST", "/sim/v1/alice/lose"),
+    ("POST", "/sim/v1/alice/daily_reset"),
+    ("GET", "/sim/v1/alice/faults"),
+    ("GET", "/sim/v1"),
+    ("GET", "/sim/v1/x/y/z"),
+]
 
 
 @pytest.fixture(scope="module")

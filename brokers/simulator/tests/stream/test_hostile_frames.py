@@ -49,8 +49,14 @@ def _plain(dice: random.Random) -> str:
 
 
 _KINDS: list[tuple[Callable[[random.Random], str | bytes], int]] = [
-    (_text, 30), (_numbers, 20), (_options, 25), (_binary, 12), (_plain, 12), (_nested, 1), (_huge, 1),
-]  # fmt: skip
+    (_text, 30),
+    (_numbers, 20),
+    (_options, 25),
+    (_binary, 12),
+    (_plain, 12),
+    (_nested, 1),
+    (_huge, 1),
+]
 
 
 def test_ten_thousand_hostile_frames_harm_nobody(client: Client) -> None:
