@@ -18,7 +18,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         return {"signup_open": settings.SIGNUP_OPEN}
     memberships = list(teams_of(user))
     match = request.resolver_match
-    code = match.kwargs.get("team") if match else None
+    code = match.kwargs.get("team_code") if match else None
     current: Membership | None = next((each for each in memberships if each.team.code == code), None)
     return {
         "memberships": memberships,

@@ -53,14 +53,14 @@ def team_new(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def team_settings(request: HttpRequest, team: UUID) -> HttpResponse:
-    membership = membership_for(viewer(request), team)
+def team_settings(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    membership = membership_for(viewer(request), team_code)
     return _team_page(request, membership, InviteForm(), TokenForm())
 
 
 @require_POST
-def team_invite(request: HttpRequest, team: UUID) -> HttpResponse:
-    membership = membership_for(viewer(request), team, Role.OWNER)
+def team_invite(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    membership = membership_for(viewer(request), team_code, Role.OWNER)
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _team_page(request, membership, form, TokenForm(), status=422)
@@ -72,26 +72,26 @@ def team_invite(request: HttpRequest, team: UUID) -> HttpResponse:
         now=timezone.now(),
     )
     link = settings.PUBLIC_URL + reverse("invitation", args=[token])
-    request.session[ONCE] = {"kind": "invitation", "secret": link, "team": str(team)}
-    return redirect("team_settings", team)
+    request.session[ONCE] = {"kind": "invitation", "secret": link, "team": str(team_code)}
+    return redirect("team_settings", team_code)
 
 
 @require_POST
-def invitation_withdraw(request: HttpRequest, team: UUID, reference: str) -> HttpResponse:
-    found = team_for(viewer(request), team, Role.OWNER)
-    invitation = get_object_or_404(Invitation, team=found, token_hash__startswith=reference)
+def invitation_withdraw(request: HttpRequest, team_code: UUID, reference: str) -> HttpResponse:
+    team = team_for(viewer(request), team_code, Role.OWNER)
+    invitation = get_object_or_404(Invitation, team=team, token_hash__startswith=reference)
     teams.withdraw(invitation=invitation, actor=viewer(request), now=timezone.now())
     messages.success(request, "The invitation is withdrawn; its link opens nothing any more.")
-    return redirect("team_settings", team)
+    return redirect("team_settings", team_code)
 
 
 @require_POST
-def member_role(request: HttpRequest, team: UUID) -> HttpResponse:
-    membership = _member(request, team_for(viewer(request), team, Role.OWNER))
+def member_role(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    membership = _member(request, team_for(viewer(request), team_code, Role.OWNER))
     form = RoleForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Choose one of the four roles.")
-        return redirect("team_settings", team)
+        return redirect("team_settings", team_code)
     try:
         teams.change_role(
             membership=membership, role=Role(form.cleaned_data["role"]), actor=viewer(request), now=timezone.now()
@@ -100,30 +100,30 @@ def member_role(request: HttpRequest, team: UUID) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{membership.user.email} is now {membership.get_role_display().lower()}.")
-    return redirect("team_settings", team)
+    return redirect("team_settings", team_code)
 
 
 @require_POST
-def member_remove(request: HttpRequest, team: UUID) -> HttpResponse:
+def member_remove(request: HttpRequest, team_code: UUID) -> HttpResponse:
     """An owner takes somebody out; anybody may leave."""
-    me = membership_for(viewer(request), team)
+    me = membership_for(viewer(request), team_code)
     leaves = request.POST.get("email") == viewer(request).email
-    membership = me if leaves else _member(request, team_for(viewer(request), team, Role.OWNER))
+    membership = me if leaves else _member(request, team_for(viewer(request), team_code, Role.OWNER))
     try:
         teams.remove(membership=membership, actor=viewer(request), now=timezone.now())
     except teams.TeamError as error:
         messages.error(request, str(error))
-        return redirect("team_settings", team)
+        return redirect("team_settings", team_code)
     if membership is me:
         messages.success(request, f"You have left {me.team.name}.")
         return redirect("home")
     messages.success(request, f"{membership.user.email} has left the team, and their API tokens are revoked.")
-    return redirect("team_settings", team)
+    return redirect("team_settings", team_code)
 
 
 @require_POST
-def token_issue(request: HttpRequest, team: UUID) -> HttpResponse:
-    membership = membership_for(viewer(request), team, Role.TRADER)
+def token_issue(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    membership = membership_for(viewer(request), team_code, Role.TRADER)
     form = TokenForm(request.POST)
     if not form.is_valid():
         return _team_page(request, membership, InviteForm(), form, status=422)
@@ -134,33 +134,33 @@ def token_issue(request: HttpRequest, team: UUID) -> HttpResponse:
         scopes=form.cleaned_data["scopes"],
         now=timezone.now(),
     )
-    request.session[ONCE] = {"kind": "token", "secret": secret, "team": str(team)}
-    return redirect("team_settings", team)
+    request.session[ONCE] = {"kind": "token", "secret": secret, "team": str(team_code)}
+    return redirect("team_settings", team_code)
 
 
 @require_POST
-def token_revoke(request: HttpRequest, team: UUID, reference: str) -> HttpResponse:
+def token_revoke(request: HttpRequest, team_code: UUID, reference: str) -> HttpResponse:
     """One's own tokens, and for an owner everybody's."""
-    membership = membership_for(viewer(request), team)
+    membership = membership_for(viewer(request), team_code)
     token = get_object_or_404(ApiToken, team=membership.team, token_hash__startswith=reference)
     if token.user_id != membership.user_id:
-        membership_for(viewer(request), team, Role.OWNER)
+        membership_for(viewer(request), team_code, Role.OWNER)
     teams.revoke_token(token=token, actor=viewer(request), now=timezone.now())
     messages.success(request, f"The token {token.name} is revoked; programs that use it are refused from now on.")
-    return redirect("team_settings", team)
+    return redirect("team_settings", team_code)
 
 
 @require_POST
-def team_mail(request: HttpRequest, team: UUID) -> HttpResponse:
+def team_mail(request: HttpRequest, team_code: UUID) -> HttpResponse:
     """Everybody chooses for themselves which e-mails of a team they get."""
-    membership = membership_for(viewer(request), team)
+    membership = membership_for(viewer(request), team_code)
     form = MailForm(request.POST)
     form.is_valid()
     wanted = form.cleaned_data["mail_approvals"]
     teams.mail_about_approvals(membership=membership, wanted=wanted)
     words = "You get an e-mail when a plan waits." if wanted else "No e-mail is sent to you about plans that wait."
     messages.success(request, words)
-    return redirect("team_settings", team)
+    return redirect("team_settings", team_code)
 
 
 @login_not_required

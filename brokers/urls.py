@@ -6,27 +6,27 @@ from django.urls import path
 
 from brokers.pages import accounts, closing, connections, help, orders, rulebook, stress
 
-TEAM = "teams/<uuid:team>/"
+TEAM = "teams/<uuid:team_code>/"
 
 urlpatterns = [
     path(TEAM + "orders/", orders.orders, name="orders"),
-    path(TEAM + "orders/<uuid:order>/", orders.order, name="order"),
-    path(TEAM + "orders/<uuid:order>/cancel/", orders.order_cancel, name="order_cancel"),
+    path(TEAM + "orders/<uuid:order_code>/", orders.order, name="order"),
+    path(TEAM + "orders/<uuid:order_code>/cancel/", orders.order_cancel, name="order_cancel"),
     path(TEAM + "positions/", accounts.positions, name="positions"),
     path(
-        TEAM + "accounts/<uuid:account>/positions/<int:conid>/close/",
+        TEAM + "accounts/<uuid:account_code>/positions/<int:conid>/close/",
         closing.position_close,
         name="position_close",
     ),
-    path(TEAM + "accounts/<uuid:account>/", accounts.account, name="account"),
-    path(TEAM + "accounts/<uuid:account>/equity.json", accounts.account_equity, name="account_equity"),
+    path(TEAM + "accounts/<uuid:account_code>/", accounts.account, name="account"),
+    path(TEAM + "accounts/<uuid:account_code>/equity.json", accounts.account_equity, name="account_equity"),
     path(TEAM + "rulebook/", rulebook.rulebook, name="rulebook"),
     path(TEAM + "connections/", connections.connections, name="connections"),
     path(TEAM + "connections/new/", connections.connection_new, name="connection_new"),
-    path(TEAM + "connections/<uuid:connection>/", connections.connection, name="connection"),
-    path(TEAM + "connections/<uuid:connection>/switch/", connections.connection_switch, name="connection_switch"),
-    path(TEAM + "connections/<uuid:connection>/verify/", connections.connection_verify, name="connection_verify"),
-    path(TEAM + "connections/<uuid:connection>/stress/", stress.panel, name="stress"),
-    path(TEAM + "connections/<uuid:connection>/stress/clear/", stress.clear, name="stress_clear"),
+    path(TEAM + "connections/<uuid:connection_code>/", connections.connection, name="connection"),
+    path(TEAM + "connections/<uuid:connection_code>/switch/", connections.connection_switch, name="connection_switch"),
+    path(TEAM + "connections/<uuid:connection_code>/verify/", connections.connection_verify, name="connection_verify"),
+    path(TEAM + "connections/<uuid:connection_code>/stress/", stress.panel, name="stress"),
+    path(TEAM + "connections/<uuid:connection_code>/stress/clear/", stress.clear, name="stress_clear"),
     path("help/<slug:page>/", help.help_page, name="help"),
 ]

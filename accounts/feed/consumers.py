@@ -24,7 +24,9 @@ class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             if not self._same_origin():
                 raise Http404
-            team = await database_sync_to_async(team_for)(self.scope["user"], self.scope["url_route"]["kwargs"]["team"])
+            team = await database_sync_to_async(team_for)(
+                self.scope["user"], self.scope["url_route"]["kwargs"]["team_code"]
+            )
         except (Http404, PermissionDenied):
             # Accepted first, so that the page learns the reason and stops asking.
             await self.accept()

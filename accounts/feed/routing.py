@@ -6,4 +6,4 @@ from django.urls import path
 
 from accounts.feed.consumers import TeamFeed
 
-websocket_urlpatterns = [path("ws/teams/<uuid:team>/", TeamFeed.as_asgi())]
+websocket_urlpatterns = [path("ws/teams/<uuid:team_code>/", TeamFeed.as_asgi())]

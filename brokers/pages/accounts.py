@@ -23,9 +23,9 @@ CURVE_POINTS = 360
 
 
 @require_GET
-def positions(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
-    context = {"accounts": accounts_of(found), "closings": closing.told_of(found, timezone.now())}
+def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
+    context = {"accounts": accounts_of(team), "closings": closing.told_of(team, timezone.now())}
     return render(request, "brokers/positions.html", context)
 
 
@@ -41,30 +41,30 @@ def accounts_of(team: Team) -> list[BrokerageAccount]:
 
 
 @require_GET
-def account(request: HttpRequest, team: UUID, account: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, BrokerageAccount.objects.select_related("connection"), account)
+def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpResponse:
+    account = thing_for(request.user, team_code, BrokerageAccount.objects.select_related("connection"), account_code)
     since = timezone.now() - CURVE
     context = {
-        "account": found,
+        "account": account,
         "positions": with_closings(
-            list(found.positions.order_by("ticker")), list(open_closings().filter(account=found))
+            list(account.positions.order_by("ticker")), list(open_closings().filter(account=account))
         ),
-        "points": _thinned(list(found.equity_points.filter(at__gte=since).order_by("-at")), 48),
-        "executions": found.executions.select_related("order").order_by("-pk")[:30],
-        "orders": order_rows().filter(account=found).order_by("-pk")[:15],
-        "orders_want": f"account:{found.code}",
+        "points": _thinned(list(account.equity_points.filter(at__gte=since).order_by("-at")), 48),
+        "executions": account.executions.select_related("order").order_by("-pk")[:30],
+        "orders": order_rows().filter(account=account).order_by("-pk")[:15],
+        "orders_want": f"account:{account.code}",
     }
     return render(request, "brokers/account.html", context)
 
 
 @require_GET
-def account_equity(request: HttpRequest, team: UUID, account: UUID) -> JsonResponse:
+def account_equity(request: HttpRequest, team_code: UUID, account_code: UUID) -> JsonResponse:
     """The value of the last day as [seconds, value] pairs."""
-    found = thing_for(request.user, team, BrokerageAccount.objects.all(), account)
+    account = thing_for(request.user, team_code, BrokerageAccount.objects.all(), account_code)
     since = timezone.now() - CURVE
-    points = list(found.equity_points.filter(at__gte=since).order_by("at").values_list("at", "equity"))
+    points = list(account.equity_points.filter(at__gte=since).order_by("at").values_list("at", "equity"))
     pairs = [[round(at.timestamp(), 1), float(value)] for at, value in _thinned(points, CURVE_POINTS)]
-    return JsonResponse({"currency": found.currency, "points": pairs})
+    return JsonResponse({"currency": account.currency, "points": pairs})
 
 
 def _thinned(points: list[Any], most: int) -> list[Any]:

@@ -19,20 +19,20 @@ from brokers.pages.forms import ClosingForm
 
 
 @require_http_methods(["GET", "POST"])
-def position_close(request: HttpRequest, team: UUID, account: UUID, conid: int) -> HttpResponse:
+def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, conid: int) -> HttpResponse:
     accounts = BrokerageAccount.objects.select_related("connection")
-    found = thing_for(request.user, team, accounts, account, Role.TRADER)
-    position = found.positions.filter(conid=conid).first()
+    account = thing_for(request.user, team_code, accounts, account_code, Role.TRADER)
+    position = account.positions.filter(conid=conid).first()
     if position is None:
-        if request.method == "GET" and not found.closings.filter(conid=conid).exists():
+        if request.method == "GET" and not account.closings.filter(conid=conid).exists():
             raise Http404("This account has no such position.")
         messages.success(request, "There is nothing left to close.")
-        return redirect("positions", team)
+        return redirect("positions", team_code)
     form = ClosingForm(request.POST or None, held=abs(position.quantity))
     if request.method == "POST" and form.is_valid():
         actor = request.user if request.user.is_authenticated else None
         made = closing.close(
-            account=found,
+            account=account,
             conid=conid,
             ticker=position.ticker,
             asset_class=position.asset_class,
@@ -42,14 +42,14 @@ def position_close(request: HttpRequest, team: UUID, account: UUID, conid: int) 
             now=timezone.now(),
         )
         messages.success(request, f"{position.ticker} is being closed. {made.note}")
-        return redirect("positions", team)
-    working = Order.objects.filter(account=found, conid=conid, status__in=[str(status) for status in MAY_FILL])
+        return redirect("positions", team_code)
+    working = Order.objects.filter(account=account, conid=conid, status__in=[str(status) for status in MAY_FILL])
     context = {
-        "account": found,
+        "account": account,
         "position": position,
         "form": form,
         "side": "sell" if position.quantity > 0 else "buy",
         "working": working.order_by("pk"),
-        "open_closing": found.closings.filter(conid=conid, status=Closing.Status.OPEN).first(),
+        "open_closing": account.closings.filter(conid=conid, status=Closing.Status.OPEN).first(),
     }
     return render(request, "brokers/position_close.html", context, status=422 if form.errors else 200)

@@ -22,9 +22,9 @@ from brokers.stress import stress
 
 
 @require_GET
-def connections(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
-    return render(request, "brokers/connections.html", {"connections": connections_of(found)})
+def connections(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
+    return render(request, "brokers/connections.html", {"connections": connections_of(team)})
 
 
 def connections_of(team: Team) -> QuerySet[Connection]:
@@ -33,32 +33,32 @@ def connections_of(team: Team) -> QuerySet[Connection]:
 
 
 @require_GET
-def connection(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, Connection.objects.all(), connection)
+def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    connection = thing_for(request.user, team_code, Connection.objects.all(), connection_code)
     waiting = Q(worked_at__isnull=True)
-    stressed = stress.offered(found) and membership_for(request.user, team).may(Role.TRADER)
+    stressed = stress.offered(connection) and membership_for(request.user, team_code).may(Role.TRADER)
     context = {
-        "connection": found,
-        "events": found.session_events.order_by("-pk")[:40],
-        "accounts": found.accounts.order_by("account_id"),
-        "waiting": found.tickets.filter(waiting).count(),
-        "stress": stress.panel(found) if stressed else None,
-        "gateway": settings.GATEWAY_URL if found.environment == Environment.SIMULATED else found.base_url,
+        "connection": connection,
+        "events": connection.session_events.order_by("-pk")[:40],
+        "accounts": connection.accounts.order_by("account_id"),
+        "waiting": connection.tickets.filter(waiting).count(),
+        "stress": stress.panel(connection) if stressed else None,
+        "gateway": settings.GATEWAY_URL if connection.environment == Environment.SIMULATED else connection.base_url,
     }
     return render(request, "brokers/connection.html", context)
 
 
 @require_http_methods(["GET", "POST"])
-def connection_new(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team, Role.TRADER)
-    first = Environment.SIMULATED if settings.SIMULATOR and not found.connections.exists() else Environment.PAPER
+def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code, Role.TRADER)
+    first = Environment.SIMULATED if settings.SIMULATOR and not team.connections.exists() else Environment.PAPER
     form = ConnectionForm(request.POST or None, initial={"environment": first, "region": Region.NORTH_AMERICA})
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         actor = request.user if request.user.is_authenticated else None
         try:
             made = activities.connect(
-                team=found,
+                team=team,
                 actor=actor,
                 name=values["name"],
                 username=values["username"],
@@ -70,7 +70,7 @@ def connection_new(request: HttpRequest, team: UUID) -> HttpResponse:
         except activities.ConnectionRefused as error:
             form.add_error(_FIELD_OF.get(error.code), str(error))
         else:
-            return redirect("connection", team, made.code)
+            return redirect("connection", team_code, made.code)
     status = 422 if form.errors else 200
     return render(request, "brokers/connection_new.html", {"form": form}, status=status)
 
@@ -87,26 +87,26 @@ _FIELD_OF = {
 
 
 @require_POST
-def connection_switch(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, Connection.objects.all(), connection, Role.TRADER)
+def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    connection = thing_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
     if request.POST.get("enabled") == "no":
-        activities.disable(connection=found, actor=actor, now=timezone.now())
+        activities.disable(connection=connection, actor=actor, now=timezone.now())
         messages.success(request, "The connection is off. Nothing new is sent; orders working at IBKR go on there.")
-        return redirect("connection", team, connection)
+        return redirect("connection", team_code, connection_code)
     try:
-        activities.enable(connection=found, actor=actor, now=timezone.now())
+        activities.enable(connection=connection, actor=actor, now=timezone.now())
     except activities.ConnectionRefused as error:
         messages.error(request, str(error))
     else:
         messages.success(request, "The connection is on; Halyard is signing in.")
-    return redirect("connection", team, connection)
+    return redirect("connection", team_code, connection_code)
 
 
 @require_POST
-def connection_verify(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, Connection.objects.all(), connection, Role.TRADER)
+def connection_verify(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    connection = thing_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
-    activities.verify(connection=found, actor=actor, now=timezone.now())
+    activities.verify(connection=connection, actor=actor, now=timezone.now())
     messages.success(request, "IBKR is being asked; its answer appears here by itself.")
-    return redirect("connection", team, connection)
+    return redirect("connection", team_code, connection_code)

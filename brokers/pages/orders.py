@@ -25,12 +25,12 @@ from brokers.pages.forms import OrderFilter
 
 
 @require_GET
-def orders(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
+def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
     form = OrderFilter(request.GET)
-    form.fields["account"].queryset = found.accounts.order_by("account_id")  # type: ignore[attr-defined]
+    form.fields["account"].queryset = team.accounts.order_by("account_id")  # type: ignore[attr-defined]
     values = form.cleaned_data if form.is_valid() else {}
-    page = page_of(_filtered(order_rows().filter(team=found), values), request.GET.get("before", ""))
+    page = page_of(_filtered(order_rows().filter(team=team), values), request.GET.get("before", ""))
     want = [values.get("state") or "", f"ticker:{values['ticker'].upper()}" if values.get("ticker") else ""]
     if values.get("account"):
         want.append(f"account:{values['account'].code}")
@@ -64,33 +64,33 @@ def _filtered(rows: QuerySet[Order], values: dict[str, Any]) -> QuerySet[Order]:
 
 
 @require_GET
-def order(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, order_rows().select_related("parent"), order)
+def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
+    order = thing_for(request.user, team_code, order_rows().select_related("parent"), order_code)
     attempts = [
         {
             "attempt": attempt,
             "request": _pretty(attempt.request),
             "answer": _pretty(attempt.answer) if attempt.answer is not None else "",
         }
-        for attempt in found.attempts.order_by("pk")
+        for attempt in order.attempts.order_by("pk")
     ]
-    status = OrderStatus(found.status)
+    status = OrderStatus(order.status)
     context = {
-        "order": found,
+        "order": order,
         "path": path(
             status,
-            created_at=found.created_at,
-            submitted_at=found.submitted_at,
-            acknowledged_at=found.acknowledged_at,
-            filled_at=found.filled_at,
-            changed_at=found.changed_at,
+            created_at=order.created_at,
+            submitted_at=order.submitted_at,
+            acknowledged_at=order.acknowledged_at,
+            filled_at=order.filled_at,
+            changed_at=order.changed_at,
         ),
         "over": status in OVER,
-        "estimate": _estimate_of(found),
-        "children": order_rows().filter(parent=found).order_by("pk"),
-        "parent": order_rows().filter(pk=found.parent_id).first() if found.parent_id else None,
-        "executions": found.executions.order_by("executed_at", "pk"),
-        "events": found.events.order_by("pk"),
+        "estimate": _estimate_of(order),
+        "children": order_rows().filter(parent=order).order_by("pk"),
+        "parent": order_rows().filter(pk=order.parent_id).first() if order.parent_id else None,
+        "executions": order.executions.order_by("executed_at", "pk"),
+        "events": order.events.order_by("pk"),
         "attempts": attempts,
     }
     return render(request, "brokers/order.html", context)
@@ -108,16 +108,16 @@ def _pretty(value: object) -> str:
 
 
 @require_POST
-def order_cancel(request: HttpRequest, team: UUID, order: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, Order.objects.all(), order, Role.TRADER)
+def order_cancel(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
+    order = thing_for(request.user, team_code, Order.objects.all(), order_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
-    if cancels.request_cancel(order=found, actor=actor, now=timezone.now()):
-        if found.status == OrderStatus.CANCELED:
+    if cancels.request_cancel(order=order, actor=actor, now=timezone.now()):
+        if order.status == OrderStatus.CANCELED:
             messages.success(request, "The order is canceled; it had not been sent.")
         else:
             messages.success(request, "IBKR is asked to cancel it. A fill can still overtake the cancel.")
     else:
         messages.warning(
-            request, f"The order is {found.get_status_display().lower()}, so there is nothing left to cancel."
+            request, f"The order is {order.get_status_display().lower()}, so there is nothing left to cancel."
         )
-    return redirect("order", team, order)
+    return redirect("order", team_code, order_code)

@@ -65,8 +65,8 @@ FIRST = {"rules": rulesets.DEFAULT, "asset_class": "equity", "symbol": "SPY", "q
 
 
 @require_GET
-def rulebook(request: HttpRequest, team: UUID) -> HttpResponse:
-    team_for(request.user, team)
+def rulebook(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team_for(request.user, team_code)
     form = Calculator({**FIRST, **request.GET.dict()})
     values = form.cleaned_data if form.is_valid() else {}
     rules = rulesets.load(values.get("rules") or rulesets.DEFAULT)

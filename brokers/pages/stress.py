@@ -18,15 +18,15 @@ from brokers.models import Connection
 from brokers.stress import stress
 
 
-def _simulated(request: HttpRequest, team: UUID, connection: UUID) -> Connection:
+def _simulated(request: HttpRequest, team_code: UUID, connection_code: UUID) -> Connection:
     """The connection, for those who may trade; a paper or live one has nothing at this address."""
     simulated = Connection.objects.filter(environment=Environment.SIMULATED).select_related("team")
-    return thing_for(request.user, team, simulated, connection, Role.TRADER)
+    return thing_for(request.user, team_code, simulated, connection_code, Role.TRADER)
 
 
 @require_http_methods(["GET", "POST"])
-def panel(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
-    found = _simulated(request, team, connection)
+def panel(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    found = _simulated(request, team_code, connection_code)
     if request.method == "GET":
         return _shown(request, found) if request.htmx else redirect(_page(found))  # type: ignore[attr-defined]
     actor = request.user if request.user.is_authenticated else None
@@ -39,8 +39,8 @@ def panel(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
 
 
 @require_POST
-def clear(request: HttpRequest, team: UUID, connection: UUID) -> HttpResponse:
-    found = _simulated(request, team, connection)
+def clear(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    found = _simulated(request, team_code, connection_code)
     actor = request.user if request.user.is_authenticated else None
     try:
         stress.clear(connection=found, actor=actor, now=timezone.now())

@@ -23,8 +23,8 @@ from strategies.pages.shared import actor_of
 
 @require_GET
 @never_cache
-def approvals(request: HttpRequest, team: UUID) -> HttpResponse:
-    membership = membership_for(request.user, team)
+def approvals(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    membership = membership_for(request.user, team_code)
     found = membership.team
     subscriptions = Subscription.objects.filter(team=found, enabled=True)
     context = {
@@ -38,31 +38,31 @@ def approvals(request: HttpRequest, team: UUID) -> HttpResponse:
 
 
 @require_POST
-def approval_approve(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
+def approval_approve(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
     """All of it, or with the button for less as much as the field beside it says."""
-    found = thing_for(request.user, team, proposals.rows(), decision, Role.APPROVER)
+    decision = thing_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
     quantity = None
     if "smaller" in request.POST:
         try:
-            quantity = _quantity(request.POST.get(f"quantity-{decision}", ""))
+            quantity = _quantity(request.POST.get(f"quantity-{decision_code}", ""))
         except ValueError as error:
-            return _answer(request, found, str(error))
+            return _answer(request, decision, str(error))
     try:
-        approval.approve(found, actor=actor_of(request), quantity=quantity, now=timezone.now())
+        approval.approve(decision, actor=actor_of(request), quantity=quantity, now=timezone.now())
     except approval.ApprovalRefused as refused:
-        return _answer(request, found, refused.sentence)
-    return _answer(request, found)
+        return _answer(request, decision, refused.sentence)
+    return _answer(request, decision)
 
 
 @require_POST
-def approval_decline(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, proposals.rows(), decision, Role.APPROVER)
-    reason = request.POST.get(f"reason-{decision}", "")[:200]
+def approval_decline(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
+    decision = thing_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
+    reason = request.POST.get(f"reason-{decision_code}", "")[:200]
     try:
-        approval.decline(found, actor=actor_of(request), reason=reason, now=timezone.now())
+        approval.decline(decision, actor=actor_of(request), reason=reason, now=timezone.now())
     except approval.ApprovalRefused as refused:
-        return _answer(request, found, refused.sentence)
-    return _answer(request, found)
+        return _answer(request, decision, refused.sentence)
+    return _answer(request, decision)
 
 
 def _quantity(text: str) -> Decimal:

@@ -49,15 +49,15 @@ def _endpoint(strategy: Strategy) -> WebhookEndpoint | None:
 
 @require_GET
 @never_cache
-def strategy_builder(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+def strategy_builder(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """Choose, and read the message beside it; all choices live in the address."""
-    found = thing_for(request.user, team, _strategies(), strategy)
-    may_trade = membership_for(request.user, team).may(Role.TRADER)
-    endpoint = _endpoint(found) if may_trade else None
+    strategy = thing_for(request.user, team_code, _strategies(), strategy_code)
+    may_trade = membership_for(request.user, team_code).may(Role.TRADER)
+    endpoint = _endpoint(strategy) if may_trade else None
     url = placeholders.masked(strategies.webhook_url(endpoint)) if endpoint else COVERED_URL
-    form = _form(request, found)
+    form = _form(request, strategy)
     context: dict[str, object] = {
-        "strategy": found,
+        "strategy": strategy,
         "form": form,
         "extras": [form[name] for name in EXTRAS if name in form.fields],
         "endpoint": endpoint,
@@ -72,17 +72,17 @@ def strategy_builder(request: HttpRequest, team: UUID, strategy: UUID) -> HttpRe
             "filled": filled,
             "has_secrets": placeholders.MASK in paste.text(choice, placeholders.MASK, placeholders.MASK),
             "steps": paste.steps(choice),
-            **rehearsed(rehearse(found, filled.encode(), timezone.now(), ask=False), 0),
+            **rehearsed(rehearse(strategy, filled.encode(), timezone.now(), ask=False), 0),
         }
     return render(request, "strategies/builder.html", context)
 
 
 @require_GET
 @never_cache
-def strategy_builder_copy(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+def strategy_builder_copy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """The text as plain text with the secrets in it, for the copy button of programs."""
-    found = thing_for(request.user, team, _strategies(), strategy, Role.TRADER)
-    form, endpoint = _form(request, found), _endpoint(found)
+    strategy = thing_for(request.user, team_code, _strategies(), strategy_code, Role.TRADER)
+    form, endpoint = _form(request, strategy), _endpoint(strategy)
     if endpoint is None or not form.is_valid():
         return HttpResponse("", status=404, content_type="text/plain; charset=utf-8")
     text = paste.text(form.choice(form.cleaned_data), strategies.webhook_url(endpoint), signing_keys(endpoint.code)[0])
@@ -91,17 +91,17 @@ def strategy_builder_copy(request: HttpRequest, team: UUID, strategy: UUID) -> H
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def strategy_check(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+def strategy_check(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """Paste any message: our reading of it, or why it is refused, and the orders it would make."""
-    found = thing_for(request.user, team, _strategies(), strategy)
-    may_trade = membership_for(request.user, team).may(Role.TRADER)
+    strategy = thing_for(request.user, team_code, _strategies(), strategy_code)
+    may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     # Browsers send every line's end as two characters.
     body = request.POST.get("body", "").replace("\r\n", "\n")
-    context: dict[str, object] = {"strategy": found, "body": body, "example": _example(found)}
+    context: dict[str, object] = {"strategy": strategy, "body": body, "example": _example(strategy)}
     if body.strip():
         # While somebody types, no half-written ticker is put to IBKR.
         ask = may_trade and "ask" in request.POST
-        rehearsal = rehearse(found, body.encode("utf-8", "replace"), timezone.now(), ask=ask)
+        rehearsal = rehearse(strategy, body.encode("utf-8", "replace"), timezone.now(), ask=ask)
         context |= rehearsed(rehearsal, looks(request.POST.get("looks", "")))
     return render(request, "strategies/check.html", context)
 

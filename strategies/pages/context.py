@@ -16,7 +16,7 @@ from strategies.models import Decision, Guard
 def page(request: HttpRequest) -> dict[str, Any]:
     """`approvals_waiting` and `halts` are asked only where they are shown, and once."""
     user, match = getattr(request, "user", None), request.resolver_match
-    code = match.kwargs.get("team") if match else None
+    code = match.kwargs.get("team_code") if match else None
     if not isinstance(user, User) or code is None:
         return {}
 

@@ -28,11 +28,11 @@ from strategies.setup import strategies
 
 
 @require_GET
-def dashboard(request: HttpRequest, team: UUID) -> HttpResponse:
-    membership = membership_for(request.user, team)
+def dashboard(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    membership = membership_for(request.user, team_code)
     found = membership.team
-    if request.session.get("team") != str(team):
-        request.session["team"] = str(team)
+    if request.session.get("team") != str(team_code):
+        request.session["team"] = str(team_code)
     connections = list(connections_of(found))
     if not connections and settings.SIMULATOR and membership.may(Role.TRADER):
         strategies.welcome(team=found, actor=actor_of(request), now=timezone.now())

@@ -20,23 +20,23 @@ from strategies.models import Decision
 
 @require_GET
 @never_cache
-def decision(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
+def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
     """`?again=yes` decides once more from what was kept, and writes nothing."""
     rows = Decision.objects.select_related(
         "team", "terms", "ticket", "signal__strategy", "subscription__account__connection", "answered_by"
     )
-    found = thing_for(request.user, team, rows, decision)
-    orders = _orders(found)
-    seen, plan = explanation.seen(found), explanation.plan_of(found)
+    decision = thing_for(request.user, team_code, rows, decision_code)
+    orders = _orders(decision)
+    seen, plan = explanation.seen(decision), explanation.plan_of(decision)
     shown = tree(plan, orders, seen.snapshot if seen else None) if plan else None
     context = {
-        "decision": found,
-        "rule": rules.rule(found.rule),
-        "verdict": proposals.verdict(found),
-        "said": proposals.said(found),
-        "asked_at": proposals.proposed_at(found),
-        "card": proposals.card(found) if found.status == Decision.Status.PROPOSED else None,
-        "may_answer": membership_for(request.user, team).may(Role.APPROVER),
+        "decision": decision,
+        "rule": rules.rule(decision.rule),
+        "verdict": proposals.verdict(decision),
+        "said": proposals.said(decision),
+        "asked_at": proposals.proposed_at(decision),
+        "card": proposals.card(decision) if decision.status == Decision.Status.PROPOSED else None,
+        "may_answer": membership_for(request.user, team_code).may(Role.APPROVER),
         "ordered": bool(orders),
         "tree": shown,
         # Beside the tree: of a plan that cannot be read any more, all of them.
@@ -44,8 +44,8 @@ def decision(request: HttpRequest, team: UUID, decision: UUID) -> HttpResponse:
         "seen": seen,
         # What was answered to these inputs stays on an open page; other inputs are another question.
         "seen_key": f"{seen.now:%H%M%S%f}" if seen else "none",
-        "again": explanation.again(found, orders) if request.GET.get("again") else None,
-        "watch": " ".join([f"signal-{found.signal.code}", *(f"order-{order.code}" for order in orders)]),
+        "again": explanation.again(decision, orders) if request.GET.get("again") else None,
+        "watch": " ".join([f"signal-{decision.signal.code}", *(f"order-{order.code}" for order in orders)]),
     }
     return render(request, "strategies/decision.html", context)
 

@@ -29,10 +29,10 @@ QUIET = 24  # subscriptions that the page lists although nothing is set for them
 
 @require_GET
 @never_cache
-def guards(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
+def guards(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
     now = timezone.now()
-    stands = levels.all_of(found, now)
+    stands = levels.all_of(team, now)
     said = [each for each in stands.subscriptions if each.stopped or each.locked or each.limited]
     quiet = [each for each in stands.subscriptions if each not in said]
     context = {
@@ -48,9 +48,9 @@ def guards(request: HttpRequest, team: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def guard(request: HttpRequest, team: UUID, level: str, code: UUID) -> HttpResponse:
+def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     """One level: its figures, its limits, its lockout, its list, and what was done to it."""
-    membership = membership_for(request.user, team, Role.TRADER if request.method == "POST" else Role.VIEWER)
+    membership = membership_for(request.user, team_code, Role.TRADER if request.method == "POST" else Role.VIEWER)
     kind, target = levels.level_of(membership.team, level, code)
     row = limits.guard_of(membership.team, kind, target)
     what = request.POST.get("what", "")
@@ -69,7 +69,7 @@ def guard(request: HttpRequest, team: UUID, level: str, code: UUID) -> HttpRespo
             asked.add_error(error.field if error.field in asked.fields else None, str(error))
         else:
             messages.success(request, said)
-            return redirect("guard", team, level, code)
+            return redirect("guard", team_code, level, code)
     context = {
         **forms,
         "each": levels.one(membership.team, kind, target, timezone.now()),
@@ -107,16 +107,16 @@ def _change(request: HttpRequest, membership: Membership, level: Level, target: 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def guard_stop(request: HttpRequest, team: UUID, level: str, code: UUID) -> HttpResponse:
+def guard_stop(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     """First the page that says what a stop will do here, then, with a reason, the stop."""
-    found = team_for(request.user, team, Role.TRADER)
-    kind, target = levels.level_of(found, level, code)
+    team = team_for(request.user, team_code, Role.TRADER)
+    kind, target = levels.level_of(team, level, code)
     form = StopForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
             done = halt.halt(
-                team=found,
+                team=team,
                 level=kind,
                 target=target,
                 how=Halt(given["how"]),
@@ -129,8 +129,8 @@ def guard_stop(request: HttpRequest, team: UUID, level: str, code: UUID) -> Http
             form.add_error(error.field if error.field in form.fields else None, str(error))
         else:
             messages.success(request, _stopped(done))
-            return redirect("guards", team)
-    reach = halt.reach(found, kind, target)
+            return redirect("guards", team_code)
+    reach = halt.reach(team, kind, target)
     orders = order_rows().filter(pk__in=reach.orders.values("pk")).order_by("-pk")
     positions = reach.positions.select_related("account__connection").order_by("account__account_id", "ticker")
     shown = list(positions[:SHOWN])
@@ -139,8 +139,8 @@ def guard_stop(request: HttpRequest, team: UUID, level: str, code: UUID) -> Http
         "form": form,
         "level": level,
         "code": code,
-        "name": levels.name_of(found, target),
-        "guard": limits.guard_of(found, kind, target),
+        "name": levels.name_of(team, target),
+        "guard": limits.guard_of(team, kind, target),
         "entries": reach.entries.count(),
         "orders": orders.count(),
         "protective": reach.orders.filter(role__in=["stop_loss", "take_profit"]).count(),
@@ -164,19 +164,19 @@ def _stopped(done: halt.Stopped) -> str:
 
 
 @require_POST
-def guard_resume(request: HttpRequest, team: UUID, level: str, code: UUID) -> HttpResponse:
-    return _undo(request, team, level, code, halt.resume, "Resumed: the next signal trades again.")
+def guard_resume(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
+    return _undo(request, team_code, level, code, halt.resume, "Resumed: the next signal trades again.")
 
 
 @require_POST
-def guard_unlock(request: HttpRequest, team: UUID, level: str, code: UUID) -> HttpResponse:
+def guard_unlock(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     said = "Entries are let in again. A limit of the day that is still reached locks them anew."
-    return _undo(request, team, level, code, limits.unlock, said)
+    return _undo(request, team_code, level, code, limits.unlock, said)
 
 
-def _undo(request: HttpRequest, team: UUID, level: str, code: UUID, verb: Any, said: str) -> HttpResponse:
+def _undo(request: HttpRequest, team_code: UUID, level: str, code: UUID, verb: Any, said: str) -> HttpResponse:
     """What lets trading begin again: with a reason, and for the whole team by its owner."""
-    membership = membership_for(request.user, team, Role.TRADER)
+    membership = membership_for(request.user, team_code, Role.TRADER)
     kind, target = levels.level_of(membership.team, level, code)
     _may_loosen(membership, kind)
     try:
@@ -192,7 +192,7 @@ def _undo(request: HttpRequest, team: UUID, level: str, code: UUID, verb: Any, s
         messages.error(request, str(error))
     else:
         messages.success(request, said)
-    return redirect("guard", team, level, code)
+    return redirect("guard", team_code, level, code)
 
 
 def _may_loosen(membership: Membership, level: Level) -> None:

@@ -20,23 +20,25 @@ from strategies.rehearsal.replay import Replay, replay_refusal, replay_signal
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def signal_replay(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
+def signal_replay(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResponse:
     """A POST asks IBKR for a contract it was never asked for; either way nothing is stored or sent."""
     rows = Signal.objects.select_related("strategy__team")
-    found = thing_for(request.user, team, rows, signal, Role.TRADER)
-    replay = replay_signal(found, timezone.now(), ask=request.method == "POST")
-    title = f"{found.action.capitalize()} {found.ticker}"
-    return _page(request, replay, title, reverse("signal", args=[team, signal]), found.body)
+    signal = thing_for(request.user, team_code, rows, signal_code, Role.TRADER)
+    replay = replay_signal(signal, timezone.now(), ask=request.method == "POST")
+    title = f"{signal.action.capitalize()} {signal.ticker}"
+    return _page(request, replay, title, reverse("signal", args=[team_code, signal_code]), signal.body)
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def refusal_replay(request: HttpRequest, team: UUID, log: UUID) -> HttpResponse:
+def refusal_replay(request: HttpRequest, team_code: UUID, log_code: UUID) -> HttpResponse:
     """The same for a refused delivery: would it be taken now?"""
-    found = team_for(request.user, team, Role.TRADER)
-    refused = get_object_or_404(Refusal.objects.select_related("endpoint__strategy__team"), team=found, log_code=log)
+    team = team_for(request.user, team_code, Role.TRADER)
+    refused = get_object_or_404(
+        Refusal.objects.select_related("endpoint__strategy__team"), team=team, log_code=log_code
+    )
     replay = replay_refusal(refused, timezone.now(), ask=request.method == "POST")
-    return _page(request, replay, "Refused delivery", reverse("refusal", args=[team, log]), refused.body)
+    return _page(request, replay, "Refused delivery", reverse("refusal", args=[team_code, log_code]), refused.body)
 
 
 def _page(request: HttpRequest, replay: Replay, title: str, back: str, body: str) -> HttpResponse:

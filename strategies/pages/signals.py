@@ -52,13 +52,13 @@ UNKNOWN_SENDERS = {
 
 
 @require_GET
-def signals(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
-    form = _filter(request, found)
+def signals(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
+    form = _filter(request, team)
     wanted = form.wanted()
     after = (request.GET.get("signals_before", ""), request.GET.get("refusals_before", ""))
     try:
-        page = log.page(found, wanted, *after)
+        page = log.page(team, wanted, *after)
     except log.TooMuch as error:
         form.add_error("q", str(error))
         page = log.LogPage([], {})
@@ -76,10 +76,10 @@ def signals(request: HttpRequest, team: UUID) -> HttpResponse:
 
 
 @require_GET
-def signals_export(request: HttpRequest, team: UUID, form: str) -> HttpResponseBase:
+def signals_export(request: HttpRequest, team_code: UUID, form: str) -> HttpResponseBase:
     """The filtered list as a file, sent while it is read: it never stands in memory as a whole."""
-    found = team_for(request.user, team)
-    asked = _filter(request, found)
+    team = team_for(request.user, team_code)
+    asked = _filter(request, team)
     wanted = asked.wanted()
     if asked.errors:
         # A filter that is not understood must not widen what leaves the house.
@@ -88,7 +88,7 @@ def signals_export(request: HttpRequest, team: UUID, form: str) -> HttpResponseB
     content_type, lines = export.FORMATS[form]
     name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
     return StreamingHttpResponse(
-        streamed(lines(log.everything(found, wanted))),
+        streamed(lines(log.everything(team, wanted))),
         content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
@@ -111,10 +111,10 @@ class OrderStory:
 
 
 @require_GET
-def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, live.signal_rows().select_related("endpoint"), signal)
+def signal(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResponse:
+    signal = thing_for(request.user, team_code, live.signal_rows().select_related("endpoint"), signal_code)
     decisions = list(
-        Decision.objects.filter(signal=found)
+        Decision.objects.filter(signal=signal)
         .select_related("ticket", "terms", "subscription__account__connection", "answered_by")
         .order_by("pk")
     )
@@ -126,30 +126,30 @@ def signal(request: HttpRequest, team: UUID, signal: UUID) -> HttpResponse:
         {
             "decision": decision,
             "orders": by_ticket.get(decision.ticket_id or 0, []),
-            "stories": _stories(found, decision, by_ticket.get(decision.ticket_id or 0, [])),
+            "stories": _stories(signal, decision, by_ticket.get(decision.ticket_id or 0, [])),
             "asked": decision.expires_at is not None,
         }
         for decision in decisions
     ]
     own = (
-        timeline(found.received_at, [("Stored", True, found.stored_at), ("Handed out", True, found.dispatched_at)])
+        timeline(signal.received_at, [("Stored", True, signal.stored_at), ("Handed out", True, signal.dispatched_at)])
         if not any(card["stories"] for card in cards)
         else []
     )
     context = {
-        "signal": found,
-        "outcome": live.outcome_of(found),
+        "signal": signal,
+        "outcome": live.outcome_of(signal),
         "cards": cards,
         "own_phases": own,
-        "watch": " ".join([f"signal-{found.code}", *(f"order-{order.code}" for order in orders)]),
-        "body": _pretty(found.body),
-        "pairs": pairs(found.reading),
-        "reading": json.dumps(found.reading, indent=2, ensure_ascii=False),
-        "warnings": [sentence(code) for code in found.warnings],
-        "headers": shown(found.headers),
-        "repeats": found.repeats.order_by("-pk")[:MOST_REPEATS],
+        "watch": " ".join([f"signal-{signal.code}", *(f"order-{order.code}" for order in orders)]),
+        "body": _pretty(signal.body),
+        "pairs": pairs(signal.reading),
+        "reading": json.dumps(signal.reading, indent=2, ensure_ascii=False),
+        "warnings": [sentence(code) for code in signal.warnings],
+        "headers": shown(signal.headers),
+        "repeats": signal.repeats.order_by("-pk")[:MOST_REPEATS],
         "most_repeats": MOST_REPEATS,
-        "waits": found.not_before is not None and found.dispatched_at is None and not found.set_aside,
+        "waits": signal.not_before is not None and signal.dispatched_at is None and not signal.set_aside,
     }
     return render(request, "strategies/signal.html", context)
 
@@ -198,10 +198,10 @@ def _pretty(body: str) -> str:
 
 
 @require_GET
-def refusal(request: HttpRequest, team: UUID, log: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
+def refusal(request: HttpRequest, team_code: UUID, log_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
     rows = Refusal.objects.select_related("endpoint__strategy")
-    refused = get_object_or_404(rows, team=found, log_code=log)
+    refused = get_object_or_404(rows, team=team, log_code=log_code)
     strategy = refused.endpoint.strategy
     kind, allowed = Kind(strategy.asset_class), [str(ticker).upper() for ticker in strategy.allowed_tickers]
     context = {
@@ -227,16 +227,16 @@ def _hint(refusal: Refusal, kind: Kind, allowed: list[str]) -> str:
 
 
 @require_http_methods(["GET", "POST"])
-def signal_try(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team, Role.TRADER)
+def signal_try(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code, Role.TRADER)
     initial = {"strategy": request.GET.get("strategy", "")}
     form = SignalForm(request.POST or None, initial=initial)
-    strategies = found.strategies.filter(enabled=True).order_by("pk")
+    strategies = team.strategies.filter(enabled=True).order_by("pk")
     choices(form, "strategy", strategies)
     if request.method == "POST" and form.is_valid():
         try:
             sent = first_signal.send(
-                team=found,
+                team=team,
                 strategy=form.cleaned_data["strategy"],
                 message_body=form.message_body(),
                 actor=actor_of(request),
@@ -245,12 +245,12 @@ def signal_try(request: HttpRequest, team: UUID) -> HttpResponse:
         except Refused as refused:
             form.add_error(refused.field if refused.field in form.fields else None, refused.message)
         else:
-            return redirect("signal", team, sent.code)
+            return redirect("signal", team_code, sent.code)
     context = {
         "form": form,
         "has_strategies": strategies.exists(),
-        "account": first_signal.simulated_account(found),
-        "live": found.subscriptions.filter(
+        "account": first_signal.simulated_account(team),
+        "live": team.subscriptions.filter(
             enabled=True, account__connection__environment=Environment.LIVE, account__connection__enabled=True
         ).exists(),
     }

@@ -30,10 +30,10 @@ from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
 
 
 @require_GET
-def strategies(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
+def strategies(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
     last = Signal.objects.filter(strategy=OuterRef("pk")).order_by().values("strategy")
-    rows = found.strategies.annotate(
+    rows = team.strategies.annotate(
         followers=Count("subscriptions", filter=Q(subscriptions__enabled=True), distinct=True),
         last_signal_at=last.annotate(at=Max("received_at")).values("at"),
     )
@@ -41,14 +41,14 @@ def strategies(request: HttpRequest, team: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def strategy_new(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team, Role.TRADER)
+def strategy_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code, Role.TRADER)
     form = StrategyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
             made = create_strategy(
-                team=found,
+                team=team,
                 actor=actor_of(request),
                 name=values["name"],
                 asset_class=Kind(values["asset_class"]),
@@ -59,7 +59,7 @@ def strategy_new(request: HttpRequest, team: UUID) -> HttpResponse:
         except StrategyRefused as error:
             form.add_error("name", str(error))
         else:
-            return redirect("strategy", team, made.code)
+            return redirect("strategy", team_code, made.code)
     return render(request, "strategies/strategy_new.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -78,77 +78,77 @@ class Webhook:
 
 @require_GET
 @never_cache
-def strategy(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy)
-    may_trade = membership_for(request.user, team).may(Role.TRADER)
+def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
+    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code)
+    may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     opened = request.GET.get("reveal", "")
     webhooks = []
-    watched = traffic.watched(found, timezone.now())
+    watched = traffic.watched(strategy, timezone.now())
     for each in watched if may_trade else []:
         url, is_open = webhook_url(each.endpoint), str(each.endpoint.code) == opened
         webhooks.append(Webhook(each, url if is_open else placeholders.masked(url), is_open))
-    example = example_ticker(found)
+    example = example_ticker(strategy)
     context = {
-        "strategy": found,
+        "strategy": strategy,
         "webhooks": webhooks,
         "watched": watched,
-        "revoked": traffic.revoked(found),
+        "revoked": traffic.revoked(strategy),
         "alerts": placeholders.alerts(example),
         "curl": placeholders.curl(webhooks[0].url, example) if webhooks else "",
         "rows": live.rows(
-            live.signal_rows().filter(strategy=found).order_by("-pk")[:LATEST],
-            Refusal.objects.filter(team=found.team, endpoint__strategy=found)
+            live.signal_rows().filter(strategy=strategy).order_by("-pk")[:LATEST],
+            Refusal.objects.filter(team=strategy.team, endpoint__strategy=strategy)
             .select_related("endpoint__strategy")
             .order_by("-pk")[:LATEST],
         )[:LATEST],
-        "want": f"strategy:{found.code}",
-        "heard": found.signals.exists(),
-        "subscriptions": subscription_rows(found.team).filter(strategy=found),
+        "want": f"strategy:{strategy.code}",
+        "heard": strategy.signals.exists(),
+        "subscriptions": subscription_rows(strategy.team).filter(strategy=strategy),
         "reachable": settings.HTTPS,
     }
     return render(request, "strategies/strategy.html", context)
 
 
 @require_POST
-def strategy_switch(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, Role.TRADER)
+def strategy_switch(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
+    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, Role.TRADER)
     if request.POST.get("enabled") == "no":
-        disable_strategy(strategy=found, actor=actor_of(request), now=timezone.now())
+        disable_strategy(strategy=strategy, actor=actor_of(request), now=timezone.now())
         messages.success(request, "The strategy is off: its signals are refused, and orders already made go on.")
     else:
-        enable_strategy(strategy=found, actor=actor_of(request), now=timezone.now())
+        enable_strategy(strategy=strategy, actor=actor_of(request), now=timezone.now())
         messages.success(request, "The strategy takes signals again.")
-    return redirect("strategy", team, strategy)
+    return redirect("strategy", team_code, strategy_code)
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def strategy_settings(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+def strategy_settings(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
-    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, role)
+    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, role)
     form = StrategySettingsForm(
-        request.POST or None, initial=StrategySettingsForm.initial_of(StrategySettings.of(found))
+        request.POST or None, initial=StrategySettingsForm.initial_of(StrategySettings.of(strategy))
     )
     if request.method == "POST" and form.is_valid():
         try:
             changed = change_settings(
-                strategy=found, values=form.settings(), actor=actor_of(request), now=timezone.now()
+                strategy=strategy, values=form.settings(), actor=actor_of(request), now=timezone.now()
             )
         except StrategyRefused as error:
             form.add_error("asset_class" if "asset_class" in form.changed_data else "name", str(error))
         else:
             said = "The new settings hold from the next delivery on." if changed else "Nothing was changed."
             messages.success(request, said)
-            return redirect("strategy_settings", team, strategy)
-    may_trade = membership_for(request.user, team).may(Role.TRADER)
+            return redirect("strategy_settings", team_code, strategy_code)
+    may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     context = {
-        "strategy": found,
+        "strategy": strategy,
         "form": form,
-        "fixed_class": found.signals.exists(),
-        "endpoint": found.endpoints.filter(enabled=True).order_by("-pk").first() if may_trade else None,
+        "fixed_class": strategy.signals.exists(),
+        "endpoint": strategy.endpoints.filter(enabled=True).order_by("-pk").first() if may_trade else None,
         "keep_days": settings.KEEP_DELIVERIES_DAYS,
         "tradingview": TRADINGVIEW_ADDRESSES,
-        "history": _history(found),
+        "history": _history(strategy),
     }
     return render(request, "strategies/strategy_settings.html", context, status=422 if form.errors else 200)
 

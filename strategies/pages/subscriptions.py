@@ -27,35 +27,35 @@ from strategies.setup import subscriptions as subscribing
 
 
 @require_GET
-def subscriptions(request: HttpRequest, team: UUID) -> HttpResponse:
-    found = team_for(request.user, team)
-    rows = list(subscription_rows(found))
+def subscriptions(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    team = team_for(request.user, team_code)
+    rows = list(subscription_rows(team))
     context = {
         "rows": [(row, summary(row.terms.value())[:3] if row.terms else []) for row in rows],
-        "has_strategies": found.strategies.exists(),
-        "has_accounts": found.accounts.exists(),
+        "has_strategies": team.strategies.exists(),
+        "has_accounts": team.accounts.exists(),
     }
     return render(request, "strategies/subscriptions.html", context)
 
 
 @require_POST
-def subscriptions_switch(request: HttpRequest, team: UUID) -> HttpResponse:
+def subscriptions_switch(request: HttpRequest, team_code: UUID) -> HttpResponse:
     """Several at once: first a page that says how many and which, then, confirmed, the deed."""
-    found = team_for(request.user, team, Role.TRADER)
+    team = team_for(request.user, team_code, Role.TRADER)
     enabled = request.POST.get("enabled") == "yes"
     codes = _codes(request.POST.getlist("subscription"))
-    chosen = [each for each in subscription_rows(found) if each.code in codes]
+    chosen = [each for each in subscription_rows(team) if each.code in codes]
     changing = [each for each in chosen if each.enabled is not enabled]
     if request.POST.get("confirmed") == "yes":
         switched = subscribing.switch_all(
-            team=found, codes=codes, enabled=enabled, actor=actor_of(request), now=timezone.now()
+            team=team, codes=codes, enabled=enabled, actor=actor_of(request), now=timezone.now()
         )
         messages.success(request, _switched(switched, enabled))
-        return redirect("subscriptions", team)
+        return redirect("subscriptions", team_code)
     if not changing:
         said = f"They are all {'on' if enabled else 'off'} already." if chosen else "Mark the subscriptions first."
         messages.info(request, said)
-        return redirect("subscriptions", team)
+        return redirect("subscriptions", team_code)
     context = {
         "enabled": enabled,
         "changing": changing,
@@ -87,11 +87,11 @@ def _switched(count: int, enabled: bool) -> str:
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
+def subscription_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
     """Made by a POST; with `show` in it, the page shows what the terms would do, or starts anew from the defaults."""
-    found = team_for(request.user, team, Role.TRADER)
+    team = team_for(request.user, team_code, Role.TRADER)
     show = request.POST.get("show", "")
-    follow = _follow_form(request, found, bound=request.method == "POST" and not show)
+    follow = _follow_form(request, team, bound=request.method == "POST" and not show)
     strategy = _one_of(follow, "strategy", request)
     start = subscribing.defaults_of(strategy) if strategy else Terms()
     data = request.POST if request.POST and show != "defaults" else None
@@ -99,10 +99,10 @@ def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
     form = TermsForm(data, terms=start, kind=kind)
     linked = request.POST.get("linked") == "yes"
     if follow.is_bound and follow.is_valid() and (linked or form.is_valid()):
-        made = _made(request, found, follow, start if linked else form.terms(), linked=linked)
+        made = _made(request, team, follow, start if linked else form.terms(), linked=linked)
         if made is not None:
             messages.success(request, "The subscription is made and still off. Look it over, then switch it on.")
-            return redirect("subscription", team, made.code)
+            return redirect("subscription", team_code, made.code)
     terms = start if linked or not form.is_bound else form.terms() if form.is_valid() else None
     context: dict[str, Any] = {
         "follow": follow,
@@ -110,8 +110,8 @@ def subscription_new(request: HttpRequest, team: UUID) -> HttpResponse:
         "linked": linked,
         "strategy": strategy,
         "start": summary(start),
-        "has_strategies": found.strategies.exists(),
-        "has_accounts": trading_accounts(found).exists(),
+        "has_strategies": team.strategies.exists(),
+        "has_accounts": trading_accounts(team).exists(),
         "editable": True,
     }
     if strategy is not None:
@@ -161,20 +161,24 @@ def _made(request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *,
 
 
 @require_http_methods(["GET", "POST"])
-def subscription_clone(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+def subscription_clone(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     """The same terms for another account, or another strategy."""
     rows = Subscription.objects.select_related("team", "strategy", "account__connection", "terms")
-    found = thing_for(request.user, team, rows, subscription, Role.TRADER)
-    free = trading_accounts(found.team).exclude(subscriptions__strategy=found.strategy).first()
-    initial = {"strategy": found.strategy.code, "account": free.code if free else ""}
+    subscription = thing_for(request.user, team_code, rows, subscription_code, Role.TRADER)
+    free = trading_accounts(subscription.team).exclude(subscriptions__strategy=subscription.strategy).first()
+    initial = {"strategy": subscription.strategy.code, "account": free.code if free else ""}
     form = FollowForm(request.POST or None, initial=initial)
-    choices(form, "strategy", found.team.strategies.filter(asset_class=found.strategy.asset_class).order_by("name"))
-    choices(form, "account", trading_accounts(found.team))
+    choices(
+        form,
+        "strategy",
+        subscription.team.strategies.filter(asset_class=subscription.strategy.asset_class).order_by("name"),
+    )
+    choices(form, "account", trading_accounts(subscription.team))
     if request.method == "POST" and form.is_valid():
         strategy: Strategy = form.cleaned_data["strategy"]
         try:
             made = subscribing.clone(
-                subscription=found,
+                subscription=subscription,
                 strategy=strategy,
                 account=form.cleaned_data["account"],
                 actor=actor_of(request),
@@ -184,24 +188,24 @@ def subscription_clone(request: HttpRequest, team: UUID, subscription: UUID) -> 
             form.add_error(None, str(error))
         else:
             messages.success(request, "The copy is made and still off. Look it over, then switch it on.")
-            return redirect("subscription", team, made.code)
+            return redirect("subscription", team_code, made.code)
     context = {
-        "subscription": found,
+        "subscription": subscription,
         "form": form,
         "possible": free or form.errors or form.fields["strategy"].queryset.count() > 1,  # type: ignore[attr-defined]
-        "summary": summary(found.terms.value()) if found.terms else [],
+        "summary": summary(subscription.terms.value()) if subscription.terms else [],
     }
     return render(request, "strategies/subscription_clone.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
-def subscription_switch(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+def subscription_switch(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     rows = Subscription.objects.select_related("team", "account__connection")
-    found = thing_for(request.user, team, rows, subscription, Role.TRADER)
+    subscription = thing_for(request.user, team_code, rows, subscription_code, Role.TRADER)
     if request.POST.get("enabled") == "no":
-        subscribing.disable(subscription=found, actor=actor_of(request), now=timezone.now())
-        messages.success(request, f"{found.account} no longer follows. Orders already made go on.")
+        subscribing.disable(subscription=subscription, actor=actor_of(request), now=timezone.now())
+        messages.success(request, f"{subscription.account} no longer follows. Orders already made go on.")
     else:
-        subscribing.enable(subscription=found, actor=actor_of(request), now=timezone.now())
-        messages.success(request, f"Signals become orders in {found.account} from now on.")
-    return redirect("subscription", team, subscription)
+        subscribing.enable(subscription=subscription, actor=actor_of(request), now=timezone.now())
+        messages.success(request, f"Signals become orders in {subscription.account} from now on.")
+    return redirect("subscription", team_code, subscription_code)

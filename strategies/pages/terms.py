@@ -38,29 +38,29 @@ def _subscriptions() -> QuerySet[Subscription]:
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def subscription(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+def subscription(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     """Saved by a POST; with `show` in it, the same page shows what the terms in it would do, and nothing is saved."""
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
-    found = thing_for(request.user, team, _subscriptions(), subscription, role)
-    stored = found.terms.value() if found.terms else subscribing.defaults_of(found.strategy)
-    editable = membership_for(request.user, team).may(Role.TRADER) and not found.linked
-    form = TermsForm(request.POST or None, terms=stored, kind=Kind(found.strategy.asset_class))
+    subscription = thing_for(request.user, team_code, _subscriptions(), subscription_code, role)
+    stored = subscription.terms.value() if subscription.terms else subscribing.defaults_of(subscription.strategy)
+    editable = membership_for(request.user, team_code).may(Role.TRADER) and not subscription.linked
+    form = TermsForm(request.POST or None, terms=stored, kind=Kind(subscription.strategy.asset_class))
     show = request.POST.get("show", "")
-    if request.method == "POST" and not show and form.is_valid() and _saved(request, found, stored, form):
-        return redirect("subscription", team, subscription)
+    if request.method == "POST" and not show and form.is_valid() and _saved(request, subscription, stored, form):
+        return redirect("subscription", team_code, subscription_code)
     terms = stored if not form.is_bound else form.terms() if form.is_valid() else None
     context = {
-        "subscription": found,
+        "subscription": subscription,
         "form": form,
         "editable": editable,
         "summary": summary(stored),
         "unsaved": changes(stored, terms) if terms is not None else [],
-        "versions": _history(found),
-        "rows": live.rows(live.signal_rows().filter(decisions__subscription=found).order_by("-pk")[:LATEST]),
+        "versions": _history(subscription),
+        "rows": live.rows(live.signal_rows().filter(decisions__subscription=subscription).order_by("-pk")[:LATEST]),
         **beside(
             request.POST or request.GET,
-            strategy=found.strategy,
-            account=found.account,
+            strategy=subscription.strategy,
+            account=subscription.account,
             terms=terms,
             form_id=TERMS if editable else SCENE,
             now=timezone.now(),
@@ -107,65 +107,69 @@ def _history(subscription: Subscription) -> list[Past]:
 
 
 @require_POST
-def terms_restore(request: HttpRequest, team: UUID, subscription: UUID, number: int) -> HttpResponse:
+def terms_restore(request: HttpRequest, team_code: UUID, subscription_code: UUID, number: int) -> HttpResponse:
     """An earlier version again, as a new one."""
-    found = thing_for(request.user, team, _subscriptions(), subscription, Role.TRADER)
+    subscription = thing_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
     try:
-        version = subscribing.roll_back(subscription=found, number=number, actor=actor_of(request), now=timezone.now())
+        version = subscribing.roll_back(
+            subscription=subscription, number=number, actor=actor_of(request), now=timezone.now()
+        )
     except subscribing.SubscriptionRefused as error:
         messages.error(request, str(error))
     else:
         said = f"Terms {version.number} hold from now on, with what terms {number} said. Those before stay below."
         messages.success(request, said)
-    return redirect("subscription", team, subscription)
+    return redirect("subscription", team_code, subscription_code)
 
 
 @require_POST
-def subscription_link(request: HttpRequest, team: UUID, subscription: UUID) -> HttpResponse:
+def subscription_link(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     """Its terms are the strategy's defaults from now on, or its own again."""
-    found = thing_for(request.user, team, _subscriptions(), subscription, Role.TRADER)
+    subscription = thing_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
     actor, now = actor_of(request), timezone.now()
     if request.POST.get("linked") == "yes":
-        version = subscribing.link(subscription=found, actor=actor, now=now)
+        version = subscribing.link(subscription=subscription, actor=actor, now=now)
         news = f" Terms {version.number} hold." if version else ""
-        messages.success(request, f"It follows the defaults of {found.strategy.name} from now on.{news}")
+        messages.success(request, f"It follows the defaults of {subscription.strategy.name} from now on.{news}")
     else:
-        subscribing.unlink(subscription=found, actor=actor, now=now)
+        subscribing.unlink(subscription=subscription, actor=actor, now=now)
         messages.success(request, "Its terms are its own now, and start as they were.")
-    return redirect("subscription", team, subscription)
+    return redirect("subscription", team_code, subscription_code)
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def strategy_defaults(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+def strategy_defaults(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """What new subscriptions start with, and linked ones follow."""
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
-    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, role)
-    editable = membership_for(request.user, team).may(Role.TRADER)
-    stored = subscribing.defaults_of(found)
-    form = TermsForm(request.POST or None, terms=stored, kind=Kind(found.asset_class))
+    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, role)
+    editable = membership_for(request.user, team_code).may(Role.TRADER)
+    stored = subscribing.defaults_of(strategy)
+    form = TermsForm(request.POST or None, terms=stored, kind=Kind(strategy.asset_class))
     show = request.POST.get("show", "")
     if request.method == "POST" and not show and form.is_valid():
-        changed = defaults.set_defaults(strategy=found, terms=form.terms(), actor=actor_of(request), now=timezone.now())
+        changed = defaults.set_defaults(
+            strategy=strategy, terms=form.terms(), actor=actor_of(request), now=timezone.now()
+        )
         followed = f" {_many(changed)} new terms with them." if changed else ""
         messages.success(request, f"New subscriptions start with these terms.{followed}")
-        return redirect("strategy_defaults", team, strategy)
+        return redirect("strategy_defaults", team_code, strategy_code)
     terms = stored if not form.is_bound else form.terms() if form.is_valid() else None
-    accounts = list(trading_accounts(found.team))
+    accounts = list(trading_accounts(strategy.team))
     account = _asked_for(request, accounts)
     context = {
-        "strategy": found,
+        "strategy": strategy,
         "form": form,
         "editable": editable,
         "summary": summary(stored),
         "unsaved": changes(stored, terms) if terms is not None else [],
-        "linked": list(defaults.linked_to(found)),
-        "own": found.subscriptions.filter(linked=False).count(),
+        "linked": list(defaults.linked_to(strategy)),
+        "own": strategy.subscriptions.filter(linked=False).count(),
         "accounts": accounts,
         "account": account,
         **beside(
             request.POST or request.GET,
-            strategy=found,
+            strategy=strategy,
             account=account,
             terms=terms,
             form_id=TERMS if editable else SCENE,

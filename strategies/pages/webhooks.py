@@ -23,42 +23,44 @@ from strategies.webhook.passwords import signing_keys
 
 @require_GET
 @never_cache
-def webhook_secret(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResponse:
+def webhook_secret(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -> HttpResponse:
     """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line, `?as=signing` the signing key."""
-    found = thing_for(request.user, team, WebhookEndpoint.objects.select_related("strategy"), endpoint, Role.TRADER)
+    endpoint = thing_for(
+        request.user, team_code, WebhookEndpoint.objects.select_related("strategy"), endpoint_code, Role.TRADER
+    )
     if request.GET.get("as") == "signing":
-        return HttpResponse(signing_keys(found.code)[0], content_type="text/plain; charset=utf-8")
-    url = strategies.webhook_url(found)
+        return HttpResponse(signing_keys(endpoint.code)[0], content_type="text/plain; charset=utf-8")
+    url = strategies.webhook_url(endpoint)
     if request.GET.get("as") == "curl":
-        url = placeholders.curl(url, example_ticker(found.strategy))
+        url = placeholders.curl(url, example_ticker(endpoint.strategy))
     return HttpResponse(url, content_type="text/plain; charset=utf-8")
 
 
 @require_POST
-def webhook_rotate(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
-    found = thing_for(request.user, team, Strategy.objects.select_related("team"), strategy, Role.TRADER)
+def webhook_rotate(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
+    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, Role.TRADER)
     try:
-        strategies.rotate_webhook(strategy=found, actor=actor_of(request), now=timezone.now())
+        strategies.rotate_webhook(strategy=strategy, actor=actor_of(request), now=timezone.now())
     except strategies.StrategyRefused as error:
         messages.error(request, str(error))
     else:
         messages.success(request, "A second URL is live beside the first. Move your senders, then disable the old one.")
-    return redirect("strategy", team, strategy)
+    return redirect("strategy", team_code, strategy_code)
 
 
 @require_POST
-def webhook_disable(request: HttpRequest, team: UUID, endpoint: UUID) -> HttpResponse:
+def webhook_disable(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -> HttpResponse:
     rows = WebhookEndpoint.objects.select_related("strategy", "team")
-    found = thing_for(request.user, team, rows, endpoint, Role.TRADER)
-    strategies.disable_webhook(endpoint=found, actor=actor_of(request), now=timezone.now())
+    endpoint = thing_for(request.user, team_code, rows, endpoint_code, Role.TRADER)
+    strategies.disable_webhook(endpoint=endpoint, actor=actor_of(request), now=timezone.now())
     messages.success(request, "The URL is disabled; whatever is still sent to it is refused.")
-    return redirect("strategy", team, found.strategy.code)
+    return redirect("strategy", team_code, endpoint.strategy.code)
 
 
 @require_GET
 @never_cache
-def webhook_meters(request: HttpRequest, team: UUID, strategy: UUID) -> HttpResponse:
+def webhook_meters(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """The meters alone, which the page fetches again every few seconds."""
-    found = thing_for(request.user, team, Strategy.objects.all(), strategy)
-    context = {"watched": traffic.watched(found, timezone.now()), "strategy": found}
+    strategy = thing_for(request.user, team_code, Strategy.objects.all(), strategy_code)
+    context = {"watched": traffic.watched(strategy, timezone.now()), "strategy": strategy}
     return render(request, "strategies/_meters.html", context)
