@@ -33,6 +33,7 @@ from brokers.simulator.routes import (  # noqa: F401 - the routes register thems
     oauth,
     orders,
     reports,
+    session,
 )
 from brokers.simulator.routes.control import control
 from brokers.simulator.routes.control_oauth import control_oauth
@@ -206,12 +207,12 @@ class Edge:
             self.gateway.unknown[f"{call.method} {call.path}"] += 1
             return error("Not Found", 404)
         handler, call.params = found
-        session = call.user.session
+        signed_in = call.user.session
         if not self.gateway.behaviour.session_machine:
-            session.open_at_once(call.now)
-        session.expire(call.now, self.gateway.behaviour)
-        refused = gate(session, self.gateway.behaviour, call.path, call.now)
-        session.last_request_at = call.now
+            signed_in.open_at_once(call.now)
+        signed_in.expire(call.now, self.gateway.behaviour)
+        refused = gate(signed_in, self.gateway.behaviour, call.path, call.now)
+        signed_in.last_request_at = call.now
         if refused is not None:
             return refused
         if (
