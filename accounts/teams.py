@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts import audit, live
+from accounts import audit
+from accounts.feed import pushes
 from accounts.models import ApiToken, Invitation, Membership, Role, Scope, Team, User, hashed
 
 INVITATION_LIFE = timedelta(days=7)
@@ -98,7 +99,7 @@ def remove(*, membership: Membership, actor: User, now: datetime) -> None:
     ApiToken.objects.filter(team=team, user=user, revoked_at__isnull=True).update(revoked_at=now)
     membership.delete()
     audit.record(team=team, actor=actor, action="team.left", subject=user.email, now=now)
-    live.disconnect_on_commit(team.pk, user.pk)
+    pushes.disconnect_on_commit(team.pk, user.pk)
 
 
 def _keep_an_owner(membership: Membership, becomes: Role | None) -> None:

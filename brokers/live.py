@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 
-from accounts.live import push_on_commit
+from accounts.feed.pushes import push_on_commit
 from brokers.models import BrokerageAccount, Closing, Connection, Execution, Order, Position
 
 

@@ -108,7 +108,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.context.page",
+                "accounts.pages.context.page",
                 "strategies.pages.context.page",
             ],
             "builtins": ["django.contrib.humanize.templatetags.humanize", "accounts.templatetags.ui"],
@@ -248,7 +248,7 @@ if HTTPS:
     SECURE_HSTS_SECONDS = 31_536_000
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.tokens.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -256,7 +256,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": env.text("HALYARD_API_RATE", "600/min")},
     "UNAUTHENTICATED_USER": None,
-    "EXCEPTION_HANDLER": "accounts.api.explain",
+    "EXCEPTION_HANDLER": "accounts.api.rest.explain",
 }
 SPECTACULAR_SETTINGS = {"TITLE": "Halyard API", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 

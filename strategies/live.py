@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models import Prefetch, QuerySet
 from django.template.loader import render_to_string
 
-from accounts.live import push_on_commit
+from accounts.feed.pushes import push_on_commit
 from brokers.models import Order
 from strategies.display import proposals
 from strategies.domain.outcome import Outcome, Verdict, outcome

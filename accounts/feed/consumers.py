@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from accounts.access import team_for
-from accounts.live import group_of, page_is_open
+from accounts.feed.pushes import group_of, page_is_open
 
 STRANGER = 4404
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import team_for, thing_for
 from accounts.models import Role
-from accounts.paging import page_of
+from accounts.pages.paging import page_of
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.path import path
 from brokers.live import order_rows

@@ -13,7 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import Amount, Conflict, Moment, Refused, Things
+from accounts.api.rest import Amount, Conflict, Moment, Refused, Things
 from accounts.models import Role, Scope
 from strategies.control import halt, levels
 from strategies.control.levels import Standing

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
+from accounts.api.rest import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
 from accounts.models import Role, Scope
 from brokers.api.rest import whole_orders
 from strategies.api.guards import Guards

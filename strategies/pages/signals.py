@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import team_for, thing_for
 from accounts.models import Role, Team
-from accounts.paging import SIZE
+from accounts.pages.paging import SIZE
 from brokers.domain.orders import Side
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows

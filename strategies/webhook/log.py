@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import Team
-from accounts.paging import SIZE, page_of
+from accounts.pages.paging import SIZE, page_of
 from strategies import live
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy
 

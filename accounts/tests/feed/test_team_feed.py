@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from accounts import live, teams
+from accounts import teams
+from accounts.feed import pushes
 from accounts.models import Membership, Team, User
 from accounts.tests.feed.feeds import HOST, Page, aside, signed_in
 
@@ -45,7 +46,7 @@ async def is_shut_out(page: Page) -> bool:
 
 
 async def push(team: Team, html: str) -> None:
-    await aside(lambda: live.push_on_commit(team.pk, html, lambda: html))
+    await aside(lambda: pushes.push_on_commit(team.pk, html, lambda: html))
 
 
 async def test_everybody_of_the_team_hears_what_is_pushed(team: Team, alices: str, bobs: str) -> None:

@@ -11,7 +11,7 @@ from django.urls import resolve
 
 from accounts import teams
 from accounts.models import Team, User
-from accounts.tests.api import Api
+from accounts.tests.api.client import Api
 from brokers.domain.sessions import SessionStatus
 from brokers.models import BrokerageAccount
 from brokers.tests import rows

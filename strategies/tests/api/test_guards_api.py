@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import teams
 from accounts.models import AuditEntry, Membership, Role, Team, User
-from accounts.tests.api import Api
+from accounts.tests.api.client import Api
 from brokers.models import Order
 from strategies.control import limits
 from strategies.domain.decide.guards import Level

@@ -11,7 +11,7 @@ import pytest
 
 from accounts import teams
 from accounts.models import Team, User
-from accounts.tests.api import Api
+from accounts.tests.api.client import Api
 from brokers.domain.orders import Role
 from brokers.models import Order
 from brokers.tests import rows as brokers

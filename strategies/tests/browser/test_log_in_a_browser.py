@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts import live as feed
+from accounts.feed import pushes as feed
 from accounts.models import Team, User
 from strategies.models import Strategy, WebhookMinute
 from strategies.setup import strategies

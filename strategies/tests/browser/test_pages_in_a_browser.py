@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
-from accounts import live as feed
+from accounts.feed import pushes as feed
 from accounts.models import Membership, Team, User
 from brokers import live as broker_live
 from brokers.domain.orders import OrderStatus

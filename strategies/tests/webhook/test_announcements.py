@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from django.db import connections
 
-from accounts import live as feed
+from accounts.feed import pushes as feed
 from accounts.models import Team
 from strategies import live
 from strategies.models import Refusal, Signal, Strategy

@@ -12,7 +12,7 @@ import pytest_asyncio
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from accounts import live
+from accounts.feed import pushes
 from accounts.tests.feed.feeds import aside
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_layer")]
@@ -40,22 +40,22 @@ class Ear:
 async def ear(own_layer: None) -> AsyncIterator[Ear]:
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(live.group_of(TEAM), channel)
-    await asyncio.to_thread(live.page_is_open, TEAM)
+    await layer.group_add(pushes.group_of(TEAM), channel)
+    await asyncio.to_thread(pushes.page_is_open, TEAM)
     yield Ear(layer, channel)
-    await layer.group_discard(live.group_of(TEAM), channel)
+    await layer.group_discard(pushes.group_of(TEAM), channel)
 
 
 def push(key: str, html: str) -> None:
-    live.push_on_commit(TEAM, key, lambda: html)
+    pushes.push_on_commit(TEAM, key, lambda: html)
 
 
 def test_nothing_is_rendered_for_a_team_with_no_page_open() -> None:
     rendered: list[int] = []
     nobody_is_here = 4_000_000
     with transaction.atomic():
-        live.push_on_commit(nobody_is_here, "order.1", lambda: rendered.append(1) or "")  # type: ignore[func-returns-value]
-    live.flush()
+        pushes.push_on_commit(nobody_is_here, "order.1", lambda: rendered.append(1) or "")  # type: ignore[func-returns-value]
+    pushes.flush()
     assert rendered == []
 
 
@@ -69,10 +69,10 @@ async def test_nothing_is_rendered_before_the_commit(ear: Ear) -> None:
 
     def work() -> None:
         with transaction.atomic():
-            live.push_on_commit(TEAM, "order.1", lambda: events.append("rendered") or "<tr></tr>")  # type: ignore[func-returns-value]
-            live.flush()
+            pushes.push_on_commit(TEAM, "order.1", lambda: events.append("rendered") or "<tr></tr>")  # type: ignore[func-returns-value]
+            pushes.flush()
             events.append("committing")
-        live.flush()
+        pushes.flush()
 
     await aside(work)
     assert events == ["committing", "rendered"]
@@ -109,7 +109,7 @@ async def test_a_push_that_cannot_be_rendered_does_not_stop_the_others(
 
     def work() -> None:
         with transaction.atomic():
-            live.push_on_commit(TEAM, "order.1", broken)
+            pushes.push_on_commit(TEAM, "order.1", broken)
             push("order.2", "whole")
 
     await aside(work)
@@ -129,7 +129,7 @@ async def test_an_empty_rendering_is_not_sent(ear: Ear) -> None:
 async def test_pushes_of_one_team_do_not_reach_another(ear: Ear) -> None:
     def work() -> None:
         with transaction.atomic():
-            live.push_on_commit(TEAM + 1, "order.1", lambda: "theirs")
+            pushes.push_on_commit(TEAM + 1, "order.1", lambda: "theirs")
             push("order.1", "ours")
 
     await aside(work)
@@ -137,7 +137,7 @@ async def test_pushes_of_one_team_do_not_reach_another(ear: Ear) -> None:
 
 
 async def test_leaving_is_told_after_the_commit(ear: Ear) -> None:
-    await aside(lambda: live.disconnect_on_commit(TEAM, 42))
+    await aside(lambda: pushes.disconnect_on_commit(TEAM, 42))
     assert await ear.next() == {"type": "feed.leave", "user_id": 42}
 
 
@@ -148,7 +148,7 @@ async def test_rendering_happens_off_the_thread_that_pushes(ear: Ear) -> None:
         threads.append(threading.current_thread().name)
         return "rendered"
 
-    await aside(lambda: live.push_on_commit(TEAM, "order.1", render))
+    await aside(lambda: pushes.push_on_commit(TEAM, "order.1", render))
     assert await ear.next_html() == "rendered"
     assert threads == ["pusher"]
 
@@ -158,4 +158,4 @@ def test_without_redis_a_push_is_lost_and_nothing_else(settings: Any) -> None:
     config = {**layer["CONFIG"], "hosts": ["unix:///nonexistent/valkey.sock?db=0"]}
     settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": config}}
     push("order.1", "lost")
-    live.flush()
+    pushes.flush()

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import teams
 from accounts.access import membership_for, team_for, teams_of
-from accounts.forms import InviteForm, MailForm, ProfileForm, RoleForm, TeamForm, TokenForm
 from accounts.models import ApiToken, Invitation, Membership, Role, Team, User
+from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, TeamForm, TokenForm
 
 # What a page may say exactly once: a new secret, kept in the session until it has been shown.
 ONCE = "shown_once"

@@ -302,7 +302,7 @@ class ListedAndShown(mixins.RetrieveModelMixin, mixins.ListModelMixin, Things):
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the OpenAPI description names our tokens."""
 
-    target_class = "accounts.tokens.TokenAuthentication"
+    target_class = "accounts.api.tokens.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
