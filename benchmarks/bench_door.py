@@ -24,7 +24,7 @@ from statistics import median
 from typing import Any
 
 from config import embedded
-from config.postgres import postgres_programs
+from config.embedded.postgres import postgres_programs
 
 TEAMS, ENDPOINTS = 50, 1000
 BASELINE_CLIENTS, SENDERS, BELL_SENDERS, BELL_SIGNALS = 8, 32, 256, 10_000

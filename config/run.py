@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from config import embedded, env, ports, welcome
-from config.output import Output
-from config.processes import RUN_VARIABLE, Process, end_run, read_procfile, stop_all
+from config import embedded, env
+from config.supervisor import ports, welcome
+from config.supervisor.output import Output
+from config.supervisor.processes import RUN_VARIABLE, Process, end_run, read_procfile, stop_all
 
 LOOK_SECONDS = 0.25  # how often the servers are looked at
 

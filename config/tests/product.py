@@ -127,6 +127,6 @@ def _demo(environment: dict[str, str]) -> dict[str, str]:
 
 
 def _free_port() -> int:
-    from config import ports
+    from config.supervisor import ports
 
     return ports.free("127.0.0.1", 0)

@@ -16,8 +16,8 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
-from config import children, embedded
-from config.embedded import EmbeddedError
+from config import embedded
+from config.embedded import EmbeddedError, children
 from config.tests.watching import eventually, is_alive, outside
 
 HOLDER = """

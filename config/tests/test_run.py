@@ -17,8 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from config import embedded, ports, processes, welcome
-from config.output import Output
+from config import embedded
+from config.supervisor import ports, processes, welcome
+from config.supervisor.output import Output
 from config.tests.watching import eventually, is_alive, outside
 
 WEB = """

@@ -8,7 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
-from config.servers import EmbeddedError, Server, keep_small, package_folder
+from config.embedded.servers import EmbeddedError, Server, keep_small, package_folder
 
 
 class Valkey(Server):

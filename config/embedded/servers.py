@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from config import children
+from config.embedded import children
 
 READY_SECONDS = 60.0  # recovery on a busy small machine
 LOG_LIMIT = 5_000_000

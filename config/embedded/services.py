@@ -18,26 +18,12 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 from config import env
-from config import folder as folders
-from config.postgres import NAME, PORT, Postgres
-from config.servers import EmbeddedError, Server
-from config.valkey import Valkey
+from config.embedded import folder as folders
+from config.embedded.postgres import NAME, PORT, Postgres
+from config.embedded.servers import Server
+from config.embedded.valkey import Valkey
 
-__all__ = [
-    "EmbeddedError",
-    "Services",
-    "Urls",
-    "data_folder",
-    "gateway_url",
-    "is_running",
-    "read_run",
-    "resolve",
-    "secrets",
-    "start",
-    "urls",
-]
-
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 
 
 class Urls(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import IO
 
-from config.servers import EmbeddedError
+from config.embedded.servers import EmbeddedError
 
 MARKER = "halyard-data"
 LONGEST_SOCKET = 103  # bytes: what macOS allows; Linux allows 107

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from config import embedded
-from config.output import Output
+from config.supervisor.output import Output
 
 Manage = Callable[..., Awaitable[str | None]]
 SLOW_SECONDS = 45.0

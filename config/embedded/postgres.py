@@ -12,8 +12,16 @@ from pathlib import Path
 
 import psycopg
 
-from config import children
-from config.servers import EmbeddedError, Server, keep_small, last_line, number, package_folder, plain_environment
+from config.embedded import children
+from config.embedded.servers import (
+    EmbeddedError,
+    Server,
+    keep_small,
+    last_line,
+    number,
+    package_folder,
+    plain_environment,
+)
 
 NAME = "halyard"  # of the database and of its user
 PORT = 5432  # names the socket file; nothing listens on it

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from config import children
-from config.output import Output
+from config.embedded import children
+from config.supervisor.output import Output
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 STEADY_SECONDS = 10.0  # a process that lived this long is started again at once
