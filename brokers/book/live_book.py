@@ -98,10 +98,6 @@ class Book:
     positions: dict[tuple[int, int], Position] = field(default_factory=dict)
     working: dict[tuple[int, int], list[WorkingOrder]] = field(default_factory=lambda: defaultdict(list))
     unsettled: dict[tuple[int, int], Decimal] = field(default_factory=dict)
-    # Whose a ticket is, in the words of whoever decides; filled in there.
-    owners: dict[str, int] = field(default_factory=dict)
-    # How many entries each of them made within the same batch.
-    entered: dict[int, int] = field(default_factory=dict)
     # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
     reserved: dict[int, Decimal] = field(default_factory=dict)
     rates: rates.Rates = field(default_factory=rates.Rates)

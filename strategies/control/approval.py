@@ -49,7 +49,7 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
     turn = desk.line.turn(decision, message)
     if isinstance(turn, NotYet):
         return _not_yet(turn)
-    found = settle.answered(decision, message, desk.book, desk.watch, now, received_at=now, freshness=None)
+    found = settle.answered(decision, message, desk, received_at=now, freshness=None)
     if isinstance(found.answer, NotYet):
         return _not_yet(found.answer)
     if isinstance(found.answer, Rejection):
@@ -70,7 +70,7 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
             return ApprovalRefused(plan.reason, plan.code)
         decision.inputs = {**(decision.inputs or {}), "approved_quantity": str(quantity)}
     until = now + timedelta(seconds=plan.time_to_live_seconds)
-    draft = settle.accept(decision, plan, message, found.view, desk.book, desk.watch, now, until=until)
+    draft = settle.accept(decision, plan, message, found.view, desk, until=until)
     decision.ticket = tickets.open_tickets([draft], now)[0]
     _answered(decision, actor, "decision.approved", now)
     return None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from brokers.book import live_book
 from brokers.book.live_book import Book, NotYet, Unknown, View
 from brokers.domain.orders import Instrument, OrderIntent, Role
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies import usage
+from strategies.deciding.ownership import Ownership
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards
 from strategies.domain.decide.unsettled import outcomes
@@ -35,22 +34,12 @@ class Answered:
     wants_quote: bool = False
 
 
-def book_for(wanted: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:
-    """The book that answers are given by, with whose the entries at work are; `ask` as in `snapshots.load`."""
-    book = live_book.load(wanted, now, ask=ask)
-    entries = {int(each.ticket) for orders in book.working.values() for each in orders if each.role is Role.ENTRY}
-    if entries:
-        # One of another subscription is not this one's to replace.
-        rows = Decision.objects.filter(ticket__in=entries).values_list("ticket_id", "subscription_id")
-        book.owners.update({str(ticket_pk): subscription_pk for ticket_pk, subscription_pk in rows})
-    return book
-
-
 def answer(
     message: Message,
     terms: Terms,
     account: BrokerageAccount,
     book: Book,
+    ownership: Ownership,
     now: datetime,
     *,
     received_at: datetime,
@@ -74,11 +63,11 @@ def answer(
     if isinstance(view, Unknown):
         return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
     seen = usage.counted(
-        _seen_by(owner, view.snapshot, book),
+        ownership.seen_by(owner, view.snapshot),
         terms,
         subscription_pk=owner,
         account=account,
-        just_now=book.entered.get(owner, 0),
+        just_now=ownership.entries[owner],
         now=now,
         known=known,
     )
@@ -121,15 +110,6 @@ def _what_settles(views: list[tuple[Snapshot, Snapshot]]) -> str:
     if any(settled is not snapshot for settled, snapshot in views):
         return "the order before it to settle"
     return "the position after the last fill"
-
-
-def _seen_by(owner: int, snapshot: Snapshot, book: Book) -> Snapshot:
-    """The snapshot in which the orders of others are not `mine`."""
-    others = {each.ticket for each in snapshot.working if book.owners.get(each.ticket, owner) != owner}
-    if not others:
-        return snapshot
-    working = (replace(each, mine=False) if each.ticket in others else each for each in snapshot.working)
-    return replace(snapshot, working=tuple(working))
 
 
 def _opened_at(account: BrokerageAccount, snapshot: Snapshot) -> datetime | None:

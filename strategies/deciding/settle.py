@@ -21,7 +21,8 @@ from brokers.orders import tickets
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from strategies import inputs, live
 from strategies.deciding import guards, turns
-from strategies.deciding.answer import Answered, answer, book_for
+from strategies.deciding.answer import Answered, answer
+from strategies.deciding.ownership import Ownership
 from strategies.deciding.superseded import still_wanted
 from strategies.domain.message.freshness import Freshness, leaves
 from strategies.domain.message.message import Message
@@ -234,6 +235,7 @@ class Desk:
     """What a batch of decisions is taken with."""
 
     book: Book
+    ownership: Ownership
     watch: guards.Watch
     line: turns.Line
     now: datetime
@@ -274,7 +276,8 @@ def desk_for(wanted: Sequence[tuple[Decision, Message]], now: datetime, *, behin
         if (instrument := message.instrument) is not None
     ]
     line = turns.Line.before([decision for decision, _ in wanted]) if behind else turns.Line()
-    return Desk(book=book_for(pairs, now), watch=watch, line=line, now=now)
+    book = live_book.load(pairs, now)
+    return Desk(book=book, ownership=Ownership.of(book), watch=watch, line=line, now=now)
 
 
 def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Draft | None:
@@ -286,9 +289,7 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     for entry in turn:
         reject(entry, turns.overtaken(signal.received_at), now)
         desk.overtaken.append(entry)
-    found = answered(
-        decision, message, desk.book, desk.watch, now, received_at=signal.due_at, freshness=signal.freshness()
-    )
+    found = answered(decision, message, desk, received_at=signal.due_at, freshness=signal.freshness())
     if found.wants_quote and message.instrument is not None:
         desk.unquoted.append((decision.subscription.account, message.instrument))
     match found.answer:
@@ -303,37 +304,38 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
         case Plan() as plan:
             assert found.view is not None, "there is no plan without a view"
             until = _expires_at(signal.due_at, message, plan)
-            return accept(decision, plan, message, found.view, desk.book, desk.watch, now, until=until)
+            return accept(decision, plan, message, found.view, desk, until=until)
     return None
 
 
 def answered(
-    decision: Decision,
-    message: Message,
-    book: Book,
-    watch: guards.Watch,
-    now: datetime,
-    *,
-    received_at: datetime,
-    freshness: Freshness | None,
+    decision: Decision, message: Message, desk: Desk, *, received_at: datetime, freshness: Freshness | None
 ) -> Answered:
     """What the decision's subscription makes of the message by its own version of the terms; what was seen is kept."""
-    terms, guards = decision.terms.value(), watch.guards(decision.subscription)
+    terms, guards = decision.terms.value(), desk.watch.guards(decision.subscription)
     found = answer(
         message,
         terms,
         decision.subscription.account,
-        book,
-        now,
+        desk.book,
+        desk.ownership,
+        desk.now,
         received_at=received_at,
         freshness=freshness,
         owner=decision.subscription_id,
         guards=guards,
-        known=watch,
+        known=desk.watch,
     )
     if found.view is not None and not isinstance(found.answer, NotYet):
         decision.inputs = inputs.kept(
-            message, terms, found.view, now, found.answer, received_at=received_at, freshness=freshness, guards=guards
+            message,
+            terms,
+            found.view,
+            desk.now,
+            found.answer,
+            received_at=received_at,
+            freshness=freshness,
+            guards=guards,
         )
     return found
 
@@ -378,18 +380,11 @@ def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime
 
 
 def accept(
-    decision: Decision,
-    plan: Plan,
-    message: Message,
-    view: View,
-    book: Book,
-    watch: guards.Watch,
-    now: datetime,
-    *,
-    until: datetime,
+    decision: Decision, plan: Plan, message: Message, view: View, desk: Desk, *, until: datetime
 ) -> tickets.Draft:
     """Write the plan into the decision and the book; the ticket to open, whose orders may leave `until` then."""
-    _note(decision, Decision.Status.ACCEPTED, plan, now)
+    _note(decision, Decision.Status.ACCEPTED, plan, desk.now)
+    book = desk.book
     # The plan too, not only its orders: those may be changed later, where they stand.
     decision.plan = inputs.plan_json(plan)
     account, contract = decision.subscription.account, view.snapshot.contract
@@ -397,13 +392,13 @@ def accept(
     # Later decisions of this batch must see what this one is about to cancel and to send.
     book.cancel(account.pk, contract.conid, plan.cancels)
     book.resize(account.pk, contract.conid, plan.resizes)
-    book.owners[str(decision.code)] = decision.subscription_id
     planned = list(_planned(decision, intents))
     for order in planned:
         book.add(account.pk, contract.conid, order)
-    if any(order.role is Role.ENTRY for order in planned):
-        book.entered[decision.subscription_id] = book.entered.get(decision.subscription_id, 0) + 1
-        watch.entered(decision.subscription)
+    enters = any(order.role is Role.ENTRY for order in planned)
+    desk.ownership.accept(decision, enters=enters)
+    if enters:
+        desk.watch.entered(decision.subscription)
     book.reserve(account.pk, sum((each.margin or Decimal(0) for each in plan.estimates), Decimal(0)))
     return tickets.Draft(
         account=account,

@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from brokers.book import live_book
 from brokers.book.live_book import Book, NotYet
 from brokers.domain.orders import OrderIntent, Resize
 from strategies.deciding import answer, guards, superseded
+from strategies.deciding.ownership import Ownership
 from strategies.display.plans import how
 from strategies.domain.message.freshness import Freshness, SetAside
 from strategies.domain.message.message import Message
@@ -150,17 +152,19 @@ def _answers(
     subscriptions = list(rows.order_by("-enabled", "account__account_id"))
     instrument = message.instrument
     wanted = [(each.account, instrument) for each in subscriptions] if instrument is not None else []
-    book = answer.book_for(wanted, now, ask=ask)
+    book = live_book.load(wanted, now, ask=ask)
+    ownership = Ownership.of(book)
     if message.signal_time is None or message.delay:
         freshness = None
     watch = guards.glance(subscriptions, now)
-    return tuple(_answer(each, message, book, watch, now, freshness) for each in subscriptions)
+    return tuple(_answer(each, message, book, ownership, watch, now, freshness) for each in subscriptions)
 
 
 def _answer(
     subscription: Subscription,
     message: Message,
     book: Book,
+    ownership: Ownership,
     watch: guards.Watch,
     now: datetime,
     freshness: Freshness | None,
@@ -174,6 +178,7 @@ def _answer(
         subscription.terms.value(),
         subscription.account,
         book,
+        ownership,
         now,
         received_at=now,
         freshness=freshness,

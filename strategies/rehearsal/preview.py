@@ -12,12 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.book import live_book
 from brokers.book.live_book import Book, Unknown, View
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderType, Resize
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
-from strategies.deciding import answer
 from strategies.display.labels import EFFECTIVE, said
 from strategies.domain.decide.walkthrough import Holding, Told, held_under, trades_next, walk
 from strategies.domain.message.message import Action, Bracket, Message, OrderShape
@@ -218,7 +218,7 @@ class _Cast:
         self.unasked: list[str] = []
         self._unknown: dict[Instrument, str] = {}
         self.snapshots: dict[Instrument, Snapshot] = {}
-        book = answer.book_for(wanted, now, ask=ask)
+        book = live_book.load(wanted, now, ask=ask)
         for instrument in instruments:
             self._look(account, instrument, book, now)
 
@@ -360,7 +360,7 @@ def scene_price(account: BrokerageAccount | None, symbol: Symbol, now: datetime)
     instrument = symbol.instrument()
     if account is None or instrument is None:
         return None
-    lookup = answer.book_for([(account, instrument)], now, ask=False).lookups.get(
+    lookup = live_book.load([(account, instrument)], now, ask=False).lookups.get(
         (account.connection_id, str(instrument.asset_class), instrument.ticker)
     )
     return None if lookup is None else lookup.last
