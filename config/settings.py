@@ -256,7 +256,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": env.text("HALYARD_API_RATE", "600/min")},
     "UNAUTHENTICATED_USER": None,
-    "EXCEPTION_HANDLER": "accounts.api.rest.explain",
+    "EXCEPTION_HANDLER": "accounts.api.refusals.explain",
 }
 SPECTACULAR_SETTINGS = {"TITLE": "Halyard API", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 

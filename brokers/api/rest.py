@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.rest import Listed, ListedAndShown, equals, one_of, public_id, since, ticker
+from accounts.api.filters import equals, one_of, public_id, since, ticker
+from accounts.api.views import Listed, ListedAndShown
 from brokers.api.serializers import (
     AccountSerializer,
     ConnectionSerializer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.api.rest import Shown, code
+from accounts.api.fields import Shown, code
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 
 CONNECTION = (

@@ -13,7 +13,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.rest import Amount, Conflict, Moment, Refused, Things
+from accounts.api.fields import Amount, Moment
+from accounts.api.refusals import Conflict, Refused
+from accounts.api.views import Things
 from accounts.models import Role, Scope
 from strategies.control import halt, levels
 from strategies.control.levels import Standing

@@ -12,7 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.rest import Conflict, ListedAndShown, equals, one_of, public_id, since, ticker
+from accounts.api.filters import equals, one_of, public_id, since, ticker
+from accounts.api.refusals import Conflict
+from accounts.api.views import ListedAndShown
 from accounts.models import Role, Scope
 from brokers.api.rest import whole_orders
 from strategies.api.guards import Guards

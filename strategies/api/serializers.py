@@ -9,7 +9,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.rest import Moment, Shown, code
+from accounts.api.fields import Moment, Shown, code
 from brokers.api.serializers import OrderSerializer
 from brokers.models import Order
 from strategies.display import explanation, proposals

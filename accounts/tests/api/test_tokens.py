@@ -205,7 +205,7 @@ def test_the_description_is_public_and_names_every_list(db: None) -> None:
 
 
 def test_too_many_questions_are_told_to_wait(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.api.rest.Throttle.rate", "2/min", raising=False)
+    monkeypatch.setattr("accounts.api.views.Throttle.rate", "2/min", raising=False)
     api.get("orders/")
     api.get("orders/")
     answer = api.ask("orders/")

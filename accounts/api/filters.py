@@ -1,0 +1,68 @@
+"""Filters of the REST API's lists: each makes a condition of a parameter's name and text."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.db import models
+from django.utils.dateparse import parse_datetime
+
+from accounts.api.refusals import Refused
+
+Filter = Callable[[str, str], models.Q]
+
+
+def equals(path: str) -> Filter:
+    """The column holds this text."""
+    return lambda name, text: models.Q(**{path: text})
+
+
+def ticker(path: str) -> Filter:
+    """The column holds this ticker, in any letter case."""
+    return lambda name, text: models.Q(**{path: text.upper()})
+
+
+def one_of(path: str, words: Any) -> Filter:
+    """The column holds this word, or one of these separated by commas."""
+    known = [str(word) for word in words]
+
+    def read(name: str, text: str) -> models.Q:
+        asked = [word.strip() for word in text.split(",")]
+        if unknown := [word for word in asked if word not in known]:
+            raise Refused(
+                f"{unknown[0]!r} is not a {name}. Use one or more of: {', '.join(known)}.", f"invalid-{name}", name
+            )
+        return models.Q(**{f"{path}__in": asked})
+
+    return read
+
+
+def public_id(path: str) -> Filter:
+    """The row, or one it points to, has this id."""
+
+    def read(name: str, text: str) -> models.Q:
+        try:
+            return models.Q(**{path: uuid.UUID(text)})
+        except ValueError:
+            raise Refused(f"{name} is {text[:80]!r}. Use the id of one, a UUID.", f"invalid-{name}", name) from None
+
+    return read
+
+
+def since(path: str) -> Filter:
+    """The moment in the column is this one or a later one."""
+
+    def read(name: str, text: str) -> models.Q:
+        sentence = f"{name} is {text[:80]!r}. Use a moment with its zone, like 2026-11-20T15:00:00Z."
+        try:
+            # A plus sign that was not escaped arrives as a space.
+            moment = parse_datetime(text.replace(" ", "+") if "T" in text else text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise Refused(sentence, f"invalid-{name}", name)
+        return models.Q(**{f"{path}__gte": moment})
+
+    return read

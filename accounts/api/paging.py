@@ -1,0 +1,60 @@
+"""Pages of the REST API's lists, newest first, by cursor."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from rest_framework import pagination
+from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
+
+from accounts.api.refusals import Refused
+
+MAX_LIMIT = 200
+
+
+class NewestFirst(pagination.CursorPagination):
+    """Pages by cursor. The cursor holds a primary key, so it is encrypted: those never leave the database."""
+
+    ordering = "-id"
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = MAX_LIMIT
+
+    def get_page_size(self, request: Request) -> int:
+        text = request.query_params.get("limit", str(self.page_size))
+        if not (text.isdecimal() and len(text) < 6 and int(text) > 0):
+            raise Refused(
+                f"limit is {text[:80]!r}. Use a whole number from 1 to {MAX_LIMIT}.", "invalid-limit", "limit"
+            )
+        return min(int(text), MAX_LIMIT)
+
+    def decode_cursor(self, request: Request) -> Any:
+        encrypted = request.query_params.get("cursor")
+        if encrypted is None:
+            return None
+        try:
+            plain = _cipher().decrypt(encrypted.encode()).decode()
+            reverse, _, position = plain.partition(" ")
+            return pagination.Cursor(offset=0, reverse=reverse == "previous", position=int(position))
+        except (InvalidToken, ValueError):
+            raise Refused(
+                "This cursor is not one of ours. Take `next` or `previous` of an answer as it is.",
+                "invalid-cursor",
+                "cursor",
+            ) from None
+
+    def encode_cursor(self, cursor: Any) -> str:
+        # Ids are unique, so a position never needs an offset beside it.
+        plain = f"{'previous' if cursor.reverse else 'next'} {cursor.position}"
+        encrypted = _cipher().encrypt(plain.encode()).decode()
+        assert self.base_url is not None
+        return replace_query_param(self.base_url, "cursor", encrypted)
+
+
+def _cipher() -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(f"api cursor {settings.SECRET_KEY}".encode()).digest()))
