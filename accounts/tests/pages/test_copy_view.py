@@ -10,12 +10,7 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 PAGES = [path for path in sorted((ROOT / "templates").rglob("*")) if path.suffix in {".html", ".txt"}]
-SOURCES = sorted(
-    path
-    for app in ("accounts", "brokers", "strategies")
-    for name in ("*views.py", "*forms.py")
-    for path in (ROOT / app).glob(name)
-)
+SOURCES = sorted(path for app in ("accounts", "brokers", "strategies") for path in (ROOT / app / "pages").rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", [*PAGES, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
