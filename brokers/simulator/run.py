@@ -15,9 +15,10 @@ from aiohttp import web
 
 from brokers.simulator.behaviour import Behaviour, changed, preset
 from brokers.simulator.books.store import Store, load, only_gateway
-from brokers.simulator.gateway import Gateway
-from brokers.simulator.routes.control_prices import configure
-from brokers.simulator.server import Edge
+from brokers.simulator.control.prices import configure
+from brokers.simulator.gateway.clockwork import Clockwork
+from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.server.edge import Edge
 
 log = logging.getLogger(__name__)
 DEFAULT_PORT = 5055
@@ -115,7 +116,8 @@ async def _serve(wanted: Options, listener: socket.socket) -> None:
     runner = web.AppRunner(edge.app(), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     await web.SockSite(runner, listener, backlog=512).start()
-    gateway.start()
+    clockwork = Clockwork(gateway)
+    clockwork.start()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -127,4 +129,5 @@ async def _serve(wanted: Options, listener: socket.socket) -> None:
         for open_socket in list(user.sockets):
             open_socket.drop()
     await runner.cleanup()
-    await gateway.stop()
+    await clockwork.stop()
+    await gateway.store.close()

@@ -13,6 +13,7 @@ from brokers.simulator.catalogue.listed import listings as stocks
 
 __all__ = [
     "Instrument",
+    "conid",
     "everything",
     "find",
     "futures",
@@ -32,6 +33,12 @@ def find(conid: int) -> Instrument | None:
     if conid >= options.FIRST:
         return options.find(conid)
     return listed.find(conid) or future_products.find(conid)
+
+
+def conid(text: object) -> int | None:
+    """A contract's number, with or without an exchange behind it; nothing where it is none."""
+    digits = str(text).partition("@")[0].strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None
 
 
 def is_listed(instrument: Instrument, today: date) -> bool:

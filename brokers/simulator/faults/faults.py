@@ -260,6 +260,11 @@ class Faults:
         return found
 
 
+def fails(legs: list[Any], index: int, order_type: str) -> bool:
+    """Whether a leg is meant: by its place, or by its type (`STP`)."""
+    return index in legs or order_type in legs
+
+
 def _from_preset(request: Mapping[str, Any]) -> Mapping[str, Any]:
     name = request.get("preset")
     if name is None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from brokers.simulator.catalogue import hours
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.market.quotes import TICK_S, DayStats, Quote, on_tick
-
-if TYPE_CHECKING:
-    from brokers.simulator.market.market import Market
 
 _DAY_S = 86_400.0
 _SAMPLE_S = 1800.0
@@ -20,10 +18,27 @@ _OPTION_SAMPLE_S = 7200.0
 _CACHED = 5_000
 
 
+class Prices(Protocol):
+    """What the days need of the market; moments are epoch seconds, prices and volumes the contract's own."""
+
+    @property
+    def always_open(self) -> Callable[[], bool]:
+        """Whether no exchange ever closes."""
+
+    def alive(self, instrument: Instrument, at: float) -> float:
+        """The moment whose prices are shown: now, or when the exchange was last open."""
+
+    def price(self, instrument: Instrument, at: float) -> float:
+        """The generated price, between ticks."""
+
+    def volume(self, instrument: Instrument, begin: float, seconds: float) -> int:
+        """How much is traded in a while."""
+
+
 class Days:
     """The days of all contracts; what was sampled is remembered until the next half hour."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Prices) -> None:
         self.market = market
         self._sampled: dict[int, tuple[float, int, list[Decimal]]] = {}
 

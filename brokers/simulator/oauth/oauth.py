@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,11 @@ from brokers.simulator.oauth.problems import (
 
 STATES = ("pending", "active", "revoked")
 PARTIES = ("first", "third")
+# The callback of a program that has no address: its user carries the verifier over by hand.
+OUT_OF_BAND = "oob"
+# The user of a request that asks for a token: nobody has been signed in yet.
+NOBODY = "oauth"
+USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REQUEST_LIFE_S = 600.0
 # How far a client's clock may be from ours.
 _CLOCK_S = 300.0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from brokers.simulator.calls import Call
 from brokers.simulator.exchange import margin
 from brokers.simulator.exchange.margin import Preview
 from brokers.simulator.exchange.records import ZERO, Account, Order, Ticket
 from brokers.simulator.orders.submission import shares_for
 from brokers.simulator.orders.tickets import Refused, check_contract
-from brokers.simulator.wire import Answer, Call
+from brokers.simulator.wire import Answer
 
 _NO_DATA = "21/You are trying to submit an order without having market data for this instrument."
 _UNITS = {"STK": "Shares", "CASH": "Units"}

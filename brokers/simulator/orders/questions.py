@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from brokers.simulator.catalogue.catalogue import Instrument
-from brokers.simulator.exchange.records import Order, Ticket
+from brokers.simulator.exchange.records import Ticket
+from brokers.simulator.gateway.users import Pending
 from brokers.simulator.market.market import Quote
 from brokers.simulator.shapes.orders import plain
 
@@ -35,19 +35,6 @@ TEXTS = {
 }
 # The order in which they are asked.
 _RANK = ("o163", "o354", "o383", "o451", "o2137", "o10331", "o10151", "o10153")
-
-
-@dataclass(slots=True, kw_only=True)
-class Pending:
-    """An order POST that waits for answers."""
-
-    id: str
-    kind: str
-    asked: list[str]
-    tickets: list[Ticket]
-    asked_at: float
-    order: Order | None = None
-    effects: dict[str, Any] = field(default_factory=dict)
 
 
 def needed(

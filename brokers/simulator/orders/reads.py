@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.combos import instrument_of
 from brokers.simulator.exchange.lifetimes import NEW_YORK, day_of
 from brokers.simulator.exchange.records import Execution
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.shapes.orders import order_row, trade_row
-
-if TYPE_CHECKING:
-    from brokers.simulator.gateway import Gateway
 
 _MOST_ORDERS = 1000
 __all__ = ["day_of", "order_rows", "trade_rows"]

@@ -8,15 +8,17 @@ from typing import Any
 
 from brokers.rulebook.allocation import Member
 from brokers.rulebook.errors import RulebookError
+from brokers.simulator.calls import Call
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange import advisors, margin
 from brokers.simulator.exchange.records import Order, Ticket
-from brokers.simulator.faults.answers import fails
-from brokers.simulator.gateway import Gateway, User
-from brokers.simulator.orders.questions import Pending, ask, needed
+from brokers.simulator.faults.faults import fails
+from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.gateway.users import Pending, User
+from brokers.simulator.orders.questions import ask, needed
 from brokers.simulator.orders.tickets import Refused, check_contract
 from brokers.simulator.shapes.orders import ack, failed
-from brokers.simulator.wire import Answer, Call, error
+from brokers.simulator.wire import Answer, error
 
 
 def submit(call: Call, tickets: list[Ticket]) -> Answer:

@@ -1,1 +1,1 @@
-"""The paths of the gateway and of its control plane, a module for each topic."""
+"""The paths of the Web API, a module for each topic."""

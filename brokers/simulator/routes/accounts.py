@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from brokers.simulator.calls import Call, Handler, Routes
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.records import Account, Position
 from brokers.simulator.shapes import accounts as account_shapes
 from brokers.simulator.shapes import positions as position_shapes
-from brokers.simulator.wire import ROUTES, Answer, Call, Handler, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 
 @ROUTES.add("GET", "/iserver/accounts")
 def accounts(call: Call) -> Answer:
     session = call.user.session
     session.accounts_queried = True
-    return Answer(call.gateway.accounts_body(call.user))
+    return Answer(account_shapes.accounts_of(call.gateway, call.user))
 
 
 @ROUTES.add("POST", "/iserver/account")

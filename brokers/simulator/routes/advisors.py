@@ -6,9 +6,12 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from brokers.simulator.calls import Call, Handler, Routes
 from brokers.simulator.exchange.advisors import BY_AMOUNT, METHODS
 from brokers.simulator.exchange.records import Account, Advisor, Group
-from brokers.simulator.wire import ROUTES, Answer, Call, Handler, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 _PATH = "/iserver/account/allocation"
 _PRESETS: dict[str, bool | str] = {

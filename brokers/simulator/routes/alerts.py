@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange import alerts
 from brokers.simulator.exchange.alerts import Alert
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 
 def _done(text: str, number: int, *, success: bool = True, **more: Any) -> Answer:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import algos, catalogue
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 _MOST_ASKED = 8
 

@@ -6,11 +6,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue, hours
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.shapes import contracts
 from brokers.simulator.shapes.rules import contract_rules
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 _MOST_ASKED = 500
 _DAYS_AROUND = 6
@@ -37,7 +40,7 @@ def futures(call: Call) -> Answer:
 
 @ROUTES.add("GET", "/trsrv/secdef")
 def secdef(call: Call) -> Answer:
-    asked = (number(text) for text in _listed(call.query.get("conids", "")))
+    asked = (catalogue.conid(text) for text in _listed(call.query.get("conids", "")))
     found = (catalogue.find(conid) for conid in asked if conid is not None)
     return Answer({"secdef": [contracts.definition(each) for each in found if each is not None]})
 
@@ -45,12 +48,6 @@ def secdef(call: Call) -> Answer:
 def _listed(text: str) -> list[str]:
     """A comma-separated list, cut where it is longer than anybody needs."""
     return [part for part in (part.strip() for part in text.split(",")) if part][:_MOST_ASKED]
-
-
-def number(text: Any) -> int | None:
-    """A contract's number, with or without an exchange behind it; nothing where it is none."""
-    digits = str(text).partition("@")[0].strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None
 
 
 @ROUTES.add("GET POST", "/iserver/secdef/search")
@@ -80,7 +77,7 @@ def rules(call: Call) -> Answer:
 
 
 def _by_text(text: Any) -> Instrument | None:
-    conid = number(text)
+    conid = catalogue.conid(text)
     return None if conid is None else catalogue.find(conid)
 
 

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue, futures, listed, options
 from brokers.simulator.catalogue.catalogue import Instrument
-from brokers.simulator.routes.contracts import decimal, number, price_of
+from brokers.simulator.routes.contracts import decimal, price_of
 from brokers.simulator.shapes.contracts import secdef_row
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 _OPTIONS = frozenset({"OPT", "FOP"})
 _NOTHING = error("No Contracts retrieved ", 500, with_code=False)
@@ -37,7 +40,11 @@ def strikes(call: Call) -> Answer:
 def _question(call: Call) -> tuple[Instrument | None, str, date | None] | None:
     """The underlying, the class and the month that are asked about; nothing when one of them is missing."""
     query = call.query
-    conid, kind, text = number(query.get("conid", "")), query.get("sectype", "").upper(), query.get("month", "")
+    conid, kind, text = (
+        catalogue.conid(query.get("conid", "")),
+        query.get("sectype", "").upper(),
+        query.get("month", ""),
+    )
     if conid is None or kind not in _OPTIONS or not text:
         return None
     return catalogue.find(conid), kind, month_of(text)
@@ -62,7 +69,7 @@ def month_of(text: str) -> date | None:
 
 @ROUTES.add("GET", "/iserver/secdef/info")
 def info(call: Call) -> Answer:
-    conid, kind = number(call.query.get("conid", "")), call.query.get("sectype", "").upper()
+    conid, kind = catalogue.conid(call.query.get("conid", "")), call.query.get("sectype", "").upper()
     if conid is None:
         return error("Bad Request: conid is required")
     instrument = catalogue.find(conid)

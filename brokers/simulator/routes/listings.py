@@ -6,9 +6,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from brokers.rulebook.calendars import Calendar, Segment
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue, hours, listed
 from brokers.simulator.catalogue.catalogue import Instrument
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 # Weeks are told by the days of the first week of 2000, which began on a Saturday.
 _TEMPLATE = date(2000, 1, 1)

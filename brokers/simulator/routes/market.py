@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.catalogue import Instrument
-from brokers.simulator.routes.contracts import number
 from brokers.simulator.shapes.charts import Asked, chart
 from brokers.simulator.shapes.quotes import quote_fields
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 _MOST_CONTRACTS, _MOST_FIELDS = 100, 50
 
@@ -17,7 +19,7 @@ _MOST_CONTRACTS, _MOST_FIELDS = 100, 50
 @ROUTES.add("GET", "/iserver/marketdata/snapshot")
 def snapshot(call: Call) -> Answer:
     wanted = [f for f in call.query.get("fields", "").split(",") if f][:_MOST_FIELDS] or ["31", "84", "86"]
-    asked = [number(text) for text in call.query.get("conids", "").split(",")][:_MOST_CONTRACTS]
+    asked = [catalogue.conid(text) for text in call.query.get("conids", "").split(",")][:_MOST_CONTRACTS]
     found = (catalogue.find(conid) for conid in asked if conid is not None)
     return Answer([_row(call, instrument, wanted) for instrument in found if instrument is not None])
 
@@ -38,7 +40,7 @@ def _row(call: Call, instrument: Instrument, wanted: list[str]) -> dict[str, Any
 @ROUTES.add("POST", "/iserver/marketdata/unsubscribe")
 def unsubscribe(call: Call) -> Answer:
     body = call.json()
-    conid = number(body.get("conid")) if isinstance(body, dict) else None
+    conid = catalogue.conid(body.get("conid")) if isinstance(body, dict) else None
     if conid not in call.user.session.snapshots:
         return error("unknown", 500, with_code=False)
     call.user.session.snapshots.discard(conid)
@@ -53,7 +55,7 @@ def unsubscribe_all(call: Call) -> Answer:
 
 @ROUTES.add("GET", "/iserver/marketdata/history")
 def history(call: Call) -> Answer:
-    conid = number(call.query.get("conid", ""))
+    conid = catalogue.conid(call.query.get("conid", ""))
     instrument = None if conid is None else catalogue.find(conid)
     if instrument is None:
         return error("Bad Request: no contract for this conid")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.oauth import signatures
-from brokers.simulator.oauth.oauth import Consumer, Presented
+from brokers.simulator.oauth.oauth import OUT_OF_BAND, Consumer, Presented
 from brokers.simulator.oauth.problems import badly_signed
-from brokers.simulator.wire import ROUTES, Answer, Call
+from brokers.simulator.wire import Answer
 
-OUT_OF_BAND = "oob"
+ROUTES = Routes()
+
 _HEX = re.compile(r"[0-9a-fA-F]{1,8192}")
 
 

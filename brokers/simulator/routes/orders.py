@@ -6,17 +6,20 @@ import asyncio
 import json
 from typing import Any
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue
+from brokers.simulator.effects.answers import prompt
 from brokers.simulator.exchange.advisors import METHODS
 from brokers.simulator.exchange.combos import instrument_of
 from brokers.simulator.exchange.records import Group, Order, Ticket
-from brokers.simulator.faults.answers import prompt
-from brokers.simulator.gateway import Gateway
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.orders import previews, submission
 from brokers.simulator.orders.reads import order_rows, trade_rows
 from brokers.simulator.orders.tickets import Refused, parse
 from brokers.simulator.shapes.orders import status_row
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 _UNREADABLE = "Failed to parse body as JSON. Content Type: application/json; charset=utf-8"
 

@@ -6,10 +6,13 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue, scanner
 from brokers.simulator.catalogue.scanner import Seen
 from brokers.simulator.exchange.records import Account
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 
 def _body(call: Call) -> Any:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from brokers.simulator.wire import ROUTES, Answer, Call, error
+from brokers.simulator.calls import Call, Routes
+from brokers.simulator.wire import Answer, error
+
+ROUTES = Routes()
 
 
 @ROUTES.add("GET POST", "/iserver/auth/status")
@@ -23,7 +26,7 @@ def init(call: Call) -> Answer:
         refused = session.status(call.now)
         refused["fail"] = "Force compete capability must be used together with compete flag"
         return Answer(refused)
-    call.gateway.tell_status(call.user)
+    call.user.tell_status()
     if call.path == "/iserver/reauthenticate":
         return Answer({"message": "triggered"})
     return Answer(session.status(call.now))
@@ -92,7 +95,7 @@ def logout(call: Call) -> Answer:
     call.user.session.signed_in = False
     if call.granted is not None:
         call.gateway.oauth.sign_out(call.granted)
-    call.gateway.tell_status(call.user)
+    call.user.tell_status()
     return Answer({"status": True})
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from brokers.simulator.exchange.accounting import Worth
 from brokers.simulator.exchange.records import Account
-from brokers.simulator.session import SERVER
+from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.gateway.session import SERVER
+from brokers.simulator.gateway.users import User
 
 _ALL = ["*"]
 EVERY_ACCOUNT = "All"
@@ -48,6 +50,13 @@ _PROPS = {
     "autoFx": False,
 }
 _CHARTS = ("STK", "CFD", "OPT", "FOP", "WAR", "IOPT", "FUT", "CASH", "IND", "BOND", "FUND", "CMDTY", "PHYSS", "CRYPTO")
+
+
+def accounts_of(gateway: Gateway, user: User) -> dict[str, Any]:
+    """A user's accounts as /iserver/accounts and the websocket show them."""
+    advisor, session = gateway.advisors.get(user.name), user.session
+    groups = advisor.groups if advisor is not None else {}
+    return accounts(gateway.accounts_of(user), session.selected_account, session.token, groups)
 
 
 def accounts(held: list[Account], selected: str, token: str, groups: Iterable[str] = ()) -> dict[str, Any]:

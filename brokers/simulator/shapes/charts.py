@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.market.bars import Length, length, spans
 from brokers.simulator.market.market import Bar
-
-if TYPE_CHECKING:
-    from brokers.simulator.gateway import Gateway
 
 _STAMP = "%Y%m%d-%H:%M:%S"
 SERVER = "20477"

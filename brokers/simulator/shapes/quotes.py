@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from brokers.simulator.catalogue import options
 from brokers.simulator.catalogue.hours import local_day
 from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.market.quotes import DayStats, Quote
 from brokers.simulator.shapes.contracts import exchanges, month_name
-
-if TYPE_CHECKING:
-    from brokers.simulator.gateway import Gateway
 
 _REAL_TIME, _FROZEN = "RpB", "ZpB"
 _GREEKS = frozenset({"7308", "7309", "7310", "7311", "7633"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.combos import instrument_of
@@ -14,12 +14,10 @@ from brokers.simulator.shapes import accounts, positions
 from brokers.simulator.shapes.orders import order_row
 from brokers.simulator.shapes.quotes import quote_fields
 from brokers.simulator.stream import topics_market
-
-if TYPE_CHECKING:
-    from brokers.simulator.stream.ws import Socket
+from brokers.simulator.stream.connection import Connection
 
 
-def subscribe_orders(socket: Socket, rest: str) -> None:
+def subscribe_orders(socket: Connection, rest: str) -> None:
     socket.topics.add("sor")
     socket.orders_seen.clear()
     show = socket.gateway.behaviour.children_show_reference
@@ -35,7 +33,7 @@ def subscribe_orders(socket: Socket, rest: str) -> None:
     socket.send_durable({"topic": "sor", "args": rows})
 
 
-def subscribe_trades(socket: Socket, rest: str) -> None:
+def subscribe_trades(socket: Connection, rest: str) -> None:
     options = _options(rest)
     socket.topics.add("str")
     only_new = options.get("realtimeUpdatesOnly", False)
@@ -47,20 +45,20 @@ def subscribe_trades(socket: Socket, rest: str) -> None:
     socket.send_durable({"topic": "str", "args": rows})
 
 
-def subscribe_pnl(socket: Socket, rest: str) -> None:
+def subscribe_pnl(socket: Connection, rest: str) -> None:
     socket.topics.add("spl")
     socket.user.session.pnl_wanted = True
     send_pnl(socket)
 
 
-def send_pnl(socket: Socket) -> None:
+def send_pnl(socket: Connection) -> None:
     args: dict[str, Any] = {}
     for account in socket.gateway.accounts_of(socket.user):
         args |= positions.pnl(account, socket.gateway.worth(account), websocket=True)
     socket.send_durable({"topic": "spl", "args": args})
 
 
-def subscribe_quotes(socket: Socket, rest: str) -> None:
+def subscribe_quotes(socket: Connection, rest: str) -> None:
     number, _, options = rest.partition("+")
     conid = int(number.split("@")[0])
     fields = [str(f) for f in _options(options).get("fields", ["31", "84", "86"])]
@@ -72,7 +70,7 @@ def subscribe_quotes(socket: Socket, rest: str) -> None:
     send_quote(socket, conid)
 
 
-def send_quote(socket: Socket, conid: int) -> None:
+def send_quote(socket: Connection, conid: int) -> None:
     """The fields that changed since the last message about this contract."""
     instrument = catalogue.find(conid)
     if instrument is None:
@@ -88,7 +86,7 @@ def send_quote(socket: Socket, conid: int) -> None:
     socket.send(head | changed | {"topic": f"smd+{conid}"})
 
 
-def subscribe_summary(socket: Socket, rest: str) -> None:
+def subscribe_summary(socket: Connection, rest: str) -> None:
     account = _account(socket, rest)
     if account is not None:
         keys = _options(rest.partition("+")[2]).get("keys")
@@ -97,7 +95,7 @@ def subscribe_summary(socket: Socket, rest: str) -> None:
         send_summary(socket, account)
 
 
-def send_summary(socket: Socket, account: Account) -> None:
+def send_summary(socket: Connection, account: Account) -> None:
     stamp = int(socket.gateway.clock())
     head = {"severity": 0, "timestamp": stamp}
     rows: list[dict[str, Any]] = [{"key": "AccountCode", "value": account.account_id, **head}]
@@ -110,14 +108,14 @@ def send_summary(socket: Socket, account: Account) -> None:
     socket.send_durable({"result": shown, "topic": f"ssd+{account.account_id}"})
 
 
-def subscribe_ledger(socket: Socket, rest: str) -> None:
+def subscribe_ledger(socket: Connection, rest: str) -> None:
     account = _account(socket, rest)
     if account is not None:
         socket.topics.add(f"sld+{account.account_id}")
         send_ledger(socket, account)
 
 
-def send_ledger(socket: Socket, account: Account) -> None:
+def send_ledger(socket: Connection, account: Account) -> None:
     value, now = socket.gateway.worth(account), socket.gateway.clock()
     rows = []
     for currency in ("BASE", *sorted(account.cash.keys() | value.profits.keys())):
@@ -128,33 +126,33 @@ def send_ledger(socket: Socket, account: Account) -> None:
     socket.send_durable({"result": rows, "topic": f"sld+{account.account_id}"})
 
 
-def _account(socket: Socket, rest: str) -> Account | None:
+def _account(socket: Connection, rest: str) -> Account | None:
     account_id = rest.split("+", maxsplit=1)[0]
     return socket.gateway.engine.accounts[account_id] if account_id in socket.user.account_ids else None
 
 
-def unsubscribe(socket: Socket, *topics: str) -> None:
+def unsubscribe(socket: Connection, *topics: str) -> None:
     socket.topics.difference_update(topics)
     _confirm(socket, *topics)
 
 
-def _confirm(socket: Socket, *topics: str) -> None:
+def _confirm(socket: Connection, *topics: str) -> None:
     """Unsubscriptions of these topics are not answered, unless somebody wants to see them answered."""
     if socket.gateway.behaviour.answers_unsubscribing:
         socket.send({"result": f"unsubscribed from {' '.join(topics)}"})
 
 
-def unsubscribe_quotes(socket: Socket, rest: str) -> None:
+def unsubscribe_quotes(socket: Connection, rest: str) -> None:
     socket.quotes.pop(int(rest.split("+", maxsplit=1)[0].split("@", maxsplit=1)[0]), None)
     _confirm(socket, "smd")
 
 
-def unsubscribe_account(socket: Socket, topic: str, rest: str, text: str) -> None:
+def unsubscribe_account(socket: Connection, topic: str, rest: str, text: str) -> None:
     socket.topics.discard(f"{topic}+{rest.split('+', maxsplit=1)[0]}")
     socket.send({"result": f"unsubscribed from {text}"})
 
 
-def tic(socket: Socket, rest: str) -> None:
+def tic(socket: Connection, rest: str) -> None:
     session = socket.user.session
     stamp = int(socket.gateway.clock() * 1000)
     socket.send({"topic": "tic", "alive": True, "id": session.token, "lastAccessed": stamp})
@@ -167,7 +165,7 @@ def _options(text: str) -> dict[str, Any]:
     return found
 
 
-TOPICS: dict[str, Callable[[Socket, str], None]] = {
+TOPICS: dict[str, Callable[[Connection, str], None]] = {
     "sor": subscribe_orders,
     "str": subscribe_trades,
     "spl": subscribe_pnl,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.market.walk import mix
 from brokers.simulator.shapes.charts import Asked, chart
-
-if TYPE_CHECKING:
-    from brokers.simulator.stream.ws import Socket
+from brokers.simulator.stream.connection import Connection
 
 _MOST_CHARTS = 5
 _LEVELS = 5
@@ -20,7 +18,7 @@ _TOO_MANY = "Too many history charts requests, please try again later."
 _LETTERS = {"%o": "o", "%c": "c", "%h": "h", "%l": "l", "%v": "v"}
 
 
-def subscribe_chart(socket: Socket, rest: str) -> None:
+def subscribe_chart(socket: Connection, rest: str) -> None:
     """One chart, once; it stays open, and counts, until it is unsubscribed from."""
     number, _, text = rest.partition("+")
     instrument, options = catalogue.find(int(number.split("@")[0])), json.loads(text) if text else {}
@@ -53,11 +51,11 @@ def _with_letters(body: dict[str, Any], format_: str) -> dict[str, Any]:
     return body | {"data": [{k: v for k, v in bar.items() if k in wanted or k == "t"} for bar in body["data"]]}
 
 
-def unsubscribe_chart(socket: Socket, rest: str) -> None:
+def unsubscribe_chart(socket: Connection, rest: str) -> None:
     socket.charts.discard(rest.strip())
 
 
-def subscribe_book(socket: Socket, rest: str) -> None:
+def subscribe_book(socket: Connection, rest: str) -> None:
     """The book of one contract; a user sees one at a time."""
     account, number = (*rest.split("+"), "")[:2]
     instrument = catalogue.find(int(number))
@@ -68,13 +66,13 @@ def subscribe_book(socket: Socket, rest: str) -> None:
     send_book(socket, account)
 
 
-def unsubscribe_book(socket: Socket, rest: str) -> None:
+def unsubscribe_book(socket: Connection, rest: str) -> None:
     account = rest.split("+", maxsplit=1)[0]
     socket.books.pop(account, None)
     socket.books_seen.pop(account, None)
 
 
-def send_book(socket: Socket, account: str) -> None:
+def send_book(socket: Connection, account: str) -> None:
     """The book, when it is another than before."""
     instrument = catalogue.find(socket.books[account])
     rows = [] if instrument is None else _levels(socket, instrument)
@@ -84,7 +82,7 @@ def send_book(socket: Socket, account: str) -> None:
     socket.send({"topic": f"sbd+{account}+{instrument.conid}", "data": rows})
 
 
-def _levels(socket: Socket, instrument: Instrument) -> list[dict[str, Any]]:
+def _levels(socket: Connection, instrument: Instrument) -> list[dict[str, Any]]:
     """The sizes at the touch and behind it, offers from the highest down to bids at the lowest."""
     quote = socket.gateway.quote(instrument.conid)
     if quote is None or instrument.sec_type == "IND":

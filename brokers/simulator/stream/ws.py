@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING, Any
 
-import msgspec
 from aiohttp import WSMsgType, web
 
+from brokers.simulator.calls import Call
 from brokers.simulator.catalogue import catalogue
+from brokers.simulator.effects import actions
 from brokers.simulator.exchange.combos import instrument_of
 from brokers.simulator.exchange.records import Execution, Order
-from brokers.simulator.faults import actions, events
 from brokers.simulator.faults.faults import Fault
+from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.gateway.users import User
+from brokers.simulator.shapes.accounts import accounts_of
 from brokers.simulator.shapes.orders import order_row, trade_row
 from brokers.simulator.stream import topics, topics_market
-from brokers.simulator.wire import Answer, Call
-
-if TYPE_CHECKING:
-    from brokers.simulator.gateway import Gateway, User
-
-log = logging.getLogger(__name__)
-_BACKLOG = 20_000
+from brokers.simulator.stream.connection import Connection
+from brokers.simulator.wire import Answer
 
 
 async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> web.StreamResponse:
@@ -83,78 +79,8 @@ async def _refused(call: Call, faults: list[Fault], request: web.Request) -> web
     return web.json_response(answer.body, status=answer.status)
 
 
-class Socket:
-    """One connection and what it subscribed to."""
-
-    def __init__(self, gateway: Gateway, user: User, response: web.WebSocketResponse) -> None:
-        self.gateway = gateway
-        self.user = user
-        self.response = response
-        self.outbox: asyncio.Queue[bytes] = asyncio.Queue(maxsize=_BACKLOG)
-        self.topics: set[str] = set()
-        self.known = True
-        self.greeted = False
-        self.closing: set[asyncio.Task[bool]] = set()
-        self.orders_seen: dict[int, dict[str, Any]] = {}
-        self.quotes: dict[int, tuple[list[str], float]] = {}
-        self.quotes_seen: dict[int, dict[str, str]] = {}
-        self.charts: set[str] = set()
-        self.charts_opened = 0
-        # The contract whose book each account sees, and what it was shown last.
-        self.books: dict[str, int] = {}
-        self.books_seen: dict[str, list[dict[str, Any]]] = {}
-        self.summary_keys: dict[str, set[str] | None] = {}
-        self.next_quotes = 0.0
-        self.next_summary = 0.0
-        # Kept back by a fault that lets news arrive in the wrong order.
-        self.kept_back: list[dict[str, Any]] = []
-        self.kept_since = 0.0
-
-    # -- out -----------------------------------------------------------------------------------------------------
-
-    def send(self, message: dict[str, Any]) -> None:
-        for each in events.disturbed(self, message):
-            self._put(each)
-
-    def _put(self, message: dict[str, Any]) -> None:
-        if self.gateway.keeps_journal:
-            self.user.events.append({"kind": "event", "arrived": asyncio.get_running_loop().time(), "message": message})
-        try:
-            self.outbox.put_nowait(msgspec.json.encode(message))
-        except asyncio.QueueFull:
-            # A client that does not read is cut off; it asks again for what it missed.
-            self.drop()
-
-    def send_durable(self, message: dict[str, Any]) -> None:
-        """Send what tells of a change, once the change is safe."""
-        self.gateway.store.after_commit(lambda: self.send(message))
-
-    async def write_forever(self) -> None:
-        try:
-            while True:
-                await self.response.send_str((await self.outbox.get()).decode())
-        except (ConnectionError, RuntimeError):
-            self.drop()
-
-    async def beat_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self.gateway.behaviour.heartbeat_s)
-            if self.greeted:
-                self.send({"topic": "system", "hb": int(self.gateway.clock() * 1000)})
-
-    def drop(self) -> None:
-        """Close without ceremony."""
-        self.user.sockets.discard(self)
-        transport = self.response._req.transport if self.response._req is not None else None
-        if transport is not None:
-            transport.abort()
-
-    def close(self, code: int) -> None:
-        """Say goodbye with a code."""
-        self.user.sockets.discard(self)
-        task = asyncio.get_running_loop().create_task(self.response.close(code=code))
-        self.closing.add(task)
-        task.add_done_callback(self.closing.discard)
+class Socket(Connection):
+    """A connection that understands its client, and hears what happens at the gateway."""
 
     def greet(self) -> None:
         """The first messages, or that there is no session yet."""
@@ -165,7 +91,7 @@ class Socket:
         self.greeted = True
         name = self.user.name
         self.send({"topic": "system", "success": name, "isFT": False, "isPaper": True})
-        args = self.gateway.accounts_body(self.user)
+        args = accounts_of(self.gateway, self.user)
         self.send({"topic": "act", "args": args})
         self.status_changed()
 
@@ -227,9 +153,8 @@ class Socket:
     def tick(self) -> None:
         """What is sent because time passes."""
         now = self.gateway.clock()
-        if events.overdue(self, now):
-            for message in events.released(self):
-                self._put(message)
+        for message in self.disturbance.overdue(now):
+            self.put(message)
         if not self.greeted:
             if self.known and self.user.session.stage(now) == "established":
                 self.greet()

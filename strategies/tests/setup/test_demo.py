@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 from accounts.models import ApiToken, AuditEntry, Membership, Role, Team, User, hashed
 from brokers.models import BrokerageAccount, Connection
 from brokers.simulator.books import numbers
-from brokers.simulator.gateway import Gateway
+from brokers.simulator.gateway.gateway import Gateway
 from strategies.models import Strategy, Subscription
 from strategies.webhook.passwords import matching_key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brokers.simulator.faults.answers import NOT_PAPER
+from brokers.simulator.effects.answers import NOT_PAPER
 from brokers.simulator.tests.oauth.oauth_program import (
     EXPIRED,
     INVALID_CONSUMER,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 
 import pytest
 
-from brokers.simulator import server  # noqa: F401 - registers the routes
+from brokers.simulator import routes
+from brokers.simulator.calls import Routes
+from brokers.simulator.routes.table import ROUTES
 from brokers.simulator.testing.gateway import RunningGateway
-from brokers.simulator.wire import ROUTES
+from brokers.simulator.wire import Answer
 
 MUST = """
     POST /iserver/auth/status
@@ -95,6 +99,24 @@ def table(text: str) -> list[tuple[str, str]]:
 
 def sample(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def test_every_module_of_the_room_is_served() -> None:
+    served = ROUTES.listed()
+    topics = {module.name for module in pkgutil.iter_modules(routes.__path__)} - {"table"}
+    assert len(topics) >= 12
+    for topic in sorted(topics):
+        own = importlib.import_module(f"{routes.__name__}.{topic}").ROUTES.listed()
+        assert own, topic
+        assert [path for path in own if path not in served] == [], topic
+
+
+def test_two_handlers_for_one_path_are_refused() -> None:
+    first, second = Routes(), Routes()
+    for each in (first, second):
+        each.add("GET", "/tickle")(lambda call: Answer())
+    with pytest.raises(ValueError, match="tickle"):
+        Routes.joined(first, second)
 
 
 @pytest.mark.parametrize(("method", "path"), table(MUST + SECOND))

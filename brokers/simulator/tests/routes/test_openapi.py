@@ -18,12 +18,11 @@ from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
-from brokers.simulator import server  # noqa: F401 - registers the routes
+from brokers.simulator.routes.table import ROUTES
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.simulator.testing.oauth import keys, register
 from brokers.simulator.tests.conftest import Client, shared_ibkr, ticket
 from brokers.simulator.tests.routes.description import ADVISORS, ALERT, ASKED, LIMIT, REFUSED, SIGNED, WRONG
-from brokers.simulator.wire import ROUTES
 
 Request = tuple[str, str, Any]
 

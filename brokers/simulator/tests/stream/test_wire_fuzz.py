@@ -17,10 +17,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from brokers.simulator import server  # noqa: F401 - registers the routes
+from brokers.simulator.routes.table import ROUTES
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.simulator.tests.conftest import Client, ticket
-from brokers.simulator.wire import ROUTES
 
 SEED = 20_260_402
 VALUES: list[Any] = [

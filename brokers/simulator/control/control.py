@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from brokers.simulator.behaviour import changed
+from brokers.simulator.control import users
+from brokers.simulator.control.prices import HANDLERS as PRICES
 from brokers.simulator.faults.presets import PRESETS
-from brokers.simulator.gateway import Gateway
-from brokers.simulator.routes import control_users
-from brokers.simulator.routes.control_prices import HANDLERS as PRICES
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.wire import Answer, error
 
 
@@ -20,7 +20,7 @@ def control(gateway: Gateway, method: str, parts: list[str], body: dict[str, Any
         if len(parts) == 2:
             if parts[1] in _EVERYBODYS and (handler := _HANDLERS.get((method, parts[1]))) is not None:
                 return handler(gateway, body)
-            return control_users.answer(gateway, method, parts[0], parts[1], body)
+            return users.answer(gateway, method, parts[0], parts[1], body)
         handler = _HANDLERS.get((method, "/".join(parts)))
         return error("Not Found", 404) if handler is None else handler(gateway, body)
     except (ValueError, TypeError) as problem:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from brokers.simulator.books import seeding
 from brokers.simulator.exchange.records import Order
-from brokers.simulator.gateway import Gateway, User
+from brokers.simulator.gateway import seeding
+from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.gateway.users import User
 from brokers.simulator.wire import Answer, error
 
 
@@ -89,7 +90,7 @@ def _session(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> A
         case _:
             user.session.lose()
             user.session.competing = what == "steal"
-            gateway.tell_status(user)
+            user.tell_status()
     return Answer(user.session.status(now))
 
 

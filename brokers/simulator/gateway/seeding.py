@@ -11,7 +11,8 @@ from typing import Any
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.hours import local_day
 from brokers.simulator.exchange.records import KINDS, Account, Advisor, Kind, Position
-from brokers.simulator.gateway import OPENING_CASH, Gateway, User
+from brokers.simulator.gateway.gateway import OPENING_CASH, Gateway
+from brokers.simulator.gateway.users import User
 
 CURRENCIES = ("USD", "EUR", "GBP", "JPY", "AUD", "CAD", "CHF")
 _MOST_ACCOUNTS = 50
@@ -121,7 +122,7 @@ def seed(gateway: Gateway, user: User, wanted: Seed) -> list[str]:
         _furnish(gateway, sub, each)
     gateway.advisors[user.name] = Advisor(username=user.name)
     gateway.store.save([gateway.advisors[user.name]])
-    gateway.start_over(user)
+    user.start_over()
     user.session.selected_account = first
     return list(user.account_ids)
 

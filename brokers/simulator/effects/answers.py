@@ -6,10 +6,12 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from brokers.simulator.calls import Call
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.records import Order
+from brokers.simulator.faults.faults import fails
 from brokers.simulator.shapes.orders import failed
-from brokers.simulator.wire import Answer, Call, error
+from brokers.simulator.wire import Answer, error
 
 LITE = "API orders are not allowed for lite accounts"
 NOT_PAPER = "This username is not associated with a paper trading account"
@@ -119,11 +121,6 @@ def registered(reference: str) -> Answer:
     """The order was received before, says the broker."""
     text = f"Order couldn't be submitted: Local order ID={reference} is already registered."
     return error(text, 200, with_code=False)
-
-
-def fails(legs: list[Any], index: int, order_type: str) -> bool:
-    """Whether a leg is meant: by its place, or by its type (`STP`)."""
-    return index in legs or order_type in legs
 
 
 def _types(call: Call) -> list[str]:

@@ -14,31 +14,20 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from brokers.simulator.faults import actions
-from brokers.simulator.gates import Pace, gate
-from brokers.simulator.gateway import Gateway
-from brokers.simulator.oauth import callers, sign_in_page
+from brokers.simulator.calls import Call, Unreadable
+from brokers.simulator.control.control import control
+from brokers.simulator.control.oauth import control_oauth
+from brokers.simulator.effects import actions
+from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.oauth.oauth import NOBODY, USERNAME
 from brokers.simulator.oauth.problems import Unauthorised
 from brokers.simulator.orders.tickets import Refused
-from brokers.simulator.responses import as_json, half, in_kind, respond
-from brokers.simulator.routes import (  # noqa: F401 - the routes register themselves
-    accounts,
-    advisors,
-    alerts,
-    algos,
-    contracts,
-    derivatives,
-    listings,
-    market,
-    oauth,
-    orders,
-    reports,
-    session,
-)
-from brokers.simulator.routes.control import control
-from brokers.simulator.routes.control_oauth import control_oauth
+from brokers.simulator.routes.table import ROUTES
+from brokers.simulator.server import callers, sign_in_page
+from brokers.simulator.server.gates import Pace, gate
+from brokers.simulator.server.responses import as_json, half, in_kind, respond
 from brokers.simulator.stream.ws import serve_socket
-from brokers.simulator.wire import ROUTES, Answer, Call, Unreadable, error
+from brokers.simulator.wire import Answer, error
 
 log = logging.getLogger(__name__)
 _BODY_LIMIT = 256 * 1024
@@ -105,7 +94,7 @@ class Edge:
         token, username = fields.get("oauth_token", ""), fields.get("username", "").strip()
         if request.method != "POST":
             return sign_in_page.show(self.gateway, token)
-        now, user = self.gateway.clock(), username or callers.NOBODY
+        now, user = self.gateway.clock(), username or NOBODY
         faults = self.gateway.faults
         for fault in faults.pick(user=user, method="POST", path="/authorize", body=b"", now=now):
             faults.begin(fault, now, user)
@@ -121,7 +110,7 @@ class Edge:
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         username = request.match_info.get("username")
-        if username is not None and not callers.USERNAME.fullmatch(username):
+        if username is not None and not USERNAME.fullmatch(username):
             return await self._lost(request)
         path = "/" + request.match_info["tail"]
         try:

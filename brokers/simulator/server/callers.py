@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
 from aiohttp import web
 
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.oauth import signatures
-from brokers.simulator.oauth.oauth import AccessToken, Presented
+from brokers.simulator.oauth.oauth import NOBODY, AccessToken, Presented
 from brokers.simulator.oauth.problems import GONE, TOKEN_EXPIRED, Unauthorised, badly_signed
 
-if TYPE_CHECKING:
-    from brokers.simulator.gateway import Gateway
-
 DEFAULT_USER = "simulated"
-# Who asks for a token is nobody yet.
-NOBODY = "oauth"
-USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def presented(request: web.Request, at: float) -> Presented | None:

@@ -6,8 +6,9 @@ import re
 from collections import deque
 
 from brokers.simulator.behaviour import Behaviour
-from brokers.simulator.session import Session
-from brokers.simulator.wire import Answer, Call, error
+from brokers.simulator.calls import Call
+from brokers.simulator.gateway.session import Session
+from brokers.simulator.wire import Answer, error
 
 _BEFORE_INIT = ("/iserver/auth/status", "/iserver/auth/ssodh/init", "/iserver/reauthenticate")
 _NEEDS_ACCOUNTS = re.compile(

@@ -10,10 +10,9 @@ from typing import Any
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.catalogue import Instrument
-from brokers.simulator.gateway import Gateway
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.market import feeds
 from brokers.simulator.market.market import Quote
-from brokers.simulator.routes.contracts import number
 from brokers.simulator.wire import Answer, error
 
 LIST = "feeds.json"
@@ -25,7 +24,7 @@ _UNKNOWN = error("No contract has this conid or symbol.", 404)
 def _asked(gateway: Gateway, body: dict[str, Any]) -> Instrument | None:
     """The contract a request is about, by number or by symbol."""
     if body.get("conid"):
-        conid = number(body["conid"])
+        conid = catalogue.conid(body["conid"])
         return None if conid is None else catalogue.find(conid)
     return catalogue.resolve(str(body.get("symbol") or ""), gateway.today())
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from brokers.simulator.faults import answers, nights
+from brokers.simulator.calls import Call
+from brokers.simulator.effects import answers
 from brokers.simulator.faults.faults import LASTING, Fault
-from brokers.simulator.wire import Answer, Call, error
+from brokers.simulator.wire import Answer, error
 
 # These change how an order is taken, and are looked at where it is.
 _ORDER_EFFECTS = (
@@ -38,7 +39,7 @@ class Dropped(Exception):
 
 async def before(call: Call, faults: Iterable[Fault]) -> Answer | None:
     """What happens before a call reaches the books; an answer ends the call."""
-    nights.advance(call.gateway)
+    call.gateway.begin_nights()
     for fault in faults:
         if fault.phase == "after":
             call.effects["awaits"] = bool(_WAITS_FOR_FATE & set(fault.action)) or call.effects.get("awaits", False)
@@ -116,7 +117,7 @@ def _disturb_session(action: dict[str, Any], call: Call) -> None:
     if action.get("lose_session") or action.get("steal_session"):
         user.session.lose()
         user.session.competing = bool(action.get("steal_session"))
-        gateway.tell_status(user)
+        user.tell_status()
     if action.get("expire_lst"):
         gateway.expire_lst(user)
     if (count := action.get("false_empty_orders")) is not None:

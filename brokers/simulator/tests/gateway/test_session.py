@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from brokers.simulator.behaviour import fast, strict
-from brokers.simulator.session import Session
+from brokers.simulator.gateway.session import Session
 
 NOW = 1_795_262_400.0
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from aiohttp import web
 
-from brokers.simulator.oauth.callers import NOBODY, USERNAME
-from brokers.simulator.oauth.oauth import RequestToken
-from brokers.simulator.routes.oauth import OUT_OF_BAND
-
-if TYPE_CHECKING:
-    from brokers.simulator.gateway import Gateway
+from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.oauth.oauth import NOBODY, OUT_OF_BAND, USERNAME, RequestToken
 
 NOT_PAPER = "This username is not associated with a paper trading account"
 _LIVE = "live"

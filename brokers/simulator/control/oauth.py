@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from brokers.simulator.gateway import Gateway
+from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.oauth import signatures
-from brokers.simulator.oauth.callers import NOBODY, USERNAME
-from brokers.simulator.oauth.oauth import PARTIES, STATES, Consumer
+from brokers.simulator.oauth.oauth import NOBODY, PARTIES, STATES, USERNAME, Consumer
 from brokers.simulator.wire import Answer, error
 
 _CONSUMER_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")

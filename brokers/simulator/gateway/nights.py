@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from brokers.simulator.faults.faults import Condition
-
-if TYPE_CHECKING:
-    from brokers.simulator.gateway import Gateway, User
+from brokers.simulator.gateway.users import User
 
 NAMES = frozenset({"daily_reset", "weekend"})
 
 
-def advance(gateway: Gateway) -> None:
-    """Begin the windows whose time has come."""
-    if not gateway.faults.conditions:
-        return
-    now = gateway.clock()
-    for condition in gateway.faults.conditions:
+def begin(conditions: Iterable[Condition], users: Iterable[User], now: float) -> None:
+    """Begin the nights whose time has come."""
+    for condition in conditions:
         if condition.name in NAMES and not condition.begun and now >= condition.begins:
             condition.begun = True
-            for user in list(gateway.users.values()):
+            for user in users:
                 if condition.user in {"*", user.name}:
-                    _fall(gateway, user, condition, now)
+                    _close(user, condition, now)
 
 
-def _fall(gateway: Gateway, user: User, condition: Condition, now: float) -> None:
+def _close(user: User, condition: Condition, now: float) -> None:
+    """End the user's session and its websockets."""
     user.session.lose()
     user.session.competing = False
     user.pending = None
@@ -33,12 +29,6 @@ def _fall(gateway: Gateway, user: User, condition: Condition, now: float) -> Non
     if condition.setting("forget_references"):
         # Whether a reference can be used twice across the roll of the day is not known; this is the bad case.
         user.references.clear()
-    gateway.tell_status(user)
+    user.tell_status()
     for socket in list(user.sockets):
         socket.close(1001)
-
-
-def in_one(gateway: Gateway, user: User, now: float) -> bool:
-    """Whether the gateway is away for this user."""
-    faults = gateway.faults
-    return any(faults.held(name, user.name, now) is not None for name in sorted(NAMES))

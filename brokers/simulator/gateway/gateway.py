@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.books import numbers
@@ -25,38 +20,13 @@ from brokers.simulator.exchange.alerts import Alert
 from brokers.simulator.exchange.engine import Engine
 from brokers.simulator.exchange.lifetimes import day_of
 from brokers.simulator.exchange.records import Account, Advisor, CashChanged, Execution, Order
-from brokers.simulator.faults import nights
 from brokers.simulator.faults.faults import Faults
-from brokers.simulator.market.market import TICK_S, Market, Quote
+from brokers.simulator.gateway import nights
+from brokers.simulator.gateway.users import User
+from brokers.simulator.market.market import Market, Quote
 from brokers.simulator.oauth.oauth import OAuth
-from brokers.simulator.orders.questions import Pending
-from brokers.simulator.session import Session
-from brokers.simulator.shapes import accounts
 
-if TYPE_CHECKING:
-    from brokers.simulator.stream.ws import Socket
-
-log = logging.getLogger(__name__)
 OPENING_CASH = Decimal(1_000_000)
-
-
-@dataclass(slots=True, kw_only=True)
-class User:
-    """One username: its session, its accounts and who listens."""
-
-    name: str
-    session: Session
-    account_ids: list[str] = field(default_factory=list)
-    references: dict[str, float] = field(default_factory=dict)
-    pending: Pending | None = None
-    sockets: set[Socket] = field(default_factory=set)
-    journal: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20_000))
-    tripped: dict[str, int] = field(default_factory=dict)
-    # What faults did: orders nobody may see yet, fills that were corrected, and when the night emptied the list.
-    hidden: dict[int, float] = field(default_factory=dict)
-    corrected: set[str] = field(default_factory=set)
-    day_began_at: float = 0.0
-    events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20_000))
 
 
 class Gateway:
@@ -98,12 +68,11 @@ class Gateway:
         self.users: dict[str, User] = {}
         self.taken_ids: set[str] = set()
         self.next_clearing = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._restore(books)
 
     def _restore(self, books: Books) -> None:
         for name in books.users:
-            self.users[name] = self._new_user(name)
+            self.users[name] = User.named(name)
         for account in books.accounts:
             self.engine.open_account(account)
             self.taken_ids.add(account.account_id)
@@ -123,17 +92,11 @@ class Gateway:
 
     # -- users ---------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _new_user(name: str) -> User:
-        # A username keeps its token over restarts: clients compare it before and after they connect.
-        token = hashlib.sha256(f"session {name}".encode()).hexdigest()[:32]
-        return User(name=name, session=Session(username=name, token=token))
-
     def user(self, name: str) -> User:
         """The user with this name; a new name gets an account with a million dollars."""
         if (known := self.users.get(name)) is not None:
             return known
-        user = self.users[name] = self._new_user(name)
+        user = self.users[name] = User.named(name)
         now = self.clock()
         account = Account(account_id=self.account_id(name), username=name, opened_at=now)
         user.account_ids.append(account.account_id)
@@ -151,9 +114,11 @@ class Gateway:
         self.store.save([account, *(CashChanged(account.account_id, c, b) for c, b in account.cash.items())])
 
     def account_id(self, name: str) -> str:
-        found = next(each for skip in count() if (each := numbers.account_id(name, skip)) not in self.taken_ids)
-        self.taken_ids.add(found)
-        return found
+        """The number of a new account; a number that is taken is skipped."""
+        numbered = (numbers.account_id(name, skip) for skip in count())
+        account_id = next(number for number in numbered if number not in self.taken_ids)
+        self.taken_ids.add(account_id)
+        return account_id
 
     def reset(self, user: User) -> None:
         """Give a user's accounts a fresh start: no orders, no holdings, a million dollars."""
@@ -161,26 +126,13 @@ class Gateway:
             account = self.engine.accounts[account_id]
             self.empty(account)
             self.fund(account, {account.base: OPENING_CASH})
-        self.start_over(user)
+        user.start_over()
 
     def empty(self, account: Account) -> None:
         """Take everything out of an account."""
         self.engine.forget(account.account_id)
         self._forget_alerts(account.account_id)
         self.store.delete_account(account.account_id, self.engine.last_order_id, self.engine.last_execution)
-
-    @staticmethod
-    def start_over(user: User) -> None:
-        """Forget what a user did, its session included."""
-        user.references.clear()
-        user.pending = None
-        user.session.lose()
-        user.session.ever_initiated = False
-        user.session.competing = False
-        user.journal.clear()
-        user.events.clear()
-        user.hidden.clear()
-        user.corrected.clear()
 
     def _forget_alerts(self, account_id: str) -> None:
         for alert in [a for a in self.alerts.values() if a.account_id == account_id]:
@@ -190,13 +142,6 @@ class Gateway:
 
     def accounts_of(self, user: User) -> list[Account]:
         return [self.engine.accounts[i] for i in user.account_ids]
-
-    def accounts_body(self, user: User) -> dict[str, Any]:
-        """A user's accounts as /iserver/accounts and the websocket show them."""
-        advisor = self.advisors.get(user.name)
-        groups = advisor.groups if advisor is not None else {}
-        session = user.session
-        return accounts.accounts(self.accounts_of(user), session.selected_account, session.token, groups)
 
     # -- prices --------------------------------------------------------------------------------------------------
 
@@ -274,38 +219,6 @@ class Gateway:
 
     # -- time ----------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin to tick."""
-        for loop in (self._tick_forever(), self._housekeep_forever()):
-            task = asyncio.get_running_loop().create_task(loop)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def stop(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        await self.store.close()
-
-    async def _tick_forever(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            self._survive(self.tick)
-
-    async def _housekeep_forever(self) -> None:
-        while True:
-            await asyncio.sleep(1.0)
-            self._survive(self.housekeep)
-
-    @staticmethod
-    def _survive(step: Callable[[], None]) -> None:
-        # One bad moment must not stop the market for everybody.
-        try:
-            step()
-        except Exception:
-            log.exception("A step of the market failed.")
-
     def tick(self) -> None:
         """Match the orders of every contract that has working orders, then quote to those who subscribed."""
         since, self._ticked_at = self._ticked_at, self.clock()
@@ -333,24 +246,25 @@ class Gateway:
             before = user.session.stage(now)
             user.session.expire(now, self.behaviour)
             if user.session.stage(now) != before:
-                self.tell_status(user)
+                user.tell_status()
         for alert in self.alerts.values():
             alert.look(self._last)
-        nights.advance(self)
+        self.begin_nights()
         self.faults.tidy(now)
         self._end_of_day(now)
         self.commit()
+
+    def begin_nights(self) -> None:
+        """Close the gateway for the users whose night has come."""
+        if self.faults.conditions:
+            nights.begin(self.faults.conditions, list(self.users.values()), self.clock())
 
     def expire_lst(self, user: User) -> None:
         """End what the session stands on: the login at a gateway, the live session token with OAuth."""
         self.oauth.expire(user.name)
         user.session.lose()
         user.session.signed_in = False
-        self.tell_status(user)
-
-    def tell_status(self, user: User) -> None:
-        for socket in user.sockets:
-            socket.status_changed()
+        user.tell_status()
 
     def _end_of_day(self, now: float) -> None:
         """Expire orders, settle what is due, and forget orders that ended before yesterday."""

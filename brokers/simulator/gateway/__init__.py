@@ -1,0 +1,1 @@
+"""One gateway in memory: its users with their sessions, its nights, and when a change becomes known."""

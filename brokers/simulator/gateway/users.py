@@ -1,0 +1,102 @@
+"""A username at the gateway: its session, its accounts, its open question, and the sockets that listen."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from brokers.simulator.exchange.records import Execution, Order, Ticket
+from brokers.simulator.gateway.session import Session
+
+_KEPT = 20_000
+
+
+def _log() -> deque[dict[str, Any]]:
+    return deque(maxlen=_KEPT)
+
+
+class Listener(Protocol):
+    """What the gateway needs of an open websocket."""
+
+    @abstractmethod
+    def order_changed(self, order: Order) -> None:
+        """An order of the user has another status or filled quantity."""
+
+    @abstractmethod
+    def executed(self, execution: Execution) -> None:
+        """An order of the user was filled, in part or whole."""
+
+    @abstractmethod
+    def status_changed(self) -> None:
+        """The user's session entered another stage."""
+
+    @abstractmethod
+    def tick(self) -> None:
+        """Send what is due because time passed."""
+
+    @abstractmethod
+    def close(self, code: int) -> None:
+        """Close with a code of the websocket protocol."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Cut the connection without a goodbye."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Pending:
+    """An order POST that waits for answers."""
+
+    id: str
+    kind: str
+    asked: list[str]
+    tickets: list[Ticket]
+    asked_at: float
+    order: Order | None = None
+    effects: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class User:
+    """One username and everything that is remembered of it while the process runs."""
+
+    name: str
+    session: Session
+    account_ids: list[str] = field(default_factory=list)
+    # When each order reference was registered.
+    references: dict[str, float] = field(default_factory=dict)
+    pending: Pending | None = None
+    sockets: set[Listener] = field(default_factory=set)
+    journal: deque[dict[str, Any]] = field(default_factory=_log)
+    events: deque[dict[str, Any]] = field(default_factory=_log)
+    tripped: dict[str, int] = field(default_factory=dict)
+    # What faults did: orders nobody may see yet, fills that were corrected, and when the night emptied the list.
+    hidden: dict[int, float] = field(default_factory=dict)
+    corrected: set[str] = field(default_factory=set)
+    day_began_at: float = 0.0
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """A username keeps its token over restarts: clients compare it before and after they connect."""
+        token = hashlib.sha256(f"session {name}".encode()).hexdigest()[:32]
+        return cls(name=name, session=Session(username=name, token=token))
+
+    def tell_status(self) -> None:
+        """Let every socket say which stage the session is in."""
+        for socket in self.sockets:
+            socket.status_changed()
+
+    def start_over(self) -> None:
+        """Forget what the user did, its session included."""
+        self.references.clear()
+        self.pending = None
+        self.session.lose()
+        self.session.ever_initiated = False
+        self.session.competing = False
+        self.journal.clear()
+        self.events.clear()
+        self.hidden.clear()
+        self.corrected.clear()

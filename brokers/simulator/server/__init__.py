@@ -1,0 +1,1 @@
+"""HTTP: who calls, whether they may, and the answer as a response."""
