@@ -16,6 +16,7 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
+from brokers.simulator import __main__ as simulator
 from config import embedded
 from config.embedded import EmbeddedError, children
 from config.tests.watching import eventually, is_alive, outside
@@ -157,6 +158,16 @@ def test_it_refuses_a_folder_that_holds_other_files(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="Set HALYARD_DATA to an empty or a new folder"):
         embedded.secrets(tmp_path)
     assert os.listdir(tmp_path) == ["holiday.jpg"]
+
+
+def test_it_takes_over_a_folder_that_the_simulator_alone_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HALYARD_DATA", str(tmp_path / "data"))
+    folder = simulator.data_folder()
+    assert folder == embedded.data_folder()
+    simulator.make(folder)
+    (folder / "simulator.sqlite3").touch()
+    with embedded.start(folder, database=False, redis=False):
+        assert embedded.is_running(folder)
 
 
 def test_it_refuses_a_folder_that_another_run_is_using(folder: Path) -> None:

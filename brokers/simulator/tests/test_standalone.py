@@ -66,6 +66,29 @@ def test_it_serves_alone_and_keeps_its_books_in_one_file(tmp_path: Path) -> None
     assert (tmp_path / "books.sqlite3").exists()
 
 
+def test_without_a_file_its_books_lie_in_the_data_folder(tmp_path: Path) -> None:
+    port, checkout = free_port(), set(os.listdir(ROOT))
+    command = [sys.executable, "-m", "brokers.simulator", "--port", str(port)]
+    env = BARE | {"HALYARD_DATA": str(tmp_path / "data")}
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        assert said(process) == f"The simulated broker listens on http://127.0.0.1:{port} (demo)."
+    finally:
+        process.kill()
+        process.wait()
+    assert {"halyard-data", "simulator.sqlite3"} <= set(os.listdir(tmp_path / "data"))
+    assert {name for name in set(os.listdir(ROOT)) - checkout if "simulator" in name or "sqlite" in name} == set()
+
+
+def test_a_data_folder_it_cannot_make_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    command = [sys.executable, "-m", "brokers.simulator", "--port", str(free_port())]
+    env = BARE | {"HALYARD_DATA": str(tmp_path / "data")}
+    refused = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Cannot keep books in {tmp_path}/data/simulator.sqlite3: ")
+
+
 def test_without_a_token_there_is_no_control_plane(tmp_path: Path) -> None:
     port = free_port()
     gateway = RunningGateway(preset="fast", token="", env={}, command=[], port=port)
