@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from brokers.rulebook import rulesets, tables
 from brokers.rulebook.answers import Accepted, Denied, Verdict
-from brokers.rulebook.errors import FixedLeverage, UnknownWord, UnsupportedAssetClass
+from brokers.rulebook.errors import UnknownWord, UnsupportedAssetClass
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.words import AccountType
 
@@ -13,9 +13,6 @@ ASSET_CLASSES: frozenset[str] = frozenset(_MODELS["asset_classes"])
 DATA_ONLY: frozenset[str] = frozenset(_MODELS["data_only"])
 EXPERIMENTAL: frozenset[tuple[str, str]] = frozenset((row[0], row[1]) for row in _MODELS["experimental"])
 KINDS = ("fill", "fee", "buying_power", "settlement", "slippage", "margin_interest")
-FIXED_LEVERAGE = frozenset(
-    {"OptionMarginModel", "FutureMarginModel", "FuturesOptionsMarginModel", "CashBuyingPowerModel"}
-)
 
 
 def asset_class_denied(asset_class: str, rules: Ruleset) -> Denied | None:
@@ -73,24 +70,3 @@ def leverage(asset_class: str, account_type: str, rules: Ruleset | None = None) 
         raise UnsupportedAssetClass(asset_class)
     row = rules.leverages[known_account_type(account_type)]
     return row.get(asset_class, row["*"])
-
-
-def set_leverage(asset_class: str, account_type: str, wanted: Decimal) -> Decimal:
-    """The leverage after a change; a class whose leverage is fixed refuses."""
-    if wanted != 1 and model_for("buying_power", asset_class, account_type) in FIXED_LEVERAGE:
-        raise FixedLeverage(asset_class)
-    return wanted
-
-
-def slippage(_asset_class: str) -> Decimal:
-    """No slippage is modelled; the hook stays for accounts that want some."""
-    if _asset_class not in ASSET_CLASSES:
-        raise UnsupportedAssetClass(_asset_class)
-    return Decimal(0)
-
-
-def margin_interest(asset_class: str, balance: Decimal, days: int) -> Decimal:
-    """No margin interest is charged; the hook takes what a later schedule would need."""
-    if asset_class not in ASSET_CLASSES:
-        raise UnsupportedAssetClass(asset_class)
-    return balance * days * 0

@@ -41,11 +41,6 @@ class UnsupportedCurrency(RulebookError):
     template = "No table lists the currency {name!r}. Use a currency the tables list, or extend the table."
 
 
-class UnsupportedProduct(RulebookError):
-    code = "unsupported_product"
-    template = "No table lists the product {name!r}. Use a product the tables list, or extend the table."
-
-
 class MissingRate(RulebookError):
     code = "no_fx_rate"
     template = "There is no exchange rate for {name!r}. Wait for a rate, or give one."

@@ -54,32 +54,6 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CashLedger:
-    """Settled cash of one currency and what is still on its way."""
-
-    settled: Decimal
-    currency: str = ""
-    pending: tuple[Unsettled, ...] = ()
-
-    @property
-    def unsettled(self) -> Decimal:
-        return sum((entry.amount for entry in self.pending), ZERO)
-
-    def book(self, amount: Decimal, settles: datetime | None = None) -> "CashLedger":
-        """Debits and immediate proceeds move cash at once; delayed proceeds wait for their day."""
-        if amount <= 0 or settles is None:
-            return replace(self, settled=self.settled + amount)
-        entry = Unsettled(amount=amount, currency=self.currency, settles_at=settles)
-        return replace(self, pending=(*self.pending, entry))
-
-    def scan(self, now: datetime) -> "CashLedger":
-        """Releases what is due; a second scan at the same instant changes nothing."""
-        due = [entry for entry in self.pending if entry.settles_at is not None and entry.settles_at <= now]
-        waiting = tuple(entry for entry in self.pending if entry not in due)
-        return replace(self, settled=self.settled + sum((e.amount for e in due), ZERO), pending=waiting)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FutureLedger:
     """A futures position marked to market: no notional, daily profit to cash."""
 

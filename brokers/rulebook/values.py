@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from brokers.rulebook.words import OrderType, Side, TimeInForce
+from brokers.rulebook.words import Side, TimeInForce
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -127,7 +127,3 @@ class OpenOrder:
     base: str
     quote: str
     order: Order
-
-
-def is_market_like(order_type: str) -> bool:
-    return order_type in (OrderType.MARKET, OrderType.COMBO_MARKET, OrderType.OPTION_EXERCISE)

@@ -56,3 +56,15 @@ STOP_PRICED = frozenset({OrderType.STOP_MARKET, OrderType.TRAILING_STOP})
 OPTION_CLASSES = frozenset({AssetClass.OPTION, AssetClass.INDEX_OPTION, AssetClass.FUTURE_OPTION})
 FUTURE_CLASSES = frozenset({AssetClass.FUTURE, AssetClass.FUTURE_OPTION})
 NEW_YORK_DAY_CLASSES = frozenset({AssetClass.FOREX, AssetClass.CFD})
+
+# The broker's own words, as its orders and an account's permissions have them.
+SECURITY_TYPES: dict[str, str] = {
+    AssetClass.EQUITY: "STK",
+    AssetClass.OPTION: "OPT",
+    AssetClass.INDEX_OPTION: "OPT",
+    AssetClass.FUTURE: "FUT",
+    AssetClass.FUTURE_OPTION: "FOP",
+    AssetClass.FOREX: "CASH",
+    AssetClass.CFD: "CFD",
+    AssetClass.INDEX: "IND",
+}

@@ -16,7 +16,7 @@ from brokers.rulebook.gate.sessions import closing_deadline_denied, opening_wind
 from brokers.rulebook.gate.sizes import size_denied
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import NOTHING_SAID, Instrument, Order, Permissions, Position, Quote
-from brokers.rulebook.words import COMBO_TYPES, FUTURE_CLASSES, OPTION_CLASSES, AssetClass, OrderType, TimeInForce
+from brokers.rulebook.words import COMBO_TYPES, OPTION_CLASSES, AssetClass, OrderType, TimeInForce
 
 MAX_PRICED_LEGS = 3
 
@@ -183,13 +183,6 @@ def underlying_split(asked: Question) -> Denied | None:
     return None
 
 
-def futures_opening(asked: Question) -> Denied | None:
-    """An engine's own rule, not the broker's: futures and their options have no opening auction."""
-    if asked.order.type == OrderType.MARKET_ON_OPEN and asked.instrument.asset_class in FUTURE_CLASSES:
-        return asked.rules.deny("market_on_open_not_available_for_futures", asset_class=asked.instrument.asset_class)
-    return None
-
-
 _NEEDED_PRICES: dict[str, tuple[str, ...]] = {
     OrderType.LIMIT: ("limit_price",),
     OrderType.STOP_MARKET: ("stop_price",),
@@ -229,16 +222,6 @@ BROKERAGE_CHECKS: tuple[Check, ...] = (
     combo_ratios,
     forex_size,
     time_in_force,
-    exercise,
-    price,
-    underlying_split,
-)
-ENGINE_CHECKS: tuple[Check, ...] = (
-    tradable,
-    quantity,
-    lot,
-    closing_deadline,
-    combo_ratios,
     exercise,
     price,
     underlying_split,

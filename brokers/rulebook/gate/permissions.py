@@ -4,10 +4,9 @@ A fact that the broker did not tell refuses nothing.
 """
 
 from brokers.rulebook.answers import Caution, Denied
-from brokers.rulebook.gateway import SECURITY_TYPES
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import Instrument, Permissions
-from brokers.rulebook.words import AssetClass
+from brokers.rulebook.words import SECURITY_TYPES, AssetClass
 
 REASONS = frozenset(
     {

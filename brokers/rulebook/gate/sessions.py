@@ -8,8 +8,6 @@ from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.words import FUTURE_CLASSES, OrderType
 
-NO_HOLD = timedelta(0)
-
 
 def effective_order_type(asset_class: str, order_type: str, now: datetime, calendar: Calendar) -> str:
     """A market order while the regular session is closed waits for the open; futures trade on."""
@@ -37,19 +35,6 @@ def closing_deadline_denied(now: datetime, calendar: Calendar, rules: Ruleset) -
     if now <= deadline:
         return None
     return rules.deny("market_on_close_too_late", deadline=f"{calendar.local(deadline):%H:%M:%S} exchange time")
-
-
-def opening_hold(
-    order_type: str, now: datetime, calendar: Calendar, rules: Ruleset, *, tradable_there: bool = True
-) -> timedelta:
-    """How long the live gateway keeps a market-on-open order back just after the close."""
-    if order_type != OrderType.MARKET_ON_OPEN or not tradable_there:
-        return NO_HOLD
-    close = calendar.regular_close(calendar.local(now).date())
-    if close is None:
-        return NO_HOLD
-    hold_until = close + timedelta(seconds=rules.policy.market_on_open_hold_seconds)
-    return hold_until - now if close <= now < hold_until else NO_HOLD
 
 
 def _clock(second: int) -> str:

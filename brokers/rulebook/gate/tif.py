@@ -36,20 +36,11 @@ def expires_at(
     return calendar.close_on_or_after(good_til_date)
 
 
-def is_expired(expiry: datetime | None, now: datetime) -> bool:
-    return expiry is not None and now >= expiry
-
-
 def effective_time_in_force(order_type: str, time_in_force: str) -> str:
     """Auction orders cannot carry a date: the auction itself ends them."""
     if order_type in (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE) and time_in_force == TimeInForce.GTD:
         return TimeInForce.GTC
     return time_in_force
-
-
-def good_til_text(expiry: datetime) -> str:
-    """The expiry as IBKR reads it."""
-    return f"{expiry.astimezone(UTC):%Y%m%d %H:%M:%S} UTC"
 
 
 def _end_of_day(asset_class: str, ordered_at: datetime, calendar: Calendar) -> datetime:

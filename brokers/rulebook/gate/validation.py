@@ -1,7 +1,6 @@
 """The pre-trade gate: would the broker take this order? First failure for machines, every failure for people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TypedDict, Unpack
@@ -13,13 +12,12 @@ from brokers.rulebook.capabilities import EXPERIMENTAL
 from brokers.rulebook.gate.checks import BROKERAGE_CHECKS, Question, checks_for
 from brokers.rulebook.gate.permissions import opening_caution
 from brokers.rulebook.gate.sessions import effective_order_type
-from brokers.rulebook.gate.sizes import is_odd_lot, size_denied
+from brokers.rulebook.gate.sizes import is_odd_lot
 from brokers.rulebook.gate.tif import effective_time_in_force
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import Instrument, Order, Permissions, Position, Quote
 from brokers.rulebook.words import AssetClass, OrderType
 
-CLOSED_STATUSES = frozenset({"filled", "canceled", "invalid", "rejected", "expired", "denied"})
 SENDS_NO_OUTSIDE_HOURS = frozenset({OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE})
 
 
@@ -109,49 +107,3 @@ def cautions(asked: Question) -> tuple[Caution, ...]:
         suggested = order.quantity - order.quantity % lot
         found.append(rules.caution("quantity_truncated", quantity=order.quantity, suggested=suggested))
     return tuple(found)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderUpdate:
-    """What a change asks for; the quantity is the new total, absent fields stay as they are."""
-
-    quantity: Decimal | None = None
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    trigger_price: Decimal | None = None
-    trailing_amount: Decimal | None = None
-    tag: str | None = None
-
-    @property
-    def only_tag(self) -> bool:
-        prices = (self.quantity, self.limit_price, self.stop_price, self.trigger_price, self.trailing_amount)
-        return self.tag is not None and all(value is None for value in prices)
-
-
-def validate_update(
-    instrument: Instrument,
-    status: str,
-    update: OrderUpdate,
-    *,
-    rules: Ruleset | None = None,
-    usd_rate: Decimal | None = None,
-) -> Verdict:
-    """Whether a working order may be changed like this."""
-    rules = rules or rulesets.load()
-    return _update_denied(instrument, status, update, rules, usd_rate) or Accepted(rules.provenance)
-
-
-def _update_denied(
-    instrument: Instrument, status: str, update: OrderUpdate, rules: Ruleset, usd_rate: Decimal | None
-) -> Denied | None:
-    if status in CLOSED_STATUSES:
-        return None if update.only_tag else rules.deny("order_closed", status=status)
-    if status in ("new", "created"):
-        return rules.deny("order_not_yet_submitted")
-    if update.quantity is None:
-        return None
-    if update.quantity == 0:
-        return rules.deny("quantity_zero")
-    if instrument.asset_class == AssetClass.FOREX:
-        return size_denied(instrument.base, update.quantity, rules, usd_rate=usd_rate)
-    return None

@@ -16,12 +16,6 @@ def initial_margin(
     return quantity * price * multiplier * fx_rate / leverage
 
 
-def maintenance_margin(
-    quantity: Decimal, price: Decimal, leverage: Decimal, *, multiplier: Decimal = ONE, fx_rate: Decimal = ONE
-) -> Decimal:
-    return abs(initial_margin(quantity, price, leverage, multiplier=multiplier, fx_rate=fx_rate))
-
-
 def with_fee(margin: Decimal, fee: Decimal) -> Decimal:
     """The fee adds to what an order needs, whichever its direction."""
     return margin - fee if margin < 0 else margin + fee
@@ -78,8 +72,3 @@ def has_sufficient_margin(
     if filled_quantity:
         required = required * (abs(order_quantity) - abs(filled_quantity)) / abs(order_quantity)
     return Sufficiency(required <= free_margin, required)
-
-
-def day_trading_leverage(*, exchange_open: bool, closing_soon: bool) -> Decimal:
-    """Pattern day trading: four times while open, two times when closed or about to close. Not the default."""
-    return Decimal(4) if exchange_open and not closing_soon else Decimal(2)

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from brokers.rulebook import rulesets
-from brokers.rulebook.advisors import AdvisorProperties, merged_holding, shows_fill, validate_properties, wire_fields
 from brokers.rulebook.allocation import (
     Allocation,
     Member,
@@ -20,6 +19,13 @@ from brokers.rulebook.allocation import (
 )
 from brokers.rulebook.errors import BadInput
 from brokers.rulebook.values import Position
+from brokers.rulebook.vectors.advisors import (
+    AdvisorProperties,
+    merged_holding,
+    shows_fill,
+    validate_properties,
+    wire_fields,
+)
 
 D = Decimal
 

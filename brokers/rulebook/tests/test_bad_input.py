@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from brokers.rulebook import allocation, rulesets
 from brokers.rulebook.assess import assess
 from brokers.rulebook.calendars import calendar, exchange_calendar
-from brokers.rulebook.capabilities import default_market, leverage, margin_interest, model_for, slippage
+from brokers.rulebook.capabilities import default_market, leverage, model_for
 from brokers.rulebook.errors import (
     BadInput,
     MissingMarginData,
@@ -36,13 +36,15 @@ from brokers.rulebook.evaluate import OPERATIONS, evaluate
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.gate.tif import expires_at
 from brokers.rulebook.gate.validation import validate
-from brokers.rulebook.gateway import order_type_field, security_type_field, status_from, time_in_force_field
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.futures import future_option_margin, margin_rows
 from brokers.rulebook.margin.options import option_initial_margin
-from brokers.rulebook.pricing import own_price, round_price, round_quantity
-from brokers.rulebook.splits import split_order
+from brokers.rulebook.pricing import own_price
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
+from brokers.rulebook.vectors.hooks import margin_interest, slippage
+from brokers.rulebook.vectors.rounding import round_price, round_quantity
+from brokers.rulebook.vectors.splits import split_order
+from brokers.rulebook.vectors.wire import order_type_field, security_type_field, status_from, time_in_force_field
 
 D = Decimal
 NOON = datetime(2025, 7, 15, 16, tzinfo=UTC)

@@ -12,10 +12,9 @@ from brokers.rulebook import rulesets
 from brokers.rulebook.assess import assess
 from brokers.rulebook.gate.permissions import PEOPLE_SAY, REASONS
 from brokers.rulebook.gate.validation import every_denial, question, validate
-from brokers.rulebook.gateway import SECURITY_TYPES
 from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.values import Account, Instrument, Order, Permissions, Quote
-from brokers.rulebook.words import AssetClass
+from brokers.rulebook.words import SECURITY_TYPES, AssetClass
 
 ONE = Order(type="market", quantity=Decimal(1))
 SPY = Instrument(asset_class="equity", symbol="SPY")

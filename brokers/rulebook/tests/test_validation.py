@@ -9,9 +9,10 @@ import pytest
 from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted, Denied, Verdict
 from brokers.rulebook.calendars import calendar
-from brokers.rulebook.gate.validation import OrderUpdate, every_denial, question, validate, validate_update
+from brokers.rulebook.gate.validation import every_denial, question, validate
 from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.values import Instrument, Order, Position, Quote
+from brokers.rulebook.vectors.updates import OrderUpdate, validate_update
 
 D = Decimal
 NYSE = calendar("us_equity")

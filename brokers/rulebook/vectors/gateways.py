@@ -2,13 +2,14 @@
 
 from decimal import Decimal
 
-from brokers.rulebook import advisors, allocation, gateway
-from brokers.rulebook.advisors import AdvisorProperties
+from brokers.rulebook import allocation
 from brokers.rulebook.allocation import Allocation, Member
 from brokers.rulebook.answers import Denied
 from brokers.rulebook.errors import UnknownWord
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import ZERO, Order
+from brokers.rulebook.vectors import advisors, wire
+from brokers.rulebook.vectors.advisors import AdvisorProperties
 from brokers.rulebook.vectors.reading import (
     Given,
     maybe,
@@ -49,24 +50,24 @@ def default_order_properties(_given: Given, _rules: Ruleset) -> Answer:
 
 
 def ib_order_type(given: Given, _rules: Ruleset) -> Answer:
-    return {"ib_order_type": gateway.order_type_field(text(given, "order_type"))}
+    return {"ib_order_type": wire.order_type_field(text(given, "order_type"))}
 
 
 def ib_sec_type(given: Given, _rules: Ruleset) -> Answer:
-    return {"ib_sec_type": gateway.security_type_field(text(given, "asset_class"), word(given, "order_type"))}
+    return {"ib_sec_type": wire.security_type_field(text(given, "asset_class"), word(given, "order_type"))}
 
 
 def ib_time_in_force(given: Given, _rules: Ruleset) -> Answer:
-    return {"ib_tif": gateway.time_in_force_field(text(given, "order_type"), text(given, "time_in_force"))}
+    return {"ib_tif": wire.time_in_force_field(text(given, "order_type"), text(given, "time_in_force"))}
 
 
 def ib_outside_rth(given: Given, _rules: Ruleset) -> Answer:
     wanted = given.get("outside_regular_trading_hours")
-    return {"outside_rth": gateway.outside_hours_field(text(given, "order_type"), wanted)}
+    return {"outside_rth": wire.outside_hours_field(text(given, "order_type"), wanted)}
 
 
 def ib_price_fields(given: Given, _rules: Ruleset) -> Answer:
-    found = gateway.price_fields(read_order(part(given, "order")), number(given, "tick", Decimal("0.01")))
+    found = wire.price_fields(read_order(part(given, "order")), number(given, "tick", Decimal("0.01")))
     return {
         "action": found.action,
         "totalQuantity": plain(found.total_quantity),
@@ -75,7 +76,7 @@ def ib_price_fields(given: Given, _rules: Ruleset) -> Answer:
 
 
 def ib_order_status(given: Given, _rules: Ruleset) -> Answer:
-    return {"status": gateway.status_from(text(given, "ib_status"))}
+    return {"status": wire.status_from(text(given, "ib_status"))}
 
 
 def _properties(given: Given) -> AdvisorProperties:

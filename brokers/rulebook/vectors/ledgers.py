@@ -1,11 +1,13 @@
 """Operations about cash after the fill: settlement instants, ledgers and the books of an account."""
 
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from brokers.rulebook.accounting import Book, Execution, Fee, apply_fill
 from brokers.rulebook.errors import UnknownWord
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.settlement import CashLedger, FutureLedger, SettlementRule, settlement_rule, settles_at
+from brokers.rulebook.settlement import FutureLedger, SettlementRule, Unsettled, settlement_rule, settles_at
 from brokers.rulebook.values import ONE, ZERO
 from brokers.rulebook.vectors.reading import (
     Given,
@@ -23,6 +25,32 @@ from brokers.rulebook.vectors.reading import (
     word,
 )
 from brokers.rulebook.vectors.writing import Answer, numbers, plain, stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CashLedger:
+    """Settled cash of one currency and what is still on its way."""
+
+    settled: Decimal
+    currency: str = ""
+    pending: tuple[Unsettled, ...] = ()
+
+    @property
+    def unsettled(self) -> Decimal:
+        return sum((entry.amount for entry in self.pending), ZERO)
+
+    def book(self, amount: Decimal, settles: datetime | None = None) -> "CashLedger":
+        """Debits and immediate proceeds move cash at once; delayed proceeds wait for their day."""
+        if amount <= 0 or settles is None:
+            return replace(self, settled=self.settled + amount)
+        entry = Unsettled(amount=amount, currency=self.currency, settles_at=settles)
+        return replace(self, pending=(*self.pending, entry))
+
+    def scan(self, now: datetime) -> "CashLedger":
+        """Releases what is due; a second scan at the same instant changes nothing."""
+        due = [entry for entry in self.pending if entry.settles_at is not None and entry.settles_at <= now]
+        waiting = tuple(entry for entry in self.pending if entry not in due)
+        return replace(self, settled=self.settled + sum((e.amount for e in due), ZERO), pending=waiting)
 
 
 def settlement_time(given: Given, rules: Ruleset) -> Answer:

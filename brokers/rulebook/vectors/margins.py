@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from brokers.rulebook import capabilities, pricing
 from brokers.rulebook.errors import MissingMarginData, TargetOutOfRange
-from brokers.rulebook.margin import cash, options, security, sizing
+from brokers.rulebook.margin import cash, options, security
 from brokers.rulebook.margin.futures import MarginRow, future_margin, future_option_margin, margin_rows
 from brokers.rulebook.margin.security import Sufficiency
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import ONE, ZERO, Order
+from brokers.rulebook.vectors import sizing
 from brokers.rulebook.vectors.reading import (
     Given,
     maybe,
@@ -34,7 +35,13 @@ def initial_margin(given: Given, rules: Ruleset) -> Answer:
 
 
 def maintenance_margin(given: Given, rules: Ruleset) -> Answer:
-    return {"margin": plain(_security_margin(security.maintenance_margin, given, rules))}
+    return {"margin": plain(_security_margin(_maintenance_margin, given, rules))}
+
+
+def _maintenance_margin(
+    quantity: Decimal, price: Decimal, leverage: Decimal, *, multiplier: Decimal = ONE, fx_rate: Decimal = ONE
+) -> Decimal:
+    return abs(security.initial_margin(quantity, price, leverage, multiplier=multiplier, fx_rate=fx_rate))
 
 
 def _security_margin(rule: Callable[..., Decimal], given: Given, rules: Ruleset) -> Decimal:

@@ -1,12 +1,14 @@
 """Operations about models and money: which model serves, what an order costs and is worth."""
 
+from decimal import Decimal
+
 from brokers.rulebook import capabilities, pricing
-from brokers.rulebook.errors import FixedLeverage
+from brokers.rulebook.errors import BadInput, FixedLeverage
 from brokers.rulebook.fees import Volume, estimate_fee
-from brokers.rulebook.margin import security
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.settlement import settlement_rule
-from brokers.rulebook.values import ONE, ZERO, Order, Quote
+from brokers.rulebook.values import ONE, ZERO, Instrument, Order, Quote
+from brokers.rulebook.vectors import hooks
 from brokers.rulebook.vectors.reading import Given, maybe, number, part, read_instrument, read_order, text, word
 from brokers.rulebook.vectors.writing import Answer, plain
 
@@ -34,14 +36,14 @@ def leverage(given: Given, rules: Ruleset) -> Answer:
 def set_leverage(given: Given, _rules: Ruleset) -> Answer:
     account_type = word(given, "account_type") or "margin"
     try:
-        wanted = capabilities.set_leverage(text(given, "asset_class"), account_type, number(given, "leverage"))
+        wanted = hooks.set_leverage(text(given, "asset_class"), account_type, number(given, "leverage"))
     except FixedLeverage as fixed:
         return {"allowed": False, "leverage": "1", "reason": fixed.code, "sentence": fixed.sentence}
     return {"allowed": True, "leverage": plain(wanted)}
 
 
 def pdt_leverage(given: Given, _rules: Ruleset) -> Answer:
-    found = security.day_trading_leverage(
+    found = hooks.day_trading_leverage(
         exchange_open=bool(given.get("exchange_open")), closing_soon=bool(given.get("closing_soon"))
     )
     return {"leverage": plain(found)}
@@ -49,11 +51,11 @@ def pdt_leverage(given: Given, _rules: Ruleset) -> Answer:
 
 def margin_interest(given: Given, _rules: Ruleset) -> Answer:
     days = int(number(given, "days", ZERO))
-    return {"interest": plain(capabilities.margin_interest(text(given, "asset_class"), number(given, "balance"), days))}
+    return {"interest": plain(hooks.margin_interest(text(given, "asset_class"), number(given, "balance"), days))}
 
 
 def slippage(given: Given, _rules: Ruleset) -> Answer:
-    return {"slippage": plain(capabilities.slippage(text(given, "asset_class")))}
+    return {"slippage": plain(hooks.slippage(text(given, "asset_class")))}
 
 
 def fee(given: Given, rules: Ruleset) -> Answer:
@@ -84,9 +86,17 @@ def order_value(given: Given, _rules: Ruleset) -> Answer:
     order, instrument = read_order(part(given, "order")), read_instrument(given)
     fx_rate = number(given, "fx_rate_to_account", ONE)
     if order.type == "option_exercise":
-        return {"value": plain(pricing.exercise_value(order, instrument, fx_rate=fx_rate))}
+        return {"value": plain(exercise_value(order, instrument, fx_rate=fx_rate))}
     value = pricing.order_value(order, number(given, "price"), multiplier=instrument.multiplier, fx_rate=fx_rate)
     return {"value": plain(value)}
+
+
+def exercise_value(order: Order, instrument: Instrument, *, fx_rate: Decimal = ONE) -> Decimal:
+    """What the underlying costs at the strike."""
+    if instrument.strike is None:
+        raise BadInput("strike", problem="an option needs one")
+    unit = instrument.multiplier if instrument.contract_unit is None else instrument.contract_unit
+    return order.quantity * unit * instrument.strike * fx_rate
 
 
 OPERATIONS = {

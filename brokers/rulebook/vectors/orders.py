@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from brokers.rulebook import capabilities, pricing, splits
+from brokers.rulebook import capabilities
 from brokers.rulebook.gate import tif
-from brokers.rulebook.gate.checks import ENGINE_CHECKS, futures_opening, ratio_divisor
-from brokers.rulebook.gate.sessions import effective_order_type, opening_hold
+from brokers.rulebook.gate.checks import ratio_divisor
+from brokers.rulebook.gate.sessions import effective_order_type
 from brokers.rulebook.gate.sizes import size_denied
-from brokers.rulebook.gate.validation import OrderUpdate, question, validate_update, verdict
+from brokers.rulebook.gate.validation import question, verdict
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import Order, Position, Quote
+from brokers.rulebook.vectors import rounding, splits, wire
+from brokers.rulebook.vectors.engine import ENGINE_CHECKS, futures_opening
 from brokers.rulebook.vectors.reading import (
     Given,
     instant,
@@ -26,6 +28,7 @@ from brokers.rulebook.vectors.reading import (
     text,
     word,
 )
+from brokers.rulebook.vectors.updates import OrderUpdate, validate_update
 from brokers.rulebook.vectors.writing import Answer, from_denial, from_verdict, plain, stamp
 
 
@@ -109,7 +112,7 @@ def market_order_conversion(given: Given, _rules: Ruleset) -> Answer:
 
 def moo_boundary_delay(given: Given, rules: Ruleset) -> Answer:
     there = (word(given, "market") or "usa") == "usa" and text(given, "asset_class") in capabilities.ASSET_CLASSES
-    hold = opening_hold(
+    hold = wire.opening_hold(
         text(given, "order_type"), instant(given, "now_utc"), read_calendar(given), rules, tradable_there=there
     )
     return {"delay": bool(hold), "delay_ms": round(hold.total_seconds() * 1000)}
@@ -121,15 +124,15 @@ def combo_legs_valid(given: Given, _rules: Ruleset) -> Answer:
 
 
 def round_quantity(given: Given, _rules: Ruleset) -> Answer:
-    return {"quantity": plain(pricing.round_quantity(number(given, "quantity"), number(given, "lot_size")))}
+    return {"quantity": plain(rounding.round_quantity(number(given, "quantity"), number(given, "lot_size")))}
 
 
 def round_price(given: Given, _rules: Ruleset) -> Answer:
-    return {"price": plain(pricing.round_price(number(given, "price"), number(given, "tick")))}
+    return {"price": plain(rounding.round_price(number(given, "price"), number(given, "tick")))}
 
 
 def min_tick(given: Given, _rules: Ruleset) -> Answer:
-    return {"tick": plain(pricing.min_tick(read_instrument(given), number(given, "order_price")))}
+    return {"tick": plain(rounding.min_tick(read_instrument(given), number(given, "order_price")))}
 
 
 def tif_expiry(given: Given, rules: Ruleset) -> Answer:
@@ -137,13 +140,13 @@ def tif_expiry(given: Given, rules: Ruleset) -> Answer:
     checks = [instant({"checks_utc": at}, "checks_utc") for at in parts(given, "checks_utc")]
     return {
         "expires_at_utc": None if expiry is None else stamp(expiry),
-        "expired": [tif.is_expired(expiry, at) for at in checks],
+        "expired": [expiry is not None and at >= expiry for at in checks],
     }
 
 
 def ib_good_till_date(given: Given, rules: Ruleset) -> Answer:
     expiry = _expiry({"time_in_force": "gtd", **given}, rules)
-    return {"goodTillDate": "" if expiry is None else tif.good_til_text(expiry)}
+    return {"goodTillDate": "" if expiry is None else wire.good_til_text(expiry)}
 
 
 def _expiry(given: Given, rules: Ruleset) -> Any:

@@ -1,12 +1,15 @@
 """Our words and prices as the live gateway's fields."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
+from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.errors import UnknownWord, UnsupportedAssetClass, UnsupportedOrderType, UnsupportedTimeInForce
-from brokers.rulebook.pricing import round_price
+from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import Order
-from brokers.rulebook.words import COMBO_TYPES, AssetClass, OrderType, TimeInForce
+from brokers.rulebook.vectors.rounding import round_price
+from brokers.rulebook.words import COMBO_TYPES, SECURITY_TYPES, OrderType, TimeInForce
 
 ORDER_TYPES: dict[str, str] = {
     OrderType.MARKET: "MKT",
@@ -21,16 +24,7 @@ ORDER_TYPES: dict[str, str] = {
     OrderType.COMBO_LIMIT: "LMT",
     OrderType.COMBO_LEG_LIMIT: "LMT",
 }
-SECURITY_TYPES: dict[str, str] = {
-    AssetClass.EQUITY: "STK",
-    AssetClass.OPTION: "OPT",
-    AssetClass.INDEX_OPTION: "OPT",
-    AssetClass.FUTURE: "FUT",
-    AssetClass.FUTURE_OPTION: "FOP",
-    AssetClass.FOREX: "CASH",
-    AssetClass.CFD: "CFD",
-    AssetClass.INDEX: "IND",
-}
+NO_HOLD = timedelta(0)
 COMBO_SECURITY_TYPE = "BAG"
 TIMES_IN_FORCE: dict[str, str] = {TimeInForce.DAY: "DAY", TimeInForce.GTC: "GTC", TimeInForce.GTD: "GTD"}
 STATUSES: dict[str, str] = {
@@ -116,13 +110,26 @@ def price_fields(order: Order, tick: Decimal) -> PriceFields:
     )
 
 
-def combo_is_non_guaranteed(leg_classes: list[str]) -> bool:
-    """Only a bag of nothing but shares is sent without a guarantee."""
-    return all(asset_class == AssetClass.EQUITY for asset_class in leg_classes)
-
-
 def status_from(status: str) -> str:
     ours = STATUSES.get(status)
     if ours is None:
         raise UnknownWord(status, kind="order status", known=", ".join(STATUSES))
     return ours
+
+
+def good_til_text(expiry: datetime) -> str:
+    """The expiry as IBKR reads it."""
+    return f"{expiry.astimezone(UTC):%Y%m%d %H:%M:%S} UTC"
+
+
+def opening_hold(
+    order_type: str, now: datetime, calendar: Calendar, rules: Ruleset, *, tradable_there: bool = True
+) -> timedelta:
+    """How long the live gateway keeps a market-on-open order back just after the close."""
+    if order_type != OrderType.MARKET_ON_OPEN or not tradable_there:
+        return NO_HOLD
+    close = calendar.regular_close(calendar.local(now).date())
+    if close is None:
+        return NO_HOLD
+    hold_until = close + timedelta(seconds=rules.policy.market_on_open_hold_seconds)
+    return hold_until - now if close <= now < hold_until else NO_HOLD
