@@ -85,11 +85,11 @@ def answer(
     if len({_essence(each) for each in answers}) > 1:
         return Answered(NotYet(waiting_for=_what_settles(views)))
     found = answers[0]
-    if patient and (rate := view.missing_rate) is not None and prerequisites.a_rate(found):
+    if patient and (rate := view.missing_rate) is not None and prerequisites.rate_needed(found):
         return Answered(rate)
     if (
         patient
-        and prerequisites.a_quote(message, terms, found)
+        and prerequisites.quote_needed(message, terms, found)
         and _is_worth_waiting(book, account, message.instrument)
     ):
         return Answered(NotYet(waiting_for=f"a fresh quote of {message.instrument}"), wants_quote=True)

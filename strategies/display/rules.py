@@ -1,4 +1,4 @@
-"""The decision table as people read it: each rule's row of docs/decisions-table.md, the one place where it is written."""
+"""The decision table as people read it: each rule's row of docs/trading-rules.md, the one place where it is written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rule(name: str) -> Rule | None:
 @cache
 def table() -> Mapping[str, Rule]:
     """Every row by its id, in the order of the document."""
-    text = (settings.BASE_DIR / "docs" / "decisions-table.md").read_text(encoding="utf-8")
+    text = (settings.BASE_DIR / "docs" / "trading-rules.md").read_text(encoding="utf-8")
     return {row.id: row for row in _rows(text)}
 
 

@@ -18,7 +18,7 @@ class Outcome:
 
     @property
     def tags(self) -> str:
-        """Every word of it, as the lists of open pages ask for them."""
+        """Every word of the outcome as a filter of the lists on open pages: "outcome:accepted outcome:rejected"."""
         return " ".join(f"outcome:{word}" for word in dict.fromkeys((self.word, *self.also)) if word)
 
 
@@ -33,7 +33,7 @@ class Verdict:
 def outcome(
     verdicts: Sequence[Verdict], *, dispatched: bool, note: str = "", delayed: bool = False, is_test: bool = False
 ) -> Outcome:
-    """The worst news never hides behind the best: a signal taken by some and rejected by others says both."""
+    """One outcome of all decisions on a signal; taken by some accounts and rejected by others, it says both."""
     if not verdicts:
         if note:
             return Outcome("set_aside", "", note)

@@ -20,7 +20,7 @@ class Slippage:
 def slippage(
     side: Side, signal_price: Decimal | None, fill_price: Decimal | None, quantity: Decimal, multiplier: Decimal
 ) -> Slippage | None:
-    """None where either price is missing."""
+    """Slippage of a fill in the contract's currency; None without either price or a quantity."""
     if not signal_price or fill_price is None or not quantity:
         return None
     per_unit = (fill_price - signal_price) * side.sign

@@ -19,7 +19,7 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount
 from strategies.display.labels import EFFECTIVE, said
-from strategies.domain.decide.walkthrough import Holding, Told, held_under, trades_next, walk
+from strategies.domain.decide.walkthrough import Holding, TimedSignal, holding_under, next_trading_time, walk
 from strategies.domain.message.message import Action, Bracket, Message, OrderShape
 from strategies.domain.message.symbols import WORDS, Symbol
 from strategies.domain.numbers import plain
@@ -114,7 +114,7 @@ def examples(
     messages = example_messages(scene)
     cast = _Cast(account, [message for _, message in messages], now, ask=ask)
     shown = next(iter(cast.snapshots.values()), None)
-    at = now if scene.at_once or shown is None else trades_next(terms, shown, now)
+    at = now if scene.at_once or shown is None else next_trading_time(terms, shown, now)
     rows = []
     for title, message in messages:
         snapshot, instrument = cast.snapshot(message), message.instrument
@@ -123,7 +123,7 @@ def examples(
             continue
         holding = _holding(terms, snapshot, scene)
         # One walk of one step: the price, the position and its protection are the scene's.
-        told = [Told(message=message, at=at)]
+        told = [TimedSignal(message=message, at=at)]
         step = next(walk(told, terms, {instrument: snapshot}, {instrument: holding}))
         assert step is not None, "its snapshot is there"
         rows.append(_shown(title, message, step.answer, terms, holding))
@@ -147,7 +147,7 @@ def last_signals(
     messages = [Message.from_reading(signal.reading) for signal in signals]
     cast = _Cast(account, messages, now, ask=ask)
     told = [
-        Told(message=message, at=signal.due_at, freshness=signal.freshness())
+        TimedSignal(message=message, at=signal.due_at, freshness=signal.freshness())
         for signal, message in zip(signals, messages, strict=True)
     ]
     start: dict[Instrument, Holding] = {}
@@ -159,7 +159,9 @@ def last_signals(
         if step is None:
             rows.append(Shown(title="", message=each.message, signal=signal, note=cast.why(each.message)))
         else:
-            met = tuple(f"{str(order.role).replace('_', ' ')} at {_leg_price(order)}" for order in step.met)
+            met = tuple(
+                f"{str(order.role).replace('_', ' ')} at {_leg_price(order)}" for order in step.protection_filled
+            )
             rows.append(replace(_shown("", each.message, step.answer, terms, step.after), signal=signal, met=met))
     return Preview(rows=tuple(reversed(rows)), notes=tuple(cast.notes), unasked=tuple(cast.unasked))
 
@@ -286,7 +288,7 @@ def _without_book(account: BrokerageAccount | None, contract: Contract, now: dat
 
 def _holding(terms: Terms, snapshot: Snapshot, scene: Scene) -> Holding:
     action = Action.BUY if scene.position > 0 else Action.SELL
-    return held_under(terms, snapshot, scene.position, scene.price, Message(action=action, symbol=scene.symbol))
+    return holding_under(terms, snapshot, scene.position, scene.price, Message(action=action, symbol=scene.symbol))
 
 
 def _shown(title: str, message: Message, answer: Plan | Rejection, terms: Terms, after: Holding) -> Shown:

@@ -1,4 +1,4 @@
-"""The other actions: exit, add, cancel, reverse and breakeven; rows D24 to D37 of the decision table."""
+"""The actions exit, add, cancel, reverse and breakeven: rows D24 to D37 of the trading rules."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from strategies.domain.decide import protection, working
 from strategies.domain.decide.assembly import cancel_plan, entry_plan, exit_plan, flip_plan, or_cancel
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter
-from strategies.domain.decide.exits import ALL, asked, held_back, leave
+from strategies.domain.decide.exits import ALL, exit_held_back, exit_quantity, plan_exit
 from strategies.domain.decide.hours import outside_windows
-from strategies.domain.decide.pricing import on_tick, quoted
-from strategies.domain.decide.too_late import life, too_late
+from strategies.domain.decide.pricing import quoted_price, round_to_tick
+from strategies.domain.decide.too_late import time_to_live, too_late
 from strategies.domain.decide.trades import adding
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan, Rejection
@@ -23,7 +23,7 @@ _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 
 def leave_position(case: Case) -> Plan | Rejection:
-    """D24 to D30: out of all of it, or of the part the signal names."""
+    """D24 to D30: exits the position, or the part of it that the signal names."""
     if case.position == 0:
         reason = f"There is no position in {case.ticker} to exit."
         refused = Rejection(rule="D28", code="nothing-to-exit", reason=reason)
@@ -35,27 +35,27 @@ def leave_position(case: Case) -> Plan | Rejection:
         )
         return Rejection(rule="D30", code="side-isolated", reason=reason)
     percent = case.exit.quantity_type.value is QuantityType.PERCENT_OF_POSITION
-    wanted = asked(case, "D27" if percent else "D25")
-    if isinstance(wanted, Rejection):
-        return wanted
-    way = leave(case, wanted)
-    if isinstance(way, Rejection):
-        return way
-    rule = "D24" if wanted is None else "D27" if percent else "D25" if wanted < case.held else "D26"
-    return exit_plan(case, rule, way)
+    quantity = exit_quantity(case, "D27" if percent else "D25")
+    if isinstance(quantity, Rejection):
+        return quantity
+    way_out = plan_exit(case, quantity)
+    if isinstance(way_out, Rejection):
+        return way_out
+    rule = "D24" if quantity is None else "D27" if percent else "D25" if quantity < case.held else "D26"
+    return exit_plan(case, rule, way_out)
 
 
 def add(case: Case) -> Plan | Rejection:
-    """D31, D32: more of what is held, whatever the terms say about adding and sides."""
+    """D31, D32: adds to the held side, even where the terms allow no adding or not that side."""
     if case.position == 0:
         reason = f"There is no position in {case.ticker} to add to. Send buy or sell to open one."
         return Rejection(rule="D32", code="nothing-to-add-to", reason=reason)
-    entry = enter(case, case.way_out.opposite, held=case.held)
+    entry = enter(case, case.exit_side.opposite, held=case.held)
     return entry if isinstance(entry, Rejection) else entry_plan(case, "D31", entry, adding(case, entry))
 
 
 def cancel(case: Case) -> Plan | Rejection:
-    """D33: what works in the ticker is canceled, legs too; the position stays. No guard holds it back: it adds no risk."""
+    """D33: cancels what works in the ticker, legs too; the position stays. No guard applies: a cancel adds no risk."""
     refused = too_late(case, Leg.EXIT) or outside_windows(case, Leg.EXIT)
     if refused is not None:
         return refused
@@ -69,19 +69,19 @@ def cancel(case: Case) -> Plan | Rejection:
 
 
 def reverse(case: Case) -> Plan | Rejection:
-    """D34, D35: out, and into the other side by as much as the signal or the terms say, else by as much as was held."""
+    """D34, D35: exits the position and enters the other side by the signal's or the terms' size, else by as much as was held."""
     if case.position == 0:
         reason = f"There is no position in {case.ticker} to reverse. Send buy or sell to open one."
         return Rejection(rule="D35", code="nothing-to-reverse", reason=reason)
-    way = leave(case, ALL)
-    if isinstance(way, Rejection):
-        return way
+    way_out = plan_exit(case, ALL)
+    if isinstance(way_out, Rejection):
+        return way_out
     own = None if case.entry.quantity.value is not None else case.held
-    return flip_plan(case, "D34", way, enter(case, case.way_out, held=Decimal(0), quantity=own))
+    return flip_plan(case, "D34", way_out, enter(case, case.exit_side, held=Decimal(0), quantity=own))
 
 
 def breakeven(case: Case) -> Plan | Rejection:
-    """D36, D37: a stop at the average entry price, or so far on the good side of it, over the whole position."""
+    """D36, D37: a stop for the whole position at its average price, or `breakevenOffset` on the good side of it."""
     if case.position == 0:
         return Rejection(
             rule="D37", code="nothing-to-protect", reason=f"There is no position in {case.ticker} to protect."
@@ -90,10 +90,10 @@ def breakeven(case: Case) -> Plan | Rejection:
     if kind not in _STOPS:
         reason = "A stop at break-even is a stop or stop_limit order. Send `orderType`, or set the exit order type."
         return Rejection(rule="D37", code="breakeven-order-type-required", reason=reason)
-    refused = held_back(case)
+    refused = exit_held_back(case)
     if refused is not None:
         return refused
-    left = case.held - working.leaving(case, case.way_out)
+    left = case.held - working.leaving(case, case.exit_side)
     if left <= 0:
         return Rejection(
             rule="D40", code="already-exiting", reason=f"All {plain(case.held)} of {case.ticker} are leaving already."
@@ -101,7 +101,7 @@ def breakeven(case: Case) -> Plan | Rejection:
     stop = _stop(case, kind, left)
     if isinstance(stop, Rejection):
         return stop
-    cut = protection.stops_at(case, stop, left)
+    cut = protection.replace_stops(case, stop, left)
     price = plain(stop.stop_price) if stop.stop_price is not None else ""
     wait = case.terms.cancel_wait_seconds if cut.cancels else 0
     return Plan(
@@ -109,27 +109,27 @@ def breakeven(case: Case) -> Plan | Rejection:
         reason=f"Protect {plain(left)} {case.units(left)} of {case.ticker} held {case.holding} by a stop at {price}.",
         intents=cut.kept,
         cancels=cut.cancels,
-        time_to_live_seconds=life(case, Leg.EXIT) + wait,
+        time_to_live_seconds=time_to_live(case, Leg.EXIT) + wait,
     )
 
 
 def _stop(case: Case, kind: OrderType, quantity: Decimal) -> OrderIntent | Rejection:
-    average, side = case.snapshot.average_cost, case.way_out
+    average, side = case.snapshot.average_cost, case.exit_side
     if average is None or average <= 0:
         reason = f"IBKR has not shown the average price of {case.ticker} yet, so its break-even is unknown. Send again."
         return Rejection(rule="D37", code="average-price-unknown", reason=reason)
     offset = case.exit.breakeven_offset.value or Decimal(0)
-    price = on_tick(case, average - side.sign * offset, side, "breakevenOffset", "stop")
+    price = round_to_tick(case, average - side.sign * offset, side, "breakevenOffset", "stop")
     if isinstance(price, Rejection):
         return price
-    now = quoted(case, side, case.exit.market_price.value) or case.snapshot.mark
+    now = quoted_price(case, side, case.exit.market_price.value) or case.snapshot.mark
     if now is not None and (price - now) * side.sign <= 0:
         reason = (
             f"The market at {plain(now)} is past a stop at {plain(price)}, which would fill at once. Send exit instead."
         )
         return Rejection(rule="D37", code="breakeven-not-reached", reason=reason)
-    wanted = case.exit.limit_price.value or price
-    limit = on_tick(case, wanted, side, "limitPrice", "limit") if kind is OrderType.STOP_LIMIT else None
+    limit_price = case.exit.limit_price.value or price
+    limit = round_to_tick(case, limit_price, side, "limitPrice", "limit") if kind is OrderType.STOP_LIMIT else None
     if isinstance(limit, Rejection):
         return limit
     return OrderIntent(

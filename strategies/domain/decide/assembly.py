@@ -1,4 +1,4 @@
-"""Plans put together: an exit alone, an entry alone, a flip, cancels alone."""
+"""Puts plans together: an exit alone, an entry alone, a flip, cancels alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from brokers.domain.orders import OrderType
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
-from strategies.domain.decide.entries import Entry, after
-from strategies.domain.decide.exits import Way, held_back
-from strategies.domain.decide.too_late import life
+from strategies.domain.decide.entries import Entry, wait_for_exit
+from strategies.domain.decide.exits import WayOut, exit_held_back
+from strategies.domain.decide.too_late import time_to_live
 from strategies.domain.numbers import plain
 from strategies.domain.plan.costs import left_out
 from strategies.domain.plan.plan import Plan, Rejection
@@ -19,15 +19,15 @@ from strategies.domain.terms.terms import ExitUnfilled
 MARKET_FILLS_WITHIN = 60  # seconds
 
 
-def exit_plan(case: Case, rule: str, way: Way, note: str = "") -> Plan:
+def exit_plan(case: Case, rule: str, way_out: WayOut, note: str = "") -> Plan:
     """The way out alone."""
     return Plan(
         rule=rule,
-        reason=way.sentence(case) + note,
-        intents=(way.intent, *way.kept),
-        cancels=way.cancels,
-        resizes=way.resizes,
-        time_to_live_seconds=life(case, Leg.EXIT) + _wait(case, (*way.cancels, *way.resizes)),
+        reason=way_out.sentence(case) + note,
+        intents=(way_out.intent, *way_out.kept),
+        cancels=way_out.cancels,
+        resizes=way_out.resizes,
+        time_to_live_seconds=time_to_live(case, Leg.EXIT) + _wait(case, (*way_out.cancels, *way_out.resizes)),
     )
 
 
@@ -37,47 +37,47 @@ def entry_plan(case: Case, rule: str, entry: Entry, reason: str) -> Plan:
         reason=reason,
         intents=(entry.intent,),
         cancels=entry.cancels,
-        time_to_live_seconds=life(case, Leg.ENTRY) + _wait(case, entry.cancels),
+        time_to_live_seconds=time_to_live(case, Leg.ENTRY) + _wait(case, entry.cancels),
     )
 
 
-def flip_plan(case: Case, rule: str, way: Way, entry: Entry | Rejection) -> Plan:
-    """The way out, and an entry that leaves once it has filled. Whatever the entry lacks, the way out is not held up."""
+def flip_plan(case: Case, rule: str, way_out: WayOut, entry: Entry | Rejection) -> Plan:
+    """The way out, and an entry that leaves once it has filled. A refused entry never holds the way out back."""
     if isinstance(entry, Rejection):
-        return exit_plan(case, rule, way, left_out(entry))
-    if not way.all_of_it:
-        return exit_plan(case, rule, way, " No entry follows: a part of the position is leaving by another order.")
-    cancels = tuple(dict.fromkeys((*way.cancels, *entry.cancels)))
+        return exit_plan(case, rule, way_out, left_out(entry))
+    if not way_out.all_of_it:
+        return exit_plan(case, rule, way_out, " No entry follows: a part of the position is leaving by another order.")
+    cancels = tuple(dict.fromkeys((*way_out.cancels, *entry.cancels)))
     waits = _wait(case, cancels) + case.terms.exit_wait_seconds
-    exit_order = way.intent
+    exit_order = way_out.intent
     wait = case.terms.exit_wait_seconds
     match case.terms.exit_unfilled:
         case ExitUnfilled.CANCEL:
             exit_order = replace(exit_order, cancel_after=min(exit_order.cancel_after or wait, wait))
         case ExitUnfilled.MARKET if exit_order.type is not OrderType.MARKET:
             exit_order = replace(exit_order, convert_after=wait)
-            # Past the wait it still has to fill at the market before the entry may leave.
+            # After the wait, the exit still has to fill at the market before the entry may leave.
             waits += MARKET_FILLS_WITHIN
-    held = after(entry, life(case, Leg.ENTRY) + waits)
-    direction = "long" if held.side.sign > 0 else "short"
+    waiting_entry = wait_for_exit(entry, time_to_live(case, Leg.ENTRY) + waits)
+    direction = "long" if waiting_entry.side.sign > 0 else "short"
     return Plan(
         rule=rule,
         reason=(
-            f"{way.sentence(case)[:-1]}, then open {direction} with {plain(held.quantity)} {case.units(held.quantity)}."
+            f"{way_out.sentence(case)[:-1]}, then open {direction} with {plain(waiting_entry.quantity)} {case.units(waiting_entry.quantity)}."
         ),
-        intents=(replace(exit_order, then=(*exit_order.then, held)), *way.kept),
+        intents=(replace(exit_order, then=(*exit_order.then, waiting_entry)), *way_out.kept),
         cancels=cancels,
-        resizes=way.resizes,
-        time_to_live_seconds=max(life(case, Leg.EXIT), life(case, Leg.ENTRY)) + waits,
+        resizes=way_out.resizes,
+        time_to_live_seconds=max(time_to_live(case, Leg.EXIT), time_to_live(case, Leg.ENTRY)) + waits,
     )
 
 
 def or_cancel(case: Case, leg: Leg, rejection: Rejection, rule: str = "") -> Plan | Rejection:
-    """Cancels alone where there are some to make; else why nothing is done."""
+    """Cancels alone where the leg cancels something; else the rejection."""
     cancels = working.cancel_set(case, leg)
     if not cancels:
         return rejection
-    refused = held_back(case)
+    refused = exit_held_back(case)
     return refused or cancel_plan(case, rule or rejection.rule, cancels)
 
 
@@ -89,7 +89,7 @@ def cancel_plan(case: Case, rule: str, cancels: tuple[str, ...]) -> Plan:
         reason=f"Cancel {orders} in {case.ticker}.",
         intents=(),
         cancels=cancels,
-        time_to_live_seconds=life(case, Leg.EXIT),
+        time_to_live_seconds=time_to_live(case, Leg.EXIT),
     )
 
 

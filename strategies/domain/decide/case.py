@@ -1,7 +1,8 @@
-"""Everything one decision may look at, side by side."""
+"""Everything one decision may look at."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -20,28 +21,24 @@ QUOTE_IS_FRESH = timedelta(minutes=1)
 _CME = frozenset({"CME", "CBOT", "NYMEX", "COMEX", "GLOBEX"})
 
 
+@dataclass(slots=True)
 class Case:
-    """One signal before one subscription: what was said, what holds, what the book shows."""
+    """One signal before one subscription: message, terms, snapshot and guards. Made for one decision and thrown away."""
 
-    __slots__ = ("_entry", "_exit", "freshness", "guards", "message", "now", "received_at", "side", "snapshot", "terms")
+    message: Message
+    terms: Terms
+    snapshot: Snapshot
+    now: datetime
+    received_at: datetime | None = field(default=None, kw_only=True)
+    freshness: Freshness | None = field(default=None, kw_only=True)
+    guards: Guards = field(default=NO_GUARDS, kw_only=True)
+    side: Side | None = field(init=False)
+    # Made on first use: most signals are about one leg.
+    _entry: Settings | None = field(init=False, default=None)
+    _exit: Settings | None = field(init=False, default=None)
 
-    def __init__(
-        self,
-        message: Message,
-        terms: Terms,
-        snapshot: Snapshot,
-        now: datetime,
-        *,
-        received_at: datetime | None = None,
-        freshness: Freshness | None = None,
-        guards: Guards = NO_GUARDS,
-    ) -> None:
-        self.message, self.terms, self.snapshot, self.now = message, terms, snapshot, now
-        self.received_at, self.freshness, self.guards = received_at, freshness, guards
-        # Made when they are asked for: most signals are about one leg.
-        self._entry: Settings | None = None
-        self._exit: Settings | None = None
-        self.side = _side(message, terms)
+    def __post_init__(self) -> None:
+        self.side = _side(self.message, self.terms)
 
     def settings(self, leg: Leg) -> Settings:
         return self.entry if leg is Leg.ENTRY else self.exit
@@ -67,7 +64,7 @@ class Case:
         return abs(self.snapshot.position)
 
     @property
-    def way_out(self) -> Side:
+    def exit_side(self) -> Side:
         """The side that reduces the position."""
         return Side.SELL if self.snapshot.position > 0 else Side.BUY
 
@@ -85,12 +82,12 @@ class Case:
 
     @property
     def quote(self) -> Quote | None:
-        """The quote, unless it is too old to say anything."""
+        """The quote, unless it is more than a minute away from now."""
         quote = self.snapshot.quote
         return quote if quote is not None and abs(self.now - quote.as_of) <= QUOTE_IS_FRESH else None
 
     def market_is_open(self, *, extended: bool = False) -> bool | None:
-        """Whether the exchange's session is open; None where we know no calendar of it."""
+        """Whether the exchange's session is open; None where we have no calendar for the exchange."""
         hours = _calendar(self.snapshot)
         return None if hours is None else hours.is_open(self.now, extended=extended)
 

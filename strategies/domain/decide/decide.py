@@ -1,6 +1,6 @@
 """The pure heart: what one subscription makes of one signal.
 
-Rule ids are the rows of the decision table (docs/decisions-table.md); an `s` behind one is its mirror for sells.
+Rule ids are the rows of the decision table (docs/trading-rules.md); an `s` behind one is its mirror for sells.
 What a plan wants is put before the rulebook last; its refusals are the rules R01 to R05 (docs/rulebook.md).
 """
 

@@ -1,4 +1,4 @@
-"""Ways in: whether a position may be opened or grow, how much, at what price, and with which legs."""
+"""Entries: whether a position may be opened or grow, by how much, at what price, and with which legs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, Release, Role, Side
-from strategies.domain.decide import guards, working
+from strategies.domain.decide import limits, working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import outside_session, outside_windows
-from strategies.domain.decide.pricing import outside_collar, shape, too_wide
-from strategies.domain.decide.protection import legs, stop_distance
+from strategies.domain.decide.limits import EntrySize
+from strategies.domain.decide.pricing import outside_collar, shape_order, spread_too_wide
+from strategies.domain.decide.protection import ProtectedEntry, build_legs, stop_distance
 from strategies.domain.decide.sizing import entry_quantity, unit_value
 from strategies.domain.decide.too_late import too_late
 from strategies.domain.plan.plan import Rejection
@@ -20,7 +21,7 @@ from strategies.domain.terms.terms import Sides, WorkingEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An entry with its legs, and what it replaces."""
+    """An entry with its legs, and the references of the orders that it replaces."""
 
     intent: OrderIntent
     cancels: tuple[str, ...] = ()
@@ -43,24 +44,27 @@ def wrong_side(case: Case, side: Side, rule: str) -> Rejection:
 def enter(
     case: Case, side: Side, *, held: Decimal, quantity: Decimal | None = None, minus: Decimal = Decimal(0)
 ) -> Entry | Rejection:
-    """An entry beside `held` units of the same side. `quantity` in units overrides the sizing, `minus` is taken off it."""
+    """An entry beside `held` units of the same side, or the first reason why not.
+
+    `quantity` in units overrides the sizing of signal and terms; `minus` units are subtracted from the result.
+    """
     refused = (
-        guards.holds_back(case)
+        limits.entry_held_back(case)
         or too_late(case, Leg.ENTRY)
         or outside_windows(case, Leg.ENTRY)
         or outside_session(case)
-        or too_wide(case, Leg.ENTRY)
+        or spread_too_wide(case, Leg.ENTRY)
     )
     if refused is not None:
         return refused
-    order = shape(case, side, Leg.ENTRY)
+    order = shape_order(case, side, Leg.ENTRY)
     if isinstance(order, Rejection):
         return order
     expected = order.expected
-    found = quantity or entry_quantity(case, expected, stop_distance(case, side, expected))
-    if isinstance(found, Rejection):
-        return found
-    amount = found - minus
+    sized = quantity or entry_quantity(case, expected, stop_distance(case, side, expected))
+    if isinstance(sized, Rejection):
+        return sized
+    amount = sized - minus
     if amount <= 0:
         reason = "All of it went into the exit."
         return Rejection(rule="D12", code="nothing-left-to-enter", reason=reason)
@@ -69,12 +73,11 @@ def enter(
         return replaced
     grown = held + amount + working.entering(case, side, replaced)
     value = unit_value(case, expected, expected) if expected is not None and expected > 0 else None
-    refused = guards.over_a_limit(
-        case, amount, grown, None if isinstance(value, Rejection) else value
-    ) or outside_collar(case, expected)
+    size = EntrySize(quantity=amount, position=grown, unit_value=None if isinstance(value, Rejection) else value)
+    refused = limits.over_a_limit(case, size) or outside_collar(case, expected)
     if refused is not None:
         return refused
-    children = legs(case, side, amount, expected)
+    children = build_legs(case, ProtectedEntry(side, amount, expected))
     if isinstance(children, Rejection):
         return children
     intent = OrderIntent(
@@ -90,26 +93,26 @@ def enter(
 
 
 def _replaced(case: Case, side: Side, *, adding: bool) -> tuple[str, ...] | Rejection:
-    """One working entry per subscription and instrument: what the new one cancels, or why it may not come."""
+    """References that a new entry cancels, since a subscription works one entry per instrument; or why it may not come."""
     mirror = "" if side is Side.BUY else "s"
-    asked_for = () if adding else working.cancel_set(case, Leg.ENTRY)
+    canceled = () if adding else working.cancel_set(case, Leg.ENTRY)
     policy = case.terms.working_entry
     if adding or policy is WorkingEntry.KEEP:
-        return asked_for
-    others = [order for order in working.own_entries(case) if order.reference not in asked_for]
-    # What fills any moment cannot be replaced; it is a position already, so this one adds to it or does not come.
-    filling = [order for order in others if working.may_fill_any_moment(case, order)]
+        return canceled
+    own_entries = [order for order in working.own_entries(case) if order.reference not in canceled]
+    # An order that fills any moment cannot be replaced. It counts as a position: a new entry adds to it or is refused.
+    filling = [order for order in own_entries if working.may_fill_any_moment(case, order)]
     grows = case.terms.allow_add and all(order.side is side for order in filling)
-    if (others and policy is WorkingEntry.REJECT) or (filling and not grows):
+    if (own_entries and policy is WorkingEntry.REJECT) or (filling and not grows):
         return Rejection(
             rule=f"D39{mirror}",
             code="entry-already-working",
             reason=f"An entry order for {case.ticker} is already working, and this subscription works one at a time.",
         )
-    resting = [order for order in others if order not in filling]
-    return tuple(dict.fromkeys((*asked_for, *working.with_legs(case, resting))))
+    resting = [order for order in own_entries if order not in filling]
+    return tuple(dict.fromkeys((*canceled, *working.with_legs(case, resting))))
 
 
-def after(entry: Entry, seconds: int) -> OrderIntent:
-    """The entry as one that waits for an exit, and for that long."""
+def wait_for_exit(entry: Entry, seconds: int) -> OrderIntent:
+    """The entry as one that leaves only after its exit has filled, within `seconds` of the decision."""
     return replace(entry.intent, release=Release.AFTER_PARENT_FILLS, leave_within=seconds)

@@ -1,4 +1,4 @@
-"""Ways out: all of a position or a part of it, with the legs that would otherwise open the opposite one."""
+"""Exits: a position or a part of it leaves, and no leg stays that would open the opposite position."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from decimal import Decimal
 from brokers.domain.orders import OrderIntent, OrderType, Resize, Role, Side
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
-from strategies.domain.decide.guards import halted
 from strategies.domain.decide.hours import outside_windows
-from strategies.domain.decide.pricing import market, shape, too_wide
-from strategies.domain.decide.protection import Cut, cut_to, stop_beside
-from strategies.domain.decide.sizing import measured, whole
+from strategies.domain.decide.limits import halted
+from strategies.domain.decide.pricing import market_price, shape_order, spread_too_wide
+from strategies.domain.decide.protection import Cut, cut_legs, stop_beside_exit
+from strategies.domain.decide.sizing import measure_units, whole_units
 from strategies.domain.decide.too_late import too_late
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Rejection
@@ -22,8 +22,8 @@ ALL = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """An exit with what it needs: cancels and smaller legs before it, and legs for what remains."""
+class WayOut:
+    """An exit, the cancels and smaller legs before it, and the legs for what remains of the position."""
 
     intent: OrderIntent
     cancels: tuple[str, ...]
@@ -37,21 +37,21 @@ class Way:
         return f"Exit {what} {plain(case.held)} {case.units(case.held)} of {case.ticker} held {case.holding}."
 
 
-def held_back(case: Case) -> Rejection | None:
+def exit_held_back(case: Case) -> Rejection | None:
     """Why nothing may leave now."""
     return halted(case, entry=False) or too_late(case, Leg.EXIT) or outside_windows(case, Leg.EXIT)
 
 
-def asked(case: Case, rule: str) -> Decimal | Rejection | None:
-    """How many the signal wants out, in whole units; None for all."""
+def exit_quantity(case: Case, rule: str) -> Decimal | Rejection | None:
+    """How many whole units the signal exits, None for all; a Rejection under `rule` where it is less than one."""
     if case.exit.quantity.value is None:
         return ALL
-    found = measured(case, Leg.EXIT, market(case, case.way_out, Leg.EXIT))
-    if isinstance(found, Rejection):
-        return found
-    wanted = whole(found)
-    if wanted > 0:
-        return wanted
+    units = measure_units(case, Leg.EXIT, market_price(case, case.exit_side, Leg.EXIT))
+    if isinstance(units, Rejection):
+        return units
+    rounded = whole_units(units)
+    if rounded > 0:
+        return rounded
     return Rejection(
         rule=rule,
         code="exit-quantity-zero",
@@ -59,30 +59,30 @@ def asked(case: Case, rule: str) -> Decimal | Rejection | None:
     )
 
 
-def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
-    """The exit of `wanted` units, None for all; what is leaving already does not leave twice."""
+def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
+    """The exit of `requested` units, None for all; units that leave by a working order do not leave twice."""
     if case.terms.ignore_exits:
         reason = f"This subscription ignores exits, so the {case.holding} position in {case.ticker} stays."
         rule = "D22s" if case.side is Side.SELL else "D22"
         return Rejection(rule=rule, code="exit-ignored", reason=reason)
-    refused = held_back(case) or too_wide(case, Leg.EXIT)
+    refused = exit_held_back(case) or spread_too_wide(case, Leg.EXIT)
     if refused is not None:
         return refused
-    side, held = case.way_out, case.held
-    order = shape(case, side, Leg.EXIT)
+    side, held = case.exit_side, case.held
+    order = shape_order(case, side, Leg.EXIT)
     if isinstance(order, Rejection):
         return order
-    asked_for = working.cancel_set(case, Leg.EXIT)
-    if order.type is OrderType.MARKET and (wanted is None or wanted >= held):
-        asked_for = tuple(dict.fromkeys((*asked_for, *working.resting_exits(case, side))))
-    left = held - working.leaving(case, side, asked_for)
+    canceled = working.cancel_set(case, Leg.EXIT)
+    if order.type is OrderType.MARKET and (requested is None or requested >= held):
+        canceled = tuple(dict.fromkeys((*canceled, *working.resting_exits(case, side))))
+    left = held - working.leaving(case, side, canceled)
     if left <= 0:
         reason = f"An exit of all {plain(held)} {case.units(held)} is already working."
         return Rejection(rule="D40", code="already-exiting", reason=reason)
-    quantity = left if wanted is None else min(wanted, left)
-    cut = _cut(case, left - quantity, asked_for)
+    quantity = left if requested is None else min(requested, left)
+    cut = _cut(case, left - quantity, canceled)
     # A limit may never be reached: until it is, its part of the position keeps a stop.
-    stop = stop_beside(case, quantity) if order.type is OrderType.LIMIT else None
+    stop = stop_beside_exit(case, quantity) if order.type is OrderType.LIMIT else None
     intent = OrderIntent(
         role=Role.EXIT,
         instrument=case.snapshot.contract.instrument,
@@ -92,18 +92,18 @@ def leave(case: Case, wanted: Decimal | None) -> Way | Rejection:
         then=(stop,) if stop else (),
         **order.fields(),
     )
-    return Way(intent=intent, cancels=cut.cancels, resizes=cut.resizes, kept=cut.kept, all_of_it=quantity == held)
+    return WayOut(intent=intent, cancels=cut.cancels, resizes=cut.resizes, kept=cut.kept, all_of_it=quantity == held)
 
 
-def _cut(case: Case, remainder: Decimal, asked_for: tuple[str, ...]) -> Cut:
-    """Cancels that were asked for, and those of legs that would close more than is left.
+def _cut(case: Case, remainder: Decimal, canceled: tuple[str, ...]) -> Cut:
+    """Requested cancels, and those of legs that would close more than `remainder` units.
 
-    Where a part of the position stays, so does its protection, whatever was asked to be canceled.
+    Where a part of the position stays, its legs stay too, even if their cancel was requested.
     """
-    cut = cut_to(case, remainder)
+    cut = cut_legs(case, remainder)
     if remainder > 0:
         legs = {order.reference for group in working.brackets(case).values() for order in group}
-        asked_for = tuple(reference for reference in asked_for if reference not in legs)
-        return replace(cut, cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels))))
+        canceled = tuple(reference for reference in canceled if reference not in legs)
+        return replace(cut, cancels=tuple(dict.fromkeys((*canceled, *cut.cancels))))
     begun = working.with_legs(case, working.begun_entries(case))
-    return replace(cut, cancels=tuple(dict.fromkeys((*asked_for, *cut.cancels, *begun))))
+    return replace(cut, cancels=tuple(dict.fromkeys((*canceled, *cut.cancels, *begun))))

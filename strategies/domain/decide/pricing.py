@@ -1,4 +1,4 @@
-"""At what price: what an order asks for, what it is expected to fill at, and whether the market lets it go."""
+"""Prices of an order: what it asks for, what it is expected to fill at, and whether the market is fit for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How an order works. `expected` is the price we reckon with, None where nothing tells."""
+    """How an order works, prices in the contract's currency. `expected` is the price it should fill at, None where nothing tells."""
 
     type: OrderType
     time_in_force: TimeInForce
@@ -34,7 +34,7 @@ class Shape:
     expected: Decimal | None = None
 
     def fields(self) -> dict[str, Any]:
-        """What of it goes into an OrderIntent."""
+        """The fields of an OrderIntent."""
         return {
             "type": self.type,
             "time_in_force": self.time_in_force,
@@ -46,8 +46,8 @@ class Shape:
         }
 
 
-def shape(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
-    """The order of one leg, its prices on the tick grid; or why it cannot be made."""
+def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
+    """Type, time in force and prices of the order of one leg, prices on the tick grid; or why it cannot be made."""
     settings = case.settings(leg)
     kind, tif = settings.order_type.value, settings.time_in_force.value
     if not isinstance(tif, TimeInForce):
@@ -77,7 +77,7 @@ def shape(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
         return limit
     if isinstance(stop, Rejection):
         return stop
-    expected = next((price for price in (limit, stop) if price is not None), None) or market(case, side, leg)
+    expected = next((price for price in (limit, stop) if price is not None), None) or market_price(case, side, leg)
     return Shape(
         type=kind, time_in_force=tif, limit_price=limit, stop_price=stop, outside_rth=outside, expected=expected
     )
@@ -85,26 +85,26 @@ def shape(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
 
 def _limit(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
     settings = case.settings(leg)
-    wanted = next(
+    price = next(
         (p for p in (settings.limit_price.value, case.message.signal_price) if p is not None), None
-    ) or quoted(case, side, settings.market_price.value)
-    if wanted is None:
+    ) or quoted_price(case, side, settings.market_price.value)
+    if price is None:
         return Rejection(
             rule="P01",
             code="price-required",
             reason="Limit orders need a price here: send `limitPrice` (or `price`) in the signal.",
         )
-    return on_tick(case, wanted, side, "limitPrice", "limit")
+    return round_to_tick(case, price, side, "limitPrice", "limit")
 
 
 def _stop(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
     settings = case.settings(leg)
-    wanted = settings.stop_price.value or quoted(case, side, settings.market_price.value)
-    if wanted is None:
+    price = settings.stop_price.value or quoted_price(case, side, settings.market_price.value)
+    if price is None:
         return Rejection(
             rule="P01", code="price-required", reason="Stop orders need a price here: send `stopPrice` in the signal."
         )
-    return on_tick(case, wanted, side, "stopPrice", "stop")
+    return round_to_tick(case, price, side, "stopPrice", "stop")
 
 
 def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rejection:
@@ -118,12 +118,15 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
         time_in_force=tif,
         trail_amount=amount,
         trail_percent=percent,
-        expected=market(case, side, leg),
+        expected=market_price(case, side, leg),
     )
 
 
-def on_tick(case: Case, price: Decimal, side: Side, field: str, what: str) -> Decimal | Rejection:
-    """On the tick grid: a sell is rounded up, a buy down."""
+def round_to_tick(case: Case, price: Decimal, side: Side, field: str, kind: str) -> Decimal | Rejection:
+    """The price on the tick grid, a sell rounded up and a buy down; P02 where it falls below one tick.
+
+    `field` is the message's name of the price, `kind` completes the code `invalid-...-price`.
+    """
     tick = case.snapshot.contract.tick
     rounded = price
     if tick > 0:
@@ -131,40 +134,40 @@ def on_tick(case: Case, price: Decimal, side: Side, field: str, what: str) -> De
     if rounded <= 0:
         return Rejection(
             rule="P02",
-            code=f"invalid-{what}-price",
-            reason=f"A {what} of {plain(price)} is below one tick of {plain(tick)}. Check `{field}`.",
+            code=f"invalid-{kind}-price",
+            reason=f"A {kind} of {plain(price)} is below one tick of {plain(tick)}. Check `{field}`.",
         )
     return rounded
 
 
-def quoted(case: Case, side: Side, kind: MarketPrice) -> Decimal | None:
-    """The price of a fresh quote that stands for the market; None where there is none above zero."""
+def quoted_price(case: Case, side: Side, kind: MarketPrice) -> Decimal | None:
+    """The price of a fresh quote by its kind, else its middle; None where neither is above zero."""
     quote = case.quote
     if quote is None:
         return None
     near, middle = (quote.ask if side is Side.BUY else quote.bid), quote.mid
-    found = {
+    chosen = {
         MarketPrice.MARK: middle,
         MarketPrice.ASK_BID: near,
         MarketPrice.ASK: quote.ask,
         MarketPrice.BID: quote.bid,
         MarketPrice.LAST: quote.last,
     }[kind]
-    return next((price for price in (found, middle) if price is not None and price > 0), None)
+    return next((price for price in (chosen, middle) if price is not None and price > 0), None)
 
 
-def market(case: Case, side: Side, leg: Leg) -> Decimal | None:
-    """What the market is reckoned at: a fresh quote, else the signal's price, else the holding's market price."""
+def market_price(case: Case, side: Side, leg: Leg) -> Decimal | None:
+    """The market price: a fresh quote's, else the signal's, else the holding's; None where none is above zero."""
     candidates = (
-        quoted(case, side, case.settings(leg).market_price.value),
+        quoted_price(case, side, case.settings(leg).market_price.value),
         case.message.signal_price,
         case.snapshot.mark,
     )
     return next((price for price in candidates if price is not None and price > 0), None)
 
 
-def too_wide(case: Case, leg: Leg) -> Rejection | None:
-    """The spread filter of a leg; it is passed by where IBKR shows no quote."""
+def spread_too_wide(case: Case, leg: Leg) -> Rejection | None:
+    """Whether the spread exceeds the leg's filter; without a fresh quote the filter lets everything pass."""
     settings, quote = case.settings(leg), case.quote
     if quote is None or quote.bid is None or quote.ask is None:
         return None
@@ -184,20 +187,24 @@ def too_wide(case: Case, leg: Leg) -> Rejection | None:
 
 
 def outside_collar(case: Case, price: Decimal | None) -> Rejection | None:
-    """Whether an entry would go far from the last price, or from the signal's where no last price is known."""
-    most = case.terms.collar_percent
-    if most is None:
+    """Whether an entry is priced too far from the last price, or from the signal's where no last price is known."""
+    percent = case.terms.collar_percent
+    if percent is None:
         return None
-    quote, said = case.quote, case.message.signal_price
+    quote, signal_price = case.quote, case.message.signal_price
     last = next((p for p in ((quote.last or quote.mid) if quote else None, case.snapshot.mark) if p is not None), None)
-    # Without a price of its own, an order is measured by the signal's against the market.
-    pairs = [(price, last or said), (said, last)]
-    known = [(asked, base) for asked, base in pairs if asked is not None and base is not None and base > 0]
+    # An order without a price of its own is judged by the signal's price against the market's.
+    pairs = [(price, last or signal_price), (signal_price, last)]
+    known = [
+        (order_price, reference)
+        for order_price, reference in pairs
+        if order_price is not None and reference is not None and reference > 0
+    ]
     if not known:
-        reason = f"This subscription keeps entries within {plain(most)} % of the last price, and none is known. Send `price`."
+        reason = f"This subscription keeps entries within {plain(percent)} % of the last price, and none is known. Send `price`."
         return Rejection(rule="G10", code="collar-price-unknown", reason=reason)
-    for asked, base in known:
-        if abs(asked - base) * HUNDRED > most * base:
-            reason = f"{plain(asked)} is more than {plain(most)} % away from {plain(base)}, so nothing is opened there."
+    for order_price, reference in known:
+        if abs(order_price - reference) * HUNDRED > percent * reference:
+            reason = f"{plain(order_price)} is more than {plain(percent)} % away from {plain(reference)}, so nothing is opened there."
             return Rejection(rule="G10", code="outside-collar", reason=reason)
     return None

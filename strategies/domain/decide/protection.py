@@ -1,4 +1,4 @@
-"""Take profit and stop loss: the legs of an entry, the legs of what remains, and the stop at break-even."""
+"""Take profit and stop loss: legs of an entry, legs of a position that shrinks, and the stop at break-even."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Rele
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
-from strategies.domain.decide.pricing import on_tick
+from strategies.domain.decide.pricing import round_to_tick
 from strategies.domain.message.message import Bracket
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Rejection
@@ -23,7 +23,7 @@ _TRAILS = frozenset({"trailAmount", "trailPercent"})
 
 
 def stop_distance(case: Case, side: Side, expected: Decimal | None) -> Decimal | None:
-    """How far the stop is from the entry, as far as it can be told before the size is known."""
+    """How far the stop is from the entry, in money of the contract per unit; None where only the size would tell, or nothing."""
     stop = case.entry.stop_loss.value
     if stop is None:
         return None
@@ -37,65 +37,72 @@ def stop_distance(case: Case, side: Side, expected: Decimal | None) -> Decimal |
     return distance if distance > 0 else None
 
 
-def legs(case: Case, side: Side, quantity: Decimal, expected: Decimal | None) -> tuple[OrderIntent, ...] | Rejection:
-    """The legs that travel with an entry of `side`; a leg whose price is unknown refuses the entry: it is never naked."""
-    made: list[OrderIntent] = []
-    for role, wish in ((Role.STOP_LOSS, case.entry.stop_loss.value), (Role.TAKE_PROFIT, case.entry.take_profit.value)):
-        if wish is None:
+@dataclass(frozen=True, slots=True)
+class ProtectedEntry:
+    """The entry that legs travel with. `expected` is the price it should fill at, None where nothing tells."""
+
+    side: Side
+    quantity: Decimal
+    expected: Decimal | None
+
+
+def build_legs(case: Case, entry: ProtectedEntry) -> tuple[OrderIntent, ...] | Rejection:
+    """The stop loss and the take profit of an entry. A leg whose price is unknown refuses the entry: it is never naked."""
+    legs: list[OrderIntent] = []
+    for role, chosen in ((Role.STOP_LOSS, case.entry.stop_loss), (Role.TAKE_PROFIT, case.entry.take_profit)):
+        if chosen.value is None:
             continue
-        leg = _leg(case, role, wish, side, quantity, expected)
+        leg = _leg(case, entry, role, chosen.value)
         if isinstance(leg, Rejection):
             return leg
-        made.append(leg)
-    return tuple(made)
+        legs.append(leg)
+    return tuple(legs)
 
 
-def _leg(
-    case: Case, role: Role, wish: Bracket, side: Side, quantity: Decimal, expected: Decimal | None
-) -> OrderIntent | Rejection:
+def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> OrderIntent | Rejection:
+    side = entry.side.opposite
     values: dict[str, Any] = {
         "role": role,
         "instrument": case.snapshot.contract.instrument,
-        "side": side.opposite,
-        "quantity": quantity,
+        "side": side,
+        "quantity": entry.quantity,
         "time_in_force": LEGS_LIVE,
         "release": Release.WITH_PARENT,
     }
-    if wish.mode in _TRAILS:
-        values["trail_amount" if wish.mode == "trailAmount" else "trail_percent"] = wish.value
+    if bracket.mode in _TRAILS:
+        values["trail_amount" if bracket.mode == "trailAmount" else "trail_percent"] = bracket.value
         return OrderIntent(type=OrderType.TRAILING_STOP, **values)
-    price = _price(case, role, wish, side, quantity, expected)
+    price = _leg_price(case, entry, role, bracket)
     if isinstance(price, Rejection):
         return price
     if role is Role.TAKE_PROFIT:
         return OrderIntent(type=OrderType.LIMIT, limit_price=price, **values)
-    kind = OrderType(wish.type) if wish.type else case.terms.stop_loss_type
+    kind = OrderType(bracket.type) if bracket.type else case.terms.stop_loss_type
     if kind is not OrderType.STOP_LIMIT:
         return OrderIntent(type=OrderType.STOP, stop_price=price, **values)
-    limit = on_tick(case, wish.limit or price, side.opposite, "stopLoss.limitPrice", "limit")
+    limit = round_to_tick(case, bracket.limit or price, side, "stopLoss.limitPrice", "limit")
     if isinstance(limit, Rejection):
         return limit
     return OrderIntent(type=kind, stop_price=price, limit_price=limit, **values)
 
 
-def _price(
-    case: Case, role: Role, wish: Bracket, side: Side, quantity: Decimal, expected: Decimal | None
-) -> Decimal | Rejection:
-    """The leg's price: absolute, or so far from the entry, on the side it has to be on."""
+def _leg_price(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Decimal | Rejection:
+    """Absolute, or a distance from the entry; on the tick grid, and on the side of the entry where it has to be."""
     field = "takeProfit" if role is Role.TAKE_PROFIT else "stopLoss"
-    away = side.sign if role is Role.TAKE_PROFIT else -side.sign
-    if wish.mode in {"limitPrice", "stopPrice"}:
-        wanted = wish.value
+    away = entry.side.sign if role is Role.TAKE_PROFIT else -entry.side.sign
+    expected = entry.expected
+    if bracket.mode in {"limitPrice", "stopPrice"}:
+        exact = bracket.value
     elif expected is None:
         reason = f"The {field} is a distance, and no entry price says from where. Send `price` in the signal."
         return Rejection(rule="P03", code="price-required", reason=reason)
-    elif wish.mode == "percent":
-        wanted = expected * (1 + away * wish.value / HUNDRED)
-    elif wish.mode == "pnlAmount":
-        wanted = expected + away * wish.value / (quantity * case.snapshot.contract.multiplier)
+    elif bracket.mode == "percent":
+        exact = expected * (1 + away * bracket.value / HUNDRED)
+    elif bracket.mode == "pnlAmount":
+        exact = expected + away * bracket.value / (entry.quantity * case.snapshot.contract.multiplier)
     else:
-        wanted = expected + away * wish.value
-    price = on_tick(case, wanted, side.opposite, field, "bracket")
+        exact = expected + away * bracket.value
+    price = round_to_tick(case, exact, entry.side.opposite, field, "bracket")
     if isinstance(price, Rejection) or expected is None or (price - expected) * away > 0:
         return price
     reason = (
@@ -107,17 +114,17 @@ def _price(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """Legs to cancel, legs to shrink where they stand, and what takes the place of those that cannot be shrunk."""
+    """Legs to cancel by reference, legs to shrink where they rest, and `kept`: orders that replace canceled legs."""
 
     cancels: tuple[str, ...] = ()
     resizes: tuple[Resize, ...] = ()
     kept: tuple[OrderIntent, ...] = ()
 
 
-def cut_to(case: Case, remainder: Decimal) -> Cut:
-    """The legs of a position that shrinks to `remainder`: never more than is held may wait to leave.
+def cut_legs(case: Case, remainder: Decimal) -> Cut:
+    """Cuts the legs of a position that shrinks to `remainder` units, so that they never close more than is held.
 
-    A leg that rests at the broker is changed in place, so that what remains is not without its stop for a moment.
+    A leg that rests at the broker is changed in place: the position keeps its stop at every moment.
     """
     groups = list(working.brackets(case).values())
     excess = sum((_size(group) for group in groups), Decimal(0)) - remainder
@@ -130,17 +137,17 @@ def cut_to(case: Case, remainder: Decimal) -> Cut:
             continue
         rest = max(size - excess, Decimal(0))
         excess -= size - rest
-        stay = [order for order in group if working.can_be_canceled(order)]
-        if rest > 0 and all(_can_be_smaller(order) for order in stay):
+        kept_orders = [order for order in group if working.can_be_canceled(order)]
+        if rest > 0 and all(_can_be_smaller(order) for order in kept_orders):
             resizes += [
                 Resize(reference=order.reference, quantity=rest + order.filled)
-                for order in stay
+                for order in kept_orders
                 if order.remaining > rest
             ]
             continue
         cancels += [order.reference for order in group]
         if rest > 0:
-            kept += grouped(_again(case, order, min(rest, order.remaining)) for order in stay)
+            kept += group_orders(_sent_again(case, order, min(rest, order.remaining)) for order in kept_orders)
     return Cut(cancels=tuple(cancels), resizes=tuple(resizes), kept=tuple(kept))
 
 
@@ -153,7 +160,7 @@ def _size(group: Sequence[WorkingOrder]) -> Decimal:
     return max((order.remaining for order in group if working.can_be_canceled(order)), default=Decimal(0))
 
 
-def _again(case: Case, order: WorkingOrder, quantity: Decimal) -> OrderIntent:
+def _sent_again(case: Case, order: WorkingOrder, quantity: Decimal) -> OrderIntent:
     return OrderIntent(
         role=order.role,
         instrument=case.snapshot.contract.instrument,
@@ -169,8 +176,8 @@ def _again(case: Case, order: WorkingOrder, quantity: Decimal) -> OrderIntent:
     )
 
 
-def grouped(orders: Iterable[OrderIntent]) -> list[OrderIntent]:
-    """Orders that cancel one another, the stop first: should only one of them arrive, it is the one that protects."""
+def group_orders(orders: Iterable[OrderIntent]) -> list[OrderIntent]:
+    """Orders as one group in which a fill cancels the rest; the stop comes first, so that it arrives if only one does."""
     ordered = sorted(orders, key=lambda each: each.role is not Role.STOP_LOSS)
     if not ordered:
         return []
@@ -178,10 +185,10 @@ def grouped(orders: Iterable[OrderIntent]) -> list[OrderIntent]:
     return [replace(head, then=tuple(replace(each, release=Release.IN_GROUP) for each in rest))]
 
 
-def stop_beside(case: Case, quantity: Decimal) -> OrderIntent | None:
-    """The stop that an exit which may have to wait takes along: whichever of the two fills first cancels the other.
+def stop_beside_exit(case: Case, quantity: Decimal) -> OrderIntent | None:
+    """A stop for an exit that may have to wait, in one group with it: the first of the two to fill cancels the other.
 
-    Of several stops it is the one nearest to the market, over all of the exit. None where the position has none.
+    It has the price of the stop nearest to the market and the size of the exit. None where the position has no stop.
     """
     stops = [
         order
@@ -191,12 +198,14 @@ def stop_beside(case: Case, quantity: Decimal) -> OrderIntent | None:
     ]
     if not stops:
         return None
-    nearest = max(stops, key=lambda order: (order.stop_price is not None, case.way_out.sign * -(order.stop_price or 0)))
-    return replace(_again(case, nearest, quantity), release=Release.IN_GROUP)
+    nearest = max(
+        stops, key=lambda order: (order.stop_price is not None, case.exit_side.sign * -(order.stop_price or 0))
+    )
+    return replace(_sent_again(case, nearest, quantity), release=Release.IN_GROUP)
 
 
-def stops_at(case: Case, stop: OrderIntent, quantity: Decimal) -> Cut:
-    """`stop` in the place of every stop of the position, over all of it; take profits stay beside their part."""
+def replace_stops(case: Case, stop: OrderIntent, quantity: Decimal) -> Cut:
+    """`stop` instead of every stop of the position, over all `quantity` units; a take profit stays, beside its own part."""
     cancels: list[str] = []
     kept: list[OrderIntent] = []
     left = quantity
@@ -206,8 +215,8 @@ def stops_at(case: Case, stop: OrderIntent, quantity: Decimal) -> Cut:
         size = min(_size(profits), left) if profits else Decimal(0)
         if size > 0:
             left -= size
-            again = [_again(case, order, min(order.remaining, size)) for order in profits]
-            kept += grouped([replace(stop, quantity=size), *again])
+            profits_again = [_sent_again(case, order, min(order.remaining, size)) for order in profits]
+            kept += group_orders([replace(stop, quantity=size), *profits_again])
     if left > 0:
         kept.append(replace(stop, quantity=left))
     return Cut(cancels=tuple(cancels), kept=tuple(kept))

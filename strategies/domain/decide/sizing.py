@@ -27,42 +27,42 @@ def entry_quantity(case: Case, price: Decimal | None, distance: Decimal | None) 
             code="quantity-required",
             reason="Neither the signal nor the subscription says how many. Send `quantity`, or set one in the terms.",
         )
-    found = measured(case, Leg.ENTRY, price, distance)
-    if isinstance(found, Rejection):
-        return found
-    rounded = whole(found, case.terms.rounding)
+    units = measure_units(case, Leg.ENTRY, price, distance)
+    if isinstance(units, Rejection):
+        return units
+    rounded = whole_units(units, case.terms.rounding)
     if rounded <= 0:
         return Rejection(
             rule="S02",
             code="quantity-zero",
-            reason=f"{_shown(found)} is less than one whole unit, and IBKR takes no fractions here. Send at least 1.",
+            reason=f"{_shown(units)} is less than one whole unit, and IBKR takes no fractions here. Send at least 1.",
         )
     return rounded
 
 
-def measured(case: Case, leg: Leg, price: Decimal | None, distance: Decimal | None = None) -> Decimal | Rejection:
+def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal | None = None) -> Decimal | Rejection:
     """The quantity in units, not rounded yet."""
     settings = case.settings(leg)
-    wanted, kind = settings.quantity.value or Decimal(0), settings.quantity_type.value
+    quantity, kind = settings.quantity.value or Decimal(0), settings.quantity_type.value
     if kind is QuantityType.PERCENT_OF_POSITION:
         if not case.held:
-            reason = f"There is no position in {case.ticker} to take {plain(wanted)} % of."
+            reason = f"There is no position in {case.ticker} to take {plain(quantity)} % of."
             return Rejection(rule="S05", code="no-position-to-measure", reason=reason)
-        return case.held * wanted / HUNDRED
+        return case.held * quantity / HUNDRED
     if settings.quantity.source is Source.SIGNAL:
-        wanted *= case.terms.quantity_multiplier
+        quantity *= case.terms.quantity_multiplier
     if kind is QuantityType.FIXED:
-        return wanted
+        return quantity
     if kind in _OF_EQUITY:
         basis = _equity(case)
         if isinstance(basis, Rejection):
             return basis
-        wanted = basis * wanted / HUNDRED
+        quantity = basis * quantity / HUNDRED
     per_unit = distance if kind in _RISK else price
     if per_unit is None or per_unit <= 0:
         return _cannot_measure(kind)
     value = unit_value(case, per_unit, price)
-    return value if isinstance(value, Rejection) else wanted / value
+    return value if isinstance(value, Rejection) else quantity / value
 
 
 def _cannot_measure(kind: QuantityType) -> Rejection:
@@ -110,9 +110,9 @@ def unit_value(case: Case, amount: Decimal, price: Decimal | None) -> Decimal | 
     return value
 
 
-def whole(wanted: Decimal, rounding: Rounding = Rounding.DOWN) -> Decimal:
+def whole_units(units: Decimal, rounding: Rounding = Rounding.DOWN) -> Decimal:
     """Whole units; forex is traded in whole units of the base currency as well."""
-    return wanted.to_integral_value(ROUND_FLOOR if rounding is Rounding.DOWN else ROUND_HALF_EVEN)
+    return units.to_integral_value(ROUND_FLOOR if rounding is Rounding.DOWN else ROUND_HALF_EVEN)
 
 
 def _shown(value: Decimal) -> str:

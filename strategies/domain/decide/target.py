@@ -1,4 +1,4 @@
-"""A target position: what is missing is ordered, and nothing twice. Rows D49 to D52."""
+"""Target positions: orders the difference between target and position, never twice. Rows D49 to D52."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from strategies.domain.decide import working
 from strategies.domain.decide.assembly import cancel_plan, entry_plan, exit_plan, flip_plan
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter, side_allowed, wrong_side
-from strategies.domain.decide.exits import ALL, leave
+from strategies.domain.decide.exits import ALL, plan_exit
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan, Rejection
 
 
-def approach(case: Case, wanted: Decimal) -> Plan | Rejection:
-    """Orders that take the position to `wanted`, signed, in whole units; whatever the action says."""
-    goal = wanted.to_integral_value(ROUND_DOWN)
-    filling, resting = _at_work(case)
+def approach(case: Case, target: Decimal) -> Plan | Rejection:
+    """A plan that takes the position to `target`, signed and cut to whole units; buy and sell mean the same here."""
+    goal = target.to_integral_value(ROUND_DOWN)
+    filling, resting = _entries_at_work(case)
     if filling and case.position + filling != goal:
         reason = f"An order for {case.ticker} is about to fill, so what is missing cannot be told yet. Send it again."
         return Rejection(rule="D49", code="position-is-moving", reason=reason)
-    found = _towards(case, goal, reached=case.position + filling == goal)
-    if not isinstance(found, Rejection):
-        return replace(found, cancels=tuple(dict.fromkeys((*found.cancels, *resting))))
-    return cancel_plan(case, "D49", resting) if resting and found.code == "target-reached" else found
+    answer = _step_toward(case, goal, reached=case.position + filling == goal)
+    if not isinstance(answer, Rejection):
+        return replace(answer, cancels=tuple(dict.fromkeys((*answer.cancels, *resting))))
+    return cancel_plan(case, "D49", resting) if resting and answer.code == "target-reached" else answer
 
 
-def _at_work(case: Case) -> tuple[Decimal, tuple[str, ...]]:
-    """What entries are about to change of the position, and this subscription's that rest: they would pass the target."""
+def _entries_at_work(case: Case) -> tuple[Decimal, tuple[str, ...]]:
+    """Units, signed, that entries are about to fill, and references of this subscription's resting entries."""
     entries = [order for order in case.snapshot.working if order.role is Role.ENTRY]
     filling = [order for order in entries if working.may_fill_any_moment(case, order)]
     resting = [order for order in entries if order.mine and order not in filling]
     return sum((o.side.sign * o.remaining for o in filling), Decimal(0)), working.with_legs(case, resting)
 
 
-def _towards(case: Case, goal: Decimal, *, reached: bool) -> Plan | Rejection:
+def _step_toward(case: Case, goal: Decimal, *, reached: bool) -> Plan | Rejection:
     held = case.position
     if reached:
         reason = f"The position in {case.ticker} is {plain(goal)} already, or about to be, as the signal wants it."
         return Rejection(rule="D49", code="target-reached", reason=reason)
     if goal == 0 or (goal * held > 0 and abs(goal) < abs(held)):
-        way = leave(case, ALL if goal == 0 else abs(held) - abs(goal))
-        return way if isinstance(way, Rejection) else exit_plan(case, "D50", way)
+        way_out = plan_exit(case, ALL if goal == 0 else abs(held) - abs(goal))
+        return way_out if isinstance(way_out, Rejection) else exit_plan(case, "D50", way_out)
     side = Side.BUY if goal > 0 else Side.SELL
     if goal * held < 0:
-        return _across(case, side, abs(goal))
+        return _change_sides(case, side, abs(goal))
     if not side_allowed(case, side):
         return wrong_side(case, side, "D51")
     entry = enter(case, side, held=abs(held), quantity=abs(goal) - abs(held))
@@ -57,14 +57,14 @@ def _towards(case: Case, goal: Decimal, *, reached: bool) -> Plan | Rejection:
     return entry_plan(case, "D51", entry, reason)
 
 
-def _across(case: Case, side: Side, amount: Decimal) -> Plan | Rejection:
-    """From one side to the other, as far as the terms allow it."""
-    way = leave(case, ALL)
-    if isinstance(way, Rejection):
-        return way
+def _change_sides(case: Case, side: Side, amount: Decimal) -> Plan | Rejection:
+    """Exits one side and enters the other, as far as the terms allow it."""
+    way_out = plan_exit(case, ALL)
+    if isinstance(way_out, Rejection):
+        return way_out
     if not side_allowed(case, side):
-        return flip_plan(case, "D52", way, wrong_side(case, side, "D52"))
+        return flip_plan(case, "D52", way_out, wrong_side(case, side, "D52"))
     if not case.terms.allow_swap:
         reason = "This subscription does not change sides with one signal."
-        return flip_plan(case, "D52", way, Rejection(rule="D52", code="sides-swapping-disabled", reason=reason))
-    return flip_plan(case, "D52", way, enter(case, side, held=Decimal(0), quantity=amount))
+        return flip_plan(case, "D52", way_out, Rejection(rule="D52", code="sides-swapping-disabled", reason=reason))
+    return flip_plan(case, "D52", way_out, enter(case, side, held=Decimal(0), quantity=amount))

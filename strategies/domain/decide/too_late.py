@@ -1,4 +1,4 @@
-"""Too late is an answer: signals that waited here for too long, and signals that were old when they came."""
+"""Refuses signals that waited here for too long, and signals that were old when they came."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 
 
-def life(case: Case, leg: Leg) -> int:
+def time_to_live(case: Case, leg: Leg) -> int:
     """The seconds a signal has to become an order of this leg."""
     entry = leg is Leg.ENTRY
     return case.terms.entry_time_to_live_seconds if entry else case.terms.exit_time_to_live_seconds
@@ -18,7 +18,7 @@ def life(case: Case, leg: Leg) -> int:
 
 def too_late(case: Case, leg: Leg) -> Rejection | None:
     """Whether the signal is too old for an order of this leg."""
-    received_at, limit = case.received_at, life(case, leg)
+    received_at, limit = case.received_at, time_to_live(case, leg)
     if received_at is None:
         return None
     if case.now - received_at >= timedelta(seconds=limit):

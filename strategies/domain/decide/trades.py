@@ -1,4 +1,4 @@
-"""Buys and sells: rows D01 to D23 of the decision table. `toward` is the sentiment that goes with the side."""
+"""Buys and sells: rows D01 to D23 of the trading rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from strategies.domain.decide import target
 from strategies.domain.decide.assembly import entry_plan, exit_plan, flip_plan, or_cancel
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import Entry, enter, side_allowed, wrong_side
-from strategies.domain.decide.exits import ALL, asked, leave
+from strategies.domain.decide.exits import ALL, exit_quantity, plan_exit
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
@@ -36,6 +36,7 @@ def _mirrored(row: str, side: Side) -> str:
 
 
 def _toward(side: Side) -> str:
+    """The sentiment that goes with the side."""
     return "bullish" if side is Side.BUY else "bearish"
 
 
@@ -96,15 +97,15 @@ def _when_held(case: Case, side: Side) -> Plan | Rejection:
 
 
 def _out_of_step(case: Case, side: Side) -> Plan | Rejection:
-    """D07: the signal closes a position that the account holds the other way round. Done, and said."""
-    rule, said, opened = _mirrored("D07", side), case.message.signal_time, case.snapshot.opened_at
-    if said is not None and opened is not None and opened >= said:
+    """D07: the signal closes a long by a buy, or a short by a sell: its sender is out of step. Close, and say so."""
+    rule, sent_at, opened = _mirrored("D07", side), case.message.signal_time, case.snapshot.opened_at
+    if sent_at is not None and opened is not None and opened >= sent_at:
         reason = f"A signal of {opened:%H:%M:%S} UTC, no older than this one, has opened the position since. It stays."
         return Rejection(rule=rule, code="superseded-signal", reason=reason)
-    way = leave(case, ALL)
-    if isinstance(way, Rejection):
-        return way
-    return exit_plan(case, rule, way, " The sender believed the opposite to be held; check that it is in step.")
+    way_out = plan_exit(case, ALL)
+    if isinstance(way_out, Rejection):
+        return way_out
+    return exit_plan(case, rule, way_out, " The sender believed the opposite to be held; check that it is in step.")
 
 
 def _when_opposite(case: Case, side: Side) -> Plan | Rejection:
@@ -115,40 +116,40 @@ def _when_opposite(case: Case, side: Side) -> Plan | Rejection:
     if terms.isolate_sides and terms.sides is own_side:
         reason = f"This subscription keeps to the {own_side} side, so the {case.holding} position is not its to close."
         return Rejection(rule=_mirrored("D20", side), code="side-isolated", reason=reason)
-    wanted = asked(case, _mirrored("D13", side))
-    if isinstance(wanted, Rejection):
-        return wanted
-    part = wanted is not None and wanted < case.held
+    quantity = exit_quantity(case, _mirrored("D13", side))
+    if isinstance(quantity, Rejection):
+        return quantity
+    part = quantity is not None and quantity < case.held
     if sentiment not in {None, _toward(side)}:
-        return _out(case, _mirrored("D17" if part else "D18", side), wanted)
+        return _out(case, _mirrored("D17" if part else "D18", side), quantity)
     if part and sentiment is None:
-        return _out(case, _mirrored("D13", side), wanted)
-    if case.exit.quantity_type.value is QuantityType.PERCENT_OF_POSITION and wanted is not None:
-        return _out(case, "D27", wanted)
+        return _out(case, _mirrored("D13", side), quantity)
+    if case.exit.quantity_type.value is QuantityType.PERCENT_OF_POSITION and quantity is not None:
+        return _out(case, "D27", quantity)
     if not side_allowed(case, side):
         return _out(case, _mirrored("D21", side))
     if not terms.allow_swap:
         return _out(case, _mirrored("D15", side))
-    return _swap(case, side, wanted)
+    return _swap(case, side, quantity)
 
 
-def _out(case: Case, rule: str, wanted: Decimal | None = ALL) -> Plan | Rejection:
-    way = leave(case, wanted)
-    return way if isinstance(way, Rejection) else exit_plan(case, rule, way)
+def _out(case: Case, rule: str, quantity: Decimal | None = ALL) -> Plan | Rejection:
+    way_out = plan_exit(case, quantity)
+    return way_out if isinstance(way_out, Rejection) else exit_plan(case, rule, way_out)
 
 
-def _swap(case: Case, side: Side, wanted: Decimal | None) -> Plan | Rejection:
-    """Out of one side and into the other; rows D09 to D12, D14 and D19."""
-    way = leave(case, ALL)
-    if isinstance(way, Rejection):
-        return way
-    subtract = case.terms.subtract_exit_quantity and wanted is not None
-    rule = "D09" if wanted is None else "D11" if subtract else "D10"
+def _swap(case: Case, side: Side, quantity: Decimal | None) -> Plan | Rejection:
+    """Exits one side and enters the other; rows D09 to D12, D14 and D19."""
+    way_out = plan_exit(case, ALL)
+    if isinstance(way_out, Rejection):
+        return way_out
+    subtract = case.terms.subtract_exit_quantity and quantity is not None
+    rule = "D09" if quantity is None else "D11" if subtract else "D10"
     if case.message.sentiment is not None:
         rule = "D14"
     elif case.terms.sides is not Sides.BOTH:
         rule = "D19"
-    if subtract and wanted is not None and wanted <= case.held:
-        return exit_plan(case, _mirrored("D12" if rule == "D11" else rule, side), way)
+    if subtract and quantity is not None and quantity <= case.held:
+        return exit_plan(case, _mirrored("D12" if rule == "D11" else rule, side), way_out)
     entry = enter(case, side, held=_NOTHING, minus=case.held if subtract else _NOTHING)
-    return flip_plan(case, _mirrored(rule, side), way, entry)
+    return flip_plan(case, _mirrored(rule, side), way_out, entry)

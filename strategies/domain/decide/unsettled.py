@@ -1,7 +1,7 @@
-"""Orders on their way: what the book may look like once they have settled.
+"""Orders on their way: the snapshots that the book may show once they have settled.
 
-A signal right behind another one must not be planned on what the first is about to change. It is planned for every way
-in which the first can end, and goes ahead when all of them ask for the same.
+A signal right behind another one is planned for every way in which the orders of the first can end, and goes ahead when
+all of these plans are the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILLS_WITHIN = timedelta(seconds=10)
 _MOVING = WAITING | IN_FLIGHT | {OrderStatus.PENDING_CANCEL}
 _TRADES = frozenset({Role.ENTRY, Role.EXIT})
 
-Kept = Callable[[WorkingOrder], bool]
+Fills = Callable[[WorkingOrder], bool]
 
 
 def outcomes(snapshot: Snapshot, now: datetime) -> tuple[Snapshot, ...]:
@@ -32,16 +32,16 @@ def outcomes(snapshot: Snapshot, now: datetime) -> tuple[Snapshot, ...]:
     if not moving:
         return (snapshot,)
     trades = [order for order in moving if order.role in _TRADES]
-    # Of the legs of one position only one fills: the others are canceled by it.
+    # Only one leg of a position fills; its fill cancels the others.
     one_a_group = {order.parent or order.reference: order.reference for order in moving if order.role not in _TRADES}
     fill = {order.reference for order in trades} | set(one_a_group.values())
     filled = _after(snapshot, moving, fills=lambda order: order.reference in fill)
-    found = [filled, _after(snapshot, moving, fills=lambda _: False)]
+    endings = [filled, _after(snapshot, moving, fills=lambda _: False)]
     if len({order.role for order in trades}) > 1:
-        found.append(_after(snapshot, moving, fills=lambda order: order.role is Role.EXIT))
+        endings.append(_after(snapshot, moving, fills=lambda order: order.role is Role.EXIT))
     if any(_can_rest(order) for order in moving):
-        found.append(snapshot)
-    return tuple(found)
+        endings.append(snapshot)
+    return tuple(endings)
 
 
 def _moving(snapshot: Snapshot, now: datetime) -> list[WorkingOrder]:
@@ -68,8 +68,8 @@ def _can_rest(order: WorkingOrder) -> bool:
     return order.type is not OrderType.MARKET and order.status is not OrderStatus.PENDING_CANCEL
 
 
-def _after(snapshot: Snapshot, moving: list[WorkingOrder], *, fills: Kept) -> Snapshot:
-    """The snapshot once what is moving has filled or ended, some with their legs."""
+def _after(snapshot: Snapshot, moving: list[WorkingOrder], *, fills: Fills) -> Snapshot:
+    """The snapshot after each moving order has filled or ended without a fill, as `fills` says."""
     gone = {order.reference for order in moving}
     alone = {order.reference for order in moving if _takes_its_legs(order, fills=fills(order))}
     position = snapshot.position + sum(

@@ -1,4 +1,4 @@
-"""Signals walked through one after another: what each would have ordered, were every order filled at once.
+"""Walks through signals one after another, as if every order filled at once: what each would have ordered.
 
 A market order fills at the signal's price, one with a price of its own at that price. Protection rests until it is
 canceled, its position is gone, or a later signal's price has passed it; trailing stops only rest.
@@ -31,7 +31,7 @@ _WAYS = {Role.ENTRY, Role.EXIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class TimedSignal:
     """A signal and the moment it counts from."""
 
     message: Message
@@ -41,7 +41,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What is held of one instrument between two signals."""
+    """The position in one instrument between two signals; `average` is its price per unit in the contract's currency."""
 
     position: Decimal = NOTHING
     average: Decimal | None = None
@@ -51,11 +51,11 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one signal met, what was made of it, and what was held then. `met`: protection that filled before it."""
+    """One signal: the holding before it, the legs that filled before it, the answer, and the holding after it."""
 
-    told: Told
+    signal: TimedSignal
     before: Holding
-    met: tuple[WorkingOrder, ...]
+    protection_filled: tuple[WorkingOrder, ...]
     answer: Plan | Rejection
     after: Holding
 
@@ -85,44 +85,44 @@ class _Walk:
     day: _Day = field(default_factory=_Day)
     orders: int = 0
 
-    def step(self, told: Told) -> Step | None:
-        instrument = told.message.instrument
+    def step(self, signal: TimedSignal) -> Step | None:
+        instrument = signal.message.instrument
         if instrument is None or instrument not in self.snapshots:
             return None
-        self.day.begin(told.at)
+        self.day.begin(signal.at)
         before = self.holdings.get(instrument, Holding())
-        shown = self.snapshots[instrument]
-        ready, met = self._protected(before, told.message.signal_price, shown)
-        seen = _seen(shown, ready, told, self.day)
+        account = self.snapshots[instrument]
+        ready, protection_filled = self._after_price(before, signal.message.signal_price, account)
+        snapshot = _snapshot_at(account, ready, signal, self.day)
         answer = decide(
-            told.message,
+            signal.message,
             self.terms,
-            seen,
-            told.at,
-            received_at=told.at,
-            freshness=told.freshness,
+            snapshot,
+            signal.at,
+            received_at=signal.at,
+            freshness=signal.freshness,
         )
-        after = self._filled(ready, answer, told, seen) if isinstance(answer, Plan) else ready
+        after = self._after_plan(ready, answer, signal, snapshot) if isinstance(answer, Plan) else ready
         self.holdings[instrument] = after
-        return Step(told=told, before=before, met=met, answer=answer, after=after)
+        return Step(signal=signal, before=before, protection_filled=protection_filled, answer=answer, after=after)
 
-    def _protected(
-        self, holding: Holding, price: Decimal | None, shown: Snapshot
+    def _after_price(
+        self, holding: Holding, price: Decimal | None, snapshot: Snapshot
     ) -> tuple[Holding, tuple[WorkingOrder, ...]]:
-        """The holding after those legs have filled which the price has passed; of a group, the first cancels the rest."""
-        met: list[WorkingOrder] = []
+        """The holding after the price has filled legs that it passed, and those legs; the first of a group cancels the rest."""
+        protection_filled: list[WorkingOrder] = []
         while price is not None and holding.position:
-            hit = next((order for order in holding.working if _passed(order, price)), None)
-            if hit is None:
+            leg = next((order for order in holding.working if _is_passed(order, price)), None)
+            if leg is None:
                 break
-            at = hit.stop_price if hit.role is Role.STOP_LOSS else hit.limit_price
-            rest = tuple(o for o in holding.working if (o.parent or o.reference) != (hit.parent or hit.reference))
-            quantity = min(hit.remaining, abs(holding.position))
-            holding = self._traded(replace(holding, working=rest), hit.side, quantity, at, shown)
-            met.append(hit)
-        return holding, tuple(met)
+            at = leg.stop_price if leg.role is Role.STOP_LOSS else leg.limit_price
+            rest = tuple(o for o in holding.working if (o.parent or o.reference) != (leg.parent or leg.reference))
+            quantity = min(leg.remaining, abs(holding.position))
+            holding = self._after_fill(replace(holding, working=rest), leg.side, quantity, at, snapshot)
+            protection_filled.append(leg)
+        return holding, tuple(protection_filled)
 
-    def _filled(self, holding: Holding, plan: Plan, told: Told, seen: Snapshot) -> Holding:
+    def _after_plan(self, holding: Holding, plan: Plan, signal: TimedSignal, snapshot: Snapshot) -> Holding:
         """The holding once all of a plan is filled."""
         gone, sizes = set(plan.cancels), {each.reference: each.quantity for each in plan.resizes}
         holding = replace(
@@ -134,70 +134,72 @@ class _Walk:
             ),
         )
         for intent in plan.intents:
-            holding = self._worked(holding, intent, "", told, seen)
+            holding = self._after_order(holding, intent, "", signal, snapshot)
         return holding
 
-    def _worked(self, holding: Holding, intent: OrderIntent, parent: str, told: Told, seen: Snapshot) -> Holding:
+    def _after_order(
+        self, holding: Holding, intent: OrderIntent, parent: str, signal: TimedSignal, snapshot: Snapshot
+    ) -> Holding:
         self.orders += 1
         reference = f"step-{self.orders}"
         if intent.role in _WAYS:
-            price = _price(intent, told.message.signal_price, seen)
-            holding = self._traded(holding, intent.side, intent.quantity, price, seen)
+            price = _price(intent, signal.message.signal_price, snapshot)
+            holding = self._after_fill(holding, intent.side, intent.quantity, price, snapshot)
             if intent.role is Role.ENTRY:
                 self.day.entries += 1
-                self.day.last_entry = told.at
-                holding = replace(holding, opened_at=told.message.signal_time)
+                self.day.last_entry = signal.at
+                holding = replace(holding, opened_at=signal.message.signal_time)
         else:
-            holding = replace(holding, working=(*holding.working, _resting(intent, reference, parent)))
+            holding = replace(holding, working=(*holding.working, _resting_leg(intent, reference, parent)))
         group = reference if intent.role in _WAYS else parent or reference
         for child in intent.then:
-            holding = self._worked(holding, child, group, told, seen)
+            holding = self._after_order(holding, child, group, signal, snapshot)
         return holding
 
-    def _traded(
-        self, holding: Holding, side: Side, quantity: Decimal, price: Decimal | None, shown: Snapshot
+    def _after_fill(
+        self, holding: Holding, side: Side, quantity: Decimal, price: Decimal | None, snapshot: Snapshot
     ) -> Holding:
-        """The holding after a fill, and its result in the day's."""
+        """The holding after a fill; adds its profit to the day's result."""
         held, change = holding.position, side.sign * quantity
         after = held + change
         if held * change < 0 and price is not None and holding.average is not None:
             closed = min(abs(held), quantity) * (1 if held > 0 else -1)
-            if shown.contract.currency == shown.currency:
-                self.day.result += (price - holding.average) * closed * shown.contract.multiplier
+            if snapshot.contract.currency == snapshot.currency:
+                self.day.result += (price - holding.average) * closed * snapshot.contract.multiplier
         if after == 0:
             return replace(holding, position=NOTHING, average=None, working=())
         return replace(holding, position=after, average=_average(holding, change, price))
 
 
 def walk(
-    told: Iterable[Told],
+    signals: Iterable[TimedSignal],
     terms: Terms,
     snapshots: Mapping[Instrument, Snapshot],
     holdings: Mapping[Instrument, Holding] | None = None,
 ) -> Iterator[Step | None]:
-    """A step for each signal in the order given; None for one whose instrument no snapshot shows.
+    """A step for each signal, in their order; None where no snapshot shows the signal's instrument.
 
-    `snapshots` say what the account and the contracts are; positions and prices come from the walk itself.
+    Account and contracts come from `snapshots`, positions and prices from the walk itself.
     """
-    under_way = _Walk(terms=terms, snapshots=snapshots, holdings=dict(holdings or {}))
-    return (under_way.step(each) for each in told)
+    walkthrough = _Walk(terms=terms, snapshots=snapshots, holdings=dict(holdings or {}))
+    return (walkthrough.step(each) for each in signals)
 
 
-def _seen(shown: Snapshot, holding: Holding, told: Told, day: _Day) -> Snapshot:
-    """The account as the signal would have met it: the price is the signal's, else today's."""
-    price, quote = told.message.signal_price, shown.quote
+def _snapshot_at(account: Snapshot, holding: Holding, signal: TimedSignal, day: _Day) -> Snapshot:
+    """The account as the signal would have met it; the price is the signal's, else the one of `account`."""
+    price, quote = signal.message.signal_price, account.quote
     if price is not None and price > 0:
-        quote = Quote(bid=price, ask=price, last=price, as_of=told.at, source="signal")
+        quote = Quote(bid=price, ask=price, last=price, as_of=signal.at, source="signal")
     elif quote is not None:
-        quote = replace(quote, as_of=told.at)
+        quote = replace(quote, as_of=signal.at)
     return replace(
-        shown,
+        account,
         position=holding.position,
         average_cost=holding.average,
         working=holding.working,
         quote=quote,
-        mark=price if price is not None else shown.mark,
-        as_of=told.at,
+        mark=price if price is not None else account.mark,
+        as_of=signal.at,
         trades_today=day.entries,
         last_trade_at=day.last_entry,
         day_profit=day.result,
@@ -205,8 +207,14 @@ def _seen(shown: Snapshot, holding: Holding, told: Told, day: _Day) -> Snapshot:
     )
 
 
-def _price(intent: OrderIntent, said: Decimal | None, seen: Snapshot) -> Decimal | None:
-    own = (intent.limit_price, intent.stop_price, said, seen.quote.mid if seen.quote else None, seen.mark)
+def _price(intent: OrderIntent, signal_price: Decimal | None, snapshot: Snapshot) -> Decimal | None:
+    own = (
+        intent.limit_price,
+        intent.stop_price,
+        signal_price,
+        snapshot.quote.mid if snapshot.quote else None,
+        snapshot.mark,
+    )
     return next((price for price in own if price is not None), None)
 
 
@@ -219,7 +227,7 @@ def _average(holding: Holding, change: Decimal, price: Decimal | None) -> Decima
     return (abs(held) * holding.average + abs(change) * price) / (abs(held) + abs(change))
 
 
-def _passed(order: WorkingOrder, price: Decimal) -> bool:
+def _is_passed(order: WorkingOrder, price: Decimal) -> bool:
     """Whether a price has gone to a leg's own or beyond."""
     if order.role is Role.STOP_LOSS and order.stop_price is not None:
         return (price - order.stop_price) * order.side.sign >= 0
@@ -228,7 +236,7 @@ def _passed(order: WorkingOrder, price: Decimal) -> bool:
     return False
 
 
-def _resting(intent: OrderIntent, reference: str, parent: str) -> WorkingOrder:
+def _resting_leg(intent: OrderIntent, reference: str, parent: str) -> WorkingOrder:
     return WorkingOrder(
         reference=reference,
         role=intent.role,
@@ -246,32 +254,34 @@ def _resting(intent: OrderIntent, reference: str, parent: str) -> WorkingOrder:
     )
 
 
-def held_under(terms: Terms, shown: Snapshot, position: Decimal, price: Decimal | None, message: Message) -> Holding:
+def holding_under(
+    terms: Terms, snapshot: Snapshot, position: Decimal, price: Decimal | None, message: Message
+) -> Holding:
     """A position as these terms would have left it, with the protection they give an entry.
 
-    `message`: a buy or a sell of as many; what the terms would hold back at the moment does not matter for it.
+    `message`: a buy or a sell, by the side of the position. Guards, windows and filters of the terms do not apply to it.
     """
     if not position:
         return Holding()
     open_to_all = replace(
         Terms(), stop_loss=terms.stop_loss, take_profit=terms.take_profit, stop_loss_type=terms.stop_loss_type
     )
-    flat = replace(shown, available_funds=None, buying_power=None, permitted=None)
-    told = Told(message=replace(message, quantity=abs(position), signal_price=price), at=shown.as_of)
+    flat = replace(snapshot, available_funds=None, buying_power=None, permitted=None)
+    signal = TimedSignal(message=replace(message, quantity=abs(position), signal_price=price), at=snapshot.as_of)
     instrument = message.instrument
-    step = _Walk(open_to_all, {instrument: flat}, {}).step(told) if instrument is not None else None
+    step = _Walk(open_to_all, {instrument: flat}, {}).step(signal) if instrument is not None else None
     if step is None or step.after.position != position:
         return Holding(position=position, average=price)
     return replace(step.after, average=price, opened_at=None)
 
 
-def trades_next(terms: Terms, shown: Snapshot, now: datetime) -> datetime:
-    """The next moment at which the windows and the exchange let these terms trade; now, if they do or never will."""
+def next_trading_time(terms: Terms, snapshot: Snapshot, now: datetime) -> datetime:
+    """The next moment at which windows and exchange let these terms trade, within eight days; `now` if there is none."""
     message = Message(action=Action.BUY, symbol=Symbol(Kind.STOCK, "", "", {}))
     quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     for number in range(LOOK_AHEAD):
         at = now if number == 0 else quarter + number * QUARTER
         in_window = not terms.windows or any(window.holds(at) for window in terms.windows)
-        if in_window and Case(message, terms, shown, at).market_is_closed is False:
+        if in_window and Case(message, terms, snapshot, at).market_is_closed is False:
             return at
     return now

@@ -1,4 +1,4 @@
-"""Orders of the instrument that still work: which are to be canceled, which leave already, which stand for protection."""
+"""Working orders of the instrument: which are to be canceled, which close it already, which protect the position."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROTECTIVE = frozenset({Role.TAKE_PROFIT, Role.STOP_LOSS})
 
 
 def cancel_set(case: Case, leg: Leg) -> tuple[str, ...]:
-    """What the signal or the terms cancel before anything else; a canceled parent takes its legs with it."""
+    """References that the signal or the terms cancel before anything else; a canceled parent takes its legs with it."""
     always = case.message.action is Action.CANCEL
     if not always and not case.settings(leg).cancel.value:
         return ()
@@ -25,9 +25,9 @@ def cancel_set(case: Case, leg: Leg) -> tuple[str, ...]:
 
 
 def with_legs(case: Case, orders: Iterable[WorkingOrder]) -> tuple[str, ...]:
-    """Their references and those of the legs that were sent with them, each once.
+    """References of the orders and of the legs sent with them, each once.
 
-    What is being canceled already is among them: whatever comes next has to wait for it as well.
+    Orders that are being canceled already are among them: what follows has to wait for their end as well.
     """
     chosen = {order.reference for order in orders}
     return tuple(
@@ -40,20 +40,20 @@ def can_be_canceled(order: WorkingOrder) -> bool:
 
 
 def leaving(case: Case, side: Side, canceled: Iterable[str] = ()) -> Decimal:
-    """What is on its way out already, without what is canceled first."""
-    gone = set(canceled)
+    """Units that working exits are about to close, without exits that are canceled first."""
+    canceled_first = set(canceled)
     return sum(
         (
             o.remaining
             for o in case.snapshot.working
-            if o.role is Role.EXIT and o.side is side and o.reference not in gone
+            if o.role is Role.EXIT and o.side is side and o.reference not in canceled_first
         ),
         Decimal(0),
     )
 
 
 def resting_exits(case: Case, side: Side) -> tuple[str, ...]:
-    """Exits that wait for a price, and the stops beside them: who now wants out at the market does not wait with them."""
+    """References of exits that wait for a price, and of the stops beside them; an exit at the market replaces them."""
     return with_legs(
         case,
         (
@@ -74,21 +74,21 @@ def own_entries(case: Case, side: Side | None = None) -> list[WorkingOrder]:
 
 
 def entering(case: Case, side: Side, canceled: Iterable[str]) -> Decimal:
-    """What could still be added to a position of that side by orders that stay."""
-    gone = set(canceled)
+    """Units that working entries could still add to a position of that side, without entries that are canceled first."""
+    canceled_first = set(canceled)
     return sum(
         (
             o.remaining
             for o in case.snapshot.working
-            if o.role is Role.ENTRY and o.side is side and o.reference not in gone
+            if o.role is Role.ENTRY and o.side is side and o.reference not in canceled_first
         ),
         Decimal(0),
     )
 
 
 def begun_entries(case: Case) -> list[WorkingOrder]:
-    """Entries of the held side of which a part has filled: when the position leaves, their rest must not bring it back."""
-    side = case.way_out.opposite
+    """Entries of the held side that have filled in part: after a full exit their rest would open the position again."""
+    side = case.exit_side.opposite
     return [
         o
         for o in case.snapshot.working
@@ -97,18 +97,18 @@ def begun_entries(case: Case) -> list[WorkingOrder]:
 
 
 def may_fill_any_moment(case: Case, order: WorkingOrder) -> bool:
-    """A market order while the market is open is not there to be replaced."""
+    """Whether an order is a market order in an open market: too late to replace it."""
     return order.type is OrderType.MARKET and not case.market_is_closed
 
 
 def brackets(case: Case) -> dict[str, list[WorkingOrder]]:
-    """The legs that protect the position, by the order they were sent with.
+    """The legs that protect the position, by the reference of the order they were sent with.
 
-    Not those that wait for a working entry, nor those that stand beside a working exit and end with it.
+    Legs of a working entry, and stops beside a working exit, are not among them.
     """
     waiting = {order.reference for order in case.snapshot.working if order.role in {Role.ENTRY, Role.EXIT}}
-    found: dict[str, list[WorkingOrder]] = {}
+    groups: dict[str, list[WorkingOrder]] = {}
     for order in case.snapshot.working:
-        if order.role in PROTECTIVE and order.side is case.way_out and order.parent not in waiting:
-            found.setdefault(order.parent or order.reference, []).append(order)
-    return found
+        if order.role in PROTECTIVE and order.side is case.exit_side and order.parent not in waiting:
+            groups.setdefault(order.parent or order.reference, []).append(order)
+    return groups

@@ -142,11 +142,11 @@ class _Parser:
 
     def listed(self) -> list[Value]:
         self.need("[")
-        found = [self.sum()]
+        values_listed = [self.sum()]
         while self.take(","):
-            found.append(self.sum())
+            values_listed.append(self.sum())
         self.need("]")
-        return found
+        return values_listed
 
     def sum(self) -> Value:
         value = self.product()
@@ -203,25 +203,25 @@ class _Parser:
         if self.take("("):
             return self.called(name)
         head, _, key = name.partition(".")
-        found = self.values.get(key) if head == "signal" and "." not in key else None
-        if isinstance(found, bool):
-            return found
-        if (value := self.number(found)) is not None:
+        field_value = self.values.get(key) if head == "signal" and "." not in key else None
+        if isinstance(field_value, bool):
+            return field_value
+        if (value := self.number(field_value)) is not None:
             return value
-        if isinstance(found, str) and not found.startswith("="):
-            return found
+        if isinstance(field_value, str) and not field_value.startswith("="):
+            return field_value
         raise _wrong("reference", self.field, f"refers to {name[:60]}, which is no plain field of the message. Send it")
 
     def called(self, name: str) -> Value:
-        given = [self.choice()]
+        arguments = [self.choice()]
         while self.take(","):
-            given.append(self.choice())
+            arguments.append(self.choice())
         self.need(")")
         if name not in {"abs", "ceil", "floor", "max", "min", "round"}:
             raise _wrong("operator", self.field, f"calls {name[:60]}. Use abs, ceil, floor, max, min or round")
         if name == "round":
-            return self.rounded(given)
-        numbers = [self.decimal(value, name) for value in given]
+            return self.rounded(arguments)
+        numbers = [self.decimal(value, name) for value in arguments]
         if name in {"max", "min"}:
             return max(numbers) if name == "max" else min(numbers)
         if len(numbers) != 1:
@@ -230,12 +230,12 @@ class _Parser:
             return abs(numbers[0])
         return numbers[0].to_integral_value(ROUND_CEILING if name == "ceil" else ROUND_FLOOR)
 
-    def rounded(self, given: list[Value]) -> Decimal:
+    def rounded(self, arguments: list[Value]) -> Decimal:
         """round(value), round(value, places), round(value, places, "down")."""
-        value = self.decimal(given[0], "round")
-        places = self.decimal(given[1], "round") if len(given) > 1 else Decimal(0)
-        rounding = _ROUNDINGS.get(str(given[2])) if len(given) > 2 else ROUND_HALF_UP
-        if rounding is None or len(given) > 3 or places != int(places) or not 0 <= places <= 12:
+        value = self.decimal(arguments[0], "round")
+        places = self.decimal(arguments[1], "round") if len(arguments) > 1 else Decimal(0)
+        rounding = _ROUNDINGS.get(str(arguments[2])) if len(arguments) > 2 else ROUND_HALF_UP
+        if rounding is None or len(arguments) > 3 or places != int(places) or not 0 <= places <= 12:
             raise self.syntax()
         return value.quantize(Decimal(1).scaleb(-int(places)), rounding=rounding)
 
@@ -286,16 +286,16 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _tokens(formula: str, field: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    tokens: list[tuple[str, str]] = []
     at, end = 0, len(formula.rstrip())
     while at < end:
         match = _TOKEN.match(formula, at)
         if match is None or match.lastgroup is None:
             raise _wrong("syntax", field, "has a character that no formula has. Write it like =signal.price * 1.01")
         text = match[match.lastgroup]
-        found.append(("sign", _SPELLINGS[text]) if text in _SPELLINGS else (match.lastgroup, text))
+        tokens.append(("sign", _SPELLINGS[text]) if text in _SPELLINGS else (match.lastgroup, text))
         at = match.end()
-    return found
+    return tokens
 
 
 def _text(value: Value) -> str:

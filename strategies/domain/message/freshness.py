@@ -25,14 +25,15 @@ class SetAside:
 
 
 def leaves(message: Message) -> bool:
-    """True when the signal can only reduce: it is then given the time, and the room, of an exit."""
+    """Whether the signal can only reduce a position: it then has an exit's time limit, and an exit's share of the quota."""
     return message.action in {Action.EXIT, Action.CANCEL, Action.BREAKEVEN} or message.sentiment == "flat"
 
 
 def too_late(message: Message, freshness: Freshness, received_at: datetime) -> SetAside | None:
-    """Too late for every position it could meet. A buy may close a short, so it is given the longer time here.
+    """Why a signal is too late for any position; None if it is in time for one.
 
-    Whether a buy is too late for an entry is decided for each account, where its position is known.
+    A buy may close a short, so the longer of both limits holds here. Whether it is too late for an entry is decided for
+    each account, where the position is known.
     """
     if message.expires_at is not None and received_at >= message.expires_at:
         return SetAside(
@@ -58,7 +59,7 @@ def too_late(message: Message, freshness: Freshness, received_at: datetime) -> S
 
 
 def age_of(message: Message, received_at: datetime) -> timedelta | None:
-    """How old the signal was when it came; None when it does not say. A clock that runs ahead makes nothing old."""
+    """How old the signal was when it came, by its own `time`; None without one, negative where the sender's clock is ahead."""
     return None if message.signal_time is None else received_at - message.signal_time
 
 

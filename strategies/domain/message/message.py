@@ -1,4 +1,4 @@
-"""Everything a signal may say, read: the whole contract as one value, and its canonical form, the reading."""
+"""The message: everything a signal may say as one value, and its canonical form, the reading."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Bracket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """The parsed content of one signal. What is None was not sent; prices are in the instrument's currency."""
+    """The parsed content of one signal. None was not sent; prices are in the contract's currency, moments aware."""
 
     action: Action
     symbol: Symbol
@@ -157,12 +157,12 @@ class Message:
     def from_reading(cls, reading: dict[str, Any]) -> Message:
         """The message whose reading this is."""
         quantity = reading.get("quantity")
-        found: dict[str, Any] = {name: reading.get(name) for name in _PLAIN_FIELDS}
-        found |= {name: _decimal(found[name]) for name in _DECIMAL_FIELDS}
-        if found["tags"] is not None:
-            found["tags"] = tuple(found["tags"])
+        values: dict[str, Any] = {name: reading.get(name) for name in _PLAIN_FIELDS}
+        values |= {name: _decimal(values[name]) for name in _DECIMAL_FIELDS}
+        if values["tags"] is not None:
+            values["tags"] = tuple(values["tags"])
         if quantity is not None:
-            found |= {"quantity": Decimal(quantity["value"]), "quantity_type": quantity["type"]}
+            values |= {"quantity": Decimal(quantity["value"]), "quantity_type": quantity["type"]}
         return cls(
             action=Action(reading["action"]),
             symbol=Symbol.from_reading(reading["instrument"]),
@@ -174,7 +174,7 @@ class Message:
             take_profit=Bracket.from_reading(reading.get("take_profit")),
             stop_loss=Bracket.from_reading(reading.get("stop_loss")),
             option=Wish.from_reading(reading.get("option", {})),
-            **(found | {"expires_at": _moment(found["expires_at"])}),
+            **(values | {"expires_at": _moment(values["expires_at"])}),
         )
 
 

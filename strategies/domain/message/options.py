@@ -56,14 +56,14 @@ def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
     """One contract, or an underlying whose chain is to be scanned; raises Refused."""
     exchange, symbol = split_exchange(ticker)
     if match := _SYMBOL.fullmatch(symbol):
-        found = _spelled_out(ticker, match, wish, now)
+        contract = _spelled_out(ticker, match, wish, now)
     elif _UNDERLYING.fullmatch(symbol):
-        found = _by_parts(symbol.replace("/", ".").replace("-", "."), wish, now)
+        contract = _by_parts(symbol.replace("/", ".").replace("-", "."), wish, now)
     else:
         raise unreadable(ticker, symbol, Kind.OPTION)
     if exchange:
-        found.facts["exchange_hint"] = exchange[:40]
-    return found
+        contract.facts["exchange_hint"] = exchange[:40]
+    return contract
 
 
 def expiration(value: object) -> str | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """What the sender is told. `hint` shows the corrected form where there is one; `retry_after` is in seconds."""
+    """A refusal as the sender receives it: HTTP status, stable code, sentence, and the field to change.
+
+    `hint` shows the corrected form where there is one; `retry_after` is in seconds.
+    """
 
     def __init__(
         self, status: int, code: str, message: str, *, field: str = "", hint: str = "", retry_after: int | None = None

@@ -1,4 +1,4 @@
-"""Tickers as traders write them -> what they name: SPY, NASDAQ:AAPL, BRK.B, MNQ, MNQZ2026, MNQZ6, ES1!, EURUSD, ETH-USDT.
+"""Reads tickers as traders write them: SPY, NASDAQ:AAPL, BRK.B, MNQ, MNQZ2026, MNQZ6, ES1!, EURUSD, ETH-USDT.
 
 Options have a module of their own.
 """
@@ -47,13 +47,13 @@ _COINS = re.compile(r"([A-Z0-9]{2,10}?)[/-]?(USDT|USDC|USD|EUR|GBP)")
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """`name` is our ticker of it, `root` what lists of tickers call it, `facts` its canonical parts."""
+    """What a ticker names. `name` is our ticker for it, `root` its name on lists of tickers, `facts` its canonical parts."""
 
     kind: Kind
     name: str
     root: str
     facts: dict[str, Any]
-    # What was noticed while reading it is no part of what it is.
+    # Warnings of the reader do not tell one symbol from another.
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def canonical(self) -> dict[str, Any]:
@@ -83,16 +83,16 @@ def split_exchange(ticker: str) -> tuple[str, str]:
 def read(ticker: str, kind: Kind, now: datetime) -> Symbol:
     """What a ticker names in a strategy of this kind (any but options); raises Refused."""
     exchange, symbol = split_exchange(ticker)
-    found = _READERS[kind](symbol, now)
-    if found is None:
+    parsed = _READERS[kind](symbol, now)
+    if parsed is None:
         raise unreadable(ticker, symbol, kind)
     if exchange:
-        found.facts["exchange_hint"] = exchange[:40]
-    return found
+        parsed.facts["exchange_hint"] = exchange[:40]
+    return parsed
 
 
 def unreadable(ticker: str, symbol: str, kind: Kind) -> Refused:
-    """Why a ticker is refused: it is another kind's, or nobody's."""
+    """Why a ticker is refused: it belongs to another kind, or to none."""
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in ticker[:40])
     one, many, form = WORDS[kind]
     other = next((other for other in Kind if other is not kind and _belongs(symbol, other)), None)

@@ -1,4 +1,4 @@
-"""What an approver may change about a plan: less of its entry, never more, and nothing else."""
+"""What an approver may change about a plan: make its entry smaller, nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def entry_of(plan: Plan) -> OrderIntent | None:
 def smaller(
     plan: Plan, quantity: Decimal, snapshot: Snapshot, now: datetime, signal_price: Decimal | None
 ) -> Plan | Rejection:
-    """The plan with an entry of `quantity` units, protected by legs of the same size; its costs are estimated anew."""
+    """The plan with an entry of `quantity` shares or contracts and legs of the same size; its costs are estimated anew.
+
+    A Rejection (A04) where the plan has no entry, or where the quantity is not above zero, too large or no whole number.
+    """
     entry = entry_of(plan)
     if entry is None:
         return _refused("This plan only reduces a position, and so it is taken whole. Approve it, or decline it.")
@@ -38,7 +41,7 @@ def smaller(
 
 
 def does_the_same(one: Plan, other: Plan) -> bool:
-    """Whether two plans send the same orders, whatever the prices that follow the market are by now."""
+    """Whether two plans send the same orders, ignoring prices that track the market."""
     return _shape(one) == _shape(other)
 
 
@@ -61,7 +64,7 @@ def _order(intent: OrderIntent) -> object:
 
 
 def _resized(intent: OrderIntent, quantity: Decimal) -> OrderIntent:
-    """An entry and the legs that protect it; an exit before it stays what it was."""
+    """The intent with `quantity` units of its entry and of the legs that protect it; an exit before it stays as it is."""
     if intent.role is Role.ENTRY:
         return replace(intent, quantity=quantity, then=tuple(replace(leg, quantity=quantity) for leg in intent.then))
     return replace(intent, then=tuple(_resized(child, quantity) for child in intent.then))

@@ -1,12 +1,12 @@
-"""What the rulebook says of an order we want: whether IBKR takes it, what it costs, what margin it needs.
+"""Puts one order intent before the rulebook: whether IBKR takes it, what it costs, what margin it needs.
 
-A fact that is not known is said, never guessed; a way out is never refused.
+A fact that is missing becomes a note, never a guess; a way out is never refused.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -17,6 +17,7 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import rulesets
 from brokers.rulebook import values as book
+from brokers.rulebook.accounting import Fee
 from brokers.rulebook.answers import Denied
 from brokers.rulebook.calendars import Calendar, exchange_calendar
 from brokers.rulebook.errors import MissingMarginData, RulebookError
@@ -42,22 +43,46 @@ _CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one unit costs now, where we know it from, and whether an order may be refused by it."""
+    """What one unit costs now, in the contract's currency; whose word it is; whether it is good enough to refuse by."""
 
     value: Decimal
     source: str
     dependable: bool = True
 
 
+@dataclass(slots=True, kw_only=True)
+class _Question:
+    """One order as the rulebook is asked about it. Not frozen only because each order makes one and drops it."""
+
+    intent: OrderIntent
+    snapshot: Snapshot
+    now: datetime
+    price: Price | None
+    quote: book.Quote
+    instrument: book.Instrument
+    order: book.Order
+    rules: Ruleset
+
+    @property
+    def is_entry(self) -> bool:
+        return self.intent.role is Role.ENTRY
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a row that the tables lack refuses the order: an entry outside the simulated market."""
+        return self.is_entry and self.snapshot.environment is not Environment.SIMULATED
+
+
 def assess(
     intent: OrderIntent, snapshot: Snapshot, now: datetime, *, signal_price: Decimal | None = None
 ) -> Estimate | Rejection:
-    """The estimate of one order, or why it is not sent."""
+    """The estimate of one order, or why it is not sent. A RulebookError is not raised: its sentence becomes a note."""
+    question = _question(intent, snapshot, now, price_of(intent, snapshot, now, signal_price))
     try:
-        return _assess(intent, snapshot, now, price_of(intent, snapshot, now, signal_price))
+        return _assess(question)
     except RulebookError as error:
         # Our question was at fault, not the order; the broker has the last word.
-        return _estimate(intent, snapshot, now, None, notes=(error.sentence,))
+        return _estimate(replace(question, price=None), notes=(error.sentence,))
 
 
 def price_of(
@@ -74,65 +99,63 @@ def price_of(
         Price(intent.limit_price, "limit") if intent.limit_price is not None else None,
         Price(middle, "old quote", dependable=False) if middle is not None else None,
     )
-    return next((found for found in candidates if found is not None and found.value > 0), None)
+    return next((price for price in candidates if price is not None and price.value > 0), None)
 
 
-def _assess(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price | None) -> Estimate | Rejection:
+def _question(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price | None) -> _Question:
     entry = intent.role is Role.ENTRY
-    rules = _rules(now.date(), entry=entry)
-    instrument, order = _instrument(intent, snapshot, whole=entry), _order(intent)
-    said = _judged(instrument, order, snapshot, now, rules, entry=entry)
-    if isinstance(said, Rejection):
-        return said
-    notes = list(said)
-    rate = _rate(instrument, snapshot, price)
-    if rate is None:
-        notes.append(f"There is no exchange rate from {instrument.currency} to {snapshot.currency}.")
-        return _estimate(intent, snapshot, now, price, notes=tuple(notes))
-    if price is None and intent.instrument.asset_class is not AssetClass.FUTURE:
-        return _estimate(intent, snapshot, now, None, notes=(*notes, "No price is known."))
-    quote = book.Quote(price=price.value if price else book.ZERO)
-    strict = entry and snapshot.environment is not Environment.SIMULATED
-    try:
-        fee = estimate_fee(instrument, order, quote, rules=rules, fx_rate=rate, usd_rate=rate)
-    except RulebookError as unknown:
-        if strict:
-            return Rejection(rule="R02", code="no_fee_schedule", reason=unknown.sentence)
-        return _estimate(intent, snapshot, now, price, notes=(*notes, unknown.sentence))
-    own_fee = fee.amount if fee.currency == snapshot.currency else None
-    power: BuyingPower | None = None
-    if entry:
-        try:
-            power = _power(instrument, order, quote, snapshot, now, rules, rate, own_fee or book.ZERO)
-        except MissingMarginData as missing:
-            if strict:
-                return Rejection(rule="R03", code=missing.code, reason=missing.sentence)
-            notes.append("The simulated market has no margin table for it.")
-    margin = power.required if power else None if entry else book.ZERO
-    estimate = _estimate(
-        intent,
-        snapshot,
-        now,
-        price,
-        fee=fee.amount,
-        fee_currency=fee.currency,
-        own_fee=own_fee,
-        margin=margin,
-        notes=tuple(notes),
+    return _Question(
+        intent=intent,
+        snapshot=snapshot,
+        now=now,
+        price=price,
+        quote=book.Quote(price=price.value if price else book.ZERO),
+        instrument=_instrument(intent, snapshot, whole=entry),
+        order=_order(intent),
+        rules=_rules(now.date(), entry=entry),
     )
-    return _shortfall(power, estimate, snapshot, price) or estimate
 
 
-def _judged(
-    instrument: book.Instrument, order: book.Order, snapshot: Snapshot, now: datetime, rules: Ruleset, *, entry: bool
-) -> tuple[str, ...] | Rejection:
-    """What is to be said of an order that is sent, or why it is not."""
+def _assess(question: _Question) -> Estimate | Rejection:
+    remarks = _gate(question)
+    if isinstance(remarks, Rejection):
+        return remarks
+    instrument, snapshot = question.instrument, question.snapshot
+    rate = _rate(instrument, snapshot, question.price)
+    if rate is None:
+        note = f"There is no exchange rate from {instrument.currency} to {snapshot.currency}."
+        return _estimate(question, notes=(*remarks, note))
+    if question.price is None and question.intent.instrument.asset_class is not AssetClass.FUTURE:
+        return _estimate(question, notes=(*remarks, "No price is known."))
+    try:
+        fee = estimate_fee(
+            instrument, question.order, question.quote, rules=question.rules, fx_rate=rate, usd_rate=rate
+        )
+    except RulebookError as unknown:
+        if question.is_strict:
+            return Rejection(rule="R02", code="no_fee_schedule", reason=unknown.sentence)
+        return _estimate(question, notes=(*remarks, unknown.sentence))
+    if not question.is_entry:
+        return _estimate(question, fee=fee, margin=book.ZERO, notes=remarks)
+    try:
+        power = _power(question, rate, fee)
+    except MissingMarginData as missing:
+        if question.is_strict:
+            return Rejection(rule="R03", code=missing.code, reason=missing.sentence)
+        return _estimate(question, fee=fee, notes=(*remarks, "The simulated market has no margin table for it."))
+    estimate = _estimate(question, fee=fee, margin=power.required if power else None, notes=remarks)
+    return _shortfall(power, estimate, question) or estimate
+
+
+def _gate(question: _Question) -> tuple[str, ...] | Rejection:
+    """Sentences about an order that is sent, or why it is not."""
+    snapshot, entry = question.snapshot, question.is_entry
     verdict = validate(
-        instrument,
-        order,
-        now,
+        question.instrument,
+        question.order,
+        question.now,
         _calendar(snapshot),
-        rules=rules,
+        rules=question.rules,
         position=book.Position(quantity=snapshot.position),
         permissions=_permissions(snapshot.capabilities, snapshot.permitted),
     )
@@ -140,40 +163,31 @@ def _judged(
         rule = "R05" if verdict.reason in REASONS else "R01"
         return Rejection(rule=rule, code=verdict.reason, reason=verdict.sentence)
     # A way out is tried all the same: IBKR has the last word, not our tables.
-    said = (verdict,) if isinstance(verdict, Denied) else verdict.cautions
-    silent = ("IBKR has not said what this account may trade.",) if entry and _is_silent(snapshot) else ()
-    return *(each.sentence for each in said), *silent
+    remarks = (verdict,) if isinstance(verdict, Denied) else verdict.cautions
+    unknown = ("IBKR has not said what this account may trade.",) if entry and _is_silent(snapshot) else ()
+    return *(remark.sentence for remark in remarks), *unknown
 
 
-def _shortfall(
-    power: BuyingPower | None, estimate: Estimate, snapshot: Snapshot, price: Price | None
-) -> Rejection | None:
-    """The refusal of an order that the account cannot carry, as far as that is known for sure."""
-    if power is None or power.reason is None or snapshot.available_funds is None:
+def _shortfall(power: BuyingPower | None, estimate: Estimate, question: _Question) -> Rejection | None:
+    """The refusal of an order that the account cannot carry; None where its funds or the price are not known for sure."""
+    if power is None or power.reason is None or question.snapshot.available_funds is None:
         return None
     if power.reason == "short_sale_not_allowed_in_cash_account":
         return Rejection(rule="R04", code=power.reason, reason=power.sentence, estimates=(estimate,))
-    if price is not None and not price.dependable:
+    if question.price is not None and not question.price.dependable:
         return None
     reason = f"{estimate.shortfall} Order less, or add funds."
     return Rejection(rule="R04", code=power.reason, reason=reason, estimates=(estimate,))
 
 
-def _power(
-    instrument: book.Instrument,
-    order: book.Order,
-    quote: book.Quote,
-    snapshot: Snapshot,
-    now: datetime,
-    rules: Ruleset,
-    rate: Decimal,
-    fee: Decimal,
-) -> BuyingPower | None:
+def _power(question: _Question, rate: Decimal, fee: Fee) -> BuyingPower | None:
     """What the order needs and whether it is there; None where a cash account holds a currency we cannot see."""
+    instrument, order, snapshot = question.instrument, question.order, question.snapshot
     cash_only = snapshot.account_type == "cash" and instrument.asset_class == "forex"
     pays_in = instrument.currency if order.is_buy else instrument.base
     if cash_only and (pays_in != snapshot.currency or snapshot.cash is None):
         return None
+    quote = question.quote
     account = book.Account(
         type=snapshot.account_type,
         currency=snapshot.currency,
@@ -186,43 +200,43 @@ def _power(
         quote,
         account,
         position=book.Position(quantity=snapshot.position),
-        fee=fee,
-        rules=rules,
+        fee=fee.amount if fee.currency == snapshot.currency else book.ZERO,
+        rules=question.rules,
         fx_rate=rate,
         base_rate=ONE if pays_in == snapshot.currency else quote.price * rate,
-        today=now.date(),
+        today=question.now.date(),
     )
 
 
 @lru_cache(maxsize=256)
-def _permissions(found: Capabilities, permitted: bool | None) -> book.Permissions:
-    """What the account may do, in the rulebook's words; not a word where IBKR said nothing."""
-    if found == NOT_SAID and permitted is None:
+def _permissions(capabilities: Capabilities, permitted: bool | None) -> book.Permissions:
+    """What the account may do, in the rulebook's words; `NOTHING_SAID` where IBKR said nothing."""
+    if capabilities == NOT_SAID and permitted is None:
         return book.NOTHING_SAID
     return book.Permissions(
-        lite=found.lite,
-        clearing=found.clearing,
-        client_trades=found.client_trades,
-        security_types=frozenset(word for each in found.asset_types.split(",") if (word := each.strip())),
+        lite=capabilities.lite,
+        clearing=capabilities.clearing,
+        client_trades=capabilities.client_trades,
+        security_types=frozenset(word for each in capabilities.asset_types.split(",") if (word := each.strip())),
         instrument=permitted,
     )
 
 
 def _is_silent(snapshot: Snapshot) -> bool:
-    """Whether neither the account nor the contract tells what may be traded; a simulated market allows everything."""
-    told = snapshot.capabilities.asset_types or snapshot.permitted is not None
-    return not told and snapshot.environment is not Environment.SIMULATED
+    """Whether IBKR has told neither of the account nor of the contract what may be traded."""
+    known = snapshot.capabilities.asset_types or snapshot.permitted is not None
+    return not known and snapshot.environment is not Environment.SIMULATED
 
 
 @lru_cache(maxsize=8)
 def _rules(day: date, *, entry: bool) -> Ruleset:
     rules = rulesets.load(RULESET, day)
-    # A small rest of a currency has to find its way out, at whatever price an odd lot gets.
+    # The small remainder of a currency has to leave, even at the price of an odd lot.
     return rules if entry else rules.with_policy(forex_below_minimum="warn")
 
 
 def _calendar(snapshot: Snapshot) -> Calendar | None:
-    """The hours by which a market order is said to wait for the open; the simulated market is always open."""
+    """The calendar that tells whether a market order waits for the open; None in the simulated market, which never closes."""
     stock = snapshot.contract.instrument.asset_class is AssetClass.STOCK
     if not stock or snapshot.environment is Environment.SIMULATED or snapshot.contract.currency != "USD":
         return None
@@ -255,8 +269,8 @@ def _market(asset_class: str, exchange: str, currency: str) -> str | None:
 @lru_cache(maxsize=4096)
 def product_of(ticker: str) -> str:
     """The product of a future: MNQ of MNQZ2026, ES of ES1!."""
-    found = _CONTRACT_MONTH.fullmatch(ticker)
-    return found[1] if found else ticker
+    match = _CONTRACT_MONTH.fullmatch(ticker)
+    return match[1] if match else ticker
 
 
 def _order(intent: OrderIntent) -> book.Order:
@@ -275,7 +289,7 @@ def _order(intent: OrderIntent) -> book.Order:
 
 
 def _rate(instrument: book.Instrument, snapshot: Snapshot, price: Price | None) -> Decimal | None:
-    """What one unit of the instrument's currency is in the account's: IBKR's rate, else what the order itself tells."""
+    """What one unit of the instrument's currency is in the account's: IBKR's rate, else the price of the pair itself."""
     if instrument.currency == snapshot.currency:
         return ONE
     if (known := snapshot.rates.get(instrument.currency)) is not None:
@@ -286,27 +300,19 @@ def _rate(instrument: book.Instrument, snapshot: Snapshot, price: Price | None) 
 
 
 def _estimate(
-    intent: OrderIntent,
-    snapshot: Snapshot,
-    now: datetime,
-    price: Price | None,
-    *,
-    fee: Decimal | None = None,
-    fee_currency: str = "USD",
-    own_fee: Decimal | None = None,
-    margin: Decimal | None = None,
-    notes: tuple[str, ...] = (),
+    question: _Question, *, fee: Fee | None = None, margin: Decimal | None = None, notes: tuple[str, ...] = ()
 ) -> Estimate:
+    price, snapshot = question.price, question.snapshot
     return Estimate(
-        role=intent.role,
+        role=question.intent.role,
         price=price.value if price else None,
         price_from=price.source if price else "",
-        fee=fee,
-        fee_currency=fee_currency,
-        own_fee=own_fee,
+        fee=fee.amount if fee else None,
+        fee_currency=fee.currency if fee else "USD",
+        own_fee=fee.amount if fee and fee.currency == snapshot.currency else None,
         margin=margin,
         available=snapshot.available_funds,
         currency=snapshot.currency,
-        tables=rulesets.load(RULESET, now.astimezone(UTC).date()).version,
+        tables=rulesets.load(RULESET, question.now.astimezone(UTC).date()).version,
         notes=notes,
     )

@@ -1,4 +1,4 @@
-"""A plan put before the rulebook: each order with what it is expected to cost, or why it is not sent."""
+"""Puts the orders of a plan before the rulebook: what each is expected to cost, or why it is not sent."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ from strategies.domain.plan.plan import Plan, Rejection
 
 
 class _Bill:
-    """The estimates of one plan, and the sentence about what had to be left out."""
+    """Estimates of one plan, parents before their children, and the sentence about an entry that was left out."""
 
     def __init__(self, snapshot: Snapshot, now: datetime, signal_price: Decimal | None) -> None:
         self.snapshot, self.now, self.signal_price = snapshot, now, signal_price
         self.estimates: list[Estimate] = []
         self.left_out = ""
 
-    def costed(self, intent: OrderIntent, snapshot: Snapshot) -> OrderIntent | Rejection:
-        found = assess(intent, snapshot, self.now, signal_price=self.signal_price)
-        if isinstance(found, Rejection):
-            return found
-        self.estimates.append(found)
+    def add(self, intent: OrderIntent, snapshot: Snapshot) -> OrderIntent | Rejection:
+        estimate = assess(intent, snapshot, self.now, signal_price=self.signal_price)
+        if isinstance(estimate, Rejection):
+            return estimate
+        self.estimates.append(estimate)
         children: list[OrderIntent] = []
         for child in intent.then:
             after = snapshot
             if child.release is Release.AFTER_PARENT_FILLS and intent.role is Role.EXIT:
-                # What waits for a way out to fill is looked at as if the position were gone.
+                # By the time a waiting entry leaves, the exit has filled and the position is gone.
                 after = replace(snapshot, position=Decimal(0))
-            answer = self.costed(child, after)
+            answer = self.add(child, after)
             if not isinstance(answer, Rejection):
                 children.append(answer)
             elif intent.role is Role.EXIT and child.release is Release.AFTER_PARENT_FILLS:
-                # The way out is not refused for what was to come after it.
+                # A refused entry does not refuse the exit before it.
                 self.left_out = left_out(answer)
             else:
                 return answer
-        return replace(intent, estimated_fee=found.own_fee, then=tuple(children))
+        return replace(intent, estimated_fee=estimate.own_fee, then=tuple(children))
 
 
 def affordable(plan: Plan, snapshot: Snapshot, now: datetime, signal_price: Decimal | None) -> Plan | Rejection:
-    """The plan with its estimates, unless the rulebook refuses one of its orders."""
+    """The plan with its estimates, or the refusal of one of its orders (R01 to R05).
+
+    An entry that waits for an exit is left out instead: its refusal never holds the exit back.
+    """
     bill = _Bill(snapshot, now, signal_price)
     intents: list[OrderIntent] = []
     for intent in plan.intents:
-        answer = bill.costed(intent, snapshot)
+        answer = bill.add(intent, snapshot)
         if isinstance(answer, Rejection):
             return answer
         intents.append(answer)
@@ -58,5 +61,5 @@ def affordable(plan: Plan, snapshot: Snapshot, now: datetime, signal_price: Deci
 
 
 def left_out(rejection: Rejection) -> str:
-    """Why the second half of a plan is missing, behind the sentence about the first."""
+    """The sentence that explains, after the one about the exit, why no entry follows."""
     return f" No entry follows: {rejection.reason}"

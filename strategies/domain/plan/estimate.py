@@ -15,10 +15,10 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Fee, margin and where the figures come from; None where a fact is missing, and `notes` say which.
+    """Fee, margin and the source of the figures; None where a fact is missing, and `notes` say which.
 
-    `margin` is in the account's currency with the fee in it, zero for an order that only closes;
-    `own_fee` is the fee where it is in the account's currency.
+    `price` is per unit in the contract's currency, `fee` in `fee_currency`. In the account's `currency`: `margin` with the
+    fee in it, zero for an order that only closes; `available` funds; and `own_fee`, None for a fee in another currency.
     """
 
     role: Role

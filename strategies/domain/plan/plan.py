@@ -13,9 +13,9 @@ __all__ = ["Plan", "Rejection", "Sides", "Terms"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do: cancel and shrink these orders, then work those. `rule` is the row of the decision table.
+    """Cancel and shrink orders first, then work the intents. `rule` is the row of the trading rules that decided.
 
-    `estimates` are what the orders are expected to cost, parents before their children.
+    `cancels` are references of working orders; `estimates` stand in the order of the intents, parents before children.
     """
 
     rule: str
@@ -29,7 +29,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Why nothing is done: a stable code and one sentence."""
+    """Why nothing is ordered: the row of the trading rules, a stable code, and one sentence for people."""
 
     rule: str
     code: str

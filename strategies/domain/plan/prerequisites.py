@@ -1,4 +1,4 @@
-"""What a decision cannot well do without, and is worth waiting a moment for: a fresh quote, an exchange rate."""
+"""What a decision may wait a moment for: a fresh quote, an exchange rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strategies.domain.terms.terms import Terms
 _FOR_WANT_OF_A_PRICE = frozenset({"price-required", "amount-unknown", "collar-price-unknown"})
 
 
-def a_quote(message: Message, terms: Terms, answer: Plan | Rejection) -> bool:
+def quote_needed(message: Message, terms: Terms, answer: Plan | Rejection) -> bool:
     """Whether a fresh quote could change the answer: it lacked a price, or filters are set that only quotes can pass."""
     if isinstance(answer, Rejection):
         return answer.code in _FOR_WANT_OF_A_PRICE
@@ -28,7 +28,7 @@ def a_quote(message: Message, terms: Terms, answer: Plan | Rejection) -> bool:
     return any(each is not None for each in filters) and bool(answer.intents)
 
 
-def a_rate(answer: Plan | Rejection) -> bool:
+def rate_needed(answer: Plan | Rejection) -> bool:
     """Whether an exchange rate could change the answer: a size or a margin in the account's currency hangs on it."""
     if isinstance(answer, Rejection):
         return answer.code in {"no-exchange-rate", "amount-unknown"}

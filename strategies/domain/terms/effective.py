@@ -1,4 +1,4 @@
-"""What holds for one order: the signal's word where it may have one, else the subscription's, each with its source."""
+"""Settings that hold for one order: the signal's where it may set them, else the terms', each with its source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Source(StrEnum):
-    """Who said it. `default`: nobody did, so it is what a new subscription starts with."""
+    """Whose setting it is; `default` is what a new subscription starts with."""
 
     SIGNAL = "signal"
     SUBSCRIPTION = "subscription"
@@ -30,7 +30,7 @@ class Leg(StrEnum):
 
 
 class Chosen(NamedTuple, Generic[T]):
-    """A value and who it comes from."""
+    """A value and its source."""
 
     value: T
     source: Source
@@ -93,7 +93,7 @@ _EXIT_NAMES = frozenset(
     }
 )
 _NO: Chosen[Any] = Chosen(None, Source.DEFAULT)
-_UNSAID: dict[str, Chosen[Any]] = {name: Chosen(getattr(Terms(), name), Source.DEFAULT) for name in NAMES}
+_DEFAULTS: dict[str, Chosen[Any]] = {name: Chosen(getattr(Terms(), name), Source.DEFAULT) for name in NAMES}
 _OWN_OF_EXITS = {name: f"exit_{name}" for name in sorted(_EXIT_NAMES)}
 
 
@@ -106,33 +106,33 @@ class _Merge:
         self.message, self.terms, self.strategy = message, terms, strategy
         self.exits = leg is Leg.EXIT
 
-    def may(self, name: str) -> bool:
+    def may_signal_set(self, name: str) -> bool:
         return self.terms.allow_overrides or name in self.terms.signal_fields
 
     def own(self, name: str) -> Chosen[Any]:
-        """The subscription's value; for an exit its own one, else the entry's."""
+        """The terms' value; for an exit the one for exits, where it is set."""
         if self.exits and name in _OWN_OF_EXITS:
             own = _OWN_OF_EXITS[name]
             if getattr(self.terms, own) is not None:
-                return self._said(own)
-        return self._said(name)
+                return self._terms_value(own)
+        return self._terms_value(name)
 
-    def _said(self, name: str) -> Chosen[Any]:
-        value, unsaid = getattr(self.terms, name), _UNSAID[name]
-        if value is unsaid.value or value == unsaid.value:
-            return unsaid
+    def _terms_value(self, name: str) -> Chosen[Any]:
+        value, default = getattr(self.terms, name), _DEFAULTS[name]
+        if value is default.value or value == default.value:
+            return default
         if self.strategy is not None and value == getattr(self.strategy, name):
             return Chosen(value, Source.STRATEGY)
         return Chosen(value, Source.SUBSCRIPTION)
 
-    def pick(self, field: str, said: Any, own: str) -> Chosen[Any]:
-        if said is not None and self.may(field):
-            return Chosen(said, Source.SIGNAL)
+    def pick(self, field: str, signal_value: Any, own: str) -> Chosen[Any]:
+        if signal_value is not None and self.may_signal_set(field):
+            return Chosen(signal_value, Source.SIGNAL)
         return self.own(own)
 
     def pair(self, field: str, first: Any, second: Any, own: tuple[str, str]) -> tuple[Chosen[Any], Chosen[Any]]:
-        """Two values that exclude each other come from one mouth."""
-        if (first is not None or second is not None) and self.may(field):
+        """Two values that exclude each other, both from the signal or both from the terms."""
+        if (first is not None or second is not None) and self.may_signal_set(field):
             return Chosen(first, Source.SIGNAL), Chosen(second, Source.SIGNAL)
         return self._own_pair(own)
 
@@ -140,14 +140,14 @@ class _Merge:
         if self.exits:
             first, second = _OWN_OF_EXITS[own[0]], _OWN_OF_EXITS[own[1]]
             if getattr(self.terms, first) is not None or getattr(self.terms, second) is not None:
-                return self._said(first), self._said(second)
-        return self._said(own[0]), self._said(own[1])
+                return self._terms_value(first), self._terms_value(second)
+        return self._terms_value(own[0]), self._terms_value(own[1])
 
 
 def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | None = None) -> Settings:
-    """The settings that hold for one leg. `strategy`: the defaults the subscription was made from, to name their source."""
+    """The settings that hold for one leg. `strategy`: the strategy's defaults, to tell which values come from them."""
     merge = _Merge(message, terms, leg, strategy)
-    order, shape = message.order, merge.may("orderType")
+    order, shape = message.order, merge.may_signal_set("orderType")
     quantity, quantity_type = _quantity(merge)
     trail = merge.pair("orderType", order.trail_amount, order.trail_percent, ("trail_amount", "trail_percent"))
     spread = merge.pair(
@@ -175,15 +175,15 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
         stop_loss=merge.pick("stopLoss", message.stop_loss, "stop_loss"),
         breakeven_offset=merge.pick("breakevenOffset", message.breakeven_offset, "breakeven_offset"),
         ignore_windows=Chosen(True, Source.SIGNAL)
-        if message.ignore_trading_windows and merge.may("ignoreTradingWindows")
+        if message.ignore_trading_windows and merge.may_signal_set("ignoreTradingWindows")
         else Chosen(False, Source.DEFAULT),
     )
 
 
 def _quantity(merge: _Merge) -> tuple[Chosen[Decimal | None], Chosen[QuantityType]]:
-    """How many, and of what; an exit that the signal does not measure is a full one."""
+    """Quantity and what it counts; an exit without a quantity in the signal exits all."""
     message = merge.message
-    if message.quantity is not None and merge.may("quantity"):
+    if message.quantity is not None and merge.may_signal_set("quantity"):
         return Chosen(message.quantity, Source.SIGNAL), Chosen(QuantityType(message.quantity_type), Source.SIGNAL)
     if merge.exits:
         return _NO, Chosen(QuantityType.FIXED, Source.DEFAULT)

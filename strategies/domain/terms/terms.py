@@ -79,10 +79,10 @@ class Hours(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The settings one subscription trades by. Seconds where it says seconds, money in the account's currency.
+    """The settings one subscription trades by. Quantities are in shares or contracts, amounts in the account's currency.
 
-    `quantity` None means that the signal must bring one: there is no hidden quantity of 1. What is None for exits is as
-    it is for entries. `signal_fields` are what a signal may still say where `allow_overrides` is off.
+    Without a `quantity` the signal must bring one: there is no hidden quantity of 1. An `exit_...` setting of None is as
+    for entries. `signal_fields` name what a signal may still set while `allow_overrides` is off.
     """
 
     # What may be traded.

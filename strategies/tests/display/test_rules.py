@@ -26,7 +26,7 @@ def test_every_rule_that_code_names_has_its_row() -> None:
 
 
 def test_every_row_of_the_document_is_read() -> None:
-    text = (settings.BASE_DIR / "docs" / "decisions-table.md").read_text(encoding="utf-8")
+    text = (settings.BASE_DIR / "docs" / "trading-rules.md").read_text(encoding="utf-8")
     assert list(rules.table()) == re.findall(r"^\| ([A-Z]\d\d) ", text, re.MULTILINE)
 
 

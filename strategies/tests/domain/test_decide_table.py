@@ -1,4 +1,4 @@
-"""The decision table of docs/decisions-table.md, row by row, and every row of buys and sells in the mirror as well."""
+"""The decision table of docs/trading-rules.md, row by row, and every row of buys and sells in the mirror as well."""
 
 from __future__ import annotations
 
@@ -388,10 +388,10 @@ def test_an_entry_brings_its_legs() -> None:
 
 def test_every_rule_has_its_sentence_in_the_document() -> None:
     root = Path(__file__).resolve().parents[3]
-    documented = set(re.findall(r"^\| ([A-Z]\d\d) \|", (root / "docs/decisions-table.md").read_text(), re.MULTILINE))
+    documented = set(re.findall(r"^\| ([A-Z]\d\d) \|", (root / "docs/trading-rules.md").read_text(), re.MULTILINE))
     used = {
         rule
-        for path in (root / "strategies/domain").glob("*.py")
+        for path in (root / "strategies/domain").rglob("*.py")
         for rule in re.findall(r'"([DGHPRSTX]\d\d)s?[{"]', path.read_text())
     }
     assert used - documented == set()

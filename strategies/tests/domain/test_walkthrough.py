@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from brokers.domain.orders import Role
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
-from strategies.domain.decide.walkthrough import Holding, Step, Told, held_under, trades_next, walk
+from strategies.domain.decide.walkthrough import Holding, Step, TimedSignal, holding_under, next_trading_time, walk
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Kind, read
@@ -26,8 +26,8 @@ D = Decimal
 SEEN = {AAPL.instrument: snapshot()}
 
 
-def told(*messages: Message, every: timedelta = timedelta(minutes=5)) -> list[Told]:
-    return [Told(message=each, at=NOW + number * every) for number, each in enumerate(messages)]
+def told(*messages: Message, every: timedelta = timedelta(minutes=5)) -> list[TimedSignal]:
+    return [TimedSignal(message=each, at=NOW + number * every) for number, each in enumerate(messages)]
 
 
 def walked(terms: Terms, *messages: Message, seen: Snapshot | None = None, **values: Any) -> list[Step]:
@@ -92,16 +92,16 @@ def test_protection_rests_and_goes_with_its_position() -> None:
 def test_a_leg_fills_when_a_later_price_has_passed_it(price: int, role: Role, next_code: str) -> None:
     terms = Terms(stop_loss=bracket("percent", 5), take_profit=bracket("amount", 30))
     steps = walked(terms, at("buy", 100, 10), at("exit", price))
-    assert [order.role for order in steps[1].met] == [role]
+    assert [order.role for order in steps[1].protection_filled] == [role]
     assert isinstance(steps[1].answer, Rejection)
     assert steps[1].answer.code == next_code
 
 
 def test_between_the_legs_nothing_fills() -> None:
     terms = Terms(stop_loss=bracket("percent", 5), take_profit=bracket("amount", 30))
-    assert walked(terms, at("buy", 100, 10), at("add", 129, 1))[1].met == ()
+    assert walked(terms, at("buy", 100, 10), at("add", 129, 1))[1].protection_filled == ()
     trailing = Terms(stop_loss=bracket("trailPercent", 5))
-    assert walked(trailing, at("buy", 100, 10), at("add", 50, 1))[1].met == ()
+    assert walked(trailing, at("buy", 100, 10), at("add", 50, 1))[1].protection_filled == ()
 
 
 def test_a_signal_without_a_price_is_reckoned_at_todays() -> None:
@@ -131,7 +131,7 @@ def test_each_signal_is_decided_at_its_own_moment() -> None:
     assert isinstance(steps[0].answer, Plan)
     assert isinstance(steps[1].answer, Rejection)
     assert steps[1].answer.code == "outside-trading-window"
-    old = Told(message=at("buy", 100, 1, signal_time=NOW - timedelta(minutes=3)), at=NOW, freshness=Freshness())
+    old = TimedSignal(message=at("buy", 100, 1, signal_time=NOW - timedelta(minutes=3)), at=NOW, freshness=Freshness())
     step = next(walk([old], Terms(), SEEN))
     assert step is not None
     assert isinstance(step.answer, Rejection)
@@ -148,23 +148,23 @@ def test_an_instrument_that_is_not_shown_has_no_step_and_stops_nothing() -> None
 
 def test_a_position_to_start_from_has_the_protection_of_the_terms() -> None:
     terms = Terms(sides=Sides.BEARISH, close_only=True, stop_loss=bracket("percent", 10), max_quantity=D(1))
-    start = held_under(terms, snapshot(), D(20), D(50), message("buy"))
+    start = holding_under(terms, snapshot(), D(20), D(50), message("buy"))
     assert (start.position, start.average) == (D(20), D(50))
     assert [(order.remaining, order.stop_price) for order in start.working] == [(D(20), D(45))]
-    short = held_under(terms, snapshot(), D(-3), D(50), message("sell"))
+    short = holding_under(terms, snapshot(), D(-3), D(50), message("sell"))
     assert [(order.side, order.stop_price) for order in short.working] == [("buy", D(55))]
-    assert held_under(terms, snapshot(), D(0), D(50), message("sell")) == Holding()
+    assert holding_under(terms, snapshot(), D(0), D(50), message("sell")) == Holding()
 
 
 def test_terms_trade_next_when_window_and_exchange_let_them() -> None:
     saturday = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
     seen = snapshot(environment=Environment.PAPER)
-    assert trades_next(Terms(), seen, NOW) == NOW
-    assert trades_next(Terms(), seen, saturday) == datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
+    assert next_trading_time(Terms(), seen, NOW) == NOW
+    assert next_trading_time(Terms(), seen, saturday) == datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
     monday = Window(days=(0,), start=time(12), end=time(13), zone="America/New_York")
-    assert trades_next(Terms(windows=(monday,)), seen, saturday) == datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
+    assert next_trading_time(Terms(windows=(monday,)), seen, saturday) == datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
     never = Window(days=(5,), start=time(12), end=time(13), zone="America/New_York")
-    assert trades_next(Terms(windows=(never,), hours=Hours.REGULAR), seen, saturday) == saturday
+    assert next_trading_time(Terms(windows=(never,), hours=Hours.REGULAR), seen, saturday) == saturday
 
 
 steps_of = st.lists(
@@ -198,4 +198,4 @@ def test_protection_never_outgrows_what_is_held(
             sizes[group] = max(sizes.get(group, D(0)), order.remaining)
         assert sum(sizes.values(), D(0)) <= abs(after.position)
         if isinstance(step.answer, Rejection):
-            assert step.met or step.after == step.before
+            assert step.protection_filled or step.after == step.before
