@@ -10,7 +10,7 @@ from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot
 from brokers.rulebook.calendars import Calendar, calendar, exchange_calendar
-from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import Kind
@@ -36,6 +36,7 @@ class Case:
     # Made on first use: most signals are about one leg.
     _entry: Settings | None = field(init=False, default=None)
     _exit: Settings | None = field(init=False, default=None)
+    _levels: tuple[LevelGuard, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         self.side = _side(self.message, self.terms)
@@ -54,6 +55,13 @@ class Case:
         if self._exit is None:
             self._exit = effective(self.message, self.terms, Leg.EXIT)
         return self._exit
+
+    @property
+    def levels(self) -> tuple[LevelGuard, ...]:
+        """Every level's limits: the terms' own, held against what the snapshot counted, then those from above."""
+        if not self._levels:
+            self._levels = (_own_limits(self.terms, self.snapshot), *self.guards.levels)
+        return self._levels
 
     @property
     def position(self) -> Decimal:
@@ -106,6 +114,24 @@ def _side(message: Message, terms: Terms) -> Side | None:
     right = message.symbol.facts.get("right") or message.option.type
     put = message.symbol.kind is Kind.OPTION and right in {"P", "put"}
     return side.opposite if put and terms.invert_puts else side
+
+
+def _own_limits(terms: Terms, snapshot: Snapshot) -> LevelGuard:
+    return LevelGuard(
+        level=Level.SUBSCRIPTION,
+        max_quantity=terms.max_quantity,
+        max_amount=terms.max_amount,
+        max_position=terms.max_position,
+        max_position_amount=terms.max_position_amount,
+        max_trades_per_day=terms.max_trades_per_day,
+        cooldown_seconds=terms.cooldown_seconds,
+        max_daily_loss=terms.max_daily_loss,
+        max_daily_profit=terms.max_daily_profit,
+        trades_today=snapshot.trades_today,
+        last_trade_at=snapshot.last_trade_at,
+        day_profit=snapshot.day_profit,
+        day_unknown=snapshot.day_unknown,
+    )
 
 
 def _calendar(snapshot: Snapshot) -> Calendar | None:

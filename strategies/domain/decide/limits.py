@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from strategies.domain.decide.case import Case
-from strategies.domain.decide.guards import Halt, Level, LevelGuard, day_reached
+from strategies.domain.decide.guards import Halt, LevelGuard, day_reached
 from strategies.domain.numbers import plain
 from strategies.domain.plan.estimate import money
 from strategies.domain.plan.plan import Rejection
@@ -28,31 +27,10 @@ def entry_held_back(case: Case) -> Rejection | None:
     """Why no entry may be made now, before its size is known."""
     if refused := halted(case, entry=True) or _locked(case) or _restricted(case):
         return refused
-    for level in _levels(case):
+    for level in case.levels:
         if refused := _too_often(case, level) or _day_is_over(case, level):
             return refused
     return None
-
-
-def _levels(case: Case) -> Iterator[LevelGuard]:
-    """The terms' own limits with what the snapshot counted for them, then those from above."""
-    terms, snapshot = case.terms, case.snapshot
-    yield LevelGuard(
-        level=Level.SUBSCRIPTION,
-        max_quantity=terms.max_quantity,
-        max_amount=terms.max_amount,
-        max_position=terms.max_position,
-        max_position_amount=terms.max_position_amount,
-        max_trades_per_day=terms.max_trades_per_day,
-        cooldown_seconds=terms.cooldown_seconds,
-        max_daily_loss=terms.max_daily_loss,
-        max_daily_profit=terms.max_daily_profit,
-        trades_today=snapshot.trades_today,
-        last_trade_at=snapshot.last_trade_at,
-        day_profit=snapshot.day_profit,
-        day_unknown=snapshot.day_unknown,
-    )
-    yield from case.guards.levels
 
 
 def _locked(case: Case) -> Rejection | None:
@@ -118,7 +96,7 @@ class EntrySize:
 
 def over_a_limit(case: Case, size: EntrySize) -> Rejection | None:
     """Why an entry is too large, or could make the position too large; None where every level allows it."""
-    for level in _levels(case):
+    for level in case.levels:
         if level.max_quantity is not None and size.quantity > level.max_quantity:
             reason = f"{plain(size.quantity)} is more than {level.who}'s limit of {plain(level.max_quantity)} an order."
             return Rejection(rule="G01", code="quantity-over-limit", reason=reason)

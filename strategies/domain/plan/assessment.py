@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
@@ -313,6 +313,6 @@ def _estimate(
         margin=margin,
         available=snapshot.available_funds,
         currency=snapshot.currency,
-        tables=rulesets.load(RULESET, question.now.astimezone(UTC).date()).version,
+        tables=question.rules.version,
         notes=notes,
     )
