@@ -1,4 +1,4 @@
-"""The decision table as people read it: each rule's row of docs/trading-rules.md, the one place where it is written."""
+"""The trading rules as people read them: rows of docs/trading-rules.md, the one place where they are written."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The decision table: message, terms and book into a plan or a rejection. Pure."""
+"""The trading rules: message, terms and snapshot into a plan or a rejection. Pure."""

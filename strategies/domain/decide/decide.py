@@ -1,7 +1,7 @@
-"""The pure heart: what one subscription makes of one signal.
+"""What one subscription makes of one signal.
 
-Rule ids are the rows of the decision table (docs/trading-rules.md); an `s` behind one is its mirror for sells.
-What a plan wants is put before the rulebook last; its refusals are the rules R01 to R05 (docs/rulebook.md).
+Rule ids are rows of docs/trading-rules.md; an `s` behind one is its mirror for sells. The orders of a plan are put before
+the rulebook last; its refusals are the rules R01 to R05 (docs/rulebook.md).
 """
 
 from __future__ import annotations

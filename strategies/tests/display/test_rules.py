@@ -1,4 +1,4 @@
-"""The decision table in the product is the one in the document, and no decision names a rule that it has not."""
+"""The product shows the trading rules of the document, and no decision names a rule that is not among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision table, row by row, and what must hold for every input."""
+"""The trading rules, row by row, and what must hold for every input."""
 
 from __future__ import annotations
 

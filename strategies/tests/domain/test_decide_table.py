@@ -1,4 +1,4 @@
-"""The decision table of docs/trading-rules.md, row by row, and every row of buys and sells in the mirror as well."""
+"""The rules of docs/trading-rules.md, row by row, and every row of buys and sells in the mirror as well."""
 
 from __future__ import annotations
 

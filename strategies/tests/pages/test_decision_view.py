@@ -45,7 +45,7 @@ def test_it_says_why_in_one_sentence_with_what_the_rule_says(client: Client, bob
         "What rule",
         "Buys and sells",
         "buy, sentiment none or bullish, flat, long side allowed",
-        "enter long by q or sizing, with its legs",
+        "enter long by the signal&#x27;s quantity, else by the terms&#x27; size, with the entry&#x27;s legs",
     ):
         assert words in text
 
