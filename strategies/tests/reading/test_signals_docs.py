@@ -17,23 +17,10 @@ from strategies.reading.sent import KNOWN
 HERE = settings.BASE_DIR / "strategies"
 PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
 MODULES = [
-    "parsing",
-    "contract",
-    "given",
-    "fields",
-    "shapes",
-    "strict_json",
-    "deliveries",
-    "door",
-    "intake",
-    "senders",
-    "domain/symbols",
-    "domain/options",
-    "domain/formulas",
-    "domain/freshness",
-    "decisions",
-    "lateness",
-    "lateness",
+    *(f"reading/{name}" for name in ["parse", "contract", "sent", "fields", "order_shape", "strict_json"]),
+    *(f"webhook/{name}" for name in ["delivery", "door", "intake", "senders"]),
+    *(f"domain/message/{name}" for name in ["symbols", "options", "formulas", "freshness"]),
+    *(f"deciding/{name}" for name in ["settle", "superseded"]),
 ]
 _CODE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 # Where a code stands among the arguments of those who make refusals; of `_wrong` only its last word is written.
