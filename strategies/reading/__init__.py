@@ -1,4 +1,4 @@
-"""From the bytes of a webhook to a Message, or one coded sentence."""
+"""Reads the bytes of a webhook into a Message, or refuses them with one coded sentence."""
 
 from strategies.reading.parse import evaluate
 

@@ -10,7 +10,11 @@ from strategies.domain.message.refusals import Refused, invalid
 from strategies.reading import fields
 from strategies.reading.strict_json import printable
 
-_STOP_TYPES = {name: name for name in ("stop", "stop_limit", "trailing_stop")}
+_STOP_TYPES = fields.vocabulary("stop stop_limit trailing_stop")
+_TAKE_PROFIT_FIELDS = frozenset(fields.names("limitPrice percent amount pnlAmount"))
+_STOP_LOSS_FIELDS = frozenset(
+    fields.names("type percent amount stopPrice pnlAmount limitPrice trailAmount trailPercent trailPrice")
+)
 _DASHED = {
     "limitPrice": "limit-price",
     "stopPrice": "stop-price",
@@ -18,72 +22,65 @@ _DASHED = {
     "trailAmount": "trail-amount",
     "trailPercent": "trail-percent",
 }
+_CODES = {"takeProfit": "invalid-take-profit", "stopLoss": "invalid-stop-loss"}
 _FORMS = {
     "takeProfit": '"takeProfit": {"limitPrice": 105}',
     "stopLoss": '"stopLoss": {"type": "stop", "stopPrice": 95}',
 }
 
 
-def take_profit(value: object, warnings: list[str]) -> Bracket:
-    """Exactly one of limitPrice, percent, amount, pnlAmount."""
-    given = _object("takeProfit", value, {"limitPrice", "percent", "amount", "pnlAmount"}, warnings)
-    mode = _one_of("takeProfit", given, absolute="limitPrice")
-    return Bracket(mode=mode, value=_number("takeProfit", mode, given[mode]))
+def take_profit(name: str, value: object, warnings: list[str]) -> Bracket:
+    """Exactly one of limitPrice, percent, amount, pnlAmount. Unusable keys are added to `warnings`."""
+    leg = _object(name, value, _TAKE_PROFIT_FIELDS, warnings)
+    mode = _one_of(name, leg, absolute="limitPrice")
+    return Bracket(mode=mode, value=_number(name, mode, leg[mode]))
 
 
-def stop_loss(value: object, warnings: list[str]) -> Bracket:
-    """Exactly one of percent, amount, stopPrice, pnlAmount; or trailAmount or trailPercent with type trailing_stop."""
-    known = {
-        "type",
-        "percent",
-        "amount",
-        "stopPrice",
-        "pnlAmount",
-        "limitPrice",
-        "trailAmount",
-        "trailPercent",
-        "trailPrice",
-    }
-    given = _object("stopLoss", value, known, warnings)
+def stop_loss(name: str, value: object, warnings: list[str]) -> Bracket:
+    """Exactly one of percent, amount, stopPrice, pnlAmount; or trailAmount or trailPercent with type trailing_stop.
+
+    Unusable keys are added to `warnings`.
+    """
+    leg = _object(name, value, _STOP_LOSS_FIELDS, warnings)
     kind = None
-    if "type" in given:
-        kind = fields.word("stopLoss.type", given.pop("type"), _STOP_TYPES, "invalid-stop-loss-type")
-    if "trailPrice" in given:
+    if "type" in leg:
+        kind = fields.word("stopLoss.type", leg.pop("type"), _STOP_TYPES, "invalid-stop-loss-type")
+    if "trailPrice" in leg:
         # The old name, still sent by the vendor's own library.
-        given.setdefault("trailAmount", given.pop("trailPrice"))
-        given.pop("trailPrice", None)
-    trails: list[str] = [name for name in ("trailAmount", "trailPercent") if name in given]
+        leg.setdefault("trailAmount", leg.pop("trailPrice"))
+        leg.pop("trailPrice", None)
+    trails: list[str] = [name for name in ("trailAmount", "trailPercent") if name in leg]
     if kind == "trailing_stop":
-        return _trailing(given, trails)
+        return _trailing(name, leg, trails)
     if trails:
-        raise _refused("stopLoss", "trail-value", f'has {trails[0]}, which goes with type "trailing_stop" only')
-    limit = _limit(given, kind)
-    mode = _one_of("stopLoss", given, absolute="stopPrice", limited=limit is not None)
-    return Bracket(mode=mode, value=_number("stopLoss", mode, given[mode]), type=kind, limit=limit)
+        raise _refused(name, "trail-value", f'has {trails[0]}, which goes with type "trailing_stop" only')
+    limit = _limit(name, leg, kind)
+    mode = _one_of(name, leg, absolute="stopPrice", limited=limit is not None)
+    return Bracket(mode=mode, value=_number(name, mode, leg[mode]), type=kind, limit=limit)
 
 
-def _trailing(given: dict[str, Any], trails: list[str]) -> Bracket:
+def _trailing(name: str, leg: dict[str, Any], trails: list[str]) -> Bracket:
     if not trails:
-        raise _refused("stopLoss", "trail-value-required", 'of type "trailing_stop" needs trailAmount or trailPercent')
-    if len(given) > 1:
-        raise _refused("stopLoss", "trail-value", f"has {' and '.join(sorted(given))}; a trailing stop takes one value")
+        raise _refused(name, "trail-value-required", 'of type "trailing_stop" needs trailAmount or trailPercent')
+    if len(leg) > 1:
+        raise _refused(name, "trail-value", f"has {' and '.join(sorted(leg))}; a trailing stop takes one value")
     mode = trails[0]
-    return Bracket(mode=mode, value=_number("stopLoss", mode, given[mode]), type="trailing_stop")
+    return Bracket(mode=mode, value=_number(name, mode, leg[mode]), type="trailing_stop")
 
 
-def _limit(given: dict[str, Any], kind: str | None) -> Decimal | None:
-    if "limitPrice" not in given:
+def _limit(name: str, leg: dict[str, Any], kind: str | None) -> Decimal | None:
+    if "limitPrice" not in leg:
         return None
     if kind != "stop_limit":
-        raise _refused("stopLoss", "limit-price", 'has limitPrice, which goes with type "stop_limit" only')
-    return _number("stopLoss", "limitPrice", given.pop("limitPrice"))
+        raise _refused(name, "limit-price", 'has limitPrice, which goes with type "stop_limit" only')
+    return _number(name, "limitPrice", leg.pop("limitPrice"))
 
 
-def _one_of(name: str, given: dict[str, Any], *, absolute: str, limited: bool = False) -> str:
-    modes = list(given)
-    if "pnlAmount" in given and len(modes) > 1:
+def _one_of(name: str, leg: dict[str, Any], *, absolute: str, limited: bool = False) -> str:
+    modes = list(leg)
+    if "pnlAmount" in leg and len(modes) > 1:
         raise _refused(name, "pnl-amount", "has pnlAmount beside another value; it takes one")
-    if absolute in given and len(modes) > 1:
+    if absolute in leg and len(modes) > 1:
         raise _refused(name, "relative-and-absolute", f"mixes {absolute} with a distance; it takes one value")
     if len(modes) > 1:
         raise _refused(name, "amount-and-percent", "has both percent and amount; it takes one")
@@ -96,27 +93,26 @@ def _one_of(name: str, given: dict[str, Any], *, absolute: str, limited: bool = 
     return modes[0]
 
 
-def _object(name: str, value: object, known: set[str], warnings: list[str]) -> dict[str, Any]:
+def _object(name: str, value: object, known: frozenset[str], warnings: list[str]) -> dict[str, Any]:
     fields.refuse_placeholder(name, value)
     if not isinstance(value, dict):
-        code = "invalid-take-profit" if name == "takeProfit" else "invalid-stop-loss"
-        raise invalid(code, f"{name} is {fields.shown(value)}. Send it as an object.", field=name, hint=_FORMS[name])
-    found: dict[str, Any] = {}
+        raise invalid(
+            _CODES[name], f"{name} is {fields.shown(value)}. Send it as an object.", field=name, hint=_FORMS[name]
+        )
+    leg: dict[str, Any] = {}
     for key, inner in value.items():
         if key not in known:
             warnings.append(f"unknown-field:{name}.{printable(key)}")
         elif fields.is_blank(inner):
             warnings.append(f"blank-field:{name}.{key}")
         else:
-            found[key] = inner
-    return found
+            leg[key] = inner
+    return leg
 
 
 def _number(name: str, mode: str, value: object) -> Decimal:
-    prefix = "invalid-take-profit" if name == "takeProfit" else "invalid-stop-loss"
-    return fields.above_zero(f"{name}.{mode}", value, f"{prefix}-{_DASHED.get(mode, mode)}")
+    return fields.above_zero(f"{name}.{mode}", value, f"{_CODES[name]}-{_DASHED.get(mode, mode)}")
 
 
-def _refused(name: str, code: str, what: str) -> Refused:
-    prefix = "invalid-take-profit" if name == "takeProfit" else "invalid-stop-loss"
-    return invalid(f"{prefix}-{code}", f"{name} {what}.", field=name, hint=_FORMS[name])
+def _refused(name: str, code: str, problem: str) -> Refused:
+    return invalid(f"{_CODES[name]}-{code}", f"{name} {problem}.", field=name, hint=_FORMS[name])

@@ -1,4 +1,4 @@
-"""A case of the contract against our own answer: what a line of a case file must say, and how the two are compared."""
+"""Compares our own answers with the cases of the contract, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CaseRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a case went. `reason` is what it is about: "accepted", or the code it must be refused with."""
+    """The outcome of one case. `reason` is "accepted", or the code it must be refused with."""
 
     case: str
     reason: str
@@ -24,30 +24,30 @@ class Verdict:
 
 
 def read(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """The cases of a file, one JSON object a line, empty lines left out; raises CaseRefused at the first bad one."""
+    """The cases of a file, empty lines left out; raises CaseRefused at the first bad one."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield _case(line, number)
 
 
 def check(case: dict[str, Any]) -> Verdict:
-    """Our answer to a case held against the expected one.
+    """Compare our answer to a case with the expected one.
 
-    What a case does not mention (a price, a diagnostic) may be in the reading besides; `meaning` is prose.
+    Our reading may hold more than the case mentions (a price, a diagnostic); the case's `meaning` is prose.
     """
     answer = evaluate(case)
     expected: dict[str, Any] = {name: value for name, value in case["canonical"].items() if name != "meaning"}
     reason = "accepted" if case["expect"] == "accept" else str(expected.get("messageCode"))
     if answer["expect"] != case["expect"]:
-        was = "accepted" if answer["expect"] == "accept" else f"refused: {answer['message']}"
-        return Verdict(case["id"], reason, (f"expected {case['expect']}, was {was}",))
-    got: dict[str, Any] = answer["canonical"] if case["expect"] == "accept" else answer
-    wrong = [
-        f"{name}: expected {_shown(value)}, was {_shown(got.get(name))}"
+        outcome = "accepted" if answer["expect"] == "accept" else f"refused: {answer['message']}"
+        return Verdict(case["id"], reason, (f"expected {case['expect']}, was {outcome}",))
+    actual: dict[str, Any] = answer["canonical"] if case["expect"] == "accept" else answer
+    differences = [
+        f"{name}: expected {_shown(value)}, was {_shown(actual.get(name))}"
         for name, value in expected.items()
-        if got.get(name) != value
+        if actual.get(name) != value
     ]
-    return Verdict(case["id"], reason, tuple(wrong))
+    return Verdict(case["id"], reason, tuple(differences))
 
 
 def _case(line: str, number: int) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _case(line: str, number: int) -> dict[str, Any]:
 
 
 def _check_context(case: dict[str, Any], number: int) -> None:
-    """The part of a case that `evaluate` needs to be right."""
+    """Refuse a context that `evaluate` cannot use."""
     try:
         evaluate({**case, "body": ""})
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""The fields of a message, one by one, into a Message: the whole webhook contract, whether we trade it yet or not."""
+"""The whole webhook contract: reads the fields of a body into a Message, also those we do not trade yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.reading import brackets, fields, order_shape
-from strategies.reading.sent import OPTION_FIELDS, Given, blacklisted
+from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 
 EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 SIGNAL_ID_LENGTH = 120
@@ -24,19 +24,11 @@ MOST_TAGS, TAG_LENGTH = 20, 50
 
 _ACTIONS = {str(action): action for action in Action}
 _SENTIMENTS = {"bullish": "bullish", "long": "bullish", "bearish": "bearish", "short": "bearish", "flat": "flat"}
-_OPTION_TYPES = {name: name for name in ("both", "call", "put")}
-_INTRINSIC = {name: name for name in ("itm", "otm")}
-_QUANTITY_TYPES = {
-    name: name
-    for name in (
-        "fixed_quantity",
-        "dollar_amount",
-        "risk_dollar_amount",
-        "risk_percent",
-        "percent_of_equity",
-        "percent_of_position",
-    )
-}
+_OPTION_TYPES = fields.vocabulary("both call put")
+_INTRINSIC = fields.vocabulary("itm otm")
+_QUANTITY_TYPES = fields.vocabulary(
+    "fixed_quantity dollar_amount risk_dollar_amount risk_percent percent_of_equity percent_of_position"
+)
 # Names the vendor's own sizing page uses for two of them.
 _QUANTITY_TYPE_HINTS = {"amount_per_position": "dollar_amount", "risk_per_position": "risk_dollar_amount"}
 
@@ -44,29 +36,29 @@ _QUANTITY_TYPE_HINTS = {"amount_per_position": "dollar_amount", "risk_per_positi
 def read(
     values: dict[str, Any], *, kind: Kind, allowed_tickers: Collection[str], now: datetime
 ) -> tuple[Message, tuple[str, ...]]:
-    """The message of a message and what we noticed on the way; raises Refused."""
+    """The Message of a body's fields, and its warning codes; raises Refused."""
     _require(values)
-    given = Given(values)
-    action: Action = fields.word("action", given.take("action"), _ACTIONS, "invalid-action")
-    given.compute()
-    wish = _wish(given, kind)
-    symbol = _symbol(given.take("ticker"), kind, wish, allowed_tickers, now)
-    given.warnings += symbol.warnings
+    sent = SentFields(values)
+    action: Action = fields.word("action", sent.value("action"), _ACTIONS, "invalid-action")
+    sent.compute()
+    wish = _wish(sent, kind)
+    symbol = _symbol(sent.value("ticker"), kind, wish, allowed_tickers, now)
+    sent.warnings += symbol.warnings
     message = Message(
         action=action,
         symbol=symbol,
         option=wish,
-        sentiment=_sentiment(given, action),
-        **_quantity(given, action, kind),
-        target_quantity=_target(given, action),
-        order=order_shape.order(given, action, kind),
+        sentiment=_sentiment(sent, action),
+        **_quantity(sent, action, kind),
+        target_quantity=_target(sent, action),
+        order=order_shape.order(sent, action, kind),
         # The stop first: it is the one that protects.
-        stop_loss=given.each("stopLoss", lambda value: brackets.stop_loss(value, given.warnings)),
-        take_profit=given.each("takeProfit", lambda value: brackets.take_profit(value, given.warnings)),
-        **order_shape.conditions(given, now),
-        **_notes(given),
+        stop_loss=sent.read("stopLoss", brackets.stop_loss, sent.warnings),
+        take_profit=sent.read("takeProfit", brackets.take_profit, sent.warnings),
+        **order_shape.conditions(sent, now),
+        **_notes(sent),
     )
-    return message, given.noticed()
+    return message, sent.warning_codes()
 
 
 def _require(values: dict[str, Any]) -> None:
@@ -88,38 +80,36 @@ def _require(values: dict[str, Any]) -> None:
 def _symbol(ticker: str, kind: Kind, wish: Wish, allowed: Collection[str], now: datetime) -> Symbol:
     if ticker.startswith("="):
         raise blacklisted("ticker")
-    found = options.read(ticker, wish, now) if kind is Kind.OPTION else symbols.read(ticker, kind, now)
-    if allowed and not {found.name, found.root} & {one.strip().upper() for one in allowed}:
+    symbol = options.read(ticker, wish, now) if kind is Kind.OPTION else symbols.read(ticker, kind, now)
+    if allowed and not {symbol.name, symbol.root} & {name.strip().upper() for name in allowed}:
         raise invalid(
             "unsupported-ticker",
-            f"{found.name} is not on the strategy's list of tickers. Add it to the list, or send one that is.",
+            f"{symbol.name} is not on the strategy's list of tickers. Add it to the list, or send one that is.",
             field="ticker",
         )
-    return found
+    return symbol
 
 
-def _sentiment(given: Given, action: Action) -> str | None:
-    found: str | None = given.each(
-        "sentiment", lambda value: fields.word("sentiment", value, _SENTIMENTS, "invalid-sentiment")
-    )
-    if found and action not in {Action.BUY, Action.SELL}:
+def _sentiment(sent: SentFields, action: Action) -> str | None:
+    sentiment: str | None = sent.read("sentiment", fields.word, _SENTIMENTS, "invalid-sentiment")
+    if sentiment and action not in {Action.BUY, Action.SELL}:
         raise invalid(
             "invalid-sentiment-action",
             f"sentiment goes with buy and sell, not with {action}. Leave it out.",
             field="sentiment",
         )
-    return found
+    return sentiment
 
 
-def _quantity(given: Given, action: Action, kind: Kind) -> dict[str, Any]:
-    quantity = given.each("quantity", lambda value: fields.above_zero("quantity", value, "invalid-quantity"))
-    if "quantityType" not in given.known:
+def _quantity(sent: SentFields, action: Action, kind: Kind) -> dict[str, Any]:
+    quantity = sent.read("quantity", fields.above_zero, "invalid-quantity")
+    if "quantityType" not in sent.known:
         return {"quantity": quantity}
-    name = given.take("quantityType")
-    if isinstance(name, str) and (right := _QUANTITY_TYPE_HINTS.get(name.strip().lower())):
-        message = f"quantityType is {fields.shown(name)}, which is a setting's name. Send {right}."
+    word = sent.value("quantityType")
+    if isinstance(word, str) and (right := _QUANTITY_TYPE_HINTS.get(word.strip().lower())):
+        message = f"quantityType is {fields.shown(word)}, which is a setting's name. Send {right}."
         raise invalid("invalid-quantity-type", message, field="quantityType", hint=f'"quantityType": "{right}"')
-    sizing: str = fields.word("quantityType", name, _QUANTITY_TYPES, "invalid-quantity-type")
+    sizing: str = fields.word("quantityType", word, _QUANTITY_TYPES, "invalid-quantity-type")
     if quantity is None:
         raise invalid(
             "quantity-type-requires-quantity", f"quantityType {sizing} needs a quantity. Add one.", field="quantity"
@@ -128,10 +118,10 @@ def _quantity(given: Given, action: Action, kind: Kind) -> dict[str, Any]:
     return {"quantity": quantity, "quantity_type": sizing}
 
 
-def _target(given: Given, action: Action) -> Decimal | None:
-    """The position to have afterwards, signed: what is missing is ordered. It leaves nothing else to size."""
-    found: Decimal | None = given.each("targetQuantity", _signed)
-    if found is None:
+def _target(sent: SentFields, action: Action) -> Decimal | None:
+    """The signed position to hold afterwards; the order makes up the difference, so nothing else may size it."""
+    target = sent.read("targetQuantity", _signed)
+    if target is None:
         return None
     if action not in {Action.BUY, Action.SELL}:
         raise invalid(
@@ -139,26 +129,26 @@ def _target(given: Given, action: Action) -> Decimal | None:
             f"targetQuantity goes with buy and sell, not with {action}. Leave it out.",
             field="targetQuantity",
         )
-    rival = next((name for name in ("quantity", "sentiment") if name in given.known), None)
+    rival = next((name for name in ("quantity", "sentiment") if name in sent.known), None)
     if rival:
         raise invalid(
             "invalid-target-quantity",
             f"targetQuantity says where the position ends, and so does {rival}. Send one of them.",
             field="targetQuantity",
         )
-    return found
+    return target
 
 
-def _signed(value: object) -> Decimal:
-    fields.refuse_placeholder("targetQuantity", value)
-    found = fields.number(value)
-    if found is None or found != found.to_integral_value():
+def _signed(name: str, value: object) -> Decimal:
+    fields.refuse_placeholder(name, value)
+    decimal = fields.number(value)
+    if decimal is None or decimal != decimal.to_integral_value():
         raise invalid(
             "invalid-target-quantity",
-            f"targetQuantity is {fields.shown(value)}. Send whole units: 10 is long, -10 short, 0 no position.",
-            field="targetQuantity",
+            f"{name} is {fields.shown(value)}. Send whole units: 10 is long, -10 short, 0 no position.",
+            field=name,
         )
-    return found
+    return decimal
 
 
 def _check_sizing(sizing: str, action: Action, kind: Kind) -> None:
@@ -181,91 +171,94 @@ def _check_sizing(sizing: str, action: Action, kind: Kind) -> None:
         )
 
 
-def _wish(given: Given, kind: Kind) -> Wish:
-    if given.has_none_of(OPTION_FIELDS):
+def _wish(sent: SentFields, kind: Kind) -> Wish:
+    if sent.has_none_of(OPTION_FIELDS):
         return NO_WISH
-    sent = [name for name in OPTION_FIELDS if name in given.known]
-    if sent and kind is not Kind.OPTION:
+    if kind is not Kind.OPTION:
+        name = next(name for name in OPTION_FIELDS if name in sent.known)
         raise invalid(
             "invalid-asset-class",
-            f"{sent[0]} is about options and this strategy trades {symbols.WORDS[kind][1]}. Leave it out.",
-            field=sent[0],
-        )
-    expiration = given.each("expiration", options.expiration)
-    if "expiration" in given.known and expiration is None:
-        fields.refuse_placeholder("expiration", given.take("expiration"))
-        raise invalid(
-            "invalid-expiration",
-            f"expiration is {fields.shown(given.take('expiration'))}. Send a date such as 2026-12-18, or +30 days.",
-            field="expiration",
+            f"{name} is about options and this strategy trades {symbols.WORDS[kind][1]}. Leave it out.",
+            field=name,
         )
     return Wish(
-        type=given.each(
-            "optionType", lambda value: fields.word("optionType", value, _OPTION_TYPES, "invalid-option-type")
-        ),
-        intrinsic=given.each(
-            "intrinsicValue", lambda value: fields.word("intrinsicValue", value, _INTRINSIC, "invalid-intrinsic-value")
-        ),
-        expiration=expiration,
-        strike_count=order_shape.whole(given, "strikeCount", "invalid-strike-count", 1, 1000),
-        strikes_away=order_shape.whole(given, "strikesAway", "invalid-strikes-away", -1000, 1000),
-        strike_price=order_shape.price(given, "strikePrice", "invalid-strike-price"),
+        # In this order: of several faults the first one refuses the message.
+        expiration=sent.read("expiration", _expiration),
+        type=sent.read("optionType", fields.word, _OPTION_TYPES, "invalid-option-type"),
+        intrinsic=sent.read("intrinsicValue", fields.word, _INTRINSIC, "invalid-intrinsic-value"),
+        strike_count=sent.read("strikeCount", fields.whole, "invalid-strike-count", 1, 1000),
+        strikes_away=sent.read("strikesAway", fields.whole, "invalid-strikes-away", -1000, 1000),
+        strike_price=sent.read("strikePrice", fields.above_zero, "invalid-strike-price"),
     )
 
 
-def _notes(given: Given) -> dict[str, Any]:
-    """What informs and identifies. Unusable values are dropped with a warning, but for the id, which guards against repeats."""
-    found: dict[str, Any] = {"signal_id": given.each("signalId", _signal_id)}
+def _expiration(name: str, value: object) -> str:
+    expiration = options.expiration(value)
+    if expiration is None:
+        fields.refuse_placeholder(name, value)
+        raise invalid(
+            "invalid-expiration",
+            f"{name} is {fields.shown(value)}. Send a date such as 2026-12-18, or +30 days.",
+            field=name,
+        )
+    return expiration
+
+
+def _notes(sent: SentFields) -> dict[str, Any]:
+    """The fields that inform and identify. An unusable one is ignored with a warning, except the signalId, which guards
+    against repeats: that one is refused.
+    """
+    notes: dict[str, Any] = {"signal_id": sent.read("signalId", _signal_id)}
     for name in ("signalPrice", "price"):
-        if name in given.known and "signal_price" not in found:
-            price = fields.number(given.take(name))
+        if name in sent.known and "signal_price" not in notes:
+            price = fields.number(sent.value(name))
             if price is not None and price > 0:
-                found["signal_price"] = price
+                notes["signal_price"] = price
             else:
-                given.drop(name)
+                sent.ignore(name)
     for name, key, read in (
         ("time", "signal_time", fields.moment),
         ("interval", "", fields.label),
         ("extras", "extras", _extras),
     ):
-        if name in given.known:
-            value = read(given.take(name))
+        if name in sent.known:
+            value = read(sent.value(name))
             if value is None:
-                given.drop(name)
+                sent.ignore(name)
             elif key:
-                found[key] = value
-    return found | {"message": given.each("message", _message), "tags": given.each("tags", _tags)}
+                notes[key] = value
+    return notes | {"message": sent.read("message", _message), "tags": sent.read("tags", _tags)}
 
 
-def _signal_id(value: object) -> str:
-    fields.refuse_placeholder("signalId", value)
+def _signal_id(name: str, value: object) -> str:
+    fields.refuse_placeholder(name, value)
     text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if not text or len(text) > SIGNAL_ID_LENGTH or not text.isprintable():
         raise invalid(
             "invalid-signal-id",
-            f"signalId is {fields.shown(value)}. Send text of at most {SIGNAL_ID_LENGTH} characters.",
-            field="signalId",
+            f"{name} is {fields.shown(value)}. Send text of at most {SIGNAL_ID_LENGTH} characters.",
+            field=name,
         )
     return text
 
 
-def _message(value: object) -> str:
+def _message(name: str, value: object) -> str:
     if not isinstance(value, str) or len(value) > MESSAGE_LENGTH:
         raise invalid(
             "invalid-message-length",
-            f"message is not text of at most {MESSAGE_LENGTH} characters. Shorten it.",
-            field="message",
+            f"{name} is not text of at most {MESSAGE_LENGTH} characters. Shorten it.",
+            field=name,
         )
     return value
 
 
-def _tags(value: object) -> tuple[str, ...]:
+def _tags(name: str, value: object) -> tuple[str, ...]:
     tags: list[Any] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [None]
     if len(tags) > MOST_TAGS or not all(isinstance(tag, str) and len(tag) <= TAG_LENGTH for tag in tags):
         raise invalid(
             "invalid-message-tags",
-            f"tags is not a list of at most {MOST_TAGS} texts of {TAG_LENGTH} characters. Shorten it.",
-            field="tags",
+            f"{name} is not a list of at most {MOST_TAGS} texts of {TAG_LENGTH} characters. Shorten it.",
+            field=name,
         )
     return tuple(tag.strip() for tag in tags)
 

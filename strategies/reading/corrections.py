@@ -1,4 +1,4 @@
-"""A refused message put right, where it is plain what was meant. A suggestion for people: never applied to a signal."""
+"""Suggests how a refused message would be right, where its meaning is plain. For people: never applied to a signal."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A message that is taken, and what was changed to make it so, one sentence each."""
+    """A message that would be accepted, and the changes that made it so, one sentence each."""
 
     text: str
     changes: tuple[str, ...]
 
 
 def corrected(text: str, *, kind: Kind, allowed_tickers: Collection[str], now: datetime) -> Correction | None:
-    """The nearest message that is taken without a doubt; None when this one is, or when there is no telling."""
+    """The nearest message that would be accepted; None when this one would be, or when no correction is certain."""
     changes: list[str] = []
     current = text.strip().lstrip("\ufeff")
     if len(current) > BODY_LIMIT:
@@ -89,7 +89,7 @@ def corrected(text: str, *, kind: Kind, allowed_tickers: Collection[str], now: d
 
 
 def _fix(text: str, refused: Refused, changes: list[str]) -> str | None:
-    """The text with the cause of this refusal put right, or None."""
+    """The text without the cause of this refusal; None when no correction is certain."""
     if refused.code == "malformed-json":
         return _fix_json(text, changes)
     try:
@@ -113,19 +113,19 @@ def _fix_json(text: str, changes: list[str]) -> str | None:
     if '"' not in text and "'" in text:
         changes.append("Single quotation marks made double.")
         return text.replace("'", '"')
-    for pattern, by, said in (
+    for pattern, replacement, change in (
         (_TRAILING_COMMA, r"\1", "The comma after the last value left out."),
         (_BARE_PLACEHOLDER, r'\1"\2"', "Placeholders put in quotation marks."),
     ):
-        found = pattern.sub(by, text)
-        if found != text:
-            changes.append(said)
-            return found
+        corrected_text = pattern.sub(replacement, text)
+        if corrected_text != text:
+            changes.append(change)
+            return corrected_text
     return None
 
 
 def _fix_values(values: Values, refused: Refused, changes: list[str]) -> bool:
-    """Change what the refusal is about; False when it is not plain how."""
+    """Correct, in place, the field that the refusal names; False when no correction is certain."""
     name = refused.field
     if name in {"ticker", "action"} and values.get(name) is None:
         return _rename(values, name, changes)
@@ -156,18 +156,18 @@ def _place(values: Values, name: str) -> tuple[Values | None, str]:
 
 
 def _rename(values: Values, name: str, changes: list[str]) -> bool:
-    """Give a required field its name, when another one plainly is it."""
-    for other in list(values)[:50]:
-        plain = other[:60].lower().replace("_", "").replace("-", "")
-        if plain == name or _OTHER_NAMES.get(plain) == name or did_you_mean(other) == name:
-            changes.append(f"{other[:40]} renamed {name}.")
-            _renamed(values, other, name)
+    """Give a required field its name, when a field under another name plainly is meant for it."""
+    for sent_name in list(values)[:50]:
+        plain = sent_name[:60].lower().replace("_", "").replace("-", "")
+        if plain == name or _OTHER_NAMES.get(plain) == name or did_you_mean(sent_name) == name:
+            changes.append(f"{sent_name[:40]} renamed {name}.")
+            _renamed(values, sent_name, name)
             return True
     return False
 
 
 def _rename_unknown(reading: Reading, changes: list[str]) -> str | None:
-    """Of a message that is taken: the fields that are not used for their name alone."""
+    """An accepted message with one more unused field renamed as it plainly means; None when there is none."""
     values = dict(reading.values)
     for code in reading.warnings:
         head, _, name = code.partition(":")
@@ -182,7 +182,7 @@ def _rename_unknown(reading: Reading, changes: list[str]) -> str | None:
 
 
 def _renamed(values: Values, old: str, new: str) -> None:
-    """In place and in order; a null under the right name gives way."""
+    """Rename a key in place, in its order; a null under the new name gives way."""
     pairs = [(new if key == old else key, value) for key, value in values.items() if key != new]
     values.clear()
     values.update(pairs)
@@ -193,15 +193,15 @@ def _nearest_word(value: object, refused: Refused) -> object | None:
     if match is None or not isinstance(value, str):
         return None
     words = match[1].split(", ")
-    given = value.strip().lower().replace(" ", "_").replace("-", "_")[:40]
-    if refused.field == "action" and given in _OTHER_ACTIONS:
-        return _OTHER_ACTIONS[given]
-    if given in words:
-        return given
+    typed = value.strip().lower().replace(" ", "_").replace("-", "_")[:40]
+    if refused.field == "action" and typed in _OTHER_ACTIONS:
+        return _OTHER_ACTIONS[typed]
+    if typed in words:
+        return typed
     squeezed = {word.replace("_", ""): word for word in words}
-    if given.replace("_", "") in squeezed:
-        return squeezed[given.replace("_", "")]
-    close = difflib.get_close_matches(given, words, n=1, cutoff=0.7)
+    if typed.replace("_", "") in squeezed:
+        return squeezed[typed.replace("_", "")]
+    close = difflib.get_close_matches(typed, words, n=1, cutoff=0.7)
     return close[0] if close else None
 
 

@@ -1,4 +1,4 @@
-"""One field of a message at a time: numbers, words and texts, or one sentence about what is wrong with it."""
+"""Readers of one field of a message: each returns its value, or raises Refused with a sentence that helps."""
 
 from __future__ import annotations
 
@@ -20,51 +20,61 @@ MOST_DIGITS_BEFORE_THE_POINT = 15
 MOST_DIGITS_AFTER_THE_POINT = 20
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Names written on one line, separated by spaces."""
+    return tuple(text.split())
+
+
+def vocabulary(text: str) -> dict[str, str]:
+    """The words a field may hold, for `word`: each stands for itself."""
+    return {name: name for name in text.split()}
+
+
 def number(value: object) -> Decimal | None:
     """A JSON number or a numeric string as a decimal; None when it is neither, or beyond any market's size."""
     if isinstance(value, str):
         text = value.strip()
         if not _NUMBER.fullmatch(text):
             return None
-        found = Decimal(text)
+        decimal = Decimal(text)
     elif isinstance(value, Decimal):
-        found = value
+        decimal = value
     elif isinstance(value, int) and not isinstance(value, bool):
-        found = Decimal(value)
+        decimal = Decimal(value)
     else:
         return None
-    # Looked at, not computed with: arithmetic on 1e400000000 raises or never ends.
-    if not found.is_finite() or found.adjusted() >= MOST_DIGITS_BEFORE_THE_POINT:
+    # Only inspected: arithmetic on 1e400000000 raises or never ends.
+    if not decimal.is_finite() or decimal.adjusted() >= MOST_DIGITS_BEFORE_THE_POINT:
         return None
-    exponent = found.as_tuple().exponent
-    return found if isinstance(exponent, int) and exponent >= -MOST_DIGITS_AFTER_THE_POINT else None
+    exponent = decimal.as_tuple().exponent
+    return decimal if isinstance(exponent, int) and exponent >= -MOST_DIGITS_AFTER_THE_POINT else None
 
 
 def above_zero(name: str, value: object, code: str) -> Decimal:
     """A number that shapes an order: above zero, or Refused."""
     refuse_placeholder(name, value)
-    found = number(value)
-    if found is None:
+    decimal = number(value)
+    if decimal is None:
         raise invalid(
             code, f"{name} is {shown(value)}, which is not a number. Send digits only, such as 10 or 10.5.", field=name
         )
-    if found <= 0:
+    if decimal <= 0:
         raise invalid(code, f"{name} is {shown(value)}. Send a number above zero.", field=name)
-    return found
+    return decimal
 
 
 def word(name: str, value: object, allowed: Mapping[str, Any], code: str) -> Any:
-    """One of a field's words, in any case, as the value it stands for; or Refused with the words to choose from."""
+    """The value that a word stands for, in any case; Refused names the words to choose from."""
     refuse_placeholder(name, value)
-    found = allowed.get(value.strip().lower()) if isinstance(value, str) else None
-    if found is None:
+    meaning = allowed.get(value.strip().lower()) if isinstance(value, str) else None
+    if meaning is None:
         words = ", ".join(dict.fromkeys(allowed))
         raise invalid(code, f"{name} is {shown(value)}. Use one of: {words}.", field=name)
-    return found
+    return meaning
 
 
 def refuse_placeholder(name: str, value: object) -> None:
-    """A template's placeholder that nobody filled in must not reach an order."""
+    """A placeholder that the sender's platform has not replaced must not reach an order."""
     if placeholder := find_placeholder(value):
         raise unexpanded(name, placeholder)
 
@@ -87,12 +97,12 @@ def unexpanded(name: str, placeholder: str) -> Refused:
 
 
 def is_blank(value: object) -> bool:
-    """Pine templates with empty inputs send empty strings; they mean an absent field."""
+    """Pine templates with empty inputs send empty strings, which mean an absent field."""
     return isinstance(value, str) and not value.strip()
 
 
 def shown(value: object) -> str:
-    """A value as the sender will recognise it."""
+    """A value in words the sender recognises."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -109,19 +119,19 @@ def shown(value: object) -> str:
 def whole(name: str, value: object, code: str, low: int, high: int) -> int:
     """A whole number within its bounds, or Refused."""
     refuse_placeholder(name, value)
-    found = number(value)
-    if found is None or found != found.to_integral_value() or not low <= found <= high:
+    decimal = number(value)
+    if decimal is None or decimal != decimal.to_integral_value() or not low <= decimal <= high:
         raise invalid(code, f"{name} is {shown(value)}. Send a whole number from {low} to {high}.", field=name)
-    return int(found)
+    return int(decimal)
 
 
 def zero_or_more(name: str, value: object, code: str) -> Decimal:
     """A number that may be zero, or Refused."""
     refuse_placeholder(name, value)
-    found = number(value)
-    if found is None or found < 0:
+    decimal = number(value)
+    if decimal is None or decimal < 0:
         raise invalid(code, f"{name} is {shown(value)}. Send zero or a number above it.", field=name)
-    return found
+    return decimal
 
 
 def flag(name: str, value: object, code: str) -> bool:
@@ -140,18 +150,18 @@ def literal(name: str, value: object, code: str) -> bool:
 
 
 def moment(value: object) -> datetime | None:
-    """An ISO-8601 moment, taken for UTC when it names no offset; None when it is none."""
+    """An ISO 8601 moment in UTC (which a text without an offset is taken for); None when it is not one."""
     if not isinstance(value, str) or len(value) > 40:
         return None
     try:
-        found = datetime.fromisoformat(value.strip())
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        at = datetime.fromisoformat(value.strip())
+        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def label(value: object) -> str | None:
-    """A short text or number without a placeholder in it."""
+    """A short text or number; None for anything else, or when it holds a placeholder."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)) or find_placeholder(value):
         return None
     return str(value)[:40]

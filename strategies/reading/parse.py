@@ -1,4 +1,4 @@
-"""Bytes -> Message, or one coded sentence. Nothing that shapes an order is ever dropped or guessed."""
+"""Reads bytes into a Message, or refuses them with one coded sentence. Never drops or guesses what shapes an order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLASSES = {"stocks": "stock", "futures": "future", "options": "option"}
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a body says, and what we noticed on the way (codes such as `unknown-field:alertName`)."""
+    """What a body says, with warning codes such as `unknown-field:alertName`."""
 
     message: Message
     warnings: tuple[str, ...]

@@ -1,64 +1,38 @@
-"""The fields a message was sent with: blank ones left out, formulas computed, what we noticed written down."""
+"""The fields a message was sent with: blank ones left out, formulas computed, warnings collected."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from strategies.domain.message import formulas
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.reading import fields
 from strategies.reading.strict_json import printable
 
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
+
 MOST_WARNINGS = 50
 FORMULA_PLACES = 12
 
-OPTION_FIELDS = ("optionType", "intrinsicValue", "expiration", "strikeCount", "strikesAway", "strikePrice")
+OPTION_FIELDS = fields.names("optionType intrinsicValue expiration strikeCount strikesAway strikePrice")
 KNOWN = frozenset(
-    {
-        "ticker",
-        "action",
-        "sentiment",
-        "signalPrice",
-        "price",
-        "orderType",
-        "limitPrice",
-        "stopPrice",
-        "trailAmount",
-        "trailPercent",
-        "quantity",
-        "quantityType",
-        "takeProfit",
-        "stopLoss",
-        "timeInForce",
-        "extendedHours",
-        "time",
-        "interval",
-        "ignoreTradingWindows",
-        "cancel",
-        "cancelOrderType",
-        "cancelAfter",
-        "delay",
-        "breakevenOffset",
-        "bidAskSpreadFilter",
-        "bidAskSpreadFilterPercent",
-        "marketPriceType",
-        "extras",
-        "expiresAt",
-        "message",
-        "tags",
-        "test",
-        "signalId",
-        "targetQuantity",
+    (
+        *fields.names("ticker action sentiment signalPrice price quantity quantityType targetQuantity"),
+        *fields.names("orderType limitPrice stopPrice trailAmount trailPercent takeProfit stopLoss"),
+        *fields.names("timeInForce extendedHours time interval ignoreTradingWindows cancel cancelOrderType"),
+        *fields.names("cancelAfter delay breakevenOffset bidAskSpreadFilter bidAskSpreadFilterPercent"),
+        *fields.names("marketPriceType extras expiresAt message tags test signalId"),
         *OPTION_FIELDS,
-    }
+    )
 )
 _NO_FORMULA = frozenset({"ticker", "action", "test", "cancel"})
 
 
-class Given:
-    """One message's fields."""
+class SentFields:
+    """The fields of one message, and the warnings that reading them gave."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
@@ -67,7 +41,7 @@ class Given:
         self.known = {name: value for name, value in values.items() if name in KNOWN and name not in self.blank}
 
     def compute(self) -> None:
-        """Replace every formula by its value, in takeProfit and stopLoss too; refuse it anywhere else inside."""
+        """Replace each formula by its value, those inside takeProfit and stopLoss too; refuse any other nested one."""
         for name, value in self.values.items():
             if isinstance(value, (dict, list)):
                 self._compute_inside(name, value)
@@ -90,30 +64,37 @@ class Given:
                 field=shown,
             )
 
-    def _computed(self, name: str, value: str) -> Any:
-        found = formulas.evaluate(value[1:], name, self.values, fields.number)
+    def _computed(self, name: str, formula: str) -> Any:
+        value = formulas.evaluate(formula[1:], name, self.values, fields.number)
         # A third has more digits than any price.
-        if isinstance(found, Decimal) and found.adjusted() < fields.MOST_DIGITS_BEFORE_THE_POINT:
-            return round(found, FORMULA_PLACES)
-        return found
+        if isinstance(value, Decimal) and value.adjusted() < fields.MOST_DIGITS_BEFORE_THE_POINT:
+            return round(value, FORMULA_PLACES)
+        return value
 
-    def take(self, name: str) -> Any:
+    def value(self, name: str) -> Any:
+        """The field as it was sent; None when it was not."""
         return self.known.get(name)
 
-    def each(self, name: str, read: Callable[[Any], Any]) -> Any:
-        """The field read, or None when it was not sent."""
-        return read(self.known[name]) if name in self.known else None
+    def read(
+        self,
+        name: str,
+        reader: Callable[Concatenate[str, Any, Arguments], Value],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Value | None:
+        """What `reader(name, value, *arguments)` makes of the field; None when it was not sent."""
+        return reader(name, self.known[name], *arguments, **options) if name in self.known else None
 
     def has_none_of(self, names: Iterable[str]) -> bool:
         """The short way past fields that most messages do not have."""
         return self.known.keys().isdisjoint(names)
 
-    def drop(self, name: str) -> None:
-        """An informational field that cannot be used: the order does not depend on it."""
+    def ignore(self, name: str) -> None:
+        """Warn of an unusable field that only informs: the order does not depend on it."""
         self.warnings.append(f"ignored-{name}")
 
-    def noticed(self) -> tuple[str, ...]:
-        """The warnings as codes: ignored, blank, unknown."""
+    def warning_codes(self) -> tuple[str, ...]:
+        """All warnings: those of reading, then blank fields, then unknown ones."""
         unknown = sorted(self.values.keys() - KNOWN)[:MOST_WARNINGS]
         return (
             *self.warnings[:MOST_WARNINGS],
@@ -126,7 +107,7 @@ def _holds_formula(value: object) -> bool:
     if isinstance(value, str):
         return value.startswith("=")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(_holds_formula(one) for one in inner)
+    return any(_holds_formula(part) for part in inner)
 
 
 def blacklisted(name: str) -> Refused:

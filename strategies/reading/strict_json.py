@@ -1,4 +1,4 @@
-"""JSON as its standard says, not what merely looks like it: one object, no NaN, no key twice, exact decimals."""
+"""Reads JSON as strictly as its standard: one object, no NaN, no key twice, exact decimals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 
 
 def read_text(text: str) -> dict[str, Any]:
-    """The JSON object of a text without byte order mark and outer white space, numbers as int or Decimal; raises Refused."""
+    """The JSON object of a text that `text_of` returned, numbers as int or Decimal; raises Refused."""
     if not text:
         raise invalid("empty-json", "The body is empty. Send one JSON object.", hint=_EXAMPLE)
     try:
@@ -48,15 +48,15 @@ def text_of(body: bytes) -> str:
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise invalid(
             "duplicate-field",
             f"The field {printable(twice)} is in the message twice. Send it once.",
             field=printable(twice),
         )
-    return found
+    return values
 
 
 def _constant(name: str) -> NoReturn:
@@ -84,7 +84,7 @@ def _malformed(text: str, error: JSONDecodeError) -> Refused:
 
 
 def _refuse_too_deep(value: dict[str, Any]) -> None:
-    """What is deeper than a signal can be would tire those who walk through it after us."""
+    """No signal is this deep, and the recursive readers that follow would run out of stack."""
     level: list[Any] = [value]
     for _ in range(MOST_NESTING):
         level = [
@@ -114,6 +114,6 @@ def _refuse_unstorable(value: dict[str, Any]) -> None:
 
 
 def printable(text: str, length: int = 40) -> str:
-    """Somebody else's text, fit for a sentence or a log line."""
+    """Foreign text, made fit for a sentence or a log line."""
     clean = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[: length + 1])
     return clean if len(clean) <= length else clean[:length] + "…"

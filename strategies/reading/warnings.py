@@ -1,4 +1,4 @@
-"""What we noticed in a message, as sentences: fields that were not used, and what their sender may have meant."""
+"""Warnings about an accepted message as sentences: fields that were not used, and what the sender may have meant."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from strategies.reading.sent import KNOWN
 
 @functools.lru_cache(maxsize=2_000)
 def sentence(code: str) -> str:
-    """A warning's code (`unknown-field:quantiy`) as one sentence that helps; a code nobody knows comes back as it is."""
+    """A warning's code (`unknown-field:quantiy`) as one sentence that helps; an unknown code is returned unchanged."""
     kind, _, name = code.partition(":")
     if kind == "unknown-field":
         meant = did_you_mean(name)
         if meant:
-            return f"{name} is no field of ours and was not used. Did you mean {meant}? Names are case-sensitive."
-        return f"{name} is no field of ours. It was kept and not used."
+            return f"{name} is not a field we know, and was not used. Did you mean {meant}? Names are case-sensitive."
+        return f"{name} is not a field we know. It was kept, and not used."
     if kind == "blank-field":
         return f"{name} was empty, which is the same as leaving it out."
     if kind == "continuous-contract":
         return (
-            f"{name} is a continuous contract: it is traded as the contract that is in front at that moment. "
-            "Name the month, such as MNQZ2026, to be sure which one an exit leaves."
+            f"{name} is a continuous contract: an order trades the contract that is in front at that moment. "
+            "Name the month, such as MNQZ2026, to be sure which contract an exit closes."
         )
     if kind.startswith("ignored-"):
         return (
@@ -32,7 +32,7 @@ def sentence(code: str) -> str:
 
 
 def did_you_mean(name: str) -> str:
-    """The field of ours that a name nearly is, or nothing."""
+    """The known field whose name is nearest, or an empty text."""
     known = {field.lower(): field for field in sorted(KNOWN)}
     _, _, last = name[:60].rpartition(".")
     plain = last.replace("_", "").replace("-", "").lower()

@@ -90,7 +90,7 @@ def test_it_shows_what_we_noticed_while_reading(client: Client, alice: User, tea
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/signals/{signal.code}/")
     for words in (
-        "alertName is no field of ours.",
+        "alertName is not a field we know.",
         "price could not be read.",
         "orderType was empty",
         "Delivered 1 time more",

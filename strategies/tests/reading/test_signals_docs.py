@@ -18,7 +18,7 @@ HERE = settings.BASE_DIR / "strategies"
 PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
 MODULES = [
     *(f"reading/{name}" for name in ["parse", "contract", "sent", "fields", "order_shape", "strict_json"]),
-    *(f"webhook/{name}" for name in ["delivery", "door", "intake", "senders"]),
+    *(f"webhook/{name}" for name in ["answers", "delivery", "door", "intake", "senders"]),
     *(f"domain/message/{name}" for name in ["symbols", "options", "formulas", "freshness"]),
     *(f"deciding/{name}" for name in ["settle", "superseded"]),
 ]

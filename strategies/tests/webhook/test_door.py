@@ -46,7 +46,7 @@ def test_a_good_signal_is_stored_and_answered(strategy: Strategy) -> None:
         },
         "warnings": ["unknown-field:alertName"],
         "statusUrl": status_url(signal.code),
-        "hints": ["alertName is no field of ours. It was kept and not used."],
+        "hints": ["alertName is not a field we know. It was kept, and not used."],
     }
     assert (signal.body, signal.reading, signal.warnings) == (body, answer.json["reading"], ["unknown-field:alertName"])
     assert (signal.team, signal.strategy, signal.endpoint) == (strategy.team, strategy, strategy.endpoints.get())
