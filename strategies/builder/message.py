@@ -1,4 +1,4 @@
-"""The message for what somebody wants to send, with marks where the sender fills in. Pure: choices in, fields out."""
+"""Builds a message from a person's choices, with marks where the sender fills in. Pure: choices in, fields out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strategies.reading.fields import number
 
 
 class Source(StrEnum):
-    """Who sends."""
+    """The program that sends."""
 
     TRADINGVIEW = "tradingview"
     TRADINGVIEW_STRATEGY = "tradingview-strategy"
@@ -27,7 +27,7 @@ class Source(StrEnum):
 
 
 class Slot(StrEnum):
-    """What the sender fills in at the moment it sends."""
+    """A value that the sender fills in when it sends."""
 
     TICKER = "TICKER"
     PRICE = "PRICE"
@@ -40,7 +40,7 @@ class Slot(StrEnum):
     UNIQUE = "UNIQUE"
 
 
-# The strategy's own order decides: its side, its size, the position it wants to be in.
+# The sending strategy's own order decides: its side, its size, or the position it wants to hold.
 AS_ORDERED = "strategy"
 _TRADINGVIEW = {
     Slot.TICKER: "{{ticker}}",
@@ -74,7 +74,7 @@ MARK = re.compile("\ue000([A-Z]+)\ue001")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What somebody wants to send. Numbers are text as typed: digits, or a formula that begins with "="."""
+    """A person's choices. Numbers are text as typed: digits, or a formula that begins with "="."""
 
     source: Source
     action: str
@@ -105,34 +105,34 @@ class Choice:
     sign: bool = False
 
     def has(self, slot: Slot) -> bool:
-        """Whether the sender can fill this in."""
+        """Whether the sender can fill in this value."""
         return slot in PLACEHOLDERS[self.source]
 
 
 def values(choice: Choice) -> dict[str, Any]:
-    """The message as fields, with marks where the sender fills in."""
-    found: dict[str, Any] = {"ticker": _ticker(choice), "action": _ordered(choice.action, Slot.ACTION)}
+    """The fields of the message, with marks where the sender fills in."""
+    fields: dict[str, Any] = {"ticker": _ticker(choice), "action": _ordered(choice.action, Slot.ACTION)}
     if choice.sentiment:
-        found["sentiment"] = _ordered(choice.sentiment, Slot.POSITION)
+        fields["sentiment"] = _ordered(choice.sentiment, Slot.POSITION)
     if choice.sizing == AS_ORDERED:
-        found["quantity"] = _mark(Slot.CONTRACTS)
+        fields["quantity"] = _mark(Slot.CONTRACTS)
     elif choice.sizing:
-        found["quantity"] = _number(choice.quantity)
+        fields["quantity"] = _number(choice.quantity)
         if choice.sizing != "fixed_quantity":
-            found["quantityType"] = choice.sizing
-    found |= _order(choice) | _brackets(choice)
+            fields["quantityType"] = choice.sizing
+    fields |= _order(choice) | _brackets(choice)
     for name, text in (("optionType", choice.option_type), ("expiration", choice.expiration)):
         if text:
-            found[name] = text
+            fields[name] = text
     if choice.price and choice.has(Slot.PRICE):
-        found["price"] = _mark(Slot.PRICE)
+        fields["price"] = _mark(Slot.PRICE)
     if choice.time and choice.has(Slot.TIME):
-        found["time"] = _mark(Slot.TIME)
+        fields["time"] = _mark(Slot.TIME)
     if choice.signal_id and (identity := _identity(choice)):
-        found["signalId"] = identity
+        fields["signalId"] = identity
     if choice.test:
-        found["test"] = True
-    return found
+        fields["test"] = True
+    return fields
 
 
 def _ticker(choice: Choice) -> str:
@@ -146,36 +146,36 @@ def _ordered(word: str, slot: Slot) -> str:
 
 
 def _order(choice: Choice) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    order: dict[str, Any] = {}
     if choice.order_type:
-        found["orderType"] = choice.order_type
+        order["orderType"] = choice.order_type
     if choice.limit and choice.order_type in {"limit", "stop_limit"}:
-        found["limitPrice"] = _number(choice.limit)
+        order["limitPrice"] = _number(choice.limit)
     if choice.stop and choice.order_type in {"stop", "stop_limit"}:
-        found["stopPrice"] = _number(choice.stop)
+        order["stopPrice"] = _number(choice.stop)
     if choice.order_type == "trailing_stop":
-        found[choice.trail or "trailPercent"] = _number(choice.trail_value)
+        order[choice.trail or "trailPercent"] = _number(choice.trail_value)
     if choice.time_in_force:
-        found["timeInForce"] = choice.time_in_force
+        order["timeInForce"] = choice.time_in_force
     if choice.extended:
-        found["extendedHours"] = True
-    return found
+        order["extendedHours"] = True
+    return order
 
 
 def _brackets(choice: Choice) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    brackets: dict[str, Any] = {}
     if choice.take_profit:
-        found["takeProfit"] = {choice.take_profit: _number(choice.take_profit_value)}
+        brackets["takeProfit"] = {choice.take_profit: _number(choice.take_profit_value)}
     if choice.stop_loss:
         stop: dict[str, Any] = {"type": choice.stop_loss, choice.stop_loss_mode: _number(choice.stop_loss_value)}
         if choice.stop_loss == "stop_limit" and choice.stop_loss_limit:
             stop["limitPrice"] = _number(choice.stop_loss_limit)
-        found["stopLoss"] = stop
-    return found
+        brackets["stopLoss"] = stop
+    return brackets
 
 
 def _identity(choice: Choice) -> str:
-    """An id of the sender's own: one for each bar and action, or one for each call."""
+    """A signalId that differs for each call, or else for each bar and action; empty when the sender can fill in neither."""
     if choice.has(Slot.UNIQUE):
         return _mark(Slot.UNIQUE)
     if not choice.has(Slot.BAR):
@@ -189,16 +189,13 @@ def _mark(slot: Slot) -> str:
 
 
 def _number(text: str) -> object:
-    """Digits as a number; a formula, and what is neither, as the text it is."""
-    found = number(text)
-    return text.strip() if found is None else found
-
-
-# Texts ----------------------------------------------------------------------------------------------------------------
+    """Digits as a number; any other text, such as a formula, stripped."""
+    decimal = number(text)
+    return text.strip() if decimal is None else decimal
 
 
 def filled(choice: Choice, now: datetime) -> str:
-    """The message as it arrives, with examples where the sender fills in."""
+    """The message as text, as it would arrive: with examples where the sender fills in."""
     samples = {
         Slot.TICKER: choice.example,
         Slot.PRICE: "100",
@@ -214,10 +211,10 @@ def filled(choice: Choice, now: datetime) -> str:
 
 
 def written(value: object, indent: str = "", literals: tuple[str, str] = ("true", "false")) -> str:
-    """JSON over several lines, decimals as they were typed; with other literals, a Python dict."""
+    """JSON over several lines, decimals as they were typed. With the literals of Python, a Python dict."""
     if isinstance(value, dict):
-        inner = indent + "  " if literals[0] == "true" else indent + "    "
-        lines = [f"{inner}{json.dumps(name)}: {written(each, inner, literals)}" for name, each in value.items()]
+        deeper = indent + "  " if literals[0] == "true" else indent + "    "
+        lines = [f"{deeper}{json.dumps(name)}: {written(inner, deeper, literals)}" for name, inner in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
     if isinstance(value, bool):
         return literals[0] if value else literals[1]
@@ -229,5 +226,5 @@ def written(value: object, indent: str = "", literals: tuple[str, str] = ("true"
 def flat(value: object) -> str:
     """JSON on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(name)}: {flat(each)}" for name, each in value.items()) + "}"
+        return "{" + ", ".join(f"{json.dumps(name)}: {flat(inner)}" for name, inner in value.items()) + "}"
     return written(value)

@@ -1,4 +1,4 @@
-"""What to paste at a sender, in its own placeholders or its own language, and where. Pure: choices in, texts out."""
+"""The text to paste into a sender's program, in its placeholders or its language, and the steps. Pure."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from strategies.webhook.senders import SIGNATURE_HEADER
 
 
 def text(choice: Choice, url: str, key: str) -> str:
-    """What to paste. `url` and `key` stand in programs; a message to paste holds neither."""
-    found, slots = values(choice), PLACEHOLDERS[choice.source]
+    """The text to paste. Programs hold the `url` and the signing `key`; a message holds neither."""
+    fields, slots = values(choice), PLACEHOLDERS[choice.source]
     match choice.source:
         case Source.PINE:
-            return _pine(found, slots)
+            return _pine(fields, slots)
         case Source.PYTHON:
-            return _python(found, slots, url, key if choice.sign else "")
+            return _python(fields, slots, url, key if choice.sign else "")
         case Source.CURL:
-            return _curl(found, slots, url, key if choice.sign else "")
-    return MARK.sub(lambda match: slots[Slot(match[1])], written(found))
+            return _curl(fields, slots, url, key if choice.sign else "")
+    return MARK.sub(lambda match: slots[Slot(match[1])], written(fields))
 
 
 def _spliced(written: str, quote: Callable[[str], str], slots: Mapping[Slot, str], join: str) -> str:
-    """A text with marks as quoted pieces and expressions in turn."""
+    """A text with marks as an expression: quoted pieces joined with the expressions of the marks."""
     pieces = MARK.split(written)
-    found = [quote(piece) if n % 2 == 0 else slots[Slot(piece)] for n, piece in enumerate(pieces)]
-    return join.join(found)
+    return join.join(quote(piece) if n % 2 == 0 else slots[Slot(piece)] for n, piece in enumerate(pieces))
 
 
-def _pine(found: dict[str, Any], slots: Mapping[Slot, str]) -> str:
-    lines = [f"{json.dumps(name)}: {flat(value)}" for name, value in found.items()]
+def _pine(fields: dict[str, Any], slots: Mapping[Slot, str]) -> str:
+    lines = [f"{json.dumps(name)}: {flat(value)}" for name, value in fields.items()]
     ends = ["{" * (n == 0) + line + (", " if n < len(lines) - 1 else "}") for n, line in enumerate(lines)]
     message = " +\n     ".join(_spliced(line, _pine_quoted, slots, " + ") for line in ends)
     return (
@@ -52,8 +51,8 @@ def _pine_quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _python(found: dict[str, Any], slots: Mapping[Slot, str], url: str, key: str) -> str:
-    message = written(found, "", ("True", "False"))
+def _python(fields: dict[str, Any], slots: Mapping[Slot, str], url: str, key: str) -> str:
+    message = written(fields, "", ("True", "False"))
     # A field is either written out or filled in as a whole.
     message = re.sub('"\ue000([A-Z]+)\ue001"', lambda match: slots[Slot(match[1])], message)
     imports = ["hashlib", "hmac", "json", "time", "urllib.error", "urllib.request"]
@@ -85,9 +84,9 @@ def _python(found: dict[str, Any], slots: Mapping[Slot, str], url: str, key: str
     return "\n".join(lines)
 
 
-def _curl(found: dict[str, Any], slots: Mapping[Slot, str], url: str, key: str) -> str:
+def _curl(fields: dict[str, Any], slots: Mapping[Slot, str], url: str, key: str) -> str:
     quoted = {slot: f'"{expression}"' for slot, expression in slots.items()}
-    body = _spliced(flat(found), shlex.quote, quoted, "")
+    body = _spliced(flat(fields), shlex.quote, quoted, "")
     json_type = "-H 'Content-Type: application/json'"
     if not key:
         return f"curl {json_type} \\\n  -d {body} \\\n  {shlex.quote(url)}"
@@ -103,7 +102,7 @@ def _curl(found: dict[str, Any], slots: Mapping[Slot, str], url: str, key: str) 
     )
 
 
-_SENDS_JSON = "Paste the message as it is: what stands in {{double braces}} TradingView fills in."
+_SENDS_JSON = "Paste the message as it is: TradingView fills in what stands in {{double braces}}."
 _STEPS: dict[Source, tuple[str, ...]] = {
     Source.TRADINGVIEW: (
         "Open the chart, choose Create alert and set your condition, once per bar close.",
@@ -138,5 +137,5 @@ _STEPS: dict[Source, tuple[str, ...]] = {
 
 
 def steps(choice: Choice) -> tuple[str, ...]:
-    """Where it goes, in the sender's words."""
+    """Where to paste it, in the words of the sender's program."""
     return _STEPS[choice.source]

@@ -1,9 +1,10 @@
-"""Messages ready to paste into the programs that send signals, in each one's own placeholders."""
+"""Messages to paste into the programs that send signals, each in its own placeholders."""
 
 from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MASK = "•" * 12
@@ -11,7 +12,7 @@ MASK = "•" * 12
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message to paste. `steps` say where, in the sender's words."""
+    """One message to paste. `steps` say where, in the words of the sender's program."""
 
     key: str
     sender: str
@@ -19,58 +20,41 @@ class Alert:
     body: str
 
 
+_TRADINGVIEW_STRATEGY = (
+    "Open the strategy's chart and choose Create alert; the condition is the strategy itself.",
+    "Paste this into the message. TradingView fills in the side and the size of each order.",
+    "Under Notifications, tick Webhook URL and paste the URL above.",
+)
+_TRADINGVIEW_INDICATOR = (
+    "An indicator knows no side: make one alert that buys and another with sell or exit.",
+    "Set the trigger to Once per bar close, so that an unfinished bar is not traded.",
+    "Paste this into the message and the URL above under Webhook URL.",
+)
+_TRENDSPIDER = (
+    "In the alert, choose Webhook and paste the URL above.",
+    "Paste this into the alert's note; TrendSpider then says that it is valid JSON.",
+    "Make one alert that buys and another with sell or exit.",
+)
+_PROGRAM = (
+    "Send a POST whose body is this object. Numbers may be numbers or text.",
+    "Add a signalId of your own: the same one twice trades once, whenever it comes.",
+)
+
+
 def alerts(example: str = "SPY") -> list[Alert]:
-    """Every sender we know; `example` is a ticker of the strategy for senders without placeholders."""
+    """One for each sender we know; `example` is a ticker of the strategy for senders without placeholders."""
+    ordered = {"action": "{{strategy.order.action}}", "quantity": "{{strategy.order.contracts}}"}
+    buy_one = {"action": "buy", "quantity": "1"}
+    bar = {"price": "{{close}}", "time": "{{timenow}}"}
+    from_strategy = {"ticker": "{{ticker}}", **ordered, **bar}
+    from_indicator = {"ticker": "{{ticker}}", **buy_one, **bar}
+    from_trendspider = {"ticker": "%alert_symbol%", **buy_one, "price": "%last_price%"}
+    from_program = {"ticker": example, "action": "buy", "quantity": 1, "signalId": "order-2041"}
     return [
-        Alert(
-            "tradingview-strategy",
-            "TradingView strategy",
-            (
-                "Open the strategy's chart and choose Create alert; the condition is the strategy itself.",
-                "Paste this into the message. TradingView fills in the side and the size of each order.",
-                "Under Notifications, tick Webhook URL and paste the URL above.",
-            ),
-            _json(
-                {
-                    "ticker": "{{ticker}}",
-                    "action": "{{strategy.order.action}}",
-                    "quantity": "{{strategy.order.contracts}}",
-                    "price": "{{close}}",
-                    "time": "{{timenow}}",
-                }
-            ),
-        ),
-        Alert(
-            "tradingview-indicator",
-            "TradingView indicator",
-            (
-                "An indicator knows no side: make one alert that buys and another with sell or exit.",
-                "Set the trigger to Once per bar close, so that a bar that changes its mind is not traded.",
-                "Paste this into the message and the URL above under Webhook URL.",
-            ),
-            _json(
-                {"ticker": "{{ticker}}", "action": "buy", "quantity": "1", "price": "{{close}}", "time": "{{timenow}}"}
-            ),
-        ),
-        Alert(
-            "trendspider",
-            "TrendSpider",
-            (
-                "In the alert, choose Webhook and paste the URL above.",
-                "Paste this into the alert's note; TrendSpider then says that it is valid JSON.",
-                "Make one alert that buys and another with sell or exit.",
-            ),
-            _json({"ticker": "%alert_symbol%", "action": "buy", "quantity": "1", "price": "%last_price%"}),
-        ),
-        Alert(
-            "program",
-            "Your own program",
-            (
-                "Send a POST whose body is this object. Numbers may be numbers or text.",
-                "Add a signalId of your own: the same one twice trades once, whenever it comes.",
-            ),
-            _json({"ticker": example, "action": "buy", "quantity": 1, "signalId": "order-2041"}),
-        ),
+        Alert("tradingview-strategy", "TradingView strategy", _TRADINGVIEW_STRATEGY, _json(from_strategy)),
+        Alert("tradingview-indicator", "TradingView indicator", _TRADINGVIEW_INDICATOR, _json(from_indicator)),
+        Alert("trendspider", "TrendSpider", _TRENDSPIDER, _json(from_trendspider)),
+        Alert("program", "Your own program", _PROGRAM, _json(from_program)),
     ]
 
 
@@ -85,5 +69,5 @@ def masked(url: str) -> str:
     return f"{url.rpartition('/')[0]}/{MASK}"
 
 
-def _json(values: dict[str, object]) -> str:
+def _json(values: Mapping[str, object]) -> str:
     return json.dumps(values, indent=2)
