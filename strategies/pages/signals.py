@@ -55,11 +55,11 @@ UNKNOWN_SENDERS = {
 def signals(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
     form = _filter(request, team)
-    wanted = form.wanted()
+    criteria = form.log_filter()
     after = (request.GET.get("signals_before", ""), request.GET.get("refusals_before", ""))
     try:
-        page = log.page(team, wanted, *after)
-    except log.TooMuch as error:
+        page = log.page(team, criteria, *after)
+    except log.SearchTooBroad as error:
         form.add_error("q", str(error))
         page = log.LogPage([], {})
     context = {
@@ -67,9 +67,9 @@ def signals(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "older": page.older,
         "first": not any(after),
         "form": form,
-        "filtered": wanted.anything,
-        "more": any((wanted.since, wanted.until, wanted.q)),
-        "want": wanted.tags if not any(after) else "page:first",
+        "filtered": criteria.narrows,
+        "more": any((criteria.since, criteria.until, criteria.q)),
+        "want": criteria.tags if not any(after) else "page:first",
         "limit": SIZE,
     }
     return render(request, "strategies/signals.html", context)
@@ -80,7 +80,7 @@ def signals_export(request: HttpRequest, team_code: UUID, form: str) -> HttpResp
     """The filtered list as a file, sent while it is read: it never stands in memory as a whole."""
     team = team_for(request.user, team_code)
     asked = _filter(request, team)
-    wanted = asked.wanted()
+    criteria = asked.log_filter()
     if asked.errors:
         # A filter that is not understood must not widen what leaves the house.
         sentences = [f"{asked.fields[name].label}: {' '.join(map(str, words))}" for name, words in asked.errors.items()]
@@ -88,7 +88,7 @@ def signals_export(request: HttpRequest, team_code: UUID, form: str) -> HttpResp
     content_type, lines = export.FORMATS[form]
     name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
     return StreamingHttpResponse(
-        streamed(lines(log.everything(team, wanted))),
+        streamed(lines(log.all_rows(team, criteria))),
         content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )

@@ -25,8 +25,8 @@ from strategies.pages.forms.strategies import StrategyForm, StrategySettingsForm
 from strategies.pages.shared import LATEST, actor_of, example_ticker, subscription_rows
 from strategies.setup.strategies import StrategyRefused, create_strategy, disable_strategy, enable_strategy, webhook_url
 from strategies.setup.strategy_settings import StrategySettings, change_settings
-from strategies.webhook import traffic
 from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
+from strategies.webhook.traffic import EndpointTraffic, live_traffic, revoked_endpoints
 
 
 @require_GET
@@ -67,13 +67,13 @@ def strategy_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
 class Webhook:
     """A live endpoint with its URL, covered unless it was asked for."""
 
-    watched: traffic.Watched
+    traffic: EndpointTraffic
     url: str
     open: bool
 
     @property
     def endpoint(self) -> WebhookEndpoint:
-        return self.watched.endpoint
+        return self.traffic.endpoint
 
 
 @require_GET
@@ -83,16 +83,16 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     opened = request.GET.get("reveal", "")
     webhooks = []
-    watched = traffic.watched(strategy, timezone.now())
-    for each in watched if may_trade else []:
-        url, is_open = webhook_url(each.endpoint), str(each.endpoint.code) == opened
-        webhooks.append(Webhook(each, url if is_open else placeholders.masked(url), is_open))
+    traffic = live_traffic(strategy, timezone.now())
+    for row in traffic if may_trade else []:
+        url, is_open = webhook_url(row.endpoint), str(row.endpoint.code) == opened
+        webhooks.append(Webhook(row, url if is_open else placeholders.masked(url), is_open))
     example = example_ticker(strategy)
     context = {
         "strategy": strategy,
         "webhooks": webhooks,
-        "watched": watched,
-        "revoked": traffic.revoked(strategy),
+        "traffic": traffic,
+        "revoked": revoked_endpoints(strategy),
         "alerts": placeholders.alerts(example),
         "curl": placeholders.curl(webhooks[0].url, example) if webhooks else "",
         "rows": live.rows(

@@ -17,8 +17,8 @@ from strategies.builder import placeholders
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages.shared import actor_of, example_ticker
 from strategies.setup import strategies
-from strategies.webhook import traffic
 from strategies.webhook.passwords import signing_keys
+from strategies.webhook.traffic import live_traffic
 
 
 @require_GET
@@ -62,5 +62,5 @@ def webhook_disable(request: HttpRequest, team_code: UUID, endpoint_code: UUID) 
 def webhook_meters(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """The meters alone, which the page fetches again every few seconds."""
     strategy = thing_for(request.user, team_code, Strategy.objects.all(), strategy_code)
-    context = {"watched": traffic.watched(strategy, timezone.now()), "strategy": strategy}
+    context = {"traffic": live_traffic(strategy, timezone.now()), "strategy": strategy}
     return render(request, "strategies/_meters.html", context)

@@ -1,7 +1,7 @@
-"""Telling open pages of what only the door has seen: refused deliveries, repeats, signals set aside or delayed.
+"""Pushes to open pages what only the door has seen: refused deliveries, repeats, signals set aside or delayed.
 
-Whoever hands a signal out pushes its row itself; of these nobody else would. A thread of its own looks them up, off the
-path of the deliveries, at most twice a second, and of a flood only the last few: a page shows no more of them.
+Deciding pushes the rows of the signals it hands out; nothing else would push these. A thread of its own looks them
+up, off the path of the deliveries, at most twice a second, and of a flood only the last few: a page shows no more.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Announcer:
         self._thread.start()
 
     def announce(self, refusals: Iterable[UUID], signals: Iterable[UUID]) -> None:
-        """These were stored: log codes of refusals, codes of signals. Returns at once."""
+        """Push these stored rows soon: refusals by log code, signals by code. Returns at once."""
         self._refusals.extend(refusals)
         self._signals.extend(signals)
         if self._refusals or self._signals:
             self._wake.set()
 
     def close(self) -> None:
-        """Say what there is still to say, without waiting for it long."""
+        """Push what is still waiting, and wait for it at most a second."""
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout=1)
@@ -52,13 +52,13 @@ class Announcer:
         while True:
             self._wake.wait()
             self._wake.clear()
-            self._tell()
+            self._push()
             if self._closing.wait(SECONDS_BETWEEN):
-                self._tell()
+                self._push()
                 return
 
-    def _tell(self) -> None:
-        refusals, signals = _taken(self._refusals), _taken(self._signals)
+    def _push(self) -> None:
+        refusals, signals = _drained(self._refusals), _drained(self._signals)
         if not (refusals or signals):
             return
         try:
@@ -73,8 +73,9 @@ class Announcer:
             close_old_connections()
 
 
-def _taken(codes: deque[UUID]) -> list[UUID]:
-    found = []
+def _drained(codes: deque[UUID]) -> list[UUID]:
+    """All codes of the queue, each once. The event loop may add to it meanwhile."""
+    taken = []
     while codes:
-        found.append(codes.popleft())
-    return list(dict.fromkeys(found))
+        taken.append(codes.popleft())
+    return list(dict.fromkeys(taken))

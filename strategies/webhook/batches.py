@@ -1,4 +1,4 @@
-"""Group commit: what arrives while one batch is being written forms the next. No timer, so nobody waits for company."""
+"""Group commit: what arrives while one batch is written forms the next. There is no timer to wait for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Full(Exception):
-    """More wait already than can be served in time."""
+    """More items wait already than can be stored in time."""
 
 
 class Batcher(Generic[Item, Result]):

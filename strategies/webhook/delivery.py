@@ -1,4 +1,4 @@
-"""One POST to a webhook, and what we make of it under the settings its endpoint and strategy have at that moment."""
+"""One POST to a webhook, and its verdict under the present settings of the endpoint and the strategy."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A delivery that will be a signal, unless its key says that it was one already."""
+    """A delivery that becomes a signal, unless a signal with its key is there already."""
 
     message: Message
     reading: dict[str, Any]
@@ -83,9 +83,9 @@ class Accepted:
 
 @dataclass(slots=True)
 class Delivery:
-    """What arrived. `refused` is set when the transport settled it: too large, too slow.
+    """One request to a webhook. `refused` is set when its body was too large or too slow.
 
-    `own`: sent from our own pages, by somebody who is signed in: no limit and no rule about senders is for it.
+    `own`: sent from our own pages by somebody who is signed in, so that limits and rules about senders do not apply.
     `old_key`: its password was derived from an earlier server key.
     """
 
@@ -100,9 +100,9 @@ class Delivery:
     own: bool = False
     old_key: bool = False
     refused: Refused | None = None
-    # Nobody the owner has let in: it uses up none of the owner's limit, and of a flood only a part is written down.
+    # From a sender the owner has not let in: it does not count against the limit, and of a flood only a part is stored.
     stranger: bool = False
-    # Refused because of the limit, whatever it says.
+    # Refused because of the limit alone.
     over: bool = False
     log: UUID = field(default_factory=uuid4)
     signal: UUID = field(default_factory=uuid4)
@@ -110,7 +110,7 @@ class Delivery:
     verdict: Accepted | Refused | None = None
 
     def read(self, context: Context) -> None:
-        """Settle the verdict under these settings. The body is read whether the password is right or wrong."""
+        """Set the verdict under these settings. The body is read whether the password is right or wrong."""
         self.context = context
         try:
             self.verdict = self._accept(context)
@@ -160,7 +160,7 @@ class Delivery:
 
     @property
     def leaves(self) -> bool:
-        """True for a signal that can only reduce: the limit keeps room for it."""
+        """Whether it can only reduce a position: the limit keeps room for such a signal."""
         return isinstance(self.verdict, Accepted) and leaves(self.verdict.message)
 
     @property
@@ -180,11 +180,11 @@ def too_many(context: Context, retry_after: int) -> Refused:
 
 
 def _digest(values: dict[str, Any]) -> str:
-    """The same for two bodies that say the same, however their keys are ordered and spaced."""
+    """Equal for two bodies that differ only in the order and spacing of their keys."""
     return hashlib.sha256(_CANONICAL.encode(values)).hexdigest()
 
 
-# Decimals as text, as they were sent: 1.0 and 1.00 are two bodies, and a sender who repeats one repeats its digits.
+# Decimals are kept as sent: 1.0 and 1.00 are two bodies, since a sender that repeats a message repeats its digits.
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 
 

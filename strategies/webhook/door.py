@@ -1,4 +1,4 @@
-"""The webhook door: raw ASGI, a 200 only for a signal that is durable, and everything bounded."""
+"""The webhook door: raw ASGI, with bounds on everything. Answers 200 only when the signal is durable."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ import psycopg
 from django.conf import settings
 
 from brokers.postgres.locks import direct_parameters
-from strategies.domain.message.freshness import SetAside
 from strategies.domain.message.refusals import Refused
 from strategies.reading import parse
-from strategies.reading.corrections import corrected
-from strategies.reading.warnings import sentence
-from strategies.webhook import proxies
+from strategies.webhook import answers, proxies
 from strategies.webhook.announcements import Announcer
+from strategies.webhook.answers import Send
 from strategies.webhook.batches import Batcher, Full
 from strategies.webhook.delivery import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
 from strategies.webhook.headers import plain, shown_headers
@@ -29,18 +27,15 @@ from strategies.webhook.intake import Intake, Outcome
 from strategies.webhook.nudges import Nudger
 from strategies.webhook.passwords import matching_key, status_matches
 from strategies.webhook.senders import SIGNATURE_HEADER, Sender
-from strategies.webhook.status import STATUS_PREFIX, Teller, Told, status, status_url, wants_decision
+from strategies.webhook.status import STATUS_PREFIX, StatusLookup, status_json, wants_decision
 
 log = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 SIGNATURE = SIGNATURE_HEADER.lower().encode()
 WEBHOOK_PREFIX = "/trading/webhook/"
-# Putting a message right takes a dozen readings of it: not for those that are long.
-MOST_BYTES_PUT_RIGHT = 4096
 MOST_WAITING = 20_000
 MOST_IN_A_BATCH = 400
 MOST_BYTES_IN_A_BATCH = 4 * 1024 * 1024
@@ -56,7 +51,7 @@ _BUSY = Refused(
 
 
 class Door:
-    """The ASGI application under `/trading/`: webhooks, and what became of a signal."""
+    """The ASGI application under `/trading/`: takes webhooks, and tells the status of a signal."""
 
     prefix = "/trading/"
 
@@ -64,7 +59,7 @@ class Door:
         self._intake: Intake | None = None
         self._nudger: Nudger | None = None
         self._announcer: Announcer | None = None
-        self._teller = Teller(direct_parameters)
+        self._statuses = StatusLookup(direct_parameters)
         self._trusted = proxies.networks(settings.TRUSTED_PROXIES)
         self._certificate_header = settings.CERTIFICATE_HEADER.lower().encode()
         self._batcher: Batcher[Delivery, Outcome] = Batcher(
@@ -76,28 +71,28 @@ class Door:
         )
 
     async def open(self) -> None:
-        """Take up service. The database may still be away: it is dialled when the first signal comes."""
+        """Take up service. The database may still be away: the first signal dials it."""
         self._intake = Intake(direct_parameters())
         self._nudger = Nudger()
         self._announcer = Announcer()
 
     async def close(self) -> None:
-        """Finish what was taken."""
+        """Store what was already received, then close every connection."""
         await self._batcher.close()
         if self._intake is not None:
             await self._intake.close()
-        await self._teller.close()
+        await self._statuses.close()
         if self._nudger is not None:
             self._nudger.close()
         if self._announcer is not None:
             self._announcer.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: POST a signal, or GET what became of one."""
+        """One request: POST a signal, or GET the status of one."""
         path: str = scope["path"]
         prefix = STATUS_PREFIX if path.startswith(STATUS_PREFIX) else WEBHOOK_PREFIX
         match = _PATH.fullmatch(path[len(prefix) :]) if path.startswith(prefix) else None
-        # The server logs this path after us, and a secret is in it.
+        # The server logs this path afterwards, and it holds a secret.
         scope["path"] = prefix + (match[1] if match else "")
         if prefix == STATUS_PREFIX:
             await self._status(scope["method"], match, send)
@@ -107,27 +102,28 @@ class Door:
     async def _status(self, method: str, match: re.Match[str] | None, send: Send) -> None:
         request = uuid4()
         if method not in {"GET", "HEAD"}:
-            await _refuse(send, request, _STATUS_METHOD, (b"allow", b"GET"))
+            await answers.refuse(send, request, _STATUS_METHOD, (b"allow", b"GET"))
             return
-        told = None
+        status = None
         if match is not None and status_matches(UUID(match[1]), match[2] or ""):
             try:
-                told = await self._teller.now(UUID(match[1]))
+                status = await self._statuses.find(UUID(match[1]))
             except (psycopg.Error, OSError) as error:
                 log.error("the status of signal %s could not be read: %s", match[1], error)
-                await _refuse(send, request, _NO_STATUS_NOW)
+                await answers.refuse(send, request, _NO_STATUS_NOW)
                 return
-        if told is None:
-            await _refuse(send, request, _NO_SIGNAL)
+        if status is None:
+            await answers.refuse(send, request, _NO_SIGNAL)
             return
-        await _send(send, 200, request, msgspec.json.encode(status(told)), (b"cache-control", b"no-store"))
+        body = msgspec.json.encode(status_json(status))
+        await answers.send_json(send, 200, request, body, (b"cache-control", b"no-store"))
 
     async def _webhook(self, scope: Scope, match: re.Match[str] | None, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            await _refuse(send, uuid4(), _METHOD, (b"allow", b"POST"))
+            await answers.refuse(send, uuid4(), _METHOD, (b"allow", b"POST"))
             return
         if match is None:
-            await _refuse(send, uuid4(), NOT_FOUND)
+            await answers.refuse(send, uuid4(), NOT_FOUND)
             return
         code = UUID(match[1])
         delivery = self._delivery(scope, code, matching_key(code, match[2] or ""))
@@ -139,14 +135,14 @@ class Door:
         except Exception:
             log.exception("webhook %s, request %s failed", code, delivery.log)
             outcome = SERVER_ERROR
-        told = None
+        status = None
         if isinstance(outcome, UUID) and wants_decision(scope["query_string"]):
-            told = await self._teller.decided(outcome)
+            status = await self._statuses.wait(outcome)
         if isinstance(outcome, Refused):
             log.info("webhook %s, request %s: %d %s", code, delivery.log, outcome.status, outcome.code)
-            await _refuse(send, delivery.log, outcome, hint=_hint(delivery, outcome))
+            await answers.refuse(send, delivery.log, outcome, hint=answers.hint_for(delivery, outcome))
         else:
-            await _accept(send, delivery, outcome, told)
+            await answers.accept(send, delivery, outcome, status)
 
     def _delivery(self, scope: Scope, code: UUID, key: int | None) -> Delivery:
         headers = dict(scope["headers"])
@@ -181,7 +177,7 @@ class Door:
         except Full:
             outcome = _BUSY
         if isinstance(outcome, Refused) and outcome.status == 503 and delivery.refused is not None:
-            # Too large or too slow is so whether we could write it down or not.
+            # Too large or too slow holds whether or not it could be stored.
             return delivery.refused
         return outcome
 
@@ -192,12 +188,12 @@ class Door:
         if any(outcome == delivery.signal for delivery, outcome in zip(batch, outcomes, strict=True)):
             self._nudger.nudge()
         if self._announcer is not None:
-            self._announcer.announce(self._intake.taken_logged(), _unseen(batch, outcomes))
+            self._announcer.announce(self._intake.pop_logged(), _unseen(batch, outcomes))
         return outcomes
 
 
 def _unseen(batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> list[UUID]:
-    """Signals whose rows have changed without anybody handing them out: repeats, those set aside, those delayed."""
+    """Signals whose rows changed although no worker was handed them: repeats, those set aside, those delayed."""
     return [
         outcome
         for delivery, outcome in zip(batch, outcomes, strict=True)
@@ -212,7 +208,7 @@ class _GoneError(Exception):
 
 
 async def _read_body(scope: Scope, receive: Receive, delivery: Delivery) -> None:
-    """Read no more than allowed, for no longer than allowed; what is beyond is refused unread."""
+    """Read the body into the delivery, within the limits of size and time; the rest stays unread and is refused."""
     limit: int = settings.WEBHOOK_BODY_LIMIT
     too_large = parse.too_large(limit)
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
@@ -241,96 +237,3 @@ async def _read_body(scope: Scope, receive: Receive, delivery: Delivery) -> None
             f"The message was not complete after {settings.WEBHOOK_BODY_SECONDS} seconds. Send it in one piece.",
         )
     delivery.body = b"".join(chunks)[:limit]
-
-
-class _Answer(msgspec.Struct, omit_defaults=True):
-    success: bool
-    id: UUID
-    logId: UUID
-    payload: msgspec.Raw
-    reading: dict[str, Any]
-    warnings: Sequence[str]
-    statusUrl: str
-    # The warnings again, as sentences for whoever reads them.
-    hints: Sequence[str] = ()
-    duplicateOf: UUID | None = None
-    # Why nothing will happen: a repeat, too old, expired.
-    messageCode: str | None = None
-    message: str | None = None
-    settled: bool | None = None
-    decisions: Sequence[dict[str, Any]] | None = None
-
-
-async def _accept(send: Send, delivery: Delivery, first: UUID, told: Told | None) -> None:
-    verdict = delivery.verdict
-    assert isinstance(verdict, Accepted)
-    aside = verdict.set_aside
-    if first != delivery.signal:
-        aside = SetAside("duplicate-signal", "It was delivered before, and nothing happens twice.")
-    answer = _Answer(
-        success=True,
-        id=first,
-        logId=delivery.log,
-        # The text itself: it is JSON, and no number in it changes its digits.
-        payload=msgspec.Raw(verdict.text.encode()),
-        reading=verdict.reading,
-        warnings=verdict.warnings,
-        statusUrl=status_url(first),
-        hints=[sentence(code) for code in verdict.warnings],
-        messageCode=aside.code if aside else None,
-        message=aside.sentence if aside else None,
-        settled=told.settled if told else None,
-        decisions=told.decisions if told else None,
-        duplicateOf=None if first == delivery.signal else first,
-    )
-    await _send(send, 200, delivery.log, msgspec.json.encode(answer))
-
-
-def _hint(delivery: Delivery, refused: Refused) -> str:
-    """How the message would be right: itself, put right where it is plain how, or else the form of what is wrong."""
-    context = delivery.context
-    if refused.status != 400 or delivery.stranger or context is None or len(delivery.body) > MOST_BYTES_PUT_RIGHT:
-        return refused.hint
-    better = corrected(
-        delivery.body.decode("utf-8", "replace"),
-        kind=context.kind,
-        allowed_tickers=context.allowed_tickers,
-        now=delivery.received_at,
-    )
-    return better.text if better else refused.hint
-
-
-async def _refuse(
-    send: Send, request: UUID, refused: Refused, *headers: tuple[bytes, bytes], hint: str | None = None
-) -> None:
-    hint = refused.hint if hint is None else hint
-    envelope = {
-        "success": False,
-        "logId": request,
-        "messageCode": refused.code,
-        "message": refused.message,
-        **({"field": refused.field} if refused.field else {}),
-        **({"hint": hint} if hint else {}),
-    }
-    if refused.retry_after is not None:
-        headers = (*headers, (b"retry-after", b"%d" % refused.retry_after))
-    if refused.status in {408, 413}:
-        # There is more to come of that body, and we will not wait for it.
-        headers = (*headers, (b"connection", b"close"))
-    await _send(send, refused.status, request, msgspec.json.encode(envelope), *headers)
-
-
-async def _send(send: Send, status: int, request: UUID, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", b"%d" % len(body)),
-                (b"x-request-id", str(request).encode()),
-                *headers,
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""The log as a file: CSV that no spreadsheet takes for formulas, or JSON; written while it is read."""
+"""The log as a file, written while it is read: JSON, or CSV in which no spreadsheet finds a formula."""
 
 from __future__ import annotations
 
@@ -10,47 +10,27 @@ from typing import Any
 
 from strategies.live import Row
 from strategies.models import Refusal, Signal
+from strategies.reading.fields import names
 from strategies.reading.warnings import sentence
 from strategies.webhook.headers import shown
 
-COLUMNS = (
-    "kind",
-    "received_at",
-    "strategy",
-    "ticker",
-    "action",
-    "outcome",
-    "code",
-    "sentence",
-    "answered",
-    "repeats",
-    "test",
-    "not_before",
-    "address",
-    "content_type",
-    "id",
-    "log_id",
-    "warnings",
-    "decisions",
-    "repeated",
-    "reading",
-    "headers",
-    "body",
-    "forgotten_at",
+COLUMNS = names(
+    "kind received_at strategy ticker action outcome code sentence answered repeats test not_before address "
+    "content_type id log_id warnings decisions repeated reading headers body forgotten_at"
 )
-# What a spreadsheet would run, or skip before it runs what follows.
+# Characters that begin a formula, or that a spreadsheet skips before one.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def record(row: Row) -> dict[str, Any]:
     """One delivery as plain values; every record has the same keys."""
     if row.signal is not None and row.outcome is not None:
-        said = _of_signal(row.signal) | {"outcome": row.outcome.word, "sentence": row.outcome.sentence}
+        values = _of_signal(row.signal) | {"outcome": row.outcome.word, "sentence": row.outcome.sentence}
     elif row.refusal is not None:
-        said = _of_refusal(row.refusal)
+        values = _of_refusal(row.refusal)
     else:
         raise ValueError("a row of the log is a signal or a refusal")
-    return {name: said.get(name) for name in COLUMNS}
+    return {name: values.get(name) for name in COLUMNS}
 
 
 def _of_signal(signal: Signal) -> dict[str, Any]:
@@ -69,18 +49,18 @@ def _of_signal(signal: Signal) -> dict[str, Any]:
         "forgotten_at": _moment(signal.forgotten_at),
         "repeats": signal.duplicates,
         "repeated": [
-            {"received_at": _moment(each.received_at), "address": each.address, "log_id": str(each.log_code)}
-            for each in signal.repeats.all()
+            {"received_at": _moment(repeat.received_at), "address": repeat.address, "log_id": str(repeat.log_code)}
+            for repeat in signal.repeats.all()
         ],
         "decisions": [
             {
-                "account": each.subscription.account.account_id,
-                "status": each.status,
-                "rule": each.rule,
-                "code": each.reason_code,
-                "reason": each.reason or each.waiting_for,
+                "account": decision.subscription.account.account_id,
+                "status": decision.status,
+                "rule": decision.rule,
+                "code": decision.reason_code,
+                "reason": decision.reason or decision.waiting_for,
             }
-            for each in signal.decisions.all()
+            for decision in signal.decisions.all()
         ],
     }
 
@@ -112,7 +92,7 @@ def _moment(value: datetime | None) -> str | None:
 
 
 def as_csv(rows: Iterable[Row]) -> Iterator[str]:
-    """Lines of a CSV file (RFC 4180), the names of the columns first."""
+    """Lines of a CSV file (RFC 4180), headed by the names of the columns."""
     writer = csv.writer(_Echo())
     # A mark that tells spreadsheets the text is UTF-8.
     yield "\ufeff" + writer.writerow(COLUMNS)
@@ -127,7 +107,7 @@ def cell(value: Any) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
-        case list() if all(isinstance(each, str) for each in value):
+        case list() if all(isinstance(word, str) for word in value):
             text = " ".join(value)
         case dict() | list():
             text = json.dumps(value, ensure_ascii=False) if value else ""
@@ -137,7 +117,7 @@ def cell(value: Any) -> str:
 
 
 class _Echo:
-    """A file that hands each line back instead of keeping it."""
+    """A file whose `write` returns the line, for `csv.writer` to hand on."""
 
     def write(self, line: str) -> str:
         return line

@@ -1,4 +1,4 @@
-"""What the door stores: batches of deliveries, each batch one statement, over one database connection of its own."""
+"""Stores deliveries in batches, each batch with one statement, over one database connection of its own."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ ROUNDS = 5
 # The row itself is at fault, so that others in its batch may pass without it.
 POISON = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.InternalError)
 
-# The id of the signal a delivery belongs to (its own, or the first one's of which it is a repeat), or why there is none.
+# The id of the signal a delivery belongs to (its own, or the first one that it repeats), or why there is none.
 Outcome = UUID | Refused
 
 
 class _Answer(NamedTuple):
-    """What the statement says of one delivery."""
+    """The row that the statement returns for one delivery."""
 
     n: int
     stored: bool
@@ -63,9 +63,9 @@ class Intake:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._away = False
         self._contexts: dict[UUID, Context] = {}
-        # What each webhook was sent this minute, as the database said last: judged by here, counted there.
+        # Each webhook's counts of this minute, as the database last returned them: judged here, counted there.
         self._quotas: dict[UUID, Quota] = {}
-        # Refusals that were written down, for whoever tells the pages of them.
+        # Stored refusals that the pages have not been told of.
         self.logged: deque[UUID] = deque(maxlen=MOST_LOGGED_REMEMBERED)
 
     async def close(self) -> None:
@@ -73,14 +73,14 @@ class Intake:
             await self._connection.close()
             self._connection = None
 
-    def taken_logged(self) -> list[UUID]:
-        """The refusals written down since this was asked last."""
-        found = list(self.logged)
+    def pop_logged(self) -> list[UUID]:
+        """The log codes of refusals stored since the last call."""
+        codes = list(self.logged)
         self.logged.clear()
-        return found
+        return codes
 
     def context(self, endpoint: UUID) -> Context | None:
-        """The settings last seen: good for reading early, since the statement proves them or sends new ones."""
+        """The settings last seen. Reading may start with them, since the statement proves them or returns newer ones."""
         return self._contexts.get(endpoint)
 
     async def store(self, batch: Sequence[Delivery]) -> list[Outcome]:
@@ -97,9 +97,9 @@ class Intake:
         return [(await self.store([delivery]))[0] for delivery in batch]
 
     async def _patiently(self, batch: Sequence[Delivery]) -> list[Outcome]:
-        """Again over a new connection while the database restarts, but at once given up while it is known to be away.
+        """Try again over a new connection while the database restarts; give up at once while it is known to be away.
 
-        Trying again is safe: what was stored although its answer got lost, the next attempt recognises as its own.
+        Trying again is safe: an attempt recognises what an earlier one stored although its answer got lost.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + (0 if self._away else PATIENCE_SECONDS)
@@ -110,7 +110,7 @@ class Intake:
                 self._quotas.clear()
                 raise
             except (psycopg.Error, OSError) as error:
-                # What was counted here may not be counted there.
+                # The database may not have counted what was counted here.
                 self._quotas.clear()
                 if clock() >= deadline:
                     self._away = True
@@ -152,7 +152,7 @@ class Intake:
         return [outcomes.get(delivery.log, UNAVAILABLE) for delivery in batch]
 
     async def _ask(self, deliveries: Sequence[Delivery]) -> list[_Answer]:
-        await self._know_quotas(deliveries)
+        await self._load_quotas(deliveries)
         entries = [rows.row(n, delivery, self._judge(delivery)) for n, delivery in enumerate(deliveries)]
         statement = STORE_AND_REFUSE if any("status" in entry for entry in entries) else STORE
         answers = [_Answer(*answer) for answer in await self._run(statement, entries)]
@@ -166,8 +166,8 @@ class Intake:
                 quota.strangers, quota.over = answer.strangers or 0, answer.over or 0
         return answers
 
-    async def _know_quotas(self, deliveries: Sequence[Delivery]) -> None:
-        """Ask for the meters of webhooks whose minute has just begun, or that this process has not heard of."""
+    async def _load_quotas(self, deliveries: Sequence[Delivery]) -> None:
+        """Load the meters of webhooks that are new to this process, or whose minute has just begun."""
         minute = deliveries[-1].received_at.replace(second=0, microsecond=0)
         unknown = {
             delivery.endpoint
@@ -178,12 +178,12 @@ class Intake:
             return
         if len(self._quotas) >= MOST_CONTEXTS:
             self._quotas.clear()
-        asked = [{"endpoint": endpoint, "minute": minute} for endpoint in unknown]
-        for endpoint, *figures in await self._run(QUOTAS, asked):
+        questions = [{"endpoint": endpoint, "minute": minute} for endpoint in unknown]
+        for endpoint, *figures in await self._run(QUOTAS, questions):
             self._quotas[endpoint] = Quota(minute, *figures)
 
     def _judge(self, delivery: Delivery) -> Quota | None:
-        """Count a delivery in its webhook's meter; what is over the limit is refused."""
+        """Count a delivery in its webhook's meter, and refuse it when that is over the limit."""
         quota, context = self._quotas.get(delivery.endpoint), delivery.context
         if quota is None or context is None or delivery.own:
             return None
@@ -199,14 +199,14 @@ class Intake:
         return quota
 
     async def _repeat(self, repeated: Sequence[Delivery], outcomes: dict[UUID, Outcome]) -> list[Delivery]:
-        """Which signals these belong to; returns the deliveries whose key has expired in between."""
+        """Add to `outcomes` the signals that these repeat; returns the deliveries whose key has expired meanwhile."""
         entries = [
             {"n": n, "endpoint": delivery.endpoint, "key": rows.key(delivery), **rows.transport(delivery)}
             for n, delivery in enumerate(repeated)
         ]
-        found = dict(await self._run(REPEAT, entries))
-        outcomes.update((delivery.log, found[n]) for n, delivery in enumerate(repeated) if n in found)
-        return [delivery for n, delivery in enumerate(repeated) if n not in found]
+        signals = dict(await self._run(REPEAT, entries))
+        outcomes.update((delivery.log, signals[n]) for n, delivery in enumerate(repeated) if n in signals)
+        return [delivery for n, delivery in enumerate(repeated) if n not in signals]
 
     def _read(self, delivery: Delivery, context: Context) -> None:
         if len(self._contexts) >= MOST_CONTEXTS:
@@ -224,7 +224,7 @@ class Intake:
         except POISON:
             raise
         except BaseException:
-            # Whatever state it is in, we do not know it.
+            # The state of the connection is unknown now.
             await self._drop()
             raise
 
@@ -235,7 +235,7 @@ class Intake:
             )
             self._connection = connection
             await connection.execute(f"SET statement_timeout = {STATEMENT_SECONDS * 1000}")
-            # The promise of a 200, whatever the server's own setting is.
+            # A 200 promises this, so the server's own setting does not decide it.
             await connection.execute("SET synchronous_commit = on")
         return self._connection
 
@@ -252,14 +252,14 @@ class Intake:
 
 
 def forget_expired(now: datetime) -> int:
-    """Drop the keys of deliveries that would not count as repeats any more; returns how many."""
+    """Delete the keys that have expired, so that a new delivery with one is no repeat; returns how many."""
     return SeenKey.objects.filter(expires_at__lte=now).delete()[0]
 
 
 def send_test(*, strategy: Strategy, message_body: str, actor: User | None, now: datetime) -> Signal:
-    """Take a signal from a person's own hand: read and stored as the webhook would, and never taken for a repeat.
+    """Take a signal that a person wrote by hand: read and stored as the webhook does it, and never a repeat.
 
-    Raises Refused with the sentence the sender of such a body would get.
+    Raises Refused with the sentence that the webhook would answer.
     """
     endpoint = strategy.endpoints.filter(enabled=True).order_by("-pk").first()
     if endpoint is None:

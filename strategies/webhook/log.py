@@ -1,4 +1,4 @@
-"""The log: every delivery to a team's webhooks, taken or refused, filtered, in pages or whole."""
+"""The log: every delivery to a team's webhooks, accepted or refused, filtered, in pages or whole."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _PART_OF_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which deliveries are asked for; as it is, all of them. `until` is a minute that still counts whole."""
+class LogFilter:
+    """Which deliveries to show; by default all of them. `until` names the last minute, and includes it."""
 
     strategy: Strategy | None = None
     ticker: str = ""
@@ -39,15 +39,15 @@ class Wanted:
     until: datetime | None = None
 
     @property
-    def anything(self) -> bool:
-        """False when nothing is filtered."""
+    def narrows(self) -> bool:
+        """Whether it leaves any delivery out."""
         return any(getattr(self, field.name) for field in fields(self))
 
     @property
     def tags(self) -> str:
-        """What a new row must have to belong into this list, in the words of its `data-feed-tags`."""
+        """The `data-feed-tags` that a new row needs to belong into this list, separated by spaces."""
         if self.q or self.until:
-            # No row tells the page what was sent, and the past gets no new rows.
+            # A row does not tell the page its body, and the past gets no new rows.
             return "page:still"
         words = [
             f"strategy:{self.strategy.code}" if self.strategy else "",
@@ -66,46 +66,46 @@ class LogPage:
     older: dict[str, str]
 
 
-class TooMuch(Exception):
-    """Looking through all those bodies takes too long. The message is a sentence for people."""
+class SearchTooBroad(Exception):
+    """Searching all those bodies takes too long. The message is a sentence for people."""
 
 
-def page(team: Team, wanted: Wanted, signals_before: str, refusals_before: str) -> LogPage:
-    """The deliveries after those two, in one list; raises TooMuch when words are looked for in too many of them."""
-    if not wanted.q:
-        return _page(team, wanted, signals_before, refusals_before)
+def page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: str) -> LogPage:
+    """The deliveries before those two, newest first, in one list; raises SearchTooBroad when there are too many to search their text."""
+    if not criteria.q:
+        return _page(team, criteria, signals_before, refusals_before)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            # No index helps to find words within bodies, and nobody waits forever.
+            # No index helps to find words within bodies, so the search gets a limit of time.
             cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
-            return _page(team, wanted, signals_before, refusals_before)
+            return _page(team, criteria, signals_before, refusals_before)
     except OperationalError as error:
         if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise
-        raise TooMuch(
-            "There are too many deliveries to look through all of their text. Say from when to when, or which strategy."
+        raise SearchTooBroad(
+            "There are too many deliveries to search all of their text. Choose a time span or a strategy."
         ) from error
 
 
-def _page(team: Team, wanted: Wanted, signals_before: str, refusals_before: str) -> LogPage:
-    taken = page_of(signals(team, wanted), signals_before)
-    refused = page_of(refusals(team, wanted), refusals_before, code="log_code")
-    everything = live.rows(taken.items, refused.items)
-    shown = everything[:SIZE]
-    if not (taken.older or refused.older or len(everything) > SIZE):
+def _page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: str) -> LogPage:
+    accepted = page_of(signals(team, criteria), signals_before)
+    refused = page_of(refusals(team, criteria), refusals_before, code="log_code")
+    rows = live.rows(accepted.items, refused.items)
+    shown = rows[:SIZE]
+    if not (accepted.older or refused.older or len(rows) > SIZE):
         return LogPage(shown, {})
     last_signal = next((str(row.signal.code) for row in reversed(shown) if row.signal), signals_before)
     last_refusal = next((str(row.refusal.log_code) for row in reversed(shown) if row.refusal), refusals_before)
     return LogPage(shown, {"signals_before": last_signal, "refusals_before": last_refusal})
 
 
-def everything(team: Team, wanted: Wanted) -> Iterator[live.Row]:
-    """All that the pages would show, read in chunks: what arrives meanwhile is not among it, and nothing is missed."""
+def all_rows(team: Team, criteria: LogFilter) -> Iterator[live.Row]:
+    """All rows that the pages would show, read in chunks. Deliveries that arrive meanwhile are left out; no other is."""
     decisions = Decision.objects.select_related("subscription__account").defer("inputs", "plan").order_by("pk")
     whole = Signal.objects.select_related("strategy").prefetch_related(
         Prefetch("decisions", decisions), Prefetch("repeats", Repeat.objects.order_by("pk"))
     )
-    return live.merged(_in_chunks(_asked(whole, team, wanted)), _in_chunks(refusals(team, wanted)))
+    return live.merged(_in_chunks(_filtered(whole, team, criteria)), _in_chunks(refusals(team, criteria)))
 
 
 def _in_chunks(rows: QuerySet[Row]) -> Iterator[Row]:
@@ -116,26 +116,26 @@ def _in_chunks(rows: QuerySet[Row]) -> Iterator[Row]:
         if len(chunk) < CHUNK:
             return
         rest = newest_first.filter(pk__lt=chunk[-1].pk)
-        # Let go of before the next is read: two at a time would be twice the memory.
+        # Freed before the next chunk is read, which would double the memory.
         del chunk
 
 
-def signals(team: Team, wanted: Wanted) -> QuerySet[Signal]:
-    """The signals asked for, with what their rows show."""
-    return _asked(live.signal_rows(), team, wanted)
+def signals(team: Team, criteria: LogFilter) -> QuerySet[Signal]:
+    """The filtered signals, with what their rows show."""
+    return _filtered(live.signal_rows(), team, criteria)
 
 
-def _asked(rows: QuerySet[Signal], team: Team, wanted: Wanted) -> QuerySet[Signal]:
-    rows = rows.filter(_in_time(wanted), team=team)
-    if wanted.strategy:
-        rows = rows.filter(strategy=wanted.strategy)
-    if wanted.ticker:
-        rows = rows.filter(ticker__istartswith=wanted.ticker)
-    if wanted.action:
-        rows = rows.filter(action=wanted.action)
-    if wanted.q:
-        rows = rows.filter(_says(wanted.q, "code", "log_code") | _repeated_as(wanted.q))
-    return _with_outcome(rows, wanted.outcome)
+def _filtered(rows: QuerySet[Signal], team: Team, criteria: LogFilter) -> QuerySet[Signal]:
+    rows = rows.filter(_in_time(criteria), team=team)
+    if criteria.strategy:
+        rows = rows.filter(strategy=criteria.strategy)
+    if criteria.ticker:
+        rows = rows.filter(ticker__istartswith=criteria.ticker)
+    if criteria.action:
+        rows = rows.filter(action=criteria.action)
+    if criteria.q:
+        rows = rows.filter(_contains(criteria.q, "code", "log_code") | _repeated_as(criteria.q))
+    return _with_outcome(rows, criteria.outcome)
 
 
 def _with_outcome(rows: QuerySet[Signal], outcome: str) -> QuerySet[Signal]:
@@ -164,40 +164,40 @@ def _with_outcome(rows: QuerySet[Signal], outcome: str) -> QuerySet[Signal]:
     return rows
 
 
-def refusals(team: Team, wanted: Wanted) -> QuerySet[Refusal]:
-    """The refused deliveries asked for; what was refused has no ticker and no action to filter by."""
-    rows = Refusal.objects.filter(_in_time(wanted), team=team).select_related("endpoint__strategy")
-    if wanted.ticker or wanted.action or wanted.outcome not in {"", "refused", "over"}:
+def refusals(team: Team, criteria: LogFilter) -> QuerySet[Refusal]:
+    """The filtered refusals; a refusal has no ticker and no action, so a filter on these leaves none."""
+    rows = Refusal.objects.filter(_in_time(criteria), team=team).select_related("endpoint__strategy")
+    if criteria.ticker or criteria.action or criteria.outcome not in {"", "refused", "over"}:
         return rows.none()
-    if wanted.strategy:
-        rows = rows.filter(endpoint__strategy=wanted.strategy)
-    if wanted.outcome == "over":
+    if criteria.strategy:
+        rows = rows.filter(endpoint__strategy=criteria.strategy)
+    if criteria.outcome == "over":
         rows = rows.filter(status=429)
-    if wanted.q:
-        rows = rows.filter(_says(wanted.q, "log_code") | Q(message_code=wanted.q))
+    if criteria.q:
+        rows = rows.filter(_contains(criteria.q, "log_code") | Q(message_code=criteria.q))
     return rows
 
 
-def _in_time(wanted: Wanted) -> Q:
-    found = Q()
-    if wanted.since:
-        found &= Q(received_at__gte=wanted.since)
-    if wanted.until:
-        found &= Q(received_at__lt=wanted.until + timedelta(minutes=1))
-    return found
+def _in_time(criteria: LogFilter) -> Q:
+    condition = Q()
+    if criteria.since:
+        condition &= Q(received_at__gte=criteria.since)
+    if criteria.until:
+        condition &= Q(received_at__lt=criteria.until + timedelta(minutes=1))
+    return condition
 
 
-def _says(words: str, *codes: str) -> Q:
-    """The words stand in the body, or one of the ids begins with them."""
-    found = Q(body__icontains=words)
+def _contains(words: str, *codes: str) -> Q:
+    """The body contains the words, or one of the ids begins with them."""
+    condition = Q(body__icontains=words)
     if _PART_OF_AN_ID.fullmatch(words.lower()):
         for code in codes:
-            found |= Q(**{f"{code}__startswith": words.lower()})
-    return found
+            condition |= Q(**{f"{code}__startswith": words.lower()})
+    return condition
 
 
 def _repeated_as(words: str) -> Q:
-    """One of the repeats has this id in the log."""
+    """One of the repeats has this log id."""
     try:
         log_code = UUID(words)
     except ValueError:

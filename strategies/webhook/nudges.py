@@ -1,4 +1,4 @@
-"""Telling the workers that signals wait. Only a nudge: the rows are the queue, and the sweep finds the rest."""
+"""Nudges the workers when signals wait. Only a nudge: the rows are the queue, and the sweep finds what it missed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ log = logging.getLogger(__name__)
 TASK, QUEUE = "strategies.decide", "signals"
 SECONDS_BETWEEN = 0.2
 SECONDS_BETWEEN_COMPLAINTS = 1.0
-# Kombu's own patience would last for seconds, and a nudge is worth nothing by then.
+# Kombu would try for seconds by itself, and a nudge is worth nothing by then.
 IMPATIENT = {"max_retries": 0, "socket_connect_timeout": 1, "socket_timeout": 1}
 
 
 class Nudger:
-    """At most one nudge per 200 ms, the last of a burst included, from a thread that may hang as long as it likes."""
+    """Sends at most one nudge per 200 ms, also after the last of a burst, from a thread of its own that may hang."""
 
     def __init__(self, app: Any = None) -> None:
         # Taken here: in another thread Celery would find an application of its own making.
         self._app: Any = app or current_app._get_current_object()  # type: ignore[attr-defined]
         self._connection: Any = None
-        self._wanted = False
+        self._pending = False
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._complained = -SECONDS_BETWEEN_COMPLAINTS
@@ -33,12 +33,12 @@ class Nudger:
         self._thread.start()
 
     def nudge(self) -> None:
-        """Signals wait. Returns at once, whatever Redis does."""
-        self._wanted = True
+        """Ask for a nudge. Returns at once, even when Redis hangs."""
+        self._pending = True
         self._wake.set()
 
     def close(self) -> None:
-        """Send what is wanted still, without waiting for it long."""
+        """Send a pending nudge, and wait for it at most a second."""
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout=1)
@@ -47,15 +47,15 @@ class Nudger:
         while True:
             self._wake.wait()
             self._wake.clear()
-            if self._wanted:
-                self._wanted = False
+            if self._pending:
+                self._pending = False
                 self._send()
-            if self._closing.wait(SECONDS_BETWEEN) and not self._wanted:
+            if self._closing.wait(SECONDS_BETWEEN) and not self._pending:
                 return
 
     def _send(self) -> None:
         try:
-            # A connection kept from before Redis restarted fails once; a new one tells whether Redis is there.
+            # A connection from before a restart of Redis fails once; a new one shows whether Redis is there.
             if not self._published():
                 self._publish()
         except Exception as error:
@@ -65,7 +65,7 @@ class Nudger:
                 log.warning("the workers were not nudged (the sweep will find the signals): %s", error)
 
     def _published(self) -> bool:
-        """Over the connection we have, if it still works."""
+        """Whether the present connection still works, and took the nudge."""
         if self._connection is None:
             return False
         try:

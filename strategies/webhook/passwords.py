@@ -1,4 +1,4 @@
-"""The password of a webhook URL: derived from its code and a server key, stored nowhere, always showable."""
+"""The password of a webhook URL, derived from its code and a server key: stored nowhere, and shown at any time."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def password_for(code: UUID) -> str:
 
 
 def matching_key(code: UUID, candidate: str) -> int | None:
-    """Under which server key this is the password (0: the newest); None when under none.
+    """The index of the server key that this password was derived from (0: the newest); None when it is wrong.
 
-    Takes a time that tells nothing about the password or the key.
+    The time it takes reveals nothing about the password or the key.
     """
     return matching((_derive(key, PASSWORD, code) for key in _keys()), candidate)
 
 
 def signing_keys(code: UUID) -> list[str]:
-    """What messages to this webhook may be signed with, the newest server key's first."""
+    """The keys that messages to this webhook may be signed with, the newest server key's first."""
     return [_derive(key, SIGNING, code) for key in _keys()]
 
 
 def status_code_for(signal: UUID) -> str:
-    """The secret part of the address at which a signal's sender may ask what became of it."""
+    """The secret part of a signal's status address."""
     return _status_code(_keys()[0], signal)
 
 
@@ -55,14 +55,14 @@ def _status_key(key: str) -> bytes:
 
 
 def matching(secrets: Iterable[str], candidate: str) -> int | None:
-    """Which of the secrets this is, the first being 0; None when it is none of them."""
-    given = candidate.encode("utf-8", "replace")
-    found = None
+    """The index of the secret that the candidate equals; None when it equals none."""
+    encoded = candidate.encode("utf-8", "replace")
+    match = None
     for number, secret in enumerate(secrets):
-        # Every one is tried even after a match: the time must not tell which it was.
-        if hmac.compare_digest(secret.encode(), given) and found is None:
-            found = number
-    return found
+        # All of them are compared even after a match: the time must not reveal which it was.
+        if hmac.compare_digest(secret.encode(), encoded) and match is None:
+            match = number
+    return match
 
 
 def _keys() -> list[str]:
@@ -72,7 +72,7 @@ def _keys() -> list[str]:
     return keys
 
 
-# Kept, since a busy webhook asks thousands of times a minute; the keys they come from are in memory too.
+# Cached, since a busy webhook asks thousands of times a minute; the server keys are in memory too.
 @functools.lru_cache(maxsize=10_000)
 def _derive(key: str, purpose: bytes, code: UUID) -> str:
     digest = hmac.digest(key.encode(), purpose + code.bytes, "sha256")

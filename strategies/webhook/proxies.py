@@ -1,4 +1,4 @@
-"""Who sends: the peer's address, or what a reverse proxy we trust says about it."""
+"""The sender's address: the peer's own, or the one that a trusted reverse proxy reports."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ def networks(words: Sequence[str]) -> tuple[Network, ...]:
 
 def address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:
     """The sender's address. X-Forwarded-For counts only from trusted peers, and only up to the first untrusted hop."""
-    found = _normal(peer or "")
+    sender = _normal(peer or "")
     for hop in reversed(forwarded_for.split(",") if forwarded_for else []):
-        if found is None or not any(ipaddress.ip_address(found) in network for network in trusted):
+        if not _is_within(sender, trusted):
             break
         claimed = _normal(hop.strip())
         if claimed is None:
             break
-        found = claimed
-    return found
+        sender = claimed
+    return sender
 
 
 def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
-    """Whether what this peer says about others is believed."""
-    found = _normal(peer or "")
-    return found is not None and any(ipaddress.ip_address(found) in network for network in trusted)
+    """Whether this peer is a proxy whose headers count."""
+    return _is_within(_normal(peer or ""), trusted)
+
+
+def _is_within(host: str | None, networks: Sequence[Network]) -> bool:
+    return host is not None and any(ipaddress.ip_address(host) in network for network in networks)
 
 
 @functools.lru_cache(maxsize=10_000)
 def _normal(text: str) -> str | None:
-    """An address as Postgres takes it: no zone, no IPv4 in IPv6 clothing."""
+    """An address as Postgres takes it: without a zone, and IPv4 where IPv6 maps it."""
     try:
-        found = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+        host = ipaddress.ip_address(text.strip("[]").partition("%")[0])
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return str(mapped or found)
+    mapped = host.ipv4_mapped if isinstance(host, ipaddress.IPv6Address) else None
+    return str(mapped or host)

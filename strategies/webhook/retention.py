@@ -1,6 +1,6 @@
-"""What is let go with time: bodies, headers and addresses. What we read in them and decided stays.
+"""Deletes bodies, headers and addresses when their time is over. Readings and decisions stay.
 
-In batches, each a short transaction of its own, so that a delivery never waits for the broom.
+It works in batches, each a short transaction of its own, so that no delivery waits for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METER = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many rows each kind of forgetting touched."""
+    """How many rows were blanked (signals) or deleted (the others)."""
 
     signals: int = 0
     refusals: int = 0
@@ -32,7 +32,7 @@ class Forgotten:
 
 
 def forget(now: datetime, *, batch: int = BATCH) -> Forgotten:
-    """Let go of all that is older than its strategy keeps it."""
+    """Delete all that is older than its strategy keeps it, `batch` rows at a time."""
     signals = refusals = repeats = minutes = 0
     for strategy, before in _horizons(now):
         old = Q(received_at__lt=before)
@@ -50,7 +50,7 @@ def _horizons(now: datetime) -> Iterator[tuple[int, datetime]]:
 
 
 def _blank(rows: QuerySet[Signal], now: datetime, batch: int) -> int:
-    """Only signals that were handed out: one that still waits is still needed."""
+    """Blank signals that were handed out; one that still waits is still needed."""
     done = 0
     for keys in _batches(rows.filter(dispatched_at__isnull=False), batch):
         done += Signal.objects.filter(pk__in=keys).update(body="", headers={}, address=None, forgotten_at=now)
@@ -75,7 +75,7 @@ def _batches(
 
 
 def _spent_minutes(strategy: int, before: datetime, now: datetime) -> QuerySet[WebhookMinute]:
-    """Minutes that no limit and no page asks for any more.
+    """Minutes that no limit and no page needs any more.
 
     Kept are each webhook's last one, its last one under an old server key (or nobody could tell whether that key may be
     dropped), and all of a revoked webhook's for as long as its deliveries, since they prove what it has refused.

@@ -1,4 +1,4 @@
-"""A delivery as a row of the intake's document: what is stored, what is counted, what is kept of a refusal."""
+"""Rows of the document that a statement of the intake takes, one for each delivery."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ KEPT_OF_A_STRANGER = 2_000
 
 
 def row(n: int, delivery: Delivery, quota: Quota | None) -> dict[str, Any]:
+    """The n-th row: what is stored, counted, or kept of a refusal. Without a verdict it asks for the settings only."""
     verdict, context = delivery.verdict, delivery.context
-    found: dict[str, Any] = {"n": n, "endpoint": delivery.endpoint, "read_under": context.version if context else ""}
+    values: dict[str, Any] = {"n": n, "endpoint": delivery.endpoint, "read_under": context.version if context else ""}
     if verdict is None or context is None:
-        return found
-    found |= transport(delivery)
-    found["content_type"] = delivery.content_type
+        return values
+    values |= transport(delivery)
+    values["content_type"] = delivery.content_type
     if quota is not None:
-        found |= _counted(delivery, quota)
+        values |= _counted(delivery, quota)
     if isinstance(verdict, Accepted):
-        return found | _signal(delivery, verdict)
+        return values | _signal(delivery, verdict)
     of_a_flood = delivery.over or delivery.stranger
     if of_a_flood and quota is not None and not quota.worth_writing_down(stranger=delivery.stranger):
-        return found
-    return found | {
+        return values
+    return values | {
         "body": _kept(delivery),
         "status": verdict.status,
         "message_code": verdict.code,
@@ -35,7 +36,7 @@ def row(n: int, delivery: Delivery, quota: Quota | None) -> dict[str, Any]:
 
 
 def _counted(delivery: Delivery, quota: Quota) -> dict[str, Any]:
-    """What the meter counts of it."""
+    """The columns that the meter counts."""
     return {
         "metered": not delivery.stranger,
         "leaves": delivery.leaves,

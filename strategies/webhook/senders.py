@@ -1,4 +1,4 @@
-"""Who may send to a webhook: a list of addresses, TradingView alone, or whoever can sign the message."""
+"""Who may send to a webhook: listed addresses, TradingView alone, or senders that sign their messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FORM = f"{SIGNATURE_HEADER}: t=<Unix seconds>,v1=<hex HMAC-SHA256 of the second
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends, as far as the transport tells. `certificate` is the subject a trusted proxy has verified."""
+    """The sender, as the transport shows it. `certificate` is the subject that a trusted proxy has verified."""
 
     address: str | None = None
     certificate: str = ""
@@ -45,7 +45,7 @@ UNKNOWN_SENDER = Sender()
 
 @dataclass(frozen=True, slots=True)
 class SenderRules:
-    """What a strategy asks of its senders; nothing, unless its owner chose otherwise."""
+    """What a strategy demands of its senders: nothing, unless its owner chose otherwise."""
 
     tradingview_only: bool = False
     allowed_addresses: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class SenderRules:
 def check_sender(
     sender: Sender, rules: SenderRules, endpoint: UUID, body: bytes, received_at: datetime
 ) -> Refused | None:
-    """Why this sender is refused; None when it may send. A signature that is there must be right in any case."""
+    """Why this sender is refused; None when it may send. A signature that was sent must be right in any case."""
     shown = sender.address or "an unknown address"
     if rules.tradingview_only and not is_tradingview(sender):
         return invalid(
@@ -83,7 +83,7 @@ def check_sender(
 
 
 def is_tradingview(sender: Sender) -> bool:
-    """By address, or by the certificate: either is theirs alone."""
+    """Whether the address or the certificate is TradingView's; each of them is proof enough."""
     return sender.address in TRADINGVIEW_ADDRESSES or _is_tradingview_certificate(sender.certificate)
 
 
@@ -97,11 +97,11 @@ def _is_tradingview_certificate(subject: str) -> bool:
         name = x509.Name.from_rfc4514_string(text, _NAMES)
     except ValueError:
         return False
-    found = {
+    names = {
         oid: [attribute.value for attribute in name.get_attributes_for_oid(oid)]
         for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
     }
-    return found == {
+    return names == {
         NameOID.COMMON_NAME: [TRADINGVIEW_NAME],
         NameOID.ORGANIZATION_NAME: [TRADINGVIEW_ORGANIZATION],
     }
@@ -111,8 +111,8 @@ def is_listed(address: str | None, listed: Sequence[str]) -> bool:
     """Whether an address is one of those listed, or within one of the networks listed."""
     if address is None:
         return False
-    found = ipaddress.ip_address(address)
-    return any(found in network for network in _networks(tuple(listed)))
+    host = ipaddress.ip_address(address)
+    return any(host in network for network in _networks(tuple(listed)))
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -139,8 +139,8 @@ def _check_signature(signature: str, endpoint: UUID, body: bytes, received_at: d
     if abs(received_at.timestamp() - int(match[1])) > TOLERANCE_SECONDS:
         return invalid(
             "signature-expired",
-            f"The signature is of another time than now by more than {TOLERANCE_SECONDS} seconds. Sign each message "
-            "when you send it, and check your clock.",
+            f"The time in the signature is more than {TOLERANCE_SECONDS} seconds from ours. Sign each message when you "
+            "send it, and check your clock.",
             field=SIGNATURE_HEADER,
         )
     signed = match[1].encode() + b"." + body

@@ -1,12 +1,12 @@
-"""The statements of the intake. Each is a transaction of its own; each takes one JSON document with a row per delivery."""
+"""The SQL of the intake. Each statement is one transaction, and takes one JSON document with a row per delivery."""
 
 from __future__ import annotations
 
-# `read_under` is the version of the settings a delivery was read under. When a row of them has changed since, nothing is
-# written for it: its settings come back instead, and it is read again. So no decision rests on a stale copy, and a
-# webhook that is disabled takes nothing from that commit on.
-# Meters and keys are written in one order everywhere, so that two processes with the same ones wait for each other and
-# never deadlock; signals in the order of arrival, which is the order they will be decided in.
+# `read_under` is the version of the settings that a delivery was read under. When those have changed since, the statement
+# writes nothing for the delivery and returns its new settings, and the delivery is read again. So no decision rests on a
+# stale copy, and a webhook that is disabled takes nothing from that commit on.
+# Meters and keys are written in the same order by every process, so that two of them wait for each other and never
+# deadlock. Signals are written in the order of arrival, in which they will be decided.
 _STORE = """
 WITH delivery AS (
     SELECT * FROM json_to_recordset(%s) AS d (
@@ -20,7 +20,7 @@ WITH delivery AS (
     )
 ), known AS MATERIALIZED (
     -- LIMIT keeps the planner from hashing whole tables for a handful of rows.
-    SELECT d.*, found.*, version = read_under AS current
+    SELECT d.*, settings.*, version = read_under AS current
       FROM delivery d
       CROSS JOIN LATERAL (
         SELECT e.id AS endpoint_id, e.team_id, e.strategy_id, concat(e.xmin, '.', s.xmin) AS version,
@@ -31,7 +31,7 @@ WITH delivery AS (
           JOIN strategies_strategy s ON s.id = e.strategy_id
          WHERE e.code = d.endpoint
          LIMIT 1
-      ) found
+      ) settings
 ), measured AS (
     INSERT INTO strategies_webhookminute AS m (
         endpoint_id, minute, taken, exits, refused, over, strangers, old_key, last_at,
@@ -99,13 +99,13 @@ _REFUSED = """refused AS (
     RETURNING log_code
 ),"""
 
-# Most batches hold no refusal, and a statement is the cheaper the less it may have to do.
+# Most batches hold no refusal, and a statement without that part is cheaper.
 STORE = _STORE.format(refused="", logged="false", join="")
 STORE_AND_REFUSE = _STORE.format(
     refused=_REFUSED, logged="refused.log_code IS NOT NULL", join="LEFT JOIN refused ON refused.log_code = known.log"
 )
 
-# What these webhooks were sent in a minute, and in the minute and the hour before it.
+# The counts of these webhooks in a minute, and in the minute and the hour before it.
 QUOTAS = """
 SELECT e.code, coalesce(m.taken, 0), coalesce(m.exits, 0), coalesce(m.strangers, 0), coalesce(m.over, 0),
        coalesce(m.taken_minute_before, past.taken_minute, 0), coalesce(m.taken_hour_before, past.taken_hour, 0),
@@ -123,8 +123,8 @@ SELECT e.code, coalesce(m.taken, 0), coalesce(m.exits, 0), coalesce(m.strangers,
   ) past ON true
 """
 
-# Which signal a key belongs to, writing each repeat down. `own`: it is this delivery's own, stored just now, or by an
-# attempt of ours whose answer was lost.
+# The signal that a key belongs to; each repeat is written down. `own`: the delivery's own signal, stored just now or by an
+# earlier attempt whose answer was lost.
 REPEAT = """
 WITH again AS (
     SELECT * FROM json_to_recordset(%s) AS a (

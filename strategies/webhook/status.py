@@ -1,4 +1,4 @@
-"""What became of a signal, told to its sender: waited for with `?wait=decision`, or asked for at its status address."""
+"""The status of a signal for its sender, who waits for it with `?wait=decision` or asks at its status address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 STATUS_PREFIX = "/trading/signal/"
 PATIENCE_SECONDS = 2.5
-# Whoever decides says so; this is for the word that got lost.
+# Deciding sends a notice; looking again covers one that got lost.
 LOOK_SECONDS = 0.1
 LINGER_SECONDS = 10.0
 CONNECT_SECONDS = 2
@@ -52,24 +52,24 @@ SELECT s.code, s.received_at, s.dispatched_at, s.not_before, s.set_aside, s.note
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The decisions on a signal. `settled`: there will be no others, and none of them waits."""
+class SignalStatus:
+    """The decisions on a signal, and its row. `settled`: all decisions are taken, and there will be no others."""
 
     settled: bool
     decisions: list[dict[str, Any]]
     row: Mapping[str, Any]
 
 
-NOTHING = Told(settled=False, decisions=[], row={})
+UNKNOWN = SignalStatus(settled=False, decisions=[], row={})
 
 
-class Teller:
-    """Looks up what became of signals: one task and one connection for all who ask, there only while somebody does."""
+class StatusLookup:
+    """Looks up statuses of signals. One task with one connection serves all who wait, only while somebody waits."""
 
     def __init__(self, parameters: Callable[[], Mapping[str, Any]]) -> None:
         self._parameters = parameters
-        self._asking: dict[UUID, list[asyncio.Future[Told]]] = {}
-        self._latest: dict[UUID, Told] = {}
+        self._waiting: dict[UUID, list[asyncio.Future[SignalStatus]]] = {}
+        self._latest: dict[UUID, SignalStatus] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -78,71 +78,71 @@ class Teller:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def now(self, signal: UUID) -> Told | None:
-        """What is known of a signal at this moment; None when there is no such signal. Raises psycopg.Error."""
+    async def find(self, signal: UUID) -> SignalStatus | None:
+        """The present status; None when there is no such signal. Raises psycopg.Error."""
         async with await self._dial() as connection:
             return (await _look(connection, [signal])).get(signal)
 
-    async def decided(self, signal: UUID, patience: float = PATIENCE_SECONDS) -> Told:
-        """What became of a signal, as soon as it is settled; what is known of it when patience ends."""
-        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
-        self._asking.setdefault(signal, []).append(future)
+    async def wait(self, signal: UUID, patience: float = PATIENCE_SECONDS) -> SignalStatus:
+        """The status as soon as it is settled, or the latest one after `patience` seconds."""
+        future: asyncio.Future[SignalStatus] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(signal, []).append(future)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
         try:
             async with asyncio.timeout(patience):
                 return await future
         except TimeoutError:
-            return self._latest.get(signal, NOTHING)
+            return self._latest.get(signal, UNKNOWN)
         finally:
-            others = self._asking[signal]
-            others.remove(future)
-            if not others:
-                del self._asking[signal]
+            futures = self._waiting[signal]
+            futures.remove(future)
+            if not futures:
+                del self._waiting[signal]
                 self._latest.pop(signal, None)
 
     async def _work(self) -> None:
-        """Answer those who ask until nobody has for a while; a database that is away answers nobody in time."""
+        """Answer those who wait, until nobody has waited for a while; without a database nobody is answered in time."""
         clock = asyncio.get_running_loop().time
         try:
             async with await self._dial() as connection:
                 await connection.execute(f"LISTEN {DECIDED_CHANNEL}")
                 asked_at = clock()
-                while self._asking or clock() - asked_at < LINGER_SECONDS:
-                    if self._asking:
+                while self._waiting or clock() - asked_at < LINGER_SECONDS:
+                    if self._waiting:
                         asked_at = clock()
-                        self._tell(await _look(connection, list(self._asking)))
+                        self._answer(await _look(connection, list(self._waiting)))
                     async for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                         pass
         except (psycopg.Error, OSError) as error:
             log.warning("senders who wait for decisions get none: %s", error)
 
-    def _tell(self, found: Mapping[UUID, Told]) -> None:
-        for signal, told in found.items():
-            self._latest[signal] = told
-            for future in self._asking.get(signal, ()) if told.settled else ():
+    def _answer(self, statuses: Mapping[UUID, SignalStatus]) -> None:
+        for signal, status in statuses.items():
+            self._latest[signal] = status
+            for future in self._waiting.get(signal, ()) if status.settled else ():
                 if not future.done():
-                    future.set_result(told)
+                    future.set_result(status)
 
     async def _dial(self) -> psycopg.AsyncConnection[Any]:
         parameters = {**self._parameters(), "autocommit": True, "connect_timeout": CONNECT_SECONDS}
         return await psycopg.AsyncConnection.connect(**parameters)
 
 
-async def _look(connection: psycopg.AsyncConnection[Any], signals: list[UUID]) -> dict[UUID, Told]:
+async def _look(connection: psycopg.AsyncConnection[Any], signals: list[UUID]) -> dict[UUID, SignalStatus]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(ASK, (signals,))
-        return {row["code"]: _told(row) for row in await cursor.fetchall()}
+        return {row["code"]: _status_of(row) for row in await cursor.fetchall()}
 
 
-def _told(row: dict[str, Any]) -> Told:
+def _status_of(row: dict[str, Any]) -> SignalStatus:
     decisions: list[dict[str, Any]] = row["decisions"]
     open_ = row["dispatched_at"] is None or any(decision["status"] == "pending" for decision in decisions)
-    return Told(settled=not open_, decisions=decisions, row=row)
+    return SignalStatus(settled=not open_, decisions=decisions, row=row)
 
 
 def status_url(signal: UUID) -> str:
-    """Where a signal's sender may ask what became of it; whoever has the address may ask, and see no more."""
+    """The address of a signal's status. It is a secret: its holder sees this signal, and nothing else."""
     return f"{settings.PUBLIC_URL}{STATUS_PREFIX}{signal}/{status_code_for(signal)}"
 
 
@@ -153,30 +153,30 @@ def wants_decision(query: bytes) -> bool:
     return parse_qs(query.decode("latin-1")).get("wait", [""])[-1].strip().lower() in {"decision", "plan"}
 
 
-def status(told: Told) -> dict[str, Any]:
+def status_json(status: SignalStatus) -> dict[str, Any]:
     """The answer at a status address."""
-    row = told.row
+    row = status.row
     return {
         "success": True,
         "id": row["code"],
         "receivedAt": row["received_at"],
         "dispatchedAt": row["dispatched_at"],
         "notBefore": row["not_before"],
-        "status": _word(told),
+        "status": _word(status),
         "messageCode": row["set_aside"] or None,
         "message": row["note"] or None,
         "test": row["is_test"],
         "duplicates": row["duplicates"],
         "reading": row["reading"],
-        "settled": told.settled,
-        "decisions": told.decisions,
+        "settled": status.settled,
+        "decisions": status.decisions,
     }
 
 
-def _word(told: Told) -> str:
-    row = told.row
+def _word(status: SignalStatus) -> str:
+    row = status.row
     if row["set_aside"] or row["note"]:
         return "set_aside"
     if row["dispatched_at"] is None:
         return "delayed" if row["not_before"] else "received"
-    return "decided" if told.settled else "deciding"
+    return "decided" if status.settled else "deciding"

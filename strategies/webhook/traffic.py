@@ -1,4 +1,4 @@
-"""What a strategy's webhooks have been sent: meters, last uses, and the proof that a revoked URL takes nothing."""
+"""The traffic of a strategy's webhooks: meters, last uses, and the proof that a revoked URL takes nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MOST_REVOKED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """A live webhook: its meter, and its counts since the viewer's midnight."""
+class EndpointTraffic:
+    """The traffic of a live webhook: its meter, and its counts since the viewer's midnight."""
 
     endpoint: WebhookEndpoint
     meter: Meter
@@ -30,8 +30,8 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revoked:
-    """A webhook that is disabled: what it last took, and what it has refused since."""
+class RevokedEndpoint:
+    """A disabled webhook: what it last accepted, and what it has refused since."""
 
     endpoint: WebhookEndpoint
     last_accepted_at: datetime | None
@@ -40,12 +40,13 @@ class Revoked:
     last_refused_at: datetime | None
 
 
-def watched(strategy: Strategy, now: datetime) -> list[Watched]:
-    """The strategy's live webhooks, the newest first."""
-    return [_watched(endpoint, strategy, now) for endpoint in strategy.endpoints.filter(enabled=True).order_by("-pk")]
+def live_traffic(strategy: Strategy, now: datetime) -> list[EndpointTraffic]:
+    """The traffic of the strategy's live webhooks, the newest first."""
+    endpoints = strategy.endpoints.filter(enabled=True).order_by("-pk")
+    return [_traffic_of(endpoint, strategy, now) for endpoint in endpoints]
 
 
-def _watched(endpoint: WebhookEndpoint, strategy: Strategy, now: datetime) -> Watched:
+def _traffic_of(endpoint: WebhookEndpoint, strategy: Strategy, now: datetime) -> EndpointTraffic:
     rows = endpoint.minutes.filter(minute__gt=now - timedelta(minutes=62))
     minutes = [Minute(row.minute, row.taken, row.refused, row.over, row.strangers, row.old_key) for row in rows]
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -55,7 +56,7 @@ def _watched(endpoint: WebhookEndpoint, strategy: Strategy, now: datetime) -> Wa
     )
     today = {f"{name}_today": Sum(name, filter=since) for name in ("taken", "refused", "over", "strangers", "old_key")}
     counts = {name: count or 0 for name, count in endpoint.minutes.aggregate(**today).items()}
-    return Watched(
+    return EndpointTraffic(
         endpoint=endpoint,
         meter=meter(minutes, now, per_minute=strategy.per_minute, per_hour=strategy.per_hour),
         last_used_at=used["at"],
@@ -68,24 +69,24 @@ def _watched(endpoint: WebhookEndpoint, strategy: Strategy, now: datetime) -> Wa
     )
 
 
-def revoked(strategy: Strategy) -> list[Revoked]:
-    """The strategy's disabled webhooks, the latest first."""
+def revoked_endpoints(strategy: Strategy) -> list[RevokedEndpoint]:
+    """The strategy's disabled webhooks, the latest first; at most 20."""
     rows = strategy.endpoints.filter(enabled=False, disabled_at__isnull=False).order_by("-disabled_at")
     return [_revoked(endpoint) for endpoint in rows[:MOST_REVOKED]]
 
 
-def _revoked(endpoint: WebhookEndpoint) -> Revoked:
+def _revoked(endpoint: WebhookEndpoint) -> RevokedEndpoint:
     assert endpoint.disabled_at is not None
-    taken = Signal.objects.filter(endpoint=endpoint)
-    last = taken.order_by("-pk").values_list("received_at", flat=True).first()
-    # Whole minutes after it from the meter, which counts every delivery; the rest of its own minute from the log.
+    accepted = Signal.objects.filter(endpoint=endpoint)
+    last = accepted.order_by("-pk").values_list("received_at", flat=True).first()
+    # The meter counts every delivery of the whole minutes after it; the log those in the rest of its own minute.
     minute = endpoint.disabled_at.replace(second=0, microsecond=0)
     later = endpoint.minutes.filter(minute__gt=minute).aggregate(sent=Sum("strangers"), last=Max("last_at"))
     same = endpoint.refusals.filter(received_at__gt=endpoint.disabled_at, received_at__lt=minute + timedelta(minutes=1))
-    return Revoked(
+    return RevokedEndpoint(
         endpoint=endpoint,
         last_accepted_at=last,
-        accepted_since=taken.filter(stored_at__gt=endpoint.disabled_at).count(),
+        accepted_since=accepted.filter(stored_at__gt=endpoint.disabled_at).count(),
         refused_since=(later["sent"] or 0) + same.count(),
         last_refused_at=later["last"] or same.aggregate(last=Max("received_at"))["last"],
     )

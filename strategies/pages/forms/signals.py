@@ -10,7 +10,7 @@ from django import forms
 from strategies.domain.message.message import Action
 from strategies.domain.numbers import plain
 from strategies.models import Strategy
-from strategies.webhook.log import Wanted
+from strategies.webhook.log import LogFilter
 
 OUTCOMES = [
     ("", "All"),
@@ -113,7 +113,7 @@ class SignalFilter(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "In the body, an id, a log id", "spellcheck": "false"}),
     )
 
-    def wanted(self) -> Wanted:
-        """What is asked for, without what could not be read."""
+    def log_filter(self) -> LogFilter:
+        """The filter of the fields that could be read."""
         self.is_valid()
-        return Wanted(**{name: value for name, value in self.cleaned_data.items() if value})
+        return LogFilter(**{name: value for name, value in self.cleaned_data.items() if value})

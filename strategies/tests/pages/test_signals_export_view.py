@@ -59,7 +59,7 @@ def test_it_holds_what_the_list_shows_newest_first(client: Client, bob: User, te
     assert (second["kind"], second["id"], second["outcome"]) == ("signal", str(walk.signal.code), "accepted")
     assert (second["repeats"], second["test"]) == ("1", "no")
     assert second["received_at"] == "2026-11-20T15:00:00Z"
-    assert "alertName is no field of ours." in second["warnings"]
+    assert "alertName is not a field we know." in second["warnings"]
     records = json.loads(exported(client, team, "json"))
     assert [record["log_id"] for record in records] == [str(refused.log_code), str(walk.signal.log_code)]
     assert records[1]["repeated"][0]["address"] == "192.0.2.9"
@@ -109,7 +109,7 @@ def test_no_cell_is_a_formula(client: Client, bob: User, team: Team, now: dateti
 
 def test_a_row_of_the_log_reads_the_same_in_both_files(team: Team, now: datetime, alice: User) -> None:
     signal = rows.signal(rows.strategy(team, now), now, body='{"a": "1, 2"}\n"')
-    [row] = log.everything(team, log.Wanted())
+    [row] = log.all_rows(team, log.LogFilter())
     assert table("".join(export.as_csv([row])))[0]["body"] == signal.body
     assert json.loads("".join(export.as_json([row])))[0]["body"] == signal.body
     assert json.loads("".join(export.as_json([]))) == []
@@ -150,8 +150,8 @@ def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
         for number in range(1_000)
     )
     rows.rejected(made[0], follower, now)
-    tail = log.Wanted(since=now + timedelta(seconds=2 * 6_750))
-    (few, little), (all_of_them, peak) = _written(team, tail), _written(team, log.Wanted())
+    tail = log.LogFilter(since=now + timedelta(seconds=2 * 6_750))
+    (few, little), (all_of_them, peak) = _written(team, tail), _written(team, log.LogFilter())
     assert (few, all_of_them) == (2_501, 10_001)
     # Four times the rows, 20 MB of them, and not many more of them in memory at a time: some wait for the collector.
     assert peak < 2 * little
@@ -167,7 +167,7 @@ def _written(team: Team, wanted: log.Wanted) -> tuple[int, int]:
     """How many lines the file has, and how many bytes were in use at a time while it was written."""
     gc.collect()
     tracemalloc.start()
-    lines = sum(1 for _ in export.as_csv(log.everything(team, wanted)))
+    lines = sum(1 for _ in export.as_csv(log.all_rows(team, wanted)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return lines, peak

@@ -35,19 +35,19 @@ def test_it_counts_since_the_viewers_midnight(strategy: Strategy, now: datetime)
     minute(endpoint, now, taken=5, refused=2, over=1, strangers=4, old_key=1)
     minute(endpoint, now - timedelta(hours=2), taken=10, refused=1)
     minute(endpoint, now - timedelta(hours=16), taken=100, strangers=9)
-    [found] = traffic.watched(strategy, now)
-    assert (found.today, found.refused, found.over, found.strangers, found.old_key) == (15, 3, 1, 4, 1)
-    assert found.last_used_at == found.last_old_key_at == now + timedelta(seconds=5)
-    assert found.meter.minute.load == 5
-    assert found.meter.hour.load == 5
+    [row] = traffic.live_traffic(strategy, now)
+    assert (row.today, row.refused, row.over, row.strangers, row.old_key) == (15, 3, 1, 4, 1)
+    assert row.last_used_at == row.last_old_key_at == now + timedelta(seconds=5)
+    assert row.meter.minute.load == 5
+    assert row.meter.hour.load == 5
     with timezone.override("Asia/Tokyo"):
-        assert traffic.watched(strategy, now)[0].today == 5
+        assert traffic.live_traffic(strategy, now)[0].today == 5
 
 
 def test_strangers_are_no_use_of_the_url(strategy: Strategy, now: datetime) -> None:
     minute(strategy.endpoints.get(), now, strangers=40)
-    [found] = traffic.watched(strategy, now)
-    assert (found.last_used_at, found.strangers, found.meter.minute.load) == (None, 40, 0)
+    [row] = traffic.live_traffic(strategy, now)
+    assert (row.last_used_at, row.strangers, row.meter.minute.load) == (None, 40, 0)
 
 
 def test_the_page_shows_a_viewer_the_meter_and_no_url(
@@ -93,11 +93,11 @@ def test_a_revoked_url_is_proven_to_take_nothing(client: Client, alice: User, te
     strategies.disable_webhook(endpoint=old, actor=alice, now=timezone.now())
     for quantity in (2, 3):
         assert post(path, {**BUY, "quantity": quantity}).status == 404
-    [found] = traffic.revoked(strategy)
-    assert found.endpoint == old
-    assert (found.accepted_since, found.refused_since) == (0, 2)
-    assert found.last_accepted_at == strategy.signals.get().received_at
-    assert found.last_refused_at is not None
+    [row] = traffic.revoked_endpoints(strategy)
+    assert row.endpoint == old
+    assert (row.accepted_since, row.refused_since) == (0, 2)
+    assert row.last_accepted_at == strategy.signals.get().received_at
+    assert row.last_refused_at is not None
     client.force_login(alice)
     page = " ".join(client.get(f"/teams/{team.code}/strategies/{strategy.code}/").text.split())
     assert "Revoked URLs" in page
@@ -120,7 +120,7 @@ def test_of_a_flood_to_a_revoked_url_twenty_a_minute_are_written_down_and_all_ar
     with_door(flood)
     minutes = WebhookMinute.objects.count()
     assert Refusal.objects.count() <= 20 * minutes
-    assert traffic.revoked(strategy)[0].refused_since == 45
+    assert traffic.revoked_endpoints(strategy)[0].refused_since == 45
 
 
 def test_what_a_revoked_url_refused_in_later_minutes_is_counted_by_its_meter(strategy: Strategy, now: datetime) -> None:
@@ -134,8 +134,8 @@ def test_what_a_revoked_url_refused_in_later_minutes_is_counted_by_its_meter(str
             endpoint=endpoint,
             status=404,
             message_code="not-found",
-            sentence="Webhook not found.",
+            sentence="Webhook not row.",
             received_at=now + timedelta(seconds=seconds),
         )
-    [found] = traffic.revoked(strategy)
-    assert found.refused_since == 5
+    [row] = traffic.revoked_endpoints(strategy)
+    assert row.refused_since == 5
