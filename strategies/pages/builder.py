@@ -16,7 +16,6 @@ from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from strategies.builder import message, paste, placeholders
 from strategies.display.readings import pairs
-from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages.forms.builder import BuilderForm
 from strategies.pages.shared import example_ticker
@@ -35,9 +34,7 @@ def _strategies() -> QuerySet[Strategy]:
 def _form(request: HttpRequest, strategy: Strategy) -> BuilderForm:
     return BuilderForm(
         request.GET,
-        kind=Kind(strategy.asset_class),
-        allowed=tuple(str(ticker).upper() for ticker in strategy.allowed_tickers),
-        example=example_ticker(strategy),
+        strategy=strategy,
         now=timezone.now(),
         address=reverse("strategy_builder", args=[strategy.team.code, strategy.code]),
     )

@@ -1,94 +1,35 @@
-"""The terms of a subscription as a form: every setting with its own words, in sections one can read from top to bottom."""
+"""The terms of a subscription as a form: a field for every setting, in its own words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
-from django.forms import BoundField
 from django.utils import timezone
 
-from strategies.display.labels import CHOICES, LABELS, said
+from strategies.display.labels import CHOICES, LABELS
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
 from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import DECIMALS, NAMES, Terms
-from strategies.domain.terms.windows import DAYS
-from strategies.pages.forms.windows import WindowsField, empty_row
+from strategies.pages.forms.sections import Section, sections
+from strategies.pages.forms.setting_fields import AS_ENTRIES, NO_CHOICE, number, switch, whole, word
+from strategies.pages.forms.windows import WindowsField, empty_row, row_context, zones
 from strategies.setup.strategy_settings import Unusable, read_tickers
 
-NO_CHOICE = ("", "None")
-AS_ENTRIES = ("", "As entries")
 YES_NO = {"": None, "yes": True, "no": False}
-# What of the terms stands in more than one field, by the field that shows what is wrong with it.
+# Settings that take more than one field, and the field that shows their errors.
 _SHOWN_AT = {"take_profit": "take_profit_value", "stop_loss": "stop_loss_value"}
-# Fields a section shows at once; the others wait behind "more" while they say nothing unusual.
-FIRST = frozenset(
-    {
-        "tickers",
-        "sides",
-        "allow_swap",
-        "allow_add",
-        "quantity",
-        "quantity_type",
-        "order_type",
-        "time_in_force",
-        "outside_rth",
-        "take_profit_mode",
-        "take_profit_value",
-        "stop_loss_mode",
-        "stop_loss_value",
-        "stop_loss_type",
-        "auto_submit",
-        "approval_seconds",
-    }
-)
-
-
-def word(name: str, help_text: str = "", *, none: tuple[str, str] | None = None, without: tuple[str, ...] = ()) -> Any:
-    """A choice among the words of a setting; `none` is the choice of nothing."""
-    choices = [(str(value), text) for value, text in CHOICES[name].items() if value not in without]
-    return forms.ChoiceField(
-        label=LABELS[name],
-        choices=[*([none] if none else []), *choices],
-        required=none is None,
-        help_text=help_text,
-    )
-
-
-def number(name: str, help_text: str = "", label: str = "", *, required: bool = False) -> forms.DecimalField:
-    """A decimal. Its bounds are the terms' own, with their sentence."""
-    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-    return forms.DecimalField(
-        label=label or LABELS[name],
-        max_digits=24,
-        decimal_places=8,
-        required=required,
-        help_text=help_text,
-        widget=widget,
-    )
-
-
-def whole(name: str, help_text: str = "", *, required: bool = True) -> forms.IntegerField:
-    return forms.IntegerField(label=LABELS[name], required=required, help_text=help_text)
-
-
-def switch(name: str, help_text: str = "") -> forms.BooleanField:
-    return forms.BooleanField(label=LABELS[name], required=False, help_text=help_text)
 
 
 class TermsForm(forms.Form):
-    """`TermsForm(terms=terms)` shows terms, `terms()` of a valid form gives them back.
+    """`TermsForm(terms=terms)` shows terms; `terms()` of a valid form returns them as changed.
 
-    `kind`: what the strategy trades, for reading tickers; without it they are taken as they are written.
+    `kind`: what the strategy trades, for reading tickers; without it, tickers are kept as typed.
     """
 
     tickers = forms.CharField(
@@ -197,13 +138,13 @@ class TermsForm(forms.Form):
     def __init__(
         self, data: Any = None, *, terms: Terms | None = None, kind: Kind | None = None, now: datetime | None = None
     ) -> None:
-        self.stated = terms or Terms()
-        super().__init__(data, initial=self.initial_of(self.stated), auto_id="terms_%s")
+        self.stored = terms or Terms()
+        super().__init__(data, initial=self.initial_of(self.stored), auto_id="terms_%s")
         self.kind, self.now = kind, now
 
     @staticmethod
     def initial_of(terms: Terms) -> dict[str, Any]:
-        """The fields of some terms, decimals as people write them. A leg with a type of its own shows it as the leg's type."""
+        """Terms as the fields' values, with decimals as people write them. A stop loss with a type of its own shows that."""
         values = {name: getattr(terms, name) for name in NAMES if name in TermsForm.base_fields}
         values |= {name: plain(value) for name, value in values.items() if name in DECIMALS and value is not None}
         values |= {
@@ -240,7 +181,7 @@ class TermsForm(forms.Form):
         return self.cleaned_data
 
     def terms(self) -> Terms:
-        """The terms of a form whose fields can be read."""
+        """The terms that a valid form says."""
         values: dict[str, Any] = {name: self.cleaned_data[name] for name in NAMES if name in self.fields}
         values |= {name: value or None for name, value in values.items() if name in _WORDS}
         values["exit_outside_rth"] = YES_NO[values["exit_outside_rth"] or ""]
@@ -253,215 +194,30 @@ class TermsForm(forms.Form):
             for name, value in values.items()
             if name != "windows"
         }
-        return Terms.from_json({**plain_values, "windows": [each.to_json() for each in values["windows"]]})
+        return Terms.from_json({**plain_values, "windows": [window.to_json() for window in values["windows"]]})
 
     def sections(self) -> list[Section]:
         """The form from top to bottom."""
-        shown = self.shown_terms()
-        return [_section(self, shown, *spec) for spec in SECTIONS]
+        return sections(self, self.shown_terms(), self.initial_of(Terms()))
 
     def shown_terms(self) -> Terms | None:
-        """What the fields say now; None where they cannot be read."""
+        """The terms that the fields say now; None where they cannot be read."""
         if not self.is_bound:
-            return self.stated
+            return self.stored
         return self.terms() if self.is_valid() else None
 
     def window_rows(self) -> list[dict[str, Any]]:
         """The rows of trading windows with an empty one at the end, each with its days ticked or not."""
         rows = [*(self["windows"].value() or []), empty_row()]
-        return [_row(str(number), row, spare=number == len(rows) - 1) for number, row in enumerate(rows)]
+        return [row_context(str(number), row, spare=number == len(rows) - 1) for number, row in enumerate(rows)]
 
     def zones(self) -> tuple[str, ...]:
-        """Names of time zones to choose from."""
-        return _zones()
+        """The names of time zones to choose from."""
+        return zones()
 
     def window_pattern(self) -> dict[str, Any]:
         """The row a script copies."""
-        return _row("__n__", empty_row(), spare=False)
+        return row_context("__n__", empty_row(), spare=False)
 
 
 _WORDS = frozenset(name for name, field in TermsForm.base_fields.items() if type(field) is forms.ChoiceField)
-
-
-@cache
-def _zones() -> tuple[str, ...]:
-    # Reading their names looks at hundreds of files.
-    return tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")))
-
-
-def _row(number: str, row: Mapping[str, Any], *, spare: bool) -> dict[str, Any]:
-    days = [{"value": day, "label": day.capitalize(), "on": day in row["days"]} for day in DAYS]
-    # Seconds are shown where somebody has set some.
-    step = 1 if any(len(str(row[name])) > 5 for name in ("start", "end")) else 60
-    return {
-        "number": number,
-        "days": days,
-        "start": row["start"],
-        "end": row["end"],
-        "zone": row["zone"],
-        "spare": spare,
-        "step": step,
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A part of the form. `says` sums its settings up where it is closed; `unusual`: some of them are not as they start."""
-
-    key: str
-    title: str
-    lead: str
-    first: list[BoundField]
-    more: list[BoundField]
-    says: str
-    opened: bool
-    more_opened: bool
-
-
-SECTIONS: tuple[tuple[str, str, str, bool, tuple[str, ...]], ...] = (
-    (
-        "trades",
-        "What it trades",
-        "",
-        True,
-        (
-            "tickers",
-            "sides",
-            "allow_swap",
-            "allow_add",
-            "subtract_exit_quantity",
-            "isolate_sides",
-            "ignore_exits",
-            "close_only",
-            "invert_puts",
-        ),
-    ),
-    ("size", "How much", "", True, ("quantity", "quantity_type", "quantity_multiplier", "rounding")),
-    (
-        "entries",
-        "Orders for entries",
-        "",
-        True,
-        (
-            "order_type",
-            "time_in_force",
-            "outside_rth",
-            "cancel_after",
-            "market_price",
-            "trail_amount",
-            "trail_percent",
-            "spread_amount",
-            "spread_percent",
-        ),
-    ),
-    (
-        "protection",
-        "Protection",
-        "Travels with every entry.",
-        True,
-        (
-            "stop_loss_mode",
-            "stop_loss_value",
-            "stop_loss_type",
-            "take_profit_mode",
-            "take_profit_value",
-            "breakeven_offset",
-        ),
-    ),
-    ("approval", "Approval", "", True, ("auto_submit", "approval_seconds")),
-    (
-        "exits",
-        "Orders for exits",
-        "What is left as it is works like an entry.",
-        False,
-        (
-            "exit_order_type",
-            "exit_time_in_force",
-            "exit_outside_rth",
-            "exit_cancel_after",
-            "exit_market_price",
-            "exit_trail_amount",
-            "exit_trail_percent",
-            "exit_spread_amount",
-            "exit_spread_percent",
-        ),
-    ),
-    ("when", "When", "", False, ("windows", "exits_outside_windows", "hours", "market_closed")),
-    (
-        "flow",
-        "One after the other",
-        "Orders that work already, waits, and what is too late.",
-        False,
-        (
-            "working_entry",
-            "cancel_orders",
-            "cancel_wait_seconds",
-            "exit_wait_seconds",
-            "exit_unfilled",
-            "entry_time_to_live_seconds",
-            "exit_time_to_live_seconds",
-        ),
-    ),
-    (
-        "guards",
-        "Guards of this subscription",
-        "Only entries are held back; the tighter of these and the guards above it holds.",
-        False,
-        (
-            "max_quantity",
-            "max_amount",
-            "max_position",
-            "max_position_amount",
-            "max_trades_per_day",
-            "cooldown_seconds",
-            "max_daily_loss",
-            "max_daily_profit",
-            "collar_percent",
-        ),
-    ),
-    ("overrides", "What a signal may override", "", False, ("allow_overrides", "signal_fields")),
-)
-_FRESH = Terms()
-
-
-def _section(
-    form: TermsForm, shown: Terms | None, key: str, title: str, lead: str, always: bool, names: tuple[str, ...]
-) -> Section:
-    first = [name for name in names if not always or name in FIRST]
-    more = [name for name in names if name not in first]
-    return Section(
-        key=key,
-        title=title,
-        lead=lead,
-        first=[form[name] for name in first],
-        more=[form[name] for name in more],
-        says=_says(names, shown),
-        opened=always or _speaks(form, shown, first),
-        more_opened=_speaks(form, shown, more),
-    )
-
-
-def _terms_name(name: str) -> str:
-    return name.removesuffix("_mode").removesuffix("_value") if name not in NAMES else name
-
-
-def _unusual(names: tuple[str, ...] | list[str], shown: Terms) -> Iterator[str]:
-    for name in dict.fromkeys(_terms_name(name) for name in names):
-        if getattr(shown, name) != getattr(_FRESH, name):
-            yield name
-
-
-def _speaks(form: TermsForm, shown: Terms | None, names: list[str]) -> bool:
-    """Whether some of these fields say something unusual, or something wrong."""
-    if any(name in form.errors for name in names):
-        return True
-    if shown is not None:
-        return any(True for _ in _unusual(names, shown))
-    start = TermsForm.initial_of(_FRESH)
-    return any(str(form[name].value() or "") != str(start[name] or "") for name in names if name in start)
-
-
-def _says(names: tuple[str, ...], shown: Terms | None) -> str:
-    if shown is None:
-        return ""
-    return " · ".join(f"{LABELS[name]}: {said(name, getattr(shown, name))}" for name in _unusual(names, shown))

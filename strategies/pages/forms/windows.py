@@ -1,4 +1,4 @@
-"""A field of several trading windows, a row each. Rows are added and taken away without a script too."""
+"""A field of trading windows, one row each. Rows can be added and removed without a script too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import time
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
 from django.utils.datastructures import MultiValueDict
@@ -14,7 +16,7 @@ from django.utils.datastructures import MultiValueDict
 from strategies.domain.terms.windows import DAYS, Window
 
 ZONE = "America/New_York"
-# More rows than windows are allowed are read, so that too many are refused in a sentence and not forgotten.
+# More than the allowed number of windows, so that too many are refused with a sentence and not dropped.
 MOST_ROWS = 60
 Row = dict[str, Any]
 
@@ -23,8 +25,30 @@ def empty_row() -> Row:
     return {"days": [], "start": "", "end": "", "zone": ZONE}
 
 
+@cache
+def zones() -> tuple[str, ...]:
+    """The names of time zones to choose from. Cached, since reading them opens hundreds of files."""
+    return tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")))
+
+
+def row_context(number: str, row: Mapping[str, Any], *, spare: bool) -> dict[str, Any]:
+    """One row for its template, each day ticked or not; `spare` is the empty one at the end."""
+    days = [{"value": day, "label": day.capitalize(), "on": day in row["days"]} for day in DAYS]
+    # The input shows seconds only where a time has some.
+    step = 1 if any(len(str(row[name])) > 5 for name in ("start", "end")) else 60
+    return {
+        "number": number,
+        "days": days,
+        "start": row["start"],
+        "end": row["end"],
+        "zone": row["zone"],
+        "spare": spare,
+        "step": step,
+    }
+
+
 class WindowsInput(forms.Widget):
-    """Reads `windows-0-days`, `windows-0-start` ... as rows; what is left empty, or marked to go, is none."""
+    """Reads `windows-0-days`, `windows-0-start` ... as rows; drops rows that are empty or marked for removal."""
 
     needs_multipart_form = False
 
@@ -35,10 +59,9 @@ class WindowsInput(forms.Widget):
             match = pattern.fullmatch(key)
             if match and int(match[1]) < 1000:
                 rows[int(match[1])][match[2]] = _listed(data, key) if match[2] == "days" else str(data[key]).strip()
-        found = (rows[number] for number in sorted(rows))
-        return [row for row in found if not row.get("remove") and (row["days"] or row["start"] or row["end"])][
-            :MOST_ROWS
-        ]
+        sent = (rows[number] for number in sorted(rows))
+        kept = [row for row in sent if not row.get("remove") and (row["days"] or row["start"] or row["end"])]
+        return kept[:MOST_ROWS]
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
         return False
@@ -82,9 +105,9 @@ def _window(row: Row) -> Window:
 
 def _time(text: str) -> time:
     try:
-        found = time.fromisoformat(text)
+        moment = time.fromisoformat(text)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is not None:
+        moment = None
+    if moment is None or moment.tzinfo is not None:
         raise forms.ValidationError("Write both times of day, such as 09:30 and 16:00.")
-    return found
+    return moment

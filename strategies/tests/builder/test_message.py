@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 from strategies.builder import message, paste
 from strategies.builder.message import PLACEHOLDERS, Source
 from strategies.domain.message.symbols import Kind
+from strategies.models import Strategy
 from strategies.pages.forms.builder import BuilderForm
-from strategies.pages.shared import EXAMPLES
 from strategies.reading import parse
 from strategies.webhook.passwords import signing_keys
 from strategies.webhook.senders import SIGNATURE_HEADER, Sender, SenderRules, check_sender
@@ -43,7 +43,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 def form(kind: Kind, **values: Any) -> BuilderForm:
     data = QueryDict(mutable=True)
     data.update({name: str(value) for name, value in values.items()})
-    return BuilderForm(data, kind=kind, allowed=(), example=EXAMPLES[kind], now=NOW, address="/")
+    return BuilderForm(data, strategy=Strategy(asset_class=kind), now=NOW, address="/")
 
 
 @st.composite

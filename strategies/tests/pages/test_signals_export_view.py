@@ -163,11 +163,11 @@ def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
     assert times == sorted(times, reverse=True)
 
 
-def _written(team: Team, wanted: log.Wanted) -> tuple[int, int]:
+def _written(team: Team, criteria: log.LogFilter) -> tuple[int, int]:
     """How many lines the file has, and how many bytes were in use at a time while it was written."""
     gc.collect()
     tracemalloc.start()
-    lines = sum(1 for _ in export.as_csv(log.all_rows(team, wanted)))
+    lines = sum(1 for _ in export.as_csv(log.all_rows(team, criteria)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return lines, peak

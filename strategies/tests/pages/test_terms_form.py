@@ -36,7 +36,8 @@ from strategies.domain.terms.terms import (
     WorkingEntry,
 )
 from strategies.domain.terms.windows import Window
-from strategies.pages.forms.terms import SECTIONS, TermsForm
+from strategies.pages.forms.sections import SECTIONS
+from strategies.pages.forms.terms import TermsForm
 
 D = Decimal
 
@@ -150,7 +151,7 @@ def contradicted(name: str) -> str:
 
 
 def test_every_setting_stands_in_one_section_under_its_own_words() -> None:
-    shown = [name for _, _, _, _, names in SECTIONS for name in names]
+    shown = [name for section in SECTIONS for name in section.names.split()]
     assert sorted(shown) == sorted(TermsForm.base_fields)
     covered = {name.removesuffix("_mode").removesuffix("_value") if name not in NAMES else name for name in shown}
     assert covered == set(NAMES)

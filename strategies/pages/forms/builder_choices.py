@@ -1,0 +1,100 @@
+"""The choices of the template builder, and which of them go together. Pure."""
+
+from __future__ import annotations
+
+from strategies.builder.message import AS_ORDERED, Source
+from strategies.domain.message.message import Action
+from strategies.domain.message.symbols import Kind
+
+Choices = list[tuple[str, str]]
+
+SOURCES: Choices = [
+    (Source.TRADINGVIEW, "TradingView alert"),
+    (Source.TRADINGVIEW_STRATEGY, "TradingView strategy"),
+    (Source.TRENDSPIDER, "TrendSpider"),
+    (Source.PINE, "Pine script"),
+    (Source.PYTHON, "Python"),
+    (Source.CURL, "curl"),
+]
+AS_SUBSCRIBED = ("", "As the subscription says")
+ENTRIES = {Action.BUY, Action.SELL, Action.ADD, Action.REVERSE, AS_ORDERED}
+_SIDED = {Action.BUY, Action.SELL, AS_ORDERED}
+_SIZINGS = {
+    "fixed_quantity": "Shares or contracts",
+    "dollar_amount": "An amount of money",
+    "percent_of_equity": "Percent of the account",
+    "risk_dollar_amount": "Risk: an amount",
+    "risk_percent": "Risk: percent of account",
+    "percent_of_position": "Percent of the position",
+}
+_ORDER_TYPES = {
+    "market": "Market",
+    "limit": "Limit",
+    "stop": "Stop",
+    "stop_limit": "Stop limit",
+    "trailing_stop": "Trailing stop",
+}
+TIMES_IN_FORCE: Choices = [
+    AS_SUBSCRIBED,
+    *((word, word.upper()) for word in ("day", "gtc", "opg", "cls", "ioc", "fok")),
+]
+TAKE_PROFITS: Choices = [
+    ("", "None"),
+    ("percent", "Percent from the entry"),
+    ("amount", "Amount from the entry"),
+    ("limitPrice", "At a price"),
+    ("pnlAmount", "At a profit in money"),
+]
+STOP_TYPES: Choices = [
+    ("", "None"),
+    ("stop", "Stop"),
+    ("stop_limit", "Stop limit"),
+    ("trailing_stop", "Trailing stop"),
+]
+STOP_MODES: Choices = [
+    ("percent", "Percent from the entry"),
+    ("amount", "Amount from the entry"),
+    ("stopPrice", "At a price"),
+    ("pnlAmount", "At a loss in money"),
+]
+TRAILS: Choices = [("trailPercent", "Percent"), ("trailAmount", "Amount")]
+OPTION_TYPES: Choices = [("", "As settled"), ("call", "Calls"), ("put", "Puts"), ("both", "By side")]
+
+
+def actions(*, strategy_orders: bool) -> Choices:
+    """`strategy_orders`: the sender is a strategy that can fill in its own order."""
+    as_ordered = [(AS_ORDERED, "As the strategy orders")] if strategy_orders else []
+    return [*as_ordered, *((action, action.capitalize()) for action in Action)]
+
+
+def sentiments(action: str) -> Choices:
+    if action not in _SIDED:
+        return []
+    position = [(AS_ORDERED, "The strategy's market position")] if action == AS_ORDERED else []
+    return [("", "Not said"), *position, ("bullish", "Bullish: long"), ("bearish", "Bearish: short"), ("flat", "Flat")]
+
+
+def sizings(action: str, kind: Kind) -> Choices:
+    if action in {Action.CANCEL, Action.BREAKEVEN}:
+        return []
+    own_size = [(AS_ORDERED, "The strategy's own order size")] if action == AS_ORDERED else []
+    offered = [(name, label) for name, label in _SIZINGS.items() if _sizes(name, action, kind)]
+    return [AS_SUBSCRIBED, *own_size, *offered]
+
+
+def _sizes(name: str, action: str, kind: Kind) -> bool:
+    """Whether the webhook takes this sizing with this action."""
+    if name.startswith("risk_") and action not in {*_SIDED, Action.ADD}:
+        return False
+    if name == "percent_of_position" and action not in {*_SIDED, Action.EXIT}:
+        return False
+    return kind is not Kind.FUTURE or name in {"fixed_quantity", "percent_of_position"}
+
+
+def order_types(action: str) -> Choices:
+    if action == Action.CANCEL:
+        return []
+    names = ["stop", "stop_limit"] if action == Action.BREAKEVEN else list(_ORDER_TYPES)
+    if action == Action.ADD:
+        names.remove("trailing_stop")
+    return [AS_SUBSCRIBED, *((name, _ORDER_TYPES[name]) for name in names)]
