@@ -143,7 +143,7 @@ def test_it_does_not_look_through_more_text_than_one_would_wait_for(
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/signals/", {"q": "wort"})
     assert page.status_code == 200
-    assert "There are too many deliveries to look through" in page.text
+    assert "There are too many deliveries to search all of their text" in page.text
     monkeypatch.setattr(log, "PATIENCE_MS", 30_000)
     assert "No signal matches" in client.get(f"/teams/{team.code}/signals/", {"q": "wort"}).text
 
