@@ -12,7 +12,7 @@ from rest_framework import serializers
 from accounts.api.fields import Moment, Shown, code
 from brokers.api.serializers import OrderSerializer
 from brokers.models import Order
-from strategies.display import explanation, proposals
+from strategies.display import comparison, proposals
 from strategies.domain.plan.plan import Plan
 from strategies.inputs import plan_json
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
@@ -170,7 +170,7 @@ class WholeDecisionSerializer(DecisionSerializer):
 
     @extend_schema_field(AgainSerializer)
     def get_again(self, decision: Decision) -> dict[str, Any]:
-        found = explanation.again(decision, orders_of(decision))
+        found = comparison.decide_again(decision, orders_of(decision))
         answer = found.answer
         plan = plan_json(answer) if isinstance(answer, Plan) else None
         return {

@@ -13,8 +13,8 @@ from accounts import audit
 from accounts.models import Team, User
 from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, alone_until_commit
-from strategies.deciding.guards import LIMITS, subject
-from strategies.domain.decide.guards import Level
+from strategies.deciding.guards import subject
+from strategies.domain.decide.guards import LIMITS, Level
 from strategies.models import Guard, Strategy, Subscription
 
 Target = BrokerageAccount | Strategy | Subscription | None

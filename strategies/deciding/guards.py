@@ -19,19 +19,9 @@ from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, share_until_commit
 from strategies import usage
-from strategies.domain.decide.guards import NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
+from strategies.domain.decide.guards import LIMITS, NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
 
-LIMITS = (
-    "max_quantity",
-    "max_amount",
-    "max_position",
-    "max_position_amount",
-    "max_trades_per_day",
-    "cooldown_seconds",
-    "max_daily_loss",
-    "max_daily_profit",
-)
 # From a decision to whom a level's entries are counted for.
 COLUMNS = {
     Level.TEAM: "subscription__team",

@@ -13,7 +13,7 @@ from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from brokers.live import order_rows
 from brokers.models import Order
-from strategies.display import explanation, proposals, rules
+from strategies.display import comparison, explanation, proposals, rules
 from strategies.display.plans import tree
 from strategies.models import Decision
 
@@ -44,7 +44,7 @@ def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> Http
         "seen": seen,
         # What was answered to these inputs stays on an open page; other inputs are another question.
         "seen_key": f"{seen.now:%H%M%S%f}" if seen else "none",
-        "again": explanation.again(decision, orders) if request.GET.get("again") else None,
+        "again": comparison.decide_again(decision, orders) if request.GET.get("again") else None,
         "watch": " ".join([f"signal-{decision.signal.code}", *(f"order-{order.code}" for order in orders)]),
     }
     return render(request, "strategies/decision.html", context)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import team_for, thing_for
 from accounts.models import Role, Team
 from brokers.domain.sessions import Environment
-from strategies.display.labels import summary
+from strategies.display.summary import summary
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription

@@ -17,7 +17,8 @@ from accounts.access import membership_for, thing_for
 from accounts.models import Role
 from brokers.models import BrokerageAccount
 from strategies import live
-from strategies.display.labels import Change, changes, summary
+from strategies.display.summary import summary
+from strategies.display.values import Change, changes
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription, TermsVersion

@@ -36,6 +36,17 @@ _NAMES = {
     Level.SUBSCRIPTION: "this subscription",
 }
 UNTIL = "No entry until tomorrow."
+# The limits of terms and of guards, by name; `LevelGuard` says which are counts and which amounts.
+LIMITS = (
+    "max_quantity",
+    "max_amount",
+    "max_position",
+    "max_position_amount",
+    "max_trades_per_day",
+    "cooldown_seconds",
+    "max_daily_loss",
+    "max_daily_profit",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

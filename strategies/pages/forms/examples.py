@@ -10,6 +10,8 @@ from django import forms
 from django.utils import timezone
 
 from brokers.models import BrokerageAccount
+from strategies.display.effective import settings_in_effect
+from strategies.display.one_line import describe_message
 from strategies.domain.message import options, symbols
 from strategies.domain.message.message import Message
 from strategies.domain.message.options import NO_WISH
@@ -19,16 +21,9 @@ from strategies.domain.numbers import plain
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy
 from strategies.pages.shared import example_ticker
-from strategies.rehearsal.preview import (
-    Scene,
-    effective_values,
-    example_messages,
-    examples,
-    in_words,
-    last_signals,
-    recent,
-    scene_price,
-)
+from strategies.rehearsal.contracts import last_price
+from strategies.rehearsal.preview import examples, last_signals, recent
+from strategies.rehearsal.scenes import Scene, example_messages
 from strategies.setup.subscriptions import defaults_of
 
 LOOKS = [("examples", "Examples"), ("signals", "Last signals"), ("settings", "What holds")]
@@ -118,7 +113,7 @@ class ExampleForm(forms.Form):
         )
         for signal in reversed(recent(self.strategy)):
             message = Message.from_reading(signal.reading)
-            found[str(signal.code)] = (f"{signal.received_at:%d %b %H:%M} UTC: {in_words(message)}", message)
+            found[str(signal.code)] = (f"{signal.received_at:%d %b %H:%M} UTC: {describe_message(message)}", message)
         widget = self.fields["of"].widget
         assert isinstance(widget, forms.Select)
         widget.choices = [(key, title) for key, (title, _) in found.items()]
@@ -154,7 +149,7 @@ def beside(
             context["preview"] = last_signals(strategy, terms, account, scene, now, ask=ask)
         case "settings" if message is not None:
             own = None if strategy.defaults is None else defaults_of(strategy)
-            context |= {"values": effective_values(message, terms, own), "message": in_words(message)}
+            context |= {"values": settings_in_effect(message, terms, own), "message": describe_message(message)}
         case _ if scene is not None:
             context["preview"] = examples(terms, account, scene, now, ask=ask)
     return context
@@ -166,4 +161,4 @@ def _start_price(strategy: Strategy, account: BrokerageAccount | None, now: date
         symbol = symbols.read(example_ticker(strategy), Kind(strategy.asset_class), now)
     except (Refused, KeyError):
         return None
-    return scene_price(account, symbol, now)
+    return last_price(account, symbol, now)

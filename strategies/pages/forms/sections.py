@@ -9,7 +9,8 @@ from typing import Any
 from django import forms
 from django.forms import BoundField
 
-from strategies.display.labels import LABELS, said
+from strategies.display.labels import LABELS
+from strategies.display.values import describe
 from strategies.domain.terms.terms import NAMES, Terms
 
 
@@ -130,7 +131,7 @@ def _needs_a_look(names: list[str], form: forms.Form, terms: Terms | None, fresh
 def _says(names: Iterable[str], terms: Terms | None) -> str:
     if terms is None:
         return ""
-    return " · ".join(f"{LABELS[name]}: {said(name, getattr(terms, name))}" for name in _unusual(names, terms))
+    return " · ".join(f"{LABELS[name]}: {describe(name, getattr(terms, name))}" for name in _unusual(names, terms))
 
 
 def _unusual(names: Iterable[str], terms: Terms) -> Iterator[str]:

@@ -13,7 +13,7 @@ from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order
 from brokers.tests import rows as broker
-from strategies.display import explanation
+from strategies.display import comparison
 from strategies.models import Decision
 from strategies.tests import rows
 from strategies.tests.control import proposing
@@ -83,8 +83,8 @@ def test_it_shows_everything_it_saw(client: Client, bob: User, decision: Decisio
     # Only what differs from the beginning.
     terms = text[text.index('id="saw-terms"') : text.index('id="saw-guards"')]
     assert "Rounding" not in terms
-    assert '10 <small class="source signal">signal</small>' in text
-    assert 'class="source subscription">subscription</small>' in text
+    assert '10 <span class="said-by signal">signal</span>' in text
+    assert 'class="said-by subscription">subscription</span>' in text
 
 
 def test_the_same_inputs_give_the_same_answer(client: Client, bob: User, decision: Decision) -> None:
@@ -143,7 +143,7 @@ def test_a_rejection_that_would_be_a_plan_now_says_so(team: Team, now: datetime)
     made = proposing.decided(strategy, now)
     assert made.inputs is not None
     made.inputs["terms"]["max_quantity"] = None
-    found = explanation.again(made)
+    found = comparison.decide_again(made)
     assert not found.same
     assert {each.what: (each.then, each.now) for each in found.differences} == {
         "answer": ("a rejection", "a plan"),
@@ -160,7 +160,7 @@ def test_inputs_that_cannot_be_read_any_more_are_said_to_be_so(client: Client, b
     assert decision.inputs is not None
     decision.inputs["terms"]["a_setting_that_is_gone"] = True
     decision.save()
-    assert explanation.again(decision).unreadable.startswith(
+    assert comparison.decide_again(decision).unreadable.startswith(
         "This version of Halyard cannot read what the decision saw:"
     )
     text = page(client, bob, decision, "?again=yes")
@@ -176,7 +176,7 @@ def test_a_decision_without_a_look_at_the_account_has_nothing_to_decide_by(
     text = page(client, bob, made, "?again=yes")
     assert "It was taken without a look at the account" in text
     assert "Decide again" not in text
-    assert not explanation.again(made).same
+    assert not comparison.decide_again(made).same
 
 
 def test_one_that_waits_says_for_what_and_since_when(client: Client, bob: User, team: Team, now: datetime) -> None:

@@ -13,13 +13,16 @@ from accounts.models import Team
 from brokers.domain.orders import OrderType
 from brokers.models import BrokerageAccount, ContractLookup, Order, Ticket
 from brokers.tests import rows as broker
+from strategies.display.effective import settings_in_effect
+from strategies.display.one_line import describe_message
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Kind, read
 from strategies.domain.terms.terms import Terms
 from strategies.models import Decision, Signal, Strategy
 from strategies.rehearsal import preview
 from strategies.rehearsal.dry_run import rehearse
-from strategies.rehearsal.preview import Scene, Shown
+from strategies.rehearsal.preview import PreviewRow
+from strategies.rehearsal.scenes import Scene
 from strategies.tests import rows
 from strategies.tests.domain.cases_of_decide import bracket, message
 
@@ -63,7 +66,7 @@ def said(signals: Strategy, at: datetime, action: str, price: str | None, **read
     return rows.signal(signals, at, reading=values, dispatched_at=at)
 
 
-def by_title(found: preview.Preview) -> dict[str, Shown]:
+def by_title(found: preview.Preview) -> dict[str, PreviewRow]:
     return {row.title: row for row in found.rows}
 
 
@@ -179,16 +182,14 @@ def test_a_preview_writes_nothing(strategy: Strategy, account: BrokerageAccount,
 
 def test_every_value_says_where_it_comes_from() -> None:
     terms = Terms(quantity=D(5), order_type=OrderType.LIMIT, cancel_after=60, stop_loss=bracket("percent", 1))
-    values = {
-        value.label: value for value in preview.effective_values(message("buy", 3), terms, Terms(cancel_after=60))
-    }
-    assert (values["Quantity"].entry, values["Quantity"].entry_from) == ("3", "signal")
-    assert (values["Order type"].entry, values["Order type"].entry_from) == ("limit", "subscription")
-    assert (values["Cancel after"].entry, values["Cancel after"].entry_from) == ("60 s", "strategy")
-    assert (values["Good for"].exit, values["Good for"].exit_from) == ("the day", "default")
-    assert (values["Stop loss"].entry, values["Stop loss"].exit) == ("1 % away", "")
-    full = {value.label: value for value in preview.effective_values(message("exit"), Terms(), None)}
-    assert (full["Quantity"].entry, full["Quantity"].exit) == ("none: it would be rejected", "all of it")
+    values = {value.label: value for value in settings_in_effect(message("buy", 3), terms, Terms(cancel_after=60))}
+    assert (values["Quantity"].entry.text, values["Quantity"].entry.source) == ("3", "signal")
+    assert (values["Order type"].entry.text, values["Order type"].entry.source) == ("limit", "subscription")
+    assert (values["Cancel after"].entry.text, values["Cancel after"].entry.source) == ("60 s", "strategy")
+    assert (values["Good for"].exit.text, values["Good for"].exit.source) == ("the day", "default")
+    assert (values["Stop loss"].entry.text, values["Stop loss"].exit.text) == ("1 % away", "")
+    full = {value.label: value for value in settings_in_effect(message("exit"), Terms(), None)}
+    assert (full["Quantity"].entry.text, full["Quantity"].exit.text) == ("none: it would be rejected", "all of it")
 
 
 @pytest.mark.parametrize(
@@ -207,4 +208,4 @@ def test_a_signal_reads_as_one_line(reading: dict[str, Any], words: str) -> None
     found = Message.from_reading(
         {"instrument": {"class": "stock", "symbol": "AAPL"}, **json.loads(json.dumps(reading))}
     )
-    assert preview.in_words(found) == words
+    assert describe_message(found) == words

@@ -1,0 +1,111 @@
+"""Contracts and prices that a preview may use without asking IBKR: those the book knows, and plain assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.book import live_book
+from brokers.book.live_book import Book, Unknown, View
+from brokers.domain.orders import AssetClass, Contract, Instrument
+from brokers.domain.sessions import Environment
+from brokers.domain.snapshot import Snapshot
+from brokers.models import BrokerageAccount
+from strategies.domain.message.message import Message
+from strategies.domain.message.symbols import WORDS, Symbol
+from strategies.domain.numbers import plain
+
+# A pair is priced this fine until IBKR has said it.
+_PAIR_TICK = Decimal("0.00005")
+
+
+class KnownContracts:
+    """Snapshots of the contracts that some messages are about, from the account's book or else assumed.
+
+    `notes` say what had to be assumed; `unasked` names the instruments IBKR was never asked about here.
+    """
+
+    def __init__(
+        self, account: BrokerageAccount | None, messages: Iterable[Message], now: datetime, *, ask: bool
+    ) -> None:
+        instruments = list(dict.fromkeys(m.instrument for m in messages if m.instrument is not None))
+        pairs = [(account, instrument) for instrument in instruments] if account is not None else []
+        self.notes: list[str] = []
+        self.unasked: list[str] = []
+        self._unknown: dict[Instrument, str] = {}
+        self.snapshots: dict[Instrument, Snapshot] = {}
+        book = live_book.load(pairs, now, ask=ask)
+        for instrument in instruments:
+            self._look(account, instrument, book, now)
+
+    def snapshot(self, message: Message) -> Snapshot | None:
+        return self.snapshots.get(message.instrument) if message.instrument is not None else None
+
+    def why_unknown(self, message: Message) -> str:
+        """Why there is no snapshot for the message; empty where there is one."""
+        if message.instrument is None:
+            one, many, _ = WORDS[message.symbol.kind]
+            return (
+                f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing would be ordered."
+            )
+        return self._unknown.get(message.instrument, "")
+
+    def _look(self, account: BrokerageAccount | None, instrument: Instrument, book: Book, now: datetime) -> None:
+        if account is not None:
+            # The money as it was last seen will do: nothing is sent on it.
+            view = replace(book, now=account.book_as_of or now).view(account, instrument)
+            if isinstance(view, Unknown):
+                self._unknown[instrument] = view.reason
+                return
+            if isinstance(view, View):
+                self.snapshots[instrument] = view.snapshot
+                return
+            self.unasked.append(instrument.ticker)
+        contract = _assumed(instrument)
+        if contract is None:
+            self._unknown[instrument] = (
+                f"IBKR was never asked about {instrument.ticker} here, so its multiplier is unknown."
+            )
+            return
+        tick = plain(contract.tick)
+        self.notes.append(
+            f"IBKR was never asked about {instrument.ticker} here: prices in {contract.currency} and steps of {tick} are assumed."
+        )
+        self.snapshots[instrument] = _without_book(account, contract, now)
+
+
+def _assumed(instrument: Instrument) -> Contract | None:
+    match instrument.asset_class:
+        case AssetClass.STOCK:
+            return Contract(instrument=instrument, conid=0)
+        case AssetClass.FOREX:
+            return Contract(instrument=instrument, conid=0, currency=instrument.ticker[3:], tick=_PAIR_TICK)
+        case _:
+            return None
+
+
+def _without_book(account: BrokerageAccount | None, contract: Contract, now: datetime) -> Snapshot:
+    return Snapshot(
+        account_id=account.account_id if account else "",
+        contract=contract,
+        position=Decimal(0),
+        average_cost=None,
+        working=(),
+        equity=account.equity if account else None,
+        buying_power=account.buying_power if account else None,
+        currency=account.currency if account else "USD",
+        quote=None,
+        as_of=now,
+        environment=Environment(account.connection.environment) if account else Environment.SIMULATED,
+    )
+
+
+def last_price(account: BrokerageAccount | None, symbol: Symbol, now: datetime) -> Decimal | None:
+    """The last price the book knows of the symbol, without asking IBKR."""
+    instrument = symbol.instrument()
+    if account is None or instrument is None:
+        return None
+    lookup = live_book.load([(account, instrument)], now, ask=False).lookup(account, instrument)
+    return None if lookup is None else lookup.last
