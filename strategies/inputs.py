@@ -1,15 +1,14 @@
-"""What a decision saw, kept as JSON: with it `decide` answers years later as it did then."""
+"""What a decision saw, as a value and as JSON: with it `decide` gives the same answer years later."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from brokers.book.live_book import View
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards
@@ -18,60 +17,80 @@ from strategies.domain.message.message import Message
 from strategies.domain.plan.approval import smaller
 from strategies.domain.plan.plan import Plan, Rejection, Terms
 
-WHOLE = 20  # working orders that are kept one by one
+WHOLE = 20  # working orders that are stored one by one
 
 
-def kept(
-    message: Message,
-    terms: Terms,
-    view: View,
-    now: datetime,
-    answer: Plan | Rejection,
-    *,
-    received_at: datetime,
-    freshness: Freshness | None,
-    guards: Guards,
-) -> dict[str, Any]:
-    """Everything `decide` saw, as JSON, and what it expected the orders to cost."""
-    return {
-        "message": message.reading(),
-        "terms": terms.to_json(),
-        "snapshot": msgspec.to_builtins(_short(view.snapshot, answer)),
-        "unsettled": str(view.unsettled),
-        "now": now.isoformat(),
-        "assessment": [estimate.to_json() for estimate in answer.estimates],
-        "received_at": received_at.isoformat(),
-        "freshness": None if freshness is None else asdict(freshness),
-        "guards": None if guards is NO_GUARDS else msgspec.to_builtins(guards),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything `decide` is given. `unsettled`: signed fills that the snapshot's position may not contain yet."""
+
+    message: Message
+    terms: Terms
+    snapshot: Snapshot
+    now: datetime
+    received_at: datetime | None
+    freshness: Freshness | None
+    guards: Guards = NO_GUARDS
+    unsettled: Decimal = Decimal(0)
+
+    def decide(self) -> Plan | Rejection:
+        return decide(
+            self.message,
+            self.terms,
+            self.snapshot,
+            self.now,
+            received_at=self.received_at,
+            freshness=self.freshness,
+            guards=self.guards,
+        )
+
+    def to_json(self, answer: Plan | Rejection) -> dict[str, Any]:
+        """The inputs as plain JSON values, and the expected costs of the orders they led to."""
+        return {
+            "message": self.message.reading(),
+            "terms": self.terms.to_json(),
+            "snapshot": msgspec.to_builtins(_short(self.snapshot, answer)),
+            "unsettled": str(self.unsettled),
+            "now": self.now.isoformat(),
+            "assessment": [estimate.to_json() for estimate in answer.estimates],
+            "received_at": None if self.received_at is None else self.received_at.isoformat(),
+            "freshness": None if self.freshness is None else asdict(self.freshness),
+            "guards": None if self.guards is NO_GUARDS else msgspec.to_builtins(self.guards),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Inputs:
+        """The inverse of `to_json`. ValueError, TypeError or KeyError where this version cannot read the values."""
+        snapshot, now = stored_snapshot(values)
+        freshness, guards, received_at = (values.get(name) for name in ("freshness", "guards", "received_at"))
+        return cls(
+            message=Message.from_reading(values["message"]),
+            terms=Terms.from_json(values["terms"]),
+            snapshot=snapshot,
+            now=now,
+            received_at=None if received_at is None else datetime.fromisoformat(received_at),
+            freshness=None if freshness is None else Freshness(**freshness),
+            guards=NO_GUARDS if guards is None else msgspec.convert(guards, Guards, strict=False),
+            unsettled=Decimal(values.get("unsettled") or 0),
+        )
 
 
-def again(inputs: dict[str, Any]) -> Plan | Rejection:
-    """The answer to the same values: the same as then, unless `decide` itself was changed since.
+def decide_again(values: dict[str, Any]) -> Plan | Rejection:
+    """The answer to stored inputs: the decision's own, unless `decide` itself was changed since.
 
-    ValueError where the inputs are older than what this version can read.
+    Raises as `Inputs.from_json` does.
     """
-    snapshot, now = snapshot_then(inputs)
-    message = Message.from_reading(inputs["message"])
-    freshness, guards, received_at = (inputs.get(name) for name in ("freshness", "guards", "received_at"))
-    answer = decide(
-        message,
-        Terms.from_json(inputs["terms"]),
-        snapshot,
-        now,
-        received_at=None if received_at is None else datetime.fromisoformat(received_at),
-        freshness=None if freshness is None else Freshness(**freshness),
-        guards=NO_GUARDS if guards is None else msgspec.convert(guards, Guards, strict=False),
-    )
-    quantity = inputs.get("approved_quantity")
+    inputs = Inputs.from_json(values)
+    answer = inputs.decide()
+    quantity = values.get("approved_quantity")
     if quantity is None or isinstance(answer, Rejection):
         return answer
-    return smaller(answer, Decimal(quantity), snapshot, now, message.signal_price)
+    return smaller(answer, Decimal(quantity), inputs.snapshot, inputs.now, inputs.message.signal_price)
 
 
-def snapshot_then(inputs: dict[str, Any]) -> tuple[Snapshot, datetime]:
-    """The snapshot a decision saw, and its moment."""
-    return msgspec.convert(inputs["snapshot"], Snapshot, strict=False), datetime.fromisoformat(inputs["now"])
+def stored_snapshot(values: dict[str, Any]) -> tuple[Snapshot, datetime]:
+    """The snapshot among stored inputs, and the moment of the decision."""
+    return msgspec.convert(values["snapshot"], Snapshot, strict=False), datetime.fromisoformat(values["now"])
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -86,12 +105,12 @@ def plan_from_json(values: dict[str, Any]) -> Plan:
 
 
 def _short(snapshot: Snapshot, answer: Plan | Rejection) -> Snapshot:
-    """The snapshot with working orders of one kind as one, unless the plan is about single ones: there can be thousands."""
+    """The snapshot with working orders of one kind merged, unless the plan names single ones: there can be thousands."""
     if len(snapshot.working) <= WHOLE or (isinstance(answer, Plan) and (answer.cancels or answer.resizes)):
         return snapshot
-    kinds: dict[tuple[object, ...], WorkingOrder] = {}
+    merged: dict[tuple[object, ...], WorkingOrder] = {}
     for order in snapshot.working:
         kind = (order.role, order.side, order.type, order.status, order.mine, order.filled > 0)
-        known = kinds.get(kind)
-        kinds[kind] = replace(order, remaining=order.remaining + known.remaining) if known else order
-    return replace(snapshot, working=tuple(kinds.values()))
+        same = merged.get(kind)
+        merged[kind] = replace(order, remaining=order.remaining + same.remaining) if same else order
+    return replace(snapshot, working=tuple(merged.values()))

@@ -12,7 +12,9 @@ from accounts.models import User
 from brokers.book.live_book import NotYet
 from brokers.orders import tickets
 from strategies import inputs
-from strategies.deciding import settle
+from strategies.deciding import record
+from strategies.deciding.batch import ask_subscription
+from strategies.deciding.desk import open_desk
 from strategies.domain.message.message import Message
 from strategies.domain.plan.approval import does_the_same, smaller
 from strategies.domain.plan.plan import Plan, Rejection
@@ -44,19 +46,20 @@ def approve(decision: Decision, *, actor: User | None, quantity: Decimal | None 
 def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, now: datetime) -> ApprovalRefused | None:
     message = Message.from_reading(decision.signal.reading)
     # The guards' lock comes before the row's, as it does where trading is stopped.
-    desk = settle.desk_for([(decision, message)], now)
+    desk = open_desk([(decision, message)], now)
     decision = _locked(decision, now)
     turn = desk.line.turn(decision, message)
     if isinstance(turn, NotYet):
         return _not_yet(turn)
-    found = settle.answered(decision, message, desk, received_at=now, freshness=None)
-    if isinstance(found.answer, NotYet):
-        return _not_yet(found.answer)
-    if isinstance(found.answer, Rejection):
-        return ApprovalRefused(found.answer.reason, found.answer.code)
-    plan: Plan | Rejection = found.answer
-    assert isinstance(plan, Plan)
-    assert found.view is not None
+    answered = ask_subscription(decision, message, desk, received_at=now, freshness=None)
+    match answered.answer:
+        case NotYet() as waits:
+            return _not_yet(waits)
+        case Rejection() as rejection:
+            return ApprovalRefused(rejection.reason, rejection.code)
+        case Plan() as plan:
+            pass
+    assert answered.inputs is not None, "there is no plan without a snapshot"
     assert decision.plan is not None, "a proposed decision has a plan"
     if not does_the_same(plan, inputs.plan_from_json(decision.plan)):
         _propose_anew(decision, plan)
@@ -65,14 +68,15 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
             "plan-changed",
         )
     if quantity is not None:
-        plan = smaller(plan, quantity, found.view.snapshot, now, message.signal_price)
-        if isinstance(plan, Rejection):
-            return ApprovalRefused(plan.reason, plan.code)
+        less = smaller(plan, quantity, answered.inputs.snapshot, now, message.signal_price)
+        if isinstance(less, Rejection):
+            return ApprovalRefused(less.reason, less.code)
+        plan = less
         decision.inputs = {**(decision.inputs or {}), "approved_quantity": str(quantity)}
     until = now + timedelta(seconds=plan.time_to_live_seconds)
-    draft = settle.accept(decision, plan, message, found.view, desk, until=until)
+    draft = record.accept(decision, plan, answered.inputs, desk, until=until)
     decision.ticket = tickets.open_tickets([draft], now)[0]
-    _answered(decision, actor, "decision.approved", now)
+    _save_answer(decision, actor, "decision.approved", now)
     return None
 
 
@@ -82,8 +86,8 @@ def decline(decision: Decision, *, actor: User | None, reason: str = "", now: da
     decision = _locked(decision, now)
     said = f": {reason.strip()}" if reason.strip() else "."
     sentence = f"Declined by {actor or 'Halyard'}{said} It would have been: {decision.reason}"
-    settle.reject(decision, Rejection(rule="A01", code="declined", reason=sentence), now)
-    _answered(decision, actor, "decision.declined", now)
+    record.reject(decision, Rejection(rule="A01", code="declined", reason=sentence), now)
+    _save_answer(decision, actor, "decision.declined", now)
 
 
 @transaction.atomic
@@ -92,8 +96,8 @@ def expire(now: datetime) -> int:
     late = Decision.objects.filter(status=PROPOSED, expires_at__lte=now).order_by("pk")
     found = list(late.select_for_update(of=("self",), skip_locked=True).select_related("terms"))
     for decision in found:
-        settle.reject(decision, _expired(decision), now)
-    settle.save(found)
+        record.reject(decision, _expired(decision), now)
+    record.save(found)
     return len(found)
 
 
@@ -133,13 +137,13 @@ def _not_yet(found: NotYet) -> ApprovalRefused:
 
 def _propose_anew(decision: Decision, plan: Plan) -> None:
     decision.rule, decision.reason, decision.plan = plan.rule, plan.reason[:400], inputs.plan_json(plan)
-    settle.save([decision])
+    record.save([decision])
 
 
-def _answered(decision: Decision, actor: User | None, action: str, now: datetime) -> None:
+def _save_answer(decision: Decision, actor: User | None, action: str, now: datetime) -> None:
     decision.answered_by, decision.answered_at = actor, now
     decision.save(update_fields=["answered_by", "answered_at"])
-    settle.save([decision])
+    record.save([decision])
     after = {"rule": decision.rule, "reason": decision.reason}
     audit.record(
         team=decision.team, actor=actor, action=action, subject=str(decision.code), before=None, after=after, now=now

@@ -6,110 +6,119 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from brokers.book.live_book import Book, NotYet, Unknown, View
-from brokers.domain.orders import Instrument, OrderIntent, Role
+from brokers.domain.orders import OrderIntent, Role
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies import usage
-from strategies.deciding.ownership import Ownership
-from strategies.domain.decide.decide import decide
-from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.deciding.desk import Desk
+from strategies.domain.decide.guards import Guards
 from strategies.domain.decide.unsettled import outcomes
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import WORDS
 from strategies.domain.plan import prerequisites
 from strategies.domain.plan.plan import Plan, Rejection, Terms
-from strategies.models import Decision
+from strategies.inputs import Inputs
+from strategies.models import Decision, Subscription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A message put to one subscription. `freshness` is None where the message's own time does not matter."""
+
+    message: Message
+    subscription: Subscription
+    terms: Terms
+    guards: Guards
+    received_at: datetime
+    freshness: Freshness | None
+
+    def inputs(self, snapshot: Snapshot, now: datetime) -> Inputs:
+        return Inputs(
+            message=self.message,
+            terms=self.terms,
+            snapshot=snapshot,
+            now=now,
+            received_at=self.received_at,
+            freshness=self.freshness,
+            guards=self.guards,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a subscription makes of a message, and the view it was decided by where there was one.
+    """The answer, and the inputs it was decided by where there was a snapshot.
 
-    `wants_quote`: it waits for a fresh quote, which somebody has to ask for.
+    `wants_quote`: the decision waits for a fresh quote that the caller has to ask for.
     """
 
     answer: Plan | Rejection | NotYet
-    view: View | None = None
+    inputs: Inputs | None = None
     wants_quote: bool = False
 
 
-def answer(
-    message: Message,
-    terms: Terms,
-    account: BrokerageAccount,
-    book: Book,
-    ownership: Ownership,
-    now: datetime,
-    *,
-    received_at: datetime,
-    freshness: Freshness | None,
-    owner: int,
-    guards: Guards = NO_GUARDS,
-    patient: bool = True,
-    known: usage.Known | None = None,
-) -> Answered:
-    """A plan, a rejection, or what has to be waited for. It writes nothing. `owner`: the subscription's key.
+def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
+    """A plan, a rejection, or what has to be waited for. It writes nothing.
 
-    `patient`: wait for a quote or a rate that could change the answer; without, the answer is by what is at hand.
+    `patient`: wait for a quote or a rate that could change the answer; otherwise decide without it.
     """
+    view = _view(question, desk)
+    if not isinstance(view, View):
+        return Answered(view)
+    snapshots = _possible_snapshots(view, desk.now)
+    possible = [question.inputs(snapshot, desk.now) for snapshot, _ in snapshots]
+    answers = [inputs.decide() for inputs in possible]
+    if len({_essence(each) for each in answers}) > 1:
+        depends_on_orders = any(pending for _, pending in snapshots)
+        settles = "the order before it to settle" if depends_on_orders else "the position after the last fill"
+        return Answered(NotYet(waiting_for=settles))
+    chosen = answers[0]
+    if patient:
+        if (rate := view.missing_rate) is not None and prerequisites.rate_needed(chosen):
+            return Answered(rate)
+        if prerequisites.quote_needed(question.message, question.terms, chosen) and _may_get_quote(question, desk.book):
+            return Answered(NotYet(waiting_for=f"a fresh quote of {question.message.instrument}"), wants_quote=True)
+    return Answered(chosen, replace(possible[0], unsettled=view.unsettled))
+
+
+def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
+    """The book as this subscription sees it, with the figures its limits ask for."""
+    message, subscription = question.message, question.subscription
     if message.instrument is None:
         one, many, _ = WORDS[message.symbol.kind]
         reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
-        return Answered(Rejection(rule="B02", code="asset-class-not-traded", reason=reason))
-    view = book.view(account, message.instrument)
+        return Rejection(rule="B02", code="asset-class-not-traded", reason=reason)
+    view = desk.book.view(subscription.account, message.instrument)
     if isinstance(view, NotYet):
-        return Answered(view)
+        return view
     if isinstance(view, Unknown):
-        return Answered(Rejection(rule="B01", code="unknown-symbol", reason=view.reason))
-    seen = usage.counted(
-        ownership.seen_by(owner, view.snapshot),
-        terms,
-        subscription_pk=owner,
-        account=account,
-        just_now=ownership.entries[owner],
-        now=now,
-        known=known,
+        return Rejection(rule="B01", code="unknown-symbol", reason=view.reason)
+    snapshot = usage.counted(
+        desk.ownership.seen_by(subscription.pk, view.snapshot),
+        question.terms,
+        subscription,
+        planned=desk.ownership.entries[subscription.pk],
+        figures=desk.guards,
     )
     if message.sentiment == "flat" and message.signal_time is not None:
-        seen = replace(seen, opened_at=_opened_at(account, seen))
-    views = [
-        (settled, snapshot)
-        for settled in replace(view, snapshot=seen).alternatives
-        for snapshot in outcomes(settled, now)
-    ]
-    answers = [
-        decide(message, terms, snapshot, now, received_at=received_at, freshness=freshness, guards=guards)
-        for _, snapshot in views
-    ]
-    if len({_essence(each) for each in answers}) > 1:
-        return Answered(NotYet(waiting_for=_what_settles(views)))
-    found = answers[0]
-    if patient and (rate := view.missing_rate) is not None and prerequisites.rate_needed(found):
-        return Answered(rate)
-    if (
-        patient
-        and prerequisites.quote_needed(message, terms, found)
-        and _is_worth_waiting(book, account, message.instrument)
-    ):
-        return Answered(NotYet(waiting_for=f"a fresh quote of {message.instrument}"), wants_quote=True)
-    return Answered(found, replace(view, snapshot=views[0][1]))
+        snapshot = replace(snapshot, opened_at=_opened_at(subscription.account, snapshot))
+    return replace(view, snapshot=snapshot)
 
 
-def _is_worth_waiting(book: Book, account: BrokerageAccount, instrument: Instrument) -> bool:
-    """Whether a fresh quote is missing and may come: nobody has asked for it yet, or a moment ago."""
+def _possible_snapshots(view: View, now: datetime) -> list[tuple[Snapshot, bool]]:
+    """Every snapshot that may turn out true; True beside it where orders on their way were taken to their end."""
+    return [(snapshot, snapshot is not settled) for settled in view.alternatives for snapshot in outcomes(settled, now)]
+
+
+def _may_get_quote(question: Question, book: Book) -> bool:
+    """Whether a fresh quote is missing and may come: nobody has asked for it yet, or only a moment ago."""
+    account, instrument = question.subscription.account, question.message.instrument
+    assert instrument is not None, "there is a view of it"
     if book.has_fresh_quote(account, instrument) or book.shows_no_quote(account, instrument):
         return False
     lookup = book.lookup(account, instrument)
     assert lookup is not None, "there is a view of it"
     return lookup.quote_wanted_at is None or book.quote_is_coming(account, instrument)
-
-
-def _what_settles(views: list[tuple[Snapshot, Snapshot]]) -> str:
-    """What the answer depends on: how orders before it end, or whether the position contains their fills yet."""
-    if any(settled is not snapshot for settled, snapshot in views):
-        return "the order before it to settle"
-    return "the position after the last fill"
 
 
 def _opened_at(account: BrokerageAccount, snapshot: Snapshot) -> datetime | None:
@@ -125,12 +134,12 @@ def _opened_at(account: BrokerageAccount, snapshot: Snapshot) -> datetime | None
 
 
 def _essence(answer: Plan | Rejection) -> object:
-    """What an answer does, apart from how it says it."""
+    """What an answer does, apart from its sentence."""
     if isinstance(answer, Plan):
-        return tuple(_bare(intent) for intent in answer.intents), answer.cancels, answer.resizes
+        return tuple(_without_fees(intent) for intent in answer.intents), answer.cancels, answer.resizes
     return answer.code
 
 
-def _bare(intent: OrderIntent) -> OrderIntent:
-    """The order without what it is expected to cost, which hangs on what is held."""
-    return replace(intent, estimated_fee=None, then=tuple(_bare(child) for child in intent.then))
+def _without_fees(intent: OrderIntent) -> OrderIntent:
+    """The order without its expected fee, which depends on the position."""
+    return replace(intent, estimated_fee=None, then=tuple(_without_fees(child) for child in intent.then))

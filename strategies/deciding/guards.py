@@ -1,4 +1,4 @@
-"""Guards as a batch of decisions sees them: loaded once, held still until the batch ends."""
+"""Guards as a batch of decisions sees them: loaded once, unchanged until the batch ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from strategies import usage
 from strategies.domain.decide.guards import LIMITS, NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
 
-# From a decision to whom a level's entries are counted for.
+# From a decision to the row that a level's entries are counted for.
 COLUMNS = {
     Level.TEAM: "subscription__team",
     Level.ACCOUNT: "subscription__account",
@@ -32,22 +32,22 @@ COLUMNS = {
 Key = tuple[Level, int]
 
 
-def watch(subscriptions: Iterable[Subscription], now: datetime) -> Watch:
-    """What guards these subscriptions. A stop waits until the caller's transaction ends, and is seen by the next one.
+def hold(subscriptions: Iterable[Subscription], now: datetime) -> ActiveGuards:
+    """The guards of these subscriptions, held until the caller's transaction ends: a stop waits for that.
 
-    Take it before any row is locked: whoever stops trading locks rows behind this lock.
+    Call it before any row is locked: a stop locks rows behind this lock.
     """
     guarded = list(subscriptions)
     teams = {subscription.team_id for subscription in guarded}
     if teams:
         share_until_commit(Space.STOP, teams)
-    return Watch(_rows_of(teams), guarded, now)
+    return ActiveGuards(_rows_of(teams), guarded, now)
 
 
-def glance(subscriptions: Iterable[Subscription], now: datetime) -> Watch:
-    """What guards these subscriptions at this moment, for a rehearsal: nobody waits for it, and nothing is written."""
+def peek(subscriptions: Iterable[Subscription], now: datetime) -> ActiveGuards:
+    """The guards of these subscriptions at this moment, for a rehearsal: no lock is taken, nobody is locked out."""
     guarded = list(subscriptions)
-    return Watch(_rows_of({subscription.team_id for subscription in guarded}), guarded, now, judges=False)
+    return ActiveGuards(_rows_of({subscription.team_id for subscription in guarded}), guarded, now, judges=False)
 
 
 def _rows_of(teams: set[int]) -> dict[Key, Guard]:
@@ -56,53 +56,53 @@ def _rows_of(teams: set[int]) -> dict[Key, Guard]:
 
 
 def judge_days(now: datetime) -> None:
-    """Lock whoever has reached a limit of the day: it stays reached, even if the result recovers before the next signal."""
+    """Lock out every level that has reached a limit of the day, even if its result recovers before the next signal."""
     limited = Q()
     for name in ("max_daily_loss", "max_daily_profit"):
         limited |= Q(**{f"terms__values__{name}__isnull": False}) & ~Q(**{f"terms__values__{name}": None})
         limited |= Q(**{f"account__guards__{name}__isnull": False})
         of_teams = Guard.objects.filter(level=str(Level.TEAM), **{f"{name}__isnull": False})
         limited |= Q(team__in=of_teams.values("team"))
-    found = Subscription.objects.filter(limited, enabled=True).select_related("account__connection", "terms").distinct()
+    rows = Subscription.objects.filter(limited, enabled=True).select_related("account__connection", "terms").distinct()
     by_team: dict[int, list[Subscription]] = defaultdict(list)
-    for subscription in found.order_by("team_id", "pk"):
+    for subscription in rows.order_by("team_id", "pk"):
         by_team[subscription.team_id].append(subscription)
     for subscriptions in by_team.values():
         with transaction.atomic():
-            watched = watch(subscriptions, now)
+            active = hold(subscriptions, now)
             for subscription in subscriptions:
-                watched.guards(subscription)
+                active.of(subscription)
 
 
 def key_of(guard: Guard) -> Key:
-    """Whom a row guards."""
-    whom = guard.subscription_id or guard.strategy_id or guard.account_id or guard.team_id
-    return Level(guard.level), whom
+    """The level a row guards, and the key of what it guards there."""
+    pk = guard.subscription_id or guard.strategy_id or guard.account_id or guard.team_id
+    return Level(guard.level), pk
 
 
 def subject(guard: Guard) -> str:
-    """What a guard is called on record."""
-    whom = guard.account or guard.strategy or guard.subscription
-    code = f" {whom.code}" if isinstance(whom, Subscription) else f" {whom}" if whom else ""
-    return f"{guard.level}{code}"[:120]
+    """A guard's name in the audit: "team", "account U123", "subscription" with its code."""
+    target = guard.account or guard.strategy or guard.subscription
+    name = f" {target.code}" if isinstance(target, Subscription) else f" {target}" if target else ""
+    return f"{guard.level}{name}"[:120]
 
 
-class Watch:
-    """The guards of a batch of decisions, with figures that are read only where a limit is held against them."""
+class ActiveGuards:
+    """The guards of a batch of decisions; figures are read only where a limit is checked against them."""
 
     def __init__(
         self, rows: dict[Key, Guard], subscriptions: Sequence[Subscription], now: datetime, *, judges: bool = True
     ) -> None:
-        self._rows, self._subscriptions, self._now, self._judges = rows, subscriptions, now, judges
+        self._rows, self._subscriptions, self.now, self._judges = rows, subscriptions, now, judges
         self._made: dict[Level, dict[int, tuple[int, datetime | None]]] = {}
-        self._just_now: dict[Key, int] = defaultdict(int)
+        self._planned: dict[Key, int] = defaultdict(int)
         self._results: dict[int, DayResult] = {}
         self._teams: dict[int, list[BrokerageAccount]] = {}
         self._reached: set[Key] = set()
         self._own: dict[int, tuple[int, datetime | None]] | None = None
 
-    def guards(self, subscription: Subscription) -> Guards:
-        """What holds for one subscription at this moment of the batch. A limit of the day that is reached is locked in."""
+    def of(self, subscription: Subscription) -> Guards:
+        """The guards of one subscription at this moment of the batch. A limit of the day that is reached locks it out."""
         self._judge_terms(subscription)
         keys = [key for key in _keys(subscription) if key in self._rows] if self._rows else []
         if not keys:
@@ -112,23 +112,23 @@ class Watch:
         levels = tuple(level for key in keys if (level := self._level(key, subscription)) is not None)
         return Guards(halt=halt, halted_by=halted_by, lockout_until=until, lockout=lockout, levels=levels)
 
-    def entered(self, subscription: Subscription) -> None:
-        """An entry was planned a moment ago: it counts before it is a row."""
+    def count_entry(self, subscription: Subscription) -> None:
+        """Count an entry of this batch, which has no row yet."""
         for key in _keys(subscription):
             if key in self._rows:
-                self._just_now[key] += 1
+                self._planned[key] += 1
 
     def own_entries(self, subscription_pk: int) -> tuple[int, datetime | None]:
-        """What a subscription's own limits are held against: its entries before this batch, and when the last was."""
+        """A subscription's entries today before this batch, and the moment of the last."""
         if self._own is None:
             pauses = {each.pk: _pause(each) for each in self._subscriptions}
-            self._own = usage.entries_by(COLUMNS[Level.SUBSCRIPTION], pauses, self._now)
+            self._own = usage.entries_by(COLUMNS[Level.SUBSCRIPTION], pauses, self.now)
         return self._own.get(subscription_pk, (0, None))
 
     def day_of(self, account: BrokerageAccount) -> DayResult:
         """The account's result of today."""
         if account.pk not in self._results:
-            # All of the batch with a handful of queries, whoever of them is asked about first.
+            # Loads the whole batch on first use.
             self._read({each.account_id: each.account for each in self._subscriptions}.values())
         if account.pk not in self._results:
             self._read([account])
@@ -140,8 +140,8 @@ class Watch:
             return Halt.NOTHING, ""
         whole = [row for row in stops if row.halt == Halt.EVERYTHING]
         row = (whole or stops)[0]
-        who = row.halted_by.email if row.halted_by else "somebody"
-        return Halt(row.halt), f"{who} for {_WHOLE[Level(row.level)]} ({row.halt_reason.rstrip('.')})"
+        email = row.halted_by.email if row.halted_by else "somebody"
+        return Halt(row.halt), f"{email} for {_WHO[Level(row.level)]} ({row.halt_reason.rstrip('.')})"
 
     def _lockout(self, keys: list[Key]) -> tuple[datetime | None, str]:
         """The lockout that ends last."""
@@ -149,7 +149,7 @@ class Watch:
         if not locked:
             return None, NO_GUARDS.lockout
         until, row = max(locked, key=lambda each: each[0])
-        return until, f"{_WHOLE[Level(row.level)]} ({row.lockout_reason.rstrip('.')})"
+        return until, f"{_WHO[Level(row.level)]} ({row.lockout_reason.rstrip('.')})"
 
     def _level(self, key: Key, subscription: Subscription) -> LevelGuard | None:
         row = self._rows[key]
@@ -168,7 +168,7 @@ class Watch:
         return level
 
     def _judge_terms(self, subscription: Subscription) -> None:
-        """The limits of the day that the terms set are held against the account's result."""
+        """Check the limits of the day that the terms set against the account's result."""
         values = subscription.terms.values if subscription.terms else {}
         loss, gain = values.get("max_daily_loss"), values.get("max_daily_profit")
         if loss is None and gain is None:
@@ -187,20 +187,20 @@ class Watch:
             self._reached.add(key)
             reason = reached.reason.removesuffix(UNTIL).strip()
             # Not within the batch: the audit locks the team's row, and a batch has orders to lock after this.
-            transaction.on_commit(partial(lock_for_today, key, subscription, reason, self._now), robust=True)
+            transaction.on_commit(partial(lock_for_today, key, subscription, reason, self.now), robust=True)
 
     def _entries(self, key: Key) -> tuple[int, datetime | None]:
-        level, whom = key
+        level, pk = key
         if level not in self._made:
-            # All of a level with one query, whoever of them is asked about first.
-            pauses = {pk: row.cooldown_seconds or 0 for (of, pk), row in self._rows.items() if of is level}
-            self._made[level] = usage.entries_by(COLUMNS[level], pauses, self._now)
-        made, last = self._made[level].get(whom, (0, None))
-        just_now = self._just_now[key]
-        return made + just_now, self._now if just_now else last
+            # Loads the whole level on first use.
+            pauses = {of: row.cooldown_seconds or 0 for (kind, of), row in self._rows.items() if kind is level}
+            self._made[level] = usage.entries_by(COLUMNS[level], pauses, self.now)
+        made, last = self._made[level].get(pk, (0, None))
+        planned = self._planned[key]
+        return made + planned, self.now if planned else last
 
     def _result(self, key: Key, subscription: Subscription) -> DayResult:
-        """The account's own, or the sum over the team's accounts; practice and real money are not added up."""
+        """An account's own result, or the sum over the team's accounts of the same kind, practice or real money."""
         level, team = key
         account = subscription.account
         if level is Level.ACCOUNT:
@@ -210,19 +210,19 @@ class Watch:
             self._teams[team] = list(rows)
             self._read(self._teams[team])
         alike = [each for each in self._teams[team] if each.is_paper == account.is_paper]
-        return day_ledger.sum_of(alike, self._results, account.currency, self._now)
+        return day_ledger.sum_of(alike, self._results, account.currency, self.now)
 
     def _read(self, accounts: Iterable[BrokerageAccount]) -> None:
         missing = [each for each in accounts if each.pk not in self._results]
-        self._results.update(day_ledger.results(missing, self._now))
+        self._results.update(day_ledger.results(missing, self.now))
 
 
 @transaction.atomic
 def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datetime) -> None:
-    """No entry until tomorrow, by nobody's hand: what a limit of the day says stays true for that day."""
-    level, whom = key
+    """Lock entries of a level until tomorrow, in nobody's name: a limit of the day, once reached, holds for that day."""
+    level, pk = key
     until = day_end(now).astimezone(UTC)
-    column: dict[str, Any] = {} if level is Level.TEAM else {f"{level}_id": whom}
+    column: dict[str, Any] = {} if level is Level.TEAM else {f"{level}_id": pk}
     guard, _ = Guard.objects.get_or_create(
         team_id=subscription.team_id,
         level=str(level),
@@ -242,7 +242,7 @@ def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datet
         )
 
 
-_WHOLE = {
+_WHO = {
     Level.TEAM: "the whole team",
     Level.ACCOUNT: "this account",
     Level.STRATEGY: "this strategy",
@@ -256,7 +256,7 @@ def _pause(subscription: Subscription) -> int:
 
 
 def _keys(subscription: Subscription) -> tuple[Key, ...]:
-    """Everybody who guards a subscription, the widest first."""
+    """The keys of every level that guards a subscription, the widest first."""
     return (
         (Level.TEAM, subscription.team_id),
         (Level.ACCOUNT, subscription.account_id),

@@ -12,11 +12,11 @@ from strategies.domain.message.message import Message
 from strategies.models import Signal, Strategy
 
 
-def still_wanted(signals: Sequence[Signal], now: datetime) -> list[Signal]:
-    """Without those that expired while they were delayed, and without older ones that would undo newer ones."""
+def without_superseded(signals: Sequence[Signal], now: datetime) -> list[Signal]:
+    """The signals to decide on; those that expired while delayed or would undo a newer one are set aside."""
     timed = [signal for signal in signals if signal.signal_time is not None and not signal.is_test]
     newer = _dispatched_since(timed)
-    wanted: list[Signal] = []
+    remaining: list[Signal] = []
     for signal in signals:
         expires = Message.from_reading(signal.reading).expires_at if signal.not_before else None
         if expires is not None and expires <= now:
@@ -26,14 +26,14 @@ def still_wanted(signals: Sequence[Signal], now: datetime) -> list[Signal]:
             continue
         at = signal.signal_time
         if at is not None and not signal.is_test:
-            known = newer[(signal.strategy_id, signal.ticker)]
-            mine = (signal.action, signal.reading.get("sentiment"))
-            if reason := _undone(at, mine, known):
+            dispatched = newer[(signal.strategy_id, signal.ticker)]
+            aim = (signal.action, signal.reading.get("sentiment"))
+            if reason := _undone(at, aim, dispatched):
                 _set_aside(signal, "superseded-signal", reason, now)
                 continue
-            known.append(_Dispatched(at, mine))
-        wanted.append(signal)
-    return wanted
+            dispatched.append(_Dispatched(at, aim))
+        remaining.append(signal)
+    return remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class _Dispatched:
     aim: tuple[str, str | None]
 
 
-def _undone(at: datetime, aim: tuple[str, str | None], known: Sequence[_Dispatched]) -> str:
-    """Why a signal of that time and aim comes too late behind those handed out already; nothing when it does not."""
-    later = next((each for each in known if each.at > at and undoes(aim, each.aim)), None)
+def _undone(at: datetime, aim: tuple[str, str | None], dispatched: Sequence[_Dispatched]) -> str:
+    """Why a signal of this time and aim comes too late behind those handed out; empty when it does not."""
+    later = next((each for each in dispatched if each.at > at and undoes(aim, each.aim)), None)
     if later is None:
         return ""
     return (
@@ -55,20 +55,20 @@ def _undone(at: datetime, aim: tuple[str, str | None], known: Sequence[_Dispatch
     )
 
 
-def superseded(strategy: Strategy, message: Message) -> str:
-    """Why a message would be set aside if it came now: a newer one was handed out before it. Nothing when none was."""
+def reason_superseded(strategy: Strategy, message: Message) -> str:
+    """Why a message would be set aside if it came now, since a newer one was handed out before it; empty if none was."""
     if message.signal_time is None or message.test:
         return ""
     signal = Signal(strategy=strategy, ticker=message.symbol.name, signal_time=message.signal_time)
-    known = _dispatched_since([signal])[(strategy.pk, message.symbol.name)]
-    return _undone(message.signal_time, (str(message.action), message.sentiment), known)
+    dispatched = _dispatched_since([signal])[(strategy.pk, message.symbol.name)]
+    return _undone(message.signal_time, (str(message.action), message.sentiment), dispatched)
 
 
 def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_Dispatched]]:
-    """By strategy and ticker, the signals handed out whose own time is after the oldest of these."""
-    found: dict[tuple[int, str], list[_Dispatched]] = defaultdict(list)
+    """Signals already handed out, by strategy and ticker: those whose own time is after the oldest of `signals`."""
+    dispatched: dict[tuple[int, str], list[_Dispatched]] = defaultdict(list)
     if not signals:
-        return found
+        return dispatched
     rows = Signal.objects.filter(
         strategy__in={signal.strategy_id for signal in signals},
         ticker__in={signal.ticker for signal in signals},
@@ -80,8 +80,8 @@ def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_
     for row in rows.only("strategy_id", "ticker", "signal_time", "action", "reading"):
         if row.signal_time is not None:
             aim = (row.action, row.reading.get("sentiment"))
-            found[(row.strategy_id, row.ticker)].append(_Dispatched(row.signal_time, aim))
-    return found
+            dispatched[(row.strategy_id, row.ticker)].append(_Dispatched(row.signal_time, aim))
+    return dispatched
 
 
 def _set_aside(signal: Signal, code: str, note: str, now: datetime) -> None:

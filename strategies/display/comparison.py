@@ -47,7 +47,7 @@ def decide_again(decision: Decision, orders: Sequence[Order] = ()) -> Comparison
             unreadable="This decision was taken without a look at the account, so there is nothing to decide by."
         )
     try:
-        answer = inputs.again(decision.inputs or {})
+        answer = inputs.decide_again(decision.inputs or {})
     except UNREADABLE as error:
         return Comparison(unreadable=f"This version of Halyard cannot read what the decision saw: {error}")
     differences = tuple(_differences(_stored_answer(decision, orders), _answer_of(answer)))

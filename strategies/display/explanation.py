@@ -8,19 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from brokers.domain.snapshot import Snapshot
 from strategies import inputs
 from strategies.display.effective import Setting, settings_in_effect
 from strategies.display.labels import LABELS
 from strategies.display.readings import pairs
 from strategies.display.values import Change, changes, describe
-from strategies.domain.decide.guards import LIMITS, NO_GUARDS, Guards, Halt
-from strategies.domain.message.message import Message
+from strategies.domain.decide.guards import LIMITS, Guards, Halt
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan
 from strategies.domain.terms.terms import Terms
+from strategies.inputs import Inputs
 from strategies.models import Decision
 
 # Raised by inputs of an older version: a field or a word that this version does not know.
@@ -66,34 +64,31 @@ def plan_of(decision: Decision) -> Plan | None:
     if decision.status != Decision.Status.ACCEPTED or not is_complete(decision.inputs):
         return None
     try:
-        answer = inputs.again(decision.inputs or {})
+        answer = inputs.decide_again(decision.inputs or {})
     except UNREADABLE:
         return None
     return answer if isinstance(answer, Plan) else None
 
 
-def seen(decision: Decision) -> Seen | None:
+def inputs_seen(decision: Decision) -> Seen | None:
     """What the decision saw; None where it was taken without a look at the book, or by a version too old to read."""
     stored = decision.inputs or {}
     if not is_complete(stored):
         return None
     try:
-        snapshot, now = inputs.snapshot_then(stored)
-        message, terms = Message.from_reading(stored["message"]), Terms.from_json(stored["terms"])
-        guards = NO_GUARDS if stored.get("guards") is None else msgspec.convert(stored["guards"], Guards, strict=False)
+        seen = Inputs.from_json(stored)
     except UNREADABLE:
         return None
-    received_at = stored.get("received_at")
     return Seen(
         reading=tuple(pairs(stored["message"])),
-        snapshot=snapshot,
-        now=now,
-        received_at=datetime.fromisoformat(received_at) if received_at else None,
-        terms=tuple(changes(Terms(), terms)),
-        guards=tuple(_limits(guards)),
+        snapshot=seen.snapshot,
+        now=seen.now,
+        received_at=seen.received_at,
+        terms=tuple(changes(Terms(), seen.terms)),
+        guards=tuple(_limits(seen.guards)),
         # Without the strategy's defaults: today's may differ from those in force at the decision.
-        settings=tuple(settings_in_effect(message, terms)),
-        unsettled=Decimal(stored.get("unsettled") or 0),
+        settings=tuple(settings_in_effect(seen.message, seen.terms)),
+        unsettled=seen.unsettled,
     )
 
 

@@ -103,7 +103,7 @@ def card(decision: Decision, note: str = "") -> Card:
         return Card(verdict=word, said=said(decision), note=note)
     assert decision.plan is not None, "a proposal has a plan"
     plan = inputs.plan_from_json(decision.plan)
-    snapshot, seen_at = inputs.snapshot_then(decision.inputs) if decision.inputs else (None, None)
+    snapshot, seen_at = inputs.stored_snapshot(decision.inputs) if decision.inputs else (None, None)
     renewed = seen_at is not None and decision.decided_at is not None and seen_at > decision.decided_at
     return Card(
         verdict=word,

@@ -27,7 +27,7 @@ def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> Http
     )
     decision = thing_for(request.user, team_code, rows, decision_code)
     orders = _orders(decision)
-    seen, plan = explanation.seen(decision), explanation.plan_of(decision)
+    seen, plan = explanation.inputs_seen(decision), explanation.plan_of(decision)
     shown = tree(plan, orders, seen.snapshot if seen else None) if plan else None
     context = {
         "decision": decision,

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from brokers.book import live_book
 from brokers.book.live_book import Book, NotYet
 from brokers.domain.orders import OrderIntent, Resize
-from strategies.deciding import answer, guards, superseded
-from strategies.deciding.ownership import Ownership
+from strategies.deciding import superseded
+from strategies.deciding.answer import Question
+from strategies.deciding.answer import answer as answer_question
+from strategies.deciding.desk import Desk, rehearsal_desk
 from strategies.display.plans import how
 from strategies.domain.message.freshness import Freshness, SetAside
 from strategies.domain.message.message import Message
@@ -141,7 +142,7 @@ def _context(strategy: Strategy) -> Context:
 
 
 def _superseded(strategy: Strategy, message: Message) -> SetAside | None:
-    reason = superseded.superseded(strategy, message)
+    reason = superseded.reason_superseded(strategy, message)
     return SetAside("superseded-signal", reason) if reason else None
 
 
@@ -150,69 +151,51 @@ def _answers(
 ) -> tuple[Answer, ...]:
     rows = strategy.subscriptions.select_related("account__connection", "terms")
     subscriptions = list(rows.order_by("-enabled", "account__account_id"))
-    instrument = message.instrument
-    wanted = [(each.account, instrument) for each in subscriptions] if instrument is not None else []
-    book = live_book.load(wanted, now, ask=ask)
-    ownership = Ownership.of(book)
+    desk = rehearsal_desk(subscriptions, message.instrument, now, ask=ask)
     if message.signal_time is None or message.delay:
         freshness = None
-    watch = guards.glance(subscriptions, now)
-    return tuple(_answer(each, message, book, ownership, watch, now, freshness) for each in subscriptions)
+    return tuple(_answer(subscription, message, desk, freshness) for subscription in subscriptions)
 
 
-def _answer(
-    subscription: Subscription,
-    message: Message,
-    book: Book,
-    ownership: Ownership,
-    watch: guards.Watch,
-    now: datetime,
-    freshness: Freshness | None,
-) -> Answer:
+def _answer(subscription: Subscription, message: Message, desk: Desk, freshness: Freshness | None) -> Answer:
     if subscription.terms is None:
         return Answer(
             subscription=subscription, status="off", reason="Its terms were never set, so it decides nothing."
         )
-    found = answer.answer(
-        message,
-        subscription.terms.value(),
-        subscription.account,
-        book,
-        ownership,
-        now,
-        received_at=now,
+    question = Question(
+        message=message,
+        subscription=subscription,
+        terms=subscription.terms.value(),
+        guards=desk.guards.of(subscription),
+        received_at=desk.now,
         freshness=freshness,
-        owner=subscription.pk,
-        guards=watch.guards(subscription),
-        patient=False,
-    ).answer
-    match found:
-        case NotYet() if _is_unasked(book, subscription, message):
+    )
+    answer = answer_question(question, desk, patient=False).answer
+    match answer:
+        case NotYet() if _is_unasked(desk.book, subscription, message):
             reason = f"IBKR was never asked about {message.symbol.name}."
             return Answer(subscription=subscription, status="pending", reason=reason, unasked=True)
         case NotYet(waiting_for=waiting_for):
             return Answer(subscription=subscription, status="pending", reason=f"Waiting for {waiting_for}.")
         case Rejection():
             return Answer(
-                subscription=subscription, status="rejected", rule=found.rule, code=found.code, reason=found.reason
+                subscription=subscription, status="rejected", rule=answer.rule, code=answer.code, reason=answer.reason
             )
         case Plan():
             return Answer(
                 subscription=subscription,
                 status="accepted" if subscription.terms.value().auto_submit else "proposed",
-                rule=found.rule,
-                reason=found.reason,
-                orders=lines(found.intents, found.estimates),
-                cancels=found.cancels,
-                resizes=found.resizes,
+                rule=answer.rule,
+                reason=answer.reason,
+                orders=lines(answer.intents, answer.estimates),
+                cancels=answer.cancels,
+                resizes=answer.resizes,
             )
 
 
 def _is_unasked(book: Book, subscription: Subscription, message: Message) -> bool:
     instrument = message.instrument
-    if instrument is None:
-        return False
-    return (subscription.account.connection_id, str(instrument.asset_class), instrument.ticker) not in book.lookups
+    return instrument is not None and book.lookup(subscription.account, instrument) is None
 
 
 def lines(intents: Sequence[OrderIntent], estimates: Sequence[Estimate] = ()) -> tuple[OrderLine, ...]:

@@ -94,7 +94,7 @@ def test_less_of_it_is_protected_by_less(strategy: Strategy, alice: User, now: d
     assert decision.reason == "Open long with 10 shares of AAPL. Approved for 3 of 10."
     # What was seen gives the same plan again, the approver's word with it.
     assert decision.inputs is not None
-    again = inputs.again(decision.inputs)
+    again = inputs.decide_again(decision.inputs)
     assert isinstance(again, Plan)
     assert again.intents[0].quantity == 3
     assert again.reason == decision.reason

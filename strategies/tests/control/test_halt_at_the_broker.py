@@ -201,6 +201,6 @@ def _settle_all() -> None:
 
 def test_a_watch_holds_a_stop_back_only_until_its_transaction_ends(strategy: Strategy) -> None:
     with transaction.atomic():
-        guards.watch(strategy.subscriptions.all(), timezone.now())
+        guards.hold(strategy.subscriptions.all(), timezone.now())
     stop(strategy.team)
     assert Guard.objects.get().halt == "entries"

@@ -46,15 +46,15 @@ def entry(by: Subscription, at: datetime) -> None:
 
 
 def seen(subscription: Subscription, now: datetime) -> Guards:
-    return guards.watch([subscription], now).guards(subscription)
+    return guards.hold([subscription], now).of(subscription)
 
 
 def test_without_rows_nothing_is_guarded_and_nothing_more_is_asked(subscription: Subscription, now: datetime) -> None:
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        watch = guards.watch([subscription] * 50, now)
-        assert all(watch.guards(subscription) is NO_GUARDS for _ in range(50))
+        active = guards.hold([subscription] * 50, now)
+        assert all(active.of(subscription) is NO_GUARDS for _ in range(50))
     assert len(asked) == 2  # the lock and the rows
 
 
@@ -97,23 +97,23 @@ def test_an_entry_of_the_same_batch_counts_for_whom_it_concerns(
     other = rows.subscription(strategy, broker_rows.account(team), now)
     Guard.objects.create(team=team, level="team", max_trades_per_day=9)
     Guard.objects.create(team=team, level="account", account=account, cooldown_seconds=60)
-    watch = guards.watch([subscription, other], now)
-    watch.entered(other)
-    assert [each.trades_today for each in watch.guards(subscription).levels] == [1, 0]
-    assert watch.guards(subscription).levels[1].last_trade_at is None
-    watch.entered(subscription)
-    assert [each.trades_today for each in watch.guards(subscription).levels] == [2, 1]
-    assert watch.guards(subscription).levels[1].last_trade_at == now
+    active = guards.hold([subscription, other], now)
+    active.count_entry(other)
+    assert [each.trades_today for each in active.of(subscription).levels] == [1, 0]
+    assert active.of(subscription).levels[1].last_trade_at is None
+    active.count_entry(subscription)
+    assert [each.trades_today for each in active.of(subscription).levels] == [2, 1]
+    assert active.of(subscription).levels[1].last_trade_at == now
 
 
 def test_figures_of_a_level_are_read_once_a_batch(strategy: Strategy, team: Team, now: datetime) -> None:
     followers = [rows.subscription(strategy, broker_rows.account(team), now) for _ in range(5)]
     for each in followers:
         Guard.objects.create(team=team, level="account", account=each.account, max_trades_per_day=1)
-    watch = guards.watch(followers, now)
+    active = guards.hold(followers, now)
     with CaptureQueriesContext(connection) as asked:
         for each in followers:
-            assert watch.guards(each).levels[0].trades_today == 0
+            assert active.of(each).levels[0].trades_today == 0
     assert len(asked) == 1
 
 
@@ -256,7 +256,7 @@ def test_what_guards_a_decision_can_be_stored_and_read_again(
 
 def test_what_is_decided_shares_its_lock_and_a_stop_does_not(subscription: Subscription, now: datetime) -> None:
     with transaction.atomic():
-        guards.watch([subscription], now)
+        guards.hold([subscription], now)
         with connection.cursor() as cursor:
             cursor.execute("SELECT mode, objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
             assert ("ShareLock", subscription.team_id) in cursor.fetchall()

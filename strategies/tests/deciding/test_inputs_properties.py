@@ -9,14 +9,14 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.book.live_book import View
 from brokers.domain.snapshot import Snapshot
 from strategies import inputs
 from strategies.domain.decide.decide import decide
-from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.decide.guards import Guards
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Terms
+from strategies.inputs import Inputs
 from strategies.tests.domain.cases_of_decide import NOW, drawn, message, snapshot, working
 from strategies.tests.domain.test_decide_properties import GUARDS, MESSAGES, SNAPSHOTS, TERMS
 
@@ -36,11 +36,18 @@ def test_the_stored_inputs_give_the_stored_plan(
     asked: Message, terms: Terms, book: Snapshot, guards: Guards, freshness: Freshness | None, waited: timedelta
 ) -> None:
     received_at = NOW - waited
-    answer = decide(asked, terms, book, NOW, received_at=received_at, freshness=freshness, guards=guards)
-    kept = inputs.kept(
-        asked, terms, View(snapshot=book), NOW, answer, received_at=received_at, freshness=freshness, guards=guards
+    seen = Inputs(
+        message=asked,
+        terms=terms,
+        snapshot=book,
+        now=NOW,
+        received_at=received_at,
+        freshness=freshness,
+        guards=guards,
     )
-    again = inputs.again(json.loads(json.dumps(kept)))
+    answer = decide(asked, terms, book, NOW, received_at=received_at, freshness=freshness, guards=guards)
+    kept = seen.to_json(answer)
+    again = inputs.decide_again(json.loads(json.dumps(kept)))
     assert again == answer
     if isinstance(answer, Plan):
         stored = json.loads(json.dumps(inputs.plan_json(answer)))
@@ -58,9 +65,8 @@ def test_legs_that_become_smaller_are_kept_one_by_one() -> None:
     answer = decide(asked, Terms(), book, NOW)
     assert isinstance(answer, Plan)
     assert drawn(answer) == "s to 6 | exit sell 4"
-    kept = inputs.kept(
-        asked, Terms(), View(snapshot=book), NOW, answer, received_at=NOW, freshness=None, guards=NO_GUARDS
-    )
-    again = inputs.again(json.loads(json.dumps(kept)))
+    seen = Inputs(message=asked, terms=Terms(), snapshot=book, now=NOW, received_at=NOW, freshness=None)
+    kept = seen.to_json(answer)
+    again = inputs.decide_again(json.loads(json.dumps(kept)))
     assert isinstance(again, Plan)
     assert drawn(again) == drawn(answer)

@@ -231,7 +231,7 @@ def test_a_decision_can_be_replayed_from_what_it_saw(
     settle.settle_waiting(now)
     decision = Decision.objects.get()
     assert decision.inputs is not None
-    again = inputs.again(decision.inputs)
+    again = inputs.decide_again(decision.inputs)
     assert isinstance(again, Plan)
     order = Order.objects.get()
     assert (again.rule, again.reason) == (decision.rule, decision.reason)

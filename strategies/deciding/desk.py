@@ -1,0 +1,60 @@
+"""The desk: what a batch of decisions is taken with, and what its decisions leave for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from brokers.book import live_book
+from brokers.book.live_book import Book
+from brokers.domain.orders import Instrument
+from brokers.models import BrokerageAccount
+from strategies.deciding import guards
+from strategies.deciding.guards import ActiveGuards
+from strategies.deciding.ownership import Ownership
+from strategies.deciding.turns import Line
+from strategies.domain.message.message import Message
+from strategies.models import Decision, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Book, guards and waiting decisions of one batch, loaded once; each decision of the batch changes them."""
+
+    book: Book
+    ownership: Ownership
+    guards: ActiveGuards
+    line: Line
+    now: datetime
+    # Decisions from before the batch that one of the batch ends, and the batch's own proposals.
+    overtaken: list[Decision] = field(default_factory=list)
+    proposed: dict[tuple[int, Instrument], Decision] = field(default_factory=dict)
+    # Accounts and instruments whose fresh quote a decision waits for.
+    unquoted: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
+
+
+def open_desk(batch: Sequence[tuple[Decision, Message]], now: datetime, *, behind: bool = True) -> Desk:
+    """The desk for a batch. `behind`: earlier decisions may wait for the same accounts and instruments.
+
+    Guards first: who stops trading waits for the batches before, and those behind see the stop.
+    """
+    active = guards.hold([decision.subscription for decision, _ in batch], now)
+    pairs = [
+        (decision.subscription.account, instrument)
+        for decision, message in batch
+        if (instrument := message.instrument) is not None
+    ]
+    line = Line.before([decision for decision, _ in batch]) if behind else Line()
+    book = live_book.load(pairs, now)
+    return Desk(book=book, ownership=Ownership.of(book), guards=active, line=line, now=now)
+
+
+def rehearsal_desk(
+    subscriptions: Sequence[Subscription], instrument: Instrument | None, now: datetime, *, ask: bool
+) -> Desk:
+    """A desk that locks nothing and knows no line; `ask` as in `live_book.load`."""
+    pairs = [(subscription.account, instrument) for subscription in subscriptions] if instrument is not None else []
+    book = live_book.load(pairs, now, ask=ask)
+    active = guards.peek(subscriptions, now)
+    return Desk(book=book, ownership=Ownership.of(book), guards=active, line=Line(), now=now)

@@ -1,0 +1,169 @@
+"""What an answer leaves behind: in the decision, on the desk for the decisions after it, and for the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
+from brokers.domain.snapshot import WorkingOrder
+from brokers.orders import tickets
+from brokers.postgres.notices import DECIDED_CHANNEL, notify
+from strategies import inputs, live
+from strategies.deciding.desk import Desk
+from strategies.domain.message.freshness import leaves
+from strategies.domain.message.message import Message
+from strategies.domain.plan.plan import Plan, Rejection
+from strategies.inputs import Inputs
+from strategies.models import Decision
+
+_COLUMNS = [
+    "status",
+    "rule",
+    "reason_code",
+    "reason",
+    "waiting_for",
+    "inputs",
+    "plan",
+    "decided_at",
+    "expires_at",
+    "ticket",
+]
+
+
+def save(decisions: Sequence[Decision]) -> None:
+    """Write down what became of decisions, and tell the pages that show them."""
+    if not decisions:
+        return
+    Decision.objects.bulk_update(decisions, _COLUMNS)
+    notify(DECIDED_CHANNEL)
+    for signal_pk, team_pk in {(decision.signal_id, decision.team_id) for decision in decisions}:
+        live.signal_changed(signal_pk, team_pk)
+
+
+def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: datetime) -> tickets.Draft:
+    """Write the plan into the decision and onto the desk.
+
+    Returns the ticket to open; its orders may leave until `until`. `seen`: the inputs that led to the plan.
+    """
+    _note(decision, Decision.Status.ACCEPTED, plan, desk.now)
+    account, contract = decision.subscription.account, seen.snapshot.contract
+    intents = tuple(tickets.named(intent) for intent in plan.intents)
+    _count_on_desk(decision, plan, list(_working_orders(decision, intents)), contract.conid, desk)
+    return tickets.Draft(
+        account=account,
+        key=decision.code,
+        conid=contract.conid,
+        currency=contract.currency,
+        multiplier=contract.multiplier,
+        intents=intents,
+        cancels=plan.cancels,
+        resizes=plan.resizes,
+        known={order.reference: order.filled for order in seen.snapshot.working},
+        expires_at=until,
+        signal_price=seen.message.signal_price,
+    )
+
+
+def _count_on_desk(decision: Decision, plan: Plan, orders: list[WorkingOrder], conid: int, desk: Desk) -> None:
+    """Later decisions of this batch must see what this one is about to cancel and to send."""
+    account_pk = decision.subscription.account_id
+    desk.book.cancel(account_pk, conid, plan.cancels)
+    desk.book.resize(account_pk, conid, plan.resizes)
+    for order in orders:
+        desk.book.add(account_pk, conid, order)
+    enters = any(order.role is Role.ENTRY for order in orders)
+    desk.ownership.accept(decision, enters=enters)
+    if enters:
+        desk.guards.count_entry(decision.subscription)
+    desk.book.reserve(account_pk, sum((estimate.margin or Decimal(0) for estimate in plan.estimates), Decimal(0)))
+
+
+def _working_orders(decision: Decision, intents: Sequence[OrderIntent], parent: str = "") -> Iterator[WorkingOrder]:
+    """The planned orders as the book shows them, parents before their children."""
+    for intent in intents:
+        yield WorkingOrder(
+            reference=intent.reference,
+            role=intent.role,
+            side=intent.side,
+            type=intent.type,
+            remaining=intent.quantity,
+            status=OrderStatus.CREATED,
+            limit_price=intent.limit_price,
+            stop_price=intent.stop_price,
+            trail_amount=intent.trail_amount,
+            trail_percent=intent.trail_percent,
+            time_in_force=intent.time_in_force,
+            outside_rth=intent.outside_rth,
+            parent=parent,
+            ticket=str(decision.code),
+        )
+        yield from _working_orders(decision, intent.then, intent.reference)
+
+
+def expiry(begin: datetime, message: Message, plan: Plan) -> datetime:
+    """Until when the orders of a plan may leave, counted from `begin`."""
+    end = begin + timedelta(seconds=plan.time_to_live_seconds)
+    return end if message.expires_at is None else min(end, message.expires_at)
+
+
+def rehearse(decision: Decision, plan: Plan, now: datetime) -> None:
+    """Keep what would have been ordered; nothing is."""
+    _note(decision, Decision.Status.REHEARSED, plan, now)
+
+
+def propose(decision: Decision, plan: Plan, message: Message, desk: Desk) -> None:
+    """Keep what an approver is asked for, and until when."""
+    _note(decision, Decision.Status.PROPOSED, plan, desk.now)
+    end = desk.now + timedelta(seconds=decision.terms.value().approval_seconds)
+    decision.expires_at = end if message.expires_at is None else min(end, message.expires_at)
+    assert message.instrument is not None, "there is no plan without an instrument"
+    _supersede_proposals(decision, message.instrument, desk)
+
+
+def _supersede_proposals(decision: Decision, instrument: Instrument, desk: Desk) -> None:
+    """The newest word of a strategy is the one to approve: an older proposal for the same instrument ends."""
+    rows = Decision.objects.filter(status=Decision.Status.PROPOSED, subscription=decision.subscription)
+    earlier = [
+        proposal
+        for proposal in rows.select_for_update(of=("self",)).select_related("signal")
+        if proposal.pk != decision.pk and Message.from_reading(proposal.signal.reading).instrument == instrument
+    ]
+    desk.overtaken.extend(earlier)
+    place = (decision.subscription_id, instrument)
+    if same_batch := desk.proposed.get(place):
+        earlier.append(same_batch)
+    desk.proposed[place] = decision
+    for proposal in earlier:
+        reason = f"A later signal came before anybody answered. It would have been: {proposal.reason}"
+        reject(proposal, Rejection(rule="A03", code="superseded-signal", reason=reason), desk.now)
+
+
+def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime) -> None:
+    decision.status, decision.rule, decision.reason = status, plan.rule, plan.reason[:400]
+    decision.reason_code, decision.waiting_for, decision.decided_at = "", "", now
+    # The plan too, not only its orders: those may be changed later, where they stand.
+    decision.plan = inputs.plan_json(plan)
+
+
+def reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
+    """Write down why nothing is done."""
+    decision.status = Decision.Status.REJECTED
+    decision.rule, decision.reason_code, decision.reason = rejection.rule, rejection.code, rejection.reason[:400]
+    decision.waiting_for, decision.decided_at = "", now
+
+
+def wait(decision: Decision, message: Message, waiting_for: str, desk: Desk) -> None:
+    """Keep the decision pending until its signal is too old; then reject it.
+
+    Whether a buy is an exit is not known without a book, so a buy waits no longer than an entry may.
+    """
+    decision.waiting_for = waiting_for[:200]
+    terms = decision.terms.value()
+    life = max(terms.exit_time_to_live_seconds if leaves(message) else terms.entry_time_to_live_seconds, 1)
+    if desk.now - decision.signal.due_at >= timedelta(seconds=life):
+        reason = f"Not traded: {life} seconds passed while waiting for {waiting_for}. Check the connection's session."
+        reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), desk.now)
+    else:
+        desk.line.wait(decision, message)
