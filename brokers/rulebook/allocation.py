@@ -108,7 +108,7 @@ def allocate_equalizing(side: str, quantity: Decimal, members: Sequence[Member])
 
 
 def split(quantity: Decimal, weights: Sequence[Fraction]) -> list[int]:
-    """Whole units by weight: the floor of each exact share, then one unit at a time to whoever is furthest behind."""
+    """Whole units by weight: the floor of each exact share, then the rest unit by unit to the account furthest behind."""
     if quantity != quantity.to_integral_value():
         raise BadInput("quantity", problem="only whole units can be split")
     counted = [max(weight, Fraction(0)) for weight in weights]
@@ -147,11 +147,11 @@ def _limited(members: Sequence[Member], shares: Sequence[int], sign: int) -> All
     kept: dict[str, Decimal] = {}
     canceled = ZERO
     for member, share in zip(members, shares, strict=True):
-        wanted = Decimal(share)
-        paid = wanted if member.affordable is None else min(wanted, max(member.affordable, ZERO))
+        units = Decimal(share)
+        paid = units if member.affordable is None else min(units, max(member.affordable, ZERO))
         paid = paid.to_integral_value(ROUND_DOWN)
         kept[member.id] = paid * sign
-        canceled += (wanted - paid) * sign
+        canceled += (units - paid) * sign
     return Allocation(shares=kept, canceled=canceled)
 
 

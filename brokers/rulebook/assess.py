@@ -15,7 +15,8 @@ from brokers.rulebook.errors import (
     UnsupportedCurrency,
     UnsupportedMarket,
 )
-from brokers.rulebook.fees.estimate import NO_VOLUME, Volume, estimate_fee
+from brokers.rulebook.fees.estimate import estimate_fee
+from brokers.rulebook.fees.trade import NO_VOLUME, Volume
 from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.margin.futures import MarginRow
 from brokers.rulebook.margin.power import BuyingPower, buying_power

@@ -58,12 +58,12 @@ class Calendar:
         return any(s.start <= second < s.end and (extended or s.regular) for s in self.segments(local.date()))
 
     def is_open_during(self, start: datetime, end: datetime, *, extended: bool = False) -> bool:
-        """Whether any wanted session overlaps the span."""
+        """Whether a regular session, or with `extended` any session, overlaps the span from `start` to `end`."""
         day, last = self.local(start).date(), self.local(end).date()
         while day <= last:
             for segment in self.segments(day):
-                wanted = extended or segment.regular
-                if wanted and self.instant(day, segment.start) < end and start < self.instant(day, segment.end):
+                counts = extended or segment.regular
+                if counts and self.instant(day, segment.start) < end and start < self.instant(day, segment.end):
                     return True
             day += ONE_DAY
         return False

@@ -28,7 +28,11 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def evaluate(op: str, given: Mapping[str, Any], ruleset: str = rulesets.DEFAULT) -> dict[str, Any]:
-    """One question in plain words, one answer in plain words; a refusal answers with its code and sentence."""
+    """Answers one vector: `op` names the operation, `given` holds its fields as strings, numbers and lists.
+
+    The answer names the ruleset and the version of its tables. A RulebookError becomes an answer with `error`, `reason`
+    and `sentence`; only an unknown operation (UnknownOperation) or ruleset (UnknownRuleset) is raised.
+    """
     operation = OPERATIONS.get(op) if isinstance(op, str) else None
     if operation is None:
         raise UnknownOperation(op)
@@ -36,7 +40,7 @@ def evaluate(op: str, given: Mapping[str, Any], ruleset: str = rulesets.DEFAULT)
         raise UnknownRuleset(ruleset)
     rules = rulesets.load(ruleset)
     try:
-        answer = operation(_question(given), rules)
+        answer = operation(_fields(given), rules)
     except ArithmeticError:
         answer = _refusal(BadInput("numbers", problem="they are too far apart to calculate with"))
     except RulebookError as refused:
@@ -44,10 +48,10 @@ def evaluate(op: str, given: Mapping[str, Any], ruleset: str = rulesets.DEFAULT)
     return {**answer, "ruleset": rules.name, "tables": rules.version}
 
 
-def _question(given: Any) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
+def _fields(case: Any) -> Mapping[str, Any]:
+    if not isinstance(case, Mapping):
         raise BadInput("given", problem="it must be an object of named facts")
-    return given
+    return case
 
 
 def _refusal(refused: RulebookError) -> dict[str, Any]:
@@ -60,20 +64,20 @@ def _refusal(refused: RulebookError) -> dict[str, Any]:
     }
 
 
-def agrees(expected: Any, found: Any, tolerance: Decimal = Decimal(0)) -> bool:
-    """The comparison rule: every expected key is there and equal, numbers as decimals, extra keys are fine."""
+def agrees(expected: Any, answer: Any, tolerance: Decimal = Decimal(0)) -> bool:
+    """Whether an answer has every expected key with an equal value: numbers as decimals, extra keys are fine."""
     if isinstance(expected, dict):
-        if not isinstance(found, dict) or (not expected and found):
+        if not isinstance(answer, dict) or (not expected and answer):
             return False
-        return all(key in found and agrees(value, found[key], tolerance) for key, value in expected.items())
+        return all(key in answer and agrees(value, answer[key], tolerance) for key, value in expected.items())
     if isinstance(expected, list):
-        same_length = isinstance(found, list) and len(found) == len(expected)
-        return same_length and all(agrees(e, f, tolerance) for e, f in zip(expected, found, strict=True))
-    if expected is None or isinstance(expected, bool) or found is None or isinstance(found, bool):
-        return expected is found
-    left, right = _number(expected), _number(found)
+        same_length = isinstance(answer, list) and len(answer) == len(expected)
+        return same_length and all(agrees(e, f, tolerance) for e, f in zip(expected, answer, strict=True))
+    if expected is None or isinstance(expected, bool) or answer is None or isinstance(answer, bool):
+        return expected is answer
+    left, right = _number(expected), _number(answer)
     if left is None or right is None:
-        return bool(expected == found)
+        return bool(expected == answer)
     return abs(left - right) <= tolerance
 
 
@@ -86,24 +90,24 @@ def _number(value: Any) -> Decimal | None:
 
 
 def passes(vector: Mapping[str, Any]) -> bool:
-    found = evaluate(vector["op"], vector["given"], vector["ruleset"])
-    return agrees(vector["expect"], found, Decimal(vector.get("tol") or 0))
+    answer = evaluate(vector["op"], vector["given"], vector["ruleset"])
+    return agrees(vector["expect"], answer, Decimal(vector.get("tol") or 0))
 
 
 def run(vectors: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[int]], list[str]]:
-    """Per area how many passed and failed, and the failures with what was found."""
+    """Counts of passed and failed vectors by area, and a line for each failure with the answer it got."""
     areas: dict[str, list[int]] = {}
     failures = []
     for vector in vectors:
         counts = areas.setdefault(vector["area"], [0, 0])
         try:
-            passed, found = passes(vector), None
+            passed, answered = passes(vector), None
         except Exception as error:  # a crash is a failure of that vector, not the end of the run
-            passed, found = False, repr(error)
+            passed, answered = False, repr(error)
         counts[0 if passed else 1] += 1
         if not passed:
-            found = found or json.dumps(evaluate(vector["op"], vector["given"], vector["ruleset"]))
-            failures.append(f"{vector['id']}: expected {json.dumps(vector['expect'])}, found {found}")
+            answered = answered or json.dumps(evaluate(vector["op"], vector["given"], vector["ruleset"]))
+            failures.append(f"{vector['id']}: expected {json.dumps(vector['expect'])}, found {answered}")
     return areas, failures
 
 

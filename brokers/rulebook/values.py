@@ -101,7 +101,7 @@ class Permissions:
     instrument: bool | None = None
 
 
-NOTHING_SAID = Permissions()
+PERMISSIONS_UNKNOWN = Permissions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Account:
     available: Decimal | None = None
     leverage: Decimal | None = None
     balances: Mapping[str, Decimal] = field(default_factory=dict)
-    permissions: Permissions = NOTHING_SAID
+    permissions: Permissions = PERMISSIONS_UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,25 +3,17 @@
 from decimal import Decimal
 
 from brokers.rulebook.accounting import Fee
-from brokers.rulebook.pricing import order_value
+from brokers.rulebook.fees.trade import Trade
 from brokers.rulebook.tables.fee_schedules import FeeSchedules, ForexTier
-from brokers.rulebook.values import Instrument, Order, Quote
+from brokers.rulebook.values import ONE, Instrument
 
 FOREX_CURRENCY = "USD"
 
 
-def forex_fee(
-    instrument: Instrument,
-    order: Order,
-    quote: Quote,
-    schedules: FeeSchedules,
-    *,
-    rate: Decimal,
-    monthly_usd: Decimal,
-) -> Fee:
-    tier = forex_tier(schedules, monthly_usd)
-    value = abs(order_value(order, quote.price, multiplier=instrument.multiplier, fx_rate=rate))
-    return Fee(max(tier.minimum, tier.rate * value), FOREX_CURRENCY)
+def forex_fee(trade: Trade, rate: Decimal) -> Fee:
+    """A fee in USD, whatever `rate` turns the order's value into: the model labels the account's money USD (quirk Q3)."""
+    tier = forex_tier(trade.schedules, trade.volume.forex_usd)
+    return trade.fee(max(tier.minimum, tier.rate * trade.value(rate)), FOREX_CURRENCY)
 
 
 def forex_tier(schedules: FeeSchedules, monthly_usd: Decimal) -> ForexTier:
@@ -31,19 +23,12 @@ def forex_tier(schedules: FeeSchedules, monthly_usd: Decimal) -> ForexTier:
     return schedules.forex_tiers[-1]
 
 
-def cfd_fee(
-    instrument: Instrument,
-    order: Order,
-    quote: Quote,
-    schedules: FeeSchedules,
-    *,
-    fx_rate: Decimal,
-    rate: Decimal | None,
-) -> Fee:
-    currency = instrument.currency
-    value = abs(order_value(order, quote.price, multiplier=instrument.multiplier, fx_rate=fx_rate))
+def cfd_fee(trade: Trade) -> Fee:
+    """A fee in the quote currency, on a value in the account's: the model mixes the two up (quirk Q3)."""
+    schedules, currency = trade.schedules, trade.instrument.currency
+    value = trade.value(trade.fx_rate if trade.rules.policy.fee_value_in_account_currency else ONE)
     minimum = schedules.cfd_minimum.get(currency, schedules.cfd_minimum["*"])
-    return Fee(max(minimum, (rate or _cfd_rate(schedules, instrument)) * value), currency)
+    return trade.fee(max(minimum, (trade.cfd_rate or _cfd_rate(schedules, trade.instrument)) * value), currency)
 
 
 def _cfd_rate(schedules: FeeSchedules, instrument: Instrument) -> Decimal:

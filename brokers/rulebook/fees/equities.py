@@ -4,31 +4,20 @@ from decimal import Decimal
 
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.errors import UnknownWord, UnsupportedMarket
-from brokers.rulebook.pricing import order_value
+from brokers.rulebook.fees.trade import Trade
 from brokers.rulebook.tables.fee_schedules import EquityPlan, FeeSchedules
-from brokers.rulebook.values import Instrument, Order, Quote
 
 
-def equity_fee(
-    instrument: Instrument,
-    order: Order,
-    quote: Quote,
-    schedules: FeeSchedules,
-    *,
-    market: str,
-    fx_rate: Decimal,
-    monthly_shares: Decimal,
-    plan_name: str | None,
-) -> Fee:
-    plan = _plan(schedules, market, plan_name)
-    amount = per_share(plan, monthly_shares) * abs(order.quantity)
+def equity_fee(trade: Trade) -> Fee:
+    """In the currency of the market's plan."""
+    plan = _plan(trade.schedules, trade.market, trade.plan)
+    amount = per_share(plan, trade.volume.shares) * trade.size
     if amount < plan.minimum:
         amount = plan.minimum
         if not plan.cap_limits_minimum:
-            # The model never caps its minimum, so a tiny order may cost more than the cap.
-            return Fee(amount, plan.currency)
-    cap = plan.cap_rate * abs(order_value(order, quote.price, multiplier=instrument.multiplier, fx_rate=fx_rate))
-    return Fee(min(amount, cap), plan.currency)
+            # The model never caps its minimum, so a tiny order may cost more than the cap (quirk Q1).
+            return trade.fee(amount, plan.currency)
+    return trade.fee(min(amount, plan.cap_rate * trade.value(trade.fx_rate)), plan.currency)
 
 
 def per_share(plan: EquityPlan, monthly_shares: Decimal) -> Decimal:

@@ -4,23 +4,26 @@ from decimal import Decimal
 
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.errors import UnsupportedAssetClass, UnsupportedCurrency, UnsupportedMarket
+from brokers.rulebook.fees.trade import Trade
 from brokers.rulebook.tables.fee_schedules import FeeSchedules
-from brokers.rulebook.values import Instrument, Order, Quote
+from brokers.rulebook.values import Instrument
 from brokers.rulebook.words import AssetClass
 
 
-def future_fee(instrument: Instrument, order: Order, quote: Quote, schedules: FeeSchedules, *, market: str) -> Fee:
-    if market in schedules.us_markets:
+def future_fee(trade: Trade) -> Fee:
+    """Contracts times the fee of one; UnsupportedMarket, or UnsupportedCurrency in Hong Kong, where no row covers it."""
+    schedules, instrument = trade.schedules, trade.instrument
+    if trade.market in schedules.us_markets:
         each = Fee(us_per_contract(schedules, instrument.asset_class, instrument.product), "USD")
-    elif market == "hkfe":
+    elif trade.market == "hkfe":
         each = _hong_kong(schedules, instrument)
-    elif market == "eurex":
+    elif trade.market == "eurex":
         each = _eurex(schedules, instrument)
-    elif market == "krx":
-        each = Fee(schedules.krx_rate * quote.price * instrument.multiplier, instrument.currency)
+    elif trade.market == "krx":
+        each = Fee(schedules.krx_rate * trade.quote.price * instrument.multiplier, instrument.currency)
     else:
-        raise UnsupportedMarket(market)
-    return Fee(abs(order.quantity) * each.amount, each.currency)
+        raise UnsupportedMarket(trade.market)
+    return trade.fee(trade.size * each.amount, each.currency)
 
 
 def us_per_contract(schedules: FeeSchedules, asset_class: str, product: str) -> Decimal:

@@ -4,29 +4,23 @@ from decimal import Decimal
 
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.errors import UnsupportedMarket
+from brokers.rulebook.fees.trade import Trade
 from brokers.rulebook.pricing import own_price
 from brokers.rulebook.tables.fee_schedules import FeeSchedules
-from brokers.rulebook.values import ZERO, Instrument, Order, Quote
+from brokers.rulebook.values import ZERO, Order, Quote
 from brokers.rulebook.words import AssetClass, OrderType
 
 CURRENCY = "USD"
 
 
-def option_fee(
-    instrument: Instrument,
-    order: Order,
-    quote: Quote,
-    schedules: FeeSchedules,
-    *,
-    market: str,
-    monthly_contracts: Decimal,
-) -> Fee:
-    if order.type == OrderType.OPTION_EXERCISE and instrument.asset_class == AssetClass.OPTION:
-        return Fee(ZERO, CURRENCY)
-    if market != "usa":
-        raise UnsupportedMarket(market)
-    each = per_contract(schedules, premium(order, quote), monthly_contracts)
-    return Fee(max(abs(order.quantity) * each, schedules.option_minimum), CURRENCY)
+def option_fee(trade: Trade) -> Fee:
+    """In USD; exercising an equity option is free. UnsupportedMarket outside the US."""
+    if trade.order.type == OrderType.OPTION_EXERCISE and trade.instrument.asset_class == AssetClass.OPTION:
+        return trade.fee(ZERO, CURRENCY)
+    if trade.market != "usa":
+        raise UnsupportedMarket(trade.market)
+    each = per_contract(trade.schedules, premium(trade.order, trade.quote), trade.volume.option_contracts)
+    return trade.fee(max(trade.size * each, trade.schedules.option_minimum), CURRENCY)
 
 
 def premium(order: Order, quote: Quote) -> Decimal:
@@ -36,7 +30,7 @@ def premium(order: Order, quote: Quote) -> Decimal:
         return own
     if order.type == OrderType.OPTION_EXERCISE:
         return ZERO
-    # The model reads the bid for buys and the ask for sells, the opposite of what the trade will pay.
+    # The model reads the bid for buys and the ask for sells, the opposite of what the trade will pay (quirk Q2).
     return quote.bid if order.quantity > 0 else quote.ask
 
 

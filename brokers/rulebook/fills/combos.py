@@ -101,15 +101,15 @@ def _net_limit(combo: Combo, scans: list[Scan]) -> ComboOutcome:
 
 def _leg_limits(combo: Combo, scans: list[Scan]) -> ComboOutcome:
     """Every leg must pass its own limit."""
-    found: list[Decimal] = []
+    prices: list[Decimal] = []
     for leg, scan in zip(combo.legs, scans, strict=True):
         if leg.limit_price is None:
             raise BadInput("limit_price", problem=f"the leg {leg.symbol} needs one")
         price = limit_price(scan, fresh(own_side(scan), scan), leg.limit_price)
         if price is None or not session_open(scan, extended=scan.feed.extended_hours):
             return NOT_FILLED
-        found.append(price)
-    return _fills(combo, found)
+        prices.append(price)
+    return _fills(combo, prices)
 
 
 _RULES: dict[str, Callable[[Combo, list[Scan]], ComboOutcome]] = {

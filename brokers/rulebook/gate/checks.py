@@ -15,7 +15,7 @@ from brokers.rulebook.gate.permissions import permission_denied
 from brokers.rulebook.gate.sessions import closing_deadline_denied, opening_window_denied
 from brokers.rulebook.gate.sizes import size_denied
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.values import NOTHING_SAID, Instrument, Order, Permissions, Position, Quote
+from brokers.rulebook.values import PERMISSIONS_UNKNOWN, Instrument, Order, Permissions, Position, Quote
 from brokers.rulebook.words import COMBO_TYPES, OPTION_CLASSES, AssetClass, OrderType, TimeInForce
 
 MAX_PRICED_LEGS = 3
@@ -41,145 +41,149 @@ class Question:
     exchange_open: bool | None = None
     today: date | None = None
     underlying_splits_now: bool = False
-    permissions: Permissions = NOTHING_SAID
+    permissions: Permissions = PERMISSIONS_UNKNOWN
 
 
-def asset_class(asked: Question) -> Denied | None:
-    return asset_class_denied(asked.instrument.asset_class, asked.rules)
+def asset_class(question: Question) -> Denied | None:
+    return asset_class_denied(question.instrument.asset_class, question.rules)
 
 
-def tradable(asked: Question) -> Denied | None:
-    return None if asked.instrument.tradable else asked.rules.deny("not_tradable")
+def tradable(question: Question) -> Denied | None:
+    return None if question.instrument.tradable else question.rules.deny("not_tradable")
 
 
-def permitted(asked: Question) -> Denied | None:
-    if asked.permissions is NOTHING_SAID:
+def permitted(question: Question) -> Denied | None:
+    if question.permissions is PERMISSIONS_UNKNOWN:
         return None
-    return permission_denied(asked.instrument, asked.permissions, asked.rules)
+    return permission_denied(question.instrument, question.permissions, question.rules)
 
 
-def order_type(asked: Question) -> Denied | None:
-    if asked.order.type in asked.rules.order_types:
+def order_type(question: Question) -> Denied | None:
+    if question.order.type in question.rules.order_types:
         return None
-    return asked.rules.deny("order_type_not_supported", order_type=asked.order.type)
+    return question.rules.deny("order_type_not_supported", order_type=question.order.type)
 
 
-def quantity(asked: Question) -> Denied | None:
-    return asked.rules.deny("quantity_zero") if asked.order.quantity == 0 else None
+def quantity(question: Question) -> Denied | None:
+    return question.rules.deny("quantity_zero") if question.order.quantity == 0 else None
 
 
-def lot(asked: Question) -> Denied | None:
-    lot_size, wanted = asked.instrument.lot_size, asked.order.quantity
+def lot(question: Question) -> Denied | None:
+    lot_size, requested = question.instrument.lot_size, question.order.quantity
     if lot_size is None:
         return None
-    if abs(wanted) < lot_size:
-        return asked.rules.deny("quantity_below_lot_size", quantity=wanted, lot_size=lot_size)
-    if asked.rules.policy.deny_fractions and wanted % lot_size:
-        suggested = (wanted / lot_size).to_integral_value(ROUND_DOWN) * lot_size
-        return asked.rules.deny("fractional_quantity_not_supported", quantity=wanted, suggested=suggested)
+    if abs(requested) < lot_size:
+        return question.rules.deny("quantity_below_lot_size", quantity=requested, lot_size=lot_size)
+    if question.rules.policy.deny_fractions and requested % lot_size:
+        suggested = (requested / lot_size).to_integral_value(ROUND_DOWN) * lot_size
+        return question.rules.deny("fractional_quantity_not_supported", quantity=requested, suggested=suggested)
     return None
 
 
-def exercise_settlement(asked: Question) -> Denied | None:
-    if asked.order.type != OrderType.OPTION_EXERCISE:
+def exercise_settlement(question: Question) -> Denied | None:
+    if question.order.type != OrderType.OPTION_EXERCISE:
         return None
-    instrument = asked.instrument
+    instrument = question.instrument
     if instrument.asset_class == AssetClass.INDEX_OPTION or (
         instrument.asset_class in OPTION_CLASSES and instrument.settlement == "cash"
     ):
-        return asked.rules.deny("exercise_not_supported_for_index_or_cash_settled")
+        return question.rules.deny("exercise_not_supported_for_index_or_cash_settled")
     return None
 
 
-def cell(asked: Question) -> Denied | None:
-    return cell_denied(asked.instrument.asset_class, asked.effective_type, asked.rules)
+def cell(question: Question) -> Denied | None:
+    return cell_denied(question.instrument.asset_class, question.effective_type, question.rules)
 
 
-def opening_window(asked: Question) -> Denied | None:
+def opening_window(question: Question) -> Denied | None:
     # A market order that will wait for the open is ours to hold, so only a real market-on-open has a window.
-    if asked.order.type != OrderType.MARKET_ON_OPEN or asked.now is None or asked.calendar is None:
+    if question.order.type != OrderType.MARKET_ON_OPEN or question.now is None or question.calendar is None:
         return None
-    return opening_window_denied(asked.now, asked.calendar, asked.rules)
+    return opening_window_denied(question.now, question.calendar, question.rules)
 
 
-def closing_deadline(asked: Question) -> Denied | None:
-    if asked.order.type != OrderType.MARKET_ON_CLOSE or asked.now is None or asked.calendar is None:
+def closing_deadline(question: Question) -> Denied | None:
+    if question.order.type != OrderType.MARKET_ON_CLOSE or question.now is None or question.calendar is None:
         return None
-    return closing_deadline_denied(asked.now, asked.calendar, asked.rules)
+    return closing_deadline_denied(question.now, question.calendar, question.rules)
 
 
-def combo_legs(asked: Question) -> Denied | None:
-    if asked.order.type != OrderType.COMBO_LEG_LIMIT:
+def combo_legs(question: Question) -> Denied | None:
+    if question.order.type != OrderType.COMBO_LEG_LIMIT:
         return None
-    count = len(asked.leg_ratios) if asked.leg_count is None and asked.leg_ratios is not None else asked.leg_count
+    count = (
+        len(question.leg_ratios)
+        if question.leg_count is None and question.leg_ratios is not None
+        else question.leg_count
+    )
     if count is None or count <= MAX_PRICED_LEGS:
         return None
-    return asked.rules.deny("combo_leg_limit_max_3_legs", legs=count)
+    return question.rules.deny("combo_leg_limit_max_3_legs", legs=count)
 
 
-def combo_ratios(asked: Question) -> Denied | None:
-    if asked.order.type not in COMBO_TYPES or asked.leg_ratios is None:
+def combo_ratios(question: Question) -> Denied | None:
+    if question.order.type not in COMBO_TYPES or question.leg_ratios is None:
         return None
-    divisor = ratio_divisor(asked.leg_ratios)
-    return None if divisor == 1 else asked.rules.deny("combo_ratio_not_reduced", gcd=divisor)
+    divisor = ratio_divisor(question.leg_ratios)
+    return None if divisor == 1 else question.rules.deny("combo_ratio_not_reduced", gcd=divisor)
 
 
-def forex_size(asked: Question) -> Denied | None:
-    if asked.instrument.asset_class != AssetClass.FOREX:
+def forex_size(question: Question) -> Denied | None:
+    if question.instrument.asset_class != AssetClass.FOREX:
         return None
-    return size_denied(asked.instrument.base, asked.order.quantity, asked.rules, usd_rate=asked.usd_rate)
+    return size_denied(question.instrument.base, question.order.quantity, question.rules, usd_rate=question.usd_rate)
 
 
-def time_in_force(asked: Question) -> Denied | None:
-    tif, rules = asked.effective_tif, asked.rules
+def time_in_force(question: Question) -> Denied | None:
+    tif, rules = question.effective_tif, question.rules
     if tif not in rules.times_in_force:
         return rules.deny("time_in_force_not_supported", time_in_force=tif)
     if tif != TimeInForce.GTD:
         return None
-    until = asked.order.good_til_date
+    until = question.order.good_til_date
     if until is None:
         # Without a clock nobody asks about dates: only the kind of order is in question.
-        return rules.deny("good_til_date_missing") if asked.now is not None else None
-    if rules.policy.deny_past_good_til_date and asked.today is not None and until < asked.today:
+        return rules.deny("good_til_date_missing") if question.now is not None else None
+    if rules.policy.deny_past_good_til_date and question.today is not None and until < question.today:
         return rules.deny("good_til_date_in_past", good_til_date=until)
     return None
 
 
-def exercise(asked: Question) -> Denied | None:
-    if asked.order.type != OrderType.OPTION_EXERCISE:
+def exercise(question: Question) -> Denied | None:
+    if question.order.type != OrderType.OPTION_EXERCISE:
         return None
-    rules, instrument, wanted = asked.rules, asked.instrument, asked.order.quantity
+    rules, instrument, requested = question.rules, question.instrument, question.order.quantity
     if instrument.asset_class not in OPTION_CLASSES:
         return rules.deny("not_exercisable", asset_class=instrument.asset_class)
-    if asked.position is not None:
-        held = asked.position.quantity
-        if held < 0 or wanted < 0:
+    if question.position is not None:
+        held = question.position.quantity
+        if held < 0 or requested < 0:
             return rules.deny("only_long_options_exercisable")
-        if wanted > held:
-            return rules.deny("exercise_exceeds_holding", holding=held, quantity=wanted)
-    if asked.exchange_open is False:
+        if requested > held:
+            return rules.deny("exercise_exceeds_holding", holding=held, quantity=requested)
+    if question.exchange_open is False:
         return rules.deny("exchange_not_open")
-    early = instrument.expiry is not None and asked.today is not None and asked.today < instrument.expiry
+    early = instrument.expiry is not None and question.today is not None and question.today < instrument.expiry
     if instrument.style == "european" and early:
         return rules.deny("european_option_not_expired", expiry=instrument.expiry)
     return None
 
 
-def price(asked: Question) -> Denied | None:
-    if asked.quote is not None:
-        missing = missing_price(asked.order)
+def price(question: Question) -> Denied | None:
+    if question.quote is not None:
+        missing = missing_price(question.order)
         if missing is not None:
-            return asked.rules.deny("order_price_missing", price=missing, order_type=asked.order.type)
-        if asked.quote.price == 0:
-            return asked.rules.deny("no_price")
-    if asked.fx_rate is not None and asked.fx_rate == 0:
-        return asked.rules.deny("no_fx_rate", name=asked.instrument.currency)
+            return question.rules.deny("order_price_missing", price=missing, order_type=question.order.type)
+        if question.quote.price == 0:
+            return question.rules.deny("no_price")
+    if question.fx_rate is not None and question.fx_rate == 0:
+        return question.rules.deny("no_fx_rate", name=question.instrument.currency)
     return None
 
 
-def underlying_split(asked: Question) -> Denied | None:
-    if asked.underlying_splits_now and asked.instrument.asset_class in OPTION_CLASSES:
-        return asked.rules.deny("option_order_on_underlying_split")
+def underlying_split(question: Question) -> Denied | None:
+    if question.underlying_splits_now and question.instrument.asset_class in OPTION_CLASSES:
+        return question.rules.deny("option_order_on_underlying_split")
     return None
 
 
@@ -243,10 +247,11 @@ _BY_CLASS: dict[Check, frozenset[str]] = {
 
 
 @lru_cache(maxsize=512)
-def checks_for(wanted_type: str, wanted_class: str) -> tuple[Check, ...]:
+def checks_for(type_of_order: str, class_of_instrument: str) -> tuple[Check, ...]:
     """The checks that can say anything about such an order, in their order."""
     return tuple(
         check
         for check in BROKERAGE_CHECKS
-        if wanted_type in _BY_TYPE.get(check, (wanted_type,)) and wanted_class in _BY_CLASS.get(check, (wanted_class,))
+        if type_of_order in _BY_TYPE.get(check, (type_of_order,))
+        and class_of_instrument in _BY_CLASS.get(check, (class_of_instrument,))
     )

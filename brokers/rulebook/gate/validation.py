@@ -36,7 +36,7 @@ class Facts(TypedDict, total=False):
     permissions: Permissions
 
 
-def question(
+def build_question(
     instrument: Instrument,
     order: Order,
     now: datetime | None = None,
@@ -68,42 +68,42 @@ def validate(
     **facts: Unpack[Facts],
 ) -> Verdict:
     """Accepted with its cautions, or the first reason why not."""
-    return verdict(question(instrument, order, now, calendar, rules=rules, **facts))
+    return judge(build_question(instrument, order, now, calendar, rules=rules, **facts))
 
 
-def verdict(asked: Question) -> Verdict:
-    for check in checks_for(asked.order.type, asked.instrument.asset_class):
-        denied = check(asked)
+def judge(question: Question) -> Verdict:
+    for check in checks_for(question.order.type, question.instrument.asset_class):
+        denied = check(question)
         if denied is not None:
             return denied
-    return Accepted(asked.rules.provenance, cautions(asked))
+    return Accepted(question.rules.provenance, cautions(question))
 
 
-def every_denial(asked: Question) -> tuple[Denied, ...]:
+def every_denial(question: Question) -> tuple[Denied, ...]:
     """All reasons at once, for a form that shows them beside its fields."""
-    return tuple(denied for check in BROKERAGE_CHECKS if (denied := check(asked)) is not None)
+    return tuple(denied for check in BROKERAGE_CHECKS if (denied := check(question)) is not None)
 
 
-def cautions(asked: Question) -> tuple[Caution, ...]:
+def cautions(question: Question) -> tuple[Caution, ...]:
     """What a person should know although the order is taken."""
-    order, instrument, rules = asked.order, asked.instrument, asked.rules
-    found = []
+    order, instrument, rules = question.order, question.instrument, question.rules
+    warnings = []
     if order.outside_regular_hours and order.type in SENDS_NO_OUTSIDE_HOURS:
-        found.append(rules.caution("outside_rth_ignored", order_type=order.type))
-    if asked.effective_type != order.type:
-        found.append(rules.caution("market_becomes_market_on_open"))
+        warnings.append(rules.caution("outside_rth_ignored", order_type=order.type))
+    if question.effective_type != order.type:
+        warnings.append(rules.caution("market_becomes_market_on_open"))
     if (order.type, instrument.asset_class) in EXPERIMENTAL:
-        found.append(
+        warnings.append(
             rules.caution("experimental_order_type", order_type=order.type, asset_class=instrument.asset_class)
         )
     if instrument.asset_class == AssetClass.FOREX and is_odd_lot(instrument.base, order.quantity, rules):
         minimum = rules.forex_sizes[instrument.base].minimum
-        found.append(rules.caution("forex_below_minimum", min=minimum, currency=instrument.base))
-    opening = opening_caution(asked.permissions, rules)
+        warnings.append(rules.caution("forex_below_minimum", min=minimum, currency=instrument.base))
+    opening = opening_caution(question.permissions, rules)
     if opening is not None:
-        found.append(opening)
+        warnings.append(opening)
     lot = instrument.lot_size
     if lot is not None and order.quantity % lot:
         suggested = order.quantity - order.quantity % lot
-        found.append(rules.caution("quantity_truncated", quantity=order.quantity, suggested=suggested))
-    return tuple(found)
+        warnings.append(rules.caution("quantity_truncated", quantity=order.quantity, suggested=suggested))
+    return tuple(warnings)

@@ -51,24 +51,26 @@ def hours(now: datetime) -> tuple[HoursRow, ...]:
 
 
 def _row(now: datetime, market: str, asset_class: str, name: str, days_of: str) -> HoursRow:
-    found = exchange_calendar(name, days_of)
-    state = "open" if found.is_open(now) else "extended" if found.is_open(now, extended=True) else "closed"
+    calendar = exchange_calendar(name, days_of)
+    state = "open" if calendar.is_open(now) else "extended" if calendar.is_open(now, extended=True) else "closed"
     return HoursRow(
         asset_class=asset_class,
         market=market,
-        zone=found.zone.key.partition("/")[2].replace("_", " "),
-        local=f"{found.local(now):%a %H:%M}",
+        zone=calendar.zone.key.partition("/")[2].replace("_", " "),
+        local=f"{calendar.local(now):%a %H:%M}",
         state=state,
-        regular=_week(found, lambda segment: segment.regular),
-        extended=_week(found, lambda segment: not segment.regular),
-        special=_special(found, found.local(now).date()),
-        knows_holidays=bool(found.holidays or found.early_closes),
+        regular=_week(calendar, lambda segment: segment.regular),
+        extended=_week(calendar, lambda segment: not segment.regular),
+        special=_special(calendar, calendar.local(now).date()),
+        knows_holidays=bool(calendar.holidays or calendar.early_closes),
     )
 
 
-def _week(found: Calendar, wanted: Callable[[Segment], bool]) -> tuple[str, ...]:
+def _week(calendar: Calendar, is_shown: Callable[[Segment], bool]) -> tuple[str, ...]:
     """Days of the same hours together: "Mon to Fri 09:30-16:00"."""
-    spans = [", ".join(f"{clock(each.start)}-{clock(each.end)}" for each in day if wanted(each)) for day in found.week]
+    spans = [
+        ", ".join(f"{clock(each.start)}-{clock(each.end)}" for each in day if is_shown(each)) for day in calendar.week
+    ]
     lines: list[tuple[int, int, str]] = []
     for day, span in enumerate(spans):
         if lines and lines[-1][1] == day - 1 and lines[-1][2] == span:
@@ -82,8 +84,8 @@ def _days(first: int, last: int) -> str:
     return WEEKDAYS[first] if first == last else f"{WEEKDAYS[first]} to {WEEKDAYS[last]}"
 
 
-def _special(found: Calendar, today: date) -> tuple[SpecialDay, ...]:
-    closed = [SpecialDay(day=day) for day in found.holidays]
-    early = [SpecialDay(day=day, closes=f"{at:%H:%M}") for day, at in found.early_closes.items()]
+def _special(calendar: Calendar, today: date) -> tuple[SpecialDay, ...]:
+    closed = [SpecialDay(day=day) for day in calendar.holidays]
+    early = [SpecialDay(day=day, closes=f"{at:%H:%M}") for day, at in calendar.early_closes.items()]
     coming = (each for each in [*closed, *early] if today <= each.day <= today + AHEAD)
     return tuple(sorted(coming, key=lambda each: each.day)[:SHOWN_DAYS])

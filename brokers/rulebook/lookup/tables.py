@@ -145,11 +145,11 @@ def _settles(rules: Ruleset, asset_class: str, account_type: str) -> str:
 
 def future_margins(today: date) -> tuple[FutureRow, ...]:
     """The row in force of every product of the table."""
-    found = []
+    rows = []
     for product in tables.read(TABLE)["products"]:
         row = row_on(margin_rows(product), today)
-        found.append(FutureRow(product, row.since, row.initial, row.maintenance))
-    return tuple(found)
+        rows.append(FutureRow(product, row.since, row.initial, row.maintenance))
+    return tuple(rows)
 
 
 def calculate(
@@ -162,15 +162,15 @@ def calculate(
     notes = [verdict.sentence] if isinstance(verdict, Denied) else [each.sentence for each in verdict.cautions]
     rate = _dollars(instrument, price)
     if rate is None:
-        said = f"The price does not tell what {instrument.currency} is in USD. Choose a pair with USD in it."
-        return Figures(taken=verdict.allowed, notes=(*notes, said))
+        note = f"The price does not tell what {instrument.currency} is in USD. Choose a pair with USD in it."
+        return Figures(taken=verdict.allowed, notes=(*notes, note))
     if asset_class == AssetClass.OPTION and quantity < 0:
         notes.append("What a written option needs follows its underlying and strike; see the margin table.")
     fee_currency, fee = "USD", None
     needed: dict[str, Decimal | None] = {}
     try:
-        found = estimate_fee(instrument, order, quote, rules=rules, fx_rate=rate, usd_rate=rate)
-        fee, fee_currency = found.amount, found.currency
+        commission = estimate_fee(instrument, order, quote, rules=rules, fx_rate=rate, usd_rate=rate)
+        fee, fee_currency = commission.amount, commission.currency
     except RulebookError as unknown:
         notes.append(unknown.sentence)
     for kind in (AccountType.MARGIN, AccountType.CASH):

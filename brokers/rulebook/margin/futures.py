@@ -50,8 +50,8 @@ def row_on(rows: Sequence[MarginRow], day: date) -> MarginRow:
     """The last row in force on a day; before the first row, the first."""
     if not rows:
         raise MissingMarginData("without a name", table=TABLE)
-    found = bisect_right(rows, day, key=lambda row: row.since)
-    return rows[max(found - 1, 0)]
+    position = bisect_right(rows, day, key=lambda row: row.since)
+    return rows[max(position - 1, 0)]
 
 
 def future_margin(

@@ -73,7 +73,7 @@ def order_margin(
     underlying_price: Decimal | None = None,
     future_rows: Sequence[MarginRow] | None = None,
 ) -> Decimal:
-    """Initial margin without the fee, signed like the quantity, at the market price whatever the order's own."""
+    """Initial margin without the fee, signed like the quantity, at the market price, ignoring the order's own (quirk Q11)."""
     facts = _Facts(instrument, quote, account, rules or rulesets.load(), fx_rate, today, underlying_price, future_rows)
     return _initial(facts, quantity)
 
@@ -110,9 +110,9 @@ def buying_power(
         return BuyingPower(ZERO, _available(facts, order, ZERO), account.currency, rules.provenance)
     free = _available(facts, order, held)
     needed = with_fee(_initial(facts, order.quantity), fee)
-    found = has_sufficient_margin(order.quantity, needed, free, filled_quantity=order.filled_quantity)
-    reason = None if found.sufficient else "insufficient_buying_power"
-    return BuyingPower(found.required or ZERO, free, account.currency, rules.provenance, reason, held)
+    sufficiency = has_sufficient_margin(order.quantity, needed, free, filled_quantity=order.filled_quantity)
+    reason = None if sufficiency.sufficient else "insufficient_buying_power"
+    return BuyingPower(sufficiency.required or ZERO, free, account.currency, rules.provenance, reason, held)
 
 
 def _available(facts: _Facts, order: Order, held: Decimal) -> Decimal:
@@ -123,14 +123,7 @@ def _available(facts: _Facts, order: Order, held: Decimal) -> Decimal:
     if account.available is not None:
         return max(account.available + 2 * holding, ZERO)
     return available_margin(
-        total_value=account.total_value,
-        margin_used=account.margin_used,
-        buy=order.is_buy,
-        unsettled_cash=account.unsettled_cash,
-        holding_quantity=held,
-        holding_initial=holding,
-        holding_maintenance=holding,
-        required_free_fraction=account.required_free_fraction,
+        account, buy=order.is_buy, holding_quantity=held, holding_initial=holding, holding_maintenance=holding
     )
 
 
@@ -150,7 +143,7 @@ def _cash(
     instrument, quote, account = facts.instrument, facts.quote, facts.account
     rules, fx_rate = facts.rules, facts.fx_rate
     pays_in = instrument.currency if order.is_buy else instrument.base
-    found = cash_is_sufficient(
+    sufficiency = cash_is_sufficient(
         order,
         base=instrument.base,
         quote=instrument.currency,
@@ -164,10 +157,10 @@ def _cash(
         lot_size=instrument.lot_size or ONE,
         reserve_every_type=rules.policy.reserve_all_open_orders,
     )
-    reason = None if found.sufficient else "insufficient_cash"
+    reason = None if sufficiency.sufficient else "insufficient_cash"
     set_aside = reserved(pays_in, open_orders, every_type=rules.policy.reserve_all_open_orders)
     available = account.balances.get(pays_in, ZERO) - set_aside
-    return BuyingPower(found.required or ZERO, available, pays_in, rules.provenance, reason)
+    return BuyingPower(sufficiency.required or ZERO, available, pays_in, rules.provenance, reason)
 
 
 def _initial(facts: _Facts, quantity: Decimal) -> Decimal:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.rulebook.errors import BadInput
-from brokers.rulebook.values import ONE, ZERO
+from brokers.rulebook.values import ONE, ZERO, Account
 
 
 def initial_margin(
@@ -21,27 +21,28 @@ def with_fee(margin: Decimal, fee: Decimal) -> Decimal:
     return margin - fee if margin < 0 else margin + fee
 
 
-def margin_remaining(*, total_value: Decimal, margin_used: Decimal, unsettled_cash: Decimal = ZERO) -> Decimal:
-    return total_value - unsettled_cash - margin_used
+def margin_remaining(account: Account) -> Decimal:
+    """The account's worth without unsettled cash and margin in use, in its currency; below zero in a margin call."""
+    return account.total_value - account.unsettled_cash - account.margin_used
 
 
 def available_margin(
+    account: Account,
     *,
-    total_value: Decimal,
-    margin_used: Decimal,
     buy: bool,
-    unsettled_cash: Decimal = ZERO,
     holding_quantity: Decimal = ZERO,
     holding_initial: Decimal = ZERO,
     holding_maintenance: Decimal = ZERO,
-    required_free_fraction: Decimal = ZERO,
 ) -> Decimal:
-    """What an order in one direction may use; opposing a position leaves room to close it and open the other side."""
-    free = margin_remaining(total_value=total_value, margin_used=margin_used, unsettled_cash=unsettled_cash)
+    """Money of the account that an order in one direction may use as margin; never below zero.
+
+    An order against a position has room to close it and to open the other side: the position's margins count as free.
+    """
+    free = margin_remaining(account)
     opposes = holding_quantity < 0 if buy else holding_quantity > 0
     if opposes:
         free += holding_maintenance + abs(holding_initial)
-    free -= total_value * required_free_fraction
+    free -= account.total_value * account.required_free_fraction
     return max(free, ZERO)
 
 

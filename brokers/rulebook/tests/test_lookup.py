@@ -6,8 +6,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.rulebook import rulesets
-from brokers.rulebook.fees import estimate_fee
-from brokers.rulebook.fees.estimate import Volume
+from brokers.rulebook.fees import Volume, estimate_fee
 from brokers.rulebook.lookup import tables
 from brokers.rulebook.lookup.fees import FeeRow, fees
 from brokers.rulebook.lookup.hours import hours

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from brokers.rulebook import rulesets
 from brokers.rulebook.assess import assess
 from brokers.rulebook.gate.permissions import PEOPLE_SAY, REASONS
-from brokers.rulebook.gate.validation import every_denial, question, validate
+from brokers.rulebook.gate.validation import build_question, every_denial, validate
 from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.values import Account, Instrument, Order, Permissions, Quote
 from brokers.rulebook.words import SECURITY_TYPES, AssetClass
@@ -70,7 +70,9 @@ def test_an_account_that_is_still_being_opened_is_warned_and_not_refused() -> No
 
 
 def test_an_unknown_class_stays_an_unknown_class() -> None:
-    asked = question(Instrument(asset_class="crypto"), ONE, permissions=Permissions(security_types=frozenset({"STK"})))
+    asked = build_question(
+        Instrument(asset_class="crypto"), ONE, permissions=Permissions(security_types=frozenset({"STK"}))
+    )
     assert "asset_class_not_supported" in {denied.reason for denied in every_denial(asked)}
 
 

@@ -23,7 +23,7 @@ from brokers.rulebook.settlement import FutureLedger
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
 from brokers.rulebook.vectors.ledgers import CashLedger
 from brokers.rulebook.vectors.rounding import round_price, round_quantity
-from brokers.rulebook.vectors.sizing import amount_to_order, quantity_for_target
+from brokers.rulebook.vectors.sizing import Budget, amount_to_order, quantity_for_target
 from brokers.rulebook.vectors.splits import split_holding, split_order
 
 D = Decimal
@@ -295,7 +295,7 @@ def test_a_sized_order_never_overshoots_its_target(target: Decimal, unit: Decima
 @given(st.decimals("-1", "1", places=2), prices, st.decimals("0", "100", places=2))
 def test_a_sized_order_leaves_room_for_its_fee(target: Decimal, unit: Decimal, fee: Decimal) -> None:
     total = D(100_000)
-    quantity = quantity_for_target(target, total_value=total, margin_per_unit=unit, fee=fee)
+    quantity = quantity_for_target(target, Budget(total_value=total, margin_per_unit=unit, fee=fee))
     assert abs(quantity * unit) <= abs(target * (total - fee))
 
 

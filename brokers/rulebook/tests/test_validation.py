@@ -9,7 +9,7 @@ import pytest
 from brokers.rulebook import rulesets
 from brokers.rulebook.answers import Accepted, Denied, Verdict
 from brokers.rulebook.calendars import calendar
-from brokers.rulebook.gate.validation import every_denial, question, validate
+from brokers.rulebook.gate.validation import build_question, every_denial, validate
 from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.values import Instrument, Order, Position, Quote
 from brokers.rulebook.vectors.updates import OrderUpdate, validate_update
@@ -178,7 +178,7 @@ def test_it_downgrades_a_small_currency_order_to_a_warning_where_the_account_cho
 
 
 def test_it_shows_every_denial_at_once() -> None:
-    asked = question(STOCK, order("limit", 0, time_in_force="fok"), NOON, NYSE, quote=Quote())
+    asked = build_question(STOCK, order("limit", 0, time_in_force="fok"), NOON, NYSE, quote=Quote())
     assert [denied.reason for denied in every_denial(asked)] == [
         "quantity_zero",
         "quantity_below_lot_size",

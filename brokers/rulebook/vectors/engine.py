@@ -27,8 +27,10 @@ ENGINE_CHECKS: tuple[Check, ...] = (
 )
 
 
-def futures_opening(asked: Question) -> Denied | None:
+def futures_opening(question: Question) -> Denied | None:
     """An engine's own rule, not the broker's: futures and their options have no opening auction."""
-    if asked.order.type == OrderType.MARKET_ON_OPEN and asked.instrument.asset_class in FUTURE_CLASSES:
-        return asked.rules.deny("market_on_open_not_available_for_futures", asset_class=asked.instrument.asset_class)
+    if question.order.type == OrderType.MARKET_ON_OPEN and question.instrument.asset_class in FUTURE_CLASSES:
+        return question.rules.deny(
+            "market_on_open_not_available_for_futures", asset_class=question.instrument.asset_class
+        )
     return None

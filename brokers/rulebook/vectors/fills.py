@@ -10,7 +10,7 @@ from brokers.rulebook.fills.trailing import initial_stop, moved_stop
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import Order
 from brokers.rulebook.vectors.reading import (
-    Given,
+    Fields,
     instant,
     maybe,
     maybe_part,
@@ -27,13 +27,13 @@ from brokers.rulebook.vectors.reading import (
 from brokers.rulebook.vectors.writing import Answer, plain
 
 
-def fill(given: Given, _rules: Ruleset) -> Answer:
+def fill(case: Fields, _rules: Ruleset) -> Answer:
     """Each step replaces the market; what the order remembers carries over; the filling step is the last."""
-    order, calendar = read_order(part(given, "order")), read_calendar(given)
-    ordered_at = instant(part(given, "order"), "time_utc")
-    feed, settings = read_feed(maybe_part(given, "data")), read_settings(maybe_part(given, "settings"))
+    order, calendar = read_order(part(case, "order")), read_calendar(case)
+    ordered_at = instant(part(case, "order"), "time_utc")
+    feed, settings = read_feed(maybe_part(case, "data")), read_settings(maybe_part(case, "settings"))
     steps = []
-    for step in parts(given, "steps"):
+    for step in parts(case, "steps"):
         scan = Scan(
             order=order,
             ordered_at=ordered_at,
@@ -43,7 +43,7 @@ def fill(given: Given, _rules: Ruleset) -> Answer:
             feed=feed,
             settings=settings,
         )
-        outcome = look(text(given, "asset_class"), scan)
+        outcome = look(text(case, "asset_class"), scan)
         order = outcome.order
         steps.append(_step(outcome))
         if outcome.fill is not None:
@@ -67,17 +67,17 @@ def _memory(order: Order) -> Answer:
     return memory
 
 
-def select_prices(given: Given, _rules: Ruleset) -> Answer:
-    market = read_market(part(given, "market"))
-    feed = read_feed({"subscriptions": given.get("subscriptions")}, market)
-    found = select(buy=text(given, "side") == "buy", subscriptions=feed.subscriptions, market=market)
-    if found is None:
+def select_prices(case: Fields, _rules: Ruleset) -> Answer:
+    market = read_market(part(case, "market"))
+    feed = read_feed({"subscriptions": case.get("subscriptions")}, market)
+    prices = select(buy=text(case, "side") == "buy", subscriptions=feed.subscriptions, market=market)
+    if prices is None:
         return {"open": None, "high": None, "low": None, "close": None}
-    return {name: plain(getattr(found, name)) for name in ("open", "high", "low", "close")}
+    return {name: plain(getattr(prices, name)) for name in ("open", "high", "low", "close")}
 
 
-def combo(given: Given, rules: Ruleset) -> Answer:
-    group = number(given, "group_quantity")
+def combo(case: Fields, rules: Ruleset) -> Answer:
+    group = number(case, "group_quantity")
     legs = tuple(
         Leg(
             symbol=text(leg, "symbol"),
@@ -87,22 +87,22 @@ def combo(given: Given, rules: Ruleset) -> Answer:
             market=read_market(leg),
             limit_price=maybe(leg, "limit_price"),
         )
-        for leg in parts(given, "legs")
+        for leg in parts(case, "legs")
     )
-    feed = read_feed(maybe_part(given, "data"), _all_data(legs))
-    if given.get("extended_hours"):
+    feed = read_feed(maybe_part(case, "data"), _all_data(legs))
+    if case.get("extended_hours"):
         feed = replace(feed, extended_hours=True)
     outcome = combo_fill(
         Combo(
-            type=text(given, "type"),
+            type=text(case, "type"),
             quantity=group,
             legs=legs,
-            ordered_at=instant(given, "order_time_utc"),
-            now=instant(given, "now_utc"),
-            calendar=read_calendar(given),
-            limit_price=maybe(given, "group_limit_price"),
+            ordered_at=instant(case, "order_time_utc"),
+            now=instant(case, "now_utc"),
+            calendar=read_calendar(case),
+            limit_price=maybe(case, "group_limit_price"),
             feed=feed,
-            settings=read_settings(maybe_part(given, "settings")),
+            settings=read_settings(maybe_part(case, "settings")),
             needs_session=rules.policy.combo_limit_needs_session,
         )
     )
@@ -124,23 +124,23 @@ def _all_data(legs: tuple[Leg, ...]) -> Market:
     )
 
 
-def trailing_stop_price(given: Given, _rules: Ruleset) -> Answer:
+def trailing_stop_price(case: Fields, _rules: Ruleset) -> Answer:
     stop = initial_stop(
-        number(given, "market_price"),
-        number(given, "trailing_amount"),
-        as_percentage=bool(given.get("trailing_as_percentage")),
-        buy=text(given, "side") == "buy",
+        number(case, "market_price"),
+        number(case, "trailing_amount"),
+        as_percentage=bool(case.get("trailing_as_percentage")),
+        buy=text(case, "side") == "buy",
     )
     return {"stop_price": plain(stop)}
 
 
-def trailing_stop_update(given: Given, _rules: Ruleset) -> Answer:
+def trailing_stop_update(case: Fields, _rules: Ruleset) -> Answer:
     moved = moved_stop(
-        number(given, "stop_price"),
-        number(given, "market_price"),
-        number(given, "trailing_amount"),
-        as_percentage=bool(given.get("trailing_as_percentage")),
-        buy=text(given, "side") == "buy",
+        number(case, "stop_price"),
+        number(case, "market_price"),
+        number(case, "trailing_amount"),
+        as_percentage=bool(case.get("trailing_as_percentage")),
+        buy=text(case, "side") == "buy",
     )
     return {"stop_price": None if moved is None else plain(moved)}
 

@@ -11,7 +11,7 @@ from brokers.rulebook.values import ZERO, Order
 from brokers.rulebook.vectors import advisors, wire
 from brokers.rulebook.vectors.advisors import AdvisorProperties
 from brokers.rulebook.vectors.reading import (
-    Given,
+    Fields,
     maybe,
     maybe_part,
     number,
@@ -35,7 +35,7 @@ AFFORDABLE = (
 )
 
 
-def default_order_properties(_given: Given, _rules: Ruleset) -> Answer:
+def default_order_properties(_case: Fields, _rules: Ruleset) -> Answer:
     order = Order(type="market", quantity=ZERO)
     advisor = AdvisorProperties()
     return {
@@ -49,38 +49,38 @@ def default_order_properties(_given: Given, _rules: Ruleset) -> Answer:
     }
 
 
-def ib_order_type(given: Given, _rules: Ruleset) -> Answer:
-    return {"ib_order_type": wire.order_type_field(text(given, "order_type"))}
+def ib_order_type(case: Fields, _rules: Ruleset) -> Answer:
+    return {"ib_order_type": wire.order_type_field(text(case, "order_type"))}
 
 
-def ib_sec_type(given: Given, _rules: Ruleset) -> Answer:
-    return {"ib_sec_type": wire.security_type_field(text(given, "asset_class"), word(given, "order_type"))}
+def ib_sec_type(case: Fields, _rules: Ruleset) -> Answer:
+    return {"ib_sec_type": wire.security_type_field(text(case, "asset_class"), word(case, "order_type"))}
 
 
-def ib_time_in_force(given: Given, _rules: Ruleset) -> Answer:
-    return {"ib_tif": wire.time_in_force_field(text(given, "order_type"), text(given, "time_in_force"))}
+def ib_time_in_force(case: Fields, _rules: Ruleset) -> Answer:
+    return {"ib_tif": wire.time_in_force_field(text(case, "order_type"), text(case, "time_in_force"))}
 
 
-def ib_outside_rth(given: Given, _rules: Ruleset) -> Answer:
-    wanted = given.get("outside_regular_trading_hours")
-    return {"outside_rth": wire.outside_hours_field(text(given, "order_type"), wanted)}
+def ib_outside_rth(case: Fields, _rules: Ruleset) -> Answer:
+    requested = case.get("outside_regular_trading_hours")
+    return {"outside_rth": wire.outside_hours_field(text(case, "order_type"), requested)}
 
 
-def ib_price_fields(given: Given, _rules: Ruleset) -> Answer:
-    found = wire.price_fields(read_order(part(given, "order")), number(given, "tick", Decimal("0.01")))
+def ib_price_fields(case: Fields, _rules: Ruleset) -> Answer:
+    price_fields = wire.price_fields(read_order(part(case, "order")), number(case, "tick", Decimal("0.01")))
     return {
-        "action": found.action,
-        "totalQuantity": plain(found.total_quantity),
-        "fields": numbers(found.fields),
+        "action": price_fields.action,
+        "totalQuantity": plain(price_fields.total_quantity),
+        "fields": numbers(price_fields.fields),
     }
 
 
-def ib_order_status(given: Given, _rules: Ruleset) -> Answer:
-    return {"status": wire.status_from(text(given, "ib_status"))}
+def ib_order_status(case: Fields, _rules: Ruleset) -> Answer:
+    return {"status": wire.status_from(text(case, "ib_status"))}
 
 
-def _properties(given: Given) -> AdvisorProperties:
-    row = maybe_part(given, "properties")
+def _properties(case: Fields) -> AdvisorProperties:
+    row = maybe_part(case, "properties")
     percentage = maybe(row, "fa_percentage")
     return AdvisorProperties(
         account=word(row, "account") or "",
@@ -91,71 +91,71 @@ def _properties(given: Given) -> AdvisorProperties:
     )
 
 
-def fa_validate(given: Given, rules: Ruleset) -> Answer:
-    verdict = advisors.validate_properties(_properties(given), rules)
+def fa_validate(case: Fields, rules: Ruleset) -> Answer:
+    verdict = advisors.validate_properties(_properties(case), rules)
     return {**from_verdict(verdict), "warning": isinstance(verdict, Denied) or bool(verdict.cautions)}
 
 
-def fa_ib_fields(given: Given, rules: Ruleset) -> Answer:
-    properties, session = _properties(given), text(given, "session_account")
-    found = advisors.wire_fields(
+def fa_ib_fields(case: Fields, rules: Ruleset) -> Answer:
+    properties, session = _properties(case), text(case, "session_account")
+    wire_fields = advisors.wire_fields(
         session,
-        number(given, "quantity"),
+        number(case, "quantity"),
         properties,
-        group_filter=word(given, "group_filter") or "",
+        group_filter=word(case, "group_filter") or "",
         rules=rules,
     )
     return {
         "is_financial_advisor": advisors.is_advisor(session),
         "warning": advisors.is_advisor(session) and properties.addressed > 1,
         "fields": {
-            "account": found.account,
-            "faGroup": found.group,
-            "faMethod": found.method,
-            "faPercentage": found.percentage,
-            "totalQuantity": plain(found.total_quantity),
+            "account": wire_fields.account,
+            "faGroup": wire_fields.group,
+            "faMethod": wire_fields.method,
+            "faPercentage": wire_fields.percentage,
+            "totalQuantity": plain(wire_fields.total_quantity),
         },
     }
 
 
-def fa_is_master(given: Given, _rules: Ruleset) -> Answer:
-    return {"is_financial_advisor": advisors.is_advisor(text(given, "account"))}
+def fa_is_master(case: Fields, _rules: Ruleset) -> Answer:
+    return {"is_financial_advisor": advisors.is_advisor(text(case, "account"))}
 
 
-def fa_emit_fill(given: Given, _rules: Ruleset) -> Answer:
+def fa_emit_fill(case: Fields, _rules: Ruleset) -> Answer:
     return {
         "emit": advisors.shows_fill(
-            text(given, "session_account"),
-            text(given, "execution_account"),
-            _properties(given),
-            already_filled=given.get("order_status") == "filled",
+            text(case, "session_account"),
+            text(case, "execution_account"),
+            _properties(case),
+            already_filled=case.get("order_status") == "filled",
         )
     }
 
 
-def fa_method(given: Given, _rules: Ruleset) -> Answer:
+def fa_method(case: Fields, _rules: Ruleset) -> Answer:
     try:
-        found = allocation.method(text(given, "method"))
+        method = allocation.method(text(case, "method"))
     except UnknownWord:
         return {"known": False, "ib_api_name": None, "needs_quantity": None}
-    return {"known": True, "ib_api_name": found.wire, "needs_quantity": found.needs_quantity}
+    return {"known": True, "ib_api_name": method.wire, "needs_quantity": method.needs_quantity}
 
 
-def fa_allocate(given: Given, _rules: Ruleset) -> Answer:
-    name = text(given, "method")
-    members = [_member(row, given) for row in parts(given, "accounts")]
-    side = word(given, "side") or "buy"
+def fa_allocate(case: Fields, _rules: Ruleset) -> Answer:
+    name = text(case, "method")
+    members = [_member(row, case) for row in parts(case, "accounts")]
+    side = word(case, "side") or "buy"
     if allocation.method(name).weight == "percent_change":
-        return _allocated(allocation.allocate_percent(side, number(given, "percentage"), members))
-    quantity = number(given, "quantity")
-    if given.get("equalise_positions"):
+        return _allocated(allocation.allocate_percent(side, number(case, "percentage"), members))
+    quantity = number(case, "quantity")
+    if case.get("equalise_positions"):
         return _allocated(allocation.allocate_equalizing(side, quantity, members))
     return _allocated(allocation.allocate(name, quantity, members))
 
 
-def _member(row: Given, given: Given) -> Member:
-    affordable = next((found for name in AFFORDABLE if (found := maybe(row, name)) is not None), None)
-    price, funds = maybe(given, "price"), maybe(row, "buying_power")
+def _member(row: Fields, case: Fields) -> Member:
+    affordable = next((quantity for name in AFFORDABLE if (quantity := maybe(row, name)) is not None), None)
+    price, funds = maybe(case, "price"), maybe(row, "buying_power")
     if affordable is None and price and funds is not None:
         affordable = max(funds, ZERO) // price
     return Member(
@@ -167,16 +167,16 @@ def _member(row: Given, given: Given) -> Member:
     )
 
 
-def _allocated(found: Allocation) -> Answer:
+def _allocated(result: Allocation) -> Answer:
     return {
-        "allocations": numbers(found.shares),
-        "filled_quantity": plain(found.filled),
-        "cancelled_quantity": plain(found.canceled),
+        "allocations": numbers(result.shares),
+        "filled_quantity": plain(result.filled),
+        "cancelled_quantity": plain(result.canceled),
     }
 
 
-def merge_holdings(given: Given, _rules: Ruleset) -> Answer:
-    merged = advisors.merged_holding([(text(lot, "account"), read_position(lot)) for lot in parts(given, "lots")])
+def merge_holdings(case: Fields, _rules: Ruleset) -> Answer:
+    merged = advisors.merged_holding([(text(lot, "account"), read_position(lot)) for lot in parts(case, "lots")])
     return {"quantity": plain(merged.quantity), "average_price": plain(merged.average_price)}
 
 

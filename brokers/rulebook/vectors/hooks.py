@@ -10,11 +10,11 @@ FIXED_LEVERAGE = frozenset(
 )
 
 
-def set_leverage(asset_class: str, account_type: str, wanted: Decimal) -> Decimal:
+def set_leverage(asset_class: str, account_type: str, requested: Decimal) -> Decimal:
     """The leverage after a change; a class whose leverage is fixed refuses."""
-    if wanted != 1 and model_for("buying_power", asset_class, account_type) in FIXED_LEVERAGE:
+    if requested != 1 and model_for("buying_power", asset_class, account_type) in FIXED_LEVERAGE:
         raise FixedLeverage(asset_class)
-    return wanted
+    return requested
 
 
 def slippage(_asset_class: str) -> Decimal:

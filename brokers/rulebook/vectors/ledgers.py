@@ -10,7 +10,7 @@ from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.settlement import FutureLedger, SettlementRule, Unsettled, settlement_rule, settles_at
 from brokers.rulebook.values import ONE, ZERO
 from brokers.rulebook.vectors.reading import (
-    Given,
+    Fields,
     clock,
     instant,
     maybe_part,
@@ -53,28 +53,28 @@ class CashLedger:
         return replace(self, settled=self.settled + sum((e.amount for e in due), ZERO), pending=waiting)
 
 
-def settlement_time(given: Given, rules: Ruleset) -> Answer:
-    rule = settlement_rule(text(given, "asset_class"), word(given, "account_type") or "margin", rules)
+def settlement_time(case: Fields, rules: Ruleset) -> Answer:
+    rule = settlement_rule(text(case, "asset_class"), word(case, "account_type") or "margin", rules)
     if rule.time_of_day is not None:
-        rule = _delayed(given, rules)
-    return {"settles_at_utc": stamp(settles_at(rule, instant(given, "trade_time_utc"), read_calendar(given), rules))}
+        rule = _delayed(case, rules)
+    return {"settles_at_utc": stamp(settles_at(rule, instant(case, "trade_time_utc"), read_calendar(case), rules))}
 
 
-def _delayed(given: Given, rules: Ruleset) -> SettlementRule:
+def _delayed(case: Fields, rules: Ruleset) -> SettlementRule:
     """A delayed rule with days and time of the caller's own where they are stated."""
-    stated = given.get("settlement_time_local")
+    stated = case.get("settlement_time_local")
     return SettlementRule(
         "DelayedSettlementModel",
-        int(number(given, "settlement_days", Decimal(rules.settlement_days))),
+        int(number(case, "settlement_days", Decimal(rules.settlement_days))),
         clock(stated, "settlement_time_local") if stated else rules.settlement_time,
     )
 
 
-def delayed_ledger(given: Given, rules: Ruleset) -> Answer:
-    rule, calendar = _delayed(given, rules), read_calendar(given)
-    ledger = CashLedger(settled=number(given, "starting_cash"))
+def delayed_ledger(case: Fields, rules: Ruleset) -> Answer:
+    rule, calendar = _delayed(case, rules), read_calendar(case)
+    ledger = CashLedger(settled=number(case, "starting_cash"))
     states = []
-    for event in parts(given, "events"):
+    for event in parts(case, "events"):
         at = instant(event, "at_utc")
         ledger = ledger.scan(at)
         amount = number(event, "amount", ZERO)
@@ -84,23 +84,23 @@ def delayed_ledger(given: Given, rules: Ruleset) -> Answer:
     return {"states": states}
 
 
-def immediate_ledger(given: Given, _rules: Ruleset) -> Answer:
-    ledger, rate = CashLedger(settled=number(given, "starting_cash")), number(given, "fx_rate_to_account", ONE)
+def immediate_ledger(case: Fields, _rules: Ruleset) -> Answer:
+    ledger, rate = CashLedger(settled=number(case, "starting_cash")), number(case, "fx_rate_to_account", ONE)
     states = []
-    for amount in parts(given, "amounts"):
+    for amount in parts(case, "amounts"):
         ledger = ledger.book(number({"amounts": amount}, "amounts") * rate)
         states.append({"cash": plain(ledger.settled), "unsettled": plain(ledger.unsettled)})
     return {"states": states}
 
 
-def future_ledger(given: Given, _rules: Ruleset) -> Answer:
+def future_ledger(case: Fields, _rules: Ruleset) -> Answer:
     ledger = FutureLedger(
-        cash=number(given, "starting_cash"),
-        multiplier=number(given, "multiplier", ONE),
-        position=read_position(maybe_part(given, "starting_position")),
+        cash=number(case, "starting_cash"),
+        multiplier=number(case, "multiplier", ONE),
+        position=read_position(maybe_part(case, "starting_position")),
     )
     states = []
-    for event in parts(given, "events"):
+    for event in parts(case, "events"):
         ledger = _after(ledger, event)
         states.append(
             {
@@ -113,7 +113,7 @@ def future_ledger(given: Given, _rules: Ruleset) -> Answer:
     return {"states": states}
 
 
-def _after(ledger: FutureLedger, event: Given) -> FutureLedger:
+def _after(ledger: FutureLedger, event: Fields) -> FutureLedger:
     kind, price = text(event, "type"), number(event, "price")
     if kind == "price":
         return ledger.mark(price)
@@ -124,17 +124,17 @@ def _after(ledger: FutureLedger, event: Given) -> FutureLedger:
     raise UnknownWord(kind, kind="ledger event", known="price, settle, fill")
 
 
-def apply_fills(given: Given, _rules: Ruleset) -> Answer:
-    instrument = read_instrument(part(given, "instrument"))
+def apply_fills(case: Fields, _rules: Ruleset) -> Answer:
+    instrument = read_instrument(part(case, "instrument"))
     book = Book(
-        currency=text(given, "account_currency"),
-        cash=read_numbers(maybe_part(given, "cash")),
-        rates=read_numbers(maybe_part(given, "rates")),
-        position=read_position(maybe_part(given, "position")),
+        currency=text(case, "account_currency"),
+        cash=read_numbers(maybe_part(case, "cash")),
+        rates=read_numbers(maybe_part(case, "rates")),
+        position=read_position(maybe_part(case, "position")),
     )
-    delayed = given.get("settlement") == "delayed"
+    delayed = case.get("settlement") == "delayed"
     states = []
-    for row in parts(given, "fills"):
+    for row in parts(case, "fills"):
         book = apply_fill(
             book,
             instrument,
@@ -149,7 +149,7 @@ def apply_fills(given: Given, _rules: Ruleset) -> Answer:
     return {"states": states}
 
 
-def _fee(row: Given) -> Fee | None:
+def _fee(row: Fields) -> Fee | None:
     return Fee(number(row, "amount"), text(row, "currency")) if row else None
 
 

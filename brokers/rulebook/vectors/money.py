@@ -9,13 +9,13 @@ from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.settlement import settlement_rule
 from brokers.rulebook.values import ONE, ZERO, Instrument, Order, Quote
 from brokers.rulebook.vectors import hooks
-from brokers.rulebook.vectors.reading import Given, maybe, number, part, read_instrument, read_order, text, word
+from brokers.rulebook.vectors.reading import Fields, maybe, number, part, read_instrument, read_order, text, word
 from brokers.rulebook.vectors.writing import Answer, plain
 
 
-def select_model(given: Given, rules: Ruleset) -> Answer:
-    kind, asset_class = text(given, "kind"), text(given, "asset_class")
-    account_type = word(given, "account_type") or "margin"
+def select_model(case: Fields, rules: Ruleset) -> Answer:
+    kind, asset_class = text(case, "kind"), text(case, "asset_class")
+    account_type = word(case, "account_type") or "margin"
     answer: Answer = {"model": capabilities.model_for(kind, asset_class, account_type)}
     if kind == "settlement":
         rule = settlement_rule(asset_class, account_type, rules)
@@ -24,70 +24,70 @@ def select_model(given: Given, rules: Ruleset) -> Answer:
     return answer
 
 
-def default_market(given: Given, _rules: Ruleset) -> Answer:
-    return {"market": capabilities.default_market(text(given, "asset_class"))}
+def default_market(case: Fields, _rules: Ruleset) -> Answer:
+    return {"market": capabilities.default_market(text(case, "asset_class"))}
 
 
-def leverage(given: Given, rules: Ruleset) -> Answer:
-    account_type = word(given, "account_type") or "margin"
-    return {"leverage": plain(capabilities.leverage(text(given, "asset_class"), account_type, rules))}
+def leverage(case: Fields, rules: Ruleset) -> Answer:
+    account_type = word(case, "account_type") or "margin"
+    return {"leverage": plain(capabilities.leverage(text(case, "asset_class"), account_type, rules))}
 
 
-def set_leverage(given: Given, _rules: Ruleset) -> Answer:
-    account_type = word(given, "account_type") or "margin"
+def set_leverage(case: Fields, _rules: Ruleset) -> Answer:
+    account_type = word(case, "account_type") or "margin"
     try:
-        wanted = hooks.set_leverage(text(given, "asset_class"), account_type, number(given, "leverage"))
+        leverage_set = hooks.set_leverage(text(case, "asset_class"), account_type, number(case, "leverage"))
     except FixedLeverage as fixed:
         return {"allowed": False, "leverage": "1", "reason": fixed.code, "sentence": fixed.sentence}
-    return {"allowed": True, "leverage": plain(wanted)}
+    return {"allowed": True, "leverage": plain(leverage_set)}
 
 
-def pdt_leverage(given: Given, _rules: Ruleset) -> Answer:
-    found = hooks.day_trading_leverage(
-        exchange_open=bool(given.get("exchange_open")), closing_soon=bool(given.get("closing_soon"))
+def pdt_leverage(case: Fields, _rules: Ruleset) -> Answer:
+    times = hooks.day_trading_leverage(
+        exchange_open=bool(case.get("exchange_open")), closing_soon=bool(case.get("closing_soon"))
     )
-    return {"leverage": plain(found)}
+    return {"leverage": plain(times)}
 
 
-def margin_interest(given: Given, _rules: Ruleset) -> Answer:
-    days = int(number(given, "days", ZERO))
-    return {"interest": plain(hooks.margin_interest(text(given, "asset_class"), number(given, "balance"), days))}
+def margin_interest(case: Fields, _rules: Ruleset) -> Answer:
+    days = int(number(case, "days", ZERO))
+    return {"interest": plain(hooks.margin_interest(text(case, "asset_class"), number(case, "balance"), days))}
 
 
-def slippage(given: Given, _rules: Ruleset) -> Answer:
-    return {"slippage": plain(hooks.slippage(text(given, "asset_class")))}
+def slippage(case: Fields, _rules: Ruleset) -> Answer:
+    return {"slippage": plain(hooks.slippage(text(case, "asset_class")))}
 
 
-def fee(given: Given, rules: Ruleset) -> Answer:
-    if given.get("order"):
-        order, price = read_order(part(given, "order")), number(given, "price", ZERO)
+def fee(case: Fields, rules: Ruleset) -> Answer:
+    if case.get("order"):
+        order, price = read_order(part(case, "order")), number(case, "price", ZERO)
     else:
-        order, price = Order(type="market", quantity=ONE), number(given, "trade_value")
-    quote = Quote(price=price, bid=number(given, "bid", ZERO), ask=number(given, "ask", ZERO))
-    found = estimate_fee(
-        read_instrument(given),
+        order, price = Order(type="market", quantity=ONE), number(case, "trade_value")
+    quote = Quote(price=price, bid=number(case, "bid", ZERO), ask=number(case, "ask", ZERO))
+    commission = estimate_fee(
+        read_instrument(case),
         order,
         quote,
         rules=rules,
-        fx_rate=number(given, "fx_rate_to_account", ONE),
-        usd_rate=maybe(given, "fx_rate_to_usd"),
+        fx_rate=number(case, "fx_rate_to_account", ONE),
+        usd_rate=maybe(case, "fx_rate_to_usd"),
         volume=Volume(
-            shares=number(given, "monthly_shares", ZERO),
-            option_contracts=number(given, "monthly_option_contracts", ZERO),
-            forex_usd=number(given, "monthly_forex_usd", ZERO),
+            shares=number(case, "monthly_shares", ZERO),
+            option_contracts=number(case, "monthly_option_contracts", ZERO),
+            forex_usd=number(case, "monthly_forex_usd", ZERO),
         ),
-        plan=word(given, "plan"),
-        cfd_rate=maybe(given, "rate"),
+        plan=word(case, "plan"),
+        cfd_rate=maybe(case, "rate"),
     )
-    return {"amount": plain(found.amount), "currency": found.currency}
+    return {"amount": plain(commission.amount), "currency": commission.currency}
 
 
-def order_value(given: Given, _rules: Ruleset) -> Answer:
-    order, instrument = read_order(part(given, "order")), read_instrument(given)
-    fx_rate = number(given, "fx_rate_to_account", ONE)
+def order_value(case: Fields, _rules: Ruleset) -> Answer:
+    order, instrument = read_order(part(case, "order")), read_instrument(case)
+    fx_rate = number(case, "fx_rate_to_account", ONE)
     if order.type == "option_exercise":
         return {"value": plain(exercise_value(order, instrument, fx_rate=fx_rate))}
-    value = pricing.order_value(order, number(given, "price"), multiplier=instrument.multiplier, fx_rate=fx_rate)
+    value = pricing.order_value(order, number(case, "price"), multiplier=instrument.multiplier, fx_rate=fx_rate)
     return {"value": plain(value)}
 
 

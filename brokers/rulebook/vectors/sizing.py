@@ -1,5 +1,6 @@
 """How many can I buy: the quantity that brings a holding to a target of the account's money."""
 
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from brokers.rulebook.errors import BadInput, TargetOutOfRange
@@ -22,30 +23,36 @@ def amount_to_order(target_margin: Decimal, margin_per_unit: Decimal, holding: D
     return final - holding
 
 
-def quantity_for_target(
-    target: Decimal,
-    *,
-    total_value: Decimal,
-    margin_per_unit: Decimal,
-    holding: Decimal = ZERO,
-    lot_size: Decimal = ONE,
-    fee: Decimal = ZERO,
-    required_free_fraction: Decimal = ZERO,
-    asset_class: str = "",
-) -> Decimal:
-    """The quantity for a share of the account's value, once the fee of the order is paid as well."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The account's worth, the holding, and what one more unit needs: money of the account, units signed."""
+
+    total_value: Decimal
+    margin_per_unit: Decimal
+    holding: Decimal = ZERO
+    lot_size: Decimal = ONE
+    fee: Decimal = ZERO
+    required_free_fraction: Decimal = ZERO
+
+
+def quantity_for_target(target: Decimal, budget: Budget, *, asset_class: str = "") -> Decimal:
+    """The quantity that takes the holding to `target`, a share of the account's worth, with the order's fee paid too.
+
+    TargetOutOfRange for a future whose target is not between -1 and 1; BadInput for a margin or a lot size of zero.
+    """
     if asset_class in FUTURE_CLASSES and abs(target) > 1:
         raise TargetOutOfRange(target)
+    holding, margin, lot_size = budget.holding, budget.margin_per_unit, budget.lot_size
     if target == 0:
         return -holding
-    kept_free = total_value * required_free_fraction
-    quantity = amount_to_order(target * (total_value - kept_free), margin_per_unit, holding, lot_size)
+    kept_free = budget.total_value * budget.required_free_fraction
+    quantity = amount_to_order(target * (budget.total_value - kept_free), margin, holding, lot_size)
     if quantity == 0:
         return quantity
-    after_fee = target * (total_value - fee - kept_free)
-    if abs((holding + quantity) * margin_per_unit) <= abs(after_fee):
+    after_fee = target * (budget.total_value - budget.fee - kept_free)
+    if abs((holding + quantity) * margin) <= abs(after_fee):
         return quantity
-    return amount_to_order(after_fee, margin_per_unit, holding, lot_size)
+    return amount_to_order(after_fee, margin, holding, lot_size)
 
 
 def buffered_target(weight: Decimal, leverage: Decimal, total_value: Decimal, kept_as_cash: Decimal) -> Decimal:
@@ -57,46 +64,15 @@ def buffered_target(weight: Decimal, leverage: Decimal, total_value: Decimal, ke
     return weight / leverage * (total_value - kept_as_cash) / total_value
 
 
-def quantity_for_delta(
-    delta: Decimal,
-    *,
-    used_margin_signed: Decimal,
-    total_value: Decimal,
-    margin_per_unit: Decimal,
-    holding: Decimal = ZERO,
-    lot_size: Decimal = ONE,
-    fee: Decimal = ZERO,
-) -> Decimal:
-    """The quantity that changes the margin in use by a signed amount."""
-    target = (used_margin_signed + delta) / total_value if total_value else ZERO
-    return quantity_for_target(
-        target,
-        total_value=total_value,
-        margin_per_unit=margin_per_unit,
-        holding=holding,
-        lot_size=lot_size,
-        fee=fee,
-    )
+def quantity_for_delta(delta: Decimal, used_margin: Decimal, budget: Budget) -> Decimal:
+    """The quantity that changes the margin in use by `delta`; both are signed like the position."""
+    target = (used_margin + delta) / budget.total_value if budget.total_value else ZERO
+    return quantity_for_target(target, budget)
 
 
-def option_quantity_for_target(
-    instrument: Instrument,
-    target: Decimal,
-    *,
-    total_value: Decimal,
-    premium: Decimal,
-    underlying_price: Decimal,
-    holding: Decimal = ZERO,
-    lot_size: Decimal = ONE,
-    fee: Decimal = ZERO,
+def option_margin_per_unit(
+    instrument: Instrument, target: Decimal, premium: Decimal, underlying_price: Decimal
 ) -> Decimal:
-    """Bought options cost their premium, written ones their margin: the side aimed at decides."""
+    """What one contract needs: its premium when the target is bought, the written margin when it is sold."""
     unit = premium if target > 0 else short_margin_per_unit(instrument, underlying_price, premium)
-    return quantity_for_target(
-        target,
-        total_value=total_value,
-        margin_per_unit=unit * instrument.multiplier,
-        holding=holding,
-        lot_size=lot_size,
-        fee=fee,
-    )
+    return unit * instrument.multiplier

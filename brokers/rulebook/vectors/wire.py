@@ -65,7 +65,7 @@ def order_type_field(order_type: str) -> str:
 
 
 def security_type_field(asset_class: str, order_type: str | None = None) -> str:
-    """A combo is a bag, whatever its legs are."""
+    """IBKR's word for an asset class; a combo is a bag of legs of any class."""
     if order_type in COMBO_TYPES:
         return COMBO_SECURITY_TYPE
     field = SECURITY_TYPES.get(asset_class)
@@ -86,9 +86,9 @@ def time_in_force_field(order_type: str, time_in_force: str) -> str:
     return field
 
 
-def outside_hours_field(order_type: str, wanted: bool | None) -> bool:
+def outside_hours_field(order_type: str, requested: bool | None) -> bool:
     """Only orders that rest in the book may work outside regular hours."""
-    return bool(wanted) and order_type in ORDER_TYPES and order_type not in NEVER_OUTSIDE_HOURS
+    return bool(requested) and order_type in ORDER_TYPES and order_type not in NEVER_OUTSIDE_HOURS
 
 
 def price_fields(order: Order, tick: Decimal) -> PriceFields:

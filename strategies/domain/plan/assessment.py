@@ -210,9 +210,9 @@ def _power(question: _Question, rate: Decimal, fee: Fee) -> BuyingPower | None:
 
 @lru_cache(maxsize=256)
 def _permissions(capabilities: Capabilities, permitted: bool | None) -> book.Permissions:
-    """What the account may do, in the rulebook's words; `NOTHING_SAID` where IBKR said nothing."""
+    """What the account may do, in the rulebook's words; `PERMISSIONS_UNKNOWN` where IBKR said nothing."""
     if capabilities == NOT_SAID and permitted is None:
-        return book.NOTHING_SAID
+        return book.PERMISSIONS_UNKNOWN
     return book.Permissions(
         lite=capabilities.lite,
         clearing=capabilities.clearing,
