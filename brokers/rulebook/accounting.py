@@ -17,7 +17,7 @@ PAYS_NOTIONAL = frozenset({AssetClass.EQUITY, AssetClass.OPTION, AssetClass.INDE
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """An amount, and which rules it was reckoned by where they were asked."""
+    """An amount in a currency, with the ruleset that charged it; None for a fee that none did."""
 
     amount: Decimal
     currency: str
@@ -26,7 +26,7 @@ class Fee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One fill of one instrument; delayed proceeds carry the instant they settle."""
+    """One fill: `quantity` signed, `price` per unit in the instrument's currency; `delayed` proceeds settle at `settles_at`."""
 
     quantity: Decimal
     price: Decimal
@@ -37,7 +37,10 @@ class Execution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """The books of an account for one instrument; fees and profit are counted in the account's currency."""
+    """Cash by currency and the position in one instrument; fees and realised profit are in the account's `currency`.
+
+    `rates` turn one unit of a currency into the account's. Fees are no part of the average price or of the profit.
+    """
 
     currency: str
     cash: Mapping[str, Decimal]
@@ -48,6 +51,7 @@ class Book:
     total_fees: Decimal = ZERO
 
     def rate(self, currency: str) -> Decimal:
+        """What one unit of a currency is in the account's; MissingRate where the book has none."""
         if currency == self.currency:
             return ONE
         rate = self.rates.get(currency)
@@ -63,7 +67,10 @@ class Book:
 
 
 def apply_fill(book: Book, instrument: Instrument, execution: Execution) -> Book:
-    """The books after one fill."""
+    """The book after one fill: fee, cash, realised profit and average price, in this order.
+
+    Futures and CFDs move no notional. Raises MissingRate, UnsupportedAssetClass, or BadInput for a pair without a base.
+    """
     book = _pay_fee(book, execution.fee)
     book = _move_notional(book, instrument, execution)
     book = _realize(book, instrument, execution)
@@ -71,7 +78,7 @@ def apply_fill(book: Book, instrument: Instrument, execution: Execution) -> Book
 
 
 def release(book: Book, now: datetime) -> Book:
-    """Unsettled proceeds whose moment has come become cash; asking twice changes nothing."""
+    """The book with proceeds that are due by `now` moved to cash; a second call changes nothing."""
     due = [entry for entry in book.unsettled if entry.settles_at is not None and entry.settles_at <= now]
     cash = book.cash
     for entry in due:
@@ -88,7 +95,10 @@ def unrealized_profit(
     last: Decimal,
     closing_fee: Decimal = ZERO,
 ) -> Decimal:
-    """Long is worth the bid, short costs the ask; the last price stands in for a side that is missing."""
+    """Profit in the instrument's currency: a long position at the bid, a short one at the ask, less the fee of closing it.
+
+    Zero is a side without a price; the last price stands in for it.
+    """
     mark = (bid if position.quantity > 0 else ask) or last
     return (mark - position.average_price) * position.quantity * instrument.multiplier - closing_fee
 

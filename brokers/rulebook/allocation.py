@@ -49,6 +49,7 @@ class Allocation:
 
 
 def method(name: str) -> Method:
+    """The method by our name; UnknownWord for another."""
     row = _METHODS.get(name)
     if row is None:
         raise UnknownWord(name, kind="allocation method", known=", ".join(_METHODS))
@@ -74,7 +75,10 @@ def allocation_denied(
 
 
 def allocate(method_name: str, quantity: Decimal, members: Sequence[Member]) -> Allocation:
-    """Split a whole quantity by equal shares, net liquidation or available equity; the sign is kept."""
+    """Splits a whole quantity by equal shares, net liquidation or available equity; the sign is kept.
+
+    BadInput for a fraction, a group without accounts, an account named twice, or a method in percent.
+    """
     chosen = method(method_name)
     if chosen.weight == "percent_change":
         raise BadInput("method", problem="a percent change has no quantity to split; use allocate_percent")
@@ -85,7 +89,10 @@ def allocate(method_name: str, quantity: Decimal, members: Sequence[Member]) -> 
 
 
 def allocate_percent(side: str, percentage: Decimal, members: Sequence[Member]) -> Allocation:
-    """Grow or shrink what the accounts hold: buy grows longs or covers shorts, sell grows shorts or cuts longs."""
+    """Shares in units without a sign: each account's position times `percentage`, cut to whole units.
+
+    Buy grows longs (above zero) or covers shorts (below), sell grows shorts or cuts longs; other accounts get nothing.
+    """
     _check_members(members)
     longs = (side == Side.BUY) == (percentage > 0)
     shares = [
@@ -98,7 +105,7 @@ def allocate_percent(side: str, percentage: Decimal, members: Sequence[Member]) 
 
 
 def allocate_equalizing(side: str, quantity: Decimal, members: Sequence[Member]) -> Allocation:
-    """Bring the positions after the trade as close together as the quantity allows."""
+    """Shares that bring the positions after the trade as close together as the quantity allows."""
     _check_members(members)
     sign = 1 if side == Side.BUY else -1
     held = [Fraction(member.position) * sign for member in members]

@@ -29,6 +29,8 @@ class Caution:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
+    """The broker would take the order; `cautions` are what a person should know about it."""
+
     provenance: Provenance
     cautions: tuple[Caution, ...] = ()
 

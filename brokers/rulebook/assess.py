@@ -1,4 +1,4 @@
-"""Everything a person is told before an order leaves: is it taken, what it costs, what margin it needs."""
+"""A whole order before it leaves: whether it is taken, what it costs, what margin it needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +37,22 @@ class Assessment:
         return self.verdict.allowed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What one unit of a currency is in the account's: of the quote, of the fee, of a pair's base.
+
+    `usd` is what one unit of the quote currency is in USD, for fees and sizes that go by USD; None without that rate.
+    """
+
+    quote: Decimal = ONE
+    fee: Decimal = ONE
+    base: Decimal = ONE
+    usd: Decimal | None = None
+
+
+ONE_CURRENCY = Rates()
+
+
 def assess(
     instrument: Instrument,
     order: Order,
@@ -47,15 +63,15 @@ def assess(
     calendar: Calendar | None = None,
     position: Position = FLAT,
     rules: Ruleset | None = None,
-    fx_rate: Decimal = ONE,
-    usd_rate: Decimal | None = None,
-    fee_rate: Decimal = ONE,
-    base_rate: Decimal = ONE,
+    rates: Rates = ONE_CURRENCY,
     volume: Volume = NO_VOLUME,
     underlying_price: Decimal | None = None,
     future_rows: Sequence[MarginRow] | None = None,
 ) -> Assessment:
-    """The whole gate in one call. Rates turn into account currency: `fx_rate` the quote's, `fee_rate` the fee's."""
+    """The gate, the fee and the buying power in one call, each only where the one before it lets the order pass.
+
+    What no table has is a denial (`no_fee_schedule`, `no_margin_data`). Raises BadInput for a fact that a model needs.
+    """
     rules = rules or rulesets.load()
     verdict = validate(
         instrument,
@@ -64,15 +80,17 @@ def assess(
         calendar,
         rules=rules,
         quote=quote,
-        fx_rate=fx_rate,
-        usd_rate=usd_rate,
+        fx_rate=rates.quote,
+        usd_rate=rates.usd,
         position=position,
         permissions=account.permissions,
     )
     if isinstance(verdict, Denied):
         return Assessment(verdict)
     try:
-        fee = estimate_fee(instrument, order, quote, rules=rules, fx_rate=fx_rate, usd_rate=usd_rate, volume=volume)
+        fee = estimate_fee(
+            instrument, order, quote, rules=rules, fx_rate=rates.quote, usd_rate=rates.usd, volume=volume
+        )
     except (UnsupportedMarket, UnsupportedAssetClass, UnsupportedCurrency) as unknown:
         return Assessment(rules.deny("no_fee_schedule", name=unknown.name))
     try:
@@ -82,10 +100,10 @@ def assess(
             quote,
             account,
             position=position,
-            fee=fee.amount * fee_rate,
+            fee=fee.amount * rates.fee,
             rules=rules,
-            fx_rate=fx_rate,
-            base_rate=base_rate,
+            fx_rate=rates.quote,
+            base_rate=rates.base,
             today=(calendar.local(now) if calendar else now.astimezone(UTC)).date(),
             underlying_price=underlying_price,
             future_rows=future_rows,

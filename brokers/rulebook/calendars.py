@@ -29,7 +29,7 @@ Week = tuple[tuple[Segment, ...], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """The sessions of one exchange with its holidays and early closes."""
+    """The sessions of one exchange. Instants are aware datetimes, days are local dates, seconds count from local midnight."""
 
     name: str
     zone: ZoneInfo
@@ -53,6 +53,7 @@ class Calendar:
         return tuple(Segment(s.start, min(s.end, cut), s.regular) for s in segments if s.start < cut)
 
     def is_open(self, at: datetime, *, extended: bool = False) -> bool:
+        """Whether a regular session, or with `extended` any session, is open at an instant."""
         local = self.local(at)
         second = _second_of(local)
         return any(s.start <= second < s.end and (extended or s.regular) for s in self.segments(local.date()))
@@ -93,7 +94,7 @@ class Calendar:
         return None if second is None else self.instant(day, second)
 
     def open_after(self, at: datetime) -> datetime:
-        """The first regular open strictly after an instant."""
+        """The first regular open strictly after an instant, in UTC; NoTradingDay where 400 days have none."""
         day = self.local(at).date()
         for _ in range(SEARCHED_DAYS):
             opens = self.regular_open(day)
@@ -103,7 +104,7 @@ class Calendar:
         raise NoTradingDay(self.name)
 
     def close_after(self, at: datetime) -> datetime:
-        """The last regular close of the first trading day whose close is strictly after an instant."""
+        """The last regular close, in UTC, of the first trading day that closes strictly after an instant; else NoTradingDay."""
         day = self.local(at).date()
         for _ in range(SEARCHED_DAYS):
             close = self.regular_close(day)
@@ -113,7 +114,7 @@ class Calendar:
         raise NoTradingDay(self.name)
 
     def close_on_or_after(self, day: date) -> datetime:
-        """The last regular close of the first trading day on or after a date."""
+        """The last regular close, in UTC, of the first trading day on or after a date; else NoTradingDay."""
         for _ in range(SEARCHED_DAYS):
             close = self.regular_close(day)
             if close is not None:
@@ -139,7 +140,7 @@ class Calendar:
 
 @cache
 def calendar(name: str) -> Calendar:
-    """A calendar of the table, without holidays."""
+    """A calendar of the table, without holidays; UnknownCalendar for another name."""
     row = tables.read("calendars")["calendars"].get(name)
     if row is None:
         raise UnknownCalendar(name)
@@ -152,7 +153,7 @@ def calendar(name: str) -> Calendar:
 
 @cache
 def exchange_calendar(name: str, days_of: str) -> Calendar:
-    """A calendar of the table with the published holidays of a market, such as 'Equity-usa-[*]'."""
+    """A calendar of the table with Lean's holidays and early closes of a market, such as 'Equity-usa-[*]', from 2024 on."""
     row = tables.read("calendars")["lean_holidays"].get(days_of)
     if row is None:
         raise UnknownCalendar(days_of)

@@ -39,7 +39,10 @@ def order_type_supported(asset_class: str, order_type: str, rules: Ruleset | Non
 
 
 def model_for(kind: str, asset_class: str, account_type: str = AccountType.MARGIN) -> str:
-    """The name of the model that serves an asset class in an account."""
+    """The name of Lean's model that serves an asset class in an account of a type.
+
+    UnknownWord for another kind or account type, UnsupportedAssetClass for another class.
+    """
     if kind not in KINDS:
         raise UnknownWord(kind, kind="model kind", known=", ".join(KINDS))
     if asset_class not in ASSET_CLASSES:
@@ -58,6 +61,7 @@ def known_account_type(account_type: str) -> str:
 
 
 def default_market(asset_class: str) -> str:
+    """The market of a class whose instrument names none, as Lean has it; else UnsupportedAssetClass."""
     market: str | None = _MODELS["default_market"].get(asset_class)
     if market is None:
         raise UnsupportedAssetClass(asset_class)
@@ -65,6 +69,7 @@ def default_market(asset_class: str) -> str:
 
 
 def leverage(asset_class: str, account_type: str, rules: Ruleset | None = None) -> Decimal:
+    """How many times its margin a position may be worth; UnsupportedAssetClass or UnknownWord where no table tells."""
     rules = rules or rulesets.load()
     if asset_class not in ASSET_CLASSES:
         raise UnsupportedAssetClass(asset_class)

@@ -1,4 +1,4 @@
-"""Refusals of the rulebook itself: the question names something no table knows."""
+"""Errors of the rulebook: a question that names what no table has, or lacks a fact."""
 
 from typing import ClassVar
 

@@ -90,6 +90,7 @@ def _number(value: Any) -> Decimal | None:
 
 
 def passes(vector: Mapping[str, Any]) -> bool:
+    """Whether a vector gets the answer it expects, within its tolerance."""
     answer = evaluate(vector["op"], vector["given"], vector["ruleset"])
     return agrees(vector["expect"], answer, Decimal(vector.get("tol") or 0))
 

@@ -25,7 +25,10 @@ def _stated(price: Decimal | None, name: str) -> Decimal:
 
 
 def order_value(order: Order, price: Decimal, *, multiplier: Decimal = ONE, fx_rate: Decimal = ONE) -> Decimal:
-    """What the order is worth in account currency, signed; the cautious side of its own price and the market's."""
+    """What the order is worth in account currency, signed.
+
+    Its own price counts where it has one: the lower of it and the market's for buys, the higher for sells, as in Lean.
+    """
     reference = own_price(order)
     if reference is None:
         reference = price

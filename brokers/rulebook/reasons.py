@@ -94,6 +94,7 @@ SENTENCES: dict[str, str] = {
 
 
 def sentence_for(code: str, data: Mapping[str, object]) -> str:
+    """The sentence of a reason for people; a figure that `data` lacks is shown as a dash."""
     return SENTENCES[code].format_map(_Words(data))
 
 

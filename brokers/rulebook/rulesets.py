@@ -38,6 +38,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeLimit:
+    """The least and the most of a base currency in one order."""
+
     minimum: Decimal
     maximum: Decimal
 
@@ -84,7 +86,7 @@ class Ruleset:
 
 @cache
 def load(name: str = DEFAULT, on: date | None = None) -> Ruleset:
-    """The version of a ruleset in force on a day; without a day, the newest."""
+    """The version of a ruleset in force on a day; without a day, the newest. UnknownRuleset for another name."""
     settings = _settings(name, on)
     matrix = tables.read("brokerage")[f"order_type_matrix_{settings['matrix']}"]
     models = tables.read("models")

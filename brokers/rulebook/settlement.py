@@ -22,6 +22,7 @@ class SettlementRule:
 
 
 def settlement_rule(asset_class: str, account_type: str, rules: Ruleset | None = None) -> SettlementRule:
+    """How the cash of a class settles in an account of a type; UnsupportedAssetClass or UnknownWord where no table tells."""
     rules = rules or rulesets.load()
     model = model_for("settlement", asset_class, account_type)
     if model != "DelayedSettlementModel":
@@ -30,7 +31,10 @@ def settlement_rule(asset_class: str, account_type: str, rules: Ruleset | None =
 
 
 def settles_at(rule: SettlementRule, traded_at: datetime, calendar: Calendar, rules: Ruleset) -> datetime:
-    """The instant from which the proceeds are settled cash."""
+    """The instant from which the proceeds are settled cash; NoTradingDay where the calendar has none.
+
+    Delayed proceeds settle so many trading days later, at a time of day of the exchange (Lean: T+1 at 06:00).
+    """
     if rule.time_of_day is None:
         return traded_at
     day, left = calendar.local(traded_at).date(), rule.days
@@ -55,7 +59,7 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FutureLedger:
-    """A futures position marked to market: no notional, daily profit to cash."""
+    """A futures position marked to market, in the contract's currency: no notional, each day's profit to cash."""
 
     cash: Decimal
     multiplier: Decimal = ONE

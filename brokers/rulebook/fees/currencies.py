@@ -11,7 +11,7 @@ FOREX_CURRENCY = "USD"
 
 
 def forex_fee(trade: Trade, rate: Decimal) -> Fee:
-    """A fee in USD, whatever `rate` turns the order's value into: the model labels the account's money USD (quirk Q3)."""
+    """A fee in USD, whatever `rate` turns the order's value into: the model labels the account's money USD (decision 0021)."""
     tier = forex_tier(trade.schedules, trade.volume.forex_usd)
     return trade.fee(max(tier.minimum, tier.rate * trade.value(rate)), FOREX_CURRENCY)
 
@@ -24,7 +24,7 @@ def forex_tier(schedules: FeeSchedules, monthly_usd: Decimal) -> ForexTier:
 
 
 def cfd_fee(trade: Trade) -> Fee:
-    """A fee in the quote currency, on a value in the account's: the model mixes the two up (quirk Q3)."""
+    """A fee in the quote currency, on a value in the account's: the model mixes the two up (decision 0021)."""
     schedules, currency = trade.schedules, trade.instrument.currency
     value = trade.value(trade.fx_rate if trade.rules.policy.fee_value_in_account_currency else ONE)
     minimum = schedules.cfd_minimum.get(currency, schedules.cfd_minimum["*"])

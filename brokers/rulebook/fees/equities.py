@@ -15,7 +15,7 @@ def equity_fee(trade: Trade) -> Fee:
     if amount < plan.minimum:
         amount = plan.minimum
         if not plan.cap_limits_minimum:
-            # The model never caps its minimum, so a tiny order may cost more than the cap (quirk Q1).
+            # The model never caps its minimum, so a tiny order may cost more than the cap (decision 0021).
             return trade.fee(amount, plan.currency)
     return trade.fee(min(amount, plan.cap_rate * trade.value(trade.fx_rate)), plan.currency)
 

@@ -30,7 +30,7 @@ def premium(order: Order, quote: Quote) -> Decimal:
         return own
     if order.type == OrderType.OPTION_EXERCISE:
         return ZERO
-    # The model reads the bid for buys and the ask for sells, the opposite of what the trade will pay (quirk Q2).
+    # The model reads the bid for buys and the ask for sells, the opposite of what the trade will pay (decision 0021).
     return quote.bid if order.quantity > 0 else quote.ask
 
 

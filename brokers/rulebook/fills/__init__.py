@@ -42,7 +42,11 @@ MODELS: Mapping[str, Mapping[str, Rule]] = {
 
 
 def fill(asset_class: str, scan: Scan) -> Outcome:
-    """One look at one order: filled whole, or the order as it now stands."""
+    """One look at one order: filled whole, or the order as it now stands, with a moved stop or a touched trigger.
+
+    Only a market order may fill at the instant it was placed. UnsupportedOrderType for a type the model has no rule for,
+    BadInput for a quantity of zero or a missing price.
+    """
     rule = MODELS[model_for("fill", asset_class)].get(scan.order.type)
     if rule is None:
         raise UnsupportedOrderType(scan.order.type)

@@ -25,6 +25,7 @@ def needed(price: Decimal | None, name: str) -> Decimal:
 
 
 def market(scan: Scan) -> Outcome:
+    """At the ask for buys, the bid for sells, in the regular session."""
     return market_at(scan, own_side(scan), open_now=session_open(scan))
 
 
@@ -43,6 +44,7 @@ def market_at(scan: Scan, prices: Prices | None, *, open_now: bool) -> Outcome:
 
 
 def limit(scan: Scan) -> Outcome:
+    """Within the limit, on a bar that ended after the order."""
     if not session_open(scan, extended=scan.feed.extended_hours):
         return waits(scan)
     price = limit_price(scan, fresh(own_side(scan), scan), needed(scan.order.limit_price, "limit_price"))
@@ -102,7 +104,7 @@ def touched(scan: Scan) -> Order | None:
 
 
 def limit_if_touched(scan: Scan) -> Outcome:
-    """Touched, then filled at the limit as soon as the far side allows: optimistic, as the model has it."""
+    """Touched, then filled at the limit as soon as the far side allows: optimistic, as in Lean (decision 0021)."""
     order = touched(scan)
     if order is None:
         return waits(scan)

@@ -31,6 +31,8 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegFill:
+    """One filled leg: quantity signed, price per unit in the leg's currency."""
+
     symbol: str
     quantity: Decimal
     price: Decimal
@@ -38,6 +40,8 @@ class LegFill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComboOutcome:
+    """All legs or none; `net_price` is what a net limit was compared with."""
+
     fills: tuple[LegFill, ...] = ()
     net_price: Decimal | None = None
 
@@ -66,6 +70,7 @@ class Combo:
 
 
 def combo_fill(combo: Combo) -> ComboOutcome:
+    """One look at a combo; UnsupportedOrderType for a type that is none, BadInput for a limit that is missing."""
     rule = _RULES.get(combo.type)
     if rule is None:
         raise UnsupportedOrderType(combo.type)

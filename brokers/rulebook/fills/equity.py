@@ -17,6 +17,7 @@ def market(scan: Scan) -> Outcome:
 
 
 def limit(scan: Scan) -> Outcome:
+    """Trades through the limit fill at the open where it is better, else at the limit."""
     prices = fresh(trades(scan, after=scan.ordered_at), scan)
     if prices is None or not session_open(scan, extended=scan.feed.extended_hours):
         return waits(scan)
@@ -27,6 +28,7 @@ def limit(scan: Scan) -> Outcome:
 
 
 def stop_market(scan: Scan) -> Outcome:
+    """Trades at the stop or beyond fill at the stop, or at the open where a gap passed it."""
     prices = fresh(trades(scan, after=scan.ordered_at), scan)
     if prices is None or not session_open(scan):
         return waits(scan)

@@ -11,12 +11,17 @@ from brokers.rulebook.words import Right
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
+    """The option that closes and the underlying that changes hands."""
+
     option: Fill
     underlying: Fill
 
 
 def exercise(instrument: Instrument, contracts: Decimal) -> Exercise:
-    """Contracts exercised count positive, contracts assigned negative."""
+    """Fills of an exercise: `contracts` above zero are exercised, below zero assigned; the underlying at the strike per share.
+
+    BadInput for an option without a right or a strike.
+    """
     if instrument.strike is None or instrument.right not in (Right.CALL, Right.PUT):
         raise BadInput("right", problem="an option needs a right (call or put) and a strike")
     unit = instrument.multiplier if instrument.contract_unit is None else instrument.contract_unit

@@ -57,6 +57,8 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
+    """What one step shows; each step replaces the one before it."""
+
     trade_bar: TradeBar | None = None
     quote_bar: QuoteBar | None = None
     ticks: tuple[Tick, ...] = ()
@@ -114,6 +116,8 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
+    """The whole remaining quantity, signed, at one price in the instrument's currency."""
+
     price: Decimal
     quantity: Decimal
     caution: Caution | None = None

@@ -10,6 +10,7 @@ from brokers.rulebook.fills.prices import fresh, own_side
 
 
 def initial_stop(price: Decimal, amount: Decimal, *, as_percentage: bool, buy: bool) -> Decimal:
+    """The stop at a price: `amount` in money per unit, or with `as_percentage` a fraction of the price."""
     distance = price * amount if as_percentage else amount
     return price + distance if buy else price - distance
 
@@ -24,6 +25,7 @@ def moved_stop(stop: Decimal, price: Decimal, amount: Decimal, *, as_percentage:
 
 
 def trailing_stop(scan: Scan) -> Outcome:
+    """Filled at the stop or where the bar closed, whichever is worse; else the stop follows the bar."""
     prices = fresh(own_side(scan), scan)
     if prices is None or not session_open(scan):
         return waits(scan)

@@ -10,7 +10,9 @@ NOTHING = SizeLimit(minimum=ZERO, maximum=ZERO)
 
 
 def size_denied(currency: str, quantity: Decimal, rules: Ruleset, *, usd_rate: Decimal | None = None) -> Denied | None:
-    """Why this much of a currency is not taken, or None."""
+    """Why IBKR takes no order of this much of a base currency, or None. `usd_rate`: USD for one unit of it, which
+    `ibkr_current` needs for the currencies that IBKR limits by their worth in USD.
+    """
     size = abs(quantity)
     if currency in rules.policy.forex_usd_equivalent:
         if not usd_rate:

@@ -22,7 +22,11 @@ def expires_at(
     good_til_date: date | None = None,
     rules: Ruleset | None = None,
 ) -> datetime | None:
-    """The instant from which the order is expired; None for good-til-canceled."""
+    """The instant from which the order is expired, in UTC; None for good-til-canceled.
+
+    Currencies and CFDs end at 17:00 New York, other classes at the last regular close. UnsupportedTimeInForce for another
+    word, BadInput for a good-til-date order without its date, NoTradingDay where the calendar has none.
+    """
     if time_in_force == TimeInForce.GTC:
         return None
     if time_in_force == TimeInForce.DAY:

@@ -45,7 +45,7 @@ def build_question(
     rules: Ruleset | None = None,
     **facts: Unpack[Facts],
 ) -> Question:
-    """The order with everything known about it, and what a clock and a calendar add."""
+    """The order with its facts, and those that a clock and a calendar add: the effective type, today, an open exchange."""
     effective = order.type
     if now is not None:
         if facts.get("today") is None:
@@ -67,11 +67,16 @@ def validate(
     rules: Ruleset | None = None,
     **facts: Unpack[Facts],
 ) -> Verdict:
-    """Accepted with its cautions, or the first reason why not."""
+    """Whether the broker would take the order: accepted with its cautions, or the first reason why not.
+
+    A fact that is left out is a check left out: without `now` and `calendar` no window is tested, without `quote` no price.
+    BadInput for leg ratios that are not whole numbers.
+    """
     return judge(build_question(instrument, order, now, calendar, rules=rules, **facts))
 
 
 def judge(question: Question) -> Verdict:
+    """The first reason why not, by the checks that concern the order; else accepted with its cautions."""
     for check in checks_for(question.order.type, question.instrument.asset_class):
         denied = check(question)
         if denied is not None:

@@ -47,6 +47,7 @@ class HoursRow:
 
 
 def hours(now: datetime) -> tuple[HoursRow, ...]:
+    """The markets that people ask for, each with its state at `now`."""
     return tuple(_row(now, *market) for market in MARKETS)
 
 

@@ -15,7 +15,7 @@ RESERVING = frozenset({OrderType.LIMIT, OrderType.STOP_MARKET})
 
 
 def reserved(currency: str, open_orders: Iterable[OpenOrder], *, every_type: bool = False) -> Decimal:
-    """How much of a currency working orders have set aside."""
+    """How much of a currency working orders reserve: base for sales, quote for purchases."""
     total = ZERO
     for working in open_orders:
         order = working.order
@@ -45,7 +45,12 @@ def cash_is_sufficient(
     lot_size: Decimal = ONE,
     reserve_every_type: bool = False,
 ) -> Sufficiency:
-    """Sales need the base currency, purchases the quote currency; only plain limit orders count their fee."""
+    """Whether a cash account can pay for a currency order, and what it takes: base currency for sales, quote for purchases.
+
+    `base_rate` and `quote_rate` turn one unit of base and quote into account money; `fee_of` is in account money. Of
+    priced orders only a plain limit counts its fee. Open stop-limit orders reserve nothing without `reserve_every_type`
+    (decision 0021).
+    """
     size = abs(order.quantity)
     pays_in = quote if order.is_buy else base
     free = balances.get(pays_in, ZERO) - reserved(pays_in, open_orders, every_type=reserve_every_type)

@@ -39,7 +39,7 @@ class FutureMargin:
 
 @cache
 def margin_rows(product: str) -> tuple[MarginRow, ...]:
-    """The rows of a product; a product without rows is refused, never counted as free."""
+    """The rows of a product by date, per contract; MissingMarginData where the table has none, where Lean counts zero (decision 0021)."""
     rows = tables.read(TABLE)["products"].get(product)
     if not rows:
         raise MissingMarginData(product, table=TABLE)
@@ -62,7 +62,10 @@ def future_margin(
     fx_rate: Decimal = ONE,
     intraday: bool = False,
 ) -> FutureMargin:
-    """Independent of the price; the intraday part applies only where an account chose it and the session runs."""
+    """Margin of contracts in account money; the price does not matter.
+
+    `intraday` needs 40 % of it: only for an account that chose so, while the session runs and is not about to close.
+    """
     row = row_on(rows, day)
     rate = fx_rate * INTRADAY if intraday else fx_rate
     return FutureMargin(quantity * row.initial * rate, abs(quantity * row.maintenance * rate))
@@ -71,7 +74,10 @@ def future_margin(
 def future_option_margin(
     *, side: str, right: str, strike: Decimal, underlying_price: Decimal, underlying_requirement: Decimal
 ) -> Decimal:
-    """What one option needs, on a logistic curve between nothing and the future's own requirement."""
+    """What one option needs, whole, in the money of `underlying_requirement`: Lean's logistic curve over the strike.
+
+    UnknownWord for another side than long and short, or another right than call and put.
+    """
     curve = _CURVES.get(f"{side}_{right}")
     if curve is None:
         raise UnknownWord(f"{side}_{right}", kind="side and right of an option", known=", ".join(_CURVES))

@@ -13,7 +13,7 @@ SHARES = {kind: Decimal(rate) for kind, rate in _RATES.items() if kind != "floor
 
 
 def short_margin_per_unit(instrument: Instrument, underlying_price: Decimal, premium: Decimal) -> Decimal:
-    """What one written unit of the underlying needs."""
+    """What a written option needs per share of its underlying, in the option's currency; BadInput without right or strike."""
     share = SHARES.get(instrument.asset_class)
     if share is None:
         raise UnsupportedAssetClass(instrument.asset_class)

@@ -73,7 +73,7 @@ def order_margin(
     underlying_price: Decimal | None = None,
     future_rows: Sequence[MarginRow] | None = None,
 ) -> Decimal:
-    """Initial margin without the fee, signed like the quantity, at the market price, ignoring the order's own (quirk Q11)."""
+    """Initial margin without the fee, signed like the quantity, at the market price, ignoring the order's own."""
     facts = _Facts(instrument, quote, account, rules or rulesets.load(), fx_rate, today, underlying_price, future_rows)
     return _initial(facts, quantity)
 
@@ -94,7 +94,12 @@ def buying_power(
     future_rows: Sequence[MarginRow] | None = None,
     open_orders: Sequence[OpenOrder] = (),
 ) -> BuyingPower:
-    """Whether the account can carry the order; `fee` is in account currency."""
+    """Whether the account can carry the order, and the figures behind the answer.
+
+    `fee` is in the account's currency; `fx_rate` turns the quote currency into it, `base_rate` the base currency of a pair.
+    A future needs `today`, a written option `underlying_price`; `future_rows` replace our table. A way out needs nothing.
+    Raises UnsupportedAssetClass, MissingMarginData, or BadInput for a fact that the model needs.
+    """
     rules = rules or rulesets.load()
     model = model_for("buying_power", instrument.asset_class, account.type)
     facts = _Facts(instrument, quote, account, rules, fx_rate, today, underlying_price, future_rows)

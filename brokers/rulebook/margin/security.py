@@ -10,7 +10,7 @@ from brokers.rulebook.values import ONE, ZERO, Account
 def initial_margin(
     quantity: Decimal, price: Decimal, leverage: Decimal, *, multiplier: Decimal = ONE, fx_rate: Decimal = ONE
 ) -> Decimal:
-    """Signed like the quantity, in account currency."""
+    """The margin of a position in account currency, signed like the quantity; BadInput for a leverage of zero."""
     if leverage <= 0:
         raise BadInput("leverage", problem="it must be more than zero")
     return quantity * price * multiplier * fx_rate / leverage
@@ -48,7 +48,7 @@ def available_margin(
 
 @dataclass(frozen=True, slots=True)
 class Sufficiency:
-    """Whether the money is there; `required` is absent where nothing is asked, as when a position only shrinks."""
+    """Whether the money is there; `required` is None where the order needs none, as when a position only shrinks."""
 
     sufficient: bool
     required: Decimal | None = None
@@ -66,7 +66,7 @@ def has_sufficient_margin(
     holding_quantity: Decimal = ZERO,
     filled_quantity: Decimal = ZERO,
 ) -> Sufficiency:
-    """Only the unfilled part counts, and equality is enough."""
+    """Whether free margin covers the unfilled part of the order; equality is enough."""
     if order_quantity == 0 or only_reduces(holding_quantity, order_quantity):
         return Sufficiency(True)
     required = abs(order_margin)

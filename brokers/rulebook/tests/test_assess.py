@@ -9,7 +9,7 @@ import pytest
 from brokers.rulebook import rulesets
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.answers import Denied
-from brokers.rulebook.assess import Assessment, assess
+from brokers.rulebook.assess import Assessment, Rates, assess
 from brokers.rulebook.calendars import calendar
 from brokers.rulebook.errors import BadInput
 from brokers.rulebook.margin import buying_power, order_margin
@@ -78,9 +78,9 @@ def test_it_counts_the_room_to_turn_a_position_around() -> None:
 
 
 def test_it_counts_the_fee_in_account_currency() -> None:
-    found = asked(100, Account(available=D(12_502)), fee_rate=D(2))
+    found = asked(100, Account(available=D(12_502)), rates=Rates(fee=D(2)))
     assert found.allowed
-    assert why(asked(100, Account(available=D("12501.99")), fee_rate=D(2))) == "insufficient_buying_power"
+    assert why(asked(100, Account(available=D("12501.99")), rates=Rates(fee=D(2)))) == "insufficient_buying_power"
 
 
 def test_it_denies_a_short_sale_in_a_cash_account_except_where_the_rules_allow_it() -> None:

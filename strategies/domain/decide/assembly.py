@@ -32,6 +32,7 @@ def exit_plan(case: Case, rule: str, way_out: WayOut, note: str = "") -> Plan:
 
 
 def entry_plan(case: Case, rule: str, entry: Entry, reason: str) -> Plan:
+    """The entry alone, after the orders that it replaces are canceled."""
     return Plan(
         rule=rule,
         reason=reason,

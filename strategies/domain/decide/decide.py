@@ -29,10 +29,11 @@ def decide(
     freshness: Freshness | None = None,
     guards: Guards = NO_GUARDS,
 ) -> Plan | Rejection:
-    """A plan or a rejection, with the rule that decided. Total: every input has an answer.
+    """A plan or a rejection, with the rule that decided. Total: every input has an answer, no error is raised.
 
-    `snapshot.position` is signed; `received_at` is when the signal came in, None for a rehearsal;
-    `freshness` is how old it may be by its own time, None where that does not matter.
+    Positions are signed, quantities in shares or contracts, prices in the contract's currency, moments aware.
+    `received_at` is when the signal came in, None for a rehearsal; `freshness` limits its age by its own time, None where
+    age does not matter.
     """
     try:
         case = Case(message, terms, snapshot, now, received_at=received_at, freshness=freshness, guards=guards)

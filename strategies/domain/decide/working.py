@@ -36,6 +36,7 @@ def with_legs(case: Case, orders: Iterable[WorkingOrder]) -> tuple[str, ...]:
 
 
 def can_be_canceled(order: WorkingOrder) -> bool:
+    """Whether the order may still fill, and its cancel is not under way."""
     return order.status in MAY_FILL and order.status is not OrderStatus.PENDING_CANCEL
 
 

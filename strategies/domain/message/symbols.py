@@ -193,6 +193,7 @@ def _contract(root: str, letter: str, digits: str, now: datetime) -> Symbol:
 
 
 def expired(name: str, when: str, now: datetime) -> Refused:
+    """The refusal of a contract that trades no more."""
     sentence = f"{name} expired in {when} and today is {now:%Y-%m-%d}. Name a contract that trades now."
     return invalid("contract-expired", sentence, field="ticker")
 

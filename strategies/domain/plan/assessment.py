@@ -5,14 +5,12 @@ A fact that is missing becomes a note, never a guess; a way out is never refused
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from brokers.domain.capabilities import NOT_SAID, Capabilities
-from brokers.domain.orders import AssetClass, OrderIntent, OrderType, Role, TimeInForce
+from brokers.domain.orders import AssetClass, OrderIntent, Role
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import rulesets
@@ -29,16 +27,11 @@ from brokers.rulebook.margin.power import BuyingPower
 from brokers.rulebook.rulesets import Ruleset
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Rejection
+from strategies.domain.plan.translation import to_instrument, to_order, to_permissions
 
 RULESET = "seed"
 QUOTE_IS_FRESH = timedelta(minutes=1)
 ONE = Decimal(1)
-_CLASSES = {AssetClass.STOCK: "equity"}
-_TYPES = {OrderType.STOP: "stop_market"}
-_AUCTIONS = {TimeInForce.OPG: "market_on_open", TimeInForce.CLS: "market_on_close"}
-# The rulebook knows how long an order may rest; what fills at once or in an auction does not rest.
-_RESTS = frozenset({TimeInForce.DAY, TimeInForce.GTC})
-_CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +103,8 @@ def _question(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Pri
         now=now,
         price=price,
         quote=book.Quote(price=price.value if price else book.ZERO),
-        instrument=_instrument(intent, snapshot, whole=entry),
-        order=_order(intent),
+        instrument=to_instrument(intent, snapshot, whole=entry),
+        order=to_order(intent),
         rules=_rules(now.date(), entry=entry),
     )
 
@@ -157,7 +150,7 @@ def _gate(question: _Question) -> tuple[str, ...] | Rejection:
         _calendar(snapshot),
         rules=question.rules,
         position=book.Position(quantity=snapshot.position),
-        permissions=_permissions(snapshot.capabilities, snapshot.permitted),
+        permissions=to_permissions(snapshot.capabilities, snapshot.permitted),
     )
     if isinstance(verdict, Denied) and entry:
         rule = "R05" if verdict.reason in REASONS else "R01"
@@ -208,20 +201,6 @@ def _power(question: _Question, rate: Decimal, fee: Fee) -> BuyingPower | None:
     )
 
 
-@lru_cache(maxsize=256)
-def _permissions(capabilities: Capabilities, permitted: bool | None) -> book.Permissions:
-    """What the account may do, in the rulebook's words; `PERMISSIONS_UNKNOWN` where IBKR said nothing."""
-    if capabilities == NOT_SAID and permitted is None:
-        return book.PERMISSIONS_UNKNOWN
-    return book.Permissions(
-        lite=capabilities.lite,
-        clearing=capabilities.clearing,
-        client_trades=capabilities.client_trades,
-        security_types=frozenset(word for each in capabilities.asset_types.split(",") if (word := each.strip())),
-        instrument=permitted,
-    )
-
-
 def _is_silent(snapshot: Snapshot) -> bool:
     """Whether IBKR has told neither of the account nor of the contract what may be traded."""
     known = snapshot.capabilities.asset_types or snapshot.permitted is not None
@@ -241,51 +220,6 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
     if not stock or snapshot.environment is Environment.SIMULATED or snapshot.contract.currency != "USD":
         return None
     return exchange_calendar("us_equity", "Equity-usa-[*]")
-
-
-def _instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> book.Instrument:
-    contract, ours = snapshot.contract, intent.instrument
-    asset_class = _CLASSES.get(ours.asset_class, str(ours.asset_class))
-    return book.Instrument(
-        asset_class=asset_class,
-        symbol=ours.ticker,
-        market=_market(asset_class, contract.exchange, contract.currency),
-        currency=contract.currency,
-        product=product_of(ours.ticker),
-        multiplier=contract.multiplier,
-        # What is held in fractions, after a split or by hand, may leave in fractions.
-        lot_size=ONE if whole else None,
-        tick=contract.tick,
-    )
-
-
-def _market(asset_class: str, exchange: str, currency: str) -> str | None:
-    """The market of a fee schedule; IBKR routes US shares, so their listing does not matter."""
-    if asset_class == "future":
-        return exchange.lower() or None
-    return exchange.lower() or "unknown" if asset_class == "equity" and currency != "USD" else None
-
-
-@lru_cache(maxsize=4096)
-def product_of(ticker: str) -> str:
-    """The product of a future: MNQ of MNQZ2026, ES of ES1!."""
-    match = _CONTRACT_MONTH.fullmatch(ticker)
-    return match[1] if match else ticker
-
-
-def _order(intent: OrderIntent) -> book.Order:
-    kind = _TYPES.get(intent.type, str(intent.type))
-    percent, tif = intent.trail_percent, intent.time_in_force
-    return book.Order(
-        type=_AUCTIONS.get(tif, kind) if intent.type is OrderType.MARKET else kind,
-        quantity=intent.side.sign * intent.quantity,
-        limit_price=intent.limit_price,
-        stop_price=intent.stop_price,
-        trailing_amount=intent.trail_amount if percent is None else percent / 100,
-        trailing_as_percentage=percent is not None,
-        time_in_force=str(tif if tif in _RESTS else TimeInForce.DAY),
-        outside_regular_hours=intent.outside_rth,
-    )
 
 
 def _rate(instrument: book.Instrument, snapshot: Snapshot, price: Price | None) -> Decimal | None:

@@ -25,6 +25,8 @@ class Source(StrEnum):
 
 
 class Leg(StrEnum):
+    """Which of the two settings of an order apply: those for entries or those for exits."""
+
     ENTRY = "entry"
     EXIT = "exit"
 

@@ -13,6 +13,8 @@ from strategies.domain.terms.windows import Window
 
 
 class Sides(StrEnum):
+    """Which positions may be opened: long, short, both or none."""
+
     BOTH = "both"
     BULLISH = "bullish"
     BEARISH = "bearish"

@@ -25,6 +25,7 @@ class Window:
     zone: str = "America/New_York"
 
     def holds(self, at: datetime) -> bool:
+        """Whether the window is open at an aware moment; never in a zone that nobody knows."""
         zone = zone_of(self.zone)
         if zone is None:
             return False

@@ -15,9 +15,10 @@ from brokers.domain.capabilities import Capabilities
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot
-from strategies.domain.plan.assessment import assess, price_of, product_of
+from strategies.domain.plan.assessment import assess, price_of
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Rejection
+from strategies.domain.plan.translation import product_of
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 SATURDAY = NOW + timedelta(days=1)

@@ -1,0 +1,81 @@
+"""Our contracts, intents and capabilities in the words of the rulebook."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+
+from brokers.domain.capabilities import NOT_SAID, Capabilities
+from brokers.domain.orders import AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.domain.snapshot import Snapshot
+from brokers.rulebook import values as book
+
+ONE = Decimal(1)
+_CLASSES = {AssetClass.STOCK: "equity"}
+_TYPES = {OrderType.STOP: "stop_market"}
+_AUCTIONS = {TimeInForce.OPG: "market_on_open", TimeInForce.CLS: "market_on_close"}
+# The rulebook knows how long an order may rest; what fills at once or in an auction does not rest.
+_RESTS = frozenset({TimeInForce.DAY, TimeInForce.GTC})
+_CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
+
+
+def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> book.Instrument:
+    """The instrument of an intent; with `whole`, a fraction of a unit is refused."""
+    contract, ours = snapshot.contract, intent.instrument
+    asset_class = _CLASSES.get(ours.asset_class, str(ours.asset_class))
+    return book.Instrument(
+        asset_class=asset_class,
+        symbol=ours.ticker,
+        market=_market(asset_class, contract.exchange, contract.currency),
+        currency=contract.currency,
+        product=product_of(ours.ticker),
+        multiplier=contract.multiplier,
+        # What is held in fractions, after a split or by hand, may leave in fractions.
+        lot_size=ONE if whole else None,
+        tick=contract.tick,
+    )
+
+
+def _market(asset_class: str, exchange: str, currency: str) -> str | None:
+    """The market of a fee schedule; IBKR routes US shares, so their listing does not matter."""
+    if asset_class == "future":
+        return exchange.lower() or None
+    return exchange.lower() or "unknown" if asset_class == "equity" and currency != "USD" else None
+
+
+@lru_cache(maxsize=4096)
+def product_of(ticker: str) -> str:
+    """The product of a future: MNQ of MNQZ2026, ES of ES1!."""
+    match = _CONTRACT_MONTH.fullmatch(ticker)
+    return match[1] if match else ticker
+
+
+def to_order(intent: OrderIntent) -> book.Order:
+    """The order of an intent: its quantity signed, a trailing percentage as a fraction, its time in force a resting one."""
+    kind = _TYPES.get(intent.type, str(intent.type))
+    percent, tif = intent.trail_percent, intent.time_in_force
+    return book.Order(
+        type=_AUCTIONS.get(tif, kind) if intent.type is OrderType.MARKET else kind,
+        quantity=intent.side.sign * intent.quantity,
+        limit_price=intent.limit_price,
+        stop_price=intent.stop_price,
+        trailing_amount=intent.trail_amount if percent is None else percent / 100,
+        trailing_as_percentage=percent is not None,
+        time_in_force=str(tif if tif in _RESTS else TimeInForce.DAY),
+        outside_regular_hours=intent.outside_rth,
+    )
+
+
+@lru_cache(maxsize=256)
+def to_permissions(capabilities: Capabilities, permitted: bool | None) -> book.Permissions:
+    """What the account may do, in the rulebook's words; `PERMISSIONS_UNKNOWN` where IBKR said nothing."""
+    if capabilities == NOT_SAID and permitted is None:
+        return book.PERMISSIONS_UNKNOWN
+    return book.Permissions(
+        lite=capabilities.lite,
+        clearing=capabilities.clearing,
+        client_trades=capabilities.client_trades,
+        security_types=frozenset(word for each in capabilities.asset_types.split(",") if (word := each.strip())),
+        instrument=permitted,
+    )
