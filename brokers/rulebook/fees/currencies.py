@@ -11,7 +11,7 @@ FOREX_CURRENCY = "USD"
 
 
 def forex_fee(trade: Trade, rate: Decimal) -> Fee:
-    """A fee in USD, whatever `rate` turns the order's value into: the model labels the account's money USD (decision 0021)."""
+    """A fee in USD, on a value in the currency that `rate` leads to: Lean mixes USD and account money (decision 0021)."""
     tier = forex_tier(trade.schedules, trade.volume.forex_usd)
     return trade.fee(max(tier.minimum, tier.rate * trade.value(rate)), FOREX_CURRENCY)
 

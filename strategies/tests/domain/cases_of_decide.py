@@ -34,7 +34,7 @@ def bracket(mode: str, value: str | int, kind: str | None = None, limit: str | N
 
 
 def snapshot(position: str | int | Decimal = 0, *working: WorkingOrder, **values: Any) -> Snapshot:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "account_id": "SIM1",
         "contract": AAPL,
         "average_cost": None,
@@ -45,7 +45,7 @@ def snapshot(position: str | int | Decimal = 0, *working: WorkingOrder, **values
         "as_of": NOW,
         **values,
     }
-    return Snapshot(position=Decimal(position), working=working, **given)
+    return Snapshot(position=Decimal(position), working=working, **fields)
 
 
 def quote(bid: str, ask: str, last: str | None = None, at: datetime = NOW) -> Quote:
