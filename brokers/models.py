@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from enum import StrEnum
+from typing import ClassVar, TypedDict, Unpack
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import NOT_PROVIDED, F, Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
@@ -29,20 +31,30 @@ from brokers.domain.orders import (
 from brokers.domain.orders import Contract as ContractValue
 from brokers.domain.sessions import AuthMethod, Environment, Region, SessionStatus
 
+# What a column of an amount takes; it gives a Decimal.
+AmountValue = str | int | Decimal | Combinable
 
-def choices(enum: Any) -> list[tuple[str, str]]:
+
+def choices(words: type[StrEnum]) -> list[tuple[str, str]]:
     """Choices of a domain enum, labelled by their words."""
-    return [(str(member), str(member).replace("_", " ").capitalize()) for member in enum]
+    return [(str(member), str(member).replace("_", " ").capitalize()) for member in words]
 
 
-def word(enum: Any, **extra: Any) -> models.CharField[str, str]:
+def word(words: type[StrEnum], *, default: StrEnum | type[NOT_PROVIDED] = NOT_PROVIDED) -> models.CharField[str, str]:
     """A column that holds one word of a domain enum."""
-    return models.CharField(max_length=20, choices=choices(enum), **extra)
+    return models.CharField(max_length=20, choices=choices(words), default=default)
 
 
-def amount(**extra: Any) -> models.DecimalField[Any, Any]:
+def amount(*, default: Decimal | type[NOT_PROVIDED] = NOT_PROVIDED) -> models.DecimalField[AmountValue, Decimal]:
     """A quantity or a price: eight decimals, exact."""
-    return models.DecimalField(max_digits=24, decimal_places=8, **extra)
+    return models.DecimalField(max_digits=24, decimal_places=8, default=default)
+
+
+def optional_amount(
+    *, blank: bool = True, default: Decimal | type[NOT_PROVIDED] = NOT_PROVIDED
+) -> models.DecimalField[AmountValue | None, Decimal | None]:
+    """An amount that may be unknown or not set: null."""
+    return models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=blank, default=default)
 
 
 class Connection(models.Model):
@@ -127,12 +139,12 @@ class BrokerageAccount(models.Model):
     margin = models.CharField(max_length=8, choices=Margin.choices, default=Margin.MARGIN)
     currency = models.CharField(max_length=3, default="USD")
     is_paper = models.BooleanField(default=True)
-    equity = amount(null=True, blank=True)
-    cash = amount(null=True, blank=True)
-    buying_power = amount(null=True, blank=True)
-    available_funds = amount(null=True, blank=True)
-    unrealized_pnl = amount(null=True, blank=True)
-    realized_pnl = amount(null=True, blank=True)
+    equity = optional_amount()
+    cash = optional_amount()
+    buying_power = optional_amount()
+    available_funds = optional_amount()
+    unrealized_pnl = optional_amount()
+    realized_pnl = optional_amount()
     # Our book of positions and money is the broker's word as of this moment; older than a minute and a half it is stale.
     book_as_of = models.DateTimeField(null=True, blank=True)
     # What IBKR says the account may do, as of its last look at the user's accounts; null and empty: it did not say.
@@ -170,8 +182,8 @@ class OpeningPosition(models.Model):
     conid = models.BigIntegerField()
     ticker = models.CharField(max_length=40)
     quantity = amount()
-    price = amount(null=True)
-    multiplier = amount(null=True, default=Decimal(1))
+    price = optional_amount(blank=False)
+    multiplier = optional_amount(blank=False, default=Decimal(1))
     currency = models.CharField(max_length=3, default="USD")
 
     class Meta:
@@ -246,9 +258,9 @@ class ContractLookup(models.Model):
     tick = amount(default=Decimal("0.01"))
     asked_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True, blank=True)
-    bid = amount(null=True, blank=True)
-    ask = amount(null=True, blank=True)
-    last = amount(null=True, blank=True)
+    bid = optional_amount()
+    ask = optional_amount()
+    last = optional_amount()
     quote_as_of = models.DateTimeField(null=True, blank=True)
     # Since when somebody waits for a fresher quote; null when nobody does.
     quote_wanted_at = models.DateTimeField(null=True, blank=True)
@@ -300,8 +312,8 @@ class Position(models.Model):
     asset_class = word(AssetClass)
     quantity = amount()
     average_cost = amount()
-    market_price = amount(null=True, blank=True)
-    unrealized_pnl = amount(null=True, blank=True)
+    market_price = optional_amount()
+    unrealized_pnl = optional_amount()
     currency = models.CharField(max_length=3, default="USD")
     as_of = models.DateTimeField()
 
@@ -343,26 +355,51 @@ class Ticket(models.Model):
         return f"ticket {self.key}"
 
 
+class OrderChanges(TypedDict, total=False):
+    """The columns of an order that change together with its status, or while it works."""
+
+    type: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail_amount: Decimal | None
+    trail_percent: Decimal | None
+    outside_rth: bool
+    resize_to: Decimal | None
+    resize_asked_at: datetime | None
+    keeps_its_size: bool
+    filled_quantity: Decimal
+    average_price: Decimal
+    broker_order_id: str
+    reason: str
+    absences: int
+    submitted_at: datetime | None
+    acknowledged_at: datetime
+    filled_at: datetime
+
+
 class OrderQuerySet(models.QuerySet["Order"]):
     def move(
-        self, order: Order, to: OrderStatus, *, now: datetime | None = None, cause: str = "", **changes: Any
+        self, order: Order, to: OrderStatus, *, now: datetime, cause: str = "", **changes: Unpack[OrderChanges]
     ) -> bool:
         """Move an order and write its event, in one transaction; False when someone else got there first.
 
         Compare-and-set on the status the caller saw. `cause` is the evidence for people; `changes` are further columns.
         On success `order` carries the new values.
         """
-        moment = now or timezone.now()
         old = OrderStatus(order.status)
-        values = {"status": str(to), "changed_at": moment, **changes}
+        values = {"status": str(to), "changed_at": now, **changes}
         # No savepoint of its own: a move that fails inside a larger step must undo that step.
         with transaction.atomic(savepoint=False):
             if not self.filter(pk=order.pk, status=str(old)).update(**values):
                 return False
-            OrderEvent.objects.create(order_id=order.pk, old=str(old), new=str(to), cause=cause[:300], at=moment)
-        for field, value in values.items():
-            setattr(order, field, value)
+            OrderEvent.objects.create(order_id=order.pk, old=str(old), new=str(to), cause=cause[:300], at=now)
+        for column, value in values.items():
+            setattr(order, column, value)
         return True
+
+
+OrderManager = models.Manager.from_queryset(OrderQuerySet)
 
 
 class Order(models.Model):
@@ -387,27 +424,27 @@ class Order(models.Model):
     type = word(OrderType)
     time_in_force = word(TimeInForce, default=TimeInForce.DAY)
     quantity = amount()
-    limit_price = amount(null=True, blank=True)
-    stop_price = amount(null=True, blank=True)
-    trail_amount = amount(null=True, blank=True)
-    trail_percent = amount(null=True, blank=True)
+    limit_price = optional_amount()
+    stop_price = optional_amount()
+    trail_amount = optional_amount()
+    trail_percent = optional_amount()
     outside_rth = models.BooleanField(default=False)
     # Seconds it may work once the broker has it; None: until its time in force ends it.
     cancel_after = models.PositiveIntegerField(null=True, blank=True)
     # Seconds after which it becomes a market order, unfilled as it is; None: never.
     convert_after = models.PositiveIntegerField(null=True, blank=True)
     # The smaller quantity it is to have, and since when; null: nobody wants it to change.
-    resize_to = amount(null=True, blank=True)
+    resize_to = optional_amount()
     resize_asked_at = models.DateTimeField(null=True, blank=True)
     # IBKR has refused to make it smaller: it is replaced instead.
     keeps_its_size = models.BooleanField(default=False)
     fa_group = models.CharField(max_length=64, blank=True)
     fa_method = models.CharField(max_length=32, blank=True)
-    signal_price = amount(null=True, blank=True)
-    estimated_fee = amount(null=True, blank=True)
+    signal_price = optional_amount()
+    estimated_fee = optional_amount()
     status = word(OrderStatus, default=OrderStatus.CREATED)
     filled_quantity = amount(default=Decimal(0))
-    average_price = amount(null=True, blank=True)
+    average_price = optional_amount()
     broker_order_id = models.CharField(max_length=32, blank=True)
     reason = models.CharField(max_length=400, blank=True)
     expires_at = models.DateTimeField()
@@ -420,7 +457,7 @@ class Order(models.Model):
     checked_at = models.DateTimeField(null=True, blank=True)
     absences = models.PositiveSmallIntegerField(default=0)
 
-    objects: ClassVar[Any] = OrderQuerySet.as_manager()
+    objects: ClassVar[OrderManager[Order]] = OrderManager()
 
     class Meta:
         constraints = [
@@ -508,8 +545,7 @@ class Order(models.Model):
 
     @property
     def remaining(self) -> Decimal:
-        remaining: Decimal = self.quantity - self.filled_quantity
-        return remaining
+        return self.quantity - self.filled_quantity
 
     @property
     def instrument(self) -> Instrument:
@@ -597,7 +633,7 @@ class Execution(models.Model):
     side = word(Side)
     quantity = amount()
     price = amount()
-    fee = amount(null=True, blank=True)
+    fee = optional_amount()
     currency = models.CharField(max_length=3, default="USD")
     exchange = models.CharField(max_length=32, blank=True)
     executed_at = models.DateTimeField()
@@ -637,7 +673,7 @@ class Closing(models.Model):
     ticker = models.CharField(max_length=40)
     asset_class = word(AssetClass)
     # How much of it; null: all of it.
-    quantity = amount(null=True, blank=True)
+    quantity = optional_amount()
     status = models.CharField(max_length=6, choices=Status.choices, default=Status.OPEN)
     reason = models.CharField(max_length=200)
     note = models.CharField(max_length=300, blank=True)

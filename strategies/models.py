@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team, User
-from brokers.models import BrokerageAccount, Ticket, amount, word
+from brokers.models import BrokerageAccount, Ticket, optional_amount, word
 from strategies.domain.decide.guards import Halt
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.symbols import Kind
@@ -198,14 +198,14 @@ class Guard(models.Model):
     locked_at = models.DateTimeField(null=True, blank=True)
     # Tickers in which no position may be opened.
     restricted = models.JSONField(default=list, blank=True)
-    max_quantity = amount(null=True, blank=True)
-    max_amount = amount(null=True, blank=True)
-    max_position = amount(null=True, blank=True)
-    max_position_amount = amount(null=True, blank=True)
+    max_quantity = optional_amount()
+    max_amount = optional_amount()
+    max_position = optional_amount()
+    max_position_amount = optional_amount()
     max_trades_per_day = models.PositiveIntegerField(null=True, blank=True)
     cooldown_seconds = models.PositiveIntegerField(null=True, blank=True)
-    max_daily_loss = amount(null=True, blank=True)
-    max_daily_profit = amount(null=True, blank=True)
+    max_daily_loss = optional_amount()
+    max_daily_profit = optional_amount()
 
     class Meta:
         constraints = [

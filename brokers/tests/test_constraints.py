@@ -250,9 +250,9 @@ def test_an_order_begins_as_created(at: Scene, new: OrderStatus) -> None:
 
 def test_an_illegal_move_changes_neither_the_order_nor_its_history(at: Scene) -> None:
     with refused_by("order_event_is_a_legal_move"):
-        Order.objects.move(at.order, OrderStatus.FILLED, filled_quantity=at.order.quantity)
+        Order.objects.move(at.order, OrderStatus.FILLED, now=timezone.now(), filled_quantity=at.order.quantity)
     found = Order.objects.get(pk=at.order.pk)
-    assert (found.status, found.filled_quantity) == ("created", 0)
+    assert (found.status, found.filled_quantity) == ("created", Decimal(0))
     assert [event.new for event in found.events.all()] == ["created"]
 
 
@@ -268,8 +268,8 @@ def test_a_legal_move_writes_its_event(at: Scene) -> None:
 
 def test_who_comes_second_moves_nothing(at: Scene) -> None:
     stale = Order.objects.get(pk=at.order.pk)
-    assert Order.objects.move(at.order, OrderStatus.SUBMITTED)
-    assert not Order.objects.move(stale, OrderStatus.EXPIRED)
+    assert Order.objects.move(at.order, OrderStatus.SUBMITTED, now=timezone.now())
+    assert not Order.objects.move(stale, OrderStatus.EXPIRED, now=timezone.now())
     assert Order.objects.get(pk=at.order.pk).status == "submitted"
     assert at.order.events.count() == 2
     assert stale.status == "created"

@@ -80,7 +80,7 @@ def test_a_second_call_asks_for_nothing_new(bench: lab.Lab) -> None:
 
 def test_what_is_over_stays_as_it_was(bench: lab.Lab) -> None:
     order = resting(bench)
-    assert Order.objects.move(order, OrderStatus.CANCELED)
+    assert Order.objects.move(order, OrderStatus.CANCELED, now=timezone.now())
     assert stop_all(bench) == 0
     assert order.events.count() == 4
 

@@ -69,7 +69,7 @@ def home(order: Order, now: datetime, *facts: OrderFacts | ExecutionFacts) -> Or
 
 def test_a_fill_that_overtakes_the_answer_fills_the_order(order: Order, now: datetime) -> None:
     home(order, now, fill(order))
-    assert (order.status, order.filled_quantity, order.average_price) == ("filled", 10, Decimal("187.25"))
+    assert (order.status, order.filled_quantity, order.average_price) == ("filled", Decimal(10), Decimal("187.25"))
     assert order.filled_at == now
     assert order.acknowledged_at == now
 
@@ -77,7 +77,7 @@ def test_a_fill_that_overtakes_the_answer_fills_the_order(order: Order, now: dat
 def test_a_fill_that_comes_twice_counts_once(order: Order, now: datetime) -> None:
     home(order, now, fill(order, quantity="4"))
     home(order, now, fill(order, quantity="4"), fill(order, quantity="4"))
-    assert (order.status, order.filled_quantity) == ("partially_filled", 4)
+    assert (order.status, order.filled_quantity) == ("partially_filled", Decimal(4))
     assert Execution.objects.count() == 1
 
 
@@ -107,7 +107,7 @@ def test_reports_may_come_in_any_order(order: Order, now: datetime) -> None:
     home(order, now, report(order, OrderStatus.ACCEPTED, filled_quantity=Decimal(0)))
     assert order.status == "filled"
     home(order, now, fill(order))
-    assert (order.status, order.filled_quantity) == ("filled", 10)
+    assert (order.status, order.filled_quantity) == ("filled", Decimal(10))
 
 
 def test_an_order_in_doubt_is_adopted_by_its_reference(order: Order, now: datetime) -> None:

@@ -144,7 +144,7 @@ def test_a_reversal_still_leaves_and_does_not_enter(
     stop(team, now=now)
     rows.signal(subscription.strategy, now, reading=reading("reverse", quantity=None))
     settle.settle_waiting(now)
-    assert [(order.role, order.quantity) for order in Order.objects.all()] == [("exit", 5)]
+    assert [(order.role, order.quantity) for order in Order.objects.all()] == [("exit", Decimal(5))]
 
 
 def test_what_waits_for_an_approver_is_declined(team: Team, alice: User, now: datetime) -> None:

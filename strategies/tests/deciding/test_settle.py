@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Team
-from brokers.book import quotes, rates
-from brokers.book.live_book import answer_lookup
+from brokers.book import contracts, quotes, rates
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import Contract, Instrument, OrderStatus
 from brokers.domain.snapshot import Quote
@@ -65,7 +64,7 @@ def test_a_signal_becomes_a_decision_a_ticket_and_an_order(
     assert decision.ticket is not None
     assert decision.ticket.key == decision.code
     order = decision.ticket.orders.get()
-    assert (order.side, order.quantity, order.conid, order.status) == ("buy", 10, 265598, "created")
+    assert (order.side, order.quantity, order.conid, order.status) == ("buy", Decimal(10), 265598, "created")
     assert order.expires_at == now + timedelta(seconds=60)
     signal.refresh_from_db()
     assert signal.dispatched_at == now
@@ -107,7 +106,7 @@ def test_a_symbol_the_broker_does_not_know_is_rejected_with_its_sentence(
     decision = signal.decisions.get()
     assert (decision.status, decision.waiting_for) == ("pending", "IBKR's contract for XYZQ")
     lookup = ContractLookup.objects.get(ticker="XYZQ")
-    answer_lookup(lookup, now=now, reason="IBKR knows no US stock with the symbol XYZQ.")
+    contracts.answer(lookup, now=now, reason="IBKR knows no US stock with the symbol XYZQ.")
     settle.settle_waiting(now)
     decision.refresh_from_db()
     assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "B01", "unknown-symbol")
@@ -121,7 +120,7 @@ def test_a_found_contract_lets_the_waiting_decision_go_on(
     rows.subscription(strategy, account, now)
     rows.signal(strategy, now, reading=reading(ticker="MSFT"))
     settle.settle_waiting(now)
-    answer_lookup(
+    contracts.answer(
         ContractLookup.objects.get(ticker="MSFT"),
         now=now,
         contract=Contract(instrument=Instrument(ticker="MSFT"), conid=272093),
@@ -381,4 +380,4 @@ def test_a_size_in_another_currency_waits_for_its_rate(
     rates.answer(ExchangeRate.objects.get(), Decimal("1.25"), now)
     settle.settle_waiting(now)
     decision.refresh_from_db()
-    assert (decision.status, Order.objects.get().quantity) == ("accepted", 8)
+    assert (decision.status, Order.objects.get().quantity) == ("accepted", Decimal(8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_an_exit_takes_the_place_of_entries_that_nobody_could_decide(
     settle.settle_waiting(later)
     # It leaves what was held before, and no entry follows.
     assert settled()[-1] == ("accepted", "")
-    assert [(order.role, order.quantity) for order in Order.objects.all()] == [("exit", 4)]
+    assert [(order.role, order.quantity) for order in Order.objects.all()] == [("exit", Decimal(4))]
 
 
 def test_an_exit_in_the_same_batch_takes_their_place_too(strategy: Strategy, now: datetime) -> None:

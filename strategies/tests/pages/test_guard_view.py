@@ -166,7 +166,7 @@ def test_a_trader_tightens_the_teams_limits_and_an_owner_loosens_them(
     client.force_login(alice)
     assert client.post(path(team), {"what": "limits", "max_quantity": "11"}).status_code == 302
     guard = Guard.objects.get()
-    assert (guard.max_quantity, guard.max_daily_loss) == (11, None)
+    assert (guard.max_quantity, guard.max_daily_loss) == (Decimal(11), None)
     assert "max quantity 11" in client.get(path(team)).text
 
 
