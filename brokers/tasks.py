@@ -15,9 +15,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import ibkr
-from brokers.book import live_book
 from brokers.orders import cancels, closing, orphans, tickets
 from brokers.postgres.locks import direct_parameters
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.lanes import Lanes
 
 
@@ -59,5 +59,5 @@ def _begin(**_: object) -> None:
 def end_lingering() -> None:
     """Ask the tasks of this worker, which linger for more work, to end soon: a worker that stops must not wait for them."""
     with contextlib.suppress(psycopg.Error), psycopg.connect(**direct_parameters()) as session:
-        for channel in (live_book.ORDERS_CHANNEL, live_book.DECISIONS_CHANNEL):
-            session.execute("SELECT pg_notify(%s, %s)", [channel, f"{live_book.STOP}{os.getpid()}"])
+        for channel in (ORDERS_CHANNEL, DECISIONS_CHANNEL):
+            session.execute("SELECT pg_notify(%s, %s)", [channel, f"{STOP}{os.getpid()}"])

@@ -64,3 +64,8 @@ def failed(connection: Connection, error: BrokerError, now: datetime) -> Session
         evidence["help_page"] = error.help_page
     session_is(connection, status, str(error), now=now, evidence=evidence)
     return status
+
+
+def failed_by_key(connection_pk: int, error: BrokerError, now: datetime) -> SessionStatus:
+    """As `failed`, on the connection's row as it is now."""
+    return failed(Connection.objects.get(pk=connection_pk), error, now)

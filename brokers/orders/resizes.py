@@ -13,21 +13,10 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from brokers import live
 from brokers.domain.brokerage import Leg, OrderFacts, SubmissionOutcome
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
-from brokers.models import Order, SubmissionAttempt, Ticket
-from brokers.orders.conversions import (
-    AGAIN,
-    IN_DOUBT,
-    MODIFY,
-    MOST_ATTEMPTS,
-    NOT_APPLIED,
-    Change,
-    as_it_stands,
-    conclude,
-    written_down,
-)
+from brokers.models import Order, OrderChanges, SubmissionAttempt, Ticket
+from brokers.orders import changes
 from brokers.orders.tickets import end_plan
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
@@ -35,55 +24,64 @@ from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 def due() -> QuerySet[Order]:
     """Orders that are to be smaller and that IBKR has not answered about."""
     answered = SubmissionAttempt.objects.filter(
-        order=OuterRef("pk"), kind=MODIFY, sent_at__gte=OuterRef("resize_asked_at")
-    ).exclude(outcome__in=AGAIN)
-    wanted = Order.objects.filter(
+        order=OuterRef("pk"), kind=changes.MODIFY, sent_at__gte=OuterRef("resize_asked_at")
+    ).exclude(outcome__in=changes.AGAIN)
+    working = Order.objects.filter(
         status__in=[str(status) for status in CHANGED_IN_PLACE], resize_to__isnull=False, connection__enabled=True
     )
-    found: QuerySet[Order] = wanted.exclude(broker_order_id="").filter(~Exists(answered))
-    return found
+    return working.exclude(broker_order_id="").filter(~Exists(answered))
 
 
-def next_of(connection_pk: int, now: datetime) -> Change | None:
+def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
     """The connection's next order to make smaller."""
-    order = due().filter(connection=connection_pk).select_related("account").order_by("resize_asked_at", "pk").first()
-    if order is None:
-        return None
-    return Change(order=order, doubtful=_attempts(order).filter(outcome__in=IN_DOUBT).exists())
+    return changes.first_of(due().filter(connection=connection_pk).order_by("resize_asked_at", "pk"), _attempts)
 
 
 def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:
-    return SubmissionAttempt.objects.filter(order=order, kind=MODIFY, sent_at__gte=order.resize_asked_at)
+    assert order.resize_asked_at is not None, "the schema sets it with resize_to"
+    return SubmissionAttempt.objects.filter(order=order, kind=changes.MODIFY, sent_at__gte=order.resize_asked_at)
 
 
 @transaction.atomic
 def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     """Write down that the change is about to leave; returns the attempt's key and the order as it shall be."""
-    leg = as_it_stands(order)
+    assert order.resize_to is not None, "only an order that is to be smaller is changed"
+    leg = changes.current_leg(order)
     leg = replace(leg, intent=replace(leg.intent, quantity=order.resize_to))
     cause = f"a part of the position leaves; IBKR is asked to make it {order.resize_to.normalize():f}"
-    return written_down(order, leg, cause, now), leg
+    return changes.write_attempt(order, leg, cause, now), leg
 
 
 @transaction.atomic
 def finish(order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, last: int) -> None:
     """Write down what IBKR made of the change, `last` being the attempt that its last answer is about."""
-    wanted = order.resize_to
-    assert wanted is not None, "it was asked for"
-    conclude(
-        order,
-        attempt_pk,
-        outcome,
-        now,
-        last=last,
-        kept=_stays,
-        changed=lambda fresh, at: _is_smaller(fresh, wanted, at),
-    )
+    assert order.resize_to is not None, "only an order that is to be smaller is changed"
+    changes.conclude(order, attempt_pk, outcome, now, last=last, effect=_effect(order.resize_to))
 
 
-def _is_smaller(order: Order, quantity: Decimal, now: datetime) -> None:
+@transaction.atomic
+def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime) -> bool:
+    """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet."""
+    locked = changes.lock(order)
+    if locked.resize_to is None:
+        return True
+    for fact in changes.facts_about(locked, facts):
+        if fact.remaining_quantity is not None:
+            applied = fact.remaining_quantity + (fact.filled_quantity or Decimal(0)) <= locked.resize_to
+            effect = _effect(locked.resize_to)
+            changes.conclude_lost(locked, _attempts(locked), now, applied=applied, effect=effect)
+            return True
+    return False
+
+
+def _effect(quantity: Decimal) -> changes.Effect:
+    """`quantity` is the one that was asked for: the row may ask for another by the time of the answer."""
+    return changes.Effect(apply=lambda order, now: _shrink(order, quantity, now), keep=_keep)
+
+
+def _shrink(order: Order, quantity: Decimal, now: datetime) -> None:
     """It has that quantity now, at IBKR and here; a fill may have overtaken the answer."""
-    values = {"quantity": max(quantity, order.filled_quantity), "resize_to": None, "resize_asked_at": None}
+    values = OrderChanges(quantity=max(quantity, order.filled_quantity), resize_to=None, resize_asked_at=None)
     status = OrderStatus(order.status)
     if status in CHANGED_IN_PLACE:
         cause = f"IBKR has made it {quantity.normalize():f} instead of {order.quantity.normalize():f}"
@@ -94,39 +92,18 @@ def _is_smaller(order: Order, quantity: Decimal, now: datetime) -> None:
     notify(DECISIONS_CHANNEL)
 
 
-def _stays(order: Order, why: str, now: datetime) -> None:
+def _keep(order: Order, why: str, now: datetime) -> None:
     """Kept as it is, and not asked about again; what waits behind it is planned anew."""
     status = OrderStatus(order.status)
     reason = f"Kept at {order.quantity.normalize():f}: IBKR did not make it smaller. {why}"[:400]
-    values = {"resize_to": None, "resize_asked_at": None, "keeps_its_size": True}
+    values = OrderChanges(resize_to=None, resize_asked_at=None, keeps_its_size=True)
     if status in CHANGED_IN_PLACE:
-        Order.objects.move(order, status, now=now, cause=reason, reason=reason, **values)
+        values["reason"] = reason
+        Order.objects.move(order, status, now=now, cause=reason, **values)
     else:
         Order.objects.filter(pk=order.pk).update(**values)
     for ticket in Ticket.objects.filter(account=order.account_id, worked_at__isnull=True).exclude(resizes=[]):
-        if any(each["reference"] == order.reference for each in ticket.resizes):
+        if any(resize["reference"] == order.reference for resize in ticket.resizes):
             end_plan(
                 ticket, f"Not sent: an order that protects the position could not be made smaller. {why}"[:400], now
             )
-
-
-@transaction.atomic
-def looked_up(order: Order, shown: Sequence[OrderFacts], now: datetime) -> bool:
-    """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet."""
-    fresh = Order.objects.select_for_update().get(pk=order.pk)
-    ours = (
-        fact for fact in shown if fact.reference == fresh.reference or fact.broker_order_id == fresh.broker_order_id
-    )
-    fact = next((each for each in ours if each.remaining_quantity is not None), None)
-    if fact is None or fact.remaining_quantity is None or fresh.resize_to is None:
-        return fresh.resize_to is None
-    applied = fact.remaining_quantity + (fact.filled_quantity or Decimal(0)) <= fresh.resize_to
-    _attempts(fresh).filter(outcome__in=IN_DOUBT).update(
-        outcome="accepted" if applied else NOT_APPLIED, answered_at=now
-    )
-    if applied:
-        _is_smaller(fresh, fresh.resize_to, now)
-    elif _attempts(fresh).filter(outcome=NOT_APPLIED).count() >= MOST_ATTEMPTS:
-        _stays(fresh, f"It was asked {MOST_ATTEMPTS} times, and its answers were lost.", now)
-    live.order_changed(fresh)
-    return True

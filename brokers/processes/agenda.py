@@ -79,7 +79,7 @@ def has_work(connection_pk: int, now: datetime) -> bool:
 
 def has_changes(connection_pk: int, now: datetime) -> bool:
     """Whether an order at the broker is to be changed now."""
-    return any(kind.next_of(connection_pk, now) is not None for kind in (resizes, conversions))
+    return any(kind.next_change(connection_pk, now) is not None for kind in (resizes, conversions))
 
 
 def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:

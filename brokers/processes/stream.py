@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import pulse
-from brokers.book import live_book
+from brokers.book import holdings
 from brokers.connections import connections, sessions
 from brokers.domain.brokerage import (
     BrokerError,
@@ -247,7 +247,7 @@ class Watch:
         as_of = self.keeper.clock()
         positions = await self.broker.positions(account.account_id)
         summary = await self.broker.summary(account.account_id)
-        await self._db(live_book.refresh, account, positions=positions, summary=summary, as_of=as_of)
+        await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
         self.book_at = time.monotonic()
         await self._db(closing.work, self.keeper.clock())
 

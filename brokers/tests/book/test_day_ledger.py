@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Team
-from brokers.book import day_ledger, live_book
+from brokers.book import day_ledger, holdings
 from brokers.domain.brokerage import AccountSummary, PositionFacts
 from brokers.domain.dayresult import Day, DayResult, Fill, Held, added, result
 from brokers.models import BrokerageAccount, ExchangeRate, OpeningPosition, Position
@@ -128,7 +128,7 @@ def account(team: Team) -> BrokerageAccount:
 
 def look(account: BrokerageAccount, at: datetime, *held: tuple[int, Any, Any], **values: Any) -> None:
     """The book is refreshed with these positions: contract, quantity, price."""
-    live_book.refresh(
+    holdings.refresh(
         account,
         positions=[
             PositionFacts(
@@ -171,7 +171,7 @@ def test_the_first_look_of_a_day_keeps_what_was_held_and_at_what_price(account: 
     look(account, NOON, (1, 10, 100))
     look(account, NOON + timedelta(hours=1), (1, 10, 90), (2, 5, 7))
     kept = OpeningPosition.objects.get()
-    assert (kept.quantity, kept.price, str(kept.day)) == (10, 100, "2026-11-20")
+    assert (kept.quantity, kept.price, str(kept.day)) == (Decimal(10), Decimal(100), "2026-11-20")
     assert account.opened_at == NOON
 
 

@@ -161,8 +161,8 @@ def test_what_the_broker_shows_settles_a_change_in_doubt(bench: lab.Lab) -> None
 def test_nothing_is_asked_again_while_the_broker_shows_nothing(bench: lab.Lab) -> None:
     order, now = overdue(bench), timezone.now()
     conversions.begin(order, now)
-    assert not conversions.looked_up(order, [], now)
-    found = conversions.next_of(bench.connection.pk, now)
+    assert not conversions.settle_lost(order, [], now)
+    found = conversions.next_change(bench.connection.pk, now)
     assert found is not None
     assert found.doubtful
 
@@ -170,10 +170,10 @@ def test_nothing_is_asked_again_while_the_broker_shows_nothing(bench: lab.Lab) -
 def test_it_is_not_asked_for_ever(bench: lab.Lab) -> None:
     order, now = overdue(bench), timezone.now()
     for _ in range(3):
-        assert conversions.next_of(bench.connection.pk, now) is not None
+        assert conversions.next_change(bench.connection.pk, now) is not None
         conversions.begin(order, now)
         shown_as(bench, order, "LIMIT", now)
-    assert conversions.next_of(bench.connection.pk, now) is None
+    assert conversions.next_change(bench.connection.pk, now) is None
     order.refresh_from_db()
     assert order.reason.endswith("It was asked 3 times, and its answers were lost.")
 
@@ -185,13 +185,13 @@ def shown_as(bench: lab.Lab, order: Order, kind: str, now: datetime) -> bool:
         type=OrderType(kind.lower()),
         status=OrderStatus.ACCEPTED,
     )
-    return conversions.looked_up(order, [fact], now)
+    return conversions.settle_lost(order, [fact], now)
 
 
 def test_an_order_that_is_being_canceled_is_not_changed(bench: lab.Lab) -> None:
     order = overdue(bench)
-    assert Order.objects.move(order, OrderStatus.PENDING_CANCEL)
-    assert conversions.next_of(bench.connection.pk, timezone.now()) is None
+    assert Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=timezone.now())
+    assert conversions.next_change(bench.connection.pk, timezone.now()) is None
 
 
 def test_a_gateway_that_is_away_is_asked_when_it_is_back(team: Team, settings: Any) -> None:

@@ -13,9 +13,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Team
+from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, Resize
 from brokers.models import Order, Ticket
-from brokers.orders import tickets
+from brokers.orders import resizes, tickets
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_conversions import changes, match
@@ -80,7 +81,7 @@ def test_the_stop_is_smaller_before_the_exit_leaves(bench: lab.Lab, stop: Order)
     exit_order = planned(bench, stop).orders.get()
     worked(gone(exit_order), "the exit has left")
     stop.refresh_from_db()
-    assert (stop.quantity, stop.resize_to, stop.broker_order_id, stop.status) == (6, None, number, "accepted")
+    assert (stop.quantity, stop.resize_to, stop.broker_order_id, stop.status) == (Decimal(6), None, number, "accepted")
     assert at_broker(bench, "Stop") == [6.0]
     assert [each["quantity"] for each in changes(bench)] == [6]
     # One order all the time: there was no moment without a stop.
@@ -104,10 +105,51 @@ def test_a_refusal_ends_the_plan_and_the_stop_stays(bench: lab.Lab, stop: Order)
     worked(lambda: status(exit_order) == "canceled", "the plan has ended")
     stop.refresh_from_db()
     ticket.refresh_from_db()
-    assert (stop.quantity, stop.resize_to, stop.keeps_its_size, stop.status) == (10, None, True, "accepted")
+    assert (stop.quantity, stop.resize_to, stop.keeps_its_size, stop.status) == (Decimal(10), None, True, "accepted")
     assert ticket.unfit_at is not None
     assert at_broker(bench, "Stop") == [10.0]
     assert at_broker(bench, "Market") == []
+
+
+def test_a_stop_is_not_asked_to_shrink_for_ever(bench: lab.Lab, stop: Order) -> None:
+    ticket, now = planned(bench, stop), timezone.now()
+    stop.refresh_from_db()
+    for _ in range(3):
+        assert resizes.next_change(bench.connection.pk, now) is not None
+        resizes.begin(stop, now)
+        assert resizes.settle_lost(stop, [shown(bench, stop, "10")], now)
+    stop.refresh_from_db()
+    assert (stop.quantity, stop.resize_to, stop.keeps_its_size) == (Decimal(10), None, True)
+    assert stop.reason.endswith("It was asked 3 times, and its answers were lost.")
+    assert [each.outcome for each in stop.attempts.filter(kind="modify").order_by("pk")] == [
+        "not_applied",
+        "not_applied",
+        "rejected",
+    ]
+    assert status(ticket.orders.get()) == "canceled"
+
+
+def test_what_the_broker_shows_settles_a_resize_in_doubt(bench: lab.Lab, stop: Order) -> None:
+    planned(bench, stop)
+    now = timezone.now()
+    stop.refresh_from_db()
+    attempt, _ = resizes.begin(stop, now)
+    assert not resizes.settle_lost(stop, [], now)
+    assert resizes.settle_lost(stop, [shown(bench, stop, "6")], now)
+    stop.refresh_from_db()
+    assert (stop.quantity, stop.resize_to) == (Decimal(6), None)
+    assert stop.attempts.get(pk=attempt).outcome == "accepted"
+    # Settled meanwhile, there is nothing left to look up.
+    assert resizes.settle_lost(stop, [], now)
+
+
+def shown(bench: lab.Lab, order: Order, remaining: str) -> OrderFacts:
+    return OrderFacts(
+        account_id=bench.account.account_id,
+        broker_order_id=order.broker_order_id,
+        status=OrderStatus.ACCEPTED,
+        remaining_quantity=Decimal(remaining),
+    )
 
 
 def test_an_exit_that_is_too_late_leaves_the_stop_as_it_is(bench: lab.Lab, stop: Order) -> None:
@@ -116,7 +158,7 @@ def test_an_exit_that_is_too_late_leaves_the_stop_as_it_is(bench: lab.Lab, stop:
     lab.work()
     stop.refresh_from_db()
     assert status(exit_order) == "expired"
-    assert (stop.quantity, stop.resize_to) == (10, None)
+    assert (stop.quantity, stop.resize_to) == (Decimal(10), None)
     assert changes(bench) == []
 
 

@@ -97,6 +97,7 @@ def test_it_asks_the_broker_which_contract_a_ticker_means(bench: lab.Lab) -> Non
     assert (lookup.status, lookup.currency) == ("found", "USD")
     assert lookup.conid
     assert lookup.bid is not None
+    assert lookup.ask is not None
     assert lookup.ask >= lookup.bid
     assert lookup.permitted == [bench.account.account_id]
 
@@ -172,7 +173,7 @@ def test_an_order_waits_for_a_gateway_that_comes_back(team: Team, settings: obje
         order = bench.order()
         assert execution.take_next(bench.connection.pk, timezone.now()) is not None
         # As if the connection had been refused: provably not sent, so the order waits again.
-        assert Order.objects.move(after(order), OrderStatus.CREATED, cause="not sent")
+        assert Order.objects.move(after(order), OrderStatus.CREATED, now=timezone.now(), cause="not sent")
         gateway.restart()
         lab.work()
         assert after(order).status == OrderStatus.ACCEPTED

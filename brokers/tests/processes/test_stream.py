@@ -83,7 +83,7 @@ def test_a_fill_comes_home_with_its_price_its_fee_and_the_new_position(bench: la
     asyncio.run(story())
     execution = Execution.objects.get()
     order.refresh_from_db()
-    assert (execution.order, execution.quantity, execution.fee) == (order, 10, Decimal(1))
+    assert (execution.order, execution.quantity, execution.fee) == (order, Decimal(10), Decimal(1))
     assert order.average_price == execution.price
     assert order.filled_quantity == 10
     assert Position.objects.get().quantity == 10

@@ -23,10 +23,10 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers import ibkr
-from brokers.book import live_book
 from brokers.connections import connections, sessions
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount
+from brokers.postgres.notices import ORDERS_CHANNEL, STOP, notify
 from brokers.postgres.threads import Threads
 from brokers.processes.lanes import Lanes
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
@@ -187,7 +187,7 @@ async def at_work(threads: Threads) -> AsyncIterator[None]:
             yield
         finally:
             ended.set()
-            await threads.run(live_book.notify, live_book.ORDERS_CHANNEL, f"{live_book.STOP}{os.getppid()}")
+            await threads.run(notify, ORDERS_CHANNEL, f"{STOP}{os.getppid()}")
             await asyncio.gather(*tasks)
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Team, User
-from brokers.book import live_book
+from brokers.book import contracts, holdings
 from brokers.domain.brokerage import AccountSummary
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.snapshot import Quote
@@ -40,14 +40,14 @@ def known(account: BrokerageAccount, ticker: str = "AAPL") -> BrokerageAccount:
     )
     contract = Contract(instrument=Instrument(ticker=ticker), conid=265598, exchange="NASDAQ")
     quote = Quote(bid=Decimal("186.95"), ask=Decimal("187.05"), last=Decimal(187), as_of=now)
-    live_book.answer_lookup(lookup, now=now, contract=contract, quote=quote)
+    contracts.answer(lookup, now=now, contract=contract, quote=quote)
     money = AccountSummary(
         net_liquidation=Decimal(100_000),
         cash=Decimal(100_000),
         buying_power=Decimal(400_000),
         available_funds=Decimal(100_000),
     )
-    live_book.refresh(account, positions=[], summary=money, as_of=now)
+    holdings.refresh(account, positions=[], summary=money, as_of=now)
     return account
 
 

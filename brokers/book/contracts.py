@@ -1,0 +1,118 @@
+"""Contracts by IBKR's word: which one a ticker means. A row is also the question; lanes answer it and wake decisions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from brokers.domain.orders import AssetClass, Contract, Instrument
+from brokers.domain.snapshot import Quote
+from brokers.models import BrokerageAccount, ContractLookup
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
+
+ASK_AGAIN_AFTER = timedelta(hours=6)
+# A permission asked for in Client Portal is soon there; who lacks one should not have to wait for us.
+PERMISSION_AGAIN_AFTER = timedelta(minutes=10)
+_NAMES_ITS_MONTH = re.compile(r"[A-Z0-9]+[FGHJKMNQUVXZ]\d{4}")
+
+# A connection, an asset class and a ticker.
+Key = tuple[int, str, str]
+
+
+def key_of(account: BrokerageAccount, instrument: Instrument) -> Key:
+    """Where the lookup of an instrument is found."""
+    return account.connection_id, str(instrument.asset_class), instrument.ticker
+
+
+def instrument_of(lookup: ContractLookup) -> Instrument:
+    return Instrument(ticker=lookup.ticker, asset_class=AssetClass(lookup.asset_class))
+
+
+def load(connections: Iterable[int], tickers: Iterable[str]) -> dict[Key, ContractLookup]:
+    """The lookups of these connections for these tickers, answered or not yet."""
+    rows = ContractLookup.objects.filter(connection__in=connections, ticker__in=tickers)
+    return {(row.connection_id, row.asset_class, row.ticker): row for row in rows}
+
+
+def ask_for_missing(
+    lookups: dict[Key, ContractLookup], pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime
+) -> None:
+    """Write down the questions that `lookups` lacks, and add their rows to it.
+
+    The connection's lane asks them, and the answer wakes the decision.
+    """
+    missing: dict[Key, ContractLookup] = {}
+    for account, instrument in pairs:
+        key = key_of(account, instrument)
+        lookup = lookups.get(key)
+        if lookup is None:
+            missing[key] = ContractLookup(
+                connection_id=account.connection_id,
+                ticker=instrument.ticker,
+                asset_class=instrument.asset_class,
+                asked_at=now,
+            )
+        elif now - lookup.asked_at > _believed_for(lookup, account) or _has_rolled(lookup, now):
+            # A symbol can be listed later and a permission given; an old "no" is believed for a while only.
+            ContractLookup.objects.filter(pk=lookup.pk).update(status=ContractLookup.Status.WANTED, asked_at=now)
+            lookup.status = ContractLookup.Status.WANTED
+            notify(ORDERS_CHANNEL, str(account.connection_id))
+    if missing:
+        ContractLookup.objects.bulk_create(missing.values(), ignore_conflicts=True)
+        lookups.update(missing)
+        notify(ORDERS_CHANNEL, keys(connection_pk for connection_pk, _, _ in missing))
+
+
+def _has_rolled(lookup: ContractLookup, now: datetime) -> bool:
+    """Whether the contract behind a future's root may be another one today."""
+    if lookup.asset_class != AssetClass.FUTURE or lookup.status != ContractLookup.Status.FOUND:
+        return False
+    return lookup.asked_at.date() < now.date() and not _NAMES_ITS_MONTH.fullmatch(lookup.ticker)
+
+
+def _believed_for(lookup: ContractLookup, account: BrokerageAccount) -> timedelta:
+    if lookup.status == ContractLookup.Status.UNKNOWN:
+        return ASK_AGAIN_AFTER
+    lacking = lookup.permitted is not None and account.account_id not in lookup.permitted
+    return PERMISSION_AGAIN_AFTER if lacking and lookup.status == ContractLookup.Status.FOUND else timedelta.max
+
+
+def wanted_of(connection_pk: int) -> list[ContractLookup]:
+    """The contracts a lane has to ask for, those asked for first before the others."""
+    rows = ContractLookup.objects.filter(connection_id=connection_pk, status=ContractLookup.Status.WANTED)
+    return list(rows.order_by("asked_at")[:50])
+
+
+@transaction.atomic
+def answer(
+    lookup: ContractLookup,
+    *,
+    now: datetime,
+    contract: Contract | None = None,
+    quote: Quote | None = None,
+    permitted: Sequence[str] | None = None,
+    reason: str = "",
+) -> None:
+    """Write the broker's answer about a contract: found, with who may trade it, or unknown with its sentence."""
+    values: dict[str, object] = {"answered_at": now, "reason": reason[:300]}
+    if contract is None:
+        values["status"] = ContractLookup.Status.UNKNOWN
+    else:
+        values.update(
+            status=ContractLookup.Status.FOUND,
+            conid=contract.conid,
+            name=contract.name[:120],
+            exchange=contract.exchange[:40],
+            currency=contract.currency,
+            multiplier=contract.multiplier,
+            tick=contract.tick,
+            permitted=None if permitted is None else list(permitted),
+        )
+        if quote is not None:
+            values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)
+        values.update(quote_wanted_at=None, quote_answered_at=now)
+    ContractLookup.objects.filter(pk=lookup.pk).update(**values)
+    notify(DECISIONS_CHANNEL)

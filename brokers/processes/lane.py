@@ -1,0 +1,157 @@
+"""One connection's lane: signs in, then works what waits, under the connection's lock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+import psycopg
+
+from brokers.connections import sessions
+from brokers.connections.connections import login_of
+from brokers.domain.brokerage import BrokerError, OpenBrokerage
+from brokers.domain.sessions import SessionStatus
+from brokers.models import Connection
+from brokers.orders import tickets
+from brokers.postgres.locks import Locks, Space
+from brokers.postgres.threads import Threads
+from brokers.processes import agenda, prices, recovery, writes
+from brokers.processes.wire import Wire
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LANE_LINGER_SECONDS = 120.0  # an idle lane keeps its connection to the broker open for this long
+STOP_SECONDS = 28.0  # a write takes 25 seconds at the most
+RETRY_SECONDS = 1.0  # between two tries to reach a broker that is away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all lanes of a shard share. `linger`: seconds a lane stays without work, LANE_LINGER_SECONDS at most."""
+
+    open_brokerage: OpenBrokerage
+    threads: Threads
+    locks: Locks
+    clock: Callable[[], datetime]
+    linger: float
+
+
+class Lane:
+    """One connection's way to its broker."""
+
+    def __init__(self, shared: Shared, connection_pk: int) -> None:
+        self.shared = shared
+        self.pk = connection_pk
+        self.wake = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self.wire: Wire | None = None
+        self.looked_back = False
+        self.task = asyncio.create_task(self._run())
+
+    @property
+    def done(self) -> bool:
+        return self.task.done()
+
+    async def stop(self) -> None:
+        """Let a write in progress finish and be written down, then end."""
+        self.stopping.set()
+        self.wake.set()
+        await asyncio.wait([self.task], timeout=STOP_SECONDS)
+
+    async def _run(self) -> None:
+        try:
+            while await self._woken():
+                self.wake.clear()
+                if wait := await self._work_or_retry():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.wake.wait(), wait)
+                    self.wake.set()
+        finally:
+            if self.wire is not None:
+                await self.wire.broker.close()
+
+    async def _woken(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wake.wait(), min(self.shared.linger, LANE_LINGER_SECONDS))
+        return self.wake.is_set() and not self.stopping.is_set()
+
+    async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.shared.threads.run(function, *args, **kwargs)
+
+    async def _work_or_retry(self) -> float:
+        """Work, and survive what fails; returns the seconds after which to look again, 0 for "when woken"."""
+        try:
+            return await self._work()
+        except BrokerError as error:
+            log.warning("Connection %s: %s", self.pk, error)
+            # Written down, it is no longer believed active, and the next round signs in again.
+            await self._db(sessions.failed_by_key, self.pk, error, self.shared.clock())
+        except psycopg.OperationalError as error:
+            log.warning("Connection %s: the database is away: %s", self.pk, error)
+        except Exception:
+            log.exception("Connection %s: its lane failed and goes on", self.pk)
+        return RETRY_SECONDS
+
+    async def _work(self) -> float:
+        """Everything that can be done now; returns the seconds after which to look again, 0 for "when woken"."""
+        async with self.shared.locks.only_one(Space.CONNECTION, self.pk) as held:
+            if not held:
+                return 0.05
+            todo = await self._db(agenda.look, self.pk, self.shared.clock(), back=not self.looked_back)
+            # Holding the lock proved that whoever sent what was left open is gone.
+            self.looked_back = True
+            connection = todo.connection
+            wire = await self._signed_in(connection, believed=todo.believed_active) if connection.enabled else None
+            if wire is None:
+                return await self._expire(connection)
+            if not await writes.send_orders(wire, connection, todo.job):
+                return RETRY_SECONDS
+            if todo.cancels:
+                await writes.send_cancels(wire)
+            if todo.changes:
+                await writes.change_orders(wire, connection)
+            if todo.lookups:
+                await prices.answer_lookups(wire)
+            if todo.prices:
+                await prices.answer_prices(wire)
+            if not todo.believed_active or todo.cancels:
+                # What the look did not take up, because these had to come first.
+                self.wake.set()
+        return await recovery.resolve_unknown(wire, connection) if todo.doubtful else 0
+
+    async def _expire(self, connection: Connection) -> float:
+        """End what is too late, as nothing can leave now."""
+        await self._db(tickets.expire_overdue, self.shared.clock(), self.pk)
+        waiting = connection.enabled and await self._db(agenda.has_work, self.pk, self.shared.clock())
+        return RETRY_SECONDS if waiting else 0
+
+    async def _signed_in(self, connection: Connection, *, believed: bool) -> Wire | None:
+        """The way to the broker, with a session that may trade; None when there is none."""
+        if self.wire is None:
+            self.wire = Wire(
+                connection_pk=self.pk,
+                broker=self.shared.open_brokerage(login_of(connection)),
+                threads=self.shared.threads,
+                clock=self.shared.clock,
+                wake=self.wake,
+                stopping=self.stopping,
+            )
+        if believed:
+            return self.wire
+        try:
+            auth = await self.wire.broker.session()
+            if not auth.ready:
+                auth = await self.wire.broker.open_session()
+        except BrokerError as error:
+            await self._db(sessions.failed, connection, error, self.shared.clock())
+            return None
+        status = await self._db(sessions.kept, connection, auth, self.shared.clock())
+        return self.wire if status is SessionStatus.ACTIVE else None

@@ -1,0 +1,54 @@
+"""Questions to IBKR that decisions wait for: contracts, quotes and exchange rates."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from brokers.book import contracts, quotes, rates
+from brokers.domain.brokerage import BrokerUnavailable, OrderRefused
+from brokers.models import ContractLookup, ExchangeRate
+from brokers.processes.wire import Wire
+
+T = TypeVar("T")
+
+
+async def answer_lookups(wire: Wire) -> None:
+    """Ask which contracts tickers mean, with a first quote and who may trade each."""
+    for lookup in await wire.db(contracts.wanted_of, wire.connection_pk):
+        try:
+            contract = await wire.broker.contract(contracts.instrument_of(lookup))
+        except OrderRefused as refusal:
+            await wire.db(contracts.answer, lookup, now=wire.clock(), reason=str(refusal))
+            continue
+        quote, permitted = await asyncio.gather(
+            _or_none(wire.broker.quote(contract)), _or_none(wire.broker.permitted(contract))
+        )
+        await wire.db(contracts.answer, lookup, now=wire.clock(), contract=contract, quote=quote, permitted=permitted)
+
+
+async def answer_prices(wire: Wire) -> None:
+    """Quotes and rates that decisions wait for. What IBKR does not show is an answer too."""
+    await asyncio.gather(
+        *(_answer_quote(wire, lookup) for lookup in await wire.db(quotes.wanted_of, wire.connection_pk)),
+        *(_answer_rate(wire, row) for row in await wire.db(rates.wanted_of, wire.connection_pk)),
+    )
+
+
+async def _answer_quote(wire: Wire, lookup: ContractLookup) -> None:
+    quote = await _or_none(wire.broker.quote(lookup.value()))
+    await wire.db(quotes.answer, lookup, quote, wire.clock())
+
+
+async def _answer_rate(wire: Wire, row: ExchangeRate) -> None:
+    rate = await _or_none(wire.broker.rate(row.source, row.target))
+    await wire.db(rates.answer, row, rate, wire.clock())
+
+
+async def _or_none(answer: Awaitable[T]) -> T | None:
+    """An answer that is good to have; decisions go on without it, and say what is missing."""
+    with contextlib.suppress(BrokerUnavailable, OrderRefused):
+        return await answer
+    return None

@@ -1,0 +1,31 @@
+"""What one connection's lane works by: its broker, the clock, and the threads for the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from brokers.domain.brokerage import Brokerage
+from brokers.postgres.threads import Threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """The open way to one connection's broker. `wake` asks the lane for another look, `stopping` for its end."""
+
+    connection_pk: int
+    broker: Brokerage
+    threads: Threads
+    clock: Callable[[], datetime]
+    wake: asyncio.Event
+    stopping: asyncio.Event
+
+    async def db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run database work on a thread."""
+        return await self.threads.run(function, *args, **kwargs)

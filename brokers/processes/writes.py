@@ -1,0 +1,146 @@
+"""What leaves for IBKR: cancels, orders, changes of orders, and answers to its questions about them."""
+
+from __future__ import annotations
+
+from brokers.connections import sessions
+from brokers.domain.brokerage import (
+    AlreadyRegistered,
+    Ambiguous,
+    BrokerError,
+    BrokerUnavailable,
+    NotSent,
+    OrderRefused,
+    Question,
+    Refused,
+    SessionLost,
+    SubmissionOutcome,
+)
+from brokers.domain.sessions import Environment
+from brokers.models import Connection, Order
+from brokers.orders import cancels, conversions, execution, resizes
+from brokers.orders.changes import ChangeKind
+from brokers.processes.recovery import bring_home
+from brokers.processes.wire import Wire
+from brokers.stress import control_plane
+
+MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
+
+# Questions that only state what automation knows anyway. Everything else is declined: a fat-finger guard is not ours
+# to switch off, and an unknown question is not ours to guess.
+CONFIRMED = frozenset({"o354", "o10151", "o10152", "o10153", "o10331", "o403"})
+
+CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
+
+
+async def send_cancels(wire: Wire) -> None:
+    """Ask for cancels one by one; after an answer that was lost, the others wait for the next look."""
+    while order := await wire.db(cancels.next_cancel, wire.connection_pk):
+        attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
+        outcome, reason = "accepted", "IBKR has the request."
+        try:
+            await wire.broker.cancel(order.account.account_id, order.broker_order_id)
+        except OrderRefused as refusal:
+            outcome, reason = "rejected", str(refusal)
+        except BrokerError as error:
+            outcome, reason = "ambiguous", str(error)
+            await wire.db(sessions.failed_by_key, wire.connection_pk, error, wire.clock())
+        await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock())
+        if outcome == "ambiguous":
+            return
+
+
+async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:
+    """Send `job` and what is ready after it; False when the broker asks for a pause or its session is gone."""
+    while job is not None:
+        await _set_simulated_price(wire, connection, job.orders[0])
+        # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
+        outcome = await wire.broker.submit(job.account_id, job.legs)
+        outcome, attempt, declined = await _answer_questions(wire, job.orders[0], job.attempt_pk, outcome)
+        if isinstance(outcome, NotSent):
+            await wire.db(execution.finish, job, attempt, outcome, wire.clock())
+            await wire.db(sessions.failed, connection, _why_not_sent(outcome), wire.clock())
+            return False
+        if wire.stopping.is_set():
+            await wire.db(execution.finish, job, attempt, outcome, wire.clock(), declined=declined)
+            return True
+        if isinstance(outcome, Ambiguous | AlreadyRegistered):
+            # What is in doubt is looked for before more is sent.
+            await wire.db(execution.finish, job, attempt, outcome, wire.clock())
+            wire.wake.set()
+            return True
+        job = await wire.db(
+            execution.finish_and_take_next,
+            job,
+            attempt,
+            outcome,
+            wire.connection_pk,
+            wire.clock(),
+            declined=declined,
+        )
+    return True
+
+
+def _why_not_sent(outcome: NotSent) -> BrokerError:
+    return SessionLost(outcome.reason) if outcome.session_lost else BrokerUnavailable(outcome.reason)
+
+
+async def _set_simulated_price(wire: Wire, connection: Connection, order: Order) -> None:
+    """Move a simulated market without prices of its own to the signal's price before the order arrives."""
+    if connection.environment != Environment.SIMULATED or not control_plane.trades_at_signals():
+        return
+    if order.signal_price is not None:
+        await wire.db(control_plane.tell_price, connection.username, order.conid, order.signal_price)
+
+
+async def _answer_questions(
+    wire: Wire, order: Order, attempt_pk: int, outcome: SubmissionOutcome
+) -> tuple[SubmissionOutcome, int, bool]:
+    """Answer IBKR's questions about a write, one by one.
+
+    Returns what came of the last answer, that answer's attempt, and whether we declined.
+    """
+    declined = False
+    for _ in range(MOST_ROUNDS):
+        if not isinstance(outcome, Question) or declined:
+            break
+        confirmed = bool(outcome.message_ids) and set(outcome.message_ids) <= CONFIRMED
+        declined = not confirmed
+        await wire.db(execution.note_answer, attempt_pk, outcome, wire.clock())
+        attempt_pk = await wire.db(execution.begin_reply, order, outcome, confirmed, wire.clock())
+        question, outcome = outcome, await wire.broker.reply(outcome, confirmed=confirmed)
+        if declined:
+            outcome = _as_declined(outcome, question)
+    return outcome, attempt_pk, declined
+
+
+def _as_declined(outcome: SubmissionOutcome, question: Question) -> SubmissionOutcome:
+    """IBKR answers a "no" with an error text; people want to read the question instead."""
+    if isinstance(outcome, Refused):
+        return Refused(reason=f'IBKR asked "{question.text.strip()}" and Halyard does not confirm this by itself.')
+    return outcome
+
+
+async def change_orders(wire: Wire, connection: Connection) -> None:
+    """Make orders smaller, and market orders of what did not fill in time; what is in doubt is looked up first."""
+    for kind in CHANGES:
+        while change := await wire.db(kind.next_change, wire.connection_pk, wire.clock()):
+            if change.doubtful:
+                reply = await bring_home(wire, connection, change.order.account.account_id)
+                if not await wire.db(kind.settle_lost, change.order, reply.orders, wire.clock()):
+                    return
+            elif not await _send_change(wire, connection, kind, change.order):
+                return
+    # What waited for these changes may leave now.
+    wire.wake.set()
+
+
+async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, order: Order) -> bool:
+    """Send one change and answer IBKR's questions about it; False when it could not be sent."""
+    attempt, leg = await wire.db(kind.begin, order, wire.clock())
+    outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
+    outcome, last, _ = await _answer_questions(wire, order, attempt, outcome)
+    await wire.db(kind.finish, order, attempt, outcome, wire.clock(), last=last)
+    if isinstance(outcome, NotSent):
+        await wire.db(sessions.failed, connection, _why_not_sent(outcome), wire.clock())
+        return False
+    return True
