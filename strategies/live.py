@@ -1,4 +1,4 @@
-"""What the browser hears about signals and decisions, and the rows it is told with."""
+"""What an open page is told about signals and decisions, and the rows it is told with."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def signal_html(signal_pk: int) -> str:
     )
     if all(decision.expires_at is None for decision in signal.decisions.all()):
         return row
-    asked = proposals.rows().filter(signal=signal_pk).order_by("pk")
-    parts = [row, *(proposal_html(decision) for decision in asked)]
+    proposed = proposals.rows().filter(signal=signal_pk).order_by("pk")
+    parts = [row, *(proposal_html(decision) for decision in proposed)]
     parts += [
-        render_to_string("strategies/_answered_row.html", {"decision": d, "team": signal.team, "verdict": v})
-        for d in asked
-        if (v := proposals.verdict(d)) != "proposed"
+        render_to_string("strategies/_answered_row.html", {"decision": decision, "team": signal.team, "verdict": verdict})
+        for decision in proposed
+        if (verdict := proposals.verdict(decision)) != "proposed"
     ]
     context = {"team": signal.team, "waiting": proposals.count(signal.team_id)}
     parts += [render_to_string("strategies/_approvals_count.html", {**context, "where": where}) for where in COUNTS]
@@ -51,7 +51,7 @@ def signal_html(signal_pk: int) -> str:
 
 
 def proposal_html(decision: Decision, note: str = "") -> str:
-    """A card of the inbox. `note`: what whoever just answered has to know."""
+    """A card of the inbox. `note`: what the person who just answered has to know."""
     return render_to_string(
         "strategies/_approval_card.html",
         {"decision": decision, "team": decision.team, "card": proposals.card(decision, note)},
@@ -66,8 +66,8 @@ def refusal_html(refusal_pk: int) -> str:
 def signal_rows() -> QuerySet[Signal]:
     """Signals with everything their rows show, in four queries for however many rows."""
     # Without what each decision saw, which is most of its row and none of this one.
-    said = ("signal", "status", "reason", "waiting_for", "decided_at", "expires_at", "ticket__key")
-    decisions = Decision.objects.select_related("ticket").only(*said).order_by("pk")
+    columns = ("signal", "status", "reason", "waiting_for", "decided_at", "expires_at", "ticket__key")
+    decisions = Decision.objects.select_related("ticket").only(*columns).order_by("pk")
     return Signal.objects.select_related("team", "strategy").prefetch_related(
         Prefetch("decisions", decisions), Prefetch("decisions__ticket__orders", Order.objects.order_by("pk"))
     )
@@ -75,23 +75,23 @@ def signal_rows() -> QuerySet[Signal]:
 
 def outcome_of(signal: Signal) -> Outcome:
     """What became of a signal whose decisions are loaded."""
-    decided = signal.decisions.all()
-    found = outcome(
-        [Verdict(decision.status, decision.reason or decision.waiting_for) for decision in decided],
+    decisions = signal.decisions.all()
+    result = outcome(
+        [Verdict(decision.status, decision.reason or decision.waiting_for) for decision in decisions],
         dispatched=signal.dispatched_at is not None,
         note=signal.note,
         delayed=signal.not_before is not None,
         is_test=signal.is_test,
     )
     also = [
-        *(decision.status for decision in decided),
-        "pending" if found.word == "received" else "",
+        *(decision.status for decision in decisions),
+        "pending" if result.word == "received" else "",
         "rehearsed" if signal.is_test else "",
         "set_aside" if signal.note else "",
         signal.set_aside,
         "repeated" if signal.duplicates else "",
     ]
-    return replace(found, also=tuple(also))
+    return replace(result, also=tuple(also))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What we are told, and what we make of it: strategies, webhooks, signals, subscriptions, decisions."""
+"""The rows of trading: strategies, webhooks, signals, subscriptions, guards, decisions."""
 
 from __future__ import annotations
 

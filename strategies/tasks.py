@@ -23,13 +23,13 @@ def decide() -> None:
 
 @shared_task(name="strategies.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
 def sweep() -> None:
-    """Heal a lost nudge: see that somebody drains."""
+    """Start the drain, in case a nudge was lost."""
     decide.delay()
 
 
 @shared_task(name="strategies.tidy", queue="housekeeping", ignore_result=True, acks_late=True)
 def tidy() -> None:
-    """Forget what repeats are no longer recognised by, and what deliveries said longer ago than it is kept."""
+    """Delete expired keys of repeats, and the contents of deliveries older than their strategy keeps them."""
     intake.forget_expired(timezone.now())
     retention.forget(timezone.now())
 

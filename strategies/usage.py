@@ -36,8 +36,8 @@ def counted(
 ) -> Snapshot:
     """The snapshot with the figures that the terms ask for. `planned`: entries of this batch, which have no rows yet."""
     if terms.max_trades_per_day is not None or terms.cooldown_seconds:
-        made, last = figures.own_entries(subscription.pk)
-        snapshot = replace(snapshot, trades_today=made + planned, last_trade_at=figures.now if planned else last)
+        entries, last = figures.own_entries(subscription.pk)
+        snapshot = replace(snapshot, trades_today=entries + planned, last_trade_at=figures.now if planned else last)
     if terms.max_daily_loss is not None or terms.max_daily_profit is not None:
         result = figures.day_of(subscription.account)
         snapshot = replace(snapshot, day_profit=result.profit, day_unknown=result.unknown)

@@ -32,10 +32,10 @@ class ApprovalRefused(ValueError):
 
 
 def approve(decision: Decision, *, actor: User | None, quantity: Decimal | None = None, now: datetime) -> None:
-    """Send what was proposed, or less of it, decided anew on the book of this moment.
+    """Send what was proposed, or less of it, decided again by the book of this moment.
 
-    ApprovalRefused when it was answered or has expired, when it cannot be decided now, or when it would do something
-    else by now: then the new plan is kept, to be looked at first.
+    ApprovalRefused when it was answered or has expired, when it cannot be decided now, or when the book has changed
+    the plan: then the new plan is kept, to be looked at first.
     """
     refused = _approve(decision, actor, quantity, now)
     if refused is not None:
@@ -84,8 +84,8 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
 def decline(decision: Decision, *, actor: User | None, reason: str = "", now: datetime) -> None:
     """Send nothing. ApprovalRefused when it was answered or has expired already."""
     decision = _locked(decision, now)
-    said = f": {reason.strip()}" if reason.strip() else "."
-    sentence = f"Declined by {actor or 'Halyard'}{said} It would have been: {decision.reason}"
+    why = f": {reason.strip()}" if reason.strip() else "."
+    sentence = f"Declined by {actor or 'Halyard'}{why} It would have been: {decision.reason}"
     record.reject(decision, Rejection(rule="A01", code="declined", reason=sentence), now)
     _save_answer(decision, actor, "decision.declined", now)
 
@@ -94,23 +94,23 @@ def decline(decision: Decision, *, actor: User | None, reason: str = "", now: da
 def expire(now: datetime) -> int:
     """End proposals that nobody answered in time; returns how many."""
     late = Decision.objects.filter(status=PROPOSED, expires_at__lte=now).order_by("pk")
-    found = list(late.select_for_update(of=("self",), skip_locked=True).select_related("terms"))
-    for decision in found:
+    decisions = list(late.select_for_update(of=("self",), skip_locked=True).select_related("terms"))
+    for decision in decisions:
         record.reject(decision, _expired(decision), now)
-    record.save(found)
-    return len(found)
+    record.save(decisions)
+    return len(decisions)
 
 
 def _locked(decision: Decision, now: datetime) -> Decision:
     """The decision, held still and still open for an answer."""
     rows = Decision.objects.select_related("team", "signal__strategy", "subscription__account__connection", "terms")
-    found = rows.select_for_update(of=("self",)).get(pk=decision.pk)
-    if found.status != PROPOSED:
-        raise ApprovalRefused(_who_was_first(found), "already-answered")
-    assert found.expires_at is not None
-    if found.expires_at <= now:
-        raise ApprovalRefused(_expired(found).reason, "approval-expired")
-    return found
+    locked = rows.select_for_update(of=("self",)).get(pk=decision.pk)
+    if locked.status != PROPOSED:
+        raise ApprovalRefused(_who_was_first(locked), "already-answered")
+    assert locked.expires_at is not None
+    if locked.expires_at <= now:
+        raise ApprovalRefused(_expired(locked).reason, "approval-expired")
+    return locked
 
 
 def _who_was_first(decision: Decision) -> str:
@@ -131,8 +131,8 @@ def _expired(decision: Decision) -> Rejection:
     return Rejection(rule="A02", code="approval-expired", reason=reason)
 
 
-def _not_yet(found: NotYet) -> ApprovalRefused:
-    return ApprovalRefused(f"It waits for {found.waiting_for}. Try again in a moment.", "not-ready")
+def _not_yet(waits: NotYet) -> ApprovalRefused:
+    return ApprovalRefused(f"It waits for {waits.waiting_for}. Try again in a moment.", "not-ready")
 
 
 def _propose_anew(decision: Decision, plan: Plan) -> None:

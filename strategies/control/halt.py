@@ -50,7 +50,7 @@ def reach(team: Team, level: Level, target: Target) -> Reach:
     """The orders that may still fill, the proposals and the positions of a level.
 
     Orders of a closing are a person's own way out: no stop is about them. The positions of a strategy or a subscription
-    are those in whose instruments its orders have filled, whole: a position is its account's, whoever opened it.
+    are those in whose instruments its orders have filled, whole: a position belongs to its account, not to the strategy that opened it.
     """
     orders = Order.objects.filter(team=team, status__in=[str(status) for status in MAY_FILL])
     closing_it = Closing.objects.filter(
@@ -103,22 +103,22 @@ def halt(
     Once this has committed nothing leaves that it stops: decisions at work ended before it, their orders are canceled
     here, and later decisions see it. `clock` tells the moment of effect, which is after the last order that left.
     """
-    said = reason_given(reason)
+    reason_text = reason_given(reason)
     assert how is not Halt.NOTHING, "to stop nothing is to resume"
     guard = held(team, level, target)
     if WEIGHT[how] < WEIGHT[Halt(guard.halt)]:
         raise GuardRefused("Everything is stopped here already. Resume it first if only entries shall be stopped.")
     before = halt_json(guard)
-    found = reach(team, level, target)
+    reached = reach(team, level, target)
     _hold_still(team, level, target)
-    guard.halt, guard.halt_reason, guard.halted_by = how, said, actor
+    guard.halt, guard.halt_reason, guard.halted_by = how, reason_text, actor
     guard.halted_at = max(now, clock())
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
-    which = found.orders if how is Halt.EVERYTHING else found.entries
+    stopped = reached.orders if how is Halt.EVERYTHING else reached.entries
     done = Stopped(
-        canceled=cancels.cancel_all(which, actor=actor, cause=f"Trading was stopped: {said}"[:180], now=now),
-        declined=_decline(found.proposed, said, actor, now),
-        closing=_flatten(found.positions, said, actor, now) if flatten else 0,
+        canceled=cancels.cancel_all(stopped, actor=actor, cause=f"Trading was stopped: {reason_text}"[:180], now=now),
+        declined=_decline(reached.proposed, reason_text, actor, now),
+        closing=_flatten(reached.positions, reason_text, actor, now) if flatten else 0,
     )
     after = {**halt_json(guard), "canceled": done.canceled, "declined": done.declined, "closing": done.closing}
     _record("guard.halted", guard, before, after, actor, now)
@@ -129,14 +129,14 @@ def halt(
 @transaction.atomic
 def resume(*, team: Team, level: Level, target: Target, reason: str, actor: User | None, now: datetime) -> None:
     """Let signals open positions again. What the stop canceled stays canceled."""
-    said = reason_given(reason)
+    reason_text = reason_given(reason)
     guard = held(team, level, target)
     if guard.halt == Halt.NOTHING:
         raise GuardRefused("Nothing is stopped here. Somebody may have resumed it a moment ago.")
     before = halt_json(guard)
     guard.halt, guard.halt_reason, guard.halted_by, guard.halted_at = Halt.NOTHING, "", None, None
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
-    _record("guard.resumed", guard, before, {"halt": str(Halt.NOTHING), "reason": said}, actor, now)
+    _record("guard.resumed", guard, before, {"halt": str(Halt.NOTHING), "reason": reason_text}, actor, now)
     _tell(team)
 
 
@@ -181,31 +181,31 @@ def _hold_still(team: Team, level: Level, target: Target) -> None:
     list(orders.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 
-def _decline(proposed: QuerySet[Decision], said: str, actor: User | None, now: datetime) -> int:
-    found = list(proposed.order_by("pk"))
+def _decline(proposed: QuerySet[Decision], reason: str, actor: User | None, now: datetime) -> int:
+    decisions = list(proposed.order_by("pk"))
     count = 0
-    for decision in found:
+    for decision in decisions:
         try:
-            approval.decline(decision, actor=actor, reason=f"trading was stopped: {said}", now=now)
+            approval.decline(decision, actor=actor, reason=f"trading was stopped: {reason}", now=now)
         except approval.ApprovalRefused:
             continue  # it expired or was answered a moment ago
         count += 1
     return count
 
 
-def _flatten(positions: QuerySet[Position], said: str, actor: User | None, now: datetime) -> int:
-    found = list(positions.select_related("account").order_by("account_id", "conid"))
-    for position in found:
+def _flatten(positions: QuerySet[Position], reason: str, actor: User | None, now: datetime) -> int:
+    held_positions = list(positions.select_related("account").order_by("account_id", "conid"))
+    for position in held_positions:
         closing.close(
             account=position.account,
             conid=position.conid,
             ticker=position.ticker,
             asset_class=AssetClass(position.asset_class),
-            reason=f"Trading was stopped: {said}"[:200],
+            reason=f"Trading was stopped: {reason}"[:200],
             actor=actor,
             now=now,
         )
-    return len(found)
+    return len(held_positions)
 
 
 def _record(

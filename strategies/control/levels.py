@@ -99,12 +99,12 @@ def all_of(team: Team, now: datetime) -> Standings:
         .select_related("strategy", "account__connection", "terms")
         .order_by("strategy__name", "account__account_id")
     )
-    found = _Reading(team, accounts, now)
+    figures = _Reading(team, accounts, now)
     return Standings(
-        team=found.standing(Level.TEAM, None),
-        accounts=[found.standing(Level.ACCOUNT, each) for each in accounts],
-        strategies=[found.standing(Level.STRATEGY, each) for each in strategies],
-        subscriptions=[found.standing(Level.SUBSCRIPTION, each) for each in subscriptions],
+        team=figures.standing(Level.TEAM, None),
+        accounts=[figures.standing(Level.ACCOUNT, each) for each in accounts],
+        strategies=[figures.standing(Level.STRATEGY, each) for each in strategies],
+        subscriptions=[figures.standing(Level.SUBSCRIPTION, each) for each in subscriptions],
     )
 
 
@@ -137,11 +137,11 @@ class _Reading:
     def standing(self, level: Level, target: Target) -> Standing:
         key = (level, self.team.pk if target is None else target.pk)
         guard = self.rows.get(key) or Guard(team=self.team, level=str(level), **_whom(level, target))
-        made, last = self._entries(level).get(key[1], (0, None))
+        entries, last = self._entries(level).get(key[1], (0, None))
         result, currency = self._result(level, target)
-        meters = [*_of_guard(guard, made, result, currency, self._largest(level, target))]
+        meters = [*_of_guard(guard, entries, result, currency, self._largest(level, target))]
         if isinstance(target, Subscription) and target.terms is not None:
-            meters += _of_terms(target, made, self.results.get(target.account_id))
+            meters += _of_terms(target, entries, self.results.get(target.account_id))
         until = last + timedelta(seconds=guard.cooldown_seconds) if last and guard.cooldown_seconds else None
         return Standing(
             level=level,
@@ -151,7 +151,7 @@ class _Reading:
             currency=currency,
             result=result,
             code=self.team.code if target is None else target.code,
-            made=made,
+            made=entries,
             last=last,
             meters=tuple(meters),
             bounds=tuple(_bounds(guard, currency)),
@@ -201,10 +201,10 @@ def _whom(level: Level, target: Target) -> dict[str, Any]:
 
 def _largest(accounts: Iterable[BrokerageAccount]) -> dict[int, Decimal]:
     rows = Position.objects.filter(account__in=[each.pk for each in accounts]).values("account_id")
-    found: dict[int, Decimal] = {}
+    largest: dict[int, Decimal] = {}
     for row in rows.annotate(most=Max(Abs(F("quantity")))):
-        found[int(row["account_id"])] = row["most"]
-    return found
+        largest[int(row["account_id"])] = row["most"]
+    return largest
 
 
 def _of_guard(

@@ -42,9 +42,9 @@ class GuardRefused(ValueError):
 
 def guard_of(team: Team, level: Level, target: Target) -> Guard:
     """The row that guards this level, or one that is not saved and guards nothing yet."""
-    whom = {"account": None, "strategy": None, "subscription": None, **_columns(level, target)}
-    return Guard.objects.filter(team=team, level=str(level), **whom).first() or Guard(
-        team=team, level=str(level), **whom
+    columns = {"account": None, "strategy": None, "subscription": None, **_columns(level, target)}
+    return Guard.objects.filter(team=team, level=str(level), **columns).first() or Guard(
+        team=team, level=str(level), **columns
     )
 
 
@@ -93,12 +93,12 @@ def lock_out(
     *, team: Team, level: Level, target: Target, until: datetime, reason: str, actor: User | None, now: datetime
 ) -> Guard:
     """No entry until then, whatever comes; exits go on."""
-    said = reason_given(reason)
+    reason_text = reason_given(reason)
     if until <= now:
         raise GuardRefused("A lockout ends in the future. Choose a later moment.", "until")
     guard = held(team, level, target)
     before = lockout_json(guard)
-    guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = until, said, actor, now
+    guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = until, reason_text, actor, now
     guard.save(update_fields=["lockout_until", "lockout_reason", "locked_by", "locked_at"])
     _record("guard.locked_out", guard, before, lockout_json(guard), actor, now)
     return guard
@@ -107,14 +107,14 @@ def lock_out(
 @transaction.atomic
 def unlock(*, team: Team, level: Level, target: Target, reason: str, actor: User | None, now: datetime) -> Guard:
     """Let entries in again before the lockout ends."""
-    said = reason_given(reason)
+    reason_text = reason_given(reason)
     guard = held(team, level, target)
     if guard.lockout_until is None:
         return guard
     before = lockout_json(guard)
     guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = None, "", None, None
     guard.save(update_fields=["lockout_until", "lockout_reason", "locked_by", "locked_at"])
-    _record("guard.unlocked", guard, before, {"reason": said}, actor, now)
+    _record("guard.unlocked", guard, before, {"reason": reason_text}, actor, now)
     return guard
 
 
@@ -123,30 +123,30 @@ def restrict(
     *, team: Team, level: Level, target: Target, tickers: Iterable[str], actor: User | None, now: datetime
 ) -> Guard:
     """The tickers in which this level opens no position, in place of those before."""
-    wanted = sorted({ticker.strip().upper() for ticker in tickers} - {""})
-    if len(wanted) > MOST_TICKERS:
+    listed = sorted({ticker.strip().upper() for ticker in tickers} - {""})
+    if len(listed) > MOST_TICKERS:
         raise GuardRefused(
-            f"A list holds at most {MOST_TICKERS} tickers, and this one has {len(wanted)}.", "restricted"
+            f"A list holds at most {MOST_TICKERS} tickers, and this one has {len(listed)}.", "restricted"
         )
-    if long := [ticker for ticker in wanted if len(ticker) > 40]:
+    if long := [ticker for ticker in listed if len(ticker) > 40]:
         raise GuardRefused(f"{long[0][:40]}… is longer than any ticker. Put one ticker on a line.", "restricted")
     guard = held(team, level, target)
-    if wanted == guard.restricted:
+    if listed == guard.restricted:
         return guard
-    before, guard.restricted = guard.restricted, wanted
+    before, guard.restricted = guard.restricted, listed
     guard.save(update_fields=["restricted"])
-    _record("guard.tickers_restricted", guard, before, wanted, actor, now)
+    _record("guard.tickers_restricted", guard, before, listed, actor, now)
     return guard
 
 
 def reason_given(reason: str) -> str:
     """The reason as it is kept; there has to be one."""
-    said = " ".join(reason.split())
-    if not said:
+    text = " ".join(reason.split())
+    if not text:
         raise GuardRefused("Say why, in a few words: it is kept with what you do, and others read it.", "reason")
-    if len(said) > LONGEST_REASON:
+    if len(text) > LONGEST_REASON:
         raise GuardRefused(f"A reason has at most {LONGEST_REASON} characters.", "reason")
-    return said
+    return text
 
 
 def limits_json(guard: Guard) -> dict[str, Any]:

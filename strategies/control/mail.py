@@ -24,10 +24,10 @@ _MAY_ANSWER = [role.value for role, rank in RANK.items() if rank >= RANK[Role.AP
 
 
 def tell_approvers(now: datetime) -> int:
-    """Write to everybody whom no e-mail has told of a plan that waits; returns how many e-mails went out."""
-    told = Coalesce(OuterRef("mailed_until"), OuterRef("joined_at"))
+    """Write to every approver who was not told of a waiting plan yet; returns how many e-mails went out."""
+    told_until = Coalesce(OuterRef("mailed_until"), OuterRef("joined_at"))
     untold = Decision.objects.filter(
-        team=OuterRef("team"), status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told
+        team=OuterRef("team"), status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told_until
     )
     due = Membership.objects.filter(
         Exists(untold),
@@ -40,40 +40,40 @@ def tell_approvers(now: datetime) -> int:
 
 
 def _tell(membership: Membership, now: datetime) -> bool:
-    told = membership.mailed_until or membership.joined_at
+    told_until = membership.mailed_until or membership.joined_at
     waiting = Decision.objects.filter(
-        team=membership.team_id, status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told
+        team=membership.team_id, status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told_until
     )
     rows = waiting.select_related("signal__strategy", "subscription__account__connection").defer("inputs", "plan")
-    found = list(rows.order_by(F("expires_at"), "pk"))
-    if not found:
+    proposals = list(rows.order_by(F("expires_at"), "pk"))
+    if not proposals:
         return False
-    newest = max(decision.decided_at or now for decision in found)
+    newest = max(decision.decided_at or now for decision in proposals)
     # Written down before it is sent, and by one worker only.
     mine = Membership.objects.filter(pk=membership.pk, mailed_at=membership.mailed_at)
     if not mine.update(mailed_at=now, mailed_until=newest):
         return False
     try:
-        send_mail(_subject(found), _text(membership, found), None, [membership.user.email])
+        send_mail(_subject(proposals), _text(membership, proposals), None, [membership.user.email])
     except (SMTPException, OSError) as error:
-        log.warning("No e-mail about %s waiting plans reached the mail server: %s", len(found), error)
+        log.warning("No e-mail about %s waiting plans reached the mail server: %s", len(proposals), error)
         # After the pause it is tried again, as long as they wait.
         Membership.objects.filter(pk=membership.pk, mailed_at=now).update(mailed_until=membership.mailed_until)
         return False
     return True
 
 
-def _subject(found: Sequence[Decision]) -> str:
-    if len(found) == 1:
-        signal = found[0].signal
+def _subject(proposals: Sequence[Decision]) -> str:
+    if len(proposals) == 1:
+        signal = proposals[0].signal
         return f"Approve? {signal.action.capitalize()} {signal.ticker}, {signal.strategy.name}"
-    return f"{len(found)} plans wait for your approval"
+    return f"{len(proposals)} plans wait for your approval"
 
 
-def _text(membership: Membership, found: Sequence[Decision]) -> str:
-    lines = [_line(decision) for decision in found[:MOST]]
-    if len(found) > MOST:
-        lines.append(f"And {len(found) - MOST} more.")
+def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
+    lines = [_line(decision) for decision in proposals[:MOST]]
+    if len(proposals) > MOST:
+        lines.append(f"And {len(proposals) - MOST} more.")
     address = settings.PUBLIC_URL + reverse("approvals", args=[membership.team.code])
     switch = settings.PUBLIC_URL + reverse("team_settings", args=[membership.team.code])
     return "\n\n".join(

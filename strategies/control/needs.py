@@ -35,9 +35,9 @@ class Need:
 
 def needs(team: Team, now: datetime) -> list[Need]:
     """What waits for a person, the most pressing first."""
-    said = ~Q(halt=str(Halt.NOTHING)) | Q(lockout_until__gt=now)
+    stopped_or_locked = ~Q(halt=str(Halt.NOTHING)) | Q(lockout_until__gt=now)
     limited = Q(max_daily_loss__isnull=False) | Q(max_daily_profit__isnull=False)
-    guards = list(halt.widest_first(Guard.objects.filter(said | limited, team=team)).select_related("locked_by"))
+    guards = list(halt.widest_first(Guard.objects.filter(stopped_or_locked | limited, team=team)).select_related("locked_by"))
     return [
         *_unclosed(team, now),
         *_unprotected(team),
@@ -55,11 +55,11 @@ def unprotected(team: Team) -> QuerySet[Position]:
     alive = stops.filter(status__in=[str(status) for status in MAY_FILL])
     entries = here.filter(role=str(Role.ENTRY), filled_quantity__gt=0)
     last = entries.order_by("-pk").values("ticket_id")[:1]
-    wanted = Exists(Order.objects.filter(ticket_id=OuterRef("last_ticket"), role=str(Role.STOP_LOSS)))
+    had_stop_loss = Exists(Order.objects.filter(ticket_id=OuterRef("last_ticket"), role=str(Role.STOP_LOSS)))
     closing = Closing.objects.filter(
         account_id=OuterRef("account_id"), conid=OuterRef("conid"), status=Closing.Status.OPEN
     )
-    rows = Position.objects.filter(team=team).annotate(last_ticket=last).filter(wanted).exclude(Exists(alive))
+    rows = Position.objects.filter(team=team).annotate(last_ticket=last).filter(had_stop_loss).exclude(Exists(alive))
     return rows.exclude(Exists(closing)).select_related("account").order_by("pk")
 
 
@@ -80,10 +80,10 @@ def _unprotected(team: Team) -> Iterator[Need]:
 
 def _approvals(team: Team, now: datetime) -> Iterator[Need]:
     waiting = Decision.objects.filter(team=team, status=Decision.Status.PROPOSED, expires_at__gt=now)
-    found = waiting.aggregate(count=Count("pk"), first=Min("expires_at"))
-    if found["count"]:
-        minutes = max(1, round((found["first"] - now).total_seconds() / 60))
-        title = "1 plan waits for an answer" if found["count"] == 1 else f"{found['count']} plans wait for an answer"
+    totals = waiting.aggregate(count=Count("pk"), first=Min("expires_at"))
+    if totals["count"]:
+        minutes = max(1, round((totals["first"] - now).total_seconds() / 60))
+        title = "1 plan waits for an answer" if totals["count"] == 1 else f"{totals['count']} plans wait for an answer"
         text = f"The first of them expires within {minutes} minute{'' if minutes == 1 else 's'}."
         yield Need("inbox", title, text, reverse("approvals", args=[team.code]), "Answer")
 
@@ -113,7 +113,7 @@ def _unknown(team: Team, guards: list[Guard], now: datetime) -> Iterator[Need]:
     results = day_ledger.results(accounts, now, ask=False)
     for guard in limited[:MOST]:
         own = [each for each in accounts if guard.account_id in {None, each.pk}]
-        unknown = [f"{each.account_id}: {said}" for each in own if (said := results[each.pk].unknown)]
+        unknown = [f"{each.account_id}: {reason}" for each in own if (reason := results[each.pk].unknown)]
         if unknown:
             title = f"No entry while today's result is not known: {_whom(guard)}"
             yield Need("help", title, unknown[0], _of_guard(guard), "See the guard")
@@ -126,8 +126,8 @@ def _whom(guard: Guard) -> str:
 
 
 def _of_guard(guard: Guard) -> str:
-    whom = guard.account or guard.strategy or guard.subscription or guard.team
-    return reverse("guard", args=[guard.team.code, str(Level(guard.level)), whom.code])
+    target = guard.account or guard.strategy or guard.subscription or guard.team
+    return reverse("guard", args=[guard.team.code, str(Level(guard.level)), target.code])
 
 
 def _of_account(team: Team, code: object) -> str:

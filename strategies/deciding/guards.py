@@ -158,8 +158,8 @@ class ActiveGuards:
             return None
         figure: dict[str, Any] = {}
         if row.max_trades_per_day is not None or row.cooldown_seconds:
-            made, last = self._entries(key)
-            figure.update(trades_today=made, last_trade_at=last)
+            entries, last = self._entries(key)
+            figure.update(trades_today=entries, last_trade_at=last)
         if row.max_daily_loss is not None or row.max_daily_profit is not None:
             result = self._result(key, subscription)
             figure.update(day_profit=result.profit, day_unknown=result.unknown)
@@ -195,9 +195,9 @@ class ActiveGuards:
             # Loads the whole level on first use.
             pauses = {of: row.cooldown_seconds or 0 for (kind, of), row in self._rows.items() if kind is level}
             self._made[level] = usage.entries_by(COLUMNS[level], pauses, self.now)
-        made, last = self._made[level].get(pk, (0, None))
+        entries, last = self._made[level].get(pk, (0, None))
         planned = self._planned[key]
-        return made + planned, self.now if planned else last
+        return entries + planned, self.now if planned else last
 
     def _result(self, key: Key, subscription: Subscription) -> DayResult:
         """An account's own result, or the sum over the team's accounts of the same kind, practice or real money."""

@@ -58,13 +58,13 @@ class Line:
         if not ahead:
             return []
         if _ends_it(message) and all(
-            other.subscription_id == decision.subscription_id and _only_enters(said) for other, said in ahead
+            other.subscription_id == decision.subscription_id and _only_enters(earlier) for other, earlier in ahead
         ):
             overtaken = [other for other, _ in ahead]
             ahead.clear()
             return overtaken
-        at = ahead[0][0].signal.received_at
-        return NotYet(waiting_for=f"the signal of {at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}")
+        received_at = ahead[0][0].signal.received_at
+        return NotYet(waiting_for=f"the signal of {received_at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}")
 
 
 def overtaken(at: datetime) -> Rejection:

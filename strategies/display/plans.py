@@ -90,8 +90,8 @@ def how(order: OrderIntent | Order) -> str:
         trail = f"by {plain(order.trail_percent)}%"
     elif order.trail_amount is not None:
         trail = f"by {plain(order.trail_amount)}"
-    said = " ".join(part for part in (_words(order.type), trail, prices) if part)
-    return f"{said}, {order.time_in_force}" + (", also outside regular hours" if order.outside_rth else "")
+    shape = " ".join(part for part in (_words(order.type), trail, prices) if part)
+    return f"{shape}, {order.time_in_force}" + (", also outside regular hours" if order.outside_rth else "")
 
 
 def lines(intents: Sequence[OrderIntent]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A reading as pairs of words, for people: what we understood, one line for each thing said."""
+"""A reading as pairs of words, for people: each field of the message we understood, with its value."""
 
 from __future__ import annotations
 
@@ -83,16 +83,16 @@ _SIZES = {
 
 def pairs(reading: dict[str, Any]) -> list[tuple[str, str]]:
     """Labels and values in the order of the contract."""
-    found: list[tuple[str, str]] = []
+    labelled: list[tuple[str, str]] = []
     # A stored reading has lost its order.
     for name, value in sorted(reading.items(), key=lambda item: _RANKS.get(item[0], len(_RANKS))):
         if name == "order":
-            found += [(_ORDER_LABELS.get(key, key), _order_value(key, each)) for key, each in value.items()]
+            labelled += [(_ORDER_LABELS.get(key, key), _order_value(key, each)) for key, each in value.items()]
         elif name == "option":
-            found += [(_OPTION_LABELS.get(key, key), _shown(each)) for key, each in value.items()]
+            labelled += [(_OPTION_LABELS.get(key, key), _shown(each)) for key, each in value.items()]
         else:
-            found.append((_LABELS.get(name, name), _value(name, value)))
-    return found
+            labelled.append((_LABELS.get(name, name), _value(name, value)))
+    return labelled
 
 
 def _value(name: str, value: Any) -> str:
@@ -100,8 +100,8 @@ def _value(name: str, value: Any) -> str:
         case "instrument":
             return instrument(value)
         case "quantity":
-            said: str = _SIZES.get(value["type"], "{}")
-            return said.format(value["value"])
+            size: str = _SIZES.get(value["type"], "{}")
+            return size.format(value["value"])
         case "take_profit" | "stop_loss":
             return _bracket(value)
         case "cancel_after" | "delay":
@@ -113,32 +113,30 @@ def _value(name: str, value: Any) -> str:
 
 def instrument(facts: dict[str, Any]) -> str:
     """An instrument's canonical parts as one line."""
-    parts = {name: value for name, value in facts.items() if name not in {"class", "exchange_hint"}}
+    parts = {part: value for part, value in facts.items() if part not in {"class", "exchange_hint"}}
     match facts["class"]:
         case "future" if "continuous" in parts:
-            nth = "front" if parts["continuous"] == 1 else "second"
-            said = (
-                f"{parts['root']}, the contract in {nth}" if nth == "front" else f"{parts['root']}, the second contract"
-            )
+            which = "the contract in front" if parts["continuous"] == 1 else "the second contract"
+            name = f"{parts['root']}, {which}"
         case "future":
-            said = f"{parts['root']} {parts['expiry'][:4]}-{parts['expiry'][4:]}"
+            name = f"{parts['root']} {parts['expiry'][:4]}-{parts['expiry'][4:]}"
         case "option" if parts.get("scan"):
-            said = f"{parts['underlying']}, a contract of its chain"
+            name = f"{parts['underlying']}, a contract of its chain"
         case "option":
             day = f"{parts['expiry'][:4]}-{parts['expiry'][4:6]}-{parts['expiry'][6:]}"
-            said = f"{parts['underlying']} {day} {'call' if parts['right'] == 'C' else 'put'} {parts['strike']}"
+            name = f"{parts['underlying']} {day} {'call' if parts['right'] == 'C' else 'put'} {parts['strike']}"
         case "forex" | "crypto":
-            said = f"{parts['base']} against {parts['quote']}"
+            name = f"{parts['base']} against {parts['quote']}"
         case _:
-            said = str(parts.get("symbol", ""))
+            name = str(parts.get("symbol", ""))
     hint = f" ({facts['exchange_hint']})" if "exchange_hint" in facts else ""
-    return f"{said}, {facts['class']}{hint}"
+    return f"{name}, {facts['class']}{hint}"
 
 
 def _bracket(value: dict[str, Any]) -> str:
-    said = _MODES.get(value["mode"], value["mode"] + " {}").format(value["value"])
+    price = _MODES.get(value["mode"], value["mode"] + " {}").format(value["value"])
     kind = f"{value['type'].replace('_', ' ')} " if value.get("type") and value["type"] != "trailing_stop" else ""
-    return f"{kind}{said}" + (f", limit {value['limit']}" if "limit" in value else "")
+    return f"{kind}{price}" + (f", limit {value['limit']}" if "limit" in value else "")
 
 
 def _order_value(name: str, value: Any) -> str:

@@ -47,8 +47,8 @@ def _rows(text: str) -> Iterator[Rule]:
     for line in text.splitlines():
         if line.startswith("## "):
             section = line.removeprefix("## ")
-        elif found := _ROW.fullmatch(line.strip()):
-            name, when, what = found.groups()
+        elif match := _ROW.fullmatch(line.strip()):
+            name, when, what = match.groups()
             yield Rule(id=name, section=section, when=_html(when), what=_html(what))
 
 

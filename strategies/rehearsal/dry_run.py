@@ -1,4 +1,4 @@
-"""What a message would do if it came now: read, guarded and decided as every signal is, and nothing stored or sent."""
+"""A dry run of a message: read, guarded and decided as a signal that came now; nothing is stored or sent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one subscription makes of it: `status` is a decision's, or "off" where its terms were never set."""
+    """What one subscription makes of the message. `status` is a decision's, or "off" where its terms were never set."""
 
     subscription: Subscription
     status: str

@@ -37,10 +37,10 @@ def send(*, team: Team, strategy: Strategy | None, message_body: str, actor: Use
 def first_strategy(*, team: Team, actor: User | None, now: datetime) -> Strategy:
     """A strategy to begin with, followed by the simulated account where there is one."""
     Team.objects.select_for_update().get(pk=team.pk)
-    found = team.strategies.order_by("pk").first()
-    if found is not None:
-        return found
-    made = strategies.create_strategy(
+    first = team.strategies.order_by("pk").first()
+    if first is not None:
+        return first
+    strategy = strategies.create_strategy(
         team=team,
         actor=actor,
         name=FIRST,
@@ -50,7 +50,7 @@ def first_strategy(*, team: Team, actor: User | None, now: datetime) -> Strategy
     account = simulated_account(team)
     if account is not None:
         subscription = subscriptions.subscribe(
-            team=team, strategy=made, account=account, terms=Terms(), actor=actor, now=now
+            team=team, strategy=strategy, account=account, terms=Terms(), actor=actor, now=now
         )
         subscriptions.enable(subscription=subscription, actor=actor, now=now)
-    return made
+    return strategy

@@ -1,6 +1,6 @@
 """What terms would make of signals, before they are set: examples, and the last signals one after another.
 
-Nothing is stored or sent. Terms, ticker, price and position are whatever is asked about; contract and money are the
+Nothing is stored or sent. Terms, ticker, price and position are the reader's choice; contract and money are the
 account's, where they are known.
 """
 
@@ -27,7 +27,7 @@ LAST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRow:
-    """One signal and what becomes of it; `note` is why nothing can be said."""
+    """One signal and what becomes of it. `note` says why there is no answer."""
 
     title: str
     message: Message

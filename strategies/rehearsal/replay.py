@@ -1,4 +1,4 @@
-"""A delivery of the past read again: what it said and did then, and what it would say and do now. Nothing is sent."""
+"""A past delivery read again: what it did when it came beside what it would do now. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing then and now; either may be missing."""
+    """One field of the reading, then and now; either text may be empty."""
 
     label: str
     then: str
@@ -54,10 +54,10 @@ class Pair:
     @property
     def differs(self) -> bool:
         # One that is switched off is shown and would not be asked.
-        asked = self.now if self.subscription.enabled else None
-        if self.then is None or asked is None:
-            return self.then is not asked
-        return _essence(self.then) != _essence(asked)
+        now = self.now if self.subscription.enabled else None
+        if self.then is None or now is None:
+            return self.then is not now
+        return _essence(self.then) != _essence(now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Replay:
 
     @property
     def same(self) -> bool:
-        """True when nothing would be another way now."""
+        """True when everything would be the same now."""
         if self.rehearsal is None or not self.strategy.enabled or self.rehearsal.set_aside or self.past.note:
             return False
         then, now = self.past.refusal, self.rehearsal.refused

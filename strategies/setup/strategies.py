@@ -36,7 +36,7 @@ def create_strategy(
     """A new strategy with its first webhook."""
     try:
         with transaction.atomic():
-            made = Strategy.objects.create(
+            strategy = Strategy.objects.create(
                 team=team,
                 name=name,
                 asset_class=asset_class,
@@ -48,9 +48,9 @@ def create_strategy(
             )
     except IntegrityError as error:
         raise StrategyRefused(f"This team already has a strategy called {name}. Choose another name.") from error
-    WebhookEndpoint.objects.create(team=team, strategy=made, created_at=now)
+    WebhookEndpoint.objects.create(team=team, strategy=strategy, created_at=now)
     audit.record(team=team, actor=actor, action="strategy.made", subject=name, now=now)
-    return made
+    return strategy
 
 
 def webhook_url(endpoint: WebhookEndpoint) -> str:
@@ -64,9 +64,9 @@ def rotate_webhook(*, strategy: Strategy, actor: User | None, now: datetime) -> 
     live = strategy.endpoints.select_for_update().filter(enabled=True).count()
     if live >= 2:
         raise StrategyRefused("Two webhook URLs are live already. Disable the old one before making another.")
-    made = WebhookEndpoint.objects.create(team=strategy.team, strategy=strategy, created_at=now)
+    endpoint = WebhookEndpoint.objects.create(team=strategy.team, strategy=strategy, created_at=now)
     audit.record(team=strategy.team, actor=actor, action="webhook.rotated", subject=strategy.name, now=now)
-    return made
+    return endpoint
 
 
 @transaction.atomic

@@ -58,9 +58,9 @@ class StrategySettings:
 
     def contradictions(self) -> list[tuple[str, str]]:
         """Settings under which nothing could work: the field, and what to change."""
-        found = []
+        contradictions = []
         if self.tradingview_only and self.signature_required:
-            found.append(
+            contradictions.append(
                 ("signature_required", "TradingView cannot sign its messages, so nothing could come in. Choose one.")
             )
         if (
@@ -72,17 +72,17 @@ class StrategySettings:
                 "With TradingView only, none of these addresses could send: none is TradingView's. Empty the list, or "
                 "let others than TradingView send."
             )
-            found.append(("allowed_addresses", sentence))
+            contradictions.append(("allowed_addresses", sentence))
         if self.per_hour < self.per_minute:
             sentence = f"The limit of an hour is below that of a minute, {self.per_minute}. Write at least as many."
-            found.append(("per_hour", sentence))
+            contradictions.append(("per_hour", sentence))
         if self.exit_stale_seconds < self.entry_stale_seconds:
             sentence = (
                 f"An exit would be too old before an entry is, at {self.entry_stale_seconds} seconds, and a position "
                 "would be kept that should be closed. Give exits at least as long."
             )
-            found.append(("exit_stale_seconds", sentence))
-        return found
+            contradictions.append(("exit_stale_seconds", sentence))
+        return contradictions
 
 
 def read_addresses(text: str) -> tuple[str, ...]:
@@ -96,21 +96,21 @@ def read_addresses(text: str) -> tuple[str, ...]:
 
 
 def _address(word: str) -> str:
-    shown = word[:50]
+    quoted = word[:50]
     try:
         network = ipaddress.ip_network(word, strict=False)
     except ValueError:
         raise Unusable(
-            f"{shown} is no address. Write an IPv4 or IPv6 address, or a network such as 192.0.2.0/24."
+            f"{quoted} is no address. Write an IPv4 or IPv6 address, or a network such as 192.0.2.0/24."
         ) from None
     if network.prefixlen == 0:
-        raise Unusable(f"{shown} is everybody. Leave the list empty for that.")
+        raise Unusable(f"{quoted} is everybody. Leave the list empty for that.")
     if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
-        raise Unusable(f"{shown} is an IPv4 address in the clothes of IPv6. Write it as IPv4.")
+        raise Unusable(f"{quoted} is an IPv4 address in the clothes of IPv6. Write it as IPv4.")
     if network.prefixlen == network.max_prefixlen:
         return str(network.network_address)
     if str(ipaddress.ip_interface(word).ip) != str(network.network_address):
-        raise Unusable(f"{shown} is one address within a network. Write {network}, or the address alone.")
+        raise Unusable(f"{quoted} is one address within a network. Write {network}, or the address alone.")
     return str(network)
 
 
@@ -129,12 +129,12 @@ def _ticker(word: str, kind: Kind, now: datetime) -> str:
         # A list names what the options are on.
         return word[:60]
     try:
-        found = symbols.read(word, kind, now)
+        symbol = symbols.read(word, kind, now)
     except Refused as refused:
         raise Unusable(refused.message) from refused
     if kind is Kind.FUTURE and word.endswith("!"):
-        raise Unusable(f"{word} is a continuous contract. List its root, {found.root}, for all of its months.")
-    return found.name
+        raise Unusable(f"{word} is a continuous contract. List its root, {symbol.root}, for all of its months.")
+    return symbol.name
 
 
 @transaction.atomic

@@ -41,7 +41,7 @@ def subscribe(
         terms = defaults_of(_locked(strategy))
     try:
         with transaction.atomic():
-            made = Subscription.objects.create(
+            subscription = Subscription.objects.create(
                 team=team, strategy=strategy, account=account, created_at=now, linked=linked
             )
     except IntegrityError as error:
@@ -56,8 +56,8 @@ def subscribe(
         after={"linked": linked},
         now=now,
     )
-    new_version(subscription=made, terms=terms, actor=actor, now=now)
-    return made
+    new_version(subscription=subscription, terms=terms, actor=actor, now=now)
+    return subscription
 
 
 def _locked(strategy: Strategy) -> Strategy:
@@ -78,7 +78,7 @@ def set_terms(*, subscription: Subscription, terms: Terms, actor: User | None, n
 def new_version(
     *, subscription: Subscription, terms: Terms, actor: User | None, now: datetime, cause: str = ""
 ) -> TermsVersion:
-    """The next version, whoever it comes from; `cause` says in the audit why, where it was no edit."""
+    """The next version of the terms. `cause` names its action in the audit, where it is not an edit."""
     locked = Subscription.objects.select_for_update().get(pk=subscription.pk)
     last = locked.terms_versions.aggregate(last=Max("number"))["last"] or 0
     before = locked.terms.values if locked.terms else None
@@ -105,12 +105,12 @@ def roll_back(*, subscription: Subscription, number: int, actor: User | None, no
     locked = Subscription.objects.select_for_update().get(pk=subscription.pk)
     if locked.linked:
         raise SubscriptionRefused("Its terms are the strategy's defaults. Unlink it before going back to earlier ones.")
-    wanted = locked.terms_versions.filter(number=number).first()
-    if wanted is None:
+    earlier = locked.terms_versions.filter(number=number).first()
+    if earlier is None:
         raise SubscriptionRefused(f"This subscription never had terms {number}.")
-    if locked.terms is not None and locked.terms.value() == wanted.value():
+    if locked.terms is not None and locked.terms.value() == earlier.value():
         raise SubscriptionRefused(f"Terms {number} are what holds already.")
-    return new_version(subscription=subscription, terms=wanted.value(), actor=actor, now=now, cause="rolled_back")
+    return new_version(subscription=subscription, terms=earlier.value(), actor=actor, now=now, cause="rolled_back")
 
 
 @transaction.atomic
@@ -125,18 +125,18 @@ def clone(
     """Another subscription of the team on the same terms, switched off. To the same strategy, it stays linked."""
     terms = subscription.terms.value() if subscription.terms else defaults_of(strategy)
     linked = subscription.linked and strategy.pk == subscription.strategy_id
-    made = subscribe(
+    copy = subscribe(
         team=subscription.team, strategy=strategy, account=account, terms=terms, actor=actor, now=now, linked=linked
     )
     audit.record(
         team=subscription.team,
         actor=actor,
         action="subscription.cloned",
-        subject=str(made.code),
+        subject=str(copy.code),
         before={"from": str(subscription.code)},
         now=now,
     )
-    return made
+    return copy
 
 
 @transaction.atomic
@@ -180,10 +180,10 @@ def switch_all(*, team: Team, codes: Iterable[UUID], enabled: bool, actor: User 
     """Switch those of the team's subscriptions that are not so yet; returns how many were."""
     rows = Subscription.objects.filter(team=team, code__in=list(codes), enabled=not enabled, terms__isnull=False)
     # In one order, as everybody who locks several of them.
-    found = list(rows.select_for_update(of=("self",)).select_related("team").order_by("pk"))
-    for subscription in found:
+    locked = list(rows.select_for_update(of=("self",)).select_related("team").order_by("pk"))
+    for subscription in locked:
         _switch(subscription, enabled, actor, now)
-    return len(found)
+    return len(locked)
 
 
 def _switch(subscription: Subscription, enabled: bool, actor: User | None, now: datetime) -> None:

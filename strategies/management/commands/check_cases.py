@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         verdicts = _verdicts(options["file"])
         failed = [verdict for verdict in verdicts if verdict.differences]
-        for line in told(verdicts):
+        for line in report(verdicts):
             self.stdout.write(line)
         if failed:
             raise CommandError(f"{len(failed)} of {len(verdicts)} cases differ.")
@@ -43,7 +43,7 @@ def _verdicts(file: Path) -> list[Verdict]:
     return verdicts
 
 
-def told(verdicts: list[Verdict]) -> list[str]:
+def report(verdicts: list[Verdict]) -> list[str]:
     """Passed and failed for each reason, every difference, and the sum."""
     passed = Counter(verdict.reason for verdict in verdicts if not verdict.differences)
     failed = Counter(verdict.reason for verdict in verdicts if verdict.differences)

@@ -64,7 +64,7 @@ class Command(BaseCommand):
             demo = provide(timezone.now())
         except connections.ConnectionRefused as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(json.dumps(asdict(demo)) if options["json"] else told(demo))
+        self.stdout.write(json.dumps(asdict(demo)) if options["json"] else describe(demo))
 
 
 @transaction.atomic
@@ -87,8 +87,8 @@ def provide(now: datetime) -> Demo:
     )
 
 
-def told(demo: Demo) -> str:
-    """The same for people."""
+def describe(demo: Demo) -> str:
+    """The demo in lines for people."""
     signal = f"curl -X POST {shlex.quote(demo.webhook_url)} -H 'Content-Type: application/json'"
     return "\n".join(
         [
@@ -124,26 +124,26 @@ def _team(user: User, now: datetime) -> Team:
 def _connection(team: Team, user: User, now: datetime) -> Connection:
     # User names are unique among all installations that share one simulator.
     username = f"demo-{_derived('username').hex()[:10]}"
-    found = team.connections.filter(username=username, environment=Environment.SIMULATED).first()
-    if found is None:
+    connection = team.connections.filter(username=username, environment=Environment.SIMULATED).first()
+    if connection is None:
         return connections.connect(
             team=team, actor=user, name="Simulated IBKR", username=username, environment=Environment.SIMULATED, now=now
         )
-    if not found.enabled:
-        connections.enable(connection=found, actor=user, now=now)
-    return found
+    if not connection.enabled:
+        connections.enable(connection=connection, actor=user, now=now)
+    return connection
 
 
 def _account(connection: Connection, now: datetime) -> BrokerageAccount:
     known = connection.accounts.order_by("id").first()
     if known is not None:
         return known
-    given = SimAccount.objects.filter(user_id=connection.username).order_by("account_id").first()
+    sim_account = SimAccount.objects.filter(user_id=connection.username).order_by("account_id").first()
     # The gateway will open exactly this account when it first meets the user: nobody needs to wait for it.
-    number = given.account_id if given else account_id(connection.username)
+    number = sim_account.account_id if sim_account else account_id(connection.username)
     facts = AccountFacts(account_id=number, is_paper=True, title="Simulated account")
     account = connections.found_accounts(connection=connection, facts=[facts], now=now)[0]
-    # Its money is still unknown: whoever keeps the session shall look.
+    # Its money is still unknown: the stream that keeps the session shall look.
     connections.verify(connection=connection, actor=None, now=now)
     return account
 

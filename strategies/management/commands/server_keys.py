@@ -51,13 +51,13 @@ class Command(BaseCommand):
             self.stdout.write("One server key is listed in HALYARD_SERVER_KEYS. There is no old one to drop.")
             return
         since = timezone.now() - timedelta(days=days)
-        found = uses()
-        still = [use for use in found if use.with_old_key_at is not None and use.with_old_key_at >= since]
+        webhooks = uses()
+        still = [use for use in webhooks if use.with_old_key_at is not None and use.with_old_key_at >= since]
         silent = [
-            use for use in found if use not in still and not (use.with_new_key_at and use.with_new_key_at >= since)
+            use for use in webhooks if use not in still and not (use.with_new_key_at and use.with_new_key_at >= since)
         ]
         self.stdout.write(
-            f"{len(settings.SERVER_KEYS)} server keys are listed. Webhooks live: {len(found)}. Looking {days} days back."
+            f"{len(settings.SERVER_KEYS)} server keys are listed. Webhooks live: {len(webhooks)}. Looking {days} days back."
         )
         self._list("Used with an old key:", still)
         self._list("Not used at all, so nobody knows which key their senders hold:", silent)
@@ -74,11 +74,11 @@ class Command(BaseCommand):
         else:
             self.stdout.write("No old key was used, and every webhook was. The old keys may be dropped.")
 
-    def _list(self, title: str, found: list[Use]) -> None:
-        if not found:
+    def _list(self, title: str, webhooks: list[Use]) -> None:
+        if not webhooks:
             return
         self.stdout.write(title)
-        for use in found:
+        for use in webhooks:
             self.stdout.write(
                 f"  {use.name}  old key: {_shown(use.with_old_key_at)}  new key: {_shown(use.with_new_key_at)}"
             )
