@@ -41,7 +41,9 @@ def signal_html(signal_pk: int) -> str:
     proposed = proposals.rows().filter(signal=signal_pk).order_by("pk")
     parts = [row, *(proposal_html(decision) for decision in proposed)]
     parts += [
-        render_to_string("strategies/_answered_row.html", {"decision": decision, "team": signal.team, "verdict": verdict})
+        render_to_string(
+            "strategies/_answered_row.html", {"decision": decision, "team": signal.team, "verdict": verdict}
+        )
         for decision in proposed
         if (verdict := proposals.verdict(decision)) != "proposed"
     ]

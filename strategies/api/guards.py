@@ -18,7 +18,7 @@ from accounts.api.refusals import Conflict, Refused
 from accounts.api.views import Things
 from accounts.models import Role, Scope
 from strategies.control import halt, levels
-from strategies.control.levels import Standing
+from strategies.control.levels import LevelState
 from strategies.control.limits import GuardRefused, Target, limits_json
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
@@ -35,12 +35,12 @@ class FiguresSerializer(serializers.Serializer[Any]):
     day_result_unknown = serializers.SerializerMethodField()
     currency = serializers.CharField()
 
-    def get_day_result(self, found: Standing) -> str | None:
+    def get_day_result(self, found: LevelState) -> str | None:
         if found.result is None or found.result.profit is None:
             return None
         return Amount(max_digits=24, decimal_places=8).to_representation(found.result.profit)
 
-    def get_day_result_unknown(self, found: Standing) -> str:
+    def get_day_result_unknown(self, found: LevelState) -> str:
         return found.result.unknown if found.result else ""
 
 
@@ -60,7 +60,7 @@ class GuardSerializer(serializers.Serializer[Any]):
     limits = serializers.SerializerMethodField()
     figures = FiguresSerializer(source="*")
 
-    def get_limits(self, found: Standing) -> dict[str, Any]:
+    def get_limits(self, found: LevelState) -> dict[str, Any]:
         return limits_json(found.guard)
 
 
@@ -116,26 +116,25 @@ class Guards(Things):
         if level and level not in list(Level):
             words = ", ".join(Level)
             raise Refused(f"{str(level)[:80]!r} is not a level. Use one of: {words}.", "invalid-level", "level")
-        found = [each for each in levels.all_of(self.team, timezone.now()) if level in {"", str(each.level)}]
+        found = [each for each in levels.all_levels(self.team, timezone.now()) if level in {"", str(each.level)}]
         return Response({"results": GuardSerializer(found, many=True).data})
 
     @extend_schema(responses=GuardSerializer, parameters=[])
     @action(detail=False, url_path=PATH, url_name="one")
     def one(self, request: Request, level: str, code: UUID) -> Response:
         """One level."""
-        return self._shown(*self._level(level, code))
+        return self._shown(self._level(level, code)[1])
 
     @extend_schema(request=HaltSerializer, responses=StoppedSerializer, parameters=[])
     @action(detail=False, methods=["post"], url_path=f"{PATH}/halt", url_name="halt")
     def halt(self, request: Request, level: str, code: UUID) -> Response:
         """Stop entries, or everything, before the next order leaves; unsent and working orders are canceled."""
         self.allow(Scope.TRADE, Role.TRADER)
-        kind, target = self._level(level, code)
+        _, target = self._level(level, code)
         sent = self.body(HaltSerializer)
         try:
             done = halt.halt(
                 team=self.team,
-                level=kind,
                 target=target,
                 how=Halt(sent["how"]),
                 reason=sent["reason"],
@@ -145,7 +144,7 @@ class Guards(Things):
             )
         except GuardRefused as refused:
             raise Conflict(str(refused), "already-stopped") from refused
-        told = self._shown(kind, target)
+        told = self._shown(target)
         told.data["done"] = DoneSerializer(done).data
         return told
 
@@ -157,15 +156,13 @@ class Guards(Things):
         self.allow(Scope.TRADE, Role.OWNER if kind is Level.TEAM else Role.TRADER)
         sent = self.body(ResumeSerializer)
         try:
-            halt.resume(
-                team=self.team, level=kind, target=target, reason=sent["reason"], actor=self.actor, now=timezone.now()
-            )
+            halt.resume(team=self.team, target=target, reason=sent["reason"], actor=self.actor, now=timezone.now())
         except GuardRefused as refused:
             raise Conflict(str(refused), "nothing-stopped") from refused
-        return self._shown(kind, target)
+        return self._shown(target)
 
-    def _shown(self, level: Level, target: Target) -> Response:
-        return Response(dict(GuardSerializer(levels.one(self.team, level, target, timezone.now())).data))
+    def _shown(self, target: Target) -> Response:
+        return Response(dict(GuardSerializer(levels.one_level(self.team, target, timezone.now())).data))
 
     def _level(self, level: str, code: UUID) -> tuple[Level, Target]:
         return levels.level_of(self.team, level, code)

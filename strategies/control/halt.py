@@ -11,15 +11,13 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from accounts import audit
 from accounts.feed.pushes import push_on_commit
 from accounts.models import Team, User
 from brokers.domain.orders import MAY_FILL, AssetClass, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from brokers.orders import cancels, closing
 from strategies.control import approval
-from strategies.control.limits import GuardRefused, Target, held, reason_given
-from strategies.deciding.guards import subject
+from strategies.control.limits import GuardRefused, Target, audit_change, checked_reason, lock_guard
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard, Strategy, Subscription
 
@@ -46,7 +44,7 @@ class Reach:
     positions: QuerySet[Position]
 
 
-def reach(team: Team, level: Level, target: Target) -> Reach:
+def reach(team: Team, target: Target) -> Reach:
     """The orders that may still fill, the proposals and the positions of a level.
 
     Orders of a closing are a person's own way out: no stop is about them. The positions of a strategy or a subscription
@@ -89,7 +87,6 @@ def _filled_by(subscriptions: QuerySet[Subscription]) -> Exists:
 def halt(
     *,
     team: Team,
-    level: Level,
     target: Target,
     how: Halt,
     reason: str,
@@ -103,40 +100,40 @@ def halt(
     Once this has committed nothing leaves that it stops: decisions at work ended before it, their orders are canceled
     here, and later decisions see it. `clock` tells the moment of effect, which is after the last order that left.
     """
-    reason_text = reason_given(reason)
+    reason = checked_reason(reason)
     assert how is not Halt.NOTHING, "to stop nothing is to resume"
-    guard = held(team, level, target)
+    guard = lock_guard(team, target)
     if WEIGHT[how] < WEIGHT[Halt(guard.halt)]:
         raise GuardRefused("Everything is stopped here already. Resume it first if only entries shall be stopped.")
     before = halt_json(guard)
-    reached = reach(team, level, target)
-    _hold_still(team, level, target)
-    guard.halt, guard.halt_reason, guard.halted_by = how, reason_text, actor
+    reached = reach(team, target)
+    _hold_still(team, target)
+    guard.halt, guard.halt_reason, guard.halted_by = how, reason, actor
     guard.halted_at = max(now, clock())
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
     stopped = reached.orders if how is Halt.EVERYTHING else reached.entries
     done = Stopped(
-        canceled=cancels.cancel_all(stopped, actor=actor, cause=f"Trading was stopped: {reason_text}"[:180], now=now),
-        declined=_decline(reached.proposed, reason_text, actor, now),
-        closing=_flatten(reached.positions, reason_text, actor, now) if flatten else 0,
+        canceled=cancels.cancel_all(stopped, actor=actor, cause=f"Trading was stopped: {reason}"[:180], now=now),
+        declined=_decline(reached.proposed, reason, actor, now),
+        closing=_flatten(reached.positions, reason, actor, now) if flatten else 0,
     )
     after = {**halt_json(guard), "canceled": done.canceled, "declined": done.declined, "closing": done.closing}
-    _record("guard.halted", guard, before, after, actor, now)
+    audit_change(guard, "guard.halted", before, after, actor=actor, now=now)
     _tell(team)
     return done
 
 
 @transaction.atomic
-def resume(*, team: Team, level: Level, target: Target, reason: str, actor: User | None, now: datetime) -> None:
+def resume(*, team: Team, target: Target, reason: str, actor: User | None, now: datetime) -> None:
     """Let signals open positions again. What the stop canceled stays canceled."""
-    reason_text = reason_given(reason)
-    guard = held(team, level, target)
+    reason = checked_reason(reason)
+    guard = lock_guard(team, target)
     if guard.halt == Halt.NOTHING:
         raise GuardRefused("Nothing is stopped here. Somebody may have resumed it a moment ago.")
     before = halt_json(guard)
     guard.halt, guard.halt_reason, guard.halted_by, guard.halted_at = Halt.NOTHING, "", None, None
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
-    _record("guard.resumed", guard, before, {"halt": str(Halt.NOTHING), "reason": reason_text}, actor, now)
+    audit_change(guard, "guard.resumed", before, {"halt": str(Halt.NOTHING), "reason": reason}, actor=actor, now=now)
     _tell(team)
 
 
@@ -165,7 +162,7 @@ def halt_json(guard: Guard) -> dict[str, str]:
     return {**values, "reason": guard.halt_reason} if guard.halt_reason else values
 
 
-def _hold_still(team: Team, level: Level, target: Target) -> None:
+def _hold_still(team: Team, target: Target) -> None:
     """Lock what may still leave or fill in the level's accounts, in the order everybody locks orders in.
 
     No lane can send one of them from here on; what was sent before carries an earlier moment than the stop's.
@@ -206,11 +203,3 @@ def _flatten(positions: QuerySet[Position], reason: str, actor: User | None, now
             now=now,
         )
     return len(held_positions)
-
-
-def _record(
-    action: str, guard: Guard, before: dict[str, str], after: dict[str, object], actor: User | None, now: datetime
-) -> None:
-    audit.record(
-        team=guard.team, actor=actor, action=action, subject=subject(guard), before=before, after=after, now=now
-    )

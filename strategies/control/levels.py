@@ -1,8 +1,8 @@
-"""How the guards stand: each level's limits beside its figures of this moment, what is stopped or locked, and by whom."""
+"""The state of every level: its limits beside its figures of this moment, and what is stopped or locked by whom."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,10 +18,11 @@ from brokers.book import day_ledger
 from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount, Position
 from strategies import usage
-from strategies.control.limits import Target
+from strategies.control.limits import Target, level_guarding
 from strategies.deciding.guards import COLUMNS, Key, key_of, subject
 from strategies.domain.decide.guards import Halt, Level
 from strategies.domain.numbers import plain
+from strategies.domain.terms.terms import Terms
 from strategies.models import Guard, Strategy, Subscription
 
 NEAR = Decimal("0.8")
@@ -50,7 +51,7 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class LevelState:
     """One level as the page of guards shows it."""
 
     level: Level
@@ -78,17 +79,19 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standings:
-    team: Standing
-    accounts: list[Standing]
-    strategies: list[Standing]
-    subscriptions: list[Standing]
+class LevelStates:
+    """Every level of a team, the widest first."""
 
-    def __iter__(self) -> Any:
+    team: LevelState
+    accounts: list[LevelState]
+    strategies: list[LevelState]
+    subscriptions: list[LevelState]
+
+    def __iter__(self) -> Iterator[LevelState]:
         return iter((self.team, *self.accounts, *self.strategies, *self.subscriptions))
 
 
-def all_of(team: Team, now: datetime) -> Standings:
+def all_levels(team: Team, now: datetime) -> LevelStates:
     """Every level of a team, with a query or two for each kind of figure."""
     accounts = list(
         BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("-connection__enabled", "pk")
@@ -99,22 +102,26 @@ def all_of(team: Team, now: datetime) -> Standings:
         .select_related("strategy", "account__connection", "terms")
         .order_by("strategy__name", "account__account_id")
     )
-    figures = _Reading(team, accounts, now)
-    return Standings(
-        team=figures.standing(Level.TEAM, None),
-        accounts=[figures.standing(Level.ACCOUNT, each) for each in accounts],
-        strategies=[figures.standing(Level.STRATEGY, each) for each in strategies],
-        subscriptions=[figures.standing(Level.SUBSCRIPTION, each) for each in subscriptions],
+    figures = _Figures(team, accounts, now)
+    return LevelStates(
+        team=figures.state(None),
+        accounts=[figures.state(each) for each in accounts],
+        strategies=[figures.state(each) for each in strategies],
+        subscriptions=[figures.state(each) for each in subscriptions],
     )
 
 
-def one(team: Team, level: Level, target: Target, now: datetime) -> Standing:
-    """One level alone."""
-    rows = BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("pk")
-    accounts = [target] if isinstance(target, BrokerageAccount) else list(rows) if level is Level.TEAM else []
-    if isinstance(target, Subscription):
-        accounts = [target.account]
-    return _Reading(team, accounts, now).standing(level, target)
+def one_level(team: Team, target: Target, now: datetime) -> LevelState:
+    """The level of one target alone; None is the team."""
+    accounts: list[BrokerageAccount] = []
+    match target:
+        case None:
+            accounts = list(BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("pk"))
+        case BrokerageAccount():
+            accounts = [target]
+        case Subscription():
+            accounts = [target.account]
+    return _Figures(team, accounts, now).state(target)
 
 
 def history(guard: Guard, latest: int = 30) -> list[AuditEntry]:
@@ -123,7 +130,7 @@ def history(guard: Guard, latest: int = 30) -> list[AuditEntry]:
     return list(entries.select_related("actor").order_by("-pk")[:latest])
 
 
-class _Reading:
+class _Figures:
     """Figures of a team's levels, each kind read once."""
 
     def __init__(self, team: Team, accounts: list[BrokerageAccount], now: datetime) -> None:
@@ -134,16 +141,21 @@ class _Reading:
         self.entries: dict[Level, dict[int, tuple[int, datetime | None]]] = {}
         self.largest = _largest(accounts)
 
-    def standing(self, level: Level, target: Target) -> Standing:
+    def state(self, target: Target) -> LevelState:
+        level = level_guarding(target)
         key = (level, self.team.pk if target is None else target.pk)
-        guard = self.rows.get(key) or Guard(team=self.team, level=str(level), **_whom(level, target))
+        columns = {} if target is None else {str(level): target}
+        guard = self.rows.get(key) or Guard(team=self.team, level=str(level), **columns)
         entries, last = self._entries(level).get(key[1], (0, None))
-        result, currency = self._result(level, target)
-        meters = [*_of_guard(guard, entries, result, currency, self._largest(level, target))]
+        result, currency = self._result(target)
+        meters = [*_day_meters(guard, entries, result, currency)]
+        if guard.max_position is not None and (largest := self._largest(target)) is not None:
+            meters.append(Meter("Largest position", "units", largest, guard.max_position))
         if isinstance(target, Subscription) and target.terms is not None:
-            meters += _of_terms(target, entries, self.results.get(target.account_id))
+            own_result = self.results.get(target.account_id)
+            meters += _day_meters(target.terms.value(), entries, own_result, target.account.currency, "The account's ")
         until = last + timedelta(seconds=guard.cooldown_seconds) if last and guard.cooldown_seconds else None
-        return Standing(
+        return LevelState(
             level=level,
             target=target,
             guard=guard,
@@ -161,31 +173,31 @@ class _Reading:
 
     def _entries(self, level: Level) -> dict[int, tuple[int, datetime | None]]:
         if level not in self.entries:
-            of = {
+            rows = {
                 Level.TEAM: Team.objects.filter(pk=self.team.pk),
                 Level.ACCOUNT: self.team.accounts.all(),
                 Level.STRATEGY: self.team.strategies.all(),
                 Level.SUBSCRIPTION: self.team.subscriptions.all(),
             }
-            pauses = dict.fromkeys(of[level].values_list("pk", flat=True), 0)
+            pauses = dict.fromkeys(rows[level].values_list("pk", flat=True), 0)
             self.entries[level] = usage.entries_by(COLUMNS[level], pauses, self.now)
         return self.entries[level]
 
-    def _result(self, level: Level, target: Target) -> tuple[DayResult | None, str]:
-        """Of an account its own; of the team that of its live accounts, or of the others where it has none."""
+    def _result(self, target: Target) -> tuple[DayResult | None, str]:
+        """An account's own result; the team's is that of its live accounts, or of its paper ones where it has none."""
         if isinstance(target, BrokerageAccount):
             return self.results.get(target.pk), target.currency
-        if level is not Level.TEAM or not self.accounts:
+        if target is not None or not self.accounts:
             return None, ""
         real = [each for each in self.accounts if not each.is_paper]
         alike = real or self.accounts
         currency = alike[0].currency
         return day_ledger.sum_of(alike, self.results, currency, self.now), currency
 
-    def _largest(self, level: Level, target: Target) -> Decimal | None:
+    def _largest(self, target: Target) -> Decimal | None:
         if isinstance(target, BrokerageAccount):
             return self.largest.get(target.pk, Decimal(0))
-        return max(self.largest.values(), default=Decimal(0)) if level is Level.TEAM else None
+        return max(self.largest.values(), default=Decimal(0)) if target is None else None
 
 
 def name_of(team: Team, target: Target) -> str:
@@ -193,10 +205,6 @@ def name_of(team: Team, target: Target) -> str:
     if isinstance(target, Subscription):
         return f"{target.strategy.name} on {target.account.account_id}"
     return team.name if target is None else str(target)
-
-
-def _whom(level: Level, target: Target) -> dict[str, Any]:
-    return {} if level is Level.TEAM else {str(level): target}
 
 
 def _largest(accounts: Iterable[BrokerageAccount]) -> dict[int, Decimal]:
@@ -207,32 +215,19 @@ def _largest(accounts: Iterable[BrokerageAccount]) -> dict[int, Decimal]:
     return largest
 
 
-def _of_guard(
-    guard: Guard, made: int, result: DayResult | None, currency: str, largest: Decimal | None
+def _day_meters(
+    limits: Guard | Terms, entries: int, result: DayResult | None, currency: str, whose: str = ""
 ) -> Iterable[Meter]:
-    if guard.max_trades_per_day is not None:
-        yield Meter("Entries today", "", Decimal(made), Decimal(guard.max_trades_per_day))
-    if guard.max_daily_loss is not None:
-        yield _day("Loss today", guard.max_daily_loss, result, currency, -1)
-    if guard.max_daily_profit is not None:
-        yield _day("Profit today", guard.max_daily_profit, result, currency, 1)
-    if guard.max_position is not None and largest is not None:
-        yield Meter("Largest position", "units", largest, guard.max_position)
+    """The limits of a day, each with its figure. `whose` begins the names of results: "The account's "."""
+    if limits.max_trades_per_day is not None:
+        yield Meter("Entries today", "", Decimal(entries), Decimal(limits.max_trades_per_day))
+    for word, limit, sign in (("loss", limits.max_daily_loss, -1), ("profit", limits.max_daily_profit, 1)):
+        if limit is not None:
+            name = f"{whose}{word} today"
+            yield _result_meter(f"{name[0].upper()}{name[1:]}", limit, result, currency, sign)
 
 
-def _of_terms(subscription: Subscription, made: int, result: DayResult | None) -> Iterable[Meter]:
-    terms, currency = subscription.terms.value() if subscription.terms else None, subscription.account.currency
-    if terms is None:
-        return
-    if terms.max_trades_per_day is not None:
-        yield Meter("Entries today", "", Decimal(made), Decimal(terms.max_trades_per_day))
-    if terms.max_daily_loss is not None:
-        yield _day("The account's loss today", terms.max_daily_loss, result, currency, -1)
-    if terms.max_daily_profit is not None:
-        yield _day("The account's profit today", terms.max_daily_profit, result, currency, 1)
-
-
-def _day(name: str, limit: Decimal, result: DayResult | None, currency: str, sign: int) -> Meter:
+def _result_meter(name: str, limit: Decimal, result: DayResult | None, currency: str, sign: int) -> Meter:
     if result is None or result.profit is None:
         why = result.unknown if result else "there is no account yet."
         return Meter(name, currency, None, limit, is_money=True, unknown=why)

@@ -40,38 +40,52 @@ class GuardRefused(ValueError):
         self.field = field
 
 
-def guard_of(team: Team, level: Level, target: Target) -> Guard:
-    """The row that guards this level, or one that is not saved and guards nothing yet."""
-    columns = {"account": None, "strategy": None, "subscription": None, **_columns(level, target)}
-    return Guard.objects.filter(team=team, level=str(level), **columns).first() or Guard(
-        team=team, level=str(level), **columns
-    )
+def level_guarding(target: Target) -> Level:
+    """The level whose guard guards the target; None is the team."""
+    match target:
+        case None:
+            return Level.TEAM
+        case BrokerageAccount():
+            return Level.ACCOUNT
+        case Strategy():
+            return Level.STRATEGY
+        case Subscription():
+            return Level.SUBSCRIPTION
 
 
-def held(team: Team, level: Level, target: Target) -> Guard:
-    """The row, ours alone until we commit: what is being decided ends first, and what comes next sees our change."""
+def guard_of(team: Team, target: Target) -> Guard:
+    """The row that guards the target, or one that is not saved and guards nothing yet."""
+    level = level_guarding(target)
+    columns: dict[str, Target] = {"account": None, "strategy": None, "subscription": None}
+    if target is not None:
+        columns[str(level)] = target
+    row = Guard.objects.filter(team=team, level=str(level), **columns).first()
+    return row or Guard(team=team, level=str(level), **columns)
+
+
+def lock_guard(team: Team, target: Target) -> Guard:
+    """The row, locked until commit: decisions under way end first, and later ones see the change."""
     alone_until_commit(Space.STOP, team.pk)
-    guard = guard_of(team, level, target)
+    guard = guard_of(team, target)
     if guard._state.adding:
         guard.save()
     return guard
 
 
 @transaction.atomic
-def set_limits(
-    *, team: Team, level: Level, target: Target, limits: Mapping[str, Any], actor: User | None, now: datetime
-) -> Guard:
+def set_limits(*, team: Team, target: Target, limits: Mapping[str, Any], actor: User | None, now: datetime) -> Guard:
     """Set the limits that are named; None takes one away."""
+    level = level_guarding(target)
     for name, value in limits.items():
         _check_limit(level, name, value)
-    guard = held(team, level, target)
+    guard = lock_guard(team, target)
     before = limits_json(guard)
     for name, value in limits.items():
         setattr(guard, name, value)
     if limits_json(guard) == before:
         return guard
     guard.save(update_fields=list(limits))
-    _record("guard.limits_set", guard, before, limits_json(guard), actor, now)
+    audit_change(guard, "guard.limits_set", before, limits_json(guard), actor=actor, now=now)
     return guard
 
 
@@ -89,39 +103,35 @@ def _looser(name: str, old: Any, new: Any) -> bool:
 
 
 @transaction.atomic
-def lock_out(
-    *, team: Team, level: Level, target: Target, until: datetime, reason: str, actor: User | None, now: datetime
-) -> Guard:
-    """No entry until then, whatever comes; exits go on."""
-    reason_text = reason_given(reason)
+def lock_out(*, team: Team, target: Target, until: datetime, reason: str, actor: User | None, now: datetime) -> Guard:
+    """Lock entries until a moment; exits go on."""
+    reason = checked_reason(reason)
     if until <= now:
         raise GuardRefused("A lockout ends in the future. Choose a later moment.", "until")
-    guard = held(team, level, target)
+    guard = lock_guard(team, target)
     before = lockout_json(guard)
-    guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = until, reason_text, actor, now
+    guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = until, reason, actor, now
     guard.save(update_fields=["lockout_until", "lockout_reason", "locked_by", "locked_at"])
-    _record("guard.locked_out", guard, before, lockout_json(guard), actor, now)
+    audit_change(guard, "guard.locked_out", before, lockout_json(guard), actor=actor, now=now)
     return guard
 
 
 @transaction.atomic
-def unlock(*, team: Team, level: Level, target: Target, reason: str, actor: User | None, now: datetime) -> Guard:
+def unlock(*, team: Team, target: Target, reason: str, actor: User | None, now: datetime) -> Guard:
     """Let entries in again before the lockout ends."""
-    reason_text = reason_given(reason)
-    guard = held(team, level, target)
+    reason = checked_reason(reason)
+    guard = lock_guard(team, target)
     if guard.lockout_until is None:
         return guard
     before = lockout_json(guard)
     guard.lockout_until, guard.lockout_reason, guard.locked_by, guard.locked_at = None, "", None, None
     guard.save(update_fields=["lockout_until", "lockout_reason", "locked_by", "locked_at"])
-    _record("guard.unlocked", guard, before, {"reason": reason_text}, actor, now)
+    audit_change(guard, "guard.unlocked", before, {"reason": reason}, actor=actor, now=now)
     return guard
 
 
 @transaction.atomic
-def restrict(
-    *, team: Team, level: Level, target: Target, tickers: Iterable[str], actor: User | None, now: datetime
-) -> Guard:
+def restrict(*, team: Team, target: Target, tickers: Iterable[str], actor: User | None, now: datetime) -> Guard:
     """The tickers in which this level opens no position, in place of those before."""
     listed = sorted({ticker.strip().upper() for ticker in tickers} - {""})
     if len(listed) > MOST_TICKERS:
@@ -130,16 +140,16 @@ def restrict(
         )
     if long := [ticker for ticker in listed if len(ticker) > 40]:
         raise GuardRefused(f"{long[0][:40]}… is longer than any ticker. Put one ticker on a line.", "restricted")
-    guard = held(team, level, target)
+    guard = lock_guard(team, target)
     if listed == guard.restricted:
         return guard
     before, guard.restricted = guard.restricted, listed
     guard.save(update_fields=["restricted"])
-    _record("guard.tickers_restricted", guard, before, listed, actor, now)
+    audit_change(guard, "guard.tickers_restricted", before, listed, actor=actor, now=now)
     return guard
 
 
-def reason_given(reason: str) -> str:
+def checked_reason(reason: str) -> str:
     """The reason as it is kept; there has to be one."""
     text = " ".join(reason.split())
     if not text:
@@ -164,16 +174,6 @@ def _plain(value: Any) -> Any:
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
-def _columns(level: Level, target: Target) -> dict[str, Any]:
-    kinds: dict[Level, type[Any]] = {
-        Level.ACCOUNT: BrokerageAccount,
-        Level.STRATEGY: Strategy,
-        Level.SUBSCRIPTION: Subscription,
-    }
-    assert (target is None) if level is Level.TEAM else isinstance(target, kinds[level]), "a level guards its own kind"
-    return {} if level is Level.TEAM else {str(level): target}
-
-
 def _check_limit(level: Level, name: str, value: Any) -> None:
     if name not in LIMITS_OF[level]:
         if level is Level.SUBSCRIPTION:
@@ -187,7 +187,10 @@ def _check_limit(level: Level, name: str, value: Any) -> None:
         raise GuardRefused("This is more than a limit can be. Leave it empty for none.", name)
 
 
-def _record(action: str, guard: Guard, before: Any, after: Any, actor: User | None, now: datetime) -> None:
+def audit_change(
+    guard: Guard, action: str, before: object, after: object, *, actor: User | None, now: datetime
+) -> None:
+    """Put a change of a guard on record."""
     audit.record(
         team=guard.team, actor=actor, action=action, subject=subject(guard), before=before, after=after, now=now
     )

@@ -37,7 +37,9 @@ def needs(team: Team, now: datetime) -> list[Need]:
     """What waits for a person, the most pressing first."""
     stopped_or_locked = ~Q(halt=str(Halt.NOTHING)) | Q(lockout_until__gt=now)
     limited = Q(max_daily_loss__isnull=False) | Q(max_daily_profit__isnull=False)
-    guards = list(halt.widest_first(Guard.objects.filter(stopped_or_locked | limited, team=team)).select_related("locked_by"))
+    guards = list(
+        halt.widest_first(Guard.objects.filter(stopped_or_locked | limited, team=team)).select_related("locked_by")
+    )
     return [
         *_unclosed(team, now),
         *_unprotected(team),

@@ -64,7 +64,9 @@ class Line:
             ahead.clear()
             return overtaken
         received_at = ahead[0][0].signal.received_at
-        return NotYet(waiting_for=f"the signal of {received_at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}")
+        return NotYet(
+            waiting_for=f"the signal of {received_at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}"
+        )
 
 
 def overtaken(at: datetime) -> Rejection:

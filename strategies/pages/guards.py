@@ -32,7 +32,7 @@ QUIET = 24  # subscriptions that the page lists although nothing is set for them
 def guards(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
     now = timezone.now()
-    stands = levels.all_of(team, now)
+    stands = levels.all_levels(team, now)
     said = [each for each in stands.subscriptions if each.stopped or each.locked or each.limited]
     quiet = [each for each in stands.subscriptions if each not in said]
     context = {
@@ -52,7 +52,7 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
     """One level: its figures, its limits, its lockout, its list, and what was done to it."""
     membership = membership_for(request.user, team_code, Role.TRADER if request.method == "POST" else Role.VIEWER)
     kind, target = levels.level_of(membership.team, level, code)
-    row = limits.guard_of(membership.team, kind, target)
+    row = limits.guard_of(membership.team, target)
     what = request.POST.get("what", "")
     forms: dict[str, Any] = {
         "limits": LimitsForm(request.POST if what == "limits" else None, level=kind, guard=row),
@@ -72,7 +72,7 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
             return redirect("guard", team_code, level, code)
     context = {
         **forms,
-        "each": levels.one(membership.team, kind, target, timezone.now()),
+        "each": levels.one_level(membership.team, target, timezone.now()),
         "history": levels.history(row) if row.pk else [],
         "loosens": membership.may(Role.OWNER) or kind is not Level.TEAM,
         "unlocking": ReasonForm(auto_id="id_unlock_%s"),
@@ -84,8 +84,8 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
 def _change(request: HttpRequest, membership: Membership, level: Level, target: Target, what: str, form: Any) -> str:
     """Write what a valid form asks for; the sentence that says what holds now."""
     now, team = timezone.now(), membership.team
-    whom: dict[str, Any] = {"team": team, "level": level, "target": target, "actor": actor_of(request), "now": now}
-    row = limits.guard_of(team, level, target)
+    whom: dict[str, Any] = {"team": team, "target": target, "actor": actor_of(request), "now": now}
+    row = limits.guard_of(team, target)
     if what == "lockout":
         until = form.until(now)
         if row.lockout_until is not None and until < row.lockout_until:
@@ -117,7 +117,6 @@ def guard_stop(request: HttpRequest, team_code: UUID, level: str, code: UUID) ->
         try:
             done = halt.halt(
                 team=team,
-                level=kind,
                 target=target,
                 how=Halt(given["how"]),
                 reason=given["reason"],
@@ -130,7 +129,7 @@ def guard_stop(request: HttpRequest, team_code: UUID, level: str, code: UUID) ->
         else:
             messages.success(request, _stopped(done))
             return redirect("guards", team_code)
-    reach = halt.reach(team, kind, target)
+    reach = halt.reach(team, target)
     orders = order_rows().filter(pk__in=reach.orders.values("pk")).order_by("-pk")
     positions = reach.positions.select_related("account__connection").order_by("account__account_id", "ticker")
     shown = list(positions[:SHOWN])
@@ -140,7 +139,7 @@ def guard_stop(request: HttpRequest, team_code: UUID, level: str, code: UUID) ->
         "level": level,
         "code": code,
         "name": levels.name_of(team, target),
-        "guard": limits.guard_of(team, kind, target),
+        "guard": limits.guard_of(team, target),
         "entries": reach.entries.count(),
         "orders": orders.count(),
         "protective": reach.orders.filter(role__in=["stop_loss", "take_profit"]).count(),
@@ -182,7 +181,6 @@ def _undo(request: HttpRequest, team_code: UUID, level: str, code: UUID, verb: A
     try:
         verb(
             team=membership.team,
-            level=kind,
             target=target,
             reason=request.POST.get("reason", ""),
             actor=actor_of(request),

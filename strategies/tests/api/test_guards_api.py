@@ -14,7 +14,6 @@ from accounts.models import AuditEntry, Membership, Role, Team, User
 from accounts.tests.api.client import Api
 from brokers.models import Order
 from strategies.control import limits
-from strategies.domain.decide.guards import Level
 from strategies.models import Decision, Guard
 from strategies.tests.control import proposing
 
@@ -44,7 +43,6 @@ def test_every_level_is_listed_with_its_limits_stops_and_figures(api: Api, team:
     account = decision.subscription.account
     limits.set_limits(
         team=team,
-        level=Level.ACCOUNT,
         target=account,
         actor=None,
         now=timezone.now(),

@@ -12,7 +12,7 @@ from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
 from strategies.control import halt
-from strategies.domain.decide.guards import Halt, Level
+from strategies.domain.decide.guards import Halt
 from strategies.models import Guard
 from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
 
@@ -51,7 +51,6 @@ def test_an_open_page_hears_of_a_stop_and_of_its_end(open_page: Opener, alice: U
     expect(page.locator("#halts")).to_be_hidden()
     halt.halt(
         team=team,
-        level=Level.TEAM,
         target=None,
         how=Halt.EVERYTHING,
         reason="Odd prices",
@@ -60,5 +59,5 @@ def test_an_open_page_hears_of_a_stop_and_of_its_end(open_page: Opener, alice: U
     )
     expect(page.locator("#halts")).to_contain_text("Everything is stopped for the whole team")
     expect(page.locator("#halts")).to_contain_text("Odd prices")
-    halt.resume(team=team, level=Level.TEAM, target=None, reason="Calm", actor=alice, now=timezone.now())
+    halt.resume(team=team, target=None, reason="Calm", actor=alice, now=timezone.now())
     expect(page.locator("#halts")).to_be_hidden()

@@ -53,10 +53,10 @@ def at_the_broker(order: Order, now: datetime) -> Order:
     return order
 
 
-def stop(team: Team, level: Level = Level.TEAM, target: Any = None, how: Halt = Halt.ENTRIES, **values: Any) -> Any:
+def stop(team: Team, target: Any = None, how: Halt = Halt.ENTRIES, **values: Any) -> Any:
     now: datetime = values.pop("now")
     given = {"reason": "It went wild", "actor": None, "clock": lambda: now, **values}
-    return halt.halt(team=team, level=level, target=target, how=how, now=now, **given)
+    return halt.halt(team=team, target=target, how=how, now=now, **given)
 
 
 def state(*orders: Order) -> list[str]:
@@ -106,7 +106,7 @@ def test_a_stop_is_about_its_level_only(
         Level.STRATEGY: [subscription, elsewhere],
         Level.SUBSCRIPTION: [subscription],
     }[level]
-    assert stop(team, level, target, now=now).canceled == len(reached)
+    assert stop(team, target, now=now).canceled == len(reached)
     assert [each for each in orders if state(orders[each]) == ["pending_cancel"]] == reached
 
 
@@ -130,7 +130,7 @@ def test_what_comes_next_sees_it(
     buy, leave = Decision.objects.order_by("pk")
     assert (buy.status, buy.reason_code, leave.status) == ("rejected", "trading-halted", exits)
     assert f"stopped by {alice.email} for the whole team (It went wild)" in buy.reason
-    halt.resume(team=team, level=Level.TEAM, target=None, reason="It was a test", actor=alice, now=now)
+    halt.resume(team=team, target=None, reason="It was a test", actor=alice, now=now)
     Order.objects.update(status="canceled")
     rows.signal(subscription.strategy, now)
     settle.settle_waiting(now)
@@ -163,11 +163,11 @@ def test_flatten_closes_what_belongs_to_the_level(
     broker_rows.filled(broker_rows.order(ticket), at=now)
     broker_rows.position(account)
     broker_rows.position(account, conid=1, ticker="T")
-    done = stop(team, Level.STRATEGY, strategy, flatten=True, actor=alice, now=now)
+    done = stop(team, strategy, flatten=True, actor=alice, now=now)
     assert done.closing == 1
     asked = Closing.objects.get()
     assert (asked.ticker, asked.asked_by, asked.reason) == ("AAPL", alice, "Trading was stopped: It went wild")
-    assert stop(team, Level.ACCOUNT, account, flatten=True, now=now).closing == 2
+    assert stop(team, account, flatten=True, now=now).closing == 2
     assert sorted(Closing.objects.values_list("ticker", flat=True)) == ["AAPL", "T"]
 
 
@@ -189,11 +189,11 @@ def test_it_needs_a_reason_and_is_on_record(
         with pytest.raises(GuardRefused, match="Say why"):
             stop(team, reason=reason, now=now)
     assert not Guard.objects.filter(halt="entries").exists()
-    stop(team, Level.STRATEGY, strategy, actor=alice, now=now)
+    stop(team, strategy, actor=alice, now=now)
     written = AuditEntry.objects.get(action="guard.halted")
     assert (written.actor, written.subject, written.before) == (alice, "strategy Trend", {"halt": "nothing"})
     assert written.after == {"halt": "entries", "reason": "It went wild", "canceled": 1, "declined": 0, "closing": 0}
-    halt.resume(team=team, level=Level.STRATEGY, target=strategy, reason="Mended", actor=alice, now=now)
+    halt.resume(team=team, target=strategy, reason="Mended", actor=alice, now=now)
     written = AuditEntry.objects.get(action="guard.resumed")
     assert written.before == {"halt": "entries", "reason": "It went wild"}
     assert written.after == {"halt": "nothing", "reason": "Mended"}
@@ -208,7 +208,7 @@ def test_a_lesser_stop_is_not_put_over_a_larger_one(team: Team, now: datetime) -
 
 def test_nothing_is_resumed_twice(team: Team, now: datetime) -> None:
     with pytest.raises(GuardRefused, match="Nothing is stopped here"):
-        halt.resume(team=team, level=Level.TEAM, target=None, reason="Why not", actor=None, now=now)
+        halt.resume(team=team, target=None, reason="Why not", actor=None, now=now)
 
 
 def test_its_moment_is_the_one_it_took_effect(team: Team, now: datetime) -> None:

@@ -21,7 +21,7 @@ from brokers.tests import lab
 from brokers.tests import rows as broker_rows
 from strategies.control import halt
 from strategies.deciding import guards, settle
-from strategies.domain.decide.guards import Halt, Level
+from strategies.domain.decide.guards import Halt
 from strategies.models import Decision, Guard, Signal, Strategy
 from strategies.tests import rows
 from strategies.tests.deciding.test_settle import knows
@@ -32,9 +32,7 @@ ALIVE = [str(status) for status in MAY_FILL]
 
 
 def stop(team: Team) -> None:
-    halt.halt(
-        team=team, level=Level.TEAM, target=None, how=Halt.ENTRIES, reason="Enough", actor=None, now=timezone.now()
-    )
+    halt.halt(team=team, target=None, how=Halt.ENTRIES, reason="Enough", actor=None, now=timezone.now())
 
 
 def following(team: Team, account: BrokerageAccount) -> Strategy:
@@ -99,7 +97,6 @@ def test_a_stop_that_flattens_leaves_nothing_held_and_nothing_working(team: Team
                 _in_a_thread,
                 lambda: halt.halt(
                     team=team,
-                    level=Level.ACCOUNT,
                     target=bench.account,
                     how=Halt.EVERYTHING,
                     reason="Out",

@@ -20,7 +20,7 @@ from strategies.tests import rows
 from strategies.tests.deciding.test_settle import knows, reading
 
 pytestmark = pytest.mark.django_db
-TEAM: dict[str, Any] = {"level": Level.TEAM, "target": None}
+TEAM: dict[str, Any] = {"target": None}
 
 
 @pytest.fixture
@@ -59,9 +59,7 @@ def test_entries_of_a_level_are_counted_together(
 ) -> None:
     targets: dict[str, limits.Target] = {"account": account, "strategy": strategy}
     target = targets.get(level)
-    limits.set_limits(
-        team=team, level=Level(level), target=target, limits={"max_trades_per_day": 2}, actor=None, now=now
-    )
+    limits.set_limits(team=team, target=target, limits={"max_trades_per_day": 2}, actor=None, now=now)
     for _ in range(3):
         rows.signal(strategy, now)
     settle.settle_waiting(now)
@@ -101,7 +99,7 @@ def test_a_limit_that_means_nothing_is_refused(
 ) -> None:
     target = {Level.STRATEGY: strategy, Level.SUBSCRIPTION: strategy.subscriptions.first()}.get(level)
     with pytest.raises(GuardRefused, match=sentence) as refused:
-        limits.set_limits(team=team, level=level, target=target, limits=values, actor=None, now=now)
+        limits.set_limits(team=team, target=target, limits=values, actor=None, now=now)
     assert refused.value.field in values
     assert not Guard.objects.exists()
 
@@ -125,7 +123,7 @@ def test_what_allows_more_than_before_loosens(old: Any, new: Any, looser: bool, 
 def test_a_lockout_holds_entries_back_until_it_ends_and_exits_never(
     team: Team, strategy: Strategy, account: BrokerageAccount, alice: User, now: datetime
 ) -> None:
-    whom: dict[str, Any] = {"level": Level.ACCOUNT, "target": account}
+    whom: dict[str, Any] = {"target": account}
     until = now + timedelta(minutes=1)
     limits.lock_out(team=team, **whom, until=until, reason="Fed at two", actor=alice, now=now)
     status, reason = settled(strategy, now)
@@ -154,12 +152,12 @@ def test_a_lockout_needs_a_future_and_a_reason(minutes: int, reason: str, team: 
 
 
 def test_a_restricted_ticker_is_not_opened(team: Team, strategy: Strategy, now: datetime) -> None:
-    limits.restrict(team=team, level=Level.STRATEGY, target=strategy, tickers=["aapl ", "", "GME"], actor=None, now=now)
+    limits.restrict(team=team, target=strategy, tickers=["aapl ", "", "GME"], actor=None, now=now)
     assert Guard.objects.get().restricted == ["AAPL", "GME"]
     status, reason = settled(strategy, now)
     assert status == "rejected"
     assert reason.startswith("AAPL is on this strategy's list of tickers in which no position may be opened.")
-    limits.restrict(team=team, level=Level.STRATEGY, target=strategy, tickers=["GME"], actor=None, now=now)
+    limits.restrict(team=team, target=strategy, tickers=["GME"], actor=None, now=now)
     assert settled(strategy, now)[0] == "accepted"
     written = AuditEntry.objects.filter(action="guard.tickers_restricted").latest("pk")
     assert (written.before, written.after) == (["AAPL", "GME"], ["GME"])

@@ -20,7 +20,7 @@ from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.tests import rows as broker
 from strategies.control import halt
-from strategies.domain.decide.guards import Halt, Level
+from strategies.domain.decide.guards import Halt
 from strategies.models import Decision, Refusal, Signal, Strategy
 from strategies.rehearsal.dry_run import rehearse
 from strategies.tests import rows
@@ -92,7 +92,7 @@ def test_it_shows_what_a_stop_holds_back(client: Client, alice: User, team: Team
     now = timezone.now()
     strategy = rows.strategy(team, now)
     rows.subscription(strategy, known(broker.account(team)), now)
-    halt.halt(team=team, level=Level.TEAM, target=None, how=Halt.ENTRIES, reason="News", actor=alice, now=now)
+    halt.halt(team=team, target=None, how=Halt.ENTRIES, reason="News", actor=alice, now=now)
     client.force_login(alice)
     page = client.post(address(strategy), {"body": '{"ticker": "AAPL", "action": "buy", "quantity": 3}'}).text
     assert "Opening positions is stopped by alice@example.com for the whole team (News)" in page
