@@ -1,0 +1,1 @@
+"""Orders, sessions and snapshots as values, and what we need of a broker. Pure."""
