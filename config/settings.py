@@ -111,7 +111,12 @@ TEMPLATES = [
                 "accounts.pages.context.page",
                 "strategies.pages.context.page",
             ],
-            "builtins": ["django.contrib.humanize.templatetags.humanize", "accounts.templatetags.ui"],
+            "builtins": [
+                "django.contrib.humanize.templatetags.humanize",
+                "accounts.templatetags.ui",
+                "brokers.templatetags.trading",
+                "strategies.templatetags.decisions",
+            ],
         },
     }
 ]

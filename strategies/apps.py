@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class StrategiesConfig(AppConfig):
     name = "strategies"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Here, not above: template libraries need the apps.
+        from accounts.templatetags import ui
+        from strategies.templatetags import decisions
+
+        ui.add_badges(decisions.BADGES, decisions.LABELS)

@@ -17,67 +17,17 @@ register = template.Library()
 MINUS = "\N{MINUS SIGN}"
 DASH = "–"  # noqa: RUF001  an en dash stands where there is no value
 
-# A word of the domain: its icon and its tone. Colour never speaks alone, so there is no tone without an icon.
-BADGES: dict[str, dict[str, tuple[str, str]]] = {
-    "order": {
-        "created": ("clock", ""),
-        "submitted": ("send", "busy"),
-        "accepted": ("dot", "busy"),
-        "partially_filled": ("half", "busy"),
-        "filled": ("check", "good"),
-        "pending_cancel": ("hourglass", "busy"),
-        "canceled": ("ban", ""),
-        "expired": ("hourglass", ""),
-        "denied": ("x", "bad"),
-        "rejected": ("x", "bad"),
-        "unknown": ("help", "warn"),
-        "needs_attention": ("alert", "warn"),
-    },
-    "decision": {
-        "pending": ("clock", "busy"),
-        "proposed": ("user", "warn"),
-        "accepted": ("check", "good"),
-        "rejected": ("x", "bad"),
-        "rehearsed": ("simulated", ""),
-    },
-    # What became of a proposal.
-    "answer": {
-        "proposed": ("user", "warn"),
-        "approved": ("check", "good"),
-        "declined": ("x", "bad"),
-        "expired": ("hourglass", ""),
-        "overtaken": ("cycle", ""),
-    },
-    "session": {
-        "active": ("check", "good"),
-        "connecting": ("cycle", "busy"),
-        "signed_out": ("minus", "warn"),
-        "competing": ("users", "bad"),
-        "resetting": ("hourglass", "warn"),
-        "unreachable": ("alert", "bad"),
-        "refused": ("x", "bad"),
-    },
-    "outcome": {
-        "received": ("clock", "busy"),
-        "delayed": ("hourglass", "busy"),
-        "set_aside": ("inbox", "warn"),
-        "nobody": ("minus", ""),
-        "rehearsed": ("simulated", ""),
-        "pending": ("clock", "busy"),
-        "proposed": ("user", "warn"),
-        "accepted": ("check", "good"),
-        "rejected": ("x", "bad"),
-        "refused": ("ban", "bad"),
-    },
+# A status word: its icon and its tone. Colour never speaks alone, so there is no tone without an icon.
+Words = dict[str, tuple[str, str]]
+
+# Status words by kind. Each app adds the kinds it owns when it is ready.
+BADGES: dict[str, Words] = {
     "switch": {"on": ("check", "good"), "off": ("minus", "")},
     "role": {"owner": ("key", ""), "trader": ("activity", ""), "approver": ("shield", ""), "viewer": ("eye", "")},
 }
-# What a word is called where it is shown.
-LABELS = {"nobody": "nobody follows", "rehearsed": "dry run"}
+# What people read in place of a word; every other word reads as it is.
+LABELS: dict[str, str] = {}
 ICONS = static("img/icons.svg")
-
-_DOUBT = {"unknown", "needs_attention"}
-_OVER = {"denied", "rejected", "filled", "canceled", "expired"}
 
 
 @register.filter
@@ -146,60 +96,8 @@ def sheets(names: str) -> list[str]:
 
 
 @register.filter
-def sign(value: Decimal | None) -> str:
-    """`buy` for a long holding, `sell` for a short one."""
-    return "sell" if value is not None and value < 0 else "buy"
-
-
-@register.filter
 def magnitude(value: Decimal | None) -> Decimal | None:
     return None if value is None else abs(value)
-
-
-@register.filter
-def order_tags(status: str) -> str:
-    """The words a list of orders may ask for: its status, and whether it is open, over or in doubt."""
-    groups = ["over" if status in _OVER else "open", *(["doubt"] if status in _DOUBT else [])]
-    return " ".join([str(status), *groups])
-
-
-@register.filter
-def settled_after(order: Any, received_at: datetime | None) -> float | None:
-    """Milliseconds from the signal to the order's fill, or else to the broker's word on it."""
-    end = order.filled_at or order.acknowledged_at
-    if end is None or not received_at:
-        return None
-    took: float = (end - received_at).total_seconds() * 1000
-    return max(took, 0.0)
-
-
-@register.filter
-def decided_after(signal: Any) -> float | None:
-    """Milliseconds from the signal's arrival to the last of its decisions."""
-    moments = [decision.decided_at for decision in signal.decisions.all() if decision.decided_at]
-    if not moments:
-        return None
-    took: float = (max(moments) - signal.received_at).total_seconds() * 1000
-    return max(took, 0.0)
-
-
-@register.filter
-def answer_ms(attempt: Any) -> float | None:
-    """How long the broker took to answer one request."""
-    if attempt.answered_at is None:
-        return None
-    took: float = (attempt.answered_at - attempt.sent_at).total_seconds() * 1000
-    return took
-
-
-@register.filter
-def gain(position: Any) -> str:
-    """A position's price against its cost, in percent, signed as the holder sees it."""
-    price_now, cost = position.market_price, position.average_cost
-    if price_now is None or not cost:
-        return DASH
-    percent = (price_now - cost) / cost * 100 * (1 if position.quantity > 0 else -1)
-    return f"{'+' if percent > 0 else MINUS if percent < 0 else ''}{abs(percent):.2f} %"
 
 
 @register.filter
@@ -212,6 +110,12 @@ def cell(value: Any) -> str:
 def plural(count: int, noun: str) -> str:
     """`3|plural:"order"` reads "3 orders"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def add_badges(kinds: dict[str, Words], labels: dict[str, str] | None = None) -> None:
+    """Make an app's status words known to `badge`, `badge_icon` and `tone_of`, with the labels of some."""
+    BADGES.update(kinds)
+    LABELS.update(labels or {})
 
 
 @register.simple_tag
@@ -239,21 +143,6 @@ def badge_icon(kind: str, word: str) -> SafeString:
 def tone_of(word: str, kind: str) -> str:
     """The tone of a word alone, for a lamp or an edge."""
     return BADGES[kind].get(str(word), ("", ""))[1]
-
-
-@register.simple_tag
-def environment(word: str) -> SafeString:
-    """Simulated, paper or live: nobody may take one for another."""
-    symbol = {"simulated": "simulated", "paper": "paper", "live": "live"}.get(str(word), "dashed")
-    label = "live money" if word == "live" else str(word)
-    return format_html('<span class="environment {}">{}{}</span>', word, icon(symbol), label)
-
-
-@register.simple_tag
-def side(word: str) -> SafeString:
-    """Buy with an arrow up, sell with an arrow down, exit with neither."""
-    symbol = {"buy": "up-right", "sell": "down-right"}.get(str(word), "log-out")
-    return format_html('<span class="side-word {}">{} {}</span>', word, icon(symbol), str(word).capitalize())
 
 
 @register.simple_tag(takes_context=True)

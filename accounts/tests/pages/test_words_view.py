@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -36,11 +36,6 @@ def test_money_carries_its_currency_and_profit_its_sign() -> None:
     assert ui.money(None) == ui.DASH
 
 
-def test_a_gain_is_seen_from_the_holders_side() -> None:
-    short = SimpleNamespace(market_price=Decimal(90), average_cost=Decimal(100), quantity=Decimal(-5))
-    assert ui.gain(short) == "+10.00 %"
-
-
 @pytest.mark.parametrize("kind", sorted(ui.BADGES))
 def test_no_colour_without_an_icon_and_a_word(kind: str) -> None:
     for word in ui.BADGES[kind]:
@@ -54,11 +49,6 @@ def test_a_moment_is_a_time_element_with_utc_on_hover() -> None:
     assert html == (
         '<time datetime="2026-11-20T15:00:00+00:00" data-style="time" title="2026-11-20 15:00:00 UTC">15:00:00</time>'
     )
-
-
-def test_a_clock_that_runs_behind_gives_no_negative_time() -> None:
-    order = SimpleNamespace(filled_at=AT - timedelta(milliseconds=3), acknowledged_at=None)
-    assert ui.settled_after(order, AT) == 0.0
 
 
 def test_a_link_keeps_the_other_filters() -> None:

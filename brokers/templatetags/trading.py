@@ -1,0 +1,91 @@
+"""How orders, positions and sessions look on every page: their status words, their sides, their times."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.templatetags.ui import DASH, MINUS, Words, icon
+from brokers.domain.orders import OVER, OrderStatus
+from brokers.models import Order, Position, SubmissionAttempt
+
+register = template.Library()
+
+BADGES: dict[str, Words] = {
+    "order": {
+        "created": ("clock", ""),
+        "submitted": ("send", "busy"),
+        "accepted": ("dot", "busy"),
+        "partially_filled": ("half", "busy"),
+        "filled": ("check", "good"),
+        "pending_cancel": ("hourglass", "busy"),
+        "canceled": ("ban", ""),
+        "expired": ("hourglass", ""),
+        "denied": ("x", "bad"),
+        "rejected": ("x", "bad"),
+        "unknown": ("help", "warn"),
+        "needs_attention": ("alert", "warn"),
+    },
+    "session": {
+        "active": ("check", "good"),
+        "connecting": ("cycle", "busy"),
+        "signed_out": ("minus", "warn"),
+        "competing": ("users", "bad"),
+        "resetting": ("hourglass", "warn"),
+        "unreachable": ("alert", "bad"),
+        "refused": ("x", "bad"),
+    },
+}
+_DOUBT = {OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION}
+
+
+@register.filter
+def order_tags(status: str) -> str:
+    """The words a list of orders may ask for: its status, and whether it is open, over or in doubt."""
+    groups = ["over" if status in OVER else "open", *(["doubt"] if status in _DOUBT else [])]
+    return " ".join([str(status), *groups])
+
+
+@register.filter
+def settled_after(order: Order, received_at: datetime | None) -> float | None:
+    """Milliseconds from the signal to the order's fill, or else to the broker's word on it."""
+    end = order.filled_at or order.acknowledged_at
+    if end is None or not received_at:
+        return None
+    return max((end - received_at).total_seconds() * 1000, 0.0)
+
+
+@register.filter
+def answer_ms(attempt: SubmissionAttempt) -> float | None:
+    """How long the broker took to answer one request."""
+    if attempt.answered_at is None:
+        return None
+    return (attempt.answered_at - attempt.sent_at).total_seconds() * 1000
+
+
+@register.filter
+def gain(position: Position) -> str:
+    """A position's price against its cost, in percent, signed as the holder sees it."""
+    price_now, cost = position.market_price, position.average_cost
+    if price_now is None or not cost:
+        return DASH
+    percent = (price_now - cost) / cost * 100 * (1 if position.quantity > 0 else -1)
+    return f"{'+' if percent > 0 else MINUS if percent < 0 else ''}{abs(percent):.2f} %"
+
+
+@register.simple_tag
+def environment(word: str) -> SafeString:
+    """Simulated, paper or live: nobody may take one for another."""
+    symbol = {"simulated": "simulated", "paper": "paper", "live": "live"}.get(str(word), "dashed")
+    label = "live money" if word == "live" else str(word)
+    return format_html('<span class="environment {}">{}{}</span>', word, icon(symbol), label)
+
+
+@register.simple_tag
+def side(word: str) -> SafeString:
+    """Buy with an arrow up, sell with an arrow down, exit with neither."""
+    symbol = {"buy": "up-right", "sell": "down-right"}.get(str(word), "log-out")
+    return format_html('<span class="side-word {}">{} {}</span>', word, icon(symbol), str(word).capitalize())
