@@ -252,7 +252,7 @@ async def test_a_process_that_does_not_want_to_stop_is_ended(monkeypatch: pytest
 def test_the_procfile_names_the_five_processes() -> None:
     commands = processes.read_procfile(embedded.BASE_DIR / "Procfile")
     assert list(commands) == ["web", "worker", "beat", "stream", "gateway"]
-    assert "signals,orders,sessions,housekeeping" in commands["worker"]
+    assert "signals,orders,housekeeping" in commands["worker"]
 
 
 def test_the_curl_line_survives_a_shell() -> None:
