@@ -191,12 +191,6 @@ def execution_facts(
     )
 
 
-def execution_revision(execution_id: str) -> tuple[str, int]:
-    """The fill and its revision: "0000e0d5.6576fd38.01.02" is revision 2 of "0000e0d5.6576fd38.01"."""
-    stem, _, revision = execution_id.rpartition(".")
-    return (stem, int(revision)) if stem and revision.isdigit() else (execution_id, 0)
-
-
 def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | None = None) -> PositionFacts | None:
     """One holding, in the names of /portfolio2 or of /portfolio; None for a row that holds nothing."""
     conid, held = whole(row.get("conid")), quantity(row.get("position"))

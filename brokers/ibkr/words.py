@@ -39,14 +39,6 @@ TIMES_IN_FORCE: Mapping[TimeInForce, str] = {
     TimeInForce.CLS: "DAY",
     TimeInForce.IOC: "IOC",
 }
-# Order lists spell a day order CLOSE.
-READ_TIMES_IN_FORCE: Mapping[str, TimeInForce] = {
-    "DAY": TimeInForce.DAY,
-    "CLOSE": TimeInForce.DAY,
-    "GTC": TimeInForce.GTC,
-    "OPG": TimeInForce.OPG,
-    "IOC": TimeInForce.IOC,
-}
 
 SIDES: Mapping[Side, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
 READ_SIDES: Mapping[str, Side] = {

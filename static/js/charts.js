@@ -1,7 +1,5 @@
 /* The value of an account over time: uPlot on a canvas, in the colours of the theme, with a live end. */
 
-import { clockNow } from "./time.js";
-
 const zone = document.documentElement.dataset.timeZone || Intl.DateTimeFormat().resolvedOptions().timeZone;
 const still = matchMedia("(prefers-color-scheme: dark)");
 
@@ -50,7 +48,7 @@ function draw(figure, data) {
   };
   place.replaceChildren();
   const plot = new window.uPlot(options, columns(data.points), place);
-  plot.over.addEventListener("mouseleave", () => { if (read) read.textContent = read.dataset.rest || ""; });
+  plot.over.addEventListener("mouseleave", () => { if (read) read.textContent = ""; });
   return plot;
 }
 
@@ -83,7 +81,6 @@ async function begin(figure) {
     else data.points.push([now, value]);
     if (plot) plot.setData(columns(data.points));
     else again();
-    figure.dataset.asOf = clockNow();
   });
 }
 

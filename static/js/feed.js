@@ -28,7 +28,7 @@ let paused = false;
 
 /* ---- placing what arrives ---- */
 
-export function apply(html) {
+function apply(html) {
   const holder = document.createElement("template");
   holder.innerHTML = html;
   changes += 1;

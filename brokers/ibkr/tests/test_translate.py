@@ -94,11 +94,6 @@ def test_it_passes_over_a_fill_that_is_incomplete(missing: str) -> None:
     assert translate.execution_facts({k: v for k, v in TRADE.items() if k != missing}, now=NOW) is None
 
 
-def test_it_splits_a_fill_from_its_revision() -> None:
-    assert translate.execution_revision("0000e0d5.6576fd38.01.02") == ("0000e0d5.6576fd38.01", 2)
-    assert translate.execution_revision("strange") == ("strange", 0)
-
-
 @pytest.mark.parametrize(
     ("name", "kind", "ticker"),
     [

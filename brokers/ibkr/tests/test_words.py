@@ -85,7 +85,6 @@ def test_it_has_a_word_for_every_word_of_ours() -> None:
     assert set(words.ORDER_TYPES) == set(OrderType)
     assert set(words.TIMES_IN_FORCE) == set(TimeInForce)
     assert set(words.SIDES) == set(Side)
-    assert words.READ_TIMES_IN_FORCE["CLOSE"] is TimeInForce.DAY
 
 
 def test_it_writes_whole_numbers_as_integers() -> None:
