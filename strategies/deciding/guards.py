@@ -182,10 +182,10 @@ class ActiveGuards:
         self._judge((Level.SUBSCRIPTION, subscription.pk), level, subscription)
 
     def _judge(self, key: Key, level: LevelGuard, subscription: Subscription) -> None:
-        reached = day_reached(level, subscription.account.currency)
-        if self._judges and reached is not None and key not in self._reached:
+        limit_reached = day_reached(level, subscription.account.currency)
+        if self._judges and limit_reached is not None and key not in self._reached:
             self._reached.add(key)
-            reason = reached.reason.removesuffix(UNTIL).strip()
+            reason = limit_reached.reason.removesuffix(UNTIL).strip()
             # Not within the batch: the audit locks the team's row, and a batch has orders to lock after this.
             transaction.on_commit(partial(lock_for_today, key, subscription, reason, self.now), robust=True)
 

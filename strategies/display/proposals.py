@@ -16,7 +16,7 @@ from strategies.domain.plan.approval import entry_of
 from strategies.models import Decision
 
 RECENT = 20
-# What became of a proposal, by the code of its reason; whatever else ended it is `overtaken`.
+# What became of a proposal, by the code of its reason; a proposal that ended otherwise is `overtaken`.
 _ENDS = {"declined": "declined", "approval-expired": "expired"}
 
 
@@ -55,7 +55,7 @@ def verdict(decision: Decision) -> str:
     return _ENDS.get(decision.reason_code, "overtaken")
 
 
-def said(decision: Decision) -> str:
+def describe_outcome(decision: Decision) -> str:
     """What became of a proposal, in one sentence."""
     who = decision.answered_by.email if decision.answered_by else "a member who has left"
     match verdict(decision):
@@ -100,7 +100,7 @@ def card(decision: Decision, note: str = "") -> Card:
     """The card of a proposal; the plan is read only while it can be approved."""
     word = verdict(decision)
     if word != "proposed":
-        return Card(verdict=word, said=said(decision), note=note)
+        return Card(verdict=word, said=describe_outcome(decision), note=note)
     assert decision.plan is not None, "a proposal has a plan"
     plan = inputs.plan_from_json(decision.plan)
     snapshot, seen_at = inputs.stored_snapshot(decision.inputs) if decision.inputs else (None, None)

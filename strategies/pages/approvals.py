@@ -83,5 +83,5 @@ def _answer(request: HttpRequest, decision: Decision, refused: str = "") -> Http
     if refused:
         messages.error(request, refused)
     else:
-        messages.success(request, proposals.said(decision))
+        messages.success(request, proposals.describe_outcome(decision))
     return redirect("approvals", decision.team.code)

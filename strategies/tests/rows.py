@@ -26,10 +26,10 @@ READING = {
 
 def strategy(team: Team, now: datetime, name: str = "Trend") -> Strategy:
     """A strategy with its webhook, which takes whatever a test sends."""
-    made = strategies.create_strategy(team=team, actor=None, name=name, now=now)
-    made.per_minute = made.per_hour = 1_000_000
-    made.save()
-    return made
+    strategy_row = strategies.create_strategy(team=team, actor=None, name=name, now=now)
+    strategy_row.per_minute = strategy_row.per_hour = 1_000_000
+    strategy_row.save()
+    return strategy_row
 
 
 def subscription(of: Strategy, account: BrokerageAccount, now: datetime, **terms: Any) -> Subscription:
@@ -43,7 +43,7 @@ def subscription(of: Strategy, account: BrokerageAccount, now: datetime, **terms
 
 def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
     """Buy ten AAPL, received at `at` and stored two milliseconds later."""
-    given = {
+    columns = {
         "key": str(uuid.uuid4()),
         "body": json.dumps({"ticker": "AAPL", "action": "buy", "quantity": "10"}),
         "reading": READING,
@@ -51,15 +51,20 @@ def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
         "stored_at": at + timedelta(milliseconds=2),
         **values,
     }
-    if "instrument" in given["reading"]:
-        message = Message.from_reading(given["reading"])
-        given = {"ticker": message.symbol.name, "action": message.action, "signal_time": message.signal_time, **given}
-    return Signal.objects.create(team=of.team, strategy=of, endpoint=of.endpoints.get(), **given)
+    if "instrument" in columns["reading"]:
+        message = Message.from_reading(columns["reading"])
+        columns = {
+            "ticker": message.symbol.name,
+            "action": message.action,
+            "signal_time": message.signal_time,
+            **columns,
+        }
+    return Signal.objects.create(team=of.team, strategy=of, endpoint=of.endpoints.get(), **columns)
 
 
 def rejected(of: Signal, by: Subscription, at: datetime, **values: Any) -> Decision:
     """A decision not to act."""
-    given = {
+    columns = {
         "status": "rejected",
         "rule": "R9",
         "reason_code": "already-long",
@@ -67,21 +72,21 @@ def rejected(of: Signal, by: Subscription, at: datetime, **values: Any) -> Decis
         "decided_at": at,
         **values,
     }
-    return _decision(of, by, **given)
+    return _decision(of, by, **columns)
 
 
 def accepted(of: Signal, by: Subscription, at: datetime, **values: Any) -> tuple[Decision, Ticket]:
     """A decision to act, with its ticket, still without orders."""
     key = uuid.uuid4()
     ticket = rows.ticket(by.account, key=key)
-    given = {
+    columns = {
         "status": "accepted",
         "rule": "R1",
         "reason": "Flat: a buy opens a long position.",
         "decided_at": at,
         **values,
     }
-    return _decision(of, by, code=key, ticket=ticket, **given), ticket
+    return _decision(of, by, code=key, ticket=ticket, **columns), ticket
 
 
 @dataclass(kw_only=True)
@@ -100,12 +105,17 @@ def walk(team: Team, at: datetime, name: str = "Trend") -> Walk:
     """Received, stored 2 ms later, decided at 8, submitted at 12, acknowledged at 42, filled at 92."""
     source = strategy(team, at, name)
     follower = subscription(source, rows.account(team), at)
-    told = signal(source, at)
-    decision, ticket = accepted(told, follower, at + timedelta(milliseconds=8))
+    received = signal(source, at)
+    decision, ticket = accepted(received, follower, at + timedelta(milliseconds=8))
     order = rows.order(ticket, created_at=at, expires_at=at + timedelta(minutes=1), estimated_fee=Decimal("1.00"))
     rows.filled(order, at=at + timedelta(milliseconds=12))
     return Walk(
-        account=follower.account, strategy=source, subscription=follower, signal=told, decision=decision, order=order
+        account=follower.account,
+        strategy=source,
+        subscription=follower,
+        signal=received,
+        decision=decision,
+        order=order,
     )
 
 

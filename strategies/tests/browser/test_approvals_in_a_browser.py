@@ -18,7 +18,7 @@ from strategies.models import Decision
 from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
 from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.control import proposing
-from strategies.tests.deciding.test_settle import knows
+from strategies.tests.lookups import knows
 
 __all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

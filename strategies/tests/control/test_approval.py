@@ -18,7 +18,7 @@ from strategies.domain.message.message import Bracket
 from strategies.domain.plan.plan import Plan
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_settle import knows, reading
+from strategies.tests.lookups import knows, reading
 
 pytestmark = pytest.mark.django_db
 

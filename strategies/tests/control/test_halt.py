@@ -19,7 +19,7 @@ from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard, Strategy, Subscription
 from strategies.tests import rows
 from strategies.tests.control import proposing
-from strategies.tests.deciding.test_settle import knows, reading
+from strategies.tests.lookups import knows, reading
 
 pytestmark = pytest.mark.django_db
 

@@ -24,7 +24,7 @@ from strategies.deciding import guards, settle
 from strategies.domain.decide.guards import Halt
 from strategies.models import Decision, Guard, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_settle import knows
+from strategies.tests.lookups import knows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

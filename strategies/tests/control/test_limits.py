@@ -17,7 +17,7 @@ from strategies.deciding import settle
 from strategies.domain.decide.guards import Level
 from strategies.models import Decision, Guard, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_settle import knows, reading
+from strategies.tests.lookups import knows, reading
 
 pytestmark = pytest.mark.django_db
 TEAM: dict[str, Any] = {"target": None}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class SentSignal:
     """One signal of a stream. `limit`: it asks for a price that the market is not at, and rests."""
 
     action: str
@@ -21,7 +21,7 @@ class Told:
     limit: int | None = None
 
     def __str__(self) -> str:
-        said = (
+        words = (
             self.action,
             "" if self.quantity is None else f"q={self.quantity}",
             "" if self.percent is None else f"{self.percent}%",
@@ -29,7 +29,7 @@ class Told:
             "" if self.target is None else f"target={self.target}",
             "" if self.limit is None else f"at {self.limit}",
         )
-        return " ".join(word for word in said if word)
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +64,19 @@ class Believed:
     beside: int = 0
     resting: list[Resting] = field(default_factory=list)
 
-    def hear(self, told: Told, by: Follower) -> None:
+    def hear(self, sent: SentSignal, by: Follower) -> None:
         """One subscription has done what the table says."""
-        match told.action:
-            case "buy" | "sell" if told.target is not None:
-                self._approach(told.target, by)
+        match sent.action:
+            case "buy" | "sell" if sent.target is not None:
+                self._approach(sent.target, by)
             case "buy" | "sell":
-                self._trade(told, by, 1 if told.action == "buy" else -1)
+                self._trade(sent, by, 1 if sent.action == "buy" else -1)
             case "exit" if self.position:
-                self._leave(self._part(told), rests=told.limit is not None)
+                self._leave(self._part(sent), rests=sent.limit is not None)
             case "add" if self.position:
-                self._enter(by, self._sign * (told.quantity or by.size), beside=True)
+                self._enter(by, self._sign * (sent.quantity or by.size), beside=True)
             case "reverse" if self.position:
-                amount = -self._sign * (told.quantity or by.size)
+                amount = -self._sign * (sent.quantity or by.size)
                 self._leave(None)
                 self._enter(by, amount)
             case "cancel":
@@ -102,23 +102,23 @@ class Believed:
     def _sign(self) -> int:
         return (self.position > 0) - (self.position < 0)
 
-    def _part(self, told: Told) -> int | None:
-        if told.percent is not None:
-            return abs(self.position) * told.percent // 100
-        return told.quantity
+    def _part(self, sent: SentSignal) -> int | None:
+        if sent.percent is not None:
+            return abs(self.position) * sent.percent // 100
+        return sent.quantity
 
-    def _trade(self, told: Told, by: Follower, side: int) -> None:
-        held, quantity = self.position * side, told.quantity
-        wish = {None: "none", "flat": "flat", "bullish": "with", "bearish": "against"}[told.sentiment]
+    def _trade(self, sent: SentSignal, by: Follower, side: int) -> None:
+        held, quantity = self.position * side, sent.quantity
+        wish = {None: "none", "flat": "flat", "bullish": "with", "bearish": "against"}[sent.sentiment]
         if side < 0 and wish in {"with", "against"}:
             wish = "against" if wish == "with" else "with"
         amount = side * (quantity or by.size)
         if held == 0 and wish in {"none", "with"} and _may(by, side):
-            self._enter(by, amount, rests=told.limit is not None)
+            self._enter(by, amount, rests=sent.limit is not None)
         elif held > 0 and wish == "flat":
             self._leave(None)
         elif held > 0 and wish in {"none", "with"} and by.adds and _may(by, side):
-            self._enter(by, amount, rests=told.limit is not None, beside=True)
+            self._enter(by, amount, rests=sent.limit is not None, beside=True)
         elif held < 0:
             self._meet(quantity, by, side, wish)
 
@@ -164,16 +164,16 @@ class Believed:
         if not rests and (quantity is None or quantity >= held):
             self.leaving = self.beside = 0
         left = held - self.leaving
-        wanted = left if quantity is None else min(quantity, left)
-        if wanted <= 0:
+        leaving = left if quantity is None else min(quantity, left)
+        if leaving <= 0:
             return False
         if rests:
-            self.leaving += wanted
+            self.leaving += leaving
             # An exit that waits for its price takes a stop along where the position has one.
-            self.beside += wanted if self.guarded else 0
-        self.guarded = min(self.guarded, left - wanted)
+            self.beside += leaving if self.guarded else 0
+        self.guarded = min(self.guarded, left - leaving)
         if not rests:
-            self.position -= self._sign * wanted
+            self.position -= self._sign * leaving
         return True
 
     def _enter(self, by: Follower, amount: int, *, rests: bool = False, beside: bool = False) -> None:

@@ -24,7 +24,7 @@ from strategies.domain.message.message import Action, Bracket, Message, OrderSha
 from strategies.domain.terms.terms import Sides
 from strategies.models import Decision, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.model_reference import Believed, Follower, Told
+from strategies.tests.deciding.model_reference import Believed, Follower, SentSignal
 
 T = TypeVar("T")
 AT_WORK = {"Submitted", "PreSubmitted", "PendingSubmit"}
@@ -48,11 +48,11 @@ class World:
     async def db(self, function: Callable[..., T], *args: Any) -> T:
         return await self.threads.run(function, *args)
 
-    async def signal(self, told: Told, number: int) -> None:
+    async def signal(self, sent: SentSignal, number: int) -> None:
         """The signal comes in for one of the strategies."""
         follower, strategy = self.followers[number]
-        self.story.append(f"{follower.name}: {told}")
-        await self.db(_store, strategy, message(told, self.ticker))
+        self.story.append(f"{follower.name}: {sent}")
+        await self.db(_store, strategy, message(sent, self.ticker))
 
     async def market(self, price: str) -> None:
         """The market goes there, and everybody's orders with it."""
@@ -90,7 +90,7 @@ class World:
             if calm == 2:
                 return books
             if asyncio.get_running_loop().time() > give_up:
-                raise AssertionError(f"It does not settle: {restless}\n{await self.db(self.told)}")
+                raise AssertionError(f"It does not settle: {restless}\n{await self.db(self.report)}")
             await asyncio.sleep(0.05)
 
     async def check(self, books: dict[str, dict[str, Any]], *, exactly: bool = True) -> None:
@@ -106,14 +106,14 @@ class World:
         if found.leaving != self.believed.leaving:
             found.wrong.append(f"{found.leaving} are leaving, and {self.believed.leaving} should")
         if found.wrong:
-            raise AssertionError("; ".join(found.wrong) + "\n" + await self.db(self.told))
+            raise AssertionError("; ".join(found.wrong) + "\n" + await self.db(self.report))
 
-    def told(self) -> str:
-        """The story so far, with what was decided and ordered last."""
+    def report(self) -> str:
+        """The story so far, with the last decisions and orders."""
         lines = [f"{self.ticker} of {self.connection.username}", *(str(each[0]) for each in self.followers)]
         lines += ["", *self.story[-25:], ""]
-        decided = Decision.objects.filter(subscription__account=self.account).order_by("-pk")[:12]
-        lines += [f"{d.pk} {d.status} {d.rule} {d.reason} {d.waiting_for}" for d in reversed(decided)]
+        decisions = Decision.objects.filter(subscription__account=self.account).order_by("-pk")[:12]
+        lines += [f"{d.pk} {d.status} {d.rule} {d.reason} {d.waiting_for}" for d in reversed(decisions)]
         orders = Order.objects.filter(account=self.account).order_by("-pk")[:25]
         lines += [
             f"{o.pk} t{o.ticket_id} {o.role} {o.side} {o.quantity:f} {o.type} {o.limit_price or ''} {o.stop_price or ''}"
@@ -123,20 +123,20 @@ class World:
         return "\n".join(lines)
 
 
-def message(told: Told, ticker: str) -> Message:
+def message(sent: SentSignal, ticker: str) -> Message:
     """A stream's signal as it would have been read from a webhook."""
-    shape = OrderShape() if told.limit is None else OrderShape(type="limit", limit=Decimal(told.limit))
+    shape = OrderShape() if sent.limit is None else OrderShape(type="limit", limit=Decimal(sent.limit))
     values: dict[str, Any] = {}
-    if told.quantity is not None:
-        values["quantity"] = Decimal(told.quantity)
-    if told.percent is not None:
-        values |= {"quantity": Decimal(told.percent), "quantity_type": "percent_of_position"}
-    if told.target is not None:
-        values["target_quantity"] = Decimal(told.target)
+    if sent.quantity is not None:
+        values["quantity"] = Decimal(sent.quantity)
+    if sent.percent is not None:
+        values |= {"quantity": Decimal(sent.percent), "quantity_type": "percent_of_position"}
+    if sent.target is not None:
+        values["target_quantity"] = Decimal(sent.target)
     return Message(
-        action=Action(told.action),
+        action=Action(sent.action),
         symbol=symbols.read(ticker, symbols.Kind.STOCK, timezone.now()),
-        sentiment=told.sentiment,
+        sentiment=sent.sentiment,
         signal_price=Decimal(PRICE),
         order=shape,
         **values,

@@ -17,7 +17,7 @@ from brokers.tests import lab
 from strategies.deciding import settle
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_settle import reading
+from strategies.tests.lookups import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

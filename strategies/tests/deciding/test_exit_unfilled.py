@@ -20,7 +20,7 @@ from strategies.deciding import settle
 from strategies.domain.terms.terms import ExitUnfilled
 from strategies.models import Decision
 from strategies.tests import rows
-from strategies.tests.deciding.test_settle import reading
+from strategies.tests.lookups import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT = 90

@@ -35,7 +35,7 @@ from brokers.tests import rows as broker_rows
 from strategies.deciding import settle
 from strategies.models import Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.model_reference import Follower, Told
+from strategies.tests.deciding.model_reference import Follower, SentSignal
 from strategies.tests.deciding.model_world import CRASH, DIP, PEAK, PRICE, SOAR, World, terms
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,35 +85,35 @@ def dealt(dice: random.Random) -> list[Follower]:
     ]
 
 
-def said(dice: random.Random, world: World) -> Told:
+def next_signal(dice: random.Random, world: World) -> SentSignal:
     """The next signal, any the contract knows; a limit only where it could rest."""
     action = dice.choices(["buy", "sell", "exit", "add", "reverse", "cancel", "target"], weights=[6, 6, 4, 2, 2, 1, 2])[
         0
     ]
     quantity = dice.choice([None, *range(1, 12)])
     if action == "target":
-        return Told(action=dice.choice(["buy", "sell"]), target=dice.randint(-9, 9))
+        return SentSignal(action=dice.choice(["buy", "sell"]), target=dice.randint(-9, 9))
     if action == "exit":
         percent = dice.choice([None, None, 50, 100])
         rests = len(world.followers) == 1 and dice.random() < 0.25
         limit = (105 if world.believed.position > 0 else 95) if rests else None
-        return Told(action=action, percent=percent, quantity=None if percent else quantity, limit=limit)
+        return SentSignal(action=action, percent=percent, quantity=None if percent else quantity, limit=limit)
     if action in {"reverse", "add"}:
-        return Told(action=action, quantity=quantity)
+        return SentSignal(action=action, quantity=quantity)
     if action == "cancel":
-        return Told(action=action)
+        return SentSignal(action=action)
     sentiment = dice.choice([None, None, None, "bullish", "bearish", "flat"])
     side = 1 if action == "buy" else -1
     rests = len(world.followers) == 1 and world.believed.position * side >= 0 and dice.random() < 0.3
     limit = (95 if side > 0 else 105) if rests else None
-    return Told(action=action, quantity=quantity, sentiment=sentiment, limit=limit)
+    return SentSignal(action=action, quantity=quantity, sentiment=sentiment, limit=limit)
 
 
 async def tell(dice: random.Random, world: World, *, together: bool = False) -> None:
-    told, number = said(dice, world), dice.randrange(len(world.followers))
-    told = replace(told, limit=None if together else told.limit)
-    world.believed.hear(told, world.followers[number][0])
-    await world.signal(told, number)
+    sent, number = next_signal(dice, world), dice.randrange(len(world.followers))
+    sent = replace(sent, limit=None if together else sent.limit)
+    world.believed.hear(sent, world.followers[number][0])
+    await world.signal(sent, number)
 
 
 async def step(dice: random.Random, world: World) -> None:

@@ -13,7 +13,7 @@ from brokers.book import contracts, quotes, rates
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import Contract, Instrument, OrderStatus
 from brokers.domain.snapshot import Quote
-from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, Execution, Order, Ticket
+from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, Execution, Order, Ticket
 from brokers.orders import reconciliation
 from brokers.tests import rows as broker_rows
 from strategies import inputs
@@ -24,6 +24,7 @@ from strategies.domain.plan.plan import Plan
 from strategies.models import Decision, Strategy
 from strategies.setup import strategies
 from strategies.tests import rows
+from strategies.tests.lookups import knows, reading
 
 pytestmark = pytest.mark.django_db
 
@@ -39,17 +40,6 @@ def account(team: Team, now: datetime) -> BrokerageAccount:
 @pytest.fixture
 def strategy(team: Team, now: datetime) -> Strategy:
     return rows.strategy(team, now)
-
-
-def knows(connection: Connection, now: datetime, ticker: str = "AAPL", conid: int = 265598) -> ContractLookup:
-    return ContractLookup.objects.create(
-        connection=connection, ticker=ticker, asset_class="stock", status="found", conid=conid, answered_at=now
-    )
-
-
-def reading(action: str = "buy", ticker: str = "AAPL", quantity: str | None = "10") -> dict[str, object]:
-    found: dict[str, object] = {"action": action, "instrument": {"class": "stock", "symbol": ticker}}
-    return found if quantity is None else {**found, "quantity": {"value": quantity, "type": "fixed_quantity"}}
 
 
 def test_a_signal_becomes_a_decision_a_ticket_and_an_order(

@@ -1,8 +1,7 @@
-"""What terms would make of examples and of the last signals, before they are set; and where each value comes from."""
+"""What terms would make of examples and of the last signals, before they are set."""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,9 +12,6 @@ from accounts.models import Team
 from brokers.domain.orders import OrderType
 from brokers.models import BrokerageAccount, ContractLookup, Order, Ticket
 from brokers.tests import rows as broker
-from strategies.display.effective import settings_in_effect
-from strategies.display.one_line import describe_message
-from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Kind, read
 from strategies.domain.terms.terms import Terms
 from strategies.models import Decision, Signal, Strategy
@@ -24,7 +20,7 @@ from strategies.rehearsal.dry_run import rehearse
 from strategies.rehearsal.preview import PreviewRow
 from strategies.rehearsal.scenes import Scene
 from strategies.tests import rows
-from strategies.tests.domain.cases_of_decide import bracket, message
+from strategies.tests.domain.cases_of_decide import bracket
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -178,34 +174,3 @@ def test_a_preview_writes_nothing(strategy: Strategy, account: BrokerageAccount,
     preview.examples(Terms(), account, scene(now), now)
     preview.last_signals(strategy, Terms(), account, scene(now), now)
     assert [model.objects.count() for model in (Decision, Order, Ticket, ContractLookup, Signal)] == counts
-
-
-def test_every_value_says_where_it_comes_from() -> None:
-    terms = Terms(quantity=D(5), order_type=OrderType.LIMIT, cancel_after=60, stop_loss=bracket("percent", 1))
-    values = {value.label: value for value in settings_in_effect(message("buy", 3), terms, Terms(cancel_after=60))}
-    assert (values["Quantity"].entry.text, values["Quantity"].entry.source) == ("3", "signal")
-    assert (values["Order type"].entry.text, values["Order type"].entry.source) == ("limit", "subscription")
-    assert (values["Cancel after"].entry.text, values["Cancel after"].entry.source) == ("60 s", "strategy")
-    assert (values["Good for"].exit.text, values["Good for"].exit.source) == ("the day", "default")
-    assert (values["Stop loss"].entry.text, values["Stop loss"].exit.text) == ("1 % away", "")
-    full = {value.label: value for value in settings_in_effect(message("exit"), Terms(), None)}
-    assert (full["Quantity"].entry.text, full["Quantity"].exit.text) == ("none: it would be rejected", "all of it")
-
-
-@pytest.mark.parametrize(
-    ("reading", "words"),
-    [
-        (
-            {"action": "exit", "quantity": {"value": "50", "type": "percent_of_position"}},
-            "exit 50 % of the position AAPL",
-        ),
-        ({"action": "sell", "sentiment": "flat", "signal_price": "9.5"}, "sell AAPL at 9.5, sentiment flat"),
-        ({"action": "buy", "target_quantity": "-3"}, "buy to a position of -3 AAPL"),
-        ({"action": "buy", "order": {"type": "stop_limit"}}, "buy AAPL as stop limit"),
-    ],
-)
-def test_a_signal_reads_as_one_line(reading: dict[str, Any], words: str) -> None:
-    found = Message.from_reading(
-        {"instrument": {"class": "stock", "symbol": "AAPL"}, **json.loads(json.dumps(reading))}
-    )
-    assert describe_message(found) == words

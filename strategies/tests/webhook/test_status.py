@@ -19,7 +19,7 @@ from brokers.tests import rows as broker_rows
 from strategies.drain import drain
 from strategies.models import SeenKey, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_settle import knows
+from strategies.tests.lookups import knows
 from strategies.tests.webhook import doors
 from strategies.webhook.door import Door
 from strategies.webhook.status import PATIENCE_SECONDS, status_url, wants_decision

@@ -1,0 +1,20 @@
+"""What a connection knows of contracts, and readings of signals about them, for tests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from brokers.models import Connection, ContractLookup
+
+
+def knows(connection: Connection, now: datetime, ticker: str = "AAPL", conid: int = 265598) -> ContractLookup:
+    """The connection has found the ticker at IBKR."""
+    return ContractLookup.objects.create(
+        connection=connection, ticker=ticker, asset_class="stock", status="found", conid=conid, answered_at=now
+    )
+
+
+def reading(action: str = "buy", ticker: str = "AAPL", quantity: str | None = "10") -> dict[str, object]:
+    """A signal's reading: action, stock and, unless it is None, quantity."""
+    fields: dict[str, object] = {"action": action, "instrument": {"class": "stock", "symbol": ticker}}
+    return fields if quantity is None else {**fields, "quantity": {"value": quantity, "type": "fixed_quantity"}}
