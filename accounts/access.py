@@ -1,4 +1,4 @@
-"""The only way in: a person, a team or one of its things, and the role it takes."""
+"""The only way to a team and its rows: membership and role are checked before anything is returned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.http import Http404
 
 from accounts.models import Membership, Role, Team, User
 
-Thing = TypeVar("Thing", bound=models.Model)
+Row = TypeVar("Row", bound=models.Model)
 
 
 def membership_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Role.VIEWER) -> Membership:
@@ -34,19 +34,19 @@ def team_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Role.VIEW
     return membership_for(user, code, role).team
 
 
-def thing_for(
+def row_for(
     user: User | AnonymousUser,
     team_code: uuid.UUID,
-    things: models.QuerySet[Thing],
+    rows: models.QuerySet[Row],
     code: uuid.UUID,
     role: Role = Role.VIEWER,
-) -> Thing:
-    """One thing of the team by its public code, or 404 / 403. `things` is any queryset of a model with `team` and `code`."""
+) -> Row:
+    """The team's row with this public code, or 404 / 403. `rows` are of any model with `team` and `code`."""
     team = team_for(user, team_code, role)
-    thing = things.filter(team=team, code=code).first()
-    if thing is None:
+    row = rows.filter(team=team, code=code).first()
+    if row is None:
         raise Http404("This team has nothing at this address.")
-    return thing
+    return row
 
 
 def teams_of(user: User) -> models.QuerySet[Membership]:

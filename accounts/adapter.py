@@ -1,4 +1,4 @@
-"""How the sign-in library fits this house: a team at sign-up, and sign-up closed where the operator says so."""
+"""How allauth behaves here: a new user gets a team, and the operator can close sign-up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """The library's behaviour, with our answers."""
+    """allauth's behaviour, except where a method here says otherwise."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         # Someone holding an invitation may always come in.
@@ -25,7 +25,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return f"Halyard: {subject}"
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """A new person comes with a team: the one they were invited to, else one of their own."""
+        """Save a new user with a team: the one that invited them, else one of their own."""
         with transaction.atomic():
             saved: User = super().save_user(request, user, form, commit)
             if commit:
@@ -36,7 +36,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 def _seat(user: User, token: str | None) -> None:
     now = timezone.now()
-    if token and teams.invitation(token, now) is not None:
+    if token and teams.find_invitation(token, now) is not None:
         teams.join(token=token, user=user, now=now)
         return
     teams.found_team(owner=user, name=f"{user.email.partition('@')[0][:70]}'s team", now=now)

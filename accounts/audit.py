@@ -1,4 +1,4 @@
-"""Who did what: an append-only chain of entries per team."""
+"""The audit trail: an append-only chain of entries for each team, each with who did what."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def record(
     *, team: Team, actor: User | None, action: str, subject: str, now: datetime, before: Any = None, after: Any = None
 ) -> AuditEntry:
     """Append an entry. Its hash covers the entry and the hash before it, so that a later change shows."""
-    # The team's row is the lock of its chain: without it two entries at once would follow the same one.
+    # The team's row is the lock of its chain: without it, two entries at once would follow the same entry.
     Team.objects.select_for_update().get(pk=team.pk)
     last = AuditEntry.objects.filter(team=team).order_by("-id").values_list("hash", flat=True).first() or ""
     entry = AuditEntry(

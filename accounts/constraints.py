@@ -56,9 +56,10 @@ class SameTeam(models.BaseConstraint):
         exclude: Any = None,
         using: str | None = "default",
     ) -> None:
-        """Form validation: the same question, asked in Python."""
-        target = getattr(instance, self.field, None)
-        if target is not None and target.team_id != instance.team_id:  # type: ignore[attr-defined]
+        """The same check in Python, for forms."""
+        row: Any = instance
+        target = getattr(row, self.field, None)
+        if target is not None and target.team_id != row.team_id:
             raise ValidationError(self.get_violation_error_message(), code=self.violation_error_code)
 
     def deconstruct(self) -> tuple[str, Any, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What every page answer carries, and whose clock it speaks in."""
+"""Security headers of every answer, and the time zone of every page."""
 
 from __future__ import annotations
 

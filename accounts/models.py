@@ -1,4 +1,4 @@
-"""Who may enter: people, teams, roles, tokens, and the record of who did what."""
+"""People, teams, roles, invitations, tokens, and the audit trail."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Role(models.TextChoices):
     VIEWER = "viewer", "Viewer"
 
 
-# What each role may do, smallest first: whoever may do the later may do the earlier.
+# Smallest first: each role may do all that the roles before it may.
 RANK: dict[Role, int] = {Role.VIEWER: 0, Role.APPROVER: 1, Role.TRADER: 2, Role.OWNER: 3}
 
 
@@ -79,7 +79,7 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
-    # An e-mail when a plan waits for somebody's approval: when the last one went, and the newest plan it spoke of.
+    # Whether an e-mail tells this member of plans that wait; when the last one went, and the newest plan it named.
     mail_approvals = models.BooleanField(default=True)
     mailed_at = models.DateTimeField(null=True, blank=True)
     mailed_until = models.DateTimeField(null=True, blank=True)
@@ -99,7 +99,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A link that lets whoever holds it join a team once, until it expires."""
+    """A link that lets its holder join a team once, until it expires."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
     token_hash = models.CharField(max_length=64, unique=True)
@@ -129,7 +129,7 @@ class Scope(models.TextChoices):
 
 
 def hashed(token: str) -> str:
-    """Tokens are long and random, so a plain digest is enough; nobody can read them back from the table."""
+    """The digest that is stored of a token. Tokens are long and random, so a plain SHA-256 is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -155,7 +155,7 @@ class ApiToken(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Append-only: who did what to what. Each entry of a team carries the hash of the one before it."""
+    """One action of one person, append-only. Each entry of a team carries the hash of the entry before it."""
 
     team = models.ForeignKey(Team, null=True, on_delete=models.PROTECT, related_name="audit_entries")
     actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

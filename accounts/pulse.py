@@ -16,21 +16,21 @@ FRESH_SECONDS = 15
 
 
 def beat(name: str, seconds: int = FRESH_SECONDS) -> bool:
-    """Say that the process `name` is alive; the word is good for `seconds`. False when Redis did not take it."""
+    """Record that the process `name` is alive, for `seconds`. False when Redis did not take it."""
     try:
         return bool(_redis(settings.REDIS_URL).set(_key(name), 1, ex=seconds))
     except redis.RedisError as error:
-        # A sign of life that is not heard shows as its absence; the process itself has better things to do.
+        # A pulse that Redis missed shows as its absence; the process must not stop for it.
         log.debug("The pulse of %s was not recorded: %s", name, error)
         return False
 
 
 def alive(names: Iterable[str]) -> dict[str, bool]:
-    """Who has lately been heard of. Raises redis.RedisError when Redis itself does not answer."""
-    asked = list(names)
-    found = _redis(settings.REDIS_URL).mget([_key(name) for name in asked])
-    assert isinstance(found, list)
-    return {name: value is not None for name, value in zip(asked, found, strict=True)}
+    """Whether each name gave a sign of life that is still fresh. Raises redis.RedisError when Redis does not answer."""
+    ordered = list(names)
+    values = _redis(settings.REDIS_URL).mget([_key(name) for name in ordered])
+    assert isinstance(values, list)
+    return {name: value is not None for name, value in zip(ordered, values, strict=True)}
 
 
 def _key(name: str) -> str:
@@ -39,6 +39,6 @@ def _key(name: str) -> str:
 
 @functools.cache
 def _redis(url: str) -> redis.Redis:
-    # One second each way: whoever asks would rather know than wait. The client's pool survives forks.
+    # One second each way: `/readyz` rather answers than waits. The client's pool survives forks.
     never = Retry(NoBackoff(), 0)
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=never)

@@ -1,4 +1,4 @@
-"""How the operator looks at rows: everything can be read, nothing changed behind the activities' backs."""
+"""The operator's tables: every row can be read, none changed past the code that checks and audits changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A table to look at. What people do goes through pages and activities, which write the audit trail."""
+    """A table without add, change or delete: people change rows through pages, which write the audit trail."""
 
     list_per_page = 50
     show_full_result_count = False

@@ -1,4 +1,4 @@
-"""The verbs of a team: found it, invite, join, change a role, leave."""
+"""What people do with a team: found it, invite, join, change a role, leave, issue and revoke API tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TeamError(Exception):
 
 @transaction.atomic
 def found_team(*, owner: User, name: str, now: datetime) -> Team:
-    """A new team with its owner in it."""
+    """Make a team with its owner in it."""
     team = Team.objects.create(name=name, created_at=now)
     Membership.objects.create(team=team, user=owner, role=Role.OWNER, joined_at=now)
     audit.record(team=team, actor=owner, action="team.founded", subject=name, now=now)
@@ -45,8 +45,8 @@ def invite(*, team: Team, actor: User, role: Role, note: str, now: datetime) -> 
     return token
 
 
-def invitation(token: str, now: datetime) -> Invitation | None:
-    """The open invitation behind a token, or None when it was used, withdrawn or has expired."""
+def find_invitation(token: str, now: datetime) -> Invitation | None:
+    """The open invitation of this token; None when it was used, was withdrawn or has expired."""
     return (
         Invitation.objects.select_related("team", "invited_by")
         .filter(token_hash=hashed(token), accepted_at__isnull=True, expires_at__gt=now)
@@ -57,20 +57,27 @@ def invitation(token: str, now: datetime) -> Invitation | None:
 @transaction.atomic
 def join(*, token: str, user: User, now: datetime) -> Team:
     """Accept an invitation. Someone who is already in keeps the role they have."""
-    found = invitation(token, now)
-    if found is None:
+    invitation = find_invitation(token, now)
+    if invitation is None:
         raise TeamError("This invitation was already used or has expired. Ask the person who sent it for a new link.")
-    taken = Invitation.objects.filter(pk=found.pk, accepted_at__isnull=True).update(accepted_at=now, accepted_by=user)
+    taken = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True).update(
+        accepted_at=now, accepted_by=user
+    )
     if not taken:
         raise TeamError("This invitation was already used. Ask the person who sent it for a new link.")
     _, created = Membership.objects.get_or_create(
-        team=found.team, user=user, defaults={"role": found.role, "joined_at": now}
+        team=invitation.team, user=user, defaults={"role": invitation.role, "joined_at": now}
     )
     if created:
         audit.record(
-            team=found.team, actor=user, action="team.joined", subject=user.email, after={"role": found.role}, now=now
+            team=invitation.team,
+            actor=user,
+            action="team.joined",
+            subject=user.email,
+            after={"role": invitation.role},
+            now=now,
         )
-    return found.team
+    return invitation.team
 
 
 @transaction.atomic
@@ -105,8 +112,8 @@ def remove(*, membership: Membership, actor: User, now: datetime) -> None:
 def _keep_an_owner(membership: Membership, becomes: Role | None) -> None:
     # The lock makes two owners leaving at once see each other.
     owners = Membership.objects.select_for_update().filter(team=membership.team, role=Role.OWNER)
-    others = [owner for owner in owners if owner.pk != membership.pk]
-    if membership.role == Role.OWNER and becomes != Role.OWNER and not others:
+    other_owners = [owner for owner in owners if owner.pk != membership.pk]
+    if membership.role == Role.OWNER and becomes != Role.OWNER and not other_owners:
         raise TeamError("This is the team's only owner. Make somebody else an owner first.")
 
 
@@ -114,32 +121,32 @@ def _keep_an_owner(membership: Membership, becomes: Role | None) -> None:
 def issue_token(
     *, team: Team, user: User, name: str, now: datetime, secret: str | None = None, scopes: Iterable[str] = ()
 ) -> str:
-    """A new API token, which may read and do what `scopes` say; the secret is returned once and never again."""
+    """Issue an API token that may read, and do what `scopes` say. Returns its secret, which is stored only as a digest."""
     value = secret or ApiToken.new_secret()
-    given = [str(scope) for scope in Scope if scope == Scope.READ or scope in set(scopes)]
+    granted = [str(scope) for scope in Scope if scope == Scope.READ or scope in set(scopes)]
     ApiToken.objects.create(
-        team=team, user=user, name=name, prefix=value[:8], token_hash=hashed(value), scopes=given, created_at=now
+        team=team, user=user, name=name, prefix=value[:8], token_hash=hashed(value), scopes=granted, created_at=now
     )
-    audit.record(team=team, actor=user, action="token.issued", subject=name, after={"scopes": given}, now=now)
+    audit.record(team=team, actor=user, action="token.issued", subject=name, after={"scopes": granted}, now=now)
     return value
 
 
 @transaction.atomic
 def revoke_token(*, token: ApiToken, actor: User, now: datetime) -> None:
-    """The token is refused from the next request on."""
+    """Revoke a token: it is refused from the next request on."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now):
         audit.record(team=token.team, actor=actor, action="token.revoked", subject=token.name, now=now)
 
 
 @transaction.atomic
-def mail_about_approvals(*, membership: Membership, wanted: bool) -> None:
-    """Whether this member gets an e-mail when a plan waits for approval."""
-    Membership.objects.filter(pk=membership.pk).update(mail_approvals=wanted)
+def mail_about_approvals(*, membership: Membership, mailed: bool) -> None:
+    """Set whether this member gets an e-mail when a plan waits for approval."""
+    Membership.objects.filter(pk=membership.pk).update(mail_approvals=mailed)
 
 
 @transaction.atomic
 def withdraw(*, invitation: Invitation, actor: User, now: datetime) -> None:
-    """The invitation's link opens nothing any more."""
+    """Withdraw an invitation: its link opens nothing from now on."""
     if Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=now).update(expires_at=now):
         subject = invitation.note or invitation.role
         audit.record(team=invitation.team, actor=actor, action="team.invitation_withdrawn", subject=subject, now=now)

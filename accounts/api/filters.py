@@ -1,4 +1,4 @@
-"""Filters of the REST API's lists: each makes a condition of a parameter's name and text."""
+"""Filters of the REST API's lists: a filter turns a parameter's name and text into a condition."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def one_of(path: str, words: Any) -> Filter:
     known = [str(word) for word in words]
 
     def read(name: str, text: str) -> models.Q:
-        asked = [word.strip() for word in text.split(",")]
-        if unknown := [word for word in asked if word not in known]:
+        requested = [word.strip() for word in text.split(",")]
+        if unknown := [word for word in requested if word not in known]:
             raise Refused(
                 f"{unknown[0]!r} is not a {name}. Use one or more of: {', '.join(known)}.", f"invalid-{name}", name
             )
-        return models.Q(**{f"{path}__in": asked})
+        return models.Q(**{f"{path}__in": requested})
 
     return read
 

@@ -10,7 +10,7 @@ from rest_framework.views import exception_handler
 
 
 class Refused(APIException):
-    """400 with a stable code, a sentence, and the parameter that cannot be used."""
+    """400 with a stable code, a sentence, and the name of the parameter at fault."""
 
     status_code = 400
 
@@ -20,7 +20,7 @@ class Refused(APIException):
 
 
 class Conflict(APIException):
-    """409 with a stable code and a sentence: it was asked for properly, and is not possible now."""
+    """409 with a stable code and a sentence: a valid request that is not possible now."""
 
     status_code = 409
 

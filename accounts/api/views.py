@@ -1,4 +1,4 @@
-"""What every view of the REST API has in common: the token's team, the limits, the filters, the body, the scopes."""
+"""Views of the REST API: rows of the token's team, filtered and throttled, and what a token may do with them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Throttle(UserRateThrottle):
             return True
 
 
-class Things(viewsets.GenericViewSet[Any]):
-    """A list of the rows of the token's team, newest first."""
+class TeamRows(viewsets.GenericViewSet[Any]):
+    """Lists the rows of the token's team, newest first."""
 
     filters: ClassVar[Mapping[str, Filter]] = {}
     pagination_class: type[NewestFirst] | None = NewestFirst
@@ -48,7 +48,7 @@ class Things(viewsets.GenericViewSet[Any]):
         return super().get_queryset().filter(team=self.team)
 
     def filter_queryset(self, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        """Filters of a list; a parameter that nobody reads is refused, since it would be taken for obeyed."""
+        """Apply the filters of a list. An unknown parameter is refused: its sender would take it for obeyed."""
         if self.action != "list":
             return queryset
         for name, text in self.request.GET.items():
@@ -63,12 +63,12 @@ class Things(viewsets.GenericViewSet[Any]):
 
     @property
     def actor(self) -> User:
-        """Whose token it is."""
+        """The person whose token it is."""
         assert isinstance(self.request.user, User)
         return self.request.user
 
     def allow(self, scope: Scope, role: Role) -> None:
-        """Both have to allow what is asked for: the token, and the present role of its member."""
+        """Refuse unless both allow it: the token by its scopes, its member by the present role."""
         token = self.request.auth
         assert isinstance(token, ApiToken)
         if scope not in token.scopes:
@@ -83,28 +83,28 @@ class Things(viewsets.GenericViewSet[Any]):
             )
 
     def body(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-        """What was sent, read by the serializer; a field that nobody reads is refused, since it would be taken for obeyed."""
-        sent = self.request.data
-        if not isinstance(sent, Mapping):
+        """The values of the JSON body. An unknown field is refused: its sender would take it for obeyed."""
+        body = self.request.data
+        if not isinstance(body, Mapping):
             raise Refused("Send a JSON object.", "invalid-body", "body")
         known = serializer().fields
-        if unknown := [name for name in sent if name not in known]:
+        if unknown := [name for name in body if name not in known]:
             raise Refused(
                 f"There is no field {str(unknown[0])[:80]!r} here. Use: {', '.join(known)}.",
                 "unknown-field",
                 str(unknown[0])[:80],
             )
-        read = serializer(data=sent)
-        if not read.is_valid():
-            field, errors = next(iter(read.errors.items()))
+        reader = serializer(data=body)
+        if not reader.is_valid():
+            field, errors = next(iter(reader.errors.items()))
             raise Refused(f"{field}: {errors[0]}", f"invalid-{str(field).replace('_', '-')}", str(field))
-        values: dict[str, Any] = read.validated_data
+        values: dict[str, Any] = reader.validated_data
         return values
 
 
-class Listed(mixins.ListModelMixin, Things):
+class Listed(mixins.ListModelMixin, TeamRows):
     """List only."""
 
 
-class ListedAndShown(mixins.RetrieveModelMixin, mixins.ListModelMixin, Things):
+class ListedAndShown(mixins.RetrieveModelMixin, mixins.ListModelMixin, TeamRows):
     """List, and each row at its own address."""

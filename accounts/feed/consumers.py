@@ -42,7 +42,7 @@ class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """A page has nothing to say but that it is still open, which keeps proxies from closing a quiet line, too."""
+        """Take the page's ping: it is still open. The answer also keeps proxies from closing a quiet line."""
         if text_data == "ping" and hasattr(self, "team_pk"):
             await asyncio.to_thread(page_is_open, self.team_pk)
             await self.send(text_data="pong")

@@ -1,4 +1,4 @@
-"""The line to the browser. What is pushed is the page's own partial, rendered from the committed row.
+"""Pushes to open pages. A push is the page's own partial, rendered from the committed row.
 
 Rendering and sending happen on one background thread per process, off the path that money takes. Pushes with the
 same key that pile up while the thread is busy are rendered once, with the last state. A push that is lost (Redis away,
@@ -51,19 +51,19 @@ def flush(timeout: float = 5.0) -> None:
 
 
 def page_is_open(team_id: int) -> None:
-    """A page of the team is open, or still open: what changes is worth rendering for a while."""
+    """Record that a page of the team is open; changes are worth rendering for the next PAGE_SECONDS."""
     pulse.beat(f"page.{team_id}", PAGE_SECONDS)
 
 
 def watched_teams(team_ids: set[int]) -> set[int]:
-    """Those of the teams that have a page open somewhere. When Redis cannot say, nobody would get a push either."""
+    """The teams that have a page open somewhere; none when Redis is away, as pushes travel through it."""
     names = {f"page.{team_id}": team_id for team_id in team_ids}
     try:
-        seen = pulse.alive(names)
+        open_by_name = pulse.alive(names)
     except redis.RedisError as error:
         log.warning("Pushes are lost while Redis is away: %s", error)
         return set()
-    return {names[name] for name, open_ in seen.items() if open_}
+    return {names[name] for name, is_open in open_by_name.items() if is_open}
 
 
 class Pusher:
@@ -89,7 +89,7 @@ class Pusher:
 
     def _add(self, key: tuple[int, str], work: Render | dict[str, Any]) -> None:
         with self._lock:
-            # Last in, last out: the newest state of a thing goes where its latest change belongs in time.
+            # Last in, last out: a push takes the place in time of its latest change.
             self._waiting.pop(key, None)
             self._waiting[key] = work
             self._idle.clear()
@@ -110,9 +110,9 @@ class Pusher:
             pause.wait(GATHER_SECONDS)
             work = self._take()
             watched = watched_teams({team_id for team_id, _ in work})
-            for (team_id, key), item in work.items():
+            for (team_id, key), push in work.items():
                 if team_id in watched:
-                    self._send(loop, team_id, key, item)
+                    self._send(loop, team_id, key, push)
             close_old_connections()
             with self._lock:
                 if not self._waiting:

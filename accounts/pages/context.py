@@ -1,4 +1,4 @@
-"""What every page knows: the team it is about and the teams one can switch to."""
+"""Template variables of every page: its team, and the teams its viewer can switch to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     memberships = list(teams_of(user))
     match = request.resolver_match
     code = match.kwargs.get("team_code") if match else None
-    current: Membership | None = next((each for each in memberships if each.team.code == code), None)
+    current: Membership | None = next((membership for membership in memberships if membership.team.code == code), None)
     return {
         "memberships": memberships,
         "membership": current,

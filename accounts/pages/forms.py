@@ -1,4 +1,4 @@
-"""What people may fill in about themselves and their team. Forms read; activities write."""
+"""Forms about a person, a team, its invitations and its API tokens. They only read; `teams` writes."""
 
 from __future__ import annotations
 

@@ -8,33 +8,33 @@ from typing import Any, Generic, TypeVar
 
 from django.db import models
 
-Thing = TypeVar("Thing", bound=models.Model)
+Row = TypeVar("Row", bound=models.Model)
 SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Thing]):
-    """`older` is the code to ask for the next page with, empty on the last one."""
+class Page(Generic[Row]):
+    """`older` is the code that asks for the next page, empty on the last one."""
 
-    items: list[Thing]
+    rows: list[Row]
     older: str
     first: bool
 
 
-def page_of(rows: models.QuerySet[Thing], before: str, *, code: str = "code", size: int = SIZE) -> Page[Thing]:
-    """The page of `rows` that follows the row with the code `before`; a code nobody knows gives the first page."""
+def page_of(rows: models.QuerySet[Row], before: str, *, code: str = "code", size: int = SIZE) -> Page[Row]:
+    """The page of `rows` that follows the row with the code `before`; an unknown code gives the first page."""
     anchor = _anchor(rows.model, before, code)
     if anchor is not None:
         rows = rows.filter(pk__lt=anchor)
-    items = list(rows.order_by("-pk")[: size + 1])
-    older = str(getattr(items[size - 1], code)) if len(items) > size else ""
-    return Page(items=items[:size], older=older, first=anchor is None)
+    page = list(rows.order_by("-pk")[: size + 1])
+    older = str(getattr(page[size - 1], code)) if len(page) > size else ""
+    return Page(rows=page[:size], older=older, first=anchor is None)
 
 
 def _anchor(model: Any, before: str, code: str) -> int | None:
     try:
-        wanted = uuid.UUID(before)
+        anchor = uuid.UUID(before)
     except ValueError:
         return None
-    found: int | None = model._default_manager.filter(**{code: wanted}).values_list("pk", flat=True).first()
-    return found
+    pk: int | None = model._default_manager.filter(**{code: anchor}).values_list("pk", flat=True).first()
+    return pk

@@ -19,7 +19,7 @@ from accounts.access import membership_for, team_for, teams_of
 from accounts.models import ApiToken, Invitation, Membership, Role, Team, User
 from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, TeamForm, TokenForm
 
-# What a page may say exactly once: a new secret, kept in the session until it has been shown.
+# Session key of a new secret, kept until a page has shown it, once.
 ONCE = "shown_once"
 
 
@@ -47,8 +47,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def team_new(request: HttpRequest) -> HttpResponse:
     form = TeamForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        made = teams.found_team(owner=viewer(request), name=form.cleaned_data["name"], now=timezone.now())
-        return redirect("dashboard", made.code)
+        team = teams.found_team(owner=viewer(request), name=form.cleaned_data["name"], now=timezone.now())
+        return redirect("dashboard", team.code)
     return render(request, "accounts/team_new.html", {"form": form})
 
 
@@ -156,34 +156,34 @@ def team_mail(request: HttpRequest, team_code: UUID) -> HttpResponse:
     membership = membership_for(viewer(request), team_code)
     form = MailForm(request.POST)
     form.is_valid()
-    wanted = form.cleaned_data["mail_approvals"]
-    teams.mail_about_approvals(membership=membership, wanted=wanted)
-    words = "You get an e-mail when a plan waits." if wanted else "No e-mail is sent to you about plans that wait."
-    messages.success(request, words)
+    mailed = form.cleaned_data["mail_approvals"]
+    teams.mail_about_approvals(membership=membership, mailed=mailed)
+    sentence = "You get an e-mail when a plan waits." if mailed else "No e-mail is sent to you about plans that wait."
+    messages.success(request, sentence)
     return redirect("team_settings", team_code)
 
 
 @login_not_required
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Whoever holds the link may join, after signing in or up."""
-    found = teams.invitation(token, timezone.now())
-    if found is None:
+    """Lets the holder of the link join, after signing in or up."""
+    open_invitation = teams.find_invitation(token, timezone.now())
+    if open_invitation is None:
         request.session.pop("invitation", None)
         return render(request, "accounts/invitation_gone.html", status=404)
     if not isinstance(request.user, User):
         request.session["invitation"] = token
-        return render(request, "accounts/invitation.html", {"invitation": found})
+        return render(request, "accounts/invitation.html", {"invitation": open_invitation})
     if request.method == "GET":
-        return render(request, "accounts/invitation.html", {"invitation": found})
+        return render(request, "accounts/invitation.html", {"invitation": open_invitation})
     request.session.pop("invitation", None)
     try:
-        joined = teams.join(token=token, user=request.user, now=timezone.now())
+        team = teams.join(token=token, user=request.user, now=timezone.now())
     except teams.TeamError as error:
         messages.error(request, str(error))
         return redirect("home")
-    messages.success(request, f"Welcome to {joined.name}.")
-    return redirect("dashboard", joined.code)
+    messages.success(request, f"Welcome to {team.name}.")
+    return redirect("dashboard", team.code)
 
 
 @require_http_methods(["GET", "POST"])

@@ -59,14 +59,14 @@ def test_the_roles_are_ranked_viewer_approver_trader_owner() -> None:
 def test_a_thing_is_found_through_its_team(team: Team, alice: User, bob: User) -> None:
     connection = rows.connection(team)
     for person in (alice, bob):
-        found = access.thing_for(person, team.code, Connection.objects.all(), connection.code)
+        found = access.row_for(person, team.code, Connection.objects.all(), connection.code)
         assert found == connection
 
 
 def test_a_viewer_may_not_have_a_thing_that_takes_a_trader(team: Team, bob: User) -> None:
     connection = rows.connection(team)
     with pytest.raises(PermissionDenied):
-        access.thing_for(bob, team.code, Connection.objects.all(), connection.code, Role.TRADER)
+        access.row_for(bob, team.code, Connection.objects.all(), connection.code, Role.TRADER)
 
 
 def test_a_thing_of_another_team_is_404_through_either_teams_address(
@@ -76,7 +76,7 @@ def test_a_thing_of_another_team_is_404_through_either_teams_address(
     connection = rows.connection(theirs)
     for address in (team, theirs):
         with pytest.raises(Http404):
-            access.thing_for(alice, address.code, Connection.objects.all(), connection.code)
+            access.row_for(alice, address.code, Connection.objects.all(), connection.code)
 
 
 def test_a_thing_of_ones_own_other_team_is_404_through_this_teams_address(
@@ -85,7 +85,7 @@ def test_a_thing_of_ones_own_other_team_is_404_through_this_teams_address(
     other = teams.found_team(owner=alice, name="Alice's second team", now=now)
     connection = rows.connection(other)
     with pytest.raises(Http404, match="nothing at this address"):
-        access.thing_for(alice, team.code, Connection.objects.all(), connection.code)
+        access.row_for(alice, team.code, Connection.objects.all(), connection.code)
 
 
 def test_the_teams_of_a_person_come_oldest_first(team: Team, alice: User, charlie: User, now: datetime) -> None:

@@ -62,7 +62,7 @@ def test_a_link_lives_for_a_week(
     team: Team, alice: User, charlie: User, now: datetime, after: timedelta, open_: bool
 ) -> None:
     token = teams.invite(team=team, actor=alice, role=Role.VIEWER, note="", now=now)
-    assert (teams.invitation(token, now + after) is not None) is open_
+    assert (teams.find_invitation(token, now + after) is not None) is open_
     if not open_:
         with pytest.raises(teams.TeamError):
             teams.join(token=token, user=charlie, now=now + after)

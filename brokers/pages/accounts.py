@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.access import team_for, thing_for
+from accounts.access import row_for, team_for
 from accounts.models import Team
 from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, Position
@@ -42,7 +42,7 @@ def accounts_of(team: Team) -> list[BrokerageAccount]:
 
 @require_GET
 def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpResponse:
-    account = thing_for(request.user, team_code, BrokerageAccount.objects.select_related("connection"), account_code)
+    account = row_for(request.user, team_code, BrokerageAccount.objects.select_related("connection"), account_code)
     since = timezone.now() - CURVE
     context = {
         "account": account,
@@ -60,7 +60,7 @@ def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpRe
 @require_GET
 def account_equity(request: HttpRequest, team_code: UUID, account_code: UUID) -> JsonResponse:
     """The value of the last day as [seconds, value] pairs."""
-    account = thing_for(request.user, team_code, BrokerageAccount.objects.all(), account_code)
+    account = row_for(request.user, team_code, BrokerageAccount.objects.all(), account_code)
     since = timezone.now() - CURVE
     points = list(account.equity_points.filter(at__gte=since).order_by("at").values_list("at", "equity"))
     pairs = [[round(at.timestamp(), 1), float(value)] for at, value in _thinned(points, CURVE_POINTS)]

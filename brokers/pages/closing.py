@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import thing_for
+from accounts.access import row_for
 from accounts.models import Role
 from brokers.domain.orders import MAY_FILL
 from brokers.models import BrokerageAccount, Closing, Order
@@ -21,7 +21,7 @@ from brokers.pages.forms import ClosingForm
 @require_http_methods(["GET", "POST"])
 def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, conid: int) -> HttpResponse:
     accounts = BrokerageAccount.objects.select_related("connection")
-    account = thing_for(request.user, team_code, accounts, account_code, Role.TRADER)
+    account = row_for(request.user, team_code, accounts, account_code, Role.TRADER)
     position = account.positions.filter(conid=conid).first()
     if position is None:
         if request.method == "GET" and not account.closings.filter(conid=conid).exists():

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import membership_for, team_for, thing_for
+from accounts.access import membership_for, row_for, team_for
 from accounts.models import Role, Team
 from brokers.connections import connections as activities
 from brokers.domain.sessions import Environment, Region
@@ -34,7 +34,7 @@ def connections_of(team: Team) -> QuerySet[Connection]:
 
 @require_GET
 def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
-    connection = thing_for(request.user, team_code, Connection.objects.all(), connection_code)
+    connection = row_for(request.user, team_code, Connection.objects.all(), connection_code)
     waiting = Q(worked_at__isnull=True)
     stressed = stress.offered(connection) and membership_for(request.user, team_code).may(Role.TRADER)
     context = {
@@ -88,7 +88,7 @@ _FIELD_OF = {
 
 @require_POST
 def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
-    connection = thing_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
+    connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
     if request.POST.get("enabled") == "no":
         activities.disable(connection=connection, actor=actor, now=timezone.now())
@@ -105,7 +105,7 @@ def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UU
 
 @require_POST
 def connection_verify(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
-    connection = thing_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
+    connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
     activities.verify(connection=connection, actor=actor, now=timezone.now())
     messages.success(request, "IBKR is being asked; its answer appears here by itself.")

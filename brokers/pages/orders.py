@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.access import team_for, thing_for
+from accounts.access import row_for, team_for
 from accounts.models import Role
 from accounts.pages.paging import page_of
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
@@ -35,7 +35,7 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
     if values.get("account"):
         want.append(f"account:{values['account'].code}")
     context = {
-        "orders": page.items,
+        "orders": page.rows,
         "page": page,
         "form": form,
         "filtered": any(values.values()),
@@ -65,7 +65,7 @@ def _filtered(rows: QuerySet[Order], values: dict[str, Any]) -> QuerySet[Order]:
 
 @require_GET
 def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
-    order = thing_for(request.user, team_code, order_rows().select_related("parent"), order_code)
+    order = row_for(request.user, team_code, order_rows().select_related("parent"), order_code)
     attempts = [
         {
             "attempt": attempt,
@@ -109,7 +109,7 @@ def _pretty(value: object) -> str:
 
 @require_POST
 def order_cancel(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
-    order = thing_for(request.user, team_code, Order.objects.all(), order_code, Role.TRADER)
+    order = row_for(request.user, team_code, Order.objects.all(), order_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
     if cancels.request_cancel(order=order, actor=actor, now=timezone.now()):
         if order.status == OrderStatus.CANCELED:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import thing_for
+from accounts.access import row_for
 from accounts.models import Role
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
@@ -21,7 +21,7 @@ from brokers.stress import stress
 def _simulated(request: HttpRequest, team_code: UUID, connection_code: UUID) -> Connection:
     """The connection, for those who may trade; a paper or live one has nothing at this address."""
     simulated = Connection.objects.filter(environment=Environment.SIMULATED).select_related("team")
-    return thing_for(request.user, team_code, simulated, connection_code, Role.TRADER)
+    return row_for(request.user, team_code, simulated, connection_code, Role.TRADER)
 
 
 @require_http_methods(["GET", "POST"])

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from accounts.api.fields import Amount, Moment
 from accounts.api.refusals import Conflict, Refused
-from accounts.api.views import Things
+from accounts.api.views import TeamRows
 from accounts.models import Role, Scope
 from strategies.control import halt, levels
 from strategies.control.levels import LevelState
@@ -95,7 +95,7 @@ class ResumeSerializer(serializers.Serializer[Any]):
 
 
 @extend_schema(parameters=[OpenApiParameter("level", str, OpenApiParameter.QUERY, enum=[str(each) for each in Level])])
-class Guards(Things):
+class Guards(TeamRows):
     """Limits and stops of the team, its accounts, strategies and subscriptions, with today's figures."""
 
     queryset: QuerySet[Guard] = Guard.objects.all()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.access import membership_for, thing_for
+from accounts.access import membership_for, row_for
 from accounts.models import Role
 from strategies import live
 from strategies.control import approval
@@ -40,7 +40,7 @@ def approvals(request: HttpRequest, team_code: UUID) -> HttpResponse:
 @require_POST
 def approval_approve(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
     """All of it, or with the button for less as much as the field beside it says."""
-    decision = thing_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
+    decision = row_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
     quantity = None
     if "smaller" in request.POST:
         try:
@@ -56,7 +56,7 @@ def approval_approve(request: HttpRequest, team_code: UUID, decision_code: UUID)
 
 @require_POST
 def approval_decline(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
-    decision = thing_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
+    decision = row_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
     reason = request.POST.get(f"reason-{decision_code}", "")[:200]
     try:
         approval.decline(decision, actor=actor_of(request), reason=reason, now=timezone.now())

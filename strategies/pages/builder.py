@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.access import membership_for, thing_for
+from accounts.access import membership_for, row_for
 from accounts.models import Role
 from strategies.builder import message, paste, placeholders
 from strategies.display.readings import pairs
@@ -48,7 +48,7 @@ def _endpoint(strategy: Strategy) -> WebhookEndpoint | None:
 @never_cache
 def strategy_builder(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """Choose, and read the message beside it; all choices live in the address."""
-    strategy = thing_for(request.user, team_code, _strategies(), strategy_code)
+    strategy = row_for(request.user, team_code, _strategies(), strategy_code)
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     endpoint = _endpoint(strategy) if may_trade else None
     url = placeholders.masked(strategies.webhook_url(endpoint)) if endpoint else COVERED_URL
@@ -78,7 +78,7 @@ def strategy_builder(request: HttpRequest, team_code: UUID, strategy_code: UUID)
 @never_cache
 def strategy_builder_copy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """The text as plain text with the secrets in it, for the copy button of programs."""
-    strategy = thing_for(request.user, team_code, _strategies(), strategy_code, Role.TRADER)
+    strategy = row_for(request.user, team_code, _strategies(), strategy_code, Role.TRADER)
     form, endpoint = _form(request, strategy), _endpoint(strategy)
     if endpoint is None or not form.is_valid():
         return HttpResponse("", status=404, content_type="text/plain; charset=utf-8")
@@ -90,7 +90,7 @@ def strategy_builder_copy(request: HttpRequest, team_code: UUID, strategy_code: 
 @never_cache
 def strategy_check(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """Paste any message: our reading of it, or why it is refused, and the orders it would make."""
-    strategy = thing_for(request.user, team_code, _strategies(), strategy_code)
+    strategy = row_for(request.user, team_code, _strategies(), strategy_code)
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     # Browsers send every line's end as two characters.
     body = request.POST.get("body", "").replace("\r\n", "\n")

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from accounts.access import membership_for, thing_for
+from accounts.access import membership_for, row_for
 from accounts.models import Role
 from brokers.live import order_rows
 from brokers.models import Order
@@ -25,7 +25,7 @@ def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> Http
     rows = Decision.objects.select_related(
         "team", "terms", "ticket", "signal__strategy", "subscription__account__connection", "answered_by"
     )
-    decision = thing_for(request.user, team_code, rows, decision_code)
+    decision = row_for(request.user, team_code, rows, decision_code)
     orders = _orders(decision)
     seen, plan = explanation.inputs_seen(decision), explanation.plan_of(decision)
     shown = tree(plan, orders, seen.snapshot if seen else None) if plan else None

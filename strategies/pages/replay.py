@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import team_for, thing_for
+from accounts.access import row_for, team_for
 from accounts.models import Role
 from strategies.models import Refusal, Signal
 from strategies.rehearsal.dry_run import MOST_LOOKS, due, looks
@@ -23,7 +23,7 @@ from strategies.rehearsal.replay import Replay, replay_refusal, replay_signal
 def signal_replay(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResponse:
     """A POST asks IBKR for a contract it was never asked for; either way nothing is stored or sent."""
     rows = Signal.objects.select_related("strategy__team")
-    signal = thing_for(request.user, team_code, rows, signal_code, Role.TRADER)
+    signal = row_for(request.user, team_code, rows, signal_code, Role.TRADER)
     replay = replay_signal(signal, timezone.now(), ask=request.method == "POST")
     title = f"{signal.action.capitalize()} {signal.ticker}"
     return _page(request, replay, title, reverse("signal", args=[team_code, signal_code]), signal.body)

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.access import team_for, thing_for
+from accounts.access import row_for, team_for
 from accounts.models import Role, Team
 from accounts.pages.paging import SIZE
 from brokers.domain.orders import Side
@@ -112,7 +112,7 @@ class OrderStory:
 
 @require_GET
 def signal(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResponse:
-    signal = thing_for(request.user, team_code, live.signal_rows().select_related("endpoint"), signal_code)
+    signal = row_for(request.user, team_code, live.signal_rows().select_related("endpoint"), signal_code)
     decisions = list(
         Decision.objects.filter(signal=signal)
         .select_related("ticket", "terms", "subscription__account__connection", "answered_by")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import membership_for, team_for, thing_for
+from accounts.access import membership_for, row_for, team_for
 from accounts.models import Role
 from strategies import live
 from strategies.builder import placeholders
@@ -79,7 +79,7 @@ class Webhook:
 @require_GET
 @never_cache
 def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
-    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code)
+    strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code)
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     opened = request.GET.get("reveal", "")
     webhooks = []
@@ -111,7 +111,7 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
 
 @require_POST
 def strategy_switch(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
-    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, Role.TRADER)
+    strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, Role.TRADER)
     if request.POST.get("enabled") == "no":
         disable_strategy(strategy=strategy, actor=actor_of(request), now=timezone.now())
         messages.success(request, "The strategy is off: its signals are refused, and orders already made go on.")
@@ -125,7 +125,7 @@ def strategy_switch(request: HttpRequest, team_code: UUID, strategy_code: UUID) 
 @never_cache
 def strategy_settings(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
-    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, role)
+    strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, role)
     form = StrategySettingsForm(
         request.POST or None, initial=StrategySettingsForm.initial_of(StrategySettings.of(strategy))
     )

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import team_for, thing_for
+from accounts.access import row_for, team_for
 from accounts.models import Role, Team
 from brokers.domain.sessions import Environment
 from strategies.display.summary import summary
@@ -164,7 +164,7 @@ def _made(request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *,
 def subscription_clone(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     """The same terms for another account, or another strategy."""
     rows = Subscription.objects.select_related("team", "strategy", "account__connection", "terms")
-    subscription = thing_for(request.user, team_code, rows, subscription_code, Role.TRADER)
+    subscription = row_for(request.user, team_code, rows, subscription_code, Role.TRADER)
     free = trading_accounts(subscription.team).exclude(subscriptions__strategy=subscription.strategy).first()
     initial = {"strategy": subscription.strategy.code, "account": free.code if free else ""}
     form = FollowForm(request.POST or None, initial=initial)
@@ -201,7 +201,7 @@ def subscription_clone(request: HttpRequest, team_code: UUID, subscription_code:
 @require_POST
 def subscription_switch(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     rows = Subscription.objects.select_related("team", "account__connection")
-    subscription = thing_for(request.user, team_code, rows, subscription_code, Role.TRADER)
+    subscription = row_for(request.user, team_code, rows, subscription_code, Role.TRADER)
     if request.POST.get("enabled") == "no":
         subscribing.disable(subscription=subscription, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"{subscription.account} no longer follows. Orders already made go on.")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import membership_for, thing_for
+from accounts.access import membership_for, row_for
 from accounts.models import Role
 from brokers.models import BrokerageAccount
 from strategies import live
@@ -42,7 +42,7 @@ def _subscriptions() -> QuerySet[Subscription]:
 def subscription(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     """Saved by a POST; with `show` in it, the same page shows what the terms in it would do, and nothing is saved."""
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
-    subscription = thing_for(request.user, team_code, _subscriptions(), subscription_code, role)
+    subscription = row_for(request.user, team_code, _subscriptions(), subscription_code, role)
     stored = subscription.terms.value() if subscription.terms else subscribing.defaults_of(subscription.strategy)
     editable = membership_for(request.user, team_code).may(Role.TRADER) and not subscription.linked
     form = TermsForm(request.POST or None, terms=stored, kind=Kind(subscription.strategy.asset_class))
@@ -110,7 +110,7 @@ def _history(subscription: Subscription) -> list[Past]:
 @require_POST
 def terms_restore(request: HttpRequest, team_code: UUID, subscription_code: UUID, number: int) -> HttpResponse:
     """An earlier version again, as a new one."""
-    subscription = thing_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
+    subscription = row_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
     try:
         version = subscribing.roll_back(
             subscription=subscription, number=number, actor=actor_of(request), now=timezone.now()
@@ -126,7 +126,7 @@ def terms_restore(request: HttpRequest, team_code: UUID, subscription_code: UUID
 @require_POST
 def subscription_link(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
     """Its terms are the strategy's defaults from now on, or its own again."""
-    subscription = thing_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
+    subscription = row_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
     actor, now = actor_of(request), timezone.now()
     if request.POST.get("linked") == "yes":
         version = subscribing.link(subscription=subscription, actor=actor, now=now)
@@ -143,7 +143,7 @@ def subscription_link(request: HttpRequest, team_code: UUID, subscription_code: 
 def strategy_defaults(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """What new subscriptions start with, and linked ones follow."""
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
-    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, role)
+    strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, role)
     editable = membership_for(request.user, team_code).may(Role.TRADER)
     stored = subscribing.defaults_of(strategy)
     form = TermsForm(request.POST or None, terms=stored, kind=Kind(strategy.asset_class))

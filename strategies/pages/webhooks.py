@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.access import thing_for
+from accounts.access import row_for
 from accounts.models import Role
 from strategies.builder import placeholders
 from strategies.models import Strategy, WebhookEndpoint
@@ -25,7 +25,7 @@ from strategies.webhook.traffic import live_traffic
 @never_cache
 def webhook_secret(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -> HttpResponse:
     """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line, `?as=signing` the signing key."""
-    endpoint = thing_for(
+    endpoint = row_for(
         request.user, team_code, WebhookEndpoint.objects.select_related("strategy"), endpoint_code, Role.TRADER
     )
     if request.GET.get("as") == "signing":
@@ -38,7 +38,7 @@ def webhook_secret(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -
 
 @require_POST
 def webhook_rotate(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
-    strategy = thing_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, Role.TRADER)
+    strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, Role.TRADER)
     try:
         strategies.rotate_webhook(strategy=strategy, actor=actor_of(request), now=timezone.now())
     except strategies.StrategyRefused as error:
@@ -51,7 +51,7 @@ def webhook_rotate(request: HttpRequest, team_code: UUID, strategy_code: UUID) -
 @require_POST
 def webhook_disable(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -> HttpResponse:
     rows = WebhookEndpoint.objects.select_related("strategy", "team")
-    endpoint = thing_for(request.user, team_code, rows, endpoint_code, Role.TRADER)
+    endpoint = row_for(request.user, team_code, rows, endpoint_code, Role.TRADER)
     strategies.disable_webhook(endpoint=endpoint, actor=actor_of(request), now=timezone.now())
     messages.success(request, "The URL is disabled; whatever is still sent to it is refused.")
     return redirect("strategy", team_code, endpoint.strategy.code)
@@ -61,6 +61,6 @@ def webhook_disable(request: HttpRequest, team_code: UUID, endpoint_code: UUID) 
 @never_cache
 def webhook_meters(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """The meters alone, which the page fetches again every few seconds."""
-    strategy = thing_for(request.user, team_code, Strategy.objects.all(), strategy_code)
+    strategy = row_for(request.user, team_code, Strategy.objects.all(), strategy_code)
     context = {"traffic": live_traffic(strategy, timezone.now()), "strategy": strategy}
     return render(request, "strategies/_meters.html", context)

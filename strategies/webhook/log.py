@@ -90,7 +90,7 @@ def page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: 
 def _page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: str) -> LogPage:
     accepted = page_of(signals(team, criteria), signals_before)
     refused = page_of(refusals(team, criteria), refusals_before, code="log_code")
-    rows = live.rows(accepted.items, refused.items)
+    rows = live.rows(accepted.rows, refused.rows)
     shown = rows[:SIZE]
     if not (accepted.older or refused.older or len(rows) > SIZE):
         return LogPage(shown, {})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.test import Client
 
 from accounts import teams
@@ -38,11 +40,11 @@ def test_it_seats_an_invited_person_in_the_team_that_invited_them(
 
 
 def test_it_is_open_to_the_invited_where_sign_up_is_closed(
-    client: Client, alice: User, team: Team, settings: object
+    client: Client, alice: User, team: Team, settings: Any
 ) -> None:
     from django.utils import timezone
 
-    settings.SIGNUP_OPEN = False  # type: ignore[attr-defined]
+    settings.SIGNUP_OPEN = False
     assert "Sign-up is closed" in client.get("/accounts/signup/").text
     token = teams.invite(team=team, actor=alice, role=Role.VIEWER, note="", now=timezone.now())
     client.get(f"/invitations/{token}/")
@@ -82,14 +84,16 @@ def test_every_page_of_the_sign_in_library_looks_like_ours(client: Client, alice
     assert "<strong>Menu:" not in page.text
 
 
-def test_it_mails_a_link_that_chooses_a_new_password(client: Client, alice: User, mailoutbox: list[object]) -> None:
+def test_it_mails_a_link_that_chooses_a_new_password(
+    client: Client, alice: User, mailoutbox: list[EmailMessage]
+) -> None:
     from allauth.account.models import EmailAddress
 
     EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
     client.post("/accounts/password/reset/", {"email": "alice@example.com"})
     mail = mailoutbox[0]
-    assert mail.subject == "Halyard: Choose a new password"  # type: ignore[attr-defined]
-    link = next(line for line in mail.body.splitlines() if "/accounts/password/reset/key/" in line)  # type: ignore[attr-defined]
+    assert mail.subject == "Halyard: Choose a new password"
+    link = next(line for line in mail.body.splitlines() if "/accounts/password/reset/key/" in line)
     page = client.get(link, follow=True)
     assert "Choose a new password" in page.text
     client.post(page.request["PATH_INFO"], {"password1": PASSWORD, "password2": PASSWORD})

@@ -54,7 +54,7 @@ def test_it_withdraws_an_invitation(client: Client, alice: User, team: Team) -> 
     reference = Invitation.objects.get().token_hash[:16]
     page = client.post(f"/teams/{team.code}/settings/invitations/{reference}/withdraw/", follow=True)
     assert "The invitation is withdrawn" in page.text
-    assert teams.invitation(token, timezone.now()) is None
+    assert teams.find_invitation(token, timezone.now()) is None
 
 
 def test_it_changes_a_role(client: Client, alice: User, bob: User, team: Team) -> None:

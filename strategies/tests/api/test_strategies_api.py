@@ -36,7 +36,7 @@ def one(page: Any) -> Any:
 def test_a_strategy_shows_no_secret(api: Api, team: Team, now: datetime) -> None:
     strategy = rows.strategy(team, now)
     answer = api.ask("strategies/")
-    assert one(answer.json()) == {  # type: ignore[attr-defined]
+    assert one(answer.json()) == {
         "id": str(strategy.code),
         "name": "Trend",
         "description": "",
