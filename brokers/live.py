@@ -96,5 +96,4 @@ _SHOWN = (
 def _joined_orders() -> QuerySet[Order]:
     # The way up to the signal is taken by name: what an order was for is shown beside it, and decided upstairs.
     joined = Order.objects.select_related("team", "account__connection", "ticket__decision__signal__strategy")
-    found: QuerySet[Order] = joined.only(*_SHOWN)
-    return found
+    return joined.only(*_SHOWN)

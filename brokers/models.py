@@ -75,7 +75,7 @@ class Connection(models.Model):
     session_reason = models.CharField(max_length=300, blank=True)
     session_changed_at = models.DateTimeField(default=timezone.now)
     last_kept_at = models.DateTimeField(null=True, blank=True)
-    # Set by people and by edges who need the accounts looked up; the stream clears it when it has found them.
+    # Set by people and by edges who need the accounts looked up; the stream clears it once it has read them.
     wants_verify = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -341,7 +341,7 @@ class Ticket(models.Model):
     resizes = models.JSONField(default=list)
     queued_at = models.DateTimeField(default=timezone.now)
     worked_at = models.DateTimeField(null=True, blank=True)
-    # When something it was to cancel turned out to have filled: its plan no longer fits, and whoever made it plans anew.
+    # When an order it was to cancel turned out to have filled: its plan no longer fits, and is made anew.
     unfit_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -453,7 +453,7 @@ class Order(models.Model):
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     filled_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
-    # When reconciliation last asked the broker about an order whose answer was lost, and what it has seen so far.
+    # When reconciliation last asked about an order whose answer was lost, and how often the broker did not show it.
     checked_at = models.DateTimeField(null=True, blank=True)
     absences = models.PositiveSmallIntegerField(default=0)
 
@@ -657,7 +657,7 @@ class Execution(models.Model):
 
 
 class Closing(models.Model):
-    """The wish to end one position, whoever opened it: kept until the broker shows none, or until somebody gives up."""
+    """The wish to end one position, ours or not: kept until the broker shows none, or until it is given up."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Closing"

@@ -58,66 +58,70 @@ def open_day(account: BrokerageAccount, as_of: datetime) -> bool:
         OpeningPosition(
             account=account,
             day=start.date(),
-            conid=each.conid,
-            ticker=each.ticker,
-            quantity=each.quantity,
-            price=each.market_price,
-            multiplier=_multiplier(each, known),
-            currency=each.currency,
+            conid=position.conid,
+            ticker=position.ticker,
+            quantity=position.quantity,
+            price=position.market_price,
+            multiplier=_multiplier(position, known),
+            currency=position.currency,
         )
-        for each in held
+        for position in held
     )
     OpeningPosition.objects.filter(account=account, day__lt=start.date() - timedelta(days=DAYS_KEPT)).delete()
     return True
 
 
 def results(accounts: Collection[BrokerageAccount], now: datetime, *, ask: bool = True) -> dict[int, DayResult]:
-    """Each account's result of today, with a handful of queries for however many; `ask` for rates that are missing."""
+    """Results of today by the accounts' keys, with a handful of queries for all; `ask` for rates that are missing."""
     start = day_start(now)
     books = _books(accounts, start.date(), start)
-    wanted = {
+    needed = {
         (account.connection_id, currency, account.currency)
         for account in accounts
         for currency in books[account.pk].currencies
         if currency != account.currency
     }
-    exchange = rates.load(wanted, now, ask=ask)
-    found = {}
+    exchange = rates.load(needed, now, ask=ask)
+    by_account = {}
     for account in accounts:
         book = books[account.pk]
-        if (unknown := _not_seen(account, book, start, now)) is not None:
-            found[account.pk] = unknown
+        if (missing := _unknown(account, book, start, now)) is not None:
+            by_account[account.pk] = missing
             continue
         known = {
             currency: rate
             for currency in book.currencies
             if (rate := exchange.known.get((account.connection_id, currency, account.currency))) is not None
         }
-        found[account.pk] = result(book.day(account, known))
-    return found
+        by_account[account.pk] = result(book.day(account, known))
+    return by_account
 
 
 def sum_of(
     accounts: Collection[BrokerageAccount],
-    found: Mapping[int, DayResult],
+    by_account: Mapping[int, DayResult],
     currency: str,
     now: datetime,
     *,
     ask: bool = True,
 ) -> DayResult:
-    """The results of these accounts added up in one currency."""
-    wanted = {(each.connection_id, each.currency, currency) for each in accounts if each.currency != currency}
-    exchange = {source: rate for (_, source, _), rate in rates.load(wanted, now, ask=ask).known.items()}
-    return added([(each.account_id, each.currency, found[each.pk]) for each in accounts], currency, exchange)
+    """The results of these accounts, by their keys, added up in one currency."""
+    needed = {
+        (account.connection_id, account.currency, currency) for account in accounts if account.currency != currency
+    }
+    exchange = {source: rate for (_, source, _), rate in rates.load(needed, now, ask=ask).known.items()}
+    results = [(account.account_id, account.currency, by_account[account.pk]) for account in accounts]
+    return added(results, currency, exchange)
 
 
 def worths(positions: Collection[Position]) -> dict[int, Decimal]:
     """What positions are worth at their last price, in their own currencies; those of unknown worth are left out."""
-    known = _multipliers([each.account for each in positions], {each.conid for each in positions})
+    accounts, conids = [position.account for position in positions], {position.conid for position in positions}
+    known = _multipliers(accounts, conids)
     return {
-        each.pk: abs(each.quantity) * each.market_price * multiplier
-        for each in positions
-        if each.market_price is not None and (multiplier := _multiplier(each, known)) is not None
+        position.pk: abs(position.quantity) * position.market_price * multiplier
+        for position in positions
+        if position.market_price is not None and (multiplier := _multiplier(position, known)) is not None
     }
 
 
@@ -132,10 +136,10 @@ class _Book:
 
     @property
     def currencies(self) -> set[str]:
-        return {each.currency for each in self.everything}
+        return {row.currency for row in self.rows}
 
     @property
-    def everything(self) -> Iterator[OpeningPosition | Execution | Position]:
+    def rows(self) -> Iterator[OpeningPosition | Execution | Position]:
         yield from self.opening
         yield from self.executions
         yield from self.positions
@@ -144,32 +148,32 @@ class _Book:
         read_at = account.book_as_of
         return Day(
             currency=account.currency,
-            opening=tuple(_held(each, each.price) for each in self.opening),
+            opening=tuple(_held(row, row.price) for row in self.opening),
             fills=tuple(
                 Fill(
-                    conid=each.conid,
-                    ticker=each.ticker,
-                    quantity=Side(each.side).sign * each.quantity,
-                    price=each.price,
-                    currency=each.currency,
-                    fee=each.fee or Decimal(0),
-                    settled=read_at is not None and each.seen_at <= read_at - LAG,
+                    conid=execution.conid,
+                    ticker=execution.ticker,
+                    quantity=Side(execution.side).sign * execution.quantity,
+                    price=execution.price,
+                    currency=execution.currency,
+                    fee=execution.fee or Decimal(0),
+                    settled=read_at is not None and execution.seen_at <= read_at - LAG,
                 )
-                for each in self.executions
-                if account.opened_at is not None and each.executed_at > account.opened_at
+                for execution in self.executions
+                if account.opened_at is not None and execution.executed_at > account.opened_at
             ),
-            now=tuple(_held(each, each.market_price) for each in self.positions),
+            now=tuple(_held(row, row.market_price) for row in self.positions),
             multipliers=self.multipliers,
             rates=known,
         )
 
 
-def _held(each: OpeningPosition | Position, price: Decimal | None) -> Held:
-    return Held(conid=each.conid, ticker=each.ticker, quantity=each.quantity, price=price, currency=each.currency)
+def _held(row: OpeningPosition | Position, price: Decimal | None) -> Held:
+    return Held(conid=row.conid, ticker=row.ticker, quantity=row.quantity, price=price, currency=row.currency)
 
 
-def _not_seen(account: BrokerageAccount, book: _Book, start: datetime, now: datetime) -> DayResult | None:
-    """An account that was not looked at today has no result yet; one that is switched off has nothing to lose by us."""
+def _unknown(account: BrokerageAccount, book: _Book, start: datetime, now: datetime) -> DayResult | None:
+    """Why the account has no result yet, None where it has one; an account switched off has neither won nor lost by us."""
     if account.opened_at is None or account.opened_at < start:
         if not account.connection.enabled:
             return DayResult(Decimal(0))
@@ -191,10 +195,11 @@ def _books(accounts: Collection[BrokerageAccount], day: date, start: datetime) -
         books[fill.account_id].executions.append(fill)
     for position in Position.objects.filter(account__in=pks):
         books[position.account_id].positions.append(position)
-    conids = {each.conid for book in books.values() for each in book.everything}
+    conids = {row.conid for book in books.values() for row in book.rows}
     known = _multipliers(accounts, conids)
     for book in books.values():
-        book.multipliers = {each.conid: each.multiplier for each in book.opening if each.multiplier is not None} | known
+        opened = {row.conid: row.multiplier for row in book.opening if row.multiplier is not None}
+        book.multipliers = opened | known
         for position in book.positions:
             if (multiplier := _multiplier(position, known)) is not None:
                 book.multipliers[position.conid] = multiplier
@@ -219,12 +224,15 @@ def _multipliers(accounts: Collection[BrokerageAccount], conids: set[int]) -> di
     if not conids:
         return {}
     orders = Order.objects.filter(account__in=[account.pk for account in accounts], conid__in=conids).exclude(
-        # An order that only closes what somebody else opened knows no better.
+        # An order that only closes a position opened elsewhere has the default, not the contract's own.
         asset_class=AssetClass.FUTURE,
         multiplier=1,
     )
-    found = dict(orders.values_list("conid", "multiplier").distinct())
+    by_orders = dict(orders.values_list("conid", "multiplier").distinct())
     lookups = ContractLookup.objects.filter(
         connection__in={account.connection_id for account in accounts}, conid__in=conids
     )
-    return {**found, **{conid: multiplier for conid, multiplier in lookups.values_list("conid", "multiplier") if conid}}
+    return {
+        **by_orders,
+        **{conid: multiplier for conid, multiplier in lookups.values_list("conid", "multiplier") if conid},
+    }

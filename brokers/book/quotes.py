@@ -46,27 +46,27 @@ def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
     Who asked first counts: a lane that does not answer holds nobody up for longer than one wait.
     """
     missing = [
-        each
-        for each in lookups
-        if each.status == ContractLookup.Status.FOUND
-        and each.quote_wanted_at is None
-        and not is_fresh(each, now)
-        and not is_withheld(each, now)
+        lookup
+        for lookup in lookups
+        if lookup.status == ContractLookup.Status.FOUND
+        and lookup.quote_wanted_at is None
+        and not is_fresh(lookup, now)
+        and not is_withheld(lookup, now)
     ]
     if not missing:
         return
-    ContractLookup.objects.filter(pk__in=[each.pk for each in missing], quote_wanted_at__isnull=True).update(
+    ContractLookup.objects.filter(pk__in=[lookup.pk for lookup in missing], quote_wanted_at__isnull=True).update(
         quote_wanted_at=now
     )
     for lookup in missing:
         lookup.quote_wanted_at = now
-    notify(ORDERS_CHANNEL, keys(each.connection_id for each in missing))
+    notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in missing))
 
 
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts whose quotes a lane has to ask for."""
-    wanted = ContractLookup.objects.filter(connection=connection_pk, status="found", quote_wanted_at__isnull=False)
-    return list(wanted.order_by("quote_wanted_at")[:50])
+    rows = ContractLookup.objects.filter(connection=connection_pk, status="found", quote_wanted_at__isnull=False)
+    return list(rows.order_by("quote_wanted_at")[:50])
 
 
 @transaction.atomic

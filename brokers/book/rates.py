@@ -30,20 +30,20 @@ class Rates:
     coming: frozenset[Key] = frozenset()
 
 
-def load(wanted: Collection[Key], now: datetime, *, ask: bool) -> Rates:
+def load(pairs: Collection[Key], now: datetime, *, ask: bool) -> Rates:
     """The rates of these currencies, and with `ask` the question for those that are missing or soon too old."""
-    if not wanted:
+    if not pairs:
         return Rates()
     rows = {
         (row.connection_id, row.source, row.target): row
-        for row in ExchangeRate.objects.filter(connection__in={pk for pk, _, _ in wanted})
+        for row in ExchangeRate.objects.filter(connection__in={pk for pk, _, _ in pairs})
     }
     known = {key: row.rate for key, row in rows.items() if row.rate is not None and _is_fresh(row, now)}
-    due = {key for key in wanted if key not in rows or _is_due(rows[key], now)}
+    due = {key for key in pairs if key not in rows or _is_due(rows[key], now)}
     if ask and due:
         _ask(due, rows, now)
     coming = {
-        key for key in wanted if key not in known and (key in due or key not in rows or rows[key].wanted_at is not None)
+        key for key in pairs if key not in known and (key in due or key not in rows or rows[key].wanted_at is not None)
     }
     return Rates(known=known, coming=frozenset(coming))
 
@@ -78,7 +78,7 @@ def wanted_of(connection_pk: int) -> list[ExchangeRate]:
 
 @transaction.atomic
 def answer(row: ExchangeRate, rate: Decimal | None, now: datetime) -> None:
-    """Write IBKR's answer down and wake the decisions. None: it had none to give; what it said before stays, and ages."""
+    """Write IBKR's answer down and wake the decisions. None: it had none to give; an earlier rate stays, and ages."""
     values: dict[str, object] = {"wanted_at": None}
     if rate is not None:
         values |= {"rate": rate.quantize(Decimal("1e-10")), "as_of": now}

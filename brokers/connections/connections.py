@@ -22,7 +22,7 @@ from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event
 from brokers.postgres.notices import CONNECTIONS_CHANNEL, notify
 
-# Permissions are given and taken in Client Portal; the accounts are looked at again when a session of a new day begins.
+# Permissions change in Client Portal; the accounts are read again when a session of a new day begins.
 BELIEVED_FOR = timedelta(hours=20)
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -47,7 +47,7 @@ def connect(
     region: Region = Region.NORTH_AMERICA,
     now: datetime,
 ) -> Connection:
-    """A new connection. Its accounts are found in the background, by whoever keeps its session."""
+    """Make a connection. The stream process finds its accounts in the background."""
     if environment is Environment.SIMULATED:
         if not settings.SIMULATOR:
             raise ConnectionRefused(
@@ -64,7 +64,7 @@ def connect(
         check_address(base_url)
     try:
         with transaction.atomic():
-            made = Connection.objects.create(
+            connection = Connection.objects.create(
                 team=team,
                 name=name,
                 username=username,
@@ -83,7 +83,7 @@ def connect(
         ) from error
     audit.record(team=team, actor=actor, action="connection.made", subject=f"{username} ({environment})", now=now)
     wake()
-    return made
+    return connection
 
 
 def check_address(url: str) -> None:
@@ -99,12 +99,14 @@ def check_address(url: str) -> None:
     if parts.scheme != "https":
         raise ConnectionRefused("The gateway's address must start with https://.", "address-not-encrypted")
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)}
+        addresses = {
+            info[4][0] for info in socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)
+        }
     except OSError as error:
         raise ConnectionRefused(
             f"No address is known for {parts.hostname}. Check the spelling.", "unknown-host"
         ) from error
-    if any(not ipaddress.ip_address(str(address).split("%")[0]).is_global for address in found):
+    if any(not ipaddress.ip_address(str(address).split("%")[0]).is_global for address in addresses):
         raise ConnectionRefused(
             "This address lies in a private network. Halyard reaches gateways on public addresses only, "
             "unless its operator sets HALYARD_TRUST_PRIVATE_GATEWAYS.",
@@ -149,20 +151,20 @@ def wake() -> None:
     notify(CONNECTIONS_CHANNEL)
 
 
-def login_of(made: Connection) -> Login:
+def login_of(connection: Connection) -> Login:
     """The value that signs in as this connection's user."""
-    base_url = made.base_url or f"{settings.GATEWAY_URL}/u/{made.username}/v1/api"
+    base_url = connection.base_url or f"{settings.GATEWAY_URL}/u/{connection.username}/v1/api"
     return Login(
-        username=made.username,
-        environment=Environment(made.environment),
-        auth_method=AuthMethod(made.auth_method),
+        username=connection.username,
+        environment=Environment(connection.environment),
+        auth_method=AuthMethod(connection.auth_method),
         base_url=base_url,
-        region=Region(made.region),
+        region=Region(connection.region),
     )
 
 
 @transaction.atomic
-def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now: datetime) -> list[BrokerageAccount]:
+def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now: datetime) -> list[BrokerageAccount]:
     """Keep the accounts the broker shows under this user. An account that has gone stays, with its history."""
     if any(fact.is_paper is (connection.environment == Environment.LIVE) for fact in facts):
         wrong = "paper" if connection.environment == Environment.LIVE else "live"
@@ -200,7 +202,7 @@ def found_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now
 
 
 def are_known(connection: Connection, accounts: Sequence[BrokerageAccount], now: datetime) -> bool:
-    """Whether what the broker said of these accounts and their permissions may still be believed."""
+    """Whether the broker's last word on these accounts and their permissions may still be believed."""
     return (
         bool(accounts)
         and not connection.wants_verify

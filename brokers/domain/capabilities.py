@@ -36,7 +36,7 @@ class Capabilities:
             return f"IBKR lists this account as {self.clearing}."
         if self.client_trades is False:
             return "IBKR has trading by the client switched off in this account."
-        allowed = {each.strip() for each in self.asset_types.split(",")}
+        allowed = {word.strip() for word in self.asset_types.split(",")}
         kinds = [kind for word, kind in KINDS.items() if word in allowed]
         return f"IBKR lets it trade {', '.join(kinds)}." if kinds else "IBKR has not said what this account may trade."
 

@@ -62,23 +62,23 @@ def result(day: Day) -> DayResult:
         fills[fill.conid].append(fill)
     total = Decimal(0)
     for conid in {**opening, **fills, **now}:
-        one = _of_instrument(day, opening.get(conid), fills[conid], now.get(conid))
-        if isinstance(one, str):
-            return DayResult(None, one)
-        total += one
+        profit = _of_instrument(day, opening.get(conid), fills[conid], now.get(conid))
+        if isinstance(profit, str):
+            return DayResult(None, profit)
+        total += profit
     return DayResult(total)
 
 
 def added(results: Iterable[tuple[str, str, DayResult]], currency: str, rates: Mapping[str, Decimal]) -> DayResult:
-    """Several accounts' results as one, each with its name and its currency; unknown as soon as one of them is."""
+    """The sum of several accounts' results, given as (name, currency, result); unknown as soon as one of them is."""
     total = Decimal(0)
-    for name, own, one in results:
-        if one.profit is None:
-            return DayResult(None, f"{name}: {one.unknown}")
-        rate = Decimal(1) if own == currency or not one.profit else rates.get(own)
+    for name, own, result in results:
+        if result.profit is None:
+            return DayResult(None, f"{name}: {result.unknown}")
+        rate = Decimal(1) if own == currency or not result.profit else rates.get(own)
         if rate is None:
             return DayResult(None, f"{name}: {_no_rate(own, currency)}")
-        total += one.profit * rate
+        total += result.profit * rate
     return DayResult(total)
 
 
@@ -88,8 +88,8 @@ def _no_rate(source: str, target: str) -> str:
 
 def _of_instrument(day: Day, opening: Held | None, fills: list[Fill], now: Held | None) -> Decimal | str:
     """One instrument's part of it, or what is missing to tell."""
-    any_of_them = opening or now or fills[0]
-    name, currency, conid = any_of_them.ticker, any_of_them.currency, any_of_them.conid
+    source = opening or now or fills[0]
+    name, currency, conid = source.ticker, source.currency, source.conid
     before = opening.quantity if opening else Decimal(0)
     shown = now.quantity if now else Decimal(0)
     steps = list(accumulate((fill.quantity for fill in fills), initial=before))

@@ -104,8 +104,8 @@ class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
 
     `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
-    cent. `reference` is given to it when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave, `cancel_after` those it may then work, `convert_after` those until it
-    becomes a market order.
+    cent. `reference` is set when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave,
+    `cancel_after` those it may then work, `convert_after` those until it becomes a market order.
     """
 
     role: Role

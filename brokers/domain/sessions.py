@@ -35,9 +35,6 @@ class SessionStatus(StrEnum):
     REFUSED = "refused"
 
 
-CAN_TRADE = frozenset({SessionStatus.ACTIVE})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """Everything needed to speak to the broker as one IBKR user. `secrets` never appears in a repr or a log."""

@@ -21,7 +21,7 @@ from brokers.orders.execution import OUTCOME_NAMES, described, hashed, leg_of, n
 
 MOST_ATTEMPTS = 3
 MODIFY = SubmissionAttempt.Kind.MODIFY
-# What IBKR made of such a change is not known: its answer was lost, or whoever waited for it died.
+# What IBKR made of such a change is not known: its answer was lost, or the worker that waited for it died.
 IN_DOUBT = ("", "question", "ambiguous", "already_registered")
 NOT_APPLIED = "not_applied"
 # After these outcomes the change is asked for again; any other is IBKR's last word about it.

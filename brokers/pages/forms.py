@@ -47,8 +47,8 @@ class ConnectionForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["environment"]
         assert isinstance(field, forms.ChoiceField)
-        known = [Environment.PAPER, Environment.LIVE]
-        field.choices = [(each, each.capitalize()) for each in ([Environment.SIMULATED] * settings.SIMULATOR + known)]
+        offered = [Environment.SIMULATED] * settings.SIMULATOR + [Environment.PAPER, Environment.LIVE]
+        field.choices = [(environment, environment.capitalize()) for environment in offered]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -81,17 +81,17 @@ class ClosingForm(forms.Form):
         self.fields["quantity"].widget.attrs["placeholder"] = f"all {held.normalize():f}"
 
     def clean_quantity(self) -> Decimal | None:
-        wanted: Decimal | None = self.cleaned_data["quantity"]
-        if wanted is not None and not 0 < wanted <= self.held:
+        quantity: Decimal | None = self.cleaned_data["quantity"]
+        if quantity is not None and not 0 < quantity <= self.held:
             raise forms.ValidationError(
                 f"Between 0 and {self.held.normalize():f} can be closed. Leave it empty for all of it."
             )
-        return wanted
+        return quantity
 
     def part(self) -> Decimal | None:
-        """The part that was asked for; None for all of it."""
-        wanted: Decimal | None = self.cleaned_data["quantity"]
-        return None if wanted is None or wanted >= self.held else wanted
+        """The quantity to close; None for the whole position."""
+        quantity: Decimal | None = self.cleaned_data["quantity"]
+        return None if quantity is None or quantity >= self.held else quantity
 
 
 class OrderFilter(forms.Form):

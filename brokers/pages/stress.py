@@ -26,30 +26,30 @@ def _simulated(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
 
 @require_http_methods(["GET", "POST"])
 def panel(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
-    found = _simulated(request, team_code, connection_code)
+    connection = _simulated(request, team_code, connection_code)
     if request.method == "GET":
-        return _shown(request, found) if request.htmx else redirect(_page(found))  # type: ignore[attr-defined]
+        return _shown(request, connection) if request.htmx else redirect(_page(connection))  # type: ignore[attr-defined]
     actor = request.user if request.user.is_authenticated else None
     code = request.POST.get("button", "")
     try:
-        pressed = stress.press(connection=found, actor=actor, code=code, now=timezone.now())
+        pressed = stress.press(connection=connection, actor=actor, code=code, now=timezone.now())
     except stress.StressRefused as refused:
-        return _said(request, found, code, str(refused), well=False)
-    return _said(request, found, code, pressed.done, well=True)
+        return _answer(request, connection, code, str(refused), well=False)
+    return _answer(request, connection, code, pressed.done, well=True)
 
 
 @require_POST
 def clear(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
-    found = _simulated(request, team_code, connection_code)
+    connection = _simulated(request, team_code, connection_code)
     actor = request.user if request.user.is_authenticated else None
     try:
-        stress.clear(connection=found, actor=actor, now=timezone.now())
+        stress.clear(connection=connection, actor=actor, now=timezone.now())
     except stress.StressRefused as refused:
-        return _said(request, found, "clear", str(refused), well=False)
-    return _said(request, found, "clear", "Nothing is armed any more.", well=True)
+        return _answer(request, connection, "clear", str(refused), well=False)
+    return _answer(request, connection, "clear", "Nothing is armed any more.", well=True)
 
 
-def _said(request: HttpRequest, connection: Connection, where: str, text: str, *, well: bool) -> HttpResponse:
+def _answer(request: HttpRequest, connection: Connection, where: str, text: str, *, well: bool) -> HttpResponse:
     """Say it beside the button that was pressed, or on top of the page where there is no script."""
     if request.htmx:  # type: ignore[attr-defined]
         return _shown(request, connection, said=text, where=where, well=well)

@@ -3,7 +3,7 @@
 All are Postgres advisory locks. Those of processes are held by a database session, never by a transaction: no row is
 locked over HTTP, and a dead process frees its locks by disconnecting. They need a direct connection to Postgres (a
 transaction pooler would hand the session to somebody else). STOP alone is held by a transaction, until it commits.
-Whoever holds several takes them in the order of `Space`, and each of them before it locks a row.
+A holder of several takes them in the order of `Space`, and each of them before it locks a row.
 """
 
 from __future__ import annotations

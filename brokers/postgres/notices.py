@@ -1,4 +1,4 @@
-"""Notices between processes, by Postgres: who waits for rows to change is woken when the change commits."""
+"""Notices between processes, by Postgres: processes that wait for rows to change are woken when the change commits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def keys(connection_pks: Iterable[int]) -> str:
 
 
 def notify(channel: str, payload: str = "") -> None:
-    """Wake whoever listens, when the current transaction commits. `payload`: connection keys, or nothing for "look"."""
+    """Wake the channel's listeners when the transaction commits. `payload`: connection keys, or nothing for "look"."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])

@@ -43,15 +43,14 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     unsent = cancels.unsent_cancels().values_list("connection_id")
     quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
     rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
-    others = (quotes, rates, conversions.due(now), resizes.due())
-    asked = [found.values_list("connection_id").distinct() for found in others]
+    rest = (quotes, rates, conversions.due(now), resizes.due())
+    asked = [rows.values_list("connection_id").distinct() for rows in rest]
     every = (
         ready.values_list("connection_id")
         .distinct()
         .union(lookups.distinct(), doubtful.distinct(), unsent.distinct(), *asked)
     )
-    found = {pk for (pk,) in every}
-    return sorted(pk for pk in found if pk % shards == shard)
+    return sorted(pk for (pk,) in set(every) if pk % shards == shard)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +66,6 @@ class Agenda:
     doubtful: bool
     job: execution.Job | None
 
-    @property
-    def empty(self) -> bool:
-        return not (self.lookups or self.prices or self.cancels or self.changes or self.doubtful or self.job)
-
 
 def has_work(connection_pk: int, now: datetime) -> bool:
     """True while anything of the connection waits."""
@@ -83,7 +78,7 @@ def has_changes(connection_pk: int, now: datetime) -> bool:
 
 
 def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
-    """Look at a connection's rows. `back`: also at what a dead worker may have left; only under the connection's lock.
+    """Look at a connection's rows. `back`: also at orders a dead worker may have left; only under the connection's lock.
 
     One trip to the database's thread: this is the way a signal waits on.
     """

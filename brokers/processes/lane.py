@@ -106,7 +106,7 @@ class Lane:
             if not held:
                 return 0.05
             todo = await self._db(agenda.look, self.pk, self.shared.clock(), back=not self.looked_back)
-            # Holding the lock proved that whoever sent what was left open is gone.
+            # Holding the lock proved that the worker that left these orders open is gone.
             self.looked_back = True
             connection = todo.connection
             wire = await self._signed_in(connection, believed=todo.believed_active) if connection.enabled else None

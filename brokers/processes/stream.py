@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import psycopg
 from django.conf import settings
@@ -43,13 +43,17 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, should their notice get lost
+LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, in case their notice got lost
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
 GATHER_SECONDS = 0.015
 BOOK_PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money are read at least this often
 LONGEST_PAUSE = 30.0
 REFUSED_PAUSE = 60.0
+
+
+# What a running watch depends on: the username and the gateway's address.
+Identity = tuple[str, str]
 
 
 class Keeper:
@@ -75,7 +79,7 @@ class Keeper:
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Watch until told to stop. A database that goes away is waited for."""
+        """Watch until `stopping` is set. A database that goes away is waited for."""
         beat = asyncio.create_task(self._pulse())
         try:
             while not self.stopping.is_set():
@@ -118,12 +122,12 @@ class Keeper:
                 await self._stop_watches()
 
     async def _look(self) -> None:
-        wanted: dict[int, tuple[Any, ...]] = await self.threads.run(_to_watch, self.shard, self.shards)
+        identities = await self.threads.run(_to_watch, self.shard, self.shards)
         for key in [
-            key for key, watch in self.watches.items() if wanted.get(key) != watch.identity or watch.task.done()
+            key for key, watch in self.watches.items() if identities.get(key) != watch.identity or watch.task.done()
         ]:
             await self.watches.pop(key).stop()
-        for key, identity in wanted.items():
+        for key, identity in identities.items():
             if key not in self.watches:
                 self.watches[key] = Watch(self, key, identity)
         for key, accounts in (await self.threads.run(closing.accounts_to_read, self.shard, self.shards)).items():
@@ -135,7 +139,7 @@ class Keeper:
         await asyncio.gather(*(watch.stop() for watch in watches.values()))
 
 
-def _to_watch(shard: int, shards: int) -> dict[int, tuple[Any, ...]]:
+def _to_watch(shard: int, shards: int) -> dict[int, Identity]:
     """Enabled connections of the shard with what a running watch depends on; a change restarts the watch."""
     rows = Connection.objects.filter(enabled=True).values_list("pk", "username", "base_url")
     return {pk: (username, base_url) for pk, username, base_url in rows if pk % shards == shard}
@@ -144,7 +148,7 @@ def _to_watch(shard: int, shards: int) -> dict[int, tuple[Any, ...]]:
 class Watch:
     """One connection: its session, its feed, its book."""
 
-    def __init__(self, keeper: Keeper, connection_pk: int, identity: tuple[Any, ...]) -> None:
+    def __init__(self, keeper: Keeper, connection_pk: int, identity: Identity) -> None:
         self.keeper = keeper
         self.pk = connection_pk
         self.identity = identity
@@ -220,10 +224,12 @@ class Watch:
         if connections.are_known(connection, known, self.keeper.clock()):
             return known
         facts = await self.broker.accounts()
-        found = await self._db(connections.found_accounts, connection=connection, facts=facts, now=self.keeper.clock())
-        if not found:
+        accounts = await self._db(
+            connections.save_accounts, connection=connection, facts=facts, now=self.keeper.clock()
+        )
+        if not accounts:
             raise LoginRefused(connection.session_reason or "IBKR shows no account under this user.", "paper_account")
-        return found
+        return accounts
 
     async def _read_all(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
         for account in accounts:

@@ -89,7 +89,7 @@ async def _set_simulated_price(wire: Wire, connection: Connection, order: Order)
     if connection.environment != Environment.SIMULATED or not control_plane.trades_at_signals():
         return
     if order.signal_price is not None:
-        await wire.db(control_plane.tell_price, connection.username, order.conid, order.signal_price)
+        await wire.db(control_plane.set_price, connection.username, order.conid, order.signal_price)
 
 
 async def _answer_questions(

@@ -32,7 +32,7 @@ def ask(method: str, username: str, what: str, body: dict[str, Any] | None = Non
     try:
         link.request(method, f"/sim/v1/{quote(username, safe='')}/{what}", json.dumps(body or {}), headers)
         answer = link.getresponse()
-        read = answer.read()
+        body_read = answer.read()
     except (OSError, http.client.HTTPException) as problem:
         raise ControlPlaneAway("The simulated broker does not answer. Check that its process runs.") from problem
     finally:
@@ -41,7 +41,7 @@ def ask(method: str, username: str, what: str, body: dict[str, Any] | None = Non
         raise ControlPlaneAway(
             f"The simulated broker answered {answer.status}. Check that it runs with this installation's SIM_CONTROL_TOKEN."
         )
-    return json.loads(read)
+    return json.loads(body_read)
 
 
 def trades_at_signals() -> bool:
@@ -49,9 +49,9 @@ def trades_at_signals() -> bool:
     return settings.SIM_PRICES == "signal" and is_there()
 
 
-def tell_price(username: str, conid: int, price: Decimal) -> None:
-    """Let a contract stand at a signal's price before the order arrives; without it the order still leaves."""
+def set_price(username: str, conid: int, price: Decimal) -> None:
+    """Set a contract's price to the signal's before the order arrives. A failure is logged, and the order still leaves."""
     try:
         ask("POST", username, "signal", {"conid": conid, "price": str(price)})
     except ControlPlaneAway as problem:
-        log.warning("The signal's price was not told: %s", problem)
+        log.warning("The signal's price could not be set: %s", problem)

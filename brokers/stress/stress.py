@@ -158,7 +158,7 @@ class Armed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A button with the latest that became of it."""
+    """A button with the fault it armed last."""
 
     button: Button
     latest: Armed | None
@@ -169,7 +169,8 @@ class Panel:
     """Everything the panel shows."""
 
     rows: list[Row]
-    others: list[Armed]
+    # Faults that no button armed.
+    strangers: list[Armed]
     waiting: int
     problem: str = ""
 
@@ -180,7 +181,7 @@ def offered(connection: Connection) -> bool:
 
 
 def press(*, connection: Connection, actor: User | None, code: str, now: datetime) -> Button:
-    """Do it. What is about to be done is written down first; nothing is sent to a paper or live user."""
+    """Press a button: audited first, then sent to the gateway; never for a paper or live user."""
     _only_simulated(connection)
     button = BUTTONS.get(code)
     if button is None:
@@ -210,19 +211,19 @@ def clear(*, connection: Connection, actor: User | None, now: datetime) -> int:
 
 
 def panel(connection: Connection) -> Panel:
-    """The buttons with what became of them; says so where the gateway cannot be asked."""
+    """The buttons with the faults they armed; `problem` says why where the gateway cannot be asked."""
     try:
         faults = [_armed(row) for row in _ask("GET", connection, "faults")]
     except StressRefused as problem:
-        return Panel(rows=_rows([]), others=[], waiting=0, problem=str(problem))
-    others = [each for each in faults if each.code not in BUTTONS]
-    return Panel(rows=_rows(faults), others=others, waiting=sum(each.waiting for each in faults))
+        return Panel(rows=_rows([]), strangers=[], waiting=0, problem=str(problem))
+    strangers = [fault for fault in faults if fault.code not in BUTTONS]
+    return Panel(rows=_rows(faults), strangers=strangers, waiting=sum(fault.waiting for fault in faults))
 
 
 def _rows(faults: list[Armed]) -> list[Row]:
     # The gateway lists armed ones first, then what is past, the newest first.
     return [
-        Row(button=button, latest=next((each for each in faults if each.code == code), None))
+        Row(button=button, latest=next((fault for fault in faults if fault.code == code), None))
         for code, button in BUTTONS.items()
     ]
 
@@ -250,10 +251,10 @@ def _ask(method: str, connection: Connection, what: str, body: dict[str, Any] | 
 
 def _only_simulated(connection: Connection) -> None:
     """Refuse unless the database, not the row in hand, says that this is a simulated connection that is on."""
-    known = Connection.objects.filter(pk=connection.pk).values_list("environment", "enabled").first()
-    if known is None or known[0] != Environment.SIMULATED:
+    row = Connection.objects.filter(pk=connection.pk).values_list("environment", "enabled").first()
+    if row is None or row[0] != Environment.SIMULATED:
         raise StressRefused("Stress is for simulated connections only; this one trades at IBKR.", "not-simulated")
-    if not known[1]:
+    if not row[1]:
         raise StressRefused("This connection is switched off. Switch it on first.", "switched-off")
     if not control_plane.is_there():
         raise StressRefused("This installation has no control of a simulated broker.", "no-simulator")

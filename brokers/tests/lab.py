@@ -58,7 +58,7 @@ def make(team: Team, gateway: RunningGateway) -> Lab:
     made = rows.connection(team)
     facts = asyncio.run(_sign_in(made))
     now = timezone.now()
-    account = connections.found_accounts(connection=made, facts=facts, now=now)[0]
+    account = connections.save_accounts(connection=made, facts=facts, now=now)[0]
     from brokers.connections import sessions
 
     sessions.kept(made, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)

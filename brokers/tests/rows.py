@@ -38,7 +38,7 @@ def connection(team: Team, **values: Any) -> Connection:
 def account(team: Team, of: Connection | None = None, **values: Any) -> BrokerageAccount:
     """A paper account, by default under a connection of its own."""
     facts = AccountFacts(account_id=values.pop("account_id", f"SIM{next(_numbers):07d}"), is_paper=True)
-    made = connections.found_accounts(connection=of or connection(team), facts=[facts], now=timezone.now())[0]
+    made = connections.save_accounts(connection=of or connection(team), facts=[facts], now=timezone.now())[0]
     return _with(made, values)
 
 

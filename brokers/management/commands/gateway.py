@@ -24,11 +24,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=None)
         parser.add_argument("--preset", default=os.environ.get("SIM_PRESET", "demo"), help="demo, strict or fast")
 
-    def handle(self, *args: Any, **given: Any) -> None:
-        port = given["port"] if given["port"] is not None else default_port()
+    def handle(self, *args: Any, **arguments: Any) -> None:
+        port = arguments["port"] if arguments["port"] is not None else default_port()
         try:
             token = settings.SIM_CONTROL_TOKEN
-            serve(options(host=given["host"], port=port, preset_name=given["preset"], control_token=token))
+            serve(options(host=arguments["host"], port=port, preset_name=arguments["preset"], control_token=token))
         except CannotServe as reason:
             raise CommandError(str(reason)) from None
 

@@ -142,7 +142,7 @@ def _account(connection: Connection, now: datetime) -> BrokerageAccount:
     # The gateway will open exactly this account when it first meets the user: nobody needs to wait for it.
     number = sim_account.account_id if sim_account else account_id(connection.username)
     facts = AccountFacts(account_id=number, is_paper=True, title="Simulated account")
-    account = connections.found_accounts(connection=connection, facts=[facts], now=now)[0]
+    account = connections.save_accounts(connection=connection, facts=[facts], now=now)[0]
     # Its money is still unknown: the stream that keeps the session shall look.
     connections.verify(connection=connection, actor=None, now=now)
     return account

@@ -195,7 +195,7 @@ def made(team: Team, gateway: RunningGateway, threads: Threads, ticker: str, see
     """An account of a connection of its own, with the subscriptions that the seed deals."""
     link = broker_rows.connection(team)
     facts = asyncio.run(lab._sign_in(link))
-    account: BrokerageAccount = connections.found_accounts(connection=link, facts=facts, now=timezone.now())[0]
+    account: BrokerageAccount = connections.save_accounts(connection=link, facts=facts, now=timezone.now())[0]
     ready = AuthStatus(authenticated=True, connected=True, competing=False, established=True)
     sessions.kept(link, ready, timezone.now())
     followers: list[tuple[Follower, Strategy]] = []
