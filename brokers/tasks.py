@@ -15,7 +15,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import ibkr
-from brokers.orders import cancels, closing, orphans, tickets
+from brokers.orders import cancels, closing, orphans, unsent
 from brokers.postgres.locks import direct_parameters
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.lanes import Lanes
@@ -36,7 +36,7 @@ def work(*, shard: int = 0) -> None:
 @shared_task(name="brokers.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
 def sweep() -> None:
     """Heal what a lost nudge left behind: do what time has made due, see that every shard is worked."""
-    tickets.expire_overdue(timezone.now())
+    unsent.expire_overdue(timezone.now())
     cancels.ask_due(timezone.now())
     closing.work(timezone.now())
     orphans.cancel(timezone.now())

@@ -17,12 +17,11 @@ from brokers.orders.execution import hashed
 from brokers.orders.tickets import (
     BEFORE_IT_LEFT,
     ask_cancels,
-    end_unsent,
-    finish_ticket_if_done,
     unsent_because,
     wish_cancels,
     with_open_cancels,
 )
+from brokers.orders.unsent import end_unsent, finish_ticket_if_done
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
 # A broker that refused a cancel is asked again, but not in the same breath.
@@ -51,27 +50,28 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
 
 @transaction.atomic
 def cancel_all(orders: QuerySet[Order], *, actor: User | None, cause: str, now: datetime) -> int:
-    """Cancel whatever of these orders may still fill; how many are ended or asked for by this call.
+    """Cancel those of these orders that may still fill; returns how many this call ended or asked for.
 
     Orders that never left end at once with everything behind them, working ones are asked for at the broker, and those
     on their way as soon as they have arrived. `cause` is a sentence; the caller writes the audit.
     """
-    said = f"{cause} Asked by {actor}." if actor is not None else cause
+    if actor is not None:
+        cause = f"{cause} Asked by {actor}."
     may_fill = Order.objects.filter(pk__in=orders.values("pk"), status__in=[str(status) for status in MAY_FILL])
     count, on_their_way, woken = 0, defaultdict[BrokerageAccount, list[Order]](list), set[int]()
     for order in may_fill.select_for_update(of=("self",)).select_related("account").order_by("pk"):
         status = OrderStatus(order.status)
         if status is OrderStatus.CREATED:
             # Its parent may have taken it along a moment ago.
-            count += end_unsent(order, OrderStatus.CANCELED, unsent_because(said), now)
+            count += end_unsent(order, OrderStatus.CANCELED, unsent_because(cause), now)
         elif status in IN_FLIGHT or not order.broker_order_id:
             on_their_way[order.account].append(order)
         elif _may_be_asked(order, now):
-            count += Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=said)
+            count += Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause)
             woken.add(order.connection_id)
             live.order_changed(order)
     for account, arriving in on_their_way.items():
-        wish_cancels(account, arriving, said, now)
+        wish_cancels(account, arriving, cause, now)
         count += len(arriving)
     if woken:
         notify(ORDERS_CHANNEL, keys(woken))
@@ -99,8 +99,8 @@ def ask_due(now: datetime) -> int:
     count = 0
     for order in due.alias(until=until).filter(until__lte=now).select_for_update(skip_locked=True):
         cause = f"canceled: it worked for the {order.cancel_after} seconds it was given"
-        said = f"Not filled within the {order.cancel_after} seconds it was given."
-        if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause, reason=said):
+        reason = f"Not filled within the {order.cancel_after} seconds it was given."
+        if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause, reason=reason):
             notify(ORDERS_CHANNEL, str(order.connection_id))
             live.order_changed(order)
             count += 1
@@ -142,9 +142,8 @@ def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now:
         fresh = Order.objects.select_for_update().get(pk=order.pk)
         partly = 0 < fresh.filled_quantity < fresh.quantity
         back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
-        said = f"Not canceled: {reason}"[:400]
         if can_move(OrderStatus(fresh.status), back) and Order.objects.move(
-            fresh, back, now=now, cause=reason, reason=said
+            fresh, back, now=now, cause=reason, reason=f"Not canceled: {reason}"[:400]
         ):
             finish_ticket_if_done(fresh.ticket_id, now)
             live.order_changed(fresh)

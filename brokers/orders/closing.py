@@ -1,4 +1,4 @@
-"""The end of a position, whoever opened it: cancel what works in it, send the market order, until the broker shows none.
+"""The end of a position, ours or not: cancel what works in it, send the market order, until the broker shows none.
 
 Nothing is assumed. An order is sent only for what a fresh book shows, made after the last fill and the last cancel; a
 book that is old or missing never reads as "no position".
@@ -41,8 +41,8 @@ LONGEST = timedelta(minutes=15)
 # IBKR's positions may lag behind its fills: what an order has just closed is not closed again because of an old list.
 BELIEVED_AFTER = timedelta(seconds=30)
 DONE, FAILED, OPEN = Closing.Status.DONE, Closing.Status.FAILED, Closing.Status.OPEN
-# How long a position that could not be closed is told about.
-TOLD_FOR = timedelta(days=1)
+# How long a position that could not be closed is shown.
+SHOWN_FOR = timedelta(days=1)
 _MAY_FILL = [str(status) for status in MAY_FILL]
 
 
@@ -62,11 +62,11 @@ def close(
 
     A wish for a part grows into one for all of it when that is asked for.
     """
-    found = _open_one(account, conid)
-    if found is None:
+    wish = _open_one(account, conid)
+    if wish is None:
         try:
             with transaction.atomic():
-                found = Closing.objects.create(
+                wish = Closing.objects.create(
                     team_id=account.team_id,
                     account=account,
                     conid=conid,
@@ -79,20 +79,20 @@ def close(
                 )
         except IntegrityError:
             # Somebody else asked at this very moment.
-            found = Closing.objects.select_for_update().get(account=account, conid=conid, status=OPEN)
-    if quantity is None and found.quantity is not None:
-        found.quantity, found.reason = None, reason[:200]
-        found.save(update_fields=["quantity", "reason"])
+            wish = Closing.objects.select_for_update().get(account=account, conid=conid, status=OPEN)
+    if quantity is None and wish.quantity is not None:
+        wish.quantity, wish.reason = None, reason[:200]
+        wish.save(update_fields=["quantity", "reason"])
     audit.record(
         team=account.team,
         actor=actor,
         action="position.close_requested",
         subject=f"{ticker} in {account.account_id}",
         now=now,
-        after={"quantity": "all" if found.quantity is None else str(found.quantity), "reason": reason[:200]},
+        after={"quantity": "all" if wish.quantity is None else str(wish.quantity), "reason": reason[:200]},
     )
-    _step(found, now)
-    return found
+    _step(wish, now)
+    return wish
 
 
 def _open_one(account: BrokerageAccount, conid: int) -> Closing | None:
@@ -104,25 +104,25 @@ def work(now: datetime) -> int:
     moved = 0
     for pk in Closing.objects.filter(status=OPEN).order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
-            # Another process may be at it; whoever comes second has nothing to add.
+            # Another process may be at it, and a second one has nothing to add.
             waiting = Closing.objects.select_for_update(of=("self",), skip_locked=True)
-            found = waiting.select_related("account__connection").filter(pk=pk, status=OPEN).first()
-            moved += found is not None and _step(found, now)
+            closing = waiting.select_related("account__connection").filter(pk=pk, status=OPEN).first()
+            moved += closing is not None and _step(closing, now)
     return moved
 
 
-def told_of(team: Team, now: datetime) -> list[Closing]:
+def shown_to(team: Team, now: datetime) -> list[Closing]:
     """Positions of the team that are being closed, and those that lately could not be; newest first."""
-    shown = Q(status=OPEN) | Q(status=FAILED, ended_at__gte=now - TOLD_FOR)
+    shown = Q(status=OPEN) | Q(status=FAILED, ended_at__gte=now - SHOWN_FOR)
     return list(Closing.objects.filter(shown, team=team).select_related("account__connection").order_by("-pk"))
 
 
 def accounts_to_read(shard: int = 0, shards: int = 1) -> dict[int, set[int]]:
-    """Accounts whose book a closing waits for, by connection: whoever reads books reads these first."""
+    """Accounts whose book a closing waits for, by connection: the stream reads these first."""
     waiting: dict[int, set[int]] = {}
-    for found in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related("account"):
-        account = found.account
-        if account.connection_id % shards == shard and not _may_fill(found).exists() and not _is_settled(found):
+    for closing in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related("account"):
+        account = closing.account
+        if account.connection_id % shards == shard and not _may_fill(closing).exists() and not _is_settled(closing):
             waiting.setdefault(account.connection_id, set()).add(account.pk)
     return waiting
 
@@ -130,17 +130,17 @@ def accounts_to_read(shard: int = 0, shards: int = 1) -> dict[int, set[int]]:
 def _step(closing: Closing, now: datetime) -> bool:
     """What can be done now; True when something was."""
     own = _own_orders(closing)
-    others = _may_fill(closing).exclude(pk__in=own.values("pk"))
-    if others.exists():
+    foreign = _may_fill(closing).exclude(pk__in=own.values("pk"))
+    if foreign.exists():
         cause = f"The position in {closing.ticker} is being closed: {closing.reason}"
-        asked = cancels.cancel_all(others, actor=None, cause=cause, now=now)
-        if others.exists():
-            return _wait(closing, _about_others(others), now) or bool(asked)
+        asked = cancels.cancel_all(foreign, actor=None, cause=cause, now=now)
+        if foreign.exists():
+            return _wait(closing, _about_foreign(foreign), now) or bool(asked)
     sent = own.filter(status__in=_MAY_FILL).order_by("-pk").first()
     if sent is not None:
         return _wait(closing, _about_sent(sent, now), now, patient=sent.status in WORKING)
-    if (said := _book_missing(closing, now)) is not None:
-        return _wait(closing, said, now)
+    if (missing := _book_missing(closing, now)) is not None:
+        return _wait(closing, missing, now)
     return _close_what_is_held(closing, own, now)
 
 
@@ -213,10 +213,10 @@ def _may_fill(closing: Closing) -> QuerySet[Order]:
 # What it waits for ---------------------------------------------------------------------------------------------------
 
 
-def _about_others(others: QuerySet[Order]) -> str:
-    if others.filter(status=str(OrderStatus.NEEDS_ATTENTION)).exists():
+def _about_foreign(orders: QuerySet[Order]) -> str:
+    if orders.filter(status=str(OrderStatus.NEEDS_ATTENTION)).exists():
         return "It is not known what became of an order in it. Look that order up at IBKR."
-    count = others.count()
+    count = orders.count()
     return f"Waiting until IBKR has canceled {'the order' if count == 1 else f'{count} orders'} working in it."
 
 
@@ -271,7 +271,7 @@ def _may_be_an_old_list(closing: Closing, own: QuerySet[Order]) -> bool:
 
 
 def _wait(closing: Closing, note: str, now: datetime, *, patient: bool = False) -> bool:
-    """Say what it waits for; after long enough without an order at IBKR, give up. True when something new is said."""
+    """Note what it waits for; after LONGEST without an order at IBKR, give up. True when the note is new."""
     if not patient and now - _began_at(closing) > LONGEST:
         cancels.cancel_all(_own_orders(closing), actor=None, cause="The position could not be closed in time.", now=now)
         return _give_up(closing, note, now)
@@ -280,7 +280,7 @@ def _wait(closing: Closing, note: str, now: datetime, *, patient: bool = False) 
     closing.note = note[:300]
     closing.save(update_fields=["note"])
     live.account_changed(closing.account)
-    # The book may be what is missing; whoever reads it looks at once.
+    # The book may be what is missing; the stream, which reads it, looks at once.
     connections.wake()
     return True
 

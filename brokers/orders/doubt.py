@@ -11,7 +11,8 @@ from django.db.models import F
 from brokers import live
 from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus, Release
 from brokers.models import Order, SubmissionAttempt, Ticket
-from brokers.orders.tickets import back_in_the_queue, finish_ticket_if_done
+from brokers.orders.tickets import back_in_the_queue
+from brokers.orders.unsent import finish_ticket_if_done
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 

@@ -1,6 +1,6 @@
 """Our orders out: written down before they leave, and again when the broker has answered.
 
-Each function here is one short transaction. The calls to the broker in between belong to `lanes`.
+Each function here is one short transaction. The calls to the broker in between belong to `processes.writes`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from django.db import connection, transaction
 
@@ -38,78 +38,10 @@ from brokers.domain.orders import (
     TimeInForce,
     can_move,
 )
-from brokers.models import Order, SubmissionAttempt
-from brokers.orders.tickets import back_in_the_queue, finish_ticket_if_done
-
-# Whether an order is held by what its ticket cancels or shrinks: that must be over, or smaller, first, and have filled no
-# more than its plan knew. A plan made for ten shares does not leave when there are five.
-HELD = """(EXISTS (
-  SELECT FROM brokers_ticket t, jsonb_to_recordset(t.cancels) AS c (reference text, filled numeric)
-  JOIN brokers_order r ON r.reference = c.reference
-  WHERE t.id = {order}.ticket_id
-  AND (r.status NOT IN ('canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled)
-) OR EXISTS (
-  SELECT FROM brokers_ticket t, jsonb_to_recordset(t.resizes) AS s (reference text, quantity numeric, filled numeric)
-  JOIN brokers_order r ON r.reference = s.reference
-  WHERE t.id = {order}.ticket_id
-  AND (r.filled_quantity > s.filled
-       OR r.quantity > s.quantity AND r.status NOT IN ('canceled', 'expired', 'rejected', 'denied'))
-))"""
-
-# Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
-# The last condition holds an instrument back while it is not known what became of an
-# earlier order in it.
-TAKE_NEXT = f"""
-WITH next AS (
-  SELECT o.id FROM brokers_order o
-  WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
-    AND NOT {HELD.format(order="o")}
-    AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
-         AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
-    AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid
-                    AND u.status IN ('unknown', 'needs_attention'))
-  ORDER BY o.role <> 'exit', o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED
-), leaving AS (
-  SELECT id FROM next
-  UNION ALL
-  SELECT o.id FROM brokers_order o JOIN next ON o.parent_id = next.id
-  WHERE o.release IN ('with_parent', 'in_group') AND o.status = 'created'
-), moved AS (
-  UPDATE brokers_order o SET status = 'submitted', submitted_at = %(now)s, changed_at = %(now)s
-  FROM leaving WHERE o.id = leaving.id AND o.status = 'created' RETURNING o.*
-), told AS (
-  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
-  SELECT id, 'created', 'submitted', 'sent to IBKR', %(now)s FROM moved
-)
-SELECT moved.*, a.account_id AS account_number,
-  coalesce(l.name, '') AS contract_name, coalesce(l.exchange, '') AS contract_exchange,
-  coalesce(l.tick, 0.01) AS contract_tick
-FROM moved
-JOIN brokers_brokerageaccount a ON a.id = moved.account_id
-LEFT JOIN brokers_contractlookup l
-  ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
-ORDER BY moved.id
-"""  # noqa: S608
-
-# The same for the answer that nearly always comes back. Nothing is written unless the order still waits for it.
-ACKNOWLEDGE = """
-WITH moved AS (
-  UPDATE brokers_order SET status = 'accepted', broker_order_id = %(broker_order_id)s, acknowledged_at = %(now)s,
-    changed_at = %(now)s
-  WHERE id = %(order)s AND status = 'submitted' RETURNING id
-), told AS (
-  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
-  SELECT id, 'submitted', 'accepted', 'acknowledged by IBKR', %(now)s FROM moved
-), answered AS (
-  UPDATE brokers_submissionattempt SET outcome = 'accepted', answered_at = %(now)s, answer = %(answer)s::jsonb
-  WHERE id = %(attempt)s AND outcome = '' AND EXISTS (SELECT FROM moved)
-), done AS (
-  UPDATE brokers_ticket SET worked_at = %(now)s
-  WHERE id = %(ticket)s AND worked_at IS NULL AND EXISTS (SELECT FROM moved)
-    AND NOT EXISTS (SELECT FROM brokers_order o WHERE o.ticket_id = %(ticket)s AND o.status = 'created')
-)
-SELECT id FROM moved
-"""
+from brokers.models import Order, OrderChanges, SubmissionAttempt
+from brokers.orders.statements import ACKNOWLEDGE, TAKE_NEXT
+from brokers.orders.tickets import back_in_the_queue
+from brokers.orders.unsent import finish_ticket_if_done
 
 OUTCOME_NAMES = {
     Accepted: "accepted",
@@ -124,7 +56,7 @@ OUTCOME_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What one write to the broker is about: the orders of one submission, as legs, with their attempt."""
+    """One submission to the broker: its orders, as legs, with their attempt."""
 
     account_id: str
     orders: tuple[Order, ...]
@@ -152,8 +84,8 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
             tick=head.contract_tick,
             name=head.contract_name,
         )
-        in_group = any(each.release == Release.IN_GROUP for each in orders[1:])
-        legs = tuple(leg_of(each, contract, head, in_group=in_group) for each in orders)
+        in_group = any(order.release == Release.IN_GROUP for order in orders[1:])
+        legs = tuple(leg_of(order, contract, head, in_group=in_group) for order in orders)
         request = [described(leg) for leg in legs]
         attempt = SubmissionAttempt.objects.create(
             order=head, kind=SubmissionAttempt.Kind.POST, request=request, request_hash=hashed(request), sent_at=now
@@ -203,7 +135,8 @@ def _trail(intent: OrderIntent) -> str | None:
     return None if intent.trail_amount is None else str(intent.trail_amount)
 
 
-def hashed(request: Any) -> str:
+def hashed(request: object) -> str:
+    """The hash of a request, the same for the same request."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
@@ -232,7 +165,7 @@ def note_answer(attempt_pk: int, outcome: SubmissionOutcome, now: datetime) -> N
     )
 
 
-def _redacted(raw: Any) -> Any:
+def _redacted(raw: object) -> Any:
     """The broker's answer as JSON, bounded; it holds order facts, never credentials."""
     try:
         text = json.dumps(raw, default=str)
@@ -260,8 +193,7 @@ def finish(job: Job, attempt_pk: int, outcome: SubmissionOutcome, now: datetime,
         case PartlyAccepted(acks=acks, failures=failures):
             _acknowledge(orders, [*acks, *failures], now)
         case Refused(reason=reason):
-            said = f"Not confirmed: {reason}" if declined else reason
-            _end_all(orders, OrderStatus.REJECTED, said, now)
+            _end_all(orders, OrderStatus.REJECTED, f"Not confirmed: {reason}" if declined else reason, now)
         case NotSent(reason=reason):
             waiting = [o for o in orders if _move(o, OrderStatus.CREATED, now, cause=reason, submitted_at=None)]
             for order in waiting:
@@ -310,13 +242,13 @@ def _acknowledge(orders: Sequence[Order], acks: Iterable[Ack], now: datetime) ->
         elif ack.status is OrderStatus.REJECTED:
             _move(order, OrderStatus.REJECTED, now, cause=ack.text, reason=ack.text[:400] or "IBKR rejected the order.")
         else:
-            changes = {"broker_order_id": ack.broker_order_id, "acknowledged_at": now}
+            changes = OrderChanges(broker_order_id=ack.broker_order_id, acknowledged_at=now)
             if not _move(order, OrderStatus.ACCEPTED, now, cause="acknowledged by IBKR", **changes):
                 # The stream was faster; keep what only the acknowledgement brings.
                 Order.objects.filter(pk=order.pk, acknowledged_at__isnull=True).update(**changes)
 
 
-def _move(order: Order, to: OrderStatus, now: datetime, *, cause: str, **changes: Any) -> bool:
+def _move(order: Order, to: OrderStatus, now: datetime, *, cause: str, **changes: Unpack[OrderChanges]) -> bool:
     return can_move(OrderStatus(order.status), to) and Order.objects.move(order, to, now=now, cause=cause, **changes)
 
 

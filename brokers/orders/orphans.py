@@ -27,17 +27,17 @@ def left_behind(now: datetime) -> QuerySet[Order]:
     held = Position.objects.filter(**same)
     long, short = Exists(held.filter(quantity__gt=0)), Exists(held.filter(quantity__lt=0))
     moving = Order.objects.filter(**same).filter(
-        Q(role=str(Role.ENTRY), status__in=[str(each) for each in MAY_FILL])
-        | Q(status__in=[str(each) for each in WAITING | IN_FLIGHT])
+        Q(role=str(Role.ENTRY), status__in=[str(status) for status in MAY_FILL])
+        | Q(status__in=[str(status) for status in WAITING | IN_FLIGHT])
         | Q(changed_at__gt=now - BELIEVED_AFTER)
     )
     newer = Execution.objects.filter(**same, seen_at__gt=OuterRef("account__book_as_of") - BELIEVED_AFTER)
-    found: QuerySet[Order] = (
+    return (
         Order.objects.filter(
             role__in=_WAYS_OUT,
             # An advisor's order for a group is held by its clients, not by the account it was placed in.
             fa_group="",
-            status__in=[str(each) for each in CHANGED_IN_PLACE],
+            status__in=[str(status) for status in CHANGED_IN_PLACE],
             account__book_as_of__gt=now - timedelta(seconds=settings.BOOK_FRESH_SECONDS),
             account__book_as_of__gte=F("changed_at"),
         )
@@ -46,7 +46,6 @@ def left_behind(now: datetime) -> QuerySet[Order]:
         .filter(Q(side=str(Side.SELL)) & ~long | Q(side=str(Side.BUY)) & ~short)
         .filter(~Exists(moving), ~Exists(newer))
     )
-    return found
 
 
 @transaction.atomic

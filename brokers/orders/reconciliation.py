@@ -1,4 +1,4 @@
-"""The broker's truth home: executions inserted once, orders moved, whatever order the news arrives in."""
+"""The broker's truth home: executions inserted once, orders moved, in any order of the news."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -15,8 +14,9 @@ from django.db.models import Q
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
-from brokers.models import BrokerageAccount, Connection, Execution, Order
-from brokers.orders.tickets import end_unfit, finish_ticket_if_done, said_of
+from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
+from brokers.orders.tickets import end_unfit
+from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,8 @@ REPORTABLE = frozenset(
 
 @dataclass
 class Applied:
-    """What a batch of reports changed."""
+    """Orders that a batch of reports moved, and keys of accounts whose book it made old."""
 
-    fills: int = 0
     moved: list[Order] = field(default_factory=list)
     accounts: set[int] = field(default_factory=set)
 
@@ -51,8 +50,8 @@ def apply(
     for order in _keep_executions(accounts, ours, executions, now, applied):
         _count_fills(order, now, applied)
     for report in orders:
-        if found := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report):
-            _apply_report(found, report, now, applied)
+        if reported := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report):
+            _apply_report(reported, report, now, applied)
     _release_children(applied.moved, now)
     end_unfit(applied.moved, now)
     for order in applied.moved:
@@ -72,14 +71,14 @@ def _our_orders(
         Q(parent__broker_order_id__in=parents) | Q(parent__reference__in=references)
     )
     named = Q(reference__in=references) | Q(broker_order_id__in=ids)
-    found = (
+    orders_named = (
         Order.objects.select_for_update(of=("self",))
         .filter(account__in=[account.pk for account in accounts.values()])
         .filter(named | legs if parents else named)
         .order_by("pk")
     )
     ours: dict[str, Order] = {}
-    for order in found:
+    for order in orders_named:
         ours[f"r:{order.reference}"] = order
         if order.broker_order_id:
             ours[f"b:{order.broker_order_id}"] = order
@@ -128,8 +127,8 @@ def _keep_executions(
     if not fills:
         return []
     known = {
-        (made.account_id, made.broker_execution_id): made
-        for made in Execution.objects.filter(
+        (execution.account_id, execution.broker_execution_id): execution
+        for execution in Execution.objects.filter(
             account__in=[account.pk for account in accounts.values()],
             broker_execution_id__in={revision_of(fill.execution_id)[0] for fill in fills},
         )
@@ -142,9 +141,9 @@ def _keep_executions(
             continue
         base, revision = revision_of(fill.execution_id)
         order = _find(ours, fill.reference, fill.broker_order_id)
-        made = known.get((account.pk, base)) or fresh.get((account.pk, base))
-        if made is None:
-            made = fresh[(account.pk, base)] = Execution(
+        execution = known.get((account.pk, base)) or fresh.get((account.pk, base))
+        if execution is None:
+            execution = fresh[(account.pk, base)] = Execution(
                 account=account,
                 team_id=account.team_id,
                 order=order,
@@ -154,25 +153,24 @@ def _keep_executions(
                 side=fill.side,
                 seen_at=now,
             )
-        elif revision <= made.revision and (made.fee is not None or fill.fee is None):
+        elif revision <= execution.revision and (execution.fee is not None or fill.fee is None):
             continue
-        _say(made, fill, revision)
-        if made.pk is not None:
-            made.save()
+        _correct(execution, fill, revision)
+        if execution.pk is not None:
+            execution.save()
         if order is not None:
             changed[order.pk] = order
     # Somebody else may bring the same fill home at this moment; it counts once.
     Execution.objects.bulk_create(fresh.values(), ignore_conflicts=True)
-    applied.fills += len(fresh)
     applied.accounts |= {account_pk for account_pk, _ in fresh}
     return list(changed.values())
 
 
-def _say(made: Execution, fill: ExecutionFacts, revision: int) -> None:
-    made.revision, made.quantity, made.price = revision, fill.quantity, fill.price
-    made.currency, made.exchange, made.executed_at = fill.currency, fill.exchange[:32], fill.executed_at
+def _correct(execution: Execution, fill: ExecutionFacts, revision: int) -> None:
+    execution.revision, execution.quantity, execution.price = revision, fill.quantity, fill.price
+    execution.currency, execution.exchange, execution.executed_at = fill.currency, fill.exchange[:32], fill.executed_at
     if fill.fee is not None:
-        made.fee = fill.fee
+        execution.fee = fill.fee
 
 
 def _count_fills(order: Order, now: datetime, applied: Applied) -> None:
@@ -188,7 +186,7 @@ def _count_fills(order: Order, now: datetime, applied: Applied) -> None:
 
 
 def _set_filled(order: Order, filled: Decimal, average: Decimal | None, now: datetime, applied: Applied) -> None:
-    changes: dict[str, Any] = {"filled_quantity": filled}
+    changes = OrderChanges(filled_quantity=filled)
     if average is not None:
         changes["average_price"] = average.quantize(Decimal("0.00000001"))
     if order.acknowledged_at is None:
@@ -227,7 +225,7 @@ def _apply_report(order: Order, report: OrderFacts, now: datetime, applied: Appl
         return
     if old in OVER or not can_move(old, status):
         return
-    changes: dict[str, Any] = {}
+    changes = OrderChanges()
     if order.acknowledged_at is None:
         changes["acknowledged_at"] = now
     if old is OrderStatus.UNKNOWN:
@@ -260,7 +258,7 @@ def _release_children(moved: Sequence[Order], now: datetime) -> None:
         if status == OrderStatus.FILLED:
             notify(ORDERS_CHANNEL, str(child.connection_id))
             continue
-        reason = f"Not sent: {said_of(over[child.parent_id])}, which it was to follow, ended as {status}."
+        reason = f"Not sent: {in_words(over[child.parent_id])}, which it was to follow, ended as {status}."
         Order.objects.move(child, OrderStatus.CANCELED, now=now, cause=reason, reason=reason)
         finish_ticket_if_done(child.ticket_id, now)
         live.order_changed(child)

@@ -1,4 +1,4 @@
-"""Tickets: the orders of a plan, saved whole, and ended when they are too late to leave."""
+"""Tickets: the orders of a plan, saved whole, the cancels and resizes they wait for, and plans that no longer fit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
-    MAY_FILL,
     OVER,
     WAITING,
     WORKING,
@@ -25,13 +23,13 @@ from brokers.domain.orders import (
     can_move,
 )
 from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
+from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 REFERENCE_PREFIX = "hy"
 LATER_SIGNAL = "canceled by a later signal"
 BEFORE_IT_LEFT = "Canceled before it was sent."
-_CHANGEABLE = [str(each) for each in CHANGED_IN_PLACE]
-_NOT_ASKED = [str(each) for each in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
+_CHANGEABLE = [str(status) for status in CHANGED_IN_PLACE]
 
 
 def new_reference() -> str:
@@ -69,39 +67,51 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
         return []
     touched = _locked(
         {reference for draft in drafts for reference in draft.cancels}
-        | {each.reference for draft in drafts for each in draft.resizes}
+        | {resize.reference for draft in drafts for resize in draft.resizes}
     )
     filled = {order.reference: order.filled_quantity for order in touched}
-    tickets = Ticket.objects.bulk_create(
-        Ticket(
-            team_id=draft.account.team_id,
-            account=draft.account,
-            connection_id=draft.account.connection_id,
-            key=draft.key,
-            queued_at=now,
-            cancels=[{"reference": each, "filled": _known(draft, each, filled)} for each in draft.cancels],
-            resizes=[
-                {
-                    "reference": each.reference,
-                    "quantity": str(each.quantity),
-                    "filled": _known(draft, each.reference, filled),
-                }
-                for each in draft.resizes
-            ],
+    tickets = Ticket.objects.bulk_create(_ticket(draft, filled, now) for draft in drafts)
+    _save_orders(list(zip(drafts, tickets, strict=True)), now)
+    for ticket in tickets:
+        ask_cancels(ticket, now)
+    for resize in (resize for draft in drafts for resize in draft.resizes):
+        Order.objects.filter(reference=resize.reference, status__in=_CHANGEABLE, quantity__gt=resize.quantity).update(
+            resize_to=resize.quantity, resize_asked_at=now
         )
-        for draft in drafts
+    end_unfit(touched, now)
+    notify(ORDERS_CHANNEL, keys(draft.account.connection_id for draft in drafts))
+    return tickets
+
+
+def _ticket(draft: Draft, filled: Mapping[str, Decimal], now: datetime) -> Ticket:
+    """The ticket's row; `filled` is what the orders it cancels and shrinks have filled."""
+
+    def known(reference: str) -> str:
+        return f"{draft.known.get(reference, filled.get(reference, Decimal(0))):f}"
+
+    return Ticket(
+        team_id=draft.account.team_id,
+        account=draft.account,
+        connection_id=draft.account.connection_id,
+        key=draft.key,
+        queued_at=now,
+        cancels=[{"reference": reference, "filled": known(reference)} for reference in draft.cancels],
+        resizes=[
+            {"reference": resize.reference, "quantity": str(resize.quantity), "filled": known(resize.reference)}
+            for resize in draft.resizes
+        ],
     )
-    level = [
-        (_order(draft, ticket, intent, None, now), intent)
-        for draft, ticket in zip(drafts, tickets, strict=True)
-        for intent in draft.intents
-    ]
-    by_key = {draft.key: draft for draft in drafts}
+
+
+def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime) -> None:
+    """Save the orders of new tickets with their first events, parents first: a child's row names its parent's."""
+    causes = {draft.key: draft.cause[:300] for draft, _ in opened}
+    by_key = {draft.key: draft for draft, _ in opened}
+    level = [(_order(draft, ticket, intent, None, now), intent) for draft, ticket in opened for intent in draft.intents]
     while level:
-        # Parents first: a child's row names its parent's.
         Order.objects.bulk_create(order for order, _ in level)
         OrderEvent.objects.bulk_create(
-            OrderEvent(order=order, new=str(OrderStatus.CREATED), cause=by_key[order.ticket.key].cause[:300], at=now)
+            OrderEvent(order=order, new=str(OrderStatus.CREATED), cause=causes[order.ticket.key], at=now)
             for order, _ in level
         )
         level = [
@@ -109,15 +119,6 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
             for order, intent in level
             for child in intent.then
         ]
-    for ticket in tickets:
-        ask_cancels(ticket, now)
-    for each in (each for draft in drafts for each in draft.resizes):
-        Order.objects.filter(reference=each.reference, status__in=_CHANGEABLE, quantity__gt=each.quantity).update(
-            resize_to=each.quantity, resize_asked_at=now
-        )
-    end_unfit(touched, now)
-    notify(ORDERS_CHANNEL, keys(draft.account.connection_id for draft in drafts))
-    return tickets
 
 
 def _locked(references: set[str]) -> list[Order]:
@@ -127,15 +128,11 @@ def _locked(references: set[str]) -> list[Order]:
     return list(Order.objects.select_for_update().filter(reference__in=references).order_by("pk"))
 
 
-def _known(draft: Draft, reference: str, filled: Mapping[str, Decimal]) -> str:
-    return f"{draft.known.get(reference, filled.get(reference, Decimal(0))):f}"
-
-
 def end_unfit(orders: Iterable[Order], now: datetime) -> None:
     """End what was planned behind these orders, once they have filled more than the plan knew.
 
-    The ticket is marked, so that whoever made the plan makes another one on the position that came of it. What is to be
-    canceled has to be over first: until then it may go on filling.
+    The ticket is marked, so that its decision is taken again on the position that came of it. An order to be canceled
+    has to be over first: until then it may go on filling.
     """
     filled = {order.reference: order for order in orders if order.filled_quantity}
     if not filled:
@@ -143,8 +140,8 @@ def end_unfit(orders: Iterable[Order], now: datetime) -> None:
     accounts = {order.account_id for order in filled.values()}
     behind = Ticket.objects.filter(account__in=accounts, worked_at__isnull=True).exclude(cancels=[], resizes=[])
     for ticket in behind.select_for_update().order_by("pk"):
-        over = [each for each in ticket.cancels if (it := filled.get(each["reference"])) and it.status in OVER]
-        late = [each for each in (*over, *ticket.resizes) if _filled_more(filled.get(each["reference"]), each)]
+        over = [row for row in ticket.cancels if (order := filled.get(row["reference"])) and order.status in OVER]
+        late = [row for row in (*over, *ticket.resizes) if _filled_more(filled.get(row["reference"]), row)]
         if late:
             end_plan(ticket, _too_late(filled[late[0]["reference"]]), now)
 
@@ -152,23 +149,24 @@ def end_unfit(orders: Iterable[Order], now: datetime) -> None:
 def end_plan(ticket: Ticket, reason: str, now: datetime) -> None:
     """End the orders of a ticket that have not left, since their plan no longer fits; it is planned again."""
     unsent = ticket.orders.filter(status=str(OrderStatus.CREATED), release=str(Release.AT_ONCE))
-    ended = [end_unsent(each, OrderStatus.CANCELED, reason, now) for each in unsent]
+    ended = [end_unsent(order, OrderStatus.CANCELED, reason, now) for order in unsent]
     if any(ended):
         Ticket.objects.filter(pk=ticket.pk).update(unfit_at=now)
         notify(DECISIONS_CHANNEL)
 
 
-def _filled_more(order: Order | None, knew: Mapping[str, str]) -> bool:
-    return order is not None and order.filled_quantity > Decimal(knew["filled"])
+def _filled_more(order: Order | None, row: Mapping[str, str]) -> bool:
+    """Whether the order has filled more than the ticket's row of it says."""
+    return order is not None and order.filled_quantity > Decimal(row["filled"])
 
 
 def ask_cancels(ticket: Ticket, now: datetime) -> None:
     """Ask for the cancels of a ticket, as far as they can be asked for: an order on its way has to arrive first."""
     if not ticket.cancels:
         return
-    wanted = [str(each["reference"]) for each in ticket.cancels]
+    references = [str(cancel["reference"]) for cancel in ticket.cancels]
     moved = False
-    for order in Order.objects.select_for_update().filter(reference__in=wanted).order_by("pk"):
+    for order in Order.objects.select_for_update().filter(reference__in=references).order_by("pk"):
         status = OrderStatus(order.status)
         if status in WAITING:
             end_unsent(order, OrderStatus.CANCELED, unsent_because(_why_canceled(ticket, order)), now)
@@ -182,9 +180,9 @@ def ask_cancels(ticket: Ticket, now: datetime) -> None:
 
 
 def _why_canceled(ticket: Ticket, order: Order) -> str:
-    """The reason that was given with the wish; a plan's cancels need none."""
-    given = (each.get("cause") for each in ticket.cancels if each["reference"] == order.reference)
-    return str(next(given, "") or LATER_SIGNAL)
+    """The cause on record with a wished cancel; a plan's cancels have none."""
+    causes = (cancel.get("cause") for cancel in ticket.cancels if cancel["reference"] == order.reference)
+    return str(next(causes, "") or LATER_SIGNAL)
 
 
 def unsent_because(cause: str) -> str:
@@ -197,7 +195,7 @@ def wish_cancels(account: BrokerageAccount, orders: Sequence[Order], cause: str,
 
     The wish is a ticket without orders of its own. An order that comes back unsent is ended instead of leaving again.
     """
-    wished = {str(each["reference"]) for ticket in _open_wishes(account.pk) for each in ticket.cancels}
+    wished = {str(cancel["reference"]) for ticket in _open_wishes(account.pk) for cancel in ticket.cancels}
     fresh = [order for order in orders if order.reference not in wished]
     if fresh:
         Ticket.objects.create(
@@ -207,7 +205,7 @@ def wish_cancels(account: BrokerageAccount, orders: Sequence[Order], cause: str,
             key=uuid.uuid4(),
             queued_at=now,
             cancels=[
-                {"reference": each.reference, "filled": str(each.filled_quantity), "cause": cause} for each in fresh
+                {"reference": order.reference, "filled": str(order.filled_quantity), "cause": cause} for order in fresh
             ],
         )
 
@@ -217,7 +215,7 @@ def _open_wishes(account_pk: int) -> QuerySet[Ticket]:
 
 
 def back_in_the_queue(order: Order, now: datetime) -> None:
-    """An order has provably not left and waits again; unless somebody wished it canceled while it was on its way."""
+    """Let an order that has provably not left wait again, unless it was wished canceled while it was on its way."""
     wishes = _open_wishes(order.account_id).filter(cancels__contains=[{"reference": order.reference}])
     for ticket in wishes.order_by("pk")[:1]:
         end_unsent(order, OrderStatus.CANCELED, unsent_because(_why_canceled(ticket, order)), now)
@@ -229,10 +227,10 @@ def _can_be_asked(order: Order, ticket: Ticket) -> bool:
     status = OrderStatus(order.status)
     if status not in WORKING or not order.broker_order_id or not can_move(status, OrderStatus.PENDING_CANCEL):
         return False
-    said_no = order.attempts.filter(
+    refused = order.attempts.filter(
         kind=SubmissionAttempt.Kind.CANCEL, outcome="rejected", sent_at__gte=ticket.queued_at
     )
-    return not said_no.exists()
+    return not refused.exists()
 
 
 def with_open_cancels() -> QuerySet[Ticket]:
@@ -285,88 +283,9 @@ def _leaves_by(draft: Draft, intent: OrderIntent, now: datetime) -> datetime:
     return min(draft.expires_at, now + timedelta(seconds=intent.leave_within))
 
 
-def overdue_orders(now: datetime) -> QuerySet[Order]:
-    """Orders that never left and may not leave any more."""
-    return Order.objects.filter(status=str(OrderStatus.CREATED), expires_at__lte=now).filter(
-        Q(parent__isnull=True) | ~Q(release__in=[str(Release.WITH_PARENT), str(Release.IN_GROUP)])
-    )
-
-
-@transaction.atomic
-def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
-    """Too late is an answer: what has not left by its time is not sent any more."""
-    overdue = overdue_orders(now).select_related("connection", "ticket")
-    if connection_pk is not None:
-        overdue = overdue.filter(connection_id=connection_pk)
-    count = 0
-    for order in overdue.select_for_update(of=("self",), skip_locked=True):
-        count += expire(order, now)
-    return count
-
-
-def expire(order: Order, now: datetime) -> bool:
-    """End an order that is too late, with the reason it could not leave in time."""
-    return end_unsent(order, OrderStatus.EXPIRED, _why_late(order), now)
-
-
-def said_of(order: Order) -> str:
-    """An order in a sentence about another one."""
-    return f"the order to {order.side} {order.quantity.normalize():f} {order.ticker}"
-
-
-def _why_late(order: Order) -> str:
-    if order.release == Release.AFTER_PARENT_FILLS and order.parent is not None and order.parent.status in MAY_FILL:
-        waited = (order.expires_at - order.created_at).total_seconds()
-        return f"Not sent: {said_of(order.parent)}, which it was to follow, did not fill within {waited:.0f} seconds."
-    if filled := _filled_after_all(order):
-        return f"Not sent: {filled} was filled before it could be canceled, so the plan no longer fits the position."
-    connection = order.connection
-    said = connection.session_reason or "the broker could not be reached"
-    waited = (order.expires_at - order.created_at).total_seconds()
-    if not connection.enabled:
-        said = "its connection is switched off"
-    return f"Not sent: it could not leave within {waited:.0f} seconds of its signal. Last known: {said}"
-
-
 def _too_late(order: Order) -> str:
-    filled, quantity = f"{order.filled_quantity.normalize():f}", f"{order.quantity.normalize():f}"
+    filled = f"{order.filled_quantity.normalize():f}"
     return (
-        f"Not sent: {filled} of the order to {order.side} {quantity} {order.ticker} were filled before it could be changed, "
+        f"Not sent: {filled} of {in_words(order)} were filled before it could be changed, "
         "so the plan no longer fits the position. It is planned again."
     )
-
-
-def _filled_after_all(order: Order) -> str:
-    """The order that this one was to follow and that filled more than its plan knew; nothing where there is none."""
-    knew = {str(each["reference"]): Decimal(each["filled"]) for each in order.ticket.cancels}
-    for canceled in Order.objects.filter(reference__in=knew) if knew else ():
-        if canceled.filled_quantity > knew[canceled.reference]:
-            return f"the order to {canceled.side} {canceled.quantity.normalize():f} {canceled.ticker}"
-    return ""
-
-
-def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime) -> bool:
-    """End an order that never left, with everything that waits for it."""
-    if not Order.objects.move(order, status, now=now, cause=reason, reason=reason[:400]):
-        return False
-    if order.parent_id is None and order.ticket.resizes:
-        # What was not made smaller yet keeps its size: nothing leaves that it would have to make room for.
-        wanted = [str(each["reference"]) for each in order.ticket.resizes]
-        Order.objects.filter(reference__in=wanted).update(resize_to=None, resize_asked_at=None)
-    for child in order.children.filter(status=str(OrderStatus.CREATED)):
-        end_unsent(child, OrderStatus.CANCELED, "Its parent order was never sent.", now)
-    finish_ticket_if_done(order.ticket_id, now)
-    live.order_changed(order)
-    return True
-
-
-def finish_ticket_if_done(ticket_pk: int, now: datetime) -> None:
-    """A ticket is worked when none of its orders waits to leave any more, and none of its cancels to be asked for."""
-    waiting = Order.objects.filter(ticket_id=ticket_pk, status=str(OrderStatus.CREATED))
-    open_ticket = Ticket.objects.filter(pk=ticket_pk, worked_at__isnull=True).exclude(
-        pk__in=waiting.values("ticket_id")
-    )
-    for cancels in open_ticket.exclude(cancels=[]).values_list("cancels", flat=True):
-        if Order.objects.filter(reference__in=[each["reference"] for each in cancels], status__in=_NOT_ASKED).exists():
-            return
-    open_ticket.update(worked_at=now)

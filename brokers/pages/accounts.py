@@ -25,7 +25,7 @@ CURVE_POINTS = 360
 @require_GET
 def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
-    context = {"accounts": accounts_of(team), "closings": closing.told_of(team, timezone.now())}
+    context = {"accounts": accounts_of(team), "closings": closing.shown_to(team, timezone.now())}
     return render(request, "brokers/positions.html", context)
 
 

@@ -13,7 +13,7 @@ from brokers.connections import sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
 from brokers.orders import cancels, conversions, doubt, execution, resizes
-from brokers.orders.execution import HELD
+from brokers.orders.statements import HELD
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
 LOOK = """

@@ -17,7 +17,7 @@ from brokers.connections.connections import login_of
 from brokers.domain.brokerage import BrokerError, OpenBrokerage
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
-from brokers.orders import tickets
+from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
 from brokers.processes import agenda, prices, recovery, writes
@@ -129,7 +129,7 @@ class Lane:
 
     async def _expire(self, connection: Connection) -> float:
         """End what is too late, as nothing can leave now."""
-        await self._db(tickets.expire_overdue, self.shared.clock(), self.pk)
+        await self._db(unsent.expire_overdue, self.shared.clock(), self.pk)
         waiting = connection.enabled and await self._db(agenda.has_work, self.pk, self.shared.clock())
         return RETRY_SECONDS if waiting else 0
 

@@ -16,7 +16,7 @@ import psycopg
 from django.utils import timezone
 
 from brokers.domain.brokerage import OpenBrokerage
-from brokers.orders import cancels, closing, tickets
+from brokers.orders import cancels, closing, unsent
 from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.notices import ORDERS_CHANNEL, STOP
 from brokers.postgres.threads import Threads
@@ -106,7 +106,7 @@ class Lanes:
     async def _tidy(self) -> None:
         """Once a second: drop lanes that have ended, do what time has made due, look for lost notices."""
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
-        await self.threads.run(tickets.expire_overdue, self.clock())
+        await self.threads.run(unsent.expire_overdue, self.clock())
         await self.threads.run(cancels.ask_due, self.clock())
         await self.threads.run(closing.work, self.clock())
         self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))

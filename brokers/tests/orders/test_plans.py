@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, OrderType, Release, Role, Side, TimeInForce
 from brokers.models import Order, Ticket
-from brokers.orders import cancels, tickets
+from brokers.orders import cancels, tickets, unsent
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 
@@ -95,7 +95,7 @@ def test_nothing_leaves_when_the_order_to_be_canceled_filled_instead(bench: lab.
     new = ticket.orders.get()
     assert new.status == OrderStatus.CREATED
     assert len(bench.posts()) == 1
-    tickets.expire_overdue(timezone.now() + timedelta(minutes=2))
+    unsent.expire_overdue(timezone.now() + timedelta(minutes=2))
     new.refresh_from_db()
     assert new.status == OrderStatus.EXPIRED
     assert new.reason == (

@@ -16,7 +16,7 @@ from accounts.models import Team
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, Resize
 from brokers.models import Order, Ticket
-from brokers.orders import resizes, tickets
+from brokers.orders import resizes, tickets, unsent
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_conversions import changes, match
@@ -154,7 +154,7 @@ def shown(bench: lab.Lab, order: Order, remaining: str) -> OrderFacts:
 
 def test_an_exit_that_is_too_late_leaves_the_stop_as_it_is(bench: lab.Lab, stop: Order) -> None:
     exit_order = planned(bench, stop).orders.get()
-    tickets.expire_overdue(timezone.now() + timedelta(minutes=2))
+    unsent.expire_overdue(timezone.now() + timedelta(minutes=2))
     lab.work()
     stop.refresh_from_db()
     assert status(exit_order) == "expired"

@@ -1,0 +1,73 @@
+"""The statements that every order waits for, written as SQL: what may leave, and the answer that it was taken."""
+
+from __future__ import annotations
+
+# Whether an order is held by what its ticket cancels or shrinks: that must be over, or smaller, first, and have filled no
+# more than its plan knew. A plan made for ten shares does not leave when there are five.
+HELD = """(EXISTS (
+  SELECT FROM brokers_ticket t, jsonb_to_recordset(t.cancels) AS c (reference text, filled numeric)
+  JOIN brokers_order r ON r.reference = c.reference
+  WHERE t.id = {order}.ticket_id
+  AND (r.status NOT IN ('canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled)
+) OR EXISTS (
+  SELECT FROM brokers_ticket t, jsonb_to_recordset(t.resizes) AS s (reference text, quantity numeric, filled numeric)
+  JOIN brokers_order r ON r.reference = s.reference
+  WHERE t.id = {order}.ticket_id
+  AND (r.filled_quantity > s.filled
+       OR r.quantity > s.quantity AND r.status NOT IN ('canceled', 'expired', 'rejected', 'denied'))
+))"""
+
+# Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
+# The last condition holds an instrument back while it is not known what became of an
+# earlier order in it.
+TAKE_NEXT = f"""
+WITH next AS (
+  SELECT o.id FROM brokers_order o
+  WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
+    AND NOT {HELD.format(order="o")}
+    AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
+         AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
+    AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid
+                    AND u.status IN ('unknown', 'needs_attention'))
+  ORDER BY o.role <> 'exit', o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED
+), leaving AS (
+  SELECT id FROM next
+  UNION ALL
+  SELECT o.id FROM brokers_order o JOIN next ON o.parent_id = next.id
+  WHERE o.release IN ('with_parent', 'in_group') AND o.status = 'created'
+), moved AS (
+  UPDATE brokers_order o SET status = 'submitted', submitted_at = %(now)s, changed_at = %(now)s
+  FROM leaving WHERE o.id = leaving.id AND o.status = 'created' RETURNING o.*
+), recorded AS (
+  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
+  SELECT id, 'created', 'submitted', 'sent to IBKR', %(now)s FROM moved
+)
+SELECT moved.*, a.account_id AS account_number,
+  coalesce(l.name, '') AS contract_name, coalesce(l.exchange, '') AS contract_exchange,
+  coalesce(l.tick, 0.01) AS contract_tick
+FROM moved
+JOIN brokers_brokerageaccount a ON a.id = moved.account_id
+LEFT JOIN brokers_contractlookup l
+  ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
+ORDER BY moved.id
+"""  # noqa: S608
+
+# The same for the answer that nearly always comes back. Nothing is written unless the order still waits for it.
+ACKNOWLEDGE = """
+WITH moved AS (
+  UPDATE brokers_order SET status = 'accepted', broker_order_id = %(broker_order_id)s, acknowledged_at = %(now)s,
+    changed_at = %(now)s
+  WHERE id = %(order)s AND status = 'submitted' RETURNING id
+), recorded AS (
+  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
+  SELECT id, 'submitted', 'accepted', 'acknowledged by IBKR', %(now)s FROM moved
+), answered AS (
+  UPDATE brokers_submissionattempt SET outcome = 'accepted', answered_at = %(now)s, answer = %(answer)s::jsonb
+  WHERE id = %(attempt)s AND outcome = '' AND EXISTS (SELECT FROM moved)
+), done AS (
+  UPDATE brokers_ticket SET worked_at = %(now)s
+  WHERE id = %(ticket)s AND worked_at IS NULL AND EXISTS (SELECT FROM moved)
+    AND NOT EXISTS (SELECT FROM brokers_order o WHERE o.ticket_id = %(ticket)s AND o.status = 'created')
+)
+SELECT id FROM moved
+"""

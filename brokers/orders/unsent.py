@@ -1,0 +1,95 @@
+"""Orders that never left: ended with everything behind them, by a cancel or because they are too late."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from brokers import live
+from brokers.domain.orders import MAY_FILL, OrderStatus, Release
+from brokers.models import Order, Ticket
+
+_NOT_ASKED = [str(status) for status in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
+
+
+def overdue_orders(now: datetime) -> QuerySet[Order]:
+    """Orders that never left and may not leave any more."""
+    return Order.objects.filter(status=str(OrderStatus.CREATED), expires_at__lte=now).filter(
+        Q(parent__isnull=True) | ~Q(release__in=[str(Release.WITH_PARENT), str(Release.IN_GROUP)])
+    )
+
+
+@transaction.atomic
+def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
+    """End the orders that have not left by their time; returns how many. Too late is an answer."""
+    overdue = overdue_orders(now).select_related("connection", "ticket")
+    if connection_pk is not None:
+        overdue = overdue.filter(connection_id=connection_pk)
+    count = 0
+    for order in overdue.select_for_update(of=("self",), skip_locked=True):
+        count += expire(order, now)
+    return count
+
+
+def expire(order: Order, now: datetime) -> bool:
+    """End an order that is too late, with the reason it could not leave in time."""
+    return end_unsent(order, OrderStatus.EXPIRED, _why_late(order), now)
+
+
+def in_words(order: Order) -> str:
+    """An order as a sentence about another one names it."""
+    return f"the order to {order.side} {order.quantity.normalize():f} {order.ticker}"
+
+
+def _why_late(order: Order) -> str:
+    if order.release == Release.AFTER_PARENT_FILLS and order.parent is not None and order.parent.status in MAY_FILL:
+        waited = (order.expires_at - order.created_at).total_seconds()
+        return f"Not sent: {in_words(order.parent)}, which it was to follow, did not fill within {waited:.0f} seconds."
+    if filled := _filled_after_all(order):
+        return f"Not sent: {in_words(filled)} was filled before it could be canceled, so the plan no longer fits the position."
+    connection = order.connection
+    reason = connection.session_reason or "the broker could not be reached"
+    waited = (order.expires_at - order.created_at).total_seconds()
+    if not connection.enabled:
+        reason = "its connection is switched off"
+    return f"Not sent: it could not leave within {waited:.0f} seconds of its signal. Last known: {reason}"
+
+
+def _filled_after_all(order: Order) -> Order | None:
+    """The order that this one was to follow and that filled more than its plan knew."""
+    filled = {str(cancel["reference"]): Decimal(cancel["filled"]) for cancel in order.ticket.cancels}
+    for canceled in Order.objects.filter(reference__in=filled) if filled else ():
+        if canceled.filled_quantity > filled[canceled.reference]:
+            return canceled
+    return None
+
+
+def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime) -> bool:
+    """End an order that never left, with everything that waits for it."""
+    if not Order.objects.move(order, status, now=now, cause=reason, reason=reason[:400]):
+        return False
+    if order.parent_id is None and order.ticket.resizes:
+        # What was not made smaller yet keeps its size: nothing leaves that it would have to make room for.
+        references = [str(resize["reference"]) for resize in order.ticket.resizes]
+        Order.objects.filter(reference__in=references).update(resize_to=None, resize_asked_at=None)
+    for child in order.children.filter(status=str(OrderStatus.CREATED)):
+        end_unsent(child, OrderStatus.CANCELED, "Its parent order was never sent.", now)
+    finish_ticket_if_done(order.ticket_id, now)
+    live.order_changed(order)
+    return True
+
+
+def finish_ticket_if_done(ticket_pk: int, now: datetime) -> None:
+    """A ticket is worked when none of its orders waits to leave any more, and none of its cancels to be asked for."""
+    waiting = Order.objects.filter(ticket_id=ticket_pk, status=str(OrderStatus.CREATED))
+    open_ticket = Ticket.objects.filter(pk=ticket_pk, worked_at__isnull=True).exclude(
+        pk__in=waiting.values("ticket_id")
+    )
+    for cancels in open_ticket.exclude(cancels=[]).values_list("cancels", flat=True):
+        references = [cancel["reference"] for cancel in cancels]
+        if Order.objects.filter(reference__in=references, status__in=_NOT_ASKED).exists():
+            return
+    open_ticket.update(worked_at=now)
