@@ -39,7 +39,7 @@ def cpu_seconds(gateway: RunningGateway) -> float:
 
 
 async def trade(gateway: RunningGateway, users: list[str], rate: float, seconds: float) -> Tally:
-    """Send orders at a steady rate, whatever the answers take, while every user listens."""
+    """Send orders at a steady rate without waiting for answers, while every user listens."""
     tally = Tally()
     accounts = {user: gateway.sign_in(user) for user in users}
     connector = aiohttp.TCPConnector(limit=0)
@@ -153,19 +153,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--database", default="", help="a Postgres URL; SQLite otherwise")
-    given = parser.parse_args()
-    if given.idle:
-        sys.stdout.write(measure_idle(given.idle, given.seconds, given.every, given.database, listening=given.sockets))
+    arguments = parser.parse_args()
+    if arguments.idle:
+        sys.stdout.write(
+            measure_idle(
+                arguments.idle, arguments.seconds, arguments.every, arguments.database, listening=arguments.sockets
+            )
+        )
         return
-    with running_gateway("fast", database=given.database) as gateway:
-        users = [f"bench{i}" for i in range(given.users)]
+    with running_gateway("fast", database=arguments.database) as gateway:
+        users = [f"bench{i}" for i in range(arguments.users)]
         before, begun = cpu_seconds(gateway), time.perf_counter()
-        tally = asyncio.run(trade(gateway, users, given.rate, given.seconds))
+        tally = asyncio.run(trade(gateway, users, arguments.rate, arguments.seconds))
         wall, cpu = time.perf_counter() - begun, cpu_seconds(gateway) - before
         commits = gateway.control("GET", "/counters")["commits"]
     ranked = sorted(tally.latencies)
     sys.stdout.write(
-        f"{len(ranked)} orders at {given.rate:.0f}/s from {given.users} users: {tally.failed} refused, "
+        f"{len(ranked)} orders at {arguments.rate:.0f}/s from {arguments.users} users: {tally.failed} refused, "
         f"p50 {statistics.median(ranked):.1f} ms, p99 {ranked[int(len(ranked) * 0.99)]:.1f} ms, "
         f"{tally.deltas} order messages, {tally.fills} fills told, {commits} commits, "
         f"{cpu / len(ranked) * 1000:.2f} ms of CPU an order ({cpu / wall:.0%} of a core)\n"

@@ -200,7 +200,7 @@ class SimQuote(models.Model):
 
 
 class SimCounter(models.Model):
-    """The highest number given out before rows were deleted, so that a number is never given out twice."""
+    """The highest number that was in use before rows were deleted, so that no number is used twice."""
 
     name = models.CharField(max_length=32, primary_key=True)
     value = models.BigIntegerField()

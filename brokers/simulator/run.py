@@ -14,7 +14,9 @@ from pathlib import Path
 from aiohttp import web
 
 from brokers.simulator.behaviour import Behaviour, changed, preset
-from brokers.simulator.books.store import Store, load, only_gateway
+from brokers.simulator.books.load import load
+from brokers.simulator.books.lock import only_gateway
+from brokers.simulator.books.store import Store
 from brokers.simulator.control.prices import configure
 from brokers.simulator.gateway.clockwork import Clockwork
 from brokers.simulator.gateway.gateway import Gateway
@@ -69,17 +71,17 @@ def _feeds(folder: str) -> Path | None:
     return Path(folder) if folder else None
 
 
-def serve(wanted: Options) -> None:
+def serve(chosen: Options) -> None:
     """Load the books and serve until SIGTERM or SIGINT."""
     # The port is taken first: with two gateways on one port the second must not touch the books.
-    listener = _listen(wanted.host, wanted.port)
+    listener = _listen(chosen.host, chosen.port)
     # The writer's thread makes many short calls; at the usual 5 ms it would wait that long to get back after each.
     sys.setswitchinterval(0.0005)
     with only_gateway() as mine:
         if not mine:
             raise CannotServe("Another gateway already trades on this database. Stop it, or give this one its own.")
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            runner.run(_serve(wanted, listener))
+            runner.run(_serve(chosen, listener))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -102,17 +104,17 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(wanted: Options, listener: socket.socket) -> None:
+async def _serve(chosen: Options, listener: socket.socket) -> None:
     import time
 
     books = await asyncio.to_thread(load, time.time())
-    gateway = Gateway(wanted.behaviour, Store(), books, seed=wanted.seed)
-    if wanted.feeds is not None:
+    gateway = Gateway(chosen.behaviour, Store(), books, seed=chosen.seed)
+    if chosen.feeds is not None:
         try:
-            configure(gateway, wanted.feeds)
+            configure(gateway, chosen.feeds)
         except (OSError, ValueError) as problem:
-            raise CannotServe(f"The prices in {wanted.feeds} cannot be read: {problem}") from None
-    edge = Edge(gateway, control_token=wanted.control_token)
+            raise CannotServe(f"The prices in {chosen.feeds} cannot be read: {problem}") from None
+    edge = Edge(gateway, control_token=chosen.control_token)
     runner = web.AppRunner(edge.app(), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     await web.SockSite(runner, listener, backlog=512).start()
@@ -122,7 +124,7 @@ async def _serve(wanted: Options, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     port = listener.getsockname()[1]
-    sys.stdout.write(f"The simulated broker listens on http://{wanted.host}:{port} ({wanted.behaviour.name}).\n")
+    sys.stdout.write(f"The simulated broker listens on http://{chosen.host}:{port} ({chosen.behaviour.name}).\n")
     sys.stdout.flush()
     await stopped.wait()
     for user in gateway.users.values():

@@ -1,17 +1,14 @@
-"""The only place that talks to the database: loads the books, and writes changes durably in groups."""
+"""Writes changes durably in groups: what arrives during one commit forms the next."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from django.db import (
     DatabaseError,
@@ -24,19 +21,14 @@ from django.db import (
     transaction,
 )
 
-from brokers.simulator.books import rows, rows_orders
-from brokers.simulator.exchange.alerts import Alert
+from brokers.simulator.books import rows
 from brokers.simulator.exchange.records import (
-    TERMINAL,
-    Account,
-    Advisor,
     CashChanged,
     Execution,
     Order,
     Position,
     Proceeds,
 )
-from brokers.simulator.market.market import Quote
 from brokers.simulator.models import (
     SimAccessToken,
     SimAccount,
@@ -52,10 +44,8 @@ from brokers.simulator.models import (
     SimQuote,
     SimUser,
 )
-from brokers.simulator.oauth.oauth import AccessToken, Consumer
 
 log = logging.getLogger(__name__)
-_DAY_S = 86_400.0
 # Parents before children, for the foreign keys.
 _ORDER: tuple[type[models.Model], ...] = (
     SimUser,
@@ -73,23 +63,6 @@ _ORDER: tuple[type[models.Model], ...] = (
 )
 _NEVER_CHANGES = (SimUser, SimExecution)
 Batch = dict[type[models.Model], dict[object, models.Model]]
-
-
-@dataclass(slots=True, kw_only=True)
-class Books:
-    """Everything a gateway needs to go on where it stopped."""
-
-    users: list[str] = field(default_factory=list)
-    accounts: list[Account] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
-    executions: list[Execution] = field(default_factory=list)
-    advisors: list[Advisor] = field(default_factory=list)
-    quotes: list[tuple[Quote, float]] = field(default_factory=list)
-    consumers: list[Consumer] = field(default_factory=list)
-    tokens: list[AccessToken] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-    order_id: int = 0
-    execution_number: int = 0
 
 
 class Store:
@@ -212,15 +185,15 @@ def _write(barriers: list[Callable[[], None]], batch: Batch) -> None:
         for barrier in barriers:
             barrier()
         for model in _ORDER:
-            if not (found := batch.get(model)):
+            if not (changed := batch.get(model)):
                 continue
             manager = model._default_manager
             if model in _NEVER_CHANGES:
                 # A batch is written again when its commit was lost: the second time finds its rows there.
-                manager.bulk_create(found.values(), ignore_conflicts=True, batch_size=400)
+                manager.bulk_create(changed.values(), ignore_conflicts=True, batch_size=400)
             else:
                 manager.bulk_create(
-                    found.values(),
+                    changed.values(),
                     update_conflicts=True,
                     unique_fields=[model._meta.pk.name],
                     update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],
@@ -240,86 +213,3 @@ def _delete_account(account_id: str, order_id: int, execution_number: int) -> No
 
 def _close_account(account_id: str) -> None:
     SimAccount.objects.filter(account_id=account_id).delete()
-
-
-def load(now: float) -> Books:
-    """Read the books: all accounts, orders that work or ended since yesterday, fills of the last eight days."""
-    books = Books(users=list(SimUser.objects.values_list("username", flat=True)))
-    accounts = {row.account_id: rows.account(row) for row in SimAccount.objects.order_by("account_id")}
-    for cash in SimCash.objects.all():
-        accounts[cash.account_id].cash[cash.currency] = cash.balance
-    for held in SimPosition.objects.all():
-        accounts[held.account_id].positions[held.conid] = rows.position(held)
-    for waiting in SimProceeds.objects.filter(settled=False):
-        accounts[waiting.account_id].proceeds[waiting.number] = rows.proceeds(waiting)
-    books.accounts = list(accounts.values())
-    books.advisors = [rows.advisor(a) for a in SimAdvisor.objects.all()]
-    recent = models.Q(updated_at__gte=_moment(now - 2 * _DAY_S)) | ~models.Q(status__in=TERMINAL)
-    books.orders = [
-        rows_orders.order(o) for o in SimOrder.objects.filter(recent).select_related("account").order_by("pk")
-    ]
-    fills = SimExecution.objects.filter(executed_at__gte=_moment(now - 8 * _DAY_S)).select_related("account")
-    books.executions = [rows_orders.execution(e) for e in fills.order_by("pk")]
-    posted = SimQuote.objects.filter(until__gt=_moment(now))
-    books.quotes = [rows.quote(q) for q in posted]
-    books.consumers = [rows.consumer(c) for c in SimConsumer.objects.all()]
-    books.tokens = [rows.access_token(t) for t in SimAccessToken.objects.all()]
-    books.alerts = [rows.alert(a) for a in SimAlert.objects.filter(deleted=False).order_by("pk")]
-    counters = dict(SimCounter.objects.values_list("name", "value"))
-    highest = SimOrder.objects.aggregate(top=models.Max("pk"))["top"] or 0
-    books.order_id = max(highest, counters.get("order", 0))
-    number = SimExecution.objects.aggregate(top=models.Max("pk"))["top"] or 0
-    books.execution_number = max(number, counters.get("execution", 0))
-    return books
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
-@contextlib.contextmanager
-def only_gateway(patience_s: float = 2.0) -> Iterator[bool]:
-    """Hold the right to be this database's only gateway; False when another process has it.
-
-    Two gateways with the same books would give out the same order numbers.
-    """
-    if connection.vendor == "postgresql":
-        with _advisory_lock(patience_s) as mine:
-            yield mine
-    else:
-        with _file_lock(f"{connection.settings_dict['NAME']}.lock", patience_s) as mine:
-            yield mine
-
-
-@contextlib.contextmanager
-def _advisory_lock(patience_s: float) -> Iterator[bool]:
-    # On a connection of its own, so that the lock lives exactly as long as the process.
-    holder = connection.copy()
-    deadline = time.monotonic() + patience_s
-    try:
-        with holder.cursor() as cursor:
-            while True:
-                cursor.execute("SELECT pg_try_advisory_lock(hashtext('halyard simulated broker'))")
-                mine = bool(cursor.fetchone()[0])
-                if mine or time.monotonic() > deadline:
-                    break
-                time.sleep(0.1)
-        yield mine
-    finally:
-        holder.close()
-
-
-@contextlib.contextmanager
-def _file_lock(path: str, patience_s: float) -> Iterator[bool]:
-    deadline = time.monotonic() + patience_s
-    with open(path, "w") as handle:
-        mine = False
-        while not mine:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                mine = True
-            except OSError:
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.1)
-        yield mine

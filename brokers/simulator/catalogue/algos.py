@@ -141,11 +141,11 @@ _OF_CLASS: dict[str, tuple[str, ...]] = {
 }
 
 
-def rows(sec_type: str, *, wanted: tuple[str, ...], describe: bool, parameters: bool) -> list[dict[str, Any]]:
-    """The algorithms of an asset class, narrowed to `wanted` ids where any are given."""
-    made = []
+def rows(sec_type: str, *, ids: tuple[str, ...], describe: bool, parameters: bool) -> list[dict[str, Any]]:
+    """The algorithms of an asset class, narrowed to `ids` where there are any."""
+    described = []
     for id_ in _OF_CLASS.get(sec_type, ()):
-        if wanted and id_ not in wanted:
+        if ids and id_ not in ids:
             continue
         name, what, settings = _ALGOS[id_]
         row: dict[str, Any] = {"name": name, "id": id_}
@@ -153,5 +153,5 @@ def rows(sec_type: str, *, wanted: tuple[str, ...], describe: bool, parameters: 
             row["description"] = what
         if parameters:
             row["parameters"] = settings
-        made.append(row)
-    return made
+        described.append(row)
+    return described

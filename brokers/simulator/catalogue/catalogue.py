@@ -59,31 +59,31 @@ def pair(base: str, quote: str) -> Instrument | None:
 
 def search(text: str) -> list[Instrument]:
     """What has this symbol or company name, exact symbols first; of futures the product, not its months."""
-    wanted = text.upper().strip()
-    product = future_products.underlying(wanted)
-    found = [*stocks(wanted), *_others(wanted), *([] if product is None else [product])]
-    return found or named(wanted)
+    name = text.upper().strip()
+    product = future_products.underlying(name)
+    matches = [*stocks(name), *_indices_and_pairs(name), *([] if product is None else [product])]
+    return matches or named(name)
 
 
-def _others(wanted: str) -> list[Instrument]:
+def _indices_and_pairs(name: str) -> list[Instrument]:
     """Indices, contracts for difference on them, and currency pairs."""
-    found = [each for each in (*INDICES.values(), *INDEX_CFDS) if each.symbol == wanted]
-    return found + [p for p in PAIRS if wanted in (p.name, f"{p.symbol}{p.currency}", p.symbol)]
+    indices = [i for i in (*INDICES.values(), *INDEX_CFDS) if i.symbol == name]
+    return indices + [p for p in PAIRS if name in (p.name, f"{p.symbol}{p.currency}", p.symbol)]
 
 
 def resolve(symbol: str, today: date) -> Instrument | None:
     """The one contract people mean by a symbol: a share at home, an index, a pair, or a future's next month."""
-    wanted = symbol.upper().strip()
-    found = [*stocks(wanted)[:1], *_others(wanted), *futures(wanted, today)[:1]]
-    return found[0] if found else None
+    name = symbol.upper().strip()
+    matches = [*stocks(name)[:1], *_indices_and_pairs(name), *futures(name, today)[:1]]
+    return matches[0] if matches else None
 
 
 def named(text: str) -> list[Instrument]:
     """Shares and indices with these letters in their name, when there are enough of them to tell."""
-    wanted = text.upper().strip()
-    if len(wanted) < _SHORTEST_NAME:
+    letters = text.upper().strip()
+    if len(letters) < _SHORTEST_NAME:
         return []
-    return [each for each in (*STOCKS.values(), *INDICES.values()) if wanted in each.name.upper()]
+    return [each for each in (*STOCKS.values(), *INDICES.values()) if letters in each.name.upper()]
 
 
 def everything(today: date) -> list[Instrument]:

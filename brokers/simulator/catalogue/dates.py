@@ -98,14 +98,14 @@ def _anchor(name: str, month: date) -> date:
 @lru_cache(maxsize=16_384)
 def last_day(rule: str, month: date) -> date:
     """The day a rule names in a month."""
-    found = _RULE.fullmatch(rule)
-    if found is None:
+    parts = _RULE.fullmatch(rule)
+    if parts is None:
         raise ValueError(f"Not a rule for a last day of trading: {rule}")
-    month = add_months(month, int(found["months"] or 0))
-    if found["anchor"] in _WEEKDAYS:
+    month = add_months(month, int(parts["months"] or 0))
+    if parts["anchor"] in _WEEKDAYS:
         # Without a number the weekday is the month's last, and its day is no business day to count from.
-        return not_after(_last_weekday(month, _WEEKDAYS[found["anchor"]]))
-    day = business_day_before(_anchor(found["anchor"], month), -int(found["back"] or 0))
-    while found["quiet"] and not is_business_day(day + ONE_DAY):
+        return not_after(_last_weekday(month, _WEEKDAYS[parts["anchor"]]))
+    day = business_day_before(_anchor(parts["anchor"], month), -int(parts["back"] or 0))
+    while parts["quiet"] and not is_business_day(day + ONE_DAY):
         day = business_day_before(day, 1)
     return day

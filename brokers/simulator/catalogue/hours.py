@@ -97,9 +97,9 @@ def wants_extended(instrument: Instrument, extended: bool) -> bool:
 
 def is_open(instrument: Instrument, at: float, *, extended: bool) -> bool:
     """Whether the contract's exchange is open; futures and currencies have one long session."""
-    wanted = wants_extended(instrument, extended)
+    outside = wants_extended(instrument, extended)
     return any(
-        opens <= at < closes and (wanted or regular)
+        opens <= at < closes and (outside or regular)
         for opens, closes, regular in sessions(instrument, local_day(instrument, at))
     )
 

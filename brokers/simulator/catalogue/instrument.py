@@ -1,4 +1,4 @@
-"""One contract, whatever its class."""
+"""One contract of any class."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Instrument:
 
     def tick(self, price: Decimal) -> Decimal:
         """The increment that counts at a price."""
-        found = self.increment
+        tick = self.increment
         for edge, increment in self.bands:
             if price >= edge:
-                found = increment
-        return found
+                tick = increment
+        return tick
 
     def has_expired(self, today: date) -> bool:
         """Whether its last day of trading is over; `today` is the exchange's own day."""

@@ -200,7 +200,7 @@ def find(conid: int) -> Instrument | None:
 
 
 def stock(symbol: str) -> Instrument | None:
-    """A share by its symbol; classes are told apart by a blank, and a dot will do."""
+    """A share by its symbol; a blank or a dot stands before its class."""
     return STOCKS.get(symbol.upper().replace(".", " "))
 
 

@@ -18,7 +18,7 @@ from brokers.simulator.catalogue.series import Series, by_slot, periods, series_
 FIRST = 1 << 30
 _PLACES = 1 << 10
 _PERIODS = 1 << 10
-# How far from the money a strike that nobody listed is still found.
+# How many times the price a strike may be, or the price the strike, to be served although it is not listed.
 _WIDEST = Decimal(4)
 _LATER = 0.5
 
@@ -85,8 +85,8 @@ def months(conid: int, today: date) -> list[date]:
 
 def expirations(conid: int, today: date) -> list[date]:
     """The last days of all listed options on an underlying, nearest first."""
-    found = {series.expiry(period) for series in series_of(conid) for period in periods(series, today)}
-    return sorted(day for day in found if day is not None)
+    days = {series.expiry(period) for series in series_of(conid) for period in periods(series, today)}
+    return sorted(day for day in days if day is not None)
 
 
 def _of_month(conid: int, month: date, today: date) -> Iterator[tuple[Series, int]]:
@@ -113,12 +113,12 @@ def strikes(conid: int, month: date, price: float, today: date) -> list[Decimal]
 
 def options(conid: int, month: date, *, strike: Decimal, rights: str, price: float, today: date) -> list[Instrument]:
     """The options of a month with a strike, nearest first; calls before puts."""
-    found = []
+    matching = []
     for series, period in _of_month(conid, month, today):
         place = series.ladder.places.get(strike)
         if place is not None and strike / _WIDEST <= Decimal(price) <= strike * _WIDEST:
-            found += [_option(series, period, place, right) for right in rights]
-    return sorted(found, key=lambda option: (option.expiry or today, option.right, option.trading_class))
+            matching += [_option(series, period, place, right) for right in rights]
+    return sorted(matching, key=lambda option: (option.expiry or today, option.right, option.trading_class))
 
 
 def chain(conid: int, month: date, price: float, today: date) -> list[Instrument]:

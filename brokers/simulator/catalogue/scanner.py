@@ -15,7 +15,7 @@ _PLACE = "STK.US.MAJOR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ScannedShare:
     """One share as a scan sees it."""
 
     instrument: Instrument
@@ -25,13 +25,13 @@ class Seen:
 
 
 # code -> name, what it ranks by (highest first), and how a figure is shown.
-_SCANS: dict[str, tuple[str, Callable[[Seen], Decimal], Callable[[Seen], str]]] = {
+_SCANS: dict[str, tuple[str, Callable[[ScannedShare], Decimal], Callable[[ScannedShare], str]]] = {
     "TOP_PERC_GAIN": ("Top % Gainers", lambda seen: seen.change, lambda seen: f"{seen.change:+.2f}%"),
     "TOP_PERC_LOSE": ("Top % Losers", lambda seen: -seen.change, lambda seen: f"{seen.change:+.2f}%"),
     "MOST_ACTIVE": ("Most Active", lambda seen: Decimal(seen.volume), lambda seen: f"{seen.volume / 1000:.3f}K"),
 }
 # code -> name, and what a share must be to pass with a value.
-_FILTERS: dict[str, tuple[str, Callable[[Seen, Decimal], bool]]] = {
+_FILTERS: dict[str, tuple[str, Callable[[ScannedShare, Decimal], bool]]] = {
     "priceAbove": ("Price Greater Than", lambda seen, value: seen.last > value),
     "priceBelow": ("Price Less Than", lambda seen, value: seen.last < value),
     "changePercAbove": ("% Change Greater Than", lambda seen, value: seen.change > value),
@@ -69,35 +69,35 @@ def problem(asked: Any) -> str:
         return "Bad Request: unknown scan type"
     if asked.get("instrument", _SHARES) != _SHARES or asked.get("location", _PLACE) not in {_PLACE, "STK.US"}:
         return "Bad Request: unknown instrument or location"
-    wanted = asked.get("filter") or []
-    if not isinstance(wanted, list) or len(wanted) > 20 or any(_read(each) is None for each in wanted):
+    filters = asked.get("filter") or []
+    if not isinstance(filters, list) or len(filters) > 20 or any(_read(each) is None for each in filters):
         return "Bad Request: unknown filter"
     return ""
 
 
-def _read(wanted: Any) -> tuple[str, Decimal] | None:
-    if not isinstance(wanted, dict) or wanted.get("code") not in _FILTERS:
+def _read(row: Any) -> tuple[str, Decimal] | None:
+    if not isinstance(row, dict) or row.get("code") not in _FILTERS:
         return None
     try:
-        value = Decimal(str(wanted.get("value")))
+        value = Decimal(str(row.get("value")))
     except InvalidOperation:
         return None
-    return (wanted["code"], value) if value.is_finite() else None
+    return (row["code"], value) if value.is_finite() else None
 
 
-def run(asked: dict[str, Any], shares: Iterable[Seen]) -> dict[str, Any]:
-    """The ranking a scan asks for; `problem` found nothing wrong with it."""
-    name, rank, show = _SCANS[asked["type"]]
-    wanted = [read for each in asked.get("filter") or [] if (read := _read(each)) is not None]
-    found = [seen for seen in shares if all(_FILTERS[code][1](seen, value) for code, value in wanted)]
-    found.sort(key=lambda seen: (-rank(seen), seen.instrument.symbol))
-    rows = [_row(number, seen, show(seen)) for number, seen in enumerate(found[:_MOST_ROWS])]
+def run(scan: dict[str, Any], shares: Iterable[ScannedShare]) -> dict[str, Any]:
+    """The ranking a scan asks for; the scan has passed `problem`."""
+    name, rank, show = _SCANS[scan["type"]]
+    filters = [read for each in scan.get("filter") or [] if (read := _read(each)) is not None]
+    passing = [seen for seen in shares if all(_FILTERS[code][1](seen, value) for code, value in filters)]
+    passing.sort(key=lambda seen: (-rank(seen), seen.instrument.symbol))
+    rows = [_row(number, seen, show(seen)) for number, seen in enumerate(passing[:_MOST_ROWS])]
     if rows:
         rows[0]["column_name"] = name
     return {"contracts": rows, "scan_data_column_name": name}
 
 
-def _row(number: int, seen: Seen, figure: str) -> dict[str, Any]:
+def _row(number: int, seen: ScannedShare, figure: str) -> dict[str, Any]:
     instrument = seen.instrument
     return {
         "server_id": str(number),

@@ -57,13 +57,13 @@ class Series:
         """What the series is on; for options on futures the product, not the month."""
         match self.root_type:
             case "FUT":
-                found = futures.underlying(self.root)
+                instrument = futures.underlying(self.root)
             case "IND":
-                found = listed.INDICES[self.root]
+                instrument = listed.INDICES[self.root]
             case _:
-                found = listed.STOCKS[self.root]
-        assert found is not None
-        return found
+                instrument = listed.STOCKS[self.root]
+        assert instrument is not None
+        return instrument
 
     def expiry(self, period: int) -> date | None:
         """The last day of the options of a period: the month or the week, counted from 2024 on."""
@@ -93,7 +93,7 @@ def _expiry(series: Series, period: int) -> date | None:
     weekday = _WEEKDAYS.index(series.kind)
     day = _EPOCH + timedelta(days=7 * period + weekday)
     if weekday != _FRIDAY:
-        # On the eve of a holiday Friday the Friday's options end, and no others.
+        # On the eve of a holiday Friday only the Friday's options end.
         return day if is_business_day(day) and (day.weekday() != 3 or is_business_day(day + ONE_DAY)) else None
     if series.root_type == "FUT" and day == third_friday(day.year, day.month) and day.month % 3 == 0:
         return None  # the quarterly series ends that day
@@ -130,9 +130,9 @@ def _listed_weeks(series: Series, today: date) -> list[int]:
 
 def _listed_months(series: Series, today: date) -> list[int]:
     first = (today.year - _EPOCH.year) * 12 + today.month - 1
-    wanted = _QUARTERLIES if series.rule == "fut" else _MONTHLIES * 2
-    found = [p for p in range(first, first + 24) if (last := series.expiry(p)) is not None and last >= today]
-    return found[:wanted]
+    count = _QUARTERLIES if series.rule == "fut" else _MONTHLIES * 2
+    nearest = [p for p in range(first, first + 24) if (last := series.expiry(p)) is not None and last >= today]
+    return nearest[:count]
 
 
 def _standard_weeks(today: date) -> list[int]:
@@ -193,11 +193,11 @@ def by_slot() -> dict[int, Series]:
 
 @cache
 def _by_underlying() -> dict[int, tuple[Series, ...]]:
-    found: dict[int, tuple[Series, ...]] = {}
+    by_conid: dict[int, tuple[Series, ...]] = {}
     for series in by_slot().values():
         conid = series.underlying.conid
-        found[conid] = (*found.get(conid, ()), series)
-    return found
+        by_conid[conid] = (*by_conid.get(conid, ()), series)
+    return by_conid
 
 
 def series_of(conid: int) -> tuple[Series, ...]:

@@ -53,7 +53,7 @@ def _time(gateway: Gateway) -> dict[str, Any]:
     return {"now": gateway.moment(gateway.clock()), "ahead_s": gateway.ahead_s}
 
 
-# There is one clock and one market for all users, whoever asks.
+# There is one clock and one market for all users.
 _EVERYBODYS = frozenset({"clock", "signal"})
 _HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
     **PRICES,

@@ -69,10 +69,10 @@ def _numbers(body: dict[str, Any]) -> tuple[int, int]:
     return int(str(body["dh_prime"]), 16), int(body.get("dh_generator", 2))
 
 
-def _one_of(name: str, given: object, known: tuple[str, ...]) -> str:
-    if given not in known:
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> str:
+    if value not in known:
         raise ValueError(f"{name} is one of {', '.join(known)}.")
-    return str(given)
+    return str(value)
 
 
 def _change(gateway: Gateway, key: str, body: dict[str, Any]) -> Answer:

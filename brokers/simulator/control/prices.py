@@ -21,7 +21,7 @@ _LONGEST_S = 10 * 366 * 86_400.0
 _UNKNOWN = error("No contract has this conid or symbol.", 404)
 
 
-def _asked(gateway: Gateway, body: dict[str, Any]) -> Instrument | None:
+def _instrument(gateway: Gateway, body: dict[str, Any]) -> Instrument | None:
     """The contract a request is about, by number or by symbol."""
     if body.get("conid"):
         conid = catalogue.conid(body["conid"])
@@ -40,18 +40,18 @@ def _prices(body: dict[str, Any], *names: str) -> dict[str, Decimal]:
 
 
 def _post_quote(gateway: Gateway, body: dict[str, Any]) -> Answer:
-    """Pin a contract's price; what is not given follows from what is."""
-    instrument = _asked(gateway, body)
+    """Pin a contract's price; of bid, ask and last any may be missing and follow from the rest."""
+    instrument = _instrument(gateway, body)
     if instrument is None:
         return _UNKNOWN
     now = gateway.clock()
-    given = _prices(body, "bid", "ask", "last")
-    quote = feeds.completed(given, instrument.conid, now)
+    prices = _prices(body, "bid", "ask", "last")
+    quote = feeds.completed(prices, instrument.conid, now)
     return _pin(gateway, quote, now + _seconds(body.get("ttl_s", gateway.behaviour.posted_quote_ttl_s)))
 
 
-def _seconds(given: Any) -> float:
-    seconds = float(given)
+def _seconds(value: Any) -> float:
+    seconds = float(value)
     if not 0 < seconds <= _LONGEST_S:
         raise ValueError("ttl_s is a number of seconds, more than zero and at most ten years.")
     return seconds
@@ -80,13 +80,13 @@ def _unpin(gateway: Gateway, conid: int) -> None:
 
 def _push_signal(gateway: Gateway, body: dict[str, Any]) -> Answer:
     """Trade a contract at a signal's price, give or take the slippage, unless its prices come from elsewhere."""
-    instrument = _asked(gateway, body)
+    instrument = _instrument(gateway, body)
     if instrument is None:
         return _UNKNOWN
     behaviour, now = gateway.behaviour, gateway.clock()
-    given = _prices(body, "price", "slippage_bps")
-    slippage = given.get("slippage_bps", Decimal(str(behaviour.signal_slippage_bps)))
-    quote = feeds.signalled(instrument, given.get("price", Decimal(0)), slippage, now)
+    prices = _prices(body, "price", "slippage_bps")
+    slippage = prices.get("slippage_bps", Decimal(str(behaviour.signal_slippage_bps)))
+    quote = feeds.signalled(instrument, prices.get("price", Decimal(0)), slippage, now)
     source = gateway.market.feeds.sources.get(instrument.conid, behaviour.prices)
     if source != "signal":
         return Answer({"conid": instrument.conid, "used": False, "source": source})
@@ -99,7 +99,7 @@ def _push_signal(gateway: Gateway, body: dict[str, Any]) -> Answer:
 
 def _choose_feed(gateway: Gateway, body: dict[str, Any]) -> Answer:
     """Let a contract's prices come from somewhere else from now on."""
-    instrument = _asked(gateway, body)
+    instrument = _instrument(gateway, body)
     if instrument is None:
         return _UNKNOWN
     source = body.get("source")
@@ -137,7 +137,7 @@ def _read(folder: Path | None, name: str) -> str:
 def _clear_feeds(gateway: Gateway, body: dict[str, Any]) -> Answer:
     """Back to the default, for one contract when it is named, else for all."""
     named = bool(body.get("conid") or body.get("symbol"))
-    instrument = _asked(gateway, body) if named else None
+    instrument = _instrument(gateway, body) if named else None
     if named and instrument is None:
         return _UNKNOWN
     gateway.market.feeds.clear(None if instrument is None else instrument.conid)

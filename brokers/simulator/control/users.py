@@ -1,4 +1,4 @@
-"""The control plane's requests about one user: what was asked and told, whose session it is, and a fresh start."""
+"""The control plane's requests about one user: its journal, its orders, its session, and fresh books."""
 
 from __future__ import annotations
 

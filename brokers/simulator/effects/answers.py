@@ -22,7 +22,7 @@ _DELAY_S = 900.0
 
 
 def replacement(call: Call, action: dict[str, Any]) -> Answer | None:
-    """The answer that goes out instead of the real one, whatever was asked."""
+    """The answer that goes out instead of the real one, to any request."""
     if action.get("html_body"):
         text = action["html_body"]
         return Answer(text=_MAINTENANCE if text is True else str(text))
@@ -83,7 +83,7 @@ def _places(call: Call) -> bool:
 
 
 def denied(call: Call, action: dict[str, Any], answer: Answer) -> Answer:
-    """An answer that denies what has happened: the order stands, and the client is told otherwise."""
+    """An answer that denies what has happened: the order stands although the answer says it does not."""
     placed: list[Order] = call.effects.get("placed", [])
     if "reject" in action:
         return error(str(action["reject"]), 200, with_code=False)

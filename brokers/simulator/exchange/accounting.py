@@ -15,7 +15,7 @@ from brokers.rulebook.values import Position as Held
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.catalogue.hours import calendar_of, local_day
 from brokers.simulator.exchange.records import ZERO, Account, CashChanged, Change, Execution, Position, Proceeds
-from brokers.simulator.exchange.rules import RULES, as_ruled, asset_class, buying_power_leverage, margins
+from brokers.simulator.exchange.rules import RULES, Prices, as_ruled, asset_class, buying_power_leverage, margins
 
 Find = Callable[[int], Instrument | None]
 Mark = Callable[[int], Decimal]
@@ -228,13 +228,11 @@ def position_margins(
     account: Account, quantity: Decimal, instrument: Instrument, world: World, *, basis: Decimal | None = None
 ) -> tuple[Decimal, Decimal]:
     """What so much of a contract needs in this account, initially and to be kept."""
-    return margins(
-        instrument,
-        quantity,
-        world.mark(instrument.conid),
-        world.rate(instrument.currency, account.base),
-        world.now,
-        kind=account.rule_kind,
+    prices = Prices(
+        price=world.mark(instrument.conid),
+        rate=world.rate(instrument.currency, account.base),
+        at=world.now,
         underlying=world.mark(instrument.underlying_conid) if instrument.is_option else ZERO,
         basis=basis,
     )
+    return margins(instrument, quantity, prices, kind=account.rule_kind)

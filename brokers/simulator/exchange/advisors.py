@@ -9,7 +9,7 @@ from fractions import Fraction
 from brokers.rulebook.allocation import Member, allocate, split
 from brokers.simulator.exchange.records import ZERO, Group
 
-# The broker's letters for the methods the rulebook computes; the others take amounts from the group.
+# The broker's letters for the methods the rulebook computes; for every other method the group names the amounts.
 COMPUTED = {"E": "EqualQuantity", "N": "NetLiq", "A": "AvailableEquity"}
 BY_AMOUNT = frozenset({"P", "R", "S"})
 METHODS = frozenset(COMPUTED) | BY_AMOUNT | {"C"}
@@ -28,16 +28,16 @@ def shares_of(
     """Whole units for each account, and what is canceled because an account cannot carry its share."""
     if method in COMPUTED:
         members = [member_of(account_id) for account_id, _ in group.members]
-        wanted = dict(allocate(COMPUTED[method], quantity, members).shares)
+        allocated = dict(allocate(COMPUTED[method], quantity, members).shares)
     elif method in BY_AMOUNT:
         weights = [Fraction(amount or ZERO) for _, amount in group.members]
-        wanted = {
+        allocated = {
             account_id: Decimal(units)
             for (account_id, _), units in zip(group.members, split(quantity, weights), strict=True)
         }
     else:
         raise CannotAllocate("a cash quantity divides money, and this order has a quantity")
-    shares = {a: min(units, affordable(a, units)) for a, units in wanted.items() if units > 0}
+    shares = {a: min(units, affordable(a, units)) for a, units in allocated.items() if units > 0}
     return {a: units for a, units in shares.items() if units > 0}, quantity - sum(shares.values(), ZERO)
 
 

@@ -29,7 +29,7 @@ class Alert:
     created_at: float
     active: bool = True
     deleted: bool = False
-    # Found anew after a restart, from the price of that moment.
+    # Computed again after a restart, from the price of that moment.
     triggered: bool = False
 
     def look(self, price: Callable[[int], Decimal | None]) -> None:
@@ -160,7 +160,7 @@ def _conid(condition: dict[str, Any]) -> int:
 
 
 def _met(conditions: list[dict[str, Any]], price: Callable[[int], Decimal | None]) -> bool:
-    """Whether the conditions hold, bound from left to right; only prices are looked at, others never hold."""
+    """Whether the conditions hold, bound from left to right; a condition on anything but a price never holds."""
     met, bind = _holds(conditions[0], price), str(conditions[0].get("logicBind", "n"))
     for condition in conditions[1:]:
         here = _holds(condition, price)

@@ -87,13 +87,13 @@ def fills(
         ordered_at=moment.ordered_at,
         now=moment.now,
         calendar=ALWAYS,
-        # A market order takes whatever the net is: no limit can be worse.
+        # A market order takes any net price: no limit can be worse.
         limit_price=order.limit_price if order.order_type == "LMT" else Decimal("1e12") * order.sign,
         feed=FEED,
     )
-    found = combo_fill(combo)
-    if not found.filled and found.net_price is not None and found.net_price == combo.limit_price:
+    outcome = combo_fill(combo)
+    if not outcome.filled and outcome.net_price is not None and outcome.net_price == combo.limit_price:
         # As with single contracts: a net that only reaches the limit is on offer, so it is dealt at.
         legs_at = combo_fill(replace(combo, type=OrderType.COMBO_MARKET))
-        return (legs_at.fills, found.net_price) if legs_at.filled else None
-    return (found.fills, found.net_price) if found.filled and found.net_price is not None else None
+        return (legs_at.fills, outcome.net_price) if legs_at.filled else None
+    return (outcome.fills, outcome.net_price) if outcome.filled and outcome.net_price is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.rulebook.accounting import Fee
@@ -12,14 +13,25 @@ from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.exchange import accounting, margin, settling
 from brokers.simulator.exchange.accounting import Find, Rate, World
 from brokers.simulator.exchange.advisors import parts_of
-from brokers.simulator.exchange.margin import Asked
+from brokers.simulator.exchange.margin import Trade
 from brokers.simulator.exchange.records import ZERO, Account, Execution, Order
 from brokers.simulator.exchange.register import Register
 from brokers.simulator.exchange.rules import commission
 
-# A margin that was found a moment ago is not asked for again.
+# A margin computed a moment ago is not computed again.
 _FRESH_S = 1.0
 _PRICE = Decimal("0.00000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A part of an order that fills in one account; the quantity is signed. Without a fee the order's own is charged."""
+
+    account: Account
+    instrument: Instrument
+    quantity: Decimal
+    price: Decimal
+    fee: Fee | None = None
 
 
 class Dealing(Register):
@@ -46,35 +58,33 @@ class Dealing(Register):
         order.checked_at = now
         account = self.accounts[order.account_id]
         self.changes.extend(settling.release(account, now))
-        others = [o for o in self.working_of(account.account_id) if o is not order] if account.kind == "cash" else []
+        waiting = [o for o in self.working_of(account.account_id) if o is not order] if account.kind == "cash" else []
         world = self.world(now)
-        for asked in self.asked(order, order.remaining):
-            if found := margin.refusal(account, asked, world, others):
-                return found
+        for trade in self.trades_of(order, order.remaining):
+            if reason := margin.refusal(account, trade, world, waiting):
+                return reason
         return ""
 
-    def asked(self, order: Order, quantity: Decimal) -> list[Asked]:
-        """What an order asks for, leg by leg, at the prices of now."""
-        found = []
+    def trades_of(self, order: Order, quantity: Decimal) -> list[Trade]:
+        """The trades of an order, a leg each, at the prices of now; the quantities are signed."""
+        trades = []
         for conid, units in [(leg.conid, quantity * leg.ratio) for leg in order.legs] or [(order.conid, quantity)]:
             if (instrument := self.find(conid)) is not None:
                 limit = None if order.legs else order.limit_price
                 price = limit or self.mark(conid)
-                found.append(Asked(instrument=instrument, quantity=order.sign * units, price=price, limit_price=limit))
-        return found
+                trades.append(Trade(instrument=instrument, quantity=order.sign * units, price=price, limit_price=limit))
+        return trades
 
-    def _still_carries(
-        self, account: Account, order: Order, instrument: Instrument, quantity: Decimal, price: Decimal, now: float
-    ) -> str:
-        """Asked again before a fill; with settled cash only, the price of the fill itself counts."""
+    def _refusal_of_fill(self, order: Order, fill: Fill, now: float) -> str:
+        """Why the account cannot carry a fill after all; in a cash account the price of the fill itself counts."""
         if not self.checks_margin():
             return ""
-        if account.kind != "cash" and now - order.checked_at < _FRESH_S:
+        if fill.account.kind != "cash" and now - order.checked_at < _FRESH_S:
             return ""
         order.checked_at = now
-        self.changes.extend(settling.release(account, now))
-        asked = Asked(instrument=instrument, quantity=quantity, price=price)
-        return margin.refusal(account, asked, self.world(now))
+        self.changes.extend(settling.release(fill.account, now))
+        trade = Trade(instrument=fill.instrument, quantity=fill.quantity, price=fill.price)
+        return margin.refusal(fill.account, trade, self.world(now))
 
     # -- single contracts ----------------------------------------------------------------------------------------
 
@@ -83,11 +93,11 @@ class Dealing(Register):
         if order.fa_group:
             quantity = self._deal_group(order, instrument, quantity, price, now)
         else:
-            account = self.accounts[order.account_id]
-            if reason := self._still_carries(account, order, instrument, order.sign * quantity, price, now):
+            fill = Fill(self.accounts[order.account_id], instrument, order.sign * quantity, price)
+            if reason := self._refusal_of_fill(order, fill, now):
                 self._stop(order, now, reason)
                 return
-            self._book(order, account, instrument, order.sign * quantity, price, now)
+            self._book(order, fill, now)
         if quantity:
             self._count(order, quantity, price, now)
 
@@ -98,12 +108,12 @@ class Dealing(Register):
         done = ZERO
         checked = order.checked_at
         for account_id, part in parts_of(quantity, order.shares, order.dealt).items():
-            account = self.accounts[account_id]
+            fill = Fill(self.accounts[account_id], instrument, order.sign * part, price)
             order.checked_at = checked
-            if reason := self._still_carries(account, order, instrument, order.sign * part, price, now):
+            if reason := self._refusal_of_fill(order, fill, now):
                 self._take_back(order, account_id, now, reason)
                 continue
-            self._book(order, account, instrument, order.sign * part, price, now)
+            self._book(order, fill, now)
             order.dealt[account_id] = order.dealt.get(account_id, ZERO) + part
             done += part
         return done
@@ -135,41 +145,34 @@ class Dealing(Register):
     def deal_combo(self, order: Order, legs: Sequence[tuple[Instrument, LegFill]], net: Decimal, now: float) -> None:
         """Fill every leg of a combo, whole."""
         account, quantity = self.accounts[order.account_id], order.remaining
-        for instrument, leg in legs:
-            if reason := self._still_carries(account, order, instrument, leg.quantity, leg.price, now):
+        fills = [Fill(account, instrument, leg.quantity, leg.price) for instrument, leg in legs]
+        for fill in fills:
+            if reason := self._refusal_of_fill(order, fill, now):
                 self._stop(order, now, reason)
                 return
-        for instrument, leg in legs:
-            self._book(order, account, instrument, leg.quantity, leg.price, now)
+        for fill in fills:
+            self._book(order, fill, now)
         self._count(order, quantity, net, now)
 
     # -- the books -----------------------------------------------------------------------------------------------
 
-    def _book(
-        self,
-        order: Order,
-        account: Account,
-        instrument: Instrument,
-        quantity: Decimal,
-        price: Decimal,
-        now: float,
-        fee: Fee | None = None,
-    ) -> None:
-        """One execution of one account; the quantity is signed."""
+    def _book(self, order: Order, fill: Fill, now: float) -> None:
+        """Enter one execution of one account."""
         self.last_execution = max(self.last_execution + 1, int(now * 1_000_000))
-        fee = fee or self._fee(order, account, instrument, abs(quantity), price)
+        account, instrument, quantity = fill.account, fill.instrument, abs(fill.quantity)
+        fee = fill.fee or self._fee(order, fill)
         execution = Execution(
             number=self.last_execution,
             order_id=order.order_id,
             account_id=account.account_id,
             username=order.username,
             conid=instrument.conid,
-            side="BUY" if quantity > 0 else "SELL",
-            quantity=abs(quantity),
-            price=price,
+            side="BUY" if fill.quantity > 0 else "SELL",
+            quantity=quantity,
+            price=fill.price,
             commission=fee.amount,
             currency=fee.currency,
-            net_amount=abs(quantity) * price * instrument.multiplier,
+            net_amount=quantity * fill.price * instrument.multiplier,
             exchange=instrument.exchange,
             reference=order.reference,
             executed_at=now,
@@ -178,11 +181,12 @@ class Dealing(Register):
         self.changes.append(execution)
         self.changes.extend(accounting.apply(account, execution, instrument, self.rate))
 
-    def _fee(self, order: Order, account: Account, instrument: Instrument, quantity: Decimal, price: Decimal) -> Fee:
+    def _fee(self, order: Order, fill: Fill) -> Fee:
         """The order's fee so far less what earlier fills paid: the minimum is charged once an order and account."""
+        account, instrument = fill.account, fill.instrument
         rate = self.rate(instrument.currency, "USD")
         before = order.dealt.get(account.account_id, ZERO) if order.fa_group else order.filled
-        fee = commission(instrument, before + quantity, price, rate, kind=account.kind)
+        fee = commission(instrument, before + abs(fill.quantity), fill.price, rate, kind=account.kind)
         paid = ZERO
         if before and not order.legs:
             paid = commission(instrument, before, order.average_price, rate, kind=account.kind).amount
@@ -195,7 +199,7 @@ class Dealing(Register):
     # -- groups --------------------------------------------------------------------------------------------------
 
     def _shrink_group(self, order: Order, quantity: Decimal, now: float) -> None:
-        """One cancels the other: what one order fills, the others no longer may."""
+        """One cancels the other: what one order fills, the rest of its group no longer may."""
         if not order.oca_group:
             return
         for other in list(self.groups[order.oca_group]):

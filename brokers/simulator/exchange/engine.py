@@ -1,14 +1,15 @@
-"""The exchange and its books: places, fills, cancels and changes orders. Pure: the clock and the quotes are given."""
+"""The exchange and its books: places, fills, cancels and changes orders. Pure: the caller passes the clock and the quotes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.exchange import combos, expiry, lifetimes, matching, settling
 from brokers.simulator.exchange.accounting import Find, Rate, World
-from brokers.simulator.exchange.dealing import Dealing, shrink
+from brokers.simulator.exchange.dealing import Dealing, Fill, shrink
 from brokers.simulator.exchange.expiry import Deal
 from brokers.simulator.exchange.lifetimes import AT_ONCE
 from brokers.simulator.exchange.matching import STOPS, TOUCHES
@@ -19,30 +20,28 @@ QuoteOf = Callable[[int], Quote | None]
 DAY_IS_OVER = "Its day is over."
 
 
-class Engine(Dealing):
-    """All accounts and orders of one gateway."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """Which rules hold at the moment; each is asked anew at every use."""
 
-    def __init__(
-        self,
-        find: Find,
-        quote: QuoteOf,
-        rate: Rate,
-        *,
-        order_id: int = 0,
-        execution_number: int = 0,
-        always_open: Callable[[], bool] = lambda: False,
-        checks_margin: Callable[[], bool] = lambda: True,
-        days_end: Callable[[], bool] = lambda: True,
-    ) -> None:
+    always_open: Callable[[], bool] = lambda: False
+    checks_margin: Callable[[], bool] = lambda: True
+    days_end: Callable[[], bool] = lambda: True
+
+
+class Engine(Dealing):
+    """All accounts and orders of one gateway; the owner sets the last numbers that were in use."""
+
+    def __init__(self, find: Find, quote: QuoteOf, rate: Rate, switches: Switches) -> None:
         super().__init__()
         self.find = find
         self.quote = quote
         self.rate = rate
-        self.always_open = always_open
-        self.checks_margin = checks_margin
-        self.days_end = days_end
-        self.last_order_id = order_id
-        self.last_execution = execution_number
+        self.always_open = switches.always_open
+        self.checks_margin = switches.checks_margin
+        self.days_end = switches.days_end
+        self.last_order_id = 0
+        self.last_execution = 0
 
     def restore(self, orders: Iterable[Order], executions: Iterable[Execution]) -> None:
         """Put stored orders and executions back on the books."""
@@ -185,7 +184,7 @@ class Engine(Dealing):
         )
         order = self.place(account.username, ticket, now)
         for deal in deals:
-            self._book(order, account, deal.instrument, deal.quantity, deal.price, now, deal.fee)
+            self._book(order, Fill(account, deal.instrument, deal.quantity, deal.price, deal.fee), now)
         order.filled, order.average_price = order.quantity, first.price
         self.set_status(order, "Filled", now, first.reason)
 
@@ -228,8 +227,8 @@ class Engine(Dealing):
     def instruments_of(self, order: Order) -> list[Instrument]:
         """The contract of an order, or those of its legs; none when one is unknown."""
         conids = [leg.conid for leg in order.legs] or [order.conid]
-        found = [self.find(conid) for conid in conids]
-        return [i for i in found if i is not None] if None not in found else []
+        instruments = [self.find(conid) for conid in conids]
+        return [i for i in instruments if i is not None] if None not in instruments else []
 
     def _try_quote(self, order: Order, now: float, slice_size: Decimal | None) -> None:
         quote, instrument = self.quote(order.conid), self.find(order.conid)
@@ -265,9 +264,9 @@ class Engine(Dealing):
         if len(quotes) < len(order.legs) or order.fill_cap is not None:
             return
         instruments = self.instruments_of(order)
-        found = combos.fills(order, instruments, quotes, now)
-        if found is not None:
-            fills, net = found
+        filled = combos.fills(order, instruments, quotes, now)
+        if filled is not None:
+            fills, net = filled
             self.deal_combo(order, list(zip(instruments, fills, strict=True)), net, now)
 
 

@@ -36,15 +36,15 @@ def is_over(instrument: Instrument, now: float) -> bool:
 
 def overdue(account: Account, world: World) -> list[tuple[Position, Instrument]]:
     """What an account still holds of contracts whose last day is over."""
-    found = []
+    expired = []
     for position in account.positions.values():
         instrument = world.find(position.conid) if position.quantity else None
         if instrument is None or not is_over(instrument, world.now):
             continue
         # Nothing is a price for an option; a future without one has to wait for it.
         if instrument.is_option or world.mark(instrument.conid):
-            found.append((position, instrument))
-    return found
+            expired.append((position, instrument))
+    return expired
 
 
 def last_deals(position: Position, instrument: Instrument, world: World) -> list[Deal]:

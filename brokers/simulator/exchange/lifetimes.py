@@ -26,7 +26,7 @@ def midnight_after(at: float) -> float:
 
 
 def may_trade(order: Order, instrument: Instrument, at: float, *, always_open: bool) -> bool:
-    """Whether an order may meet the market now; an auction is held by the exchange's calendar whatever the market."""
+    """Whether an order may meet the market now; an auction follows the exchange's calendar even where the market never closes."""
     return always_open or bool(order.auction) or is_open(instrument, at, extended=order.outside_rth)
 
 
@@ -48,7 +48,7 @@ def expires_at(order: Order, instrument: Instrument, at: float, *, always_open: 
 
 
 def _end_of_next_quarter(at: float) -> float:
-    """The broker takes orders good till cancelled back at the end of the quarter after the one they were given in."""
+    """The broker takes orders good till cancelled back at the end of the quarter after the one in which they were placed."""
     day = day_of(at)
     first = (day.month - 1) // 3 * 3 + 7
     return _midnight(date(day.year + (first - 1) // 12, (first - 1) % 12 + 1, 1))

@@ -28,7 +28,7 @@ _REASONS = {"short_sale_not_allowed_in_cash_account": NO_SHORTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Trade:
     """So much of a contract, at the price it would cost; quantities are signed."""
 
     instrument: Instrument
@@ -48,54 +48,54 @@ class Preview:
     refusal: str
 
 
-def preview(account: Account, asked: Asked, world: World, working: Iterable[Order] = ()) -> Preview:
+def preview(account: Account, trade: Trade, world: World, working: Iterable[Order] = ()) -> Preview:
     """The order's effect on margin: the holding after it less the holding before it."""
-    held = _held(account, asked.instrument)
-    before = position_margins(account, held, asked.instrument, world)
-    after = position_margins(account, held + asked.quantity, asked.instrument, world)
+    held = _held(account, trade.instrument)
+    before = position_margins(account, held, trade.instrument, world)
+    after = position_margins(account, held + trade.quantity, trade.instrument, world)
     return Preview(
-        commission=fee_in_base(account, asked, world),
+        commission=fee_in_base(account, trade, world),
         initial=after[0] - before[0],
         maintenance=after[1] - before[1],
         held=held,
-        refusal=refusal(account, asked, world, working),
+        refusal=refusal(account, trade, world, working),
     )
 
 
-def fee_in_base(account: Account, asked: Asked, world: World) -> Decimal:
-    to_dollars = world.rate(asked.instrument.currency, "USD")
-    fee = commission(asked.instrument, abs(asked.quantity), asked.price, to_dollars, kind=account.kind)
+def fee_in_base(account: Account, trade: Trade, world: World) -> Decimal:
+    to_dollars = world.rate(trade.instrument.currency, "USD")
+    fee = commission(trade.instrument, abs(trade.quantity), trade.price, to_dollars, kind=account.kind)
     return (fee.amount * world.rate(fee.currency, account.base)).quantize(Decimal("0.01"))
 
 
-def refusal(account: Account, asked: Asked, world: World, working: Iterable[Order] = ()) -> str:
+def refusal(account: Account, trade: Trade, world: World, working: Iterable[Order] = ()) -> str:
     """Why the account cannot carry this, in the broker's words; nothing when it can.
 
     `working` are the account's other orders: in a cash account they have set their cash aside.
     """
-    if asked.instrument.sec_type != "CASH" and only_reduces(_held(account, asked.instrument), asked.quantity):
+    if trade.instrument.sec_type != "CASH" and only_reduces(_held(account, trade.instrument), trade.quantity):
         # The rulebook says so as well; most ways out need not ask it.
         return ""
     working = list(working) if account.kind == "cash" else []
-    found = _by_the_rulebook(account, asked, world, working)
-    if found or account.kind != "cash":
-        return found
-    return _overdraws(account, asked, world, working)
+    reason = _by_the_rulebook(account, trade, world, working)
+    if reason or account.kind != "cash":
+        return reason
+    return _overdraws(account, trade, world, working)
 
 
-def _by_the_rulebook(account: Account, asked: Asked, world: World, working: list[Order]) -> str:
-    instrument = asked.instrument
-    mark = world.mark(instrument.conid) or asked.price
+def _by_the_rulebook(account: Account, trade: Trade, world: World, working: list[Order]) -> str:
+    instrument = trade.instrument
+    mark = world.mark(instrument.conid) or trade.price
     underlying = world.mark(instrument.underlying_conid) if instrument.is_option else ZERO
     forex = instrument.sec_type == "CASH"
-    found = buying_power(
+    verdict = buying_power(
         as_ruled(instrument),
         book.Order(
-            type=OrderType.MARKET if asked.limit_price is None else OrderType.LIMIT,
-            quantity=asked.quantity,
-            limit_price=asked.limit_price,
+            type=OrderType.MARKET if trade.limit_price is None else OrderType.LIMIT,
+            quantity=trade.quantity,
+            limit_price=trade.limit_price,
         ),
-        book.Quote(price=mark, ask=asked.price),
+        book.Quote(price=mark, ask=trade.price),
         book.Account(
             type=account.rule_kind,
             currency=account.base,
@@ -103,7 +103,7 @@ def _by_the_rulebook(account: Account, asked: Asked, world: World, working: list
             balances=account.cash,
         ),
         position=book.Position(quantity=_held(account, instrument)),
-        fee=fee_in_base(account, asked, world),
+        fee=fee_in_base(account, trade, world),
         rules=RULES,
         fx_rate=world.rate(instrument.currency, account.base),
         base_rate=world.rate(instrument.symbol, account.base) if forex else book.ONE,
@@ -112,18 +112,18 @@ def _by_the_rulebook(account: Account, asked: Asked, world: World, working: list
         future_rows=future_rows(instrument, underlying if instrument.is_option else mark),
         open_orders=_pairs(working, world),
     )
-    return "" if found.reason is None else _REASONS.get(found.reason, TOO_LITTLE)
+    return "" if verdict.reason is None else _REASONS.get(verdict.reason, TOO_LITTLE)
 
 
-def _overdraws(account: Account, asked: Asked, world: World, working: list[Order]) -> str:
+def _overdraws(account: Account, trade: Trade, world: World, working: list[Order]) -> str:
     """A cash account pays with settled cash of the contract's own currency, less what waiting purchases will need."""
-    instrument = asked.instrument
-    if asked.quantity <= 0 or asset_class(instrument) not in PAYS_NOTIONAL:
+    instrument = trade.instrument
+    if trade.quantity <= 0 or asset_class(instrument) not in PAYS_NOTIONAL:
         return ""
     currency = instrument.currency
-    price = asked.price if asked.limit_price is None else max(asked.price, asked.limit_price)
-    fee = fee_in_base(account, asked, world) * world.rate(account.base, currency)
-    needed = asked.quantity * price * instrument.multiplier + fee
+    price = trade.price if trade.limit_price is None else max(trade.price, trade.limit_price)
+    fee = fee_in_base(account, trade, world) * world.rate(account.base, currency)
+    needed = trade.quantity * price * instrument.multiplier + fee
     free = account.cash.get(currency, ZERO)
     needed += sum((_set_aside(order, currency, world) for order in working), ZERO)
     return TOO_LITTLE_CASH.format(free=free, needed=needed, currency=currency) if needed > free else ""
@@ -142,26 +142,26 @@ def _set_aside(order: Order, currency: str, world: World) -> Decimal:
 
 def _pairs(working: list[Order], world: World) -> list[book.OpenOrder]:
     """The waiting orders for currency pairs, which reserve the currency they pay with."""
-    found = []
+    reserving = []
     for order in working:
         instrument = world.find(order.conid)
         if instrument is None or instrument.sec_type != "CASH" or order.held:
             continue
         price = order.limit_price or order.stop_price or world.mark(order.conid)
         waiting = book.Order(type=OrderType.LIMIT, quantity=order.sign * order.remaining, limit_price=price)
-        found.append(book.OpenOrder(base=instrument.symbol, quote=instrument.currency, order=waiting))
-    return found
+        reserving.append(book.OpenOrder(base=instrument.symbol, quote=instrument.currency, order=waiting))
+    return reserving
 
 
-def affordable(account: Account, asked: Asked, world: World, working: Iterable[Order] = ()) -> Decimal:
-    """How many units of what is asked the account can carry, found by halving."""
+def affordable(account: Account, trade: Trade, world: World, working: Iterable[Order] = ()) -> Decimal:
+    """The most units of a trade that the account can carry, by bisection."""
     waiting = list(working)
 
     def carries(units: int) -> bool:
-        quantity = Decimal(units if asked.quantity > 0 else -units)
-        return not refusal(account, replace(asked, quantity=quantity), world, waiting)
+        quantity = Decimal(units if trade.quantity > 0 else -units)
+        return not refusal(account, replace(trade, quantity=quantity), world, waiting)
 
-    low, high = 0, int(abs(asked.quantity))
+    low, high = 0, int(abs(trade.quantity))
     if carries(high):
         return Decimal(high)
     while high - low > 1:

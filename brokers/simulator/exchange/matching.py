@@ -32,7 +32,7 @@ _AUCTIONS = {"open": OrderType.MARKET_ON_OPEN, "close": OrderType.MARKET_ON_CLOS
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When an order was placed, and when it is looked at: a standing quote is always newer than the order."""
+    """When an order was placed, and when it is looked at: a quote in force always counts as newer than the order."""
 
     ordered_at: datetime
     now: datetime
@@ -126,11 +126,11 @@ def _filled_at(kind: str, scan: Scan) -> Decimal | None:
 
 
 def _scan(order: Order, kind: str, moment: Moment, market: Market, days: Calendar = ALWAYS) -> Scan:
-    wanted = book.Order(
+    book_order = book.Order(
         type=kind,
         quantity=order.quantity * order.sign,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         trigger_price=order.stop_price,
     )
-    return Scan(order=wanted, ordered_at=moment.ordered_at, market=market, now=moment.now, calendar=days, feed=FEED)
+    return Scan(order=book_order, ordered_at=moment.ordered_at, market=market, now=moment.now, calendar=days, feed=FEED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
@@ -89,27 +90,31 @@ def commission(
     return Fee(fee.amount.quantize(_CENT), fee.currency)
 
 
-def margins(
-    instrument: Instrument,
-    quantity: Decimal,
-    price: Decimal,
-    rate: Decimal,
-    at: float,
-    *,
-    kind: str = "margin",
-    underlying: Decimal = ZERO,
-    basis: Decimal | None = None,
-) -> tuple[Decimal, Decimal]:
-    """Initial and maintenance margin of so much of a contract; `rate` turns its currency into the account's.
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a margin follows, at a moment in epoch seconds; `rate` turns the contract's currency into the account's.
 
     `underlying` is the price of what an option is on, `basis` what a written option brought.
     """
+
+    price: Decimal
+    rate: Decimal
+    at: float
+    underlying: Decimal = ZERO
+    basis: Decimal | None = None
+
+
+def margins(
+    instrument: Instrument, quantity: Decimal, prices: Prices, *, kind: str = "margin"
+) -> tuple[Decimal, Decimal]:
+    """Initial and maintenance margin of so much of a contract, in the account's currency."""
+    price, underlying, today = prices.price, prices.underlying, day_of(prices.at)
     if instrument.sec_type == "CASH" and kind == "cash":
         # A cash account owns both currencies whole: nothing is borrowed that would need a margin.
         return ZERO, ZERO
     if instrument.sec_type == "FUT":
-        found = future_margin(_rows(instrument, price), quantity, day_of(at), fx_rate=rate)
-        return abs(found.initial), found.maintenance
+        required = future_margin(_rows(instrument, price), quantity, today, fx_rate=prices.rate)
+        return abs(required.initial), required.maintenance
     ruled = as_ruled(instrument)
     each = order_margin(
         ruled,
@@ -117,13 +122,14 @@ def margins(
         book.Quote(price=price),
         _ACCOUNTS[kind],
         rules=RULES,
-        fx_rate=rate,
-        today=day_of(at),
+        fx_rate=prices.rate,
+        today=today,
         underlying_price=underlying,
         future_rows=future_rows(instrument, underlying),
     )
     if instrument.sec_type == "OPT":
-        kept = option_maintenance_margin(ruled, quantity, underlying, price if basis is None else basis, fx_rate=rate)
+        basis = price if prices.basis is None else prices.basis
+        kept = option_maintenance_margin(ruled, quantity, underlying, basis, fx_rate=prices.rate)
         return abs(each), kept
     return abs(each), abs(each)
 

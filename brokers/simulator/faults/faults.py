@@ -216,8 +216,8 @@ class Faults:
     def listed(self, now: float, user: str | None = None) -> list[dict[str, Any]]:
         """Armed ones first, then what is past, the newest first."""
         self.tidy(now)
-        found = [*self.armed, *reversed(self.past)]
-        return [f.describe(now) for f in found if user in {None, f.user}]
+        faults = [*self.armed, *reversed(self.past)]
+        return [f.describe(now) for f in faults if user in {None, f.user}]
 
     # -- at a call -----------------------------------------------------------------------------------------------
 
@@ -254,10 +254,10 @@ class Faults:
 
     def held(self, name: str, user: str, now: float) -> Condition | None:
         """The first that holds; it counts as a hit, as it is about to be felt."""
-        found = next(self.holding(name, user, now), None) if self.conditions else None
-        if found is not None and not found.fault.waits:
-            found.fault.hits += 1
-        return found
+        condition = next(self.holding(name, user, now), None) if self.conditions else None
+        if condition is not None and not condition.fault.waits:
+            condition.fault.hits += 1
+        return condition
 
 
 def fails(legs: list[Any], index: int, order_type: str) -> bool:

@@ -1,7 +1,7 @@
 """Faults by name: what the real gateway was seen to do, ready to arm with `{"preset": name}`.
 
-A preset with the action `natural` is what the gateway does by itself: arming it changes nothing, so that whoever goes
-through the list of known failures finds each of them.
+A preset with the action `natural` is what the gateway does by itself: arming it changes nothing, so that the list of
+known failures is complete.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _WRONG_TOKEN = {
 }
 
 _CONNECTION: dict[str, dict[str, Any]] = {
-    # The connection, and whatever stands in front of the broker.
+    # The connection, and the machines in front of the broker.
     "connect_refused": _made(_ANY, {"drop_connection": True}),
     "idle_timeout_order_post": _made(_PLACE, {"hang": True}, "after"),
     "http_503_empty_10s": _made(_PLACE, {"hang": True}, "after"),

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.books import numbers
-from brokers.simulator.books.store import Books, Store
+from brokers.simulator.books.load import Books
+from brokers.simulator.books.store import Store
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.accounting import STORED, Worth, worth
 from brokers.simulator.exchange.alerts import Alert
-from brokers.simulator.exchange.engine import Engine
+from brokers.simulator.exchange.engine import Engine, Switches
 from brokers.simulator.exchange.lifetimes import day_of
 from brokers.simulator.exchange.records import Account, Advisor, CashChanged, Execution, Order
 from brokers.simulator.faults.faults import Faults
@@ -52,16 +53,18 @@ class Gateway:
             catalogue.find,
             self.quote,
             self.rate,
-            order_id=books.order_id,
-            execution_number=books.execution_number,
-            always_open=lambda: self.behaviour.market_always_open,
-            checks_margin=lambda: self.behaviour.margin_check,
-            days_end=lambda: self.behaviour.day_orders_expire,
+            Switches(
+                always_open=lambda: self.behaviour.market_always_open,
+                checks_margin=lambda: self.behaviour.margin_check,
+                days_end=lambda: self.behaviour.day_orders_expire,
+            ),
         )
+        self.engine.last_order_id = books.order_id
+        self.engine.last_execution = books.execution_number
         self.faults = Faults()
         self.oauth = OAuth(books.consumers, books.tokens)
         self.alerts: dict[int, Alert] = {a.alert_id: a for a in books.alerts}
-        # Only where somebody may read it: what every user asked for and was told.
+        # Whether requests and messages are remembered: only where a control plane can read them.
         self.keeps_journal = False
         self.advisors: dict[str, Advisor] = {a.username: a for a in books.advisors}
         self.unknown: Counter[str] = Counter()

@@ -66,15 +66,15 @@ def parse(body: Any, today: date, *, nested: bool = False) -> Seed:
     )
 
 
-def _cash(given: Any, currency: str, default: Decimal) -> dict[str, Decimal]:
-    """Balances by currency; an amount alone is in the account's own, which has its opening cash where nothing is said."""
-    amounts = given if isinstance(given, dict) else {} if given is None else {currency: given}
-    found = {currency: default}
+def _cash(cash: Any, currency: str, default: Decimal) -> dict[str, Decimal]:
+    """Balances by currency; an amount alone is in the account's own, which has its opening cash where the request names none."""
+    amounts = cash if isinstance(cash, dict) else {} if cash is None else {currency: cash}
+    balances = {currency: default}
     for name, amount in amounts.items():
         if str(name).upper() not in CURRENCIES:
             raise ValueError(f"Cash is in one of {', '.join(CURRENCIES)}.")
-        found[str(name).upper()] = _number(amount, "cash")
-    return found
+        balances[str(name).upper()] = _number(amount, "cash")
+    return balances
 
 
 def _holding(row: Any, today: date) -> Holding:
@@ -103,23 +103,23 @@ def _number(value: Any, name: str) -> Decimal:
     return number
 
 
-def seed(gateway: Gateway, user: User, wanted: Seed) -> list[str]:
+def seed(gateway: Gateway, user: User, plan: Seed) -> list[str]:
     """Start a user over with accounts like these; returns their numbers, an advisor's own first."""
-    first, *others = user.account_ids
+    first, *surplus = user.account_ids
     for account_id in user.account_ids:
         gateway.empty(gateway.engine.accounts[account_id])
-    for account_id in others:
+    for account_id in surplus:
         _close(gateway, account_id)
     user.account_ids[:] = [first]
     master = gateway.engine.accounts[first]
-    _furnish(gateway, master, wanted)
-    master.advisor = bool(wanted.sub_accounts)
-    for number, each in enumerate(wanted.sub_accounts, 1):
+    _furnish(gateway, master, plan)
+    master.advisor = bool(plan.sub_accounts)
+    for number, terms in enumerate(plan.sub_accounts, 1):
         account_id = gateway.account_id(f"{user.name}/{number}")
         sub = Account(account_id=account_id, username=user.name, opened_at=gateway.clock(), master_id=first)
         user.account_ids.append(account_id)
         gateway.engine.open_account(sub)
-        _furnish(gateway, sub, each)
+        _furnish(gateway, sub, terms)
     gateway.advisors[user.name] = Advisor(username=user.name)
     gateway.store.save([gateway.advisors[user.name]])
     user.start_over()
@@ -127,9 +127,9 @@ def seed(gateway: Gateway, user: User, wanted: Seed) -> list[str]:
     return list(user.account_ids)
 
 
-def _furnish(gateway: Gateway, account: Account, wanted: Seed) -> None:
-    account.kind, account.base = wanted.kind, wanted.currency
-    for holding in wanted.holdings:
+def _furnish(gateway: Gateway, account: Account, plan: Seed) -> None:
+    account.kind, account.base = plan.kind, plan.currency
+    for holding in plan.holdings:
         price, instrument = holding.average_price, catalogue.find(holding.conid)
         held = account.positions[holding.conid] = Position(
             account_id=account.account_id,
@@ -140,7 +140,7 @@ def _furnish(gateway: Gateway, account: Account, wanted: Seed) -> None:
         if instrument is not None and instrument.sec_type == "FUT":
             held.settled_on = local_day(instrument, gateway.clock())
     gateway.store.save(account.positions.values())
-    gateway.fund(account, wanted.cash)
+    gateway.fund(account, plan.cash)
 
 
 def _close(gateway: Gateway, account_id: str) -> None:

@@ -38,69 +38,70 @@ class Length:
 
 def length(text: str) -> Length | None:
     """A length as requests spell it: 30min, 1d, 2w."""
-    found = _LENGTH.fullmatch(text)
-    if found is None or not int(found["count"]):
+    parts = _LENGTH.fullmatch(text)
+    if parts is None or not int(parts["count"]):
         return None
-    unit = found["unit"].lower()
+    unit = parts["unit"].lower()
     unit = {"sec": "s", "secs": "s", "mins": "min", "hr": "h", "hrs": "h"}.get(unit, unit)
-    return Length(int(found["count"]), unit)
+    return Length(int(parts["count"]), unit)
 
 
-def spans(
-    instrument: Instrument, until: float, period: Length, bar: Length, *, extended: bool, always_open: bool
-) -> list[Span]:
+def unbroken(until: float, period: Length, bar: Length) -> list[Span]:
+    """The bars of a period in a market that never closes, as `spans` has them in one that does."""
+    count = min(max(period.seconds // bar.seconds, 1), MOST)
+    begin = until // bar.seconds * bar.seconds - bar.seconds * (count - 1)
+    return [(begin + i * bar.seconds, float(bar.seconds)) for i in range(count)]
+
+
+def spans(instrument: Instrument, until: float, period: Length, bar: Length, *, extended: bool) -> list[Span]:
     """The bars of a period that ends at a moment, oldest first, at most a thousand: when each begins, and how long it is."""
-    if always_open:
-        count = min(max(period.seconds // bar.seconds, 1), MOST)
-        begin = until // bar.seconds * bar.seconds - bar.seconds * (count - 1)
-        return [(begin + i * bar.seconds, float(bar.seconds)) for i in range(count)]
-    wanted = hours.wants_extended(instrument, extended)
+    extended = hours.wants_extended(instrument, extended)
     if bar.trading_days is not None:
-        return _by_days(instrument, until, period, bar, wanted=wanted)
-    return _within_days(instrument, until, period, bar, wanted=wanted)
+        return _by_days(instrument, until, period, bar, extended=extended)
+    return _within_days(instrument, until, period, bar, extended=extended)
 
 
-def _open(instrument: Instrument, day: date, until: float, *, wanted: bool) -> list[Span]:
+def _open(instrument: Instrument, day: date, until: float, *, extended: bool) -> list[Span]:
     """When the exchange is open on a day, up to a moment."""
     return [
         (float(opens), min(float(closes), until))
         for opens, closes, regular in hours.sessions(instrument, day)
-        if (regular or wanted) and opens < until
+        if (regular or extended) and opens < until
     ]
 
 
-def _within_days(instrument: Instrument, until: float, period: Length, bar: Length, *, wanted: bool) -> list[Span]:
+def _within_days(instrument: Instrument, until: float, period: Length, bar: Length, *, extended: bool) -> list[Span]:
     """Bars shorter than a day begin with each session."""
-    found: list[Span] = []
+    spans: list[Span] = []
     day, days, left = hours.local_day(instrument, until), period.trading_days or MOST, period.seconds
     for back in range(_SEARCHED_DAYS):
-        open_then = _open(instrument, day - timedelta(days=back), until, wanted=wanted)
+        open_then = _open(instrument, day - timedelta(days=back), until, extended=extended)
         for opens, closes in reversed(open_then):
             begins = range(int((closes - opens - 1e-6) // bar.seconds), -1, -1)
-            found += [(opens + i * bar.seconds, float(bar.seconds)) for i in begins]
+            spans += [(opens + i * bar.seconds, float(bar.seconds)) for i in begins]
         days -= bool(open_then)
         enough = MOST if period.trading_days is not None else min(MOST, max(left // bar.seconds, 1))
-        if days <= 0 or len(found) >= enough:
-            return found[:enough][::-1]
-    return found[:MOST][::-1]
+        if days <= 0 or len(spans) >= enough:
+            return spans[:enough][::-1]
+    return spans[:MOST][::-1]
 
 
-def _by_days(instrument: Instrument, until: float, period: Length, bar: Length, *, wanted: bool) -> list[Span]:
+def _by_days(instrument: Instrument, until: float, period: Length, bar: Length, *, extended: bool) -> list[Span]:
     """Bars of days, weeks or months begin with the first session of each."""
-    found: dict[tuple[int, ...], Span] = {}
+    bars: dict[tuple[int, ...], Span] = {}
     day, left = hours.local_day(instrument, until), period.trading_days or 1
     for back in range(_SEARCHED_DAYS):
         then = day - timedelta(days=back)
-        if open_then := _open(instrument, then, until, wanted=wanted):
+        if open_then := _open(instrument, then, until, extended=extended):
             key = _bar_of(then, bar)
-            ends = found[key][0] + found[key][1] if key in found else open_then[-1][1]
-            if key not in found and len(found) == MOST:
+            ends = bars[key][0] + bars[key][1] if key in bars else open_then[-1][1]
+            if key not in bars and len(bars) == MOST:
                 break
-            found[key] = (open_then[0][0], ends - open_then[0][0])
+            bars[key] = (open_then[0][0], ends - open_then[0][0])
             left -= 1
         if left <= 0:
             break
-    return list(found.values())[::-1]
+    return list(bars.values())[::-1]
 
 
 def _bar_of(day: date, bar: Length) -> tuple[int, ...]:

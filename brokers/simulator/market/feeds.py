@@ -59,8 +59,8 @@ class Replay:
             return []
         first, last = (bisect_right(self.times, self.moment(at)) for at in (since, until))
         # A recording that began anew meanwhile: the rest of it, and the part since.
-        found = self.quotes[first:last] if first <= last else self.quotes[first:] + self.quotes[:last]
-        return found[-_MOST_PASSED:]
+        passed = self.quotes[first:last] if first <= last else self.quotes[first:] + self.quotes[:last]
+        return passed[-_MOST_PASSED:]
 
 
 class Feeds:
@@ -170,11 +170,11 @@ def _iso(text: str, line: int) -> float:
 
 def _quote(row: dict[str, str | None], conid: int, at: float, line: int) -> Quote:
     try:
-        given = {name: Decimal(text) for name in ("bid", "ask", "last") if (text := (row.get(name) or "").strip())}
+        values = {name: Decimal(text) for name in ("bid", "ask", "last") if (text := (row.get(name) or "").strip())}
     except InvalidOperation:
         raise ValueError(f"Line {line}: prices are numbers.") from None
     try:
-        return completed(given, conid, at)
+        return completed(values, conid, at)
     except ValueError as problem:
         raise ValueError(f"Line {line}: {problem}") from None
 
@@ -184,13 +184,13 @@ def _is_price(price: Decimal) -> bool:
     return price.is_finite() and 0 < price <= _HIGHEST and price == price.quantize(_PLACES)
 
 
-def completed(given: dict[str, Decimal], conid: int, at: float) -> Quote:
-    """A quote from what is known of bid, ask and last; what is not given follows from what is."""
-    if not given or not all(_is_price(price) for price in given.values()):
+def completed(prices: dict[str, Decimal], conid: int, at: float) -> Quote:
+    """A quote from any of bid, ask and last; the missing ones follow from the rest."""
+    if not prices or not all(_is_price(price) for price in prices.values()):
         raise ValueError("Give at least one of bid, ask, last, each more than zero.")
-    last = given.get("last") or given.get("bid") or given["ask"]
-    ask = given.get("ask", max(last, given.get("bid", last)))
-    bid = given.get("bid", min(last, ask))
+    last = prices.get("last") or prices.get("bid") or prices["ask"]
+    ask = prices.get("ask", max(last, prices.get("bid", last)))
+    bid = prices.get("bid", min(last, ask))
     if bid > ask:
         raise ValueError("The bid is not above the ask.")
     return Quote(conid, bid, ask, last, _SIZE, _SIZE, at)

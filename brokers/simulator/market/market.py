@@ -50,8 +50,8 @@ class Market:
 
     def quote(self, conid: int, at: float) -> Quote | None:
         """The quote of a contract; a posted price goes before a replayed one, and that before the generated one."""
-        if (given := self._given(conid, at)) is not None:
-            return given
+        if (supplied := self._supplied(conid, at)) is not None:
+            return supplied
         instrument = self.find(conid)
         if instrument is None:
             return None
@@ -62,8 +62,8 @@ class Market:
 
     def _generated(self, instrument: Instrument, at: float) -> Quote:
         step, conid = math.floor(at / TICK_S), instrument.conid
-        # What follows an underlying whose price is given is not remembered: that price changes at any moment.
-        led = bool(instrument.underlying_conid) and self._given(instrument.underlying_conid, at) is not None
+        # A price that follows a supplied one is not remembered: the supplied one changes at any moment.
+        led = bool(instrument.underlying_conid) and self._supplied(instrument.underlying_conid, at) is not None
         if not led and (cached := self._cache.get(conid)) is not None and cached[0] == step:
             return cached[1]
         quote = quote_at(instrument, self.price(instrument, at), mix(self.seed, conid, step), step * TICK_S)
@@ -82,7 +82,8 @@ class Market:
         finally:
             self._shown.pop(quote.conid, None)
 
-    def _given(self, conid: int, at: float) -> Quote | None:
+    def _supplied(self, conid: int, at: float) -> Quote | None:
+        """A quote that is posted or replayed, or that passes at this moment."""
         if self._shown and (shown := self._shown.get(conid)) is not None:
             return shown
         if (posted := self.posted.get(conid)) is not None:
@@ -93,11 +94,11 @@ class Market:
 
     def _of_share(self, cfd: Instrument, at: float) -> Quote | None:
         """A CFD on a share trades at the share's own quote."""
-        found = self.quote(cfd.underlying_conid, at)
-        return None if found is None else replace(found, conid=cfd.conid)
+        quote = self.quote(cfd.underlying_conid, at)
+        return None if quote is None else replace(quote, conid=cfd.conid)
 
     def post(self, quote: Quote, until: float) -> None:
-        """Let a contract trade at this quote until the given moment."""
+        """Let a contract trade at this quote until a moment."""
         self.posted[quote.conid] = (quote, until)
 
     def passed(self, conid: int, since: float, until: float) -> Iterable[Quote]:
@@ -106,7 +107,7 @@ class Market:
 
     def is_frozen(self, instrument: Instrument, at: float) -> bool:
         """Whether no new prices come, because the exchange is closed."""
-        return self.alive(instrument, at) < at and self._given(instrument.conid, at) is None
+        return self.alive(instrument, at) < at and self._supplied(instrument.conid, at) is None
 
     # -- prices --------------------------------------------------------------------------------------------------
 
@@ -117,9 +118,9 @@ class Market:
         return at if self.always_open() else hours.last_open(instrument, at)
 
     def level(self, conid: int, at: float) -> float:
-        """What options and CFDs go by: the price given for a contract, else the generated one."""
-        if (given := self._given(conid, at)) is not None:
-            return float(given.mid)
+        """The price that options and CFDs follow: a posted or replayed one, else the generated one."""
+        if (supplied := self._supplied(conid, at)) is not None:
+            return float(supplied.mid)
         instrument = self.find(conid)
         return self.price(instrument, at) if instrument is not None else 0.0
 

@@ -70,7 +70,7 @@ class AccessToken:
 
 @dataclass(slots=True, kw_only=True)
 class RequestToken:
-    """A grant that is asked for; in memory, and for ten minutes only."""
+    """A program's request for a grant; in memory, and for ten minutes only."""
 
     token: str
     consumer_key: str
@@ -102,7 +102,7 @@ class Presented:
 
 
 @dataclass(slots=True)
-class _Heard:
+class _Signer:
     """What one consumer or token sent before."""
 
     latest: int = 0
@@ -120,7 +120,7 @@ class OAuth:
         # Usernames that the sign-in page takes for live ones.
         self.live_usernames: set[str] = set()
         self.refusals: deque[dict[str, Any]] = deque(maxlen=200)
-        self._heard: dict[tuple[str, str], _Heard] = {}
+        self._signers: dict[tuple[str, str], _Signer] = {}
 
     # -- checks --------------------------------------------------------------------------------------------------
 
@@ -163,8 +163,8 @@ class OAuth:
 
     @staticmethod
     def _signature(presented: Presented, method: str) -> bytes:
-        if (given := presented.signed.get("oauth_signature_method")) != method:
-            raise badly_signed(f"the signature method is {given}, not {method}")
+        if (chosen := presented.signed.get("oauth_signature_method")) != method:
+            raise badly_signed(f"the signature method is {chosen}, not {method}")
         signature = signatures.signature_bytes(presented.signed.get("oauth_signature", ""))
         if signature is None:
             raise badly_signed("the signature is not base64")
@@ -177,18 +177,18 @@ class OAuth:
         if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12) or not nonce:
             raise badly_signed("a nonce and a timestamp in seconds belong to every request")
         at = int(stamp)
-        heard = self._heard.setdefault((signed["oauth_consumer_key"], signed.get("oauth_token", "")), _Heard())
+        signer = self._signers.setdefault((signed["oauth_consumer_key"], signed.get("oauth_token", "")), _Signer())
         if abs(at - presented.at) > _CLOCK_S:
             raise badly_signed(f"the timestamp is {round(at - presented.at)} seconds from ours")
-        if at < heard.latest - slack_s:
+        if at < signer.latest - slack_s:
             raise badly_signed("the timestamp is before that of an earlier request")
-        if nonce in heard.nonces:
-            raise badly_signed("the nonce was used before")
-        heard.latest = max(at, heard.latest)
-        heard.nonces[nonce] = at
-        if len(heard.nonces) > _NONCES:
+        if nonce in signer.nonces:
+            raise badly_signed("the nonce was signer before")
+        signer.latest = max(at, signer.latest)
+        signer.nonces[nonce] = at
+        if len(signer.nonces) > _NONCES:
             # Older ones cannot come back: their timestamp would be refused.
-            heard.nonces = {n: t for n, t in heard.nonces.items() if t >= heard.latest - 2 * _CLOCK_S}
+            signer.nonces = {n: t for n, t in signer.nonces.items() if t >= signer.latest - 2 * _CLOCK_S}
 
     # -- grants --------------------------------------------------------------------------------------------------
 
@@ -197,24 +197,24 @@ class OAuth:
         if consumer.party == "first":
             raise Unauthorised(NOT_FOR_FIRST_PARTY, "a first-party consumer has its access token already")
         self.requests = {t: r for t, r in self.requests.items() if now < r.until}
-        asked = RequestToken(
+        request = RequestToken(
             token=secrets.token_hex(10),
             consumer_key=consumer.consumer_key,
             callback=callback,
             until=now + _REQUEST_LIFE_S,
         )
-        self.requests[asked.token] = asked
-        return asked
+        self.requests[request.token] = request
+        return request
 
-    def asked(self, token: str, now: float) -> RequestToken | None:
+    def open_request(self, token: str, now: float) -> RequestToken | None:
         """The grant a sign-in page is about, while it may still be answered."""
-        found = self.requests.get(token)
-        return found if found is not None and now < found.until and not found.verifier else None
+        request = self.requests.get(token)
+        return request if request is not None and now < request.until and not request.verifier else None
 
     @staticmethod
-    def allow(asked: RequestToken, username: str) -> None:
-        """The user said yes."""
-        asked.username, asked.verifier = username, secrets.token_hex(10)
+    def allow(request: RequestToken, username: str) -> None:
+        """Record the user's consent, and make the verifier that proves it."""
+        request.username, request.verifier = username, secrets.token_hex(10)
 
     def exchange(self, consumer: Consumer, presented: Presented, now: float) -> AccessToken:
         """Turn an allowed request token into an access token; it works once."""
@@ -244,7 +244,7 @@ class OAuth:
         self.sessions[granted.token] = LiveSession(token=token, until=until)
 
     def note(self, method: str, path: str, reason: str, at: str) -> None:
-        """Remember why a request was refused; the client is not told."""
+        """Remember why a request was refused; the client does not learn it."""
         self.refusals.append({"at": at, "method": method, "path": path, "reason": reason[:4000]})
 
     def sign_out(self, granted: AccessToken) -> None:

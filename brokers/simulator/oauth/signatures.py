@@ -28,15 +28,15 @@ def read_header(text: str) -> dict[str, str] | None:
     scheme, _, rest = text.partition(" ")
     if scheme.lower() != "oauth":
         return None
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     position, rest = 0, rest.strip()
     while position < len(rest):
         pair = _PAIR.match(rest, position)
-        if pair is None or pair[1] in found:
+        if pair is None or pair[1] in parameters:
             return None
-        found[pair[1]] = unquote(pair[2])
+        parameters[pair[1]] = unquote(pair[2])
         position = pair.end()
-    return found or None
+    return parameters or None
 
 
 def base_strings(
@@ -123,12 +123,12 @@ class DHParameter:
 
 def dh_numbers(pem: str) -> tuple[int, int]:
     """Prime and generator of a `DH PARAMETERS` file; ValueError says what is wrong with it."""
-    found = _DH_FILE.search(pem)
+    body = _DH_FILE.search(pem)
     try:
-        held = asn1.decode_der(DHParameter, base64.b64decode(found[1] if found else ""))
+        numbers = asn1.decode_der(DHParameter, base64.b64decode(body[1] if body else ""))
     except ValueError:
         raise ValueError("dh_params is the file that `openssl dhparam -out dhparam.pem 2048` writes.") from None
-    return held.prime, held.base
+    return numbers.prime, numbers.base
 
 
 def check_prime(prime: int, generator: int) -> None:

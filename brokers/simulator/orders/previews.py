@@ -23,16 +23,16 @@ def what_if(call: Call, ticket: Ticket) -> Answer:
     instrument = check_contract(ticket, gateway.clock())
     accounts = _accounts(call, ticket)
     base = accounts[0][0].base
-    found = [preview for account, units in accounts for preview in _previews(call, account, ticket, units)]
+    previews = [preview for account, units in accounts for preview in _previews(call, account, ticket, units)]
     values = [gateway.worth(account) for account, _ in accounts]
     price = ticket.limit_price or ticket.stop_price or gateway.mark(ticket.conid)
     if ticket.legs:
         price = sum((leg.ratio * gateway.mark(leg.conid) for leg in ticket.legs), ZERO)
     amount = price * ticket.quantity * instrument.multiplier
-    fee = sum((p.commission for p in found), ZERO)
+    fee = sum((p.commission for p in previews), ZERO)
     total = amount + fee * gateway.rate(base, instrument.currency)
     signed = ticket.quantity if ticket.side == "BUY" else -ticket.quantity
-    held = sum((p.held for p in found), ZERO) if not ticket.legs else ZERO
+    held = sum((p.held for p in previews), ZERO) if not ticket.legs else ZERO
     warn = None if ticket.conid in call.user.session.snapshots else _NO_DATA
     body: dict[str, Any] = {
         "amount": {
@@ -42,13 +42,13 @@ def what_if(call: Call, ticket: Ticket) -> Answer:
             "total": f"{total:,.2f} {instrument.currency}",
         },
         "equity": _change(sum((v.net_liquidation for v in values), ZERO), -fee),
-        "initial": _change(sum((v.initial_margin for v in values), ZERO), sum((p.initial for p in found), ZERO)),
+        "initial": _change(sum((v.initial_margin for v in values), ZERO), sum((p.initial for p in previews), ZERO)),
         "maintenance": _change(
-            sum((v.maintenance_margin for v in values), ZERO), sum((p.maintenance for p in found), ZERO)
+            sum((v.maintenance_margin for v in values), ZERO), sum((p.maintenance for p in previews), ZERO)
         ),
         "position": {"current": f"{held:f}", "change": f"{signed:f}", "after": f"{held + signed:f}"},
         "warn": warn,
-        "error": next((p.refusal for p in found if p.refusal), None),
+        "error": next((p.refusal for p in previews if p.refusal), None),
     }
     return Answer(body)
 
@@ -68,7 +68,7 @@ def _previews(call: Call, account: Account, ticket: Ticket, units: Decimal) -> l
     """One preview a leg."""
     engine, now = call.gateway.engine, call.gateway.clock()
     world, working = engine.world(now), engine.working_of(account.account_id)
-    return [margin.preview(account, each, world, working) for each in engine.asked(_as_order(ticket), units)]
+    return [margin.preview(account, trade, world, working) for trade in engine.trades_of(_as_order(ticket), units)]
 
 
 def _as_order(ticket: Ticket) -> Order:

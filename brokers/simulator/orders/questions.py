@@ -49,22 +49,22 @@ def needed(
     """The ids of the questions one ticket raises, in the order they are asked."""
     price = ticket.limit_price or ticket.stop_price or quote.mid
     value = price * ticket.quantity * instrument.multiplier
-    found = set()
+    raised = set()
     if ticket.limit_price is not None and abs(ticket.limit_price - quote.mid) > quote.mid * Decimal("0.03"):
-        found.add("o163")
+        raised.add("o163")
     if not has_quotes:
-        found.add("o354")
+        raised.add("o354")
     if ticket.quantity > 500 and instrument.sec_type == "STK":
-        found.add("o383")
+        raised.add("o383")
     if value > 100_000 and instrument.sec_type == "STK":
-        found.add("o451")
+        raised.add("o451")
     if opposite:
-        found.add("o2137")
+        raised.add("o2137")
     if ticket.order_type == "MKT":
-        found |= {"o10151", "o10153"}
+        raised |= {"o10151", "o10153"}
     if ticket.order_type in {"STP", "STOP_LIMIT"}:
-        found.add("o10331")
-    return [i for i in _RANK if i in found and i not in suppressed]
+        raised.add("o10331")
+    return [i for i in _RANK if i in raised and i not in suppressed]
 
 
 def ask(pending: Pending, instrument: Instrument, quote: Quote) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,15 @@ from brokers.simulator.orders.questions import ask, needed
 from brokers.simulator.orders.tickets import Refused, check_contract
 from brokers.simulator.shapes.orders import ack, failed
 from brokers.simulator.wire import Answer, error
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The tickets of one request, the name their group takes, and the orders placed so far by their reference."""
+
+    tickets: list[Ticket]
+    oca_group: str
+    by_reference: dict[str, Order] = field(default_factory=dict)
 
 
 def submit(call: Call, tickets: list[Ticket]) -> Answer:
@@ -65,7 +74,7 @@ def _register(user: User, tickets: list[Ticket], now: float) -> None:
 def _questions(gateway: Gateway, user: User, tickets: list[Ticket]) -> list[str]:
     if not gateway.behaviour.questions:
         return []
-    found: list[str] = []
+    questions: list[str] = []
     for ticket in tickets:
         instrument, quote = catalogue.find(ticket.conid), gateway.quote(ticket.conid)
         if instrument is None or quote is None:
@@ -82,8 +91,8 @@ def _questions(gateway: Gateway, user: User, tickets: list[Ticket]) -> list[str]
             and not ticket.parent_reference,
             suppressed=user.session.suppressed,
         )
-        found += [i for i in asked if i not in found]
-    return found
+        questions += [i for i in asked if i not in questions]
+    return questions
 
 
 def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str, Any]) -> Answer:
@@ -91,9 +100,8 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
     now = gateway.clock()
     made: list[Order] = []
     rows: list[dict[str, Any]] = []
-    by_reference: dict[str, Order] = {}
-    # Named after the first order of the request, so that no two groups have the same name.
-    oca = f"oca-{gateway.engine.last_order_id + 1}"
+    # Its group is named after the first order of the request, so that no two groups have the same name.
+    batch = _Batch(tickets, f"oca-{gateway.engine.last_order_id + 1}")
     failing = list(effects.get("failed_rows", ()))
     effects["placed"] = made
     if not gateway.behaviour.partial_brackets:
@@ -103,7 +111,7 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
         try:
             if chosen := fails(failing, index, ticket.order_type):
                 raise Refused(str(effects.get("failed_text") or "Order couldn't be submitted: the leg was refused."))
-            order = _place_one(gateway, user, ticket, tickets, by_reference, oca)
+            order = _place_one(gateway, user, ticket, batch)
         except Refused as refused:
             if len(tickets) == 1 and not ticket.parent_reference and not chosen:
                 raise
@@ -111,7 +119,7 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
             continue
         _register(user, [ticket], now)
         if ticket.reference:
-            by_reference[ticket.reference] = order
+            batch.by_reference[ticket.reference] = order
         made.append(order)
         _apply_effects(gateway, user, order, effects, now)
         rows.append(ack(order))
@@ -132,20 +140,18 @@ def _check_whole(tickets: list[Ticket], failing: list[Any], now: float) -> None:
             raise Refused(f"Order couldn't be submitted: Parent order ID={ticket.parent_reference} isn't recognized.")
 
 
-def _place_one(
-    gateway: Gateway, user: User, ticket: Ticket, tickets: list[Ticket], by_reference: dict[str, Order], oca: str
-) -> Order:
+def _place_one(gateway: Gateway, user: User, ticket: Ticket, batch: _Batch) -> Order:
     check_contract(ticket, gateway.clock())
     parent = None
     if ticket.parent_reference:
-        parent = by_reference.get(ticket.parent_reference) or _working(gateway, user, ticket.parent_reference)
+        parent = batch.by_reference.get(ticket.parent_reference) or _working(gateway, user, ticket.parent_reference)
         if parent is None:
             raise Refused(f"Order couldn't be submitted: Parent order ID={ticket.parent_reference} isn't recognized.")
     now = gateway.clock()
     shares = shares_for(gateway, ticket, now) if ticket.fa_group else {}
     if shares:
         ticket = replace(ticket, quantity=sum(shares.values(), Decimal(0)))
-    order = gateway.engine.place(user.name, ticket, now, parent=parent, oca_group=_group(ticket, tickets, parent, oca))
+    order = gateway.engine.place(user.name, ticket, now, parent=parent, oca_group=_group(ticket, parent, batch))
     order.shares = shares
     if not gateway.is_open(order):
         order.status = "PreSubmitted"
@@ -170,9 +176,9 @@ def shares_for(gateway: Gateway, ticket: Ticket, now: float) -> dict[str, Decima
 
     def affordable(account_id: str, units: Decimal) -> Decimal:
         sign = 1 if ticket.side == "BUY" else -1
-        asked = margin.Asked(instrument=instrument, quantity=sign * units, price=price, limit_price=ticket.limit_price)
+        trade = margin.Trade(instrument=instrument, quantity=sign * units, price=price, limit_price=ticket.limit_price)
         account = engine.accounts[account_id]
-        return margin.affordable(account, asked, world, engine.working_of(account_id)) if checks else units
+        return margin.affordable(account, trade, world, engine.working_of(account_id)) if checks else units
 
     try:
         shares, _ = advisors.shares_of(group, ticket.fa_method or group.method, ticket.quantity, member, affordable)
@@ -189,11 +195,11 @@ def _working(gateway: Gateway, user: User, reference: str) -> Order | None:
     return None
 
 
-def _group(ticket: Ticket, tickets: list[Ticket], parent: Order | None, oca: str) -> str:
+def _group(ticket: Ticket, parent: Order | None, batch: _Batch) -> str:
     """The group in which one order cancels the other: asked for, or the legs below one parent."""
     if ticket.single_group:
-        return oca
-    siblings = [t for t in tickets if t.parent_reference == ticket.parent_reference]
+        return batch.oca_group
+    siblings = [t for t in batch.tickets if t.parent_reference == ticket.parent_reference]
     return str(parent.order_id) if parent is not None and len(siblings) > 1 else ""
 
 

@@ -208,9 +208,11 @@ def _prices(raw: dict[str, Any], order_type: str, *, any_sign: bool) -> tuple[De
 
 def check_contract(ticket: Ticket, at: float) -> Instrument:
     """The contract of a ticket, if this order may be placed in it; of a combo its first leg."""
-    found = [_tradable(conid, at) for conid in [leg.conid for leg in ticket.legs] or [ticket.conid]]
-    instrument = found[0]
-    if ticket.legs and (len({i.currency for i in found}) > 1 or {i.sec_type for i in found} <= _NEVER_ALL_LEGS):
+    instruments = [_tradable(conid, at) for conid in [leg.conid for leg in ticket.legs] or [ticket.conid]]
+    instrument = instruments[0]
+    if ticket.legs and (
+        len({i.currency for i in instruments}) > 1 or {i.sec_type for i in instruments} <= _NEVER_ALL_LEGS
+    ):
         raise Refused("This combination is not supported: it needs a derivative, and one currency.")
     if ticket.quantity % 1:
         raise Refused("Fractional quantities are not supported for this order.")

@@ -25,14 +25,14 @@ def accounts(call: Call) -> Answer:
 
 @ROUTES.add("POST", "/iserver/account")
 def switch_account(call: Call) -> Answer:
-    wanted = call.json().get("acctId")
+    account_id = call.json().get("acctId")
     session = call.user.session
-    if wanted not in call.user.account_ids:
+    if account_id not in call.user.account_ids:
         return error("Invalid account ID", 500, with_code=False)
-    if wanted == session.selected_account:
+    if account_id == session.selected_account:
         return Answer({"success": "Account already set"})
-    session.selected_account = wanted
-    return Answer({"set": True, "acctId": wanted})
+    session.selected_account = account_id
+    return Answer({"set": True, "acctId": account_id})
 
 
 def _of_account(handler: Callable[[Call, Account], Answer]) -> Handler:
@@ -72,17 +72,17 @@ def pnl(call: Call) -> Answer:
 @ROUTES.add("GET", "/iserver/account/search/{pattern}")
 def search_accounts(call: Call) -> Answer:
     pattern = call.params["pattern"]
-    found = [i for i in call.user.account_ids if pattern in i]
-    matched = [{"accountId": i, "alias": i, "allocationId": i} for i in found]
+    matching = [i for i in call.user.account_ids if pattern in i]
+    matched = [{"accountId": i, "alias": i, "allocationId": i} for i in matching]
     return Answer({"matchedAccounts": matched, "pattern": pattern})
 
 
 @ROUTES.add("POST", "/iserver/dynaccount")
 def dynaccount(call: Call) -> Answer:
     """Choose one of very many accounts: a large broker's customers can, most logins cannot."""
-    if call.gateway.behaviour.dynamic_accounts and (wanted := call.json().get("acctId")) in call.user.account_ids:
-        call.user.session.selected_account = wanted
-        return Answer({"set": True, "acctId": wanted})
+    if call.gateway.behaviour.dynamic_accounts and (account_id := call.json().get("acctId")) in call.user.account_ids:
+        call.user.session.selected_account = account_id
+        return Answer({"set": True, "acctId": account_id})
     text = "Details currently unavailable. Please try again later and contact client services if the issue persists."
     return error(text, 503)
 
@@ -128,8 +128,8 @@ def allocation(call: Call, account: Account) -> Answer:
 
 @ROUTES.add("POST", "/portfolio/allocation")
 def consolidated_allocation(call: Call) -> Answer:
-    wanted = call.json().get("acctIds") or []
-    return Answer(_allocation(call, [a for a in call.gateway.accounts_of(call.user) if a.account_id in wanted]))
+    account_ids = call.json().get("acctIds") or []
+    return Answer(_allocation(call, [a for a in call.gateway.accounts_of(call.user) if a.account_id in account_ids]))
 
 
 def _allocation(call: Call, accounts: list[Account]) -> dict[str, Any]:
@@ -139,8 +139,8 @@ def _allocation(call: Call, accounts: list[Account]) -> dict[str, Any]:
         for (currency, sec_type), held in [*value.held.items(), ((account.base, "CASH"), value.total_cash)]:
             worth = held * call.gateway.rate(currency)
             classes[sec_type] = classes.get(sec_type, Decimal(0)) + worth
-    others = _sided({"Others": sum((v for c, v in classes.items() if c != "CASH"), Decimal(0))})
-    return {"assetClass": _sided(classes), "sector": others, "group": others}
+    sectors = _sided({"Others": sum((v for c, v in classes.items() if c != "CASH"), Decimal(0))})
+    return {"assetClass": _sided(classes), "sector": sectors, "group": sectors}
 
 
 def _sided(amounts: Mapping[str, Decimal]) -> dict[str, dict[str, float]]:
@@ -210,9 +210,9 @@ def position(call: Call, account: Account) -> Answer:
 @ROUTES.add("GET", "/portfolio/positions/{conid}")
 def positions_by_conid(call: Call) -> Answer:
     conid = call.params["conid"]
-    found = {
+    by_account = {
         a.account_id: _rows(call, a, held, complete=False)
         for a in call.gateway.accounts_of(call.user)
         if (held := _with_conid(a, conid))
     }
-    return Answer(found)
+    return Answer(by_account)

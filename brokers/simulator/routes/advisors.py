@@ -95,7 +95,7 @@ def add_group(call: Call, advisor: Advisor) -> Answer:
 @ROUTES.add("PUT", f"{_PATH}/group")
 @_for_advisors
 def change_group(call: Call, advisor: Advisor) -> Answer:
-    """A new list of accounts, and where a previous name is given, in either spelling, a new name."""
+    """A new list of accounts; a new name too, where the body has the previous one in either spelling."""
     body = _body(call)
     before = _known(advisor, body.get("prev_name") or body.get("previous_name") or body.get("name"))
     group = _group(call, {"accounts": _members_of(before), "default_method": before.method} | body)

@@ -17,13 +17,13 @@ def algorithms(call: Call) -> Answer:
     instrument = catalogue.find(int(text)) if text.isascii() and text.isdigit() and len(text) < 16 else None
     if instrument is None:
         return error("No contract info for this conid", 500, with_code=False)
-    wanted = tuple(a for a in call.query.get("algos", "").split(";") if a)
-    if len(wanted) > _MOST_ASKED:
+    ids = tuple(a for a in call.query.get("algos", "").split(";") if a)
+    if len(ids) > _MOST_ASKED:
         return error(f"Bad Request: at most {_MOST_ASKED} algos can be asked for")
-    found = algos.rows(
+    rows = algos.rows(
         instrument.sec_type,
-        wanted=wanted,
+        ids=ids,
         describe=call.number("addDescription", 0) == 1,
         parameters=call.number("addParams", 0) == 1,
     )
-    return Answer({"algos": found})
+    return Answer({"algos": rows})

@@ -22,27 +22,27 @@ _ZONES = {"America/New_York": "US/Eastern", "America/Chicago": "US/Central"}
 
 @ROUTES.add("GET", "/trsrv/stocks")
 def stocks(call: Call) -> Answer:
-    found: dict[str, Any] = {}
+    companies: dict[str, Any] = {}
     for symbol in _listed(call.query.get("symbols", "")):
         listings = catalogue.stocks(symbol)
-        found[symbol] = [contracts.company(listings)] if listings else []
-    return Answer(found)
+        companies[symbol] = [contracts.company(listings)] if listings else []
+    return Answer(companies)
 
 
 @ROUTES.add("GET", "/trsrv/futures")
 def futures(call: Call) -> Answer:
-    found: dict[str, Any] = {}
+    products: dict[str, Any] = {}
     for root in _listed(call.query.get("symbols", "")):
         if months := catalogue.futures(root, call.gateway.today()):
-            found[root] = [contracts.future_month(m) for m in months]
-    return Answer(found)
+            products[root] = [contracts.future_month(m) for m in months]
+    return Answer(products)
 
 
 @ROUTES.add("GET", "/trsrv/secdef")
 def secdef(call: Call) -> Answer:
-    asked = (catalogue.conid(text) for text in _listed(call.query.get("conids", "")))
-    found = (catalogue.find(conid) for conid in asked if conid is not None)
-    return Answer({"secdef": [contracts.definition(each) for each in found if each is not None]})
+    conids = (catalogue.conid(text) for text in _listed(call.query.get("conids", "")))
+    instruments = (catalogue.find(conid) for conid in conids if conid is not None)
+    return Answer({"secdef": [contracts.definition(each) for each in instruments if each is not None]})
 
 
 def _listed(text: str) -> list[str]:
@@ -52,21 +52,21 @@ def _listed(text: str) -> list[str]:
 
 @ROUTES.add("GET POST", "/iserver/secdef/search")
 def search(call: Call) -> Answer:
-    asked: dict[str, Any] = dict(call.query)
+    fields: dict[str, Any] = dict(call.query)
     if call.method == "POST":
         body = call.json()
-        asked |= body if isinstance(body, dict) else {}
-    text, kind = str(asked.get("symbol") or ""), str(asked.get("secType") or "").upper()
-    by_name = str(asked.get("name")).lower() in {"true", "1"}
+        fields |= body if isinstance(body, dict) else {}
+    text, kind = str(fields.get("symbol") or ""), str(fields.get("secType") or "").upper()
+    by_name = str(fields.get("name")).lower() in {"true", "1"}
     today = call.gateway.today()
-    found = (catalogue.named(text) if by_name else []) or catalogue.search(text)
-    found = [i for i in found if not kind or i.sec_type == kind or (kind == "STK" and i.kind == "FUT")]
-    if not found:
+    instruments = (catalogue.named(text) if by_name else []) or catalogue.search(text)
+    instruments = [i for i in instruments if not kind or i.sec_type == kind or (kind == "STK" and i.kind == "FUT")]
+    if not instruments:
         return error("No symbol found", 200, with_code=False)
     if not by_name:
         # A search by name does not prepare the questions about strikes that may follow.
-        call.user.session.searched.update(i.conid for i in found)
-    return Answer([contracts.search_row(i, today) for i in found[:_MOST_ASKED]])
+        call.user.session.searched.update(i.conid for i in instruments)
+    return Answer([contracts.search_row(i, today) for i in instruments[:_MOST_ASKED]])
 
 
 @ROUTES.add("POST", "/iserver/contract/rules")

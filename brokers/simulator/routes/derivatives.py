@@ -23,17 +23,17 @@ _MOST_PRICES = Decimal(10**7)
 @ROUTES.add("GET", "/iserver/secdef/strikes")
 def strikes(call: Call) -> Answer:
     """Empty, without a word, unless the underlying was searched for before."""
-    asked = _question(call)
-    if asked is None:
+    question = _question(call)
+    if question is None:
         return error("Bad Request: conid, sectype and month are required")
-    underlying, kind, month = asked
+    underlying, kind, month = question
     searched = underlying is not None and (
         underlying.conid in call.user.session.searched or not call.gateway.behaviour.search_before_strikes
     )
     if underlying is None or month is None or not searched or not _on_exchange(call, underlying, kind):
         return Answer({"call": [], "put": []})
-    found = options.strikes(underlying.conid, month, price_of(call, underlying), call.gateway.today())
-    prices = [float(strike) for strike in found]
+    price, today = price_of(call, underlying), call.gateway.today()
+    prices = [float(strike) for strike in options.strikes(underlying.conid, month, price, today)]
     return Answer({"call": prices, "put": prices})
 
 
@@ -51,7 +51,7 @@ def _question(call: Call) -> tuple[Instrument | None, str, date | None] | None:
 
 
 def _on_exchange(call: Call, underlying: Instrument, kind: str) -> bool:
-    """Whether the exchange is right; options on futures are found on their own only."""
+    """Whether the exchange is right; options on futures are served by their own exchange only."""
     if kind != ("FOP" if underlying.kind == "FUT" else "OPT"):
         return False
     return kind == "OPT" or call.query.get("exchange", "").upper() == underlying.exchange
@@ -75,8 +75,8 @@ def info(call: Call) -> Answer:
     instrument = catalogue.find(conid)
     if instrument is None:
         return _NOTHING
-    found = list(_behind(call, instrument, kind))
-    return Answer([secdef_row(each) for each in found]) if found else _NOTHING
+    instruments = list(_behind(call, instrument, kind))
+    return Answer([secdef_row(each) for each in instruments]) if instruments else _NOTHING
 
 
 def _behind(call: Call, instrument: Instrument, kind: str) -> Iterable[Instrument]:

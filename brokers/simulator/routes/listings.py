@@ -13,7 +13,7 @@ from brokers.simulator.wire import Answer, error
 
 ROUTES = Routes()
 
-# Weeks are told by the days of the first week of 2000, which began on a Saturday.
+# A week is spelled with the days of the first week of 2000, which began on a Saturday.
 _TEMPLATE = date(2000, 1, 1)
 _AHEAD = 31
 _NEVER = "0000"
@@ -24,8 +24,10 @@ def all_conids(call: Call) -> Answer:
     exchange, kind = call.query.get("exchange", "").upper(), call.query.get("assetClass", "STK").upper()
     if not exchange:
         return error("Bad Request: exchange is required")
-    found = (i for i in catalogue.everything(call.gateway.today()) if (i.exchange, i.sec_type) == (exchange, kind))
-    return Answer([{"ticker": i.symbol, "conid": i.conid, "exchange": i.exchange} for i in found])
+    instruments = (
+        i for i in catalogue.everything(call.gateway.today()) if (i.exchange, i.sec_type) == (exchange, kind)
+    )
+    return Answer([{"ticker": i.symbol, "conid": i.conid, "exchange": i.exchange} for i in instruments])
 
 
 @ROUTES.add("GET", "/trsrv/secdef/schedule")
@@ -33,9 +35,9 @@ def schedule(call: Call) -> Answer:
     kind, symbol = call.query.get("assetClass", "").upper(), call.query.get("symbol", "")
     if not kind or not symbol:
         return error("Bad Request: assetClass and symbol are required")
-    asked = call.query.get("exchange", "").upper()
+    exchange = call.query.get("exchange", "").upper()
     instrument = _listed(kind, symbol, call.gateway.today())
-    if instrument is None or (asked and asked not in {"SMART", instrument.exchange}):
+    if instrument is None or (exchange and exchange not in {"SMART", instrument.exchange}):
         return Answer([])
     calendar = hours.calendar_for(
         "OPT" if kind == "OPT" else instrument.sec_type, on_index=instrument.sec_type == "IND"
@@ -48,13 +50,13 @@ def _listed(kind: str, symbol: str, today: date) -> Instrument | None:
     """The contract that stands for its class; of options what they are on."""
     match kind:
         case "CFD":
-            found = listed.cfd_of(symbol) or catalogue.resolve(symbol, today)
+            instrument = listed.cfd_of(symbol) or catalogue.resolve(symbol, today)
         case "FUT":
-            found = next(iter(catalogue.futures(symbol, today)), None)
+            instrument = next(iter(catalogue.futures(symbol, today)), None)
         case _:
-            found = catalogue.resolve(symbol, today)
+            instrument = catalogue.resolve(symbol, today)
     classes = {"OPT": {"STK", "IND"}, "SWP": {"CASH"}}.get(kind, {kind})
-    return found if found is not None and found.sec_type in classes else None
+    return instrument if instrument is not None and instrument.sec_type in classes else None
 
 
 def _venue(instrument: Instrument, calendar: Calendar, today: date) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from brokers.simulator.calls import Call, Routes
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.catalogue import Instrument
-from brokers.simulator.shapes.charts import Asked, chart
+from brokers.simulator.shapes.charts import ChartRequest, chart
 from brokers.simulator.shapes.quotes import quote_fields
 from brokers.simulator.wire import Answer, error
 
@@ -18,13 +18,13 @@ _MOST_CONTRACTS, _MOST_FIELDS = 100, 50
 
 @ROUTES.add("GET", "/iserver/marketdata/snapshot")
 def snapshot(call: Call) -> Answer:
-    wanted = [f for f in call.query.get("fields", "").split(",") if f][:_MOST_FIELDS] or ["31", "84", "86"]
-    asked = [catalogue.conid(text) for text in call.query.get("conids", "").split(",")][:_MOST_CONTRACTS]
-    found = (catalogue.find(conid) for conid in asked if conid is not None)
-    return Answer([_row(call, instrument, wanted) for instrument in found if instrument is not None])
+    codes = [f for f in call.query.get("fields", "").split(",") if f][:_MOST_FIELDS] or ["31", "84", "86"]
+    conids = [catalogue.conid(text) for text in call.query.get("conids", "").split(",")][:_MOST_CONTRACTS]
+    instruments = (catalogue.find(conid) for conid in conids if conid is not None)
+    return Answer([_row(call, instrument, codes) for instrument in instruments if instrument is not None])
 
 
-def _row(call: Call, instrument: Instrument, wanted: list[str]) -> dict[str, Any]:
+def _row(call: Call, instrument: Instrument, codes: list[str]) -> dict[str, Any]:
     """A contract's fields; the first time it is asked for, and without a subscription, it has none."""
     session = call.user.session
     row: dict[str, Any] = {"conidEx": str(instrument.conid), "conid": instrument.conid}
@@ -33,7 +33,7 @@ def _row(call: Call, instrument: Instrument, wanted: list[str]) -> dict[str, Any
     if not call.gateway.behaviour.live_market_data:
         row["6509"] = "N"
     elif not cold:
-        row |= {"_updated": int(call.now * 1000), "server_id": "q0"} | quote_fields(call.gateway, instrument, wanted)
+        row |= {"_updated": int(call.now * 1000), "server_id": "q0"} | quote_fields(call.gateway, instrument, codes)
     return row
 
 
@@ -59,11 +59,11 @@ def history(call: Call) -> Answer:
     instrument = None if conid is None else catalogue.find(conid)
     if instrument is None:
         return error("Bad Request: no contract for this conid")
-    asked = Asked(
+    request = ChartRequest(
         period=call.query.get("period", "1d"),
         bar=call.query.get("bar", "1min"),
         until=call.query.get("startTime", ""),
         outside=call.flag("outsideRth"),
     )
-    body = chart(call.gateway, instrument, asked)
+    body = chart(call.gateway, instrument, request)
     return error("Bad Request: period, bar or startTime is not valid") if body is None else Answer(body)

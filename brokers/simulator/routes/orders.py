@@ -125,19 +125,18 @@ def modify(call: Call) -> Answer:
 @ROUTES.add("DELETE", "/iserver/account/{account}/order/{order}")
 def cancel(call: Call) -> Answer:
     account_id = _account(call)
-    asked = call.params["order"]
-    if asked == "-1":
-        for order in list(call.gateway.engine.by_account[account_id].values()):
-            if order.working:
-                _cancel(call.gateway, order)
+    number = call.params["order"]
+    if number == "-1":
+        for working in call.gateway.engine.working_of(account_id):
+            _cancel(call.gateway, working)
         call.gateway.commit()
         return Answer({"msg": "Request was submitted", "order_id": -1, "conid": -1, "account": None})
-    found = _find(call, asked)
-    if found is None or not found.working:
-        raise Refused(f"OrderID {asked} doesn't exist")
-    _cancel(call.gateway, found)
+    order = _find(call, number)
+    if order is None or not order.working:
+        raise Refused(f"OrderID {number} doesn't exist")
+    _cancel(call.gateway, order)
     call.gateway.commit()
-    return Answer({"msg": "Request was submitted", "order_id": found.order_id, "conid": -1, "account": None})
+    return Answer({"msg": "Request was submitted", "order_id": order.order_id, "conid": -1, "account": None})
 
 
 def _cancel(gateway: Gateway, order: Order) -> None:
@@ -175,10 +174,10 @@ def orders(call: Call) -> Answer:
     if account_id not in call.user.account_ids:
         return error(f"Bad Request: accountId is not valid: {account_id}")
     if filters := call.query.get("filters"):
-        wanted = tuple(f.strip().lower() for f in filters.split(",") if f.strip())
+        statuses = tuple(f.strip().lower() for f in filters.split(",") if f.strip())
         if not behaviour.filters_stick:
-            return Answer({"orders": order_rows(call.gateway, account_id, wanted), "snapshot": True})
-        session.filters = wanted
+            return Answer({"orders": order_rows(call.gateway, account_id, statuses), "snapshot": True})
+        session.filters = statuses
     return Answer({"orders": order_rows(call.gateway, account_id, session.filters), "snapshot": True})
 
 

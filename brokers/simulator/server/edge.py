@@ -65,8 +65,8 @@ class Edge:
     async def _control(self, request: web.Request) -> web.StreamResponse:
         if not self.control_token:
             return await self._lost(request)
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {self.control_token}".encode()):
+        credentials = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(credentials.encode("utf-8", "replace"), f"Bearer {self.control_token}".encode()):
             return as_json({"error": "Send the control token: Authorization: Bearer <token>.", "statusCode": 401}, 401)
         try:
             body = json.loads(await request.read() or b"{}")
@@ -179,7 +179,7 @@ class Edge:
             return paced
         call.now = self.gateway.clock()
         answer = actions.amended(call, self._run(call))
-        # What a client is told is true after a crash as well.
+        # An answer must stay true after a crash.
         await self.gateway.store.durable()
         answer = await actions.after(call, faults, answer)
         await self.gateway.store.durable()
@@ -191,11 +191,11 @@ class Edge:
 
     def _run(self, call: Call) -> Answer:
         """Find the handler and let it answer; nothing here waits, so every call is atomic."""
-        found = ROUTES.find(call.method, call.path)
-        if found is None:
+        route = ROUTES.find(call.method, call.path)
+        if route is None:
             self.gateway.unknown[f"{call.method} {call.path}"] += 1
             return error("Not Found", 404)
-        handler, call.params = found
+        handler, call.params = route
         signed_in = call.user.session
         if not self.gateway.behaviour.session_machine:
             signed_in.open_at_once(call.now)

@@ -26,27 +26,27 @@ _HEADERS = {
 
 def show(gateway: Gateway, token: str) -> web.Response:
     """The page a program sends its user to."""
-    asked = gateway.oauth.asked(token, gateway.clock())
-    return _expired() if asked is None else _form(gateway, asked)
+    request = gateway.oauth.open_request(token, gateway.clock())
+    return _expired() if request is None else _form(gateway, request)
 
 
 def answer(gateway: Gateway, token: str, username: str, *, allow: bool, not_paper: bool = False) -> web.Response:
     """What follows the user's answer: the way back, or the same page with what was wrong."""
-    asked = gateway.oauth.asked(token, gateway.clock())
-    if asked is None:
+    request = gateway.oauth.open_request(token, gateway.clock())
+    if request is None:
         return _expired()
     if not allow:
         del gateway.oauth.requests[token]
-        return _said("Nothing was allowed", "The program may not trade for you. You can close this page.")
+        return _notice("Nothing was allowed", "The program may not trade for you. You can close this page.")
     if not USERNAME.fullmatch(username) or username.lower() == NOBODY:
-        return _form(gateway, asked, username, "Write a username of letters, digits, dots, dashes and underscores.")
+        return _form(gateway, request, username, "Write a username of letters, digits, dots, dashes and underscores.")
     if not_paper or is_live(gateway, username):
-        return _form(gateway, asked, username, NOT_PAPER)
+        return _form(gateway, request, username, NOT_PAPER)
     gateway.user(username)
-    gateway.oauth.allow(asked, username)
-    if asked.callback == OUT_OF_BAND:
-        return _said("Allowed", f"Give the program this code: {asked.verifier}")
-    return web.Response(status=302, headers=_HEADERS | {"Location": _back(asked)})
+    gateway.oauth.allow(request, username)
+    if request.callback == OUT_OF_BAND:
+        return _notice("Allowed", f"Give the program this code: {request.verifier}")
+    return web.Response(status=302, headers=_HEADERS | {"Location": _back(request)})
 
 
 def is_live(gateway: Gateway, username: str) -> bool:
@@ -54,20 +54,20 @@ def is_live(gateway: Gateway, username: str) -> bool:
     return username.lower().startswith(_LIVE) or username in gateway.oauth.live_usernames
 
 
-def _back(asked: RequestToken) -> str:
+def _back(request: RequestToken) -> str:
     """The program's address with the token and the proof that the user allowed it."""
-    parts = urlsplit(asked.callback)
+    parts = urlsplit(request.callback)
     query = [*parse_qsl(parts.query, keep_blank_values=True)]
-    query += [("oauth_token", asked.token), ("oauth_verifier", asked.verifier)]
+    query += [("oauth_token", request.token), ("oauth_verifier", request.verifier)]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
-def _form(gateway: Gateway, asked: RequestToken, username: str = "", problem: str = "") -> web.Response:
-    consumer = gateway.oauth.consumers[asked.consumer_key]
+def _form(gateway: Gateway, request: RequestToken, username: str = "", problem: str = "") -> web.Response:
+    consumer = gateway.oauth.consumers[request.consumer_key]
     body = _FORM.substitute(
         program=escape(consumer.name),
         consumer_key=escape(consumer.consumer_key),
-        token=escape(asked.token),
+        token=escape(request.token),
         username=escape(username[:64]),
         problem=f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else "",
     )
@@ -76,10 +76,10 @@ def _form(gateway: Gateway, asked: RequestToken, username: str = "", problem: st
 
 def _expired() -> web.Response:
     text = "This sign-in is unknown, was used, or is older than ten minutes. Start again from the program."
-    return _said("Start again", text, status=400)
+    return _notice("Start again", text, status=400)
 
 
-def _said(title: str, text: str, status: int = 200) -> web.Response:
+def _notice(title: str, text: str, status: int = 200) -> web.Response:
     return _page(title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>", status)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.gateway.gateway import Gateway
-from brokers.simulator.market.bars import Length, length, spans
+from brokers.simulator.market.bars import Length, length, spans, unbroken
 from brokers.simulator.market.market import Bar
 
 _STAMP = "%Y%m%d-%H:%M:%S"
@@ -16,8 +16,8 @@ SERVER = "20477"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What is asked for, in the client's own spelling."""
+class ChartRequest:
+    """A request for a chart, in the client's own spelling."""
 
     period: str
     bar: str
@@ -25,27 +25,31 @@ class Asked:
     outside: bool = False
 
 
-def chart(gateway: Gateway, instrument: Instrument, asked: Asked, *, server: str = SERVER) -> dict[str, Any] | None:
-    """A chart up to a moment; nothing when what is asked for makes no sense."""
+def chart(
+    gateway: Gateway, instrument: Instrument, request: ChartRequest, *, server: str = SERVER
+) -> dict[str, Any] | None:
+    """A chart up to a moment; None when its period, bar or end cannot be read."""
     now = gateway.clock()
-    period, bar, until = length(asked.period), length(asked.bar), _until(asked.until, now)
+    period, bar, until = length(request.period), length(request.bar), _until(request.until, now)
     if period is None or bar is None or until is None:
         return None
-    always_open = gateway.behaviour.market_always_open
-    covered = spans(instrument, until, period, bar, extended=asked.outside, always_open=always_open)
+    if gateway.behaviour.market_always_open:
+        covered = unbroken(until, period, bar)
+    else:
+        covered = spans(instrument, until, period, bar, extended=request.outside)
     bars = gateway.market.bars(instrument.conid, covered)
-    return _head(instrument, asked, bar, bars, now) | {"serverId": server} | _bars(bars)
+    return _head(instrument, request, bar, bars, now) | {"serverId": server} | _bars(bars)
 
 
 def _until(text: str, now: float) -> float | None:
-    """When the period ends: now, or at the time that is asked for."""
+    """When the period ends: at the requested time, at most now; None where that is not a time."""
     if not text:
         return now
     try:
-        asked = datetime.strptime(text, _STAMP).replace(tzinfo=UTC).timestamp()
+        moment = datetime.strptime(text, _STAMP).replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None
-    return min(asked, now)
+    return min(moment, now)
 
 
 def _bars(bars: list[Bar]) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def _bars(bars: list[Bar]) -> dict[str, Any]:
     return {"data": data, "points": max(len(data) - 1, 0), "travelTime": 1}
 
 
-def _head(instrument: Instrument, asked: Asked, bar: Length, bars: list[Bar], now: float) -> dict[str, Any]:
+def _head(instrument: Instrument, request: ChartRequest, bar: Length, bars: list[Bar], now: float) -> dict[str, Any]:
     factor, begin = 10**instrument.digits, bars[0][0] if bars else now
     start = datetime.fromtimestamp(begin, UTC).strftime(_STAMP)
 
@@ -71,7 +75,7 @@ def _head(instrument: Instrument, asked: Asked, bar: Length, bars: list[Bar], no
         """The highest or lowest price, what was traded then, and after how many minutes, in the chart's own spelling."""
         if not bars:
             return "0/0/0"
-        at, prices, volume = best(bars, key=lambda found: found[1][place])
+        at, prices, volume = best(bars, key=lambda bar: bar[1][place])
         return f"{int(prices[place] * factor)}/{volume}/{int((at - begin) // 60)}"
 
     return {
@@ -81,11 +85,11 @@ def _head(instrument: Instrument, asked: Asked, bar: Length, bars: list[Bar], no
         "startTime": start,
         "high": extreme(1, max),
         "low": extreme(2, min),
-        "timePeriod": asked.period,
+        "timePeriod": request.period,
         "barLength": bar.seconds,
         "mdAvailability": "S",
         "mktDataDelay": 0,
-        "outsideRth": asked.outside,
+        "outsideRth": request.outside,
         "volumeFactor": 1,
         "priceDisplayRule": 1,
         "priceDisplayValue": "2",

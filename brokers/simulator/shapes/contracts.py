@@ -157,7 +157,7 @@ def secdef_row(instrument: Instrument) -> dict[str, Any]:
 
 
 def search_row(instrument: Instrument, today: date) -> dict[str, Any]:
-    """One thing that was found and what there is on it, as in secdef/search."""
+    """One match of secdef/search: a contract and the derivatives on it."""
     venue = instrument.listing.removesuffix(".NMS")
     sections, fop, opt = _sections(instrument, today)
     return {
@@ -178,20 +178,20 @@ def _sections(instrument: Instrument, today: date) -> tuple[list[dict[str, Any]]
     own: dict[str, Any] = {"secType": instrument.sec_type}
     if not instrument.tradable:
         own["exchange"] = f"{instrument.exchange};"
-    found, fop, opt = [own], None, None
+    sections, fop, opt = [own], None, None
     if instrument.kind == "FUT":
         months = futures.futures(instrument.symbol, today)
         named = ";".join(month_name(each.month) for each in months if each.month)
-        found.append({"secType": "FUT", "months": named, "exchange": f"{instrument.exchange};"})
+        sections.append({"secType": "FUT", "months": named, "exchange": f"{instrument.exchange};"})
     if ends := options.months(instrument.conid, today):
         kind = "FOP" if instrument.kind == "FUT" else "OPT"
         venues = instrument.exchange if kind == "FOP" else ";".join(_OPTIONS)
-        found.append({"secType": kind, "months": ";".join(map(month_name, ends)), "exchange": venues})
+        sections.append({"secType": kind, "months": ";".join(map(month_name, ends)), "exchange": venues})
         days = ";".join(f"{day:%Y%m%d}" for day in options.expirations(instrument.conid, today))
         fop, opt = (days, None) if kind == "FOP" else (None, days)
     cfd = listed.cfd_of(instrument.symbol) if instrument.sec_type == "STK" and instrument.tradable else None
     if cfd is not None:
-        found.append({"secType": "CFD", "exchange": "SMART", "conid": str(cfd.conid)})
-    if len(found) > 1:
-        found.append({"secType": "BAG"})
-    return found, fop, opt
+        sections.append({"secType": "CFD", "exchange": "SMART", "conid": str(cfd.conid)})
+    if len(sections) > 1:
+        sections.append({"secType": "BAG"})
+    return sections, fop, opt

@@ -118,9 +118,11 @@ def _fills(order: Order) -> str:
 
 def status_row(order: Order, instrument: Instrument) -> dict[str, Any]:
     """The body of /iserver/account/order/status: it never names the client's reference."""
-    average = str(order.average_price.normalize()) if order.filled else "0.0"
-    size = "0.0" if not order.working else str(float(order.remaining))
-    text = described(order, instrument, with_symbol=True)
+    return _identity(order, instrument) | _amounts(order, instrument) | _handling(order, instrument)
+
+
+def _identity(order: Order, instrument: Instrument) -> dict[str, Any]:
+    """Which order it is, and what became of it."""
     return {
         "sub_type": None,
         "request_id": "209",
@@ -133,13 +135,21 @@ def status_row(order: Order, instrument: Instrument) -> dict[str, Any]:
         "contract_description_1": instrument.local_symbol,
         "listing_exchange": instrument.listing,
         "is_event_trading": "0",
-        "order_desc": text,
+        "order_desc": described(order, instrument, with_symbol=True),
         "option_acct": "c",
         "company_name": instrument.name,
         "order_status": order.status,
         "order_ccp_status": _CCP.get(order.status, "0"),
         "order_status_description": f"Order {order.status}",
         "order_type": _ORIGINAL.get(order.order_type, order.order_type),
+    }
+
+
+def _amounts(order: Order, instrument: Instrument) -> dict[str, Any]:
+    """Quantities and prices, as text."""
+    average = _average(order)
+    size = "0.0" if not order.working else str(float(order.remaining))
+    return {
         "size": size,
         "remaining_quantity": size,
         "total_size": str(float(order.quantity)),
@@ -153,6 +163,12 @@ def status_row(order: Order, instrument: Instrument) -> dict[str, Any]:
         "price": price(order.limit_price, instrument) or "0.0",
         "stop_price": price(order.stop_price, instrument) or "0.0",
         "currency": instrument.currency,
+    }
+
+
+def _handling(order: Order, instrument: Instrument) -> dict[str, Any]:
+    """Whose order it is, and what a client may do with it."""
+    return {
         "account": order.account_id,
         "tif": order.tif,
         "bg_color": "#FFFFFF",
@@ -167,19 +183,23 @@ def status_row(order: Order, instrument: Instrument) -> dict[str, Any]:
         "sec_type": instrument.sec_type,
         "available_chart_periods": "#R|1",
         "order_description": described(order, instrument, with_symbol=False),
-        "order_description_with_contract": text,
+        "order_description_with_contract": described(order, instrument, with_symbol=True),
         "clearing_id": "IB",
         "clearing_name": "IB",
         "alert_active": 0,
         "child_order_type": "0",
         "order_clearing_account": order.account_id,
         "size_and_fills": plain(order.quantity) if order.status == "Filled" else _fills(order),
-        "exit_strategy_display_price": average,
+        "exit_strategy_display_price": _average(order),
         "exit_strategy_chart_description": "",
         "exit_strategy_tool_availability": "0",
         "allowed_duplicate_opposite": True,
         "order_time": stamp(order.created_at),
     }
+
+
+def _average(order: Order) -> str:
+    return str(order.average_price.normalize()) if order.filled else "0.0"
 
 
 def trade_row(execution: Execution, instrument: Instrument, *, submitter: str) -> dict[str, Any]:

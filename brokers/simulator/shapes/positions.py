@@ -9,6 +9,23 @@ from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.exchange.accounting import Worth, unrealized
 from brokers.simulator.exchange.records import ZERO, Account, Position
 
+# Figures of the ledger that nothing in this market moves.
+_NEVER_HELD = [
+    "commoditymarketvalue",
+    "futuremarketvalue",
+    "corporatebondsmarketvalue",
+    "warrantsmarketvalue",
+    "interest",
+    "moneyfunds",
+    "funds",
+    "issueroptionsmarketvalue",
+    "tbondsmarketvalue",
+    "cashbalancefxsegment",
+    "tbillsmarketvalue",
+    "dividends",
+    "cryptocurrencyvalue",
+]
+
 
 def ledger_row(account: Account, currency: str, value: Worth, rate: Decimal, at: float) -> dict[str, Any]:
     """One currency of the ledger in that currency, or BASE for all of it; `rate` turns it into base currency."""
@@ -26,25 +43,7 @@ def ledger_row(account: Account, currency: str, value: Worth, rate: Decimal, at:
         )
     )
     parts = stock + options + future_options + futures + contracts
-    row: dict[str, Any] = dict.fromkeys(
-        (
-            "commoditymarketvalue",
-            "futuremarketvalue",
-            "corporatebondsmarketvalue",
-            "warrantsmarketvalue",
-            "interest",
-            "moneyfunds",
-            "funds",
-            "issueroptionsmarketvalue",
-            "tbondsmarketvalue",
-            "cashbalancefxsegment",
-            "tbillsmarketvalue",
-            "dividends",
-            "cryptocurrencyvalue",
-        ),
-        0.0,
-    )
-    row |= {
+    return dict.fromkeys(_NEVER_HELD, 0.0) | {
         "settledcash": float(settled),
         "cashbalance": float(settled + waiting),
         "exchangerate": 1 if whole or rate == 1 else float(rate),
@@ -64,7 +63,6 @@ def ledger_row(account: Account, currency: str, value: Worth, rate: Decimal, at:
         "secondkey": currency,
         "endofbundle": 1,
     }
-    return row
 
 
 def position_row(held: Position, instrument: Instrument, mark: Decimal, *, complete: bool = True) -> dict[str, Any]:

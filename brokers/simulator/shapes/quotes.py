@@ -16,7 +16,7 @@ _REAL_TIME, _FROZEN = "RpB", "ZpB"
 _GREEKS = frozenset({"7308", "7309", "7310", "7311", "7633"})
 
 
-def quote_fields(gateway: Gateway, instrument: Instrument, wanted: Sequence[str]) -> dict[str, str]:
+def quote_fields(gateway: Gateway, instrument: Instrument, codes: Sequence[str]) -> dict[str, str]:
     """The asked-for fields of a contract, all of them text."""
     now = gateway.clock()
     quote, day = gateway.quote(instrument.conid), gateway.market.day(instrument.conid, now)
@@ -25,16 +25,16 @@ def quote_fields(gateway: Gateway, instrument: Instrument, wanted: Sequence[str]
     frozen = gateway.market.is_frozen(instrument, now)
     known = _prices(instrument, quote, day, yesterday=frozen and _is_over(gateway, instrument, now))
     known |= _facts(instrument)
-    if not _GREEKS.isdisjoint(wanted) and instrument.is_option:
+    if not _GREEKS.isdisjoint(codes) and instrument.is_option:
         known |= _greeks(gateway, instrument, now)
-    if "7283" in wanted or "7087" in wanted:
+    if "7283" in codes or "7087" in codes:
         implied = gateway.market.implied(instrument.conid, instrument.volatility, now)
         known |= {"7283": f"{implied:.1%}", "7087": f"{instrument.volatility:.1%}"}
-    if "6072" in wanted or "6073" in wanted:
+    if "6072" in codes or "6073" in codes:
         known |= _months(gateway, instrument)
-    found = {name: known[name] for name in wanted if name in known}
-    found["6509"] = _FROZEN if frozen else _REAL_TIME
-    return found
+    fields = {name: known[name] for name in codes if name in known}
+    fields["6509"] = _FROZEN if frozen else _REAL_TIME
+    return fields
 
 
 def _is_over(gateway: Gateway, instrument: Instrument, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""The topics of the websocket: what a client subscribes to, and what it is told."""
+"""The topics of the websocket: what a client subscribes to, and the messages it gets."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def send_summary(socket: Connection, account: Account) -> None:
         if tag == "AccountType":
             continue
         rows.append({"key": tag, "currency": account.base, "monetaryValue": float(round(amount, 4)), **head})
-    wanted = socket.summary_keys.get(account.account_id)
-    shown = rows if wanted is None else [row for row in rows if row["key"] in wanted]
+    keys = socket.summary_keys.get(account.account_id)
+    shown = rows if keys is None else [row for row in rows if row["key"] in keys]
     socket.send_durable({"result": shown, "topic": f"ssd+{account.account_id}"})
 
 
@@ -159,10 +159,10 @@ def tic(socket: Connection, rest: str) -> None:
 
 
 def _options(text: str) -> dict[str, Any]:
-    found = json.loads(text) if text else {}
-    if not isinstance(found, dict):
+    settings = json.loads(text) if text else {}
+    if not isinstance(settings, dict):
         raise TypeError("options are an object")
-    return found
+    return settings
 
 
 TOPICS: dict[str, Callable[[Connection, str], None]] = {

@@ -9,7 +9,7 @@ from typing import Any
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.market.walk import mix
-from brokers.simulator.shapes.charts import Asked, chart
+from brokers.simulator.shapes.charts import ChartRequest, chart
 from brokers.simulator.stream.connection import Connection
 
 _MOST_CHARTS = 5
@@ -28,7 +28,7 @@ def subscribe_chart(socket: Connection, rest: str) -> None:
     if len(socket.charts) >= _MOST_CHARTS:
         socket.send({"topic": topic, "error": _TOO_MANY})
         return
-    asked = Asked(
+    request = ChartRequest(
         period=str(options.get("period", "1d")),
         bar=str(options.get("bar", "1min")),
         until=str(options.get("startTime") or ""),
@@ -36,7 +36,7 @@ def subscribe_chart(socket: Connection, rest: str) -> None:
     )
     socket.charts_opened += 1
     server = str(20_477 + socket.charts_opened)
-    body = chart(socket.gateway, instrument, asked, server=server)
+    body = chart(socket.gateway, instrument, request, server=server)
     if body is None:
         raise ValueError("period and bar are lengths of time")
     socket.charts.add(server)
@@ -44,11 +44,11 @@ def subscribe_chart(socket: Connection, rest: str) -> None:
 
 
 def _with_letters(body: dict[str, Any], format_: str) -> dict[str, Any]:
-    """The bars with no more than what the format names; their time is always told."""
-    wanted = {_LETTERS[part] for part in format_.split("/") if part in _LETTERS}
-    if not wanted:
+    """The bars with the figures that the format names, and always with their time."""
+    letters = {_LETTERS[part] for part in format_.split("/") if part in _LETTERS}
+    if not letters:
         return body
-    return body | {"data": [{k: v for k, v in bar.items() if k in wanted or k == "t"} for bar in body["data"]]}
+    return body | {"data": [{k: v for k, v in bar.items() if k in letters or k == "t"} for bar in body["data"]]}
 
 
 def unsubscribe_chart(socket: Connection, rest: str) -> None:

@@ -125,7 +125,7 @@ class Socket(Connection):
     # -- news ----------------------------------------------------------------------------------------------------
 
     def order_changed(self, order: Order) -> None:
-        """After the first image only what changed is told."""
+        """Send the order: whole the first time, afterwards only the fields that changed."""
         if "sor" not in self.topics:
             return
         instrument = instrument_of(order)

@@ -176,15 +176,15 @@ class RunningGateway:
 
     def events(self, user: str, topic: str | None = None) -> list[dict[str, Any]]:
         """Every message that left on a websocket of the user, narrowed to a topic."""
-        told: list[dict[str, Any]] = [e["message"] for e in self._journal(user) if e["kind"] == "event"]
-        return [message for message in told if topic in (None, message.get("topic"))]
+        messages: list[dict[str, Any]] = [e["message"] for e in self._journal(user) if e["kind"] == "event"]
+        return [message for message in messages if topic in (None, message.get("topic"))]
 
     def _journal(self, user: str) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = self.control("GET", f"/{quote(user)}/journal")
         return entries
 
     def books(self, user: str) -> dict[str, dict[str, Any]]:
-        """The user's orders as the books have them, whatever its reads say; by reference."""
+        """The user's orders by reference, from the books and not from what faults let its reads show."""
         return {order["reference"]: order for order in self.control("GET", f"/{quote(user)}/orders")}
 
     @contextlib.contextmanager

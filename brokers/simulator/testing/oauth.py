@@ -54,7 +54,7 @@ def keys(number: int = 0) -> Keys:
 
 
 def register(gateway: RunningGateway, consumer_key: str, made: Keys, **more: Any) -> dict[str, Any]:
-    """Register a consumer; `party`, `state` and `name` may be given."""
+    """Register a consumer; `more` may name its `party`, `state` and `name`."""
     body = {"consumer_key": consumer_key} | made.public() | more
     answer: dict[str, Any] = gateway.control("POST", "/oauth/consumers", body)
     return answer
@@ -62,8 +62,8 @@ def register(gateway: RunningGateway, consumer_key: str, made: Keys, **more: Any
 
 def grant(gateway: RunningGateway, consumer_key: str, username: str) -> tuple[str, str]:
     """An access token and its sealed secret, as the self-service page hands them to a first-party consumer."""
-    given = gateway.control("POST", f"/oauth/consumers/{consumer_key}/tokens", {"username": username})
-    return given["access_token"], given["access_token_secret"]
+    token = gateway.control("POST", f"/oauth/consumers/{consumer_key}/tokens", {"username": username})
+    return token["access_token"], token["access_token_secret"]
 
 
 def _private() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.exchange.accounting import Worth, worth
-from brokers.simulator.exchange.engine import Engine
+from brokers.simulator.exchange.engine import Engine, Switches
 from brokers.simulator.exchange.lifetimes import day_of
 from brokers.simulator.exchange.records import Account, Order, Ticket
 from brokers.simulator.market.market import Quote
@@ -36,8 +36,7 @@ class Exchange(Engine):
             find,
             self.board.get,
             lambda currency, base: self.rates.get(currency, D(1)) / self.rates.get(base, D(1)),
-            always_open=lambda: always_open,
-            checks_margin=lambda: checks_margin,
+            Switches(always_open=lambda: always_open, checks_margin=lambda: checks_margin),
         )
 
     def open(self, account_id: str = "SIM1", cash: str = "1000000", **changes: Any) -> Account:

@@ -18,10 +18,10 @@ from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.catalogue.hours import calendar_of
 from brokers.simulator.exchange.accounting import World, worth
-from brokers.simulator.exchange.margin import TOO_LITTLE, Asked, preview, refusal
+from brokers.simulator.exchange.margin import TOO_LITTLE, Trade, preview, refusal
 from brokers.simulator.exchange.matching import price_for
 from brokers.simulator.exchange.records import Account, Order, Position
-from brokers.simulator.exchange.rules import commission, margins
+from brokers.simulator.exchange.rules import Prices, commission, margins
 from brokers.simulator.market.market import Quote
 
 D = Decimal
@@ -53,7 +53,7 @@ def test_a_holding_of_a_hundred_needs_its_margin(
     instrument: Instrument, price: str, initial: str, maintenance: str
 ) -> None:
     for quantity in (D(100), D(-100)):
-        assert margins(instrument, quantity, D(price), D(1), AT) == (D(initial), D(maintenance))
+        assert margins(instrument, quantity, Prices(D(price), D(1), AT)) == (D(initial), D(maintenance))
 
 
 def test_an_order_may_use_all_its_funds_and_not_a_cent_more() -> None:
@@ -61,7 +61,7 @@ def test_an_order_may_use_all_its_funds_and_not_a_cent_more() -> None:
         account = Account(account_id="SIM1", username="alice", opened_at=AT, cash={"USD": D(cash)})
         account.positions[AAPL] = Position(account_id="SIM1", conid=AAPL, quantity=D(held), average_price=D(230))
         world = World(catalogue.find, lambda conid: D(230), lambda currency, base: D(1), AT)
-        return refusal(account, Asked(instrument=found(AAPL), quantity=D(quantity), price=D(230)), world)
+        return refusal(account, Trade(instrument=found(AAPL), quantity=D(quantity), price=D(230)), world)
 
     assert refused("11501.00") == ""
     assert refused("11500.99") == TOO_LITTLE
@@ -163,27 +163,27 @@ def option(right: str, strike: int, kind: str = "OPT", underlying: int = AAPL) -
 def test_options_need_their_premium_or_what_writing_them_risks(
     right: str, strike: int, quantity: int, initial: str, maintenance: str
 ) -> None:
-    found = margins(option(right, strike), D(quantity), D(5), D(1), AT, underlying=D(100))
+    found = margins(option(right, strike), D(quantity), Prices(D(5), D(1), AT, underlying=D(100)))
     assert found == (D(initial), D(maintenance))
 
 
 def test_the_margin_of_an_option_on_a_future_follows_the_future() -> None:
-    short = margins(option("C", 6500, "FOP"), D(-1), D(50), D(1), AT, underlying=D(6500))
-    long = margins(option("C", 6500, "FOP"), D(1), D(50), D(1), AT, underlying=D(6500))
+    short = margins(option("C", 6500, "FOP"), D(-1), Prices(D(50), D(1), AT, underlying=D(6500)))
+    long = margins(option("C", 6500, "FOP"), D(1), Prices(D(50), D(1), AT, underlying=D(6500)))
     rule = D(11_880)
     assert 0 < long[0] < rule * D("1.2")
     assert 0 < short[0] < rule
 
 
 def test_a_cash_account_needs_all_of_a_share_and_nothing_for_a_currency() -> None:
-    assert margins(found(AAPL), D(10), D(230), D(1), AT, kind="cash") == (D(2300), D(2300))
-    assert margins(found(EURUSD), D(10), D("1.1"), D(1), AT, kind="cash") == (D(0), D(0))
+    assert margins(found(AAPL), D(10), Prices(D(230), D(1), AT), kind="cash") == (D(2300), D(2300))
+    assert margins(found(EURUSD), D(10), Prices(D("1.1"), D(1), AT), kind="cash") == (D(0), D(0))
 
 
 def test_a_cfd_needs_a_tenth() -> None:
     share = found(AAPL)
     cfd = replace(share, conid=78, sec_type="CFD")
-    assert margins(cfd, D(10), D(230), D(1), AT) == (D(230), D(230))
+    assert margins(cfd, D(10), Prices(D(230), D(1), AT)) == (D(230), D(230))
 
 
 def test_every_listed_contract_can_be_margined_and_charged() -> None:
@@ -193,7 +193,7 @@ def test_every_listed_contract_can_be_margined_and_charged() -> None:
             continue
         price = D(str(round(instrument.base_price, 2)))
         rate = rates.get(instrument.currency, D(1))
-        initial, kept = margins(instrument, D(1), price, rate, AT, underlying=price)
+        initial, kept = margins(instrument, D(1), Prices(price, rate, AT, underlying=price))
         assert initial >= 0 <= kept, instrument
         assert commission(instrument, D(1), price, rate).amount >= 0, instrument
 
@@ -202,8 +202,8 @@ def test_a_preview_shows_what_taking_the_order_would_need() -> None:
     account = Account(account_id="SIM1", username="alice", opened_at=AT, cash={"USD": D(10_000)})
     account.positions[AAPL] = Position(account_id="SIM1", conid=AAPL, quantity=D(-10), average_price=D(230))
     world = World(catalogue.find, lambda conid: D(230), lambda currency, base: D(1), AT)
-    shown = preview(account, Asked(instrument=found(AAPL), quantity=D(30), price=D(230)), world)
+    shown = preview(account, Trade(instrument=found(AAPL), quantity=D(30), price=D(230)), world)
     assert (shown.initial, shown.maintenance, shown.commission, shown.held) == (D(1150), D(1150), D(1), D(-10))
     assert shown.refusal == ""
-    more = Asked(instrument=found(AAPL), quantity=D(300), price=D(230))
+    more = Trade(instrument=found(AAPL), quantity=D(300), price=D(230))
     assert preview(account, more, world).refusal == refusal(account, more, world) == TOO_LITTLE
