@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def shared_ibkr() -> Path:
     """The folder with IBKR's description and recordings; skips, with the reason, where it is absent."""
-    given = os.environ.get("HALYARD_SHARED")
-    for base in ([Path(given)] if given else []) + [ROOT.parent / "shared", ROOT / "shared"]:
+    named = os.environ.get("HALYARD_SHARED")
+    for base in ([Path(named)] if named else []) + [ROOT.parent / "shared", ROOT / "shared"]:
         if (folder := base / "data" / "ibkr").is_dir():
             return folder
     pytest.skip("shared/data/ibkr is absent: set HALYARD_SHARED to the folder that holds data/ibkr/recordings.")
@@ -79,20 +79,20 @@ def ticket(reference: str = "", **changes: Any) -> dict[str, Any]:
 
 def messages(socket: ClientConnection, topic: str, count: int = 1, timeout: float = 5) -> list[dict[str, Any]]:
     """The next messages of a topic."""
-    found: list[dict[str, Any]] = []
-    while len(found) < count:
+    matching: list[dict[str, Any]] = []
+    while len(matching) < count:
         message = json.loads(socket.recv(timeout=timeout))
         if message.get("topic") == topic:
-            found.append(message)
-    return found
+            matching.append(message)
+    return matching
 
 
 def until(check: Callable[[], Any], timeout: float = 15) -> Any:
     """Wait for what must come about, and return it."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if found := check():
-            return found
+        if result := check():
+            return result
         time.sleep(0.02)
     raise AssertionError("It did not come about in time.")
 

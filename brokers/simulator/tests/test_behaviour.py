@@ -310,8 +310,8 @@ def test_unsubscribing_is_answered_or_not(client: Client, answers: bool) -> None
         for topic in ("uor+{}", "utr", "upl", "umd+265598+{}", "tic"):
             socket.send(topic)
         messages(socket, "tic")
-        told = [m for m in client.gateway.events(client.user) if "unsubscribed" in str(m.get("result"))]
-    assert len(told) == (4 if answers else 0)
+        confirmations = [m for m in client.gateway.events(client.user) if "unsubscribed" in str(m.get("result"))]
+    assert len(confirmations) == (4 if answers else 0)
 
 
 def test_quotes_end_by_themselves(client: Client) -> None:

@@ -198,8 +198,8 @@ def test_it_reads_live_orders_with_filters_and_by_force(client: IbkrClient, acco
     number = client.place_order(request("i-6", account), answers(), account).data["order_id"]
     assert client.order_status(number).data["order_status"] == "Submitted"
     client.live_orders()
-    found = client.live_orders(filters=["submitted", "filled"], account_id=account).data["orders"]
-    assert [o["order_ref"] for o in found] == ["i-6"]
+    orders = client.live_orders(filters=["submitted", "filled"], account_id=account).data["orders"]
+    assert [o["order_ref"] for o in orders] == ["i-6"]
     assert client.live_orders(force=True).data == {"orders": [], "snapshot": False}
 
 
@@ -263,8 +263,8 @@ def test_it_reads_definitions_rules_and_algorithms(client: IbkrClient) -> None:
     strikes = client.search_strikes_by_conid("756733", "OPT", option).data
     assert strikes["call"] == sorted(strikes["call"])
     strike = str(strikes["call"][len(strikes["call"]) // 2])
-    found = client.search_secdef_info_by_conid("756733", "OPT", option, strike=strike, right="C").data
-    assert found[0]["right"] == "C"
+    rows = client.search_secdef_info_by_conid("756733", "OPT", option, strike=strike, right="C").data
+    assert rows[0]["right"] == "C"
 
 
 def test_it_stops_listening_to_prices(client: IbkrClient) -> None:
@@ -283,7 +283,7 @@ def test_its_websocket_hears_of_orders_trades_and_the_account(
     socket = ibind.IbkrWsClient(account_id=account, url=asking.ws_url(user), ibkr_client=client, sink=sink)
     assert socket.start() is True
     try:
-        wanted = [
+        subscriptions = [
             topics.OrdersSubscription(),
             topics.TradesSubscription(),
             topics.PnlSubscription(),
@@ -291,7 +291,7 @@ def test_its_websocket_hears_of_orders_trades_and_the_account(
             topics.AccountSummarySubscription(account_id=account),
             topics.AccountLedgerSubscription(account_id=account),
         ]
-        handles = [socket.subscribe(one) for one in wanted]
+        handles = [socket.subscribe(one) for one in subscriptions]
         assert [type(h).__name__ for h in socket.wait_all(handles, timeout_each=8)] == []
         assert all(handle.active for handle in handles)
         client.place_order(request("i-9", account, order_type="MKT", price=None), answers(), account)

@@ -36,7 +36,7 @@ def alone(folder: Path, *more: str, env: dict[str, str] | None = None) -> Iterat
         process.wait()
 
 
-def said(process: subprocess.Popen[bytes]) -> str:
+def first_line(process: subprocess.Popen[bytes]) -> str:
     """The first line the process writes, or all of it when it ends."""
     assert process.stdout is not None
     watchdog = threading.Timer(60, process.kill)
@@ -52,7 +52,7 @@ def test_it_serves_alone_and_keeps_its_books_in_one_file(tmp_path: Path) -> None
     gateway = RunningGateway(preset="demo", token="", env={}, command=[], port=port)
     for begun in (True, False):
         with alone(tmp_path, "--port", str(port)) as process:
-            assert said(process) == f"The simulated broker listens on http://127.0.0.1:{port} (demo)."
+            assert first_line(process) == f"The simulated broker listens on http://127.0.0.1:{port} (demo)."
             account = gateway.sign_in("alice")
             order = {"conid": 265598, "side": "BUY", "orderType": "LMT", "price": 1, "tif": "GTC", "quantity": 5}
             path = f"/iserver/account/{account}/orders"
@@ -72,7 +72,7 @@ def test_without_a_file_its_books_lie_in_the_data_folder(tmp_path: Path) -> None
     env = BARE | {"HALYARD_DATA": str(tmp_path / "data")}
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        assert said(process) == f"The simulated broker listens on http://127.0.0.1:{port} (demo)."
+        assert first_line(process) == f"The simulated broker listens on http://127.0.0.1:{port} (demo)."
     finally:
         process.kill()
         process.wait()
@@ -93,7 +93,7 @@ def test_without_a_token_there_is_no_control_plane(tmp_path: Path) -> None:
     port = free_port()
     gateway = RunningGateway(preset="fast", token="", env={}, command=[], port=port)
     with alone(tmp_path, "--port", str(port), "--preset", "fast") as process:
-        said(process)
+        first_line(process)
         for path in ("/sim/v1/counters", "/sim/v1/oauth/consumers", "/sim/v1/alice/journal"):
             assert gateway.request("GET", path) == (404, {"error": "Not Found", "statusCode": 404})
 
@@ -110,7 +110,7 @@ def test_what_it_cannot_serve_it_says_in_a_sentence(
     tmp_path: Path, more: tuple[str, ...], env: dict[str, str], says: str
 ) -> None:
     with alone(tmp_path, "--port", str(free_port()), *more, env=env) as process:
-        assert said(process).startswith(says)
+        assert first_line(process).startswith(says)
         assert process.wait(timeout=30) == 1
 
 
@@ -120,5 +120,5 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with alone(tmp_path, "--port", str(port)) as process:
-            assert said(process).startswith(f"Cannot listen on 127.0.0.1:{port}: Address already in use.")
+            assert first_line(process).startswith(f"Cannot listen on 127.0.0.1:{port}: Address already in use.")
             assert process.wait(timeout=30) == 1

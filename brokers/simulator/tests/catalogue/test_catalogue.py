@@ -121,8 +121,8 @@ def test_unknown_symbols_find_nothing() -> None:
 @QUICK
 @given(st.integers(-MOST, 2**40))
 def test_any_number_is_a_contract_that_says_the_same_number_or_nothing(conid: int) -> None:
-    found = catalogue.find(conid)
-    assert found is None or found.conid == conid
+    instrument = catalogue.find(conid)
+    assert instrument is None or instrument.conid == conid
 
 
 @QUICK

@@ -17,9 +17,9 @@ YEARS = st.floats(datetime(2024, 1, 3, tzinfo=UTC).timestamp(), datetime(2028, 1
 
 
 def one(symbol: str) -> Instrument:
-    found = catalogue.resolve(symbol, TODAY)
-    assert found is not None
-    return found
+    instrument = catalogue.resolve(symbol, TODAY)
+    assert instrument is not None
+    return instrument
 
 
 def option(conid: int, strike: int, price: float) -> Instrument:

@@ -22,9 +22,9 @@ SERIES = st.sampled_from(sorted(by_slot().values(), key=lambda series: series.sl
 
 
 def product(root: str) -> Instrument:
-    found = futures.underlying(root)
-    assert found is not None
-    return found
+    product = futures.underlying(root)
+    assert product is not None
+    return product
 
 
 def test_there_are_chains_on_shares_indices_and_futures() -> None:
@@ -38,14 +38,14 @@ def test_there_are_chains_on_shares_indices_and_futures() -> None:
 @given(series=SERIES, period=st.integers(0, 1023), place=st.integers(0, 1023), right=st.sampled_from("CP"))
 def test_every_number_of_an_option_leads_back_to_it(series: Series, period: int, place: int, right: str) -> None:
     conid = 2**30 + ((series.slot * 1024 + period) * 1024 + place) * 2 + (right == "P")
-    found = catalogue.find(conid)
+    option = catalogue.find(conid)
     if place >= len(series.ladder.strikes) or series.expiry(period) is None:
-        assert found is None
+        assert option is None
         return
-    assert found is not None
-    assert found.conid == conid < 2**31
-    assert (found.right, found.strike, found.expiry) == (right, series.ladder.strikes[place], series.expiry(period))
-    assert found.trading_class == series.class_in(period)
+    assert option is not None
+    assert option.conid == conid < 2**31
+    assert (option.right, option.strike, option.expiry) == (right, series.ladder.strikes[place], series.expiry(period))
+    assert option.trading_class == series.class_in(period)
 
 
 @QUICK
@@ -94,12 +94,12 @@ def test_daily_options_end_every_business_day_of_two_weeks() -> None:
 
 
 def test_monthly_index_options_stop_the_day_before_the_weekly_ones() -> None:
-    found = options.options(SPX, date(2026, 12, 1), strike=Decimal(6500), rights="C", price=6500.0, today=TODAY)
-    by_class = {(option.trading_class, option.expiry) for option in found}
+    listed = options.options(SPX, date(2026, 12, 1), strike=Decimal(6500), rights="C", price=6500.0, today=TODAY)
+    by_class = {(option.trading_class, option.expiry) for option in listed}
     assert ("SPX", date(2026, 12, 17)) in by_class
     assert ("SPXW", date(2026, 12, 18)) in by_class
-    assert {option.style for option in found} == {"european"}
-    assert {option.settlement for option in found} == {"cash"}
+    assert {option.style for option in listed} == {"european"}
+    assert {option.settlement for option in listed} == {"cash"}
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_an_option_on_a_future_turns_into_the_next_month_that_still_trades() -> 
 
 def test_weekly_options_on_futures_carry_the_number_of_their_week() -> None:
     es = product("ES")
-    found = options.options(es.conid, date(2026, 12, 1), strike=Decimal(6500), rights="P", price=6500.0, today=TODAY)
-    assert [(o.trading_class, o.expiry) for o in found] == [
+    listed = options.options(es.conid, date(2026, 12, 1), strike=Decimal(6500), rights="P", price=6500.0, today=TODAY)
+    assert [(o.trading_class, o.expiry) for o in listed] == [
         ("EW1", date(2026, 12, 4)),
         ("EW2", date(2026, 12, 11)),
         ("ES", date(2026, 12, 18)),
@@ -161,6 +161,6 @@ def test_what_is_over_or_not_listed_yet_does_not_trade() -> None:
 @QUICK
 @given(strike=st.decimals(allow_nan=False, allow_infinity=False), price=st.floats(0.01, 1e6))
 def test_strikes_nobody_lists_find_nothing(strike: Decimal, price: float) -> None:
-    found = options.options(AAPL, date(2026, 12, 1), strike=strike, rights="CP", price=price, today=TODAY)
-    assert all(option.strike == strike for option in found)
-    assert not found or strike > 0
+    listed = options.options(AAPL, date(2026, 12, 1), strike=strike, rights="CP", price=price, today=TODAY)
+    assert all(option.strike == strike for option in listed)
+    assert not listed or strike > 0

@@ -65,8 +65,8 @@ def test_the_journal_tells_requests_and_events_in_order(client: Client) -> None:
     arrived = [entry["arrived"] for entry in entries]
     assert arrived == sorted(arrived)
     assert {entry["kind"] for entry in entries} == {"request", "event"}
-    told = [e["args"][0]["status"] for e in client.gateway.events(client.user, "sor") if e["args"]]
-    assert told == ["Submitted", "Filled"]
+    statuses = [e["args"][0]["status"] for e in client.gateway.events(client.user, "sor") if e["args"]]
+    assert statuses == ["Submitted", "Filled"]
     client.gateway.control("DELETE", f"/{client.user}/journal")
     assert client.gateway.control("GET", f"/{client.user}/journal") == []
 
@@ -131,8 +131,8 @@ def test_a_wrong_seed_is_refused_and_changes_nothing(client: Client, seed: dict[
 
 def test_a_users_faults_are_that_users_alone(client: Client) -> None:
     other = f"{client.user}-2"
-    wanted = {"match": {"user": "*"}, "action": {"status": 500}, "times": 2, "name": "mine"}
-    client.gateway.control("POST", f"/{client.user}/faults", wanted)
+    fault = {"match": {"user": "*"}, "action": {"status": 500}, "times": 2, "name": "mine"}
+    client.gateway.control("POST", f"/{client.user}/faults", fault)
     client.gateway.control("POST", f"/{other}/faults", {"action": {"status": 500}})
     assert [f["name"] for f in client.gateway.control("GET", f"/{client.user}/faults")] == ["mine"]
     assert client.gateway.call(client.user, "POST", "/tickle")[0] == 500

@@ -62,8 +62,8 @@ class Exchange(Engine):
         """Place an order to buy ten shares, with changes; checked as the gateway checks it when that is asked."""
         parent, group = changes.pop("parent", None), changes.pop("oca_group", "")
         base: dict[str, Any] = {"account_id": "SIM1", "conid": AAPL, "side": "BUY", "quantity": D(10), "tif": "DAY"}
-        wanted = Ticket(order_type=order_type, **(base | changes))
-        placed = self.place("alice", wanted, now, parent=parent, oca_group=group)
+        ticket = Ticket(order_type=order_type, **(base | changes))
+        placed = self.place("alice", ticket, now, parent=parent, oca_group=group)
         if checked and (reason := self.refusal(placed, now)):
             self.set_status(placed, "Inactive", now, reason)
         return placed

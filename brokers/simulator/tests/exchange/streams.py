@@ -28,8 +28,8 @@ RATES = {"USD": D(1), "EUR": D("1.1")}
 @cache
 def contracts() -> tuple[Instrument, ...]:
     """A share, a currency pair and a future."""
-    found = [catalogue.find(AAPL), catalogue.find(EURUSD), catalogue.futures("MES", TODAY)[0]]
-    return tuple(i for i in found if i is not None)
+    instruments = [catalogue.find(AAPL), catalogue.find(EURUSD), catalogue.futures("MES", TODAY)[0]]
+    return tuple(i for i in instruments if i is not None)
 
 
 def find(conid: int) -> Instrument | None:

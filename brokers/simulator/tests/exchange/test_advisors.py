@@ -29,8 +29,8 @@ def order_of(client: Client, reference: str) -> dict[str, Any]:
     """With several accounts, orders are asked for by account."""
     for _ in range(2):
         rows = client.get(f"/iserver/account/orders?accountId={client.account}")["orders"]
-    found: dict[str, Any] = next(o for o in rows if o.get("order_ref") == reference)
-    return found
+    order: dict[str, Any] = next(o for o in rows if o.get("order_ref") == reference)
+    return order
 
 
 def subs(client: Client) -> list[str]:
@@ -46,16 +46,16 @@ def make_group(client: Client, method: str = "E", amounts: Sequence[float] = ())
 
 
 def place(client: Client, group: str = "everybody", **changes: Any) -> Any:
-    wanted = ticket(**({"acctId": group} | changes))
-    return client.post(f"/iserver/account/{group}/orders", {"orders": [wanted]})
+    order = ticket(**({"acctId": group} | changes))
+    return client.post(f"/iserver/account/{group}/orders", {"orders": [order]})
 
 
 def held(client: Client) -> list[float]:
-    found = []
+    held = []
     for sub in subs(client):
         rows = client.get(f"/portfolio2/{sub}/positions")
-        found.append(rows[0]["position"] if rows else 0.0)
-    return found
+        held.append(rows[0]["position"] if rows else 0.0)
+    return held
 
 
 def test_an_advisor_is_shown_as_one(advised: Client) -> None:

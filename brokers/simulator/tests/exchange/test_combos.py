@@ -112,16 +112,16 @@ def test_a_combo_that_cannot_be_carried_fills_no_leg(exchange: Exchange) -> None
 )
 def test_what_names_no_combo_is_refused(client: Client, conidex: str) -> None:
     path = f"/iserver/account/{client.account}/orders"
-    wanted = {k: v for k, v in ticket(conidex=conidex).items() if k != "conid"}
-    status, answer = client.gateway.call(client.user, "POST", path, {"orders": [wanted]})
+    order = {k: v for k, v in ticket(conidex=conidex).items() if k != "conid"}
+    status, answer = client.gateway.call(client.user, "POST", path, {"orders": [order]})
     assert (status, answer) == (400, {"error": "orders request includes parameter with incorrect type"})
 
 
 def options(client: Client) -> tuple[int, int]:
     """Two calls of Apple in the nearest month."""
-    found = client.get("/iserver/secdef/search?symbol=AAPL")[0]
-    months = next(s["months"] for s in found["sections"] if s["secType"] == "OPT").split(";")
-    path = f"conid={found['conid']}&sectype=OPT&month={months[0]}"
+    share = client.get("/iserver/secdef/search?symbol=AAPL")[0]
+    months = next(s["months"] for s in share["sections"] if s["secType"] == "OPT").split(";")
+    path = f"conid={share['conid']}&sectype=OPT&month={months[0]}"
     strikes = client.get(f"/iserver/secdef/strikes?{path}")["call"]
     middle = len(strikes) // 2
     conids = [
@@ -136,11 +136,11 @@ def test_a_spread_is_one_order_over_the_wire_and_a_fill_a_leg(client: Client) ->
     client.gateway.quote(low, bid="4.90", ask="5.00", last="4.95")
     client.gateway.quote(high, bid="2.00", ask="2.10", last="2.05")
     conidex = f"{combos.SPREAD};;;{low}/1,{high}/-1"
-    wanted = ticket("spread", conidex=conidex, quantity=2, orderType="LMT", price=3.0)
-    del wanted["conid"]
-    preview = client.post(f"/iserver/account/{client.account}/orders/whatif", {"orders": [wanted]})
+    order = ticket("spread", conidex=conidex, quantity=2, orderType="LMT", price=3.0)
+    del order["conid"]
+    preview = client.post(f"/iserver/account/{client.account}/orders/whatif", {"orders": [order]})
     assert preview["error"] is None
-    client.place(wanted)
+    client.place(order)
     order = client.order("spread")
     assert (order["status"], order["avgPrice"], order["conidex"]) == ("Filled", "3", conidex)
     assert order["secType"] == "BAG"
@@ -150,8 +150,8 @@ def test_a_spread_is_one_order_over_the_wire_and_a_fill_a_leg(client: Client) ->
 
 
 def test_shares_alone_are_no_combo(client: Client) -> None:
-    wanted = {k: v for k, v in ticket(conidex="28812380;;;265598/1,8314/-1").items() if k != "conid"}
-    answer = client.place(wanted)
+    order = {k: v for k, v in ticket(conidex="28812380;;;265598/1,8314/-1").items() if k != "conid"}
+    answer = client.place(order)
     assert answer == {"error": "This combination is not supported: it needs a derivative, and one currency."}
 
 

@@ -67,7 +67,7 @@ def test_futures_and_currencies_have_one_long_session(exchange: Exchange) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "ends", "changes"),
+    ("placed_at", "ends", "changes"),
     [
         (NOON, CLOSE, {}),
         (CLOSE, FRIDAY_CLOSE, {}),
@@ -78,12 +78,14 @@ def test_futures_and_currencies_have_one_long_session(exchange: Exchange) -> Non
         (POST + 1, at("18 21:00"), {"conid": EURUSD}),
     ],
 )
-def test_a_day_order_ends_with_its_day(exchange: Exchange, given: float, ends: float, changes: dict[str, Any]) -> None:
+def test_a_day_order_ends_with_its_day(
+    exchange: Exchange, placed_at: float, ends: float, changes: dict[str, Any]
+) -> None:
     changes = dict(changes)
     kind = str(changes.pop("order_type", "STP"))
     if kind == "STP":
         changes = changes | {"stop_price": D(100_000)}
-    order = exchange.order(kind, now=given, **changes)
+    order = exchange.order(kind, now=placed_at, **changes)
     assert order.expires_at == ends
     exchange.expire(ends - 0.001)
     assert order.working
@@ -140,10 +142,10 @@ def test_a_limit_on_close_takes_part_in_one_auction(exchange: Exchange, limit: s
     assert order.status == status
 
 
-@pytest.mark.parametrize(("given", "opens"), [(NIGHT, OPEN), (NOON, FRIDAY_OPEN), (SATURDAY, MONDAY_OPEN)])
-def test_on_open_fills_at_the_next_open_tick(exchange: Exchange, given: float, opens: float) -> None:
-    order = exchange.order("MKT", tif="OPG", now=given)
-    for moment in (given + 1, given + 3600, opens - 1):
+@pytest.mark.parametrize(("placed_at", "opens"), [(NIGHT, OPEN), (NOON, FRIDAY_OPEN), (SATURDAY, MONDAY_OPEN)])
+def test_on_open_fills_at_the_next_open_tick(exchange: Exchange, placed_at: float, opens: float) -> None:
+    order = exchange.order("MKT", tif="OPG", now=placed_at)
+    for moment in (placed_at + 1, placed_at + 3600, opens - 1):
         meet(exchange, moment, "90")
         assert order.working
     meet(exchange, opens, "101")

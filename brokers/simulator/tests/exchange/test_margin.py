@@ -30,7 +30,7 @@ AT = NOW.timestamp()
 AAPL, EURUSD = 265598, 12087792
 
 
-def found(conid: int) -> Instrument:
+def contract(conid: int) -> Instrument:
     instrument = catalogue.find(conid)
     assert instrument is not None
     return instrument
@@ -43,8 +43,8 @@ def future(symbol: str) -> Instrument:
 @pytest.mark.parametrize(
     ("instrument", "price", "initial", "maintenance"),
     [
-        (found(AAPL), "230", "11500", "11500"),
-        (found(EURUSD), "1.08", "2.16", "2.16"),
+        (contract(AAPL), "230", "11500", "11500"),
+        (contract(EURUSD), "1.08", "2.16", "2.16"),
         (future("ES"), "6500", "1188000", "1080000"),
         (future("MNQ"), "24000", "384000", "336000"),
     ],
@@ -61,7 +61,7 @@ def test_an_order_may_use_all_its_funds_and_not_a_cent_more() -> None:
         account = Account(account_id="SIM1", username="alice", opened_at=AT, cash={"USD": D(cash)})
         account.positions[AAPL] = Position(account_id="SIM1", conid=AAPL, quantity=D(held), average_price=D(230))
         world = World(catalogue.find, lambda conid: D(230), lambda currency, base: D(1), AT)
-        return refusal(account, Trade(instrument=found(AAPL), quantity=D(quantity), price=D(230)), world)
+        return refusal(account, Trade(instrument=contract(AAPL), quantity=D(quantity), price=D(230)), world)
 
     assert refused("11501.00") == ""
     assert refused("11500.99") == TOO_LITTLE
@@ -106,7 +106,7 @@ def test_a_fill_is_at_the_price_of_the_immediate_model(
         created_at=AT,
         updated_at=AT,
     )
-    ours = price_for(order, found(AAPL), quote, AT)
+    ours = price_for(order, contract(AAPL), quote, AT)
     tick = Tick(at=NOW + timedelta(seconds=1), kind="quote", bid=quote.bid, ask=quote.ask)
     scan = Scan(
         order=book.Order(
@@ -116,7 +116,7 @@ def test_a_fill_is_at_the_price_of_the_immediate_model(
         now=NOW + timedelta(seconds=1),
         market=Shown(ticks=(tick,)),
         feed=Feed(subscriptions=frozenset({"tick"}), resolution="tick"),
-        calendar=calendar_of(found(EURUSD)),
+        calendar=calendar_of(contract(EURUSD)),
     )
     theirs = fill("forex", scan)
     touches = kind == "LMT" and limit == (quote.ask if buys else quote.bid)
@@ -163,8 +163,8 @@ def option(right: str, strike: int, kind: str = "OPT", underlying: int = AAPL) -
 def test_options_need_their_premium_or_what_writing_them_risks(
     right: str, strike: int, quantity: int, initial: str, maintenance: str
 ) -> None:
-    found = margins(option(right, strike), D(quantity), Prices(D(5), D(1), AT, underlying=D(100)))
-    assert found == (D(initial), D(maintenance))
+    needed = margins(option(right, strike), D(quantity), Prices(D(5), D(1), AT, underlying=D(100)))
+    assert needed == (D(initial), D(maintenance))
 
 
 def test_the_margin_of_an_option_on_a_future_follows_the_future() -> None:
@@ -176,12 +176,12 @@ def test_the_margin_of_an_option_on_a_future_follows_the_future() -> None:
 
 
 def test_a_cash_account_needs_all_of_a_share_and_nothing_for_a_currency() -> None:
-    assert margins(found(AAPL), D(10), Prices(D(230), D(1), AT), kind="cash") == (D(2300), D(2300))
-    assert margins(found(EURUSD), D(10), Prices(D("1.1"), D(1), AT), kind="cash") == (D(0), D(0))
+    assert margins(contract(AAPL), D(10), Prices(D(230), D(1), AT), kind="cash") == (D(2300), D(2300))
+    assert margins(contract(EURUSD), D(10), Prices(D("1.1"), D(1), AT), kind="cash") == (D(0), D(0))
 
 
 def test_a_cfd_needs_a_tenth() -> None:
-    share = found(AAPL)
+    share = contract(AAPL)
     cfd = replace(share, conid=78, sec_type="CFD")
     assert margins(cfd, D(10), Prices(D(230), D(1), AT)) == (D(230), D(230))
 
@@ -202,8 +202,8 @@ def test_a_preview_shows_what_taking_the_order_would_need() -> None:
     account = Account(account_id="SIM1", username="alice", opened_at=AT, cash={"USD": D(10_000)})
     account.positions[AAPL] = Position(account_id="SIM1", conid=AAPL, quantity=D(-10), average_price=D(230))
     world = World(catalogue.find, lambda conid: D(230), lambda currency, base: D(1), AT)
-    shown = preview(account, Trade(instrument=found(AAPL), quantity=D(30), price=D(230)), world)
+    shown = preview(account, Trade(instrument=contract(AAPL), quantity=D(30), price=D(230)), world)
     assert (shown.initial, shown.maintenance, shown.commission, shown.held) == (D(1150), D(1150), D(1), D(-10))
     assert shown.refusal == ""
-    more = Trade(instrument=found(AAPL), quantity=D(300), price=D(230))
+    more = Trade(instrument=contract(AAPL), quantity=D(300), price=D(230))
     assert preview(account, more, world).refusal == refusal(account, more, world) == TOO_LITTLE

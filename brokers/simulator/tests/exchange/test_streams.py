@@ -105,9 +105,9 @@ def check_account(stream: Stream, account: Account) -> None:
         expected[fill.currency] -= fill.commission
         if instrument.sec_type == "CASH":
             expected[instrument.symbol] += fill.signed
-    found: dict[str, Decimal] = defaultdict(lambda: D(0), account.cash)
+    cash: dict[str, Decimal] = defaultdict(lambda: D(0), account.cash)
     for entry in account.proceeds.values():
-        found[entry.currency] += entry.amount
+        cash[entry.currency] += entry.amount
     for conid, position in account.positions.items():
         instrument = find(conid)
         assert instrument is not None
@@ -115,9 +115,9 @@ def check_account(stream: Stream, account: Account) -> None:
         if instrument.sec_type == "FUT":
             # What a future is worth at a price of nothing: its cost is still to be paid, less what was settled daily.
             cost = position.quantity * position.average_price * instrument.multiplier
-            found[instrument.currency] -= cost + position.settled_profit
-    for currency in found.keys() | expected.keys():
-        assert abs(found[currency] - expected[currency]) < NEARLY, f"{where}: {currency}"
+            cash[instrument.currency] -= cost + position.settled_profit
+    for currency in cash.keys() | expected.keys():
+        assert abs(cash[currency] - expected[currency]) < NEARLY, f"{where}: {currency}"
     if account.kind == "cash" and kinds <= {"STK", "CASH"} and stream.exchange.checks_margin():
         assert all(balance >= 0 for balance in account.cash.values()), f"{where}: {account.cash}"
         assert all(q >= 0 for conid, q in held.items() if conid == AAPL), where

@@ -41,7 +41,7 @@ class Stage:
     def post(self, *tickets: dict[str, Any]) -> tuple[int, Any]:
         return self.call("POST", "/iserver/account/ACCT/orders", {"orders": list(tickets)})
 
-    def told(self, method: str, path: str, body: Any = None) -> Any:
+    def checked_call(self, method: str, path: str, body: Any = None) -> Any:
         """The answer to a call, which must look as the file says."""
         return self.checked(self.call(method, path, body))
 
@@ -61,8 +61,8 @@ class Stage:
         return str(self.books()[reference]["status"])
 
     def session(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.call("POST", "/iserver/auth/status")[1]
-        return found
+        status: dict[str, Any] = self.call("POST", "/iserver/auth/status")[1]
+        return status
 
     def breaks(self, *tickets: dict[str, Any]) -> None:
         """An order post whose answer never arrives."""
@@ -80,8 +80,8 @@ def alike(body: Any, expected: Any, *, words: bool) -> None:
     elif isinstance(expected, list):
         assert isinstance(body, list), body
         assert bool(body) == bool(expected), body
-        for shown, wanted in zip(body, expected, strict=False):
-            alike(shown, wanted, words=words)
+        for inner, expected_inner in zip(body, expected, strict=False):
+            alike(inner, expected_inner, words=words)
     elif isinstance(expected, str):
         assert isinstance(body, str), body
         if words:

@@ -283,7 +283,7 @@ def _resting(stage: Stage) -> str:
 def cancel_of_nothing(stage: Stage) -> None:
     number = _resting(stage)
     stage.arm()
-    stage.told("DELETE", f"/iserver/account/ACCT/order/{number}")
+    stage.checked_call("DELETE", f"/iserver/account/ACCT/order/{number}")
     assert stage.status("rests") == "Submitted"
 
 
@@ -299,7 +299,7 @@ def cancel_never_answered(stage: Stage) -> None:
 def cancel_is_a_request(stage: Stage) -> None:
     number = _resting(stage)
     stage.arm()
-    answer = stage.told("DELETE", f"/iserver/account/ACCT/order/{number}")
+    answer = stage.checked_call("DELETE", f"/iserver/account/ACCT/order/{number}")
     assert answer["order_id"] == int(number)
     assert stage.status("rests") == "Submitted"
 

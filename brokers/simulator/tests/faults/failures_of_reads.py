@@ -22,7 +22,7 @@ def orders_that_are_not_shown(stage: Stage) -> None:
     stage.post(limit("rests"))
     assert [row["order_ref"] for row in stage.client.orders()] == ["rests"]
     stage.arm()
-    stage.told("GET", "/iserver/account/orders")
+    stage.checked_call("GET", "/iserver/account/orders")
     assert [row["order_ref"] for row in stage.client.orders()] == ["rests"]
 
 
@@ -39,7 +39,7 @@ def day_is_called_close(stage: Stage) -> None:
 def status_of_an_old_order(stage: Stage) -> None:
     number = stage.post(limit("rests"))[1][0]["order_id"]
     stage.arm()
-    stage.told("GET", f"/iserver/account/order/status/{number}")
+    stage.checked_call("GET", f"/iserver/account/order/status/{number}")
     assert stage.call("GET", f"/iserver/account/order/status/{number}")[1]["order_status"] == "Submitted"
 
 
@@ -47,7 +47,7 @@ def status_of_an_old_order(stage: Stage) -> None:
 def fills_that_are_not_shown(stage: Stage) -> None:
     stage.post(ticket("done"))
     stage.arm()
-    stage.told("GET", "/iserver/account/trades")
+    stage.checked_call("GET", "/iserver/account/trades")
     assert [row["order_ref"] for row in stage.client.trades()] == ["done"]
 
 
@@ -55,7 +55,7 @@ def fills_that_are_not_shown(stage: Stage) -> None:
 def one_odd_snapshot(stage: Stage) -> None:
     stage.call("GET", SNAPSHOT)
     stage.arm()
-    stage.told("GET", SNAPSHOT)
+    stage.checked_call("GET", SNAPSHOT)
     assert stage.call("GET", SNAPSHOT)[1][0]["31"][0].isdigit()
 
 
@@ -64,7 +64,7 @@ def poor_market_data(stage: Stage) -> None:
     """Quotes are absent or a quarter of an hour old, in reads and on the websocket."""
     stage.call("GET", SNAPSHOT)
     stage.arm()
-    [row] = stage.told("GET", SNAPSHOT)
+    [row] = stage.checked_call("GET", SNAPSHOT)
     assert row["6509"][0] == stage.row["body"][0]["6509"]
     with stage.client.socket() as socket:
         socket.send('smd+265598+{"fields":["31","84"]}')
@@ -76,7 +76,7 @@ def poor_market_data(stage: Stage) -> None:
 @shows("history_too_many")
 def too_many_charts(stage: Stage) -> None:
     stage.arm()
-    stage.told("GET", "/iserver/marketdata/history?conid=265598&period=1d&bar=1h")
+    stage.checked_call("GET", "/iserver/marketdata/history?conid=265598&period=1d&bar=1h")
 
 
 @shows("regsnapshot_gone")
@@ -89,7 +89,7 @@ def gone_for_good(stage: Stage) -> None:
 @shows("unsubscribe_unknown")
 def unsubscribed_from_nothing(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/iserver/marketdata/unsubscribe", {"conid": 265598})
+    stage.checked_call("POST", "/iserver/marketdata/unsubscribe", {"conid": 265598})
 
 
 @shows("pnl_empty", "positions_stale", "portfolio_accounts_first", "strikes_empty", "symbol_not_found")
@@ -103,7 +103,7 @@ def other_reads(stage: Stage) -> None:
         "symbol_not_found": "/iserver/secdef/search?symbol=AAPL",
     }[stage.row["id"]]
     stage.arm()
-    stage.told("GET", path)
+    stage.checked_call("GET", path)
 
 
 @shows("symbol_ambiguous")
@@ -118,13 +118,13 @@ def two_of_a_name(stage: Stage) -> None:
 
 
 def _everything(socket: ClientConnection, seconds: float) -> list[dict[str, Any]]:
-    found, end = [], time.monotonic() + seconds
+    messages, end = [], time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         try:
-            found.append(json.loads(socket.recv(timeout=left)))
+            messages.append(json.loads(socket.recv(timeout=left)))
         except TimeoutError:
             break
-    return found
+    return messages
 
 
 @shows("ws_waiting_for_session")
@@ -155,9 +155,9 @@ def no_heartbeats(stage: Stage) -> None:
         stage.arm()
         stage.post(ticket("done"))
         socket.send("tic")
-        told = _everything(socket, 0.7)
-    assert not any("hb" in message for message in told)
-    assert any(message["topic"] == "tic" for message in told)
+        heard = _everything(socket, 0.7)
+    assert not any("hb" in message for message in heard)
+    assert any(message["topic"] == "tic" for message in heard)
 
 
 @shows("ws_md_stream_ended")
@@ -172,7 +172,7 @@ def no_more_quotes(stage: Stage) -> None:
 
 @shows("ws_missing_updates_after_reconnect")
 def news_of_the_gap(stage: Stage) -> None:
-    """What happens while the line is cut is not told again; reads have it."""
+    """What happens while the line is cut is not sent again; reads have it."""
     with stage.client.socket() as socket:
         socket.send('str+{"realtimeUpdatesOnly":true}')
         messages(socket, "str")
@@ -208,8 +208,8 @@ def the_wrong_way_round(stage: Stage) -> None:
         messages(socket, "str")
         stage.arm()
         stage.post(ticket("done"))
-        told = [m for m in _everything(socket, 2.0) if m.get("topic") in {"sor", "str"}]
-    assert [m["args"][0].get("status", m["topic"]) for m in told[:3]].index("Submitted") == 2
+        news = [m for m in _everything(socket, 2.0) if m.get("topic") in {"sor", "str"}]
+    assert [m["args"][0].get("status", m["topic"]) for m in news[:3]].index("Submitted") == 2
 
 
 @shows("execution_correction")

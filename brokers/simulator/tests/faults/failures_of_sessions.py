@@ -25,7 +25,7 @@ def init_fails(stage: Stage) -> None:
     """Signing in fails once; the brokerage session that was lost is not there."""
     stage.client.gateway.lose(stage.client.user)
     stage.arm()
-    stage.told("POST", INIT, COMPETE)
+    stage.checked_call("POST", INIT, COMPETE)
     assert stage.session()["authenticated"] is False
     assert stage.call("POST", INIT, COMPETE)[1]["established"] is True
 
@@ -33,7 +33,7 @@ def init_fails(stage: Stage) -> None:
 @shows("connected_not_authenticated")
 def not_authenticated(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/iserver/auth/status")
+    stage.checked_call("POST", "/iserver/auth/status")
     assert stage.session()["authenticated"] is True
 
 
@@ -41,7 +41,7 @@ def not_authenticated(stage: Stage) -> None:
 def established_later(stage: Stage) -> None:
     stage.client.gateway.lose(stage.client.user)
     stage.arm(delay_established_ms=600)
-    stage.told("POST", INIT, COMPETE)
+    stage.checked_call("POST", INIT, COMPETE)
     assert stage.call("GET", "/iserver/accounts") == (400, {"error": "Bad Request: no bridge", "statusCode": 400})
     until(lambda: stage.session()["established"])
     assert stage.call("GET", "/iserver/accounts")[0] == 200
@@ -51,7 +51,7 @@ def established_later(stage: Stage) -> None:
 def competing(stage: Stage) -> None:
     """Another login takes the session; orders are refused until a sign-in that competes."""
     stage.arm()
-    stage.told("POST", "/iserver/auth/status")
+    stage.checked_call("POST", "/iserver/auth/status")
     assert stage.post(ticket("never"))[0] == 401
     assert stage.call("POST", INIT, {"publish": True, "compete": False})[1]["competing"] is True
     assert stage.call("POST", INIT, COMPETE)[1]["competing"] is False
@@ -61,14 +61,14 @@ def competing(stage: Stage) -> None:
 @shows("hmds_no_bridge", "tickle_no_session", "tickle_failed_shape")
 def tickled(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/tickle")
+    stage.checked_call("POST", "/tickle")
 
 
 @shows("sso_validate_rate")
 def validated_too_often(stage: Stage) -> None:
     assert stage.call("GET", "/sso/validate")[0] == 200
     stage.arm()
-    stage.told("GET", "/sso/validate")
+    stage.checked_call("GET", "/sso/validate")
 
 
 @shows("daily_reset_regional", "weekend_maintenance")
@@ -90,21 +90,21 @@ def nobody_answers(stage: Stage) -> None:
 @shows("invalid_consumer")
 def consumer_not_active(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/oauth/live_session_token")
-    stage.told("POST", "/oauth/request_token")
+    stage.checked_call("POST", "/oauth/live_session_token")
+    stage.checked_call("POST", "/oauth/request_token")
 
 
 @shows("oauth_portal_501")
 def wrong_portal(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/oauth/request_token")
+    stage.checked_call("POST", "/oauth/request_token")
 
 
 @shows("lst_signature_mismatch")
 def token_of_another_secret(stage: Stage) -> None:
     """The client computes its token as it should, and the signature that came with it is of another one."""
     stage.arm()
-    answer = stage.told("POST", "/oauth/live_session_token")
+    answer = stage.checked_call("POST", "/oauth/live_session_token")
     prime = 2**2203 - 1
     shared = pow(int(answer["diffie_hellman_response"], 16), secrets.randbits(256), prime)
     key = shared.to_bytes(shared.bit_length() // 8 + 1, "big")
@@ -124,13 +124,13 @@ def not_a_paper_username(stage: Stage) -> None:
 @shows("switch_account_invalid", "switch_account_already_set")
 def switched(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/iserver/account", {"acctId": stage.client.account})
+    stage.checked_call("POST", "/iserver/account", {"acctId": stage.client.account})
 
 
 @shows("dynaccount_disabled")
 def no_dynamic_accounts(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/iserver/dynaccount", {"acctId": stage.client.account})
+    stage.checked_call("POST", "/iserver/dynaccount", {"acctId": stage.client.account})
 
 
 @shows("suppress_too_many")
@@ -144,4 +144,4 @@ def suppressed_too_many(stage: Stage) -> None:
 @shows("alert_write_403")
 def no_alerts(stage: Stage) -> None:
     stage.arm()
-    stage.told("POST", "/iserver/account/ACCT/alert", {"alertName": "AAPL"})
+    stage.checked_call("POST", "/iserver/account/ACCT/alert", {"alertName": "AAPL"})

@@ -52,8 +52,8 @@ def test_a_window_that_is_never_full_is_let_go(client: Client) -> None:
         messages(socket, "sor")
         client.gateway.fault(match=mine(client), action={"reorder_events": {"window": 50, "s": 30}})
         client.place(ticket("late"))
-        told = [message["args"][0]["status"] for message in messages(socket, "sor", 2)]
-    assert told == ["Filled", "Submitted"]
+        statuses = [message["args"][0]["status"] for message in messages(socket, "sor", 2)]
+    assert statuses == ["Filled", "Submitted"]
 
 
 def test_the_gateways_clock_is_wrong(client: Client) -> None:

@@ -12,8 +12,8 @@ from brokers.simulator.tests.conftest import Client, ticket
 DAY = 86_400
 
 
-def seeded(gateway: RunningGateway, user: str, **wanted: Any) -> Client:
-    account = gateway.seed(user, **wanted)["account"]
+def seeded(gateway: RunningGateway, user: str, **books: Any) -> Client:
+    account = gateway.seed(user, **books)["account"]
     gateway.sign_in(user)
     return Client(gateway, user, account)
 

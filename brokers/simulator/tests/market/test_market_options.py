@@ -38,7 +38,7 @@ def market(seed: int = 1) -> Market:
     return Market(seed, catalogue.find)
 
 
-def found(conid: int) -> Instrument:
+def contract(conid: int) -> Instrument:
     instrument = catalogue.find(conid)
     assert instrument is not None
     return instrument
@@ -108,7 +108,7 @@ def test_every_option_has_a_price_above_nothing_on_its_tick(slot: int, place: in
     series = by_slot()[slot]
     [period] = periods(series, TODAY)[:1]
     place %= len(series.ladder.strikes)
-    option = found(2**30 + ((slot * 1024 + period) * 1024 + place) * 2 + (right == "P"))
+    option = contract(2**30 + ((slot * 1024 + period) * 1024 + place) * 2 + (right == "P"))
     quote = market().quote(option.conid, NOON + seconds)
     assert quote is not None
     assert Decimal(0) < quote.bid < quote.ask
@@ -120,7 +120,7 @@ def test_every_option_has_a_price_above_nothing_on_its_tick(slot: int, place: in
 @QUICK
 @given(conid=st.sampled_from([i.conid for i in catalogue.everything(TODAY)]), seconds=st.integers(0, 3 * 86_400))
 def test_every_listed_contract_has_a_price_above_nothing_on_its_tick(conid: int, seconds: int) -> None:
-    instrument, quote = found(conid), market().quote(conid, NOON + seconds)
+    instrument, quote = contract(conid), market().quote(conid, NOON + seconds)
     assert quote is not None
     assert Decimal(0) < quote.bid < quote.ask
     assert not quote.bid % instrument.increment
@@ -187,7 +187,7 @@ def test_months_of_a_future_differ_by_the_cost_of_waiting_and_end_at_the_index()
     assert level < months[0] < months[1] < level * 1.02
     assert first.expiry is not None
     end = datetime(2026, 12, 18, 22, 0, tzinfo=UTC).timestamp()
-    assert math.isclose(one.price(first, end), one.price(found(SPX), end), rel_tol=1e-6)
+    assert math.isclose(one.price(first, end), one.price(contract(SPX), end), rel_tol=1e-6)
 
 
 def test_oil_costs_less_later() -> None:
@@ -214,7 +214,7 @@ def test_no_circle_of_currencies_earns_anything(at: float) -> None:
 def test_funds_move_with_their_index() -> None:
     one = market()
     [fund] = catalogue.stocks("SPY")[:1]
-    ratios = [one.price(fund, at) / one.price(found(SPX), at) for at in (NOON, NOON + 1e5, NOON + 1e6)]
+    ratios = [one.price(fund, at) / one.price(contract(SPX), at) for at in (NOON, NOON + 1e5, NOON + 1e6)]
     assert all(math.isclose(ratio, ratios[0], rel_tol=1e-9) for ratio in ratios)
 
 
@@ -239,7 +239,7 @@ def test_the_closed_day_keeps_its_figures_and_the_close_before() -> None:
     day, sunday = one.day(AAPL, saturday), one.day(AAPL, saturday + 86_400)
     assert day is not None
     assert day == sunday
-    thursday = one.price(found(AAPL), datetime(2026, 11, 19, 21, 0, tzinfo=UTC).timestamp())
+    thursday = one.price(contract(AAPL), datetime(2026, 11, 19, 21, 0, tzinfo=UTC).timestamp())
     assert math.isclose(float(day.prior_close), thursday, abs_tol=0.01)
     assert day.low <= day.open <= day.high
 

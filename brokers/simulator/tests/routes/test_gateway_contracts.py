@@ -4,11 +4,11 @@ from brokers.simulator.tests.conftest import Client
 
 
 def test_a_stock_is_found_with_its_listings(client: Client) -> None:
-    found = client.get("/trsrv/stocks?symbols=AAPL,BRK%20B,NOPE")
-    assert found["AAPL"][0]["contracts"][0] == {"conid": 265598, "exchange": "NASDAQ", "isUS": True}
-    assert found["AAPL"][0]["contracts"][1]["isUS"] is False
-    assert found["BRK B"][0]["name"] == "BERKSHIRE HATHAWAY INC-CL B"
-    assert found["NOPE"] == []
+    companies = client.get("/trsrv/stocks?symbols=AAPL,BRK%20B,NOPE")
+    assert companies["AAPL"][0]["contracts"][0] == {"conid": 265598, "exchange": "NASDAQ", "isUS": True}
+    assert companies["AAPL"][0]["contracts"][1]["isUS"] is False
+    assert companies["BRK B"][0]["name"] == "BERKSHIRE HATHAWAY INC-CL B"
+    assert companies["NOPE"] == []
 
 
 def test_futures_are_listed_by_month_with_dates_as_numbers(client: Client) -> None:

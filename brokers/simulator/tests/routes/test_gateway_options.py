@@ -24,8 +24,8 @@ def apple(client: Client) -> Iterator[Client]:
 
 def search(client: Client, symbol: str, kind: str) -> dict[str, Any]:
     row = client.get(f"/iserver/secdef/search?symbol={symbol}")[0]
-    found: dict[str, Any] = next(section for section in row["sections"] if section["secType"] == kind)
-    return found
+    section: dict[str, Any] = next(section for section in row["sections"] if section["secType"] == kind)
+    return section
 
 
 def snapshot(client: Client, conid: int, fields: str) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def test_strikes_are_empty_until_the_underlying_was_searched_for(apple: Client) 
     apple.post("/iserver/secdef/search", {"symbol": "APPLE", "name": True})
     assert apple.get(f"{months}JAN27") == {"call": [], "put": []}
     month = search(apple, "AAPL", "OPT")["months"].split(";")[1]
-    found = apple.get(f"{months}{month}")
-    assert found["call"] == found["put"] == sorted(found["call"])
-    assert {220.0, 230.0, 240.0} <= set(found["call"])
+    strikes = apple.get(f"{months}{month}")
+    assert strikes["call"] == strikes["put"] == sorted(strikes["call"])
+    assert {220.0, 230.0, 240.0} <= set(strikes["call"])
 
 
 def test_an_option_is_found_and_priced(apple: Client) -> None:

@@ -57,8 +57,8 @@ def problems(method: str, path: str, status: int, body: Any) -> list[str]:
     if "schema" not in content:
         return []
     schema = {"$ref": f"urn:ibkr#/{escaped(*where, 'content', kind, 'schema')}"}
-    found = OAS30Validator(schema, registry=registry()).iter_errors(body)
-    return sorted({_line(error) for error in _leaves(found)})
+    errors = OAS30Validator(schema, registry=registry()).iter_errors(body)
+    return sorted({_line(error) for error in _leaves(errors)})
 
 
 def _leaves(errors: Any) -> Iterator[Any]:
@@ -80,8 +80,8 @@ def _weight(context: Any, number: Any) -> tuple[int, int]:
 def _line(error: Any) -> str:
     where = "".join(f".{'*' if isinstance(part, int) else part}" for part in error.absolute_path)
     kind = type(error.instance).__name__ if error.validator == "type" else ""
-    wanted = error.validator_value if error.validator in {"type", "required"} else ""
-    return f"{where or '.'} {error.validator} {wanted} {kind}".rstrip()
+    required = error.validator_value if error.validator in {"type", "required"} else ""
+    return f"{where or '.'} {error.validator} {required} {kind}".rstrip()
 
 
 @pytest.fixture(scope="module")
@@ -203,8 +203,8 @@ def test_a_refusal_is_shaped_as_our_notes_say(
     gateway: RunningGateway, method: str, path: str, body: Any, status: int, lines: list[str], proof: str
 ) -> None:
     user = "frank-described"
-    found, answer = gateway.call(user, method, path.replace("{accountId}", "SIM1"), body)
-    assert (found, problems(method, path, found, answer)) == (status, lines)
+    answered, answer = gateway.call(user, method, path.replace("{accountId}", "SIM1"), body)
+    assert (answered, problems(method, path, answered, answer)) == (status, lines)
     assert bool(proof) is bool(lines)
 
 

@@ -185,14 +185,14 @@ def _keys(whole: Any, part: Any, seen: set[str]) -> set[str]:
         return {key for each in part for key in _keys(whole, each, seen)}
     if not isinstance(part, dict):
         return set()
-    found = set(part)
+    keys = set(part)
     if isinstance(reference := part.get("$ref"), str) and reference not in seen:
         seen.add(reference)
         target = whole
         for step in reference.removeprefix("#/").split("/"):
             target = target[step]
-        found |= _keys(whole, target, seen)
-    return found.union(*(_keys(whole, each, seen) for each in part.values()))
+        keys |= _keys(whole, target, seen)
+    return keys.union(*(_keys(whole, each, seen) for each in part.values()))
 
 
 def names(folder: Path) -> list[str]:
@@ -203,14 +203,14 @@ def names(folder: Path) -> list[str]:
 def test_every_recording_is_matched_in_keys_and_types(trader: Client) -> None:
     folder = shared_ibkr()
     assert len(names(folder)) == 48
-    found: dict[str, list[str]] = {}
+    deviations: dict[str, list[str]] = {}
     for name in names(folder):
         lines = differences(_aligned(name, recording(folder, name)), _aligned(name, ours(trader, name)))
         asked = json.loads((folder / "recordings" / f"{name}.json").read_text())["Request"]["Path"]
         known = described(folder, asked.removeprefix("/v1/api"))
         if wrong := [line for line in lines if not _explained(name, line, known)]:
-            found[name] = wrong
-    assert found == {}
+            deviations[name] = wrong
+    assert deviations == {}
 
 
 def _explained(name: str, line: str, known: set[str]) -> bool:

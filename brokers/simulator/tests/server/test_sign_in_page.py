@@ -38,20 +38,20 @@ def test_a_vendor_is_allowed_on_the_sign_in_page_and_trades(vendor: Program, use
     assert parse_qs(back.query)["team"] == ["7"]
     assert parse_qs(back.query)["oauth_token"] == [body["oauth_token"]]
 
-    status, given = vendor.exchange(body["oauth_token"], verifier_of(answer))
-    assert (status, given["is_paper"]) == (200, True)
-    vendor.token, vendor.sealed = given["oauth_token"], given["oauth_token_secret"]
+    status, grant = vendor.exchange(body["oauth_token"], verifier_of(answer))
+    assert (status, grant["is_paper"]) == (200, True)
+    vendor.token, vendor.sealed = grant["oauth_token"], grant["oauth_token_secret"]
     assert vendor.sign_in()[0] == 200
     assert vendor.call("GET", "/portfolio/accounts")[1][0]["accountTitle"] == f"Simulated {user}"
 
 
 def test_the_same_user_allows_twice_and_keeps_the_token(vendor: Program, user: str) -> None:
-    given = []
+    grants = []
     for _ in range(2):
         token = vendor.ask()[1]["oauth_token"]
-        given.append(vendor.exchange(token, verifier_of(authorize(vendor.gateway, token, user)))[1])
-    assert given[0]["oauth_token"] == given[1]["oauth_token"]
-    assert given[0]["oauth_token_secret"] != given[1]["oauth_token_secret"]
+        grants.append(vendor.exchange(token, verifier_of(authorize(vendor.gateway, token, user)))[1])
+    assert grants[0]["oauth_token"] == grants[1]["oauth_token"]
+    assert grants[0]["oauth_token_secret"] != grants[1]["oauth_token_secret"]
 
 
 def test_a_verifier_works_once_and_only_for_its_token(vendor: Program, user: str) -> None:
@@ -90,12 +90,12 @@ def test_a_way_back_is_a_web_address(vendor: Program, callback: str) -> None:
 
 
 def test_a_live_username_has_no_paper_account(vendor: Program, user: str) -> None:
-    said = "This username is not associated with a paper trading account"
+    refusal = "This username is not associated with a paper trading account"
     token = vendor.ask()[1]["oauth_token"]
     status, (page, _) = authorize(vendor.gateway, token, "liveAlice")
-    assert (status, said in page) == (200, True)
+    assert (status, refusal in page) == (200, True)
     vendor.gateway.control("POST", "/oauth/live_usernames", {"usernames": ["alice-real"]})
-    assert said in authorize(vendor.gateway, token, "alice-real")[1][0]
+    assert refusal in authorize(vendor.gateway, token, "alice-real")[1][0]
     vendor.gateway.control("POST", "/oauth/live_usernames", {"usernames": []})
     assert verifier_of(authorize(vendor.gateway, token, user))
 
