@@ -51,3 +51,17 @@ def test_the_index_of_decisions_has_one_line_for_each_record() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"^\| \[\d{4}\. .+?\]\((.+?)\) \| .+\. \|$", (folder / "README.md").read_text(), re.MULTILINE)
     assert listed == sorted(path.name for path in folder.glob("0*.md"))
+
+
+def pages() -> list[Path]:
+    return sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))])
+
+
+@pytest.mark.parametrize("page", [str(path.relative_to(ROOT)) for path in pages()])
+def test_the_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = set(
+        re.findall(r"`((?:accounts|benchmarks|bin|brokers|config|docs|static|strategies|templates)/[\w/.-]+)`", text)
+    )
+    missing = [name for name in named if not any((folder / name).exists() for folder in (ROOT, ROOT / "templates"))]
+    assert missing == []
