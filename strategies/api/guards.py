@@ -1,4 +1,4 @@
-"""The REST API of guards: how each level stands, and the kill switch."""
+"""The REST API of guards: the state of each level, and the kill switch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATH = "<str:level>/<uuid:code>"
 
 
 class FiguresSerializer(serializers.Serializer[Any]):
-    """What the limits are held against. `day_result` is null while it is not known, and `day_result_unknown` says why."""
+    """The figures that the limits apply to. `day_result` is null while it is not known, and `day_result_unknown` says why."""
 
     entries_today = serializers.IntegerField(source="made")
     last_entry_at = Moment(source="last", allow_null=True)
@@ -35,13 +35,13 @@ class FiguresSerializer(serializers.Serializer[Any]):
     day_result_unknown = serializers.SerializerMethodField()
     currency = serializers.CharField()
 
-    def get_day_result(self, found: LevelState) -> str | None:
-        if found.result is None or found.result.profit is None:
+    def get_day_result(self, row: LevelState) -> str | None:
+        if row.result is None or row.result.profit is None:
             return None
-        return Amount(max_digits=24, decimal_places=8).to_representation(found.result.profit)
+        return Amount(max_digits=24, decimal_places=8).to_representation(row.result.profit)
 
-    def get_day_result_unknown(self, found: LevelState) -> str:
-        return found.result.unknown if found.result else ""
+    def get_day_result_unknown(self, row: LevelState) -> str:
+        return row.result.unknown if row.result else ""
 
 
 class GuardSerializer(serializers.Serializer[Any]):
@@ -60,8 +60,8 @@ class GuardSerializer(serializers.Serializer[Any]):
     limits = serializers.SerializerMethodField()
     figures = FiguresSerializer(source="*")
 
-    def get_limits(self, found: LevelState) -> dict[str, Any]:
-        return limits_json(found.guard)
+    def get_limits(self, row: LevelState) -> dict[str, Any]:
+        return limits_json(row.guard)
 
 
 class GuardsSerializer(serializers.Serializer[Any]):
@@ -105,19 +105,16 @@ class Guards(TeamRows):
     @extend_schema(responses=GuardsSerializer)
     def list(self, request: Request) -> Response:
         """Every level, the widest first."""
-        asked = dict(request.GET.items())
-        level = asked.pop("level", "")
-        if asked:
-            raise Refused(
-                f"There is no filter {next(iter(asked))[:80]!r} here. Use: level.",
-                "unknown-filter",
-                next(iter(asked))[:80],
-            )
+        filters = dict(request.GET.items())
+        level = filters.pop("level", "")
+        if filters:
+            unknown = next(iter(filters))[:80]
+            raise Refused(f"There is no filter {unknown!r} here. Use: level.", "unknown-filter", unknown)
         if level and level not in list(Level):
             words = ", ".join(Level)
             raise Refused(f"{str(level)[:80]!r} is not a level. Use one of: {words}.", "invalid-level", "level")
-        found = [each for each in levels.all_levels(self.team, timezone.now()) if level in {"", str(each.level)}]
-        return Response({"results": GuardSerializer(found, many=True).data})
+        rows = [row for row in levels.all_levels(self.team, timezone.now()) if level in {"", str(row.level)}]
+        return Response({"results": GuardSerializer(rows, many=True).data})
 
     @extend_schema(responses=GuardSerializer, parameters=[])
     @action(detail=False, url_path=PATH, url_name="one")
@@ -131,22 +128,22 @@ class Guards(TeamRows):
         """Stop entries, or everything, before the next order leaves; unsent and working orders are canceled."""
         self.allow(Scope.TRADE, Role.TRADER)
         _, target = self._level(level, code)
-        sent = self.body(HaltSerializer)
+        values = self.body(HaltSerializer)
         try:
-            done = halt.halt(
+            stopped = halt.halt(
                 team=self.team,
                 target=target,
-                how=Halt(sent["how"]),
-                reason=sent["reason"],
-                flatten=sent["flatten"],
+                how=Halt(values["how"]),
+                reason=values["reason"],
+                flatten=values["flatten"],
                 actor=self.actor,
                 now=timezone.now(),
             )
         except GuardRefused as refused:
             raise Conflict(str(refused), "already-stopped") from refused
-        told = self._shown(target)
-        told.data["done"] = DoneSerializer(done).data
-        return told
+        answer = self._shown(target)
+        answer.data["done"] = DoneSerializer(stopped).data
+        return answer
 
     @extend_schema(request=ResumeSerializer, responses=GuardSerializer, parameters=[])
     @action(detail=False, methods=["post"], url_path=f"{PATH}/resume", url_name="resume")
@@ -154,9 +151,9 @@ class Guards(TeamRows):
         """Let signals open positions again; what the stop canceled stays canceled. The whole team takes an owner."""
         kind, target = self._level(level, code)
         self.allow(Scope.TRADE, Role.OWNER if kind is Level.TEAM else Role.TRADER)
-        sent = self.body(ResumeSerializer)
+        values = self.body(ResumeSerializer)
         try:
-            halt.resume(team=self.team, target=target, reason=sent["reason"], actor=self.actor, now=timezone.now())
+            halt.resume(team=self.team, target=target, reason=values["reason"], actor=self.actor, now=timezone.now())
         except GuardRefused as refused:
             raise Conflict(str(refused), "nothing-stopped") from refused
         return self._shown(target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.models import Prefetch
@@ -65,9 +67,9 @@ class Subscriptions(ListedAndShown):
     def enable(self, request: Request, code: str) -> Response:
         """From now on signals of the strategy become orders in the account."""
         self.allow(Scope.TRADE, Role.TRADER)
-        found = self.get_object()
+        subscription = self.get_object()
         try:
-            subscriptions.enable(subscription=found, actor=self.actor, now=timezone.now())
+            subscriptions.enable(subscription=subscription, actor=self.actor, now=timezone.now())
         except subscriptions.SubscriptionRefused as refused:
             raise Conflict(str(refused), "cannot-be-enabled") from refused
         return Response(self.get_serializer(self.get_object()).data)
@@ -114,6 +116,15 @@ class Refusals(ListedAndShown):
         return WholeRefusalSerializer if self.action == "retrieve" else RefusalSerializer
 
 
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    """A refused answer to a proposal as a 409 with its code."""
+    try:
+        yield
+    except approval.ApprovalRefused as refused:
+        raise Conflict(refused.sentence, refused.code) from refused
+
+
 class Decisions(ListedAndShown):
     """What each subscription made of each signal, and the orders it led to."""
 
@@ -136,11 +147,9 @@ class Decisions(ListedAndShown):
     def approve(self, request: Request, code: str) -> Response:
         """Send what was proposed, or with `quantity` less of it, decided anew on the book of this moment."""
         self.allow(Scope.APPROVE, Role.APPROVER)
-        found, sent = self.get_object(), self.body(ApproveSerializer)
-        try:
-            approval.approve(found, actor=self.actor, quantity=sent.get("quantity"), now=timezone.now())
-        except approval.ApprovalRefused as refused:
-            raise Conflict(refused.sentence, refused.code) from refused
+        decision, quantity = self.get_object(), self.body(ApproveSerializer).get("quantity")
+        with _conflicts():
+            approval.approve(decision, actor=self.actor, quantity=quantity, now=timezone.now())
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=DeclineSerializer, responses=WholeDecisionSerializer)
@@ -148,11 +157,9 @@ class Decisions(ListedAndShown):
     def decline(self, request: Request, code: str) -> Response:
         """Send nothing of what was proposed."""
         self.allow(Scope.APPROVE, Role.APPROVER)
-        found, sent = self.get_object(), self.body(DeclineSerializer)
-        try:
-            approval.decline(found, actor=self.actor, reason=sent.get("reason", ""), now=timezone.now())
-        except approval.ApprovalRefused as refused:
-            raise Conflict(refused.sentence, refused.code) from refused
+        decision, reason = self.get_object(), self.body(DeclineSerializer).get("reason", "")
+        with _conflicts():
+            approval.decline(decision, actor=self.actor, reason=reason, now=timezone.now())
         return Response(self.get_serializer(self.get_object()).data)
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import membership_for, row_for
 from accounts.models import Role
+from accounts.pages.requests import HtmxHttpRequest
 from strategies import live
 from strategies.control import approval
 from strategies.display import proposals
@@ -25,11 +26,11 @@ from strategies.pages.shared import actor_of
 @never_cache
 def approvals(request: HttpRequest, team_code: UUID) -> HttpResponse:
     membership = membership_for(request.user, team_code)
-    found = membership.team
-    subscriptions = Subscription.objects.filter(team=found, enabled=True)
+    team = membership.team
+    subscriptions = Subscription.objects.filter(team=team, enabled=True)
     context = {
-        "cards": [{"decision": each, "card": proposals.card(each)} for each in proposals.waiting(found)],
-        "answered": [{"decision": each, "verdict": proposals.verdict(each)} for each in proposals.answered(found)],
+        "cards": [{"decision": each, "card": proposals.card(each)} for each in proposals.waiting(team)],
+        "answered": [{"decision": each, "verdict": proposals.verdict(each)} for each in proposals.answered(team)],
         "may_answer": membership.may(Role.APPROVER),
         "asking": subscriptions.filter(terms__values__auto_submit=False).count(),
         "recent": proposals.RECENT,
@@ -38,8 +39,8 @@ def approvals(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 
 @require_POST
-def approval_approve(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
-    """All of it, or with the button for less as much as the field beside it says."""
+def approval_approve(request: HtmxHttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
+    """Approves the whole plan, or with the button `smaller` the quantity in the field beside it."""
     decision = row_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
     quantity = None
     if "smaller" in request.POST:
@@ -55,7 +56,7 @@ def approval_approve(request: HttpRequest, team_code: UUID, decision_code: UUID)
 
 
 @require_POST
-def approval_decline(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
+def approval_decline(request: HtmxHttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
     decision = row_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
     reason = request.POST.get(f"reason-{decision_code}", "")[:200]
     try:
@@ -75,10 +76,10 @@ def _quantity(text: str) -> Decimal:
     return value
 
 
-def _answer(request: HttpRequest, decision: Decision, refused: str = "") -> HttpResponse:
-    """The card as it is now; a page without scripts goes back to where the button was."""
+def _answer(request: HtmxHttpRequest, decision: Decision, refused: str = "") -> HttpResponse:
+    """The present card for htmx; a page without scripts goes back to the list."""
     decision = proposals.rows().get(pk=decision.pk)
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         return HttpResponse(live.proposal_html(decision, refused))
     if refused:
         messages.error(request, refused)

@@ -1,4 +1,4 @@
-"""The template builder and the checker: what to paste at a sender, and what any message would do."""
+"""The template builder, which makes a message to paste, and the checker, which shows what any message would do."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _endpoint(strategy: Strategy) -> WebhookEndpoint | None:
 @require_GET
 @never_cache
 def strategy_builder(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
-    """Choose, and read the message beside it; all choices live in the address."""
+    """The choices, with their message beside them. The choices are kept in the address."""
     strategy = row_for(request.user, team_code, _strategies(), strategy_code)
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     endpoint = _endpoint(strategy) if may_trade else None
@@ -77,7 +77,7 @@ def strategy_builder(request: HttpRequest, team_code: UUID, strategy_code: UUID)
 @require_GET
 @never_cache
 def strategy_builder_copy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
-    """The text as plain text with the secrets in it, for the copy button of programs."""
+    """The text to paste with its secrets, as plain text for the copy button."""
     strategy = row_for(request.user, team_code, _strategies(), strategy_code, Role.TRADER)
     form, endpoint = _form(request, strategy), _endpoint(strategy)
     if endpoint is None or not form.is_valid():
@@ -89,14 +89,14 @@ def strategy_builder_copy(request: HttpRequest, team_code: UUID, strategy_code: 
 @require_http_methods(["GET", "POST"])
 @never_cache
 def strategy_check(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
-    """Paste any message: our reading of it, or why it is refused, and the orders it would make."""
+    """Any pasted message: how we read it or why we refuse it, and the orders it would make."""
     strategy = row_for(request.user, team_code, _strategies(), strategy_code)
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
-    # Browsers send every line's end as two characters.
+    # Browsers send each line end as two characters.
     body = request.POST.get("body", "").replace("\r\n", "\n")
     context: dict[str, object] = {"strategy": strategy, "body": body, "example": _example(strategy)}
     if body.strip():
-        # While somebody types, no half-written ticker is put to IBKR.
+        # No half-written ticker is put to IBKR while somebody types.
         ask = may_trade and "ask" in request.POST
         rehearsal = rehearse(strategy, body.encode("utf-8", "replace"), timezone.now(), ask=ask)
         context |= rehearsed(rehearsal, looks(request.POST.get("looks", "")))
@@ -104,7 +104,7 @@ def strategy_check(request: HttpRequest, team_code: UUID, strategy_code: UUID) -
 
 
 def rehearsed(rehearsal: Rehearsal, looked: int) -> dict[str, object]:
-    """What the page shows of a rehearsal; it looks again by itself while IBKR's answer is on its way."""
+    """The context of a rehearsal. The page looks again by itself while IBKR's answer is on its way."""
     return {
         "rehearsal": rehearsal,
         "pairs": pairs(rehearsal.reading),

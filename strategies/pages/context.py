@@ -1,4 +1,4 @@
-"""What every page of a team knows about its trading: how many plans wait for somebody, and what is stopped."""
+"""Context of every page of a team: the number of plans that wait for an answer, and the halts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strategies.models import Decision, Guard
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """`approvals_waiting` and `halts` are asked only where they are shown, and once."""
+    """`approvals_waiting` and `halts`, as functions: a template that shows one queries it, once."""
     user, match = getattr(request, "user", None), request.resolver_match
     code = match.kwargs.get("team_code") if match else None
     if not isinstance(user, User) or code is None:
@@ -22,7 +22,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
 
     @cache
     def waiting() -> int:
-        # Of the viewer's own teams only: pages that refuse a stranger know the address, too.
+        # Of the viewer's own teams only: a page that refuses a stranger has this context too.
         mine = Decision.objects.filter(team__code=code, team__memberships__user=user)
         return mine.filter(status=Decision.Status.PROPOSED).count()
 

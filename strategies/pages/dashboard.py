@@ -1,4 +1,4 @@
-"""The dashboard: what needs somebody, what there is, and the first steps."""
+"""The dashboard: what needs a person, the latest orders and signals, and the first steps."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from strategies.setup import strategies
 @require_GET
 def dashboard(request: HttpRequest, team_code: UUID) -> HttpResponse:
     membership = membership_for(request.user, team_code)
-    found = membership.team
+    team = membership.team
     if request.session.get("team") != str(team_code):
         request.session["team"] = str(team_code)
-    connections = list(connections_of(found))
+    connections = list(connections_of(team))
     if not connections and settings.SIMULATOR and membership.may(Role.TRADER):
-        strategies.welcome(team=found, actor=actor_of(request), now=timezone.now())
-        connections = list(connections_of(found))
+        strategies.welcome(team=team, actor=actor_of(request), now=timezone.now())
+        connections = list(connections_of(team))
     doubt = [OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION]
-    own = order_rows().filter(team=found)
+    own = order_rows().filter(team=team)
     working = list(own.filter(status__in=WAITING | IN_FLIGHT | WORKING).order_by("-pk")[:15])
     latest = list(own.order_by("-pk")[:LATEST])
     shown = {order.pk: order for order in [*working, *latest]}
     context = {
         "connections": connections,
-        "accounts": accounts_of(found),
-        "needs": needs.needs(found, timezone.now()),
+        "accounts": accounts_of(team),
+        "needs": needs.needs(team, timezone.now()),
         "doubtful": own.filter(status__in=doubt).order_by("-pk")[:10],
         "orders": [shown[pk] for pk in sorted(shown, reverse=True)],
-        "rows": _latest_rows(found),
-        "steps": _steps(found, membership),
+        "rows": _latest_rows(team),
+        "steps": _steps(team, membership),
         "only_simulated": all(connection.environment == Environment.SIMULATED for connection in connections),
     }
     return render(request, "strategies/dashboard.html", context)
@@ -63,7 +63,7 @@ def _latest_rows(team: Team) -> list[live.Row]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of the first steps: what, why, and where to do it."""
+    """One of the first steps, with its reason and the page to do it on."""
 
     title: str
     text: str
@@ -73,7 +73,7 @@ class Step:
 
 
 def _steps(team: Team, membership: Membership) -> list[Step]:
-    """The first steps, until the first three are done; a broker of one's own is offered, never nagged for."""
+    """The first steps, until the first three are done: connecting a broker is offered, and not insisted on."""
     if not membership.may(Role.TRADER):
         return []
     steps = [

@@ -1,4 +1,4 @@
-"""One decision: why, what it ordered, what it saw, and the same decision again."""
+"""One decision: its reason, its orders, its inputs, and the same decision taken again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from strategies.models import Decision
 @require_GET
 @never_cache
 def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> HttpResponse:
-    """`?again=yes` decides once more from what was kept, and writes nothing."""
+    """`?again=yes` decides once more from the stored inputs, and writes nothing."""
     rows = Decision.objects.select_related(
         "team", "terms", "ticket", "signal__strategy", "subscription__account__connection", "answered_by"
     )
@@ -39,10 +39,10 @@ def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> Http
         "may_answer": membership_for(request.user, team_code).may(Role.APPROVER),
         "ordered": bool(orders),
         "tree": shown,
-        # Beside the tree: of a plan that cannot be read any more, all of them.
+        # The orders that the tree does not show: all of them when the plan cannot be read any more.
         "orders": [order for order in orders if shown is None or order.pk not in shown.made],
         "seen": seen,
-        # What was answered to these inputs stays on an open page; other inputs are another question.
+        # An open page keeps the answer to these inputs; with other inputs it is another question.
         "seen_key": f"{seen.now:%H%M%S%f}" if seen else "none",
         "again": comparison.decide_again(decision, orders) if request.GET.get("again") else None,
         "watch": " ".join([f"signal-{decision.signal.code}", *(f"order-{order.code}" for order in orders)]),

@@ -1,7 +1,8 @@
-"""The pages of guards: how each level stands, its limits, and the kill switch with what it will do."""
+"""The pages of guards: the state and the limits of each level, and the kill switch with what it will do."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +21,14 @@ from brokers.live import order_rows
 from strategies.control import halt, levels, limits
 from strategies.control.limits import GuardRefused, Target
 from strategies.domain.decide.guards import Halt, Level
+from strategies.models import Guard
 from strategies.pages.forms.guards import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
 from strategies.pages.shared import actor_of
 
-SHOWN = 12  # orders and positions that a stop's page names one by one
-QUIET = 24  # subscriptions that the page lists although nothing is set for them
+GuardForm = LimitsForm | LockoutForm | RestrictedForm
+
+SHOWN = 12  # orders, and positions, that the page of a stop lists
+QUIET = 24  # subscriptions without any limit that the page lists
 
 
 @require_GET
@@ -33,13 +37,13 @@ def guards(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
     now = timezone.now()
     stands = levels.all_levels(team, now)
-    said = [each for each in stands.subscriptions if each.stopped or each.locked or each.limited]
-    quiet = [each for each in stands.subscriptions if each not in said]
+    guarded = [each for each in stands.subscriptions if each.stopped or each.locked or each.limited]
+    quiet = [each for each in stands.subscriptions if each not in guarded]
     context = {
         "stands": stands,
         "stopped": [each for each in stands if each.stopped],
         "locked": [each for each in stands if each.locked],
-        "subscriptions": said,
+        "subscriptions": guarded,
         "quiet": quiet[:QUIET],
         "more": max(0, len(quiet) - QUIET),
     }
@@ -49,31 +53,25 @@ def guards(request: HttpRequest, team_code: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
-    """One level: its figures, its limits, its lockout, its list, and what was done to it."""
-    membership = membership_for(request.user, team_code, Role.TRADER if request.method == "POST" else Role.VIEWER)
-    kind, target = levels.level_of(membership.team, level, code)
-    row = limits.guard_of(membership.team, target)
+    """One level: its figures, limits, lockout, restricted tickers and history."""
+    role = Role.TRADER if request.method == "POST" else Role.VIEWER
+    guarded = _guarded(request, team_code, level, code, role)
+    membership, kind = guarded.membership, guarded.level
     what = request.POST.get("what", "")
-    forms: dict[str, Any] = {
-        "limits": LimitsForm(request.POST if what == "limits" else None, level=kind, guard=row),
-        "lockout": LockoutForm(request.POST if what == "lockout" else None),
-        "restricted": RestrictedForm(
-            request.POST if what == "restricted" else None, initial={"restricted": " ".join(row.restricted)}
-        ),
-    }
-    asked = forms.get(what)
-    if asked is not None and asked.is_valid():
+    forms = _forms(request, what, kind, guarded.guard)
+    form = forms.get(what)
+    if form is not None and form.is_valid():
         try:
-            said = _change(request, membership, kind, target, what, asked)
+            sentence = _change(request, guarded, form)
         except GuardRefused as error:
-            asked.add_error(error.field if error.field in asked.fields else None, str(error))
+            form.add_error(error.field if error.field in form.fields else None, str(error))
         else:
-            messages.success(request, said)
+            messages.success(request, sentence)
             return redirect("guard", team_code, level, code)
     context = {
         **forms,
-        "each": levels.one_level(membership.team, target, timezone.now()),
-        "history": levels.history(row) if row.pk else [],
+        "each": levels.one_level(membership.team, guarded.target, timezone.now()),
+        "history": levels.history(guarded.guard) if guarded.guard.pk else [],
         "loosens": membership.may(Role.OWNER) or kind is not Level.TEAM,
         "unlocking": ReasonForm(auto_id="id_unlock_%s"),
         "resuming": ReasonForm(auto_id="id_resume_%s"),
@@ -81,121 +79,155 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
     return render(request, "strategies/guard.html", context)
 
 
-def _change(request: HttpRequest, membership: Membership, level: Level, target: Target, what: str, form: Any) -> str:
-    """Write what a valid form asks for; the sentence that says what holds now."""
-    now, team = timezone.now(), membership.team
-    whom: dict[str, Any] = {"team": team, "target": target, "actor": actor_of(request), "now": now}
-    row = limits.guard_of(team, target)
-    if what == "lockout":
-        until = form.until(now)
-        if row.lockout_until is not None and until < row.lockout_until:
-            _may_loosen(membership, level)
-        limits.lock_out(**whom, until=until, reason=form.cleaned_data["reason"])
-        return f"No entry until {until:%Y-%m-%d %H:%M} UTC. Exits go on."
-    if what == "restricted":
-        wanted = form.tickers()
-        if not set(row.restricted) <= {ticker.upper() for ticker in wanted}:
-            _may_loosen(membership, level)
-        limits.restrict(**whom, tickers=wanted)
-        return "The list holds from the next signal on."
-    wanted = {name: form.cleaned_data[name] for name in form.fields}
-    if limits.loosens(row, wanted):
-        _may_loosen(membership, level)
-    limits.set_limits(**whom, limits=wanted)
-    return "The limits hold from the next signal on."
+def _forms(request: HttpRequest, what: str, level: Level, guard: Guard) -> dict[str, GuardForm]:
+    """The forms of a level by their `what`; the one that was sent is bound."""
+    sent = {what: request.POST}
+    return {
+        "limits": LimitsForm(sent.get("limits"), level=level, guard=guard),
+        "lockout": LockoutForm(sent.get("lockout")),
+        "restricted": RestrictedForm(sent.get("restricted"), initial={"restricted": " ".join(guard.restricted)}),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A level with its guard, and the membership of the person who acts on it."""
+
+    membership: Membership
+    level: Level
+    target: Target
+    guard: Guard
+
+    def whom(self, request: HttpRequest) -> dict[str, Any]:
+        """The arguments that every change of a guard takes."""
+        team = self.membership.team
+        return {
+            "team": team,
+            "target": self.target,
+            "actor": actor_of(request),
+            "now": timezone.now(),
+        }
+
+    def refuse_loosening(self) -> None:
+        """Anybody who trades may stop and tighten; what holds for the whole team is loosened by an owner."""
+        if self.level is Level.TEAM and not self.membership.may(Role.OWNER):
+            raise PermissionDenied(
+                "Only an owner of the team may resume the whole team or loosen its limits. "
+                "Traders may stop it and tighten them."
+            )
+
+
+def _guarded(request: HttpRequest, team_code: UUID, level: str, code: UUID, role: Role) -> Guarded:
+    membership = membership_for(request.user, team_code, role)
+    kind, target = levels.level_of(membership.team, level, code)
+    return Guarded(membership, kind, target, limits.guard_of(membership.team, target))
+
+
+def _change(request: HttpRequest, guarded: Guarded, form: GuardForm) -> str:
+    """Write what a valid form asks for; returns the sentence that says what holds now."""
+    whom, guard = guarded.whom(request), guarded.guard
+    match form:
+        case LockoutForm():
+            until = form.until(whom["now"])
+            if guard.lockout_until is not None and until < guard.lockout_until:
+                guarded.refuse_loosening()
+            limits.lock_out(**whom, until=until, reason=form.cleaned_data["reason"])
+            return f"No entry until {until:%Y-%m-%d %H:%M} UTC. Exits go on."
+        case RestrictedForm():
+            tickers = form.tickers()
+            if not set(guard.restricted) <= {ticker.upper() for ticker in tickers}:
+                guarded.refuse_loosening()
+            limits.restrict(**whom, tickers=tickers)
+            return "The list holds from the next signal on."
+        case LimitsForm():
+            figures = {name: form.cleaned_data[name] for name in form.fields}
+            if limits.loosens(guard, figures):
+                guarded.refuse_loosening()
+            limits.set_limits(**whom, limits=figures)
+            return "The limits hold from the next signal on."
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
 def guard_stop(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
-    """First the page that says what a stop will do here, then, with a reason, the stop."""
-    team = team_for(request.user, team_code, Role.TRADER)
-    kind, target = levels.level_of(team, level, code)
+    """First a page that says what a stop will do here; with a reason, the stop."""
+    guarded = _guarded(request, team_code, level, code, Role.TRADER)
     form = StopForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
+        values = form.cleaned_data
         try:
-            done = halt.halt(
-                team=team,
-                target=target,
-                how=Halt(given["how"]),
-                reason=given["reason"],
-                flatten=given["flatten"],
-                actor=actor_of(request),
-                now=timezone.now(),
+            stopped = halt.halt(
+                **guarded.whom(request),
+                how=Halt(values["how"]),
+                reason=values["reason"],
+                flatten=values["flatten"],
             )
         except GuardRefused as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
         else:
-            messages.success(request, _stopped(done))
+            messages.success(request, _stopped(stopped))
             return redirect("guards", team_code)
+    context = {"form": form, "level": level, "code": code, "guard": guarded.guard, **_reach(guarded)}
+    return render(request, "strategies/guard_stop.html", context)
+
+
+def _reach(guarded: Guarded) -> dict[str, Any]:
+    """What a stop of this level would cancel, decline and close."""
+    team, target = guarded.membership.team, guarded.target
     reach = halt.reach(team, target)
     orders = order_rows().filter(pk__in=reach.orders.values("pk")).order_by("-pk")
     positions = reach.positions.select_related("account__connection").order_by("account__account_id", "ticker")
     shown = list(positions[:SHOWN])
     worths = day_ledger.worths(shown)
-    context = {
-        "form": form,
-        "level": level,
-        "code": code,
+    return {
         "name": levels.name_of(team, target),
-        "guard": limits.guard_of(team, target),
         "entries": reach.entries.count(),
         "orders": orders.count(),
         "protective": reach.orders.filter(role__in=["stop_loss", "take_profit"]).count(),
         "proposed": reach.proposed.count(),
         "rows": orders[:SHOWN],
-        "positions": [(each, worths.get(each.pk)) for each in shown],
+        "positions": [(position, worths.get(position.pk)) for position in shown],
         "held": positions.count(),
-        "shared": kind in {Level.STRATEGY, Level.SUBSCRIPTION},
+        "shared": guarded.level in {Level.STRATEGY, Level.SUBSCRIPTION},
         "live": positions.filter(account__is_paper=False).exists(),
     }
-    return render(request, "strategies/guard_stop.html", context)
 
 
-def _stopped(done: halt.Stopped) -> str:
-    parts = [f"{done.canceled:,} order{'' if done.canceled == 1 else 's'} canceled or being canceled"]
-    if done.declined:
-        parts.append(f"{done.declined:,} waiting for approval declined")
-    if done.closing:
-        parts.append(f"{done.closing:,} position{'' if done.closing == 1 else 's'} being closed")
+def _stopped(stopped: halt.Stopped) -> str:
+    parts = [f"{stopped.canceled:,} order{'' if stopped.canceled == 1 else 's'} canceled or being canceled"]
+    if stopped.declined:
+        parts.append(f"{stopped.declined:,} waiting for approval declined")
+    if stopped.closing:
+        parts.append(f"{stopped.closing:,} position{'' if stopped.closing == 1 else 's'} being closed")
     return f"Stopped: {', '.join(parts)}."
 
 
 @require_POST
 def guard_resume(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
-    return _undo(request, team_code, level, code, halt.resume, "Resumed: the next signal trades again.")
+    guarded = _loosened(request, team_code, level, code)
+    try:
+        halt.resume(**guarded.whom(request), reason=request.POST.get("reason", ""))
+    except GuardRefused as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Resumed: the next signal trades again.")
+    return redirect("guard", team_code, level, code)
 
 
 @require_POST
 def guard_unlock(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
-    said = "Entries are let in again. A limit of the day that is still reached locks them anew."
-    return _undo(request, team_code, level, code, limits.unlock, said)
-
-
-def _undo(request: HttpRequest, team_code: UUID, level: str, code: UUID, verb: Any, said: str) -> HttpResponse:
-    """What lets trading begin again: with a reason, and for the whole team by its owner."""
-    membership = membership_for(request.user, team_code, Role.TRADER)
-    kind, target = levels.level_of(membership.team, level, code)
-    _may_loosen(membership, kind)
+    guarded = _loosened(request, team_code, level, code)
     try:
-        verb(
-            team=membership.team,
-            target=target,
-            reason=request.POST.get("reason", ""),
-            actor=actor_of(request),
-            now=timezone.now(),
-        )
+        limits.unlock(**guarded.whom(request), reason=request.POST.get("reason", ""))
     except GuardRefused as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, said)
+        messages.success(request, "Entries are open again. If a limit of the day is still reached, it locks them anew.")
     return redirect("guard", team_code, level, code)
 
 
-def _may_loosen(membership: Membership, level: Level) -> None:
-    """Anybody who trades may stop and tighten; what holds for the whole team is loosened by an owner."""
-    if level is Level.TEAM and not membership.may(Role.OWNER):
-        raise PermissionDenied(
-            "Only an owner of the team may resume the whole team or loosen its limits. Tightening and stopping is open to traders."
-        )
+def _loosened(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Guarded:
+    """The level that this person may let trade again; raises PermissionDenied."""
+    guarded = _guarded(request, team_code, level, code, Role.TRADER)
+    guarded.refuse_loosening()
+    return guarded

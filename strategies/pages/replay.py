@@ -1,4 +1,4 @@
-"""Replaying a delivery as a dry run: the body that came, read again under today's settings."""
+"""Replays a delivery as a dry run: its body is read again under today's settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from strategies.rehearsal.replay import Replay, replay_refusal, replay_signal
 @require_http_methods(["GET", "POST"])
 @never_cache
 def signal_replay(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResponse:
-    """A POST asks IBKR for a contract it was never asked for; either way nothing is stored or sent."""
+    """A POST also asks IBKR about a contract that is not known yet. Nothing is stored or sent in either case."""
     rows = Signal.objects.select_related("strategy__team")
     signal = row_for(request.user, team_code, rows, signal_code, Role.TRADER)
     replay = replay_signal(signal, timezone.now(), ask=request.method == "POST")
@@ -32,13 +32,13 @@ def signal_replay(request: HttpRequest, team_code: UUID, signal_code: UUID) -> H
 @require_http_methods(["GET", "POST"])
 @never_cache
 def refusal_replay(request: HttpRequest, team_code: UUID, log_code: UUID) -> HttpResponse:
-    """The same for a refused delivery: would it be taken now?"""
+    """The same for a refused delivery, which may be accepted today."""
     team = team_for(request.user, team_code, Role.TRADER)
-    refused = get_object_or_404(
+    refusal = get_object_or_404(
         Refusal.objects.select_related("endpoint__strategy__team"), team=team, log_code=log_code
     )
-    replay = replay_refusal(refused, timezone.now(), ask=request.method == "POST")
-    return _page(request, replay, "Refused delivery", reverse("refusal", args=[team_code, log_code]), refused.body)
+    replay = replay_refusal(refusal, timezone.now(), ask=request.method == "POST")
+    return _page(request, replay, "Refused delivery", reverse("refusal", args=[team_code, log_code]), refusal.body)
 
 
 def _page(request: HttpRequest, replay: Replay, title: str, back: str, body: str) -> HttpResponse:

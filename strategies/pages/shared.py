@@ -1,4 +1,4 @@
-"""What the pages of this floor share: who acts, what there is to choose from, how many of the latest are shown."""
+"""What the pages share: the acting user, the choices of forms, example tickers, rows of lists."""
 
 from __future__ import annotations
 
@@ -27,19 +27,30 @@ EXAMPLES = {
 
 
 def actor_of(request: HttpRequest) -> User | None:
-    """Who is signed in, for the audit."""
+    """The signed-in user, for the audit."""
     return request.user if isinstance(request.user, User) else None
 
 
-def choices(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
-    """What a field of a form may choose from."""
+def offer_rows(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
+    """Set the rows that a ModelChoiceField offers."""
+    _model_choice(form, name).queryset = rows
+
+
+def offered_rows(form: forms.Form, name: str) -> QuerySet[Any]:
+    """The rows that a ModelChoiceField offers."""
+    rows = _model_choice(form, name).queryset
+    assert rows is not None, f"{name} offers no rows yet"
+    return rows
+
+
+def _model_choice(form: forms.Form, name: str) -> forms.ModelChoiceField[Any]:
     field = form.fields[name]
     assert isinstance(field, forms.ModelChoiceField)
-    field.queryset = rows
+    return field
 
 
 def example_ticker(strategy: Strategy) -> str:
-    """A ticker that the strategy would take."""
+    """A ticker that the strategy accepts."""
     return strategy.allowed_tickers[0] if strategy.allowed_tickers else EXAMPLES[Kind(strategy.asset_class)]
 
 
@@ -56,16 +67,16 @@ def trading_accounts(team: Team) -> QuerySet[BrokerageAccount]:
 
 
 async def streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:
-    """Lines as pieces of an answer, each read in the request's own thread when the one before it is on its way."""
+    """Lines in pieces of about 64 KiB, each read in the request's own thread once the one before it is sent."""
     while piece := await sync_to_async(_piece)(lines):
         yield piece
 
 
 def _piece(lines: Iterator[str]) -> bytes:
-    found, size = [], 0
+    piece, size = [], 0
     for line in lines:
-        found.append(line)
+        piece.append(line)
         size += len(line)
         if size >= PIECE:
             break
-    return "".join(found).encode("utf-8", "replace")
+    return "".join(piece).encode("utf-8", "replace")

@@ -29,7 +29,7 @@ from strategies.domain.slippage import Slippage, slippage
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.models import Decision, Refusal, Signal
 from strategies.pages.forms.signals import SignalFilter, SignalForm
-from strategies.pages.shared import actor_of, choices, streamed
+from strategies.pages.shared import actor_of, offer_rows, streamed
 from strategies.reading import parse
 from strategies.reading.corrections import corrected
 from strategies.reading.warnings import sentence
@@ -39,7 +39,7 @@ from strategies.webhook.headers import shown
 from strategies.webhook.rows import KEPT_OF_A_STRANGER
 
 MOST_REPEATS = 50
-# Of those who were not let in, only the beginning is kept.
+# Refusals of senders that the owner has not let in: only the beginning of their bodies is kept.
 UNKNOWN_SENDERS = {
     "not-found",
     "invalid-password",
@@ -77,13 +77,15 @@ def signals(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 @require_GET
 def signals_export(request: HttpRequest, team_code: UUID, form: str) -> HttpResponseBase:
-    """The filtered list as a file, sent while it is read: it never stands in memory as a whole."""
+    """The filtered list as a file, sent while it is read, so that it is never in memory as a whole."""
     team = team_for(request.user, team_code)
-    asked = _filter(request, team)
-    criteria = asked.log_filter()
-    if asked.errors:
-        # A filter that is not understood must not widen what leaves the house.
-        sentences = [f"{asked.fields[name].label}: {' '.join(map(str, words))}" for name, words in asked.errors.items()]
+    filters = _filter(request, team)
+    criteria = filters.log_filter()
+    if filters.errors:
+        # An unreadable filter must not widen the export.
+        sentences = [
+            f"{filters.fields[name].label}: {' '.join(map(str, words))}" for name, words in filters.errors.items()
+        ]
         return HttpResponse("\n".join(sentences), status=422, content_type="text/plain; charset=utf-8")
     content_type, lines = export.FORMATS[form]
     name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
@@ -96,13 +98,13 @@ def signals_export(request: HttpRequest, team_code: UUID, form: str) -> HttpResp
 
 def _filter(request: HttpRequest, team: Team) -> SignalFilter:
     form = SignalFilter(request.GET)
-    choices(form, "strategy", team.strategies.order_by("name"))
+    offer_rows(form, "strategy", team.strategies.order_by("name"))
     return form
 
 
 @dataclass(frozen=True, slots=True)
 class OrderStory:
-    """An order of a decision: its waterfall and its price against the signal's. None: a person has not let it be made."""
+    """An order of a decision, with its waterfall and its slippage. `order` is None when no approver has let it be made."""
 
     order: Order | None
     phases: list[Phase]
@@ -118,7 +120,11 @@ def signal(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResp
         .select_related("ticket", "terms", "subscription__account__connection", "answered_by")
         .order_by("pk")
     )
-    orders = order_rows().filter(ticket__in=[each.ticket_id for each in decisions if each.ticket_id]).order_by("pk")
+    orders = (
+        order_rows()
+        .filter(ticket__in=[decision.ticket_id for decision in decisions if decision.ticket_id])
+        .order_by("pk")
+    )
     by_ticket: dict[int, list[Order]] = {}
     for order in orders:
         by_ticket.setdefault(order.ticket_id, []).append(order)
@@ -155,7 +161,7 @@ def signal(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResp
 
 
 def _stories(signal: Signal, decision: Decision, orders: list[Order]) -> list[OrderStory]:
-    """One for each order; a proposal that led to none has its own, up to what a person said."""
+    """One story for each order; a proposal without orders has one that ends with the approver's answer."""
     if not orders and decision.expires_at is not None:
         phases = timeline(signal.received_at, _decided(signal, decision))
         return [OrderStory(order=None, phases=phases, total=total(phases), slippage=None)]
@@ -163,15 +169,15 @@ def _stories(signal: Signal, decision: Decision, orders: list[Order]) -> list[Or
 
 
 def _decided(signal: Signal, decision: Decision) -> list[tuple[str, bool, datetime | None]]:
-    """The phases before an order leaves; a person's time is not ours."""
+    """The phases before an order leaves, each with whether its time is Halyard's; an approver's is not."""
     stored = ("Stored", True, signal.stored_at)
     if decision.expires_at is None:
         return [stored, ("Decided", True, decision.decided_at)]
     word = proposals.verdict(decision)
     who = f" by {decision.answered_by.email}" if decision.answered_by else ""
-    said = "Approval" if word == "proposed" else f"{word.capitalize()}{who}"
+    answer = "Approval" if word == "proposed" else f"{word.capitalize()}{who}"
     end = None if word == "proposed" else decision.answered_at or decision.decided_at
-    return [stored, ("Proposed", True, proposals.proposed_at(decision)), (said, False, end)]
+    return [stored, ("Proposed", True, proposals.proposed_at(decision)), (answer, False, end)]
 
 
 def _story(signal: Signal, decision: Decision, order: Order) -> OrderStory:
@@ -184,12 +190,14 @@ def _story(signal: Signal, decision: Decision, order: Order) -> OrderStory:
             ("Filled", False, order.filled_at),
         ],
     )
-    lost = slippage(Side(order.side), order.signal_price, order.average_price, order.filled_quantity, order.multiplier)
-    return OrderStory(order=order, phases=phases, total=total(phases), slippage=lost)
+    slipped = slippage(
+        Side(order.side), order.signal_price, order.average_price, order.filled_quantity, order.multiplier
+    )
+    return OrderStory(order=order, phases=phases, total=total(phases), slippage=slipped)
 
 
 def _pretty(body: str) -> str:
-    """The raw body; JSON on one line is given room, anything else stays as it came."""
+    """The raw body: JSON on one line is indented, anything else is unchanged."""
     try:
         value = json.loads(body)
     except ValueError:
@@ -201,24 +209,24 @@ def _pretty(body: str) -> str:
 def refusal(request: HttpRequest, team_code: UUID, log_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
     rows = Refusal.objects.select_related("endpoint__strategy")
-    refused = get_object_or_404(rows, team=team, log_code=log_code)
-    strategy = refused.endpoint.strategy
+    refusal = get_object_or_404(rows, team=team, log_code=log_code)
+    strategy = refusal.endpoint.strategy
     kind, allowed = Kind(strategy.asset_class), [str(ticker).upper() for ticker in strategy.allowed_tickers]
     context = {
-        "refusal": refused,
-        "body": _pretty(refused.body),
-        "headers": shown(refused.headers),
-        "hint": _hint(refused, kind, allowed),
-        "correction": corrected(refused.body, kind=kind, allowed_tickers=allowed, now=refused.received_at)
-        if refused.body
+        "refusal": refusal,
+        "body": _pretty(refusal.body),
+        "headers": shown(refusal.headers),
+        "hint": _hint(refusal, kind, allowed),
+        "correction": corrected(refusal.body, kind=kind, allowed_tickers=allowed, now=refusal.received_at)
+        if refusal.body
         else None,
-        "cut": refused.message_code in UNKNOWN_SENDERS and len(refused.body.encode()) >= KEPT_OF_A_STRANGER,
+        "cut": refusal.message_code in UNKNOWN_SENDERS and len(refusal.body.encode()) >= KEPT_OF_A_STRANGER,
     }
     return render(request, "strategies/refusal.html", context)
 
 
 def _hint(refusal: Refusal, kind: Kind, allowed: list[str]) -> str:
-    """What the sender was shown beside the sentence: found again by reading the body as it was read then."""
+    """The hint that the sender was answered, from reading the body once more; empty when it is refused otherwise today."""
     try:
         parse.parse(refusal.body.encode(), kind=kind, allowed_tickers=allowed, now=refusal.received_at)
     except Refused as refused:
@@ -232,10 +240,10 @@ def signal_try(request: HttpRequest, team_code: UUID) -> HttpResponse:
     initial = {"strategy": request.GET.get("strategy", "")}
     form = SignalForm(request.POST or None, initial=initial)
     strategies = team.strategies.filter(enabled=True).order_by("pk")
-    choices(form, "strategy", strategies)
+    offer_rows(form, "strategy", strategies)
     if request.method == "POST" and form.is_valid():
         try:
-            sent = first_signal.send(
+            signal = first_signal.send(
                 team=team,
                 strategy=form.cleaned_data["strategy"],
                 message_body=form.message_body(),
@@ -245,7 +253,7 @@ def signal_try(request: HttpRequest, team_code: UUID) -> HttpResponse:
         except Refused as refused:
             form.add_error(refused.field if refused.field in form.fields else None, refused.message)
         else:
-            return redirect("signal", team_code, sent.code)
+            return redirect("signal", team_code, signal.code)
     context = {
         "form": form,
         "has_strategies": strategies.exists(),

@@ -47,7 +47,7 @@ def strategy_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            made = create_strategy(
+            strategy = create_strategy(
                 team=team,
                 actor=actor_of(request),
                 name=values["name"],
@@ -59,13 +59,13 @@ def strategy_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
         except StrategyRefused as error:
             form.add_error("name", str(error))
         else:
-            return redirect("strategy", team_code, made.code)
+            return redirect("strategy", team_code, strategy.code)
     return render(request, "strategies/strategy_new.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A live endpoint with its URL, covered unless it was asked for."""
+    """A live endpoint with its URL, masked unless the viewer asked to see it."""
 
     traffic: EndpointTraffic
     url: str
@@ -137,8 +137,8 @@ def strategy_settings(request: HttpRequest, team_code: UUID, strategy_code: UUID
         except StrategyRefused as error:
             form.add_error("asset_class" if "asset_class" in form.changed_data else "name", str(error))
         else:
-            said = "The new settings hold from the next delivery on." if changed else "Nothing was changed."
-            messages.success(request, said)
+            sentence = "The new settings hold from the next delivery on." if changed else "Nothing was changed."
+            messages.success(request, sentence)
             return redirect("strategy_settings", team_code, strategy_code)
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
     context = {
@@ -154,7 +154,7 @@ def strategy_settings(request: HttpRequest, team_code: UUID, strategy_code: UUID
 
 
 def _history(strategy: Strategy) -> list[dict[str, Any]]:
-    """What was changed lately, by whom, from what to what."""
+    """The latest changes of its settings, the newest first, with who made them."""
     entries = strategy.team.audit_entries.filter(action="strategy.changed", subject=str(strategy.code))
     return [
         {
@@ -174,6 +174,6 @@ def _shown(value: Any) -> str:
         case bool():
             return "on" if value else "off"
         case list():
-            return ", ".join(str(each) for each in value)
+            return ", ".join(str(part) for part in value)
         case _:
             return "" if value is None else str(value)

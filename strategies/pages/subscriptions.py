@@ -19,10 +19,10 @@ from strategies.display.summary import summary
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription
-from strategies.pages.forms.examples import beside
+from strategies.pages.forms.examples import Trial, beside
 from strategies.pages.forms.subscriptions import FollowForm
 from strategies.pages.forms.terms import TermsForm
-from strategies.pages.shared import actor_of, choices, subscription_rows, trading_accounts
+from strategies.pages.shared import actor_of, offer_rows, offered_rows, subscription_rows, trading_accounts
 from strategies.setup import subscriptions as subscribing
 
 
@@ -40,12 +40,12 @@ def subscriptions(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 @require_POST
 def subscriptions_switch(request: HttpRequest, team_code: UUID) -> HttpResponse:
-    """Several at once: first a page that says how many and which, then, confirmed, the deed."""
+    """Switches several at once: first a page that names them, then, confirmed, the change."""
     team = team_for(request.user, team_code, Role.TRADER)
     enabled = request.POST.get("enabled") == "yes"
     codes = _codes(request.POST.getlist("subscription"))
-    chosen = [each for each in subscription_rows(team) if each.code in codes]
-    changing = [each for each in chosen if each.enabled is not enabled]
+    chosen = [subscription for subscription in subscription_rows(team) if subscription.code in codes]
+    changing = [subscription for subscription in chosen if subscription.enabled is not enabled]
     if request.POST.get("confirmed") == "yes":
         switched = subscribing.switch_all(
             team=team, codes=codes, enabled=enabled, actor=actor_of(request), now=timezone.now()
@@ -53,27 +53,27 @@ def subscriptions_switch(request: HttpRequest, team_code: UUID) -> HttpResponse:
         messages.success(request, _switched(switched, enabled))
         return redirect("subscriptions", team_code)
     if not changing:
-        said = f"They are all {'on' if enabled else 'off'} already." if chosen else "Mark the subscriptions first."
-        messages.info(request, said)
+        sentence = f"They are all {'on' if enabled else 'off'} already." if chosen else "Mark the subscriptions first."
+        messages.info(request, sentence)
         return redirect("subscriptions", team_code)
     context = {
         "enabled": enabled,
         "changing": changing,
         "already": len(chosen) - len(changing),
-        "live": [each for each in changing if each.account.connection.environment == Environment.LIVE],
+        "live": [row for row in changing if row.account.connection.environment == Environment.LIVE],
     }
     return render(request, "strategies/subscriptions_switch.html", context)
 
 
 def _codes(words: list[str]) -> set[UUID]:
-    """The codes among some words; what is none names no subscription."""
-    found = set()
+    """The words that are codes; any other word is dropped, since it names no subscription."""
+    codes = set()
     for word in words:
         try:
-            found.add(UUID(word))
+            codes.add(UUID(word))
         except ValueError:
             continue
-    return found
+    return codes
 
 
 def _switched(count: int, enabled: bool) -> str:
@@ -88,7 +88,7 @@ def _switched(count: int, enabled: bool) -> str:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def subscription_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
-    """Made by a POST; with `show` in it, the page shows what the terms would do, or starts anew from the defaults."""
+    """A POST makes the subscription; one with `show` only shows what its terms would do, or restarts from the defaults."""
     team = team_for(request.user, team_code, Role.TRADER)
     show = request.POST.get("show", "")
     follow = _follow_form(request, team, bound=request.method == "POST" and not show)
@@ -99,10 +99,10 @@ def subscription_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
     form = TermsForm(data, terms=start, kind=kind)
     linked = request.POST.get("linked") == "yes"
     if follow.is_bound and follow.is_valid() and (linked or form.is_valid()):
-        made = _made(request, team, follow, start if linked else form.terms(), linked=linked)
-        if made is not None:
-            messages.success(request, "The subscription is made and still off. Look it over, then switch it on.")
-            return redirect("subscription", team_code, made.code)
+        subscription = _subscribe(request, team, follow, start if linked else form.terms(), linked=linked)
+        if subscription is not None:
+            messages.success(request, "The subscription is made, and still off. Review it, then switch it on.")
+            return redirect("subscription", team_code, subscription.code)
     terms = start if linked or not form.is_bound else form.terms() if form.is_valid() else None
     context: dict[str, Any] = {
         "follow": follow,
@@ -117,9 +117,7 @@ def subscription_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
     if strategy is not None:
         context |= beside(
             request.POST,
-            strategy=strategy,
-            account=_one_of(follow, "account", request),
-            terms=terms,
+            Trial(strategy=strategy, account=_one_of(follow, "account", request), terms=terms),
             form_id="terms-form",
             now=timezone.now(),
             ask=show == "ask",
@@ -129,22 +127,24 @@ def subscription_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 
 def _follow_form(request: HttpRequest, team: Team, *, bound: bool) -> FollowForm:
-    asked = request.POST or request.GET
-    initial = {name: asked.get(name, "") for name in ("strategy", "account")} | {"linked": asked.get("linked", "no")}
+    sent = request.POST or request.GET
+    initial = {name: sent.get(name, "") for name in ("strategy", "account")} | {"linked": sent.get("linked", "no")}
     follow = FollowForm(request.POST if bound else None, initial=initial)
-    choices(follow, "strategy", team.strategies.order_by("name"))
-    choices(follow, "account", trading_accounts(team))
+    offer_rows(follow, "strategy", team.strategies.order_by("name"))
+    offer_rows(follow, "account", trading_accounts(team))
     return follow
 
 
 def _one_of(follow: FollowForm, name: str, request: HttpRequest) -> Any:
-    """What is chosen in a field, or would be by leaving it alone."""
-    rows = list(follow.fields[name].queryset)  # type: ignore[attr-defined]
-    asked = (request.POST or request.GET).get(name, "")
-    return next((row for row in rows if str(row.code) == asked), rows[0] if rows else None)
+    """The row chosen in a field, or else the first one it offers."""
+    rows = list(offered_rows(follow, name))
+    code = (request.POST or request.GET).get(name, "")
+    return next((row for row in rows if str(row.code) == code), rows[0] if rows else None)
 
 
-def _made(request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *, linked: bool) -> Subscription | None:
+def _subscribe(
+    request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *, linked: bool
+) -> Subscription | None:
     try:
         return subscribing.subscribe(
             team=team,
@@ -162,22 +162,22 @@ def _made(request: HttpRequest, team: Team, follow: FollowForm, terms: Terms, *,
 
 @require_http_methods(["GET", "POST"])
 def subscription_clone(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
-    """The same terms for another account, or another strategy."""
+    """Copies the terms for another account or another strategy."""
     rows = Subscription.objects.select_related("team", "strategy", "account__connection", "terms")
     subscription = row_for(request.user, team_code, rows, subscription_code, Role.TRADER)
     free = trading_accounts(subscription.team).exclude(subscriptions__strategy=subscription.strategy).first()
     initial = {"strategy": subscription.strategy.code, "account": free.code if free else ""}
     form = FollowForm(request.POST or None, initial=initial)
-    choices(
+    offer_rows(
         form,
         "strategy",
         subscription.team.strategies.filter(asset_class=subscription.strategy.asset_class).order_by("name"),
     )
-    choices(form, "account", trading_accounts(subscription.team))
+    offer_rows(form, "account", trading_accounts(subscription.team))
     if request.method == "POST" and form.is_valid():
         strategy: Strategy = form.cleaned_data["strategy"]
         try:
-            made = subscribing.clone(
+            copy = subscribing.clone(
                 subscription=subscription,
                 strategy=strategy,
                 account=form.cleaned_data["account"],
@@ -187,12 +187,12 @@ def subscription_clone(request: HttpRequest, team_code: UUID, subscription_code:
         except subscribing.SubscriptionRefused as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "The copy is made and still off. Look it over, then switch it on.")
-            return redirect("subscription", team_code, made.code)
+            messages.success(request, "The copy is made, and still off. Review it, then switch it on.")
+            return redirect("subscription", team_code, copy.code)
     context = {
         "subscription": subscription,
         "form": form,
-        "possible": free or form.errors or form.fields["strategy"].queryset.count() > 1,  # type: ignore[attr-defined]
+        "possible": free or form.errors or offered_rows(form, "strategy").count() > 1,
         "summary": summary(subscription.terms.value()) if subscription.terms else [],
     }
     return render(request, "strategies/subscription_clone.html", context, status=422 if form.errors else 200)

@@ -1,4 +1,4 @@
-"""Pages of terms: a subscription's with what they would do, its history, and the defaults of a strategy."""
+"""Pages of terms: those of a subscription with examples and history, and the defaults of a strategy."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from strategies.display.values import Change, changes
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription, TermsVersion
-from strategies.pages.forms.examples import beside
+from strategies.pages.forms.examples import Trial, beside
 from strategies.pages.forms.terms import TermsForm
 from strategies.pages.shared import LATEST, actor_of, trading_accounts
 from strategies.setup import defaults
 from strategies.setup import subscriptions as subscribing
 
 HISTORY = 50
-# The terms are sent with the examples by this form; who may not change them asks for examples by the other.
+# The id of the form that sends the examples: with the terms, or alone for a person who may not change them.
 TERMS, SCENE = "terms-form", "scene-form"
 
 
@@ -40,7 +40,7 @@ def _subscriptions() -> QuerySet[Subscription]:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def subscription(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
-    """Saved by a POST; with `show` in it, the same page shows what the terms in it would do, and nothing is saved."""
+    """A POST saves the terms; one with `show` saves nothing, and shows what its terms would do."""
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
     subscription = row_for(request.user, team_code, _subscriptions(), subscription_code, role)
     stored = subscription.terms.value() if subscription.terms else subscribing.defaults_of(subscription.strategy)
@@ -60,9 +60,7 @@ def subscription(request: HttpRequest, team_code: UUID, subscription_code: UUID)
         "rows": live.rows(live.signal_rows().filter(decisions__subscription=subscription).order_by("-pk")[:LATEST]),
         **beside(
             request.POST or request.GET,
-            strategy=subscription.strategy,
-            account=subscription.account,
-            terms=terms,
+            Trial(strategy=subscription.strategy, account=subscription.account, terms=terms),
             form_id=TERMS if editable else SCENE,
             now=timezone.now(),
             ask=show == "ask",
@@ -90,7 +88,7 @@ def _saved(request: HttpRequest, subscription: Subscription, stored: Terms, form
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A version of the terms, and what it changed of the one before it."""
+    """A version of the terms, and its changes of the version before it."""
 
     version: TermsVersion
     changes: list[Change]
@@ -100,16 +98,16 @@ class Past:
 def _history(subscription: Subscription) -> list[Past]:
     newest = list(subscription.terms_versions.select_related("set_by").order_by("-number")[: HISTORY + 1])
     values = [version.value() for version in newest]
-    found = []
+    history = []
     for number, version in enumerate(newest[:HISTORY]):
         before = values[number + 1] if number + 1 < len(values) else None
-        found.append(Past(version, changes(before, values[number]) if before else [], first=before is None))
-    return found
+        history.append(Past(version, changes(before, values[number]) if before else [], first=before is None))
+    return history
 
 
 @require_POST
 def terms_restore(request: HttpRequest, team_code: UUID, subscription_code: UUID, number: int) -> HttpResponse:
-    """An earlier version again, as a new one."""
+    """Restores an earlier version as a new one."""
     subscription = row_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
     try:
         version = subscribing.roll_back(
@@ -118,14 +116,16 @@ def terms_restore(request: HttpRequest, team_code: UUID, subscription_code: UUID
     except subscribing.SubscriptionRefused as error:
         messages.error(request, str(error))
     else:
-        said = f"Terms {version.number} hold from now on, with what terms {number} said. Those before stay below."
-        messages.success(request, said)
+        sentence = (
+            f"Terms {version.number} hold from now on: a copy of terms {number}. Earlier terms stay listed below."
+        )
+        messages.success(request, sentence)
     return redirect("subscription", team_code, subscription_code)
 
 
 @require_POST
 def subscription_link(request: HttpRequest, team_code: UUID, subscription_code: UUID) -> HttpResponse:
-    """Its terms are the strategy's defaults from now on, or its own again."""
+    """Links a subscription to the defaults of its strategy, or unlinks it."""
     subscription = row_for(request.user, team_code, _subscriptions(), subscription_code, Role.TRADER)
     actor, now = actor_of(request), timezone.now()
     if request.POST.get("linked") == "yes":
@@ -134,14 +134,14 @@ def subscription_link(request: HttpRequest, team_code: UUID, subscription_code: 
         messages.success(request, f"It follows the defaults of {subscription.strategy.name} from now on.{news}")
     else:
         subscribing.unlink(subscription=subscription, actor=actor, now=now)
-        messages.success(request, "Its terms are its own now, and start as they were.")
+        messages.success(request, "It has terms of its own now, which start unchanged.")
     return redirect("subscription", team_code, subscription_code)
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
 def strategy_defaults(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
-    """What new subscriptions start with, and linked ones follow."""
+    """The terms that new subscriptions start with, and that linked ones follow."""
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
     strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, role)
     editable = membership_for(request.user, team_code).may(Role.TRADER)
@@ -152,12 +152,12 @@ def strategy_defaults(request: HttpRequest, team_code: UUID, strategy_code: UUID
         changed = defaults.set_defaults(
             strategy=strategy, terms=form.terms(), actor=actor_of(request), now=timezone.now()
         )
-        followed = f" {_many(changed)} new terms with them." if changed else ""
+        followed = f" {_got_new_terms(changed)}" if changed else ""
         messages.success(request, f"New subscriptions start with these terms.{followed}")
         return redirect("strategy_defaults", team_code, strategy_code)
     terms = stored if not form.is_bound else form.terms() if form.is_valid() else None
     accounts = list(trading_accounts(strategy.team))
-    account = _asked_for(request, accounts)
+    account = _chosen_account(request, accounts)
     context = {
         "strategy": strategy,
         "form": form,
@@ -170,9 +170,7 @@ def strategy_defaults(request: HttpRequest, team_code: UUID, strategy_code: UUID
         "account": account,
         **beside(
             request.POST or request.GET,
-            strategy=strategy,
-            account=account,
-            terms=terms,
+            Trial(strategy=strategy, account=account, terms=terms),
             form_id=TERMS if editable else SCENE,
             now=timezone.now(),
             ask=show == "ask",
@@ -182,10 +180,10 @@ def strategy_defaults(request: HttpRequest, team_code: UUID, strategy_code: UUID
     return render(request, "strategies/strategy_defaults.html", context, status=status)
 
 
-def _many(count: int) -> str:
-    return "1 linked subscription got" if count == 1 else f"{count} linked subscriptions got"
+def _got_new_terms(count: int) -> str:
+    return f"{count} linked subscription{'' if count == 1 else 's'} changed to them."
 
 
-def _asked_for(request: HttpRequest, accounts: list[BrokerageAccount]) -> BrokerageAccount | None:
-    asked = request.POST.get("account") or request.GET.get("account")
-    return next((each for each in accounts if str(each.code) == asked), accounts[0] if accounts else None)
+def _chosen_account(request: HttpRequest, accounts: list[BrokerageAccount]) -> BrokerageAccount | None:
+    code = request.POST.get("account") or request.GET.get("account")
+    return next((account for account in accounts if str(account.code) == code), accounts[0] if accounts else None)

@@ -1,4 +1,4 @@
-"""What people do with a webhook: copy its URL, rotate it, disable it, watch its meter."""
+"""Actions on a webhook: copy its URL, rotate it, disable it, show its meter."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def webhook_disable(request: HttpRequest, team_code: UUID, endpoint_code: UUID) 
     rows = WebhookEndpoint.objects.select_related("strategy", "team")
     endpoint = row_for(request.user, team_code, rows, endpoint_code, Role.TRADER)
     strategies.disable_webhook(endpoint=endpoint, actor=actor_of(request), now=timezone.now())
-    messages.success(request, "The URL is disabled; whatever is still sent to it is refused.")
+    messages.success(request, "The URL is disabled: everything sent to it is refused from now on.")
     return redirect("strategy", team_code, endpoint.strategy.code)
 
 

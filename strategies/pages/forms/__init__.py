@@ -1,1 +1,1 @@
-"""What people may fill in. Forms read; activities write."""
+"""The forms of the pages. They read and check input; other rooms write it."""

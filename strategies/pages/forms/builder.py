@@ -73,12 +73,14 @@ class BuilderForm(forms.Form):
     source = forms.ChoiceField(label="Sent by", choices=choices.SOURCES, widget=forms.RadioSelect)
     ticker = _text("Ticker", autocapitalize="characters")
     action = forms.ChoiceField(label="Action")
-    sentiment = _choice("Position after it", "The side the account must be on when the signal is done.")
+    sentiment = _choice("Position after it", "The side the account must be on after the signal.")
     sizing = _choice("Size")
     quantity = _text("How much", inputmode="decimal", placeholder="1")
     order_type = _choice("Order type")
-    limit = _text("Limit price", "Empty: the market's price then. =signal.price * 0.99 is below the alert's price.")
-    stop = _text("Stop price", "Empty: the market's price then.")
+    limit = _text(
+        "Limit price", "Empty: the market's price at that moment. =signal.price * 0.99 is below the alert's price."
+    )
+    stop = _text("Stop price", "Empty: the market's price at that moment.")
     trail = _choice("Trail by")
     trail_value = _text("Distance", inputmode="decimal", placeholder="1")
     time_in_force = _choice("Good for")

@@ -1,7 +1,8 @@
-"""What somebody may change about the examples beside a form of terms."""
+"""The examples beside a form of terms: their own small form, and the context that shows them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -44,7 +45,7 @@ def number(label: str, help_text: str = "") -> forms.DecimalField:
 
 
 class ExampleForm(forms.Form):
-    """A view of the examples, and the scene they play in."""
+    """Which examples to show, and the scene that they assume."""
 
     look = forms.ChoiceField(label="Show", choices=LOOKS, required=False, widget=forms.RadioSelect)
     ticker = forms.CharField(
@@ -70,14 +71,14 @@ class ExampleForm(forms.Form):
             "when": "next",
             "of": "0",
         }
-        # Asked for or not, it is filled in: the examples stand there from the start.
-        asked = data is not None and any(key.startswith("example-") for key in data)
-        given = data if asked else {f"example-{name}": str(value) for name, value in initial.items()}
-        super().__init__(given, prefix="example", auto_id="%s")
+        # It is bound even when nothing was sent, so that the page shows examples from the start.
+        was_sent = data is not None and any(key.startswith("example-") for key in data)
+        values = data if was_sent else {f"example-{name}": str(value) for name, value in initial.items()}
+        super().__init__(values, prefix="example", auto_id="%s")
         self.strategy = strategy
         self.symbol: Symbol | None = None
         for field in self.fields.values():
-            # They stand beside the form they are sent with.
+            # They stand outside the form that they are sent with.
             field.widget.attrs["form"] = form_id
 
     def clean_ticker(self) -> str:
@@ -107,31 +108,32 @@ class ExampleForm(forms.Form):
         )
 
     def choose_message(self, scene: Scene | None) -> Message | None:
-        """The message whose settings are asked about; the choice is among the examples and the last signals."""
-        found = (
-            {str(n): (title, message) for n, (title, message) in enumerate(example_messages(scene))} if scene else {}
-        )
+        """The message whose settings to show. Its field offers the examples and the last signals."""
+        offered: dict[str, tuple[str, Message]] = {}
+        if scene:
+            offered = {str(n): titled for n, titled in enumerate(example_messages(scene))}
         for signal in reversed(recent(self.strategy)):
             message = Message.from_reading(signal.reading)
-            found[str(signal.code)] = (f"{signal.received_at:%d %b %H:%M} UTC: {describe_message(message)}", message)
+            offered[str(signal.code)] = (f"{signal.received_at:%d %b %H:%M} UTC: {describe_message(message)}", message)
         widget = self.fields["of"].widget
         assert isinstance(widget, forms.Select)
-        widget.choices = [(key, title) for key, (title, _) in found.items()]
-        asked = str(self.data.get("example-of", "0"))
-        return next((found[key][1] for key in (asked, *found) if key in found), None)
+        widget.choices = [(key, title) for key, (title, _) in offered.items()]
+        chosen = str(self.data.get("example-of", "0"))
+        return next((offered[key][1] for key in (chosen, *offered) if key in offered), None)
 
 
-def beside(
-    data: Any,
-    *,
-    strategy: Strategy,
-    account: BrokerageAccount | None,
-    terms: Terms | None,
-    form_id: str,
-    now: datetime,
-    ask: bool = False,
-) -> dict[str, Any]:
-    """What stands beside a form of terms: what they would do, as far as they can be read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Terms to show in examples, with the strategy and the account they are for. None: unreadable terms, no account."""
+
+    strategy: Strategy
+    account: BrokerageAccount | None
+    terms: Terms | None
+
+
+def beside(data: Any, trial: Trial, *, form_id: str, now: datetime, ask: bool = False) -> dict[str, Any]:
+    """The context of the examples beside a form of terms. `ask`: IBKR may be asked about unknown contracts."""
+    strategy, account, terms = trial.strategy, trial.account, trial.terms
     start = _start_price(strategy, account, now)
     form = ExampleForm(data, strategy=strategy, price=start, form_id=form_id)
     scene = form.scene()
@@ -156,7 +158,7 @@ def beside(
 
 
 def _start_price(strategy: Strategy, account: BrokerageAccount | None, now: datetime) -> Decimal | None:
-    """A price to start from: the last one known of the strategy's example."""
+    """The last known price of the strategy's example ticker."""
     try:
         symbol = symbols.read(example_ticker(strategy), Kind(strategy.asset_class), now)
     except (Refused, KeyError):

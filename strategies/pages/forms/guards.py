@@ -1,4 +1,4 @@
-"""What people may fill in about guards: limits, a lockout, restricted tickers, a stop. Forms read; activities write."""
+"""The forms of guards: limits, a lockout, restricted tickers, a stop."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ class LimitsForm(forms.Form):
         super().__init__(data, initial={name: getattr(guard, name) for name in LIMITS_OF[level]})
         for name in LIMITS_OF[level]:
             label, text = (_AMOUNTS | _COUNTS)[name]
-            given: dict[str, Any] = {"label": label, "help_text": text, "required": False}
+            options: dict[str, Any] = {"label": label, "help_text": text, "required": False}
             if name in _COUNTS:
-                self.fields[name] = forms.IntegerField(min_value=1, max_value=2_000_000_000, **given)
+                self.fields[name] = forms.IntegerField(min_value=1, max_value=2_000_000_000, **options)
             else:
                 self.fields[name] = forms.DecimalField(
                     max_digits=23,
                     decimal_places=8,
                     min_value=0,
                     widget=forms.TextInput(attrs={"inputmode": "decimal"}),
-                    **given,
+                    **options,
                 )
                 if (value := self.initial[name]) is not None:
                     self.initial[name] = f"{value.normalize():f}"
 
 
 class ReasonForm(forms.Form):
-    """Why: kept with the deed."""
+    """The reason of a stop, a lockout, or their end; it is kept with it."""
 
     reason = forms.CharField(
         label="Why",
         max_length=LONGEST_REASON,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="A few words. They stand on every page until it is over, and stay on record.",
-        error_messages={"required": "Say why, in a few words: it is kept with what you do, and others read it."},
+        help_text="A few words. Every page shows them until it is over, and they stay on record.",
+        error_messages={"required": "Say why, in a few words: they are kept, and others read them."},
     )
 
 
@@ -71,7 +71,7 @@ class StopForm(ReasonForm):
 
 
 class LockoutForm(ReasonForm):
-    """A lockout: how long no entry is made."""
+    """A lockout: for how long no entry is made."""
 
     LONG = (("15", "15 minutes"), ("60", "1 hour"), ("240", "4 hours"), ("day", "until the next trading day"))
     length = forms.ChoiceField(label="For", choices=LONG, initial="60")
@@ -91,7 +91,7 @@ class RestrictedForm(forms.Form):
         required=False,
         max_length=5000,
         widget=forms.TextInput(attrs={"autocapitalize": "characters", "placeholder": "GME AMC", "spellcheck": "false"}),
-        help_text="Separated by spaces or commas, at most 100; of futures the roots. What is held of them can be left.",
+        help_text="Separated by spaces or commas, at most 100; for futures, the roots. Positions in them can still be closed.",
     )
 
     def tickers(self) -> list[str]:

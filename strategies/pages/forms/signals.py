@@ -32,7 +32,7 @@ OUTCOMES = [
 
 
 class SignalForm(forms.Form):
-    """A signal written by hand. It is turned into the very message a program would send."""
+    """A signal written by hand; it becomes the same message that a program would send."""
 
     strategy = forms.ModelChoiceField(
         label="Strategy", queryset=Strategy.objects.none(), to_field_name="code", empty_label=None, required=False
@@ -85,7 +85,7 @@ class MinuteField(forms.DateTimeField):
 
 
 class SignalFilter(forms.Form):
-    """Which signals a list shows; its state lives in the URL."""
+    """The filters of the list of signals. Their state is kept in the URL."""
 
     strategy = forms.ModelChoiceField(
         label="Strategy",

@@ -21,19 +21,19 @@ ASSET_CLASSES = [
 
 
 class StrategyForm(forms.Form):
-    """What a new strategy needs; the rest has a sensible beginning."""
+    """What a new strategy needs; its other settings have defaults."""
 
     name = forms.CharField(label="Name", max_length=80)
     asset_class = forms.ChoiceField(
         label="What it trades",
         choices=ASSET_CLASSES,
-        help_text="Tells how a ticker is read. It stays as it is once signals have come.",
+        help_text="Tells how a ticker is read. It cannot change once signals have come.",
     )
     allowed_tickers = forms.CharField(
         label="Only these tickers",
         required=False,
         max_length=2000,
-        help_text="Separated by spaces or commas, at most 100; of futures the roots. Empty takes any.",
+        help_text="Separated by spaces or commas, at most 100; for futures, the roots. Empty takes any.",
         widget=forms.TextInput(attrs={"placeholder": "SPY QQQ AAPL", "autocapitalize": "characters"}),
     )
     description = forms.CharField(label="Description", max_length=300, required=False)
@@ -55,7 +55,7 @@ def seconds(label: str, help_text: str, least: int = 1) -> forms.IntegerField:
 
 
 class StrategySettingsForm(StrategyForm):
-    """All that a strategy's owner may set."""
+    """All settings of a strategy."""
 
     tradingview_only = forms.BooleanField(
         label="TradingView only",
@@ -77,7 +77,7 @@ class StrategySettingsForm(StrategyForm):
     entry_stale_seconds = seconds("Entries at most", "Seconds old by their own time. An older one is set aside.")
     exit_stale_seconds = seconds("Exits at most", "Seconds old. A late exit still protects, so give it longer.")
     repeat_window_seconds = seconds(
-        "The same message again", "Seconds in which it counts once, when it brings neither time nor signalId.", 0
+        "The same message again", "Seconds in which it counts once, if it has neither time nor signalId.", 0
     )
     per_minute = forms.IntegerField(
         label="A minute", min_value=1, max_value=6_000, help_text="Deliveries each URL takes."
@@ -105,7 +105,7 @@ class StrategySettingsForm(StrategyForm):
 
     @staticmethod
     def initial_of(values: StrategySettings) -> dict[str, Any]:
-        """The fields of some settings, lists as people write them."""
+        """Settings as the fields' values, with lists as people write them."""
         return asdict(values) | {
             "allowed_tickers": " ".join(values.allowed_tickers),
             "allowed_addresses": "\n".join(values.allowed_addresses),

@@ -36,10 +36,10 @@ class TermsForm(forms.Form):
         label=LABELS["tickers"],
         required=False,
         max_length=2000,
-        help_text="Separated by spaces, at most 100; of futures the roots. Empty takes any.",
+        help_text="Separated by spaces, at most 100; for futures, the roots. Empty takes any.",
         widget=forms.TextInput(attrs={"placeholder": "Any", "autocapitalize": "characters", "spellcheck": "false"}),
     )
-    sides = word("sides", "Which positions signals may open. A signal against an open position closes it all the same.")
+    sides = word("sides", "Which positions signals may open. A signal against an open position still closes it.")
     allow_swap = switch(
         "allow_swap", "A sell while long closes it, waits for the fill, and opens short. Off, it only closes."
     )
@@ -54,7 +54,9 @@ class TermsForm(forms.Form):
     close_only = switch("close_only", "Exits go on, entries are rejected. For winding down.")
     invert_puts = switch("invert_puts", "A buy of a put is read as a sell of it, and the other way round.")
 
-    quantity = number("quantity", "Used where the signal says none, or may not. Empty: the signal has to bring one.")
+    quantity = number(
+        "quantity", "Used when the signal has no quantity, or may not set one. Empty: every signal needs one."
+    )
     quantity_type = word("quantity_type", "Money and equity are the account's; risk is measured to the stop loss.")
     quantity_multiplier = number("quantity_multiplier", "0.5 trades half of what the signal says.", required=True)
     rounding = word("rounding", "IBKR takes whole units here.")
@@ -62,10 +64,10 @@ class TermsForm(forms.Form):
     order_type = word("order_type", "For signals that name none.")
     time_in_force = word("time_in_force")
     outside_rth = switch("outside_rth", "Limit and stop limit orders only; IBKR takes no others then.")
-    market_price = word("market_price", "Which price of a quote an order is reckoned at.")
+    market_price = word("market_price", "The price of a quote that orders are computed from.")
     trail_amount = number("trail_amount", "Of a trailing stop.")
     trail_percent = number("trail_percent", "Of a trailing stop, instead of the amount.")
-    spread_amount = number("spread_amount", "A wider spread of bid and ask sends no entry.")
+    spread_amount = number("spread_amount", "With a wider spread of bid and ask, no entry is sent.")
     spread_percent = number("spread_percent", "The same, in percent of the middle.")
     cancel_after = whole("cancel_after", "Seconds. What has not filled by then is canceled.", required=False)
 
@@ -82,20 +84,23 @@ class TermsForm(forms.Form):
     exit_cancel_after = whole("exit_cancel_after", "Seconds. Empty: as entries.", required=False)
 
     stop_loss_mode = word(
-        "stop_loss", "For signals that bring none. Kept at the broker until it fills or you leave.", none=NO_CHOICE
+        "stop_loss",
+        "For signals that bring none. Kept at the broker until it fills or the position is closed.",
+        none=NO_CHOICE,
     )
     stop_loss_value = number("stop_loss", label="Stop loss value")
     stop_loss_type = word("stop_loss_type")
     take_profit_mode = word("take_profit", none=NO_CHOICE)
     take_profit_value = number("take_profit", label="Take profit value")
     breakeven_offset = number(
-        "breakeven_offset", "So far on the good side of the average price, for the action breakeven."
+        "breakeven_offset",
+        "How far beyond the average price, on the profitable side, the action breakeven puts the stop.",
     )
 
     windows = WindowsField(
         label=LABELS["windows"],
         required=False,
-        help_text="From, up to and without the end; an end before the start is the next day's. Without a row it trades at any time.",
+        help_text="The end is the first moment outside; an end before the start means the next day. Without a row it trades at any time.",
     )
     exits_outside_windows = switch("exits_outside_windows", "Off, a position may have to stay until the next window.")
     hours = word("hours", "By the calendar of the exchange.")
