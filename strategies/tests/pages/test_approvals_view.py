@@ -71,7 +71,7 @@ def test_a_card_says_what_is_asked_and_what_it_costs(client: Client, bob: User, 
         "stop loss, sent with it",
         "margin needed",
         "Time left to answer:",
-        "Its take profit and stop loss become as small",
+        "Its take profit and stop loss shrink with it",
         'value="10"',
         f'id="proposal-{decision.code}"',
     ):
@@ -214,7 +214,7 @@ def test_a_plan_that_has_changed_is_shown_before_it_can_be_approved(client: Clie
     for words in (
         "so has the plan:",
         "Made anew at",
-        "What is held leaves whole all the same.",
+        "The present position is still closed as a whole.",
         'data-answer="approve"',
     ):
         assert words in text

@@ -76,8 +76,8 @@ def test_it_shows_everything_it_saw(client: Client, bob: User, decision: Decisio
         "100,000.00 USD",
         "None in this instrument",
         "Price it saw",
-        "What held, and whose word it was",
-        "Nothing above the terms was stopped or limited then.",
+        "Settings in effect, and who set them",
+        "No level above the subscription was stopped or limited then.",
     ):
         assert words in text
     # Only what differs from the beginning.
@@ -113,7 +113,7 @@ def test_another_answer_is_shown_beside_the_one_of_then(client: Client, bob: Use
     decision.save()
     text = page(client, bob, decision, "?again=yes")
     for words in (
-        "Another answer.",
+        "A different answer.",
         "2 things would be another way",
         "D06",
         "entry: buy 12 AAPL market, day",
@@ -126,14 +126,14 @@ def test_an_order_that_was_changed_where_it_stands_is_no_other_answer(
     client: Client, bob: User, decision: Decision
 ) -> None:
     Order.objects.filter(role="stop_loss").update(quantity=6)
-    assert "Another answer." not in page(client, bob, decision, "?again=yes")
+    assert "A different answer." not in page(client, bob, decision, "?again=yes")
 
 
 def test_a_decision_from_before_plans_were_kept_is_held_against_its_orders(
     client: Client, bob: User, decision: Decision
 ) -> None:
     Decision.objects.update(plan=None)
-    assert "Another answer." not in page(client, bob, decision, "?again=yes")
+    assert "A different answer." not in page(client, bob, decision, "?again=yes")
     Order.objects.filter(role="entry").update(quantity=12)
     assert "entry: buy 12 AAPL market, day" in page(client, bob, decision, "?again=yes")
 
@@ -174,7 +174,7 @@ def test_a_decision_without_a_look_at_the_account_has_nothing_to_decide_by(
     strategy = rows.strategy(team, now)
     made = rows.rejected(rows.signal(strategy, now), rows.subscription(strategy, broker.account(team), now), now)
     text = page(client, bob, made, "?again=yes")
-    assert "It was taken without a look at the account" in text
+    assert "It was decided without a look at the account" in text
     assert "Decide again" not in text
     assert not comparison.decide_again(made).same
 

@@ -135,7 +135,7 @@ def test_only_an_owner_resumes_the_whole_team(
     client.force_login(trader)
     client.post(path(team, end="stop/"), {"how": "entries", "reason": "Enough"})
     assert client.post(path(team, end="resume/"), {"reason": "Go"}).status_code == 403
-    assert "An owner of the team resumes it." in client.get(path(team)).text
+    assert "Only an owner of the team can resume it." in client.get(path(team)).text
     client.force_login(alice)
     assert "Say why" in client.post(path(team, end="resume/"), {"reason": ""}, follow=True).text
     assert Guard.objects.get().halt == "entries"

@@ -203,7 +203,7 @@ def test_it_says_so_when_the_body_is_gone(client: Client, bob: User, team: Team,
     signal = rows.signal(rows.strategy(team, now), now, body="", forgotten_at=now)
     client.force_login(bob)
     page = client.get(f"/teams/{team.code}/signals/{signal.code}/").text
-    assert "Body, headers and address were let go on" in page
+    assert "Body, headers and address were deleted on" in page
     assert "<dt>Quantity</dt>" in page
 
 

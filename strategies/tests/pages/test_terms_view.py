@@ -144,7 +144,7 @@ def test_going_back_makes_a_new_version_that_can_be_undone(
     client.force_login(alice)
     client.post(path, posted(Terms(quantity=D(25), sides=Sides.BULLISH)))
     page = client.post(f"{path}terms/1/", follow=True)
-    assert "Terms 3 hold from now on, with what terms 1 said." in page.text
+    assert "Terms 3 hold from now on: a copy of terms 1." in page.text
     assert "Quantity: 25 → 10" in page.text
     subscription.refresh_from_db()
     assert subscription.terms is not None
@@ -188,7 +188,7 @@ def test_a_linked_one_follows_the_defaults_in_the_same_moment(
     assert "Saving changes 1 linked subscription" in before
     assert "1 subscription of this strategy has its own terms and keeps them." in before
     after = client.post(defaults_path, posted(Terms(quantity=D(4), allow_add=True)), follow=True).text
-    assert "New subscriptions start with these terms. 1 linked subscription got new terms with them." in after
+    assert "New subscriptions start with these terms. 1 linked subscription changed to them." in after
     subscription.refresh_from_db()
     own.refresh_from_db()
     assert subscription.terms is not None
@@ -240,7 +240,7 @@ def test_linked_terms_are_not_edited_until_they_are_unlinked(
     assert refused.status_code == 422
     assert "Its terms are the strategy&#x27;s defaults. Unlink it, or change the defaults." in refused.text
     assert "Unlink it before going back" in client.post(f"{path}terms/1/", follow=True).text
-    assert "Its terms are its own now" in client.post(f"{path}link/", {"linked": "no"}, follow=True).text
+    assert "It has terms of its own now" in client.post(f"{path}link/", {"linked": "no"}, follow=True).text
     client.post(path, posted(Terms(quantity=D(99))))
     subscription.refresh_from_db()
     assert subscription.terms is not None

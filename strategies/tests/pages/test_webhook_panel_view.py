@@ -61,7 +61,7 @@ def test_the_page_shows_a_viewer_the_meter_and_no_url(
             "at the limit",
             "over the limit (429)",
             "<dt>Over the limit today</dt> <dd> 3 </dd>",
-            "Strangers have a wrong password",
+            "Strangers use a wrong password",
         ):
             assert words in " ".join(page.split())
         assert str(strategy.endpoints.get().code) not in page
