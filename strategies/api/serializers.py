@@ -1,83 +1,36 @@
-"""What we were told and what we made of it, as JSON. A signal nests its decisions, their orders and executions."""
+"""Strategies, subscriptions, signals and decisions as JSON. A signal nests its decisions, their orders and executions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.fields import Moment, Shown, code
+from accounts.api.fields import Shown, code
 from brokers.api.serializers import OrderSerializer
-from brokers.models import Order
-from strategies.display import comparison, proposals
+from strategies.api.timeline import TimelineSerializer, orders_of, timeline
+from strategies.display import comparison
 from strategies.domain.plan.plan import Plan
 from strategies.inputs import plan_json
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
+from strategies.reading.fields import names
 from strategies.webhook.headers import shown
 
-STRATEGY = (
-    "id",
-    "name",
-    "description",
-    "asset_class",
-    "allowed_tickers",
-    "enabled",
-    "tradingview_only",
-    "allowed_addresses",
-    "signature_required",
-    "entry_stale_seconds",
-    "exit_stale_seconds",
-    "repeat_window_seconds",
-    "per_minute",
-    "per_hour",
-    "keep_days",
-    "created_at",
+STRATEGY = names(
+    "id name description asset_class allowed_tickers enabled tradingview_only allowed_addresses signature_required "
+    "entry_stale_seconds exit_stale_seconds repeat_window_seconds per_minute per_hour keep_days created_at"
 )
-SUBSCRIPTION = ("id", "strategy", "account", "enabled", "linked", "terms", "terms_version", "created_at")
-DECISION = (
-    "id",
-    "signal",
-    "subscription",
-    "account",
-    "status",
-    "rule",
-    "reason_code",
-    "reason",
-    "waiting_for",
-    "created_at",
-    "decided_at",
-    "expires_at",
-    "answered_at",
-    "answered_by",
-    "plan",
-    "assessment",
-    "orders",
+SUBSCRIPTION = names("id strategy account enabled linked terms terms_version created_at")
+DECISION = names(
+    "id signal subscription account status rule reason_code reason waiting_for created_at decided_at expires_at "
+    "answered_at answered_by plan assessment orders"
 )
-SIGNAL = (
-    "id",
-    "log_id",
-    "strategy",
-    "received_at",
-    "address",
-    "content_type",
-    "ticker",
-    "action",
-    "reading",
-    "warnings",
-    "test",
-    "not_before",
-    "dispatched_at",
-    "set_aside",
-    "note",
-    "duplicates",
-    "repeats",
-    "forgotten_at",
-    "decisions",
-    "timeline",
+SIGNAL = names(
+    "id log_id strategy received_at address content_type ticker action reading warnings test not_before dispatched_at "
+    "set_aside note duplicates repeats forgotten_at decisions timeline"
 )
+REFUSAL = names("id strategy received_at address content_type status message_code sentence field")
 
 
 class StrategySerializer(Shown):
@@ -89,7 +42,7 @@ class StrategySerializer(Shown):
 
 
 class SubscriptionSerializer(Shown):
-    """`terms` are the present ones; each decision used the version of its moment."""
+    """`terms` are the present ones; each decision was taken under the version of its moment."""
 
     id = code()
     strategy = code("strategy.code")
@@ -149,7 +102,7 @@ class DifferenceSerializer(serializers.Serializer[Any]):
 
 
 class AgainSerializer(serializers.Serializer[Any]):
-    """Today's answer to the inputs of then. `same` is null where they cannot be decided by, and `unreadable` says why."""
+    """Today's answer to the stored inputs. `same` is null when these cannot be decided with; `unreadable` says why."""
 
     same = serializers.BooleanField(allow_null=True)
     unreadable = serializers.CharField(allow_blank=True)
@@ -192,26 +145,6 @@ class ApproveSerializer(serializers.Serializer[Any]):
 
 class DeclineSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
-
-
-class PhaseSerializer(serializers.Serializer[Any]):
-    """When a phase was first reached; milliseconds since the phase before it, and since the signal was received."""
-
-    at = Moment(allow_null=True)
-    ms = serializers.FloatField(allow_null=True)
-    total_ms = serializers.FloatField(allow_null=True)
-
-
-class TimelineSerializer(serializers.Serializer[Any]):
-    """The way of the signal, from the first byte to the first order filled whole. Null: not reached."""
-
-    received = PhaseSerializer()
-    stored = PhaseSerializer()
-    decided = PhaseSerializer()
-    approved = PhaseSerializer()
-    submitted = PhaseSerializer()
-    acknowledged = PhaseSerializer()
-    filled = PhaseSerializer()
 
 
 class RepeatSerializer(Shown):
@@ -264,17 +197,7 @@ class RefusalSerializer(Shown):
 
     class Meta:
         model = Refusal
-        fields: tuple[str, ...] = (
-            "id",
-            "strategy",
-            "received_at",
-            "address",
-            "content_type",
-            "status",
-            "message_code",
-            "sentence",
-            "field",
-        )
+        fields: tuple[str, ...] = REFUSAL
 
 
 class WholeRefusalSerializer(RefusalSerializer):
@@ -283,51 +206,7 @@ class WholeRefusalSerializer(RefusalSerializer):
     headers = serializers.SerializerMethodField()
 
     class Meta(RefusalSerializer.Meta):
-        fields = (*RefusalSerializer.Meta.fields, "headers", "body")
+        fields = (*REFUSAL, "headers", "body")
 
     def get_headers(self, refusal: Refusal) -> dict[str, str]:
         return shown(refusal.headers)
-
-
-def orders_of(decision: Decision) -> list[Order]:
-    """The orders a decision led to, from rows already loaded."""
-    return list(decision.ticket.orders.all()) if decision.ticket else []
-
-
-def timeline(signal: Signal) -> dict[str, Any]:
-    """Each phase when it was first reached: with several accounts, the figures are those of the quickest."""
-    decisions = list(signal.decisions.all())
-    orders = [order for decision in decisions for order in orders_of(decision)]
-    moments = {
-        "received": signal.received_at,
-        "stored": signal.stored_at,
-        "decided": first(proposals.proposed_at(decision) or decision.decided_at for decision in decisions),
-        "approved": first(d.answered_at for d in decisions if d.status == Decision.Status.ACCEPTED),
-        "submitted": first(order.submitted_at for order in orders),
-        "acknowledged": first(order.acknowledged_at for order in orders),
-        "filled": first(order.filled_at for order in orders),
-    }
-    before = signal.received_at
-    phases: dict[str, Any] = {}
-    for name, at in moments.items():
-        if at is None:
-            phases[name] = {"at": None, "ms": None, "total_ms": None}
-            continue
-        phases[name] = {"at": text(at), "ms": ms(before, at), "total_ms": ms(signal.received_at, at)}
-        before = at
-    return phases
-
-
-def first(moments: Iterable[datetime | None]) -> datetime | None:
-    """The earliest of those that have come."""
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
-def ms(earlier: datetime, later: datetime) -> float:
-    """Milliseconds between two moments, to the microsecond."""
-    return round((later - earlier).total_seconds() * 1000, 3)
-
-
-def text(moment: datetime) -> str:
-    """A moment as the rest of the answer writes it."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

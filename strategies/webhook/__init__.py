@@ -1,1 +1,1 @@
-"""The URL that senders post to: who may send, what is stored, and what the sender is told."""
+"""The URL that senders post to: checks the sender, stores the delivery, answers."""

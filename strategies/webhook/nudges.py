@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from celery import current_app
+from celery.app import app_or_default
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Nudger:
 
     def __init__(self, app: Any = None) -> None:
         # Taken here: in another thread Celery would find an application of its own making.
-        self._app: Any = app or current_app._get_current_object()  # type: ignore[attr-defined]
+        self._app: Any = app_or_default(app)
         self._connection: Any = None
         self._pending = False
         self._wake = threading.Event()

@@ -215,7 +215,7 @@ def test_the_restricted_list_is_set_and_shown(client: Client, alice: User, team:
     page = client.post(path(team), {"what": "restricted", "restricted": "gme, amc"}, follow=True)
     assert Guard.objects.get().restricted == ["AMC", "GME"]
     assert "AMC GME" in page.text
-    assert "Opens no AMC, GME" in client.get(f"/teams/{team.code}/guards/").text
+    assert "No entries in AMC, GME" in client.get(f"/teams/{team.code}/guards/").text
 
 
 def test_meters_show_the_figure_the_limit_and_what_is_not_known(

@@ -49,9 +49,9 @@ def with_door(scenario: Callable[[Door], Awaitable[Value]]) -> Value:
     return asyncio.run(play())
 
 
-def post(path: str, body: object = BUY, **given: Any) -> Response:
+def post(path: str, body: object = BUY, **options: Any) -> Response:
     """One request to a freshly opened door."""
-    return with_door(lambda door: knock(door, path, body, **given))
+    return with_door(lambda door: knock(door, path, body, **options))
 
 
 def post_all(path: str, bodies: Iterable[object]) -> list[Response]:
@@ -100,8 +100,8 @@ async def knock(
     if seen_path is not None:
         seen_path.append(scope["path"])
     answer = b"".join(message.get("body", b"") for message in sent)
-    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Response(sent[0]["status"], found, json.loads(answer))
+    headers_sent = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Response(sent[0]["status"], headers_sent, json.loads(answer))
 
 
 async def in_thread(work: Callable[[], Value]) -> Value:
