@@ -177,6 +177,18 @@ def test_it_takes_no_notice_of_filters_that_mean_nothing(
         assert client.get(f"/teams/{team.code}/signals/?{query}").status_code == 200
 
 
+def codes_of_all_pages(client: Client, team: Team) -> list[str]:
+    """The codes of all rows, from the first page to the last."""
+    path, seen = f"/teams/{team.code}/signals/", []
+    query: str | None = ""
+    while query is not None:
+        page = client.get(path + query).text
+        seen += codes(page)
+        older = re.search(r'href="(\?[^"]+)"\s+rel="next"', page)
+        query = older[1].replace("&amp;", "&") if older else None
+    return seen
+
+
 def test_it_pages_through_both_kinds_without_losing_or_repeating_one(
     client: Client, alice: User, team: Team, now: datetime
 ) -> None:
@@ -187,13 +199,7 @@ def test_it_pages_through_both_kinds_without_losing_or_repeating_one(
         made = refusal(strategy, at).log_code if number % 3 == 0 else rows.signal(strategy, at).code
         expected.append(str(made))
     client.force_login(alice)
-    path, seen = f"/teams/{team.code}/signals/", []
-    query: str | None = ""
-    while query is not None:
-        page = client.get(path + query).text
-        seen += codes(page)
-        older = re.search(r'href="(\?[^"]+)"\s+rel="next"', page)
-        query = older[1].replace("&amp;", "&") if older else None
+    seen = codes_of_all_pages(client, team)
     assert seen == expected[::-1]
 
 
@@ -208,13 +214,7 @@ def test_no_row_is_lost_where_pages_meet_though_it_came_earlier_than_it_was_stor
         made = refusal(strategy, at).log_code if number % 3 == 0 else rows.signal(strategy, at).code
         expected.add(str(made))
     client.force_login(alice)
-    path, seen = f"/teams/{team.code}/signals/", []
-    query: str | None = ""
-    while query is not None:
-        page = client.get(path + query).text
-        seen += codes(page)
-        older = re.search(r'href="(\?[^"]+)"\s+rel="next"', page)
-        query = older[1].replace("&amp;", "&") if older else None
+    seen = codes_of_all_pages(client, team)
     assert len(seen) == 110
     assert set(seen) == expected
 
