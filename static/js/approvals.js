@@ -1,7 +1,7 @@
-/* The inbox: the card with the least time left first, keys for the one in focus, and a word when one was answered. */
+/* The inbox: sorts cards by the time left, gives keys to the card in focus, and announces answers. */
 
 const list = document.getElementById("approvals");
-const said = document.querySelector("[data-said]");
+const announcement = document.querySelector("[data-said]");
 const SOON = 30_000;
 let leader = 0;
 
@@ -21,7 +21,7 @@ function hurry() {
 hurry();
 setInterval(hurry, 1000);
 
-/* What arrives is put on top; its place is by its end. */
+/* An arriving card is put on top; this sorts it by its end. */
 function sort() {
   if (!list) return;
   const waiting = cards();
@@ -33,8 +33,8 @@ function sort() {
   }
 }
 
-function tell(text) {
-  if (said) said.textContent = text.replace(/\s+/g, " ").trim();
+function announce(text) {
+  if (announcement) announcement.textContent = text.replace(/\s+/g, " ").trim();
 }
 
 document.addEventListener("feed:placed", ({ detail }) => {
@@ -45,7 +45,7 @@ document.addEventListener("feed:placed", ({ detail }) => {
   if (!card) return;
   if (card.id === answering && !card.matches(".proposed")) goOn(card);
   const title = card.querySelector("h3")?.textContent ?? "";
-  tell(card.matches(".proposed") ? `New: ${title} waits for an answer.` : `${title}: ${card.querySelector("[role=status]")?.textContent ?? ""}`);
+  announce(card.matches(".proposed") ? `New: ${title} waits for an answer.` : `${title}: ${card.querySelector("[role=status]")?.textContent ?? ""}`);
 });
 
 /* ---- answering ---- */
@@ -80,7 +80,7 @@ for (const word of ["htmx:afterSwap", "htmx:afterSettle"]) {
     if (!card.matches(".proposed")) return goOn(card);
     if (word !== "htmx:afterSwap") return;
     // Refused: where one was writing, one goes on.
-    tell(card.querySelector("[role=alert]")?.textContent ?? "");
+    announce(card.querySelector("[role=alert]")?.textContent ?? "");
     card.focus({ preventScroll: true });
     if (asked) open(card, asked);
   });

@@ -49,7 +49,7 @@ function place(next) {
     forget(current);
     exchange(current, next);
     flash(next);
-    leaveIfUnwanted(next);
+    leaveIfForeign(next);
   } else {
     insert(next);
   }
@@ -63,7 +63,7 @@ function placed(id) {
 
 function insert(next) {
   const list = document.getElementById(next.dataset.feedInto);
-  if (!list || !wanted(list, next)) return;
+  if (!list || !belongs(list, next)) return;
   forget(list);
   // The bodies of a table stand below its head.
   if (list instanceof HTMLTableElement) list.append(next);
@@ -76,14 +76,14 @@ function insert(next) {
   showEmptiness(list);
 }
 
-function wanted(list, element) {
+function belongs(list, element) {
   const tags = new Set((element.dataset.feedTags || "").split(" "));
   return (list.dataset.feedWant || "").split(" ").every((word) => !word || tags.has(word));
 }
 
-function leaveIfUnwanted(element) {
+function leaveIfForeign(element) {
   const list = element.parentElement;
-  if (!list || list.id !== element.dataset.feedInto || wanted(list, element)) return;
+  if (!list || list.id !== element.dataset.feedInto || belongs(list, element)) return;
   // It stays long enough to be read: "filled" is the best news of the day.
   element.classList.add("is-leaving");
   setTimeout(() => {

@@ -1,7 +1,7 @@
-/* Finding in the rulebook: rows that do not have all the words are hidden, and so are parts without a row. */
+/* Searches the rulebook: hides rows without all of the words, and parts without a row. */
 
 const field = document.querySelector("[data-find]");
-const found = document.querySelector("[data-found]");
+const summary = document.querySelector("[data-found]");
 const codes = document.querySelector(".codes");
 const calculator = document.getElementById("calculator").closest(".panel");
 const panels = [...document.querySelectorAll(".panel:has(tbody, [data-row])")];
@@ -18,11 +18,11 @@ function find() {
   }
   for (const group of document.querySelectorAll("tr.group")) group.hidden = !group.parentElement.querySelector("tr:not(.group):not([hidden])");
   for (const panel of panels) panel.hidden = !panel.querySelector("tbody tr:not(.group):not([hidden]), [data-row]:not([hidden])");
-  // Who looks something up does not calculate: on a phone the form would stand before what was found.
+  // Hidden during a search: on a phone the form would stand before the matches.
   calculator.hidden = words.length > 0;
-  // The codes stay folded until one of them is what is looked for.
+  // The codes stay folded until one of them matches.
   if (words.length) codes.open = Boolean(codes.querySelector("[data-row]:not([hidden])"));
-  found.textContent = words.length ? (count ? `${count} found` : "nothing found") : "";
+  summary.textContent = words.length ? (count ? `${count} found` : "nothing found") : "";
 }
 
 function show() {

@@ -1,7 +1,7 @@
 /* Terms: rows of trading windows that come and go, and marking several subscriptions. Without this, a spare row and
    "Remove" boxes do for the windows. */
 
-function told(field) {
+function notifyInput(field) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
@@ -23,7 +23,7 @@ for (const field of document.querySelectorAll("[data-windows]")) {
     button.setAttribute("aria-label", "Remove this trading window");
     button.addEventListener("click", () => {
       row.remove();
-      told(add.parentElement);
+      notifyInput(add.parentElement);
       add.focus();
     });
     box.replaceWith(button);

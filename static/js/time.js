@@ -53,8 +53,8 @@ function tick(element, now = Date.now()) {
 /* Show every moment below `root` in the viewer's zone, with both zones on hover. */
 export function localise(root) {
   const today = day(parts(new Date(), zone));
-  const found = root.matches?.("time[datetime]") ? [root] : [];
-  for (const element of [...found, ...root.querySelectorAll("time[datetime]")]) {
+  const itself = root.matches?.("time[datetime]") ? [root] : [];
+  for (const element of [...itself, ...root.querySelectorAll("time[datetime]")]) {
     const moment = new Date(element.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
     const at = parts(moment, zone);
