@@ -123,17 +123,17 @@ class WholeDecisionSerializer(DecisionSerializer):
 
     @extend_schema_field(AgainSerializer)
     def get_again(self, decision: Decision) -> dict[str, Any]:
-        found = comparison.decide_again(decision, orders_of(decision))
-        answer = found.answer
+        again = comparison.decide_again(decision, orders_of(decision))
+        answer = again.answer
         plan = plan_json(answer) if isinstance(answer, Plan) else None
         return {
-            "same": None if answer is None else found.same,
-            "unreadable": found.unreadable,
+            "same": None if answer is None else again.same,
+            "unreadable": again.unreadable,
             "rule": None if answer is None else answer.rule,
             "reason_code": None if answer is None else getattr(answer, "code", ""),
             "reason": None if answer is None else answer.reason,
             "plan": plan,
-            "differences": [{"what": each.what, "then": each.then, "now": each.now} for each in found.differences],
+            "differences": [{"what": row.what, "then": row.then, "now": row.now} for row in again.differences],
         }
 
 
