@@ -78,7 +78,7 @@ def test_a_card_says_what_is_asked_and_what_it_costs(client: Client, bob: User, 
         assert words in text
     assert decision.expires_at is not None
     assert f'datetime="{decision.expires_at.isoformat()}" data-style="until"' in text
-    assert "What is held leaves whole" not in text
+    assert "The present position is still closed" not in text
 
 
 def test_an_approver_approves_and_the_orders_are_made(client: Client, approver: User, decision: Decision) -> None:
@@ -144,7 +144,7 @@ def test_what_ran_out_of_time_cannot_be_approved(client: Client, approver: User,
 
 def test_a_viewer_looks_and_does_not_answer(client: Client, bob: User, team: Team, decision: Decision) -> None:
     text = inbox(client, bob, team)
-    assert "Answering takes the role of approver" in text
+    assert "Only approvers may answer" in text
     assert 'class="approvals only-look"' in text
     for word in ("approve", "decline"):
         assert answer(client, bob, decision, word).status_code == 403

@@ -114,7 +114,7 @@ def test_another_answer_is_shown_beside_the_one_of_then(client: Client, bob: Use
     text = page(client, bob, decision, "?again=yes")
     for words in (
         "A different answer.",
-        "2 things would be another way",
+        "2 things would differ",
         "D06",
         "entry: buy 12 AAPL market, day",
         "entry: buy 10 AAPL market, day",
@@ -165,7 +165,7 @@ def test_inputs_that_cannot_be_read_any_more_are_said_to_be_so(client: Client, b
     )
     text = page(client, bob, decision, "?again=yes")
     assert "This version of Halyard cannot read what the decision saw" in text
-    assert "It was taken without a look" not in text
+    assert "It was decided without a look" not in text
 
 
 def test_a_decision_without_a_look_at_the_account_has_nothing_to_decide_by(

@@ -221,7 +221,7 @@ def test_no_row_is_lost_where_pages_meet_though_it_came_earlier_than_it_was_stor
 
 def test_it_teaches_when_it_is_empty(client: Client, alice: User, team: Team) -> None:
     client.force_login(alice)
-    assert "This list waits for it" in client.get(f"/teams/{team.code}/signals/").text
+    assert "It appears in this list by itself" in client.get(f"/teams/{team.code}/signals/").text
     assert "No signal matches these filters" in client.get(f"/teams/{team.code}/signals/?ticker=XYZ").text
 
 
