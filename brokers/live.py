@@ -6,14 +6,16 @@ side by side. `static/js/feed.js` places them by their ids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 
 from accounts.feed.pushes import push_on_commit
 from brokers.models import BrokerageAccount, Closing, Connection, Execution, Order, Position
+
+Positions = TypeVar("Positions", bound=Iterable[Position])
 
 
 def order_changed(order: Order) -> None:
@@ -58,11 +60,11 @@ def open_closings() -> QuerySet[Closing]:
     return Closing.objects.filter(status=Closing.Status.OPEN).order_by("pk")
 
 
-def with_closings(positions: Sequence[Position], closings: Sequence[Closing]) -> Sequence[Position]:
+def with_closings(positions: Positions, closings: Sequence[Closing]) -> Positions:
     """The positions, each with the open wish to close it as `closing`; None where there is none."""
     by_key = {(closing.account_id, closing.conid): closing for closing in closings}
     for position in positions:
-        position.closing = by_key.get((position.account_id, position.conid))  # type: ignore[attr-defined]
+        position.closing = by_key.get((position.account_id, position.conid))
     return positions
 
 

@@ -317,6 +317,9 @@ class Position(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     as_of = models.DateTimeField()
 
+    # The open wish to close it; set by `live.with_closings`.
+    closing: Closing | None
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "conid"], name="one_position_per_account_and_contract"),

@@ -30,13 +30,13 @@ def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 
 def accounts_of(team: Team) -> list[BrokerageAccount]:
-    """The team's accounts with their positions, those with enabled connections first."""
-    held = Prefetch("positions", Position.objects.order_by("ticker"), to_attr="held")
-    rows = BrokerageAccount.objects.filter(team=team).select_related("connection").prefetch_related(held)
-    accounts: list[BrokerageAccount] = list(rows.order_by("-connection__enabled", "pk"))
+    """The team's accounts with their positions (prefetched), those with enabled connections first."""
+    positions = Prefetch("positions", Position.objects.order_by("ticker"))
+    rows = BrokerageAccount.objects.filter(team=team).select_related("connection").prefetch_related(positions)
+    accounts = list(rows.order_by("-connection__enabled", "pk"))
     closings = list(open_closings().filter(team=team))
     for account in accounts:
-        with_closings(account.held, closings)  # type: ignore[attr-defined]
+        with_closings(account.positions.all(), closings)
     return accounts
 
 

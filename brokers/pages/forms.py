@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 
 from brokers.domain.sessions import Environment, Region
 from brokers.models import BrokerageAccount
@@ -111,3 +112,9 @@ class OrderFilter(forms.Form):
         required=False,
         empty_label="All accounts",
     )
+
+    def __init__(self, *args: Any, accounts: QuerySet[BrokerageAccount], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["account"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = accounts

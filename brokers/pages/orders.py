@@ -27,8 +27,7 @@ from brokers.pages.forms import OrderFilter
 @require_GET
 def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
-    form = OrderFilter(request.GET)
-    form.fields["account"].queryset = team.accounts.order_by("account_id")  # type: ignore[attr-defined]
+    form = OrderFilter(request.GET, accounts=team.accounts.order_by("account_id"))
     values = form.cleaned_data if form.is_valid() else {}
     page = page_of(_filtered(order_rows().filter(team=team), values), request.GET.get("before", ""))
     want = [values.get("state") or "", f"ticker:{values['ticker'].upper()}" if values.get("ticker") else ""]

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import row_for
 from accounts.models import Role
+from accounts.pages.requests import HtmxHttpRequest
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
 from brokers.stress import stress
@@ -25,10 +26,10 @@ def _simulated(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
 
 
 @require_http_methods(["GET", "POST"])
-def panel(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+def panel(request: HtmxHttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = _simulated(request, team_code, connection_code)
     if request.method == "GET":
-        return _shown(request, connection) if request.htmx else redirect(_page(connection))  # type: ignore[attr-defined]
+        return _shown(request, connection) if request.htmx else redirect(_page(connection))
     actor = request.user if request.user.is_authenticated else None
     code = request.POST.get("button", "")
     try:
@@ -39,7 +40,7 @@ def panel(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpR
 
 
 @require_POST
-def clear(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+def clear(request: HtmxHttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = _simulated(request, team_code, connection_code)
     actor = request.user if request.user.is_authenticated else None
     try:
@@ -49,9 +50,9 @@ def clear(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpR
     return _answer(request, connection, "clear", "Nothing is armed any more.", well=True)
 
 
-def _answer(request: HttpRequest, connection: Connection, where: str, text: str, *, well: bool) -> HttpResponse:
+def _answer(request: HtmxHttpRequest, connection: Connection, where: str, text: str, *, well: bool) -> HttpResponse:
     """Say it beside the button that was pressed, or on top of the page where there is no script."""
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         return _shown(request, connection, said=text, where=where, well=well)
     (messages.success if well else messages.error)(request, text)
     return redirect(_page(connection))

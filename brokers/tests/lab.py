@@ -49,23 +49,23 @@ class Lab:
         """The orders the gateway knows, whatever we think."""
         for _ in range(2):
             answer = self.gateway.call(self.user, "GET", "/iserver/account/orders")[1]
-        found: list[dict[str, Any]] = answer["orders"]
-        return found
+        orders: list[dict[str, Any]] = answer["orders"]
+        return orders
 
 
 def make(team: Team, gateway: RunningGateway) -> Lab:
     """A connection whose user is signed in at the gateway, with its account and the contract of AAPL."""
-    made = rows.connection(team)
-    facts = asyncio.run(_sign_in(made))
+    connection = rows.connection(team)
+    facts = asyncio.run(_sign_in(connection))
     now = timezone.now()
-    account = connections.save_accounts(connection=made, facts=facts, now=now)[0]
+    account = connections.save_accounts(connection=connection, facts=facts, now=now)[0]
     from brokers.connections import sessions
 
-    sessions.kept(made, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)
+    sessions.kept(connection, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)
     ContractLookup.objects.create(
-        connection=made, ticker="AAPL", asset_class="stock", status="found", conid=265598, answered_at=now
+        connection=connection, ticker="AAPL", asset_class="stock", status="found", conid=265598, answered_at=now
     )
-    return Lab(gateway, made, account)
+    return Lab(gateway, connection, account)
 
 
 async def _sign_in(connection: Connection) -> Any:
@@ -88,19 +88,20 @@ def work(**options: Any) -> bool:
     return asyncio.run(main())
 
 
-async def until(seen: Callable[[], bool], what: str) -> None:
+async def until(condition: Callable[[], object], what: str) -> None:
     """Wait for something to become true in the database; fail with its name when it does not."""
     give_up = asyncio.get_running_loop().time() + DEADLINE
-    while not await asyncio.to_thread(_looked, seen):
+    while not await asyncio.to_thread(holds, condition):
         assert asyncio.get_running_loop().time() < give_up, f"still waiting until {what}"
         await asyncio.sleep(0.02)
 
 
-def _looked(seen: Callable[[], bool]) -> bool:
+def holds(condition: Callable[[], object]) -> bool:
+    """Whether `condition` is true by now, asked on a database connection of its own."""
     from django.db import connection
 
     try:
-        return seen()
+        return bool(condition())
     finally:
         connection.close()
 

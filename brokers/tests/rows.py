@@ -1,4 +1,4 @@
-"""Rows of this floor for tests, made in one line each; every value can be given."""
+"""Rows of this floor for tests, made in one line each; keyword arguments override every value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def account(team: Team, of: Connection | None = None, **values: Any) -> Brokerag
 
 def position(of: BrokerageAccount, **values: Any) -> Position:
     """Ten AAPL at 180."""
-    given = {
+    columns = {
         "conid": 265598,
         "ticker": "AAPL",
         "asset_class": "stock",
@@ -55,19 +55,19 @@ def position(of: BrokerageAccount, **values: Any) -> Position:
         "account": of,
         **values,
     }
-    return Position.objects.create(**given)
+    return Position.objects.create(**columns)
 
 
 def ticket(of: BrokerageAccount, **values: Any) -> Ticket:
     """An empty ticket that waits."""
-    given = {"key": uuid.uuid4(), "team": of.team, "account": of, "connection": of.connection, **values}
-    return Ticket.objects.create(**given)
+    columns = {"key": uuid.uuid4(), "team": of.team, "account": of, "connection": of.connection, **values}
+    return Ticket.objects.create(**columns)
 
 
 def order(of: BrokerageAccount | Ticket, **values: Any) -> Order:
     """Buy ten AAPL at the market; created, not yet sent."""
-    held = of if isinstance(of, Ticket) else ticket(of)
-    given = {
+    its_ticket = of if isinstance(of, Ticket) else ticket(of)
+    columns = {
         "reference": f"hy-{next(_numbers)}",
         "role": "entry",
         "ticker": "AAPL",
@@ -79,16 +79,16 @@ def order(of: BrokerageAccount | Ticket, **values: Any) -> Order:
         "expires_at": timezone.now() + timedelta(minutes=1),
         **values,
     }
-    made: Order = Order.objects.create(
-        team=held.team, ticket=held, account=held.account, connection=held.connection, **given
+    created = Order.objects.create(
+        team=its_ticket.team, ticket=its_ticket, account=its_ticket.account, connection=its_ticket.connection, **columns
     )
-    OrderEvent.objects.create(order=made, old="", new=OrderStatus.CREATED)
-    return made
+    OrderEvent.objects.create(order=created, old="", new=OrderStatus.CREATED)
+    return created
 
 
 def execution(of: Order, **values: Any) -> Execution:
     """A fill of the whole order at 187.25."""
-    given = {
+    columns = {
         "broker_execution_id": f"0000.{next(_numbers):04x}",
         "conid": of.conid,
         "ticker": of.ticker,
@@ -102,7 +102,7 @@ def execution(of: Order, **values: Any) -> Execution:
         "order": of,
         **values,
     }
-    return Execution.objects.create(**given)
+    return Execution.objects.create(**columns)
 
 
 def filled(of: Order, *, at: datetime, price: Decimal = Decimal("187.25")) -> Order:

@@ -54,7 +54,7 @@ def lived(*steps: Callable[[], object]) -> None:
     async def story() -> None:
         async with lab.watching():
             for step in steps:
-                await lab.until(lambda step=step: bool(step()), "the next step is done")  # type: ignore[misc]
+                await lab.until(step, "the next step is done")
                 await asyncio.to_thread(lab.work)
 
     asyncio.run(story())
@@ -66,7 +66,7 @@ def closes(bench: lab.Lab, **values: Any) -> Closing:
 
     async def story() -> None:
         async with lab.watching():
-            while not await asyncio.to_thread(lab._looked, lambda: ended(wish)):
+            while not await asyncio.to_thread(lab.holds, lambda: ended(wish)):
                 await asyncio.to_thread(lab.work)
 
     asyncio.run(asyncio.wait_for(story(), 60))

@@ -6,6 +6,7 @@ import asyncio
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -50,13 +51,17 @@ def causes(order: Order) -> list[str]:
     return list(order.events.order_by("id").values_list("cause", flat=True))
 
 
+def is_filled(order: Order) -> bool:
+    return status(order) == "filled"
+
+
 def at_work(*orders: Order) -> None:
     """News comes home and lanes run until the orders are filled."""
 
     async def story() -> None:
         async with lab.watching():
             for order in orders:
-                while await asyncio.to_thread(lab._looked, lambda order=order: status(order) != "filled"):  # type: ignore[misc]
+                while not await asyncio.to_thread(lab.holds, partial(is_filled, order)):
                     await asyncio.to_thread(lab.work)
 
     asyncio.run(asyncio.wait_for(story(), 25))

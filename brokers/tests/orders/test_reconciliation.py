@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def order(account: BrokerageAccount, now: datetime) -> Order:
 
 
 def fill(order: Order, number: str = "0001.01.01", quantity: str = "10", **values: object) -> ExecutionFacts:
-    given = {
+    facts: dict[str, Any] = {
         "account_id": order.account.account_id,
         "execution_id": number,
         "reference": order.reference,
@@ -48,12 +49,17 @@ def fill(order: Order, number: str = "0001.01.01", quantity: str = "10", **value
         "executed_at": order.created_at,
         **values,
     }
-    return ExecutionFacts(**given)  # type: ignore[arg-type]
+    return ExecutionFacts(**facts)
 
 
 def report(order: Order, status: OrderStatus | None, **values: object) -> OrderFacts:
-    given = {"account_id": order.account.account_id, "broker_order_id": "77", "reference": order.reference, **values}
-    return OrderFacts(status=status, **given)  # type: ignore[arg-type]
+    facts: dict[str, Any] = {
+        "account_id": order.account.account_id,
+        "broker_order_id": "77",
+        "reference": order.reference,
+        **values,
+    }
+    return OrderFacts(status=status, **facts)
 
 
 def home(order: Order, now: datetime, *facts: OrderFacts | ExecutionFacts) -> Order:

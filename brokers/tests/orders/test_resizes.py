@@ -62,7 +62,7 @@ def planned(bench: lab.Lab, stop: Order, to: int = 6) -> Ticket:
 def worked(done: Callable[[], bool], what: str) -> None:
     async def story() -> None:
         async with lab.watching():
-            while not await asyncio.to_thread(lab._looked, done):
+            while not await asyncio.to_thread(lab.holds, done):
                 await asyncio.to_thread(lab.work)
 
     asyncio.run(asyncio.wait_for(story(), 60))

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
@@ -89,11 +90,11 @@ def test_it_pages_by_the_last_order_shown(client: Client, alice: User, team: Tea
 
 
 def test_it_asks_the_database_as_often_for_many_orders_as_for_one(
-    client: Client, alice: User, team: Team, django_assert_max_num_queries: object
+    client: Client, alice: User, team: Team, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     account = rows.account(team)
     for _ in range(20):
         rows.order(account)
     client.force_login(alice)
-    with django_assert_max_num_queries(9):  # type: ignore[operator]
+    with django_assert_max_num_queries(9):
         client.get(f"/teams/{team.code}/orders/")

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Team, User
 from brokers import live
@@ -80,14 +81,16 @@ def test_no_push_depends_on_who_looks(team: Team, now: datetime, word: str) -> N
     assert word not in pushed
 
 
-def test_a_push_costs_few_queries(team: Team, now: datetime, django_assert_max_num_queries: object) -> None:
+def test_a_push_costs_few_queries(
+    team: Team, now: datetime, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     account = rows.account(team)
     order = rows.filled(rows.order(account), at=now)
-    with django_assert_max_num_queries(2):  # type: ignore[operator]
+    with django_assert_max_num_queries(2):
         live.order_html(order.pk)
     fresh = rows.order(account)
-    with django_assert_max_num_queries(1):  # type: ignore[operator]
+    with django_assert_max_num_queries(1):
         live.order_html(fresh.pk)
     # The account, its positions, and which of them are being closed.
-    with django_assert_max_num_queries(3):  # type: ignore[operator]
+    with django_assert_max_num_queries(3):
         live.account_html(account.pk)

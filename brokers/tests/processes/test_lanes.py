@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from accounts.models import Team
+from accounts.models import Team, User
 from brokers import ibkr
 from brokers.book import live_book
 from brokers.connections import connections
@@ -147,11 +148,9 @@ def test_it_never_sends_an_order_past_its_time(bench: lab.Lab) -> None:
     assert bench.posts() == []
 
 
-def test_an_order_waits_for_a_gateway_that_is_down_and_then_expires_with_the_reason(
-    team: Team, settings: object
-) -> None:
+def test_an_order_waits_for_a_gateway_that_is_down_and_then_expires_with_the_reason(team: Team, settings: Any) -> None:
     with running_gateway() as gateway:
-        settings.GATEWAY_URL = gateway.url  # type: ignore[attr-defined]
+        settings.GATEWAY_URL = gateway.url
         bench = lab.make(team, gateway)
         gateway.kill()
         order = bench.order(expires_at=timezone.now() + timedelta(seconds=2))
@@ -165,9 +164,9 @@ def test_an_order_waits_for_a_gateway_that_is_down_and_then_expires_with_the_rea
         assert bench.posts() == []
 
 
-def test_an_order_waits_for_a_gateway_that_comes_back(team: Team, settings: object) -> None:
+def test_an_order_waits_for_a_gateway_that_comes_back(team: Team, settings: Any) -> None:
     with running_gateway() as gateway:
-        settings.GATEWAY_URL = gateway.url  # type: ignore[attr-defined]
+        settings.GATEWAY_URL = gateway.url
         bench = lab.make(team, gateway)
         gateway.kill()
         order = bench.order()
@@ -309,10 +308,10 @@ def test_twenty_orders_leave_in_the_order_they_were_made(bench: lab.Lab) -> None
     assert sent == [order.reference for order in made]
 
 
-def test_two_tickets_of_two_teams_never_share_a_session(bench: lab.Lab, charlie: object) -> None:
+def test_two_tickets_of_two_teams_never_share_a_session(bench: lab.Lab, charlie: User) -> None:
     from accounts import teams
 
-    other = lab.make(teams.found_team(owner=charlie, name="Charlie's team", now=timezone.now()), bench.gateway)  # type: ignore[arg-type]
+    other = lab.make(teams.found_team(owner=charlie, name="Charlie's team", now=timezone.now()), bench.gateway)
     mine, theirs = bench.order(), other.order()
     lab.work()
     assert [row["order_ref"] for row in bench.at_broker()] == [mine.reference]

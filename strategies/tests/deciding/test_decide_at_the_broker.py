@@ -92,7 +92,7 @@ def test_an_exit_that_waits_for_its_price_has_a_stop_beside_it(bench: lab.Lab, s
 
     async def worked(settled: Callable[[], bool], done: Callable[[], bool], what: str) -> None:
         await lab.until(settled, "the signal is decided")
-        while not await asyncio.to_thread(lab._looked, done):
+        while not await asyncio.to_thread(lab.holds, done):
             await asyncio.to_thread(lab.work)
 
     async def story() -> None:

@@ -58,8 +58,9 @@ def out_of_time() -> None:
     Order.objects.filter(role="exit").update(acknowledged_at=timezone.now() - ago)
 
 
-def too_late_for_the_entry() -> None:
+def too_late_for_the_entry() -> bool:
     Order.objects.filter(role="entry").update(expires_at=timezone.now() - timedelta(seconds=1))
+    return True
 
 
 def flipped(team: Team, bench: lab.Lab, policy: ExitUnfilled, *steps: tuple[Callable[[], object], str]) -> None:
@@ -88,7 +89,7 @@ def flipped(team: Team, bench: lab.Lab, policy: ExitUnfilled, *steps: tuple[Call
             assert await asyncio.to_thread(lambda: entry().status) == "created"
             await asyncio.to_thread(out_of_time)
             for seen, what in steps:
-                while not await asyncio.to_thread(lab._looked, lambda seen=seen: bool(seen())):  # type: ignore[misc]
+                while not await asyncio.to_thread(lab.holds, seen):
                     await asyncio.to_thread(lab.work)
                 assert what
 
@@ -122,7 +123,7 @@ def test_kept_the_exit_works_on_and_the_entry_is_dropped_with_the_reason(team: T
         team,
         bench,
         ExitUnfilled.KEEP,
-        (lambda: too_late_for_the_entry() or True, "its time is over"),  # type: ignore[func-returns-value]
+        (too_late_for_the_entry, "its time is over"),
         (lambda: entry().status == "expired", "the entry is dropped"),
     )
     leaving, entering = exit_order(), entry()
@@ -140,7 +141,7 @@ def test_a_change_that_ibkr_refuses_keeps_the_exit_and_drops_the_entry(team: Tea
         bench,
         ExitUnfilled.MARKET,
         (lambda: exit_order().reason, "the refusal is said"),
-        (lambda: too_late_for_the_entry() or True, "its time is over"),  # type: ignore[func-returns-value]
+        (too_late_for_the_entry, "its time is over"),
         (lambda: entry().status == "expired", "the entry is dropped"),
     )
     assert exit_order().reason == "Kept as a limit order: IBKR did not make it a market order. Not now."

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Team
 from brokers.book import contracts, quotes, rates
@@ -228,12 +229,12 @@ def test_a_decision_can_be_replayed_from_what_it_saw(
 
 
 def test_a_hundred_signals_are_settled_with_a_handful_of_queries(
-    strategy: Strategy, account: BrokerageAccount, now: datetime, django_assert_max_num_queries: object
+    strategy: Strategy, account: BrokerageAccount, now: datetime, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     rows.subscription(strategy, account, now, allow_add=True)
     for _ in range(100):
         rows.signal(strategy, now)
-    with django_assert_max_num_queries(30):  # type: ignore[operator]
+    with django_assert_max_num_queries(30):
         assert settle.settle_waiting(now) == 100
     assert Order.objects.count() == 100
     assert Execution.objects.count() == 0
