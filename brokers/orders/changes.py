@@ -14,10 +14,10 @@ from typing import Protocol
 from django.db.models import QuerySet
 
 from brokers import live
-from brokers.domain.brokerage import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused, SubmissionOutcome
+from brokers.domain.brokerage import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused
 from brokers.domain.orders import Contract
 from brokers.models import ContractLookup, Order, OrderEvent, SubmissionAttempt
-from brokers.orders.execution import OUTCOME_NAMES, described, hashed, leg_of, note_answer
+from brokers.orders.execution import OUTCOME_NAMES, Answer, described, hashed, leg_of, note_answer
 
 MOST_ATTEMPTS = 3
 MODIFY = SubmissionAttempt.Kind.MODIFY
@@ -41,9 +41,7 @@ class ChangeKind(Protocol):
 
     def next_change(self, connection_pk: int, now: datetime, /) -> Change | None: ...
     def begin(self, order: Order, now: datetime, /) -> tuple[int, Leg]: ...
-    def finish(
-        self, order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, /, *, last: int
-    ) -> None: ...
+    def finish(self, order: Order, attempt_pk: int, answer: Answer, now: datetime, /) -> None: ...
     def settle_lost(self, order: Order, facts: Sequence[OrderFacts], now: datetime, /) -> bool: ...
 
 
@@ -87,14 +85,13 @@ def write_attempt(order: Order, leg: Leg, cause: str, now: datetime) -> int:
     return attempt.pk
 
 
-def conclude(
-    order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, last: int, effect: Effect
-) -> None:
-    """Write IBKR's answer down, and what it makes of the order; `last` is the attempt that this answer is about.
+def conclude(order: Order, attempt_pk: int, answer: Answer, now: datetime, *, effect: Effect) -> None:
+    """Write IBKR's answer down, and what it makes of the order; `attempt_pk` is the change's own attempt.
 
     What was not sent is tried again, what is in doubt looked up.
     """
-    note_answer(last, outcome, now)
+    outcome = answer.outcome
+    note_answer(answer.attempt_pk, outcome, now)
     # After questions the change itself carries the final word: what is left open is what is looked up.
     final = "rejected" if isinstance(outcome, Question | PartlyAccepted) else OUTCOME_NAMES[type(outcome)]
     SubmissionAttempt.objects.filter(pk=attempt_pk).update(outcome=final, answered_at=now)

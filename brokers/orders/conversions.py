@@ -10,10 +10,11 @@ from django.db import transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, QuerySet
 
 from brokers import live
-from brokers.domain.brokerage import Leg, OrderFacts, SubmissionOutcome
+from brokers.domain.brokerage import Leg, OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus, OrderType
 from brokers.models import Order, OrderChanges, SubmissionAttempt
 from brokers.orders import changes
+from brokers.orders.execution import Answer
 
 
 def due(now: datetime) -> QuerySet[Order]:
@@ -71,9 +72,9 @@ def _as_market(order: Order) -> Leg:
 
 
 @transaction.atomic
-def finish(order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, last: int) -> None:
-    """Write down what IBKR made of the change, `last` being the attempt that its last answer is about."""
-    changes.conclude(order, attempt_pk, outcome, now, last=last, effect=EFFECT)
+def finish(order: Order, attempt_pk: int, answer: Answer, now: datetime) -> None:
+    """Write down what IBKR made of the change that `attempt_pk` asked for."""
+    changes.conclude(order, attempt_pk, answer, now, effect=EFFECT)
 
 
 @transaction.atomic

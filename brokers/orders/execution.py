@@ -64,6 +64,15 @@ class Job:
     attempt_pk: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The broker's last word on a write, the attempt it completes, and whether we declined a question about it."""
+
+    outcome: SubmissionOutcome
+    attempt_pk: int
+    declined: bool = False
+
+
 def take_next(connection_pk: int, now: datetime) -> Job | None:
     """The next submission of the connection, written down and ready to leave; None when nothing may leave now.
 
@@ -150,11 +159,9 @@ def begin_reply(order: Order, question: Question, confirmed: bool, now: datetime
     return attempt.pk
 
 
-def finish_and_take_next(
-    job: Job, attempt_pk: int, outcome: SubmissionOutcome, connection_pk: int, now: datetime, *, declined: bool = False
-) -> Job | None:
+def finish_and_take_next(job: Job, answer: Answer, connection_pk: int, now: datetime) -> Job | None:
     """Write down an answer and what leaves next: two transactions, one trip to the database's thread."""
-    finish(job, attempt_pk, outcome, now, declined=declined)
+    finish(job, answer, now)
     return take_next(connection_pk, now)
 
 
@@ -175,16 +182,17 @@ def _redacted(raw: object) -> Any:
 
 
 @transaction.atomic
-def finish(job: Job, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, declined: bool = False) -> None:
+def finish(job: Job, answer: Answer, now: datetime) -> None:
     """Write down what became of a submission. Facts that overtook the answer (a fill on the stream) win."""
+    outcome = answer.outcome
     if (
         isinstance(outcome, Accepted)
         and len(job.orders) == len(outcome.acks) == 1
-        and _acknowledged(job, attempt_pk, outcome, now)
+        and _acknowledged(job, answer.attempt_pk, outcome, now)
     ):
         live.order_changed(job.orders[0])
         return
-    note_answer(attempt_pk, outcome, now)
+    note_answer(answer.attempt_pk, outcome, now)
     fresh = {order.pk: order for order in Order.objects.select_for_update().filter(pk__in=[o.pk for o in job.orders])}
     orders = [fresh[order.pk] for order in job.orders]
     match outcome:
@@ -193,7 +201,7 @@ def finish(job: Job, attempt_pk: int, outcome: SubmissionOutcome, now: datetime,
         case PartlyAccepted(acks=acks, failures=failures):
             _acknowledge(orders, [*acks, *failures], now)
         case Refused(reason=reason):
-            _end_all(orders, OrderStatus.REJECTED, f"Not confirmed: {reason}" if declined else reason, now)
+            _end_all(orders, OrderStatus.REJECTED, f"Not confirmed: {reason}" if answer.declined else reason, now)
         case NotSent(reason=reason):
             waiting = [o for o in orders if _move(o, OrderStatus.CREATED, now, cause=reason, submitted_at=None)]
             for order in waiting:

@@ -13,10 +13,11 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from brokers.domain.brokerage import Leg, OrderFacts, SubmissionOutcome
+from brokers.domain.brokerage import Leg, OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
 from brokers.models import Order, OrderChanges, SubmissionAttempt, Ticket
 from brokers.orders import changes
+from brokers.orders.execution import Answer
 from brokers.orders.tickets import end_plan
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
@@ -53,10 +54,10 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
 
 
 @transaction.atomic
-def finish(order: Order, attempt_pk: int, outcome: SubmissionOutcome, now: datetime, *, last: int) -> None:
-    """Write down what IBKR made of the change, `last` being the attempt that its last answer is about."""
+def finish(order: Order, attempt_pk: int, answer: Answer, now: datetime) -> None:
+    """Write down what IBKR made of the change that `attempt_pk` asked for."""
     assert order.resize_to is not None, "only an order that is to be smaller is changed"
-    changes.conclude(order, attempt_pk, outcome, now, last=last, effect=_effect(order.resize_to))
+    changes.conclude(order, attempt_pk, answer, now, effect=_effect(order.resize_to))
 
 
 @transaction.atomic

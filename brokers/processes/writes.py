@@ -55,28 +55,20 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         await _set_simulated_price(wire, connection, job.orders[0])
         # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
         outcome = await wire.broker.submit(job.account_id, job.legs)
-        outcome, attempt, declined = await _answer_questions(wire, job.orders[0], job.attempt_pk, outcome)
-        if isinstance(outcome, NotSent):
-            await wire.db(execution.finish, job, attempt, outcome, wire.clock())
-            await wire.db(sessions.failed, connection, _why_not_sent(outcome), wire.clock())
+        answer = await _answer_questions(wire, job.orders[0], job.attempt_pk, outcome)
+        if isinstance(answer.outcome, NotSent):
+            await wire.db(execution.finish, job, answer, wire.clock())
+            await wire.db(sessions.failed, connection, _why_not_sent(answer.outcome), wire.clock())
             return False
         if wire.stopping.is_set():
-            await wire.db(execution.finish, job, attempt, outcome, wire.clock(), declined=declined)
+            await wire.db(execution.finish, job, answer, wire.clock())
             return True
-        if isinstance(outcome, Ambiguous | AlreadyRegistered):
+        if isinstance(answer.outcome, Ambiguous | AlreadyRegistered):
             # What is in doubt is looked for before more is sent.
-            await wire.db(execution.finish, job, attempt, outcome, wire.clock())
+            await wire.db(execution.finish, job, answer, wire.clock())
             wire.wake.set()
             return True
-        job = await wire.db(
-            execution.finish_and_take_next,
-            job,
-            attempt,
-            outcome,
-            wire.connection_pk,
-            wire.clock(),
-            declined=declined,
-        )
+        job = await wire.db(execution.finish_and_take_next, job, answer, wire.connection_pk, wire.clock())
     return True
 
 
@@ -92,13 +84,8 @@ async def _set_simulated_price(wire: Wire, connection: Connection, order: Order)
         await wire.db(control_plane.set_price, connection.username, order.conid, order.signal_price)
 
 
-async def _answer_questions(
-    wire: Wire, order: Order, attempt_pk: int, outcome: SubmissionOutcome
-) -> tuple[SubmissionOutcome, int, bool]:
-    """Answer IBKR's questions about a write, one by one.
-
-    Returns what came of the last answer, that answer's attempt, and whether we declined.
-    """
+async def _answer_questions(wire: Wire, order: Order, attempt_pk: int, outcome: SubmissionOutcome) -> execution.Answer:
+    """Answer IBKR's questions about a write, one by one; returns its last word."""
     declined = False
     for _ in range(MOST_ROUNDS):
         if not isinstance(outcome, Question) or declined:
@@ -110,7 +97,7 @@ async def _answer_questions(
         question, outcome = outcome, await wire.broker.reply(outcome, confirmed=confirmed)
         if declined:
             outcome = _as_declined(outcome, question)
-    return outcome, attempt_pk, declined
+    return execution.Answer(outcome=outcome, attempt_pk=attempt_pk, declined=declined)
 
 
 def _as_declined(outcome: SubmissionOutcome, question: Question) -> SubmissionOutcome:
@@ -138,9 +125,9 @@ async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, ord
     """Send one change and answer IBKR's questions about it; False when it could not be sent."""
     attempt, leg = await wire.db(kind.begin, order, wire.clock())
     outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
-    outcome, last, _ = await _answer_questions(wire, order, attempt, outcome)
-    await wire.db(kind.finish, order, attempt, outcome, wire.clock(), last=last)
-    if isinstance(outcome, NotSent):
-        await wire.db(sessions.failed, connection, _why_not_sent(outcome), wire.clock())
+    answer = await _answer_questions(wire, order, attempt, outcome)
+    await wire.db(kind.finish, order, attempt, answer, wire.clock())
+    if isinstance(answer.outcome, NotSent):
+        await wire.db(sessions.failed, connection, _why_not_sent(answer.outcome), wire.clock())
         return False
     return True

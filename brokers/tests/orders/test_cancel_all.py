@@ -118,7 +118,8 @@ def test_what_is_on_its_way_is_canceled_as_soon_as_it_has_arrived(bench: lab.Lab
 def test_what_provably_never_left_does_not_leave_again(bench: lab.Lab) -> None:
     order, job = on_its_way(bench)
     stop_all(bench)
-    execution.finish(job, job.attempt_pk, NotSent(reason="The connection was refused."), timezone.now())
+    refused = NotSent(reason="The connection was refused.")
+    execution.finish(job, execution.Answer(outcome=refused, attempt_pk=job.attempt_pk), timezone.now())
     order.refresh_from_db()
     assert (order.status, order.reason) == ("canceled", f"Canceled before it was sent: {CAUSE}")
     assert not Ticket.objects.filter(worked_at__isnull=True).exists()
