@@ -80,7 +80,7 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """The broker's identity of an instrument."""
+    """The broker's identity of an instrument. `ticker` names exactly this contract: MNQZ2026 of the instrument MNQ."""
 
     instrument: Instrument
     conid: int
@@ -89,6 +89,7 @@ class Contract:
     currency: str = "USD"
     multiplier: Decimal = Decimal(1)
     tick: Decimal = Decimal("0.01")
+    ticker: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -60,7 +60,10 @@ class IbkrBrokerage:
         # Names the websocket's session; IBKR gives it in the answer to a tickle.
         self.session_token = ""
         self._reads = Reads(client)
-        self._contracts: dict[Instrument, Contract] = {}
+        # Each with the day it was asked for.
+        self._contracts: dict[Instrument, tuple[date, Contract]] = {}
+        # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
+        self._tickers: dict[int, str] = {}
         # Which legs an open question is about: its answer does not always say.
         self._asked: dict[str, tuple[str, ...]] = {}
 
@@ -134,9 +137,15 @@ class IbkrBrokerage:
     # Contracts and prices
 
     async def contract(self, instrument: Instrument) -> Contract:
-        if instrument not in self._contracts:
-            self._contracts[instrument] = await contracts.find(instrument, self._reads.definition, self._now().date())
-        return self._contracts[instrument]
+        """IBKR's contract of an instrument. What a future's root stands for is asked again each day: it rolls."""
+        today = self._now().date()
+        known = self._contracts.get(instrument)
+        if known is not None and (known[0] == today or known[1].ticker in {"", instrument.ticker}):
+            return known[1]
+        contract = await contracts.find(instrument, self._reads.definition, today)
+        self._contracts[instrument] = (today, contract)
+        self._tickers[contract.conid] = contract.ticker or instrument.ticker
+        return contract
 
     async def quote(self, contract: Contract) -> Quote | None:
         """Prices, or None where IBKR shows none; the first request of a session only subscribes, so it is repeated."""
@@ -243,11 +252,6 @@ class IbkrBrokerage:
     async def close(self) -> None:
         """Let the connections go. IBKR's session stays: logging out would end it for every process."""
         await self._client.close()
-
-    @property
-    def _tickers(self) -> dict[int, str]:
-        """Our own names of the contracts we looked up; IBKR's names for futures are ambiguous."""
-        return {contract.conid: instrument.ticker for instrument, contract in self._contracts.items()}
 
     @property
     def _operator(self) -> str:

@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
-from brokers.ibkr.translate import MONTH_CODES, Row, rows
+from brokers.ibkr import months
+from brokers.ibkr.months import Get
+from brokers.ibkr.translate import Row, rows
 from brokers.ibkr.words import number, quantity, whole
+from brokers.rulebook.products.futures import product_of
+from brokers.rulebook.products.untradable import untradable
 
-Get = Callable[[str, Mapping[str, str]], Awaitable[Any]]
-
-_FUTURE = re.compile(r"^(?P<root>[A-Z0-9]{1,5}?)(?P<month>[FGHJKMNQUVXZ])(?P<year>\d{4}|\d{1,2})$")
-# IBKR names these roots after the underlying.
-_ROOTS = {"6E": "EUR", "6B": "GBP", "6J": "JPY", "6A": "AUD", "6C": "CAD", "6S": "CHF", "6N": "NZD", "VX": "VIX"}
-# IBKR tells only the last trading day. Energy and sugar end before the month they are named after, three-month SOFR
-# is named after the month in which its period begins.
-_MONTHS_BEFORE = {
-    "CL": 1,
-    "MCL": 1,
-    "QM": 1,
-    "NG": 1,
-    "QG": 1,
-    "MNG": 1,
-    "HH": 1,
-    "HO": 1,
-    "RB": 1,
-    "BZ": 2,
-    "SB": 1,
-    "SR3": -3,
-}
-# Where a ticker names no month, the next one is traded from two days before the expiration date on.
-ROLL_BEFORE_EXPIRY = timedelta(days=2)
 _MAIN_EXCHANGES = {"NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "CBOE", "IEX"}
 
 
@@ -45,7 +25,7 @@ async def find(instrument: Instrument, get: Get, today: date) -> Contract:
         case AssetClass.STOCK:
             chosen = await _stock(instrument, get)
         case AssetClass.FUTURE:
-            chosen = await _future(instrument, get, today)
+            chosen = await months.find(instrument, get, today)
         case AssetClass.FOREX:
             chosen = await _pair(instrument, get)
     definition = await get("trsrv/secdef", {"conids": str(chosen.conid)})
@@ -62,6 +42,7 @@ def described(contract: Contract, row: Row) -> Contract:
         currency=str(row.get("currency") or contract.currency),
         multiplier=quantity(row.get("multiplier")) or Decimal(1),
         tick=_tick(row) or contract.tick,
+        ticker=contract.ticker,
     )
 
 
@@ -88,9 +69,7 @@ def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
     ]
     main = [found for found in listed if found[1] in _MAIN_EXCHANGES] or listed
     if not main:
-        raise _unknown(
-            f"IBKR knows no US stock with the symbol {instrument}. Check the spelling; class shares are written BRK.B."
-        )
+        raise _unknown(_no_stock(instrument.ticker, companies))
     if len({name for name, _, _ in main}) > 1:
         names = ", ".join(sorted({f"{name} ({exchange})" for name, exchange, _ in main}))
         raise OrderRefused(
@@ -101,66 +80,26 @@ def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
     return Contract(instrument=instrument, conid=conid, name=name, exchange=exchange)
 
 
-async def _future(instrument: Instrument, get: Get, today: date) -> Contract:
-    root, month, nth = parse_future(instrument.ticker, today)
-    symbol = _ROOTS.get(root, root)
-    months = rows(await get("trsrv/futures", {"symbols": symbol}), symbol)
-    return choose_future(instrument, months, root=root, month=month, nth=nth, today=today)
-
-
-def parse_future(ticker: str, today: date) -> tuple[str, date | None, int]:
-    """Root and contract month: MNQZ2026, MNQZ26 and MNQZ6 name the month; MNQ and MNQ1! the front contract, MNQ2! the
-    one behind it (the third value)."""
-    name = ticker.upper()
-    if name.endswith(("1!", "2!")):
-        return name[:-2], None, int(name[-2])
-    found = _FUTURE.match(name)
-    if found is None:
-        return name, None, 1
-    digits, year = found["year"], int(found["year"])
-    if len(digits) == 1:
-        year += today.year - today.year % 10
-        # The digit of a year long gone means the next decade.
-        year += 10 if year < today.year - 1 else 0
-    elif len(digits) == 2:
-        year += 2000
-    return found["root"], date(year, MONTH_CODES.index(found["month"]) + 1, 1), 1
-
-
-def choose_future(
-    instrument: Instrument, months: Sequence[Row], *, root: str, month: date | None, today: date, nth: int = 1
-) -> Contract:
-    """The listed month asked for; else the nth that has not rolled. A contract rolls two days before it expires."""
-    trading = sorted(
-        (last, conid, _day(row.get("expirationDate")) or last)
-        for row in months
-        if (last := _day(row.get("ltd") or row.get("expirationDate"))) is not None
-        and (conid := whole(row.get("conid"))) is not None
-        and last >= today
+def _no_stock(symbol: str, companies: Sequence[Row]) -> str:
+    """What the symbol is instead, where that is known."""
+    if (product := product_of(symbol)) is not None:
+        return f"{symbol} is a future ({product.name}), and no US stock. Send it to a strategy for futures."
+    if (other := untradable(symbol)) is not None:
+        return f"{symbol} is {other.what}, which nobody can buy. {other.instead()}"
+    abroad = sorted(
+        {
+            str(row.get("exchange"))
+            for company in companies
+            if company.get("assetClass") == "STK"
+            for row in rows(company, "contracts")
+        }
     )
-    if not trading:
-        raise _unknown(f"IBKR knows no future with the symbol {root}. Write root, month code and year, like MNQZ2026.")
-    if month is not None:
-        ends = _months_earlier(month, _MONTHS_BEFORE.get(root, 0))
-        trading = [each for each in trading if (each[0].year, each[0].month) == ends]
-        if not trading:
-            raise _unknown(f"IBKR lists no {root} future for {month:%B %Y}. It may have expired; choose a later month.")
-    else:
-        trading = [each for each in trading if today < each[2] - ROLL_BEFORE_EXPIRY][nth - 1 :]
-        if not trading:
-            raise _unknown(f"IBKR lists no further {root} future to roll into. Name the contract, like MNQZ2026.")
-    last, conid, _ = trading[0]
-    return Contract(instrument=instrument, conid=conid, name=f"{root} {last:%b %Y}", exchange="")
-
-
-def _months_earlier(month: date, count: int) -> tuple[int, int]:
-    index = month.year * 12 + month.month - 1 - count
-    return index // 12, index % 12 + 1
-
-
-def _day(value: Any) -> date | None:
-    digits = str(whole(value) or "")
-    return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if len(digits) == 8 else None
+    if abroad:
+        return (
+            f"IBKR lists {symbol} on {', '.join(abroad[:5])} and on no US exchange, and Halyard trades US listings only. "
+            "Send a symbol that is listed in the US."
+        )
+    return f"IBKR knows no US stock with the symbol {symbol}. Check the spelling; class shares are written BRK.B."
 
 
 async def _pair(instrument: Instrument, get: Get) -> Contract:
@@ -172,8 +111,11 @@ async def _pair(instrument: Instrument, get: Get) -> Contract:
     by_symbol = {str(row.get("symbol")): whole(row.get("conid")) for row in listed}
     conid = by_symbol.get(f"{base}.{currency}")
     if conid is None:
-        turned = f" IBKR lists it as {currency}{base}." if f"{currency}.{base}" in by_symbol else ""
-        raise _unknown(f"IBKR lists no currency pair {base}{currency}.{turned}")
+        if f"{currency}.{base}" in by_symbol:
+            turned = f"IBKR lists it as {currency}{base}: send that, with buy and sell exchanged."
+        else:
+            turned = "Send a pair that it lists, such as EURUSD."
+        raise _unknown(f"IBKR lists no currency pair {base}{currency}. {turned}")
     return Contract(
         instrument=instrument,
         conid=conid,

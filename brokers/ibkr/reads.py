@@ -117,9 +117,9 @@ class Reads:
             demand(await self._client.read("POST", "iserver/account", body={"acctId": account_id}))
             accounts["selectedAccount"] = account_id
 
-    async def definition(self, path: str, params: Params) -> Any:
+    async def definition(self, path: str, params: Params, parts: Parts | None = None) -> Any:
         """A read about contracts; an unknown symbol may be an error instead of an empty list."""
         try:
-            return await self.get(path, params=params)
+            return await self.get(path, parts, params=params)
         except OrderRefused:
             return {}

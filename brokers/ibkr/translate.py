@@ -15,12 +15,13 @@ from brokers.domain.sessions import AuthStatus
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import words
 from brokers.ibkr.words import moment, number, one_line, quantity, whole
+from brokers.rulebook.products import futures
 
 Row = Mapping[str, Any]
 
 SNAPSHOT_FIELDS = "31,84,86,6509"
 MONTH_CODES = "FGHJKMNQUVXZ"
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<year>\d{4})\b")
 # First letter of field 6509. R is realtime; N (no subscription) and O (no agreement) show nothing worth having.
 _AVAILABILITY = {"D": "delayed", "Z": "frozen", "Y": "frozen and delayed"}
@@ -201,7 +202,7 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
     return PositionFacts(
         account_id=str(row.get("acctId") or account_id),
         conid=conid,
-        ticker=(tickers or {}).get(conid) or ticker(name, security_type),
+        ticker=(tickers or {}).get(conid) or ticker(name, security_type, row.get("multiplier")),
         asset_class=words.READ_SECURITY_TYPES.get(security_type, security_type.lower()),
         quantity=held,
         average_cost=number(row.get("avgPrice")) or number(row.get("avgCost")) or Decimal(0),
@@ -211,15 +212,26 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
     )
 
 
-def ticker(name: str, security_type: str) -> str:
-    """Our ticker for IBKR's name: "BRK B" -> BRK.B, "EUR.USD" -> EURUSD, "MNQ DEC2026" -> MNQZ2026."""
+def ticker(name: str, security_type: str, multiplier: Any = None) -> str:
+    """Our ticker for IBKR's name: "BRK B" -> BRK.B, "EUR.USD" -> EURUSD, "MNQ DEC2026" -> MNQZ2026, "EUR DEC2026" ->
+    6EZ2026. The multiplier tells futures apart that share a name there."""
     name = name.strip().upper()
     if security_type == "CASH":
         return name.replace(".", "")
     future = _FUTURE_NAME.match(name)
-    if future and future["month"] in _MONTHS and security_type in {"FUT", ""}:
-        return f"{future['root']}{MONTH_CODES[_MONTHS.index(future['month'])]}{future['year']}"
+    if future and future["month"] in MONTHS and security_type in {"FUT", ""}:
+        root = _chart_root(future["root"], quantity(multiplier))
+        return f"{root}{MONTH_CODES[MONTHS.index(future['month'])]}{future['year']}"
+    if security_type == "FUT":
+        return _chart_root(name, quantity(multiplier))
     return name.replace(" ", ".") if security_type in {"STK", ""} else name
+
+
+def _chart_root(name: str, multiplier: Decimal | None) -> str:
+    """The chart's root for IBKR's; of several the one of this size."""
+    products = futures.sharing(name)
+    sized = [each.root for each in products if each.multiplier == multiplier]
+    return sized[0] if sized else futures.chart_root(name)
 
 
 def quote(row: Row, *, now: datetime) -> Quote | None:
