@@ -102,6 +102,11 @@ def test_it_passes_over_a_fill_that_is_incomplete(missing: str) -> None:
         ("EUR.USD", "CASH", "EURUSD"),
         ("MNQ DEC2026", "FUT", "MNQZ2026"),
         ("MNQ", "FUT", "MNQ"),
+        ("EUR DEC2026", "FUT", "6EZ2026"),
+        ("BRR NOV2026", "FUT", "BTCX2026"),
+        ("ETHUSDRR", "FUT", "ETH"),
+        ("VIX DEC2026", "FUT", "VXZ2026"),
+        ("EUR", "STK", "EUR"),
     ],
 )
 def test_it_writes_tickers_our_way(name: str, kind: str, ticker: str) -> None:
@@ -252,3 +257,12 @@ def test_it_reads_what_was_recorded(recording: Any) -> None:
     quote = translate.quote(row, now=NOW)
     assert quote is not None
     assert (quote.bid, quote.ask, quote.last) == (Decimal("655.88"), Decimal("655.90"), Decimal("655.89"))
+
+
+@pytest.mark.parametrize(("multiplier", "ticker"), [(25.0, "FDAXZ2026"), (1, "FDXSZ2026"), (None, "DAXZ2026")])
+def test_the_size_of_a_future_tells_which_one_it_is(multiplier: float | None, ticker: str) -> None:
+    assert translate.ticker("DAX DEC2026", "FUT", multiplier) == ticker
+    row = {"conid": 7, "position": 1, "assetClass": "FUT", "description": "SI MAR2027", "multiplier": "1000"}
+    held = translate.position_facts(row, account_id="DU1")
+    assert held is not None
+    assert held.ticker == "SILH2027"

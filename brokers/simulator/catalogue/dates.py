@@ -38,6 +38,14 @@ def not_after(day: date) -> date:
     return day if is_business_day(day) else business_day_before(day, 1)
 
 
+def first_notice(month: date, count: int) -> date:
+    """The day so many business days before the first business day of a month."""
+    first = month.replace(day=1)
+    while not is_business_day(first):
+        first += ONE_DAY
+    return business_day_before(first, count)
+
+
 def nth_weekday(month: date, weekday: int, number: int) -> date:
     return month + timedelta(days=(weekday - month.weekday()) % 7 + 7 * (number - 1))
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from brokers.simulator.catalogue import tables
-from brokers.simulator.catalogue.dates import last_day
+from brokers.simulator.catalogue.dates import add_months, first_notice, last_day
 from brokers.simulator.catalogue.instrument import MONTH_CODES, Instrument
 from brokers.simulator.catalogue.listed import FUTURES_UNDERLYING, walks
 
@@ -16,11 +16,21 @@ _STEP = 10_000
 _YEARS_AHEAD = 4
 _QUARTERLY, _MONTHLY = 8, 12
 _ROWS = tables.read("futures")
-_ROOTS = {row["symbol"]: number for number, row in enumerate(_ROWS)}
+
+
+def _names() -> dict[str, tuple[int, ...]]:
+    """The rows of each symbol, which products of several sizes may share; and of each class that is no symbol."""
+    found: dict[str, tuple[int, ...]] = {}
+    for number, row in enumerate(_ROWS):
+        found[row["symbol"]] = (*found.get(row["symbol"], ()), number)
+    return {row["class"]: (number,) for number, row in enumerate(_ROWS)} | found
+
+
+_NAMES = _names()
 
 
 def months_of(number: int) -> tuple[int, ...]:
-    """The months of the year a product is listed in."""
+    """The months of the year a product is listed in far ahead; the nearest may be listed besides."""
     return tuple(MONTH_CODES.index(code) + 1 for code in _ROWS[number]["months"])
 
 
@@ -36,7 +46,7 @@ def month(number: int, year: int, calendar_month: int) -> Instrument:
         sec_type="FUT",
         exchange=row["exchange"],
         listing=row["exchange"],
-        currency="USD",
+        currency=row["currency"] or "USD",
         base_price=float(row["price"]),
         increment=Decimal(row["tick"]),
         volatility=float(row["volatility"]),
@@ -46,6 +56,7 @@ def month(number: int, year: int, calendar_month: int) -> Instrument:
         underlying_type="IND",
         expiry=last_day(row["rule"], named_after),
         month=named_after,
+        notice=first_notice(named_after, int(row["notice"])) if row["notice"] else None,
         trading_class=row["class"],
         walks=walks(row) or ((FUTURES_UNDERLYING + number, float(row["volatility"])),),
         carry=float(row["carry"]),
@@ -63,7 +74,7 @@ def _underlying(number: int) -> Instrument:
         sec_type="IND",
         exchange=row["exchange"],
         listing=row["exchange"],
-        currency="USD",
+        currency=row["currency"] or "USD",
         base_price=float(row["price"]),
         increment=Decimal(row["tick"]),
         volatility=float(row["volatility"]),
@@ -83,30 +94,46 @@ def find(conid: int) -> Instrument | None:
     if not 0 <= number < len(_ROWS):
         return None
     year, calendar_month = 2000 + rest // 100, rest % 100
-    return month(number, year, calendar_month) if calendar_month in months_of(number) else None
+    named = range(1, 13) if _ROWS[number]["serials"] else months_of(number)
+    return month(number, year, calendar_month) if calendar_month in named else None
 
 
 def number_of(root: str) -> int | None:
-    """The row of a product."""
-    return _ROOTS.get(root.upper())
+    """The row of a product: of those that share a symbol, the first."""
+    return next(iter(_NAMES.get(root.upper(), ())), None)
 
 
 def underlying(root: str) -> Instrument | None:
-    number = _ROOTS.get(root.upper())
+    number = number_of(root)
     return None if number is None else _underlying(number)
 
 
 def futures(root: str, today: date) -> list[Instrument]:
-    """The months of a product that still trade, nearest first."""
-    number = _ROOTS.get(root.upper())
-    if number is None:
-        return []
+    """The months that still trade of all products with this name, nearest first."""
+    listed = (each for number in _NAMES.get(root.upper(), ()) for each in _months(number, today))
+    return sorted(listed, key=lambda each: each.expiry or today)
+
+
+def months_behind(product: Instrument, today: date) -> list[Instrument]:
+    """The months that still trade of one product, and of no other that shares its symbol."""
+    return _months(product.conid - FUTURES_UNDERLYING, today)
+
+
+def _months(number: int, today: date) -> list[Instrument]:
     cycle = sorted(months_of(number))
     # Some products trade on after the month they are named after.
     years = range(today.year - 1, today.year + _YEARS_AHEAD)
     listed = [month(number, year, each) for year in years for each in cycle]
     alive = [each for each in listed if not each.has_expired(today)]
-    return alive[: _MONTHLY if len(cycle) == _MONTHLY else _QUARTERLY]
+    alive = alive[: _MONTHLY if len(cycle) == _MONTHLY else _QUARTERLY]
+    return sorted({*alive, *_serial(number, today)}, key=lambda each: each.expiry or today)
+
+
+def _serial(number: int, today: date) -> list[Instrument]:
+    """The next calendar months, where they are listed whatever the cycle."""
+    count = int(_ROWS[number]["serials"] or 0)
+    ahead = (month(number, named.year, named.month) for named in (add_months(today, each) for each in range(count + 1)))
+    return [each for each in ahead if not each.has_expired(today)][:count]
 
 
 def first_after(number: int, named_after: date, last: date) -> Instrument:
@@ -123,4 +150,4 @@ def first_after(number: int, named_after: date, last: date) -> Instrument:
 
 def roots() -> tuple[str, ...]:
     """Every product, by the broker's name."""
-    return tuple(_ROOTS)
+    return tuple(dict.fromkeys(row["symbol"] for row in _ROWS))

@@ -15,7 +15,8 @@ _NOTHING = Decimal(0)
 class Instrument:
     """One contract of the catalogue; `increment` is its finest tick, `bands` say from which price a coarser one counts.
 
-    `expiry` is the last day of trading, `month` the first of the month the contract is named after. An option names
+    `expiry` is the last day of trading, `month` the first of the month the contract is named after, `notice` the first
+    day on which its delivery may be announced, if that comes before the end. An option names
     its `underlying_conid`, and in `underlying_type` what that is: STK, IND or FUT.
     """
 
@@ -35,6 +36,7 @@ class Instrument:
     underlying_type: str = ""
     expiry: date | None = None
     month: date | None = None
+    notice: date | None = None
     right: str = ""
     strike: Decimal = _NOTHING
     trading_class: str = ""

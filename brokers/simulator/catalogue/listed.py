@@ -30,7 +30,8 @@ def _pair_conid(row: Row) -> int:
 @cache
 def _leaders() -> dict[str, int]:
     """Whose walk a row may follow: an index, a pair or a commodity, by name."""
-    roots = {row["symbol"]: FUTURES_UNDERLYING + int(row["number"]) for row in tables.read("futures")}
+    # Of products that share a symbol, the first is followed.
+    roots = {row["symbol"]: FUTURES_UNDERLYING + int(row["number"]) for row in reversed(tables.read("futures"))}
     pairs = {f"{row['base']}.{row['quote']}": _pair_conid(row) for row in tables.read("pairs")}
     return roots | pairs | {row["symbol"]: int(row["conid"]) for row in tables.read("indices")}
 

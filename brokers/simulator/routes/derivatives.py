@@ -88,7 +88,7 @@ def _behind(call: Call, instrument: Instrument, kind: str) -> Iterable[Instrumen
         case "OPT" | "FOP":
             return _options(call, instrument, month) if _on_exchange(call, instrument, kind) else ()
         case "FUT" if instrument.kind == "FUT":
-            months = futures.futures(instrument.symbol, call.gateway.today())
+            months = futures.months_behind(instrument, call.gateway.today())
             return [each for each in months if month is None or each.month == month]
         case "CFD" if instrument.sec_type == "STK":
             cfd = listed.cfd_of(instrument.symbol)

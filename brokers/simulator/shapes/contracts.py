@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from brokers.simulator.catalogue import futures, listed, options
+from brokers.simulator.catalogue.dates import business_day_before
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.series import series_of
 
@@ -48,7 +49,7 @@ def future_month(future: Instrument) -> dict[str, Any]:
         "expirationDate": day,
         "ltd": day,
         "shortFuturesCutOff": day,
-        "longFuturesCutOff": day,
+        "longFuturesCutOff": int(f"{business_day_before(future.notice, 1):%Y%m%d}") if future.notice else day,
     }
 
 
@@ -180,7 +181,7 @@ def _sections(instrument: Instrument, today: date) -> tuple[list[dict[str, Any]]
         own["exchange"] = f"{instrument.exchange};"
     sections, fop, opt = [own], None, None
     if instrument.kind == "FUT":
-        months = futures.futures(instrument.symbol, today)
+        months = futures.months_behind(instrument, today)
         named = ";".join(month_name(each.month) for each in months if each.month)
         sections.append({"secType": "FUT", "months": named, "exchange": f"{instrument.exchange};"})
     if ends := options.months(instrument.conid, today):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from brokers.simulator.catalogue import catalogue, futures, tables
 from brokers.simulator.catalogue.dates import last_day
 from brokers.simulator.catalogue.hours import is_business_day
+from brokers.simulator.shapes import contracts
 
 TODAY = date(2026, 11, 20)
 QUICK = settings(deadline=None)
@@ -91,13 +92,39 @@ def test_futures_end_on_the_days_their_exchanges_say(root: str, named_after: dat
 @QUICK
 @given(day=st.dates(date(2024, 1, 2), date(2028, 6, 30)), root=st.sampled_from(futures.roots()))
 def test_the_months_of_a_future_follow_each_other_and_end_on_business_days(day: date, root: str) -> None:
-    months = catalogue.futures(root, day)
-    last = [f.expiry for f in months if f.expiry is not None]
-    assert last == sorted(set(last))
-    assert last[0] >= day
-    assert len(months) in {8, 12}
-    assert all(is_business_day(each) for each in last)
-    assert all(catalogue.find(f.conid) == f for f in months)
+    sizes = {f.underlying_conid for f in catalogue.futures(root, day)}
+    for size in sizes:
+        months = [f for f in catalogue.futures(root, day) if f.underlying_conid == size]
+        last = [f.expiry for f in months if f.expiry is not None]
+        assert last == sorted(set(last))
+        assert last[0] >= day
+        assert len(months) in {8, 9, 10, 11, 12}
+        assert all(is_business_day(each) for each in last)
+        assert all(catalogue.find(f.conid) == f for f in months)
+
+
+def test_metals_and_currencies_list_the_next_months_whatever_their_cycle() -> None:
+    named = [f.month for f in catalogue.futures("EUR", TODAY)[:5]]
+    assert named == [date(2026, month, 1) for month in (12,)] + [date(2027, month, 1) for month in (1, 2, 3, 6)]
+    assert [f"{f.month:%y%m}" for f in catalogue.futures("GC", TODAY)[:5]] == ["2611", "2612", "2701", "2702", "2704"]
+
+
+def test_products_of_several_sizes_share_a_symbol() -> None:
+    first = [f for f in catalogue.futures("DAX", TODAY) if f.month == date(2026, 12, 1)]
+    assert [(f.trading_class, f.multiplier, f.currency) for f in first] == [
+        ("FDAX", 25, "EUR"),
+        ("FDXM", 5, "EUR"),
+        ("FDXS", 1, "EUR"),
+    ]
+    assert {f.trading_class for f in catalogue.futures("FDXM", TODAY)} == {"FDXM"}
+    assert {f.trading_class for f in catalogue.futures("SI", TODAY)} == {"SI", "SIL"}
+
+
+def test_positions_of_a_future_that_is_delivered_are_to_be_closed_before_its_notice() -> None:
+    gold = next(f for f in catalogue.futures("GC", TODAY) if f.month == date(2026, 12, 1))
+    assert (gold.notice, gold.expiry) == (date(2026, 11, 30), date(2026, 12, 29))
+    assert contracts.future_month(gold)["longFuturesCutOff"] == 20261127
+    assert contracts.future_month(catalogue.futures("ES", TODAY)[0])["longFuturesCutOff"] == 20261218
 
 
 def test_a_future_has_its_multiplier_and_tick() -> None:
