@@ -43,7 +43,8 @@ class Slot(StrEnum):
 # The sending strategy's own order decides: its side, its size, or the position it wants to hold.
 AS_ORDERED = "strategy"
 _TRADINGVIEW = {
-    Slot.TICKER: "{{ticker}}",
+    # With the exchange in front, a listing abroad is refused instead of taken for the US one.
+    Slot.TICKER: "{{exchange}}:{{ticker}}",
     Slot.PRICE: "{{close}}",
     Slot.TIME: "{{timenow}}",
     Slot.BAR: "{{time}}",
@@ -59,7 +60,7 @@ PLACEHOLDERS: dict[Source, dict[Slot, str]] = {
     },
     Source.TRENDSPIDER: {Slot.TICKER: "%alert_symbol%", Slot.PRICE: "%last_price%"},
     Source.PINE: {
-        Slot.TICKER: "syminfo.ticker",
+        Slot.TICKER: 'syminfo.prefix + ":" + syminfo.ticker',
         Slot.PRICE: "str.tostring(close)",
         Slot.TIME: 'str.format_time(timenow, "yyyy-MM-dd\'T\'HH:mm:ssZ", "UTC")',
         Slot.BAR: "str.tostring(time)",

@@ -46,8 +46,10 @@ def alerts(example: str = "SPY") -> list[Alert]:
     ordered = {"action": "{{strategy.order.action}}", "quantity": "{{strategy.order.contracts}}"}
     buy_one = {"action": "buy", "quantity": "1"}
     bar = {"price": "{{close}}", "time": "{{timenow}}"}
-    from_strategy = {"ticker": "{{ticker}}", **ordered, **bar}
-    from_indicator = {"ticker": "{{ticker}}", **buy_one, **bar}
+    # With the exchange in front, a listing abroad is refused instead of taken for the US one.
+    chart = {"ticker": "{{exchange}}:{{ticker}}"}
+    from_strategy = {**chart, **ordered, **bar}
+    from_indicator = {**chart, **buy_one, **bar}
     from_trendspider = {"ticker": "%alert_symbol%", **buy_one, "price": "%last_price%"}
     from_program = {"ticker": example, "action": "buy", "quantity": 1, "signalId": "order-2041"}
     return [

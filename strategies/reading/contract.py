@@ -14,6 +14,7 @@ from strategies.domain.message.message import Action, Message
 from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
+from strategies.domain.message.venues import venue_of
 from strategies.reading import brackets, fields, order_shape
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 
@@ -42,7 +43,7 @@ def read(
     action: Action = fields.word("action", sent.value("action"), _ACTIONS, "invalid-action")
     sent.compute()
     wish = _wish(sent, kind)
-    symbol = _symbol(sent.value("ticker"), kind, wish, allowed_tickers, now)
+    symbol = _symbol(_placed(sent), kind, wish, allowed_tickers, now)
     sent.warnings += symbol.warnings
     message = Message(
         action=action,
@@ -77,11 +78,23 @@ def _require(values: dict[str, Any]) -> None:
         fields.word("action", values["action"], _ACTIONS, "invalid-action")
 
 
+def _placed(sent: SentFields) -> str:
+    """The ticker behind its exchange, which charts fill into a field of its own; the ticker's own prefix comes first."""
+    ticker: str = sent.value("ticker")
+    if "exchange" not in sent.known or ticker.startswith("="):
+        return ticker
+    exchange = fields.label(sent.value("exchange"))
+    if exchange is None or venue_of(exchange.strip().upper()) is None:
+        sent.ignore("exchange")
+        return ticker
+    return ticker if ":" in ticker else f"{exchange}:{ticker}"
+
+
 def _symbol(ticker: str, kind: Kind, wish: Wish, allowed: Collection[str], now: datetime) -> Symbol:
     if ticker.startswith("="):
         raise blacklisted("ticker")
     symbol = options.read(ticker, wish, now) if kind is Kind.OPTION else symbols.read(ticker, kind, now)
-    if allowed and not {symbol.name, symbol.root} & {name.strip().upper() for name in allowed}:
+    if allowed and symbol.names.isdisjoint(name.strip().upper() for name in allowed):
         raise invalid(
             "unsupported-ticker",
             f"{symbol.name} is not on the strategy's list of tickers. Add it to the list, or send one that is.",

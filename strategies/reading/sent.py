@@ -20,7 +20,7 @@ FORMULA_PLACES = 12
 OPTION_FIELDS = fields.names("optionType intrinsicValue expiration strikeCount strikesAway strikePrice")
 KNOWN = frozenset(
     (
-        *fields.names("ticker action sentiment signalPrice price quantity quantityType targetQuantity"),
+        *fields.names("ticker exchange action sentiment signalPrice price quantity quantityType targetQuantity"),
         *fields.names("orderType limitPrice stopPrice trailAmount trailPercent takeProfit stopLoss"),
         *fields.names("timeInForce extendedHours time interval ignoreTradingWindows cancel cancelOrderType"),
         *fields.names("cancelAfter delay breakevenOffset bidAskSpreadFilter bidAskSpreadFilterPercent"),

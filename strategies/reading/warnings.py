@@ -21,8 +21,13 @@ def sentence(code: str) -> str:
         return f"{name} was empty, which is the same as leaving it out."
     if kind == "continuous-contract":
         return (
-            f"{name} is a continuous contract: an order trades the contract that is in front at that moment. "
-            "Name the month, such as MNQZ2026, to be sure which contract an exit closes."
+            f"{name} is a continuous contract: an order trades the month that its chart shows at that moment. "
+            "Name the month (root, month code and year) to be sure which one."
+        )
+    if kind == "delayed-feed":
+        return (
+            f"{name} is a delayed feed: its chart is ten minutes or more behind the market, and so is this signal. "
+            "The order trades at today's prices. Use a real-time feed for signals that are traded."
         )
     if kind.startswith("ignored-"):
         return (

@@ -11,7 +11,8 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import User
-from strategies.domain.message import symbols
+from strategies.domain.message import options, symbols
+from strategies.domain.message.options import NO_WISH
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import WORDS, Kind
 from strategies.models import Strategy
@@ -125,13 +126,12 @@ def read_tickers(text: str, kind: Kind, now: datetime) -> tuple[str, ...]:
 
 
 def _ticker(word: str, kind: Kind, now: datetime) -> str:
-    if kind is Kind.OPTION:
-        # A list names what the options are on.
-        return word[:60]
     try:
-        symbol = symbols.read(word, kind, now)
+        symbol = options.read(word, NO_WISH, now) if kind is Kind.OPTION else symbols.read(word, kind, now)
     except Refused as refused:
         raise Unusable(refused.message) from refused
+    if kind is Kind.OPTION and symbol.name != symbol.root:
+        raise Unusable(f"{word} is one contract. List what the options are on, {symbol.root}, for all of them.")
     if kind is Kind.FUTURE and word.endswith("!"):
         raise Unusable(f"{word} is a continuous contract. List its root, {symbol.root}, for all of its months.")
     return symbol.name

@@ -74,7 +74,7 @@ def _indices_and_pairs(name: str) -> list[Instrument]:
 def resolve(symbol: str, today: date) -> Instrument | None:
     """The one contract people mean by a symbol: a share at home, an index, a pair, or a future's next month."""
     name = symbol.upper().strip()
-    matches = [*stocks(name)[:1], *_indices_and_pairs(name), *futures(name, today)[:1]]
+    matches = [*stocks(name)[:1], *_indices_and_pairs(name), *future_products.in_cycle(name, today)[:1]]
     return matches[0] if matches else None
 
 

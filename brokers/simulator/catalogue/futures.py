@@ -114,6 +114,13 @@ def futures(root: str, today: date) -> list[Instrument]:
     return sorted(listed, key=lambda each: each.expiry or today)
 
 
+def in_cycle(root: str, today: date) -> list[Instrument]:
+    """The months of a product that are listed far ahead, without the serial ones between."""
+    number = number_of(root)
+    cycle = () if number is None else months_of(number)
+    return [each for each in futures(root, today) if each.month and each.month.month in cycle]
+
+
 def months_behind(product: Instrument, today: date) -> list[Instrument]:
     """The months that still trade of one product, and of no other that shares its symbol."""
     return _months(product.conid - FUTURES_UNDERLYING, today)

@@ -70,5 +70,5 @@ def _answer(case: Case) -> Plan | Rejection:
 
 
 def _listed(case: Case) -> bool:
-    names = {case.ticker, case.message.symbol.name, case.message.symbol.root}
+    names = {case.ticker, *case.message.symbol.names}
     return not names.isdisjoint(case.terms.tickers)

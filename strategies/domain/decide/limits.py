@@ -48,7 +48,7 @@ def _locked(case: Case) -> Rejection | None:
 
 
 def _restricted(case: Case) -> Rejection | None:
-    names = {case.ticker, case.message.symbol.name, case.message.symbol.root}
+    names = {case.ticker, *case.message.symbol.names}
     for level in case.guards.levels:
         if not names.isdisjoint(level.restricted):
             reason = f"{case.ticker} is on {level.who}'s list of tickers in which no position may be opened. Exits are not held back."

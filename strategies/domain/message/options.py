@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from strategies.domain.message.kinds import form_of
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.domain.message.symbols import Kind, Symbol, expired, split_exchange, unreadable
+from strategies.domain.message.symbols import Kind, Symbol, behind, check, expired, split_exchange, unreadable
 from strategies.domain.numbers import plain
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -55,15 +56,14 @@ NO_WISH = Wish()
 def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
     """One contract, or an underlying whose chain is to be scanned; raises Refused."""
     exchange, symbol = split_exchange(ticker)
+    check(ticker, exchange, symbol, Kind.OPTION)
     if match := _SYMBOL.fullmatch(symbol):
         contract = _spelled_out(ticker, match, wish, now)
     elif _UNDERLYING.fullmatch(symbol):
         contract = _by_parts(symbol.replace("/", ".").replace("-", "."), wish, now)
     else:
-        raise unreadable(ticker, symbol, Kind.OPTION)
-    if exchange:
-        contract.facts["exchange_hint"] = exchange[:40]
-    return contract
+        raise unreadable(ticker, symbol, Kind.OPTION, now)
+    return behind(exchange, symbol, contract)
 
 
 def expiration(value: object) -> str | None:
@@ -82,7 +82,7 @@ def _spelled_out(ticker: str, match: re.Match[str], wish: Wish, now: datetime) -
     try:
         day = datetime.strptime(digits, "%m%d%y" if gap == "_" else "%y%m%d").date()  # noqa: DTZ007
     except ValueError:
-        raise unreadable(ticker, "", Kind.OPTION) from None
+        raise unreadable(ticker, "", Kind.OPTION, now) from None
     right = letter or _right_of(wish)
     if not right:
         raise invalid(
@@ -111,15 +111,16 @@ def _by_parts(underlying: str, wish: Wish, now: datetime) -> Symbol:
 def _contract(underlying: str, day: date, right: str, strike: Decimal, now: datetime) -> Symbol:
     name = f"{underlying} {day:%y%m%d}{right}{plain(strike)}"
     if strike <= 0:
-        raise _no_strike(name)
+        raise _no_strike(name, now)
     if day < now.astimezone(NEW_YORK).date():
         raise expired(name, day.isoformat(), now)
     facts = {"underlying": underlying, "expiry": f"{day:%Y%m%d}", "right": right, "strike": plain(strike)}
     return Symbol(Kind.OPTION, name, underlying, facts)
 
 
-def _no_strike(name: str) -> Refused:
-    return invalid("ticker-does-not-exist", f"{name} has no strike. Write it like SPY 261218C600.", field="ticker")
+def _no_strike(name: str, now: datetime) -> Refused:
+    sentence = f"{name} has no strike. Write it like {form_of(Kind.OPTION, now)}."
+    return invalid("ticker-does-not-exist", sentence, field="ticker")
 
 
 def _right_of(wish: Wish) -> str:

@@ -7,42 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from brokers.domain.orders import AssetClass, Instrument
+from brokers.rulebook.products import futures
+from brokers.rulebook.products.futures import MONTH_CODES
+from brokers.rulebook.products.untradable import Untradable, untradable
+from strategies.domain.message.classes import (
+    COINS,
+    CONTINUOUS,
+    CONTRACT,
+    CURRENCIES,
+    PAIR,
+    instead_of,
+    other_class,
+)
+from strategies.domain.message.kinds import WORDS, Kind, form_of
 from strategies.domain.message.refusals import Refused, invalid
+from strategies.domain.message.venues import admit, venue_of
 
-MONTHS = "FGHJKMNQUVXZ"
+__all__ = ["MONTHS", "WORDS", "Kind", "Symbol", "expired", "read", "split_exchange", "unreadable"]
 
-
-class Kind(StrEnum):
-    """What a signal may name. We trade the kinds that are an AssetClass too."""
-
-    STOCK = "stock"
-    FUTURE = "future"
-    OPTION = "option"
-    CRYPTO = "crypto"
-    FOREX = "forex"
-
-
-# One of them, many of them, and how they are written.
-WORDS = {
-    Kind.STOCK: ("a stock", "stocks", "SPY or BRK.B"),
-    Kind.FUTURE: ("a future", "futures", "MNQ or MNQZ2026"),
-    Kind.OPTION: ("an option", "options", "SPY 261218C600"),
-    Kind.CRYPTO: ("a crypto pair", "crypto pairs", "BTCUSD"),
-    Kind.FOREX: ("a currency pair", "currency pairs", "EURUSD"),
-}
-
+MONTHS = MONTH_CODES
 _STOCK = re.compile(r"([A-Z0-9]{1,14})(?:[./-](PR[A-Z]|[A-Z0-9]{1,2}))?")
-_CONTRACT = re.compile(rf"([A-Z0-9]{{1,4}}?)([{MONTHS}])(\d{{4}}|\d{{1,2}})")
-_CONTINUOUS = re.compile(r"([A-Z0-9]{1,5})([12])!")
 _ROOT = re.compile(r"[A-Z0-9]{1,5}")
-_PAIR = re.compile(r"([A-Z]{3})[./-]?([A-Z]{3})")
-_COINS = re.compile(r"([A-Z0-9]{2,10}?)[/-]?(USDT|USDC|USD|EUR|GBP)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +45,15 @@ class Symbol:
     facts: dict[str, Any]
     # Warnings of the reader do not tell one symbol from another.
     warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name it may have on a list of tickers: of a future also those with the broker's root."""
+        if self.kind is not Kind.FUTURE:
+            return frozenset({self.name, self.root})
+        tail = self.name.removeprefix(self.root)
+        roots = futures.names_of(self.root)
+        return frozenset({*roots, *(f"{root}{tail}" for root in roots)})
 
     def canonical(self) -> dict[str, Any]:
         return {"class": str(self.kind), **self.facts}
@@ -83,48 +82,92 @@ def split_exchange(ticker: str) -> tuple[str, str]:
 def read(ticker: str, kind: Kind, now: datetime) -> Symbol:
     """What a ticker names in a strategy of this kind (any but options); raises Refused."""
     exchange, symbol = split_exchange(ticker)
+    check(ticker, exchange, symbol, kind)
     parsed = _READERS[kind](symbol, now)
     if parsed is None:
-        raise unreadable(ticker, symbol, kind)
-    if exchange:
-        parsed.facts["exchange_hint"] = exchange[:40]
-    return parsed
+        raise unreadable(ticker, symbol, kind, now)
+    return behind(exchange, symbol, parsed)
 
 
-def unreadable(ticker: str, symbol: str, kind: Kind) -> Refused:
-    """Why a ticker is refused: it belongs to another kind, or to none."""
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in ticker[:40])
-    one, many, form = WORDS[kind]
-    other = next((other for other in Kind if other is not kind and _belongs(symbol, other)), None)
-    if other is not None:
-        sentence = f"{shown} is {WORDS[other][0]} and this strategy trades {many}. "
-        return invalid("invalid-asset-class", f"{sentence}Send it to a strategy for {WORDS[other][1]}.", field="ticker")
-    return invalid("ticker-does-not-exist", f"{shown} is not {one}. Write it like {form}.", field="ticker")
+def behind(exchange: str, symbol: str, parsed: Symbol) -> Symbol:
+    """The symbol with its prefix as a hint; raises Refused where the prefix is that of another instrument."""
+    if not exchange:
+        return parsed
+    warnings = admit(exchange, symbol, parsed.kind)
+    facts = {**parsed.facts, "exchange_hint": exchange[:40]}
+    return replace(parsed, facts=facts, warnings=(*parsed.warnings, *warnings))
+
+
+def check(ticker: str, exchange: str, symbol: str, kind: Kind) -> None:
+    """Refuse what plainly belongs to another class, or to none that can be bought."""
+    if (index := _index(exchange, symbol, kind)) is not None:
+        sentence = f"{shown(ticker)} is {index.what}, which nobody can buy. {index.instead()}"
+        raise invalid("invalid-asset-class", sentence, field="ticker")
+    if (other := other_class(symbol, kind)) is not None:
+        raise invalid("invalid-asset-class", f"{shown(ticker)} {instead_of(symbol, other, kind)}", field="ticker")
+
+
+def _index(exchange: str, symbol: str, kind: Kind) -> Untradable | None:
+    venue = venue_of(exchange) if exchange else None
+    if kind is Kind.OPTION:
+        return None  # options on indices are options
+    if (
+        kind is Kind.FUTURE
+        and not exchange
+        and (futures.chart_root(symbol) in futures.PRODUCTS or futures.is_ambiguous(symbol))
+    ):
+        return None  # IBKR's own name of the future
+    no_stock = kind is not Kind.STOCK or (venue is not None and not venue.lists_us_stocks)
+    return untradable(symbol, prefixed=no_stock)
+
+
+def shown(ticker: str) -> str:
+    """A ticker for a sentence."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in ticker[:40])
+
+
+def unreadable(ticker: str, symbol: str, kind: Kind, now: datetime) -> Refused:
+    """Why a ticker that belongs to no other class is refused."""
+    one = WORDS[kind][0]
+    sentence = f"{shown(ticker)} is not {one}. Write it like {form_of(kind, now)}."
+    return invalid("ticker-does-not-exist", sentence, field="ticker")
 
 
 def _stock(symbol: str, now: datetime) -> Symbol | None:
     match = _STOCK.fullmatch(symbol)
-    # MNQZ2026 would pass for a stock; bought as one, it would be somebody else's company.
-    if match is None or _is_dated_future(symbol):
+    if match is None:
         return None
     name = f"{match[1]}.{match[2]}" if match[2] else match[1]
     return Symbol(Kind.STOCK, name, name, {"symbol": name})
 
 
 def _future(symbol: str, now: datetime) -> Symbol | None:
-    if match := _CONTINUOUS.fullmatch(symbol):
-        root, nth = match[1], int(match[2])
-        name = root if nth == 1 else symbol
+    if match := CONTINUOUS.fullmatch(symbol):
+        root, nth = _root(match[1]), int(match[2])
+        name = root if nth == 1 else f"{root}{nth}!"
         facts = {"root": root, "continuous": nth}
         return Symbol(Kind.FUTURE, name, root, facts, (f"continuous-contract:{symbol}",))
-    if match := _CONTRACT.fullmatch(symbol):
-        return _contract(match[1], match[2], match[3], now)
-    return Symbol(Kind.FUTURE, symbol, symbol, {"root": symbol, "continuous": 1}) if _ROOT.fullmatch(symbol) else None
+    if match := CONTRACT.fullmatch(symbol):
+        return _contract(_root(match[1]), match[2], match[3], now)
+    if _ROOT.fullmatch(symbol) is None and not futures.sharing(symbol):
+        return None
+    root = _root(symbol)
+    return Symbol(Kind.FUTURE, root, root, {"root": root, "continuous": 1})
+
+
+def _root(name: str) -> str:
+    """The chart's root for a root in the chart's words or IBKR's."""
+    if futures.is_ambiguous(name):
+        each = " or ".join(
+            f"{one.root} ({one.multiplier.normalize():f} {one.currency} a point)" for one in futures.sharing(name)
+        )
+        raise invalid("ticker-does-not-exist", f"{name} may be several futures. Send {each}.", field="ticker")
+    return futures.chart_root(name)
 
 
 def _forex(symbol: str, now: datetime) -> Symbol | None:
-    match = _PAIR.fullmatch(symbol)
-    if match is None or match[1] == match[2]:
+    match = PAIR.fullmatch(symbol)
+    if match is None or match[1] == match[2] or not {match[1], match[2]} <= CURRENCIES:
         return None
     name = match[1] + match[2]
     return Symbol(Kind.FOREX, name, name, {"base": match[1], "quote": match[2]})
@@ -132,7 +175,7 @@ def _forex(symbol: str, now: datetime) -> Symbol | None:
 
 def _crypto(symbol: str, now: datetime) -> Symbol | None:
     # BTCUSDT.P is a perpetual swap: not the coin, and not for us to shorten.
-    match = _COINS.fullmatch(symbol)
+    match = COINS.fullmatch(symbol)
     if match is None or match[1] == match[2]:
         return None
     name = match[1] + match[2]
@@ -196,17 +239,3 @@ def expired(name: str, when: str, now: datetime) -> Refused:
     """The refusal of a contract that trades no more."""
     sentence = f"{name} expired in {when} and today is {now:%Y-%m-%d}. Name a contract that trades now."
     return invalid("contract-expired", sentence, field="ticker")
-
-
-def _is_dated_future(symbol: str) -> bool:
-    match = _CONTRACT.fullmatch(symbol)
-    return match is not None and len(match[3]) == 4
-
-
-def _belongs(symbol: str, kind: Kind) -> bool:
-    """Whether a ticker is plainly one of this kind."""
-    if kind is Kind.FUTURE:
-        return bool(_is_dated_future(symbol) or _CONTINUOUS.fullmatch(symbol))
-    if kind is Kind.OPTION:
-        return re.fullmatch(r"[A-Z]{1,6} *\d{6}[CP][\d.]+", symbol) is not None
-    return kind is Kind.FOREX and _PAIR.fullmatch(symbol) is not None and len(symbol) == 7

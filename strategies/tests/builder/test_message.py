@@ -211,13 +211,13 @@ def test_the_tradingview_strategy_message_follows_the_strategys_orders() -> None
     )
     assert made.is_valid(), made.errors
     assert json.loads(paste.text(made.choice(made.cleaned_data), URL, KEY)) == {
-        "ticker": "{{ticker}}",
+        "ticker": "{{exchange}}:{{ticker}}",
         "action": "{{strategy.order.action}}",
         "sentiment": "{{strategy.market_position}}",
         "quantity": "{{strategy.order.contracts}}",
         "price": "{{close}}",
         "time": "{{timenow}}",
-        "signalId": "{{ticker}} {{interval}} {{time}} {{strategy.order.action}}",
+        "signalId": "{{exchange}}:{{ticker}} {{interval}} {{time}} {{strategy.order.action}}",
     }
 
 

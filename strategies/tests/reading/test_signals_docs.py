@@ -19,7 +19,7 @@ PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
 MODULES = [
     *(f"reading/{name}" for name in ["parse", "contract", "sent", "fields", "order_shape", "strict_json"]),
     *(f"webhook/{name}" for name in ["answers", "delivery", "door", "intake", "senders"]),
-    *(f"domain/message/{name}" for name in ["symbols", "options", "formulas", "freshness"]),
+    *(f"domain/message/{name}" for name in ["symbols", "options", "venues", "formulas", "freshness"]),
     *(f"deciding/{name}" for name in ["settle", "superseded"]),
 ]
 _CODE = re.compile(r"[a-z]+(?:-[a-z]+)*")
