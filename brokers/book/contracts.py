@@ -115,4 +115,19 @@ def answer(
             values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)
         values.update(quote_wanted_at=None, quote_answered_at=now)
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
+    if contract is not None and contract.ticker not in {"", lookup.ticker}:
+        _name_the_month(lookup, contract.ticker, now, values)
     notify(DECISIONS_CHANNEL)
+
+
+def _name_the_month(lookup: ContractLookup, ticker: str, now: datetime, values: dict[str, object]) -> None:
+    """Keep what a continuous name stands for under its own name too: after the roll, that is how it is found."""
+    row = ContractLookup(
+        connection_id=lookup.connection_id, asset_class=lookup.asset_class, ticker=ticker, asked_at=now, **values
+    )
+    ContractLookup.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["connection", "asset_class", "ticker"],
+        update_fields=["asked_at", *values],
+    )

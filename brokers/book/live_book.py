@@ -12,7 +12,8 @@ from django.conf import settings
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from brokers.book import contracts, quotes, rates
+from brokers.book import contracts, months, quotes, rates
+from brokers.book.months import OtherMonth
 from brokers.domain.orders import (
     MAY_FILL,
     Instrument,
@@ -107,6 +108,12 @@ class Book:
     # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
     reserved: dict[int, Decimal] = field(default_factory=dict)
     rates: rates.Rates = field(default_factory=rates.Rates)
+    # Beside what a continuous name stands for, by account and name.
+    other_months: dict[months.Place, tuple[OtherMonth, ...]] = field(default_factory=dict)
+
+    def months_beside(self, account: BrokerageAccount, instrument: Instrument) -> tuple[OtherMonth, ...]:
+        """Other months in which the account holds or works something, where the instrument names none."""
+        return self.other_months.get((account.pk, instrument.ticker), ())
 
     def lookup(self, account: BrokerageAccount, instrument: Instrument) -> ContractLookup | None:
         """The broker's identity of the instrument, as far as it was asked for."""
@@ -213,6 +220,11 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     tickers = {instrument.ticker for _, instrument in pairs}
     connections = {account.connection_id for account in accounts.values()}
     book.lookups = contracts.load(connections, tickers)
+    book.other_months = months.load(pairs, book.lookups)
+    beside = [(accounts[place[0]], other.instrument) for place, others in book.other_months.items() for other in others]
+    if beside:
+        pairs += beside
+        book.lookups |= contracts.load(connections, {instrument.ticker for _, instrument in beside})
     if ask:
         contracts.ask_for_missing(book.lookups, pairs, now)
     book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)

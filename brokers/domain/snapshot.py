@@ -95,3 +95,5 @@ class Snapshot:
     day_unknown: str = ""
     # The signal's own time behind the position's last entry.
     opened_at: datetime | None = None
+    # Other months that are held of the future a continuous name stands for.
+    other_months: tuple[str, ...] = ()

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from brokers.book.live_book import Book, NotYet, Unknown, View
-from brokers.domain.orders import OrderIntent, Role
+from brokers.domain.orders import Instrument, OrderIntent, Role
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies import usage
+from strategies.deciding import rolled
 from strategies.deciding.desk import Desk
 from strategies.domain.decide.guards import Guards
 from strategies.domain.decide.unsettled import outcomes
@@ -49,12 +50,12 @@ class Question:
 class Answered:
     """The answer, and the inputs it was decided by where there was a snapshot.
 
-    `wants_quote`: the decision waits for a fresh quote that the caller has to ask for.
+    `unquoted`: what the decision waits for a fresh quote of, which the caller has to ask for.
     """
 
     answer: Plan | Rejection | NotYet
     inputs: Inputs | None = None
-    wants_quote: bool = False
+    unquoted: Instrument | None = None
 
 
 def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
@@ -76,8 +77,11 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
     if patient:
         if (rate := view.missing_rate) is not None and prerequisites.rate_needed(chosen):
             return Answered(rate)
-        if prerequisites.quote_needed(question.message, question.terms, chosen) and _may_get_quote(question, desk.book):
-            return Answered(NotYet(waiting_for=f"a fresh quote of {question.message.instrument}"), wants_quote=True)
+        instrument = view.snapshot.contract.instrument
+        if prerequisites.quote_needed(question.message, question.terms, chosen) and _may_get_quote(
+            desk.book, question.subscription.account, instrument
+        ):
+            return Answered(NotYet(waiting_for=f"a fresh quote of {instrument}"), unquoted=instrument)
     return Answered(chosen, replace(possible[0], unsettled=view.unsettled))
 
 
@@ -88,13 +92,16 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
         one, many, _ = WORDS[message.symbol.kind]
         reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
         return Rejection(rule="B02", code="asset-class-not-traded", reason=reason)
-    view = desk.book.view(subscription.account, message.instrument)
+    instrument = rolled.instrument_meant(message, subscription.account, desk.book)
+    if isinstance(instrument, Rejection):
+        return instrument
+    view = desk.book.view(subscription.account, instrument)
     if isinstance(view, NotYet):
         return view
     if isinstance(view, Unknown):
         return Rejection(rule="B01", code="unknown-symbol", reason=view.reason)
     snapshot = usage.counted(
-        desk.ownership.seen_by(subscription.pk, view.snapshot),
+        desk.ownership.seen_by(subscription.pk, rolled.beside(view.snapshot, subscription.account, desk.book)),
         question.terms,
         subscription,
         planned=desk.ownership.entries[subscription.pk],
@@ -110,10 +117,8 @@ def _possible_snapshots(view: View, now: datetime) -> list[tuple[Snapshot, bool]
     return [(snapshot, snapshot is not settled) for settled in view.alternatives for snapshot in outcomes(settled, now)]
 
 
-def _may_get_quote(question: Question, book: Book) -> bool:
+def _may_get_quote(book: Book, account: BrokerageAccount, instrument: Instrument) -> bool:
     """Whether a fresh quote is missing and may come: nobody has asked for it yet, or only a moment ago."""
-    account, instrument = question.subscription.account, question.message.instrument
-    assert instrument is not None, "there is a view of it"
     if book.has_fresh_quote(account, instrument) or book.shows_no_quote(account, instrument):
         return False
     lookup = book.lookup(account, instrument)

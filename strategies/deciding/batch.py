@@ -48,8 +48,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
         record.reject(entry, turns.overtaken(signal.received_at), desk.now)
         desk.overtaken.append(entry)
     answered = ask_subscription(decision, message, desk, received_at=signal.due_at, freshness=signal.freshness())
-    if answered.wants_quote and message.instrument is not None:
-        desk.unquoted.append((decision.subscription.account, message.instrument))
+    if answered.unquoted is not None:
+        desk.unquoted.append((decision.subscription.account, answered.unquoted))
     match answered.answer:
         case NotYet(waiting_for=waiting_for):
             record.wait(decision, message, waiting_for, desk)

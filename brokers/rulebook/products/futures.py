@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from brokers.rulebook.calendars import exchange_calendar
 MONTH_CODES = "FGHJKMNQUVXZ"
 # Where nothing is delivered before the end, a contract is left two days before it expires.
 ROLL_BEFORE_EXPIRY = timedelta(days=2)
+_CODE = re.compile(rf"([A-Z0-9]+?)([{MONTH_CODES}])(\d{{4}})")
 _ONE_DAY = timedelta(days=1)
 _US = frozenset({"CME", "CBOT", "NYMEX", "COMEX", "CFE", "ICEUS"})
 
@@ -127,6 +129,12 @@ def names_of(root: str) -> tuple[str, ...]:
     if product is None or product.symbol == root or chart_root(product.symbol) != root:
         return (root,)
     return root, product.symbol
+
+
+def read_code(ticker: str) -> tuple[str, date] | None:
+    """Root and month of a ticker that names its month in full; None for a continuous name."""
+    match = _CODE.fullmatch(ticker)
+    return (match[1], date(int(match[3]), MONTH_CODES.index(match[2]) + 1, 1)) if match else None
 
 
 def code_of(root: str, month: date) -> str:

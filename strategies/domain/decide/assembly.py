@@ -23,12 +23,19 @@ def exit_plan(case: Case, rule: str, way_out: WayOut, note: str = "") -> Plan:
     """The way out alone."""
     return Plan(
         rule=rule,
-        reason=way_out.sentence(case) + note,
+        reason=way_out.sentence(case) + note + _held_beside(case),
         intents=(way_out.intent, *way_out.kept),
         cancels=way_out.cancels,
         resizes=way_out.resizes,
         time_to_live_seconds=time_to_live(case, Leg.EXIT) + _wait(case, (*way_out.cancels, *way_out.resizes)),
     )
+
+
+def _held_beside(case: Case) -> str:
+    """What an exit by a continuous name leaves, and the message that would close it."""
+    ways = " and ".join(f'{{"ticker": "{ticker}", "action": "exit"}}' for ticker in case.snapshot.other_months[:3])
+    held = " and ".join(case.snapshot.other_months[:3])
+    return f" {held} stays: send {ways} to close it." if held else ""
 
 
 def entry_plan(case: Case, rule: str, entry: Entry, reason: str) -> Plan:

@@ -10,6 +10,7 @@ from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot
 from brokers.rulebook.calendars import Calendar, calendar, exchange_calendar
+from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Action, Message
@@ -83,6 +84,11 @@ class Case:
     @property
     def ticker(self) -> str:
         return self.snapshot.contract.instrument.ticker
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether the signal's continuous name has gone on to another month than this one, which is still held."""
+        return "continuous" in self.message.symbol.facts and read_code(self.ticker) is not None
 
     def units(self, count: Decimal) -> str:
         """ "share", "contracts" ... for sentences."""

@@ -49,7 +49,8 @@ def enter(
     `quantity` in units overrides the sizing of signal and terms; `minus` units are subtracted from the result.
     """
     refused = (
-        limits.entry_held_back(case)
+        _left_behind(case)
+        or limits.entry_held_back(case)
         or too_late(case, Leg.ENTRY)
         or outside_windows(case, Leg.ENTRY)
         or outside_session(case)
@@ -90,6 +91,20 @@ def enter(
         **order.fields(),
     )
     return Entry(intent=intent, cancels=replaced)
+
+
+def _left_behind(case: Case) -> Rejection | None:
+    """D53: nothing is opened in a month that the chart has left, nor beside it."""
+    if not case.is_left_behind:
+        return None
+    what, action = (
+        (f"{case.ticker} is held", "exit") if case.position else (f"An order in {case.ticker} works", "cancel")
+    )
+    reason = (
+        f"{what}, and {case.message.symbol.name} stands for a later month now, so nothing is opened beside it. Send "
+        f'{{"ticker": "{case.ticker}", "action": "{action}"}} unless it is closed, then the entry again.'
+    )
+    return Rejection(rule="D53", code="position-in-another-month", reason=reason)
 
 
 def _replaced(case: Case, side: Side, *, adding: bool) -> tuple[str, ...] | Rejection:
