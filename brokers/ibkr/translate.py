@@ -202,7 +202,7 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
     return PositionFacts(
         account_id=str(row.get("acctId") or account_id),
         conid=conid,
-        ticker=(tickers or {}).get(conid) or ticker(name, security_type, row.get("multiplier")),
+        ticker=(tickers or {}).get(conid) or ticker(name, security_type, _size(row)),
         asset_class=words.READ_SECURITY_TYPES.get(security_type, security_type.lower()),
         quantity=held,
         average_cost=number(row.get("avgPrice")) or number(row.get("avgCost")) or Decimal(0),
@@ -227,11 +227,24 @@ def ticker(name: str, security_type: str, multiplier: Any = None) -> str:
     return name.replace(" ", ".") if security_type in {"STK", ""} else name
 
 
+def _size(row: Row) -> Decimal | None:
+    """The multiplier of a holding: IBKR's word, or what its value is in units of its price."""
+    told = quantity(row.get("multiplier"))
+    if told:
+        return told
+    value, price, held = (number(row.get(key)) for key in ("marketValue", "marketPrice", "position"))
+    return value / (price * held) if value and price and held else None
+
+
 def _chart_root(name: str, multiplier: Decimal | None) -> str:
     """The chart's root for IBKR's; of several the one of this size."""
     products = futures.sharing(name)
-    sized = [each.root for each in products if each.multiplier == multiplier]
-    return sized[0] if sized else futures.chart_root(name)
+    if multiplier is not None:
+        # What is worked out from a value is not exact.
+        sized = [each.root for each in products if abs(each.multiplier - multiplier) <= each.multiplier / 50]
+        if sized:
+            return sized[0]
+    return futures.chart_root(name)
 
 
 def quote(row: Row, *, now: datetime) -> Quote | None:

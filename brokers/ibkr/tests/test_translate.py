@@ -266,3 +266,20 @@ def test_the_size_of_a_future_tells_which_one_it_is(multiplier: float | None, ti
     held = translate.position_facts(row, account_id="DU1")
     assert held is not None
     assert held.ticker == "SILH2027"
+
+
+@pytest.mark.parametrize(
+    ("value", "price", "ticker"),
+    [
+        (117_150.0, 23_430, "FDXMZ2026"),
+        ("585,700", "23,428", "FDAXZ2026"),
+        (-23_430, -23_430, "FDXSZ2026"),
+        (0, 1, "DAXZ2026"),
+        (None, None, "DAXZ2026"),
+    ],
+)
+def test_where_ibkr_leaves_the_size_out_the_value_tells_it(value: Any, price: Any, ticker: str) -> None:
+    row = {"conid": 7, "position": 1, "assetClass": "FUT", "description": "DAX DEC2026"}
+    held = translate.position_facts(row | {"marketValue": value, "marketPrice": price}, account_id="DU1")
+    assert held is not None
+    assert held.ticker == ticker
