@@ -250,6 +250,8 @@ class ContractLookup(models.Model):
     asset_class = word(AssetClass)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WANTED)
     reason = models.CharField(max_length=300, blank=True)
+    # Why IBKR does not know it, as a stable code.
+    reason_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     conid = models.BigIntegerField(null=True, blank=True)
     name = models.CharField(max_length=120, blank=True)
     exchange = models.CharField(max_length=40, blank=True)

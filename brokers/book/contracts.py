@@ -95,9 +95,10 @@ def answer(
     quote: Quote | None = None,
     permitted: Sequence[str] | None = None,
     reason: str = "",
+    code: str = "",
 ) -> None:
     """Write the broker's answer about a contract: found, with who may trade it, or unknown with its sentence."""
-    values: dict[str, object] = {"answered_at": now, "reason": reason[:300]}
+    values: dict[str, object] = {"answered_at": now, "reason": reason[:300], "reason_code": code[:40]}
     if contract is None:
         values["status"] = ContractLookup.Status.UNKNOWN
     else:

@@ -63,9 +63,10 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """The broker does not know the instrument; the reason is its sentence."""
+    """The broker does not know the instrument; the reason is its sentence, with a stable code."""
 
     reason: str
+    code: str = "unknown-symbol"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,7 @@ class Book:
         if lookup is None or lookup.status == ContractLookup.Status.WANTED:
             return NotYet(waiting_for=f"IBKR's contract for {instrument.ticker}")
         if lookup.status == ContractLookup.Status.UNKNOWN:
-            return Unknown(reason=lookup.reason)
+            return Unknown(reason=lookup.reason, code=lookup.reason_code or "unknown-symbol")
         if account.book_as_of is None:
             return NotYet(waiting_for="the first look at the account's positions")
         if self.now - account.book_as_of > timedelta(seconds=settings.BOOK_FRESH_SECONDS):

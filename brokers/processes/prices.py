@@ -21,7 +21,7 @@ async def answer_lookups(wire: Wire) -> None:
         try:
             contract = await wire.broker.contract(contracts.instrument_of(lookup))
         except OrderRefused as refusal:
-            await wire.db(contracts.answer, lookup, now=wire.clock(), reason=str(refusal))
+            await wire.db(contracts.answer, lookup, now=wire.clock(), reason=str(refusal), code=refusal.code)
             continue
         quote, permitted = await asyncio.gather(
             _or_none(wire.broker.quote(contract)), _or_none(wire.broker.permitted(contract))

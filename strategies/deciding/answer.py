@@ -99,7 +99,7 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
     if isinstance(view, NotYet):
         return view
     if isinstance(view, Unknown):
-        return Rejection(rule="B01", code="unknown-symbol", reason=view.reason)
+        return Rejection(rule="B01", code=view.code, reason=view.reason)
     snapshot = usage.counted(
         desk.ownership.seen_by(subscription.pk, rolled.beside(view.snapshot, subscription.account, desk.book)),
         question.terms,

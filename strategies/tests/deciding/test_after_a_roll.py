@@ -231,3 +231,16 @@ def test_what_a_continuous_name_stands_for_is_kept_under_its_own_name(account: B
         contracts.answer(lookup, now=now, contract=Contract(instrument=root, conid=conid, ticker=ticker))
     known = set(ContractLookup.objects.values_list("ticker", "conid", "status"))
     assert known == {("GC", 6, "found"), ("GCZ2026", 5, "found"), ("GCG2027", 6, "found")}
+
+
+def test_a_root_whose_month_is_asked_for_says_so_with_its_own_code(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    rows.subscription(strategy, account, now)
+    decision = decided(strategy, now, "buy", "XYZ1!")
+    lookup = ContractLookup.objects.get(ticker="XYZ")
+    contracts.answer(lookup, now=now, reason="Name one that is listed: XYZZ2026.", code="contract-month-needed")
+    settle.settle_waiting(now)
+    decision.refresh_from_db()
+    assert (decision.rule, decision.reason_code) == ("B01", "contract-month-needed")
+    assert decision.reason == "Name one that is listed: XYZZ2026."
