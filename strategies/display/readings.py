@@ -116,7 +116,7 @@ def instrument(facts: dict[str, Any]) -> str:
     parts = {part: value for part, value in facts.items() if part not in {"class", "exchange_hint"}}
     match facts["class"]:
         case "future" if "continuous" in parts:
-            which = "the contract in front" if parts["continuous"] == 1 else "the second contract"
+            which = "the month on the chart" if parts["continuous"] == 1 else "the month behind the chart's"
             name = f"{parts['root']}, {which}"
         case "future":
             name = f"{parts['root']} {parts['expiry'][:4]}-{parts['expiry'][4:]}"

@@ -9,21 +9,16 @@ from asgiref.sync import sync_to_async
 from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.models import Team, User
 from brokers.models import BrokerageAccount
+from strategies.domain.message.kinds import form_of
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, Subscription
 
 LATEST = 8
 PIECE = 64 * 1024
-EXAMPLES = {
-    Kind.STOCK: "SPY",
-    Kind.FUTURE: "MNQ",
-    Kind.OPTION: "SPY 261218C600",
-    Kind.FOREX: "EURUSD",
-    Kind.CRYPTO: "BTCUSD",
-}
 
 
 def actor_of(request: HttpRequest) -> User | None:
@@ -51,7 +46,9 @@ def _model_choice(form: forms.Form, name: str) -> forms.ModelChoiceField[Any]:
 
 def example_ticker(strategy: Strategy) -> str:
     """A ticker that the strategy accepts."""
-    return strategy.allowed_tickers[0] if strategy.allowed_tickers else EXAMPLES[Kind(strategy.asset_class)]
+    if strategy.allowed_tickers:
+        return str(strategy.allowed_tickers[0])
+    return form_of(Kind(strategy.asset_class), timezone.now()).split(" or ")[0]
 
 
 def subscription_rows(team: Team) -> QuerySet[Subscription]:

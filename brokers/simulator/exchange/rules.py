@@ -58,7 +58,8 @@ def as_ruled(instrument: Instrument) -> book.Instrument:
         market=_market(instrument),
         currency=instrument.currency,
         base_currency=instrument.symbol if forex else None,
-        product=instrument.symbol,
+        # Fees go by the exchange's own root: BTC, not BRR.
+        product=instrument.trading_class if instrument.sec_type == "FUT" else instrument.symbol,
         multiplier=instrument.multiplier,
         lot_size=Decimal(1),
         right=_RIGHTS.get(instrument.right),

@@ -128,12 +128,12 @@ def is_future(symbol: str) -> bool:
 
 
 def is_pair(symbol: str) -> bool:
-    """Two currencies, or two words of three letters with a sign between."""
+    """Two currencies, or a currency and a word of three letters with a sign between; WFC.PRL is a preferred share."""
     match = PAIR.fullmatch(symbol)
     if match is None or match[1] == match[2]:
         return False
     both = {match[1], match[2]}
-    return both <= CURRENCIES or (len(symbol) == 7 and not both & (METALS | _COIN_NAMES))
+    return both <= CURRENCIES or (len(symbol) == 7 and bool(both & CURRENCIES) and not both & (METALS | _COIN_NAMES))
 
 
 def is_coin(symbol: str) -> bool:

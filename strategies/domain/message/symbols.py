@@ -91,9 +91,9 @@ def read(ticker: str, kind: Kind, now: datetime) -> Symbol:
 
 def behind(exchange: str, symbol: str, parsed: Symbol) -> Symbol:
     """The symbol with its prefix as a hint; raises Refused where the prefix is that of another instrument."""
+    warnings = admit(exchange, symbol, parsed.kind)
     if not exchange:
         return parsed
-    warnings = admit(exchange, symbol, parsed.kind)
     facts = {**parsed.facts, "exchange_hint": exchange[:40]}
     return replace(parsed, facts=facts, warnings=(*parsed.warnings, *warnings))
 

@@ -15,6 +15,38 @@ from strategies.domain.message.refusals import Refused, invalid
 
 _DELAYED = re.compile(r"(.+)_(?:DLY|DL|EOD)")
 _FOLD = frozenset("/*+-()")
+# How others than TradingView write a listing abroad, behind the symbol; none of them is a class of US shares.
+_SUFFIXES = {
+    "TO": "TSX",
+    "DE": "XETR",
+    "PA": "EURONEXTPAR",
+    "AS": "EURONEXTAMS",
+    "BR": "EURONEXTBRU",
+    "LS": "EURONEXTLIS",
+    "MI": "MIL",
+    "MC": "BME",
+    "SW": "SIX",
+    "VI": "VIE",
+    "ST": "OMXSTO",
+    "CO": "OMXCOP",
+    "HE": "OMXHEX",
+    "OL": "OSL",
+    "HK": "HKEX",
+    "AX": "ASX",
+    "NZ": "NZX",
+    "NS": "NSE",
+    "BO": "BSE",
+    "SS": "SSE",
+    "SZ": "SZSE",
+    "KS": "KRX",
+    "TW": "TWSE",
+    "JO": "JSE",
+    "SA": "BMFBOVESPA",
+    "MX": "BMV",
+    "TA": "TASE",
+    "IL": "LSIN",
+}
+_SUFFIXED = re.compile(rf"([A-Z0-9-]{{1,12}})\.({'|'.join(_SUFFIXES)})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +98,8 @@ def is_delayed(prefix: str) -> bool:
 def admit(prefix: str, symbol: str, kind: Kind) -> tuple[str, ...]:
     """Warnings about a prefix; raises Refused where another instrument than the chart's would be traded."""
     if not prefix:
+        if kind is Kind.STOCK and (match := _SUFFIXED.fullmatch(symbol)):
+            _admit_stock(VENUES[_SUFFIXES[match[2]]], match[1], kind)
         return ()
     venue = venue_of(prefix)
     if venue is None:

@@ -86,6 +86,20 @@ def test_a_listing_abroad_is_refused_with_its_venue_and_what_would_be_bought(
     assert instrument(symbol)["symbol"] == symbol
 
 
+@pytest.mark.parametrize(("ticker", "venue"), [("SHOP.TO", "Toronto"), ("SAP.DE", "Xetra"), ("0700.HK", "Hong Kong")])
+def test_a_listing_abroad_may_be_written_behind_the_symbol(ticker: str, venue: str) -> None:
+    code, message = refusal(ticker)
+    assert code == "unsupported-exchange"
+    assert venue in message
+
+
+@pytest.mark.parametrize(
+    "ticker", ["BRK.B", "BRK/B", "BF.A", "ABC.WS", "ABC.PRA", "WFC/PRL", "BAC.PRE", "GEF.B", "HEI.A"]
+)
+def test_a_class_of_shares_is_no_listing_abroad(ticker: str) -> None:
+    assert instrument(ticker)["symbol"] == ticker.replace("/", ".")
+
+
 def test_a_number_is_no_us_symbol_to_be_sent_instead() -> None:
     assert refusal("HKEX:700")[1].endswith("Send a symbol that is listed in the US.")
 
