@@ -45,7 +45,7 @@ def test_the_message_follows_every_choice_and_the_address_with_it(
 ) -> None:
     page = open_page(alice, at(strategy, "build"))
     message = page.locator("#message")
-    expect(message).to_contain_text('"ticker": "{{ticker}}"')
+    expect(message).to_contain_text('"ticker": "{{exchange}}:{{ticker}}"')
     page.get_by_label("TrendSpider").check(force=True)
     expect(message).to_contain_text("%alert_symbol%")
     expect(page.get_by_label("Time", exact=True)).to_have_count(0)

@@ -15,6 +15,7 @@ from strategies.reading import parse
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 FILLED = {
+    "{{exchange}}": "AMEX",
     "{{ticker}}": "SPY",
     "{{strategy.order.action}}": "sell",
     "{{strategy.order.contracts}}": "12",

@@ -24,7 +24,7 @@ def test_it_begins_with_a_message_and_the_address_says_the_rest(client: Client, 
     client.force_login(alice)
     page = client.get(address(strategy))
     assert page.status_code == 200
-    assert "&quot;ticker&quot;: &quot;{{ticker}}&quot;" in page.text
+    assert "&quot;ticker&quot;: &quot;{{exchange}}:{{ticker}}&quot;" in page.text
     assert "Nobody follows" in page.text
     page = client.get(
         address(strategy),
