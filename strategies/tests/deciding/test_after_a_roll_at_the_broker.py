@@ -80,7 +80,7 @@ def held(bench: lab.Lab) -> list[tuple[Any, ...]]:
 
 async def worked(seen: Callable[[], bool], what: str) -> None:
     for _ in range(100):
-        if await asyncio.to_thread(lab._looked, seen):
+        if await asyncio.to_thread(lab.holds, seen):
             return
         await asyncio.to_thread(lab.work)
     pytest.fail(f"still waiting until {what}")
