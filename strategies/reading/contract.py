@@ -15,6 +15,7 @@ from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import venue_of
+from strategies.domain.numbers import snap
 from strategies.reading import brackets, fields, order_shape
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 
@@ -155,6 +156,7 @@ def _target(sent: SentFields, action: Action) -> Decimal | None:
 def _signed(name: str, value: object) -> Decimal:
     fields.refuse_placeholder(name, value)
     decimal = fields.number(value)
+    decimal = None if decimal is None else snap(decimal)
     if decimal is None or decimal != decimal.to_integral_value():
         raise invalid(
             "invalid-target-quantity",

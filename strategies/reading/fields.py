@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from strategies.domain.message.refusals import Refused, invalid
+from strategies.domain.numbers import snap
 from strategies.reading.strict_json import printable
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?", re.ASCII)
@@ -120,6 +121,7 @@ def whole(name: str, value: object, code: str, low: int, high: int) -> int:
     """A whole number within its bounds, or Refused."""
     refuse_placeholder(name, value)
     decimal = number(value)
+    decimal = None if decimal is None else snap(decimal)
     if decimal is None or decimal != decimal.to_integral_value() or not low <= decimal <= high:
         raise invalid(code, f"{name} is {shown(value)}. Send a whole number from {low} to {high}.", field=name)
     return int(decimal)

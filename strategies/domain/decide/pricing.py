@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from brokers.domain.orders import AssetClass, OrderType, Side, TimeInForce
 from strategies.domain.decide.case import Case
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import plain, round_to_step, snap
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import MarketClosed, MarketPrice
@@ -18,6 +18,7 @@ _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
 # IBKR works only these outside regular hours.
 _OUTSIDE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 HUNDRED = Decimal(100)
+_LEAST_PERCENT = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +117,21 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
     return Shape(
         type=OrderType.TRAILING_STOP,
         time_in_force=tif,
-        trail_amount=amount,
-        trail_percent=percent,
+        trail_amount=None if amount is None else trail_distance(case, amount),
+        trail_percent=None if percent is None else trail_share(percent),
         expected=market_price(case, side, leg),
     )
+
+
+def trail_distance(case: Case, amount: Decimal) -> Decimal:
+    """How far a trailing stop follows: the nearest tick, and at least one."""
+    tick = case.snapshot.contract.tick
+    return amount if tick <= 0 else max(round_to_step(amount, ROUND_HALF_EVEN, tick), tick)
+
+
+def trail_share(percent: Decimal) -> Decimal:
+    """A trailing percentage without noise."""
+    return snap(percent, _LEAST_PERCENT)
 
 
 def round_to_tick(case: Case, price: Decimal, side: Side, field: str, kind: str) -> Decimal | Rejection:
@@ -130,7 +142,7 @@ def round_to_tick(case: Case, price: Decimal, side: Side, field: str, kind: str)
     tick = case.snapshot.contract.tick
     rounded = price
     if tick > 0:
-        rounded = (price / tick).to_integral_value(ROUND_CEILING if side is Side.SELL else ROUND_FLOOR) * tick
+        rounded = round_to_step(price, ROUND_CEILING if side is Side.SELL else ROUND_FLOOR, tick)
     if rounded <= 0:
         return Rejection(
             rule="P02",
@@ -163,7 +175,14 @@ def market_price(case: Case, side: Side, leg: Leg) -> Decimal | None:
         case.message.signal_price,
         case.snapshot.mark,
     )
-    return next((price for price in candidates if price is not None and price > 0), None)
+    price = next((price for price in candidates if price is not None and price > 0), None)
+    return None if price is None else without_noise(case, price)
+
+
+def without_noise(case: Case, price: Decimal) -> Decimal:
+    """The price, and exactly the tick that it is meant to be; a price between two ticks stays there."""
+    tick = case.snapshot.contract.tick
+    return snap(price, tick) if tick > 0 else price
 
 
 def spread_too_wide(case: Case, leg: Leg) -> Rejection | None:

@@ -11,7 +11,7 @@ from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Rele
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
-from strategies.domain.decide.pricing import round_to_tick
+from strategies.domain.decide.pricing import round_to_tick, trail_distance, trail_share
 from strategies.domain.message.message import Bracket
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Rejection
@@ -70,7 +70,10 @@ def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Ord
         "release": Release.WITH_PARENT,
     }
     if bracket.mode in _TRAILS:
-        values["trail_amount" if bracket.mode == "trailAmount" else "trail_percent"] = bracket.value
+        if bracket.mode == "trailAmount":
+            values["trail_amount"] = trail_distance(case, bracket.value)
+        else:
+            values["trail_percent"] = trail_share(bracket.value)
         return OrderIntent(type=OrderType.TRAILING_STOP, **values)
     price = _leg_price(case, entry, role, bracket)
     if isinstance(price, Rejection):

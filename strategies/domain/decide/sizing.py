@@ -6,12 +6,13 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from brokers.domain.orders import AssetClass
 from strategies.domain.decide.case import Case
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import plain, round_to_step, snap
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType, Rounding
 
 HUNDRED = Decimal(100)
+_HALF = Decimal("0.5")
 _OF_EQUITY = frozenset({QuantityType.PERCENT_OF_EQUITY, QuantityType.RISK_PERCENT})
 _RISK = frozenset({QuantityType.RISK_AMOUNT, QuantityType.RISK_PERCENT})
 
@@ -112,7 +113,9 @@ def unit_value(case: Case, amount: Decimal, price: Decimal | None) -> Decimal | 
 
 def whole_units(units: Decimal, rounding: Rounding = Rounding.DOWN) -> Decimal:
     """Whole units; forex is traded in whole units of the base currency as well."""
-    return units.to_integral_value(ROUND_FLOOR if rounding is Rounding.DOWN else ROUND_HALF_EVEN)
+    if rounding is Rounding.DOWN:
+        return round_to_step(units, ROUND_FLOOR)
+    return snap(units, _HALF).to_integral_value(ROUND_HALF_EVEN)
 
 
 def _shown(value: Decimal) -> str:

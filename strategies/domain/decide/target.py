@@ -11,13 +11,13 @@ from strategies.domain.decide.assembly import cancel_plan, entry_plan, exit_plan
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, plan_exit
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import plain, round_to_step
 from strategies.domain.plan.plan import Plan, Rejection
 
 
 def approach(case: Case, target: Decimal) -> Plan | Rejection:
     """A plan that takes the position to `target`, signed and cut to whole units; buy and sell mean the same here."""
-    goal = target.to_integral_value(ROUND_DOWN)
+    goal = round_to_step(target, ROUND_DOWN)
     filling, resting = _entries_at_work(case)
     if filling and case.position + filling != goal:
         reason = f"An order for {case.ticker} is about to fill, so what is missing cannot be told yet. Send it again."

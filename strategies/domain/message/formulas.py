@@ -33,6 +33,7 @@ from decimal import (
 from typing import Any
 
 from strategies.domain.message.refusals import Refused, invalid
+from strategies.domain.numbers import round_to_step, snap
 
 MOST_CHARACTERS = 300
 MOST_NESTING = 20
@@ -228,7 +229,7 @@ class _Parser:
             raise self.syntax()
         if name == "abs":
             return abs(numbers[0])
-        return numbers[0].to_integral_value(ROUND_CEILING if name == "ceil" else ROUND_FLOOR)
+        return round_to_step(numbers[0], ROUND_CEILING if name == "ceil" else ROUND_FLOOR)
 
     def rounded(self, arguments: list[Value]) -> Decimal:
         """round(value), round(value, places), round(value, places, "down")."""
@@ -237,7 +238,9 @@ class _Parser:
         rounding = _ROUNDINGS.get(str(arguments[2])) if len(arguments) > 2 else ROUND_HALF_UP
         if rounding is None or len(arguments) > 3 or places != int(places) or not 0 <= places <= 12:
             raise self.syntax()
-        return value.quantize(Decimal(1).scaleb(-int(places)), rounding=rounding)
+        step = Decimal(1).scaleb(-int(places))
+        # Snapped to halves of the step, since that is where rounding turns.
+        return snap(value, step / 2).quantize(step, rounding=rounding)
 
     def truth(self, value: Value) -> bool:
         if not isinstance(value, bool):
