@@ -258,6 +258,8 @@ class ContractLookup(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     multiplier = amount(default=Decimal(1))
     tick = amount(default=Decimal("0.01"))
+    # Ticks by the price they count from, [["0", "0.0001"], ["1", "0.01"]]; null where IBKR was not asked for them yet.
+    increments = models.JSONField(null=True, blank=True)
     asked_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True, blank=True)
     bid = optional_amount()
@@ -299,6 +301,7 @@ class ContractLookup(models.Model):
             currency=self.currency,
             multiplier=self.multiplier,
             tick=self.tick,
+            increments=tuple((Decimal(edge), Decimal(tick)) for edge, tick in self.increments or ()),
         )
 
 

@@ -76,6 +76,9 @@ def _has_rolled(lookup: ContractLookup, now: datetime) -> bool:
 def _believed_for(lookup: ContractLookup, account: BrokerageAccount) -> timedelta:
     if lookup.status == ContractLookup.Status.UNKNOWN:
         return ASK_AGAIN_AFTER
+    if lookup.increments is None and lookup.status == ContractLookup.Status.FOUND:
+        # Found before price bands were kept: a price in another band than the usual one needs them.
+        return ASK_AGAIN_AFTER
     lacking = lookup.permitted is not None and account.account_id not in lookup.permitted
     return PERMISSION_AGAIN_AFTER if lacking and lookup.status == ContractLookup.Status.FOUND else timedelta.max
 
@@ -110,6 +113,7 @@ def answer(
             currency=contract.currency,
             multiplier=contract.multiplier,
             tick=contract.tick,
+            increments=[[str(edge), str(tick)] for edge, tick in contract.increments],
             permitted=None if permitted is None else list(permitted),
         )
         if quote is not None:

@@ -80,7 +80,10 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """The broker's identity of an instrument. `ticker` names exactly this contract: MNQZ2026 of the instrument MNQ."""
+    """The broker's identity of an instrument. `ticker` names exactly this contract: MNQZ2026 of the instrument MNQ.
+
+    `increments` are its ticks by the price they count from, lowest first; empty where `tick` counts at every price.
+    """
 
     instrument: Instrument
     conid: int
@@ -90,6 +93,11 @@ class Contract:
     multiplier: Decimal = Decimal(1)
     tick: Decimal = Decimal("0.01")
     ticker: str = ""
+    increments: tuple[tuple[Decimal, Decimal], ...] = ()
+
+    def tick_at(self, price: Decimal) -> Decimal:
+        """The tick that counts at a price."""
+        return next((tick for edge, tick in reversed(self.increments) if abs(price) >= edge), self.tick)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

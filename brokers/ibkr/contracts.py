@@ -33,7 +33,8 @@ async def find(instrument: Instrument, get: Get, today: date) -> Contract:
 
 
 def described(contract: Contract, row: Row) -> Contract:
-    """The contract with what the security definition adds: currency, multiplier, tick."""
+    """The contract with what the security definition adds: currency, multiplier, ticks."""
+    bands = _increments(row)
     return Contract(
         instrument=contract.instrument,
         conid=contract.conid,
@@ -41,16 +42,17 @@ def described(contract: Contract, row: Row) -> Contract:
         exchange=str(row.get("listingExchange") or contract.exchange),
         currency=str(row.get("currency") or contract.currency),
         multiplier=quantity(row.get("multiplier")) or Decimal(1),
-        tick=_tick(row) or contract.tick,
         ticker=contract.ticker,
+        # The tick of the highest band stands for all where a single one is shown.
+        tick=bands[-1][1] if bands else contract.tick,
+        increments=bands,
     )
 
 
-def _tick(row: Row) -> Decimal | None:
-    """The increment of the highest price band: the one real prices are in."""
+def _increments(row: Row) -> tuple[tuple[Decimal, Decimal], ...]:
+    """The ticks by the price they count from, lowest first."""
     bands = [(number(band.get("lowerEdge")), number(band.get("increment"))) for band in rows(row, "incrementRules")]
-    known = [(edge or Decimal(0), increment) for edge, increment in bands if increment]
-    return max(known)[1] if known else None
+    return tuple(sorted((edge or Decimal(0), tick) for edge, tick in bands if tick is not None and tick > 0))
 
 
 async def _stock(instrument: Instrument, get: Get) -> Contract:

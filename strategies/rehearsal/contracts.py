@@ -17,8 +17,9 @@ from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import WORDS, Symbol
 from strategies.domain.numbers import plain
 
-# A pair is priced this fine until IBKR has said it.
-_PAIR_TICK = Decimal("0.00005")
+# A pair is priced this fine until IBKR has said it, and a share this fine below and from one dollar on.
+_PAIR_TICK, _PAIR_TICK_IN_YEN = Decimal("0.00005"), Decimal("0.005")
+_SHARE_TICKS = ((Decimal(0), Decimal("0.0001")), (Decimal(1), Decimal("0.01")))
 
 
 class KnownContracts:
@@ -79,9 +80,11 @@ class KnownContracts:
 def _assumed(instrument: Instrument) -> Contract | None:
     match instrument.asset_class:
         case AssetClass.STOCK:
-            return Contract(instrument=instrument, conid=0)
+            return Contract(instrument=instrument, conid=0, increments=_SHARE_TICKS)
         case AssetClass.FOREX:
-            return Contract(instrument=instrument, conid=0, currency=instrument.ticker[3:], tick=_PAIR_TICK)
+            currency = instrument.ticker[3:]
+            tick = _PAIR_TICK_IN_YEN if currency == "JPY" else _PAIR_TICK
+            return Contract(instrument=instrument, conid=0, currency=currency, tick=tick)
         case _:
             return None
 

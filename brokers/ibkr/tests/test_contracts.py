@@ -85,3 +85,28 @@ async def test_it_names_the_pair_the_other_way_round() -> None:
     pair = Instrument(ticker="CHFUSD", asset_class=AssetClass.FOREX)
     with pytest.raises(OrderRefused, match="IBKR lists it as USDCHF"):
         await contracts.find(pair, get, date(2026, 11, 20))
+
+
+@pytest.mark.parametrize(
+    ("rules", "tick", "bands"),
+    [
+        (
+            [{"lowerEdge": 1.0, "increment": 0.01}, {"lowerEdge": 0.0, "increment": 0.0001}],
+            "0.01",
+            (("0", "0.0001"), ("1", "0.01")),
+        ),
+        (
+            [{"lowerEdge": 0.0, "increment": 0.05}, {"lowerEdge": 3.0, "increment": 0.1}],
+            "0.1",
+            (("0", "0.05"), ("3", "0.1")),
+        ),
+        ([{"lowerEdge": None, "increment": 0.25}, {"lowerEdge": 5, "increment": 0}], "0.25", (("0", "0.25"),)),
+        ([{"increment": -1}, {"increment": "much"}, "nonsense"], "0.01", ()),
+        (None, "0.01", ()),
+    ],
+)
+def test_it_reads_the_ticks_of_every_price_band(rules: Any, tick: str, bands: Any) -> None:
+    contract = Contract(instrument=BERKSHIRE, conid=1)
+    described = contracts.described(contract, {"conid": 1, "incrementRules": rules})
+    assert described.tick == Decimal(tick)
+    assert described.increments == tuple((Decimal(edge), Decimal(step)) for edge, step in bands)

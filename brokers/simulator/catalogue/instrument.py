@@ -13,7 +13,7 @@ _NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """One contract of the catalogue; `increment` is its finest tick, `bands` say from which price a coarser one counts.
+    """One contract of the catalogue; `increment` is its usual tick, `bands` say from which price another one counts.
 
     `expiry` is the last day of trading, `month` the first of the month the contract is named after, `notice` the first
     day on which its delivery may be announced, if that comes before the end. An option names
@@ -60,6 +60,11 @@ class Instrument:
     def digits(self) -> int:
         exponent = self.increment.normalize().as_tuple().exponent
         return max(0, -int(exponent))
+
+    def digits_at(self, price: Decimal) -> int:
+        """The digits that prices of a band are shown with."""
+        exponent = self.tick(price).normalize().as_tuple().exponent
+        return max(self.digits, -int(exponent))
 
     def tick(self, price: Decimal) -> Decimal:
         """The increment that counts at a price."""

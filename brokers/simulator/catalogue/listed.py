@@ -16,6 +16,8 @@ _FOREIGN_STOCK = 800_000_000
 _SYNTHETIC_STOCK = 900_000_000
 _SYNTHETIC_PAIR = 910_000_000
 _CENT = Decimal("0.01")
+# Shares below one dollar are priced to a hundredth of a cent.
+_SHARE_BANDS = ((Decimal(0), Decimal("0.0001")), (Decimal(1), _CENT))
 _PESOS = 18.0
 
 
@@ -57,6 +59,7 @@ def _stock(row: Row) -> Instrument:
         currency="USD",
         base_price=float(row["price"]),
         increment=_CENT,
+        bands=_SHARE_BANDS,
         volatility=float(row["volatility"]),
         kind=row["kind"],
         trading_class="NMS" if exchange == "NASDAQ" else row["symbol"],

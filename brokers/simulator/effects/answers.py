@@ -190,7 +190,11 @@ def quoted(gateway: Any, user: str, now: float, row: dict[str, Any]) -> dict[str
     instrument, old = catalogue.find(int(row["conid"])), gateway.market.quote(int(row["conid"]), now - _DELAY_S)
     if instrument is None or old is None:
         return row
-    then = {f: f"{Decimal(getattr(old, what)):.{instrument.digits}f}" for f, what in _PRICES.items() if f in row}
+    then = {
+        f: f"{(was := Decimal(getattr(old, what))):.{instrument.digits_at(was)}f}"
+        for f, what in _PRICES.items()
+        if f in row
+    }
     return {**row, **then, "6509": "DpB"}
 
 

@@ -204,9 +204,11 @@ def signalled(instrument: Instrument, price: Decimal, slippage_bps: Decimal, at:
         raise ValueError(f"slippage_bps is between 0 and {_MOST_SLIPPAGE} hundredths of a percent.")
     tick = instrument.tick(price)
     part = slippage_bps / _BASIS_POINTS
-    price = price.quantize(instrument.increment) if not price % instrument.increment else price
+    price = price.quantize(tick) if not price % tick else price
     if not part:
         return Quote(instrument.conid, price, price, price, _SIZE, _SIZE, at)
-    bid = max(math.floor(price * (1 - part) / tick) * tick, instrument.increment)
-    ask = math.ceil(price * (1 + part) / tick) * tick
+    low, high = price * (1 - part), price * (1 + part)
+    below, above = instrument.tick(low), instrument.tick(high)
+    bid = max(math.floor(low / below) * below, min(instrument.increment, below))
+    ask = math.ceil(high / above) * above
     return Quote(instrument.conid, bid, max(ask, bid), price, _SIZE, _SIZE, at)

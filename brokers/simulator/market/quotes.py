@@ -45,7 +45,7 @@ class DayStats:
 def on_tick(price: float, instrument: Instrument) -> Decimal:
     """The nearest price an order may have, never nothing."""
     tick = instrument.tick(Decimal(price))
-    return max(round(price / float(tick)) * tick, instrument.increment)
+    return max(round(price / float(tick)) * tick, tick)
 
 
 def quote_at(instrument: Instrument, price: float, bits: int, at: float) -> Quote:
@@ -54,9 +54,10 @@ def quote_at(instrument: Instrument, price: float, bits: int, at: float) -> Quot
         bid, ask = _option_sides(instrument, price)
     else:
         spread = _spread(instrument, price)
-        ticks = max(round(price / float(instrument.increment)), 1 + spread // 2)
-        bid = (ticks - spread // 2) * instrument.increment
-        ask = bid + spread * instrument.increment
+        tick = instrument.tick(Decimal(price))
+        ticks = max(round(price / float(tick)), 1 + spread // 2)
+        bid = (ticks - spread // 2) * tick
+        ask = bid + spread * tick
     lot = 100 if instrument.sec_type == "STK" else 1
     return Quote(
         conid=instrument.conid,

@@ -35,7 +35,7 @@ def plain(value: Decimal) -> str:
 
 def price(value: Decimal | None, instrument: Instrument) -> str:
     """A price with the contract's digits; empty when there is none."""
-    return "" if value is None else f"{value:.{instrument.digits}f}"
+    return "" if value is None else f"{value:.{instrument.digits_at(value)}f}"
 
 
 def described(order: Order, instrument: Instrument, *, with_symbol: bool) -> str:

@@ -43,8 +43,10 @@ def _is_over(gateway: Gateway, instrument: Instrument, now: float) -> bool:
 
 
 def _prices(instrument: Instrument, quote: Quote, day: DayStats, *, yesterday: bool) -> dict[str, str]:
+    digits = instrument.digits_at(quote.last)
+
     def price(value: Decimal) -> str:
-        return f"{value:.{instrument.digits}f}"
+        return f"{value:.{digits}f}"
 
     change = quote.last - day.prior_close
     shown = {
@@ -56,7 +58,11 @@ def _prices(instrument: Instrument, quote: Quote, day: DayStats, *, yesterday: b
         "87": str(day.volume),
         "7295": price(day.open),
         "7296": price(quote.last if yesterday else day.prior_close),
-        "7635": price(quote.mid.quantize(instrument.increment) if instrument.sec_type != "IND" else quote.last),
+        "7635": price(
+            quote.mid.quantize(min(instrument.increment, instrument.tick(quote.mid)))
+            if instrument.sec_type != "IND"
+            else quote.last
+        ),
         "7682": price(quote.last - day.open),
         "7741": price(day.prior_close),
         "7762": str(day.volume),

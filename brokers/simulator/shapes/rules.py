@@ -31,7 +31,7 @@ def contract_rules(instrument: Instrument, last: Decimal, account_ids: list[str]
         "fraqTypes": [],
         "forceOrderPreview": False,
         "cqtTypes": list(_CASH) if instrument.sec_type == "CASH" else [],
-        "orderDefaults": {"LMT": {"LP": f"{price:.{instrument.digits}f}"}},
+        "orderDefaults": {"LMT": {"LP": f"{price:.{instrument.digits_at(last)}f}"}},
         "orderTypesOutside": list(_OUTSIDE) if share else [],
         "defaultSize": {"STK": 100, "CASH": 20_000}.get(instrument.sec_type, 1),
         "cashSize": 0.0,

@@ -114,18 +114,19 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
     if (amount is None) == (percent is None):
         reason = "A trailing stop needs one distance: send `trailAmount` or `trailPercent`, or set one in the terms."
         return Rejection(rule="P04", code="trail-required", reason=reason)
+    expected = market_price(case, side, leg)
     return Shape(
         type=OrderType.TRAILING_STOP,
         time_in_force=tif,
-        trail_amount=None if amount is None else trail_distance(case, amount),
+        trail_amount=None if amount is None else trail_distance(case, amount, expected),
         trail_percent=None if percent is None else trail_share(percent),
-        expected=market_price(case, side, leg),
+        expected=expected,
     )
 
 
-def trail_distance(case: Case, amount: Decimal) -> Decimal:
-    """How far a trailing stop follows: the nearest tick, and at least one."""
-    tick = case.snapshot.contract.tick
+def trail_distance(case: Case, amount: Decimal, price: Decimal | None) -> Decimal:
+    """How far a trailing stop follows: the nearest tick of the band it follows in, and at least one."""
+    tick = case.snapshot.contract.tick_at(price or amount)
     return amount if tick <= 0 else max(round_to_step(amount, ROUND_HALF_EVEN, tick), tick)
 
 
@@ -139,10 +140,14 @@ def round_to_tick(case: Case, price: Decimal, side: Side, field: str, kind: str)
 
     `field` is the message's name of the price, `kind` completes the code `invalid-...-price`.
     """
-    tick = case.snapshot.contract.tick
+    contract = case.snapshot.contract
+    rounding = ROUND_CEILING if side is Side.SELL else ROUND_FLOOR
+    tick = contract.tick_at(price)
     rounded = price
     if tick > 0:
-        rounded = round_to_step(price, ROUND_CEILING if side is Side.SELL else ROUND_FLOOR, tick)
+        rounded = round_to_step(price, rounding, tick)
+        # Rounding may lead into another band, whose tick counts then.
+        rounded = round_to_step(rounded, rounding, contract.tick_at(rounded))
     if rounded <= 0:
         return Rejection(
             rule="P02",
@@ -181,7 +186,7 @@ def market_price(case: Case, side: Side, leg: Leg) -> Decimal | None:
 
 def without_noise(case: Case, price: Decimal) -> Decimal:
     """The price, and exactly the tick that it is meant to be; a price between two ticks stays there."""
-    tick = case.snapshot.contract.tick
+    tick = case.snapshot.contract.tick_at(price)
     return snap(price, tick) if tick > 0 else price
 
 

@@ -71,7 +71,7 @@ def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Ord
     }
     if bracket.mode in _TRAILS:
         if bracket.mode == "trailAmount":
-            values["trail_amount"] = trail_distance(case, bracket.value)
+            values["trail_amount"] = trail_distance(case, bracket.value, entry.expected)
         else:
             values["trail_percent"] = trail_share(bracket.value)
         return OrderIntent(type=OrderType.TRAILING_STOP, **values)

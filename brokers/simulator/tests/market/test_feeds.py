@@ -122,8 +122,8 @@ def test_a_signals_price_is_made_worse_by_the_slippage_and_stays_on_the_tick(pri
     assert quote.last == price
     assert Decimal(0) < quote.bid <= quote.ask
     if slippage:
-        assert not quote.bid % apple.increment
-        assert not quote.ask % apple.increment
+        assert not quote.bid % apple.tick(quote.bid)
+        assert not quote.ask % apple.tick(quote.ask)
         assert quote.ask >= price * (1 + slippage / 10_000)
         assert quote.bid <= max(price * (1 - slippage / 10_000), apple.increment)
     else:

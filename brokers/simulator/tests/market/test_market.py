@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.market.market import Market, Quote
+from brokers.simulator.market.quotes import on_tick, quote_at
 
 NOON = 1_795_262_400.0
 AAPL = 265598
@@ -63,3 +64,12 @@ def test_a_posted_price_holds_until_it_lapses() -> None:
 
 def test_an_unknown_contract_has_no_price() -> None:
     assert market().quote(1, NOON) is None
+
+
+def test_a_share_below_one_dollar_is_priced_to_four_digits() -> None:
+    apple = catalogue.find(AAPL)
+    assert apple is not None
+    assert [apple.digits_at(Decimal(price)) for price in ("0.45", "45")] == [4, 2]
+    assert on_tick(0.45678, apple) == Decimal("0.4568")
+    quote = quote_at(apple, 0.45678, 0, NOON)
+    assert (quote.bid, quote.ask - quote.bid) == (Decimal("0.4568"), Decimal("0.0001"))
