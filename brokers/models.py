@@ -316,7 +316,8 @@ class Position(models.Model):
     ticker = models.CharField(max_length=40)
     asset_class = word(AssetClass)
     quantity = amount()
-    average_cost = amount()
+    # A price per unit, as quotes are; null where IBKR shows none.
+    average_cost = optional_amount()
     market_price = optional_amount()
     unrealized_pnl = optional_amount()
     currency = models.CharField(max_length=3, default="USD")

@@ -214,6 +214,8 @@ def _multiplier(position: Position, known: dict[int, Decimal]) -> Decimal | None
         return None
     if position.market_price is None or position.unrealized_pnl is None:
         return Decimal(1)
+    if position.average_cost is None:
+        return None
     # A class that we do not trade is kept as a stock, and an option is worth a hundred.
     by_ones = position.quantity * (position.market_price - position.average_cost)
     return Decimal(1) if abs(position.unrealized_pnl - by_ones) <= max(abs(by_ones) / 2, Decimal(1)) else None

@@ -75,12 +75,14 @@ class AccountSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionFacts:
+    """One holding. `average_cost` is a price per unit, as quotes are; None where the broker shows none."""
+
     account_id: str
     conid: int
     ticker: str
     asset_class: str
     quantity: Decimal
-    average_cost: Decimal
+    average_cost: Decimal | None
     market_price: Decimal | None = None
     unrealized_pnl: Decimal | None = None
     currency: str = "USD"

@@ -26,6 +26,10 @@ _FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<yea
 # First letter of field 6509. R is realtime; N (no subscription) and O (no agreement) show nothing worth having.
 _AVAILABILITY = {"D": "delayed", "Z": "frozen", "Y": "frozen and delayed"}
 _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "closed", "R": "rejected"}
+# Their cost per unit is a price per unit; that of all others holds the multiplier.
+_PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
+_VALUED = (("marketPrice", "mktPrice"), ("marketValue", "mktValue"))
+_LEAST_MULTIPLIER = Decimal("0.1")
 _REASONS = ("order_cancellation_by_system_reason", "text", "order_status_description")
 
 
@@ -205,11 +209,38 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
         ticker=(tickers or {}).get(conid) or ticker(name, security_type, _size(row)),
         asset_class=words.READ_SECURITY_TYPES.get(security_type, security_type.lower()),
         quantity=held,
-        average_cost=number(row.get("avgPrice")) or number(row.get("avgCost")) or Decimal(0),
+        average_cost=average_price(row, security_type),
         market_price=number(row.get("marketPrice", row.get("mktPrice"))),
         unrealized_pnl=number(row.get("unrealizedPnl")),
         currency=str(row.get("currency") or "USD"),
     )
+
+
+def average_price(row: Row, security_type: str) -> Decimal | None:
+    """What one unit was bought at, as quotes are priced; None where the row does not tell.
+
+    `avgCost` of futures and options is money per contract: the price times the multiplier.
+    """
+    if price := number(row.get("avgPrice")):
+        return price
+    cost = number(row.get("avgCost"))
+    if not cost:
+        return None
+    if security_type in _PRICED_AS_QUOTED:
+        return cost
+    multiplier = number(row.get("multiplier")) or _multiplier(row)
+    return cost / multiplier if multiplier else None
+
+
+def _multiplier(row: Row) -> Decimal | None:
+    """What the row's own market value says; None where it says nothing, or no figure that a contract has."""
+    held = quantity(row.get("position"))
+    price, worth = (number(row.get(name, row.get(old))) for name, old in _VALUED)
+    if not held or not price or not worth:
+        return None
+    exact = worth / (held * price)
+    nearest = exact.quantize(_LEAST_MULTIPLIER)
+    return nearest if nearest > 0 and abs(exact - nearest) <= nearest / 1000 else None
 
 
 def ticker(name: str, security_type: str, multiplier: Any = None) -> str:

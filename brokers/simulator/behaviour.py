@@ -41,6 +41,8 @@ class Behaviour:
     cold_orders: bool = True
     cold_trades: bool = True
     cold_positions: bool = True
+    # Whether holdings of futures show `avgPrice` beside `avgCost`, which is that price times the multiplier.
+    average_price_of_futures: bool = True
     cold_snapshot: bool = True
     search_before_strikes: bool = True
 

@@ -91,6 +91,7 @@ async def test_it_reads_the_accounts_money(brokerage: IbkrBrokerage, account: st
 async def test_it_finds_stocks_futures_and_pairs(brokerage: IbkrBrokerage) -> None:
     apple = await brokerage.contract(Instrument(ticker="AAPL"))
     assert (apple.conid, apple.exchange, apple.tick) == (265598, "NASDAQ", Decimal("0.01"))
+    assert [apple.tick_at(Decimal(price)) for price in ("0.5", "1")] == [Decimal("0.0001"), Decimal("0.01")]
     assert (await brokerage.contract(Instrument(ticker="BRK.B"))).name.startswith("BERKSHIRE")
     nasdaq = await brokerage.contract(Instrument(ticker="MNQ", asset_class=AssetClass.FUTURE))
     assert (nasdaq.multiplier, nasdaq.tick) == (Decimal(2), Decimal("0.25"))
@@ -134,3 +135,16 @@ async def test_nothing_secret_is_logged(
     assert "POST /iserver/account/{account}/orders: 200" in caplog.text
     for secret in (account, login.username, brokerage.session_token, "hy-1"):
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_a_future_was_bought_at_its_price_whether_or_not_ibkr_shows_it(
+    gateway: Any, brokerage: IbkrBrokerage, account: str, shown: bool
+) -> None:
+    contract = await brokerage.contract(Instrument(ticker="MNQ", asset_class=AssetClass.FUTURE))
+    with gateway.behaving(average_price_of_futures=shown):
+        await brokerage.submit(account, [leg("hy-1", contract=contract, quantity=Decimal(2))])
+        bought = await filled(brokerage, account, "hy-1")
+        [held] = await brokerage.positions(account)
+    assert bought.average_price is not None
+    assert held.average_cost == bought.average_price

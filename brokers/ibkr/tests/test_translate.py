@@ -283,3 +283,31 @@ def test_where_ibkr_leaves_the_size_out_the_value_tells_it(value: Any, price: An
     held = translate.position_facts(row | {"marketValue": value, "marketPrice": price}, account_id="DU1")
     assert held is not None
     assert held.ticker == ticker
+
+
+MICRO = {"conid": 1, "contractDesc": "MNQ DEC2026", "position": -2.0, "assetClass": "FUT"}
+
+
+@pytest.mark.parametrize(
+    ("row", "average"),
+    [
+        ({"avgPrice": 24_000.5, "avgCost": 48_001.0}, "24000.5"),
+        ({"avgCost": 48_001.0, "multiplier": 2.0}, "24000.5"),
+        ({"avgPrice": 0.0, "avgCost": 48_001.0, "multiplier": "2"}, "24000.5"),
+        ({"avgCost": 48_001.0, "marketPrice": 24_010.25, "marketValue": -96_041.0}, "24000.5"),
+        ({"avgCost": 48_001.0, "multiplier": 0, "mktPrice": 24_010.25, "mktValue": -96_041.0}, "24000.5"),
+        ({"avgCost": 22_150.0, "marketPrice": 44_300.0, "marketValue": -44_300.0, "position": -2.0}, "44300"),
+        ({"avgCost": 48_001.0}, None),
+        ({"avgCost": 48_001.0, "marketPrice": 0.0, "marketValue": 0.0}, None),
+        ({"avgCost": 0.0, "multiplier": 2.0}, None),
+        ({"avgCost": "n/a", "avgPrice": None, "multiplier": 2.0}, None),
+        ({"avgCost": 512.0, "multiplier": 100.0, "assetClass": "OPT"}, "5.12"),
+        ({"avgCost": 512.0, "multiplier": 0.0, "assetClass": "STK"}, "512"),
+        ({"avgCost": 1.0852, "multiplier": 0.0, "assetClass": "CASH"}, "1.0852"),
+        ({"assetClass": "STK"}, None),
+    ],
+)
+def test_the_average_is_a_price_per_unit_or_unknown(row: dict[str, Any], average: str | None) -> None:
+    held = translate.position_facts(MICRO | row, account_id="DU1")
+    assert held is not None
+    assert held.average_cost == (None if average is None else Decimal(average))

@@ -8,6 +8,7 @@ from typing import Any
 
 from brokers.simulator.calls import Call, Handler, Routes
 from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.exchange.records import Account, Position
 from brokers.simulator.shapes import accounts as account_shapes
 from brokers.simulator.shapes import positions as position_shapes
@@ -166,8 +167,13 @@ def _rows(call: Call, account: Account, held: list[Position], *, complete: bool 
     for position in held:
         if (instrument := catalogue.find(position.conid)) is not None:
             mark = call.gateway.mark(position.conid)
-            made.append(position_shapes.position_row(position, instrument, mark, complete=complete))
+            average = _shows_average(call, instrument)
+            made.append(position_shapes.position_row(position, instrument, mark, complete=complete, average=average))
     return made
+
+
+def _shows_average(call: Call, instrument: Instrument) -> bool:
+    return instrument.sec_type != "FUT" or call.gateway.behaviour.average_price_of_futures
 
 
 @ROUTES.add("GET", "/portfolio/{account}/positions/{page}", "/portfolio/{account}/positions")
@@ -190,7 +196,9 @@ def invalidate_positions(call: Call, account: Account) -> Answer:
 @_of_account
 def positions2(call: Call, account: Account) -> Answer:
     rows = [
-        position_shapes.position2_row(held, instrument, call.gateway.mark(held.conid), call.now)
+        position_shapes.position2_row(
+            held, instrument, call.gateway.mark(held.conid), call.now, average=_shows_average(call, instrument)
+        )
         for held in _held(account)
         if (instrument := catalogue.find(held.conid)) is not None
     ]

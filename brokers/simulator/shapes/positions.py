@@ -65,7 +65,9 @@ def ledger_row(account: Account, currency: str, value: Worth, rate: Decimal, at:
     }
 
 
-def position_row(held: Position, instrument: Instrument, mark: Decimal, *, complete: bool = True) -> dict[str, Any]:
+def position_row(
+    held: Position, instrument: Instrument, mark: Decimal, *, complete: bool = True, average: bool = True
+) -> dict[str, Any]:
     """One row of /portfolio/{a}/positions; the first read of a session lacks the names."""
     multiplier = instrument.multiplier
     row: dict[str, Any] = {
@@ -91,6 +93,8 @@ def position_row(held: Position, instrument: Instrument, mark: Decimal, *, compl
         "undConid": instrument.underlying_conid,
         "model": "",
     }
+    if not average:
+        del row["avgPrice"]
     if complete:
         row |= {
             "ticker": instrument.symbol,
@@ -107,9 +111,11 @@ def position_row(held: Position, instrument: Instrument, mark: Decimal, *, compl
     return row
 
 
-def position2_row(held: Position, instrument: Instrument, mark: Decimal, at: float) -> dict[str, Any]:
-    """One row of /portfolio2/{a}/positions: other names, and conid as text."""
-    return {
+def position2_row(
+    held: Position, instrument: Instrument, mark: Decimal, at: float, *, average: bool = True
+) -> dict[str, Any]:
+    """One row of /portfolio2/{a}/positions: other names, and conid as text; without `average` no price per unit."""
+    row: dict[str, Any] = {
         "position": float(held.quantity),
         "conid": str(held.conid),
         "avgCost": float(held.average_price * instrument.multiplier),
@@ -128,6 +134,9 @@ def position2_row(held: Position, instrument: Instrument, mark: Decimal, at: flo
         "group": None,
         "model": "",
     }
+    if not average:
+        row["avgPrice"] = 0.0
+    return row
 
 
 def pnl(account: Account, value: Worth, *, websocket: bool) -> dict[str, Any]:
