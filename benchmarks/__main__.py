@@ -1,24 +1,38 @@
-"""What `make bench` runs: the door, the reading, a decision, a fan-out, the walk and the rulebook, one after the other."""
+"""What `make bench` runs: every part in a process of its own, one after the other.
+
+    python -m benchmarks [--quick]
+
+`--quick` measures nothing worth telling: it shows within a minute or two that every part still runs.
+"""
 
 from __future__ import annotations
 
-from benchmarks import bench_decide, bench_door, bench_fanout, bench_parsing, bench_rulebook, bench_walk
+import argparse
+import subprocess
+import sys
+
+# Title, module, and what makes it short.
+PARTS = (
+    ("The webhook door", "bench_door", "--seconds 0.2 --rounds 1 --bell 200"),
+    ("Reading a message", "bench_parsing", "--rounds 2"),
+    ("A decision", "bench_decide", "--rounds 20"),
+    ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
+    ("The walk", "bench_walk", "--seconds 1 --burst 20"),
+    ("The rulebook", "bench_rulebook", "--seconds 0.1"),
+)
 
 
 def main() -> None:
-    print("The webhook door")
-    bench_door.main([])
-    print("\nReading a message")
-    bench_parsing.main()
-    print("\nA decision")
-    bench_decide.main([])
-    print("\nOne signal to a thousand subscriptions")
-    bench_fanout.main([])
-    print("\nThe walk")
-    bench_walk.main([])
-    print("\nThe rulebook")
-    rate = bench_rulebook.measure(5.0)
-    print(f"validate + fee + margin: {rate:,.0f} a second on one core (goal {bench_rulebook.GOAL:,})")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="the shortest form of each, to see that all of them run")
+    quick = parser.parse_args().quick
+    for title, module, short in PARTS:
+        print(title, flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{module}", *(short.split() if quick else [])]
+        run = subprocess.run(command, check=False)
+        if run.returncode:
+            raise SystemExit(f"{title}: benchmarks.{module} ended with {run.returncode}.")
+        print(flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """How long one core takes to decide one signal: table, size, prices, legs and what the rulebook says of each order.
 
-python -m benchmarks.bench_decide [rounds]
+python -m benchmarks.bench_decide [--rounds 2000]
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import median
@@ -75,7 +76,7 @@ CASES = {
 
 def measure(rounds: int) -> dict[str, tuple[float, float]]:
     """By case the median of a decision, and of the rulebook's word on its first order alone, in microseconds."""
-    found = {}
+    medians = {}
     for name, (asked, terms, book) in CASES.items():
         plan = decide(asked, terms, book, NOW)
         if not isinstance(plan, Plan):
@@ -89,15 +90,18 @@ def measure(rounds: int) -> dict[str, tuple[float, float]]:
             assess(intent, book, NOW)
             decisions.append(between - start)
             answers.append(perf_counter_ns() - between)
-        found[name] = (median(decisions) / 1000, median(answers) / 1000)
-    return found
+        medians[name] = (median(decisions) / 1000, median(answers) / 1000)
+    return medians
 
 
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2000)
+    rounds = parser.parse_args(argv).rounds
     print(f"{'case':32}{'decide':>12}{'rulebook':>12}{'ratio':>8}   goal {GOAL:.0f} µs")
-    for name, (whole, part) in measure(int(argv[0]) if argv else 2000).items():
+    for name, (whole, part) in measure(rounds).items():
         print(f"{name:32}{whole:9.0f} µs{part:9.0f} µs{whole / part:8.1f}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,6 +1,6 @@
 """One signal to a thousand subscriptions on as many accounts: until every decision is taken and its ticket is committed.
 
-    python -m benchmarks.bench_fanout [--rounds 3]
+    python -m benchmarks.bench_fanout [--rounds 3] [--sizes 100 300 1000]
 
 The baseline of the same run is a bare bulk insert of the same rows: decisions, tickets, orders and their events.
 """
@@ -8,21 +8,17 @@ The baseline of the same run is a bare bulk insert of the same rows: decisions, 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from config import embedded
+from benchmarks.servers import migrated_database
 
 SIZES = (100, 300, 1000)
 GOAL_S = 3.0
@@ -42,43 +38,34 @@ class Round:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="halyard-bench-") as name:
-        folder = Path(name)
-        with embedded.start(folder):
-            os.environ |= {
-                "HALYARD_DATA": str(folder),
-                "DJANGO_SETTINGS_MODULE": "config.settings",
-                "HALYARD_SELF_CONTAINED": "on",
-                "HALYARD_LOG_LEVEL": "WARNING",
-            }
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"], check=True)
-            import django
-
-            django.setup()
-            report(measure(given.rounds))
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="how many subscriptions, smallest first")
+    options = parser.parse_args(argv)
+    with migrated_database():
+        report(measure(options.rounds, options.sizes))
 
 
-def measure(rounds: int) -> dict[int, list[Round]]:
+def measure(rounds: int, sizes: Sequence[int]) -> dict[int, list[Round]]:
     """The sizes take turns, so that a slow minute hits all of them; every round is about a ticker of its own."""
     tickers = [f"TICK{number}" for number in range(rounds)]
-    strategies = {size: followed(size, [WARM, *tickers]) for size in SIZES}
+    strategies = {size: followed(size, [WARM, *tickers]) for size in sizes}
     for strategy in strategies.values():
         fan_out(strategy, WARM)
-    found: dict[int, list[Round]] = {size: [] for size in SIZES}
+    by_size: dict[int, list[Round]] = {size: [] for size in sizes}
     for ticker in tickers:
         for size, strategy in strategies.items():
-            found[size].append(fan_out(strategy, ticker))
-    return found
+            by_size[size].append(fan_out(strategy, ticker))
+    return by_size
 
 
-def report(found: dict[int, list[Round]]) -> None:
+def report(by_size: dict[int, list[Round]]) -> None:
     print(f"{'subscriptions':>13}{'decided':>12}{'each':>10}{'bare insert':>14}{'ratio':>8}")
-    for size, rounds in found.items():
+    for size, rounds in by_size.items():
         seconds, bare = median(each.seconds for each in rounds), median(each.bare for each in rounds)
         print(f"{size:13}{seconds:10.2f} s{seconds / size * 1000:7.2f} ms{bare:12.2f} s{seconds / bare:8.1f}")
-    small, large = (median(each.seconds for each in found[size]) / size for size in (SIZES[0], SIZES[-1]))
-    print(f"1,000 subscriptions: goal {GOAL_S:.0f} s; each of them takes {large / small:.2f} times one of a hundred")
+    small, large = (median(each.seconds for each in by_size[size]) / size for size in (min(by_size), max(by_size)))
+    print(
+        f"1,000 subscriptions: goal {GOAL_S:.0f} s; each of {max(by_size):,} takes {large / small:.2f} times one of {min(by_size)}"
+    )
 
 
 def followed(size: int, tickers: Sequence[str]) -> Any:
@@ -171,8 +158,8 @@ def fan_out(strategy: Any, ticker: str) -> Round:
     decided = Decision.objects.filter(signal=signal)
     accepted, every = decided.filter(status="accepted").count(), strategy.subscriptions.count()
     if accepted != every:
-        said = decided.exclude(status="accepted").values_list("status", "reason", "waiting_for").first()
-        raise SystemExit(f"{accepted} of {every} were accepted; the bench would measure something else. {said}")
+        example = decided.exclude(status="accepted").values_list("status", "reason", "waiting_for").first()
+        raise SystemExit(f"{accepted} of {every} were accepted; the bench would measure something else. {example}")
     bare, rows = bare_insert(signal)
     return Round(seconds=seconds, bare=bare, rows=rows)
 

@@ -1,9 +1,10 @@
 """How many orders a second one core can validate, charge and margin.
 
-python benchmarks/bench_rulebook.py [seconds]
+python -m benchmarks.bench_rulebook [--seconds 5]
 """
 
-import sys
+import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import process_time
@@ -93,6 +94,12 @@ def measure(seconds: float) -> float:
     return done / elapsed
 
 
-if __name__ == "__main__":
-    rate = measure(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    rate = measure(parser.parse_args(argv).seconds)
     print(f"validate + fee + margin: {rate:,.0f} a second on one core (goal {GOAL:,})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """From the webhook to the order's POST on the wire, through every process; and a burst until all of it is filled.
 
-    python -m benchmarks.bench_walk [--seconds 30] [--rate 20]
+    python -m benchmarks.bench_walk [--seconds 30] [--rate 20] [--burst 200]
 
 The whole product runs as `make run` starts it, in a folder that is thrown away. The start is the moment the door
 received the signal, the end is the moment the order's POST arrived at the (simulated) broker; both clocks are this
@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,34 +23,54 @@ from config import embedded
 from config.tests.product import Product, running
 
 TOKEN = "a-token-for-this-run"
-BURST, SENDERS = 200, 16
+SENDERS = 16
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rate", type=float, default=20, help="signals a second")
-    given = parser.parse_args(argv)
+    parser.add_argument("--burst", type=int, default=200, help="signals of the burst")
+    options = parser.parse_args(argv)
     with running(SIM_CONTROL_TOKEN=TOKEN, HALYARD_LOG_LEVEL="WARNING") as product:
-        # The first signal asks the broker for the contract; a trader's hundredth does not.
-        paced(product, "warm", 2, given.rate)
-        count = int(given.seconds * given.rate)
-        paced(product, "paced", count, given.rate)
-        latencies = to_the_wire(product, "paced")
-        bare = bare_post(product)
-        started = time.monotonic()
-        burst(product)
-        burst_seconds = wait_filled(product, "burst", BURST, started)
-    report(latencies, count, bare, burst_seconds, given.rate)
+        report(measure(product, options.seconds, options.rate, options.burst))
 
 
-def report(latencies: list[float], count: int, bare: list[float], burst_seconds: float, rate: float) -> None:
-    p50, p99 = percentile(latencies, 0.5), percentile(latencies, 0.99)
-    base = percentile(bare, 0.5)
-    print(f"webhook to order on the wire, {rate:.0f} signals/s: {len(latencies)} of {count} orders")
-    print(f"  p50 {p50:.1f} ms (goal 15), p99 {p99:.1f} ms (goal 50), slowest {latencies[-1]:.0f} ms")
-    print(f"  bare POST of an order: p50 {base:.1f} ms; the walk is {p50 / base:.1f} times that")
-    print(f"burst of {BURST} signals from {SENDERS} senders: all filled after {burst_seconds:.1f} s (goal 4)")
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Latencies and bare posts in milliseconds, sorted; the burst in seconds."""
+
+    rate: float
+    count: int
+    latencies: list[float]
+    bare: list[float]
+    burst: int
+    burst_seconds: float
+
+
+def measure(product: Product, seconds: float, rate: float, burst: int) -> Figures:
+    # The first signal asks the broker for the contract; a trader's hundredth does not.
+    paced(product, "warm", 2, rate)
+    count = int(seconds * rate)
+    paced(product, "paced", count, rate)
+    latencies, bare = to_the_wire(product, "paced"), bare_post(product)
+    started = time.monotonic()
+    with ThreadPoolExecutor(SENDERS) as senders:
+        list(senders.map(lambda number: send(product, "burst", number), range(burst)))
+    burst_seconds = wait_filled(product, "burst", burst, started)
+    return Figures(rate, count, latencies, bare, burst, burst_seconds)
+
+
+def report(figures: Figures) -> None:
+    latencies = figures.latencies
+    p50, p99, base = percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(figures.bare, 0.5)
+    print(
+        f"webhook to order on the wire, {figures.rate:.0f} signals/s: {len(latencies)} of {figures.count} orders",
+        f"  p50 {p50:.1f} ms (goal 15), p99 {p99:.1f} ms (goal 50), slowest {latencies[-1]:.0f} ms",
+        f"  bare POST of an order: p50 {base:.1f} ms; the walk is {p50 / base:.1f} times that",
+        f"burst of {figures.burst} signals from {SENDERS} senders: all filled after {figures.burst_seconds:.1f} s (goal 4)",
+        sep="\n",
+    )
 
 
 def percentile(ordered: list[float], share: float) -> float:
@@ -64,11 +85,6 @@ def paced(product: Product, run: str, count: int, rate: float) -> None:
             time.sleep(max(0.0, started + number / rate - time.monotonic()))
             senders.submit(send, product, run, number)
     wait_filled(product, run, count, started)
-
-
-def burst(product: Product) -> None:
-    with ThreadPoolExecutor(SENDERS) as senders:
-        list(senders.map(lambda number: send(product, "burst", number), range(BURST)))
 
 
 def send(product: Product, run: str, number: int) -> None:
@@ -115,15 +131,15 @@ def journal(product: Product) -> list[dict[str, Any]]:
     url = f"{embedded.read_run(product.folder)['gateway_url']}/sim/v1/{user(product)}/journal"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
     with urllib.request.urlopen(request, timeout=30) as answer:
-        found: list[dict[str, Any]] = json.load(answer)
-    return found
+        entries: list[dict[str, Any]] = json.load(answer)
+    return entries
 
 
 def bare_post(product: Product) -> list[float]:
     """Milliseconds of an order's POST sent by hand, one after the other, sorted."""
     base = f"{embedded.read_run(product.folder)['gateway_url']}/u/{user(product)}/v1/api"
     account = product.demo["account_id"]
-    found = []
+    milliseconds = []
     for number in range(50):
         ticket = {
             "acctId": account,
@@ -140,8 +156,8 @@ def bare_post(product: Product) -> list[float]:
         )
         started = time.perf_counter()
         urllib.request.urlopen(request, timeout=10).read()
-        found.append((time.perf_counter() - started) * 1000)
-    return sorted(found)
+        milliseconds.append((time.perf_counter() - started) * 1000)
+    return sorted(milliseconds)
 
 
 if __name__ == "__main__":

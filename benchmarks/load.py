@@ -99,15 +99,15 @@ async def run(url: str, paths: list[str], *, senders: int, seconds: float, count
     assert parts.port
     shared = Senders(parts.netloc, paths, seconds, count)
     loop = asyncio.get_running_loop()
-    everybody: list[Sender] = []
+    connected: list[Sender] = []
     for _ in range(senders):
         _, sender = await loop.create_connection(lambda: Sender(shared), parts.hostname, parts.port)
-        everybody.append(sender)
+        connected.append(sender)
     started = time.perf_counter()
     shared.until = started + seconds if seconds else float("inf")
-    for sender in everybody:
+    for sender in connected:
         sender.post()
-    await asyncio.gather(*(sender.over for sender in everybody))
+    await asyncio.gather(*(sender.over for sender in connected))
     elapsed = time.perf_counter() - started
     times = sorted(shared.milliseconds) or [0.0]
     return {
@@ -127,10 +127,12 @@ def main() -> None:
     parser.add_argument("--senders", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--count", type=int, default=0)
-    given = parser.parse_args()
-    paths = json.loads(given.paths.read_text())
+    options = parser.parse_args()
+    paths = json.loads(options.paths.read_text())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(run(given.url, paths, senders=given.senders, seconds=given.seconds, count=given.count))
+        result = runner.run(
+            run(options.url, paths, senders=options.senders, seconds=options.seconds, count=options.count)
+        )
     print(json.dumps(result))
 
 
