@@ -84,9 +84,9 @@ class Web:
         return f"http://localhost:{self.port}"
 
 
-@pytest.fixture(scope="module")
-def browser(django_db_setup: None) -> Iterator[Browser]:
-    """One browser for a file of tests.
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    """A running browser.
 
     Playwright keeps an event loop in this thread as long as it runs, and the ORM is used from it all the same.
     """
@@ -100,6 +100,13 @@ def browser(django_db_setup: None) -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def browser(django_db_setup: None) -> Iterator[Browser]:
+    """For a file of tests elsewhere; those beside this module share one browser."""
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture

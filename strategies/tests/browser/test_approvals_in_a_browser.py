@@ -15,12 +15,11 @@ from strategies import live
 from strategies.control import approval
 from strategies.deciding import settle
 from strategies.models import Decision
-from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.control import proposing
 from strategies.tests.lookups import knows
 
-__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LEAVES = 15_000  # an answered card stays for eight seconds
 

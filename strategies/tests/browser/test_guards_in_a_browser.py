@@ -14,9 +14,8 @@ from brokers.tests import rows as broker
 from strategies.control import halt
 from strategies.domain.decide.guards import Halt
 from strategies.models import Guard
-from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener
 
-__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 

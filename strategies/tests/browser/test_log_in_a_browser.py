@@ -16,10 +16,9 @@ from accounts.models import Team, User
 from strategies.models import Strategy, WebhookMinute
 from strategies.setup import strategies
 from strategies.tests import rows
-from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.webhook.doors import BUY, path_of, post
 
-__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 

@@ -16,10 +16,9 @@ from brokers.models import ContractLookup
 from brokers.tests import rows as broker
 from strategies.models import Strategy
 from strategies.tests import rows
-from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.pages.test_check_view import known
 
-__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 

@@ -19,9 +19,8 @@ from brokers.models import Connection, Order
 from brokers.tests import rows as broker
 from strategies import live
 from strategies.tests import rows
-from strategies.tests.browser.browsers import PHONE, Opener, Web, browser, open_page, opened, web
+from strategies.tests.browser.browsers import PHONE, Opener, Web, opened
 
-__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 

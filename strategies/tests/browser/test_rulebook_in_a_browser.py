@@ -6,9 +6,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from accounts.models import Team, User
-from strategies.tests.browser.browsers import Web, browser, opened, web
+from strategies.tests.browser.browsers import Web, opened
 
-__all__ = ["browser", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 

@@ -16,9 +16,8 @@ from strategies.domain.terms.terms import Terms
 from strategies.domain.terms.windows import Window
 from strategies.models import Subscription
 from strategies.tests import rows
-from strategies.tests.browser.browsers import PHONE, Opener, browser, open_page, web
+from strategies.tests.browser.browsers import PHONE, Opener
 
-__all__ = ["browser", "open_page", "web"]
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
