@@ -12,11 +12,31 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from accounts import teams
 from accounts.models import Membership, Role, Team, User
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
+from config import embedded
+from config.tests import databases
 
 # Passwords of tests guard nothing: the same hash at the least cost, which any process can still verify.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
 
+LONGEST = ("walk", "browser")  # marks
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, markets open
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Called by pytest-django before it makes the test database of a process."""
+    folder = embedded.data_folder()
+    if embedded.resolve().database == embedded.urls(folder).database:
+        databases.copy_a_migrated_one(folder)
+        databases.delete_instead_of_truncating()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: a worker that gets it last would end long after the others."""
+    items.sort(
+        key=lambda item: next((n for n, mark in enumerate(LONGEST) if item.get_closest_marker(mark)), len(LONGEST))
+    )
 
 
 @pytest.fixture
@@ -49,7 +69,7 @@ def team(alice: User, bob: User) -> Team:
 
 
 @pytest.fixture(scope="session")
-def shared_gateway() -> Iterator[RunningGateway]:
+def shared_gateway(servers: None) -> Iterator[RunningGateway]:
     """One simulated IBKR for the whole run, on loopback; every test is a username of its own."""
     with running_gateway() as running:
         yield running

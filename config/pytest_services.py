@@ -2,6 +2,7 @@
 
 Loaded with `-p config.pytest_services`, because pytest-django reads the settings before any conftest is. Servers named
 by DATABASE_URL and REDIS_URL are used instead; xdist's workers inherit the variables and so the controller's servers.
+With `--quick` nothing is started, and the addresses lead nowhere.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from config import embedded
@@ -29,13 +31,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def provide(config: pytest.Config) -> None:
-    """Start what is not given, tell the settings, and have it all undone when pytest ends, Ctrl-C included."""
-    given = [bool(os.environ.get(name) or os.environ.get(f"{name}_FILE")) for name in ("DATABASE_URL", "REDIS_URL")]
+    """Start the servers nobody named, tell the settings, and have it all undone when pytest ends, Ctrl-C included."""
+    named = [bool(os.environ.get(name) or os.environ.get(f"{name}_FILE")) for name in ("DATABASE_URL", "REDIS_URL")]
     # Always a folder of its own: tests never see the data, keys or running processes of `make run`.
     folder = Path(tempfile.mkdtemp(prefix="halyard-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    services = embedded.start(folder, database=not given[0], redis=not given[1])
+    own_database, own_redis = (not is_named and not config.known_args_namespace.quick for is_named in named)
+    services = embedded.start(folder, database=own_database, redis=own_redis)
     config.add_cleanup(services.stop)
+    if own_database:
+        _forget_durability(embedded.urls(folder).database)
 
     os.environ["HALYARD_DATA"] = str(folder)
     own = embedded.urls(folder)
@@ -48,3 +53,11 @@ def provide(config: pytest.Config) -> None:
     for name, value in made.items():
         if not os.environ.get(f"{name}_FILE"):
             os.environ.setdefault(name, value)
+
+
+def _forget_durability(database: str) -> None:
+    """Nothing here has to outlive the machine, so Postgres need not wait for its disk."""
+    with psycopg.connect(database, autocommit=True) as session:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            session.execute(f"ALTER SYSTEM SET {name} = off")
+        session.execute("SELECT pg_reload_conf()")

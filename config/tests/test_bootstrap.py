@@ -17,6 +17,8 @@ import pytest
 
 from config.embedded import BASE_DIR
 
+pytestmark = pytest.mark.usefixtures("servers")
+
 SCRIPT = BASE_DIR / "bin" / "bootstrap.py"
 FAKE_VERSION = "import runpy, sys; sys.version_info = (3, 9, 2, 'final', 0); runpy.run_path({!r}, run_name='__main__')"
 NO_VENV = """

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from config.embedded import BASE_DIR
+
+pytestmark = pytest.mark.usefixtures("servers")
 
 PRINT = "import config.settings as s; print(s.SIM_CONTROL_TOKEN)"
 PRODUCTION = {

@@ -56,6 +56,7 @@ def services(folder: Path) -> Iterator[embedded.Services]:
         yield started
 
 
+@pytest.mark.usefixtures("servers")
 def test_it_answers_on_private_sockets_only(services: embedded.Services, folder: Path) -> None:
     urls = embedded.urls(folder)
     with psycopg.connect(urls.database) as connection:
@@ -71,6 +72,7 @@ def test_it_answers_on_private_sockets_only(services: embedded.Services, folder:
     assert sockets.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.usefixtures("servers")
 def test_it_keeps_every_row_when_the_postmaster_is_killed(services: embedded.Services, folder: Path) -> None:
     keep_a_row(folder)
     os.kill(services.pids["postgres"], signal.SIGKILL)
@@ -82,6 +84,7 @@ def test_it_keeps_every_row_when_the_postmaster_is_killed(services: embedded.Ser
     assert eventually(is_back)
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_killed_valkey_comes_back_on_the_same_socket(services: embedded.Services, folder: Path) -> None:
     before = services.pids["valkey"]
     os.kill(before, signal.SIGKILL)
@@ -99,6 +102,7 @@ def test_a_killed_valkey_comes_back_on_the_same_socket(services: embedded.Servic
     client.close()
 
 
+@pytest.mark.usefixtures("servers")
 def test_servers_end_with_their_starter_and_the_next_start_recovers(folder: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, cwd=embedded.BASE_DIR
@@ -118,6 +122,7 @@ def test_servers_end_with_their_starter_and_the_next_start_recovers(folder: Path
     assert not any(is_alive(pid) for pid in running)
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_pid_file_whose_number_another_program_has_does_not_stop_it(folder: Path) -> None:
     with embedded.start(folder):
         keep_a_row(folder)
@@ -128,6 +133,7 @@ def test_a_pid_file_whose_number_another_program_has_does_not_stop_it(folder: Pa
         assert count_rows(folder) == 1
 
 
+@pytest.mark.usefixtures("servers")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
 def test_root_without_user_namespaces_runs_it_below_a_closed_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -179,6 +185,7 @@ def test_it_refuses_a_folder_that_another_run_is_using(folder: Path) -> None:
     assert not embedded.is_running(folder)
 
 
+@pytest.mark.usefixtures("servers")
 def test_it_refuses_data_of_another_postgres(folder: Path) -> None:
     embedded.start(folder, database=False, redis=False).stop()
     (folder / "postgres").mkdir()
@@ -194,6 +201,7 @@ def test_it_refuses_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
         embedded.start(tmp_path / "data")
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_path_too_long_for_a_socket_gets_a_private_folder_elsewhere(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 100)
     with embedded.start(deep, database=False):
@@ -216,6 +224,7 @@ def test_secrets_are_made_once_and_for_us_only(folder: Path) -> None:
     assert len(made["SECRET_KEY"]) >= 50
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_given_server_is_used_and_the_other_stays_embedded(folder: Path) -> None:
     given = {"HALYARD_DATA": str(folder), "DATABASE_URL": "postgresql://somebody@db.example/halyard"}
     assert embedded.resolve(given) == ("postgresql://somebody@db.example/halyard", embedded.urls(folder).redis)
@@ -233,6 +242,7 @@ def test_celery_gets_the_same_socket_in_its_own_spelling() -> None:
     assert embedded.Urls("", "redis://cache.example:6379/0").broker == "redis://cache.example:6379/0"
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_command_says_that_the_database_is_not_running(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "showmigrations"],
@@ -248,6 +258,7 @@ def test_a_command_says_that_the_database_is_not_running(folder: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_command_finds_the_running_database_by_itself(services: embedded.Services, folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "showmigrations", "contenttypes"],

@@ -18,7 +18,7 @@ from accounts import pulse, tasks
 from config import celery
 
 # A Redis database of their own, and never two of these at once: they are about what is *not* in it.
-pytestmark = pytest.mark.xdist_group("pulse")
+pytestmark = [pytest.mark.usefixtures("servers"), pytest.mark.xdist_group("pulse")]
 PARTS = ["database", "redis", "worker", "beat", "stream", "gateway"]
 
 

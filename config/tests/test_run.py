@@ -114,7 +114,7 @@ def port() -> int:
 
 
 @pytest.fixture
-def run(tmp_path: Path, port: int) -> Iterator[Run]:
+def run(servers: None, tmp_path: Path, port: int) -> Iterator[Run]:
     made = Run(tmp_path / "data", tmp_path, port)
     yield made
     made.close()
@@ -232,6 +232,7 @@ def test_a_second_run_on_the_same_folder_is_refused_in_a_sentence(run: Run) -> N
     assert all(is_alive(pid) for pid in before.values())
 
 
+@pytest.mark.usefixtures("servers")
 async def test_a_process_that_does_not_want_to_stop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.2)
     deaf = "python -c 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(600)'"

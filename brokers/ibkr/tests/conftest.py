@@ -23,7 +23,7 @@ APPLE = Contract(instrument=Instrument(ticker="AAPL"), conid=265598)
 
 
 @pytest.fixture(scope="session")
-def gateway() -> Iterator[Any]:
+def gateway(servers: None) -> Iterator[Any]:
     """One gateway process for all wire tests; each test is a user of its own."""
     # By name: the adapter and the simulator never import each other, they meet on the wire.
     testing = importlib.import_module("brokers.simulator.testing.gateway")

@@ -98,7 +98,7 @@ def until(check: Callable[[], Any], timeout: float = 15) -> Any:
 
 
 @pytest.fixture(scope="session")
-def gateway() -> Iterator[RunningGateway]:
+def gateway(servers: None) -> Iterator[RunningGateway]:
     with running_gateway("fast") as running:
         yield running
 

@@ -30,7 +30,7 @@ NO_BRIDGE = (400, {"error": "Bad Request: no bridge", "statusCode": 400})
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[RunningGateway]:
+def gateway(servers: None) -> Iterator[RunningGateway]:
     with running_gateway("strict", behaviour=STRICT) as running:
         yield running
 

@@ -16,6 +16,8 @@ import pytest
 
 from brokers.simulator.testing.gateway import ROOT, RunningGateway, free_port
 
+pytestmark = pytest.mark.usefixtures("servers")
+
 # Nothing of the project is configured here: no database, no settings, no control token.
 BARE = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 

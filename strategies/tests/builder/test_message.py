@@ -221,6 +221,7 @@ def test_the_tradingview_strategy_message_follows_the_strategys_orders() -> None
     }
 
 
+@pytest.mark.usefixtures("servers")
 @pytest.mark.parametrize("sign", [False, True])
 def test_nothing_typed_leaves_the_quotation_marks_of_a_terminal(sign: bool, tmp_path: Path) -> None:
     """A shared link must not be able to put a command into what somebody pastes."""
@@ -243,6 +244,7 @@ def test_nothing_typed_leaves_the_quotation_marks_of_a_terminal(sign: bool, tmp_
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", body["time"])
 
 
+@pytest.mark.usefixtures("servers")
 @pytest.mark.parametrize("source", [Source.PYTHON, Source.CURL])
 def test_a_program_signs_what_it_sends_as_the_webhook_checks_it(source: Source, tmp_path: Path) -> None:
     """Run as it stands, against a server that keeps what it was sent."""

@@ -95,6 +95,7 @@ def test_it_says_that_there_is_no_such_file(tmp_path: Path) -> None:
     assert "is not UTF-8 text" in told(tmp_path / "latin")
 
 
+@pytest.mark.usefixtures("servers")
 def test_it_works_without_a_database_and_exits_by_its_verdict(tmp_path: Path) -> None:
     def status(file: Path) -> tuple[int, str]:
         nowhere = {

@@ -90,6 +90,7 @@ def _prove(gateway: RunningGateway) -> None:
         _repeat(sender)
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_killed_gateway_loses_and_doubles_nothing_it_answered() -> None:
     with running_gateway("fast") as gateway:
         _prove(gateway)
@@ -139,6 +140,7 @@ def test_two_gateways_never_share_their_books() -> None:
             second.__enter__()
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_working_order_goes_on_after_a_crash() -> None:
     with running_gateway("fast") as gateway:
         gateway.quote("AAPL", bid="200.00", ask="200.02", last="200.01")
@@ -157,6 +159,7 @@ def test_a_working_order_goes_on_after_a_crash() -> None:
         assert client.positions() == {}
 
 
+@pytest.mark.usefixtures("servers")
 def test_asked_to_stop_it_stops_cleanly_with_everything_written() -> None:
     with running_gateway("fast") as gateway:
         client = Client(gateway, "alice", gateway.sign_in("alice"))
@@ -170,6 +173,7 @@ def test_asked_to_stop_it_stops_cleanly_with_everything_written() -> None:
         assert client.order("s-1")["status"] == "Filled"
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_posted_price_outlives_the_process() -> None:
     with running_gateway("fast") as gateway:
         gateway.quote("AAPL", bid="123.00", ask="123.02", last="123.01")

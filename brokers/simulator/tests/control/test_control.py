@@ -32,7 +32,7 @@ PATHS = [
 
 
 @pytest.fixture(scope="module")
-def bare() -> Iterator[RunningGateway]:
+def bare(servers: None) -> Iterator[RunningGateway]:
     with running_gateway(token="") as running:
         yield running
 
@@ -102,6 +102,7 @@ def test_seeding_gives_cash_and_holdings_and_nothing_else(client: Client) -> Non
     assert client.gateway.books(client.user) == {}
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_seed_survives_a_restart() -> None:
     with running_gateway() as running:
         running.seed("alice", cash={"USD": 77}, positions=[{"symbol": "AAPL", "quantity": 2}])

@@ -215,6 +215,7 @@ def test_a_sub_account_trades_by_itself(advised: Client) -> None:
     assert held(advised) == [0.0, 4.0, 0.0, 0.0]
 
 
+@pytest.mark.usefixtures("servers")
 def test_groups_shares_and_kinds_outlive_a_killed_process() -> None:
     with running_gateway("fast") as gateway:
         client = advisor(gateway, "fa", [{"cash": 50_000, "type": "cash"}, {"cash": 50_000}])

@@ -173,6 +173,7 @@ def test_every_login_has_its_mobile_assistant(client: Client) -> None:
     assert (shown["alert_name"], shown["account"], shown["alert_repeatable"]) == ("MTA (AutoAlert)", client.account, 1)
 
 
+@pytest.mark.usefixtures("servers")
 def test_alerts_survive_a_crash() -> None:
     with running_gateway("fast") as gateway:
         client = Client(gateway, "alice", gateway.sign_in("alice"))

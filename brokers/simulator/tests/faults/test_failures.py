@@ -17,7 +17,7 @@ _WHERE = (failures_of_orders, failures_of_reads, failures_of_sessions)
 
 
 @pytest.fixture(scope="module")
-def troubled() -> Iterator[RunningGateway]:
+def troubled(servers: None) -> Iterator[RunningGateway]:
     with running_gateway("fast", behaviour={"heartbeat_s": 0.2}) as running:
         yield running
 

@@ -163,6 +163,7 @@ def test_the_control_plane_needs_its_token(gateway: RunningGateway) -> None:
         gateway.token = honest
 
 
+@pytest.mark.usefixtures("servers")
 def test_without_a_token_there_is_no_control_plane() -> None:
     with running_gateway(token="") as bare:
         assert bare.request("GET", "/sim/v1/faults") == (404, {"error": "Not Found", "statusCode": 404})

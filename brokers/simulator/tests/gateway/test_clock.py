@@ -13,7 +13,7 @@ DAY = 86_400
 
 
 @pytest.fixture(scope="module")
-def clocked() -> Iterator[RunningGateway]:
+def clocked(servers: None) -> Iterator[RunningGateway]:
     with running_gateway("fast") as running:
         yield running
 

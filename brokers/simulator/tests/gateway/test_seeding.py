@@ -141,6 +141,7 @@ def test_groups_of_two_users_do_not_cancel_each_other(gateway: RunningGateway, u
     assert sorted(o["status"] for o in one.orders()) == ["Cancelled", "Filled"]
 
 
+@pytest.mark.usefixtures("servers")
 def test_nothing_of_an_account_is_lost_or_paid_twice_by_a_kill() -> None:
     with running_gateway("fast") as gateway:
         gateway.quote("AAPL", bid="100.00", ask="100.00", last="100.00", ttl_s=30 * DAY)

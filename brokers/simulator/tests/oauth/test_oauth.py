@@ -294,6 +294,7 @@ def test_a_consumer_that_makes_no_sense_is_not_registered(
     assert "NONSENSE" not in [c["consumer_key"] for c in gateway.control("GET", "/oauth/consumers")]
 
 
+@pytest.mark.usefixtures("servers")
 def test_consumers_and_grants_survive_a_crash_and_sessions_do_not() -> None:
     with running_gateway("fast") as gateway:
         register(gateway, "DURABLE", keys(), party="first")

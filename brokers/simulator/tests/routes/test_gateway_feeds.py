@@ -116,6 +116,7 @@ def test_a_signal_without_a_price_is_refused(client: Client, price: Any) -> None
         assert client.gateway.request("POST", "/sim/v1/signal", {"conid": KO, "price": price})[0] == 400
 
 
+@pytest.mark.usefixtures("servers")
 def test_recordings_are_named_before_the_start(tmp_path: Path) -> None:
     (tmp_path / "coke.csv").write_text(CSV)
     rows = [
@@ -132,6 +133,7 @@ def test_recordings_are_named_before_the_start(tmp_path: Path) -> None:
         assert gateway.request("POST", "/sim/v1/feed", outside)[0] == 400
 
 
+@pytest.mark.usefixtures("servers")
 @pytest.mark.parametrize("text", ["{", '[{"symbol":"NOPE","source":"signal"}]'])
 def test_a_list_that_makes_no_sense_stops_the_start_with_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "feeds.json").write_text(text)
@@ -139,6 +141,7 @@ def test_a_list_that_makes_no_sense_stops_the_start_with_a_sentence(tmp_path: Pa
         pass
 
 
+@pytest.mark.usefixtures("servers")
 def test_prices_of_signals_outlive_a_restart(tmp_path: Path) -> None:
     (tmp_path / "feeds.json").write_text('[{"symbol": "KO", "source": "signal"}]')
     with running_gateway("fast", env={"SIM_FEEDS": str(tmp_path)}) as gateway:
@@ -149,6 +152,7 @@ def test_prices_of_signals_outlive_a_restart(tmp_path: Path) -> None:
         assert shown(client) == "61.25"
 
 
+@pytest.mark.usefixtures("servers")
 def test_without_the_token_nobody_sets_a_price() -> None:
     with running_gateway("fast") as gateway:
         kept, gateway.token = gateway.token, "a guess"

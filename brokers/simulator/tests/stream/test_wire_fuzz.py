@@ -126,7 +126,7 @@ PARTS = ["1", "0", "-1", "x", "265598", "%00", "%FF", "%E2%82%AC", "a%2Fb", ".."
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[RunningGateway]:
+def own(servers: None) -> Iterator[RunningGateway]:
     """A gateway of its own, whose log can be read for traces."""
     with running_gateway("fast") as gateway:
         yield gateway

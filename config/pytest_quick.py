@@ -1,0 +1,73 @@
+"""A pytest plugin: `--quick` runs the tests that need no server and no process, and no test needs one unasked.
+
+A test asks by the database's mark or fixtures, or by the fixture `servers`, itself or through another fixture. One
+that asks for none of them and starts a process or connects a socket all the same fails, whether the run is quick or not.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+ASKING = {"servers", "django_db_setup"}  # each fixture of pytest-django's for the database asks for the latter
+
+_unasked: list[str] | None = None  # what the test of this moment did unasked; None while it may
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that need no server and no process of their own")
+
+
+@pytest.fixture(scope="session")
+def servers() -> None:
+    """To be asked for by what starts a process or talks to one: the gateway, Valkey, a command, a browser."""
+
+
+def asks_for_servers(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(ASKING & fixtures) or item.get_closest_marker("django_db") is not None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("quick"):
+        config.hook.pytest_deselected(items=[item for item in items if asks_for_servers(item)])
+        items[:] = [item for item in items if not asks_for_servers(item)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(subprocess.Popen, "__init__", _told_of(subprocess.Popen.__init__, "starts a process"))
+    patch.setattr(socket.socket, "connect", _told_of(socket.socket.connect, "connects a socket"))
+    patch.setattr(socket.socket, "connect_ex", _told_of(socket.socket.connect_ex, "connects a socket"))
+    config.add_cleanup(patch.undo)
+
+
+def _told_of(call: Callable[..., Any], what: str) -> Callable[..., Any]:
+    def told(*words: Any, **named: Any) -> Any:
+        if _unasked is not None:
+            _unasked.append(what)
+            raise RuntimeError(f"This test {what} and has not asked for the fixture `servers`.")
+        return call(*words, **named)
+
+    return told
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    global _unasked  # noqa: PLW0603 - a process runs one test at a time
+    if asks_for_servers(item):
+        return (yield)
+    deeds: list[str] = []
+    _unasked = deeds
+    try:
+        result = yield
+    finally:
+        _unasked = None
+    if deeds:  # and whoever heard of it kept it to himself
+        pytest.fail(f"This test {deeds[0]} and has not asked for the fixture `servers`.", pytrace=False)
+    return result
