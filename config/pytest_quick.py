@@ -41,20 +41,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     patch = pytest.MonkeyPatch()
-    patch.setattr(subprocess.Popen, "__init__", _told_of(subprocess.Popen.__init__, "starts a process"))
-    patch.setattr(socket.socket, "connect", _told_of(socket.socket.connect, "connects a socket"))
-    patch.setattr(socket.socket, "connect_ex", _told_of(socket.socket.connect_ex, "connects a socket"))
+    patch.setattr(subprocess.Popen, "__init__", _noting(subprocess.Popen.__init__, "starts a process"))
+    patch.setattr(socket.socket, "connect", _noting(socket.socket.connect, "connects a socket"))
+    patch.setattr(socket.socket, "connect_ex", _noting(socket.socket.connect_ex, "connects a socket"))
     config.add_cleanup(patch.undo)
 
 
-def _told_of(call: Callable[..., Any], what: str) -> Callable[..., Any]:
-    def told(*words: Any, **named: Any) -> Any:
+def _noting(call: Callable[..., Any], what: str) -> Callable[..., Any]:
+    def noted(*words: Any, **named: Any) -> Any:
         if _unasked is not None:
             _unasked.append(what)
             raise RuntimeError(f"This test {what} and has not asked for the fixture `servers`.")
         return call(*words, **named)
 
-    return told
+    return noted
 
 
 @pytest.hookimpl(wrapper=True)
@@ -68,6 +68,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         result = yield
     finally:
         _unasked = None
-    if deeds:  # and whoever heard of it kept it to himself
+    if deeds:  # and the test caught the error that it got for it
         pytest.fail(f"This test {deeds[0]} and has not asked for the fixture `servers`.", pytrace=False)
     return result
