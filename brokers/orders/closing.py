@@ -33,7 +33,7 @@ from brokers.domain.orders import (
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position
 from brokers.orders import cancels, tickets
-from brokers.rulebook.calendars import exchange_calendar
+from brokers.rulebook.calendars import us_shares
 
 MOST_ATTEMPTS = 5
 # How long it may take until IBKR has an order for it; a market order that rests there waits for its market instead.
@@ -239,7 +239,7 @@ def _opens_at(order: Order, now: datetime) -> str:
     simulated = order.account.connection.environment == Environment.SIMULATED
     if order.asset_class != AssetClass.STOCK or order.currency != "USD" or simulated:
         return ""
-    calendar = exchange_calendar("us_equity", "Equity-usa-[*]")
+    calendar = us_shares()
     if calendar.is_open(now):
         return ""
     return f"{calendar.local(calendar.open_after(now)):%A %H:%M} in New York"

@@ -37,15 +37,28 @@ class Calendar:
     holidays: frozenset[date] = frozenset()
     early_closes: Mapping[date, time] = field(default_factory=dict)
     bank_holidays: frozenset[date] = frozenset()
+    # From this second on, what trades belongs to the next day: a half day keeps its evening, an eve of a holiday has none.
+    evening_from: int | None = None
 
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
 
     def segments(self, day: date) -> tuple[Segment, ...]:
-        """The segments of a local day; an early close cuts them all."""
+        """The segments of a local day; an early close cuts them all, but not an evening that belongs to the next day."""
+        segments = self.week[day.weekday()]
+        if self.evening_from is None:
+            return self._own(day, segments)
+        if {day, day + ONE_DAY}.isdisjoint(self.holidays) and day not in self.early_closes:
+            return segments
+        turn = self.evening_from
+        until = tuple(Segment(s.start, min(s.end, turn), s.regular) for s in segments if s.start < turn)
+        after = tuple(Segment(max(s.start, turn), s.end, s.regular) for s in segments if s.end > turn)
+        return self._own(day, until) + (() if day + ONE_DAY in self.holidays else after)
+
+    def _own(self, day: date, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+        """What is left of the segments that belong to the day itself."""
         if day in self.holidays:
             return ()
-        segments = self.week[day.weekday()]
         early = self.early_closes.get(day)
         if early is None:
             return segments
@@ -163,6 +176,83 @@ def exchange_calendar(name: str, days_of: str) -> Calendar:
             date.fromisoformat(day): time.fromisoformat(close) for day, close in row["early_closes_2024_on"].items()
         },
     )
+
+
+@cache
+def us_shares() -> Calendar:
+    """US shares, whose days all other markets of the US go by."""
+    return exchange_calendar("us_equity", "Equity-usa-[*]")
+
+
+@cache
+def us_options() -> Calendar:
+    """Options on US shares: the days of the shares."""
+    shares = us_shares()
+    return calendar("us_option").with_days(holidays=shares.holidays, early_closes=shares.early_closes)
+
+
+@cache
+def spx_options() -> Calendar:
+    """Options on indices: the days of shares in Chicago time, a quarter of an hour longer on half days."""
+    shares = us_shares()
+    later = {
+        day: (datetime.combine(day, close) - timedelta(minutes=45)).time() for day, close in shares.early_closes.items()
+    }
+    return calendar("spx_option").with_days(holidays=shares.holidays, early_closes=later)
+
+
+@cache
+def us_cfds() -> Calendar:
+    """Contracts for difference; the table of their days lacks some that the shares have."""
+    own, shares = exchange_calendar("ib_cfd_default", "Cfd-interactivebrokers-[*]"), us_shares()
+    return own.with_days(
+        holidays=own.holidays | shares.holidays, early_closes={**shares.early_closes, **own.early_closes}
+    )
+
+
+@cache
+def currencies() -> Calendar:
+    """Currency pairs pause from five in the afternoon before Christmas and New Year until five on the day itself."""
+    years = range(min(us_shares().holidays).year, max(us_shares().holidays).year + 2)
+    holidays = frozenset(date(year, month, day) for year in years for month, day in ((1, 1), (12, 25)))
+    return replace(calendar("forex").with_days(holidays=holidays), evening_from=_seconds("17:00"))
+
+
+# When futures of the group end on a day on which US shares are closed, and on one on which shares end early.
+_HALF_DAYS = {
+    "CME": (time(13), time(13, 15)),
+    "CBOT": (time(13), time(13, 15)),
+    "GLOBEX": (time(13), time(13, 15)),
+    "NYMEX": (time(14, 30), time(13, 45)),
+    "COMEX": (time(14, 30), time(13, 45)),
+}
+# The exchanges met for a report of the labour market, and for a day of mourning.
+_SHORT_MORNINGS = {date(2026, 4, 3): time(9, 15), date(2025, 1, 9): time(9, 30)}
+
+
+@cache
+def cme_futures(exchange: str = "CME") -> Calendar | None:
+    """Futures of an exchange of the CME group, None for others: closed at New Year, on Good Friday and at Christmas, and
+    short on the other holidays of shares."""
+    if exchange not in _HALF_DAYS:
+        return None
+    on_holidays, on_half_days = _HALF_DAYS[exchange]
+    shares = us_shares()
+    closed = frozenset(day for day in shares.holidays if _stops_futures(day) and day not in _SHORT_MORNINGS)
+    early = dict.fromkeys(shares.holidays - closed, on_holidays) | dict.fromkeys(shares.early_closes, on_half_days)
+    if exchange in {"CME", "CBOT", "GLOBEX"}:
+        early |= _SHORT_MORNINGS
+    else:
+        closed |= {date(2026, 4, 3)}
+        early = {day: close for day, close in early.items() if day not in _SHORT_MORNINGS}
+    days = calendar("cme_es").with_days(holidays=closed, early_closes=early)
+    return replace(days, evening_from=_seconds("17:00"))
+
+
+def _stops_futures(day: date) -> bool:
+    """Whether a holiday of US shares is New Year, Good Friday or Christmas, or the weekday that stands in for one."""
+    good_friday = day.weekday() == 4 and (day.month, day.day) >= (3, 20) and (day.month, day.day) <= (4, 23)
+    return good_friday or (day.month, day.day) in {(1, 1), (1, 2), (12, 24), (12, 25), (12, 26)}
 
 
 def calendar_names() -> tuple[str, ...]:

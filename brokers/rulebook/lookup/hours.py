@@ -4,18 +4,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from brokers.rulebook.calendars import Calendar, Segment, exchange_calendar
+from brokers.rulebook.calendars import (
+    Calendar,
+    Segment,
+    cme_futures,
+    currencies,
+    spx_options,
+    us_cfds,
+    us_options,
+    us_shares,
+)
 from brokers.rulebook.lookup.wording import clock
 from brokers.rulebook.words import AssetClass
 
-# What people ask for, the calendar that has its sessions, and the market whose holidays it keeps.
-MARKETS = (
-    ("US shares", AssetClass.EQUITY, "us_equity", "Equity-usa-[*]"),
-    ("US options", AssetClass.OPTION, "us_option", "Option-usa-[*]"),
-    ("SPX options", AssetClass.INDEX_OPTION, "spx_option", "IndexOption-usa-SPX"),
-    ("ES futures", AssetClass.FUTURE, "cme_es", "Future-cme-ES"),
-    ("Currencies", AssetClass.FOREX, "forex", "Forex-oanda-[*]"),
-    ("CFDs", AssetClass.CFD, "ib_cfd_default", "Cfd-interactivebrokers-[*]"),
+# What people ask for, and the calendar that has its sessions and days.
+MARKETS: tuple[tuple[str, str, Calendar | None], ...] = (
+    ("US shares", AssetClass.EQUITY, us_shares()),
+    ("US options", AssetClass.OPTION, us_options()),
+    ("SPX options", AssetClass.INDEX_OPTION, spx_options()),
+    ("ES futures", AssetClass.FUTURE, cme_futures()),
+    ("Currencies", AssetClass.FOREX, currencies()),
+    ("CFDs", AssetClass.CFD, us_cfds()),
 )
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHOWN_DAYS = 3
@@ -48,11 +57,10 @@ class HoursRow:
 
 def hours(now: datetime) -> tuple[HoursRow, ...]:
     """The markets that people ask for, each with its state at `now`."""
-    return tuple(_row(now, *market) for market in MARKETS)
+    return tuple(_row(now, market, kind, calendar) for market, kind, calendar in MARKETS if calendar is not None)
 
 
-def _row(now: datetime, market: str, asset_class: str, name: str, days_of: str) -> HoursRow:
-    calendar = exchange_calendar(name, days_of)
+def _row(now: datetime, market: str, asset_class: str, calendar: Calendar) -> HoursRow:
     state = "open" if calendar.is_open(now) else "extended" if calendar.is_open(now, extended=True) else "closed"
     return HoursRow(
         asset_class=asset_class,

@@ -76,10 +76,9 @@ def test_hours_are_those_of_the_exchanges_own_clock() -> None:
     ]
 
 
-def test_a_market_whose_holidays_are_not_in_the_tables_says_so() -> None:
+def test_every_market_knows_its_holidays() -> None:
     found = {row.market: row for row in hours(datetime(2026, 11, 21, 15, tzinfo=UTC))}
-    assert not found["US options"].knows_holidays
-    assert found["US shares"].knows_holidays
+    assert all(row.knows_holidays for row in found.values())
     assert {row.state for row in found.values()} == {"closed"}
     assert hours(datetime(2026, 11, 20, 22, tzinfo=UTC))[0].state == "extended"
 

@@ -6,61 +6,49 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 
-from brokers.rulebook.calendars import Calendar, exchange_calendar
+from brokers.rulebook.calendars import (
+    Calendar,
+    cme_futures,
+    currencies,
+    spx_options,
+    us_cfds,
+    us_options,
+    us_shares,
+)
 from brokers.simulator.catalogue.instrument import Instrument
 
-SHARES = "Equity-usa-[*]"
 # Futures and currencies have one long session; shares and index options trade outside regular hours on request.
 _ONE_SESSION = frozenset({"FUT", "FOP", "CASH"})
-_CALENDARS: Mapping[str, tuple[str, str]] = {
-    "STK": ("us_equity", SHARES),
-    "IND": ("us_option", SHARES),
-    "OPT": ("us_option", SHARES),
-    "FUT": ("cme_es", "Future-cme-ES"),
-    "FOP": ("cme_es", "Future-cme-ES"),
-    "CASH": ("forex", "Forex-oanda-[*]"),
+_FUTURES = frozenset({"FUT", "FOP"})
+_CALENDARS: Mapping[str, Calendar] = {
+    "STK": us_shares(),
+    "IND": us_options(),
+    "OPT": us_options(),
+    "CASH": currencies(),
+    "CFD": us_cfds(),
 }
-_BEFORE_NEW_YORK = timedelta(hours=1)
-_AFTER_SHARES = timedelta(minutes=15)
+_ALL_FUTURES = cme_futures() or us_shares()
 _SEARCHED_DAYS = 14
 Session = tuple[int, int, bool]
 
 
 def calendar_of(instrument: Instrument) -> Calendar:
     """The calendar a contract trades by."""
-    return calendar_for(instrument.sec_type, on_index=instrument.underlying_type == "IND")
+    return calendar_for(instrument.sec_type, on_index=instrument.underlying_type == "IND", exchange=instrument.exchange)
 
 
 @cache
-def calendar_for(sec_type: str, *, on_index: bool = False) -> Calendar:
-    """The calendar of a class; options on indices keep their own."""
-    if sec_type == "CFD":
-        # The table of CFDs knows fewer days than that of the shares they follow.
-        own, shares = exchange_calendar("ib_cfd_default", "Cfd-interactivebrokers-[*]"), shares_calendar()
-        return own.with_days(
-            holidays=own.holidays | shares.holidays, early_closes={**shares.early_closes, **own.early_closes}
-        )
-    if sec_type == "OPT" and on_index:
-        return _index_options()
-    return exchange_calendar(*_CALENDARS[sec_type])
+def calendar_for(sec_type: str, *, on_index: bool = False, exchange: str = "CME") -> Calendar:
+    """The calendar of a class; options on indices keep their own, and futures those of their exchange."""
+    if sec_type in _FUTURES:
+        # Of exchanges outside the CME group the simulator has no days of their own.
+        return cme_futures(exchange) or _ALL_FUTURES
+    return spx_options() if sec_type == "OPT" and on_index else _CALENDARS[sec_type]
 
 
-def _index_options() -> Calendar:
-    """Index options keep the days of shares, but Chicago time, and stop a quarter of an hour after them."""
-    shares = shares_calendar()
-    closes = {
-        day: (datetime.combine(day, close) - _BEFORE_NEW_YORK + _AFTER_SHARES).time()
-        for day, close in shares.early_closes.items()
-    }
-    return exchange_calendar("spx_option", "IndexOption-usa-SPX").with_days(
-        holidays=shares.holidays, early_closes=closes
-    )
-
-
-@cache
 def shares_calendar() -> Calendar:
     """The calendar of US shares, whose days are the business days of everything listed here."""
-    return exchange_calendar("us_equity", SHARES)
+    return us_shares()
 
 
 @lru_cache(maxsize=65_536)
@@ -71,12 +59,12 @@ def is_business_day(day: date) -> bool:
 
 def sessions(instrument: Instrument, day: date) -> list[Session]:
     """The sessions of a local day: when they open and close (epoch seconds), and whether they are regular hours."""
-    return list(_sessions(instrument.sec_type, instrument.underlying_type == "IND", day))
+    return list(_sessions(instrument.sec_type, instrument.underlying_type == "IND", instrument.exchange, day))
 
 
 @lru_cache(maxsize=4096)
-def _sessions(sec_type: str, on_index: bool, day: date) -> tuple[Session, ...]:
-    calendar = calendar_for(sec_type, on_index=on_index)
+def _sessions(sec_type: str, on_index: bool, exchange: str, day: date) -> tuple[Session, ...]:
+    calendar = calendar_for(sec_type, on_index=on_index, exchange=exchange)
     midnight = datetime.combine(day, time(), calendar.zone)
 
     def at(second: int) -> int:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot
-from brokers.rulebook.calendars import Calendar, calendar, exchange_calendar
+from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_shares
 from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
@@ -19,7 +19,6 @@ from strategies.domain.terms.effective import Leg, Settings, effective
 from strategies.domain.terms.terms import Terms
 
 QUOTE_IS_FRESH = timedelta(minutes=1)
-_CME = frozenset({"CME", "CBOT", "NYMEX", "COMEX", "GLOBEX"})
 
 
 @dataclass(slots=True)
@@ -147,11 +146,11 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
     contract = snapshot.contract
     match contract.instrument.asset_class:
         case AssetClass.STOCK if contract.currency == "USD":
-            return exchange_calendar("us_equity", "Equity-usa-[*]")
+            return us_shares()
         case AssetClass.FOREX:
-            return calendar("forex")
-        case AssetClass.FUTURE if contract.exchange.upper() in _CME:
-            return calendar("cme_es")
+            return currencies()
+        case AssetClass.FUTURE:
+            return cme_futures(contract.exchange.upper())
         case _:
             return None
 

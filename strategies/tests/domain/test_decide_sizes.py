@@ -359,3 +359,19 @@ def test_a_future_trades_in_every_session_of_its_exchange() -> None:
     assert answer(asked, terms, book, now=NIGHT - timedelta(days=1)) == ("R03", "no_margin_data")
     saturday = NIGHT + timedelta(hours=20)
     assert answer(asked, terms, book, now=saturday) == ("H01", "market-closed")
+
+
+@pytest.mark.parametrize(
+    ("at", "closed"),
+    [
+        (datetime(2025, 12, 25, 15, 0, tzinfo=UTC), True),
+        (datetime(2026, 11, 27, 19, 0, tzinfo=UTC), True),
+        (datetime(2026, 11, 26, 18, 30, tzinfo=UTC), True),
+        (datetime(2026, 11, 26, 23, 30, tzinfo=UTC), False),
+        (datetime(2026, 11, 27, 18, 0, tzinfo=UTC), False),
+    ],
+)
+def test_a_future_keeps_the_holidays_and_half_days_of_its_exchange(at: datetime, closed: bool) -> None:
+    asked = message("buy", 1, symbol=symbols.read("MNQZ2026", symbols.Kind.FUTURE, NOW))
+    book = snapshot(contract=MNQ, available_funds=D(10**9), **PAPER)
+    assert (answer(asked, Terms(market_closed=MarketClosed.REJECT), book, now=at)[0] == "H01") is closed
