@@ -125,19 +125,22 @@ def _assess(question: _Question) -> Estimate | Rejection:
             instrument, question.order, question.quote, rules=question.rules, fx_rate=rate, usd_rate=rate
         )
     except RulebookError as unknown:
-        if question.is_strict:
+        if question.is_strict and instrument.asset_class != "future":
             return Rejection(rule="R02", code="no_fee_schedule", reason=unknown.sentence)
-        return _estimate(question, notes=(*remarks, unknown.sentence))
+        return _estimate(question, notes=(*remarks, _broker_decides(instrument, "fee")))
     if not question.is_entry:
         return _estimate(question, fee=fee, margin=book.ZERO, notes=remarks)
     try:
         power = _power(question, rate, fee)
-    except MissingMarginData as missing:
-        if question.is_strict:
-            return Rejection(rule="R03", code=missing.code, reason=missing.sentence)
-        return _estimate(question, fee=fee, notes=(*remarks, "The simulated market has no margin table for it."))
+    except MissingMarginData:
+        # Our tables are no reason to keep a signal from the market.
+        return _estimate(question, fee=fee, notes=(*remarks, _broker_decides(instrument, "margin")))
     estimate = _estimate(question, fee=fee, margin=power.required if power else None, notes=remarks)
     return _shortfall(power, estimate, question) or estimate
+
+
+def _broker_decides(instrument: book.Instrument, figure: str) -> str:
+    return f"No {figure} of {instrument.product or instrument.symbol} is on record here, so IBKR decides when the order arrives."
 
 
 def _gate(question: _Question) -> tuple[str, ...] | Rejection:

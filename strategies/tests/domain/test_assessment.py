@@ -114,18 +114,20 @@ def test_a_future_needs_no_price() -> None:
     assert line(answer) == "Estimated fee 2.15 USD; margin needed 11,882.15 USD of 25,000.00 available."
 
 
-def test_a_future_without_margin_data_is_denied_where_money_may_be_real() -> None:
-    assert refusal(ask(snapshot(MNQ, environment=Environment.PAPER), "1")) == (
-        "R03",
-        "no_margin_data",
-        "No margin is known for the future MNQ: the table future_margins has no row for it. "
-        "Trade it on a simulated account until there is one.",
-    )
+@pytest.mark.parametrize("environment", list(Environment))
+def test_a_future_without_margin_data_is_sent_and_ibkr_decides(environment: Environment) -> None:
+    note = "No margin of MNQ is on record here, so IBKR decides when the order arrives."
+    answer = ask(snapshot(MNQ, environment=environment), "1")
+    assert line(answer).startswith("Estimated fee 0.57 USD; margin unknown.")
+    assert note in line(answer)
 
 
-def test_a_future_without_margin_data_is_simulated_with_an_honest_word() -> None:
-    expected = "Estimated fee 0.57 USD; margin unknown. The simulated market has no margin table for it."
-    assert line(ask(snapshot(MNQ), "1")) == expected
+@pytest.mark.parametrize(("ticker", "exchange"), [("MGCZ2026", "COMEX"), ("MCLF2027", "NYMEX"), ("VXMZ2026", "CFE")])
+def test_no_future_is_refused_for_want_of_a_table(ticker: str, exchange: str) -> None:
+    contract = replace(MNQ, instrument=replace(MNQ.instrument, ticker=ticker), exchange=exchange)
+    answer = ask(snapshot(contract, environment=Environment.LIVE), "1")
+    assert isinstance(answer, Estimate), answer
+    assert "is on record here, so IBKR decides when the order arrives." in line(answer)
 
 
 def test_a_currency_order_outside_ibkrs_sizes_is_denied() -> None:

@@ -355,8 +355,7 @@ def test_a_future_trades_in_every_session_of_its_exchange() -> None:
     asked = message("buy", 1, symbol=symbols.read("MNQZ2026", symbols.Kind.FUTURE, NOW))
     terms = Terms(market_closed=MarketClosed.REJECT)
     book = snapshot(contract=MNQ, available_funds=D(10**9), **PAPER)
-    # The book has no margin table for it, which is asked about after the hours.
-    assert answer(asked, terms, book, now=NIGHT - timedelta(days=1)) == ("R03", "no_margin_data")
+    assert answer(asked, terms, book, now=NIGHT - timedelta(days=1)) == ("D01", "entry buy 1")
     saturday = NIGHT + timedelta(hours=20)
     assert answer(asked, terms, book, now=saturday) == ("H01", "market-closed")
 
