@@ -1,4 +1,4 @@
-"""One signed-in IBKR user: the port's verbs, said in IBKR's endpoints."""
+"""One signed-in IBKR user: the port of brokers, answered by IBKR's endpoints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from brokers.domain.sessions import AuthStatus, Environment, Login
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import contracts, translate
 from brokers.ibkr.answers import demand, session_status
-from brokers.ibkr.client import Client, NoAnswer, NotDelivered
+from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
 from brokers.ibkr.outcomes import classify, error_text
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.reads import Parts, Reads
@@ -53,7 +53,7 @@ def connect(
 
 
 class IbkrBrokerage:
-    """Implements `ports.Brokerage`. Reads raise the port's errors; writes leave once and answer with an outcome."""
+    """Implements `domain.brokerage.Brokerage`. Reads raise the port's errors; writes leave once and answer with an outcome."""
 
     def __init__(self, client: Client, *, egress: Egress, now: Callable[[], datetime]) -> None:
         self._client, self._clock, self._now = client, egress.clock, now
@@ -71,11 +71,11 @@ class IbkrBrokerage:
 
     async def session(self) -> AuthStatus:
         """Ask whether orders may be sent."""
-        return session_status(await self._client.read("POST", "iserver/auth/status"))
+        return session_status(await self._client.read(Request("POST", "iserver/auth/status")))
 
     async def tickle(self) -> AuthStatus:
         """Keep the session alive, and learn its state on the way."""
-        answer = await self._client.read("POST", "tickle")
+        answer = await self._client.read(Request("POST", "tickle"))
         body = answer.body if isinstance(answer.body, Mapping) else {}
         self.session_token = str(body.get("session") or self.session_token)
         # {"error": "no session"} comes with 200 and no status, which reads as signed out.
@@ -91,9 +91,9 @@ class IbkrBrokerage:
         return status
 
     async def _sign_in(self) -> AuthStatus:
-        body = {"publish": True, "compete": True}
-        # Asked once: repeating it would throw out the session that is being opened.
-        answer = await self._client.read("POST", "iserver/auth/ssodh/init", body=body, attempts=1)
+        request = Request("POST", "iserver/auth/ssodh/init", body={"publish": True, "compete": True})
+        # Sent once: repeating it would throw out the session that is being opened.
+        answer = await self._client.read(request, attempts=1)
         if answer.status == 500 and self._client.login.environment is Environment.PAPER:
             raise BrokerUnavailable(
                 "IBKR opens no API session for this paper user yet; a new paper account can take days. "
@@ -123,11 +123,11 @@ class IbkrBrokerage:
         return translate.account_summary(summary, ledger, currency=self._reads.currency(account_id))
 
     async def positions(self, account_id: str) -> list[PositionFacts]:
-        found = await self._positions(account_id)
-        if any(not position.ticker for position in found):
+        positions = await self._positions(account_id)
+        if any(not position.ticker for position in positions):
             # A session's first read leaves the names out; the second has them.
-            found = await self._positions(account_id)
-        return found
+            positions = await self._positions(account_id)
+        return positions
 
     async def _positions(self, account_id: str) -> list[PositionFacts]:
         held = await self._reads.positions(account_id)
@@ -153,8 +153,8 @@ class IbkrBrokerage:
         # A simulated market answers the second request at once.
         simulated = self._client.login.environment is Environment.SIMULATED
         for pause in (0.01 if simulated else 0.3, None):
-            found = rows(await self._reads.get("iserver/marketdata/snapshot", params=params))
-            row = next((row for row in found if row.get("conid") in {contract.conid, str(contract.conid)}), {})
+            quoted = rows(await self._reads.get("iserver/marketdata/snapshot", params=params))
+            row = next((row for row in quoted if row.get("conid") in {contract.conid, str(contract.conid)}), {})
             quote = translate.quote(row, now=self._now())
             if quote is not None or "6509" in row or pause is None:
                 return quote
@@ -192,9 +192,9 @@ class IbkrBrokerage:
 
     async def _write(self, path: str, parts: Parts, body: Any, references: tuple[str, ...]) -> SubmissionOutcome:
         try:
-            answer = await self._client.write("POST", path, parts=parts, body=body)
-        except BrokerUnavailable as told_to_wait:
-            return NotSent(reason=str(told_to_wait), retry_after=told_to_wait.retry_after)
+            answer = await self._client.write(Request("POST", path, parts, body=body))
+        except BrokerUnavailable as pause:
+            return NotSent(reason=str(pause), retry_after=pause.retry_after)
         except NotDelivered as problem:
             return NotSent(reason=f"IBKR could not be reached: {problem}. The order was not sent.")
         except NoAnswer as problem:
@@ -218,10 +218,9 @@ class IbkrBrokerage:
         parts = {"account": account_id, "order": broker_order_id}
         # Wanted for US futures, and ignored for the rest; the order's kind is not known here.
         params = {"manualIndicator": "false", "extOperator": self._operator}
+        request = Request("DELETE", "iserver/account/{account}/order/{order}", parts, params)
         try:
-            answer = await self._client.write(
-                "DELETE", "iserver/account/{account}/order/{order}", parts=parts, params=params
-            )
+            answer = await self._client.write(request)
         except NotDelivered as problem:
             raise BrokerUnavailable(f"IBKR cannot be reached: {problem}. The cancel was not sent.") from problem
         except NoAnswer as problem:
@@ -244,9 +243,9 @@ class IbkrBrokerage:
         return OrdersReply(orders=[fact for fact in facts if fact is not None], complete=complete)
 
     async def executions(self, account_id: str, *, days: int = 2) -> list[ExecutionFacts]:
-        found = await self._reads.trades(account_id, days)
+        trades = await self._reads.trades(account_id, days)
         now, tickers = self._now(), self._tickers
-        facts = (translate.execution_facts(row, now=now, account_id=account_id, tickers=tickers) for row in found)
+        facts = (translate.execution_facts(row, now=now, account_id=account_id, tickers=tickers) for row in trades)
         return [fact for fact in facts if fact is not None and fact.account_id == account_id]
 
     async def close(self) -> None:

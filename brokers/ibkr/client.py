@@ -56,20 +56,22 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `body` is the parsed JSON, or NOT_JSON."""
+    """IBKR's answer: `body` is the parsed JSON, or NOT_JSON; `retry_after` is in seconds."""
 
     status: int
     body: Any
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to IBKR. `path` holds {names} that `parts` fill in, `params` go into the query, `body` is sent as JSON."""
+
     method: str
     path: str
-    parts: Mapping[str, str] | None
-    params: Mapping[str, str] | None
-    body: Any
+    parts: Mapping[str, str] | None = None
+    params: Mapping[str, str] | None = None
+    body: Any = None
 
 
 class _NotJson:
@@ -131,18 +133,8 @@ class Client:
         pinned = self.login.secrets.get("certificate_sha256", "").replace(":", "")
         return aiohttp.Fingerprint(bytes.fromhex(pinned)) if pinned else True
 
-    async def read(
-        self,
-        method: str,
-        path: str,
-        *,
-        parts: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        body: Any = None,
-        attempts: int = READ_ATTEMPTS,
-    ) -> Answer:
-        """Ask something that may be asked again; raises BrokerUnavailable when nobody answers."""
-        request = _Request(method=method, path=path, parts=parts, params=params, body=body)
+    async def read(self, request: Request, *, attempts: int = READ_ATTEMPTS) -> Answer:
+        """Send a request that may be sent again; raises BrokerUnavailable when nobody answers."""
         give_up_at = self._clock() + READ_DEADLINE
         for attempt in range(1, attempts + 1):
             last = attempt == attempts or self._clock() >= give_up_at
@@ -157,20 +149,11 @@ class Client:
             await asyncio.sleep(0.2 * attempt * random.uniform(0.5, 1.5))
         raise AssertionError("the last attempt returns or raises")
 
-    async def write(
-        self,
-        method: str,
-        path: str,
-        *,
-        parts: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        body: Any = None,
-    ) -> Answer:
+    async def write(self, request: Request) -> Answer:
         """Send once. Raises NotDelivered, NoAnswer, or BrokerUnavailable when the circuit kept it from leaving."""
-        request = _Request(method=method, path=path, parts=parts, params=params, body=body)
         return await self._send(request, writing=True)
 
-    async def _send(self, request: _Request, *, writing: bool) -> Answer:
+    async def _send(self, request: Request, *, writing: bool) -> Answer:
         self._circuit.check()
         await self._pace.turn(request.path)
         self._circuit.check()
@@ -195,7 +178,7 @@ class Client:
         # A write's answer is stored as it is, so it keeps JSON's own numbers.
         return Answer(status, parse(text, exact=not writing), retry_after)
 
-    async def _exchange(self, request: _Request, *, writing: bool) -> tuple[int, bytes, float | None]:
+    async def _exchange(self, request: Request, *, writing: bool) -> tuple[int, bytes, float | None]:
         async with (self._write_http() if writing else self.http).request(
             request.method,
             self.url(request.path, request.parts).update_query(request.params or {}),

@@ -61,7 +61,7 @@ async def _stock(instrument: Instrument, get: Get) -> Contract:
 
 
 def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
-    """The US listing; companies that share a symbol are told apart by their exchange, else not at all."""
+    """The US listing. Of companies that share a symbol, the one on a main exchange; two such are refused."""
     listed = [
         (str(company.get("name") or ""), str(row.get("exchange") or ""), conid)
         for company in companies
@@ -69,7 +69,7 @@ def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
         for row in rows(company, "contracts")
         if row.get("isUS") and (conid := whole(row.get("conid"))) is not None
     ]
-    main = [found for found in listed if found[1] in _MAIN_EXCHANGES] or listed
+    main = [listing for listing in listed if listing[1] in _MAIN_EXCHANGES] or listed
     if not main:
         raise _unknown(_no_stock(instrument.ticker, companies))
     if len({name for name, _, _ in main}) > 1:

@@ -1,4 +1,4 @@
-"""What an answer to an order means. Pure, and pessimistic: whatever is not provably a no may be a yes.
+"""What an answer to an order means. Pure, and pessimistic: an answer that is not provably a no may be a yes.
 
 The shapes are classified in one fixed order: transport status first, then questions, rows, errors, prompts.
 """
@@ -117,13 +117,13 @@ def _failed(row: Row) -> bool:
 
 def _ack(row: Row, references: Sequence[str]) -> Ack:
     """One row. Only a lone row of a lone order may be ours without saying so."""
-    told = row.get("local_order_id") or (references[0] if len(references) == 1 else None)
+    reference = row.get("local_order_id") or (references[0] if len(references) == 1 else None)
     warning = row.get("warning_message")
     text = one_line(row.get("text") or row.get("error") or (warning if warning not in {None, "-1"} else ""))
     failed = _failed(row)
     status = None if failed else words.status(row.get("order_status"), text=text)
     return Ack(
-        reference=str(told) if told else None,
+        reference=str(reference) if reference else None,
         broker_order_id="" if str(row["order_id"]) == "-1" else str(row["order_id"]),
         status=OrderStatus.REJECTED if failed else status or OrderStatus.ACCEPTED,
         text=text,
@@ -131,9 +131,9 @@ def _ack(row: Row, references: Sequence[str]) -> Ack:
 
 
 def _reasons(acks: Sequence[Ack]) -> str:
-    told = list(dict.fromkeys(ack.text for ack in acks if ack.text))
+    texts = list(dict.fromkeys(ack.text for ack in acks if ack.text))
     return (
-        " ".join(told)
+        " ".join(texts)
         or "IBKR did not activate the order and gave no reason; usually margin or permissions are missing."
     )
 

@@ -1,4 +1,4 @@
-"""Reads of one login, with what IBKR wants to be asked first and what it forgets to say the first time."""
+"""Reads of one login: IBKR wants some endpoints read before others, and leaves rows out of some first reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from brokers.domain.brokerage import BrokerError, OrderRefused, SessionLost
 from brokers.ibkr.answers import check_environment, demand, wants_accounts_first
-from brokers.ibkr.client import Client
+from brokers.ibkr.client import Client, Request
 from brokers.ibkr.translate import Row, rows
 
 Parts = Mapping[str, str]
@@ -16,7 +16,7 @@ Params = Mapping[str, str]
 
 
 class Reads:
-    """Asks, and repairs what a read needs: `/iserver/accounts` before orders, `/portfolio/accounts` before holdings."""
+    """Reads what a read needs before it: `/iserver/accounts` before orders, `/portfolio/accounts` before holdings."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -27,10 +27,11 @@ class Reads:
 
     async def get(self, path: str, parts: Parts | None = None, *, params: Params | None = None) -> Any:
         """The body of a GET, or one of the port's errors."""
-        answer = await self._client.read("GET", path, parts=parts, params=params)
+        request = Request("GET", path, parts, params)
+        answer = await self._client.read(request)
         if wants_accounts_first(answer):
             await self.accounts()
-            answer = await self._client.read("GET", path, parts=parts, params=params)
+            answer = await self._client.read(request)
         return demand(answer)
 
     async def get_portfolio(self, path: str, parts: Parts) -> Any:
@@ -48,7 +49,7 @@ class Reads:
 
     async def accounts(self) -> dict[str, Any]:
         """/iserver/accounts; refuses a login that is not the paper or live one it was connected as."""
-        body = demand(await self._client.read("GET", "iserver/accounts"))
+        body = demand(await self._client.read(Request("GET", "iserver/accounts")))
         check_environment(body, self._client.login.environment)
         self._accounts = body if isinstance(body, dict) else {}
         return self._accounts
@@ -59,11 +60,11 @@ class Reads:
 
     async def portfolio(self) -> list[Row]:
         """/portfolio/accounts."""
-        self._portfolio = rows(demand(await self._client.read("GET", "portfolio/accounts")))
+        self._portfolio = rows(demand(await self._client.read(Request("GET", "portfolio/accounts"))))
         return self._portfolio
 
     async def warm_up(self) -> None:
-        """Everything a new brokerage session wants read once, and the first reads that lie by omission."""
+        """Read what a new brokerage session wants read once, and what it leaves out of its first reads."""
         accounts = await self.accounts()
         await self.portfolio()
         for account_id in list(accounts.get("accounts") or [])[:1]:
@@ -71,7 +72,7 @@ class Reads:
             await self._trades(days=1)
 
     async def ledger(self, parts: Parts) -> Any:
-        """Profit is good to have beside the account's value, and no reason to fail."""
+        """The account's ledger, which holds its profit; None where it cannot be read: the summary is of use without it."""
         try:
             return await self.get_portfolio("portfolio/{account}/ledger", parts)
         except BrokerError:
@@ -91,30 +92,30 @@ class Reads:
             held: list[Row] = []
         for page in range(100):
             paged = {**parts, "page": str(page)}
-            found = rows(await self.get_portfolio("portfolio/{account}/positions/{page}", paged))
-            held += found
-            if len(found) < 100:
+            page_rows = rows(await self.get_portfolio("portfolio/{account}/positions/{page}", paged))
+            held += page_rows
+            if len(page_rows) < 100:
                 break
         return held
 
     async def trades(self, account_id: str, days: int) -> list[Row]:
-        """The fills of an account; IBKR tells them of the selected account only."""
+        """The fills of an account; IBKR shows those of the selected account only."""
         async with self._selecting:
             await self._select(account_id)
             warm = self._trades_read
-            found = await self._trades(days)
+            trades = await self._trades(days)
             # The first read of a session is empty although fills exist, and does not say so.
-            return found if found or warm else await self._trades(days)
+            return trades if trades or warm else await self._trades(days)
 
     async def _trades(self, days: int) -> list[Row]:
-        found = rows(await self.get("iserver/account/trades", params={"days": str(min(7, max(1, days)))}))
+        trades = rows(await self.get("iserver/account/trades", params={"days": str(min(7, max(1, days)))}))
         self._trades_read = True
-        return found
+        return trades
 
     async def _select(self, account_id: str) -> None:
         accounts = self._accounts or await self.accounts()
         if len(accounts.get("accounts") or []) > 1 and accounts.get("selectedAccount") != account_id:
-            demand(await self._client.read("POST", "iserver/account", body={"acctId": account_id}))
+            demand(await self._client.read(Request("POST", "iserver/account", body={"acctId": account_id})))
             accounts["selectedAccount"] = account_id
 
     async def definition(self, path: str, params: Params, parts: Parts | None = None) -> Any:

@@ -17,7 +17,7 @@ import aiohttp
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.ibkr import translate
-from brokers.ibkr.client import HEADERS, Client
+from brokers.ibkr.client import HEADERS, Client, Request
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def listen(
 
 
 class IbkrFeed:
-    """Implements `ports.Feed`: iterating raises BrokerUnavailable when the socket cannot open, ends when it closes."""
+    """Implements `domain.brokerage.Feed`: iterating raises BrokerUnavailable when the socket cannot open, ends when it closes."""
 
     def __init__(self, client: Client, *, egress: Egress, silence: float) -> None:
         self._client, self._egress, self._silence = client, egress, silence
@@ -51,7 +51,7 @@ class IbkrFeed:
         self._reader = Reader()
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
-        """Everything IBKR says, translated, until the socket closes or falls silent."""
+        """IBKR's messages as events, until the socket closes or falls silent."""
         async with await self._open() as socket:
             self._socket = socket
             tic_at = time.monotonic() + TIC_EVERY
@@ -71,7 +71,7 @@ class IbkrFeed:
                     return
 
     async def _open(self) -> aiohttp.ClientWebSocketResponse:
-        answer = await self._client.read("POST", "tickle")
+        answer = await self._client.read(Request("POST", "tickle"))
         token = answer.body.get("session") if isinstance(answer.body, Mapping) else None
         if not token:
             raise BrokerUnavailable("IBKR has no session for this user yet, so there is nothing to listen to.")
@@ -110,7 +110,7 @@ class IbkrFeed:
 
 
 class Reader:
-    """Turns messages into events, and remembers what a partial message leaves out. Does no I/O."""
+    """Turns messages into events, and fills in what a partial message leaves out. Does no I/O."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now

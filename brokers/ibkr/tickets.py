@@ -43,7 +43,7 @@ def ticket(leg: Leg, *, account_id: str, operator: str) -> dict[str, Any]:
     if leg.in_group:
         fields["isSingleGroup"] = True
     if intent.outside_rth:
-        # Sent only when wanted: IBKR refuses the mere attribute on orders that cannot have it.
+        # Sent only when asked for: IBKR refuses the mere attribute on orders that cannot have it.
         fields["outsideRTH"] = True
     if intent.allocation:
         fields["allocationMethod"] = ALLOCATION_METHODS.get(intent.allocation.method, intent.allocation.method)
@@ -69,19 +69,19 @@ def _prices(intent: OrderIntent) -> dict[str, Any]:
         return _trail(intent)
     match intent.type:
         case OrderType.LIMIT:
-            wanted = {"price": intent.limit_price}
+            prices = {"price": intent.limit_price}
         case OrderType.STOP:
-            wanted = {"price": intent.stop_price}
+            prices = {"price": intent.stop_price}
         case OrderType.STOP_LIMIT:
-            wanted = {"price": intent.limit_price, "auxPrice": intent.stop_price}
+            prices = {"price": intent.limit_price, "auxPrice": intent.stop_price}
         case _:
-            wanted = {}
-    if None in wanted.values():
+            prices = {}
+    if None in prices.values():
         raise OrderRefused(
             f"A {str(intent.type).replace('_', '-')} order needs all its prices; one is missing.",
             code="price-missing",
         )
-    return {name: plain(price) for name, price in wanted.items() if price is not None}
+    return {name: plain(price) for name, price in prices.items() if price is not None}
 
 
 def _trail(intent: OrderIntent) -> dict[str, Any]:

@@ -67,14 +67,14 @@ def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountF
     details = {str(row.get("accountId") or row.get("id")): row for row in portfolio}
     features = accounts.get("allowFeatures") or {}
     properties = accounts.get("acctProps") or {}
-    found = []
+    facts = []
     for account_id in map(str, accounts.get("accounts") or []):
         # Advisors see an artificial account that stands for all their accounts.
         if account_id == "All":
             continue
         detail = details.get(account_id, {})
         parent = (properties.get(account_id) or {}).get("hasChildAccounts") or detail.get("faclient")
-        found.append(
+        facts.append(
             AccountFacts(
                 account_id=account_id,
                 is_paper=bool(accounts.get("isPaper")),
@@ -84,7 +84,7 @@ def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountF
                 capabilities=capabilities(features, properties.get(account_id) or {}, detail),
             )
         )
-    return found
+    return facts
 
 
 def capabilities(features: Row, properties: Row, detail: Row) -> Capabilities:
@@ -107,7 +107,7 @@ def permitted(body: Any) -> list[str] | None:
 
 
 def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") -> AccountSummary:
-    """Money of one account, from its summary and, where given, the base currency row of its ledger."""
+    """Money of one account, from its summary and, if there is one, the base currency row of its ledger."""
     row: Row = summary if isinstance(summary, Mapping) else {}
     base: Row = (ledger.get("BASE") or {}) if isinstance(ledger, Mapping) else {}
     return AccountSummary(
@@ -164,8 +164,8 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
 
 def _type(row: Row) -> OrderType | None:
     """What kind of order it is now, else what it was when it was placed."""
-    said = str(row.get("orderType") or row.get("origOrderType") or "")
-    return words.READ_ORDER_TYPES.get(said.upper().replace(" ", "_"))
+    name = str(row.get("orderType") or row.get("origOrderType") or "")
+    return words.READ_ORDER_TYPES.get(name.upper().replace(" ", "_"))
 
 
 def execution_facts(

@@ -116,11 +116,11 @@ def number(value: Any) -> Decimal | None:
     if isinstance(value, int | float | Decimal):
         exact = Decimal(str(value))
         return exact if exact.is_finite() else None
-    found = _NUMBER.match(str(value).strip())
-    if found is None:
+    match = _NUMBER.match(str(value).strip())
+    if match is None:
         return None
     try:
-        return Decimal(found.group(1).replace(",", ""))
+        return Decimal(match.group(1).replace(",", ""))
     except InvalidOperation:
         return None
 

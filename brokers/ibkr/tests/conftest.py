@@ -62,14 +62,14 @@ def leg(reference: str, **changes: Any) -> Leg:
     """An order for five shares of Apple, at market unless said otherwise."""
     parent = changes.pop("parent_reference", None)
     contract = changes.pop("contract", APPLE)
-    wanted = {
+    fields = {
         "role": Role.ENTRY,
         "instrument": contract.instrument,
         "side": Side.BUY,
         "type": OrderType.MARKET,
         "quantity": Decimal(5),
     } | changes
-    return Leg(intent=OrderIntent(**wanted), reference=reference, contract=contract, parent_reference=parent)
+    return Leg(intent=OrderIntent(**fields), reference=reference, contract=contract, parent_reference=parent)
 
 
 @pytest.fixture

@@ -24,13 +24,13 @@ async def feed(login: Login, brokerage: IbkrBrokerage) -> AsyncIterator[IbkrFeed
     await opened.close()
 
 
-async def until(events: AsyncIterator[FeedEvent], wanted: str) -> FeedEvent:
+async def until(events: AsyncIterator[FeedEvent], kind: str) -> FeedEvent:
     """The next event with this part filled."""
     async with asyncio.timeout(5):
         async for event in events:
-            if getattr(event, wanted):
+            if getattr(event, kind):
                 return event
-    raise AssertionError(f"The stream ended before it told {wanted}.")
+    raise AssertionError(f"The stream ended before it told of {kind}.")
 
 
 async def test_it_tells_of_a_fill(brokerage: IbkrBrokerage, account: str, feed: IbkrFeed) -> None:

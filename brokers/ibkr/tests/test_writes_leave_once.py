@@ -43,7 +43,7 @@ def arm(gateway: Any, login: Login, action: dict[str, Any], *, phase: str = "bef
     gateway.fault(match={"user": login.username, "method": method, "path": path}, phase=phase, action=action)
 
 
-async def found(brokerage: IbkrBrokerage, account: str, reference: str) -> int:
+async def placed(brokerage: IbkrBrokerage, account: str, reference: str) -> int:
     reply = await brokerage.orders(account)
     assert reply.complete
     return sum(order.reference == reference for order in reply.orders)
@@ -61,7 +61,7 @@ async def test_it_is_accepted_with_its_reference(
 async def test_a_repeated_reference_is_known_to_ibkr(brokerage: IbkrBrokerage, account: str) -> None:
     assert isinstance(await brokerage.submit(account, [leg("hy-1")]), Accepted)
     assert isinstance(await brokerage.submit(account, [leg("hy-1")]), AlreadyRegistered)
-    assert await found(brokerage, account, "hy-1") == 1
+    assert await placed(brokerage, account, "hy-1") == 1
 
 
 @pytest.mark.usefixtures("impatient")
@@ -81,7 +81,7 @@ async def test_a_connection_lost_after_acceptance_leaves_it_in_doubt_and_findabl
     assert isinstance(outcome, Ambiguous)
     assert "Halyard checks whether it was placed" in outcome.reason
     assert posts(gateway, login) == 1
-    assert await found(brokerage, account, "hy-1") == 1
+    assert await placed(brokerage, account, "hy-1") == 1
 
 
 async def test_a_connection_lost_before_acceptance_leaves_it_in_doubt_too(
@@ -90,7 +90,7 @@ async def test_a_connection_lost_before_acceptance_leaves_it_in_doubt_too(
     arm(gateway, login, {"drop_connection": True})
     assert isinstance(await brokerage.submit(account, [leg("hy-1")]), Ambiguous)
     assert posts(gateway, login) == 1
-    assert await found(brokerage, account, "hy-1") == 0
+    assert await placed(brokerage, account, "hy-1") == 0
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ async def test_a_damaged_answer_leaves_it_in_doubt(
     arm(gateway, login, {"status": status, "body": body}, phase="after")
     assert isinstance(await brokerage.submit(account, [leg("hy-1")]), Ambiguous)
     assert posts(gateway, login) == 1
-    assert await found(brokerage, account, "hy-1") == 1
+    assert await placed(brokerage, account, "hy-1") == 1
 
 
 async def test_a_refused_connection_proves_that_it_was_not_sent(login: Login) -> None:
@@ -128,8 +128,8 @@ async def test_a_gateway_that_died_between_two_orders_proves_that_the_second_was
         assert isinstance(await brokerage.submit(account, [leg("hy-2")]), NotSent)
         mortal.restart()
         await brokerage.open_session()
-        assert await found(brokerage, account, "hy-1") == 1
-        assert await found(brokerage, account, "hy-2") == 0
+        assert await placed(brokerage, account, "hy-1") == 1
+        assert await placed(brokerage, account, "hy-2") == 0
         await brokerage.close()
 
 
@@ -148,7 +148,7 @@ async def test_an_order_answered_with_401_is_in_doubt(
     gateway.lose(login.username)
     assert isinstance(await brokerage.submit(account, [leg("hy-1")]), Ambiguous)
     await brokerage.open_session()
-    assert await found(brokerage, account, "hy-1") == 0
+    assert await placed(brokerage, account, "hy-1") == 0
 
 
 async def test_a_429_is_waited_out_by_every_client_behind_the_address(gateway: Any, login: Login) -> None:
@@ -157,9 +157,9 @@ async def test_a_429_is_waited_out_by_every_client_behind_the_address(gateway: A
     await first.open_session()
     [account] = [facts.account_id for facts in await first.accounts()]
     arm(gateway, login, {"status": 429, "body": {"error": "Too Many Requests", "statusCode": 429}})
-    told = await first.submit(account, [leg("hy-1")])
-    assert isinstance(told, NotSent)
-    assert told.retry_after is not None
+    outcome = await first.submit(account, [leg("hy-1")])
+    assert isinstance(outcome, NotSent)
+    assert outcome.retry_after is not None
     kept = await second.submit(account, [leg("hy-2")])
     assert isinstance(kept, NotSent)
     with pytest.raises(BrokerUnavailable):
