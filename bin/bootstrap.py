@@ -1,4 +1,4 @@
-"""Makes .venv and installs what requirements.lock (run) or requirements-dev.lock (dev) names; free when it is done.
+"""Makes .venv and installs what requirements.lock (run) or requirements-dev.lock (dev) names; a second run does nothing.
 
 Only the standard library, and nothing an old Python cannot parse: it must be able to say that it is too old.
 """
@@ -41,7 +41,7 @@ NETWORK = (
     "The packages could not be downloaded. Check the network, "
     "or name the mirror you use: pip config set global.index-url ADDRESS."
 )
-# What the installers say, and what a person can do about it; the first that fits is told.
+# Signs in an installer's output, and what a person can do about them; the first match is shown.
 CAUSES = (
     (("No space left",), "The disk is full. Free about 1 GB and run make again."),
     (("do not match the hashes", "Hash mismatch"), "A downloaded package is not the one the lock file names."),
@@ -69,7 +69,7 @@ def main(kind: str) -> None:
             )
     VENV.mkdir(exist_ok=True)
     with alone(), open(VENV / "bootstrap.log", "w", encoding="utf-8") as log:
-        if is_done(kind):  # by the other make that we waited for
+        if is_done(kind):  # by the other `make` that held the lock
             return
         make_venv(log)
         install(kind, log)
@@ -99,8 +99,8 @@ def make_venv(log: IO[str]) -> None:
     if works():
         return
     say(f"Making .venv with Python {platform.python_version()}.")
-    for left in ("bin", "lib", "lib64", "include", "pyvenv.cfg", *(stamp(kind).name for kind in LOCKS)):
-        path = VENV / left
+    for name in ("bin", "lib", "lib64", "include", "pyvenv.cfg", *(stamp(kind).name for kind in LOCKS)):
+        path = VENV / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -164,9 +164,9 @@ def run(command: "list[str]", log: IO[str], **variables: str) -> None:
     environ.pop("PYTHONPATH", None)
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, cwd=ROOT, check=False)
     if done.returncode != 0:
-        with open(log.name, encoding="utf-8", errors="replace") as written:
-            written.seek(began)
-            raise BootstrapError(explain(written.read()))
+        with open(log.name, encoding="utf-8", errors="replace") as output:
+            output.seek(began)
+            raise BootstrapError(explain(output.read()))
 
 
 def explain(output: str) -> str:
@@ -198,13 +198,13 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1] if len(sys.argv) > 1 else "run"
-    if wanted not in LOCKS:
-        sys.exit(f"Say `bin/bootstrap run` or `bin/bootstrap dev`, not {wanted!r}.")
+    kind = sys.argv[1] if len(sys.argv) > 1 else "run"
+    if kind not in LOCKS:
+        sys.exit(f"Say `bin/bootstrap run` or `bin/bootstrap dev`, not {kind!r}.")
     if "--ask" in sys.argv:
-        sys.exit(not is_done(wanted))
+        sys.exit(not is_done(kind))
     try:
-        main(wanted)
+        main(kind)
     except BootstrapError as error:
         sys.exit(str(error))
     except OSError as error:

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class CompositionConfig(AppConfig):
-    """Loads the Celery application in every process, so that a task enqueued anywhere finds the broker; and how lists travel."""
+    """Loads, in every process, the Celery application, so that a task enqueued anywhere finds the broker, and the dumper of lists."""
 
     name = "config"
 

@@ -1,4 +1,4 @@
-"""Lists on their way to Postgres. A bulk insert sends its columns as arrays, and what a decision saw is full of quotes."""
+"""Lists sent to Postgres. A bulk insert sends its columns as arrays, and the JSON of decisions is full of quotes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class QuotingListDumper(ListDumper):
     """Every element in quotes, which Postgres allows, escaped by two replacements instead of a regular expression."""
 
     def dump(self, obj: list[Any]) -> Buffer | None:
-        elements = self.sub_dumper
-        if elements is None or any(isinstance(item, list) for item in obj):
+        dumper = self.sub_dumper
+        if dumper is None or any(isinstance(element, list) for element in obj):
             return super().dump(obj)
-        return b"{" + b",".join(_quoted(None if item is None else elements.dump(item)) for item in obj) + b"}"
+        return b"{" + b",".join(_quoted(None if element is None else dumper.dump(element)) for element in obj) + b"}"
 
 
 def _quoted(element: Buffer | None) -> bytes:
@@ -26,5 +26,5 @@ def _quoted(element: Buffer | None) -> bytes:
 
 
 def register() -> None:
-    """From the next connection on."""
+    """Use QuotingListDumper from the next connection on."""
     psycopg.adapters.register_dumper(list, QuotingListDumper)

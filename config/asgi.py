@@ -1,4 +1,4 @@
-"""Where requests come in: webhooks by the short way, browser sockets to Channels, the rest to Django."""
+"""The ASGI application: webhooks go straight to the door, browser sockets to Channels, all else to Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Celery application: where tasks are nudged. The rows are the queue; losing every message here loses no order."""
+"""The Celery application. Its messages are nudges only: the rows are the queue, so a lost message loses no order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from kombu.transport.redis import Channel
 
-# A message that was taken need not be put back when the connection is lost: the rows are the queue, and the sweeps nudge
-# again. Kombu would try to, over a connection it has taken apart already, and the worker would die of that.
+# A taken message need not be put back when the connection is lost: the rows are the queue, and the sweeps nudge again.
+# Kombu would try it over the connection that it has just taken apart, and the worker would die of that.
 Channel.do_restore = False
 
 app = Celery("halyard")
@@ -30,7 +30,7 @@ app.conf.beat_schedule = {
 app.autodiscover_tasks()
 
 
-class LetGo(bootsteps.StartStopStep):
+class EndLingeringTasks(bootsteps.StartStopStep):
     """Ends the lingering tasks before the pool waits for them.
 
     A step rather than a signal: a worker that gives up because of a fault (Redis killed at the wrong moment) sends no
@@ -47,7 +47,7 @@ class LetGo(bootsteps.StartStopStep):
     terminate = stop
 
 
-app.steps["worker"].add(LetGo)
+app.steps["worker"].add(EndLingeringTasks)
 
 
 @beat_init.connect

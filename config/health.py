@@ -1,4 +1,4 @@
-"""What a load balancer and `make run` ask: is this process up, and is everything there that it takes to trade?"""
+"""Answers for a load balancer and for `make run`: this process is up; every part that trading needs answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Answers = dict[str, str]
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """This process is up. Asks nobody else."""
+    """Say that this process is up, without asking any other part."""
     return JsonResponse({"status": "ok"})
 
 
@@ -35,24 +35,24 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Every part by name, "ok" or why not; 503 as long as one is missing."""
+    """Name every part with "ok" or the reason why not; the status is 503 as long as one is missing."""
     parts = look()
     ready = all(answer in {"ok", "off"} for answer in parts.values())
     response = JsonResponse({"status": "ok" if ready else "unavailable", **parts}, status=200 if ready else 503)
-    # Whoever asks sees it; asked four times a second, it would fill the log while everything starts.
+    # The caller reads the answer; called four times a second, it would fill the log while everything starts.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
 def look() -> Answers:
-    """Ask all parts at the same time, and none of them for longer than our patience."""
+    """Check all parts at the same time, for at most PATIENCE_SECONDS."""
     threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="readyz")
-    asked = {threads.submit(check): names for names, check in CHECKS.items()}
-    wait(asked, timeout=PATIENCE_SECONDS)
-    # Whoever has not answered goes on waiting in its thread, which its own timeout ends; we do not.
+    futures = {threads.submit(check): names for names, check in CHECKS.items()}
+    wait(futures, timeout=PATIENCE_SECONDS)
+    # A check that has not answered goes on in its thread until its own timeout; the answer does not wait for it.
     threads.shutdown(wait=False)
     answers: Answers = {}
-    for future, names in asked.items():
+    for future, names in futures.items():
         answers |= _answer(future, names)
     return answers
 
@@ -68,7 +68,7 @@ def _answer(future: Future[Answers], names: tuple[str, ...]) -> Answers:
 
 
 def _database() -> Answers:
-    # A connection of its own: a pool that is merely busy is not a database that is away.
+    # A new connection: a busy pool does not mean that the database is away.
     with psycopg.connect(settings.DATABASE_URL, connect_timeout=2) as connection:
         connection.execute("SELECT 1")
     return {"database": "ok"}
@@ -76,8 +76,8 @@ def _database() -> Answers:
 
 def _redis_and_processes() -> Answers:
     alive = pulse.alive(PROCESSES)
-    heard = {True: "ok", False: f"no sign of life for {pulse.FRESH_SECONDS} s"}
-    return {"redis": "ok", **{name: heard[alive[name]] for name in PROCESSES}}
+    words = {True: "ok", False: f"no sign of life for {pulse.FRESH_SECONDS} s"}
+    return {"redis": "ok", **{name: words[alive[name]] for name in PROCESSES}}
 
 
 def _gateway() -> Answers:

@@ -24,12 +24,12 @@ from config.supervisor import ports, welcome
 from config.supervisor.output import Output
 from config.supervisor.processes import RUN_VARIABLE, Process, end_run, read_procfile, stop_all
 
-LOOK_SECONDS = 0.25  # how often the servers are looked at
+LOOK_SECONDS = 0.25  # between two looks at the servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What this run is to be, settled before anything starts."""
+    """The settings of a run, all known before anything starts."""
 
     folder: Path
     host: str
@@ -48,7 +48,7 @@ class Plan:
 
 
 def plan(procfile: Path, prepare: bool) -> Plan:
-    """Read the environment, and refuse in a sentence what cannot work."""
+    """Read the environment; refuse settings that cannot work with a sentence that says why."""
     folder = embedded.data_folder()
     host, port = env.text("HOST", "127.0.0.1"), env.number("PORT", 8000, low=1, high=65535)
     if not embedded.is_running(folder):  # else the lock says it better than a port in use
@@ -75,16 +75,16 @@ def plan(procfile: Path, prepare: bool) -> Plan:
 
 
 def gateway_port(folder: Path) -> int:
-    """The simulator's port: the one asked for, else the folder's own, else any free one."""
-    if asked := env.number("HALYARD_GATEWAY_PORT", 0, high=65535):
-        return asked
+    """The simulator's port: HALYARD_GATEWAY_PORT, else the folder's own, else any free one."""
+    if port := env.number("HALYARD_GATEWAY_PORT", 0, high=65535):
+        return port
     return ports.free("127.0.0.1", urlsplit(embedded.gateway_url(folder)).port or 0)
 
 
 def environment(plan: Plan) -> dict[str, str]:
-    """What every process of this run is told."""
+    """The environment of every process of this run."""
     resolved = embedded.resolve()
-    told = {
+    variables = {
         "DATABASE_URL": resolved.database,
         "REDIS_URL": resolved.redis,
         "HALYARD_DATA": str(plan.folder),
@@ -96,7 +96,7 @@ def environment(plan: Plan) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         RUN_VARIABLE: plan.run,
     }
-    return {**os.environ, **told}
+    return {**os.environ, **variables}
 
 
 class Supervisor:
@@ -115,7 +115,7 @@ class Supervisor:
     async def run(self) -> int:
         """Start everything, wait to be told to stop, stop everything."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+            asyncio.get_running_loop().add_signal_handler(number, self._stop)
         self.services = embedded.start(self.plan.folder, database=self.plan.own_database, redis=self.plan.own_redis)
         try:
             self.note()
@@ -157,7 +157,7 @@ class Supervisor:
                 self.output.line(name, "had ended; it was started again on the same socket.")
             if revived:
                 self.note()
-            # Twice in a row means that it cannot stay up: leave it, and its log, some air.
+            # Twice in a row means that a server cannot stay up: try it less often, and spare its log.
             pause = min(pause * 2, 10.0) if revived else LOOK_SECONDS
 
     async def _welcome(self) -> None:
@@ -165,7 +165,7 @@ class Supervisor:
         if self.plan.prepare and self.plan.own_database and self.plan.simulator:
             demo = await welcome.demo(self.plan.folder, self.plan.web_url, self.plan.gateway_url, self._manage)
         if await welcome.ready(self.plan.host, self.plan.port, self.output):
-            self.output.block(welcome.rows(self.plan.web_url, demo))
+            self.output.block(welcome.banner(self.plan.web_url, demo))
 
     async def _manage(self, *words: str) -> str | None:
         """Run a manage.py command; its output, or None when it failed (its lines are then shown)."""
@@ -180,9 +180,9 @@ class Supervisor:
             process_group=0,
         )
         answer = asyncio.create_task(process.communicate())
-        told = asyncio.create_task(self.stopping.wait())
-        await asyncio.wait([answer, told], return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        stop = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait([answer, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
         if not answer.done():
             process.kill()
         out, errors = await answer
@@ -193,11 +193,11 @@ class Supervisor:
                 self.output.line(words[0], line)
         return None
 
-    def _asked_to_stop(self) -> None:
+    def _stop(self) -> None:
         (self.hurry if self.stopping.is_set() else self.stopping).set()
 
     def note(self, over: bool = False) -> None:
-        """Write down who runs where, for commands, tests and people."""
+        """Write run.json: the run's addresses and process ids, for commands, tests and people."""
         running = {process.name: process.pid for process in self.processes if process.pid}
         state: dict[str, Any] = {
             "run": self.plan.run,

@@ -26,14 +26,14 @@ for name, viewset in {**strategies.api.rest.VIEWSETS, **brokers.api.rest.VIEWSET
 @login_not_required
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    """Nothing here is for search engines."""
+    """Ask search engines to stay away."""
     return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain")
 
 
 @login_not_required
 @csrf_exempt
-def nowhere(request: HttpRequest) -> JsonResponse:
-    """Programs are told in JSON, too, that nothing is here."""
+def api_not_found(request: HttpRequest) -> JsonResponse:
+    """Answer 404 in JSON below /api/."""
     message = "The API has nothing at this address. Its description is at /api/v1/schema/."
     return JsonResponse({"code": "not-found", "message": message}, status=404)
 
@@ -50,7 +50,7 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/v1/", include(api.urls)),
     # Only with a slash at its end, so that a forgotten one is put right first.
-    re_path(r"^api/(?:.*/)?$", nowhere),
+    re_path(r"^api/(?:.*/)?$", api_not_found),
     path("", include("accounts.urls")),
     path("", include("brokers.urls")),
     path("", include("strategies.urls")),

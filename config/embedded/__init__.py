@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Valkey of our own, where no server is named."""
+"""The embedded PostgreSQL and Valkey, which run where no variable names a server."""
 
 from config.embedded.servers import EmbeddedError
 from config.embedded.services import (

@@ -1,4 +1,4 @@
-"""How a child process of ours is born: it ends when we end, and a server among them never runs as root."""
+"""How our child processes start: they end when we end, and PostgreSQL never runs as root."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def leash(stop_signal: int, become: Preparation | None = None) -> Preparation | None:
-    """What a child runs before its program starts, so that it is sent `stop_signal` when its parent dies.
+    """The function a child runs before its program starts, so that the kernel sends it `stop_signal` when we die.
 
     Call Popen from the main thread: the kernel watches the thread that forked, not the whole process.
     """
@@ -45,7 +45,7 @@ def leash(stop_signal: int, become: Preparation | None = None) -> Preparation | 
 
 
 def nobody() -> int:
-    """The uid of the user who owns nothing."""
+    """The uid of `nobody`."""
     try:
         return pwd.getpwnam("nobody").pw_uid
     except KeyError:
@@ -75,8 +75,8 @@ def namespace() -> Preparation:
     return become
 
 
-def works(become: Preparation) -> bool:
-    """Whether a child can become that here: many containers refuse user namespaces."""
+def can_become(become: Preparation) -> bool:
+    """Whether a child can change user this way here: many containers refuse user namespaces."""
     try:
         return subprocess.run([sys.executable, "-S", "-c", ""], preexec_fn=become, check=False).returncode == 0
     except (subprocess.SubprocessError, OSError):
@@ -114,8 +114,8 @@ def nobody_with_access() -> Preparation:
     return become
 
 
-def give(folder: Path, uid: int) -> None:
-    """Make `uid` the owner of a tree, when it is not yet: another start may have used the other way."""
+def change_owner(folder: Path, uid: int) -> None:
+    """Make `uid` the owner of a tree, unless it is: an earlier start may have run as another user."""
     if folder.stat().st_uid == uid:
         return
     for root, folders, files in os.walk(folder):

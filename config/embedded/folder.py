@@ -1,4 +1,4 @@
-"""The data folder: made or refused, held by one run at a time, and its private corners."""
+"""The data folder: made or refused, locked by one run at a time, with a private folder for sockets."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LONGEST_NAME = ".s.PGSQL.5432.lock"
 
 
 def claim(folder: Path) -> None:
-    """Make the folder ours, or refuse one that is somebody else's."""
+    """Make the folder a data folder, or refuse one that holds other files or belongs to another user."""
     if folder.exists() and not folder.is_dir():
         raise EmbeddedError(f"{folder} is not a folder. Set HALYARD_DATA to the folder Halyard may keep its data in.")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # One look: the marker is always the first file made, so a listing without it is a listing of foreign files.
+    # One listing: the marker is always the first file made, so a listing without it shows foreign files.
     names = os.listdir(folder)
     if names and MARKER not in names:
         raise EmbeddedError(
@@ -41,7 +41,7 @@ def claim(folder: Path) -> None:
 
 
 def lock(folder: Path) -> int:
-    """Hold the folder for this process; the kernel lets go of it however we end."""
+    """Lock the folder for this process, and return the lock's descriptor. The kernel releases it however we end."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,7 +72,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def socket_folder(folder: Path) -> Path:
-    """Inside the data folder; in the temporary folder when that path is too long or too odd for a socket."""
+    """The sockets' folder: inside the data folder, or in the temporary folder when that path does not suit a socket."""
     inside = folder / "sockets"
     fits = len(os.fsencode(inside / LONGEST_NAME)) <= LONGEST_SOCKET
     if fits and re.fullmatch(r"[\w/.+-]+", str(inside), re.ASCII):
@@ -85,7 +85,7 @@ def socket_folder(folder: Path) -> Path:
 
 
 def open_socket_folder(folder: Path) -> Path:
-    """Make the sockets' folder, for nobody but us: whoever reaches a socket in it is trusted."""
+    """Make the sockets' folder, open to us alone: the servers trust everybody who reaches a socket in it."""
     sockets = socket_folder(folder)
     sockets.mkdir(exist_ok=True, mode=0o700)
     if sockets.is_symlink() or sockets.lstat().st_uid != os.geteuid():
@@ -95,20 +95,20 @@ def open_socket_folder(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def helpful(folder: Path) -> Generator[None]:
-    """Turn what the file system refuses into a sentence."""
+def explaining_errors(folder: Path) -> Generator[None]:
+    """Turn an error of the file system into an EmbeddedError with a sentence."""
     try:
         yield
     except OSError as error:
-        what = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        reason = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
         raise EmbeddedError(
-            f"Halyard cannot use its data folder {folder}: {what}. Set HALYARD_DATA to a folder you may write to."
+            f"Halyard cannot use its data folder {folder}: {reason}. Set HALYARD_DATA to a folder you may write to."
         ) from error
 
 
 @contextlib.contextmanager
 def write_once(file: Path) -> Generator[IO[str]]:
-    """A private file that appears whole; when two make it at once, the first one's stays."""
+    """A private file that appears whole; of two processes that make it at once, the first one's stays."""
     with tempfile.NamedTemporaryFile("w", dir=file.parent) as draft:
         yield draft
         draft.flush()

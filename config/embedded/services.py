@@ -1,7 +1,7 @@
-"""A real PostgreSQL and a real Valkey of our own, where no server is given.
+"""The embedded PostgreSQL and Valkey, which run where no variable names a server.
 
 Everything lies in one data folder (`HALYARD_DATA`, default `.halyard/` beside manage.py) at paths that follow from
-the folder alone, so that any command finds the running servers without asking anybody.
+the folder alone, so that any command finds the running servers by itself.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def urls(folder: Path) -> Urls:
 
 
 def resolve(environ: Mapping[str, str] = os.environ) -> Urls:
-    """The servers to use: the given ones, else the embedded ones."""
+    """The servers to use: those that DATABASE_URL and REDIS_URL name, else the embedded ones."""
     own = urls(data_folder(environ))
     return Urls(
         database=env.text("DATABASE_URL", own.database, environ=environ),
@@ -71,31 +71,31 @@ def resolve(environ: Mapping[str, str] = os.environ) -> Urls:
 def secrets(folder: Path) -> dict[str, str]:
     """SECRET_KEY, HALYARD_SERVER_KEYS and HALYARD_ENCRYPTION_KEYS of this folder, made once."""
     file = folder / "secrets.json"
-    with folders.helpful(folder):
+    with folders.explaining_errors(folder):
         if not file.exists():
             folders.claim(folder)
-            made = {
+            new = {
                 "SECRET_KEY": randomness.token_urlsafe(50),
                 "HALYARD_SERVER_KEYS": randomness.token_urlsafe(32),
                 "HALYARD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             }
             with folders.write_once(file) as out:
-                json.dump(made, out, indent=2)
-        found: dict[str, str] = json.loads(file.read_text())
-        return found
+                json.dump(new, out, indent=2)
+        stored: dict[str, str] = json.loads(file.read_text())
+        return stored
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """What the supervisor last wrote about itself (config/run.py): pid, urls, processes; empty if it never ran."""
+    """What the supervisor (config/run.py) last wrote of its run: pid, urls, processes; empty if it never ran."""
     try:
-        found: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        run: dict[str, Any] = json.loads((folder / "run.json").read_text())
     except (OSError, ValueError):
         return {}
-    return found
+    return run
 
 
 def is_running(folder: Path) -> bool:
-    """Whether somebody runs the servers of this folder now."""
+    """Whether a run holds this folder now."""
     return folders.is_locked(folder)
 
 
@@ -110,7 +110,7 @@ def gateway_url(folder: Path) -> str:
 
 
 class Services:
-    """The embedded servers of one data folder while they are ours."""
+    """The embedded servers of one data folder, while this process holds its lock."""
 
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
@@ -148,11 +148,11 @@ class Services:
 
 
 def start(folder: Path, *, database: bool = True, redis: bool = True) -> Services:
-    """Take the folder for ourselves and start the servers wanted in it; they answer when this returns.
+    """Lock the folder and start its servers; they answer when this returns.
 
     Call it from the main thread: the servers end when the thread that started them ends.
     """
-    with folders.helpful(folder):
+    with folders.explaining_errors(folder):
         folders.claim(folder)
         services = Services(folder, folders.lock(folder))
         try:

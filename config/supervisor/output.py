@@ -1,4 +1,4 @@
-"""The supervisor's terminal: every line says who wrote it."""
+"""The supervisor's terminal: every line begins with the name of the process that wrote it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Output:
         self.line(OWN_NAME, text)
 
     def block(self, rows: list[tuple[str, str]]) -> None:
-        """A short table between empty lines, for what a person is meant to read."""
+        """A short table between empty lines, for a person to read."""
         width = max(len(label) for label, _ in rows)
         self._write("\n" + "\n".join(f"  {label:<{width}}  {value}" for label, value in rows) + "\n")
 
@@ -40,5 +40,5 @@ class Output:
             self.stream.write(text + "\n")
             self.stream.flush()
         except (OSError, ValueError):
-            # Whoever read us has gone (`make run | head`); the processes matter more than their lines.
+            # Our reader has gone (`make run | head`); the processes matter more than their lines.
             self.stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

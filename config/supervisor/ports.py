@@ -1,4 +1,4 @@
-"""Whether a port can be had, asked before anything is started."""
+"""Whether a port is free, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class PortError(Exception):
 
 
 def check(host: str, port: int) -> None:
-    """Refuse an address nobody could listen on, in a sentence."""
+    """Raise PortError with a sentence when nothing can listen on this address."""
     try:
         _bind(host, port)
     except socket.gaierror:
@@ -31,7 +31,7 @@ def check(host: str, port: int) -> None:
 
 
 def free(host: str, preferred: int) -> int:
-    """The preferred port when it is free, else one the system picks."""
+    """The preferred port if it is free, else one that the system picks."""
     try:
         return _bind(host, preferred)
     except OSError:

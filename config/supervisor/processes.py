@@ -37,7 +37,7 @@ class Process:
         self.command = command
         self.environ = environ
         self.output = output
-        self.changed = changed  # told after each start and end
+        self.changed = changed  # called after each start and end
         self.process: asyncio.subprocess.Process | None = None
 
     @property
@@ -69,13 +69,13 @@ class Process:
         await self.process.wait()
 
     def kill(self) -> None:
-        """End it and whatever it started, now."""
+        """End it and all that it started, at once."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     async def _run_once(self) -> int:
-        # A pipe of our own: asyncio's would make wait() wait for whoever inherited it, too.
+        # A pipe of our own: asyncio's would make wait() wait for every process that inherited it.
         readable, writable = os.pipe()
         reader = asyncio.create_task(self._pass_on(readable))
         try:
@@ -94,7 +94,7 @@ class Process:
             os.close(writable)
         self.changed()
         code = await self.process.wait()
-        # A worker that was killed leaves its pool behind: nothing of it may run beside its successor.
+        # A killed worker leaves its pool behind, which may not run beside the worker's successor.
         self.kill()
         await asyncio.wait([reader], timeout=1)
         reader.cancel()
@@ -115,7 +115,7 @@ class Process:
 
 
 async def stop_all(processes: list[Process], hurry: asyncio.Event) -> None:
-    """Stop them side by side; at once when we are asked a second time."""
+    """Stop all processes at the same time; kill them when `hurry` is set."""
     stopping: asyncio.Future[Any] = asyncio.gather(*(process.stop() for process in processes))
     hurried: asyncio.Future[Any] = asyncio.create_task(hurry.wait())
     await asyncio.wait([stopping, hurried], return_when=asyncio.FIRST_COMPLETED)
@@ -127,7 +127,7 @@ async def stop_all(processes: list[Process], hurry: asyncio.Event) -> None:
 
 
 def end_run(run: str, patience: float) -> None:
-    """End what still runs of a run that is over, known by the variable its processes carry."""
+    """End the processes left of a run, known by the variable they carry; those that take longer than `patience` seconds are killed."""
     deadline = time.monotonic() + patience
     while (pids := pids_of_run(run)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -137,14 +137,14 @@ def end_run(run: str, patience: float) -> None:
 
 
 def pids_of_run(run: str) -> list[int]:
-    """The processes that were started by that run, and theirs."""
+    """The pids of that run's processes and of all that they started, without our own."""
     mark = f"{RUN_VARIABLE}={run}".encode()
-    found = []
+    pids = []
     for file in Path("/proc").glob("[0-9]*/environ") if run else ():
         with contextlib.suppress(OSError):
             if mark in file.read_bytes().split(b"\0"):
-                found.append(int(file.parent.name))
-    return [pid for pid in found if pid != os.getpid()]
+                pids.append(int(file.parent.name))
+    return [pid for pid in pids if pid != os.getpid()]
 
 
 def describe_end(code: int) -> str:

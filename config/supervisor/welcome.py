@@ -1,4 +1,4 @@
-"""What a person is told once everything runs: where to go, how to sign in, what to paste."""
+"""The banner of `make run`: the address, the demo's sign-in, a signal to paste."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLE = {"ticker": "AAPL", "action": "buy", "quantity": 10}
 
 
 async def demo(folder: Path, web_url: str, gateway_url: str, manage: Manage) -> dict[str, str] | None:
-    """The demo's sign-in: made on an empty database, remembered afterwards, gone when its user is."""
+    """The demo's sign-in: made on an empty database, remembered in demo.json; None once its user is gone."""
     remembered = folder / "demo.json"
     users = await asyncio.to_thread(emails, embedded.urls(folder).database)
     if users == []:
@@ -35,16 +35,16 @@ async def demo(folder: Path, web_url: str, gateway_url: str, manage: Manage) -> 
         remembered.write_text(answer)
     elif not remembered.exists():
         return None
-    found: dict[str, str] = json.loads(remembered.read_text())
-    if users and found["email"] not in users:
+    sign_in: dict[str, str] = json.loads(remembered.read_text())
+    if users and sign_in["email"] not in users:
         return None
     # The port may be another one than when the demo was made.
-    found["webhook_url"] = web_url + urlsplit(found["webhook_url"]).path
-    return found
+    sign_in["webhook_url"] = web_url + urlsplit(sign_in["webhook_url"]).path
+    return sign_in
 
 
 def emails(database_url: str) -> list[str] | None:
-    """Everybody's address; None when that cannot be asked."""
+    """The e-mail addresses of all users; None when the database does not answer."""
     try:
         with psycopg.connect(database_url) as connection:
             return [row[0] for row in connection.execute("SELECT email FROM accounts_user LIMIT 1000")]
@@ -53,20 +53,20 @@ def emails(database_url: str) -> list[str] | None:
 
 
 async def ready(host: str, port: int, output: Output) -> bool:
-    """Wait until /readyz says that every part answers; say what is missing when that takes long."""
-    said, deadline = False, time.monotonic() + SLOW_SECONDS
+    """Wait until /readyz says that every part answers; after SLOW_SECONDS, print once which does not."""
+    reported, deadline = False, time.monotonic() + SLOW_SECONDS
     while True:
         status, body = await get(host, port, "/readyz")
         if status == 200:
             return True
-        if not said and time.monotonic() > deadline:
+        if not reported and time.monotonic() > deadline:
             output.say(f"Not everything answers yet: {missing(body)}. The lines above may say why.")
-            said = True
+            reported = True
         await asyncio.sleep(0.5)
 
 
 def missing(body: str) -> str:
-    """The parts that /readyz names as not well, in words."""
+    """The parts that /readyz says are not well, for a sentence."""
     try:
         parts: dict[str, str] = json.loads(body)
     except ValueError:
@@ -92,7 +92,7 @@ async def get(host: str, port: int, path: str) -> tuple[int, str]:
 
 
 async def accepts(host: str, port: int, patience: float = 20.0) -> None:
-    """Wait until somebody listens there, or patience ends."""
+    """Wait until a server listens there, at most `patience` seconds."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -102,8 +102,8 @@ async def accepts(host: str, port: int, patience: float = 20.0) -> None:
         await asyncio.sleep(0.1)
 
 
-def rows(web_url: str, demo: dict[str, str] | None) -> list[tuple[str, str]]:
-    """The banner."""
+def banner(web_url: str, demo: dict[str, str] | None) -> list[tuple[str, str]]:
+    """The rows of the banner."""
     table = [("Halyard is ready", web_url)]
     if demo:
         table += [
@@ -115,6 +115,6 @@ def rows(web_url: str, demo: dict[str, str] | None) -> list[tuple[str, str]]:
 
 
 def curl(url: str) -> str:
-    """One line to paste into another terminal."""
+    """A command that sends the example signal."""
     body = shlex.quote(json.dumps(EXAMPLE))
     return f"curl -H 'Content-Type: application/json' -d {body} {shlex.quote(url)}"
