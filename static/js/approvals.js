@@ -21,7 +21,7 @@ function hurry() {
 hurry();
 setInterval(hurry, 1000);
 
-/* An arriving card is put on top; this sorts it by its end. */
+/* A pushed card is put on top; this sorts the cards by their end. */
 function sort() {
   if (!list) return;
   const waiting = cards();
@@ -61,13 +61,13 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   next = waiting[waiting.indexOf(card) + 1] ?? waiting[waiting.indexOf(card) - 1] ?? null;
   asked = detail.elt.closest("details")?.dataset.answer ?? "";
   answering = card.id;
-  // Everybody's line may bring the answered card sooner than our own request: what it brought is put in its place then.
+  // The feed may bring the answered card before our own request does; that card is put in its place then.
   detail.target.addEventListener("htmx:beforeSwap", (event) => {
     if (!event.detail.target.isConnected) event.detail.target = document.getElementById(card.id) ?? event.detail.target;
   }, { once: true });
 });
 
-/* The focus goes on to the next card, unless somebody has taken it elsewhere already. */
+/* Move the focus on to the next card, unless it is elsewhere already. */
 function goOn(card) {
   const active = document.activeElement;
   if (active === document.body || card.contains(active)) (next?.isConnected ? next : card).focus({ preventScroll: true });
@@ -79,7 +79,7 @@ for (const word of ["htmx:afterSwap", "htmx:afterSettle"]) {
     if (!card) return;
     if (!card.matches(".proposed")) return goOn(card);
     if (word !== "htmx:afterSwap") return;
-    // Refused: where one was writing, one goes on.
+    // Refused: the field that was open is opened again.
     announce(card.querySelector("[role=alert]")?.textContent ?? "");
     card.focus({ preventScroll: true });
     if (asked) open(card, asked);

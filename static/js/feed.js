@@ -26,7 +26,7 @@ let changes = 0;
 let stopped = false;
 let paused = false;
 
-/* ---- placing what arrives ---- */
+/* ---- placing elements ---- */
 
 function apply(html) {
   const holder = document.createElement("template");
@@ -109,8 +109,8 @@ function exchange(current, next) {
   const active = document.activeElement;
   const inside = current.contains(active) ? [current, ...current.querySelectorAll(focusable)].indexOf(active) : -1;
   for (const place of next.querySelectorAll("[data-feed-keep][id]")) {
-    const kept = current.querySelector(`#${CSS.escape(place.id)}`);
-    if (kept) place.replaceWith(kept);
+    const node = current.querySelector(`#${CSS.escape(place.id)}`);
+    if (node) place.replaceWith(node);
   }
   const folds = [...current.querySelectorAll("details")].map((fold) => fold.open);
   current.replaceWith(next);
@@ -142,7 +142,7 @@ async function reload(regions, tries = 3) {
     if (answer.redirected || answer.status === 404 || answer.status === 403) return location.reload();
     if (!answer.ok) return;
     const html = await answer.text();
-    // Something newer arrived while we were asking: what we hold may be older than what is shown.
+    // A newer change arrived meanwhile: the answer may be older than the page.
     if (changes !== before && tries > 1) {
       await reload(ids.map((id) => document.getElementById(id)).filter(Boolean), tries - 1);
       continue;
@@ -173,7 +173,7 @@ function wake(id) {
   }
   if (!due.size || waking) return;
   waking = setTimeout(() => {
-    const regions = [...due].map((each) => document.getElementById(each)).filter(Boolean);
+    const regions = [...due].map((id) => document.getElementById(id)).filter(Boolean);
     due.clear();
     reload(regions).catch(() => {}).finally(() => setTimeout(() => { waking = null; if (due.size) wake(""); }, 400));
   }, 120);
@@ -202,7 +202,7 @@ function open() {
       answered = false;
       line.send("ping");
     }, PING_EVERY);
-    // Also at the first opening: something may have happened between the page and this moment.
+    // Also at the first opening: rows may have changed since the page was rendered.
     refreshAll();
   });
   line.addEventListener("message", (event) => {
@@ -236,7 +236,7 @@ let hideTimer = 0;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(hideTimer);
   if (!document.hidden) return resume();
-  // A tab nobody looks at gives its line back.
+  // A tab that has been hidden for a minute closes its line.
   hideTimer = setTimeout(() => {
     paused = true;
     show("away", `paused, shown as of ${heard}`);

@@ -1,4 +1,4 @@
-/* Small manners: the theme switch, copying, asking before what cannot be undone, following one field with another. */
+/* Small manners: the theme switch, copying, asking before an action that cannot be undone, fields that depend on others. */
 
 const year = 31_536_000;
 
@@ -36,7 +36,7 @@ document.addEventListener("click", (event) => {
   if (copier) copy(copier);
   const closer = event.target.closest("[data-close]");
   if (closer) closer.closest("dialog")?.close();
-  // Menus made of <details> close when one looks elsewhere.
+  // Menus made of <details> close on a click outside of them.
   for (const menu of document.querySelectorAll("details.team-switch[open], details.user-menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
@@ -55,7 +55,7 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
-/* Filters act while one changes them; the button is for pages without scripts. */
+/* Filters apply as they change; the button is for browsers without scripts. */
 for (const form of document.querySelectorAll("form[data-scripted]")) form.querySelector("[type=submit]").hidden = true;
 
 /* A fieldset with data-only="environment=paper live" shows while the named field has one of the values. */
@@ -73,7 +73,7 @@ for (const form of document.querySelectorAll("form:has([data-only])")) {
   form.addEventListener("change", () => follow(form));
 }
 
-/* The message a form would send, shown while one types. */
+/* A form's message, shown while it is typed. */
 function preview(form) {
   const place = form.querySelector("[data-preview]");
   const message = {};

@@ -14,7 +14,7 @@ for (const field of document.querySelectorAll("[data-windows]")) {
   add.hidden = false;
 
   function dress(row) {
-    // A row goes at once; the box is for pages without scripts.
+    // A row is removed at once; the box is for browsers without scripts.
     const box = row.querySelector(".gone");
     const button = document.createElement("button");
     button.type = "button";
@@ -41,7 +41,7 @@ for (const field of document.querySelectorAll("[data-windows]")) {
   });
 }
 
-/* Marking all of a list, and how many are marked. */
+/* Mark all of a list, and count the marked. */
 for (const list of document.querySelectorAll("form:has([data-mark-all])")) {
   const all = list.querySelector("[data-mark-all]");
   const count = list.querySelector("[data-marked-count]");
@@ -66,7 +66,7 @@ for (const list of document.querySelectorAll("form:has([data-mark-all])")) {
   counted();
 }
 
-/* What is wrong opens the sections it stands in. */
+/* Open the sections that hold an error. */
 for (const wrong of document.querySelectorAll("[aria-invalid='true']")) {
   for (let fold = wrong.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }
