@@ -11,7 +11,7 @@ from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter
 from strategies.domain.decide.exits import ALL, exit_held_back, exit_quantity, plan_exit
 from strategies.domain.decide.hours import outside_windows
-from strategies.domain.decide.pricing import quoted_price, round_to_tick
+from strategies.domain.decide.pricing import quoted_price, round_to_tick, works_outside
 from strategies.domain.decide.too_late import time_to_live, too_late
 from strategies.domain.decide.trades import adding
 from strategies.domain.numbers import plain
@@ -141,4 +141,5 @@ def _stop(case: Case, kind: OrderType, quantity: Decimal) -> OrderIntent | Rejec
         stop_price=price,
         limit_price=limit,
         time_in_force=protection.LEGS_LIVE,
+        outside_rth=works_outside(case, kind),
     )

@@ -124,6 +124,14 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
     )
 
 
+def works_outside(case: Case, kind: OrderType) -> bool:
+    """Whether a leg works outside regular hours: of a future always, since its price moves all night; of a share where
+    the entry may, as far as IBKR takes it for that type."""
+    if case.snapshot.contract.instrument.asset_class is AssetClass.FUTURE:
+        return True
+    return bool(case.settings(Leg.ENTRY).extended_hours.value) and kind in _OUTSIDE
+
+
 def trail_distance(case: Case, amount: Decimal, price: Decimal | None) -> Decimal:
     """How far a trailing stop follows: the nearest tick of the band it follows in, and at least one."""
     tick = case.snapshot.contract.tick_at(price or amount)

@@ -11,7 +11,7 @@ from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Rele
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
-from strategies.domain.decide.pricing import round_to_tick, trail_distance, trail_share
+from strategies.domain.decide.pricing import round_to_tick, trail_distance, trail_share, works_outside
 from strategies.domain.message.message import Bracket
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Rejection
@@ -74,19 +74,23 @@ def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Ord
             values["trail_amount"] = trail_distance(case, bracket.value, entry.expected)
         else:
             values["trail_percent"] = trail_share(bracket.value)
-        return OrderIntent(type=OrderType.TRAILING_STOP, **values)
+        return _outside(case, OrderIntent(type=OrderType.TRAILING_STOP, **values))
     price = _leg_price(case, entry, role, bracket)
     if isinstance(price, Rejection):
         return price
     if role is Role.TAKE_PROFIT:
-        return OrderIntent(type=OrderType.LIMIT, limit_price=price, **values)
+        return _outside(case, OrderIntent(type=OrderType.LIMIT, limit_price=price, **values))
     kind = OrderType(bracket.type) if bracket.type else case.terms.stop_loss_type
     if kind is not OrderType.STOP_LIMIT:
-        return OrderIntent(type=OrderType.STOP, stop_price=price, **values)
+        return _outside(case, OrderIntent(type=OrderType.STOP, stop_price=price, **values))
     limit = round_to_tick(case, bracket.limit or price, side, "stopLoss.limitPrice", "limit")
     if isinstance(limit, Rejection):
         return limit
-    return OrderIntent(type=kind, stop_price=price, limit_price=limit, **values)
+    return _outside(case, OrderIntent(type=kind, stop_price=price, limit_price=limit, **values))
+
+
+def _outside(case: Case, leg: OrderIntent) -> OrderIntent:
+    return replace(leg, outside_rth=works_outside(case, leg.type))
 
 
 def _leg_price(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Decimal | Rejection:
