@@ -27,7 +27,12 @@ def midnight_after(at: float) -> float:
 
 def may_trade(order: Order, instrument: Instrument, at: float, *, always_open: bool) -> bool:
     """Whether an order may meet the market now; an auction follows the exchange's calendar even where the market never closes."""
-    return always_open or bool(order.auction) or is_open(instrument, at, extended=order.outside_rth)
+    if always_open or order.auction:
+        return True
+    if instrument.sec_type == "FUT" and order.parent_id is not None and not order.outside_rth:
+        # A leg of a future sleeps through the night unless it was told not to.
+        return calendar_of(instrument).is_open(datetime.fromtimestamp(at, UTC))
+    return is_open(instrument, at, extended=order.outside_rth)
 
 
 def expires_at(order: Order, instrument: Instrument, at: float, *, always_open: bool) -> float | None:

@@ -210,3 +210,26 @@ def test_a_child_does_not_trade_before_its_parent(exchange: Exchange) -> None:
     child = exchange.order("LMT", side="SELL", limit_price=D(95), now=NOON, parent=parent)
     meet(exchange, NOON + 1)
     assert (child.filled, child.status) == (D(0), "PreSubmitted")
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_leg_of_a_future_sleeps_at_night_unless_it_works_outside(exchange: Exchange, outside: bool) -> None:
+    meet(exchange, NIGHT, "6560", FUTURE)
+    entry = exchange.order(conid=FUTURE, quantity=D(1), now=NIGHT)
+    stop = exchange.order(
+        "STP",
+        conid=FUTURE,
+        side="SELL",
+        quantity=D(1),
+        stop_price=D(6500),
+        tif="GTC",
+        outside_rth=outside,
+        parent=entry,
+        now=NIGHT,
+    )
+    meet(exchange, NIGHT + 1, "6560", FUTURE)
+    assert entry.status == "Filled"
+    meet(exchange, NIGHT + 2, "6400", FUTURE)
+    assert (stop.status == "Filled") is outside
+    meet(exchange, OPEN + 1, "6400", FUTURE)
+    assert stop.status == "Filled"
