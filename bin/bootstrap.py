@@ -67,6 +67,11 @@ def main(kind: str) -> None:
                 f"This Python ({sys.executable}) came without its {module} module, which makes virtual environments. "
                 "Install it (Debian, Ubuntu: apt-get install python3-venv) and run make again."
             )
+    if VENV.is_symlink():
+        raise BootstrapError(
+            f".venv is a link to {VENV.resolve()}, which another checkout may be using, so it stays as it is. "
+            "Remove the link and run make again; this checkout then gets an environment of its own."
+        )
     VENV.mkdir(exist_ok=True)
     with alone(), open(VENV / "bootstrap.log", "w", encoding="utf-8") as log:
         if is_done(kind):  # by the other `make` that held the lock

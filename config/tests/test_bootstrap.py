@@ -76,6 +76,15 @@ def test_a_python_without_venv_is_refused_in_a_sentence(clone: Path) -> None:
     assert not (clone / ".venv").exists()
 
 
+def test_an_environment_behind_a_link_is_left_alone(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other") / ".venv"
+    (other / "bin").mkdir(parents=True)
+    (clone / ".venv").symlink_to(other)
+    sentence = refusal(sys.executable, str(clone / "bin" / "bootstrap.py"), "dev")
+    assert sentence.startswith(f".venv is a link to {other}, which another checkout may be using")
+    assert [path.name for path in other.iterdir()] == ["bin"]
+
+
 def test_a_package_index_out_of_reach_is_told_in_a_sentence(clone: Path) -> None:
     # An environment that lacks everything but pip, made in a moment: ensurepip would take most of the test's time.
     venv.create(clone / ".venv", with_pip=False, symlinks=True)
