@@ -10,7 +10,13 @@ from brokers.models import Connection, ContractLookup
 def knows(connection: Connection, now: datetime, ticker: str = "AAPL", conid: int = 265598) -> ContractLookup:
     """The connection has found the ticker at IBKR."""
     return ContractLookup.objects.create(
-        connection=connection, ticker=ticker, asset_class="stock", status="found", conid=conid, answered_at=now, increments=[]
+        connection=connection,
+        ticker=ticker,
+        asset_class="stock",
+        status="found",
+        conid=conid,
+        answered_at=now,
+        increments=[],
     )
 
 
