@@ -18,6 +18,7 @@ from accounts.models import Team
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
+    SIZED_BY_THE_BROKER,
     TRANSITIONS,
     AssetClass,
     Instrument,
@@ -384,7 +385,7 @@ class OrderChanges(TypedDict, total=False):
     absences: int
     submitted_at: datetime | None
     acknowledged_at: datetime
-    filled_at: datetime
+    filled_at: datetime | None
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -566,7 +567,7 @@ def _legal_moves() -> Q:
     for old, targets in TRANSITIONS.items():
         if targets:
             condition |= Q(old=str(old), new__in=sorted(str(new) for new in targets))
-    for status in sorted(map(str, CHANGED_IN_PLACE)):
+    for status in sorted(map(str, CHANGED_IN_PLACE | SIZED_BY_THE_BROKER)):
         condition |= Q(old=status, new=status)
     return condition
 

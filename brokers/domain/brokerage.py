@@ -97,6 +97,8 @@ class OrderFacts:
     reference: str | None = None
     parent_broker_order_id: str | None = None
     status: OrderStatus | None = None
+    # All of it, what has filled included: the broker may have made it smaller or larger than we asked for.
+    quantity: Decimal | None = None
     filled_quantity: Decimal | None = None
     remaining_quantity: Decimal | None = None
     average_price: Decimal | None = None

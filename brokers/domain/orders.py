@@ -188,7 +188,8 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.EXPIRED: _LATE_FILL,
     _S.REJECTED: _LATE_FILL,
     _S.DENIED: frozenset(),
-    _S.FILLED: frozenset(),
+    # Somebody made it larger at the broker while its last fill was on its way to us.
+    _S.FILLED: frozenset({_S.PARTIALLY_FILLED}),
 }
 
 # States in which the order itself may be changed (a limit order becomes a market order); its history says so.
@@ -198,6 +199,8 @@ WAITING = frozenset({_S.CREATED})
 IN_FLIGHT = frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.NEEDS_ATTENTION})
 WORKING = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})
 MAY_FILL = WAITING | IN_FLIGHT | WORKING
+# States in which the broker's word on an order's size is written into its history.
+SIZED_BY_THE_BROKER = IN_FLIGHT | WORKING
 OVER = frozenset({_S.DENIED, _S.REJECTED, _S.FILLED, _S.CANCELED, _S.EXPIRED})
 
 

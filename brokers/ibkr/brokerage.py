@@ -31,7 +31,7 @@ from brokers.domain.snapshot import Quote
 from brokers.ibkr import contracts, translate
 from brokers.ibkr.answers import demand, session_status
 from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
-from brokers.ibkr.outcomes import classify, error_text
+from brokers.ibkr.outcomes import classify, error_text, says_gone
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.reads import Parts, Reads
 from brokers.ibkr.tickets import account_of, ticket
@@ -227,7 +227,7 @@ class IbkrBrokerage:
             raise BrokerUnavailable(
                 f"IBKR did not confirm the cancel: {problem}. Look at the order's status first."
             ) from problem
-        if "doesn't exist" in error_text(answer.body) or answer.status == 404:
+        if answer.status == 404 or says_gone(error_text(answer.body)):
             raise OrderRefused(
                 f"IBKR has no working order {broker_order_id}; it may be filled or canceled.", code="unknown-order"
             )

@@ -5,6 +5,7 @@ The shapes are classified in one fixed order: transport status first, then quest
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,15 @@ Row = Mapping[str, Any]
 _NO_SESSION = ("no bridge", "please query /accounts first")
 _REGISTERED = "is already registered"
 _REPLY_GONE = "reply id not found"
+# Said about an order that is to be canceled: there is none such any more, or nothing of it is left to cancel. That its
+# cancel is under way already says the same: only a look at the order tells.
+_ORDER_GONE = re.compile(
+    r"(doesn.?t|does not) exist|no such order|unknown order|(can.?t|cannot|could not|unable to) find order"
+    r"|order\b.{0,40}\bnot found|already (been )?(filled|executed|cancel|inactive|completed?|closed|expired|done)"
+    r"|not (in a )?cancell?able|(can.?t|can ?not) be cancell?ed,? (state|status)"
+    r"|(is|was|has been) (completely |fully )?(filled|executed|cancell?ed|completed|expired)\b|no longer (active|working|open|exists)",
+    re.IGNORECASE,
+)
 _DEAD = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 
 
@@ -146,6 +156,11 @@ def error_text(body: Any) -> str:
     if isinstance(rejections, list) and rejections:
         return " ".join(one_line(rejection) for rejection in rejections)
     return one_line(body.get("error") or body.get("detail") or "")
+
+
+def says_gone(error: str) -> bool:
+    """Whether the reason for not canceling an order is that there is nothing of it left to cancel."""
+    return bool(_ORDER_GONE.search(error))
 
 
 def _says_no_session(error: str) -> bool:

@@ -152,6 +152,7 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         reference=str(row["order_ref"]) if row.get("order_ref") else None,
         parent_broker_order_id=str(parent) if parent else None,
         status=words.status(row.get("status"), filled=filled, remaining=remaining, text=reason),
+        quantity=_total(row),
         filled_quantity=filled,
         remaining_quantity=remaining,
         average_price=number(row.get("avgPrice")),
@@ -160,6 +161,15 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         type=_type(row),
         text=reason,
     )
+
+
+def _total(row: Row) -> Decimal | None:
+    """All of the order, above zero: said outright, or behind the stroke of "40/100"."""
+    said = row.get("totalSize", row.get("total_size"))
+    if said is None:
+        said = str(row.get("sizeAndFills") or "").rpartition("/")[2]
+    size = quantity(said)
+    return size if size is not None and size > 0 else None
 
 
 def _type(row: Row) -> OrderType | None:

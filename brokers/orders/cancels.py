@@ -128,6 +128,7 @@ def next_cancel(connection_pk: int) -> Order | None:
 def begin_cancel(order: Order, now: datetime) -> int:
     """Write down that a cancel is about to leave."""
     request = {"broker_order_id": order.broker_order_id}
+    Order.objects.filter(pk=order.pk).update(absences=0)
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=SubmissionAttempt.Kind.CANCEL, request=request, request_hash=hashed(request), sent_at=now
     )
@@ -136,14 +137,22 @@ def begin_cancel(order: Order, now: datetime) -> int:
 
 @transaction.atomic
 def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now: datetime) -> None:
-    """IBKR answers a cancel with "requested"; only the order's status tells what became of it."""
+    """IBKR answers a cancel with "requested"; only the order's status tells what became of it.
+
+    An order that IBKR says it no longer has stays as it is until it is looked up: see `gone`.
+    """
     SubmissionAttempt.objects.filter(pk=attempt_pk, outcome="").update(outcome=outcome, answered_at=now, answer=reason)
     if outcome == "rejected":
-        fresh = Order.objects.select_for_update().get(pk=order.pk)
-        partly = 0 < fresh.filled_quantity < fresh.quantity
-        back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
-        if can_move(OrderStatus(fresh.status), back) and Order.objects.move(
-            fresh, back, now=now, cause=reason, reason=f"Not canceled: {reason}"[:400]
-        ):
-            finish_ticket_if_done(fresh.ticket_id, now)
-            live.order_changed(fresh)
+        back_to_work(Order.objects.select_for_update().get(pk=order.pk), reason, now)
+
+
+def back_to_work(order: Order, reason: str, now: datetime) -> None:
+    """The broker has not canceled the order, and it still works there."""
+    partly = 0 < order.filled_quantity < order.quantity
+    back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
+    said = f"Not canceled: {reason}"[:400]
+    if can_move(OrderStatus(order.status), back) and Order.objects.move(
+        order, back, now=now, cause=reason, reason=said
+    ):
+        finish_ticket_if_done(order.ticket_id, now)
+        live.order_changed(order)

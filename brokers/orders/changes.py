@@ -77,7 +77,7 @@ def current_leg(order: Order) -> Leg:
 
 def write_attempt(order: Order, leg: Leg, cause: str, now: datetime) -> int:
     """Write down that a change is about to leave, with an event that says why; returns the attempt's key."""
-    request = described(leg)
+    request = {**described(leg), "was": str(order.quantity)}
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=MODIFY, request=request, request_hash=hashed(request), sent_at=now
     )

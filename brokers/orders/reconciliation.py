@@ -15,6 +15,7 @@ from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import OVER, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
+from brokers.orders import sizes
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 REPORTABLE = frozenset(
     {OrderStatus.ACCEPTED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
 )
+# What a plan waits for when it waits for an order to be over.
+ENDS_A_WAIT = OVER - {OrderStatus.DENIED}
 
 
 @dataclass
@@ -47,11 +50,21 @@ def apply(
     applied = Applied()
     accounts = {account.account_id: account for account in connection.accounts.all()}
     ours = _our_orders(accounts, orders, executions)
+    ours_reported = [
+        (found, report)
+        for report in orders
+        if (found := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report))
+    ]
+    # Sizes first: what fills an order that was made larger is not more than there is of it.
+    for order, report in ours_reported:
+        account = accounts.get(report.account_id)
+        # A client's part of an advisor's order says nothing about the size of the whole.
+        if account is None or account.pk == order.account_id:
+            sizes.follow(order, report, now)
     for order in _keep_executions(accounts, ours, executions, now, applied):
         _count_fills(order, now, applied)
-    for report in orders:
-        if reported := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report):
-            _apply_report(reported, report, now, applied)
+    for order, report in ours_reported:
+        _apply_report(order, report, now, applied)
     _release_children(applied.moved, now)
     end_unfit(applied.moved, now)
     for order in applied.moved:
@@ -212,9 +225,9 @@ def _apply_report(order: Order, report: OrderFacts, now: datetime, applied: Appl
         Order.objects.filter(pk=order.pk).update(broker_order_id=report.broker_order_id)
         order.broker_order_id = report.broker_order_id
         _moved(order, applied)
-    if report.filled_quantity is not None and report.filled_quantity > order.filled_quantity:
+    if (filled := report.filled_quantity) is not None and (filled > order.filled_quantity or _is_whole(order, report)):
         # The fill's own row (price, fee) may come later; that something filled is known now.
-        _set_filled(order, min(report.filled_quantity, order.quantity), report.average_price, now, applied)
+        _set_filled(order, min(max(filled, order.filled_quantity), order.quantity), report.average_price, now, applied)
         applied.accounts.add(order.account_id)
     status = report.status
     if status is None or status not in REPORTABLE or status == order.status:
@@ -236,6 +249,15 @@ def _apply_report(order: Order, report: OrderFacts, now: datetime, applied: Appl
         _moved(order, applied)
 
 
+def _is_whole(order: Order, report: OrderFacts) -> bool:
+    """Whether the broker calls filled what our row, by now of the broker's size, still has as working."""
+    return (
+        report.status is OrderStatus.FILLED
+        and order.status != OrderStatus.FILLED
+        and order.filled_quantity == order.quantity
+    )
+
+
 def _moved(order: Order, applied: Applied) -> None:
     if order not in applied.moved:
         applied.moved.append(order)
@@ -246,7 +268,7 @@ def _release_children(moved: Sequence[Order], now: datetime) -> None:
     over = {order.pk: order for order in moved if OrderStatus(order.status) in OVER}
     if not over:
         return
-    if any(order.status == OrderStatus.CANCELED for order in over.values()):
+    if any(order.status in ENDS_A_WAIT for order in over.values()):
         # A plan may have waited for this cancel.
         notify(ORDERS_CHANNEL, str(next(iter(over.values())).connection_id))
     waiting = Order.objects.filter(

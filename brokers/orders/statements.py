@@ -8,13 +8,13 @@ HELD = """(EXISTS (
   SELECT FROM brokers_ticket t, jsonb_to_recordset(t.cancels) AS c (reference text, filled numeric)
   JOIN brokers_order r ON r.reference = c.reference
   WHERE t.id = {order}.ticket_id
-  AND (r.status NOT IN ('canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled)
+  AND (r.status NOT IN ('filled', 'canceled', 'expired', 'rejected', 'denied') OR r.filled_quantity > c.filled)
 ) OR EXISTS (
   SELECT FROM brokers_ticket t, jsonb_to_recordset(t.resizes) AS s (reference text, quantity numeric, filled numeric)
   JOIN brokers_order r ON r.reference = s.reference
   WHERE t.id = {order}.ticket_id
   AND (r.filled_quantity > s.filled
-       OR r.quantity > s.quantity AND r.status NOT IN ('canceled', 'expired', 'rejected', 'denied'))
+       OR r.quantity > s.quantity AND r.status NOT IN ('filled', 'canceled', 'expired', 'rejected', 'denied'))
 ))"""
 
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from brokers.connections import sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import Connection, ContractLookup, ExchangeRate, Order
-from brokers.orders import cancels, conversions, doubt, execution, resizes
+from brokers.orders import cancels, conversions, doubt, execution, gone, resizes
 from brokers.orders.statements import HELD
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
@@ -43,7 +43,7 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     unsent = cancels.unsent_cancels().values_list("connection_id")
     quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
     rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
-    rest = (quotes, rates, conversions.due(now), resizes.due())
+    rest = (quotes, rates, conversions.due(now), resizes.due(), gone.orders())
     asked = [rows.values_list("connection_id").distinct() for rows in rest]
     every = (
         ready.values_list("connection_id")
@@ -64,6 +64,7 @@ class Agenda:
     cancels: bool
     changes: bool
     doubtful: bool
+    gone: bool
     job: execution.Job | None
 
 
@@ -97,5 +98,6 @@ def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
         cancels=unsent,
         changes=connection.has_changes and has_changes(connection_pk, now),
         doubtful=connection.has_doubts,
+        gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
         job=job,
     )

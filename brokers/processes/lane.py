@@ -115,7 +115,7 @@ class Lane:
             if not await writes.send_orders(wire, connection, todo.job):
                 return RETRY_SECONDS
             if todo.cancels:
-                await writes.send_cancels(wire)
+                await writes.send_cancels(wire, connection)
             if todo.changes:
                 await writes.change_orders(wire, connection)
             if todo.lookups:
@@ -125,7 +125,12 @@ class Lane:
             if not todo.believed_active or todo.cancels:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
-        return await recovery.resolve_unknown(wire, connection) if todo.doubtful else 0
+        waits = []
+        if todo.gone:
+            waits.append(await recovery.settle_gone(wire, connection))
+        if todo.doubtful:
+            waits.append(await recovery.resolve_unknown(wire, connection))
+        return min(waits, default=0)
 
     async def _expire(self, connection: Connection) -> float:
         """End what is too late, as nothing can leave now."""

@@ -17,7 +17,7 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
-from brokers.orders import cancels, conversions, execution, resizes
+from brokers.orders import cancels, conversions, execution, gone, resizes
 from brokers.orders.changes import ChangeKind
 from brokers.processes.recovery import bring_home
 from brokers.processes.wire import Wire
@@ -32,21 +32,28 @@ CONFIRMED = frozenset({"o354", "o10151", "o10152", "o10153", "o10331", "o403"})
 CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
 
 
-async def send_cancels(wire: Wire) -> None:
-    """Ask for cancels one by one; after an answer that was lost, the others wait for the next look."""
+async def send_cancels(wire: Wire, connection: Connection) -> None:
+    """Ask for cancels one by one; after an answer that was lost, the others wait for the next look.
+
+    A refusal is no last word: the account's orders are read after it, since what IBKR does not cancel may be over.
+    """
+    refused: set[str] = set()
     while order := await wire.db(cancels.next_cancel, wire.connection_pk):
         attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
         outcome, reason = "accepted", "IBKR has the request."
         try:
             await wire.broker.cancel(order.account.account_id, order.broker_order_id)
         except OrderRefused as refusal:
-            outcome, reason = "rejected", str(refusal)
+            outcome, reason = gone.GONE if refusal.code == "unknown-order" else "rejected", str(refusal)
+            refused.add(order.account.account_id)
         except BrokerError as error:
             outcome, reason = "ambiguous", str(error)
             await wire.db(sessions.failed_by_key, wire.connection_pk, error, wire.clock())
         await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock())
         if outcome == "ambiguous":
-            return
+            break
+    for account_id in sorted(refused):
+        await bring_home(wire, connection, account_id)
 
 
 async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:
@@ -127,6 +134,9 @@ async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, ord
     outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
     answer = await _answer_questions(wire, order, attempt, outcome)
     await wire.db(kind.finish, order, attempt, answer, wire.clock())
+    if isinstance(answer.outcome, Refused):
+        # What cannot be changed may be over, or of another size than we knew.
+        await bring_home(wire, connection, order.account.account_id)
     if isinstance(answer.outcome, NotSent):
         await wire.db(sessions.failed, connection, _why_not_sent(answer.outcome), wire.clock())
         return False

@@ -61,6 +61,8 @@ class Behaviour:
     question_ttl_s: float = 20.0
     questions_die_of_other_orders: bool = True
     partial_brackets: bool = True
+    # Whether legs work, for what their parent has filled so far, before it has ended.
+    legs_wake_early: bool = False
     reply_gone_status: int = 400
     manual_indicator_required: bool = True
     margin_check: bool = True

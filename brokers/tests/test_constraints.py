@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import teams
 from accounts.models import Team, User
 from accounts.tests.refusals import named_constraints, refused_by
-from brokers.domain.orders import CHANGED_IN_PLACE, TRANSITIONS, OrderStatus, can_move
+from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TRANSITIONS, OrderStatus, can_move
 from brokers.models import (
     BrokerageAccount,
     Closing,
@@ -234,7 +234,7 @@ MOVES = [(old, new) for old in OrderStatus for new in OrderStatus]
 
 def test_postgres_knows_exactly_the_moves_of_the_table(at: Scene) -> None:
     for old, new in MOVES:
-        if can_move(old, new) or (old is new and old in CHANGED_IN_PLACE):
+        if can_move(old, new) or (old is new and old in CHANGED_IN_PLACE | SIZED_BY_THE_BROKER):
             OrderEvent.objects.create(order=at.order, old=old, new=new)
         else:
             with refused_by("order_event_is_a_legal_move"):

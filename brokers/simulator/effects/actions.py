@@ -27,6 +27,7 @@ _ORDER_EFFECTS = (
     "held_until_open",
     "exchange_closed",
     "duplicate_reference",
+    "resized",
 )
 # With these in the phase after, the order waits for its fate instead of meeting the market at once.
 _WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed", "held_until_open"})

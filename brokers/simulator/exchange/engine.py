@@ -27,6 +27,7 @@ class Switches:
     always_open: Callable[[], bool] = lambda: False
     checks_margin: Callable[[], bool] = lambda: True
     days_end: Callable[[], bool] = lambda: True
+    legs_wake_early: Callable[[], bool] = lambda: False
 
 
 class Engine(Dealing):
@@ -40,6 +41,7 @@ class Engine(Dealing):
         self.always_open = switches.always_open
         self.checks_margin = switches.checks_margin
         self.days_end = switches.days_end
+        self.legs_wake_early = switches.legs_wake_early
         self.last_order_id = 0
         self.last_execution = 0
 
@@ -112,11 +114,15 @@ class Engine(Dealing):
         order.reason = reason or order.reason
         self.changes.append(order)
         if order.working:
+            if order.filled > 0 and self.legs_wake_early():
+                self._wake_legs(order, now)
             return
         self.rest(order)
         for child in self.children.get(order.order_id, ()):
             if child.working and child.held and order.filled > 0:
                 self._release(child, order, now)
+            elif child.working and not child.held and order.filled > 0:
+                self._cut(child, order, now)
             elif child.working and status != "Filled":
                 self.set_status(child, "Cancelled", now, "The parent order was cancelled.")
 
@@ -127,6 +133,30 @@ class Engine(Dealing):
         child.held = False
         waits = waits_at_the_broker(child.order_type, child.tif)
         self.set_status(child, "PreSubmitted" if waits else "Submitted", now)
+
+    def _wake_legs(self, parent: Order, now: float) -> None:
+        """Legs of a parent that goes on filling work from its first fill on, for no more than it has filled."""
+        for child in self.children.get(parent.order_id, ()):
+            if child.working and child.held:
+                child.held = False
+                waits = waits_at_the_broker(child.order_type, child.tif)
+                self.set_status(child, "PreSubmitted" if waits else "Submitted", now)
+
+    def _cut(self, child: Order, parent: Order, now: float) -> None:
+        """A leg that woke early is left with what its parent has filled and no leg has closed yet."""
+        left = max(self._unclosed(parent), ZERO)
+        if child.remaining <= left:
+            return
+        if child.filled + left > 0:
+            shrink(child, child.remaining - left)
+            self.set_status(child, "Filled" if child.remaining == 0 else child.status, now)
+        else:
+            self.set_status(child, "Cancelled", now, "The other leg has closed all that its parent filled.")
+
+    def _unclosed(self, parent: Order) -> Decimal:
+        """What a parent has filled and none of its legs has closed."""
+        closed = sum((leg.filled for leg in self.children.get(parent.order_id, ()) if leg.side != parent.side), ZERO)
+        return parent.filled - closed
 
     def cancel(self, order: Order, now: float, reason: str = "") -> bool:
         """Cancel a working order; False when it is too late."""
@@ -239,6 +269,9 @@ class Engine(Dealing):
         quantity = order.remaining if slice_size is None else min(order.remaining, slice_size)
         if order.fill_cap is not None:
             quantity = min(quantity, order.fill_cap - order.filled)
+        parent = self.orders.get(order.parent_id) if order.parent_id is not None else None
+        if parent is not None and parent.working:
+            quantity = min(quantity, self._unclosed(parent))
         if order.tif == "FOK" and quantity < order.remaining:
             return
         if price is not None and quantity > 0:

@@ -33,6 +33,7 @@ AT_A_CALL = frozenset(
         "held_until_open",
         "exchange_closed",
         "duplicate_reference",
+        "resized",
         "lose_session",
         "steal_session",
         "expire_lst",

@@ -241,4 +241,10 @@ _NEWS: dict[str, dict[str, Any]] = {
     "ws_delta_without_order_ref": _natural(_SOCKET),
     "ws_md_stream_ended": _lasts("suppress_ws", topic="smd", s=3600),
 }
-PRESETS = {**_CONNECTION, **_SESSION, **_REFUSALS, **_QUESTIONS, **_LATER, **_READS, **_NEWS}
+# What people met in the field, beside the list of known failures.
+FIELD: dict[str, dict[str, Any]] = {
+    "cancel_already_filled": _says(_CANCEL, 200, "OrderID {last} can not be cancelled, state: Filled."),
+    "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),
+    "modify_taken_at_another_size": _made(_MODIFY, {"resized": 0.5}),
+}
+PRESETS = {**_CONNECTION, **_SESSION, **_REFUSALS, **_QUESTIONS, **_LATER, **_READS, **_NEWS, **FIELD}

@@ -57,6 +57,7 @@ class Gateway:
                 always_open=lambda: self.behaviour.market_always_open,
                 checks_margin=lambda: self.behaviour.margin_check,
                 days_end=lambda: self.behaviour.day_orders_expire,
+                legs_wake_early=lambda: self.behaviour.legs_wake_early,
             ),
         )
         self.engine.last_order_id = books.order_id

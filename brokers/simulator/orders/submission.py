@@ -207,6 +207,8 @@ def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str
     """What an armed fault makes of an accepted order."""
     if "inactive" in effects:
         gateway.engine.set_status(order, "Inactive", now, str(effects["inactive"] or "Order held by the system."))
+    if (fraction := effects.get("resized")) is not None:
+        order.quantity = resized(order.quantity, fraction)
     if (fraction := effects.get("partial_fill")) is not None:
         order.fill_cap = (order.quantity * Decimal(str(fraction))).to_integral_value()
     if "cancelled" in effects:
@@ -216,6 +218,11 @@ def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str
         order.status = "PreSubmitted"
     if effects.get("awaits"):
         order.fill_cap = Decimal(0)
+
+
+def resized(quantity: Decimal, fraction: Any) -> Decimal:
+    """The broker takes an order or a change at another size than the one that was asked for."""
+    return max((quantity * Decimal(str(fraction))).to_integral_value(), Decimal(1))
 
 
 def reply(call: Call, *, confirmed: bool) -> Answer:
@@ -254,6 +261,8 @@ def modify(call: Call, order: Order, ticket: Ticket) -> Answer:
         raise Refused("Order couldn't be modified: the quantity of a group order is allocated already.")
     if ticket.quantity < order.filled:
         raise Refused("Order couldn't be modified: more than that is already filled.")
+    if (fraction := call.effects.get("resized")) is not None:
+        ticket = replace(ticket, quantity=resized(ticket.quantity, fraction))
     questions = call.effects.get("question")
     if questions:
         pending = Pending(id="", kind="modify", asked=list(questions), tickets=[ticket], asked_at=call.now, order=order)

@@ -105,6 +105,44 @@ def test_a_partial_fill_shrinks_the_rest_of_its_group(engine: Exchange) -> None:
     assert [o.status for o in (first, second)] == ["Filled", "Cancelled"]
 
 
+def bracketed(engine: Exchange, early: bool) -> tuple[Order, Order, Order]:
+    """A bracket of ten of which four are filled."""
+    engine.legs_wake_early = lambda: early
+    parent = place(engine, "LMT", limit_price=D(100))
+    target = place(engine, "LMT", side="SELL", limit_price=D(110), parent=parent, oca_group="g")
+    stop = place(engine, "STP", side="SELL", stop_price=D(95), parent=parent, oca_group="g")
+    engine.match("99", "100", slices=4)
+    return parent, target, stop
+
+
+def test_legs_sleep_until_their_parent_has_ended(engine: Exchange) -> None:
+    parent, target, stop = bracketed(engine, early=False)
+    engine.match("111", "112")
+    assert (target.held, stop.held, target.filled) == (True, True, D(0))
+    engine.cancel(parent, NOW)
+    assert [(o.quantity, o.held, o.status) for o in (target, stop)] == [
+        (D(4), False, "Submitted"),
+        (D(4), False, "PreSubmitted"),
+    ]
+
+
+def test_legs_that_wake_early_close_no_more_than_their_parent_has_filled(engine: Exchange) -> None:
+    parent, target, stop = bracketed(engine, early=True)
+    engine.match("111", "112")
+    assert (target.filled, target.quantity, stop.quantity, parent.filled) == (D(4), D(10), D(6), D(4))
+    engine.cancel(parent, NOW)
+    assert [(o.status, o.filled, o.quantity) for o in (target, stop)] == [
+        ("Filled", D(4), D(4)),
+        ("Cancelled", D(0), D(6)),
+    ]
+
+
+def test_legs_that_woke_early_and_did_not_fill_are_cut_to_what_their_parent_filled(engine: Exchange) -> None:
+    parent, target, stop = bracketed(engine, early=True)
+    engine.cancel(parent, NOW)
+    assert [(o.status, o.quantity) for o in (target, stop)] == [("Submitted", D(4)), ("PreSubmitted", D(4))]
+
+
 def test_the_minimum_fee_is_charged_once_an_order(engine: Exchange) -> None:
     place(engine, quantity=D(100))
     for _ in range(4):

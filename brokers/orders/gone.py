@@ -1,0 +1,88 @@
+"""Orders that IBKR says it no longer has, in its answer to a cancel: looked up, and ended; never asked for again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+
+from brokers.domain.brokerage import OrderFacts
+from brokers.domain.orders import OVER, OrderStatus
+from brokers.models import Connection, Order, SubmissionAttempt
+from brokers.orders import cancels, reconciliation
+from brokers.orders.changes import facts_about
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
+
+GONE = "gone"
+CANCEL = SubmissionAttempt.Kind.CANCEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """In how many complete lists, and over how long, an order must be missing after IBKR said that it has none."""
+
+    reads: int = 2
+    seconds: float = 5.0
+
+
+def orders() -> QuerySet[Order]:
+    """Orders whose cancel IBKR last answered with "there is no such order", and of which it is not known how they ended."""
+    asked = SubmissionAttempt.objects.filter(order=OuterRef("pk"), kind=CANCEL).order_by("-pk")
+    pending = Order.objects.filter(status=str(OrderStatus.PENDING_CANCEL), connection__enabled=True)
+    answered = SubmissionAttempt.objects.filter(order=OuterRef("pk"), kind=CANCEL, outcome=GONE)
+    return pending.filter(Exists(answered)).annotate(answer=Subquery(asked.values("outcome")[:1])).filter(answer=GONE)
+
+
+def of_connection(connection_pk: int) -> list[Order]:
+    """The connection's orders to look up, oldest first."""
+    return list(orders().filter(connection_id=connection_pk).select_related("account").order_by("pk"))
+
+
+def settle(connection: Connection, order: Order, facts: Sequence[OrderFacts], proof: Proof, now: datetime) -> None:
+    """Settle one by a complete list of the broker's orders, which `reconciliation.apply` has seen before.
+
+    What the list shows counts. Missing from it often enough, the order is over: as far as it has filled, and no further.
+    """
+    with transaction.atomic():
+        fresh = Order.objects.select_for_update().get(pk=order.pk)
+        answer = fresh.attempts.filter(kind=CANCEL).latest("pk")
+        if fresh.status != OrderStatus.PENDING_CANCEL or answer.outcome != GONE or answer.answered_at is None:
+            return
+        shown = next(facts_about(fresh, facts), None)
+        if shown is not None:
+            _settle_shown(fresh, answer, shown.status, now)
+            return
+        Order.objects.filter(pk=fresh.pk).update(absences=fresh.absences + 1, checked_at=now)
+        if fresh.absences + 1 < proof.reads or (now - answer.answered_at).total_seconds() < proof.seconds:
+            return
+        ended = OrderFacts(
+            account_id=fresh.account.account_id,
+            broker_order_id=fresh.broker_order_id,
+            reference=fresh.reference,
+            status=OrderStatus.CANCELED,
+            text=_how_it_ended(fresh),
+        )
+        reconciliation.apply(connection, orders=[ended], now=now)
+        notify(ORDERS_CHANNEL, str(fresh.connection_id))
+
+
+def _settle_shown(order: Order, answer: SubmissionAttempt, status: OrderStatus | None, now: datetime) -> None:
+    """The broker shows it after all: its cancel is under way there, or it works and the broker has refused to cancel it."""
+    if status is None or status in OVER:
+        # What it fills or how it ended is on its way; the next look has it.
+        return
+    if status is OrderStatus.PENDING_CANCEL:
+        SubmissionAttempt.objects.filter(pk=answer.pk).update(outcome="accepted")
+        return
+    SubmissionAttempt.objects.filter(pk=answer.pk).update(outcome="rejected")
+    cancels.back_to_work(order, f"{answer.answer} Yet it shows the order as working.", now)
+
+
+def _how_it_ended(order: Order) -> str:
+    if order.filled_quantity:
+        filled, quantity = f"{order.filled_quantity.normalize():f}", f"{order.quantity.normalize():f}"
+        return f"IBKR has this order no longer: {filled} of {quantity} were filled, and the rest ended there."
+    return "IBKR has this order no longer: it ended there without a fill."
