@@ -382,6 +382,7 @@ class OrderChanges(TypedDict, total=False):
     average_price: Decimal
     broker_order_id: str
     reason: str
+    held_reason: str
     absences: int
     submitted_at: datetime | None
     acknowledged_at: datetime
@@ -457,6 +458,8 @@ class Order(models.Model):
     average_price = optional_amount()
     broker_order_id = models.CharField(max_length=32, blank=True)
     reason = models.CharField(max_length=400, blank=True)
+    # Why IBKR keeps it back while it may still fill (shares are located, it waits for its time); "" where it does not.
+    held_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
     submitted_at = models.DateTimeField(null=True, blank=True)

@@ -74,6 +74,7 @@ ORDER = (
     "estimated_fee",
     "broker_order_id",
     "reason",
+    "held_reason",
     "created_at",
     "submitted_at",
     "acknowledged_at",

@@ -106,6 +106,8 @@ class OrderFacts:
     side: Side | None = None
     type: OrderType | None = None
     text: str = ""
+    # Why the broker keeps back an order that may still fill; "" where it does not.
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,8 @@ class Ack:
     broker_order_id: str
     status: OrderStatus
     text: str = ""
+    # Why the broker keeps it back, where it may still fill.
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,7 +186,8 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     # A late fill is a fact: the broker's word that an execution happened beats our belief that the order was over.
     _S.CANCELED: _LATE_FILL,
     _S.EXPIRED: _LATE_FILL,
-    _S.REJECTED: _LATE_FILL,
+    # What was inactive for a reason that IBKR did not give may work after all.
+    _S.REJECTED: _LATE_FILL | {_S.ACCEPTED},
     _S.DENIED: frozenset(),
     # Somebody made it larger at the broker while its last fill was on its way to us.
     _S.FILLED: frozenset({_S.PARTIALLY_FILLED}),

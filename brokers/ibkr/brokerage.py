@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from brokers.domain.brokerage import (
     AccountFacts,
     AccountSummary,
     Ambiguous,
+    BrokerError,
     BrokerUnavailable,
     ExecutionFacts,
     Leg,
@@ -31,7 +33,7 @@ from brokers.domain.snapshot import Quote
 from brokers.ibkr import contracts, translate
 from brokers.ibkr.answers import demand, session_status
 from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
-from brokers.ibkr.outcomes import classify, error_text, says_gone
+from brokers.ibkr.outcomes import classify, error_text, inactive_without_reason, says_gone
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.reads import Parts, Reads
 from brokers.ibkr.tickets import account_of, ticket
@@ -199,10 +201,25 @@ class IbkrBrokerage:
             return NotSent(reason=f"IBKR could not be reached: {problem}. The order was not sent.")
         except NoAnswer as problem:
             return Ambiguous(reason=f"IBKR did not confirm the order: {problem}. Halyard checks whether it was placed.")
+        for row in inactive_without_reason(answer.body) if answer.status == 200 else ():
+            row["text"] = await self._why_inactive(str(row["order_id"]), parts)
         outcome = classify(answer.status, answer.body, references=references, retry_after=answer.retry_after)
         if isinstance(outcome, Question):
             self._asked[outcome.question_id] = references
         return outcome
+
+    async def _why_inactive(self, broker_order_id: str, parts: Parts) -> str:
+        """Why IBKR does not work an order that it has just taken, where it says so anywhere."""
+        with contextlib.suppress(BrokerError):
+            row = await self._reads.get("iserver/account/order/status/{order}", {"order": broker_order_id})
+            reason = translate.reason_of(row) if isinstance(row, Mapping) else ""
+            if reason and not reason.startswith("Order Inactive"):
+                return reason
+        with contextlib.suppress(BrokerError):
+            params = {"accountId": parts["account"]} if "account" in parts else {}
+            listed = rows(await self._reads.get("iserver/account/orders", params=params), "orders")
+            return next((translate.reason_of(row) for row in listed if str(row.get("orderId")) == broker_order_id), "")
+        return ""
 
     async def modify(self, account_id: str, broker_order_id: str, leg: Leg) -> SubmissionOutcome:
         """Change a working order, once. IBKR wants all of it again, as one bare ticket."""

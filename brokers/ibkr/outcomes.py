@@ -121,6 +121,24 @@ def _acknowledged(rows: list[Row], references: Sequence[str]) -> SubmissionOutco
     return Accepted(acks=tuple(acks), raw=raw)
 
 
+def inactive_without_reason(body: Any) -> list[dict[str, Any]]:
+    """Rows of orders that IBKR took and does not work, without a word on why: held, or refused."""
+    rows = [body] if isinstance(body, Mapping) else body if isinstance(body, list) else []
+    return [
+        row
+        for row in rows
+        if isinstance(row, dict)
+        and row.get("order_status") == "Inactive"
+        and str(row.get("order_id", "-1")) != "-1"
+        and not _said(row)
+    ]
+
+
+def _said(row: Row) -> str:
+    warning = row.get("warning_message")
+    return one_line(row.get("text") or row.get("error") or (warning if warning not in {None, "-1"} else ""))
+
+
 def _failed(row: Row) -> bool:
     return str(row["order_id"]) == "-1" or row.get("order_status") == "Failed" or bool(row.get("error"))
 
@@ -128,8 +146,7 @@ def _failed(row: Row) -> bool:
 def _ack(row: Row, references: Sequence[str]) -> Ack:
     """One row. Only a lone row of a lone order may be ours without saying so."""
     reference = row.get("local_order_id") or (references[0] if len(references) == 1 else None)
-    warning = row.get("warning_message")
-    text = one_line(row.get("text") or row.get("error") or (warning if warning not in {None, "-1"} else ""))
+    text = _said(row)
     failed = _failed(row)
     status = None if failed else words.status(row.get("order_status"), text=text)
     return Ack(
@@ -137,6 +154,7 @@ def _ack(row: Row, references: Sequence[str]) -> Ack:
         broker_order_id="" if str(row["order_id"]) == "-1" else str(row["order_id"]),
         status=OrderStatus.REJECTED if failed else status or OrderStatus.ACCEPTED,
         text=text,
+        held="" if failed else words.held_because(row.get("order_status"), text),
     )
 
 

@@ -30,7 +30,14 @@ _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "cl
 _PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
 _VALUED = (("marketPrice", "mktPrice"), ("marketValue", "mktValue"))
 _LEAST_MULTIPLIER = Decimal("0.1")
-_REASONS = ("order_cancellation_by_system_reason", "text", "order_status_description")
+_REASONS = (
+    "order_cancellation_by_system_reason",
+    "text",
+    "whyHeld",
+    "why_held",
+    "warning_message",
+    "order_status_description",
+)
 
 
 def rows(body: Any, key: str | None = None) -> list[Row]:
@@ -144,7 +151,7 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         return None
     filled = quantity(row.get("filledQuantity"))
     remaining = quantity(row.get("remainingQuantity"))
-    reason = next((one_line(row[key]) for key in _REASONS if row.get(key)), "")
+    reason = reason_of(row)
     parent = whole(row.get("parentId"))
     return OrderFacts(
         account_id=str(row.get("acct") or row.get("account") or account_id),
@@ -160,7 +167,13 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         side=words.READ_SIDES.get(str(row.get("side", "")).upper()),
         type=_type(row),
         text=reason,
+        held=words.held_because(row.get("status"), reason) if row.get("status") else None,
     )
+
+
+def reason_of(row: Row) -> str:
+    """What IBKR says about why an order is as it is, in any of its fields."""
+    return next((one_line(row[key]) for key in _REASONS if row.get(key) and row[key] != "-1"), "")
 
 
 def _total(row: Row) -> Decimal | None:

@@ -82,6 +82,21 @@ ALLOCATION_METHODS: Mapping[str, str] = {
     "Shares": "S",
 }
 
+# Reasons for which IBKR keeps an order back that may still go to its exchange: shares are located, the order waits for
+# its time, a review or its transmission. Everything else said about an inactive order is a refusal.
+_HELD = re.compile(
+    r"\blocat(e|ed|ing|ion)\b|\bheld\b|\bhold(s|ing)?\b|not (yet )?(been )?transmitted|until (it is )?transmit"
+    r"|(await|wait)(s|ing)?\b|\bqueued\b|\bpending\b|under review|being reviewed|compliance review|manual review"
+    r"|will (not )?be (submitted|sent|placed|routed|activated|transmitted|released)|not immediately available|deactivated",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(
+    r"reject|denied|refused|declin|insufficient|not enough|cannot be (placed|accepted|held)|can.?not accept|no trading permission"
+    r"|could not be located|unable to locate|can.?not locate|no shares|not permitted|not allowed|withholding"
+    r"|(do|does|did)(n.?t| not) (hold|have)|exceed|violat|invalid|restricted",
+    re.IGNORECASE,
+)
+
 _NUMBER = re.compile(r"^[CH]?(-?[\d,]*\.?\d+(?:[eE][+-]?\d+)?)(?:\s.*|%)?$")
 
 
@@ -98,7 +113,7 @@ def status(
     if word not in STATUSES:
         logger.warning("IBKR used an order status we do not know: %s", word)
         return None
-    ours = STATUSES[word]
+    ours = OrderStatus.ACCEPTED if held_because(word, text) else STATUSES[word]
     if ours is OrderStatus.ACCEPTED and filled:
         return OrderStatus.FILLED if remaining == 0 else OrderStatus.PARTIALLY_FILLED
     if ours is OrderStatus.REJECTED and filled:
@@ -107,6 +122,11 @@ def status(
     if ours is OrderStatus.CANCELED and not filled and text.lower().startswith("order rejected"):
         return OrderStatus.REJECTED
     return ours
+
+
+def held_because(word: str | None, text: str) -> str:
+    """Why IBKR holds an inactive order that may still fill; nothing where it does not."""
+    return text if word == "Inactive" and _HELD.search(text) and not _REFUSED.search(text) else ""
 
 
 def number(value: Any) -> Decimal | None:

@@ -228,6 +228,8 @@ def _about_sent(order: Order, now: datetime) -> str:
         return f"The market order waits for the session at IBKR: {account.connection.session_reason}"
     if status not in WORKING:
         return "The market order has left; IBKR has not confirmed it yet."
+    if order.held_reason:
+        return f"IBKR holds the market order back: {order.held_reason}"
     opens = _opens_at(order, now)
     if opens:
         return f"The market order rests at IBKR until the market opens, {opens}."

@@ -223,7 +223,7 @@ def finish(job: Job, answer: Answer, now: datetime) -> None:
 def _acknowledged(job: Job, attempt_pk: int, outcome: Accepted, now: datetime) -> bool:
     """The usual case in one statement: one order, taken. False when the row says that it is not so usual."""
     (order,), (ack,) = job.orders, outcome.acks
-    if ack.status is OrderStatus.REJECTED:
+    if ack.status is OrderStatus.REJECTED or ack.held:
         return False
     values: dict[str, Any] = {
         "order": order.pk,
@@ -251,7 +251,10 @@ def _acknowledge(orders: Sequence[Order], acks: Iterable[Ack], now: datetime) ->
             _move(order, OrderStatus.REJECTED, now, cause=ack.text, reason=ack.text[:400] or "IBKR rejected the order.")
         else:
             changes = OrderChanges(broker_order_id=ack.broker_order_id, acknowledged_at=now)
-            if not _move(order, OrderStatus.ACCEPTED, now, cause="acknowledged by IBKR", **changes):
+            cause = "acknowledged by IBKR"
+            if ack.held:
+                changes["held_reason"], cause = ack.held[:200], f"held by IBKR: {ack.held}"
+            if not _move(order, OrderStatus.ACCEPTED, now, cause=cause, **changes):
                 # The stream was faster; keep what only the acknowledgement brings.
                 Order.objects.filter(pk=order.pk, acknowledged_at__isnull=True).update(**changes)
 

@@ -52,7 +52,8 @@ def settle(connection: Connection, order: Order, facts: Sequence[OrderFacts], pr
         if fresh.status != OrderStatus.PENDING_CANCEL or answer.outcome != GONE or answer.answered_at is None:
             return
         shown = next(facts_about(fresh, facts), None)
-        if shown is not None:
+        # What IBKR only held and cannot cancel any more never went to its exchange.
+        if shown is not None and not shown.held:
             _settle_shown(fresh, answer, shown.status, now)
             return
         Order.objects.filter(pk=fresh.pk).update(absences=fresh.absences + 1, checked_at=now)

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
-from brokers.domain.orders import OVER, OrderStatus, Release, can_move
+from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, can_move
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
 from brokers.orders import sizes
 from brokers.orders.tickets import end_unfit
@@ -229,24 +229,45 @@ def _apply_report(order: Order, report: OrderFacts, now: datetime, applied: Appl
         # The fill's own row (price, fee) may come later; that something filled is known now.
         _set_filled(order, min(max(filled, order.filled_quantity), order.quantity), report.average_price, now, applied)
         applied.accounts.add(order.account_id)
-    status = report.status
-    if status is None or status not in REPORTABLE or status == order.status:
+    _apply_status(order, report, now, applied)
+    _note_held(order, report.held, now, applied)
+
+
+def _apply_status(order: Order, report: OrderFacts, now: datetime, applied: Applied) -> None:
+    status, old = report.status, OrderStatus(order.status)
+    if status is None or status not in REPORTABLE or status is old:
         return
-    old = OrderStatus(order.status)
     if status is OrderStatus.ACCEPTED and (old is OrderStatus.PENDING_CANCEL or order.filled_quantity):
         # "Submitted" is what IBKR says until the cancel is through, and while an order fills in parts.
         return
-    if old in OVER or not can_move(old, status):
+    # Inactive without a reason counts as rejected; it may come back to work all the same.
+    back = old is OrderStatus.REJECTED and status is OrderStatus.ACCEPTED
+    if (old in OVER and not back) or not can_move(old, status):
         return
     changes = OrderChanges()
     if order.acknowledged_at is None:
         changes["acknowledged_at"] = now
-    if old is OrderStatus.UNKNOWN:
+    if old is OrderStatus.UNKNOWN or back:
         changes["reason"] = ""
     if status in {OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED} and report.text:
         changes["reason"] = report.text[:400]
     if Order.objects.move(order, status, now=now, cause=report.text or f"IBKR: {status}", **changes):
         _moved(order, applied)
+
+
+def _note_held(order: Order, held: str | None, now: datetime, applied: Applied) -> None:
+    """Say on the order that the broker keeps it back, and for what; or that it no longer does."""
+    if held is None or held[:200] == order.held_reason:
+        return
+    changes = OrderChanges(held_reason=held[:200])
+    status = OrderStatus(order.status)
+    if status in CHANGED_IN_PLACE:
+        cause = f"held by IBKR: {held}" if held else "no longer held by IBKR"
+        Order.objects.move(order, status, now=now, cause=cause, **changes)
+    else:
+        Order.objects.filter(pk=order.pk).update(**changes)
+        order.held_reason = held[:200]
+    _moved(order, applied)
 
 
 def _is_whole(order: Order, report: OrderFacts) -> bool:

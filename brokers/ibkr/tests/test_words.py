@@ -68,6 +68,45 @@ def test_it_reads_a_status_with_what_was_filled(
     assert words.status(word, filled=Decimal(filled), remaining=Decimal(remaining)) is ours
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Shares for this order are not immediately available for short sale. It will be held while we attempt to locate them.",
+        "Held: locating shares",
+        "locate",
+        "Your order will not be placed at the exchange until 2026-11-30 09:30:00 US/Eastern.",
+        "This order is under review.",
+        "Pending compliance review",
+        "The order is queued.",
+        "Order deactivated by user",
+        "Waiting for parent to be transmitted",
+        "Order not transmitted",
+    ],
+)
+def test_an_inactive_order_that_is_only_held_works(text: str) -> None:
+    assert words.status("Inactive", text=text) is OrderStatus.ACCEPTED
+    assert words.status("Inactive", filled=Decimal(2), remaining=Decimal(3), text=text) is OrderStatus.PARTIALLY_FILLED
+    assert words.held_because("Inactive", text) == text
+    assert words.held_because("Submitted", text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Not enough margin.",
+        "No trading permissions.",
+        "Order rejected: shares could not be located.",
+        "You do not hold enough shares.",
+        "The order was denied while pending.",
+        "Invalid price. Order held off.",
+    ],
+)
+def test_an_inactive_order_that_was_refused_is_rejected(text: str) -> None:
+    assert words.status("Inactive", text=text) is OrderStatus.REJECTED
+    assert words.held_because("Inactive", text) == ""
+
+
 def test_it_reads_a_cancel_by_the_exchange_as_a_rejection() -> None:
     text = "Order rejected - reason:Exchange is closed."
     assert words.status("Cancelled", text=text) is OrderStatus.REJECTED

@@ -10,6 +10,7 @@ from typing import Any
 
 from brokers.simulator.calls import Call
 from brokers.simulator.effects import answers
+from brokers.simulator.exchange import lifetimes
 from brokers.simulator.faults.faults import LASTING, Fault
 from brokers.simulator.wire import Answer, error
 
@@ -28,9 +29,10 @@ _ORDER_EFFECTS = (
     "exchange_closed",
     "duplicate_reference",
     "resized",
+    "held",
 )
 # With these in the phase after, the order waits for its fate instead of meeting the market at once.
-_WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed", "held_until_open"})
+_WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed", "held_until_open", "held"})
 _HIDDEN_S = 60.0
 
 
@@ -161,6 +163,10 @@ def _befall(action: dict[str, Any], call: Call) -> None:
         if (seconds := action.get("held_until_open")) is not None:
             order.not_before, order.fill_cap = now + float(seconds), None
             gateway.engine.set_status(order, "PreSubmitted", now)
+        if held := action.get("held"):
+            order.fill_cap = None
+            lifetimes.hold(order, held, now)
+            gateway.engine.set_status(order, order.status, now)
         if (fraction := action.get("partial_fill")) is not None:
             order.fill_cap = (order.quantity * Decimal(str(fraction))).to_integral_value()
             gateway.try_fill(order)

@@ -230,6 +230,9 @@ class Engine(Dealing):
         """Let one order meet the market: part of it may fill, and the next part no sooner than after the pause."""
         if not order.working or order.held or now < order.not_before:
             return
+        if order.held_back:
+            order.held_back = ""
+            self.set_status(order, order.status, now)
         if order.expires_at is not None and now >= order.expires_at:
             self.cancel(order, now, DAY_IS_OVER)
             return

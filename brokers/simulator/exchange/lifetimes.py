@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from brokers.rulebook.gate import tif
@@ -12,7 +13,17 @@ from brokers.simulator.exchange.records import Order
 from brokers.simulator.exchange.rules import asset_class
 
 NEW_YORK = ZoneInfo("America/New_York")
+LOCATING = (
+    "Shares for this order are not immediately available for short sale. The order is held while they are located."
+)
 AT_ONCE = frozenset({"IOC", "FOK"})
+
+
+def hold(order: Order, setting: Any, now: float) -> None:
+    """Hold an order as inactive for a while, as the broker does while it locates shares; after that it works."""
+    given = setting if isinstance(setting, dict) else {"reason": setting if isinstance(setting, str) else ""}
+    order.held_back = str(given.get("reason") or LOCATING)
+    order.not_before = now + float(given.get("s", 3600))
 
 
 def day_of(at: float) -> date:

@@ -87,6 +87,8 @@ class Order:
     not_before: float = 0.0
     fill_cap: Decimal | None = None
     checked_at: float = 0.0
+    # Why the broker holds it back, until `not_before`: it shows as inactive, and works all the same.
+    held_back: str = ""
 
     @property
     def remaining(self) -> Decimal:
@@ -95,6 +97,11 @@ class Order:
     @property
     def working(self) -> bool:
         return self.status not in TERMINAL
+
+    @property
+    def shown_status(self) -> str:
+        """Its status on the wire."""
+        return "Inactive" if self.held_back and self.working else self.status
 
     @property
     def sign(self) -> int:

@@ -34,6 +34,7 @@ AT_A_CALL = frozenset(
         "exchange_closed",
         "duplicate_reference",
         "resized",
+        "held",
         "lose_session",
         "steal_session",
         "expire_lst",

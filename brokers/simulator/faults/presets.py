@@ -244,6 +244,7 @@ _NEWS: dict[str, dict[str, Any]] = {
 # What people met in the field, beside the list of known failures.
 FIELD: dict[str, dict[str, Any]] = {
     "cancel_already_filled": _says(_CANCEL, 200, "OrderID {last} can not be cancelled, state: Filled."),
+    "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),
     "modify_taken_at_another_size": _made(_MODIFY, {"resized": 0.5}),
 }

@@ -10,7 +10,7 @@ from brokers.rulebook.allocation import Member
 from brokers.rulebook.errors import RulebookError
 from brokers.simulator.calls import Call
 from brokers.simulator.catalogue import catalogue
-from brokers.simulator.exchange import advisors, margin
+from brokers.simulator.exchange import advisors, lifetimes, margin
 from brokers.simulator.exchange.records import Order, Ticket
 from brokers.simulator.faults.faults import fails
 from brokers.simulator.gateway.gateway import Gateway
@@ -207,6 +207,8 @@ def _apply_effects(gateway: Gateway, user: User, order: Order, effects: dict[str
     """What an armed fault makes of an accepted order."""
     if "inactive" in effects:
         gateway.engine.set_status(order, "Inactive", now, str(effects["inactive"] or "Order held by the system."))
+    if held := effects.get("held"):
+        lifetimes.hold(order, held, now)
     if (fraction := effects.get("resized")) is not None:
         order.quantity = resized(order.quantity, fraction)
     if (fraction := effects.get("partial_fill")) is not None:

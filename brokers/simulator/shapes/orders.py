@@ -76,8 +76,8 @@ def order_row(order: Order, instrument: Instrument, *, show_reference: bool) -> 
         "filledQuantity": filled,
         "totalSize": float(order.quantity),
         "companyName": instrument.name,
-        "status": order.status,
-        "order_ccp_status": order.status,
+        "status": order.shown_status,
+        "order_ccp_status": order.shown_status,
         "origOrderType": _ORIGINAL.get(order.order_type, order.order_type),
         "supportsTaxOpt": "1",
         "lastExecutionTime": stamp(order.updated_at),
@@ -105,6 +105,8 @@ def order_row(order: Order, instrument: Instrument, *, show_reference: bool) -> 
         row["allocationGroup"] = order.fa_group
     if order.reason and not order.working:
         row["order_cancellation_by_system_reason"] = order.reason
+    if order.held_back and order.working:
+        row["text"] = order.held_back
     return row
 
 
@@ -138,9 +140,9 @@ def _identity(order: Order, instrument: Instrument) -> dict[str, Any]:
         "order_desc": described(order, instrument, with_symbol=True),
         "option_acct": "c",
         "company_name": instrument.name,
-        "order_status": order.status,
-        "order_ccp_status": _CCP.get(order.status, "0"),
-        "order_status_description": f"Order {order.status}",
+        "order_status": order.shown_status,
+        "order_ccp_status": _CCP.get(order.shown_status, "0"),
+        "order_status_description": f"Order {order.shown_status}",
         "order_type": _ORIGINAL.get(order.order_type, order.order_type),
     }
 
@@ -243,7 +245,7 @@ def trade_row(execution: Execution, instrument: Instrument, *, submitter: str) -
 
 def ack(order: Order) -> dict[str, Any]:
     """The accepted row of an order POST."""
-    row = {"order_id": str(order.order_id), "order_status": order.status, "encrypt_message": "1"}
+    row = {"order_id": str(order.order_id), "order_status": order.shown_status, "encrypt_message": "1"}
     if order.reference:
         row["local_order_id"] = order.reference
     return row

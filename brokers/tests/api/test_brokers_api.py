@@ -128,6 +128,7 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "estimated_fee": None,
         "broker_order_id": "",
         "reason": "",
+        "held_reason": "",
         "created_at": "2026-11-20T15:00:00Z",
         "submitted_at": "2026-11-20T15:00:00Z",
         "acknowledged_at": "2026-11-20T15:00:00.030000Z",

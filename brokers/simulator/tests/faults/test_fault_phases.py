@@ -34,6 +34,8 @@ CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "held_until_open": (60, "PreSubmitted", "PreSubmitted"),
     "exchange_closed": (True, None, "Cancelled"),
     "duplicate_reference": (True, None, STANDS),
+    "resized": (0.4, STANDS, STANDS),
+    "held": ({"s": 60}, "Submitted", "Submitted"),
     "lose_session": (True, None, STANDS),
     "steal_session": (True, None, STANDS),
     "expire_lst": (True, None, STANDS),
