@@ -72,6 +72,8 @@ class Connection(models.Model):
     secrets = models.BinaryField(blank=True, default=b"")
     region = word(Region, default=Region.NORTH_AMERICA)
     enabled = models.BooleanField(default=True)
+    # Whether IBKR's questions about the size and the price of a way out are answered with yes.
+    confirms_exits = models.BooleanField(default=False, db_default=False)
     session_status = word(SessionStatus, default=SessionStatus.SIGNED_OUT)
     session_reason = models.CharField(max_length=300, blank=True)
     session_changed_at = models.DateTimeField(default=timezone.now)

@@ -140,6 +140,17 @@ def enable(*, connection: Connection, actor: User | None, now: datetime) -> None
 
 
 @transaction.atomic
+def confirm_exits(*, connection: Connection, confirms: bool, actor: User | None, now: datetime) -> None:
+    """Let IBKR's questions about the size and the price of exits, stops and targets be answered with yes, or no more."""
+    if connection.confirms_exits == confirms:
+        return
+    Connection.objects.filter(pk=connection.pk).update(confirms_exits=confirms)
+    connection.confirms_exits = confirms
+    action = "connection.confirms_exits" if confirms else "connection.declines_exits"
+    audit.record(team=connection.team, actor=actor, action=action, subject=connection.username, now=now)
+
+
+@transaction.atomic
 def verify(*, connection: Connection, actor: User | None, now: datetime) -> None:
     """Ask for the accounts and the session again; the answer arrives on the page."""
     Connection.objects.filter(pk=connection.pk).update(wants_verify=True, last_kept_at=None)

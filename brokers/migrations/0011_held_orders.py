@@ -19,6 +19,11 @@ class Migration(migrations.Migration):
             name='held_reason',
             field=models.CharField(blank=True, db_default='', default='', max_length=200),
         ),
+        # What only the newer rule allows cannot stay where the older one is put back.
+        migrations.RunSQL(
+            migrations.RunSQL.noop,
+            "DELETE FROM brokers_orderevent WHERE old = 'rejected' AND new = 'accepted'",
+        ),
         migrations.AddConstraint(
             model_name='orderevent',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('new', 'created'), ('old', '')), models.Q(('new__in', ['canceled', 'denied', 'expired', 'submitted']), ('old', 'created')), models.Q(('new__in', ['accepted', 'canceled', 'created', 'expired', 'filled', 'needs_attention', 'partially_filled', 'pending_cancel', 'rejected', 'unknown']), ('old', 'submitted')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'needs_attention', 'partially_filled', 'pending_cancel', 'rejected', 'submitted']), ('old', 'unknown')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'partially_filled', 'pending_cancel', 'rejected']), ('old', 'needs_attention')), models.Q(('new__in', ['canceled', 'expired', 'filled', 'partially_filled', 'pending_cancel', 'rejected']), ('old', 'accepted')), models.Q(('new__in', ['canceled', 'expired', 'filled', 'pending_cancel']), ('old', 'partially_filled')), models.Q(('new__in', ['accepted', 'canceled', 'expired', 'filled', 'partially_filled', 'rejected']), ('old', 'pending_cancel')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'canceled')), models.Q(('new__in', ['filled', 'partially_filled']), ('old', 'expired')), models.Q(('new__in', ['accepted', 'filled', 'partially_filled']), ('old', 'rejected')), models.Q(('new__in', ['partially_filled']), ('old', 'filled')), models.Q(('new', 'accepted'), ('old', 'accepted')), models.Q(('new', 'needs_attention'), ('old', 'needs_attention')), models.Q(('new', 'partially_filled'), ('old', 'partially_filled')), models.Q(('new', 'pending_cancel'), ('old', 'pending_cancel')), models.Q(('new', 'submitted'), ('old', 'submitted')), models.Q(('new', 'unknown'), ('old', 'unknown')), _connector='OR'), name='order_event_is_a_legal_move'),

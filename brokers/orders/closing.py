@@ -18,6 +18,7 @@ from accounts import audit
 from accounts.models import Team, User
 from brokers import live
 from brokers.connections import connections
+from brokers.domain import questions
 from brokers.domain.orders import (
     MAY_FILL,
     WORKING,
@@ -31,7 +32,7 @@ from brokers.domain.orders import (
     TimeInForce,
 )
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position
+from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position, SubmissionAttempt
 from brokers.orders import cancels, tickets
 from brokers.rulebook.calendars import us_shares
 
@@ -158,6 +159,8 @@ def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -
             return _end(closing, DONE, f"{closed.normalize():f} of it were closed, as asked for.", now)
     if _may_be_an_old_list(closing, own):
         return _wait(closing, "Waiting for the account's positions to show what the last order closed.", now)
+    if (declined := _declined(own)) is not None:
+        return _give_up(closing, declined, now)
     if closing.attempts >= MOST_ATTEMPTS:
         return _give_up(closing, f"{MOST_ATTEMPTS} market orders did not end it. {_last_words(own)}", now)
     _send(closing, position, side, left, now)
@@ -298,12 +301,27 @@ def _began_at(closing: Closing) -> datetime:
 
 def _give_up(closing: Closing, why: str, now: datetime) -> bool:
     advice = f"Close {closing.ticker} in IBKR's own app, or close it here again."
-    return _end(closing, FAILED, f"{why[:200].rstrip()} {advice}", now)
+    room = 299 - len(advice)
+    return _end(closing, FAILED, f"{why[:room].rstrip()} {advice}", now)
 
 
 def _last_words(own: QuerySet[Order]) -> str:
     last = own.order_by("-pk").first()
     return "" if last is None or not last.reason else f"The last one: {last.reason}"
+
+
+def _declined(own: QuerySet[Order]) -> str | None:
+    """What became of the last order, where IBKR asked about it and nobody was there to say yes: asking again helps nobody."""
+    last = own.order_by("-pk").first()
+    if last is None or last.status != OrderStatus.REJECTED:
+        return None
+    reply = last.attempts.filter(kind=SubmissionAttempt.Kind.REPLY, request__confirmed=False).order_by("-pk").first()
+    if reply is None:
+        return None
+    ids = [str(each) for each in reply.request.get("messages", ())]
+    subjects = [questions.PRECAUTIONS[each] for each in ids if each in questions.PRECAUTIONS]
+    subject = f"the {subjects[0]}" if subjects else "this order"
+    return f"IBKR asked about {subject}, which Halyard does not confirm by itself. {questions.way_out(ids, Role.EXIT)}"
 
 
 def _end(closing: Closing, status: Closing.Status, note: str, now: datetime) -> bool:

@@ -104,6 +104,17 @@ def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UU
 
 
 @require_POST
+def connection_exits(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
+    actor = request.user if request.user.is_authenticated else None
+    confirms = request.POST.get("confirms_exits") == "yes"
+    activities.confirm_exits(connection=connection, confirms=confirms, actor=actor, now=timezone.now())
+    answered = "confirmed" if confirms else "declined"
+    messages.success(request, f"IBKR's questions about the size and the price of exits are {answered} from now on.")
+    return redirect("connection", team_code, connection_code)
+
+
+@require_POST
 def connection_verify(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None

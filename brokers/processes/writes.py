@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brokers.connections import sessions
+from brokers.domain import questions
 from brokers.domain.brokerage import (
     AlreadyRegistered,
     Ambiguous,
@@ -15,6 +16,7 @@ from brokers.domain.brokerage import (
     SessionLost,
     SubmissionOutcome,
 )
+from brokers.domain.orders import Role
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, gone, resizes
@@ -24,10 +26,6 @@ from brokers.processes.wire import Wire
 from brokers.stress import control_plane
 
 MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
-
-# Questions that only state what automation knows anyway. Everything else is declined: a fat-finger guard is not ours
-# to switch off, and an unknown question is not ours to guess.
-CONFIRMED = frozenset({"o354", "o10151", "o10152", "o10153", "o10331", "o403"})
 
 CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
 
@@ -62,7 +60,7 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         await _set_simulated_price(wire, connection, job.orders[0])
         # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
         outcome = await wire.broker.submit(job.account_id, job.legs)
-        answer = await _answer_questions(wire, job.orders[0], job.attempt_pk, outcome)
+        answer = await _answer_questions(wire, connection, job.orders[0], job.attempt_pk, outcome)
         if isinstance(answer.outcome, NotSent):
             await wire.db(execution.finish, job, answer, wire.clock())
             await wire.db(sessions.failed, connection, _why_not_sent(answer.outcome), wire.clock())
@@ -91,26 +89,29 @@ async def _set_simulated_price(wire: Wire, connection: Connection, order: Order)
         await wire.db(control_plane.set_price, connection.username, order.conid, order.signal_price)
 
 
-async def _answer_questions(wire: Wire, order: Order, attempt_pk: int, outcome: SubmissionOutcome) -> execution.Answer:
+async def _answer_questions(
+    wire: Wire, connection: Connection, order: Order, attempt_pk: int, outcome: SubmissionOutcome
+) -> execution.Answer:
     """Answer IBKR's questions about a write, one by one; returns its last word."""
     declined = False
     for _ in range(MOST_ROUNDS):
         if not isinstance(outcome, Question) or declined:
             break
-        confirmed = bool(outcome.message_ids) and set(outcome.message_ids) <= CONFIRMED
+        role = Role(order.role)
+        confirmed = questions.is_confirmed(outcome.message_ids, role, confirms_exits=connection.confirms_exits)
         declined = not confirmed
         await wire.db(execution.note_answer, attempt_pk, outcome, wire.clock())
         attempt_pk = await wire.db(execution.begin_reply, order, outcome, confirmed, wire.clock())
         question, outcome = outcome, await wire.broker.reply(outcome, confirmed=confirmed)
         if declined:
-            outcome = _as_declined(outcome, question)
+            outcome = _as_declined(outcome, question, role)
     return execution.Answer(outcome=outcome, attempt_pk=attempt_pk, declined=declined)
 
 
-def _as_declined(outcome: SubmissionOutcome, question: Question) -> SubmissionOutcome:
+def _as_declined(outcome: SubmissionOutcome, question: Question, role: Role) -> SubmissionOutcome:
     """IBKR answers a "no" with an error text; people want to read the question instead."""
     if isinstance(outcome, Refused):
-        return Refused(reason=f'IBKR asked "{question.text.strip()}" and Halyard does not confirm this by itself.')
+        return Refused(reason=questions.as_declined(question.text, question.message_ids, role))
     return outcome
 
 
@@ -132,7 +133,7 @@ async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, ord
     """Send one change and answer IBKR's questions about it; False when it could not be sent."""
     attempt, leg = await wire.db(kind.begin, order, wire.clock())
     outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
-    answer = await _answer_questions(wire, order, attempt, outcome)
+    answer = await _answer_questions(wire, connection, order, attempt, outcome)
     await wire.db(kind.finish, order, attempt, answer, wire.clock())
     if isinstance(answer.outcome, Refused):
         # What cannot be changed may be over, or of another size than we knew.

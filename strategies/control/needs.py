@@ -11,8 +11,9 @@ from django.urls import reverse
 
 from accounts.models import Team
 from brokers.book import day_ledger
-from brokers.domain.orders import MAY_FILL, Role
-from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.domain.orders import MAY_FILL, OrderStatus, Role, Side
+from brokers.domain.questions import WAYS_OUT
+from brokers.models import BrokerageAccount, Closing, Order, Position, SubmissionAttempt
 from strategies.control import halt
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Decision, Guard
@@ -20,6 +21,9 @@ from strategies.models import Decision, Guard
 # A closing that failed longer ago was dealt with, or it is no emergency any more.
 REMEMBERED = timedelta(days=1)
 MOST = 5
+_CAME_TO_NOTHING = [
+    str(each) for each in (OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.EXPIRED, OrderStatus.CANCELED)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ def needs(team: Team, now: datetime) -> list[Need]:
     )
     return [
         *_unclosed(team, now),
+        *_declined(team, now),
         *_unprotected(team),
         *_approvals(team, now),
         *_stopped(guards),
@@ -71,6 +76,41 @@ def _unclosed(team: Team, now: datetime) -> Iterator[Need]:
     for each in failed.filter(Exists(still_held)).select_related("account").order_by("-ended_at")[:MOST]:
         title = f"{each.ticker} in {each.account.account_id} could not be closed"
         yield Need("alert", title, each.note, _of_account(team, each.account.code), "See the account")
+
+
+def declined(team: Team, now: datetime) -> QuerySet[Order]:
+    """Ways out that IBKR asked about and nobody confirmed, while the position is held and nothing else closes it."""
+    here = {"account_id": OuterRef("account_id"), "conid": OuterRef("conid")}
+    long, short = Position.objects.filter(**here, quantity__gt=0), Position.objects.filter(**here, quantity__lt=0)
+    replies = SubmissionAttempt.objects.filter(
+        order=OuterRef("pk"), kind=SubmissionAttempt.Kind.REPLY, request__confirmed=False
+    )
+    later = Order.objects.filter(**here, pk__gt=OuterRef("pk"), side=OuterRef("side"), role=OuterRef("role"))
+    closing = Closing.objects.filter(**here, asked_at__gte=OuterRef("created_at"))
+    return (
+        Order.objects.filter(
+            Q(side=str(Side.SELL)) & Exists(long) | Q(side=str(Side.BUY)) & Exists(short),
+            Exists(replies),
+            team=team,
+            role__in=[str(role) for role in WAYS_OUT],
+            status=str(OrderStatus.REJECTED),
+            changed_at__gte=now - REMEMBERED,
+        )
+        .exclude(Exists(later.exclude(status__in=_CAME_TO_NOTHING)))
+        # Superseded by a later one that was declined too; a closing speaks for itself.
+        .exclude(Exists(later.filter(status=str(OrderStatus.REJECTED))))
+        .exclude(Exists(closing))
+        .select_related("account")
+        .order_by("-pk")
+    )
+
+
+def _declined(team: Team, now: datetime) -> Iterator[Need]:
+    for order in declined(team, now)[:MOST]:
+        what = "closed" if order.role == Role.EXIT else "protected as planned"
+        title = f"{order.ticker} in {order.account.account_id} is not {what}: IBKR asked"
+        reason = order.reason.removeprefix("Not confirmed: ")
+        yield Need("alert", title, reason, reverse("order", args=[team.code, order.code]), "See the order")
 
 
 def _unprotected(team: Team) -> Iterator[Need]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from accounts.models import Role, Team, User
 from brokers.connections import connections
@@ -130,3 +131,25 @@ def test_it_offers_no_simulator_where_there_is_none(client: Client, alice: User,
 def test_help_can_be_read_by_anybody(client: Client, page: str) -> None:
     assert client.get(f"/help/{page}/").status_code == 200
     assert client.get("/help/elsewhere/").status_code == 404
+
+
+def test_the_owner_lets_questions_about_exits_be_confirmed(client: Client, alice: User, team: Team) -> None:
+    made = rows.connection(team)
+    client.force_login(alice)
+    url = reverse("connection_exits", args=[team.code, made.code])
+    page = client.post(url, {"confirms_exits": "yes"}, follow=True).content.decode()
+    made.refresh_from_db()
+    assert made.confirms_exits
+    assert "Decline them" in page
+    client.post(url, {"confirms_exits": "no"})
+    made.refresh_from_db()
+    assert not made.confirms_exits
+
+
+@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("charlie", 404)])
+def test_others_may_not(client: Client, team: Team, person: str, status: int, request: pytest.FixtureRequest) -> None:
+    made = rows.connection(team)
+    client.force_login(request.getfixturevalue(person))
+    answer = client.post(reverse("connection_exits", args=[team.code, made.code]), {"confirms_exits": "yes"})
+    made.refresh_from_db()
+    assert (answer.status_code, made.confirms_exits) == (status, False)

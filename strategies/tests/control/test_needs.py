@@ -137,3 +137,34 @@ def test_the_dashboard_shows_them_to_members_with_a_link(
     assert f'href="/teams/{team.code}/guards/team/{team.code}/"' in said
     client.force_login(charlie)
     assert client.get(f"/teams/{team.code}/").status_code == 404
+
+
+def declined(subscription: Subscription, **values: Any) -> Order:
+    """A way out that IBKR asked about and nobody confirmed."""
+    order = broker.order(subscription.account, role="exit", side="sell", **values)
+    reason = (
+        'Not confirmed: IBKR asked "Size?" and Halyard does not confirm this by itself. Raise the Size Limit in TWS.'
+    )
+    Order.objects.move(order, OrderStatus.SUBMITTED, now=order.created_at)
+    Order.objects.move(order, OrderStatus.REJECTED, now=order.created_at, reason=reason)
+    at = order.created_at
+    order.attempts.create(kind="reply", request={"confirmed": False, "messages": ["o383"]}, request_hash="", sent_at=at)
+    return order
+
+
+def test_a_way_out_that_ibkr_asked_about_is_told_while_the_position_is_held(
+    subscription: Subscription, team: Team
+) -> None:
+    now = timezone.now()
+    order = declined(subscription)
+    assert titles(team, now) == []
+    position = broker.position(subscription.account)
+    (need,) = needs.needs(team, now)
+    assert need.title == f"AAPL in {subscription.account.account_id} is not closed: IBKR asked"
+    assert need.text.startswith('IBKR asked "Size?"')
+    assert str(order.code) in need.href
+    again = broker.order(subscription.account, role="exit", side="sell")
+    assert titles(team, now) == []
+    again.delete()
+    position.delete()
+    assert titles(team, now) == []

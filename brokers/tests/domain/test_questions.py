@@ -1,0 +1,42 @@
+"""Which of IBKR's questions are confirmed, and the way out of those that are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from brokers.domain.orders import Role
+from brokers.domain.questions import as_declined, is_confirmed, way_out
+
+
+@pytest.mark.parametrize(
+    ("ids", "role", "allowed", "confirmed"),
+    [
+        (("o354",), Role.ENTRY, False, True),
+        (("o383",), Role.EXIT, False, False),
+        (("o383",), Role.EXIT, True, True),
+        (("o451", "o354"), Role.STOP_LOSS, True, True),
+        (("o163",), Role.TAKE_PROFIT, True, True),
+        (("o383",), Role.ENTRY, True, False),
+        (("o383", "o99999"), Role.EXIT, True, False),
+        (("o2137",), Role.EXIT, True, False),
+        ((), Role.EXIT, True, False),
+    ],
+)
+def test_a_question_is_confirmed_by_its_id_alone(
+    ids: tuple[str, ...], role: Role, allowed: bool, confirmed: bool
+) -> None:
+    assert is_confirmed(ids, role, confirms_exits=allowed) is confirmed
+
+
+def test_the_way_out_names_the_setting() -> None:
+    assert way_out(("o451",), Role.ENTRY) == (
+        "Raise the Total Value Limit in TWS (Global Configuration, Presets, Precautionary Settings) with this IBKR user."
+    )
+    assert way_out(("o383",), Role.EXIT).endswith("or switch on confirming for exits at the connection.")
+    assert way_out((), Role.EXIT) == "Place it in TWS if it is wanted."
+
+
+def test_a_long_question_leaves_room_for_the_way_out() -> None:
+    reason = f"Not confirmed: {as_declined('Are you sure? ' * 60, ('o383',), Role.EXIT)}"
+    assert len(reason) <= 400
+    assert reason.endswith("or switch on confirming for exits at the connection.")
