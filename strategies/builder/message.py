@@ -37,11 +37,18 @@ class Slot(StrEnum):
     ACTION = "ACTION"
     CONTRACTS = "CONTRACTS"
     POSITION = "POSITION"
+    POSITIONSIZE = "POSITIONSIZE"
+    PREVIOUS = "PREVIOUS"
+    PREVIOUSSIZE = "PREVIOUSSIZE"
+    SIGNEDSIZE = "SIGNEDSIZE"
+    ORDERID = "ORDERID"
     UNIQUE = "UNIQUE"
 
 
 # The sending strategy's own order decides: its side, its size, or the position it wants to hold.
 AS_ORDERED = "strategy"
+# The size is the position that the strategy holds after its order.
+AS_HELD = "position"
 _TRADINGVIEW = {
     # With the exchange in front, a listing abroad is refused instead of taken for the US one.
     Slot.TICKER: "{{exchange}}:{{ticker}}",
@@ -57,6 +64,11 @@ PLACEHOLDERS: dict[Source, dict[Slot, str]] = {
         Slot.ACTION: "{{strategy.order.action}}",
         Slot.CONTRACTS: "{{strategy.order.contracts}}",
         Slot.POSITION: "{{strategy.market_position}}",
+        Slot.POSITIONSIZE: "{{strategy.market_position_size}}",
+        Slot.PREVIOUS: "{{strategy.prev_market_position}}",
+        Slot.PREVIOUSSIZE: "{{strategy.prev_market_position_size}}",
+        Slot.SIGNEDSIZE: "{{strategy.position_size}}",
+        Slot.ORDERID: "{{strategy.order.id}}",
     },
     Source.TRENDSPIDER: {Slot.TICKER: "%alert_symbol%", Slot.PRICE: "%last_price%"},
     Source.PINE: {
@@ -113,10 +125,12 @@ class Choice:
 def values(choice: Choice) -> dict[str, Any]:
     """The fields of the message, with marks where the sender fills in."""
     fields: dict[str, Any] = {"ticker": _ticker(choice), "action": _ordered(choice.action, Slot.ACTION)}
-    if choice.sentiment:
+    if choice.sentiment and choice.sizing != AS_HELD:
         fields["sentiment"] = _ordered(choice.sentiment, Slot.POSITION)
     if choice.sizing == AS_ORDERED:
         fields["quantity"] = _mark(Slot.CONTRACTS)
+    elif choice.sizing == AS_HELD:
+        fields["targetQuantity"] = _mark(Slot.SIGNEDSIZE)
     elif choice.sizing:
         fields["quantity"] = _number(choice.quantity)
         if choice.sizing != "fixed_quantity":
@@ -129,6 +143,7 @@ def values(choice: Choice) -> dict[str, Any]:
         fields["price"] = _mark(Slot.PRICE)
     if choice.time and choice.has(Slot.TIME):
         fields["time"] = _mark(Slot.TIME)
+    fields |= _sending_order(choice)
     if choice.signal_id and (identity := _identity(choice)):
         fields["signalId"] = identity
     if choice.test:
@@ -175,11 +190,22 @@ def _brackets(choice: Choice) -> dict[str, Any]:
     return brackets
 
 
+def _sending_order(choice: Choice) -> dict[str, Any]:
+    """Which order of the sending strategy it is, and the position around it; so two of its orders never look alike."""
+    if choice.action != AS_ORDERED or not choice.has(Slot.ORDERID):
+        return {}
+    order = {"orderId": _mark(Slot.ORDERID), "marketPositionSize": _mark(Slot.POSITIONSIZE)}
+    before = {"prevMarketPosition": _mark(Slot.PREVIOUS), "prevMarketPositionSize": _mark(Slot.PREVIOUSSIZE)}
+    # A target is the whole position, so where it came from does not matter.
+    return order if choice.sizing == AS_HELD else order | before
+
+
 def _identity(choice: Choice) -> str:
     """A signalId that differs for each call, or else for each bar and action; empty when the sender can fill in neither."""
     if choice.has(Slot.UNIQUE):
         return _mark(Slot.UNIQUE)
-    if not choice.has(Slot.BAR):
+    # A strategy orders several times in a bar: the body tells its orders apart, and an identity by bar would not.
+    if not choice.has(Slot.BAR) or choice.has(Slot.ORDERID):
         return ""
     ticker = _mark(Slot.TICKER) if not choice.ticker else choice.ticker
     return f"{ticker} {_mark(Slot.INTERVAL)} {_mark(Slot.BAR)} {_ordered(choice.action, Slot.ACTION)}"
@@ -206,6 +232,11 @@ def filled(choice: Choice, now: datetime) -> str:
         Slot.ACTION: "buy",
         Slot.CONTRACTS: "1",
         Slot.POSITION: "long",
+        Slot.POSITIONSIZE: "1",
+        Slot.PREVIOUS: "flat",
+        Slot.PREVIOUSSIZE: "0",
+        Slot.SIGNEDSIZE: "1",
+        Slot.ORDERID: "Long",
         Slot.UNIQUE: "9f6c1b54-0c5e-4f0e-9f43-6a7f6f1f7d11",
     }
     return MARK.sub(lambda match: samples[Slot(match[1])], written(values(choice)))

@@ -20,9 +20,18 @@ class Alert:
     body: str
 
 
+# What tells one order of a TradingView strategy from the next, a close from a reversal, and what a reversal opens from what
+# it closes. TradingView's quantity of a reversal includes the exit.
+TRADINGVIEW_ORDER = {
+    "orderId": "{{strategy.order.id}}",
+    "marketPositionSize": "{{strategy.market_position_size}}",
+    "prevMarketPosition": "{{strategy.prev_market_position}}",
+    "prevMarketPositionSize": "{{strategy.prev_market_position_size}}",
+}
+
 _TRADINGVIEW_STRATEGY = (
     "Open the strategy's chart and choose Create alert; the condition is the strategy itself.",
-    "Paste this into the message. TradingView fills in the side and the size of each order.",
+    "Paste this into the message, all of it. TradingView fills in each order, its name, and the position before and after.",
     "Under Notifications, tick Webhook URL and paste the URL above.",
 )
 _TRADINGVIEW_INDICATOR = (
@@ -43,12 +52,18 @@ _PROGRAM = (
 
 def alerts(example: str = "SPY") -> list[Alert]:
     """One for each sender we know; `example` is a ticker of the strategy for senders without placeholders."""
-    ordered = {"action": "{{strategy.order.action}}", "quantity": "{{strategy.order.contracts}}"}
-    buy_one = {"action": "buy", "quantity": "1"}
+    buy_one = {"action": "buy", "quantity": 1}
     bar = {"price": "{{close}}", "time": "{{timenow}}"}
     # With the exchange in front, a listing abroad is refused instead of taken for the US one.
     chart = {"ticker": "{{exchange}}:{{ticker}}"}
-    from_strategy = {**chart, **ordered, **bar}
+    from_strategy = {
+        **chart,
+        "action": "{{strategy.order.action}}",
+        "sentiment": "{{strategy.market_position}}",
+        "quantity": "{{strategy.order.contracts}}",
+        **bar,
+        **TRADINGVIEW_ORDER,
+    }
     from_indicator = {**chart, **buy_one, **bar}
     from_trendspider = {"ticker": "%alert_symbol%", **buy_one, "price": "%last_price%"}
     from_program = {"ticker": example, "action": "buy", "quantity": 1, "signalId": "order-2041"}

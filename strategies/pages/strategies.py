@@ -23,6 +23,7 @@ from strategies.domain.message.symbols import Kind
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
 from strategies.pages.forms.strategies import StrategyForm, StrategySettingsForm
 from strategies.pages.shared import LATEST, actor_of, example_ticker, subscription_rows
+from strategies.reading.warnings import OLD_TEXT, sentence
 from strategies.setup.strategies import StrategyRefused, create_strategy, disable_strategy, enable_strategy, webhook_url
 from strategies.setup.strategy_settings import StrategySettings, change_settings
 from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
@@ -94,6 +95,7 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
         "traffic": traffic,
         "revoked": revoked_endpoints(strategy),
         "alerts": placeholders.alerts(example),
+        "old_text": _old_text(strategy),
         "curl": placeholders.curl(webhooks[0].url, example) if webhooks else "",
         "rows": live.rows(
             live.signal_rows().filter(strategy=strategy).order_by("-pk")[:LATEST],
@@ -107,6 +109,13 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
         "reachable": settings.HTTPS,
     }
     return render(request, "strategies/strategy.html", context)
+
+
+def _old_text(strategy: Strategy) -> str:
+    """What the text of the last buy or sell lacks, where it is an old one of a TradingView strategy; else empty."""
+    last = strategy.signals.filter(action__in=["buy", "sell"], is_test=False).order_by("-pk").first()
+    codes = last.warnings if last is not None else []
+    return next((sentence(code) for code in codes if code.startswith(OLD_TEXT)), "")
 
 
 @require_POST

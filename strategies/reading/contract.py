@@ -15,12 +15,12 @@ from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import venue_of
-from strategies.domain.numbers import snap
-from strategies.reading import brackets, fields, order_shape
+from strategies.domain.numbers import plain, snap
+from strategies.reading import brackets, fields, order_shape, sender_position
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 
 EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
-SIGNAL_ID_LENGTH = 120
+SIGNAL_ID_LENGTH = ORDER_ID_LENGTH = 120
 MESSAGE_LENGTH = 500
 MOST_TAGS, TAG_LENGTH = 20, 50
 
@@ -46,13 +46,18 @@ def read(
     wish = _wish(sent, kind)
     symbol = _symbol(_placed(sent), kind, wish, allowed_tickers, now)
     sent.warnings += symbol.warnings
+    if warning := sender_position.old_text(sent, action):
+        sent.warnings.append(warning)
+    quantity, target = _quantity(sent, action, kind), _target(sent, action)
+    sender = sender_position.read(sent, action, _sentiment(sent, action), quantity)
     message = Message(
         action=action,
         symbol=symbol,
         option=wish,
-        sentiment=_sentiment(sent, action),
-        **_quantity(sent, action, kind),
-        target_quantity=_target(sent, action),
+        sentiment=sender.sentiment if target is None else None,
+        **quantity,
+        target_quantity=target,
+        sender_position=sender.position,
         order=order_shape.order(sent, action, kind),
         # The stop first: it is the one that protects.
         stop_loss=sent.read("stopLoss", brackets.stop_loss, sent.warnings),
@@ -143,14 +148,32 @@ def _target(sent: SentFields, action: Action) -> Decimal | None:
             f"targetQuantity goes with buy and sell, not with {action}. Leave it out.",
             field="targetQuantity",
         )
-    rival = next((name for name in ("quantity", "sentiment") if name in sent.known), None)
-    if rival:
+    if "quantity" in sent.known:
         raise invalid(
             "invalid-target-quantity",
-            f"targetQuantity says where the position ends, and so does {rival}. Send one of them.",
+            "targetQuantity says where the position ends, and so does quantity. Send one of them.",
             field="targetQuantity",
         )
-    return target
+    name = next((name for name in ("sentiment", "marketPosition") if name in sent.known), None)
+    return target if name is None else _with_side(target, name, _word(sent, name))
+
+
+def _word(sent: SentFields, name: str) -> str:
+    code = "invalid-sentiment" if name == "sentiment" else "invalid-market-position"
+    return str(fields.word(name, sent.value(name), _SENTIMENTS, code))
+
+
+def _with_side(target: Decimal, name: str, word: str) -> Decimal:
+    """The target with its sign: TradingView sends the size of a position and its side apart."""
+    if word == "bullish" and target > 0:
+        return target
+    if (word == "bearish" and target != 0) or (word == "flat" and target == 0):
+        return -abs(target)
+    raise invalid(
+        "invalid-target-quantity",
+        f"targetQuantity is {plain(target)} and {name} is {word}, which cannot both be. Send the position to end with.",
+        field="targetQuantity",
+    )
 
 
 def _signed(name: str, value: object) -> Decimal:
@@ -234,6 +257,7 @@ def _notes(sent: SentFields) -> dict[str, Any]:
     for name, key, read in (
         ("time", "signal_time", fields.moment),
         ("interval", "", fields.label),
+        ("orderId", "order_id", _order_id),
         ("extras", "extras", _extras),
     ):
         if name in sent.known:
@@ -255,6 +279,13 @@ def _signal_id(name: str, value: object) -> str:
             field=name,
         )
     return text
+
+
+def _order_id(value: object) -> str | None:
+    """The sender's name of its order, cut to its length: it tells orders apart and shapes none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)) or fields.find_placeholder(value):
+        return None
+    return str(value).strip()[:ORDER_ID_LENGTH]
 
 
 def _message(name: str, value: object) -> str:

@@ -24,10 +24,20 @@ KNOWN = frozenset(
         *fields.names("orderType limitPrice stopPrice trailAmount trailPercent takeProfit stopLoss"),
         *fields.names("timeInForce extendedHours time interval ignoreTradingWindows cancel cancelOrderType"),
         *fields.names("cancelAfter delay breakevenOffset bidAskSpreadFilter bidAskSpreadFilterPercent"),
-        *fields.names("marketPriceType extras expiresAt message tags test signalId"),
+        *fields.names("marketPriceType extras expiresAt message tags test signalId orderId"),
+        *fields.names("marketPosition marketPositionSize prevMarketPosition prevMarketPositionSize"),
         *OPTION_FIELDS,
     )
 )
+# TradingView's own names of its placeholders, as many texts spell them.
+_SPELLINGS = {
+    "market_position": "marketPosition",
+    "market_position_size": "marketPositionSize",
+    "prev_market_position": "prevMarketPosition",
+    "prev_market_position_size": "prevMarketPositionSize",
+    "order_id": "orderId",
+}
+_POSITIONS = frozenset({"long", "short", "flat"})
 _NO_FORMULA = frozenset({"ticker", "action", "test", "cancel"})
 
 
@@ -39,6 +49,22 @@ class SentFields:
         self.warnings: list[str] = []
         self.blank = sorted(name for name, value in values.items() if name in KNOWN and fields.is_blank(value))
         self.known = {name: value for name, value in values.items() if name in KNOWN and name not in self.blank}
+        self.respelled = [name for name in _SPELLINGS if name in values and self._respell(name, values[name])]
+
+    def _respell(self, name: str, value: object) -> bool:
+        """Take a field by TradingView's own name, where what it holds is TradingView's too."""
+        field = _SPELLINGS[name]
+        if field in self.values or not isinstance(value, (str, int, Decimal)) or fields.is_blank(value):
+            return False
+        if field.endswith("Size"):
+            usable = fields.number(value) is not None
+        elif field.endswith("Position"):
+            usable = str(value).strip().lower() in _POSITIONS
+        else:
+            usable = True
+        if usable or fields.find_placeholder(value):
+            self.known[field] = value
+        return field in self.known
 
     def compute(self) -> None:
         """Replace each formula by its value, those inside takeProfit and stopLoss too; refuse any other nested one."""
@@ -95,7 +121,7 @@ class SentFields:
 
     def warning_codes(self) -> tuple[str, ...]:
         """All warnings: those of reading, then blank fields, then unknown ones."""
-        unknown = sorted(self.values.keys() - KNOWN)[:MOST_WARNINGS]
+        unknown = sorted(self.values.keys() - KNOWN - set(self.respelled))[:MOST_WARNINGS]
         return (
             *self.warnings[:MOST_WARNINGS],
             *(f"blank-field:{name}" for name in self.blank),

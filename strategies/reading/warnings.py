@@ -7,6 +7,8 @@ import functools
 
 from strategies.reading.sent import KNOWN
 
+OLD_TEXT = "old-tradingview-text"
+
 
 @functools.lru_cache(maxsize=2_000)
 def sentence(code: str) -> str:
@@ -19,6 +21,8 @@ def sentence(code: str) -> str:
         return f"{name} is not a field we know. It was kept, and not used."
     if kind == "blank-field":
         return f"{name} was empty, which is the same as leaving it out."
+    if kind == OLD_TEXT:
+        return _old_text(name.split(","))
     if kind == "continuous-contract":
         return (
             f"{name} is a continuous contract: an order trades the month that its chart shows at that moment. "
@@ -34,6 +38,21 @@ def sentence(code: str) -> str:
             f"{kind.removeprefix('ignored-')} could not be read. It only informs, so the order is the same without it."
         )
     return code
+
+
+_WHY_MISSING = {
+    "sentiment": "an order that only closes may be taken for one that changes sides",
+    "orderId": "two equal orders within one second are taken for one sent twice",
+    "prevMarketPositionSize": "a reversal's quantity, which includes the exit, may open too much",
+}
+
+
+def _old_text(missing: list[str]) -> str:
+    why = "; ".join(_WHY_MISSING[name] for name in missing if name in _WHY_MISSING)
+    return (
+        f"If a TradingView strategy sends this, its text lacks {' and '.join(missing)}: {why}. "
+        "Copy the text on the strategy's page into the alert again."
+    )
 
 
 def did_you_mean(name: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from strategies.domain.message.freshness import SetAside
 from strategies.domain.message.refusals import Refused
 from strategies.reading.corrections import corrected
-from strategies.reading.warnings import sentence
+from strategies.reading.warnings import OLD_TEXT, sentence
 from strategies.webhook.delivery import Accepted, Delivery
 from strategies.webhook.status import SignalStatus, status_url
 
@@ -45,7 +45,7 @@ async def accept(send: Send, delivery: Delivery, signal: UUID, status: SignalSta
     verdict = delivery.verdict
     assert isinstance(verdict, Accepted)
     repeats = signal != delivery.signal
-    aside = _REPEATED if repeats else verdict.set_aside
+    aside = _repeated(verdict) if repeats else verdict.set_aside
     answer = _Answer(
         success=True,
         id=signal,
@@ -63,6 +63,18 @@ async def accept(send: Send, delivery: Delivery, signal: UUID, status: SignalSta
         duplicateOf=signal if repeats else None,
     )
     await send_json(send, 200, delivery.log, msgspec.json.encode(answer))
+
+
+def _repeated(verdict: Accepted) -> SetAside:
+    """The repeat; where the text cannot tell two equal orders apart, with the way to make it."""
+    text = next((code for code in verdict.warnings if code.startswith(OLD_TEXT)), "")
+    if "orderId" not in text:
+        return _REPEATED
+    sentence = (
+        f"{_REPEATED.sentence} Were these two equal orders of a TradingView strategy? Then add "
+        '"orderId": "{{strategy.order.id}}" to its text.'
+    )
+    return SetAside(_REPEATED.code, sentence)
 
 
 def hint_for(delivery: Delivery, refused: Refused) -> str:

@@ -49,8 +49,11 @@ def entry_plan(case: Case, rule: str, entry: Entry, reason: str) -> Plan:
     )
 
 
-def flip_plan(case: Case, rule: str, way_out: WayOut, entry: Entry | Rejection) -> Plan:
-    """The way out, and an entry that leaves once it has filled. A refused entry never holds the way out back."""
+def flip_plan(case: Case, rule: str, way_out: WayOut, entry: Entry | Rejection, *, note: str = "") -> Plan:
+    """The way out, and an entry that leaves once it has filled; `note` ends the reason.
+
+    A refused entry never holds the way out back.
+    """
     if isinstance(entry, Rejection):
         return exit_plan(case, rule, way_out, left_out(entry))
     if not way_out.all_of_it:
@@ -71,7 +74,7 @@ def flip_plan(case: Case, rule: str, way_out: WayOut, entry: Entry | Rejection) 
     return Plan(
         rule=rule,
         reason=(
-            f"{way_out.sentence(case)[:-1]}, then open {direction} with {plain(waiting_entry.quantity)} {case.units(waiting_entry.quantity)}."
+            f"{way_out.sentence(case)[:-1]}, then open {direction} with {plain(waiting_entry.quantity)} {case.units(waiting_entry.quantity)}.{note}"
         ),
         intents=(replace(exit_order, then=(*exit_order.then, waiting_entry)), *way_out.kept),
         cancels=cancels,

@@ -6,6 +6,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from brokers.domain.orders import AssetClass
 from strategies.domain.decide.case import Case
+from strategies.domain.message.message import Action
 from strategies.domain.numbers import plain, round_to_step, snap
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
@@ -51,6 +52,8 @@ def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal
             return Rejection(rule="S05", code="no-position-to-measure", reason=reason)
         return case.held * quantity / HUNDRED
     if settings.quantity.source is Source.SIGNAL:
+        if leg is Leg.ENTRY:
+            quantity = opened_units(case) or quantity
         quantity *= case.terms.quantity_multiplier
     if kind is QuantityType.FIXED:
         return quantity
@@ -64,6 +67,16 @@ def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal
         return _cannot_measure(kind)
     value = unit_value(case, per_unit, price)
     return value if isinstance(value, Rejection) else quantity / value
+
+
+def opened_units(case: Case) -> Decimal | None:
+    """Units of the signal's quantity that open a position, where the sender says that the rest closes another one."""
+    message, side = case.message, case.side
+    if side is None or message.quantity is None or message.quantity_type != QuantityType.FIXED:
+        return None
+    sign = 1 if message.action is Action.BUY else -1
+    # An inverted put is held on the other side than the sender's.
+    return message.sender_position.opened(message.quantity, sign, case.position * side.sign * sign)
 
 
 def _cannot_measure(kind: QuantityType) -> Rejection:

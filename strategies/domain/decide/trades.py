@@ -10,12 +10,16 @@ from strategies.domain.decide.assembly import entry_plan, exit_plan, flip_plan, 
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import Entry, enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, exit_quantity, plan_exit
+from strategies.domain.decide.sizing import opened_units
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import QuantityType, Sides
 
 _NOTHING = Decimal(0)
+_INCLUDES_THE_EXIT = (
+    " If the quantity includes the exit, as TradingView's does, switch on subtracting or send prevMarketPositionSize."
+)
 
 
 def trade(case: Case) -> Plan | Rejection:
@@ -143,7 +147,9 @@ def _swap(case: Case, side: Side, quantity: Decimal | None) -> Plan | Rejection:
     way_out = plan_exit(case, ALL)
     if isinstance(way_out, Rejection):
         return way_out
-    subtract = case.terms.subtract_exit_quantity and quantity is not None
+    # The sender's own word on what its quantity closes is more exact than subtracting what is held here.
+    exact = opened_units(case) is not None
+    subtract = case.terms.subtract_exit_quantity and quantity is not None and not exact
     rule = "D09" if quantity is None else "D11" if subtract else "D10"
     if case.message.sentiment is not None:
         rule = "D14"
@@ -152,4 +158,5 @@ def _swap(case: Case, side: Side, quantity: Decimal | None) -> Plan | Rejection:
     if subtract and quantity is not None and quantity <= case.held:
         return exit_plan(case, _mirrored("D12" if rule == "D11" else rule, side), way_out)
     entry = enter(case, side, held=_NOTHING, minus=case.held if subtract else _NOTHING)
-    return flip_plan(case, _mirrored(rule, side), way_out, entry)
+    doubtful = not subtract and not exact and quantity == 2 * case.held
+    return flip_plan(case, _mirrored(rule, side), way_out, entry, note=_INCLUDES_THE_EXIT if doubtful else "")

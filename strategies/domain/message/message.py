@@ -10,6 +10,7 @@ from typing import Any
 
 from brokers.domain.orders import Instrument
 from strategies.domain.message.options import NO_WISH, Wish
+from strategies.domain.message.sender_position import UNKNOWN, SenderPosition
 from strategies.domain.message.symbols import Symbol
 from strategies.domain.numbers import plain
 
@@ -101,6 +102,8 @@ class Message:
     signal_price: Decimal | None = None
     signal_time: datetime | None = None
     signal_id: str | None = None
+    order_id: str | None = None
+    sender_position: SenderPosition = UNKNOWN
     order: OrderShape = ANY_SHAPE
     take_profit: Bracket | None = None
     stop_loss: Bracket | None = None
@@ -139,6 +142,8 @@ class Message:
             values["signal_time"] = moment(self.signal_time)
         if self.signal_id is not None:
             values["signal_id"] = self.signal_id
+        if self.sender_position is not UNKNOWN and (around := self.sender_position.canonical()):
+            values["sender_position"] = around
         if self.order is not ANY_SHAPE and (order := self.order.canonical()):
             values["order"] = order
         if self.take_profit is not None:
@@ -170,6 +175,9 @@ class Message:
             signal_price=_decimal(reading.get("signal_price")),
             signal_time=_moment(reading.get("signal_time")),
             signal_id=reading.get("signal_id"),
+            sender_position=SenderPosition.from_reading(around)
+            if (around := reading.get("sender_position"))
+            else UNKNOWN,
             order=OrderShape.from_reading(reading.get("order", {})),
             take_profit=Bracket.from_reading(reading.get("take_profit")),
             stop_loss=Bracket.from_reading(reading.get("stop_loss")),
@@ -180,6 +188,7 @@ class Message:
 
 _DECIMAL_FIELDS = ("target_quantity", "breakeven_offset", "bid_ask_spread_filter", "bid_ask_spread_filter_percent")
 _PLAIN_FIELDS = (
+    "order_id",
     "target_quantity",
     "cancel",
     "cancel_order_type",

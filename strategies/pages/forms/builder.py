@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from strategies.builder.message import AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
+from strategies.builder.message import AS_HELD, AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
@@ -117,9 +117,10 @@ class BuilderForm(forms.Form):
         source = Source(self._pick("source", choices.SOURCES))
         slots = PLACEHOLDERS[source]
         action = self._pick("action", choices.actions(strategy_orders=Slot.ACTION in slots))
-        self._pick("sentiment", choices.sentiments(action))
         sizing = self._pick("sizing", choices.sizings(action, self.kind))
-        self._keep("quantity", sizing not in {"", AS_ORDERED})
+        # A target says where the position ends, so a sentiment is not asked for.
+        self._pick("sentiment", choices.sentiments(action) if sizing != AS_HELD else [])
+        self._keep("quantity", sizing not in {"", AS_ORDERED, AS_HELD})
         self._offer_order(action)
         self._offer_brackets(action)
         is_option = self.kind is Kind.OPTION and not self.chosen["ticker"].strip()[-1:].isdigit()
@@ -127,7 +128,7 @@ class BuilderForm(forms.Form):
         self._keep("expiration", is_option)
         self._keep("price", Slot.PRICE in slots)
         self._keep("time", Slot.TIME in slots)
-        self._keep("signal_id", Slot.BAR in slots or Slot.UNIQUE in slots)
+        self._keep("signal_id", (Slot.BAR in slots and Slot.ORDERID not in slots) or Slot.UNIQUE in slots)
         self._keep("sign", source in {Source.PYTHON, Source.CURL})
         self._describe(source)
 

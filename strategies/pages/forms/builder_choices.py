@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strategies.builder.message import AS_ORDERED, Source
+from strategies.builder.message import AS_HELD, AS_ORDERED, Source
 from strategies.domain.message.message import Action
 from strategies.domain.message.symbols import Kind
 
@@ -71,13 +71,17 @@ def sentiments(action: str) -> Choices:
     if action not in _SIDED:
         return []
     position = [(AS_ORDERED, "The strategy's market position")] if action == AS_ORDERED else []
-    return [("", "Not said"), *position, ("bullish", "Bullish: long"), ("bearish", "Bearish: short"), ("flat", "Flat")]
+    return [*position, ("", "Not said"), ("bullish", "Bullish: long"), ("bearish", "Bearish: short"), ("flat", "Flat")]
 
 
 def sizings(action: str, kind: Kind) -> Choices:
     if action in {Action.CANCEL, Action.BREAKEVEN}:
         return []
-    own_size = [(AS_ORDERED, "The strategy's own order size")] if action == AS_ORDERED else []
+    own_size = (
+        [(AS_ORDERED, "The strategy's own order size"), (AS_HELD, "The position the strategy holds")]
+        if action == AS_ORDERED
+        else []
+    )
     offered = [(name, label) for name, label in _SIZINGS.items() if _sizes(name, action, kind)]
     return [AS_SUBSCRIBED, *own_size, *offered]
 

@@ -25,7 +25,7 @@ from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strategies.builder import message, paste
+from strategies.builder import message, paste, placeholders
 from strategies.builder.message import PLACEHOLDERS, Source
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy
@@ -118,6 +118,11 @@ def as_sent(choice: message.Choice) -> str:
         message.Slot.ACTION: "buy",
         message.Slot.CONTRACTS: "1",
         message.Slot.POSITION: "long",
+        message.Slot.POSITIONSIZE: "1",
+        message.Slot.PREVIOUS: "flat",
+        message.Slot.PREVIOUSSIZE: "0",
+        message.Slot.SIGNEDSIZE: "1",
+        message.Slot.ORDERID: "Long",
         message.Slot.UNIQUE: "9f6c1b54-0c5e-4f0e-9f43-6a7f6f1f7d11",
     }
     slots = {name: samples[slot] for slot, name in PLACEHOLDERS[choice.source].items()}
@@ -217,7 +222,20 @@ def test_the_tradingview_strategy_message_follows_the_strategys_orders() -> None
         "quantity": "{{strategy.order.contracts}}",
         "price": "{{close}}",
         "time": "{{timenow}}",
-        "signalId": "{{exchange}}:{{ticker}} {{interval}} {{time}} {{strategy.order.action}}",
+        **placeholders.TRADINGVIEW_ORDER,
+    }
+
+
+def test_the_position_of_a_tradingview_strategy_may_be_the_target() -> None:
+    made = form(Kind.FUTURE, source="tradingview-strategy", action="strategy", sizing="position", time="on")
+    assert made.is_valid(), made.errors
+    assert json.loads(paste.text(made.choice(made.cleaned_data), URL, KEY)) == {
+        "ticker": "{{exchange}}:{{ticker}}",
+        "action": "{{strategy.order.action}}",
+        "targetQuantity": "{{strategy.position_size}}",
+        "time": "{{timenow}}",
+        "orderId": "{{strategy.order.id}}",
+        "marketPositionSize": "{{strategy.market_position_size}}",
     }
 
 

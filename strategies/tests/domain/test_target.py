@@ -30,13 +30,26 @@ def test_it_reads_a_signed_position(sent: object, meant: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("size", "side", "target"),
+    [("45", "long", 45), ("45", "short", -45), ("-45", "short", -45), ("0", "flat", 0), (45, "bearish", -45)],
+)
+@pytest.mark.parametrize("field", ["sentiment", "marketPosition"])
+def test_a_size_without_a_sign_takes_the_side_beside_it(field: str, size: object, side: str, target: int) -> None:
+    reading = read(targetQuantity=size, **{field: side})
+    assert (reading.target_quantity, reading.sentiment) == (Decimal(target), None)
+
+
+@pytest.mark.parametrize(
     ("values", "code"),
     [
         ({"targetQuantity": "2.5"}, "invalid-target-quantity"),
         ({"targetQuantity": "many"}, "invalid-target-quantity"),
         ({"targetQuantity": "{{strategy.position_size}}"}, "unexpanded-placeholder"),
         ({"targetQuantity": 5, "quantity": 1}, "invalid-target-quantity"),
-        ({"targetQuantity": 5, "sentiment": "bullish"}, "invalid-target-quantity"),
+        ({"targetQuantity": -5, "sentiment": "bullish"}, "invalid-target-quantity"),
+        ({"targetQuantity": 5, "sentiment": "flat"}, "invalid-target-quantity"),
+        ({"targetQuantity": 0, "marketPosition": "short"}, "invalid-target-quantity"),
+        ({"targetQuantity": 5, "marketPosition": "up"}, "invalid-market-position"),
         ({"targetQuantity": 5, "action": "exit"}, "invalid-target-quantity-action"),
     ],
 )

@@ -17,7 +17,10 @@ from strategies.reading.sent import KNOWN
 HERE = settings.BASE_DIR / "strategies"
 PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
 MODULES = [
-    *(f"reading/{name}" for name in ["parse", "contract", "sent", "fields", "order_shape", "strict_json"]),
+    *(
+        f"reading/{name}"
+        for name in ["parse", "contract", "sent", "fields", "order_shape", "sender_position", "strict_json"]
+    ),
     *(f"webhook/{name}" for name in ["answers", "delivery", "door", "intake", "senders"]),
     *(f"domain/message/{name}" for name in ["symbols", "options", "venues", "formulas", "freshness"]),
     *(f"deciding/{name}" for name in ["settle", "superseded"]),
