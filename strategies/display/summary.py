@@ -47,6 +47,8 @@ def _opens(terms: Terms) -> Iterator[str]:
         yield "Ignores exits: positions stay until somebody else closes them."
     elif terms.allow_swap:
         yield "A signal against an open position closes it and, once that has filled, opens the other side."
+        if terms.subtract_exit_quantity:
+            yield "Of the signal's quantity, only what is beyond the exit opens."
     else:
         yield "A signal against an open position closes it and opens nothing."
     if terms.isolate_sides:

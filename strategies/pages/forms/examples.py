@@ -19,6 +19,7 @@ from strategies.domain.message.options import NO_WISH
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.numbers import plain
+from strategies.domain.terms.doubts import doubts
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy
 from strategies.pages.shared import example_ticker
@@ -146,6 +147,7 @@ def beside(data: Any, trial: Trial, *, form_id: str, now: datetime, ask: bool = 
     }
     if terms is None:
         return context
+    context["doubts"] = doubts(terms)
     match form.looks_at:
         case "signals":
             context["preview"] = last_signals(strategy, terms, account, scene, now, ask=ask)

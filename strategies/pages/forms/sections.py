@@ -29,7 +29,7 @@ SECTIONS = (
     Outline(
         "trades",
         "What it trades",
-        "tickers sides allow_swap allow_add subtract_exit_quantity isolate_sides ignore_exits close_only invert_puts",
+        "tickers sides allow_swap subtract_exit_quantity allow_add isolate_sides ignore_exits close_only invert_puts",
         always=True,
     ),
     Outline("size", "How much", "quantity quantity_type quantity_multiplier rounding", always=True),
@@ -74,8 +74,8 @@ SECTIONS = (
 )
 # The fields that a section with more of them shows at once; its others wait behind "more".
 _FIRST = """
-    tickers sides allow_swap allow_add quantity quantity_type order_type time_in_force outside_rth take_profit_mode
-    take_profit_value stop_loss_mode stop_loss_value stop_loss_type auto_submit approval_seconds
+    tickers sides allow_swap subtract_exit_quantity allow_add quantity quantity_type order_type time_in_force outside_rth
+    take_profit_mode take_profit_value stop_loss_mode stop_loss_value stop_loss_type auto_submit approval_seconds
 """
 FIRST = frozenset(_FIRST.split())
 _FRESH = Terms()

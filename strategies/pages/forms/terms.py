@@ -47,7 +47,8 @@ class TermsForm(forms.Form):
         "allow_add", "Off, a second buy on a long position is rejected. A signal that says add adds anyway."
     )
     subtract_exit_quantity = switch(
-        "subtract_exit_quantity", "Short 10, a buy of 15: closes 10 and opens 5. Off, it closes 10 and opens 15."
+        "subtract_exit_quantity",
+        "Long 45, a sell of 90: closes 45, opens 45 short. Off, it opens 90 short. TradingView's quantity includes the exit.",
     )
     isolate_sides = switch("isolate_sides", "With one side only: positions of the other side are not closed either.")
     ignore_exits = switch("ignore_exits", "Nothing that would reduce a position is ordered.")
