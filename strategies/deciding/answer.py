@@ -6,21 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from brokers.book.live_book import Book, NotYet, Unknown, View
-from brokers.domain.orders import Instrument, OrderIntent, Role
+from brokers.domain.orders import Instrument, OrderIntent
 from brokers.domain.snapshot import Snapshot
-from brokers.models import BrokerageAccount
 from strategies import usage
 from strategies.deciding import rolled
 from strategies.deciding.desk import Desk
 from strategies.domain.decide.guards import Guards
 from strategies.domain.decide.unsettled import outcomes
-from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.freshness import Freshness, may_close
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import WORDS
 from strategies.domain.plan import prerequisites
 from strategies.domain.plan.plan import Plan, Rejection, Terms
 from strategies.inputs import Inputs
-from strategies.models import Decision, Subscription
+from strategies.models import Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +106,10 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
         planned=desk.ownership.entries[subscription.pk],
         figures=desk.guards,
     )
-    if message.sentiment == "flat" and message.signal_time is not None:
-        snapshot = replace(snapshot, opened_at=_opened_at(subscription.account, snapshot))
-    return replace(view, snapshot=snapshot)
+    if not may_close(message) or message.signal_time is None:
+        return replace(view, snapshot=snapshot)
+    opened_at = desk.openings.opened_at(subscription.account_id, snapshot)
+    return replace(view, snapshot=replace(snapshot, opened_at=opened_at))
 
 
 def _possible_snapshots(view: View, now: datetime) -> list[tuple[Snapshot, bool]]:
@@ -124,18 +124,6 @@ def _may_get_quote(book: Book, account: BrokerageAccount, instrument: Instrument
     lookup = book.lookup(account, instrument)
     assert lookup is not None, "there is a view of it"
     return lookup.quote_wanted_at is None or book.quote_is_coming(account, instrument)
-
-
-def _opened_at(account: BrokerageAccount, snapshot: Snapshot) -> datetime | None:
-    """The own time of the signal behind the last entry that filled in this instrument."""
-    entries = Decision.objects.filter(
-        ticket__account=account,
-        ticket__orders__conid=snapshot.contract.conid,
-        ticket__orders__role=str(Role.ENTRY),
-        ticket__orders__filled_quantity__gt=0,
-        signal__signal_time__isnull=False,
-    )
-    return entries.order_by("-pk").values_list("signal__signal_time", flat=True).first()
 
 
 def _essence(answer: Plan | Rejection) -> object:

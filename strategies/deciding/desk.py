@@ -12,6 +12,7 @@ from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount
 from strategies.deciding import guards
 from strategies.deciding.guards import ActiveGuards
+from strategies.deciding.openings import Openings
 from strategies.deciding.ownership import Ownership
 from strategies.deciding.turns import Line
 from strategies.domain.message.message import Message
@@ -27,6 +28,7 @@ class Desk:
     guards: ActiveGuards
     line: Line
     now: datetime
+    openings: Openings = field(default_factory=Openings)
     # Decisions from before the batch that one of the batch ends, and the batch's own proposals.
     overtaken: list[Decision] = field(default_factory=list)
     proposed: dict[tuple[int, Instrument], Decision] = field(default_factory=dict)
@@ -47,7 +49,8 @@ def open_desk(batch: Sequence[tuple[Decision, Message]], now: datetime, *, behin
     ]
     line = Line.before([decision for decision, _ in batch]) if behind else Line()
     book = live_book.load(pairs, now)
-    return Desk(book=book, ownership=Ownership.of(book), guards=active, line=line, now=now)
+    openings = Openings(frozenset(account.pk for account, _ in pairs))
+    return Desk(book=book, ownership=Ownership.of(book), guards=active, line=line, now=now, openings=openings)
 
 
 def rehearsal_desk(

@@ -76,6 +76,7 @@ def _count_on_desk(decision: Decision, plan: Plan, orders: list[WorkingOrder], c
     enters = any(order.role is Role.ENTRY for order in orders)
     desk.ownership.accept(decision, enters=enters)
     if enters:
+        desk.openings.plan(account_pk, conid, decision.signal.signal_time)
         desk.guards.count_entry(decision.subscription)
     desk.book.reserve(account_pk, sum((estimate.margin or Decimal(0) for estimate in plan.estimates), Decimal(0)))
 

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
-from strategies.domain.message.freshness import undoes
+from strategies.domain.message.freshness import target_aim, undoes
 from strategies.domain.message.message import Message
 from strategies.models import Signal, Strategy
 
@@ -27,7 +28,7 @@ def without_superseded(signals: Sequence[Signal], now: datetime) -> list[Signal]
         at = signal.signal_time
         if at is not None and not signal.is_test:
             dispatched = newer[(signal.strategy_id, signal.ticker)]
-            aim = (signal.action, signal.reading.get("sentiment"))
+            aim = _aim(signal)
             if reason := _undone(at, aim, dispatched):
                 _set_aside(signal, "superseded-signal", reason, now)
                 continue
@@ -42,6 +43,14 @@ class _Dispatched:
 
     at: datetime
     aim: tuple[str, str | None]
+
+
+def _aim(signal: Signal) -> tuple[str, str | None]:
+    """Its action and its sentiment; a target is an aim of its own, and that of zero is flat."""
+    target = signal.reading.get("target_quantity")
+    if target is None:
+        return signal.action, signal.reading.get("sentiment")
+    return signal.action, target_aim(Decimal(target))
 
 
 def _undone(at: datetime, aim: tuple[str, str | None], dispatched: Sequence[_Dispatched]) -> str:
@@ -61,7 +70,8 @@ def reason_superseded(strategy: Strategy, message: Message) -> str:
         return ""
     signal = Signal(strategy=strategy, ticker=message.symbol.name, signal_time=message.signal_time)
     dispatched = _dispatched_since([signal])[(strategy.pk, message.symbol.name)]
-    return _undone(message.signal_time, (str(message.action), message.sentiment), dispatched)
+    sentiment = message.sentiment if message.target_quantity is None else target_aim(message.target_quantity)
+    return _undone(message.signal_time, (str(message.action), sentiment), dispatched)
 
 
 def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_Dispatched]]:
@@ -79,7 +89,7 @@ def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_
     )
     for row in rows.only("strategy_id", "ticker", "signal_time", "action", "reading"):
         if row.signal_time is not None:
-            aim = (row.action, row.reading.get("sentiment"))
+            aim = _aim(row)
             dispatched[(row.strategy_id, row.ticker)].append(_Dispatched(row.signal_time, aim))
     return dispatched
 

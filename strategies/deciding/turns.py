@@ -12,7 +12,7 @@ from datetime import datetime
 
 from brokers.book.live_book import NotYet
 from brokers.domain.orders import Instrument
-from strategies.domain.message.freshness import leaves
+from strategies.domain.message.freshness import is_no_newer, leaves, wants_none
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Rejection
 from strategies.models import Decision
@@ -58,7 +58,10 @@ class Line:
         if not ahead:
             return []
         if _ends_it(message) and all(
-            other.subscription_id == decision.subscription_id and _only_enters(earlier) for other, earlier in ahead
+            other.subscription_id == decision.subscription_id
+            and _only_enters(earlier)
+            and not is_no_newer(message, earlier.signal_time)
+            for other, earlier in ahead
         ):
             overtaken = [other for other, _ in ahead]
             ahead.clear()
@@ -82,7 +85,7 @@ def _what(decision: Decision) -> str:
 def _ends_it(message: Message) -> bool:
     """Whether nothing is to be held afterwards."""
     whole = message.quantity is None
-    return message.sentiment == "flat" or (message.action is Action.EXIT and whole)
+    return wants_none(message) or (message.action is Action.EXIT and whole)
 
 
 def _only_enters(message: Message) -> bool:

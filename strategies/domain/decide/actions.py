@@ -12,7 +12,7 @@ from strategies.domain.decide.entries import enter
 from strategies.domain.decide.exits import ALL, exit_held_back, exit_quantity, plan_exit
 from strategies.domain.decide.hours import outside_windows
 from strategies.domain.decide.pricing import quoted_price, round_to_tick, works_outside
-from strategies.domain.decide.too_late import time_to_live, too_late
+from strategies.domain.decide.too_late import opened_since, time_to_live, too_late
 from strategies.domain.decide.trades import adding
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan, Rejection
@@ -24,6 +24,8 @@ _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 def leave_position(case: Case) -> Plan | Rejection:
     """D24 to D30: exits the position, or the part of it that the signal names."""
+    if refused := opened_since(case):
+        return refused
     if case.position == 0:
         reason = f"There is no position in {case.ticker} to exit."
         refused = Rejection(rule="D28", code="nothing-to-exit", reason=reason)

@@ -11,6 +11,7 @@ from strategies.domain.decide.assembly import cancel_plan, entry_plan, exit_plan
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, plan_exit
+from strategies.domain.decide.too_late import opened_since
 from strategies.domain.numbers import plain, round_to_step
 from strategies.domain.plan.plan import Plan, Rejection
 
@@ -18,6 +19,8 @@ from strategies.domain.plan.plan import Plan, Rejection
 def approach(case: Case, target: Decimal) -> Plan | Rejection:
     """A plan that takes the position to `target`, signed and cut to whole units; buy and sell mean the same here."""
     goal = round_to_step(target, ROUND_DOWN)
+    if (goal == 0 or _is_nearer(goal, case.position)) and (refused := opened_since(case)):
+        return refused
     filling, resting = _entries_at_work(case)
     if filling and case.position + filling != goal:
         reason = f"An order for {case.ticker} is about to fill, so what is missing cannot be told yet. Send it again."
@@ -26,6 +29,11 @@ def approach(case: Case, target: Decimal) -> Plan | Rejection:
     if not isinstance(answer, Rejection):
         return replace(answer, cancels=tuple(dict.fromkeys((*answer.cancels, *resting))))
     return cancel_plan(case, "D49", resting) if resting and answer.code == "target-reached" else answer
+
+
+def _is_nearer(goal: Decimal, held: Decimal) -> bool:
+    """Whether the goal lies between zero and what is held."""
+    return goal * held > 0 and abs(goal) < abs(held)
 
 
 def _entries_at_work(case: Case) -> tuple[Decimal, tuple[str, ...]]:
@@ -41,7 +49,7 @@ def _step_toward(case: Case, goal: Decimal, *, reached: bool) -> Plan | Rejectio
     if reached:
         reason = f"The position in {case.ticker} is {plain(goal)} already, or about to be, as the signal wants it."
         return Rejection(rule="D49", code="target-reached", reason=reason)
-    if goal == 0 or (goal * held > 0 and abs(goal) < abs(held)):
+    if goal == 0 or _is_nearer(goal, held):
         way_out = plan_exit(case, ALL if goal == 0 else abs(held) - abs(goal))
         return way_out if isinstance(way_out, Rejection) else exit_plan(case, "D50", way_out)
     side = Side.BUY if goal > 0 else Side.SELL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from strategies.domain.decide.case import Case
-from strategies.domain.message.freshness import age_of, seconds
+from strategies.domain.message.freshness import age_of, is_no_newer, seconds
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 
@@ -39,3 +39,24 @@ def too_late(case: Case, leg: Leg) -> Rejection | None:
         f"{most} seconds."
     )
     return Rejection(rule="T03", code="stale-signal", reason=reason)
+
+
+def opened_since(case: Case) -> Rejection | None:
+    """T05: a close that is no newer than the signal behind what it would close, by the sender's own times.
+
+    A buy that closes a short says by its side that the short came first, so of one moment the two are in order; only an
+    older one is not. An exit says nothing of sides.
+    """
+    sent_at, opened = case.message.signal_time, case.snapshot.opened_at
+    if not is_no_newer(case.message, opened) or sent_at is None or opened is None:
+        return None
+    if opened == sent_at and case.position and case.side is case.exit_side:
+        return None
+    does, stays = (
+        ("opened the position", "It stays.") if case.position else ("sent the entry that works", "It works on.")
+    )
+    reason = (
+        f"A signal of {opened:%H:%M:%S} UTC {does}, and by its own time this close of {sent_at:%H:%M:%S} UTC is no newer. "
+        f"{stays}"
+    )
+    return Rejection(rule="T05", code="superseded-signal", reason=reason)

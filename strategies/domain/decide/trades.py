@@ -11,6 +11,7 @@ from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import Entry, enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, exit_quantity, plan_exit
 from strategies.domain.decide.sizing import opened_units
+from strategies.domain.decide.too_late import opened_since
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
@@ -47,6 +48,8 @@ def _toward(side: Side) -> str:
 def _when_flat(case: Case, side: Side) -> Plan | Rejection:
     sentiment = case.message.sentiment
     if sentiment == "flat":
+        if refused := opened_since(case):
+            return refused
         reason = f"The signal wants no position (sentiment flat), and there is none in {case.ticker}."
         refused = Rejection(rule=_mirrored("D03", side), code="no-entry-sentiment", reason=reason)
         return or_cancel(case, Leg.ENTRY, refused)
@@ -114,6 +117,8 @@ def _out_of_step(case: Case, side: Side) -> Plan | Rejection:
 
 def _when_opposite(case: Case, side: Side) -> Plan | Rejection:
     sentiment, terms = case.message.sentiment, case.terms
+    if sentiment not in {None, _toward(side)} and (refused := opened_since(case)):
+        return refused
     if sentiment == "flat":
         return _out(case, _mirrored("D16", side))
     own_side = Sides.BULLISH if side is Side.BUY else Sides.BEARISH

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from strategies.domain.message.message import Action, Message
 
@@ -26,7 +27,32 @@ class SetAside:
 
 def leaves(message: Message) -> bool:
     """Whether the signal can only reduce a position: it then has an exit's time limit, and an exit's share of the quota."""
-    return message.action in {Action.EXIT, Action.CANCEL, Action.BREAKEVEN} or message.sentiment == "flat"
+    return message.action in {Action.EXIT, Action.CANCEL, Action.BREAKEVEN} or wants_none(message) or _reduces(message)
+
+
+def wants_none(message: Message) -> bool:
+    """Whether a buy or a sell is to leave no position: by its sentiment, or by its target."""
+    return message.sentiment == "flat" or message.target_quantity == 0
+
+
+def _reduces(message: Message) -> bool:
+    """Whether its sentiment is the other side's: a sell that stays bullish makes a long position smaller."""
+    return (message.action, message.sentiment) in {(Action.SELL, "bullish"), (Action.BUY, "bearish")}
+
+
+def may_close(message: Message) -> bool:
+    """Whether it may close a position and open none, so that it matters when the position was opened."""
+    return (
+        message.action is Action.EXIT or message.target_quantity is not None or wants_none(message) or _reduces(message)
+    )
+
+
+def is_no_newer(message: Message, opened_at: datetime | None) -> bool:
+    """Whether the entry of `opened_at` is of the same moment or a later one, both by the sender's clock.
+
+    A close and an entry of one bar carry one time, and may be swapped on their way.
+    """
+    return message.signal_time is not None and opened_at is not None and opened_at >= message.signal_time
 
 
 def too_late(message: Message, freshness: Freshness, received_at: datetime) -> SetAside | None:
@@ -77,9 +103,19 @@ def seconds(age: timedelta) -> str:
 _DIRECTIONS = {Action.BUY: "long", Action.SELL: "short"}
 
 
+_TARGET = "target "
+
+
+def target_aim(target: Decimal) -> str:
+    """A target in the place of a sentiment: another target would take the position elsewhere."""
+    return "flat" if target == 0 else f"{_TARGET}{target.normalize():f}"
+
+
 def _aim(action: str, sentiment: str | None) -> str:
     if sentiment == "flat" or action == Action.EXIT:
         return "flat"
+    if sentiment is not None and sentiment.startswith(_TARGET):
+        return sentiment
     return _DIRECTIONS.get(Action(action), str(action))
 
 
