@@ -308,7 +308,11 @@ class Signal(models.Model):
 
     def freshness(self) -> Freshness | None:
         """How old the signal may be by its own time; None for one that was sent by hand or delayed on purpose."""
-        if self.signal_time is None or self.key.startswith(SENT_BY_HAND) or self.not_before is not None:
+        if (
+            (self.signal_time is None and not self.reading.get("unreadable_time"))
+            or self.key.startswith(SENT_BY_HAND)
+            or self.not_before is not None
+        ):
             return None
         return self.strategy.freshness()
 

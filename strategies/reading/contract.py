@@ -264,6 +264,8 @@ def _notes(sent: SentFields) -> dict[str, Any]:
             value = read(sent.value(name))
             if value is None:
                 sent.ignore(name)
+                if name == "time":
+                    notes["unreadable_time"] = True
             elif key:
                 notes[key] = value
     return notes | {"message": sent.read("message", _message), "tags": sent.read("tags", _tags)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from strategies.domain.message.refusals import Refused, invalid
@@ -17,6 +18,9 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d
 _PLACEHOLDER = re.compile(r"\{\{.{0,80}?\}\}|%[A-Za-z_]{1,40}%", re.DOTALL)
 # Bounded above and here: an unclosed "{{" tried at each of 60,000 places takes a minute.
 _SEARCHED = 1_000
+_SECONDS = re.compile(r"\d{10,19}(?:\.\d{1,9})?", re.ASCII)
+_UTC_IN_WORDS = re.compile(r" ?(?:UTC|GMT)$", re.IGNORECASE)
+_FIRST_SECOND, _LAST_SECOND = 10**9, 4_102_444_800
 MOST_DIGITS_BEFORE_THE_POINT = 15
 MOST_DIGITS_AFTER_THE_POINT = 20
 
@@ -152,14 +156,32 @@ def literal(name: str, value: object, code: str) -> bool:
 
 
 def moment(value: object) -> datetime | None:
-    """An ISO 8601 moment in UTC (which a text without an offset is taken for); None when it is not one."""
+    """A moment in UTC: ISO 8601 (without an offset it is UTC), seconds or finer since 1970, or as in an e-mail; else None."""
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return _since_1970(Decimal(value))
     if not isinstance(value, str) or len(value) > 40:
         return None
-    try:
-        at = datetime.fromisoformat(value.strip())
-        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
+    text = value.strip()
+    if _SECONDS.fullmatch(text):
+        return _since_1970(Decimal(text))
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            at = read(_UTC_IN_WORDS.sub("+00:00", text) if read == datetime.fromisoformat else text)
+            return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError, TypeError):
+            continue
+    return None
+
+
+def _since_1970(count: Decimal) -> datetime | None:
+    """A count of seconds, milli-, micro- or nanoseconds, by its size; None outside of the years 2001 to 2100."""
+    if not count.is_finite() or not _FIRST_SECOND <= count < _LAST_SECOND * 10**9:
         return None
+    for unit in (1, 10**3, 10**6, 10**9):
+        if _FIRST_SECOND <= count / unit < _LAST_SECOND:
+            whole, rest = divmod(count / unit, 1)
+            return datetime.fromtimestamp(int(whole), UTC) + timedelta(microseconds=int(rest * 10**6))
+    return None
 
 
 def label(value: object) -> str | None:

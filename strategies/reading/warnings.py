@@ -33,6 +33,11 @@ def sentence(code: str) -> str:
             f"{name} is a delayed feed: its chart is ten minutes or more behind the market, and so is this signal. "
             "The order trades at today's prices. Use a real-time feed for signals that are traded."
         )
+    if kind == "ignored-time":
+        return (
+            "time could not be read, so nobody knows how old this signal is: it exits, and enters nothing where the strategy "
+            "limits the age of entries. Send {{timenow}}, an ISO 8601 moment or seconds since 1970, or leave time out."
+        )
     if kind.startswith("ignored-"):
         return (
             f"{kind.removeprefix('ignored-')} could not be read. It only informs, so the order is the same without it."

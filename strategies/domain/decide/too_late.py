@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from strategies.domain.decide.case import Case
-from strategies.domain.message.freshness import age_of, is_no_newer, seconds
+from strategies.domain.message.freshness import age_of, bar_time_hint, is_no_newer, seconds
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 
@@ -26,6 +26,12 @@ def too_late(case: Case, leg: Leg) -> Rejection | None:
             f"The signal is older than the {limit} seconds that this subscription gives it, so it is not traded late."
         )
         return Rejection(rule="T01", code="stale-signal", reason=reason)
+    if case.freshness is not None and case.message.unreadable_time and leg is Leg.ENTRY:
+        reason = (
+            "The signal's time could not be read, so nobody knows how old it is, and the strategy takes entries of at most "
+            f"{case.freshness.entry_seconds} seconds. Send a moment such as 2026-11-20T15:00:00Z, or leave time out."
+        )
+        return Rejection(rule="T03", code="unreadable-time", reason=reason)
     age = age_of(case.message, received_at) if case.freshness is not None else None
     if case.freshness is None or age is None:
         return None
@@ -36,7 +42,7 @@ def too_late(case: Case, leg: Leg) -> Rejection | None:
     what = "an entry" if entry else "an exit"
     reason = (
         f"By its own time the signal was {seconds(age)} old when it came, and the strategy takes {what} of at most "
-        f"{most} seconds."
+        f"{most} seconds.{bar_time_hint(case.message)}"
     )
     return Rejection(rule="T03", code="stale-signal", reason=reason)
 

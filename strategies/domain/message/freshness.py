@@ -66,6 +66,12 @@ def too_late(message: Message, freshness: Freshness, received_at: datetime) -> S
             "expired-signal",
             f"It expired at {message.expires_at:%H:%M:%S} UTC (expiresAt) and came at {received_at:%H:%M:%S}.",
         )
+    if message.unreadable_time and message.action is Action.ADD:
+        return SetAside(
+            "unreadable-time",
+            "Its time could not be read, so nobody knows how old it is, and it would only enter. Send a moment such as "
+            "2026-11-20T15:00:00Z or seconds since 1970, or leave time out.",
+        )
     age = age_of(message, received_at)
     if age is None:
         return None
@@ -80,13 +86,24 @@ def too_late(message: Message, freshness: Freshness, received_at: datetime) -> S
     return SetAside(
         "stale-signal",
         f"By its own time it is {seconds(age)} old, and this strategy takes {what} of at most {limit} seconds. "
-        "Check the sender's clock, or allow more on the strategy's page.",
+        f"Check the sender's clock, or allow more on the strategy's page.{bar_time_hint(message)}",
     )
 
 
 def age_of(message: Message, received_at: datetime) -> timedelta | None:
     """How old the signal was when it came, by its own `time`; None without one, negative where the sender's clock is ahead."""
     return None if message.signal_time is None else received_at - message.signal_time
+
+
+def is_bar_time(message: Message) -> bool:
+    """Whether its time stands exactly on a minute, as the opening time of a chart's bar does."""
+    at = message.signal_time
+    return at is not None and at.second == 0 and at.microsecond == 0
+
+
+def bar_time_hint(message: Message) -> str:
+    """What a sender of a bar's time should send, as the end of a sentence about a signal that is too old."""
+    return " If this is a bar's time, {{time}}, send {{timenow}}." if is_bar_time(message) else ""
 
 
 def seconds(age: timedelta) -> str:

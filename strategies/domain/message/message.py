@@ -101,6 +101,8 @@ class Message:
     target_quantity: Decimal | None = None
     signal_price: Decimal | None = None
     signal_time: datetime | None = None
+    # It was sent a time, and nobody can say how old it is.
+    unreadable_time: bool | None = None
     signal_id: str | None = None
     order_id: str | None = None
     sender_position: SenderPosition = UNKNOWN
@@ -188,6 +190,7 @@ class Message:
 
 _DECIMAL_FIELDS = ("target_quantity", "breakeven_offset", "bid_ask_spread_filter", "bid_ask_spread_filter_percent")
 _PLAIN_FIELDS = (
+    "unreadable_time",
     "order_id",
     "target_quantity",
     "cancel",
