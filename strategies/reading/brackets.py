@@ -47,6 +47,7 @@ def stop_loss(name: str, value: object, warnings: list[str]) -> Bracket:
         kind = fields.word("stopLoss.type", leg.pop("type"), _STOP_TYPES, "invalid-stop-loss-type")
     if "trailPrice" in leg:
         # The old name, still sent by the vendor's own library.
+        warnings.append("deprecated-field:stopLoss.trailPrice")
         leg.setdefault("trailAmount", leg.pop("trailPrice"))
         leg.pop("trailPrice", None)
     trails: list[str] = [name for name in ("trailAmount", "trailPercent") if name in leg]
@@ -103,7 +104,7 @@ def _object(name: str, value: object, known: frozenset[str], warnings: list[str]
     for key, inner in value.items():
         if key not in known:
             warnings.append(f"unknown-field:{name}.{printable(key)}")
-        elif fields.is_blank(inner):
+        elif fields.is_absent(inner):
             warnings.append(f"blank-field:{name}.{key}")
         else:
             leg[key] = inner

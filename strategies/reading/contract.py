@@ -16,13 +16,12 @@ from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import venue_of
 from strategies.domain.numbers import plain, snap
-from strategies.reading import brackets, fields, order_shape, sender_position
+from strategies.reading import brackets, fields, notes, order_shape, sender_position
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 
 EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
-SIGNAL_ID_LENGTH = ORDER_ID_LENGTH = 120
-MESSAGE_LENGTH = 500
-MOST_TAGS, TAG_LENGTH = 20, 50
+# A tenth of a micro lot: who sends less means lots.
+_SMALLEST_FOREX = Decimal(100)
 
 _ACTIONS = {str(action): action for action in Action}
 _SENTIMENTS = {"bullish": "bullish", "long": "bullish", "bearish": "bearish", "short": "bearish", "flat": "flat"}
@@ -49,6 +48,9 @@ def read(
     if warning := sender_position.old_text(sent, action):
         sent.warnings.append(warning)
     quantity, target = _quantity(sent, action, kind), _target(sent, action)
+    units = quantity.get("quantity")
+    if kind is Kind.FOREX and units is not None and units < _SMALLEST_FOREX and "quantity_type" not in quantity:
+        sent.warnings.append(f"small-forex-quantity:{plain(units)}")
     sender = sender_position.read(sent, action, _sentiment(sent, action), quantity)
     message = Message(
         action=action,
@@ -63,7 +65,7 @@ def read(
         stop_loss=sent.read("stopLoss", brackets.stop_loss, sent.warnings),
         take_profit=sent.read("takeProfit", brackets.take_profit, sent.warnings),
         **order_shape.conditions(sent, now),
-        **_notes(sent),
+        **notes.notes(sent),
     )
     return message, sent.warning_codes()
 
@@ -80,6 +82,14 @@ def _require(values: dict[str, Any]) -> None:
     if not ticker.strip():
         raise invalid("empty-ticker-name", "ticker is empty. Name what to trade.", field="ticker", hint=EXAMPLE)
     fields.refuse_placeholder("ticker", ticker)
+    if ticker.startswith("={"):
+        name = fields.pine_symbol(ticker)
+        raise invalid(
+            "ticker-does-not-exist",
+            f"ticker is the id of a chart in Pine (syminfo.tickerid){f', of {name}' if name else ''}. Send {{{{ticker}}}} or "
+            "syminfo.ticker.",
+            field="ticker",
+        )
     if not isinstance(values["action"], str) or fields.is_blank(values["action"]):
         fields.word("action", values["action"], _ACTIONS, "invalid-action")
 
@@ -121,6 +131,7 @@ def _sentiment(sent: SentFields, action: Action) -> str | None:
 
 
 def _quantity(sent: SentFields, action: Action, kind: Kind) -> dict[str, Any]:
+    _drop_zero_of_a_close(sent, action)
     quantity = sent.read("quantity", fields.above_zero, "invalid-quantity")
     if "quantityType" not in sent.known:
         return {"quantity": quantity}
@@ -135,6 +146,17 @@ def _quantity(sent: SentFields, action: Action, kind: Kind) -> dict[str, Any]:
         )
     _check_sizing(sizing, action, kind)
     return {"quantity": quantity, "quantity_type": sizing}
+
+
+def _drop_zero_of_a_close(sent: SentFields, action: Action) -> None:
+    """A strategy that is flat afterwards has a position of 0, which many texts send as the quantity of the close."""
+    if action not in {Action.BUY, Action.SELL} or fields.number(sent.value("quantity")) != 0:
+        return
+    words = [sent.value(name) for name in ("sentiment", "marketPosition")]
+    if any(isinstance(word, str) and word.strip().lower() == "flat" for word in words):
+        sent.known.pop("quantity")
+        sent.known.pop("quantityType", None)
+        sent.warnings.append("ignored-quantity")
 
 
 def _target(sent: SentFields, action: Action) -> Decimal | None:
@@ -201,6 +223,12 @@ def _check_sizing(sizing: str, action: Action, kind: Kind) -> None:
             f"quantityType percent_of_position goes with buy, sell and exit, not with {action}.",
             field="quantityType",
         )
+    if action in {Action.CANCEL, Action.BREAKEVEN} and sizing != "fixed_quantity":
+        raise invalid(
+            "invalid-quantity-type-action",
+            f"quantityType {sizing} sizes an order, and {action} makes none. Leave quantity and quantityType out.",
+            field="quantityType",
+        )
     if kind is Kind.FUTURE and sizing not in {"fixed_quantity", "percent_of_position"}:
         raise invalid(
             "invalid-quantity-type-for-asset-class",
@@ -240,76 +268,3 @@ def _expiration(name: str, value: object) -> str:
             field=name,
         )
     return expiration
-
-
-def _notes(sent: SentFields) -> dict[str, Any]:
-    """The fields that inform and identify. An unusable one is ignored with a warning, except the signalId, which guards
-    against repeats: that one is refused.
-    """
-    notes: dict[str, Any] = {"signal_id": sent.read("signalId", _signal_id)}
-    for name in ("signalPrice", "price"):
-        if name in sent.known and "signal_price" not in notes:
-            price = fields.number(sent.value(name))
-            if price is not None and price > 0:
-                notes["signal_price"] = price
-            else:
-                sent.ignore(name)
-    for name, key, read in (
-        ("time", "signal_time", fields.moment),
-        ("interval", "", fields.label),
-        ("orderId", "order_id", _order_id),
-        ("extras", "extras", _extras),
-    ):
-        if name in sent.known:
-            value = read(sent.value(name))
-            if value is None:
-                sent.ignore(name)
-                if name == "time":
-                    notes["unreadable_time"] = True
-            elif key:
-                notes[key] = value
-    return notes | {"message": sent.read("message", _message), "tags": sent.read("tags", _tags)}
-
-
-def _signal_id(name: str, value: object) -> str:
-    fields.refuse_placeholder(name, value)
-    text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-    if not text or len(text) > SIGNAL_ID_LENGTH or not text.isprintable():
-        raise invalid(
-            "invalid-signal-id",
-            f"{name} is {fields.shown(value)}. Send text of at most {SIGNAL_ID_LENGTH} characters.",
-            field=name,
-        )
-    return text
-
-
-def _order_id(value: object) -> str | None:
-    """The sender's name of its order, cut to its length: it tells orders apart and shapes none."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)) or fields.find_placeholder(value):
-        return None
-    return str(value).strip()[:ORDER_ID_LENGTH]
-
-
-def _message(name: str, value: object) -> str:
-    if not isinstance(value, str) or len(value) > MESSAGE_LENGTH:
-        raise invalid(
-            "invalid-message-length",
-            f"{name} is not text of at most {MESSAGE_LENGTH} characters. Shorten it.",
-            field=name,
-        )
-    return value
-
-
-def _tags(name: str, value: object) -> tuple[str, ...]:
-    tags: list[Any] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [None]
-    if len(tags) > MOST_TAGS or not all(isinstance(tag, str) and len(tag) <= TAG_LENGTH for tag in tags):
-        raise invalid(
-            "invalid-message-tags",
-            f"{name} is not a list of at most {MOST_TAGS} texts of {TAG_LENGTH} characters. Shorten it.",
-            field=name,
-        )
-    return tuple(tag.strip() for tag in tags)
-
-
-def _extras(value: object) -> dict[str, Any] | None:
-    return fields.json_values(value) if isinstance(value, dict) else None

@@ -7,19 +7,20 @@ import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from strategies.domain.message.freshness import is_bar_time
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
+from strategies.reading import json_repair
+from strategies.reading.fields import pine_symbol
 from strategies.reading.parse import BODY_LIMIT, Reading, parse
 from strategies.reading.warnings import did_you_mean
 
 MOST_STEPS = 12
-_CURLY = str.maketrans({"\u201c": '"', "\u201d": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"})
-_TRAILING_COMMA = re.compile(r",(\s{0,200}[}\]])")
-_BARE_PLACEHOLDER = re.compile(r"(:\s{0,20})(\{\{[A-Za-z_.0-9() \"]{1,60}\}\}|%[a-z_]{1,40}%)(?=\s{0,200}[,}])")
+_ENTRY_AGE, _LONGEST_BAR = timedelta(seconds=60), timedelta(days=1)
 _WORDS = re.compile(r"Use one of: ([a-z_, ]+)\.")
 _NUMBER_NOISE = re.compile(r"[$\u20ac\u00a3,_\s]")
 # Refusals whose sentence says to leave the field out.
@@ -79,7 +80,7 @@ def corrected(text: str, *, kind: Kind, allowed_tickers: Collection[str], now: d
         except Refused as refused:
             fixed = _fix(current, refused, changes)
         else:
-            fixed = _rename_unknown(reading, changes)
+            fixed = _rename_unknown(reading, changes) or _tidied(reading, changes, now)
             if fixed is None:
                 return Correction(current, tuple(changes)) if changes else None
         if fixed is None or fixed == current:
@@ -91,7 +92,7 @@ def corrected(text: str, *, kind: Kind, allowed_tickers: Collection[str], now: d
 def _fix(text: str, refused: Refused, changes: list[str]) -> str | None:
     """The text without the cause of this refusal; None when no correction is certain."""
     if refused.code == "malformed-json":
-        return _fix_json(text, changes)
+        return json_repair.fixed(text, changes)
     try:
         values = json.loads(text, parse_float=Decimal)
     except ValueError:
@@ -102,26 +103,6 @@ def _fix(text: str, refused: Refused, changes: list[str]) -> str | None:
     if not isinstance(values, dict):
         return None
     return _written(values) if _fix_values(values, refused, changes) else None
-
-
-def _fix_json(text: str, changes: list[str]) -> str | None:
-    """Curly and single quotation marks, a comma too many, placeholders without quotation marks."""
-    straight = text.translate(_CURLY)
-    if straight != text:
-        changes.append("Curly quotation marks made straight.")
-        return straight
-    if '"' not in text and "'" in text:
-        changes.append("Single quotation marks made double.")
-        return text.replace("'", '"')
-    for pattern, replacement, change in (
-        (_TRAILING_COMMA, r"\1", "The comma after the last value left out."),
-        (_BARE_PLACEHOLDER, r'\1"\2"', "Placeholders put in quotation marks."),
-    ):
-        corrected_text = pattern.sub(replacement, text)
-        if corrected_text != text:
-            changes.append(change)
-            return corrected_text
-    return None
 
 
 def _fix_values(values: Values, refused: Refused, changes: list[str]) -> bool:
@@ -136,6 +117,15 @@ def _fix_values(values: Values, refused: Refused, changes: list[str]) -> bool:
     if refused.code in _LEAVE_OUT and name not in {"ticker", "action"}:
         del holder[key]
         changes.append(f"{name} left out.")
+        return True
+    if name == "ticker" and isinstance(value, str) and (symbol := pine_symbol(value)):
+        holder[key] = symbol
+        changes.append(f"ticker: the chart's id became its symbol, {symbol}.")
+        return True
+    if name == "quantityType" and values.get("action") in {"cancel", "breakeven"}:
+        del values[name]
+        values.pop("quantity", None)
+        changes.append("quantity and quantityType left out.")
         return True
     for fix in _FIXES:
         new = fix(value, refused)
@@ -179,6 +169,34 @@ def _rename_unknown(reading: Reading, changes: list[str]) -> str | None:
             _renamed(values, name, meant)
             return _written(values)
     return None
+
+
+def _tidied(reading: Reading, changes: list[str], now: datetime) -> str | None:
+    """An accepted message without what it was warned of, where the right form is plain; None when there is nothing."""
+    values = dict(reading.values)
+    stop = values.get("stopLoss")
+    if "ignored-quantity" in reading.warnings and "quantity" in values:
+        values.pop("quantityType", None)
+        del values["quantity"]
+        changes.append("quantity left out: a close of the whole position needs none.")
+    elif "deprecated-field:stopLoss.trailPrice" in reading.warnings and isinstance(stop, dict):
+        values["stopLoss"] = dict(stop)
+        _renamed(values["stopLoss"], "trailPrice", "trailAmount")
+        changes.append("stopLoss.trailPrice renamed trailAmount.")
+    elif "time" in values and _opens_a_bar(reading, now):
+        values["time"] = "{{timenow}}"
+        changes.append("time: the opening of a bar became {{timenow}}, when the alert is sent.")
+    else:
+        return None
+    return _written(values)
+
+
+def _opens_a_bar(reading: Reading, now: datetime) -> bool:
+    """Whether its time is the bar's, {{time}}: exactly on a minute, too old for an entry, and a chart's interval beside it."""
+    at = reading.message.signal_time
+    if at is None or "interval" not in reading.values or not is_bar_time(reading.message):
+        return False
+    return _ENTRY_AGE < now - at <= _LONGEST_BAR
 
 
 def _renamed(values: Values, old: str, new: str) -> None:

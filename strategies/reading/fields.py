@@ -19,6 +19,7 @@ _PLACEHOLDER = re.compile(r"\{\{.{0,80}?\}\}|%[A-Za-z_]{1,40}%", re.DOTALL)
 # Bounded above and here: an unclosed "{{" tried at each of 60,000 places takes a minute.
 _SEARCHED = 1_000
 _SECONDS = re.compile(r"\d{10,19}(?:\.\d{1,9})?", re.ASCII)
+_PINE_SYMBOL = re.compile(r'"symbol" ?: ?"([A-Za-z0-9:._!/-]{1,40})"')
 _UTC_IN_WORDS = re.compile(r" ?(?:UTC|GMT)$", re.IGNORECASE)
 _FIRST_SECOND, _LAST_SECOND = 10**9, 4_102_444_800
 MOST_DIGITS_BEFORE_THE_POINT = 15
@@ -106,6 +107,11 @@ def is_blank(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
+def is_absent(value: object) -> bool:
+    """null and an empty text mean that the field was left out."""
+    return value is None or is_blank(value)
+
+
 def shown(value: object) -> str:
     """A value in words the sender recognises."""
     if value is None:
@@ -182,6 +188,12 @@ def _since_1970(count: Decimal) -> datetime | None:
             whole, rest = divmod(count / unit, 1)
             return datetime.fromtimestamp(int(whole), UTC) + timedelta(microseconds=int(rest * 10**6))
     return None
+
+
+def pine_symbol(ticker: str) -> str:
+    """The symbol in a chart's id such as ={"session":"extended","symbol":"NASDAQ:AAPL"}; empty when there is none."""
+    match = _PINE_SYMBOL.search(ticker[:_SEARCHED])
+    return match[1] if match else ""
 
 
 def label(value: object) -> str | None:

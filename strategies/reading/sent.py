@@ -47,14 +47,14 @@ class SentFields:
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
         self.warnings: list[str] = []
-        self.blank = sorted(name for name, value in values.items() if name in KNOWN and fields.is_blank(value))
+        self.blank = sorted(name for name, value in values.items() if name in KNOWN and fields.is_absent(value))
         self.known = {name: value for name, value in values.items() if name in KNOWN and name not in self.blank}
         self.respelled = [name for name in _SPELLINGS if name in values and self._respell(name, values[name])]
 
     def _respell(self, name: str, value: object) -> bool:
         """Take a field by TradingView's own name, where what it holds is TradingView's too."""
         field = _SPELLINGS[name]
-        if field in self.values or not isinstance(value, (str, int, Decimal)) or fields.is_blank(value):
+        if field in self.values or not isinstance(value, (str, int, Decimal)) or fields.is_absent(value):
             return False
         if field.endswith("Size"):
             usable = fields.number(value) is not None

@@ -8,6 +8,7 @@ from collections import Counter
 from decimal import Decimal
 from json import JSONDecodeError
 from typing import Any, NoReturn
+from urllib.parse import unquote_plus
 
 from strategies.domain.message.refusals import Refused, invalid
 
@@ -70,10 +71,18 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=Decimal, parse
 def _malformed(text: str, error: JSONDecodeError) -> Refused:
     where = f"at line {error.lineno}, column {error.colno}"
     hint = _EXAMPLE
-    if _QUOTES.search(text):
+    if form_field(text):
+        why = "it is form-encoded; send the object itself with Content-Type: application/json"
+    elif _PINE_ID.search(text):
+        why = 'its ticker is the id of a chart in Pine, ={"session": ...}; send {{ticker}} or syminfo.ticker'
+    elif _QUOTES.search(text):
         why = "it has curly quotation marks; use straight ones"
     elif text.startswith("'") or "{'" in text:
         why = 'it has single quotation marks; use "double" ones'
+    elif error.msg.startswith("Invalid control character"):
+        why = f"there is a line break or a tab inside a text, {where}; write \\n for it, or leave it out"
+    elif _is_in_a_text(text, error):
+        why = f'there is a quotation mark inside a text, {where}; write \\" for it, or leave it out'
     elif "{{" in text:
         why = f"it is wrong {where}; a placeholder such as {{{{close}}}} was not replaced by the sender"
     elif error.msg.startswith("Extra data"):
@@ -81,6 +90,30 @@ def _malformed(text: str, error: JSONDecodeError) -> Refused:
     else:
         why = f"it is wrong {where}; a comma too many or too few is the usual cause"
     return invalid("malformed-json", f"The body is not JSON: {why}.", hint=hint)
+
+
+_FORM = re.compile(r"[A-Za-z_]{0,40}=?(?:%7B|\{)", re.IGNORECASE)
+_PINE_ID = re.compile(r'"=\{"')
+
+
+def form_field(text: str) -> str:
+    """The JSON inside a form: `payload={...}`, an escaped `%7B...`, or `{...}=`; empty where it is no form."""
+    head = _FORM.match(text)
+    if head is None or (text.startswith("{") and not text.endswith("}=")):
+        return ""
+    inner = text.removesuffix("=") if text.startswith("{") else text[text.find("=") + 1 :] if "=" in head[0] else text
+    plain = unquote_plus(inner) if "%" in inner else inner
+    plain = plain.strip().removesuffix("=")
+    return plain if plain.startswith("{") and plain.endswith("}") else ""
+
+
+def _is_in_a_text(text: str, error: JSONDecodeError) -> bool:
+    """Whether a text ended where a letter follows it: a quotation mark that belongs to the text."""
+    return (
+        error.msg.startswith(("Expecting ','", "Expecting ':'"))
+        and text[error.pos : error.pos + 1] not in {'"', "{", "["}
+        and text[: error.pos].rstrip().endswith('"')
+    )
 
 
 def _refuse_too_deep(value: dict[str, Any]) -> None:

@@ -20,9 +20,20 @@ def sentence(code: str) -> str:
             return f"{name} is not a field we know, and was not used. Did you mean {meant}? Names are case-sensitive."
         return f"{name} is not a field we know. It was kept, and not used."
     if kind == "blank-field":
-        return f"{name} was empty, which is the same as leaving it out."
+        return f"{name} was empty or null, which is the same as leaving it out."
     if kind == OLD_TEXT:
         return _old_text(name.split(","))
+    if kind == "deprecated-field":
+        return (
+            f"{name} is an old name of {_NEW_NAMES.get(name, 'another field')}, which means the same. Send the new one."
+        )
+    if kind == "ignored-quantity":
+        return "quantity is 0 beside a close of the whole position, where none is needed. It was left out; leave it out too."
+    if kind == "small-forex-quantity":
+        return (
+            f"quantity {name} is counted in units of the first currency, not in lots: a standard lot is 100000 units, a mini lot "
+            "10000, a micro lot 1000. Send units."
+        )
     if kind == "continuous-contract":
         return (
             f"{name} is a continuous contract: an order trades the month that its chart shows at that moment. "
@@ -45,6 +56,7 @@ def sentence(code: str) -> str:
     return code
 
 
+_NEW_NAMES = {"stopLoss.trailPrice": "stopLoss.trailAmount"}
 _WHY_MISSING = {
     "sentiment": "an order that only closes may be taken for one that changes sides",
     "orderId": "two equal orders within one second are taken for one sent twice",

@@ -75,7 +75,7 @@ def test_twice_the_position_asks_whether_the_exit_is_in_it(terms: dict[str, Any]
         (Terms(allow_swap=True), True),
         (Terms(allow_swap=True, subtract_exit_quantity=True), False),
         (Terms(allow_swap=True, allow_overrides=False, quantity=Decimal(1)), False),
-        (Terms(allow_swap=True, allow_overrides=False, signal_fields=frozenset({"quantity"})), True),
+        (Terms(allow_swap=True, allow_overrides=False, signal_fields=("quantity",)), True),
         (Terms(allow_swap=True, sides=Sides.NONE), False),
     ],
 )
