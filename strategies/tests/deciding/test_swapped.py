@@ -14,7 +14,7 @@ from brokers.tests import rows as broker_rows
 from strategies.deciding import settle
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.test_settle import knows, reading
+from strategies.tests.lookups import knows, reading
 
 pytestmark = pytest.mark.django_db
 

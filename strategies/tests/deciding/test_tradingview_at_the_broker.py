@@ -62,7 +62,7 @@ async def deliver(strategy: Strategy, *bodies: str) -> list[doors.Response]:
 
 async def worked(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while not await asyncio.to_thread(lab._looked, done):
+        while not await asyncio.to_thread(lab.holds, done):
             await asyncio.to_thread(lab.work)
             await asyncio.to_thread(settled)
 
