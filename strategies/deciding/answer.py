@@ -8,6 +8,7 @@ from datetime import datetime
 from brokers.book.live_book import Book, NotYet, Unknown, View
 from brokers.domain.orders import Instrument, OrderIntent
 from brokers.domain.snapshot import Snapshot
+from brokers.models import BrokerageAccount
 from strategies import usage
 from strategies.deciding import rolled
 from strategies.deciding.desk import Desk
