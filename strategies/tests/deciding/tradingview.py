@@ -18,6 +18,7 @@ class Chart:
         before = self.position
         self.position += contracts if action == "buy" else -contracts
         values: dict[str, Any] = {
+            "exchange": "NASDAQ",
             "ticker": self.ticker,
             "close": "200.5",
             "timenow": f"{at or self.at:%Y-%m-%dT%H:%M:%SZ}",
