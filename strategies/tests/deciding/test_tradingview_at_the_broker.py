@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Team
@@ -57,14 +58,21 @@ def settled() -> bool:
 
 
 async def deliver(strategy: Strategy, *bodies: str) -> list[doors.Response]:
-    return await asyncio.to_thread(lambda: [doors.post(doors.path_of(strategy), body) for body in bodies])
+    def post_all() -> list[doors.Response]:
+        try:
+            return [doors.post(doors.path_of(strategy), body) for body in bodies]
+        finally:
+            # Each thread has a connection of its own, and the pool is small.
+            connection.close()
+
+    return await asyncio.to_thread(post_all)
 
 
 async def worked(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not await asyncio.to_thread(lab.holds, done):
             await asyncio.to_thread(lab.work)
-            await asyncio.to_thread(settled)
+            await asyncio.to_thread(lab.holds, settled)
 
 
 @pytest.mark.parametrize("text", [TEXT, TARGET], ids=["recommended", "target"])

@@ -136,7 +136,6 @@ def test_a_body_that_is_not_one_json_object_is_refused(path: str, body: bytes, c
         ({"quantity": "Infinity"}, "invalid-quantity", "quantity"),
         ({"quantity": "1e999"}, "invalid-quantity", "quantity"),
         ({"quantity": "١٢"}, "invalid-quantity", "quantity"),
-        ({"quantity": None}, "invalid-quantity", "quantity"),
         ({"quantity": True}, "invalid-quantity", "quantity"),
         ({"quantity": [1]}, "invalid-quantity", "quantity"),
         ({"quantity": {"value": 1}}, "invalid-quantity", "quantity"),
