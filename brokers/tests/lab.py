@@ -63,7 +63,13 @@ def make(team: Team, gateway: RunningGateway) -> Lab:
 
     sessions.kept(connection, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)
     ContractLookup.objects.create(
-        connection=connection, ticker="AAPL", asset_class="stock", status="found", conid=265598, answered_at=now
+        connection=connection,
+        ticker="AAPL",
+        asset_class="stock",
+        status="found",
+        conid=265598,
+        answered_at=now,
+        increments=[],
     )
     return Lab(gateway, connection, account)
 
