@@ -22,7 +22,9 @@ from config import embedded
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start before pytest-django, whose hook of the same name reads the settings."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    if (worker := os.environ.get("PYTEST_XDIST_WORKER")) is not None:
+        _part_from_others(worker)
+    else:
         try:
             provide(early_config)
         except embedded.EmbeddedError as error:
@@ -53,6 +55,14 @@ def provide(config: pytest.Config) -> None:
     for name, value in made.items():
         if not os.environ.get(f"{name}_FILE"):
             os.environ.setdefault(name, value)
+
+
+def _part_from_others(worker: str) -> None:
+    """Give each xdist worker a database of this run's Valkey to itself: rows in Postgres have the same keys in all of them."""
+    number = 1 + int(worker.removeprefix("gw")) % 8
+    folder = Path(os.environ.get("HALYARD_DATA", ""))
+    if os.environ.get("REDIS_URL") == embedded.urls(folder).redis:
+        os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("?db=0", f"?db={number}")
 
 
 def _forget_durability(database: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -25,7 +26,7 @@ PARTS = ["database", "redis", "worker", "beat", "stream", "gateway"]
 @pytest.fixture
 def quiet(settings: Any) -> Iterator[redis.Redis]:
     """A Redis in which no process has a pulse."""
-    settings.REDIS_URL = settings.REDIS_URL.replace("db=0", "db=9")
+    settings.REDIS_URL = re.sub(r"db=\d+", "db=9", settings.REDIS_URL)
     server = redis.Redis.from_url(settings.REDIS_URL)
     server.flushdb()
     yield server
