@@ -81,5 +81,6 @@ def gateway(shared_gateway: RunningGateway, settings: Any) -> Iterator[RunningGa
     settings.GATEWAY_URL = shared_gateway.url
     settings.SIM_CONTROL_TOKEN = shared_gateway.token
     shared_gateway.clear_faults()
+    shared_gateway.clear_quotes()
     yield shared_gateway
     shared_gateway.clear_faults()

@@ -110,4 +110,6 @@ def user(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(gateway: RunningGateway, user: str) -> Client:
+    # The gateway is shared: a price that another test posted would be this one's market.
+    gateway.clear_quotes()
     return Client(gateway, user, gateway.sign_in(user))
