@@ -1,0 +1,39 @@
+"""Every part of `make bench` runs, in its shortest form: nothing that measures may rot unseen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.__main__ import PARTS
+from config.embedded import BASE_DIR
+
+# A word that only a part that reached its last line prints.
+LAST_LINES = {
+    "bench_door": "200 answered 200, lost 0",
+    "bench_parsing": "times a plain JSON parse",
+    "bench_decide": "buy by risk, with both legs",
+    "bench_fanout": "1,000 subscriptions: goal 3 s",
+    "bench_walk": "20 of 20 orders",
+    "bench_rulebook": "a second on one core",
+}
+
+
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize(("module", "short"), [(module, short) for _, module, short in PARTS])
+def test_every_part_of_the_bench_runs(module: str, short: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *short.split()],
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert LAST_LINES[module] in run.stdout
+    # Parts run in the project's folder: what a simulator keeps belongs into a temporary one.
+    assert not list(BASE_DIR.glob("*.sqlite3"))
