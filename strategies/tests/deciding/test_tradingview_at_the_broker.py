@@ -33,6 +33,12 @@ REVERSAL: Story = [("buy", 45, "Long", 45), ("sell", 90, "Short", -45), ("buy", 
 REVERSAL_FROM_SHORT: Story = [("sell", 20, "Short", -20), ("buy", 50, "Long", 30)]
 PLAIN_CLOSE: Story = [("buy", 10, "Long", 10), ("sell", 10, "Close entry(s) order Long", 0)]
 PLAIN_COVER: Story = [("sell", 10, "Short", -10), ("buy", 10, "Stop", 0)]
+PYRAMID: Story = [
+    ("buy", 10, "First", 10),
+    ("buy", 10, "Second", 20),
+    ("sell", 10, "Exit 1", 10),
+    ("sell", 10, "Exit 2", 0),
+]
 PARTIAL: Story = [("buy", 10, "Long", 10), ("sell", 4, "Half", 6), ("sell", 6, "Rest", 0)]
 
 
@@ -78,8 +84,8 @@ async def worked(done: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("text", [TEXT, TARGET], ids=["recommended", "target"])
 @pytest.mark.parametrize(
     "story",
-    [REVERSAL, REVERSAL_FROM_SHORT, PLAIN_CLOSE, PLAIN_COVER, PARTIAL],
-    ids=["reversal", "reversal from short", "plain close", "plain cover", "partial closes"],
+    [REVERSAL, REVERSAL_FROM_SHORT, PLAIN_CLOSE, PLAIN_COVER, PARTIAL, PYRAMID],
+    ids=["reversal", "reversal from short", "plain close", "plain cover", "partial closes", "pyramid"],
 )
 def test_the_position_follows_the_chart(bench: lab.Lab, strategy: Strategy, text: str, story: Story) -> None:
     chart = Chart(text, timezone.now())
