@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import teams
+from accounts.entrance.sign_in import LimitedSignIn
 from accounts.models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(LimitedSignIn):
     """allauth's behaviour, except where a method here says otherwise."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

@@ -1,13 +1,19 @@
-"""Security headers of every answer, and the time zone of every page."""
+"""The client of every request, security headers of every answer, and the time zone of every page."""
 
 from __future__ import annotations
 
+import functools
+import logging
 import zoneinfo
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+
+from accounts.entrance import addresses
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -16,6 +22,27 @@ POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; connect-src 'self'{sockets}"
 )
+
+
+class ClientAddress:
+    """Puts the client's own address in the place of the proxy's, and drops what only a trusted proxy may say.
+
+    The first of all: whatever comes after it, a limit, a log or an address that is built, sees one truth.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        meta, trusted = request.META, settings.TRUSTED_PROXIES
+        peer, forwarded = meta.get("REMOTE_ADDR"), meta.pop("HTTP_X_FORWARDED_FOR", "")
+        if not addresses.is_trusted(peer, trusted):
+            meta.pop("HTTP_X_FORWARDED_PROTO", None)
+            if forwarded and addresses.is_private(peer):
+                _warn_of(str(peer))
+        if client := addresses.client_address(peer, forwarded, trusted):
+            meta["REMOTE_ADDR"] = client
+        return self.get_response(request)
 
 
 class ContentSecurityPolicy:
@@ -33,6 +60,16 @@ class ContentSecurityPolicy:
         )
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
         return response
+
+
+@functools.lru_cache(maxsize=100)
+def _warn_of(proxy: str) -> None:
+    """Say it once: a proxy nobody trusts makes one client of all people, with one limit for all of them."""
+    log.warning(
+        "Requests come through %s with X-Forwarded-For, which is not believed: everybody behind it counts as one client. "
+        "If it is your reverse proxy, add it to HALYARD_TRUSTED_PROXIES.",
+        proxy,
+    )
 
 
 def _plain_host(request: HttpRequest) -> bool:

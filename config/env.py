@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 
@@ -58,3 +59,16 @@ def number(name: str, default: int, *, low: int = 0, high: int = 2**31, environ:
 def words(name: str, default: str = "", *, environ: Mapping[str, str] = os.environ) -> list[str]:
     """A comma separated list, empty entries dropped."""
     return [word.strip() for word in text(name, default, environ=environ).split(",") if word.strip()]
+
+
+def networks(name: str, *, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A comma separated list of addresses and networks."""
+    listed = words(name, environ=environ)
+    for word in listed:
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            raise SettingError(
+                f"{name} names {word!r}, which is no address. Use addresses or networks, like 127.0.0.1 or 10.0.0.0/8."
+            ) from None
+    return listed

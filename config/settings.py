@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config import embedded, env
 
@@ -39,8 +41,8 @@ _public = urlsplit(PUBLIC_URL)
 HTTPS = _public.scheme == "https"
 ALLOWED_HOSTS = env.words("HALYARD_ALLOWED_HOSTS", "*" if SELF_CONTAINED else _public.hostname or "")
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
-# Addresses or networks of reverse proxies whose X-Forwarded-For we believe.
-TRUSTED_PROXIES = env.words("HALYARD_TRUSTED_PROXIES")
+# Addresses or networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto we believe.
+TRUSTED_PROXIES = env.networks("HALYARD_TRUSTED_PROXIES")
 # The header in which such a proxy hands on the subject of a client certificate that it has verified.
 CERTIFICATE_HEADER = env.text("HALYARD_CERTIFICATE_HEADER", "")
 
@@ -80,6 +82,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "accounts.middleware.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "accounts.middleware.ContentSecurityPolicy",
@@ -151,7 +154,20 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [REDIS_URL], "prefix": "halyard"},
     }
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "accounts.entrance.counting.CountingCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "halyard-cache",
+        "OPTIONS": {
+            "serializer": "accounts.entrance.counting.JsonSerializer",
+            # Nobody who signs in waits longer than this for a server that is away or hangs.
+            "socket_connect_timeout": 1,
+            "socket_timeout": 1,
+            "retry": Retry(NoBackoff(), 0),
+        },
+    }
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 CELERY = {
@@ -202,6 +218,15 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = env.text("HALYARD_EMAIL_VERIFICATION", "optional")
 ACCOUNT_LOGOUT_ON_GET = False
+# Failed attempts, beside allauth's own limits. One address may guess a little at one account, and a little more at all of
+# them; all addresses together may guess at one account no faster than `login_failed_account`. A browser in which its
+# owner has signed in before is counted by itself, so that no number of strangers keeps the owner out.
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,5/5m/key",
+    "login_failed_account": "50/h/key",
+    "login_failed_device": "10/5m/key",
+    "api_token_failed": "60/m/ip",
+}
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
 
@@ -245,6 +270,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Two installations on one machine differ by port only, and cookies ignore ports.
 SESSION_COOKIE_NAME = f"halyard_session_{PORT}"
 CSRF_COOKIE_NAME = f"halyard_csrf_{PORT}"
+DEVICE_COOKIE_NAME = f"halyard_device_{PORT}"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.core.internal import ratelimit
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from accounts.models import ApiToken, Membership, User, hashed
@@ -25,6 +26,19 @@ class TokenAuthentication(BaseAuthentication):
         words = request.headers.get("Authorization", "").split()
         if not words or words[0].lower() != self.keyword.lower():
             return None
+        try:
+            return self._owner(words)
+        except AuthenticationFailed:
+            # Only what fails is counted: a good token is good from an address where others guess, too.
+            if not ratelimit.consume(
+                request._request, app="allauth.account", action="api_token_failed", limit_get=True
+            ):
+                raise Throttled(
+                    wait=60, detail="This address has sent too many wrong tokens. Check the token, then try again."
+                ) from None
+            raise
+
+    def _owner(self, words: list[str]) -> tuple[User, ApiToken]:
         if len(words) != 2:
             raise AuthenticationFailed(
                 "The header must read 'Authorization: Token <your token>'.", code="invalid-token"

@@ -14,10 +14,11 @@ import msgspec
 import psycopg
 from django.conf import settings
 
+from accounts.entrance import addresses
 from brokers.postgres.locks import direct_parameters
 from strategies.domain.message.refusals import Refused
 from strategies.reading import parse
-from strategies.webhook import answers, proxies
+from strategies.webhook import answers
 from strategies.webhook.announcements import Announcer
 from strategies.webhook.answers import Send
 from strategies.webhook.batches import Batcher, Full
@@ -60,7 +61,7 @@ class Door:
         self._nudger: Nudger | None = None
         self._announcer: Announcer | None = None
         self._statuses = StatusLookup(direct_parameters)
-        self._trusted = proxies.networks(settings.TRUSTED_PROXIES)
+        self._trusted: list[str] = settings.TRUSTED_PROXIES
         self._certificate_header = settings.CERTIFICATE_HEADER.lower().encode()
         self._batcher: Batcher[Delivery, Outcome] = Batcher(
             self._store,
@@ -159,10 +160,12 @@ class Door:
 
     def _sender(self, headers: Mapping[bytes, bytes], client: tuple[str, int] | None) -> Sender:
         peer = client[0] if client else None
-        proxied = proxies.is_trusted(peer, self._trusted)
+        proxied = addresses.is_trusted(peer, self._trusted)
         certificate = headers.get(self._certificate_header, b"") if proxied and self._certificate_header else b""
         return Sender(
-            address=proxies.address(peer, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._trusted),
+            address=addresses.client_address(
+                peer, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._trusted
+            ),
             certificate=plain(certificate)[:1000],
             signature=plain(headers.get(SIGNATURE, b""))[:200],
         )
