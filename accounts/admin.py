@@ -8,10 +8,6 @@ from django.http import HttpRequest
 from accounts.models import ApiToken, AuditEntry, Invitation, Membership, Team, User
 from accounts.readonly import ReadOnly
 
-admin.site.site_header = "Halyard, for the operator"
-admin.site.site_title = "Halyard"
-admin.site.index_title = "Rows"
-
 
 @admin.register(User)
 class UserAdmin(ReadOnly):

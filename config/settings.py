@@ -61,12 +61,12 @@ TRUST_PRIVATE_GATEWAYS = env.flag("HALYARD_TRUST_PRIVATE_GATEWAYS", SELF_CONTAIN
 
 INSTALLED_APPS = [
     "config.apps.CompositionConfig",
-    "accounts",
+    "accounts.apps.AccountsConfig",
     "brokers",
     "brokers.simulator",
     "strategies",
     "channels",
-    "django.contrib.admin",
+    "accounts.apps.OperatorConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,0 +1,58 @@
+"""The operator's pages: who may see them, and that their only way in is the front door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils.decorators import method_decorator
+from django.views.generic import RedirectView
+
+
+def may_operate(request: HttpRequest) -> bool:
+    """Whether this session may operate the installation. The one place to ask for more, a second factor above all."""
+    return bool(request.user.is_active and getattr(request.user, "is_staff", False))
+
+
+class OperatorSite(AdminSite):
+    """Django's admin without its own sign-in: whoever is let in came through ours, with its limits and its factors."""
+
+    site_header = "Halyard, for the operator"
+    site_title = "Halyard"
+    index_title = "Rows"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return may_operate(request)
+
+    @method_decorator(login_not_required)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Send strangers to the front door; refuse whoever is signed in and no operator."""
+        if may_operate(request):
+            return redirect("admin:index")
+        if request.user.is_authenticated:
+            raise PermissionDenied("These pages are the operator's. Sign in with an operator's account to see them.")
+        return redirect_to_login(_wanted(request))
+
+    def get_urls(self) -> list[Any]:
+        """Django's pages, with our own way out and our own change of passwords, which has limits, in front of theirs."""
+        ours = {
+            "logout/": ("account_logout", "logout"),
+            "password_change/": ("account_change_password", "password_change"),
+        }
+        redirections = [
+            path(place, RedirectView.as_view(pattern_name=pattern), name=name)
+            for place, (pattern, name) in ours.items()
+        ]
+        return [*redirections, *super().get_urls()]
+
+
+def _wanted(request: HttpRequest) -> str:
+    """The operator's page that a stranger asked for; the overview when the address leads elsewhere."""
+    wanted, home = request.GET.get("next", ""), reverse("admin:index")
+    return wanted if wanted.startswith(home) else home
