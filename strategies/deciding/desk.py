@@ -56,8 +56,8 @@ def open_desk(batch: Sequence[tuple[Decision, Message]], now: datetime, *, behin
 def rehearsal_desk(
     subscriptions: Sequence[Subscription], instrument: Instrument | None, now: datetime, *, ask: bool
 ) -> Desk:
-    """A desk that locks nothing and knows no line; `ask` as in `live_book.load`."""
+    """A desk that locks nothing and knows no line; without `ask` it writes nothing either."""
     pairs = [(subscription.account, instrument) for subscription in subscriptions] if instrument is not None else []
     book = live_book.load(pairs, now, ask=ask)
-    active = guards.peek(subscriptions, now)
+    active = guards.peek(subscriptions, now, ask=ask)
     return Desk(book=book, ownership=Ownership.of(book), guards=active, line=Line(), now=now)

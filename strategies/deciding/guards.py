@@ -44,10 +44,14 @@ def hold(subscriptions: Iterable[Subscription], now: datetime) -> ActiveGuards:
     return ActiveGuards(_rows_of(teams), guarded, now)
 
 
-def peek(subscriptions: Iterable[Subscription], now: datetime) -> ActiveGuards:
-    """The guards of these subscriptions at this moment, for a rehearsal: no lock is taken, nobody is locked out."""
+def peek(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool) -> ActiveGuards:
+    """The guards of these subscriptions at this moment, for a rehearsal: no lock is taken, nobody is locked out.
+
+    `ask`: ask IBKR for exchange rates that a result of the day lacks; without it nothing is written.
+    """
     guarded = list(subscriptions)
-    return ActiveGuards(_rows_of({subscription.team_id for subscription in guarded}), guarded, now, judges=False)
+    rows = _rows_of({subscription.team_id for subscription in guarded})
+    return ActiveGuards(rows, guarded, now, judges=False, ask=ask)
 
 
 def _rows_of(teams: set[int]) -> dict[Key, Guard]:
@@ -91,9 +95,16 @@ class ActiveGuards:
     """The guards of a batch of decisions; figures are read only where a limit is checked against them."""
 
     def __init__(
-        self, rows: dict[Key, Guard], subscriptions: Sequence[Subscription], now: datetime, *, judges: bool = True
+        self,
+        rows: dict[Key, Guard],
+        subscriptions: Sequence[Subscription],
+        now: datetime,
+        *,
+        judges: bool = True,
+        ask: bool = True,
     ) -> None:
         self._rows, self._subscriptions, self.now, self._judges = rows, subscriptions, now, judges
+        self._ask = ask
         self._made: dict[Level, dict[int, tuple[int, datetime | None]]] = {}
         self._planned: dict[Key, int] = defaultdict(int)
         self._results: dict[int, DayResult] = {}
@@ -210,11 +221,11 @@ class ActiveGuards:
             self._teams[team] = list(rows)
             self._read(self._teams[team])
         alike = [each for each in self._teams[team] if each.is_paper == account.is_paper]
-        return day_ledger.sum_of(alike, self._results, account.currency, self.now)
+        return day_ledger.sum_of(alike, self._results, account.currency, self.now, ask=self._ask)
 
     def _read(self, accounts: Iterable[BrokerageAccount]) -> None:
         missing = [each for each in accounts if each.pk not in self._results]
-        self._results.update(day_ledger.results(missing, self.now))
+        self._results.update(day_ledger.results(missing, self.now, ask=self._ask))
 
 
 @transaction.atomic
