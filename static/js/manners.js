@@ -80,7 +80,10 @@ function preview(form) {
   for (const field of form.querySelectorAll("[data-message]")) {
     if (field.type === "radio" && !field.checked) continue;
     const value = field.value.trim();
-    if (value) message[field.dataset.message] = field.dataset.number && !Number.isNaN(Number(value)) ? Number(value) : value;
+    if (!value) continue;
+    const read = field.dataset.number && !Number.isNaN(Number(value)) ? Number(value) : value;
+    const [name, part] = field.dataset.message.split(".");
+    message[name] = part ? { ...message[name], [part]: read } : read;
   }
   place.textContent = JSON.stringify(message, null, 2);
 }

@@ -1,4 +1,4 @@
-"""Pages of signals and refused deliveries: the list, each of them, and one written by hand."""
+"""Pages of signals and refused deliveries: the list, and each of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET
 
 from accounts.access import row_for, team_for
-from accounts.models import Role, Team
+from accounts.models import Team
 from accounts.pages.paging import SIZE
 from brokers.domain.orders import Side
-from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.models import Order
 from strategies import live
@@ -28,12 +27,11 @@ from strategies.domain.message.symbols import Kind
 from strategies.domain.slippage import Slippage, slippage
 from strategies.domain.timeline import Phase, timeline, total
 from strategies.models import Decision, Refusal, Signal
-from strategies.pages.forms.signals import SignalFilter, SignalForm
-from strategies.pages.shared import actor_of, offer_rows, streamed
+from strategies.pages.forms.signals import SignalFilter
+from strategies.pages.shared import offer_rows, streamed
 from strategies.reading import parse
 from strategies.reading.corrections import corrected
 from strategies.reading.warnings import sentence
-from strategies.rehearsal import first_signal
 from strategies.webhook import export, log
 from strategies.webhook.headers import shown
 from strategies.webhook.rows import KEPT_OF_A_STRANGER
@@ -232,34 +230,3 @@ def _hint(refusal: Refusal, kind: Kind, allowed: list[str]) -> str:
     except Refused as refused:
         return refused.hint if refused.code == refusal.message_code else ""
     return ""
-
-
-@require_http_methods(["GET", "POST"])
-def signal_try(request: HttpRequest, team_code: UUID) -> HttpResponse:
-    team = team_for(request.user, team_code, Role.TRADER)
-    initial = {"strategy": request.GET.get("strategy", "")}
-    form = SignalForm(request.POST or None, initial=initial)
-    strategies = team.strategies.filter(enabled=True).order_by("pk")
-    offer_rows(form, "strategy", strategies)
-    if request.method == "POST" and form.is_valid():
-        try:
-            signal = first_signal.send(
-                team=team,
-                strategy=form.cleaned_data["strategy"],
-                message_body=form.message_body(),
-                actor=actor_of(request),
-                now=timezone.now(),
-            )
-        except Refused as refused:
-            form.add_error(refused.field if refused.field in form.fields else None, refused.message)
-        else:
-            return redirect("signal", team_code, signal.code)
-    context = {
-        "form": form,
-        "has_strategies": strategies.exists(),
-        "account": first_signal.simulated_account(team),
-        "live": team.subscriptions.filter(
-            enabled=True, account__connection__environment=Environment.LIVE, account__connection__enabled=True
-        ).exists(),
-    }
-    return render(request, "strategies/signal_try.html", context, status=422 if form.errors else 200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from strategies.deciding import superseded
 from strategies.deciding.answer import Question
 from strategies.deciding.answer import answer as answer_question
 from strategies.deciding.desk import Desk, rehearsal_desk
+from strategies.display.order_sheets import OrderSheet, order_sheets
 from strategies.display.plans import how
 from strategies.domain.message.freshness import Freshness, SetAside
 from strategies.domain.message.message import Message
@@ -26,6 +27,7 @@ from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Strategy, Subscription
 from strategies.reading.corrections import Correction, corrected
 from strategies.reading.warnings import sentence
+from strategies.rehearsal.symbol_check import SymbolCheck, symbol_check
 from strategies.webhook.delivery import Accepted, Context, Delivery
 from strategies.webhook.senders import SenderRules
 
@@ -54,14 +56,19 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one subscription makes of the message. `status` is a decision's, or "off" where its terms were never set."""
+    """What one subscription makes of the message. `status` is a decision's, or "off" where its terms were never set.
+
+    `sheets` show the same `orders` at length, `symbol` what IBKR knows of their instrument.
+    """
 
     subscription: Subscription
     status: str
     reason: str
     rule: str = ""
     code: str = ""
+    symbol: SymbolCheck | None = None
     orders: tuple[OrderLine, ...] = ()
+    sheets: tuple[OrderSheet, ...] = ()
     cancels: tuple[str, ...] = ()
     resizes: tuple[Resize, ...] = ()
     # It waits for IBKR's word on the contract, and nobody has asked for it.
@@ -94,10 +101,13 @@ class Rehearsal:
         return any(answer.unasked for answer in self.answers)
 
 
-def rehearse(strategy: Strategy, body: bytes, now: datetime, *, ask: bool) -> Rehearsal:
+def rehearse(
+    strategy: Strategy, body: bytes, now: datetime, *, ask: bool, followers: Sequence[Subscription] | None = None
+) -> Rehearsal:
     """Read a body under the strategy's settings of this moment and let every subscription decide on it.
 
     `ask`: put the question to IBKR when a contract was never looked up; without it nothing at all is written.
+    `followers`: decide for these in place of the strategy's subscriptions; none of them needs a row.
     """
     text = body.decode("utf-8", "replace")
     context = _context(strategy)
@@ -118,7 +128,13 @@ def rehearse(strategy: Strategy, body: bytes, now: datetime, *, ask: bool) -> Re
         reading=verdict.reading,
         warnings=tuple(sentence(code) for code in verdict.warnings),
         set_aside=aside,
-        answers=_answers(strategy, verdict.message, now, ask=ask, freshness=None if aside else context.freshness),
+        answers=_answers(
+            _followers(strategy) if followers is None else followers,
+            verdict.message,
+            now,
+            ask=ask,
+            freshness=None if aside else context.freshness,
+        ),
     )
 
 
@@ -146,15 +162,24 @@ def _superseded(strategy: Strategy, message: Message) -> SetAside | None:
     return SetAside("superseded-signal", reason) if reason else None
 
 
-def _answers(
-    strategy: Strategy, message: Message, now: datetime, *, ask: bool, freshness: Freshness | None
-) -> tuple[Answer, ...]:
+def _followers(strategy: Strategy) -> list[Subscription]:
     rows = strategy.subscriptions.select_related("account__connection", "terms")
-    subscriptions = list(rows.order_by("-enabled", "account__account_id"))
+    return list(rows.order_by("-enabled", "account__account_id"))
+
+
+def _answers(
+    subscriptions: Sequence[Subscription], message: Message, now: datetime, *, ask: bool, freshness: Freshness | None
+) -> tuple[Answer, ...]:
     desk = rehearsal_desk(subscriptions, message.instrument, now, ask=ask)
     if message.signal_time is None or message.delay:
         freshness = None
-    return tuple(_answer(subscription, message, desk, freshness) for subscription in subscriptions)
+    return tuple(
+        replace(
+            _answer(subscription, message, desk, freshness),
+            symbol=symbol_check(message, subscription.account, desk.book, now),
+        )
+        for subscription in subscriptions
+    )
 
 
 def _answer(subscription: Subscription, message: Message, desk: Desk, freshness: Freshness | None) -> Answer:
@@ -188,6 +213,7 @@ def _answer(subscription: Subscription, message: Message, desk: Desk, freshness:
                 rule=answer.rule,
                 reason=answer.reason,
                 orders=lines(answer.intents, answer.estimates),
+                sheets=order_sheets(answer.intents, answer.estimates),
                 cancels=answer.cancels,
                 resizes=answer.resizes,
             )

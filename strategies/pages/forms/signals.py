@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from typing import Any
 
 from django import forms
 
 from strategies.domain.message.message import Action
-from strategies.domain.numbers import plain
 from strategies.models import Strategy
 from strategies.webhook.log import LogFilter
 
@@ -31,50 +30,75 @@ OUTCOMES = [
 ]
 
 
+REQUIRED = ("ticker", "action")
+ORDER_FIELDS = ("order_type", "limit", "stop", "stop_loss", "take_profit")
+_NUMBER = {"data-number": "yes", "inputmode": "decimal", "autocomplete": "off"}
+_ORDER_TYPES = (("market", "Market"), ("limit", "Limit"), ("stop", "Stop"), ("stop_limit", "Stop limit"))
+
+
+def _part(label: str, path: str, initial: str = "", **attributes: str) -> forms.Field:
+    """A part of the message, taken as it is typed; `path` is its name in the message."""
+    widget = forms.TextInput(attrs={"data-message": path, **attributes})
+    return forms.Field(label=label, required=False, initial=initial, widget=widget)
+
+
 class SignalForm(forms.Form):
-    """A signal written by hand; it becomes the same message that a program would send."""
+    """A signal written by hand, as the message that a program would send: the contract alone says what is wrong with it."""
 
     strategy = forms.ModelChoiceField(
-        label="Strategy", queryset=Strategy.objects.none(), to_field_name="code", empty_label=None, required=False
+        label="Strategy",
+        queryset=Strategy.objects.none(),
+        to_field_name="code",
+        empty_label=None,
+        required=False,
+        error_messages={
+            "invalid_choice": "This strategy is not there any more, or it is switched off. Choose another."
+        },
     )
-    ticker = forms.CharField(
-        label="Ticker",
-        max_length=40,
-        initial="SPY",
-        widget=forms.TextInput(attrs={"data-message": "ticker", "autocapitalize": "characters", "spellcheck": "false"}),
+    ticker = _part(
+        "Ticker", "ticker", initial="SPY", autocapitalize="characters", spellcheck="false", autocomplete="off"
     )
-    action = forms.ChoiceField(
+    action = forms.Field(
         label="Action",
-        choices=[(each, each.capitalize()) for each in Action],
+        required=False,
         initial=Action.BUY,
-        widget=forms.RadioSelect(attrs={"data-message": "action"}),
+        widget=forms.RadioSelect(
+            choices=[(each, each.capitalize()) for each in Action], attrs={"data-message": "action"}
+        ),
     )
-    quantity = forms.DecimalField(
-        label="Quantity",
-        min_value=Decimal("0.00000001"),
-        max_digits=24,
-        decimal_places=8,
+    quantity = _part("Quantity", "quantity", initial="10", **_NUMBER)
+    price = _part("Price you saw", "price", **_NUMBER)
+    order_type = forms.Field(
+        label="Order type",
         required=False,
-        initial=10,
-        widget=forms.TextInput(attrs={"data-message": "quantity", "data-number": "yes", "inputmode": "decimal"}),
+        widget=forms.Select(
+            choices=[("", "As the subscription says"), *((each, words) for each, words in _ORDER_TYPES)],
+            attrs={"data-message": "orderType"},
+        ),
     )
-    price = forms.DecimalField(
-        label="Price you saw",
-        min_value=Decimal("0.00000001"),
-        max_digits=24,
-        decimal_places=8,
-        required=False,
-        widget=forms.TextInput(attrs={"data-message": "price", "data-number": "yes", "inputmode": "decimal"}),
-    )
+    limit = _part("Limit price", "limitPrice", **_NUMBER)
+    stop = _part("Stop price", "stopPrice", **_NUMBER)
+    stop_loss = _part("Stop loss at", "stopLoss.stopPrice", **_NUMBER)
+    take_profit = _part("Take profit at", "takeProfit.limitPrice", **_NUMBER)
 
     def message_body(self) -> str:
-        """The message of a valid form, as JSON text."""
-        values = self.cleaned_data
-        message: dict[str, str] = {"ticker": values["ticker"], "action": values["action"]}
-        for name in ("quantity", "price"):
-            if values[name] is not None:
-                message[name] = plain(values[name])
+        """The message of the form as JSON text, whatever was typed: what is left empty is left out."""
+        message: dict[str, Any] = {}
+        for name, path in self._paths().items():
+            typed = str(self[name].value() or "").strip()
+            if typed or name in REQUIRED:
+                parent, _, leaf = path.rpartition(".")
+                (message.setdefault(parent, {}) if parent else message)[leaf] = typed
         return json.dumps(message)
+
+    def field_of(self, name: str) -> str | None:
+        """The form's field for a field of the message; None where it has none."""
+        return next((own for own, path in self._paths().items() if name in (path, path.partition(".")[0])), None)
+
+    def _paths(self) -> dict[str, str]:
+        """The form's fields with their names in the message."""
+        paths = {name: str(field.widget.attrs.get("data-message", "")) for name, field in self.fields.items()}
+        return {name: path for name, path in paths.items() if path}
 
 
 class MinuteField(forms.DateTimeField):

@@ -14,7 +14,7 @@ from accounts.models import Team, User
 from brokers.book import contracts
 from brokers.models import ContractLookup
 from brokers.tests import rows as broker
-from strategies.models import Strategy
+from strategies.models import Signal, Strategy
 from strategies.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.pages.test_check_view import known
@@ -116,3 +116,38 @@ def test_nothing_is_wider_than_the_screen(
     assert fits(page)
     page.goto(f"/teams/{strategy.team.code}/signals/{signal.code}/replay/")
     assert fits(page)
+
+
+@pytest.mark.parametrize("device", [{}, PHONE])
+def test_trying_a_signal_shows_its_orders_while_it_is_written(
+    open_page: Opener, alice: User, strategy: Strategy, device: dict[str, Any]
+) -> None:
+    page = open_page(alice, f"/teams/{strategy.team.code}/signals/try/", **device)
+    tried = page.locator("#tried")
+    expect(tried).to_contain_text("IBKR was not asked about SPY yet.")
+    page.get_by_label("Ticker").fill("AAPL")
+    expect(tried).to_contain_text("Open long with 10 shares of AAPL.")
+    expect(tried).to_contain_text("IBKR's contract 265598")
+    page.get_by_label("Quantity").fill("ten")
+    expect(tried).to_contain_text('quantity is "ten", which is not a number.')
+    expect(tried).to_contain_text("invalid-quantity")
+    page.get_by_label("Quantity").fill("3")
+    page.get_by_text("Order type, stop loss and take profit").click()
+    page.get_by_label("Order type").select_option("limit")
+    page.get_by_label("Limit price").fill("187")
+    page.get_by_label("Stop loss at").fill("180")
+    page.get_by_label("Take profit at").fill("195.5")
+    expect(tried).to_contain_text("sell 3, stop 180, gtc")
+    expect(tried).to_contain_text("sell 3, limit 195.5, gtc")
+    expect(page.locator("[data-preview]")).to_contain_text('"stopPrice": 180')
+    assert fits(page)
+    page.get_by_label("Ticker").fill("NFLX")
+    expect(tried).to_contain_text("not asked about NFLX")
+    assert not ContractLookup.objects.filter(ticker="NFLX").exists()
+    page.get_by_role("button", name="Check").click()
+    expect(tried).to_contain_text("being asked about NFLX")
+    assert not Signal.objects.exists()
+    page.get_by_label("Ticker").fill("AAPL")
+    page.get_by_role("button", name="Send the signal").click()
+    page.wait_for_url(re.compile(r"/signals/[0-9a-f-]{36}/"))
+    assert json.loads(Signal.objects.get().body)["stopLoss"] == {"stopPrice": "180"}

@@ -1,0 +1,79 @@
+"""The symbol check: what IBKR knows of the instrument that a message names, by the answers a connection has had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from brokers.book.live_book import Book
+from brokers.domain.orders import Instrument
+from brokers.models import BrokerageAccount, ContractLookup
+from strategies.domain.message.message import Message
+from strategies.domain.message.symbols import WORDS
+from strategies.domain.numbers import plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolCheck:
+    """`state` is found, denied, unknown, asked, unasked or untraded; `code` is stable where no order can be made."""
+
+    state: str
+    sentence: str
+    code: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return self.state == "found"
+
+    @property
+    def is_bad(self) -> bool:
+        return self.state in {"denied", "unknown", "untraded"}
+
+
+def symbol_check(message: Message, account: BrokerageAccount, book: Book, now: datetime) -> SymbolCheck:
+    """What the account's connection knows of the message's instrument. It asks nobody."""
+    instrument = message.instrument
+    if instrument is None:
+        one, many, _ = WORDS[message.symbol.kind]
+        sentence = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR."
+        return SymbolCheck(state="untraded", sentence=sentence, code="asset-class-not-traded")
+    lookup = book.lookup(account, instrument)
+    if lookup is None:
+        sentence = f"IBKR was not asked about {instrument.ticker} yet. Check asks it."
+        return SymbolCheck(state="unasked", sentence=sentence)
+    match lookup.status:
+        case ContractLookup.Status.WANTED:
+            return SymbolCheck(state="asked", sentence=f"IBKR is being asked about {instrument.ticker}.")
+        case ContractLookup.Status.UNKNOWN:
+            return SymbolCheck(state="unknown", sentence=lookup.reason, code=lookup.reason_code or "unknown-symbol")
+    known = f"{_contract(lookup, instrument)} {_last_price(lookup, now)}"
+    if lookup.permitted is not None and account.account_id not in lookup.permitted:
+        sentence = (
+            f"{known} {account.account_id} may not trade it: ask for the trading permission in IBKR's Client Portal."
+        )
+        return SymbolCheck(state="denied", sentence=sentence, code="asset_class_not_permitted")
+    return SymbolCheck(state="found", sentence=known)
+
+
+def _contract(lookup: ContractLookup, instrument: Instrument) -> str:
+    month = _month(lookup) if instrument.asset_class == "future" else ""
+    name = f", {lookup.name}" if lookup.name and lookup.name != instrument.ticker else ""
+    where = f" at {lookup.exchange}" if lookup.exchange else ""
+    point = f", {plain(lookup.multiplier)} {lookup.currency} a point" if lookup.multiplier != 1 else ""
+    steps = f"in steps of {plain(lookup.tick)}{point}"
+    return f"{instrument.ticker}{month}{name}{where} is IBKR's contract {lookup.conid}, in {lookup.currency}, {steps}."
+
+
+def _month(lookup: ContractLookup) -> str:
+    """The month that a continuous name stands for today."""
+    rows = ContractLookup.objects.filter(connection=lookup.connection_id, conid=lookup.conid, asset_class="future")
+    named = [row.ticker for row in rows.exclude(pk=lookup.pk).order_by("-ticker") if row.ticker[-4:].isdigit()]
+    return f" ({named[0]})" if named and not lookup.ticker[-4:].isdigit() else ""
+
+
+def _last_price(lookup: ContractLookup, now: datetime) -> str:
+    if lookup.last is None or lookup.quote_as_of is None:
+        return "No price was shown yet."
+    seconds = max(0, int((now - lookup.quote_as_of).total_seconds()))
+    ago = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60:,} minutes"
+    return f"Its last price was {plain(lookup.last)}, {ago} ago."
