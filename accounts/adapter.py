@@ -1,9 +1,10 @@
-"""How allauth behaves here: a new user gets a team, and the operator can close sign-up."""
+"""How the sign-in library behaves here: a new user gets a team, sign-up can be closed, refusals are our sentences."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
@@ -13,9 +14,36 @@ from accounts import teams
 from accounts.entrance.sign_in import LimitedSignIn
 from accounts.models import User
 
+CONFIRM_DIFFERENTLY = {
+    "reauthenticate": "Use your password",
+    "mfa_reauthenticate": "Use a code of the app, or a recovery code",
+    "mfa_reauthenticate:webauthn": "Use a security key",
+}
+
 
 class AccountAdapter(LimitedSignIn):
     """allauth's behaviour, except where a method here says otherwise."""
+
+    error_messages = {
+        **LimitedSignIn.error_messages,
+        "account_inactive": "This sign-in is switched off. Ask the operator of this installation to switch it on.",
+        "cannot_remove_primary_email": "This is your main address. Make another one the main address, then remove it.",
+        "duplicate_email": "This address is on your list already.",
+        "email_password_mismatch": "The e-mail address or the password is wrong. Type both again, or choose a new password.",
+        "email_taken": "Somebody is signed up with this address already. Sign in, or use another address.",
+        "enter_current_password": "This is not the password you have now. Type it again, or have a link sent to choose a new one.",
+        "incorrect_code": "This code is wrong or too old. Type the newest one.",
+        "incorrect_password": "This is not your password. Type it again, or have a link sent to choose a new one.",
+        "invalid_login": "Type your e-mail address.",
+        "invalid_or_expired_key": "This link opens nothing any more. Have a new one sent.",
+        "invalid_password_reset": "This link opens nothing any more. Have a new one sent.",
+        "max_email_addresses": "You have %d addresses, the most there can be. Remove one, then add this one.",
+        "rate_limited": "Too many tries in a short time. Wait a minute, then try again.",
+        "same_as_current": "This is what it is already. Type another one, or leave the page.",
+        "too_many_login_attempts": "Too many tries failed. Wait five minutes, or have a link sent to choose a new password.",
+        "unknown_email": "Nobody is signed up with this address. Check it, or sign up.",
+        "unverified_primary_email": "Confirm this address before you make it the main one: open the link in its mail.",
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         # Someone holding an invitation may always come in.
@@ -23,6 +51,13 @@ class AccountAdapter(LimitedSignIn):
 
     def format_email_subject(self, subject: str) -> str:
         return f"Halyard: {subject}"
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        super().send_mail(template_prefix, email, {**context, "halyard_url": settings.PUBLIC_URL})
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [{**way, "description": CONFIRM_DIFFERENTLY.get(way["id"], way["description"])} for way in methods]
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Save a new user with a team: the one that invited them, else one of their own."""
@@ -32,6 +67,22 @@ class AccountAdapter(LimitedSignIn):
                 _seat(saved, request.session.get("invitation"))
         request.session.pop("invitation", None)
         return saved
+
+
+class TwoStepAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """The second step of signing in, in our words."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "add_email_blocked": "Two-step sign-in is on. Switch it off, add the address, then switch it on again.",
+        "cannot_delete_authenticator": "Two-step sign-in has to stay on for you. Ask an owner of your team.",
+        "cannot_generate_recovery_codes": "Recovery codes come with two-step sign-in. Set up the app first.",
+        "incorrect_code": "This code is wrong or too old. Type the one that is shown now.",
+        "unverified_email": "Confirm your e-mail address first, so that nobody but you can get in with it. Open the link in its mail.",
+    }
+
+    def get_totp_issuer(self) -> str:
+        return "Halyard"
 
 
 def _seat(user: User, token: str | None) -> None:

@@ -35,6 +35,8 @@ class ClientAddress:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta, trusted = request.META, settings.TRUSTED_PROXIES
+        if not addresses.PROXY_HEADERS.isdisjoint(meta):
+            meta[addresses.BY_PROXY] = True
         peer, forwarded = meta.get("REMOTE_ADDR"), meta.pop("HTTP_X_FORWARDED_FOR", "")
         if not addresses.is_trusted(peer, trusted):
             meta.pop("HTTP_X_FORWARDED_PROTO", None)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.pages import views
+from accounts.pages import sign_in, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("you/", views.profile, name="profile"),
+    path("mails/", sign_in.mails, name="mails"),
     path("teams/new/", views.team_new, name="team_new"),
     path("teams/<uuid:team_code>/settings/", views.team_settings, name="team_settings"),
     path("teams/<uuid:team_code>/settings/invite/", views.team_invite, name="team_invite"),

@@ -201,13 +201,8 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"accounts.entrance.passwords.{name}"}
+    for name in ("UnlikeTheAddress", "LongEnough", "NotCommon", "NotOnlyDigits")
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
@@ -228,13 +223,43 @@ ACCOUNT_RATE_LIMITS = {
     "api_token_failed": "60/m/ip",
 }
 ACCOUNT_SESSION_REMEMBER = True
-MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
+ACCOUNT_FORMS = {
+    name: f"accounts.entrance.forms.{form}"
+    for name, form in {
+        "login": "LoginForm",
+        "signup": "SignupForm",
+        "add_email": "AddEmailForm",
+        "change_email": "ChangeEmailForm",
+        "change_password": "ChangePasswordForm",
+        "set_password": "SetPasswordForm",
+        "reset_password": "ResetPasswordForm",
+        "reset_password_from_key": "ResetPasswordKeyForm",
+        "reauthenticate": "ReauthenticateForm",
+        "request_login_code": "RequestLoginCodeForm",
+        "confirm_login_code": "ConfirmLoginCodeForm",
+        "confirm_email_verification_code": "ConfirmEmailCodeForm",
+        "confirm_password_reset_code": "ConfirmResetCodeForm",
+    }.items()
+}
+MFA_ADAPTER = "accounts.adapter.TwoStepAdapter"
+MFA_FORMS = {
+    "authenticate": "accounts.entrance.forms.AuthenticateForm",
+    "reauthenticate": "accounts.entrance.forms.ReauthenticateCodeForm",
+    "activate_totp": "accounts.entrance.forms.ActivateAppForm",
+    "add_webauthn": "accounts.entrance.forms.AddKeyForm",
+    "edit_webauthn": "accounts.entrance.forms.EditKeyForm",
+}
+
+
+# Where mails are kept for the page that shows them: only on somebody's own machine that has no mail server.
+MAIL_FOLDER: Path | None = None
 
 
 def _email(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "console":
-        globals()["EMAIL_BACKEND"] = "django.core.mail.backends.console.EmailBackend"
+        globals()["EMAIL_BACKEND"] = "accounts.entrance.outbox.Backend"
+        globals()["MAIL_FOLDER"] = DATA / "mails" if SELF_CONTAINED else None
         return
     if parts.scheme not in {"smtp", "smtps", "smtp+tls"}:
         raise env.SettingError(

@@ -15,6 +15,7 @@ from rest_framework.routers import DefaultRouter
 
 import brokers.api.rest
 import strategies.api.rest
+from accounts.pages.sign_in import email_addresses
 from config import health
 
 api = DefaultRouter(use_regex_path=False)
@@ -46,6 +47,7 @@ urlpatterns = [
     path("robots.txt", robots),
     path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
+    path("accounts/email/", email_addresses, name="account_email"),
     path("accounts/", include("allauth.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/v1/", include(api.urls)),

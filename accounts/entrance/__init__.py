@@ -1,1 +1,1 @@
-"""Who comes in: the client's address, the limits of sign-in, the cache that counts them, and who may operate."""
+"""Who comes in and how: addresses and limits, the forms of signing in, mails that stay here, and who may operate."""

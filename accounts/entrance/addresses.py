@@ -10,6 +10,21 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # A household or a host has a whole /64 of IPv6, and may take another address of it for each attempt.
 IPV6_PREFIX = 64
+# What a reverse proxy adds: whoever it speaks for is elsewhere, whatever the address says. The mark is put by
+# `accounts.middleware.ClientAddress`, which drops some of them.
+PROXY_HEADERS = frozenset(
+    f"HTTP_{name}"
+    for name in (
+        "FORWARDED",
+        "X_FORWARDED_FOR",
+        "X_FORWARDED_HOST",
+        "X_FORWARDED_PROTO",
+        "X_REAL_IP",
+        "VIA",
+        "CF_CONNECTING_IP",
+    )
+)
+BY_PROXY = "halyard.by_proxy"
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[str]) -> str | None:

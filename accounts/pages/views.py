@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import teams
 from accounts.access import membership_for, team_for, teams_of
+from accounts.entrance.forms import SignupForm
 from accounts.models import ApiToken, Invitation, Membership, Role, Team, User
 from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, TeamForm, TokenForm
 
@@ -33,7 +34,8 @@ def viewer(request: HttpRequest) -> User:
 def home(request: HttpRequest) -> HttpResponse:
     """Strangers are told what this is; members go to the team they looked at last."""
     if not isinstance(request.user, User):
-        return render(request, "accounts/home.html", {"signup_open": settings.SIGNUP_OPEN})
+        form = SignupForm() if settings.SIGNUP_OPEN else None
+        return render(request, "accounts/home.html", {"signup_open": settings.SIGNUP_OPEN, "form": form})
     if token := request.session.get("invitation"):
         return redirect("invitation", token)
     codes = [str(membership.team.code) for membership in teams_of(request.user)]

@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.entrance import outbox
+
 register = template.Library()
 
 MINUS = "\N{MINUS SIGN}"
@@ -150,6 +152,26 @@ def current(context: template.Context, *names: str) -> SafeString | str:
     """Marks the navigation link of the page one is on."""
     match = getattr(context.get("request"), "resolver_match", None)
     return mark_safe(' aria-current="page"') if match and match.url_name in names else ""
+
+
+@register.inclusion_tag("ui/_mail_note.html", takes_context=True)
+def mail_note(context: template.Context) -> dict[str, bool]:
+    """Where a mail can be read on an installation that cannot send any."""
+    request = context.get("request")
+    return {"mail_stays": outbox.stays(), "mails_shown": request is not None and outbox.may_read(request)}
+
+
+@register.simple_tag
+def mails_stay() -> bool:
+    """Whether mails are printed here instead of sent."""
+    return outbox.stays()
+
+
+@register.simple_tag(takes_context=True)
+def mails_shown(context: template.Context) -> bool:
+    """Whether this viewer may open the page of mails."""
+    request = context.get("request")
+    return request is not None and outbox.may_read(request)
 
 
 @register.simple_tag(takes_context=True)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from config import embedded
+from config import embedded, env
 from config.supervisor.output import Output
 
 Manage = Callable[..., Awaitable[str | None]]
@@ -111,6 +111,8 @@ def banner(web_url: str, demo: dict[str, str] | None) -> list[tuple[str, str]]:
             ("Webhook", demo["webhook_url"]),
             ("Send a signal", curl(demo["webhook_url"])),
         ]
+    if env.text("EMAIL_URL", "console:").startswith("console:"):
+        table.append(("Mails", f"printed here, and at {web_url}/mails/"))
     return [*table, ("Stop", "Ctrl-C")]
 
 

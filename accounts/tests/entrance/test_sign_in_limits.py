@@ -16,7 +16,7 @@ from accounts.models import User
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_counts")]
 PROXY = "10.0.0.5"
 PASSWORD = "alice's password"
-TOO_MANY = "Too many failed login attempts"
+TOO_MANY = "Too many tries failed"
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+"""Pages around signing in: the sign-in library's page of addresses, and mails that stay on this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.views import EmailView
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.entrance import outbox
+
+
+class EmailAddresses(EmailView):  # type: ignore[misc]
+    """The library's page, which answers also where the library does nothing."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "action_add" not in request.POST and self._get_email_address(request) is None:
+            messages.error(request, "This address is not on your list any more. Choose one of those below.")
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        if "action_send" in request.POST and not self._did_send_verification_email and self._waits(request):
+            messages.warning(
+                request, "A link went there less than three minutes ago. Look into your mail, spam included."
+            )
+        return answer
+
+    def _waits(self, request: HttpRequest) -> bool:
+        address = self._get_email_address(request)
+        return address is not None and not address.verified
+
+    def _get_email_address(self, request: HttpRequest) -> Any:
+        return super()._get_email_address(request) if request.POST.get("email") else None
+
+
+email_addresses = EmailAddresses.as_view()
+
+
+@login_not_required
+@never_cache
+@require_safe
+def mails(request: HttpRequest) -> HttpResponse:
+    """Shows what was mailed, to the operator and to this machine; for everybody else there is no such page."""
+    if not outbox.may_read(request):
+        raise Http404("There is no such page.")
+    return render(request, "accounts/mails.html", {"mails": outbox.mails()})
