@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
 from brokers.domain.capabilities import Capabilities
+from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     SIZED_BY_THE_BROKER,
@@ -158,6 +159,8 @@ class BrokerageAccount(models.Model):
     capabilities_as_of = models.DateTimeField(null=True, blank=True)
     # Our first look of a trading day, at which its opening positions were written down: what came before is yesterday's.
     opened_at = models.DateTimeField(null=True, blank=True)
+    # Today's result; set by `day_ledger.with_results`.
+    day: DayResult
 
     class Meta:
         constraints = [

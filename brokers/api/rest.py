@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.filters import equals, one_of, public_id, since, ticker
@@ -16,6 +17,7 @@ from brokers.api.serializers import (
     OrderSerializer,
     PositionSerializer,
 )
+from brokers.book import day_ledger
 from brokers.domain.orders import OrderStatus, Side
 from brokers.domain.sessions import Environment, SessionStatus
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
@@ -41,11 +43,21 @@ class Connections(ListedAndShown):
 
 
 class Accounts(ListedAndShown):
-    """Brokerage accounts with our copy of their money, as of `book_as_of`."""
+    """Brokerage accounts with our copy of their money, as of `book_as_of`, and their result of today."""
 
     queryset = BrokerageAccount.objects.select_related("connection")
     serializer_class = AccountSerializer
     filters = {"connection": public_id("connection__code"), "account_id": equals("account_id")}
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        page = super().paginate_queryset(queryset)
+        day_ledger.with_results(page or [], timezone.now())
+        return page
+
+    def get_object(self) -> BrokerageAccount:
+        account: BrokerageAccount = super().get_object()
+        day_ledger.with_results([account], timezone.now())
+        return account
 
 
 class Positions(Listed):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from accounts.api.fields import Shown, code
+from brokers.api.day import DayFigures
+from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 
 CONNECTION = (
@@ -33,7 +35,11 @@ ACCOUNT = (
     "cash",
     "buying_power",
     "unrealized_pnl",
-    "realized_pnl",
+    "day_result",
+    "day_realized",
+    "day_unrealized",
+    "day_fees",
+    "day_result_unknown",
     "book_as_of",
 )
 POSITION = (
@@ -93,9 +99,14 @@ class ConnectionSerializer(Shown):
         fields = CONNECTION
 
 
-class AccountSerializer(Shown):
+class AccountSerializer(DayFigures, Shown):
+    """`unrealized_pnl` is IBKR's, since the positions were opened. Load its rows with their results of today."""
+
     id = code()
     connection = code("connection.code")
+
+    def day_of(self, row: BrokerageAccount) -> DayResult:
+        return row.day
 
     class Meta:
         model = BrokerageAccount

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from brokers.book import rates
-from brokers.domain.dayresult import Day, DayResult, Fill, Held, added, result
+from brokers.domain.dayresult import NOTHING, Day, DayResult, Fill, Held, added, result
 from brokers.domain.orders import AssetClass, Side
 from brokers.models import BrokerageAccount, ContractLookup, Execution, OpeningPosition, Order, Position
 
@@ -97,6 +97,13 @@ def results(accounts: Collection[BrokerageAccount], now: datetime, *, ask: bool 
     return by_account
 
 
+def with_results(accounts: Collection[BrokerageAccount], now: datetime, *, ask: bool = True) -> None:
+    """Set `day` of each account to its result of today, as every page and the API show it."""
+    by_account = results(accounts, now, ask=ask) if accounts else {}
+    for account in accounts:
+        account.day = by_account[account.pk]
+
+
 def sum_of(
     accounts: Collection[BrokerageAccount],
     by_account: Mapping[int, DayResult],
@@ -176,7 +183,7 @@ def _unknown(account: BrokerageAccount, book: _Book, start: datetime, now: datet
     """Why the account has no result yet, None where it has one; an account switched off has neither won nor lost by us."""
     if account.opened_at is None or account.opened_at < start:
         if not account.connection.enabled:
-            return DayResult(Decimal(0))
+            return NOTHING
         return DayResult(None, "its positions of this morning have not been read yet. Check the connection's session.")
     assert account.book_as_of is not None, "a day is opened by a look at the book"
     moves = book.opening or book.executions or book.positions

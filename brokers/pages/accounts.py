@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import row_for, team_for
 from accounts.models import Team
+from brokers.book import day_ledger
 from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, Position
 from brokers.orders import closing
@@ -30,20 +31,23 @@ def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 
 def accounts_of(team: Team) -> list[BrokerageAccount]:
-    """The team's accounts with their positions (prefetched), those with enabled connections first."""
+    """The team's accounts with their positions (prefetched) and results, those with enabled connections first."""
     positions = Prefetch("positions", Position.objects.order_by("ticker"))
     rows = BrokerageAccount.objects.filter(team=team).select_related("connection").prefetch_related(positions)
     accounts = list(rows.order_by("-connection__enabled", "pk"))
     closings = list(open_closings().filter(team=team))
     for account in accounts:
         with_closings(account.positions.all(), closings)
+    day_ledger.with_results(accounts, timezone.now())
     return accounts
 
 
 @require_GET
 def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpResponse:
     account = row_for(request.user, team_code, BrokerageAccount.objects.select_related("connection"), account_code)
-    since = timezone.now() - CURVE
+    now = timezone.now()
+    since = now - CURVE
+    day_ledger.with_results([account], now)
     context = {
         "account": account,
         "positions": with_closings(

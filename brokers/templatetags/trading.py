@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.templatetags.ui import DASH, MINUS, Words, icon
+from brokers.book import day_ledger
+from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import OVER, OrderStatus
-from brokers.models import Order, Position, SubmissionAttempt
+from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt
 
 register = template.Library()
 
@@ -74,6 +77,25 @@ def gain(position: Position) -> str:
         return DASH
     percent = (price_now - cost) / cost * 100 * (1 if position.quantity > 0 else -1)
     return f"{'+' if percent > 0 else MINUS if percent < 0 else ''}{abs(percent):.2f} %"
+
+
+@register.filter
+def unknown(text: str) -> str:
+    """A figure that nobody knows, in a word: an empty cell reads as zero."""
+    return "unknown" if text == DASH else text
+
+
+@register.simple_tag
+def day_result(account: BrokerageAccount) -> DayResult:
+    """The account's result of today, to the cent: as the page has loaded it, else loaded now, asking nobody."""
+    if "day" not in vars(account):
+        day_ledger.with_results([account], timezone.now(), ask=False)
+    return account.day.in_cents
+
+
+@register.filter
+def in_cents(day: DayResult) -> DayResult:
+    return day.in_cents
 
 
 @register.simple_tag

@@ -13,10 +13,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.fields import Amount, Moment
+from accounts.api.fields import Moment
 from accounts.api.refusals import Conflict, Refused
 from accounts.api.views import TeamRows
 from accounts.models import Role, Scope
+from brokers.api.day import DayFigures
+from brokers.domain.dayresult import DayResult
 from strategies.control import halt, levels
 from strategies.control.levels import LevelState
 from strategies.control.limits import GuardRefused, Target, limits_json
@@ -26,22 +28,15 @@ from strategies.models import Guard
 PATH = "<str:level>/<uuid:code>"
 
 
-class FiguresSerializer(serializers.Serializer[Any]):
-    """The figures that the limits apply to. `day_result` is null while it is not known, and `day_result_unknown` says why."""
+class FiguresSerializer(DayFigures):
+    """The figures that the limits apply to; the results are those of the account, or of the team's accounts."""
 
     entries_today = serializers.IntegerField(source="made")
     last_entry_at = Moment(source="last", allow_null=True)
-    day_result = serializers.SerializerMethodField()
-    day_result_unknown = serializers.SerializerMethodField()
     currency = serializers.CharField()
 
-    def get_day_result(self, row: LevelState) -> str | None:
-        if row.result is None or row.result.profit is None:
-            return None
-        return Amount(max_digits=24, decimal_places=8).to_representation(row.result.profit)
-
-    def get_day_result_unknown(self, row: LevelState) -> str:
-        return row.result.unknown if row.result else ""
+    def day_of(self, row: LevelState) -> DayResult | None:
+        return row.result
 
 
 class GuardSerializer(serializers.Serializer[Any]):

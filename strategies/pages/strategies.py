@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import membership_for, row_for, team_for
 from accounts.models import Role
+from brokers.book import day_ledger
 from strategies import live
 from strategies.builder import placeholders
 from strategies.domain.message.symbols import Kind
@@ -89,6 +90,8 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
         url, is_open = webhook_url(row.endpoint), str(row.endpoint.code) == opened
         webhooks.append(Webhook(row, url if is_open else placeholders.masked(url), is_open))
     example = example_ticker(strategy)
+    subscriptions = list(subscription_rows(strategy.team).filter(strategy=strategy))
+    day_ledger.with_results([each.account for each in subscriptions], timezone.now())
     context = {
         "strategy": strategy,
         "webhooks": webhooks,
@@ -105,7 +108,7 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
         )[:LATEST],
         "want": f"strategy:{strategy.code}",
         "heard": strategy.signals.exists(),
-        "subscriptions": subscription_rows(strategy.team).filter(strategy=strategy),
+        "subscriptions": subscriptions,
         "reachable": settings.HTTPS,
     }
     return render(request, "strategies/strategy.html", context)

@@ -79,7 +79,11 @@ def test_an_account_shows_its_money_as_text(api: Api, team: Team, now: datetime)
         "cash": None,
         "buying_power": None,
         "unrealized_pnl": None,
-        "realized_pnl": None,
+        "day_result": None,
+        "day_realized": None,
+        "day_unrealized": None,
+        "day_fees": None,
+        "day_result_unknown": "its positions of this morning have not been read yet. Check the connection's session.",
         "book_as_of": "2026-11-20T15:00:00Z",
     }
 
@@ -200,8 +204,8 @@ def test_no_list_asks_once_per_row(
     for _ in range(4):
         everything(team, now)
     api.get(f"{name}/")
-    # The token, its membership, the page; and the executions of the orders.
-    with django_assert_max_num_queries(4 if name == "orders" else 3):
+    # The token, its membership, the page; the executions of the orders; what the results of accounts are made of.
+    with django_assert_max_num_queries({"orders": 4, "accounts": 8}.get(name, 3)):
         assert len(api.get(f"{name}/")["results"]) == 4
 
 

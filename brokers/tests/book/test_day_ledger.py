@@ -110,6 +110,74 @@ def test_the_result_is_the_gain_of_a_purse_that_trades_the_same(
     assert found == DayResult(expected)
 
 
+@pytest.mark.parametrize(
+    ("values", "realized", "unrealized", "fees"),
+    [
+        ({"opening": (held(10, 100),), "now": (held(10, 103),)}, 0, 30, 0),
+        ({"fills": (fill(10, 100, fee=D(1)), fill(-10, 104, fee=D(1)))}, 40, 0, 2),
+        ({"opening": (held(10, 100),), "fills": (fill(-5, 110),), "now": (held(5, 90),)}, 50, -50, 0),
+        # Turned from long to short: ten closed at 110, twenty short from 110 at 105.
+        ({"opening": (held(10, 100),), "fills": (fill(-30, 110),), "now": (held(-20, 105),)}, 100, 100, 0),
+        # Added to, then half of it sold, at the average of both.
+        ({"fills": (fill(10, 100), fill(10, 120), fill(-10, 130)), "now": (held(10, 90),)}, 200, -200, 0),
+        # Short, made larger, covered in part.
+        ({"opening": (held(-4, 50),), "fills": (fill(-4, 60), fill(2, 45)), "now": (held(-6, 55),)}, 20, 0, 0),
+        (
+            {
+                "opening": (held(1, 50, 2, "FESX", "EUR"),),
+                "fills": (fill(-1, 40, 2, ticker="FESX", currency="EUR", fee=D(3)),),
+                "rates": {"EUR": D("1.1")},
+            },
+            -22,
+            0,
+            "3.3",
+        ),
+    ],
+)
+def test_it_says_what_was_realized_what_is_not_and_what_it_cost(
+    values: Any, realized: Any, unrealized: Any, fees: Any
+) -> None:
+    found = result(day(**values))
+    assert (found.realized, found.unrealized, found.fees) == (D(realized), D(unrealized), D(fees))
+    assert found.profit == D(realized) + D(unrealized) - D(fees)
+
+
+@given(
+    st.integers(-50, 50),
+    st.lists(st.tuples(st.integers(-50, 50).filter(bool), st.integers(1, 200)), max_size=6),
+    st.integers(1, 200),
+    st.integers(1, 20_000),
+)
+def test_the_parts_always_add_up_to_the_result_exact_and_in_cents(
+    before: int, trades: list[tuple[int, int]], opening: int, mark: int
+) -> None:
+    units = before + sum(quantity for quantity, _ in trades)
+    found = result(
+        day(
+            opening=(held(before, opening),) if before else (),
+            fills=tuple(fill(*trade, fee=D("0.333")) for trade in trades),
+            now=(held(units, D(mark) / 777),) if units else (),
+        )
+    )
+    cents = found.in_cents
+    assert found.profit is not None
+    assert cents.profit is not None
+    assert found.profit == found.realized + found.unrealized - found.fees
+    assert cents.profit == cents.realized + cents.unrealized - cents.fees
+    assert abs(cents.profit - found.profit) <= D("0.005")
+    if not units:
+        assert abs(found.unrealized) < D("1e-15")
+
+
+def test_the_parts_of_accounts_are_added_up_too() -> None:
+    one = DayResult.of(realized=D(10), unrealized=D(-4), fees=D(1))
+    two = DayResult.of(realized=D(2), unrealized=D(2), fees=D(4))
+    total = added([("U1", "USD", one), ("U2", "EUR", two)], "USD", {"EUR": D(2)})
+    assert (total.profit, total.realized, total.unrealized, total.fees) == (D(5), D(14), D(0), D(9))
+    # A result of zero that has parts needs its rate all the same.
+    assert added([("U2", "EUR", two)], "USD", {}).profit is None
+
+
 def test_accounts_are_added_up_in_one_currency() -> None:
     both = [("U1", "USD", DayResult(D(10))), ("U2", "EUR", DayResult(D(-20)))]
     assert added(both, "USD", {"EUR": D("1.5")}) == DayResult(D(-20))

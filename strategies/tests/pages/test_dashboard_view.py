@@ -113,5 +113,5 @@ def test_it_asks_the_database_as_often_for_much_as_for_little(
         rows.walk(team, now, name=f"Trend {number}")
     client.force_login(alice)
     client.get(f"/teams/{team.code}/")
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(31):
         client.get(f"/teams/{team.code}/")
