@@ -67,6 +67,8 @@ class Team(models.Model):
     name = models.CharField(max_length=80)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
+    # The team of `manage.py demo`, whose sign-in stands on a terminal: it never holds a live connection.
+    is_demo = models.BooleanField(default=False, db_default=False, editable=False)
 
     def __str__(self) -> str:
         return self.name

@@ -40,11 +40,18 @@ class Plan:
     simulator: bool
     commands: Mapping[str, str]
     prepare: bool
+    demo: bool
     run: str
 
     @property
     def web_url(self) -> str:
-        return f"http://{'localhost' if self.host in {'127.0.0.1', '0.0.0.0', '::', '::1'} else self.host}:{self.port}"  # noqa: S104
+        local = self.host in {"127.0.0.1", "::1"} or self.everywhere
+        return f"http://{'localhost' if local else self.host}:{self.port}"
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether every network of this machine reaches the web process."""
+        return self.host in {"0.0.0.0", "::"}  # noqa: S104  read, not bound to
 
 
 def plan(procfile: Path, prepare: bool) -> Plan:
@@ -70,6 +77,8 @@ def plan(procfile: Path, prepare: bool) -> Plan:
         simulator=simulator,
         commands=commands,
         prepare=prepare,
+        # Its sign-in is for whoever sits at this machine; on a network it is made only where somebody asks for it.
+        demo=env.flag("HALYARD_DEMO", ports.is_loopback(host)),
         run=secrets.token_hex(8),
     )
 
@@ -161,11 +170,12 @@ class Supervisor:
             pause = min(pause * 2, 10.0) if revived else LOOK_SECONDS
 
     async def _welcome(self) -> None:
-        demo = None
-        if self.plan.prepare and self.plan.own_database and self.plan.simulator:
-            demo = await welcome.demo(self.plan.folder, self.plan.web_url, self.plan.gateway_url, self._manage)
-        if await welcome.ready(self.plan.host, self.plan.port, self.output):
-            self.output.block(welcome.banner(self.plan.web_url, demo))
+        plan, demo = self.plan, None
+        if plan.prepare and plan.own_database and plan.simulator:
+            demo = await welcome.demo(plan.folder, plan.web_url, plan.gateway_url, self._manage, make=plan.demo)
+        if await welcome.ready(plan.host, plan.port, self.output):
+            named = os.environ.get("HALYARD_PUBLIC_URL") or os.environ.get("HALYARD_ALLOWED_HOSTS")
+            self.output.block(welcome.banner(plan.web_url, demo, nameless=plan.everywhere and not named))
 
     async def _manage(self, *words: str) -> str | None:
         """Run a manage.py command; its output, or None when it failed (its lines are then shown)."""

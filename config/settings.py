@@ -36,10 +36,15 @@ ENCRYPTION_KEYS = [key.strip() for key in _secret("HALYARD_ENCRYPTION_KEYS").spl
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, low=1, high=65535)
 _everywhere = {"127.0.0.1", "0.0.0.0", "::"}  # noqa: S104  read, not bound to
-PUBLIC_URL = env.text("HALYARD_PUBLIC_URL", f"http://{'localhost' if HOST in _everywhere else HOST}:{PORT}")
+_own_name = f"[{HOST}]" if ":" in HOST else HOST
+PUBLIC_URL = env.text(
+    "HALYARD_PUBLIC_URL", f"http://{'localhost' if HOST in _everywhere else _own_name}:{PORT}"
+).rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 HTTPS = _public.scheme == "https"
-ALLOWED_HOSTS = env.words("HALYARD_ALLOWED_HOSTS", "*" if SELF_CONTAINED else _public.hostname or "")
+# Names that lead to this machine and to nobody else's. Any other name could be a stranger's page that points at us.
+_own_hosts = ["localhost", "127.0.0.1", "[::1]", _public.netloc.rpartition("@")[2].removesuffix(f":{_public.port}")]
+ALLOWED_HOSTS = env.words("HALYARD_ALLOWED_HOSTS") or [*_own_hosts, *([] if HOST in _everywhere else [_own_name])]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 # Addresses or networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto we believe.
 TRUSTED_PROXIES = env.networks("HALYARD_TRUSTED_PROXIES")

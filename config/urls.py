@@ -41,6 +41,8 @@ def api_not_found(request: HttpRequest) -> JsonResponse:
 
 favicon = login_not_required(RedirectView.as_view(url=static("img/favicon.svg"), permanent=False))
 
+handler400 = "accounts.pages.errors.bad_request"
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

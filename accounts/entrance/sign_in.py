@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.internal import ratelimit
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts.entrance import devices
@@ -38,10 +40,22 @@ class LimitedSignIn(DefaultAccountAdapter):  # type: ignore[misc]
         own = f"{email} from {bucket(client_of(request))}"
         ratelimit.clear(request, app="allauth.account", action="login_failed", key=own)
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail whose links lead to our public address, whatever host its requester claimed to have reached."""
+        public = urlsplit(settings.PUBLIC_URL)
+        links = {name: _at(public, value) for name, value in context.items() if name.endswith("_url")}
+        site = {"domain": public.netloc, "name": public.netloc}
+        super().send_mail(template_prefix, email, {"current_site": site, **context, **links})
+
     def post_login(self, request: HttpRequest, user: Any, **options: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **options)
         devices.remember(request, response, user)
         return response
+
+
+def _at(public: SplitResult, link: Any) -> Any:
+    """The link with the scheme and host of the public address."""
+    return urlsplit(link)._replace(scheme=public.scheme, netloc=public.netloc).geturl() if link else link
 
 
 def client_of(request: HttpRequest) -> str:

@@ -55,6 +55,7 @@ def connect(
             )
         username = username or f"sim-{secrets.token_hex(5)}"
         base_url = ""
+    _refuse_live_money_of_a_demo(team, environment)
     if not USERNAME.fullmatch(username):
         raise ConnectionRefused(
             "An IBKR user name has letters, digits, dots, dashes and underscores only. Check it in Client Portal.",
@@ -84,6 +85,15 @@ def connect(
     audit.record(team=team, actor=actor, action="connection.made", subject=f"{username} ({environment})", now=now)
     wake()
     return connection
+
+
+def _refuse_live_money_of_a_demo(team: Team, environment: str) -> None:
+    if environment == Environment.LIVE and team.is_demo:
+        raise ConnectionRefused(
+            "This is the demo's team, whose sign-in is printed on a terminal, so it trades no real money. Make a team of "
+            "your own under an account of your own, and connect it there.",
+            "demo-team",
+        )
 
 
 def check_address(url: str) -> None:
@@ -127,6 +137,7 @@ def disable(*, connection: Connection, actor: User | None, now: datetime) -> Non
 @transaction.atomic
 def enable(*, connection: Connection, actor: User | None, now: datetime) -> None:
     """Use the connection again."""
+    _refuse_live_money_of_a_demo(connection.team, connection.environment)
     try:
         with transaction.atomic():
             Connection.objects.filter(pk=connection.pk).update(enabled=True, wants_verify=True)

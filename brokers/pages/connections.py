@@ -77,6 +77,7 @@ def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 _FIELD_OF = {
     "no-simulator": "environment",
+    "demo-team": "environment",
     "invalid-username": "username",
     "username-taken": "username",
     "invalid-address": "base_url",

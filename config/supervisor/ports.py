@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 
 
@@ -28,6 +29,14 @@ def check(host: str, port: int) -> None:
         else:
             sentence = f"Nothing can listen on {host}:{port}: {error.strerror}. Choose another with HOST and PORT."
         raise PortError(sentence) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on this address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def free(host: str, preferred: int) -> int:

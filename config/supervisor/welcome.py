@@ -18,14 +18,19 @@ from config.supervisor.output import Output
 
 Manage = Callable[..., Awaitable[str | None]]
 SLOW_SECONDS = 45.0
+PUBLISHED = "halyard-demo-sails"
 EXAMPLE = {"ticker": "AAPL", "action": "buy", "quantity": 10}
 
 
-async def demo(folder: Path, web_url: str, gateway_url: str, manage: Manage) -> dict[str, str] | None:
+async def demo(
+    folder: Path, web_url: str, gateway_url: str, manage: Manage, *, make: bool = True
+) -> dict[str, str] | None:
     """The demo's sign-in: made on an empty database, remembered in demo.json; None once its user is gone."""
     remembered = folder / "demo.json"
     users = await asyncio.to_thread(emails, embedded.urls(folder).database)
-    if users == []:
+    known: dict[str, str] = json.loads(remembered.read_text()) if users and remembered.exists() else {}
+    # Every demo once had this password; a migration has taken it away.
+    if (users == [] and make) or (known.get("password") == PUBLISHED and known["email"] in (users or [])):
         gateway = urlsplit(gateway_url)
         await accepts(gateway.hostname or "127.0.0.1", gateway.port or 80)
         answer = await manage("demo", "--json")
@@ -33,11 +38,9 @@ async def demo(folder: Path, web_url: str, gateway_url: str, manage: Manage) -> 
             return None
         remembered.touch(mode=0o600)
         remembered.write_text(answer)
-    elif not remembered.exists():
+    elif not known or known["email"] not in (users or []):
         return None
     sign_in: dict[str, str] = json.loads(remembered.read_text())
-    if users and sign_in["email"] not in users:
-        return None
     # The port may be another one than when the demo was made.
     sign_in["webhook_url"] = web_url + urlsplit(sign_in["webhook_url"]).path
     return sign_in
@@ -77,11 +80,14 @@ def missing(body: str) -> str:
 
 async def get(host: str, port: int, path: str) -> tuple[int, str]:
     """A plain HTTP GET: status and body, (0, '') when nobody answers."""
+    # A name that the web process answers to, whatever the operator has made of its list.
+    listed = [word.lstrip(".*") for word in env.words("HALYARD_ALLOWED_HOSTS")]
+    name = next((word for word in listed if word), f"localhost:{port}")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     try:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
             answer = (await reader.read()).decode(errors="replace")
             writer.close()
     except (OSError, TimeoutError):
@@ -102,9 +108,11 @@ async def accepts(host: str, port: int, patience: float = 20.0) -> None:
         await asyncio.sleep(0.1)
 
 
-def banner(web_url: str, demo: dict[str, str] | None) -> list[tuple[str, str]]:
-    """The rows of the banner."""
+def banner(web_url: str, demo: dict[str, str] | None, nameless: bool = False) -> list[tuple[str, str]]:
+    """The rows of the banner. `nameless`: open to the network, without a name that others may call it by."""
     table = [("Halyard is ready", web_url)]
+    if nameless:
+        table.append(("From elsewhere", "Set HALYARD_PUBLIC_URL=http://this-machine:port; other names are refused."))
     if demo:
         table += [
             ("Sign in as", f"{demo['email']}   password: {demo['password']}"),

@@ -93,7 +93,7 @@ class Product:
 
 
 @contextlib.contextmanager
-def running(**variables: str) -> Iterator[Product]:
+def running(*, demo: bool = True, **variables: str) -> Iterator[Product]:
     """Start the product with the command behind `make run`, and stop it with Ctrl-C. `variables` go to its processes."""
     with tempfile.TemporaryDirectory(prefix="halyard-") as name:
         folder = Path(name) / "data"
@@ -108,12 +108,13 @@ def running(**variables: str) -> Iterator[Product]:
             try:
                 product = Product(folder, environment, process, {"url": f"http://localhost:{port}"})
                 if (
-                    not eventually(lambda: product.ready() or process.poll() is not None, 120)
+                    not eventually(lambda: product.ready() or process.poll() is not None, 240)
                     or process.poll() is not None
                 ):
                     log.seek(0)
                     raise RuntimeError(log.read().decode()[-4000:])
-                product.demo = _demo(environment)
+                if demo:
+                    product.demo = _demo(environment)
                 yield product
             finally:
                 process.send_signal(signal.SIGINT)

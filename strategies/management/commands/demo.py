@@ -28,8 +28,7 @@ from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.setup import strategies, subscriptions
 
-# Known to everybody, on purpose: `handle` sees to it that it opens nothing but a trial.
-EMAIL, PASSWORD = "demo@halyard.local", "halyard-demo-sails"
+EMAIL = "demo@halyard.local"
 TEAM, STRATEGY = "Demo team", "Demo strategy"
 EXAMPLE = {"ticker": "AAPL", "action": "buy", "quantity": "1"}
 
@@ -57,7 +56,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not (settings.SELF_CONTAINED or settings.DEBUG):
             raise CommandError(
-                "The demo has a password everybody knows, so it is made only where Halyard brings its own database "
+                "The demo's sign-in is printed on the terminal, so it is made only where Halyard brings its own database "
                 "or HALYARD_DEBUG is on."
             )
         try:
@@ -78,7 +77,7 @@ def provide(now: datetime) -> Demo:
     return Demo(
         url=settings.PUBLIC_URL,
         email=EMAIL,
-        password=PASSWORD,
+        password=password(),
         team=str(team.code),
         strategy_id=str(strategy.code),
         webhook_url=strategies.webhook_url(_endpoint(strategy, user, now)),
@@ -106,11 +105,17 @@ def describe(demo: Demo) -> str:
     )
 
 
+def password() -> str:
+    """The demo's password: made from this installation's own key, so that it is the same in every run and nowhere else."""
+    letters = base64.b32encode(_derived("password"))[:20].decode().lower()
+    return "-".join(letters[n : n + 5] for n in range(0, 20, 5))
+
+
 def _user() -> User:
-    user = User.objects.filter(email__iexact=EMAIL).first() or User.objects.create_user(EMAIL, PASSWORD)
-    if not user.is_active or not user.check_password(PASSWORD):
+    user = User.objects.filter(email__iexact=EMAIL).first() or User.objects.create_user(EMAIL, password())
+    if not user.is_active or not user.check_password(password()):
         user.is_active = True
-        user.set_password(PASSWORD)
+        user.set_password(password())
         user.save()
     EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
     return user
@@ -118,7 +123,10 @@ def _user() -> User:
 
 def _team(user: User, now: datetime) -> Team:
     own = user.memberships.filter(role=Role.OWNER, team__name=TEAM).select_related("team").order_by("id").first()
-    return own.team if own else teams.found_team(owner=user, name=TEAM, now=now)
+    team = own.team if own else teams.found_team(owner=user, name=TEAM, now=now)
+    Team.objects.filter(pk=team.pk).update(is_demo=True)
+    team.is_demo = True
+    return team
 
 
 def _connection(team: Team, user: User, now: datetime) -> Connection:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime
+from importlib import import_module
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 from django.test import Client, override_settings
 
 from accounts.models import ApiToken, AuditEntry, Membership, Role, Team, User, hashed
+from brokers.connections import connections
+from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
 from brokers.simulator.books import numbers
 from brokers.simulator.gateway.gateway import Gateway
@@ -72,6 +80,86 @@ def test_one_can_sign_in_with_what_it_prints() -> None:
     assert Client().login(email=found["email"], password=found["password"])
     membership = Membership.objects.select_related("user").get()
     assert (membership.user.email, membership.role) == (found["email"], Role.OWNER)
+
+
+def test_its_password_is_this_installations_own(settings: Any) -> None:
+    first = demo_json()["password"]
+    assert first != "halyard-demo-sails"
+    settings.SECRET_KEY = "another installation's"
+    second = demo_json()["password"]
+    assert second != first
+    assert re.fullmatch(r"([a-z2-7]{5}-){3}[a-z2-7]{5}", second)
+    assert User.objects.get().check_password(second)
+
+
+def test_its_team_never_holds_a_live_connection(client: Client, now: datetime) -> None:
+    demo_json()
+    team = Team.objects.get()
+    assert team.is_demo
+    with pytest.raises(connections.ConnectionRefused, match="the demo's team") as refusal:
+        connections.connect(
+            team=team,
+            actor=None,
+            name="Live",
+            username="u1234567",
+            environment=Environment.LIVE,
+            base_url="https://127.0.0.1:5000/v1/api",
+            now=now,
+        )
+    assert refusal.value.code == "demo-team"
+    client.force_login(User.objects.get())
+    form = {"name": "Live", "environment": "live", "username": "u1234567", "confirm_live": "on"}
+    page = client.post(f"/teams/{team.code}/connections/new/", {**form, "base_url": "https://127.0.0.1:5000/v1/api"})
+    assert page.status_code == 422
+    assert "the demo&#x27;s team" in page.text
+    assert not Connection.objects.filter(environment="live").exists()
+
+
+def test_postgres_refuses_its_live_connection_whoever_makes_it() -> None:
+    demo_json()
+    with pytest.raises(IntegrityError, match="a demo team never holds a live connection"), transaction.atomic():
+        Connection.objects.update(environment="live")
+    connection = Connection.objects.get()
+    connection.pk, connection.code, connection.username = None, uuid4(), "another"
+    connection.environment = "live"
+    with pytest.raises(IntegrityError, match="a demo team never holds a live connection"), transaction.atomic():
+        connection.save(force_insert=True)
+
+
+def test_a_live_connection_of_a_team_that_became_the_demos_is_not_switched_on_again(team: Team, now: datetime) -> None:
+    live = connections.connect(
+        team=team,
+        actor=None,
+        name="Live",
+        username="u1234567",
+        environment=Environment.LIVE,
+        base_url="https://127.0.0.1:5000/v1/api",
+        now=now,
+    )
+    connections.disable(connection=live, actor=None, now=now)
+    Team.objects.update(is_demo=True)
+    live.refresh_from_db()
+    with pytest.raises(connections.ConnectionRefused, match="trades no real money"):
+        connections.enable(connection=live, actor=None, now=now)
+
+
+def test_the_password_that_every_demo_once_had_is_taken_away() -> None:
+    demo_json()
+    user = User.objects.get()
+    user.set_password("halyard-demo-sails")
+    user.save()
+    migration = import_module("accounts.migrations.0003_demo_teams")
+    Team.objects.update(is_demo=False)
+    migration.close_what_everybody_can_open(apps, None)
+    user.refresh_from_db()
+    assert not user.check_password("halyard-demo-sails")
+    assert Team.objects.get().is_demo
+    # A password of somebody's own choice stays.
+    user.set_password("a sail of my own")
+    user.save()
+    migration.close_what_everybody_can_open(apps, None)
+    user.refresh_from_db()
+    assert user.check_password("a sail of my own")
 
 
 def test_the_token_opens_the_demo_team() -> None:
