@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
@@ -13,6 +12,7 @@ from django.utils import timezone
 from accounts import teams
 from accounts.entrance.sign_in import LimitedSignIn
 from accounts.models import User
+from accounts.vault.second_factors import SealedFactors
 
 CONFIRM_DIFFERENTLY = {
     "reauthenticate": "Use your password",
@@ -69,11 +69,11 @@ class AccountAdapter(LimitedSignIn):
         return saved
 
 
-class TwoStepAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+class TwoStepAdapter(SealedFactors):
     """The second step of signing in, in our words."""
 
     error_messages = {
-        **DefaultMFAAdapter.error_messages,
+        **SealedFactors.error_messages,
         "add_email_blocked": "Two-step sign-in is on. Switch it off, add the address, then switch it on again.",
         "cannot_delete_authenticator": "Two-step sign-in has to stay on for you. Ask an owner of your team.",
         "cannot_generate_recovery_codes": "Recovery codes come with two-step sign-in. Set up the app first.",

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from accounts.vault.fields import Sealed, SealedField
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import (
@@ -70,7 +71,7 @@ class Connection(models.Model):
     auth_method = word(AuthMethod, default=AuthMethod.GATEWAY)
     # Empty for a simulated connection: the simulator's address is a setting of this installation.
     base_url = models.URLField(blank=True, max_length=300)
-    secrets = models.BinaryField(blank=True, default=b"")
+    secrets = SealedField(blank=True, default=Sealed)
     region = word(Region, default=Region.NORTH_AMERICA)
     enabled = models.BooleanField(default=True)
     # Whether IBKR's questions about the size and the price of a way out are answered with yes.

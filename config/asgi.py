@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -11,10 +12,15 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.core.asgi import get_asgi_application
 
-django = get_asgi_application()
+from config import env
 
-from accounts.feed.routing import websocket_urlpatterns  # noqa: E402  Django must be set up first
-from strategies.webhook.door import Door  # noqa: E402
+try:
+    django = get_asgi_application()
+except env.SettingError as error:
+    sys.exit(str(error))  # one sentence for whoever starts it, in place of a traceback
+
+from accounts.feed.routing import websocket_urlpatterns
+from strategies.webhook.door import Door
 
 door = Door()
 sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))

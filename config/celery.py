@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -13,12 +14,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from kombu.transport.redis import Channel
 
+from config import env
+
 # A taken message need not be put back when the connection is lost: the rows are the queue, and the sweeps nudge again.
 # Kombu would try it over the connection that it has just taken apart, and the worker would die of that.
 Channel.do_restore = False
 
 app = Celery("halyard")
-app.conf.update(settings.CELERY)
+try:
+    app.conf.update(settings.CELERY)
+except env.SettingError as error:
+    sys.exit(str(error))  # one sentence for whoever starts it, in place of a traceback
 app.conf.beat_schedule = {
     # `expires`: of a backlog only the last pulses say something about now.
     "pulse": {"task": "accounts.tasks.pulse", "schedule": 3.0, "options": {"queue": "housekeeping", "expires": 10}},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -72,3 +74,39 @@ def networks(name: str, *, environ: Mapping[str, str] = os.environ) -> list[str]
                 f"{name} names {word!r}, which is no address. Use addresses or networks, like 127.0.0.1 or 10.0.0.0/8."
             ) from None
     return listed
+
+
+MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+MAKE_A_FERNET_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10
+
+
+def keys(name: str, own: Mapping[str, str], *, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The keys of a comma separated list, newest first; at least one."""
+    listed = [word.strip() for word in text(name, own.get(name), environ=environ).split(",") if word.strip()]
+    if not listed:
+        raise SettingError(f"{name} holds no key. Set it to one or more keys, separated by commas, the newest first.")
+    return listed
+
+
+def strong(name: str, key: str) -> str:
+    """The key, refused when somebody could guess it. Its characters are never shown."""
+    if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_CHARACTERS:
+        raise SettingError(
+            f"{name} holds a key of {len(key)} characters, {len(set(key))} of them different, which can be guessed. "
+            f"Make one of at least {SHORTEST_KEY} random characters: {MAKE_A_KEY}"
+        )
+    return key
+
+
+def fernet_key(name: str, key: str) -> str:
+    """The key, refused when it is none that Fernet takes."""
+    try:
+        fits = len(base64.b64decode(key, altchars=b"-_", validate=True)) == 32
+    except (binascii.Error, ValueError):
+        fits = False
+    if not fits:
+        raise SettingError(
+            f"{name} holds a key of {len(key)} characters that is no Fernet key. Make one with: {MAKE_A_FERNET_KEY}"
+        )
+    return key

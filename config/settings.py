@@ -28,10 +28,12 @@ def _secret(name: str) -> str:
 
 
 DEBUG = env.flag("HALYARD_DEBUG", False)
-SECRET_KEY = _secret("SECRET_KEY")
+SECRET_KEY = env.strong("SECRET_KEY", _secret("SECRET_KEY"))
 # Newest first. Webhook passwords are HMACs under these; secrets at rest are encrypted under those.
-SERVER_KEYS = [key.strip() for key in _secret("HALYARD_SERVER_KEYS").split(",") if key.strip()]
-ENCRYPTION_KEYS = [key.strip() for key in _secret("HALYARD_ENCRYPTION_KEYS").split(",") if key.strip()]
+SERVER_KEYS = [env.strong("HALYARD_SERVER_KEYS", key) for key in env.keys("HALYARD_SERVER_KEYS", _own_secrets)]
+ENCRYPTION_KEYS = [
+    env.fernet_key("HALYARD_ENCRYPTION_KEYS", key) for key in env.keys("HALYARD_ENCRYPTION_KEYS", _own_secrets)
+]
 
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, low=1, high=65535)

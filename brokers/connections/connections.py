@@ -182,6 +182,7 @@ def login_of(connection: Connection) -> Login:
         auth_method=AuthMethod(connection.auth_method),
         base_url=base_url,
         region=Region(connection.region),
+        secrets=connection.secrets.open(),
     )
 
 

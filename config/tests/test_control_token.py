@@ -17,8 +17,8 @@ PRINT = "import config.settings as s; print(s.SIM_CONTROL_TOKEN)"
 PRODUCTION = {
     "DATABASE_URL": "postgresql://db.example/halyard",
     "REDIS_URL": "redis://redis.example/0",
-    "SECRET_KEY": "k" * 50,
-    "HALYARD_SERVER_KEYS": "server",
+    "SECRET_KEY": "0123456789abcdef" * 4,
+    "HALYARD_SERVER_KEYS": "fedcba9876543210" * 3,
     "HALYARD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 }
 

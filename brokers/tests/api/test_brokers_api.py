@@ -12,6 +12,7 @@ from django.urls import resolve
 from accounts import teams
 from accounts.models import Team, User
 from accounts.tests.api.client import Api
+from accounts.vault.fields import Sealed
 from brokers.domain.sessions import SessionStatus
 from brokers.models import BrokerageAccount
 from brokers.tests import rows
@@ -45,7 +46,11 @@ def everything(team: Team, now: datetime) -> BrokerageAccount:
 
 def test_a_connection_shows_its_session_and_no_secret(api: Api, team: Team, now: datetime) -> None:
     made = rows.connection(
-        team, username="ALICE1", now=now, secrets=b"locked away", base_url="https://gw.example/v1/api"
+        team,
+        username="ALICE1",
+        now=now,
+        secrets=Sealed.of({"operator": "locked away"}),
+        base_url="https://gw.example/v1/api",
     )
     assert one(api.get("connections/")) == {
         "id": str(made.code),

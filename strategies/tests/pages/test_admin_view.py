@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts import teams
 from accounts.models import ApiToken, Invitation, Role, Team, User
+from accounts.vault.fields import Sealed
 from brokers.models import Connection
 from strategies.tests import rows
 
@@ -39,7 +40,7 @@ def test_every_table_opens_and_none_can_be_added_to(
 
 def test_it_shows_no_secret(client: Client, operator: User, alice: User, team: Team, now: datetime) -> None:
     walk = rows.walk(team, now)
-    Connection.objects.update(secrets=b"sealed-secret")
+    Connection.objects.update(secrets=Sealed(b"sealed-secret"))
     teams.issue_token(team=team, user=alice, name="Reports", now=now)
     teams.invite(team=team, actor=alice, role=Role.VIEWER, note="", now=now)
     token, invitation = ApiToken.objects.get(), Invitation.objects.get()
