@@ -1,13 +1,13 @@
 """A whole order before it leaves: whether it is taken, what it costs, what margin it needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.accounting import Fee
-from brokers.rulebook.answers import Denied, Verdict
+from brokers.rulebook.answers import Accepted, Caution, Denied, Verdict
 from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.errors import (
     MissingMarginData,
@@ -19,7 +19,7 @@ from brokers.rulebook.fees.estimate import estimate_fee
 from brokers.rulebook.fees.trade import NO_VOLUME, Volume
 from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.margin.futures import MarginRow
-from brokers.rulebook.margin.power import BuyingPower, buying_power
+from brokers.rulebook.margin.power import BuyingPower, buying_power, old_figure
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import FLAT, ONE, Account, Instrument, Order, Position, Quote
 
@@ -70,9 +70,11 @@ def assess(
 ) -> Assessment:
     """The gate, the fee and the buying power in one call, each only where the one before it lets the order pass.
 
-    What no table has is a denial (`no_fee_schedule`, `no_margin_data`). Raises BadInput for a fact that a model needs.
+    A fee that no table has is a denial (`no_fee_schedule`). A margin that no table has, or that is too old to be true
+    today, denies nothing: the broker decides, and a caution says so. Raises BadInput for a fact that a model needs.
     """
     rules = rules or rulesets.load()
+    today = (calendar.local(now) if calendar else now.astimezone(UTC)).date()
     verdict = validate(
         instrument,
         order,
@@ -104,13 +106,20 @@ def assess(
             rules=rules,
             fx_rate=rates.quote,
             base_rate=rates.base,
-            today=(calendar.local(now) if calendar else now.astimezone(UTC)).date(),
+            today=today,
             underlying_price=underlying_price,
             future_rows=future_rows,
         )
     except MissingMarginData as missing:
-        return Assessment(rules.deny("no_margin_data", **missing.data), fee)
+        return Assessment(_with(verdict, rules.caution("margin_not_on_record", name=missing.name)), fee)
+    old = old_figure(instrument, today, rules) if future_rows is None and power.required else None
+    if old is not None:
+        return Assessment(_with(verdict, old), fee, power)
     if power.reason is not None:
         data = {"required": power.required, "available": power.available, "currency": power.currency}
         return Assessment(rules.deny(power.reason, **data, holding=position.quantity), fee, power)
     return Assessment(verdict, fee, power)
+
+
+def _with(verdict: Accepted, caution: Caution) -> Accepted:
+    return replace(verdict, cautions=(*verdict.cautions, caution))

@@ -50,7 +50,7 @@ class MissingMarginData(RulebookError):
     code = "no_margin_data"
     template = (
         "No margin is known for the future {name}: the table {table} has no row for it. "
-        "Trade it on a simulated account until there is one."
+        "IBKR decides when the order arrives; add a row to know before."
     )
 
 

@@ -73,6 +73,11 @@ SENTENCES: dict[str, str] = {
     "no_fx_rate": "There is no exchange rate for {name}. Wait for a rate and try again.",
     "no_fee_schedule": "There is no fee schedule for {name}. Trade it elsewhere, or add the schedule.",
     "no_margin_data": MissingMarginData.template,
+    "margin_not_on_record": "No margin of {name} is on record here, so IBKR decides when the order arrives.",
+    "margin_figure_is_old": (
+        "The margin of {name} is the exchange's figure of {since}, too old to refuse by: "
+        "IBKR decides when the order arrives."
+    ),
     "insufficient_buying_power": (
         "The order needs {required} {currency} of margin and {available} is available. Order less, or add funds."
     ),

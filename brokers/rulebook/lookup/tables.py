@@ -12,7 +12,8 @@ from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.lookup.wording import percent
 from brokers.rulebook.margin import buying_power
-from brokers.rulebook.margin.futures import TABLE, margin_rows, row_on
+from brokers.rulebook.margin.futures import TABLE, is_current, margin_rows, row_on
+from brokers.rulebook.margin.power import old_figure
 from brokers.rulebook.reasons import SENTENCES
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.settlement import settlement_rule
@@ -61,6 +62,7 @@ class FutureRow:
     since: date
     initial: Decimal
     maintenance: Decimal
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def future_margins(today: date) -> tuple[FutureRow, ...]:
     rows = []
     for product in tables.read(TABLE)["products"]:
         row = row_on(margin_rows(product), today)
-        rows.append(FutureRow(product, row.since, row.initial, row.maintenance))
+        rows.append(FutureRow(product, row.since, row.initial, row.maintenance, is_current(row, today)))
     return tuple(rows)
 
 
@@ -194,6 +196,8 @@ def calculate(
             notes.append(unknown.sentence)
         else:
             needed[kind] = power.required if power.currency == "USD" and power.required else None
+            if old := old_figure(instrument, today, rules):
+                notes.append(old.sentence)
     return Figures(
         fee=fee,
         fee_currency=fee_currency,

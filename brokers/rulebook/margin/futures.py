@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -13,6 +13,8 @@ from brokers.rulebook.errors import MissingMarginData, UnknownWord
 from brokers.rulebook.values import ONE, ZERO
 
 TABLE = "future_margins"
+# Exchanges change their margins every few weeks.
+CURRENT_FOR = timedelta(days=92)
 INTRADAY = Decimal(tables.read("models")["intraday_future_margin"])
 _CURVES = {
     kind: (float(row["scale"]), float(row["growth"]), float(row["middle"]))
@@ -52,6 +54,16 @@ def row_on(rows: Sequence[MarginRow], day: date) -> MarginRow:
         raise MissingMarginData("without a name", table=TABLE)
     position = bisect_right(rows, day, key=lambda row: row.since)
     return rows[max(position - 1, 0)]
+
+
+def compared_on() -> date:
+    """The day the table was last compared with what the exchanges publish."""
+    return date.fromisoformat(tables.read(TABLE)["version"])
+
+
+def is_current(row: MarginRow, day: date) -> bool:
+    """Whether a row of the table is good enough to refuse an order by: published, or found unchanged, not long ago."""
+    return day - max(row.since, compared_on()) <= CURRENT_FOR
 
 
 def future_margin(

@@ -6,11 +6,18 @@ from datetime import date
 from decimal import Decimal
 
 from brokers.rulebook import rulesets
-from brokers.rulebook.answers import Provenance
+from brokers.rulebook.answers import Caution, Provenance
 from brokers.rulebook.capabilities import leverage, model_for
 from brokers.rulebook.errors import BadInput
 from brokers.rulebook.margin.cash import cash_is_sufficient, reserved
-from brokers.rulebook.margin.futures import MarginRow, future_margin, future_option_margin, margin_rows
+from brokers.rulebook.margin.futures import (
+    MarginRow,
+    future_margin,
+    future_option_margin,
+    is_current,
+    margin_rows,
+    row_on,
+)
 from brokers.rulebook.margin.options import option_initial_margin
 from brokers.rulebook.margin.security import (
     available_margin,
@@ -118,6 +125,16 @@ def buying_power(
     sufficiency = has_sufficient_margin(order.quantity, needed, free, filled_quantity=order.filled_quantity)
     reason = None if sufficiency.sufficient else "insufficient_buying_power"
     return BuyingPower(sufficiency.required or ZERO, free, account.currency, rules.provenance, reason, held)
+
+
+def old_figure(instrument: Instrument, today: date, rules: Ruleset) -> Caution | None:
+    """What is said of a margin by a row that was last true long ago; None where the row may refuse an order."""
+    if instrument.asset_class not in {AssetClass.FUTURE, AssetClass.FUTURE_OPTION}:
+        return None
+    row = row_on(margin_rows(instrument.product), today)
+    if is_current(row, today):
+        return None
+    return rules.caution("margin_figure_is_old", name=instrument.product, since=row.since)
 
 
 def _available(facts: _Facts, order: Order, held: Decimal) -> Decimal:

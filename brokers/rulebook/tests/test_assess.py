@@ -8,7 +8,7 @@ import pytest
 
 from brokers.rulebook import rulesets
 from brokers.rulebook.accounting import Fee
-from brokers.rulebook.answers import Denied
+from brokers.rulebook.answers import Accepted, Denied
 from brokers.rulebook.assess import Assessment, Rates, assess
 from brokers.rulebook.calendars import calendar
 from brokers.rulebook.errors import BadInput
@@ -129,6 +129,31 @@ def test_it_margins_futures_by_date_or_by_rows_of_the_caller() -> None:
     assert order_margin(ES, D(-1), price, MARGIN, today=date(2025, 7, 15), future_rows=rows) == D(-20_000)
     with pytest.raises(BadInput, match="today"):
         order_margin(ES, D(1), price, MARGIN)
+
+
+@pytest.mark.parametrize(
+    ("product", "since"), [("ES", "2022-01-21"), ("MES", "2022-01-21"), ("M2K", "2022-01-07"), ("MCL", "2022-02-07")]
+)
+def test_a_margin_of_years_ago_is_shown_with_its_date_and_denies_nothing(product: str, since: str) -> None:
+    instrument, poor = Instrument(asset_class="future", product=product, market="cme"), Account(available=D(1))
+    assessment = assess(instrument, market(1), QUOTE, poor, NOON)
+    assert isinstance(assessment.verdict, Accepted)
+    assert [caution.sentence for caution in assessment.verdict.cautions] == [
+        f"The margin of {product} is the exchange's figure of {since}, too old to refuse by: "
+        "IBKR decides when the order arrives."
+    ]
+    assert assessment.power is not None
+    assert assessment.power.required > 1
+
+
+def test_a_margin_of_its_own_day_denies_what_the_account_cannot_carry() -> None:
+    day = datetime(2022, 2, 8, 16, tzinfo=UTC)
+    for quantity, allowed in ((D(1), True), (D(-1), True), (D(2), False), (D(-2), False)):
+        assessment = assess(ES, market(quantity), QUOTE, Account(available=D(12_000)), day)
+        assert assessment.allowed is allowed
+    rows = [MarginRow(date(2019, 1, 1), D(20_000), D(18_000))]
+    asked = assess(ES, market(1), QUOTE, Account(available=D(12_000)), NOON, future_rows=rows)
+    assert why(asked) == "insufficient_buying_power"
 
 
 def test_it_margins_future_options_on_the_curve_of_their_future() -> None:

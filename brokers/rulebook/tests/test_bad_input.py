@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from brokers.rulebook import allocation, rulesets
+from brokers.rulebook.answers import Accepted
 from brokers.rulebook.assess import assess
 from brokers.rulebook.calendars import calendar, exchange_calendar
 from brokers.rulebook.capabilities import default_market, leverage, model_for
@@ -151,16 +152,17 @@ def test_it_refuses_an_unknown_market_currency_and_plan_by_name() -> None:
         estimate_fee(Instrument(asset_class="equity"), MARKET, TEN, plan="gold")
 
 
-def test_it_denies_a_future_without_margin_data_and_names_the_table() -> None:
+def test_it_names_a_future_without_margin_data_and_denies_nothing() -> None:
     with refused(MissingMarginData, "future_margins"):
         margin_rows("ZZ")
-    found = assess(Instrument(asset_class="future", product="ZZ", multiplier=D(50)), MARKET, TEN, RICH, NOON)
-    assert not found.verdict.allowed
-    assert found.verdict.reason == "no_margin_data"
-    assert found.verdict.sentence == (
-        "No margin is known for the future ZZ: the table future_margins has no row for it. "
-        "Trade it on a simulated account until there is one."
-    )
+    zz = Instrument(asset_class="future", product="ZZ", market="cme", multiplier=D(50))
+    for quantity in (D(1), D(-1), D(1_000)):
+        assessment = assess(zz, Order(type="market", quantity=quantity), TEN, RICH, NOON)
+        assert isinstance(assessment.verdict, Accepted)
+        assert [caution.sentence for caution in assessment.verdict.cautions] == [
+            "No margin of ZZ is on record here, so IBKR decides when the order arrives."
+        ]
+        assert (assessment.fee is None, assessment.power) == (False, None)
 
 
 def test_it_never_blocks_the_way_out_of_a_future_without_margin_data() -> None:

@@ -109,7 +109,7 @@ def _by_the_rulebook(account: Account, trade: Trade, world: World, working: list
         base_rate=world.rate(instrument.symbol, account.base) if forex else book.ONE,
         today=day_of(world.now),
         underlying_price=underlying,
-        future_rows=future_rows(instrument, underlying if instrument.is_option else mark),
+        future_rows=future_rows(instrument, underlying if instrument.is_option else mark, day_of(world.now)),
         open_orders=_pairs(working, world),
     )
     return "" if verdict.reason is None else _REASONS.get(verdict.reason, TOO_LITTLE)

@@ -14,7 +14,7 @@ from brokers.rulebook.capabilities import leverage
 from brokers.rulebook.errors import MissingMarginData
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.margin import order_margin
-from brokers.rulebook.margin.futures import MarginRow, future_margin, margin_rows
+from brokers.rulebook.margin.futures import MarginRow, future_margin, is_current, margin_rows, row_on
 from brokers.rulebook.margin.options import option_maintenance_margin
 from brokers.rulebook.words import AssetClass, OrderType
 from brokers.simulator.catalogue.catalogue import Instrument
@@ -35,7 +35,7 @@ _RIGHTS = {"C": "call", "P": "put"}
 _HAS_A_RATE = frozenset({"FUT", "FOP"})
 # Exchanges the fee schedules know by another name.
 _MARKETS = {"nybot": "ice"}
-# Futures that the rulebook has no margin for: parts of what a contract is worth, in this market only.
+# Futures that the rulebook has no margin of today for: parts of what a contract is worth, in this market only.
 _INITIAL_PART, _MAINTENANCE_PART = Decimal("0.08"), Decimal("0.07")
 _ACCOUNTS = {kind: book.Account(type=kind) for kind in ("margin", "cash")}
 _BUYING_POWER = {kind: leverage(AssetClass.EQUITY, kind, RULES) for kind in ("margin", "cash")}
@@ -114,7 +114,7 @@ def margins(
         # A cash account owns both currencies whole: nothing is borrowed that would need a margin.
         return ZERO, ZERO
     if instrument.sec_type == "FUT":
-        required = future_margin(_rows(instrument, price), quantity, today, fx_rate=prices.rate)
+        required = future_margin(_rows(instrument, price, today), quantity, today, fx_rate=prices.rate)
         return abs(required.initial), required.maintenance
     ruled = as_ruled(instrument)
     each = order_margin(
@@ -126,7 +126,7 @@ def margins(
         fx_rate=prices.rate,
         today=today,
         underlying_price=underlying,
-        future_rows=future_rows(instrument, underlying),
+        future_rows=future_rows(instrument, underlying, today),
     )
     if instrument.sec_type == "OPT":
         basis = price if prices.basis is None else prices.basis
@@ -140,17 +140,23 @@ def buying_power_leverage(kind: str) -> Decimal:
     return _BUYING_POWER[kind]
 
 
-def future_rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...] | None:
-    """The margin of a future, or of the future an option is on; our own figures where the rulebook has none."""
-    return _rows(instrument, price) if instrument.sec_type in _HAS_A_RATE else None
+def future_rows(instrument: Instrument, price: Decimal, today: date) -> tuple[MarginRow, ...] | None:
+    """The margin of a future, or of the future an option is on; our own figures where the rulebook has none of today."""
+    return _rows(instrument, price, today) if instrument.sec_type in _HAS_A_RATE else None
 
 
-def _rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...]:
+def _rows(instrument: Instrument, price: Decimal, today: date) -> tuple[MarginRow, ...]:
     try:
-        return margin_rows(instrument.symbol)
+        rows = margin_rows(instrument.symbol)
     except MissingMarginData:
-        worth = price * instrument.multiplier
-        return (MarginRow(date.min, worth * _INITIAL_PART, worth * _MAINTENANCE_PART),)
+        return _house_rows(instrument, price)
+    # What was published years ago is less than the broker asks today.
+    return rows if is_current(row_on(rows, today), today) else _house_rows(instrument, price)
+
+
+def _house_rows(instrument: Instrument, price: Decimal) -> tuple[MarginRow, ...]:
+    worth = price * instrument.multiplier
+    return (MarginRow(date.min, worth * _INITIAL_PART, worth * _MAINTENANCE_PART),)
 
 
 def day_of(at: float) -> date:

@@ -45,7 +45,8 @@ def future(symbol: str) -> Instrument:
     [
         (contract(AAPL), "230", "11500", "11500"),
         (contract(EURUSD), "1.08", "2.16", "2.16"),
-        (future("ES"), "6500", "1188000", "1080000"),
+        (future("ES"), "6500", "2600000", "2275000"),
+        (future("MES"), "6500", "260000", "227500"),
         (future("MNQ"), "24000", "384000", "336000"),
     ],
 )
@@ -170,7 +171,7 @@ def test_options_need_their_premium_or_what_writing_them_risks(
 def test_the_margin_of_an_option_on_a_future_follows_the_future() -> None:
     short = margins(option("C", 6500, "FOP"), D(-1), Prices(D(50), D(1), AT, underlying=D(6500)))
     long = margins(option("C", 6500, "FOP"), D(1), Prices(D(50), D(1), AT, underlying=D(6500)))
-    rule = D(11_880)
+    rule = D(26_000)
     assert 0 < long[0] < rule * D("1.2")
     assert 0 < short[0] < rule
 
