@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from brokers import live
 from brokers.domain.brokerage import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused
-from brokers.domain.orders import Contract
+from brokers.domain.orders import Contract, OrderType
 from brokers.models import ContractLookup, Order, OrderEvent, SubmissionAttempt
 from brokers.orders.execution import OUTCOME_NAMES, Answer, described, hashed, leg_of, note_answer
 
@@ -24,6 +24,10 @@ MODIFY = SubmissionAttempt.Kind.MODIFY
 # What IBKR made of such a change is not known: its answer was lost, or the worker that waited for it died.
 IN_DOUBT = ("", "question", "ambiguous", "already_registered")
 NOT_APPLIED = "not_applied"
+# What a change was for, as its attempt keeps it: one kind of change never counts for the other.
+CONVERSION, RESIZE = "conversion", "resize"
+# An attempt from before this was kept was a conversion where it asked for a market order.
+_CONVERSIONS = Q(request__change=CONVERSION) | Q(request__change__isnull=True, request__type=str(OrderType.MARKET))
 # After these outcomes the change is asked for again; any other is IBKR's last word about it.
 AGAIN = ("not_sent", NOT_APPLIED, *IN_DOUBT)
 
@@ -61,6 +65,12 @@ def first_of(due: QuerySet[Order], attempts: Callable[[Order], QuerySet[Submissi
     )
 
 
+def attempts_for(change: str) -> QuerySet[SubmissionAttempt]:
+    """The attempts to change orders for one purpose."""
+    rows = SubmissionAttempt.objects.filter(kind=MODIFY)
+    return rows.filter(_CONVERSIONS) if change == CONVERSION else rows.exclude(_CONVERSIONS)
+
+
 def lock(order: Order) -> Order:
     """The order's row as it is now, locked until the transaction ends."""
     return Order.objects.select_for_update().get(pk=order.pk)
@@ -75,9 +85,9 @@ def current_leg(order: Order) -> Leg:
     return leg_of(order, contract)
 
 
-def write_attempt(order: Order, leg: Leg, cause: str, now: datetime) -> int:
+def write_attempt(order: Order, leg: Leg, change: str, cause: str, now: datetime) -> int:
     """Write down that a change is about to leave, with an event that says why; returns the attempt's key."""
-    request = {**described(leg), "was": str(order.quantity)}
+    request = {**described(leg), "was": str(order.quantity), "change": change}
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=MODIFY, request=request, request_hash=hashed(request), sent_at=now
     )

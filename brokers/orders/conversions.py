@@ -22,9 +22,8 @@ def due(now: datetime) -> QuerySet[Order]:
     until = ExpressionWrapper(
         F("acknowledged_at") + F("convert_after") * timedelta(seconds=1), output_field=DateTimeField()
     )
-    answered = SubmissionAttempt.objects.filter(order=OuterRef("pk"), kind=changes.MODIFY).exclude(
-        outcome__in=changes.AGAIN
-    )
+    asked = changes.attempts_for(changes.CONVERSION).filter(order=OuterRef("pk"))
+    answered = asked.exclude(outcome__in=changes.AGAIN)
     working = (
         Order.objects.filter(status__in=[str(status) for status in CHANGED_IN_PLACE], convert_after__isnull=False)
         .exclude(type=str(OrderType.MARKET))
@@ -39,7 +38,7 @@ def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
 
 
 def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:
-    return SubmissionAttempt.objects.filter(order=order, kind=changes.MODIFY)
+    return changes.attempts_for(changes.CONVERSION).filter(order=order)
 
 
 @transaction.atomic
@@ -47,7 +46,7 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     """Write down that the change is about to leave, and why; returns the attempt's key and the order as it shall be."""
     leg = _as_market(order)
     cause = f"not filled within {order.convert_after} seconds{_at_its_limit(order)}; IBKR is asked to make it a market order"
-    attempt_pk = changes.write_attempt(order, leg, cause, now)
+    attempt_pk = changes.write_attempt(order, leg, changes.CONVERSION, cause, now)
     live.order_changed(order)
     return attempt_pk, leg
 

@@ -24,9 +24,8 @@ from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 def due() -> QuerySet[Order]:
     """Orders that are to be smaller and that IBKR has not answered about."""
-    answered = SubmissionAttempt.objects.filter(
-        order=OuterRef("pk"), kind=changes.MODIFY, sent_at__gte=OuterRef("resize_asked_at")
-    ).exclude(outcome__in=changes.AGAIN)
+    asked = changes.attempts_for(changes.RESIZE).filter(order=OuterRef("pk"), sent_at__gte=OuterRef("resize_asked_at"))
+    answered = asked.exclude(outcome__in=changes.AGAIN)
     working = Order.objects.filter(
         status__in=[str(status) for status in CHANGED_IN_PLACE], resize_to__isnull=False, connection__enabled=True
     )
@@ -40,7 +39,7 @@ def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
 
 def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:
     assert order.resize_asked_at is not None, "the schema sets it with resize_to"
-    return SubmissionAttempt.objects.filter(order=order, kind=changes.MODIFY, sent_at__gte=order.resize_asked_at)
+    return changes.attempts_for(changes.RESIZE).filter(order=order, sent_at__gte=order.resize_asked_at)
 
 
 @transaction.atomic
@@ -50,7 +49,7 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     leg = changes.current_leg(order)
     leg = replace(leg, intent=replace(leg.intent, quantity=order.resize_to))
     cause = f"a part of the position leaves; IBKR is asked to make it {order.resize_to.normalize():f}"
-    return changes.write_attempt(order, leg, cause, now), leg
+    return changes.write_attempt(order, leg, changes.RESIZE, cause, now), leg
 
 
 @transaction.atomic

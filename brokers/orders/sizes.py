@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OVER, SIZED_BY_THE_BROKER, OrderStatus
-from brokers.models import Order, OrderChanges, OrderEvent, SubmissionAttempt
+from brokers.models import Order, OrderChanges, OrderEvent
 from brokers.orders import changes, tickets
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
@@ -46,7 +46,8 @@ def at_the_broker(order: Order, report: OrderFacts) -> Decimal | None:
 
 def _is_old_news(order: Order, size: Decimal, now: datetime) -> bool:
     """Whether the report may have been made before IBKR took a change of ours."""
-    last = order.attempts.filter(kind=SubmissionAttempt.Kind.MODIFY, outcome="accepted").order_by("-pk").first()
+    resized = changes.attempts_for(changes.RESIZE).filter(order=order, outcome="accepted")
+    last = resized.order_by("-pk").first()
     if last is None or last.answered_at is None or now - last.answered_at > OLD_NEWS:
         return False
     return Decimal(last.request.get("was", "0")) == size
@@ -72,7 +73,7 @@ def _take_over(order: Order, old: OrderStatus, size: Decimal, now: datetime) -> 
 
 
 def _conclude_resize(order: Order, now: datetime) -> None:
-    asked = order.attempts.filter(kind=SubmissionAttempt.Kind.MODIFY, sent_at__gte=order.resize_asked_at)
+    asked = changes.attempts_for(changes.RESIZE).filter(order=order, sent_at__gte=order.resize_asked_at)
     asked.filter(outcome__in=[each for each in changes.IN_DOUBT if each]).update(outcome="accepted", answered_at=now)
 
 
