@@ -225,6 +225,43 @@ class ExchangeRate(models.Model):
         return f"1 {self.source} = {self.rate} {self.target}"
 
 
+class MarginPreview(models.Model):
+    """What IBKR's preview said an order would need of an account; one row for purchases, one for sales.
+
+    The row is also the question: `quantity` is asked about while `wanted_at` is set.
+    """
+
+    account = models.ForeignKey(BrokerageAccount, on_delete=models.CASCADE, related_name="margin_previews")
+    conid = models.BigIntegerField()
+    side = word(Side)
+    quantity = amount()
+    wanted_at = models.DateTimeField(null=True, blank=True)
+    # When IBKR was last asked; it may have given no figure.
+    answered_at = models.DateTimeField(null=True, blank=True)
+    # IBKR's word: of which order, when, by how much the initial margin would change, and why it would refuse.
+    previewed_quantity = optional_amount()
+    as_of = models.DateTimeField(null=True, blank=True)
+    initial = optional_amount()
+    refusal = models.CharField(max_length=300, blank=True, default="", db_default="")
+    short = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "conid", "side"], name="one_margin_preview_per_account_contract_and_side"
+            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="margin_preview_is_of_something"),
+            models.CheckConstraint(
+                condition=Q(as_of__isnull=True) | Q(previewed_quantity__isnull=False, previewed_quantity__gt=0),
+                name="margin_preview_says_of_how_many",
+            ),
+        ]
+        indexes = [models.Index(fields=["account"], condition=Q(wanted_at__isnull=False), name="previews_wanted")]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity.normalize():f} of {self.conid} in {self.account_id}"
+
+
 class EquityPoint(models.Model):
     """The account's value at a moment, kept for the curve."""
 

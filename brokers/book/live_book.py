@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from brokers.book import contracts, months, quotes, rates
+from brokers.book import contracts, months, previews, quotes, rates
 from brokers.book.months import OtherMonth
 from brokers.domain.orders import (
     MAY_FILL,
@@ -26,7 +26,7 @@ from brokers.domain.orders import (
 )
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
-from brokers.models import BrokerageAccount, ContractLookup, Execution, Order, Position
+from brokers.models import BrokerageAccount, ContractLookup, Execution, MarginPreview, Order, Position
 
 # What `working_order` reads of an order.
 _SHOWN = [
@@ -109,6 +109,7 @@ class Book:
     # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
     reserved: dict[int, Decimal] = field(default_factory=dict)
     rates: rates.Rates = field(default_factory=rates.Rates)
+    previews: dict[previews.Place, list[MarginPreview]] = field(default_factory=dict)
     # Beside what a continuous name stands for, by account and name.
     other_months: dict[months.Place, tuple[OtherMonth, ...]] = field(default_factory=dict)
 
@@ -134,6 +135,11 @@ class Book:
         """Whether IBKR was asked within the last minute and showed no fresh quote: the decision goes on, and says so."""
         lookup = self.lookup(account, instrument)
         return lookup is not None and quotes.is_withheld(lookup, self.now)
+
+    def preview_may_come(self, account: BrokerageAccount, conid: int, side: Side) -> bool:
+        """Whether IBKR's preview of an order is worth waiting for."""
+        rows = self.previews.get((account.pk, conid), [])
+        return previews.may_come(next((row for row in rows if row.side == side), None), self.now)
 
     def view(self, account: BrokerageAccount, instrument: Instrument) -> View | NotYet | Unknown:
         """What the book shows for one account and instrument. Never reads a stale or missing book as "no position"."""
@@ -171,6 +177,9 @@ class Book:
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
             rates={} if rate is None else {contract.currency: rate},
+            previews=tuple(
+                preview for row in self.previews.get(key, ()) if (preview := previews.value(row)) is not None
+            ),
         )
         wants = frozenset({contract.currency} if exchange in self.rates.coming else ())
         return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)), wants=wants)
@@ -236,6 +245,8 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     _read_unsettled(book, accounts, conids)
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position
+    if any(previews.asked_about(instrument) for _, instrument in pairs):
+        book.previews = previews.load(accounts, conids)
     return book
 
 
@@ -283,6 +294,15 @@ def want_quotes(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instrument]]
     """
     lookups = (book.lookup(account, instrument) for account, instrument in pairs)
     quotes.want((lookup for lookup in lookups if lookup is not None), now)
+
+
+def withdraw_previews(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -> None:
+    """End the wait for previews in these accounts and instruments: what comes behind it must not wait as well."""
+    lookups = [(account, book.lookup(account, instrument)) for account, instrument in pairs]
+    previews.withdraw(
+        ((account.pk, lookup.conid) for account, lookup in lookups if lookup is not None and lookup.conid is not None),
+        now,
+    )
 
 
 def working_order(order: Order) -> WorkingOrder:

@@ -74,6 +74,18 @@ class AccountSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPreview:
+    """What an order would change in the account's currency; None where the broker does not say.
+
+    `refusal`: why the broker would not take it, in its words; `short`: because the account is short of money.
+    """
+
+    initial_margin: Decimal | None
+    refusal: str = ""
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionFacts:
     """One holding. `average_cost` is a price per unit, as quotes are; None where the broker shows none."""
 
@@ -237,6 +249,7 @@ class Brokerage(Protocol):
     async def rate(self, source: str, target: str) -> Decimal | None: ...
     async def permitted(self, contract: Contract) -> list[str] | None: ...
     async def summary(self, account_id: str) -> AccountSummary: ...
+    async def preview(self, account_id: str, leg: Leg) -> OrderPreview: ...
     async def submit(self, account_id: str, legs: Sequence[Leg]) -> SubmissionOutcome: ...
     async def reply(self, question: Question, *, confirmed: bool) -> SubmissionOutcome: ...
     async def modify(self, account_id: str, broker_order_id: str, leg: Leg) -> SubmissionOutcome: ...

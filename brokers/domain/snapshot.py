@@ -30,6 +30,22 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarginPreview:
+    """What the broker said an order of `quantity` would need, asked before it was sent.
+
+    `initial` is what the account's initial margin would change by, in the account's currency; None where the broker gave
+    no figure. `refusal`: why it would not take the order, in its words; `short`: for want of money.
+    """
+
+    side: Side
+    quantity: Decimal
+    initial: Decimal | None
+    as_of: datetime
+    refusal: str = ""
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingOrder:
     """An order of the account in this instrument that may still fill.
 
@@ -87,6 +103,8 @@ class Snapshot:
     # The profit not taken yet, and what one unit of another currency is in `currency`.
     unrealized_pnl: Decimal | None = None
     rates: dict[str, Decimal] = field(default_factory=dict)
+    # The last preview of an order in this contract, for each side that the broker was asked about.
+    previews: tuple[MarginPreview, ...] = ()
     # What the subscription did today: entries, the moment of the last one, and the account's profit since the day began.
     trades_today: int | None = None
     last_trade_at: datetime | None = None

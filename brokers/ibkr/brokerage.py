@@ -20,6 +20,7 @@ from brokers.domain.brokerage import (
     ExecutionFacts,
     Leg,
     NotSent,
+    OrderPreview,
     OrderRefused,
     OrdersReply,
     PositionFacts,
@@ -30,7 +31,7 @@ from brokers.domain.brokerage import (
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login
 from brokers.domain.snapshot import Quote
-from brokers.ibkr import contracts, translate
+from brokers.ibkr import contracts, previews, translate
 from brokers.ibkr.answers import demand, session_status
 from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
 from brokers.ibkr.outcomes import classify, error_text, inactive_without_reason, says_gone
@@ -66,6 +67,8 @@ class IbkrBrokerage:
         self._contracts: dict[Instrument, tuple[date, Contract]] = {}
         # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
         self._tickers: dict[int, str] = {}
+        # The contracts that a price was asked of.
+        self._quoted: set[int] = set()
         # Which legs an open question is about: its answer does not always say.
         self._asked: dict[str, tuple[str, ...]] = {}
 
@@ -93,6 +96,7 @@ class IbkrBrokerage:
         return status
 
     async def _sign_in(self) -> AuthStatus:
+        self._quoted.clear()
         request = Request("POST", "iserver/auth/ssodh/init", body={"publish": True, "compete": True})
         # Sent once: repeating it would throw out the session that is being opened.
         answer = await self._client.read(request, attempts=1)
@@ -151,7 +155,7 @@ class IbkrBrokerage:
 
     async def quote(self, contract: Contract) -> Quote | None:
         """Prices, or None where IBKR shows none; the first request of a session only subscribes, so it is repeated."""
-        params = {"conids": str(contract.conid), "fields": translate.SNAPSHOT_FIELDS}
+        params = _snapshot_of(contract)
         # A simulated market answers the second request at once.
         simulated = self._client.login.environment is Environment.SIMULATED
         for pause in (0.01 if simulated else 0.3, None):
@@ -159,6 +163,7 @@ class IbkrBrokerage:
             row = next((row for row in quoted if row.get("conid") in {contract.conid, str(contract.conid)}), {})
             quote = translate.quote(row, now=self._now())
             if quote is not None or "6509" in row or pause is None:
+                self._quoted.add(contract.conid)
                 return quote
             await asyncio.sleep(pause)
         return None
@@ -174,6 +179,21 @@ class IbkrBrokerage:
         return translate.permitted(await self._reads.get(path, parts))
 
     # Orders
+
+    async def preview(self, account_id: str, leg: Leg) -> OrderPreview:
+        """What an order would change, asked once: nothing is placed by it."""
+        if leg.contract.conid not in self._quoted:
+            # IBKR previews only what it was asked a price of in this session.
+            await self._reads.get("iserver/marketdata/snapshot", params=_snapshot_of(leg.contract))
+            self._quoted.add(leg.contract.conid)
+        order = ticket(leg, account_id=account_id, operator=self._operator)
+        # Nothing is placed, so no reference is used up.
+        del order["cOID"]
+        parts = {"account": account_of(account_id, [leg])}
+        path = "iserver/account/{account}/orders/whatif"
+        return previews.preview(
+            demand(await self._client.read(Request("POST", path, parts, body={"orders": [order]}), attempts=1))
+        )
 
     async def submit(self, account_id: str, legs: Sequence[Leg]) -> SubmissionOutcome:
         """Send all legs in one POST, once."""
@@ -273,3 +293,7 @@ class IbkrBrokerage:
     def _operator(self) -> str:
         """Who is responsible for an automated futures order, as CME wants to know."""
         return self._client.login.secrets.get("operator_id") or self._client.login.username
+
+
+def _snapshot_of(contract: Contract) -> dict[str, str]:
+    return {"conids": str(contract.conid), "fields": translate.SNAPSHOT_FIELDS}

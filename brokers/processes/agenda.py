@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Q
+from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from brokers.connections import sessions
 from brokers.domain.orders import OrderStatus, Release
-from brokers.models import Connection, ContractLookup, ExchangeRate, Order
+from brokers.models import Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes
 from brokers.orders.statements import HELD
 
@@ -22,6 +22,8 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_contractlookup q WHERE q.connection_id = c.id AND q.quote_wanted_at IS NOT NULL)
     AS has_quotes,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
+  EXISTS (SELECT FROM brokers_marginpreview m JOIN brokers_brokerageaccount a ON a.id = m.account_id
+          WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown') AS has_doubts,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
@@ -33,24 +35,31 @@ DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
 
 def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     """Connections of the shard that have something to do: orders, questions, orders in doubt, cancels, changes."""
-    ready = Order.objects.filter(status=str(OrderStatus.CREATED), connection__enabled=True).filter(
-        Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
-    )
-    # What waits for a cancel is woken when the cancel is through.
-    ready = ready.alias(held=RawSQL(HELD.format(order="brokers_order"), [], BooleanField())).filter(held=False)  # noqa: S611
     lookups = ContractLookup.objects.filter(status="wanted", connection__enabled=True).values_list("connection_id")
     doubtful = Order.objects.filter(status__in=DOUBTFUL).values_list("connection_id")
     unsent = cancels.unsent_cancels().values_list("connection_id")
     quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
     rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
+    previews = MarginPreview.objects.filter(wanted_at__isnull=False, account__connection__enabled=True)
     rest = (quotes, rates, conversions.due(now), resizes.due(), gone.orders())
-    asked = [rows.values_list("connection_id").distinct() for rows in rest]
+    asked: list[QuerySet[Any, Any]] = [rows.values_list("connection_id").distinct() for rows in rest]
+    asked.append(previews.values_list("account__connection_id").distinct())
     every = (
-        ready.values_list("connection_id")
+        ready_orders()
+        .values_list("connection_id")
         .distinct()
         .union(lookups.distinct(), doubtful.distinct(), unsent.distinct(), *asked)
     )
     return sorted(pk for (pk,) in set(every) if pk % shards == shard)
+
+
+def ready_orders() -> QuerySet[Order]:
+    """Orders that may leave now."""
+    ready = Order.objects.filter(status=str(OrderStatus.CREATED), connection__enabled=True).filter(
+        Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
+    )
+    # What waits for a cancel is woken when the cancel is through.
+    return ready.alias(held=RawSQL(HELD.format(order="brokers_order"), [], BooleanField())).filter(held=False)  # noqa: S611
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +70,7 @@ class Agenda:
     believed_active: bool
     lookups: bool
     prices: bool
+    previews: bool
     cancels: bool
     changes: bool
     doubtful: bool
@@ -71,6 +81,15 @@ class Agenda:
 def has_work(connection_pk: int, now: datetime) -> bool:
     """True while anything of the connection waits."""
     return connection_pk in waiting_connections(0, 1, now)
+
+
+def has_writes(connection_pk: int, now: datetime) -> bool:
+    """Whether an order, a cancel or a change of the connection could leave now."""
+    return (
+        ready_orders().filter(connection=connection_pk).exists()
+        or cancels.unsent_cancels().filter(connection=connection_pk).exists()
+        or has_changes(connection_pk, now)
+    )
 
 
 def has_changes(connection_pk: int, now: datetime) -> bool:
@@ -95,6 +114,7 @@ def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
         believed_active=active,
         lookups=connection.has_lookups,
         prices=connection.has_quotes or connection.has_rates,
+        previews=connection.has_previews,
         cancels=unsent,
         changes=connection.has_changes and has_changes(connection_pk, now),
         doubtful=connection.has_doubts,

@@ -20,7 +20,7 @@ from brokers.models import Connection
 from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
-from brokers.processes import agenda, prices, recovery, writes
+from brokers.processes import agenda, previews, prices, recovery, writes
 from brokers.processes.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -122,6 +122,8 @@ class Lane:
                 await prices.answer_lookups(wire)
             if todo.prices:
                 await prices.answer_prices(wire)
+            if todo.previews:
+                await previews.answer_next(wire)
             if not todo.believed_active or todo.cancels:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()

@@ -21,6 +21,7 @@ from brokers.models import (
     ContractLookup,
     EquityPoint,
     ExchangeRate,
+    MarginPreview,
     OpeningPosition,
     Order,
     OrderEvent,
@@ -89,6 +90,11 @@ def exchange_rate(at: Scene, **values: object) -> ExchangeRate:
     return ExchangeRate.objects.create(**given)
 
 
+def preview(at: Scene, **values: object) -> MarginPreview:
+    columns = {"account": at.account, "conid": 1, "side": "buy", "quantity": 1, **values}
+    return MarginPreview.objects.create(**columns)
+
+
 def closing(at: Scene, **values: object) -> Closing:
     given = {
         "team": at.account.team,
@@ -123,6 +129,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     ),
     "one_contract_per_connection_and_instrument": lambda at: twice(lambda: lookup(at)),
     "found_contract_has_a_conid": lambda at: lookup(at, status="found"),
+    "one_margin_preview_per_account_contract_and_side": lambda at: twice(lambda: preview(at)),
+    "margin_preview_is_of_something": lambda at: preview(at, quantity=0),
+    "margin_preview_says_of_how_many": lambda at: preview(at, as_of=at.now),
     "one_position_per_account_and_contract": lambda at: twice(lambda: rows.position(at.account)),
     "position_is_never_zero": lambda at: rows.position(at.account, quantity=Decimal(0)),
     "position_and_its_account_share_a_team": lambda at: rows.position(at.account, team=at.theirs.team),

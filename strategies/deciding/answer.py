@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from brokers.book import previews
 from brokers.book.live_book import Book, NotYet, Unknown, View
 from brokers.domain.orders import Instrument, OrderIntent
 from brokers.domain.snapshot import Snapshot
@@ -50,12 +51,14 @@ class Question:
 class Answered:
     """The answer, and the inputs it was decided by where there was a snapshot.
 
-    `unquoted`: what the decision waits for a fresh quote of, which the caller has to ask for.
+    `unquoted`: what the decision waits for a fresh quote of, and `unpreviewed`: the order whose preview it waits for;
+    the caller has to ask for them.
     """
 
     answer: Plan | Rejection | NotYet
     inputs: Inputs | None = None
     unquoted: Instrument | None = None
+    unpreviewed: previews.Question | None = None
 
 
 def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
@@ -82,6 +85,8 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
             desk.book, question.subscription.account, instrument
         ):
             return Answered(NotYet(waiting_for=f"a fresh quote of {instrument}"), unquoted=instrument)
+        if (order := _worth_a_preview(chosen, question, view, desk)) is not None:
+            return Answered(NotYet(waiting_for=f"IBKR's preview of the margin of {instrument}"), unpreviewed=order)
     return Answered(chosen, replace(possible[0], unsettled=view.unsettled))
 
 
@@ -125,6 +130,29 @@ def _may_get_quote(book: Book, account: BrokerageAccount, instrument: Instrument
     lookup = book.lookup(account, instrument)
     assert lookup is not None, "there is a view of it"
     return lookup.quote_wanted_at is None or book.quote_is_coming(account, instrument)
+
+
+def _worth_a_preview(answer: Plan | Rejection, question: Question, view: View, desk: Desk) -> previews.Question | None:
+    """The order to ask IBKR's preview of, where its margin is not certain and IBKR may still tell."""
+    order = prerequisites.preview_needed(answer)
+    account, conid = question.subscription.account, view.snapshot.contract.conid
+    if order is None or not _has_time(question, desk.now) or not desk.book.preview_may_come(account, conid, order.side):
+        return None
+    return previews.Question(
+        account_pk=account.pk,
+        connection_pk=account.connection_id,
+        conid=conid,
+        side=order.side,
+        quantity=order.quantity,
+    )
+
+
+def _has_time(question: Question, now: datetime) -> bool:
+    """Whether the signal is young enough to wait for a preview and still be in time for its entry."""
+    end = question.received_at + timedelta(seconds=question.terms.entry_time_to_live_seconds)
+    if question.message.expires_at is not None:
+        end = min(end, question.message.expires_at)
+    return end - now > previews.WAITED_FOR + timedelta(seconds=1)
 
 
 def _essence(answer: Plan | Rejection) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from brokers.book import live_book
+from brokers.book import live_book, previews
 from brokers.book.live_book import NotYet
 from brokers.orders import tickets
 from strategies.deciding import record, turns
@@ -34,6 +34,8 @@ def decide_all(decisions: Sequence[Decision], now: datetime, *, behind: bool = T
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
     live_book.want_quotes(desk.book, desk.unquoted, now)
+    previews.want(desk.unpreviewed, now)
+    live_book.withdraw_previews(desk.book, desk.hurried, now)
     batch = {id(decision) for decision in decisions}
     record.save([decision for decision in desk.overtaken if id(decision) not in batch])
 
@@ -43,6 +45,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     turn = desk.line.turn(decision, message)
     if isinstance(turn, NotYet):
         record.wait(decision, message, turn.waiting_for, desk)
+        if message.instrument is not None and desk.line.may_hold_up_a_way_out(decision, message):
+            desk.hurried.append((decision.subscription.account, message.instrument))
         return None
     for entry in turn:
         record.reject(entry, turns.overtaken(signal.received_at), desk.now)
@@ -50,6 +54,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     answered = ask_subscription(decision, message, desk, received_at=signal.due_at, freshness=signal.freshness())
     if answered.unquoted is not None:
         desk.unquoted.append((decision.subscription.account, answered.unquoted))
+    if answered.unpreviewed is not None:
+        desk.unpreviewed.append(answered.unpreviewed)
     match answered.answer:
         case NotYet(waiting_for=waiting_for):
             record.wait(decision, message, waiting_for, desk)

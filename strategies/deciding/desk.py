@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from brokers.book import live_book
+from brokers.book import live_book, previews
 from brokers.book.live_book import Book
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount
@@ -34,6 +34,9 @@ class Desk:
     proposed: dict[tuple[int, Instrument], Decision] = field(default_factory=dict)
     # Accounts and instruments whose fresh quote a decision waits for.
     unquoted: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
+    # Orders whose preview a decision waits for, and accounts and instruments in which something stands behind one.
+    unpreviewed: list[previews.Question] = field(default_factory=list)
+    hurried: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
 
 
 def open_desk(batch: Sequence[tuple[Decision, Message]], now: datetime, *, behind: bool = True) -> Desk:

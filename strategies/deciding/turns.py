@@ -12,7 +12,7 @@ from datetime import datetime
 
 from brokers.book.live_book import NotYet
 from brokers.domain.orders import Instrument
-from strategies.domain.message.freshness import is_no_newer, leaves, wants_none
+from strategies.domain.message.freshness import is_no_newer, leaves, may_close, wants_none
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Rejection
 from strategies.models import Decision
@@ -70,6 +70,12 @@ class Line:
         return NotYet(
             waiting_for=f"the signal of {received_at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}"
         )
+
+    def may_hold_up_a_way_out(self, decision: Decision, message: Message) -> bool:
+        """Whether this decision may close a position, and stands behind one that waits."""
+        assert message.instrument is not None, "nothing stands in line without an instrument"
+        ahead = self._waiting.get((decision.subscription.account_id, message.instrument), [])
+        return any(may_close(message) or message.action is not earlier.action for _, earlier in ahead)
 
 
 def overtaken(at: datetime) -> Rejection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 _PLACE = {"method": "POST", "path": "/iserver/account/*/orders"}
+_PREVIEW = {"method": "POST", "path": "/iserver/account/*/orders/whatif"}
 _REPLY = {"method": "POST", "path": "/iserver/reply/*"}
 _CANCEL = {"method": "DELETE", "path": "/iserver/account/*/order/*"}
 _MODIFY = {"method": "POST", "path": "/iserver/account/*/order/*"}
@@ -64,6 +65,7 @@ _BARE = [{"conidEx": "265598", "conid": 265598}]
 _UNAVAILABLE = (
     "Details currently unavailable. Please try again later and contact client services if the issue persists."
 )
+_NO_CHANGE = {"current": "", "change": "", "after": ""}
 _TWO_LISTINGS = [
     {"name": "A", "assetClass": "STK", "contracts": [{"conid": 1, "exchange": "NYSE", "isUS": True}]},
     {"name": "B", "assetClass": "STK", "contracts": [{"conid": 2, "exchange": "NASDAQ", "isUS": True}]},
@@ -247,5 +249,19 @@ FIELD: dict[str, dict[str, Any]] = {
     "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),
     "modify_taken_at_another_size": _made(_MODIFY, {"resized": 0.5}),
+    "preview_timeout": _made(_PREVIEW, {"hang": True}),
+    "preview_503": _says(_PREVIEW, 503, "Service Unavailable", with_code=True),
+    "preview_not_json": _made(_PREVIEW, {"html_body": True}, "after"),
+    "preview_without_figures": _answers(
+        _PREVIEW,
+        200,
+        {
+            "amount": {"amount": "", "commission": "", "total": ""},
+            **{key: dict(_NO_CHANGE) for key in ("equity", "initial", "maintenance", "position")},
+            "warn": "21/You are trying to submit an order without having market data for this instrument.",
+            "error": None,
+        },
+    ),
+    "preview_no_permission": _says(_PREVIEW, 200, "No trading permissions."),
 }
 PRESETS = {**_CONNECTION, **_SESSION, **_REFUSALS, **_QUESTIONS, **_LATER, **_READS, **_NEWS, **FIELD}

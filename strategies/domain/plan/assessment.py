@@ -18,14 +18,16 @@ from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.answers import Denied
 from brokers.rulebook.calendars import Calendar, us_shares
-from brokers.rulebook.errors import MissingMarginData, RulebookError
+from brokers.rulebook.errors import RulebookError
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.gate.permissions import REASONS
 from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.power import BuyingPower
 from brokers.rulebook.rulesets import Ruleset
-from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan import margins
+from strategies.domain.plan.estimate import Estimate, MarginSource
+from strategies.domain.plan.margins import Margin
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.plan.translation import to_instrument, to_order, to_permissions
 
@@ -118,29 +120,75 @@ def _assess(question: _Question) -> Estimate | Rejection:
     if rate is None:
         note = f"There is no exchange rate from {instrument.currency} to {snapshot.currency}."
         return _estimate(question, notes=(*remarks, note))
-    if question.price is None and question.intent.instrument.asset_class is not AssetClass.FUTURE:
+    if question.intent.instrument.asset_class is AssetClass.FUTURE:
+        return _assess_future(question, rate, remarks)
+    if question.price is None:
         return _estimate(question, notes=(*remarks, "No price is known."))
     try:
         fee = estimate_fee(
             instrument, question.order, question.quote, rules=question.rules, fx_rate=rate, usd_rate=rate
         )
     except RulebookError as unknown:
-        if question.is_strict and instrument.asset_class != "future":
+        if question.is_strict:
             return Rejection(rule="R02", code="no_fee_schedule", reason=unknown.sentence)
-        return _estimate(question, notes=(*remarks, _broker_decides(instrument, "fee")))
+        return _estimate(question, notes=(*remarks, _without_fee(instrument)))
     if not question.is_entry:
         return _estimate(question, fee=fee, margin=book.ZERO, notes=remarks)
-    try:
-        power = _power(question, rate, fee)
-    except MissingMarginData:
-        # Our tables are no reason to keep a signal from the market.
-        return _estimate(question, fee=fee, notes=(*remarks, _broker_decides(instrument, "margin")))
+    power = _power(question, rate, fee)
     estimate = _estimate(question, fee=fee, margin=power.required if power else None, notes=remarks)
-    return _shortfall(power, estimate, question) or estimate
+    return _shortfall(power, estimate, question) or replace(estimate, margin_from=MarginSource.RULE)
 
 
-def _broker_decides(instrument: book.Instrument, figure: str) -> str:
-    return f"No {figure} of {instrument.product or instrument.symbol} is on record here, so IBKR decides when the order arrives."
+def _assess_future(question: _Question, rate: Decimal, remarks: tuple[str, ...]) -> Estimate | Rejection:
+    """A future's margin is a figure of its own and needs no price; our tables are no reason to keep one from the market."""
+    snapshot, instrument = question.snapshot, question.instrument
+    fee: Fee | None = None
+    try:
+        fee = estimate_fee(
+            instrument, question.order, question.quote, rules=question.rules, fx_rate=rate, usd_rate=rate
+        )
+    except RulebookError:
+        remarks = (*remarks, _without_fee(instrument))
+    if not question.is_entry:
+        return _estimate(question, fee=fee, margin=book.ZERO if fee else None, notes=remarks)
+    margin = margins.margin_of(
+        margins.Order(
+            product=instrument.product,
+            quantity=question.order.quantity,
+            previews=snapshot.previews,
+            fee=fee.amount if fee and fee.currency == snapshot.currency else book.ZERO,
+            rate=rate,
+            now=question.now,
+        )
+    )
+    power = _power(question, rate, fee) if margin.source is MarginSource.TABLE else None
+    estimate = replace(
+        _estimate(question, fee=fee, margin=power.required if power else margin.required, notes=remarks),
+        margin_from=margin.source,
+        margin_note=margin.note,
+    )
+    return _shortfall(power, estimate, question) or _refused_by_preview(margin, estimate) or estimate
+
+
+def _without_fee(instrument: book.Instrument) -> str:
+    name = instrument.product or instrument.symbol
+    return f"No fee of {name} is on record here, so IBKR decides when the order arrives."
+
+
+def _refused_by_preview(margin: Margin, estimate: Estimate) -> Rejection | None:
+    """The refusal of an order that IBKR's preview does not take for want of money, or whose margin is not there."""
+    if margin.source is not MarginSource.PREVIEW:
+        return None
+    needed, available = estimate.margin, estimate.available
+    if not margin.refused and (needed is None or available is None or needed <= available):
+        return None
+    if needed is None or (available is not None and needed <= available):
+        # Our book of the account may be a moment older than IBKR's answer.
+        reason = "IBKR's preview does not take it: the account has too little money for its margin."
+    else:
+        reason = estimate.shortfall
+    code = "insufficient_buying_power"
+    return Rejection(rule="R04", code=code, reason=f"{reason} Order less, or add funds.", estimates=(estimate,))
 
 
 def _gate(question: _Question) -> tuple[str, ...] | Rejection:
@@ -176,7 +224,7 @@ def _shortfall(power: BuyingPower | None, estimate: Estimate, question: _Questio
     return Rejection(rule="R04", code=power.reason, reason=reason, estimates=(estimate,))
 
 
-def _power(question: _Question, rate: Decimal, fee: Fee) -> BuyingPower | None:
+def _power(question: _Question, rate: Decimal, fee: Fee | None) -> BuyingPower | None:
     """What the order needs and whether it is there; None where a cash account holds a currency we cannot see."""
     instrument, order, snapshot = question.instrument, question.order, question.snapshot
     cash_only = snapshot.account_type == "cash" and instrument.asset_class == "forex"
@@ -196,7 +244,7 @@ def _power(question: _Question, rate: Decimal, fee: Fee) -> BuyingPower | None:
         quote,
         account,
         position=book.Position(quantity=snapshot.position),
-        fee=fee.amount if fee.currency == snapshot.currency else book.ZERO,
+        fee=fee.amount if fee and fee.currency == snapshot.currency else book.ZERO,
         rules=question.rules,
         fx_rate=rate,
         base_rate=ONE if pays_in == snapshot.currency else quote.price * rate,

@@ -14,18 +14,21 @@ from strategies.domain.plan.plan import Plan, Rejection
 
 
 class _Bill:
-    """Estimates of one plan, parents before their children, and the sentence about an entry that was left out."""
+    """Estimates of one plan, parents before their children, and the sentences about entries: left out, or IBKR decides."""
 
     def __init__(self, snapshot: Snapshot, now: datetime, signal_price: Decimal | None) -> None:
         self.snapshot, self.now, self.signal_price = snapshot, now, signal_price
         self.estimates: list[Estimate] = []
         self.left_out = ""
+        self.margin_note = ""
 
     def add(self, intent: OrderIntent, snapshot: Snapshot) -> OrderIntent | Rejection:
         estimate = assess(intent, snapshot, self.now, signal_price=self.signal_price)
         if isinstance(estimate, Rejection):
             return estimate
         self.estimates.append(estimate)
+        if estimate.margin_note:
+            self.margin_note = f" {estimate.margin_note}"
         children: list[OrderIntent] = []
         for child in intent.then:
             after = snapshot
@@ -56,7 +59,10 @@ def affordable(plan: Plan, snapshot: Snapshot, now: datetime, signal_price: Deci
             return answer
         intents.append(answer)
     return replace(
-        plan, intents=tuple(intents), estimates=tuple(bill.estimates), reason=f"{plan.reason}{bill.left_out}"
+        plan,
+        intents=tuple(intents),
+        estimates=tuple(bill.estimates),
+        reason=f"{plan.reason}{bill.left_out}{bill.margin_note}",
     )
 
 

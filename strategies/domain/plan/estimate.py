@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from enum import StrEnum
 from typing import Any
 
 from brokers.domain.orders import Role
@@ -13,12 +14,29 @@ _LONG = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _CENT = Decimal("0.01")
 
 
+class MarginSource(StrEnum):
+    """Whose figure a margin is. `rule`: what follows from the price; `table`: the exchange's, as published."""
+
+    NOBODY = ""
+    RULE = "rule"
+    PREVIEW = "preview"
+    OLD_PREVIEW = "old_preview"
+    TABLE = "table"
+    OLD_TABLE = "old_table"
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether an order may be refused by it."""
+        return self in {MarginSource.RULE, MarginSource.PREVIEW, MarginSource.TABLE}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """Fee, margin and the source of the figures; None where a fact is missing, and `notes` say which.
 
     `price` is per unit in the contract's currency, `fee` in `fee_currency`. In the account's `currency`: `margin` with the
     fee in it, zero for an order that only closes; `available` funds; and `own_fee`, None for a fee in another currency.
+    `margin_note` says of an entry whose margin is not certain that IBKR decides.
     """
 
     role: Role
@@ -28,6 +46,8 @@ class Estimate:
     fee_currency: str = "USD"
     own_fee: Decimal | None = None
     margin: Decimal | None = None
+    margin_from: MarginSource = MarginSource.NOBODY
+    margin_note: str = ""
     available: Decimal | None = None
     currency: str = "USD"
     tables: str = ""
@@ -37,13 +57,17 @@ class Estimate:
     def sentence(self) -> str:
         """The line for people: "Estimated fee 1.00 USD; margin needed 1,234.00 USD of 25,000.00 available." """
         parts = [self._fee(), self._margin()]
-        return "; ".join(part for part in parts if part) + "." + "".join(f" {note}" for note in self.notes)
+        return "; ".join(part for part in parts if part) + "." + "".join(f" {note}" for note in self._all_notes)
 
     @property
     def shortfall(self) -> str:
         """Why it is refused: "Margin needed 1,234.00 USD of 900.00 available." """
         line = self._margin()
         return line[0].upper() + line[1:] + "."
+
+    @property
+    def _all_notes(self) -> tuple[str, ...]:
+        return (*self.notes, self.margin_note) if self.margin_note else self.notes
 
     def _fee(self) -> str:
         if self.fee is None:
@@ -55,7 +79,8 @@ class Estimate:
             return "no margin needed, since it only closes"
         if self.margin is None:
             return "margin unknown"
-        needed = f"margin needed {money(self.margin)} {self.currency}"
+        whose = " by IBKR's preview" if self.margin_from is MarginSource.PREVIEW else ""
+        needed = f"margin needed{whose} {money(self.margin)} {self.currency}"
         if self.available is None:
             return f"{needed}; what is available is not known yet"
         return f"{needed} of {money(self.available)} available"
@@ -68,11 +93,12 @@ class Estimate:
             "fee": _cents(self.fee),
             "fee_currency": self.fee_currency,
             "margin": _cents(self.margin),
+            "margin_from": str(self.margin_from),
             "available": _cents(self.available),
             "currency": self.currency,
             "price": None if self.price is None else f"{self.price.normalize(_LONG):f}",
             "price_from": self.price_from,
-            "notes": list(self.notes),
+            "notes": list(self._all_notes),
             "tables": self.tables,
         }
 

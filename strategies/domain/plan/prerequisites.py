@@ -1,8 +1,8 @@
-"""What a decision may wait a moment for: a fresh quote, an exchange rate."""
+"""What a decision may wait a moment for: a fresh quote, an exchange rate, IBKR's preview."""
 
 from __future__ import annotations
 
-from brokers.domain.orders import Role
+from brokers.domain.orders import OrderIntent, Role
 from strategies.domain.message.message import Message
 from strategies.domain.plan.approval import every_order
 from strategies.domain.plan.plan import Plan, Rejection
@@ -26,6 +26,29 @@ def quote_needed(message: Message, terms: Terms, answer: Plan | Rejection) -> bo
         message.bid_ask_spread_filter_percent,
     )
     return any(each is not None for each in filters) and bool(answer.intents)
+
+
+def preview_needed(answer: Plan | Rejection) -> OrderIntent | None:
+    """The entry whose margin is not certain, so that IBKR's preview could change the answer.
+
+    None where the plan does more than enter: what cancels, shrinks or closes waits for no preview.
+    """
+    if isinstance(answer, Rejection) or answer.cancels or answer.resizes:
+        return None
+    orders = list(every_order(answer.intents))
+    if any(order.role is Role.EXIT for order in orders):
+        return None
+    return next(
+        (
+            order
+            for order, estimate in zip(orders, answer.estimates, strict=False)
+            if order.role is Role.ENTRY
+            and order.allocation is None
+            and estimate.margin_note
+            and not estimate.margin_from.is_certain
+        ),
+        None,
+    )
 
 
 def rate_needed(answer: Plan | Rejection) -> bool:

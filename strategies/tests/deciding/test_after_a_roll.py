@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Team
-from brokers.book import contracts
+from brokers.book import contracts, previews
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.tests import rows as broker_rows
@@ -56,6 +56,8 @@ def decided(strategy: Strategy, now: datetime, action: str, ticker: str = "MNQ1!
     reading = {"action": action, "instrument": symbol.canonical(), **more}
     signal = rows.signal(strategy, now, reading=reading)
     settle.settle_waiting(now)
+    # Nobody answers for IBKR here, so an entry goes on without its preview.
+    settle.settle_waiting(now + previews.WAITED_FOR)
     return signal.decisions.get()
 
 

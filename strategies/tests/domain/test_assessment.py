@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.sessions import Environment
-from brokers.domain.snapshot import Quote, Snapshot
+from brokers.domain.snapshot import MarginPreview, Quote, Snapshot
 from strategies.domain.plan.assessment import assess, price_of
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Rejection
@@ -30,6 +30,8 @@ def contract(ticker: str, asset_class: AssetClass, **values: Any) -> Contract:
 
 
 ES = contract("ESZ2026", AssetClass.FUTURE, exchange="CME", multiplier=Decimal(50))
+MES = contract("MESZ2026", AssetClass.FUTURE, exchange="CME", multiplier=Decimal(5))
+SIL = contract("SILZ2026", AssetClass.FUTURE, exchange="COMEX", multiplier=Decimal(1000))
 MNQ = contract("MNQZ2026", AssetClass.FUTURE, exchange="CME", multiplier=Decimal(2))
 EURUSD = contract("EURUSD", AssetClass.FOREX, exchange="IDEALPRO")
 USDJPY = contract("USDJPY", AssetClass.FOREX, exchange="IDEALPRO", currency="JPY")
@@ -110,19 +112,79 @@ def test_without_a_price_it_says_so_and_denies_nothing() -> None:
 
 
 def test_a_future_needs_no_price() -> None:
-    answer = ask(snapshot(ES), "1")
+    answer = ask(snapshot(ES), "1", now=datetime(2022, 2, 8, 15, 0, tzinfo=UTC))
     assert line(answer) == "Estimated fee 2.15 USD; margin needed 11,882.15 USD of 25,000.00 available."
+
+
+def test_a_published_margin_refuses_while_it_is_of_today_and_informs_when_it_is_old() -> None:
+    then = datetime(2022, 2, 8, 15, 0, tzinfo=UTC)
+    assert refusal(ask(snapshot(ES, "900"), "1", now=then)) == (
+        "R04",
+        "insufficient_buying_power",
+        "Margin needed 11,882.15 USD of 900.00 available. Order less, or add funds.",
+    )
+    for of, figure in ((ES, "11,882.15"), (MES, "1,188.57")):
+        name = of.instrument.ticker[:-5]
+        assert line(ask(snapshot(of, "900"), "1")).endswith(
+            f"margin needed {figure} USD of 900.00 available. The margin of {name} is the exchange's figure of "
+            "2022-01-21, too old to refuse by, so IBKR decides when the order arrives."
+        )
+
+
+def previewed(initial: str | None, age: timedelta = timedelta(0), **values: Any) -> MarginPreview:
+    figure = None if initial is None else Decimal(initial)
+    columns = {"side": Side.BUY, "quantity": Decimal(1), **values}
+    return MarginPreview(initial=figure, as_of=NOW - age, **columns)
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+@pytest.mark.parametrize("of", ["MES", "MNQ", "M2K", "MGC", "SIL", "FDXS"])
+def test_ibkrs_preview_decides_about_a_future(of: str, environment: Environment) -> None:
+    future = contract(f"{of}Z2026", AssetClass.FUTURE, exchange="CME", multiplier=Decimal(5))
+    shown = {"previews": (previewed("2400"),), "environment": environment, "permitted": True}
+    assert "margin needed by IBKR's preview 7,20" in line(ask(snapshot(future, "8000", **shown), "3"))
+    rule, code, reason = refusal(ask(snapshot(future, "7000", **shown), "3"))
+    assert (rule, code) == ("R04", "insufficient_buying_power")
+    assert reason.startswith("Margin needed by IBKR's preview 7,20")
+    assert reason.endswith(" USD of 7,000.00 available. Order less, or add funds.")
+    # It was asked about purchases.
+    assert isinstance(ask(snapshot(future, "7000", **shown), "3", side=Side.SELL), Estimate)
+    leaving = snapshot(future, "0", position=Decimal(3), **shown)
+    assert isinstance(ask(leaving, "3", role=Role.EXIT, side=Side.SELL), Estimate)
+
+
+def test_a_preview_of_another_day_informs_with_its_date() -> None:
+    for age, words in (
+        (timedelta(minutes=6), "The margin is IBKR's of 2026-11-20 14:54 UTC, so IBKR decides when the order arrives."),
+        (timedelta(days=8), "the exchange's figure of 2022-01-21"),
+    ):
+        assert words in line(ask(snapshot(MNQ, "900", previews=(previewed("2400", age),)), "1"))
+    fresh = snapshot(MNQ, "900", previews=(previewed("2400", timedelta(minutes=5)),))
+    assert isinstance(ask(fresh, "1"), Rejection)
+
+
+def test_a_refused_preview_counts_for_orders_of_its_size_and_for_ten_seconds() -> None:
+    short = {"quantity": Decimal(2), "refusal": "YOUR EQUITY MUST EXCEED THE INITIAL MARGIN", "short": True}
+    for age, quantity, refused in ((0, "2", True), (10, "3", True), (0, "1", False), (11, "2", False)):
+        shown = (previewed(None, timedelta(seconds=age), **short),)
+        answer = ask(snapshot(MNQ, "100000", previews=shown), quantity)
+        assert isinstance(answer, Rejection) is refused, (age, quantity)
+        if isinstance(answer, Rejection):
+            assert answer.reason == (
+                "IBKR's preview does not take it: the account has too little money for its margin. "
+                "Order less, or add funds."
+            )
 
 
 @pytest.mark.parametrize("environment", list(Environment))
 def test_a_future_without_margin_data_is_sent_and_ibkr_decides(environment: Environment) -> None:
-    note = "No margin of MNQ is on record here, so IBKR decides when the order arrives."
-    answer = ask(snapshot(MNQ, environment=environment), "1")
-    assert line(answer).startswith("Estimated fee 0.57 USD; margin unknown.")
+    note = "No margin of SIL is on record here, so IBKR decides when the order arrives."
+    answer = ask(snapshot(SIL, environment=environment), "1")
+    assert "; margin unknown." in line(answer)
     assert note in line(answer)
 
 
-@pytest.mark.parametrize(("ticker", "exchange"), [("MGCZ2026", "COMEX"), ("MCLF2027", "NYMEX"), ("VXMZ2026", "CFE")])
+@pytest.mark.parametrize(("ticker", "exchange"), [("SILZ2026", "COMEX"), ("QMF2027", "NYMEX"), ("VXMZ2026", "CFE")])
 def test_no_future_is_refused_for_want_of_a_table(ticker: str, exchange: str) -> None:
     contract = replace(MNQ, instrument=replace(MNQ.instrument, ticker=ticker), exchange=exchange)
     answer = ask(snapshot(contract, environment=Environment.LIVE), "1")
@@ -259,6 +321,18 @@ def test_the_product_of_a_future_is_read_from_its_ticker(ticker: str, product: s
         asset_types=st.sampled_from(["", "STK", "FUT,CASH", ",,", "stk"]),
     ),
     permitted=st.none() | st.booleans(),
+    previews=st.lists(
+        st.builds(
+            MarginPreview,
+            side=st.sampled_from(list(Side)),
+            quantity=st.decimals("0.001", 1000, places=3),
+            initial=st.none() | st.decimals(-1_000_000, 1_000_000, places=2),
+            as_of=st.sampled_from([NOW, NOW - timedelta(minutes=1), NOW - timedelta(days=30)]),
+            refusal=st.sampled_from(["", "No trading permissions."]),
+            short=st.booleans(),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 def test_every_order_has_an_answer_and_a_way_out_is_always_open(
     of: Contract,
@@ -271,6 +345,7 @@ def test_every_order_has_an_answer_and_a_way_out_is_always_open(
     funds: Decimal | None,
     can: Capabilities,
     permitted: bool | None,
+    previews: tuple[MarginPreview, ...],
 ) -> None:
     seen = snapshot(
         of,
@@ -280,6 +355,7 @@ def test_every_order_has_an_answer_and_a_way_out_is_always_open(
         cash=funds,
         capabilities=can,
         permitted=permitted,
+        previews=previews,
     )
     asked = OrderIntent(role=role, instrument=of.instrument, side=side, type=OrderType.MARKET, quantity=quantity)
     answer = assess(asked, seen, NOW, signal_price=price)

@@ -1,0 +1,73 @@
+"""Previews of orders that decisions wait for, asked of IBKR while nothing waits to leave.
+
+A preview is the only question of a lane that makes way: an order, a cancel or a change that comes meanwhile ends it, and
+it is asked again afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from brokers.book import previews
+from brokers.domain.brokerage import BrokerError, OrderPreview
+from brokers.models import MarginPreview
+from brokers.processes import agenda
+from brokers.processes.wire import Wire
+
+# A little less than a decision waits.
+PREVIEW_SECONDS = 2.5
+
+
+async def answer_next(wire: Wire) -> None:
+    """Ask for the preview that waits longest; what IBKR does not tell in time is an answer too.
+
+    One in a look, so that whoever else needs the connection's lock gets it in between.
+    """
+    rows = await wire.db(previews.wanted_of, wire.connection_pk)
+    # The next one, or this one again.
+    wire.wake.set()
+    if not rows or await _writes_wait(wire):
+        return
+    wire.wake.clear()
+    asking = asyncio.create_task(_ask(wire, rows[0]))
+    try:
+        finished = await _is_finished(wire, asking)
+    finally:
+        asking.cancel()
+        # Its connection is given back before an order leaves.
+        await asyncio.wait([asking])
+    if finished:
+        await wire.db(previews.answer, rows[0], asking.result(), wire.clock())
+    wire.wake.set()
+
+
+async def _ask(wire: Wire, row: MarginPreview) -> OrderPreview | None:
+    """IBKR's preview; None where it gives none, for any reason: that its session is gone, others find out."""
+    leg = await wire.db(previews.leg, row)
+    if leg is None:
+        return None
+    with contextlib.suppress(BrokerError, TimeoutError):
+        async with asyncio.timeout(PREVIEW_SECONDS):
+            return await wire.broker.preview(row.account.account_id, leg)
+    return None
+
+
+async def _is_finished(wire: Wire, asking: asyncio.Task[OrderPreview | None]) -> bool:
+    """Wait for the preview; False as soon as something waits to leave."""
+    while not asking.done():
+        wake = asyncio.create_task(wire.wake.wait())
+        await asyncio.wait([asking, wake], return_when=asyncio.FIRST_COMPLETED)
+        wake.cancel()
+        if wire.stopping.is_set():
+            return False
+        if wire.wake.is_set():
+            # Cleared before the look: what comes after it sets it again.
+            wire.wake.clear()
+            if await _writes_wait(wire):
+                return False
+    return True
+
+
+async def _writes_wait(wire: Wire) -> bool:
+    return await wire.db(agenda.has_writes, wire.connection_pk, wire.clock())
