@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from accounts.feed import needs
 from accounts.pulse import beat
 
 
@@ -11,3 +12,9 @@ from accounts.pulse import beat
 def pulse() -> None:
     """A worker that runs this is alive."""
     beat("worker")
+
+
+@shared_task(name="accounts.refresh_needs", queue="housekeeping", ignore_result=True, acks_late=True)
+def refresh_needs() -> None:
+    """Show on open pages what has come to need somebody, or no longer does, as time went by."""
+    needs.refresh()

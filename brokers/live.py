@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 
+from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
 from brokers.models import BrokerageAccount, Closing, Connection, Execution, Order, Position
 
@@ -21,16 +22,19 @@ Positions = TypeVar("Positions", bound=Iterable[Position])
 def order_changed(order: Order) -> None:
     """After commit, every open page of the team shows the order as it is now."""
     push_on_commit(order.team_id, f"order.{order.pk}", lambda: order_html(order.pk))
+    needs_changed(order.team_id)
 
 
 def session_changed(connection: Connection) -> None:
     """After commit, the badge of the connection shows its session as it is now."""
     push_on_commit(connection.team_id, f"session.{connection.pk}", lambda: session_html(connection.pk))
+    needs_changed(connection.team_id)
 
 
 def account_changed(account: BrokerageAccount) -> None:
     """After commit, value, cash and positions of the account are shown as they are now."""
     push_on_commit(account.team_id, f"account.{account.pk}", lambda: account_html(account.pk))
+    needs_changed(account.team_id)
 
 
 def order_html(order_pk: int) -> str:
@@ -39,13 +43,13 @@ def order_html(order_pk: int) -> str:
     fees = Execution.objects.filter(order=order_pk) if order.filled_quantity else Execution.objects.none()
     order.fee = fees.aggregate(sum=Sum("fee"))["sum"]  # type: ignore[attr-defined]
     context = {"order": order, "team": order.team}
-    return several(context, "brokers/_order_row.html", "brokers/_order_chip.html", "brokers/_need_order.html")
+    return several(context, "brokers/_order_row.html", "brokers/_order_chip.html")
 
 
 def session_html(connection_pk: int) -> str:
     connection = Connection.objects.select_related("team").get(pk=connection_pk)
     context = {"connection": connection, "team": connection.team}
-    return several(context, "brokers/_session_badge.html", "brokers/_need_session.html")
+    return several(context, "brokers/_session_badge.html")
 
 
 def account_html(account_pk: int) -> str:

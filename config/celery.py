@@ -28,6 +28,7 @@ except env.SettingError as error:
 app.conf.beat_schedule = {
     # `expires`: of a backlog only the last pulses say something about now.
     "pulse": {"task": "accounts.tasks.pulse", "schedule": 3.0, "options": {"queue": "housekeeping", "expires": 10}},
+    "needs": {"task": "accounts.refresh_needs", "schedule": 5.0, "options": {"expires": 5}},
     "orders": {"task": "brokers.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
     "mail": {"task": "strategies.mail_approvers", "schedule": 5.0, "options": {"expires": 10}},
     "keys": {"task": "strategies.tidy", "schedule": 3600.0, "options": {"expires": 600}},

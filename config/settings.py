@@ -119,7 +119,6 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.pages.context.page",
-                "strategies.pages.context.page",
             ],
             "builtins": [
                 "django.contrib.humanize.templatetags.humanize",
@@ -130,6 +129,9 @@ TEMPLATES = [
         },
     }
 ]
+
+# Who names what needs somebody now; see `accounts.feed.needs`.
+NEEDS = ["brokers.needs.needs", "strategies.control.needs.needs"]
 
 
 def _database(url: str) -> dict[str, Any]:

@@ -16,9 +16,6 @@ from strategies.display import proposals
 from strategies.domain.outcome import Outcome, Verdict, outcome
 from strategies.models import Decision, Refusal, Signal
 
-# The navigation stands on a page twice: beside it, and in the sheet of a phone.
-COUNTS = ("side", "more")
-
 
 def signal_changed(signal_pk: int, team_pk: int) -> None:
     """After commit, the signal's row and its page show what has become of it."""
@@ -31,7 +28,7 @@ def refused(refusal_pk: int, team_pk: int) -> None:
 
 
 def signal_html(signal_pk: int) -> str:
-    """The signal's row; of a signal with proposals their cards, too, and how many wait."""
+    """The signal's row; of a signal with proposals their cards, too."""
     signal = signal_rows().get(pk=signal_pk)
     row = render_to_string(
         "strategies/_signal_row.html", {"signal": signal, "team": signal.team, "outcome": outcome_of(signal)}
@@ -47,8 +44,6 @@ def signal_html(signal_pk: int) -> str:
         for decision in proposed
         if (verdict := proposals.verdict(decision)) != "proposed"
     ]
-    context = {"team": signal.team, "waiting": proposals.count(signal.team_id)}
-    parts += [render_to_string("strategies/_approvals_count.html", {**context, "where": where}) for where in COUNTS]
     return "".join(f"<template>{part}</template>" for part in parts)
 
 

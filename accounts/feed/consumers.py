@@ -12,13 +12,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from accounts.access import team_for
+from accounts.feed.needs import needs_html
 from accounts.feed.pushes import group_of, page_is_open
 
 STRANGER = 4404
 
 
 class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """Authorise on connect, forward html, nothing else."""
+    """Authorise on connect, forward html, and answer what needs somebody: nothing else."""
 
     async def connect(self) -> None:
         try:
@@ -42,10 +43,17 @@ class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take the page's ping: it is still open. The answer also keeps proxies from closing a quiet line."""
-        if text_data == "ping" and hasattr(self, "team_pk"):
+        """Take the page's ping: it is still open. The answer also keeps proxies from closing a quiet line.
+
+        A page whose line has just opened asks for the needs: they may have changed since it was rendered.
+        """
+        if not hasattr(self, "team_pk"):
+            return
+        if text_data == "ping":
             await asyncio.to_thread(page_is_open, self.team_pk)
             await self.send(text_data="pong")
+        elif text_data == "needs":
+            await self.send(text_data=await database_sync_to_async(needs_html)(self.team_pk))
 
     async def feed_html(self, event: dict[str, Any]) -> None:
         await self.send(text_data=event["html"])

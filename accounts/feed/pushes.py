@@ -11,7 +11,9 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -34,9 +36,12 @@ def group_of(team_id: int) -> str:
     return f"team.{team_id}"
 
 
-def push_on_commit(team_id: int, key: str, render: Render) -> None:
-    """After the current transaction commits, render and send to the team; `key` names what is rendered."""
-    transaction.on_commit(lambda: _pusher().put(team_id, key, render))
+def push_on_commit(team_id: int, key: str, render: Render, *, pause: float = 0) -> None:
+    """After the current transaction commits, render and send to the team; `key` names what is rendered.
+
+    `pause`: the seconds from one rendering to the next, for what costs more than a row. The last state is always sent.
+    """
+    transaction.on_commit(lambda: _pusher().put(team_id, key, render, pause))
 
 
 def disconnect_on_commit(team_id: int, user_id: int) -> None:
@@ -66,53 +71,75 @@ def watched_teams(team_ids: set[int]) -> set[int]:
     return {names[name] for name, is_open in open_by_name.items() if is_open}
 
 
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What waits to be rendered, or a message as it is; it leaves at `due` by the monotonic clock."""
+
+    work: Render | dict[str, Any]
+    due: float = 0
+    pause: float = 0
+
+
 class Pusher:
     """One thread with one event loop that renders and sends."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[int, str], Render | dict[str, Any]] = {}
+        self._waiting: dict[tuple[int, str], Push] = {}
+        # From when on a key that pauses may be rendered again.
+        self._rested: dict[tuple[int, str], float] = {}
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         threading.Thread(target=self._run, name="pusher", daemon=True).start()
 
-    def put(self, team_id: int, key: str, render: Render) -> None:
-        self._add((team_id, key), render)
+    def put(self, team_id: int, key: str, render: Render, pause: float = 0) -> None:
+        due = self._rested.get((team_id, key), 0) if pause else 0
+        self._add((team_id, key), Push(render, due, pause))
 
     def send(self, team_id: int, message: dict[str, Any]) -> None:
-        self._add((team_id, repr(sorted(message.items()))), message)
+        self._add((team_id, repr(sorted(message.items()))), Push(message))
 
     def flush(self, timeout: float) -> None:
         self._idle.wait(timeout)
 
-    def _add(self, key: tuple[int, str], work: Render | dict[str, Any]) -> None:
+    def _add(self, key: tuple[int, str], push: Push) -> None:
         with self._lock:
             # Last in, last out: a push takes the place in time of its latest change.
             self._waiting.pop(key, None)
-            self._waiting[key] = work
+            self._waiting[key] = push
             self._idle.clear()
             self._wake.set()
 
-    def _take(self) -> dict[tuple[int, str], Render | dict[str, Any]]:
+    def _take(self) -> dict[tuple[int, str], Push]:
         with self._lock:
             self._wake.clear()
-            work, self._waiting = self._waiting, {}
-            return work
+            now = time.monotonic()
+            due = {key: push for key, push in self._waiting.items() if push.due <= now}
+            self._waiting = {key: push for key, push in self._waiting.items() if key not in due}
+            self._rested = {key: at for key, at in self._rested.items() if at > now}
+            self._rested.update({key: now + push.pause for key, push in due.items() if push.pause})
+            return due
+
+    def _until_due(self) -> float | None:
+        """Seconds until a push that pauses may leave; None while none waits."""
+        with self._lock:
+            first = min((push.due for push in self._waiting.values()), default=None)
+        return None if first is None else max(0, first - time.monotonic())
 
     def _run(self) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         pause = threading.Event()
         while True:
-            self._wake.wait()
+            self._wake.wait(self._until_due())
             pause.wait(GATHER_SECONDS)
             work = self._take()
             watched = watched_teams({team_id for team_id, _ in work})
             for (team_id, key), push in work.items():
                 if team_id in watched:
-                    self._send(loop, team_id, key, push)
+                    self._send(loop, team_id, key, push.work)
             close_old_connections()
             with self._lock:
                 if not self._waiting:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.access import teams_of
+from accounts.feed.needs import Needs, needs_of
 from accounts.models import Membership, Role, User
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """`memberships` of the viewer, and `membership`, `team`, `may_trade`, `may_own` of the page's own team."""
+    """`memberships` of the viewer, and `membership`, `team`, `needs`, `may_trade`, `may_own` of the page's own team.
+
+    `needs` is a function: a template that shows them reads them, once.
+    """
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {"signup_open": settings.SIGNUP_OPEN}
@@ -20,10 +26,17 @@ def page(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
     code = match.kwargs.get("team_code") if match else None
     current: Membership | None = next((membership for membership in memberships if membership.team.code == code), None)
+    team = current.team if current else None
+
+    @cache
+    def needs() -> Needs | None:
+        return needs_of(team, timezone.now()) if team else None
+
     return {
         "memberships": memberships,
         "membership": current,
-        "team": current.team if current else None,
+        "team": team,
+        "needs": needs,
         "may_trade": bool(current and current.may(Role.TRADER)),
         "may_own": bool(current and current.may(Role.OWNER)),
         "public_url": settings.PUBLIC_URL,

@@ -146,6 +146,7 @@ def enable(*, connection: Connection, actor: User | None, now: datetime) -> None
             "This IBKR user is meanwhile connected elsewhere. Switch that connection off first.", "username-taken"
         ) from error
     connection.enabled = True
+    session_is(connection, SessionStatus.CONNECTING, "It has just been switched on.", now=now)
     audit.record(team=connection.team, actor=actor, action="connection.enabled", subject=connection.username, now=now)
     wake()
 

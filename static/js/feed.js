@@ -5,6 +5,9 @@
    the top of the list whose id its `data-feed-into` names, if the list wants it (`data-feed-want`: words that must be
    among the element's `data-feed-tags`) and as far as the list holds (`data-feed-limit`).
 
+   Of an element with `data-feed-at` an older reading is left out, and so is one of the same `data-feed-version`: more
+   than one process pushes it. In a list with `data-feed-each` what is new is marked entry by entry.
+
    What carries `data-feed-keep` inside a replaced element stays the very node it was: a chart is not drawn anew.
 
    `data-feed-refresh` marks regions that are fetched again after a gap; `data-feed-watch="order-1 session-*"` marks
@@ -45,6 +48,8 @@ function place(next) {
     const list = current?.parentElement;
     current?.remove();
     if (list) showEmptiness(list);
+  } else if (current && isKnown(current, next)) {
+    return;
   } else if (current) {
     forget(current);
     exchange(current, next);
@@ -55,6 +60,13 @@ function place(next) {
   }
   wake(next.id);
   placed(next.id);
+}
+
+function isKnown(current, next) {
+  const [old, now] = [Number(current.dataset.feedAt || 0), Number(next.dataset.feedAt || 0)];
+  if (!now || now < old) return now > 0;
+  current.dataset.feedAt = next.dataset.feedAt;
+  return next.dataset.feedVersion === current.dataset.feedVersion;
 }
 
 function placed(id) {
@@ -108,6 +120,9 @@ function exchange(current, next) {
   const focusable = "a[href], button, input, select, textarea, summary";
   const active = document.activeElement;
   const inside = current.contains(active) ? [current, ...current.querySelectorAll(focusable)].indexOf(active) : -1;
+  // The entries of a list change places: the reader stays with the entry, not with its place.
+  const entry = next.hasAttribute("data-feed-each") && inside >= 0 ? active.closest("li[id]")?.id : "";
+  const before = new Set([...current.children].map((child) => child.id));
   for (const place of next.querySelectorAll("[data-feed-keep][id]")) {
     const node = current.querySelector(`#${CSS.escape(place.id)}`);
     if (node) place.replaceWith(node);
@@ -116,7 +131,10 @@ function exchange(current, next) {
   current.replaceWith(next);
   next.querySelectorAll("details").forEach((fold, index) => { if (folds[index]) fold.open = true; });
   settle(next);
-  if (inside >= 0) [next, ...next.querySelectorAll(focusable)][inside]?.focus({ preventScroll: true });
+  if (next.hasAttribute("data-feed-each")) {
+    for (const child of next.children) if (child.id && !before.has(child.id)) flash(child);
+    if (entry) document.getElementById(entry)?.querySelector(focusable)?.focus({ preventScroll: true });
+  } else if (inside >= 0) [next, ...next.querySelectorAll(focusable)][inside]?.focus({ preventScroll: true });
 }
 
 function flash(element) {
@@ -203,6 +221,7 @@ function open() {
       line.send("ping");
     }, PING_EVERY);
     // Also at the first opening: rows may have changed since the page was rendered.
+    line.send("needs");
     refreshAll();
   });
   line.addEventListener("message", (event) => {

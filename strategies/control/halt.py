@@ -8,10 +8,8 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
-from django.template.loader import render_to_string
 from django.utils import timezone
 
-from accounts.feed.pushes import push_on_commit
 from accounts.models import Team, User
 from brokers.domain.orders import MAY_FILL, AssetClass, Role
 from brokers.models import BrokerageAccount, Closing, Order, Position
@@ -119,7 +117,6 @@ def halt(
     )
     after = {**halt_json(guard), "canceled": done.canceled, "declined": done.declined, "closing": done.closing}
     audit_change(guard, "guard.halted", before, after, actor=actor, now=now)
-    _tell(team)
     return done
 
 
@@ -134,12 +131,6 @@ def resume(*, team: Team, target: Target, reason: str, actor: User | None, now: 
     guard.halt, guard.halt_reason, guard.halted_by, guard.halted_at = Halt.NOTHING, "", None, None
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
     audit_change(guard, "guard.resumed", before, {"halt": str(Halt.NOTHING), "reason": reason}, actor=actor, now=now)
-    _tell(team)
-
-
-def halts(team: Team) -> QuerySet[Guard]:
-    """What is stopped in a team, the widest first."""
-    return widest_first(Guard.objects.filter(team=team).exclude(halt=str(Halt.NOTHING)))
 
 
 def widest_first(rows: QuerySet[Guard]) -> QuerySet[Guard]:
@@ -147,13 +138,6 @@ def widest_first(rows: QuerySet[Guard]) -> QuerySet[Guard]:
     order = Case(*(When(level=str(level), then=place) for place, level in enumerate(Level)))
     names = ("halted_by", "team", "account", "strategy", "subscription__strategy", "subscription__account")
     return rows.select_related(*names).order_by(order, "pk")
-
-
-def _tell(team: Team) -> None:
-    """After commit, every open page shows what is stopped."""
-    push_on_commit(
-        team.pk, "halts", lambda: render_to_string("strategies/_halts.html", {"team": team, "halts": halts(team)})
-    )
 
 
 def halt_json(guard: Guard) -> dict[str, str]:

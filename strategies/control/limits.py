@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts import audit
+from accounts.feed.needs import needs_changed
 from accounts.models import Team, User
 from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, alone_until_commit
@@ -190,7 +191,8 @@ def _check_limit(level: Level, name: str, value: Any) -> None:
 def audit_change(
     guard: Guard, action: str, before: object, after: object, *, actor: User | None, now: datetime
 ) -> None:
-    """Put a change of a guard on record."""
+    """Put a change of a guard on record, and tell the open pages, which may show it among what needs somebody."""
     audit.record(
         team=guard.team, actor=actor, action=action, subject=subject(guard), before=before, after=after, now=now
     )
+    needs_changed(guard.team_id)

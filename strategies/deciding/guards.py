@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
+from accounts.feed.needs import needs_changed
 from brokers.book import day_ledger
 from brokers.book.day_ledger import day_end
 from brokers.domain.dayresult import DayResult
@@ -251,6 +252,7 @@ def lock_for_today(key: Key, subscription: Subscription, reason: str, now: datet
             after={"until": until.isoformat(), "reason": reason},
             now=now,
         )
+        needs_changed(subscription.team_id)
 
 
 _WHO = {

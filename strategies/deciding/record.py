@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from accounts.feed.needs import needs_changed
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.snapshot import WorkingOrder
 from brokers.orders import tickets
@@ -40,6 +41,13 @@ def save(decisions: Sequence[Decision]) -> None:
     notify(DECIDED_CHANNEL)
     for signal_pk, team_pk in {(decision.signal_id, decision.team_id) for decision in decisions}:
         live.signal_changed(signal_pk, team_pk)
+    tell_of_proposals(decisions)
+
+
+def tell_of_proposals(decisions: Sequence[Decision]) -> None:
+    """After commit, open pages show what waits for an answer, or no longer does."""
+    for team_pk in {decision.team_id for decision in decisions if decision.expires_at is not None}:
+        needs_changed(team_pk)
 
 
 def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: datetime) -> tickets.Draft:

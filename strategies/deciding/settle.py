@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from brokers.models import Ticket
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from strategies import live
+from strategies.deciding import record
 from strategies.deciding.batch import decide_all
 from strategies.deciding.record import save
 from strategies.deciding.superseded import without_superseded
@@ -139,6 +140,7 @@ def _settle_signals(now: datetime, batch: int, only: int | None = None, *, behin
     Signal.objects.filter(pk__in=[signal.pk for signal in signals]).update(dispatched_at=now)
     for signal in taken:
         live.signal_changed(signal.pk, signal.team_id)
+    record.tell_of_proposals(decisions)
     notify(DECIDED_CHANNEL)
     return len(taken)
 

@@ -32,11 +32,6 @@ def waiting(team: Team) -> list[Decision]:
     return list(rows().filter(team=team, status=Decision.Status.PROPOSED).order_by("expires_at", "pk"))
 
 
-def count(team_pk: int) -> int:
-    """How many wait."""
-    return Decision.objects.filter(team=team_pk, status=Decision.Status.PROPOSED).count()
-
-
 def answered(team: Team) -> list[Decision]:
     """The latest that were answered, ran out of time or were overtaken."""
     ended = rows().defer("inputs", "plan").filter(team=team).exclude(status=Decision.Status.PROPOSED)

@@ -14,13 +14,12 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import membership_for
 from accounts.models import Membership, Role, Team
-from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING, OrderStatus
+from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
 from brokers.pages.accounts import accounts_of
 from brokers.pages.connections import connections_of
 from strategies import live
-from strategies.control import needs
 from strategies.models import Refusal
 from strategies.pages.shared import LATEST, actor_of
 from strategies.rehearsal import first_signal
@@ -37,7 +36,6 @@ def dashboard(request: HttpRequest, team_code: UUID) -> HttpResponse:
     if not connections and settings.SIMULATOR and membership.may(Role.TRADER):
         strategies.welcome(team=team, actor=actor_of(request), now=timezone.now())
         connections = list(connections_of(team))
-    doubt = [OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION]
     own = order_rows().filter(team=team)
     working = list(own.filter(status__in=WAITING | IN_FLIGHT | WORKING).order_by("-pk")[:15])
     latest = list(own.order_by("-pk")[:LATEST])
@@ -45,8 +43,6 @@ def dashboard(request: HttpRequest, team_code: UUID) -> HttpResponse:
     context = {
         "connections": connections,
         "accounts": accounts_of(team),
-        "needs": needs.needs(team, timezone.now()),
-        "doubtful": own.filter(status__in=doubt).order_by("-pk")[:10],
         "orders": [shown[pk] for pk in sorted(shown, reverse=True)],
         "rows": _latest_rows(team),
         "steps": _steps(team, membership),

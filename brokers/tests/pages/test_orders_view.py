@@ -96,5 +96,5 @@ def test_it_asks_the_database_as_often_for_many_orders_as_for_one(
     for _ in range(20):
         rows.order(account)
     client.force_login(alice)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(13):
         client.get(f"/teams/{team.code}/orders/")

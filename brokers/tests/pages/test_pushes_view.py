@@ -12,8 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Team, User
 from brokers import live
-from brokers.domain.orders import OrderStatus
-from brokers.models import Connection, Order
+from brokers.models import Connection
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -31,36 +30,23 @@ def squeezed(html: str) -> str:
 
 def test_an_orders_row_is_the_row_of_the_page(client: Client, alice: User, team: Team, now: datetime) -> None:
     order = rows.filled(rows.order(rows.account(team)), at=now)
-    row, chip, need = parts(live.order_html(order.pk))
+    row, chip = parts(live.order_html(order.pk))
     assert row.startswith("<tr")
     assert f'id="order-{order.code}"' in row
     assert 'data-feed-tags="filled over ticker:AAPL' in row
     assert "filled 10 @ 187.25" in chip
-    assert need == f'<li id="need-order-{order.code}" data-feed-gone></li>'
     client.force_login(alice)
     assert squeezed(row) in squeezed(client.get(f"/teams/{team.code}/orders/").text)
-
-
-def test_a_lost_answer_is_pushed_to_what_needs_somebody(team: Team, now: datetime) -> None:
-    order = rows.order(rows.account(team))
-    Order.objects.move(order, OrderStatus.SUBMITTED, now=now, submitted_at=now)
-    Order.objects.move(order, OrderStatus.UNKNOWN, now=now)
-    need = parts(live.order_html(order.pk))[2]
-    assert 'data-feed-into="needs"' in need
-    assert "IBKR's answer was lost" in need
 
 
 def test_a_session_says_whether_it_can_trade(team: Team) -> None:
     made = rows.connection(team)
     Connection.objects.filter(pk=made.pk).update(session_status="unreachable", session_reason="Nobody answers.")
-    badge, need = parts(live.session_html(made.pk))
+    (badge,) = parts(live.session_html(made.pk))
     assert re.search(r"Can trade: <strong>no</strong>, unreachable. Nobody answers.", squeezed(badge))
-    assert f'id="need-session-{made.code}"' in need
-    assert "data-feed-gone" not in need
     Connection.objects.filter(pk=made.pk).update(session_status="active")
-    badge, need = parts(live.session_html(made.pk))
+    (badge,) = parts(live.session_html(made.pk))
     assert "Can trade: <strong>yes</strong>" in badge
-    assert "data-feed-gone" in need
 
 
 def test_an_account_brings_its_positions_along(team: Team) -> None:

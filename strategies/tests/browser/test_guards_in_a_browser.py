@@ -30,7 +30,7 @@ def test_a_phone_reaches_the_stop_of_the_team_and_uses_it(open_page: Opener, ali
     page.get_by_label("Why").fill("Fire drill")
     page.get_by_role("button", name="Stop now").tap()
     expect(page.get_by_text("Stopped: 1 order canceled or being canceled.")).to_be_visible()
-    expect(page.locator("#halts")).to_contain_text("Entries are stopped for the whole team")
+    expect(page.locator("#alarms")).to_contain_text("Entries are stopped for the whole team")
     assert Order.objects.get(pk=order.pk).status == "canceled"
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0, "the page is wider than the phone"
@@ -47,7 +47,7 @@ def test_an_open_page_hears_of_a_stop_and_of_its_end(open_page: Opener, alice: U
     page = open_page(alice, f"/teams/{team.code}/signals/")
     expect(page.locator(".side [data-feed-state]")).to_have_attribute("data-state", "live")
     page.wait_for_load_state("networkidle")
-    expect(page.locator("#halts")).to_be_hidden()
+    expect(page.locator("#alarms")).to_be_hidden()
     halt.halt(
         team=team,
         target=None,
@@ -56,7 +56,7 @@ def test_an_open_page_hears_of_a_stop_and_of_its_end(open_page: Opener, alice: U
         actor=alice,
         now=timezone.now(),
     )
-    expect(page.locator("#halts")).to_contain_text("Everything is stopped for the whole team")
-    expect(page.locator("#halts")).to_contain_text("Odd prices")
+    expect(page.locator("#alarms")).to_contain_text("Everything is stopped for the whole team")
+    expect(page.locator("#alarms")).to_contain_text("Odd prices")
     halt.resume(team=team, target=None, reason="Calm", actor=alice, now=timezone.now())
-    expect(page.locator("#halts")).to_be_hidden()
+    expect(page.locator("#alarms")).to_be_hidden()

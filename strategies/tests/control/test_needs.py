@@ -10,11 +10,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.feed.needs import needs_of
 from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
 from brokers.models import Closing, Order
 from brokers.tests import rows as broker
-from strategies.control import needs
 from strategies.models import Guard, Subscription
 from strategies.tests import rows
 from strategies.tests.control import proposing
@@ -28,7 +28,7 @@ def subscription(team: Team, now: datetime) -> Subscription:
 
 
 def titles(team: Team, now: datetime) -> list[str]:
-    return [each.title for each in needs.needs(team, now)]
+    return [each.title for each in needs_of(team, now).rows]
 
 
 def test_nothing_is_needed_where_all_is_well(subscription: Subscription, team: Team, now: datetime) -> None:
@@ -40,10 +40,11 @@ def test_nothing_is_needed_where_all_is_well(subscription: Subscription, team: T
 def test_plans_that_wait_are_counted_until_they_expire(team: Team, now: datetime) -> None:
     proposing.decided(proposing.asking(team, now), now)
     proposing.decided(proposing.asking(team, now, name="Other"), now)
-    found = needs.needs(team, now)
-    assert [(each.title, each.text) for each in found] == [
-        ("2 plans wait for an answer", "The first of them expires within 5 minutes.")
+    found = needs_of(team, now).rows
+    assert [(each.title, each.text, each.until) for each in found] == [
+        ("2 plans wait for an answer", "The first of them expires", now + timedelta(seconds=300))
     ]
+    assert needs_of(team, now).counts == {"approvals": 2, "dashboard": 1}
     assert titles(team, now + timedelta(seconds=300)) == []
 
 
@@ -67,15 +68,15 @@ def test_stops_and_lockouts_are_told_with_their_reasons(
         lockout_reason="This account's loss today is 5.00 USD.",
         locked_at=now,
     )
-    stopped, locked = needs.needs(team, now)
-    assert (stopped.title, stopped.text) == ("Entries are stopped: Trend", f"{alice.email}: Odd")
+    stopped, locked = needs_of(team, now).rows
+    assert (stopped.title, stopped.text) == ("Entries are stopped for Trend", f"{alice.email}: Odd")
     assert locked.title == f"No entry until {now + timedelta(hours=1):%Y-%m-%d %H:%M} UTC: {subscription.account}"
     assert locked.text == "A limit of the day was reached: This account's loss today is 5.00 USD."
 
 
 def test_a_limit_of_the_day_without_a_result_is_told(subscription: Subscription, team: Team, now: datetime) -> None:
     Guard.objects.create(team=team, level="team", max_daily_loss=5)
-    found = needs.needs(team, now)
+    found = needs_of(team, now).rows
     assert [each.title for each in found] == ["No entry while today's result is not known: the whole team"]
     assert "its positions of this morning have not been read yet" in found[0].text
 
@@ -98,7 +99,7 @@ def test_a_closing_that_failed_is_told_while_the_position_is_there(
     assert titles(team, now) == []
     broker.position(account)
     broker.position(account, conid=1, ticker="OLD")
-    assert [(each.title, each.text) for each in needs.needs(team, now)] == [
+    assert [(each.title, each.text) for each in needs_of(team, now).rows] == [
         (f"AAPL in {account} could not be closed", "Not closed: rejected.")
     ]
 
@@ -133,7 +134,7 @@ def test_the_dashboard_shows_them_to_members_with_a_link(
     )
     client.force_login(alice)
     said = client.get(f"/teams/{team.code}/").text
-    assert "Everything is stopped: the whole team" in said
+    assert "Everything is stopped for the whole team" in said
     assert f'href="/teams/{team.code}/guards/team/{team.code}/"' in said
     client.force_login(charlie)
     assert client.get(f"/teams/{team.code}/").status_code == 404
@@ -159,7 +160,7 @@ def test_a_way_out_that_ibkr_asked_about_is_told_while_the_position_is_held(
     order = declined(subscription)
     assert titles(team, now) == []
     position = broker.position(subscription.account)
-    (need,) = needs.needs(team, now)
+    (need,) = needs_of(team, now).rows
     assert need.title == f"AAPL in {subscription.account.account_id} is not closed: IBKR asked"
     assert need.text.startswith('IBKR asked "Size?"')
     assert str(order.code) in need.href

@@ -1,0 +1,124 @@
+"""What needs somebody now: one list, for the dashboard, the banner and the counts in the navigation.
+
+Each app names its own needs (`NEEDS` in the settings). Whatever changes one of them calls `needs_changed`, and the list
+is read and pushed after the commit. What changes by the clock alone is pushed by `refresh`, every few seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from functools import cached_property
+from hashlib import blake2s
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from accounts.feed.pushes import push_on_commit, watched_teams
+from accounts.models import Team
+
+# A burst of changes is read once at its beginning and once at its end.
+PAUSE_SECONDS = 0.5
+# The navigation stands on a page three times: beside it, in the sheet of a phone, and in its row of tabs.
+PLACES = ("side", "more", "tab")
+
+
+class Urgency(IntEnum):
+    """What comes first in the list."""
+
+    DANGER = 1
+    DOUBT = 2
+    SESSION = 3
+    ANSWER = 4
+    STOP = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One line: what is the matter, what it means, and where to go. `key` tells it from every other need of the team."""
+
+    key: str
+    urgency: Urgency
+    symbol: str
+    title: str
+    text: str
+    href: str
+    action: str
+    # Whether every page says it, above what it shows.
+    alarm: bool = False
+    # The page of the navigation that counts it, and as how many.
+    page: str = ""
+    count: int = 1
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+Source = Callable[[Team, datetime], Iterable[Need]]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A team's needs at a moment, the most pressing first."""
+
+    team: Team
+    rows: tuple[Need, ...]
+    read_at: datetime
+
+    @property
+    def alarms(self) -> list[Need]:
+        return [need for need in self.rows if need.alarm]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many lines there are, and how much waits at each page of the navigation."""
+        pages = {need.page for need in self.rows} - {""}
+        waiting = {page: sum(need.count for need in self.rows if need.page == page) for page in pages}
+        return {"approvals": 0, **waiting, "dashboard": len(self.rows)}
+
+    @cached_property
+    def version(self) -> str:
+        """Alike for lists that read alike: a page leaves such a list as it is."""
+        return blake2s(repr(self.rows).encode(), digest_size=8).hexdigest()
+
+    @property
+    def stamp(self) -> int:
+        """When it was read, in microseconds: two processes may push, and the older reading may arrive last."""
+        return int(self.read_at.timestamp() * 1_000_000)
+
+
+def needs_of(team: Team, now: datetime) -> Needs:
+    """What waits for a person."""
+    read_at = timezone.now()
+    rows = [need for source in _sources() for need in source(team, now)]
+    return Needs(team, tuple(sorted(rows, key=lambda need: need.urgency)), read_at)
+
+
+def needs_changed(team_pk: int) -> None:
+    """After commit, every open page of the team shows what needs somebody."""
+    push_on_commit(team_pk, "needs", lambda: needs_html(team_pk), pause=PAUSE_SECONDS)
+
+
+def needs_html(team_pk: int) -> str:
+    """The list, the banner and the counts, each as a page has it."""
+    team = Team.objects.get(pk=team_pk)
+    context = {"team": team, "needs": needs_of(team, timezone.now())}
+    parts = [render_to_string(f"ui/{name}.html", context) for name in ("_needs", "_banner")]
+    for page in ("dashboard", "approvals"):
+        parts += [
+            render_to_string("ui/_needs_count.html", {**context, "page": page, "where": where}) for where in PLACES
+        ]
+    return "".join(f"<template>{part}</template>" for part in parts)
+
+
+def refresh() -> None:
+    """Push the needs of every team that has a page open: a lockout ends and a limit loses its figure by the clock alone."""
+    for team_pk in watched_teams(set(Team.objects.values_list("pk", flat=True))):
+        needs_changed(team_pk)
+
+
+def _sources() -> list[Source]:
+    return [import_string(path) for path in settings.NEEDS]
