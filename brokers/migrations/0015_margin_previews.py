@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('brokers', '0012_confirmed_exits'),
+        ('brokers', '0014_sealed_secrets'),
     ]
 
     operations = [
