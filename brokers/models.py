@@ -78,6 +78,8 @@ class Connection(models.Model):
     confirms_exits = models.BooleanField(default=False, db_default=False)
     session_status = word(SessionStatus, default=SessionStatus.SIGNED_OUT)
     session_reason = models.CharField(max_length=300, blank=True)
+    # Names the reason and never changes.
+    session_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     session_changed_at = models.DateTimeField(default=timezone.now)
     last_kept_at = models.DateTimeField(null=True, blank=True)
     # Set by people and by edges who need the accounts looked up; the stream clears it once it has read them.
@@ -425,6 +427,7 @@ class OrderChanges(TypedDict, total=False):
     average_price: Decimal
     broker_order_id: str
     reason: str
+    reason_code: str
     held_reason: str
     absences: int
     submitted_at: datetime | None
@@ -442,6 +445,9 @@ class OrderQuerySet(models.QuerySet["Order"]):
         On success `order` carries the new values.
         """
         old = OrderStatus(order.status)
+        if "reason" in changes:
+            # A reason of another kind must not keep the name of the one before.
+            changes.setdefault("reason_code", "")
         values = {"status": str(to), "changed_at": now, **changes}
         # No savepoint of its own: a move that fails inside a larger step must undo that step.
         with transaction.atomic(savepoint=False):
@@ -501,6 +507,8 @@ class Order(models.Model):
     average_price = optional_amount()
     broker_order_id = models.CharField(max_length=32, blank=True)
     reason = models.CharField(max_length=400, blank=True)
+    # Names the reason and never changes; "" where there is none, or none with a name.
+    reason_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     # Why IBKR keeps it back while it may still fill (shares are located, it waits for its time); "" where it does not.
     held_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
     expires_at = models.DateTimeField()

@@ -129,7 +129,7 @@ def disable(*, connection: Connection, actor: User | None, now: datetime) -> Non
     """Stop using the connection. Waiting orders stay waiting until they expire; nothing new is sent."""
     Connection.objects.filter(pk=connection.pk).update(enabled=False)
     connection.enabled = False
-    session_is(connection, SessionStatus.SIGNED_OUT, "This connection is switched off.", now=now)
+    session_is(connection, SessionStatus.SIGNED_OUT, "This connection is switched off.", now=now, code="switched-off")
     audit.record(team=connection.team, actor=actor, action="connection.disabled", subject=connection.username, now=now)
     wake()
 
@@ -198,6 +198,7 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             f"This user's account is a {wrong} account, and the connection is marked {connection.environment}. "
             f"Make a {wrong} connection for it.",
             now=now,
+            code=f"user-is-{wrong}",
         )
         return []
     accounts = []
@@ -243,19 +244,27 @@ def session_is(
     reason: str,
     *,
     now: datetime,
+    code: str = "",
     evidence: dict[str, object] | None = None,
 ) -> bool:
-    """Write the session's state; True when it changed. A change is an event with its evidence, and a new badge."""
+    """Write the session's state; True when it changed. A change is an event with its evidence, and a new badge.
+
+    `code` names the reason and never changes.
+    """
     with transaction.atomic():
         changed = (
             Connection.objects.filter(pk=connection.pk)
             .exclude(session_status=status, session_reason=reason[:300])
-            .update(session_status=status, session_reason=reason[:300], session_changed_at=now)
+            .update(session_status=status, session_reason=reason[:300], session_code=code, session_changed_at=now)
         )
         if changed:
             Event.objects.create(
-                connection=connection, status=status, reason=reason[:300], evidence=evidence or {}, at=now
+                connection=connection,
+                status=status,
+                reason=reason[:300],
+                evidence={**(evidence or {}), **({"code": code} if code else {})},
+                at=now,
             )
             live.session_changed(connection)
-    connection.session_status, connection.session_reason = status, reason[:300]
+    connection.session_status, connection.session_reason, connection.session_code = status, reason[:300], code
     return bool(changed)

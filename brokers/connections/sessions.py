@@ -9,7 +9,7 @@ from django.db import transaction
 
 from brokers.connections.connections import session_is
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
-from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, verdict
+from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, code_of, verdict
 from brokers.models import Connection
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
@@ -39,7 +39,8 @@ def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStat
             # Switched off while we asked: its own sentence stays.
             return SessionStatus.SIGNED_OUT
         connection.last_kept_at = now
-    if session_is(connection, status, reason, now=now, evidence=evidence) and status is SessionStatus.ACTIVE:
+    code = code_of(auth, status)
+    if session_is(connection, status, reason, now=now, code=code, evidence=evidence) and status is SessionStatus.ACTIVE:
         notify(ORDERS_CHANNEL, str(connection.pk))
     return status
 
@@ -62,7 +63,7 @@ def failed(connection: Connection, error: BrokerError, now: datetime) -> Session
     evidence: dict[str, object] = {"error": type(error).__name__}
     if isinstance(error, LoginRefused) and error.help_page:
         evidence["help_page"] = error.help_page
-    session_is(connection, status, str(error), now=now, evidence=evidence)
+    session_is(connection, status, str(error), now=now, code=error.code, evidence=evidence)
     return status
 
 

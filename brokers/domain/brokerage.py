@@ -19,19 +19,25 @@ from brokers.domain.snapshot import Quote
 
 
 class BrokerError(Exception):
-    """Base of the four errors; `str(error)` is a sentence for people."""
+    """Base of the four errors; `str(error)` is a sentence for people, `code` says the same and never changes."""
+
+    code = "broker-error"
 
 
 class BrokerUnavailable(BrokerError):
     """Nobody answered, or the broker asked us to wait: try again later. `retry_after` in seconds when known."""
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, code: str = "ibkr-unavailable") -> None:
         super().__init__(reason)
-        self.retry_after = retry_after
+        self.retry_after, self.code = retry_after, code
 
 
 class SessionLost(BrokerError):
     """The brokerage session is gone: sign in again, then try again."""
+
+    def __init__(self, reason: str, code: str = "not-signed-in") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class OrderRefused(BrokerError):
@@ -45,9 +51,9 @@ class OrderRefused(BrokerError):
 class LoginRefused(BrokerError):
     """Final: tell the owner of the connection. `help_page` names the page that explains the way out."""
 
-    def __init__(self, reason: str, help_page: str = "") -> None:
+    def __init__(self, reason: str, help_page: str = "", code: str = "login-refused") -> None:
         super().__init__(reason)
-        self.help_page = help_page
+        self.help_page, self.code = help_page, code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +123,10 @@ class OrderFacts:
     conid: int | None = None
     side: Side | None = None
     type: OrderType | None = None
+    # Why it is as it is, in a sentence with the code of that reason; `words` are the broker's own.
     text: str = ""
+    code: str = ""
+    words: str = ""
     # Why the broker keeps back an order that may still fill; "" where it does not.
     held: str | None = None
 
@@ -161,6 +170,7 @@ class Ack:
     broker_order_id: str
     status: OrderStatus
     text: str = ""
+    code: str = ""
     # Why the broker keeps it back, where it may still fill.
     held: str = ""
 
@@ -183,9 +193,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """IBKR said no: nothing was placed."""
+    """IBKR said no: nothing was placed. `code` names the reason and never changes."""
 
     reason: str
+    code: str = ""
     raw: Any = None
 
 
@@ -210,6 +221,7 @@ class NotSent:
     """Provably nothing reached the broker (connection refused, session missing, told to wait)."""
 
     reason: str
+    code: str = "ibkr-unavailable"
     session_lost: bool = False
     retry_after: float | None = None
     raw: Any = None
@@ -220,6 +232,7 @@ class Ambiguous:
     """The request may or may not have arrived. Never send it again; reconcile by reference."""
 
     reason: str
+    code: str = "answer-lost"
     raw: Any = None
 
 

@@ -16,6 +16,27 @@ PRECAUTIONS = {
     "o383": "Size Limit",
     "o451": "Total Value Limit",
 }
+# What the other questions are about that IBKR is known to ask, by their ids.
+_CODES = {
+    "o163": "asked-about-price",
+    "o382": "asked-about-price",
+    "o383": "asked-about-size",
+    "o451": "asked-about-value",
+    "o10138": "asked-about-size",
+    "o354": "asked-without-market-data",
+    "o2136": "asked-about-allocation",
+    "o2137": "asked-about-other-side",
+    "o2165": "asked-about-fractions",
+    "o10082": "asked-about-bond",
+    "o10164": "asked-about-cash-quantity",
+    "o10223": "asked-about-cash-quantity",
+    "o10288": "asked-about-crypto",
+    "o10332": "asked-about-crypto",
+    "o10334": "asked-about-account",
+    "o10335": "asked-about-pace",
+    "o10336": "asked-about-liquidity",
+    "p6": "asked-about-accounts",
+}
 # What a connection may confirm for ways out, where its team asks for it: closing a position adds no risk by its size.
 CONFIRMED_ON_WAYS_OUT = CONFIRMED | PRECAUTIONS.keys() | {"o10138"}
 WAYS_OUT = frozenset({Role.EXIT, Role.STOP_LOSS, Role.TAKE_PROFIT})
@@ -25,6 +46,12 @@ def is_confirmed(message_ids: Collection[str], role: Role, *, confirms_exits: bo
     """Whether a question is answered with yes. One without an id we know never is."""
     allowed = CONFIRMED_ON_WAYS_OUT if confirms_exits and role in WAYS_OUT else CONFIRMED
     return bool(message_ids) and set(message_ids) <= allowed
+
+
+def code_of(message_ids: Collection[str]) -> str:
+    """The stable code of a question that was declined: the first that needs a person; `asked` where no id is known."""
+    named = [_CODES[each] for each in message_ids if each in _CODES and each not in CONFIRMED]
+    return named[0] if named else "asked"
 
 
 def way_out(message_ids: Collection[str], role: Role) -> str:

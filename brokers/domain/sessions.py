@@ -56,6 +56,8 @@ class AuthStatus:
     competing: bool
     established: bool | None = None
     message: str = ""
+    # Names what the message says, and never changes.
+    code: str = ""
 
     @property
     def ready(self) -> bool:
@@ -78,6 +80,17 @@ def in_reset_window(now: datetime, region: Region) -> bool:
     return opens <= local < closes if opens <= closes else local >= opens or local < closes
 
 
+def code_of(auth: AuthStatus, status: SessionStatus) -> str:
+    """The stable code of a verdict."""
+    named = {
+        SessionStatus.ACTIVE: "signed-in",
+        SessionStatus.COMPETING: "competing-session",
+        SessionStatus.RESETTING: "nightly-restart",
+        SessionStatus.CONNECTING: "session-opens",
+    }
+    return named.get(status) or auth.code or "not-signed-in"
+
+
 def verdict(auth: AuthStatus, now: datetime, *, environment: Environment, region: Region) -> tuple[SessionStatus, str]:
     """The session's status and the sentence that explains it."""
     if auth.ready:
@@ -93,7 +106,10 @@ def verdict(auth: AuthStatus, now: datetime, *, environment: Environment, region
             "IBKR restarts its servers at this hour; Halyard signs in again when it is back.",
         )
     if auth.authenticated:
-        return SessionStatus.CONNECTING, "IBKR has accepted the sign-in and is opening the brokerage session."
+        return (
+            SessionStatus.CONNECTING,
+            "IBKR has accepted the sign-in and is opening the brokerage session; nothing is to be done.",
+        )
     return (
         SessionStatus.SIGNED_OUT,
         auth.message or "IBKR has no brokerage session for this user; Halyard is signing in.",

@@ -8,7 +8,8 @@ from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, OrderRefus
 from brokers.domain.sessions import AuthStatus, Environment
 from brokers.ibkr import translate
 from brokers.ibkr.client import NOT_JSON, Answer
-from brokers.ibkr.outcomes import error_text
+from brokers.ibkr.outcomes import error_text, says_gone
+from brokers.ibkr.texts.explained import MOST_OF_A_STATE, About, explained
 
 _ACCOUNTS_FIRST = "query /accounts first"
 _SIGNED_OUT = ("no bridge", _ACCOUNTS_FIRST, "not authenticated", "no session")
@@ -24,25 +25,66 @@ def demand(answer: Answer) -> Any:
     error = error_text(answer.body)
     refuse_login(answer)
     if answer.status == 429:
-        raise BrokerUnavailable("IBKR asked us to slow down; Halyard waits before it asks again.", answer.retry_after)
-    if answer.status == 401 or any(phrase in error.lower() for phrase in _SIGNED_OUT):
-        raise SessionLost(f"IBKR has no session for this user ({error or 'not signed in'}).")
+        raise BrokerUnavailable(
+            "IBKR asked us to slow down; Halyard waits before it asks again.",
+            answer.retry_after,
+            code="too-many-requests",
+        )
+    if answer.status == 401 or _signed_out(answer):
+        lost = explained(error or "not authenticated", About.SESSION)
+        raise SessionLost(lost.in_full(MOST_OF_A_STATE), code=lost.code)
     if answer.status in {400, 403, 404}:
-        raise OrderRefused(error or f"IBKR refused the request (status {answer.status}).", code="request-refused")
+        why = explained(error or _said_by(answer.status), About.READ)
+        raise OrderRefused(why.in_full(MOST_OF_A_STATE), code=why.code)
     if answer.status >= 400:
-        detail = f": {error}" if error else ""
-        raise BrokerUnavailable(f"IBKR could not answer (status {answer.status}{detail}). Halyard tries again.")
+        why = explained(error or "Service Unavailable", About.READ)
+        said = f' IBKR: "{error[:120]}"' if error else ""
+        raise BrokerUnavailable(
+            f"IBKR could not answer (status {answer.status}). Halyard tries again.{said}", code=why.code
+        )
     if answer.body is NOT_JSON or answer.status >= 300:
         # A gateway that lost its login, and IBKR under maintenance, answer with a page.
-        raise SessionLost("IBKR answered with a sign-in or maintenance page instead of data.")
+        raise SessionLost(
+            "IBKR answered with a sign-in or maintenance page instead of data. "
+            "Sign in at the gateway's page; Halyard continues by itself.",
+            code="sign-in-page",
+        )
     return answer.body
+
+
+def _said_by(status: int) -> str:
+    return {403: "Forbidden", 404: "Not Found"}.get(status, "Bad Request")
+
+
+def demand_cancel(answer: Answer, broker_order_id: str) -> None:
+    """IBKR took the request to cancel; otherwise the error that its answer stands for."""
+    if answer.status == 404 or says_gone(error_text(answer.body)):
+        raise OrderRefused(
+            f"IBKR has no working order {broker_order_id}; it may be filled or canceled. Halyard looks up how it ended.",
+            code="unknown-order",
+        )
+    if answer.status in {400, 403} and not _signed_out(answer):
+        _refuse_cancel(error_text(answer.body) or _said_by(answer.status))
+    if refusal := error_text(demand(answer)):
+        _refuse_cancel(refusal)
+
+
+def _refuse_cancel(text: str) -> None:
+    why = explained(text, About.CANCEL)
+    raise OrderRefused(why.in_full(), code=why.code)
+
+
+def _signed_out(answer: Answer) -> bool:
+    return any(phrase in error_text(answer.body).lower() for phrase in _SIGNED_OUT)
 
 
 def refuse_login(answer: Answer) -> None:
     """Raise when no sign-in will help until a person acts."""
     if answer.status == 401 and "invalid consumer" in error_text(answer.body).lower():
         raise LoginRefused(
-            "IBKR has not activated this API key yet. It activates keys overnight, sometimes after the weekend."
+            "IBKR has not activated this API key yet. It activates keys overnight, sometimes after the weekend: "
+            "wait for that.",
+            code="key-not-active",
         )
 
 
@@ -57,15 +99,25 @@ def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
         message = (
             "Nobody is signed in at IBKR for this user. Log in at the gateway's page; Halyard continues by itself."
         )
-        return AuthStatus(authenticated=False, connected=False, competing=False, message=message)
+        return AuthStatus(
+            authenticated=False, connected=False, competing=False, message=message, code=_signed_out_code(error)
+        )
     if answer.status == 200:
         return translate.auth_status(body, message=error)
     if answer.status == 403:
-        raise LoginRefused("IBKR blocks requests from this server. Ask IBKR's API support to lift the block.")
+        raise LoginRefused(
+            "IBKR blocks requests from this server. Ask IBKR's API support to lift the block.", code="not-allowed"
+        )
     if answer.status == 404:
-        raise BrokerUnavailable("There is no IBKR gateway at this connection's address. Check the address.")
+        raise BrokerUnavailable(
+            "There is no IBKR gateway at this connection's address. Check the address.", code="no-gateway"
+        )
     demand(answer)
     raise BrokerUnavailable(f"IBKR answered {answer.status} about the session. Halyard tries again.")
+
+
+def _signed_out_code(error: str) -> str:
+    return explained(error, About.SESSION).code if error else "not-signed-in"
 
 
 def check_environment(accounts: Any, environment: Environment) -> None:
@@ -77,11 +129,15 @@ def check_environment(accounts: Any, environment: Environment) -> None:
         raise LoginRefused(
             "This IBKR user trades live money, but was connected as paper. Connect the paper trading user instead.",
             help_page="paper_account",
+            code="user-is-live",
         )
     if environment is Environment.LIVE and is_paper:
         raise LoginRefused(
             "This IBKR user is a paper trading user, but was connected as live. Connect it as paper.",
             help_page="paper_account",
+            code="user-is-paper",
         )
     if (accounts.get("allowFeatures") or {}).get("liteUser"):
-        raise LoginRefused("IBKR Lite accounts cannot trade through the API. Switch the account to IBKR Pro.")
+        raise LoginRefused(
+            "IBKR Lite accounts cannot trade through the API. Switch the account to IBKR Pro.", code="lite-account"
+        )

@@ -14,7 +14,6 @@ import aiohttp
 from brokers.domain.brokerage import (
     AccountFacts,
     AccountSummary,
-    Ambiguous,
     BrokerError,
     BrokerUnavailable,
     ExecutionFacts,
@@ -31,12 +30,13 @@ from brokers.domain.brokerage import (
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login
 from brokers.domain.snapshot import Quote
-from brokers.ibkr import contracts, previews, translate
-from brokers.ibkr.answers import demand, session_status
+from brokers.ibkr import contracts, order_rows, previews, translate
+from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
-from brokers.ibkr.outcomes import classify, error_text, inactive_without_reason, says_gone
+from brokers.ibkr.outcomes import classify, inactive_without_reason, unanswered, undelivered
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.reads import Parts, Reads
+from brokers.ibkr.texts.explained import About
 from brokers.ibkr.tickets import account_of, ticket
 from brokers.ibkr.translate import rows
 
@@ -69,8 +69,8 @@ class IbkrBrokerage:
         self._tickers: dict[int, str] = {}
         # The contracts that a price was asked of.
         self._quoted: set[int] = set()
-        # Which legs an open question is about: its answer does not always say.
-        self._asked: dict[str, tuple[str, ...]] = {}
+        # What an open question is about, and which legs: its answer does not always say.
+        self._asked: dict[str, tuple[About, tuple[str, ...]]] = {}
 
     # The session
 
@@ -103,7 +103,8 @@ class IbkrBrokerage:
         if answer.status == 500 and self._client.login.environment is Environment.PAPER:
             raise BrokerUnavailable(
                 "IBKR opens no API session for this paper user yet; a new paper account can take days. "
-                "Log in to it once on IBKR's website. Halyard tries again."
+                "Log in to it once on IBKR's website. Halyard tries again.",
+                code="paper-user-not-ready",
             )
         waiting = isinstance(answer.body, Mapping) and bool(answer.body.get("wait"))
         status = session_status(answer)
@@ -201,44 +202,48 @@ class IbkrBrokerage:
         try:
             tickets = [ticket(leg, account_id=account_id, operator=operator) for leg in legs]
         except OrderRefused as refusal:
-            return Refused(reason=str(refusal))
+            return Refused(reason=str(refusal), code=refusal.code)
         references = tuple(leg.reference for leg in legs)
         parts = {"account": account_of(account_id, legs)}
         return await self._write("iserver/account/{account}/orders", parts, {"orders": tickets}, references)
 
     async def reply(self, question: Question, *, confirmed: bool) -> SubmissionOutcome:
         """Answer a question, once; the answer may be the next question."""
-        references = self._asked.pop(question.question_id, ())
+        about, references = self._asked.pop(question.question_id, (About.ORDER, ()))
         parts = {"question": question.question_id}
-        return await self._write("iserver/reply/{question}", parts, {"confirmed": confirmed}, references)
+        return await self._write("iserver/reply/{question}", parts, {"confirmed": confirmed}, references, about)
 
-    async def _write(self, path: str, parts: Parts, body: Any, references: tuple[str, ...]) -> SubmissionOutcome:
+    async def _write(
+        self, path: str, parts: Parts, body: Any, references: tuple[str, ...], about: About = About.ORDER
+    ) -> SubmissionOutcome:
         try:
             answer = await self._client.write(Request("POST", path, parts, body=body))
         except BrokerUnavailable as pause:
-            return NotSent(reason=str(pause), retry_after=pause.retry_after)
+            return NotSent(reason=str(pause), code=pause.code, retry_after=pause.retry_after)
         except NotDelivered as problem:
-            return NotSent(reason=f"IBKR could not be reached: {problem}. The order was not sent.")
+            return undelivered(str(problem))
         except NoAnswer as problem:
-            return Ambiguous(reason=f"IBKR did not confirm the order: {problem}. Halyard checks whether it was placed.")
+            return unanswered(str(problem))
         for row in inactive_without_reason(answer.body) if answer.status == 200 else ():
             row["text"] = await self._why_inactive(str(row["order_id"]), parts)
-        outcome = classify(answer.status, answer.body, references=references, retry_after=answer.retry_after)
+        outcome = classify(
+            answer.status, answer.body, references=references, retry_after=answer.retry_after, about=about
+        )
         if isinstance(outcome, Question):
-            self._asked[outcome.question_id] = references
+            self._asked[outcome.question_id] = (about, references)
         return outcome
 
     async def _why_inactive(self, broker_order_id: str, parts: Parts) -> str:
         """Why IBKR does not work an order that it has just taken, where it says so anywhere."""
         with contextlib.suppress(BrokerError):
             row = await self._reads.get("iserver/account/order/status/{order}", {"order": broker_order_id})
-            reason = translate.reason_of(row) if isinstance(row, Mapping) else ""
+            reason = order_rows.reason_of(row) if isinstance(row, Mapping) else ""
             if reason and not reason.startswith("Order Inactive"):
                 return reason
         with contextlib.suppress(BrokerError):
             params = {"accountId": parts["account"]} if "account" in parts else {}
             listed = rows(await self._reads.get("iserver/account/orders", params=params), "orders")
-            return next((translate.reason_of(row) for row in listed if str(row.get("orderId")) == broker_order_id), "")
+            return next((order_rows.reason_of(row) for row in listed if str(row.get("orderId")) == broker_order_id), "")
         return ""
 
     async def modify(self, account_id: str, broker_order_id: str, leg: Leg) -> SubmissionOutcome:
@@ -246,9 +251,10 @@ class IbkrBrokerage:
         try:
             body = ticket(leg, account_id=account_id, operator=self._operator)
         except OrderRefused as refusal:
-            return Refused(reason=str(refusal))
+            return Refused(reason=str(refusal), code=refusal.code)
         parts = {"account": account_of(account_id, [leg]), "order": broker_order_id}
-        return await self._write("iserver/account/{account}/order/{order}", parts, body, (leg.reference,))
+        path = "iserver/account/{account}/order/{order}"
+        return await self._write(path, parts, body, (leg.reference,), About.CHANGE)
 
     async def cancel(self, account_id: str, broker_order_id: str) -> None:
         """Ask IBKR to cancel; returning means it took the request, not that the order is canceled."""
@@ -259,23 +265,21 @@ class IbkrBrokerage:
         try:
             answer = await self._client.write(request)
         except NotDelivered as problem:
-            raise BrokerUnavailable(f"IBKR cannot be reached: {problem}. The cancel was not sent.") from problem
-        except NoAnswer as problem:
-            raise BrokerUnavailable(
-                f"IBKR did not confirm the cancel: {problem}. Look at the order's status first."
-            ) from problem
-        if answer.status == 404 or says_gone(error_text(answer.body)):
-            raise OrderRefused(
-                f"IBKR has no working order {broker_order_id}; it may be filled or canceled.", code="unknown-order"
+            sentence = (
+                f"IBKR cannot be reached: {problem}. The cancel was not sent; Halyard sends it when IBKR is back."
             )
-        body = demand(answer)
-        if refusal := error_text(body):
-            raise OrderRefused(refusal, code="cancel-refused")
+            raise BrokerUnavailable(sentence, code="not-reached") from problem
+        except NoAnswer as problem:
+            sentence = (
+                f"IBKR did not confirm the cancel: {problem}. Halyard looks at the order and asks again if it works."
+            )
+            raise BrokerUnavailable(sentence, code="answer-lost") from problem
+        demand_cancel(answer, broker_order_id)
 
     async def orders(self, account_id: str) -> OrdersReply:
         """The day's orders. Never forced and never filtered: both change what later reads and the stream show."""
         body = await self._reads.get("iserver/account/orders", params={"accountId": account_id})
-        facts = [translate.order_facts(row, account_id=account_id) for row in rows(body, "orders")]
+        facts = [order_rows.order_facts(row, account_id=account_id) for row in rows(body, "orders")]
         complete = isinstance(body, Mapping) and body.get("snapshot") is True
         return OrdersReply(orders=[fact for fact in facts if fact is not None], complete=complete)
 

@@ -22,6 +22,7 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr import words
+from brokers.ibkr.texts.explained import MOST_OF_A_HOLD, About, explained
 from brokers.ibkr.words import one_line
 
 Row = Mapping[str, Any]
@@ -39,6 +40,8 @@ _ORDER_GONE = re.compile(
     r"|(is|was|has been) (completely |fully )?(filled|executed|cancell?ed|completed|expired)\b|no longer (active|working|open|exists)",
     re.IGNORECASE,
 )
+# What happens next to an order of which nobody knows whether it arrived.
+LOOKED_FOR = "Halyard looks for the order; do not place it by hand."
 _DEAD = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 
 
@@ -48,26 +51,38 @@ def classify(
     *,
     references: Sequence[str] = (),
     retry_after: float | None = None,
+    about: About = About.ORDER,
 ) -> SubmissionOutcome:
-    """The outcome of a POST of orders or of a reply, from its status and parsed body."""
+    """The outcome of a POST of orders, of a change or of a reply, from its status and parsed body."""
     error = error_text(body)
     if status == 429:
         return NotSent(
-            reason="IBKR asked us to slow down; the order was not sent.", retry_after=retry_after, raw=_raw(body)
+            reason="IBKR asked us to slow down; the order was not sent. Halyard sends it when it may.",
+            code="too-many-requests",
+            retry_after=retry_after,
+            raw=_raw(body),
         )
     if _says_no_session(error):
-        return NotSent(reason=f"IBKR has no brokerage session: {error}.", session_lost=True, raw=_raw(body))
+        missing = explained(error)
+        return NotSent(reason=missing.in_full(), code=missing.code, session_lost=True, raw=_raw(body))
     if _REPLY_GONE in error.lower():
         # Usually discarded, but nothing proves that our earlier yes did not arrive.
-        return Ambiguous(reason="IBKR no longer knows the question we answered.", raw=_raw(body))
+        return Ambiguous(
+            reason=f"IBKR no longer knows the question that Halyard answered. {LOOKED_FOR}",
+            code="question-gone",
+            raw=_raw(body),
+        )
     if status in {400, 403}:
-        return Refused(reason=error or f"IBKR refused the order without a reason (status {status}).", raw=_raw(body))
+        return _refused(error, about, raw=_raw(body))
     if not 200 <= status < 300:
-        return Ambiguous(reason=f"IBKR answered {status}; the order may or may not have arrived.", raw=_raw(body))
-    return _classify_ok(body, error, references)
+        said = f"{status} ({error[:120]})" if error else str(status)
+        return Ambiguous(
+            reason=f"IBKR answered {said}, which does not tell whether it has the order. {LOOKED_FOR}", raw=_raw(body)
+        )
+    return _classify_ok(body, error, references, about)
 
 
-def _classify_ok(body: Any, error: str, references: Sequence[str]) -> SubmissionOutcome:
+def _classify_ok(body: Any, error: str, references: Sequence[str], about: About) -> SubmissionOutcome:
     if isinstance(body, Mapping) and "order_id" in body:
         body = [body]
     if isinstance(body, list) and body and all(isinstance(row, Mapping) for row in body):
@@ -79,11 +94,34 @@ def _classify_ok(body: Any, error: str, references: Sequence[str]) -> Submission
         return AlreadyRegistered(raw=body)
     if isinstance(body, Mapping) and body.get("prompt"):
         return Ambiguous(
-            reason=f"IBKR waits for an answer about this order: {one_line(body.get('text', ''))}", raw=body
+            reason=f'IBKR asks "{one_line(body.get("text", ""))[:150]}" about this order, which Halyard cannot answer. '
+            "Answer it in TWS. Halyard looks for the order meanwhile.",
+            code="prompt-of-ibkr",
+            raw=body,
         )
     if error:
-        return Refused(reason=error, raw=body)
-    return Ambiguous(reason="IBKR's answer is none we know; the order may or may not have arrived.", raw=_raw(body))
+        return _refused(error, about, raw=body)
+    return Ambiguous(
+        reason=f"IBKR gave an answer that does not tell whether it has the order. {LOOKED_FOR}", raw=_raw(body)
+    )
+
+
+def undelivered(problem: str) -> NotSent:
+    """The outcome of an order that provably never left."""
+    return NotSent(
+        reason=f"IBKR could not be reached: {problem}. The order was not sent; Halyard sends it when IBKR is back.",
+        code="not-reached",
+    )
+
+
+def unanswered(problem: str) -> Ambiguous:
+    """The outcome of an order that may have arrived."""
+    return Ambiguous(reason=f"IBKR did not confirm the order: {problem}. {LOOKED_FOR}")
+
+
+def _refused(error: str, about: About, *, raw: Any) -> Refused:
+    why = explained(error, about)
+    return Refused(reason=why.in_full(), code=why.code, raw=raw)
 
 
 def _question(rows: list[Row]) -> Question:
@@ -110,11 +148,12 @@ def _acknowledged(rows: list[Row], references: Sequence[str]) -> SubmissionOutco
         return PartlyAccepted(acks=tuple(acks), failures=tuple(failures), raw=raw)
     dead = failures or [ack for ack in acks if ack.status in _DEAD]
     if len(dead) == len(rows) >= len(references):
-        return Refused(reason=_reasons(dead), raw=raw)
+        why = next((ack for ack in dead if ack.text), dead[0])
+        return Refused(reason=why.text, code=why.code, raw=raw)
     if len(rows) < len(references):
         # Rows are never matched by position, so a missing one puts all of them in doubt.
-        reason = f"IBKR acknowledged {len(rows)} of {len(references)} orders."
-        return Ambiguous(reason=reason, raw=raw)
+        reason = f"IBKR acknowledged {len(rows)} of {len(references)} orders. {LOOKED_FOR}"
+        return Ambiguous(reason=reason, code="acknowledged-in-part", raw=raw)
     if dead:
         lost = tuple(ack for ack in acks if ack.status in _DEAD)
         return PartlyAccepted(acks=tuple(ack for ack in acks if ack not in lost), failures=lost, raw=raw)
@@ -149,20 +188,15 @@ def _ack(row: Row, references: Sequence[str]) -> Ack:
     text = _said(row)
     failed = _failed(row)
     status = None if failed else words.status(row.get("order_status"), text=text)
+    held = "" if failed else words.held_because(row.get("order_status"), text)
+    why = explained(text) if failed or status in _DEAD else None
     return Ack(
         reference=str(reference) if reference else None,
         broker_order_id="" if str(row["order_id"]) == "-1" else str(row["order_id"]),
         status=OrderStatus.REJECTED if failed else status or OrderStatus.ACCEPTED,
-        text=text,
-        held="" if failed else words.held_because(row.get("order_status"), text),
-    )
-
-
-def _reasons(acks: Sequence[Ack]) -> str:
-    texts = list(dict.fromkeys(ack.text for ack in acks if ack.text))
-    return (
-        " ".join(texts)
-        or "IBKR did not activate the order and gave no reason; usually margin or permissions are missing."
+        text=why.in_full() if why else text,
+        code=why.code if why else "",
+        held=explained(held, About.HOLD).in_full(MOST_OF_A_HOLD) if held else "",
     )
 
 

@@ -16,7 +16,7 @@ import aiohttp
 
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
-from brokers.ibkr import translate
+from brokers.ibkr import order_rows, translate
 from brokers.ibkr.client import HEADERS, Client, Request
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 
@@ -133,7 +133,7 @@ class Reader:
             case "sts":
                 return FeedEvent(auth=self._status(message.get("args")))
             case "sor":
-                orders = (translate.order_facts(row) for row in translate.rows(message, "args"))
+                orders = (order_rows.order_facts(row) for row in translate.rows(message, "args"))
                 return _unless_empty(FeedEvent(orders=tuple(order for order in orders if order is not None)))
             case "str":
                 fills = (translate.execution_facts(row, now=self._now()) for row in translate.rows(message, "args"))
@@ -148,8 +148,7 @@ class Reader:
                 return FeedEvent(heartbeat=True)
             case _ if message.get("message") == "waiting for session":
                 self.turned_away = True
-                reason = "IBKR's stream waits for a session."
-                return FeedEvent(auth=AuthStatus(authenticated=False, connected=True, competing=False, message=reason))
+                return FeedEvent(auth=translate.auth_status({"connected": True}, message="waiting for session"))
             case _:
                 return None
 

@@ -1,4 +1,4 @@
-"""IBKR's rows as facts: orders, executions, positions, money, prices. Pure."""
+"""IBKR's rows as facts: executions, positions, money, prices. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from brokers.domain.brokerage import AccountFacts, AccountSummary, ExecutionFacts, OrderFacts, PositionFacts
+from brokers.domain.brokerage import AccountFacts, AccountSummary, ExecutionFacts, PositionFacts
 from brokers.domain.capabilities import Capabilities
-from brokers.domain.orders import OrderType
 from brokers.domain.sessions import AuthStatus
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import words
+from brokers.ibkr.texts.explained import MOST_OF_A_STATE, About, explained
 from brokers.ibkr.words import moment, number, one_line, quantity, whole
 from brokers.rulebook.products import futures
 
@@ -30,14 +30,6 @@ _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "cl
 _PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
 _VALUED = (("marketPrice", "mktPrice"), ("marketValue", "mktValue"))
 _LEAST_MULTIPLIER = Decimal("0.1")
-_REASONS = (
-    "order_cancellation_by_system_reason",
-    "text",
-    "whyHeld",
-    "why_held",
-    "warning_message",
-    "order_status_description",
-)
 
 
 def rows(body: Any, key: str | None = None) -> list[Row]:
@@ -58,12 +50,15 @@ def auth_status(body: Any, *, before: AuthStatus | None = None, message: str = "
     established: bool | None = None
     if authenticated:
         established = bool(row["established"]) if "established" in row else before.established if before else None
+    said = one_line(row.get("fail") or row.get("message") or message)
+    why = explained(said, About.SESSION) if said and not authenticated else None
     return AuthStatus(
         authenticated=authenticated,
         connected=flag("connected", before.connected if before else False),
         competing=flag("competing", before.competing if before else False),
         established=established,
-        message=one_line(row.get("fail") or row.get("message") or message),
+        message=why.in_full(MOST_OF_A_STATE) if why else said,
+        code=why.code if why else "",
     )
 
 
@@ -142,53 +137,6 @@ def profit(args: Any) -> dict[str, AccountSummary]:
         for key, row in args.items()
         if isinstance(row, Mapping)
     }
-
-
-def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
-    """One order row of the list or of the stream; None when it names no order. Absent keys stay None."""
-    broker_order_id = whole(row.get("orderId", row.get("order_id")))
-    if broker_order_id is None:
-        return None
-    filled = quantity(row.get("filledQuantity"))
-    remaining = quantity(row.get("remainingQuantity"))
-    reason = reason_of(row)
-    parent = whole(row.get("parentId"))
-    return OrderFacts(
-        account_id=str(row.get("acct") or row.get("account") or account_id),
-        broker_order_id=str(broker_order_id),
-        reference=str(row["order_ref"]) if row.get("order_ref") else None,
-        parent_broker_order_id=str(parent) if parent else None,
-        status=words.status(row.get("status"), filled=filled, remaining=remaining, text=reason),
-        quantity=_total(row),
-        filled_quantity=filled,
-        remaining_quantity=remaining,
-        average_price=number(row.get("avgPrice")),
-        conid=whole(row.get("conid")),
-        side=words.READ_SIDES.get(str(row.get("side", "")).upper()),
-        type=_type(row),
-        text=reason,
-        held=words.held_because(row.get("status"), reason) if row.get("status") else None,
-    )
-
-
-def reason_of(row: Row) -> str:
-    """What IBKR says about why an order is as it is, in any of its fields."""
-    return next((one_line(row[key]) for key in _REASONS if row.get(key) and row[key] != "-1"), "")
-
-
-def _total(row: Row) -> Decimal | None:
-    """All of the order, above zero: said outright, or behind the stroke of "40/100"."""
-    said = row.get("totalSize", row.get("total_size"))
-    if said is None:
-        said = str(row.get("sizeAndFills") or "").rpartition("/")[2]
-    size = quantity(said)
-    return size if size is not None and size > 0 else None
-
-
-def _type(row: Row) -> OrderType | None:
-    """What kind of order it is now, else what it was when it was placed."""
-    name = str(row.get("orderType") or row.get("origOrderType") or "")
-    return words.READ_ORDER_TYPES.get(name.upper().replace(" ", "_"))
 
 
 def execution_facts(

@@ -136,23 +136,23 @@ def begin_cancel(order: Order, now: datetime) -> int:
 
 
 @transaction.atomic
-def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now: datetime) -> None:
+def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now: datetime, *, code: str = "") -> None:
     """IBKR answers a cancel with "requested"; only the order's status tells what became of it.
 
     An order that IBKR says it no longer has stays as it is until it is looked up: see `gone`.
     """
     SubmissionAttempt.objects.filter(pk=attempt_pk, outcome="").update(outcome=outcome, answered_at=now, answer=reason)
     if outcome == "rejected":
-        back_to_work(Order.objects.select_for_update().get(pk=order.pk), reason, now)
+        back_to_work(Order.objects.select_for_update().get(pk=order.pk), reason, now, code=code)
 
 
-def back_to_work(order: Order, reason: str, now: datetime) -> None:
+def back_to_work(order: Order, reason: str, now: datetime, *, code: str = "") -> None:
     """The broker has not canceled the order, and it still works there."""
     partly = 0 < order.filled_quantity < order.quantity
     back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
     said = f"Not canceled: {reason}"[:400]
     if can_move(OrderStatus(order.status), back) and Order.objects.move(
-        order, back, now=now, cause=reason, reason=said
+        order, back, now=now, cause=reason, reason=said, reason_code=code
     ):
         finish_ticket_if_done(order.ticket_id, now)
         live.order_changed(order)

@@ -51,10 +51,10 @@ class ChangeKind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an answer makes of the order's row: `apply` the change, or `keep` the order with the reason why."""
+    """What an answer makes of the order's row: `apply` the change, or `keep` the order with the reason and its code."""
 
     apply: Callable[[Order, datetime], None]
-    keep: Callable[[Order, str, datetime], None]
+    keep: Callable[[Order, str, str, datetime], None]
 
 
 def first_of(due: QuerySet[Order], attempts: Callable[[Order], QuerySet[SubmissionAttempt]]) -> Change | None:
@@ -109,10 +109,10 @@ def conclude(order: Order, attempt_pk: int, answer: Answer, now: datetime, *, ef
     match outcome:
         case Accepted():
             effect.apply(locked, now)
-        case Refused(reason=reason):
-            effect.keep(locked, reason, now)
+        case Refused(reason=reason, code=code):
+            effect.keep(locked, reason, code, now)
         case PartlyAccepted() | Question():
-            effect.keep(locked, "IBKR kept asking.", now)
+            effect.keep(locked, "IBKR kept asking.", "asked-too-often", now)
     live.order_changed(locked)
 
 
@@ -136,5 +136,6 @@ def conclude_lost(
         effect.apply(locked, now)
     elif attempts.filter(outcome=NOT_APPLIED).count() >= MOST_ATTEMPTS:
         SubmissionAttempt.objects.filter(pk=attempts.latest("pk").pk).update(outcome="rejected")
-        effect.keep(locked, f"It was asked {MOST_ATTEMPTS} times, and its answers were lost.", now)
+        lost = f"It was asked {MOST_ATTEMPTS} times, and its answers were lost."
+        effect.keep(locked, lost, "answer-lost", now)
     live.order_changed(locked)

@@ -106,14 +106,14 @@ def _make_market(order: Order, now: datetime) -> None:
         Order.objects.filter(pk=order.pk).update(**values)
 
 
-def _keep(order: Order, why: str, now: datetime) -> None:
+def _keep(order: Order, why: str, code: str, now: datetime) -> None:
     """Kept as it is, and said so; an order that has ended meanwhile needs no word about it."""
     status = OrderStatus(order.status)
     if status not in CHANGED_IN_PLACE:
         return
     kind = order.type.replace("_", " ")
     reason = f"Kept as a {kind} order: IBKR did not make it a market order. {why}"[:400]
-    Order.objects.move(order, status, now=now, cause=reason, reason=reason)
+    Order.objects.move(order, status, now=now, cause=reason, reason=reason, reason_code=code)
 
 
 EFFECT = changes.Effect(apply=_make_market, keep=_keep)

@@ -200,21 +200,24 @@ def finish(job: Job, answer: Answer, now: datetime) -> None:
             _acknowledge(orders, acks, now)
         case PartlyAccepted(acks=acks, failures=failures):
             _acknowledge(orders, [*acks, *failures], now)
-        case Refused(reason=reason):
-            _end_all(orders, OrderStatus.REJECTED, f"Not confirmed: {reason}" if answer.declined else reason, now)
+        case Refused(reason=reason, code=code):
+            said = f"Not confirmed: {reason}" if answer.declined else reason
+            _end_all(orders, OrderStatus.REJECTED, said, now, code)
         case NotSent(reason=reason):
             waiting = [o for o in orders if _move(o, OrderStatus.CREATED, now, cause=reason, submitted_at=None)]
             for order in waiting:
                 back_in_the_queue(order, now)
         case AlreadyRegistered():
-            reason = "IBKR has this order from an earlier request; looking for it."
+            reason = "IBKR has this order from an earlier request. Halyard looks for it; do not place it by hand."
             for order in orders:
-                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=reason)
-        case Ambiguous(reason=reason):
+                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=reason, reason_code="already-registered")
+        case Ambiguous(reason=reason, code=code):
+            said = f"{reason} It was not sent again."
             for order in orders:
-                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=f"{reason} It was not sent again.")
+                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=said[:400], reason_code=code)
         case Question(text=text):
-            _end_all(orders, OrderStatus.REJECTED, f"IBKR kept asking: {text}", now)
+            said = f"Not confirmed: IBKR asked more than Halyard answers. Place it in TWS if it is wanted. IBKR: {text}"
+            _end_all(orders, OrderStatus.REJECTED, said, now, "asked-too-often")
     finish_ticket_if_done(job.orders[0].ticket_id, now)
     for order in orders:
         live.order_changed(order)
@@ -248,7 +251,7 @@ def _acknowledge(orders: Sequence[Order], acks: Iterable[Ack], now: datetime) ->
         if ack is None:
             _move(order, OrderStatus.UNKNOWN, now, cause="IBKR's answer does not name this order; looking for it.")
         elif ack.status is OrderStatus.REJECTED:
-            _move(order, OrderStatus.REJECTED, now, cause=ack.text, reason=ack.text[:400] or "IBKR rejected the order.")
+            _end_all([order], OrderStatus.REJECTED, ack.text, now, ack.code)
         else:
             changes = OrderChanges(broker_order_id=ack.broker_order_id, acknowledged_at=now)
             cause = "acknowledged by IBKR"
@@ -263,6 +266,6 @@ def _move(order: Order, to: OrderStatus, now: datetime, *, cause: str, **changes
     return can_move(OrderStatus(order.status), to) and Order.objects.move(order, to, now=now, cause=cause, **changes)
 
 
-def _end_all(orders: Sequence[Order], status: OrderStatus, reason: str, now: datetime) -> None:
+def _end_all(orders: Sequence[Order], status: OrderStatus, reason: str, now: datetime, code: str) -> None:
     for order in orders:
-        _move(order, status, now, cause=reason, reason=reason[:400])
+        _move(order, status, now, cause=reason, reason=reason[:400], reason_code=code)

@@ -250,8 +250,9 @@ def _apply_status(order: Order, report: OrderFacts, now: datetime, applied: Appl
     if old is OrderStatus.UNKNOWN or back:
         changes["reason"] = ""
     if status in {OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED} and report.text:
-        changes["reason"] = report.text[:400]
-    if Order.objects.move(order, status, now=now, cause=report.text or f"IBKR: {status}", **changes):
+        changes["reason"], changes["reason_code"] = report.text[:400], report.code
+    cause = f"IBKR: {report.words}" if report.words else report.text or f"IBKR: {status}"
+    if Order.objects.move(order, status, now=now, cause=cause, **changes):
         _moved(order, applied)
 
 

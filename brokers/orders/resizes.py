@@ -92,13 +92,13 @@ def _shrink(order: Order, quantity: Decimal, now: datetime) -> None:
     notify(DECISIONS_CHANNEL)
 
 
-def _keep(order: Order, why: str, now: datetime) -> None:
+def _keep(order: Order, why: str, code: str, now: datetime) -> None:
     """Kept as it is, and not asked about again; what waits behind it is planned anew."""
     status = OrderStatus(order.status)
     reason = f"Kept at {order.quantity.normalize():f}: IBKR did not make it smaller. {why}"[:400]
     values = OrderChanges(resize_to=None, resize_asked_at=None, keeps_its_size=True)
     if status in CHANGED_IN_PLACE:
-        values["reason"] = reason
+        values["reason"], values["reason_code"] = reason, code
         Order.objects.move(order, status, now=now, cause=reason, **values)
     else:
         Order.objects.filter(pk=order.pk).update(**values)

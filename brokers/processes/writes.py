@@ -38,16 +38,17 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
     refused: set[str] = set()
     while order := await wire.db(cancels.next_cancel, wire.connection_pk):
         attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
-        outcome, reason = "accepted", "IBKR has the request."
+        outcome, reason, code = "accepted", "IBKR has the request.", ""
         try:
             await wire.broker.cancel(order.account.account_id, order.broker_order_id)
         except OrderRefused as refusal:
             outcome, reason = gone.GONE if refusal.code == "unknown-order" else "rejected", str(refusal)
+            code = refusal.code
             refused.add(order.account.account_id)
         except BrokerError as error:
             outcome, reason = "ambiguous", str(error)
             await wire.db(sessions.failed_by_key, wire.connection_pk, error, wire.clock())
-        await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock())
+        await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock(), code=code)
         if outcome == "ambiguous":
             break
     for account_id in sorted(refused):
@@ -78,7 +79,9 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
 
 
 def _why_not_sent(outcome: NotSent) -> BrokerError:
-    return SessionLost(outcome.reason) if outcome.session_lost else BrokerUnavailable(outcome.reason)
+    if outcome.session_lost:
+        return SessionLost(outcome.reason, code=outcome.code)
+    return BrokerUnavailable(outcome.reason, code=outcome.code)
 
 
 async def _set_simulated_price(wire: Wire, connection: Connection, order: Order) -> None:
@@ -111,7 +114,8 @@ async def _answer_questions(
 def _as_declined(outcome: SubmissionOutcome, question: Question, role: Role) -> SubmissionOutcome:
     """IBKR answers a "no" with an error text; people want to read the question instead."""
     if isinstance(outcome, Refused):
-        return Refused(reason=questions.as_declined(question.text, question.message_ids, role))
+        reason = questions.as_declined(question.text, question.message_ids, role)
+        return Refused(reason=reason, code=questions.code_of(question.message_ids))
     return outcome
 
 

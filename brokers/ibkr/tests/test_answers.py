@@ -55,7 +55,8 @@ def test_a_sign_in_that_says_it_failed_is_not_ready() -> None:
     fail = "Force compete capability must be used together with compete flag"
     found = session_status(Answer(200, {"authenticated": False, "competing": True, "connected": True, "fail": fail}))
     assert not found.ready
-    assert (found.competing, found.message) == (True, fail)
+    assert (found.competing, found.code) == (True, "session-not-taken-over")
+    assert found.message.endswith(f'IBKR: "{fail}"')
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

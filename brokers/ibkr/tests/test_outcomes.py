@@ -12,6 +12,7 @@ from brokers.domain.brokerage import Accepted, AlreadyRegistered, Ambiguous, Not
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.client import NOT_JSON, parse
 from brokers.ibkr.outcomes import classify
+from brokers.ibkr.texts.explained import explained
 
 FAILURES = [json.loads(line) for line in (Path(__file__).parent / "data" / "failures.jsonl").read_text().splitlines()]
 ORDER_SCOPES = {"orders.post", "reply", "any"}
@@ -94,7 +95,7 @@ def test_it_finds_the_failed_leg_of_a_bracket() -> None:
     assert isinstance(outcome, PartlyAccepted)
     assert [ack.reference for ack in outcome.acks] == ["hy-P"]
     assert [(ack.reference, ack.status, ack.text) for ack in outcome.failures] == [
-        ("hy-S", OrderStatus.REJECTED, "No such price.")
+        ("hy-S", OrderStatus.REJECTED, explained("No such price.").in_full())
     ]
 
 
@@ -149,28 +150,33 @@ def test_it_knows_when_the_session_was_missing(status: int, text: str) -> None:
 def test_it_passes_on_how_long_to_wait() -> None:
     outcome = classify(429, NOT_JSON, references=("hy-1",), retry_after=900.0)
     assert outcome == NotSent(
-        reason="IBKR asked us to slow down; the order was not sent.", retry_after=900.0, session_lost=False
+        reason="IBKR asked us to slow down; the order was not sent. Halyard sends it when it may.",
+        code="too-many-requests",
+        retry_after=900.0,
+        session_lost=False,
     )
 
 
 def test_it_tells_the_reason_of_a_refusal() -> None:
-    assert classify(200, {"error": "No trading permissions."}) == Refused(
-        reason="No trading permissions.", raw={"error": "No trading permissions."}
-    )
+    outcome = classify(200, {"error": "No trading permissions."})
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.raw) == ("no-trading-permission", {"error": "No trading permissions."})
+    assert outcome.reason.startswith("This account lacks IBKR's permission to trade this product.")
+    assert outcome.reason.endswith('IBKR: "No trading permissions."')
 
 
 def test_it_reads_the_reasons_of_a_rejection_list() -> None:
     body = {"error": "rejected", "cqe": {"post_payload": {"rejections": ["Too large.", "Too late."]}}}
     outcome = classify(200, body)
     assert isinstance(outcome, Refused)
-    assert outcome.reason == "Too large. Too late."
+    assert outcome.reason.endswith('IBKR: "Too large. Too late."')
 
 
 def test_it_refuses_when_every_leg_failed() -> None:
     rows = [{"order_id": "-1", "order_status": "Failed", "text": "Closed."}] * 2
     outcome = classify(200, rows, references=("hy-1", "hy-2"))
     assert isinstance(outcome, Refused)
-    assert outcome.reason == "Closed."
+    assert outcome.reason == explained("Closed.").in_full()
 
 
 def test_it_classifies_what_was_recorded(recording: Any) -> None:

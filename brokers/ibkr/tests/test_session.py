@@ -65,7 +65,8 @@ async def test_a_tickle_without_a_session_is_signed_out(gateway: Any, login: Log
         match={"user": login.username, "path": "/tickle"}, action={"status": 200, "body": {"error": "no session"}}
     )
     status = await brokerage.tickle()
-    assert (status.ready, status.message) == (False, "no session")
+    assert (status.ready, status.code) == (False, "not-signed-in")
+    assert status.message.endswith('IBKR: "no session"')
 
 
 async def test_a_lost_session_is_told_by_reads(

@@ -11,7 +11,7 @@ import pytest
 from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.orders import OrderStatus, Side
 from brokers.domain.sessions import AuthStatus
-from brokers.ibkr import translate
+from brokers.ibkr import order_rows, translate
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 ORDER = {
@@ -28,7 +28,7 @@ ORDER = {
 
 
 def test_it_reads_an_order_row() -> None:
-    facts = translate.order_facts(ORDER)
+    facts = order_rows.order_facts(ORDER)
     assert facts is not None
     assert (facts.account_id, facts.broker_order_id, facts.reference) == ("DU1", "1370093238", "hy-1")
     assert facts.status is OrderStatus.PARTIALLY_FILLED
@@ -37,20 +37,20 @@ def test_it_reads_an_order_row() -> None:
 
 
 def test_it_leaves_open_what_a_delta_does_not_say() -> None:
-    facts = translate.order_facts({"acct": "DU1", "orderId": 7, "filledQuantity": 5.0})
+    facts = order_rows.order_facts({"acct": "DU1", "orderId": 7, "filledQuantity": 5.0})
     assert facts is not None
     assert facts.filled_quantity == 5
     assert (facts.reference, facts.status, facts.remaining_quantity, facts.side, facts.conid) == (None,) * 5
 
 
 def test_it_names_the_parent_by_the_brokers_number() -> None:
-    facts = translate.order_facts({"acct": "DU1", "orderId": 8, "parentId": 7})
+    facts = order_rows.order_facts({"acct": "DU1", "orderId": 8, "parentId": 7})
     assert facts is not None
     assert facts.parent_broker_order_id == "7"
 
 
 def test_it_passes_over_a_row_that_names_no_order() -> None:
-    assert translate.order_facts({"acct": "DU1", "status": "Filled"}) is None
+    assert order_rows.order_facts({"acct": "DU1", "status": "Filled"}) is None
 
 
 TRADE = {
@@ -214,7 +214,7 @@ def test_available_funds_are_read_beside_the_buying_power() -> None:
 
 def test_it_reads_what_was_recorded(recording: Any) -> None:
     [order] = [
-        translate.order_facts(row) for row in translate.rows(recording("Orders/GET-live-orders-with-ref"), "orders")
+        order_rows.order_facts(row) for row in translate.rows(recording("Orders/GET-live-orders-with-ref"), "orders")
     ]
     assert order is not None
     assert (order.reference, order.status, order.average_price) == ("Parent", OrderStatus.FILLED, Decimal("647.09"))

@@ -79,7 +79,7 @@ async def test_a_connection_lost_after_acceptance_leaves_it_in_doubt_and_findabl
     arm(gateway, login, {"drop_connection": True}, phase="after")
     outcome = await brokerage.submit(account, [leg("hy-1")])
     assert isinstance(outcome, Ambiguous)
-    assert "Halyard checks whether it was placed" in outcome.reason
+    assert "Halyard looks for the order" in outcome.reason
     assert posts(gateway, login) == 1
     assert await placed(brokerage, account, "hy-1") == 1
 
@@ -169,13 +169,14 @@ async def test_a_429_is_waited_out_by_every_client_behind_the_address(gateway: A
     await second.close()
 
 
-async def test_a_refusal_is_told_in_ibkrs_words(
+async def test_a_refusal_is_told_with_ibkrs_words(
     gateway: Any, login: Login, brokerage: IbkrBrokerage, account: str
 ) -> None:
     arm(gateway, login, {"reject": "No trading permissions."})
     outcome = await brokerage.submit(account, [leg("hy-1")])
     assert isinstance(outcome, Refused)
-    assert outcome.reason == "No trading permissions."
+    assert outcome.code == "no-trading-permission"
+    assert outcome.reason.endswith('IBKR: "No trading permissions."')
 
 
 async def test_a_leg_that_failed_beside_a_live_one_is_seen_at_once(

@@ -137,8 +137,12 @@ def test_a_refused_change_keeps_the_order_and_says_so_once(bench: lab.Lab) -> No
     lab.work()
     order.refresh_from_db()
     assert (order.status, order.type, order.limit_price) == ("accepted", "limit", Decimal(1))
-    assert order.reason == f"Kept as a limit order: IBKR did not make it a market order. {refusal}"
-    assert order.events.latest("id").cause == order.reason
+    assert order.reason.startswith(
+        "Kept as a limit order: IBKR did not make it a market order. IBKR did not change the"
+    )
+    assert order.reason.endswith(f'IBKR: "{refusal}"')
+    assert order.reason_code == "order-not-changed"
+    assert order.events.latest("id").cause == order.reason[:300]
     assert len(changes(bench)) == 1
 
 

@@ -143,6 +143,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                         "estimated_fee": "1",
                         "broker_order_id": "",
                         "reason": "",
+                        "reason_code": "",
                         "held_reason": "",
                         "created_at": "2026-11-20T15:00:00Z",
                         "submitted_at": "2026-11-20T15:00:00.012000Z",

@@ -1,0 +1,90 @@
+"""IBKR's rows of orders as facts, and why they are as they are. Pure."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from brokers.domain.brokerage import OrderFacts
+from brokers.domain.orders import OrderStatus, OrderType
+from brokers.ibkr import words
+from brokers.ibkr.texts.explained import MOST_OF_A_HOLD, About, explained
+from brokers.ibkr.translate import Row
+from brokers.ibkr.words import number, one_line, quantity, whole
+
+_OVER = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
+# A status once more, and no reason for it.
+_NO_REASON = re.compile(
+    r"^(order )?(cancell?ed|filled|submitted|pre-?submitted|inactive|expired|pending ?\w*)\.?$", re.IGNORECASE
+)
+_REASONS = (
+    "order_cancellation_by_system_reason",
+    "text",
+    "whyHeld",
+    "why_held",
+    "warning_message",
+    "order_status_description",
+)
+
+
+def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
+    """One order row of the list or of the stream; None when it names no order. Absent keys stay None."""
+    broker_order_id = whole(row.get("orderId", row.get("order_id")))
+    if broker_order_id is None:
+        return None
+    filled = quantity(row.get("filledQuantity"))
+    remaining = quantity(row.get("remainingQuantity"))
+    said = reason_of(row)
+    status = words.status(row.get("status"), filled=filled, remaining=remaining, text=said)
+    held = words.held_because(row.get("status"), said)
+    why = explained(said, About.HOLD if held else About.END) if _tells_why(said, status) else None
+    parent = whole(row.get("parentId"))
+    return OrderFacts(
+        account_id=str(row.get("acct") or row.get("account") or account_id),
+        broker_order_id=str(broker_order_id),
+        reference=str(row["order_ref"]) if row.get("order_ref") else None,
+        parent_broker_order_id=str(parent) if parent else None,
+        status=status,
+        quantity=_total(row),
+        filled_quantity=filled,
+        remaining_quantity=remaining,
+        average_price=number(row.get("avgPrice")),
+        conid=whole(row.get("conid")),
+        side=words.READ_SIDES.get(str(row.get("side", "")).upper()),
+        type=_type(row),
+        text=why.in_full() if why else said,
+        code=why.code if why else "",
+        words=said,
+        held=_held(held) if row.get("status") else None,
+    )
+
+
+def _tells_why(said: str, status: OrderStatus | None) -> bool:
+    """Whether what is said about an order that is over is to be explained; an order that fails silently is too."""
+    if said:
+        return status in _OVER and not _NO_REASON.match(said)
+    return status is OrderStatus.REJECTED
+
+
+def _held(said: str) -> str:
+    return explained(said, About.HOLD).in_full(MOST_OF_A_HOLD) if said else ""
+
+
+def reason_of(row: Row) -> str:
+    """What IBKR says about why an order is as it is, in any of its fields."""
+    return next((one_line(row[key]) for key in _REASONS if row.get(key) and row[key] != "-1"), "")
+
+
+def _total(row: Row) -> Decimal | None:
+    """All of the order, above zero: said outright, or behind the stroke of "40/100"."""
+    said = row.get("totalSize", row.get("total_size"))
+    if said is None:
+        said = str(row.get("sizeAndFills") or "").rpartition("/")[2]
+    size = quantity(said)
+    return size if size is not None and size > 0 else None
+
+
+def _type(row: Row) -> OrderType | None:
+    """What kind of order it is now, else what it was when it was placed."""
+    name = str(row.get("orderType") or row.get("origOrderType") or "")
+    return words.READ_ORDER_TYPES.get(name.upper().replace(" ", "_"))
