@@ -63,6 +63,8 @@ class Behaviour:
     partial_brackets: bool = True
     # Whether legs work, for what their parent has filled so far, before it has ended.
     legs_wake_early: bool = False
+    # Whether legs of futures that lack `outsideRTH` sleep outside regular hours, as those of shares always do.
+    legs_sleep_at_night: bool = True
     reply_gone_status: int = 400
     manual_indicator_required: bool = True
     margin_check: bool = True

@@ -54,6 +54,7 @@ LABELS = {
     "stop_loss": "Stop loss",
     "stop_loss_type": "Stop loss works as",
     "breakeven_offset": "Break-even offset",
+    "legs_outside_rth": "Stops and targets outside regular hours",
     "windows": "Trading windows",
     "exits_outside_windows": "Exits and cancels outside the windows",
     "hours": "Open positions",

@@ -28,6 +28,7 @@ class Switches:
     checks_margin: Callable[[], bool] = lambda: True
     days_end: Callable[[], bool] = lambda: True
     legs_wake_early: Callable[[], bool] = lambda: False
+    legs_sleep_at_night: Callable[[], bool] = lambda: True
 
 
 class Engine(Dealing):
@@ -42,6 +43,7 @@ class Engine(Dealing):
         self.checks_margin = switches.checks_margin
         self.days_end = switches.days_end
         self.legs_wake_early = switches.legs_wake_early
+        self.legs_sleep_at_night = switches.legs_sleep_at_night
         self.last_order_id = 0
         self.last_execution = 0
 
@@ -251,10 +253,11 @@ class Engine(Dealing):
 
     def may_trade(self, order: Order, now: float) -> bool:
         """Whether the exchange of the order, or of all its legs, is open to it."""
-        always = self.always_open()
+        always, sleeps = self.always_open(), self.legs_sleep_at_night()
         instruments = self.instruments_of(order)
         return bool(instruments) and all(
-            lifetimes.may_trade(order, instrument, now, always_open=always) for instrument in instruments
+            lifetimes.may_trade(order, instrument, now, always_open=always, legs_sleep=sleeps)
+            for instrument in instruments
         )
 
     def instruments_of(self, order: Order) -> list[Instrument]:

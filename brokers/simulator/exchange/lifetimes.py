@@ -16,6 +16,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 LOCATING = (
     "Shares for this order are not immediately available for short sale. The order is held while they are located."
 )
+STOPS = frozenset({"STP", "STOP_LIMIT", "TRAIL", "TRAILLMT"})
 AT_ONCE = frozenset({"IOC", "FOK"})
 
 
@@ -36,14 +37,19 @@ def midnight_after(at: float) -> float:
     return _midnight(day_of(at) + timedelta(days=1))
 
 
-def may_trade(order: Order, instrument: Instrument, at: float, *, always_open: bool) -> bool:
+def may_trade(order: Order, instrument: Instrument, at: float, *, always_open: bool, legs_sleep: bool = True) -> bool:
     """Whether an order may meet the market now; an auction follows the exchange's calendar even where the market never closes."""
     if always_open or order.auction:
         return True
-    if instrument.sec_type == "FUT" and order.parent_id is not None and not order.outside_rth:
+    if legs_sleep and instrument.sec_type == "FUT" and _protects(order) and not order.outside_rth:
         # A leg of a future sleeps through the night unless it was told not to.
         return calendar_of(instrument).is_open(datetime.fromtimestamp(at, UTC))
     return is_open(instrument, at, extended=order.outside_rth)
+
+
+def _protects(order: Order) -> bool:
+    """Whether it is a leg of another order, or a stop that stands by itself or beside an exit."""
+    return order.parent_id is not None or order.order_type in STOPS
 
 
 def expires_at(order: Order, instrument: Instrument, at: float, *, always_open: bool) -> float | None:

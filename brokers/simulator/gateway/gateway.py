@@ -58,6 +58,7 @@ class Gateway:
                 checks_margin=lambda: self.behaviour.margin_check,
                 days_end=lambda: self.behaviour.day_orders_expire,
                 legs_wake_early=lambda: self.behaviour.legs_wake_early,
+                legs_sleep_at_night=lambda: self.behaviour.legs_sleep_at_night,
             ),
         )
         self.engine.last_order_id = books.order_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
 # IBKR works only these outside regular hours.
 _OUTSIDE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 HUNDRED = Decimal(100)
 _LEAST_PERCENT = Decimal("0.0001")
 
@@ -69,9 +70,10 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
     if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
         reason = f"A {str(kind).replace('_', ' ')} order cannot join an auction ({tif}). Send market or limit."
         return Rejection(rule="P06", code="invalid-time-in-force", reason=reason)
-    outside = extended and kind in _OUTSIDE and tif not in _AUCTIONS
+    outside = bool((extended and kind in _OUTSIDE) or _is_stop_of_a_future(case, kind)) and tif not in _AUCTIONS
     if kind is OrderType.TRAILING_STOP:
-        return _trailing(case, side, leg, tif)
+        trailing = _trailing(case, side, leg, tif)
+        return trailing if isinstance(trailing, Rejection) else replace(trailing, outside_rth=outside)
     limit = _limit(case, side, leg) if kind in {OrderType.LIMIT, OrderType.STOP_LIMIT} else None
     stop = _stop(case, side, leg) if kind in {OrderType.STOP, OrderType.STOP_LIMIT} else None
     if isinstance(limit, Rejection):
@@ -124,12 +126,26 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
     )
 
 
+def _is_stop_of_a_future(case: Case, kind: OrderType) -> bool:
+    """Whether it is a stop that would sleep while the price of its future moves all night."""
+    return kind in _STOPS and works_outside(case, kind) and _is_future(case)
+
+
+def _is_future(case: Case) -> bool:
+    return case.snapshot.contract.instrument.asset_class is AssetClass.FUTURE
+
+
 def works_outside(case: Case, kind: OrderType) -> bool:
-    """Whether a leg works outside regular hours: of a future always, since its price moves all night; of a share where
-    the entry may, as far as IBKR takes it for that type."""
-    if case.snapshot.contract.instrument.asset_class is AssetClass.FUTURE:
+    """Whether a leg works outside regular hours: as the terms say; else of a future always, since its price moves all
+    night, and of a share where the entry may. IBKR takes no order at the market for those hours."""
+    if kind is OrderType.MARKET:
+        return False
+    chosen = case.terms.legs_outside_rth
+    if chosen is not None:
+        return chosen
+    if _is_future(case):
         return True
-    return bool(case.settings(Leg.ENTRY).extended_hours.value) and kind in _OUTSIDE
+    return bool(case.settings(Leg.ENTRY).extended_hours.value)
 
 
 def trail_distance(case: Case, amount: Decimal, price: Decimal | None) -> Decimal:

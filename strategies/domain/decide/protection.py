@@ -179,7 +179,7 @@ def _sent_again(case: Case, order: WorkingOrder, quantity: Decimal) -> OrderInte
         trail_amount=order.trail_amount,
         trail_percent=order.trail_percent,
         time_in_force=order.time_in_force,
-        outside_rth=order.outside_rth,
+        outside_rth=order.outside_rth or works_outside(case, order.type),
     )
 
 

@@ -153,6 +153,8 @@ class Terms:
     stop_loss: Bracket | None = None
     stop_loss_type: OrderType = OrderType.STOP
     breakeven_offset: Decimal | None = None
+    # None: of a future always, of a share where its entry may.
+    legs_outside_rth: bool | None = None
     # Options.
     invert_puts: bool = False
 

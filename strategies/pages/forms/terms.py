@@ -17,11 +17,12 @@ from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import DECIMALS, NAMES, Terms
 from strategies.pages.forms.sections import Section, sections
-from strategies.pages.forms.setting_fields import AS_ENTRIES, NO_CHOICE, number, switch, whole, word
+from strategies.pages.forms.setting_fields import AS_ENTRIES, BY_THEMSELVES, NO_CHOICE, number, switch, whole, word
 from strategies.pages.forms.windows import WindowsField, empty_row, row_context, zones
 from strategies.setup.strategy_settings import Unusable, read_tickers
 
 YES_NO = {"": None, "yes": True, "no": False}
+_YES_OR_NO = ("exit_outside_rth", "legs_outside_rth")
 # Settings that take more than one field, and the field that shows their errors.
 _SHOWN_AT = {"take_profit": "take_profit_value", "stop_loss": "stop_loss_value"}
 
@@ -93,6 +94,12 @@ class TermsForm(forms.Form):
     stop_loss_type = word("stop_loss_type")
     take_profit_mode = word("take_profit", none=NO_CHOICE)
     take_profit_value = number("take_profit", label="Take profit value")
+    legs_outside_rth = forms.ChoiceField(
+        label=LABELS["legs_outside_rth"],
+        choices=[BY_THEMSELVES, ("yes", "Yes"), ("no", "No")],
+        required=False,
+        help_text="A stop that sleeps until the open does not protect a position through the night.",
+    )
     breakeven_offset = number(
         "breakeven_offset",
         "How far beyond the average price, on the profitable side, the action breakeven puts the stop.",
@@ -157,7 +164,7 @@ class TermsForm(forms.Form):
             "tickers": " ".join(terms.tickers),
             "signal_fields": list(terms.signal_fields),
             "windows": [window.to_json() for window in terms.windows],
-            "exit_outside_rth": next(word for word, value in YES_NO.items() if value is terms.exit_outside_rth),
+            **{name: next(w for w, value in YES_NO.items() if value is getattr(terms, name)) for name in _YES_OR_NO},
         }
         for name, leg in (("take_profit", terms.take_profit), ("stop_loss", terms.stop_loss)):
             values |= {f"{name}_mode": leg.mode if leg else "", f"{name}_value": plain(leg.value) if leg else None}
@@ -190,7 +197,7 @@ class TermsForm(forms.Form):
         """The terms that a valid form says."""
         values: dict[str, Any] = {name: self.cleaned_data[name] for name in NAMES if name in self.fields}
         values |= {name: value or None for name, value in values.items() if name in _WORDS}
-        values["exit_outside_rth"] = YES_NO[values["exit_outside_rth"] or ""]
+        values |= {name: YES_NO[values[name] or ""] for name in _YES_OR_NO}
         values["signal_fields"] = tuple(values["signal_fields"])
         for name in ("take_profit", "stop_loss"):
             mode, value = self.cleaned_data[f"{name}_mode"], self.cleaned_data[f"{name}_value"]

@@ -115,7 +115,7 @@ def value_of(name: str) -> st.SearchStrategy[Any]:
         return st.lists(st.sampled_from(["SPY", "BRK.B", "AAPL", "MNQ"]), unique=True).map(tuple)
     elif name == "signal_fields":
         return st.sets(st.sampled_from(SIGNAL_FIELDS)).map(lambda names: tuple(n for n in SIGNAL_FIELDS if n in names))
-    elif name == "exit_outside_rth":
+    elif name in {"exit_outside_rth", "legs_outside_rth"}:
         return st.sampled_from([None, True, False])
     elif name == "quantity_multiplier":
         return above_zero()
