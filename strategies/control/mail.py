@@ -36,7 +36,16 @@ def tell_approvers(now: datetime) -> int:
         mail_approvals=True,
         user__is_active=True,
     )
-    return sum(_tell(membership, now) for membership in due.select_related("team", "user").order_by("pk"))
+    return sum(_tell_or_log(membership, now) for membership in due.select_related("team", "user").order_by("pk"))
+
+
+def _tell_or_log(membership: Membership, now: datetime) -> bool:
+    """As `_tell`; a mail that cannot be written, whatever its fault, must not keep the others from theirs."""
+    try:
+        return _tell(membership, now)
+    except Exception:
+        log.exception("The e-mail about waiting plans of team %s could not be written", membership.team_id)
+        return False
 
 
 def _tell(membership: Membership, now: datetime) -> bool:
@@ -66,7 +75,8 @@ def _tell(membership: Membership, now: datetime) -> bool:
 def _subject(proposals: Sequence[Decision]) -> str:
     if len(proposals) == 1:
         signal = proposals[0].signal
-        return f"Approve? {signal.action.capitalize()} {signal.ticker}, {signal.strategy.name}"
+        # A line break in a name would begin a header of its own.
+        return " ".join(f"Approve? {signal.action.capitalize()} {signal.ticker}, {signal.strategy.name}".split())
     return f"{len(proposals)} plans wait for your approval"
 
 

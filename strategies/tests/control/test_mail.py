@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Membership, Role, Team, User
 from strategies.control import approval
 from strategies.control.mail import tell_approvers
-from strategies.models import Decision
+from strategies.models import Decision, Strategy
 from strategies.tasks import mail_approvers
 from strategies.tests.control import proposing
 
@@ -131,3 +131,24 @@ def test_a_viewer_is_not_asked_whether_to_be_told(client: Client, team: Team, bo
 def test_the_task_tells(mailoutbox: Mails, decision: Decision) -> None:
     mail_approvers()
     assert to(mailoutbox) == ["alice@example.com"]
+
+
+@pytest.mark.parametrize("name", ["Trend\nBcc: everybody@example.com", "Trend\r\nX: y", "\u2028Trend", "T" * 80])
+def test_a_strategy_by_a_bad_name_keeps_nobody_from_their_mail(
+    mailoutbox: Mails, team: Team, bob: User, decision: Decision, name: str
+) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    Strategy.objects.update(name=name)
+    assert tell_approvers(timezone.now()) == 2
+    for mail in mailoutbox:
+        assert "\n" not in mail.subject
+        assert mail.message()["Bcc"] is None
+
+
+def test_a_mail_that_cannot_be_written_at_all_keeps_no_others_back(
+    mailoutbox: Mails, team: Team, alice: User, bob: User, decision: Decision
+) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    User.objects.filter(pk=alice.pk).update(email="alice@example.com\nBcc: x@example.com")
+    assert tell_approvers(timezone.now()) == 1
+    assert to(mailoutbox) == ["bob@example.com"]
