@@ -60,11 +60,12 @@ def join(*, token: str, user: User, now: datetime) -> Team:
     invitation = find_invitation(token, now)
     if invitation is None:
         raise TeamError("This invitation was already used or has expired. Ask the person who sent it for a new link.")
-    taken = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True).update(
-        accepted_at=now, accepted_by=user
-    )
-    if not taken:
-        raise TeamError("This invitation was already used. Ask the person who sent it for a new link.")
+    # Asked again as it is taken: it may have been used, or withdrawn, since it was found.
+    open_still = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=now)
+    if not open_still.update(accepted_at=now, accepted_by=user):
+        raise TeamError(
+            "This invitation was used or withdrawn a moment ago. Ask the person who sent it for a new link."
+        )
     _, created = Membership.objects.get_or_create(
         team=invitation.team, user=user, defaults={"role": invitation.role, "joined_at": now}
     )

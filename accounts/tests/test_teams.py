@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -142,3 +142,23 @@ def test_all_of_it_leaves_a_whole_audit_chain(team: Team, alice: User, bob: User
     assert audit.first_broken(team) is None
     actions = AuditEntry.objects.filter(team=team).order_by("id").values_list("action", flat=True)
     assert list(actions) == ["team.founded", "team.invited", "team.joined", "team.role_changed", "team.left"]
+
+
+@pytest.mark.parametrize(
+    "ended", [{"expires_at": datetime(2026, 11, 20, tzinfo=UTC)}, {"accepted_at": datetime(2026, 11, 20, tzinfo=UTC)}]
+)
+def test_an_invitation_that_ends_while_it_is_accepted_opens_nothing(
+    team: Team, alice: User, charlie: User, now: datetime, monkeypatch: pytest.MonkeyPatch, ended: dict[str, datetime]
+) -> None:
+    token = teams.invite(team=team, actor=alice, role=Role.OWNER, note="", now=now)
+    find = teams.find_invitation
+
+    def found_then_ended(token: str, moment: datetime) -> Invitation | None:
+        invitation = find(token, moment)
+        Invitation.objects.update(**ended)
+        return invitation
+
+    monkeypatch.setattr(teams, "find_invitation", found_then_ended)
+    with pytest.raises(teams.TeamError, match="used or withdrawn a moment ago"):
+        teams.join(token=token, user=charlie, now=now)
+    assert not Membership.objects.filter(user=charlie).exists()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -123,9 +124,12 @@ def _guarded(request: HttpRequest, team_code: UUID, level: str, code: UUID, role
     return Guarded(membership, kind, target, limits.guard_of(membership.team, target))
 
 
+@transaction.atomic
 def _change(request: HttpRequest, guarded: Guarded, form: GuardForm) -> str:
     """Write what a valid form asks for; returns the sentence that says what holds now."""
-    whom, guard = guarded.whom(request), guarded.guard
+    whom = guarded.whom(request)
+    # Locked before it is compared: what another request sets meanwhile must not be loosened unseen.
+    guard = limits.lock_guard(whom["team"], guarded.target)
     match form:
         case LockoutForm():
             until = form.until(whom["now"])

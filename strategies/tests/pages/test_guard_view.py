@@ -16,6 +16,7 @@ from accounts.models import AuditEntry, Role, Team, User
 from brokers.book.day_ledger import day_start
 from brokers.models import BrokerageAccount, Closing, OpeningPosition, Order
 from brokers.tests import rows as broker
+from strategies.control import limits
 from strategies.models import Guard, Strategy, Subscription
 from strategies.tests import rows
 
@@ -292,3 +293,22 @@ def test_what_was_done_is_told_with_who_did_it(
         assert sentence in said
     assert AuditEntry.objects.filter(team=team, action__startswith="guard.").count() == 3
     assert Order.objects.get().status == "canceled"
+
+
+def test_a_limit_that_was_tightened_a_moment_ago_is_not_loosened_unseen(
+    client: Client, alice: User, trader: User, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trader's page still shows 10; the owner has set 3; the trader sends 5, which is looser than what holds now."""
+    limits.set_limits(team=team, target=None, limits={"max_trades_per_day": 10}, actor=alice, now=timezone.now())
+    lock = limits.lock_guard
+
+    def owner_first(team: Team, target: Any) -> Guard:
+        monkeypatch.setattr(limits, "lock_guard", lock)
+        limits.set_limits(team=team, target=None, limits={"max_trades_per_day": 3}, actor=alice, now=timezone.now())
+        return lock(team, target)
+
+    monkeypatch.setattr(limits, "lock_guard", owner_first)
+    client.force_login(trader)
+    answer = client.post(path(team), {"what": "limits", "max_trades_per_day": "5"})
+    assert answer.status_code == 403
+    assert not Guard.objects.filter(max_trades_per_day=5).exists()
