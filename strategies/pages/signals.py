@@ -198,9 +198,10 @@ def _pretty(body: str) -> str:
     """The raw body: JSON on one line is indented, anything else is unchanged."""
     try:
         value = json.loads(body)
-    except ValueError:
+        return body if "\n" in body else json.dumps(value, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        # Not JSON, a number without end, or nested deeper than anybody reads.
         return body
-    return body if "\n" in body else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @require_GET

@@ -95,7 +95,7 @@ def _fix(text: str, refused: Refused, changes: list[str]) -> str | None:
         return json_repair.fixed(text, changes)
     try:
         values = json.loads(text, parse_float=Decimal)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(values, list) and len(values) == 1:
         changes.append("Taken out of the list: each signal is one object.")

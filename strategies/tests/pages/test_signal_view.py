@@ -8,11 +8,13 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Team, User
 from brokers.models import Order
 from brokers.tests import rows as broker
 from strategies.control import approval
+from strategies.models import Refusal
 from strategies.tests import rows
 from strategies.tests.control import proposing
 
@@ -232,3 +234,23 @@ def test_the_time_of_a_plan_that_was_declined_ends_with_the_no(
     assert '<span class="name">Declined by alice@example.com</span>' in page
     assert '<span class="took">1,998 ms</span>' in page
     assert "Sent to IBKR" not in page
+
+
+@pytest.mark.parametrize("body", ["[" * 2000, '{"a":' * 1500, "9" * 5000, '{"a": ' + "9" * 5000 + "}", "[" * 60_000])
+def test_a_refused_body_of_any_shape_has_its_page(client: Client, alice: User, team: Team, body: str) -> None:
+    strategy = rows.strategy(team, timezone.now())
+    refused = Refusal.objects.create(
+        team=team,
+        endpoint=strategy.endpoints.get(),
+        status=400,
+        message_code="malformed-json",
+        sentence="The body cannot be read.",
+        body=body,
+        received_at=timezone.now(),
+    )
+    client.force_login(alice)
+    for page in (
+        f"/teams/{team.code}/signals/refused/{refused.log_code}/",
+        f"/teams/{team.code}/signals/refused/{refused.log_code}/replay/",
+    ):
+        assert client.get(page).status_code == 200, page
