@@ -24,6 +24,7 @@ class NewestFirst(pagination.CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = MAX_LIMIT
+    request: Request | None = None
 
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get("limit", str(self.page_size))
@@ -33,27 +34,38 @@ class NewestFirst(pagination.CursorPagination):
             )
         return min(int(text), MAX_LIMIT)
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        self.request = request
+        return super().paginate_queryset(queryset, request, view)
+
     def decode_cursor(self, request: Request) -> Any:
         encrypted = request.query_params.get("cursor")
         if encrypted is None:
             return None
         try:
-            plain = _cipher().decrypt(encrypted.encode()).decode()
-            reverse, _, position = plain.partition(" ")
+            reverse, position, owner = _cipher().decrypt(encrypted.encode()).decode().split(" ", 2)
+            if owner != _owner(request):
+                raise ValueError("a cursor of another list")
             return pagination.Cursor(offset=0, reverse=reverse == "previous", position=int(position))
         except (InvalidToken, ValueError):
             raise Refused(
-                "This cursor is not one of ours. Take `next` or `previous` of an answer as it is.",
+                "This cursor is not one of this list. Take `next` or `previous` of an answer as it is.",
                 "invalid-cursor",
                 "cursor",
             ) from None
 
     def encode_cursor(self, cursor: Any) -> str:
         # Ids are unique, so a position never needs an offset beside it.
-        plain = f"{'previous' if cursor.reverse else 'next'} {cursor.position}"
+        assert self.request is not None
+        plain = f"{'previous' if cursor.reverse else 'next'} {cursor.position} {_owner(self.request)}"
         encrypted = _cipher().encrypt(plain.encode()).decode()
         assert self.base_url is not None
         return replace_query_param(self.base_url, "cursor", encrypted)
+
+
+def _owner(request: Request) -> str:
+    """The team and the list a cursor belongs to: the places of one team's rows tell another nothing."""
+    return f"{getattr(request.auth, 'team_id', '')} {request.path}"
 
 
 def _cipher() -> Fernet:

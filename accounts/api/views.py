@@ -43,6 +43,8 @@ class TeamRows(viewsets.GenericViewSet[Any]):
             if name not in self.filters:
                 known = ", ".join([*self.filters, "limit", "cursor"])
                 raise Refused(f"There is no filter {name[:80]!r} here. Use: {known}.", "unknown-filter", name[:80])
+            if "\x00" in text:
+                raise Refused(f"{name} holds a NUL, which no row does. Leave it out.", f"invalid-{name}", name)
             queryset = queryset.filter(self.filters[name](name, text))
         return queryset
 

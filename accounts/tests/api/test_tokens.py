@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -223,3 +224,16 @@ def test_reading_goes_on_while_redis_is_away(api: Api, settings: Any) -> None:
     nowhere = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
     with override_settings(CACHES=nowhere):
         assert api.get("orders/")["results"] == []
+
+
+def test_a_cursor_is_good_for_one_team_and_one_list(api: Api, team: Team, alice: User, charlie: User) -> None:
+    for n in range(3):
+        rows.connection(team, username=f"u{n}", now=timezone.now())
+    cursor = parse_qs(urlsplit(api.get("connections/", limit=1)["next"]).query)["cursor"][0]
+    assert len(api.get("connections/", limit=1, cursor=cursor)["results"]) == 1
+    other = teams.found_team(owner=alice, name="Another", now=timezone.now())
+    for asked in (Api(other, alice), Api(teams.found_team(owner=charlie, name="C", now=timezone.now()), charlie)):
+        assert asked.refused("connections/", 400, cursor=cursor)["code"] == "invalid-cursor"
+    assert api.refused("orders/", 400, cursor=cursor)["code"] == "invalid-cursor"
+    # Another token of the same team goes on where the first one stopped.
+    assert len(Api(team, alice).get("connections/", cursor=cursor)["results"]) == 2
