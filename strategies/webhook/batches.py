@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -14,6 +14,26 @@ Result = TypeVar("Result")
 
 class Full(Exception):
     """More items wait already than can be stored in time."""
+
+
+class Held:
+    """The bytes of all bodies that are being read or wait: many large ones must not fill the memory of the process."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of: dict[Hashable, int] = {}
+        self.total = 0
+
+    def hold(self, owner: Hashable, size: int) -> None:
+        """Count these bytes as the owner's; raises Full when there is no room for them."""
+        if self.total + size > self._most:
+            raise Full
+        self._of[owner] = self._of.get(owner, 0) + size
+        self.total += size
+
+    def release(self, owner: Hashable) -> None:
+        """The owner is done with."""
+        self.total -= self._of.pop(owner, 0)
 
 
 class Batcher(Generic[Item, Result]):

@@ -16,7 +16,14 @@ from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.symbols import Kind
 from strategies.reading import parse
-from strategies.webhook.senders import UNKNOWN_SENDER, Sender, SenderRules, check_sender
+from strategies.webhook.senders import (
+    TOLERANCE_SECONDS,
+    UNKNOWN_SENDER,
+    Sender,
+    SenderRules,
+    check_sender,
+    signature_seconds,
+)
 
 log = logging.getLogger(__name__)
 
@@ -142,9 +149,14 @@ class Delivery:
             self.body, kind=context.kind, allowed_tickers=context.allowed_tickers, now=self.received_at
         )
         message = reading.message
-        explicit = message.signal_id or _checked(self.idempotency_key)
+        signed_at = signature_seconds(self.sender.signature)
+        explicit = message.signal_id or _checked(self.idempotency_key, signed=bool(signed_at))
         if explicit:
             key, seconds = f"id:{explicit}", EXPLICIT_KEY_SECONDS
+        elif signed_at and message.signal_time is None:
+            # For as long as this signature is taken, the very same message counts once; signed anew, it is another.
+            key = f"signed:{signed_at}:{_digest(reading.values)}"
+            seconds = max(context.repeat_window_seconds, 2 * TOLERANCE_SECONDS)
         else:
             key = f"body:{_digest(reading.values)}"
             seconds = context.repeat_window_seconds if message.signal_time is None else TIMED_KEY_SECONDS
@@ -188,7 +200,15 @@ def _digest(values: dict[str, Any]) -> str:
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 
 
-def _checked(key: str) -> str:
+def _checked(key: str, *, signed: bool) -> str:
+    if key and signed:
+        # Whoever caught a signed message could send it again under another key.
+        raise invalid(
+            "invalid-idempotency-key",
+            "The message is signed, and the header Idempotency-Key is not part of what was signed. Put signalId into the "
+            "body instead.",
+            field="Idempotency-Key",
+        )
     if len(key) > KEY_LENGTH or not key.isprintable():
         raise invalid(
             "invalid-idempotency-key",

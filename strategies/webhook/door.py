@@ -21,7 +21,7 @@ from strategies.reading import parse
 from strategies.webhook import answers
 from strategies.webhook.announcements import Announcer
 from strategies.webhook.answers import Send
-from strategies.webhook.batches import Batcher, Full
+from strategies.webhook.batches import Batcher, Full, Held
 from strategies.webhook.delivery import NOT_FOUND, SERVER_ERROR, Accepted, Delivery
 from strategies.webhook.headers import plain, shown_headers
 from strategies.webhook.intake import Intake, Outcome
@@ -29,6 +29,7 @@ from strategies.webhook.nudges import Nudger
 from strategies.webhook.passwords import matching_key, status_matches
 from strategies.webhook.senders import SIGNATURE_HEADER, Sender
 from strategies.webhook.status import STATUS_PREFIX, StatusLookup, status_json, wants_decision
+from strategies.webhook.strangers import Strangers
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ WEBHOOK_PREFIX = "/trading/webhook/"
 MOST_WAITING = 20_000
 MOST_IN_A_BATCH = 400
 MOST_BYTES_IN_A_BATCH = 4 * 1024 * 1024
+# Of all bodies that are being read or wait to be stored.
+MOST_BYTES_HELD = 64 * 1024 * 1024
 
 _PATH = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/([^/]*)/?)?", re.IGNORECASE)
 _STATUS_METHOD = Refused(405, "method-not-allowed", "A signal's status is read with GET.")
@@ -48,6 +51,12 @@ _NO_STATUS_NOW = Refused(503, "unavailable", "This cannot be looked up at the mo
 _METHOD = Refused(405, "post-required", "A webhook takes POST only. Send the signal as the body of a POST.")
 _BUSY = Refused(
     503, "unavailable", "More signals wait than can be stored in time. Send this one again in a second.", retry_after=1
+)
+_TOO_MANY_KNOCKS = Refused(
+    429,
+    "too-many-requests",
+    "This address has sent to too many URLs that are no webhook. Copy the URL from the strategy's page, then send again.",
+    retry_after=60,
 )
 
 
@@ -61,6 +70,8 @@ class Door:
         self._nudger: Nudger | None = None
         self._announcer: Announcer | None = None
         self._statuses = StatusLookup(direct_parameters)
+        self._strangers = Strangers()
+        self._held = Held(MOST_BYTES_HELD)
         self._trusted: list[str] = settings.TRUSTED_PROXIES
         self._certificate_header = settings.CERTIFICATE_HEADER.lower().encode()
         self._batcher: Batcher[Delivery, Outcome] = Batcher(
@@ -128,14 +139,23 @@ class Door:
             return
         code = UUID(match[1])
         delivery = self._delivery(scope, code, matching_key(code, match[2] or ""))
+        # The owner of a webhook that is known here sees wrong passwords, up to a limit of its own.
+        unknown = not delivery.authorised and (self._intake is None or self._intake.context(code) is None)
+        if unknown and self._strangers.is_over(delivery.sender.address, delivery.received_at.timestamp()):
+            await answers.refuse(send, delivery.log, _TOO_MANY_KNOCKS)
+            return
         try:
-            await _read_body(scope, receive, delivery)
+            await _read_body(scope, receive, delivery, self._held)
             outcome = await self._settle(delivery)
         except _GoneError:
             return
+        except Full:
+            outcome = _BUSY
         except Exception:
             log.exception("webhook %s, request %s failed", code, delivery.log)
             outcome = SERVER_ERROR
+        finally:
+            self._held.release(delivery.log)
         status = None
         if isinstance(outcome, UUID) and wants_decision(scope["query_string"]):
             status = await self._statuses.wait(outcome)
@@ -210,7 +230,7 @@ class _GoneError(Exception):
     """The sender hung up before the message was complete."""
 
 
-async def _read_body(scope: Scope, receive: Receive, delivery: Delivery) -> None:
+async def _read_body(scope: Scope, receive: Receive, delivery: Delivery, held: Held) -> None:
     """Read the body into the delivery, within the limits of size and time; the rest stays unread and is refused."""
     limit: int = settings.WEBHOOK_BODY_LIMIT
     too_large = parse.too_large(limit)
@@ -228,6 +248,7 @@ async def _read_body(scope: Scope, receive: Receive, delivery: Delivery) -> None
                     raise _GoneError
                 chunk: bytes = message.get("body", b"")
                 size += len(chunk)
+                held.hold(delivery.log, len(chunk))
                 chunks.append(chunk)
                 if size > limit:
                     delivery.refused = too_large

@@ -120,6 +120,12 @@ def _networks(listed: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddres
     return tuple(ipaddress.ip_network(word, strict=False) for word in listed)
 
 
+def signature_seconds(signature: str) -> str:
+    """The time a message was signed at, as its signature says; empty without one."""
+    match = _SIGNATURE.fullmatch(signature.replace(" ", ""))
+    return str(int(match[1])) if match else ""
+
+
 def _check_signature(signature: str, endpoint: UUID, body: bytes, received_at: datetime) -> Refused | None:
     if not signature:
         return invalid(

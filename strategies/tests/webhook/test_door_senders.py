@@ -12,12 +12,12 @@ from django.test import override_settings
 from django.utils import timezone
 
 from accounts.models import Team
-from strategies.models import Refusal, Signal, Strategy, WebhookMinute
+from strategies.models import Refusal, SeenKey, Signal, Strategy, WebhookMinute
 from strategies.tests import rows
 from strategies.tests.webhook import doors
 from strategies.webhook import intake
 from strategies.webhook.passwords import password_for, signing_keys
-from strategies.webhook.senders import SIGNATURE_HEADER, TRADINGVIEW_ADDRESSES
+from strategies.webhook.senders import SIGNATURE_HEADER, TOLERANCE_SECONDS, TRADINGVIEW_ADDRESSES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -187,3 +187,49 @@ def test_of_many_long_headers_a_page_is_kept(strategy: Strategy) -> None:
     kept = Signal.objects.get().headers
     assert len(kept) == 30
     assert {len(value) for value in kept.values()} == {300}
+
+
+def replay(strategy: Strategy, signed: str, body: bytes = BODY, **headers: str) -> doors.Response:
+    named = [(SIGNATURE_HEADER, signed), *((name.replace("_", "-"), value) for name, value in headers.items())]
+    return doors.post(doors.path_of(strategy), body, headers=named)
+
+
+def test_a_signed_message_that_somebody_caught_is_worth_nothing(strategy: Strategy) -> None:
+    ask(strategy, signature_required=True, repeat_window_seconds=1)
+    signed = signature(strategy)
+    assert replay(strategy, signed).status == 200
+    time.sleep(1.1)
+    SeenKey.objects.filter(expires_at__lte=timezone.now()).delete()
+    again = replay(strategy, signed)
+    assert (again.status, again.json["messageCode"]) == (200, "duplicate-signal")
+    assert replay(strategy, signed.replace(",", " , ")).json["messageCode"] == "duplicate-signal"
+    assert Signal.objects.count() == 1
+    left = SeenKey.objects.get().expires_at - timezone.now()
+    assert left.total_seconds() > TOLERANCE_SECONDS
+
+
+def test_the_same_message_signed_anew_is_a_new_one(strategy: Strategy) -> None:
+    ask(strategy, signature_required=True)
+    now = time.time()
+    for at in (now - 2, now - 1, now):
+        assert "messageCode" not in replay(strategy, signature(strategy, at=at)).json
+    assert Signal.objects.count() == 3
+
+
+def test_a_key_of_the_senders_inside_the_signed_body_still_counts(strategy: Strategy) -> None:
+    ask(strategy, signature_required=True)
+    body = b'{"ticker":"SPY","action":"buy","quantity":1,"signalId":"n-1"}'
+    now = time.time()
+    for at in (now - 1, now):
+        assert replay(strategy, signature(strategy, body, at=at), body).status == 200
+    assert Signal.objects.count() == 1
+
+
+def test_a_caught_message_does_not_become_another_by_a_header_that_is_not_signed(strategy: Strategy) -> None:
+    ask(strategy, signature_required=True)
+    signed = signature(strategy)
+    assert replay(strategy, signed).status == 200
+    answer = replay(strategy, signed, Idempotency_Key="another")
+    assert (answer.status, answer.code) == (400, "invalid-idempotency-key")
+    assert "Put signalId into the body" in answer.json["message"]
+    assert Signal.objects.count() == 1
