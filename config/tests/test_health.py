@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -16,11 +17,18 @@ from celery.signals import after_task_publish, beat_init
 from django.test import Client
 
 from accounts import pulse, tasks
-from config import celery
+from config import celery, health
 
 # A Redis database of their own, and never two of these at once: they are about what is *not* in it.
 pytestmark = [pytest.mark.usefixtures("servers"), pytest.mark.xdist_group("pulse")]
 PARTS = ["database", "redis", "worker", "beat", "stream", "gateway"]
+
+
+@pytest.fixture(autouse=True)
+def asks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer of the test before."""
+    monkeypatch.setitem(health._LAST, "until", 0.0)
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -196,3 +204,26 @@ def test_what_is_missing_does_not_fill_the_log(
     settings.SIMULATOR = False
     assert ready(client)[0] == 503
     assert [record.name for record in caplog.records if record.name == "django.request"] == []
+
+
+def test_asked_often_it_looks_once_in_a_while(
+    client: Client, quiet: redis.Redis, simulator: type[Healthy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "FRESH_SECONDS", 60.0)
+    everybody()
+    assert ready(client)[0] == 200
+    looks: list[int] = []
+
+    def gone() -> dict[str, str]:
+        looks.append(1)
+        return {"database": "gone"}
+
+    monkeypatch.setattr(health, "CHECKS", {("database",): gone})
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: ready(Client()), range(20)))
+    assert {status for status, _ in answers} == {200}
+    assert looks == []
+    monkeypatch.setitem(health._LAST, "until", 0.0)
+    with ThreadPoolExecutor(8) as threads:
+        assert {status for status, _ in threads.map(lambda _: ready(Client()), range(20))} == {503}
+    assert looks == [1]
