@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TEMPLATES := templates
 
 .DEFAULT_GOAL := help
-.PHONY: help run quick test check static fmt bench mutants lock clean dev
+.PHONY: help run quick test check static fmt bench mutants audit lock clean dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ bench: dev ## measure: the webhook door, a decision, a fan-out, signal to order 
 mutants: dev ## change the rulebook's fees, fills and allocation in 2,000 places and count what tests notice (half an hour)
 	@.venv/bin/mutmut run --max-children 2 $(ARGS)
 	@.venv/bin/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
+
+audit: dev ## ask, over the network, whether a locked package has a known weakness
+	@.venv/bin/uv tool run --quiet pip-audit --requirement requirements.lock --disable-pip --progress-spinner off $(ARGS)
 
 lock: dev ## resolve the dependencies of pyproject.toml anew and write the lock files
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
