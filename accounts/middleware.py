@@ -8,19 +8,23 @@ import zoneinfo
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 
 from accounts.entrance import addresses
 
 log = logging.getLogger(__name__)
 
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+SECRET_PLACES = ("/accounts/", "/invitations/", "/admin/")
+
 Handler = Callable[[HttpRequest], HttpResponse]
 
 # Everything comes from this host; styles and scripts are files, so nothing inline may run.
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; connect-src 'self'{sockets}"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; report-uri /csp-report; connect-src 'self'{sockets}"
 )
 
 
@@ -45,6 +49,41 @@ class ClientAddress:
         if client := addresses.client_address(peer, forwarded, trusted):
             meta["REMOTE_ADDR"] = client
         return self.get_response(request)
+
+
+class NoNul:
+    """Refuses text with a NUL in it before a view asks the database for it, which takes none."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/"):
+            # The API refuses it itself, in JSON and with the name of the parameter.
+            return self.get_response(request)
+        texts = [request.path, *_values(request.GET)]
+        if request.content_type in FORMS:
+            texts += _values(request.POST)
+        if any("\x00" in text for text in texts):
+            raise BadRequest("It holds a NUL character, which no text here does. Type the text again and send it.")
+        return self.get_response(request)
+
+
+def _values(query: QueryDict) -> list[str]:
+    return [text for name, texts in query.lists() for text in (name, *map(str, texts))]
+
+
+class NotKept:
+    """Keeps pages of sign-in, invitations and the operator out of every cache: they show secrets, some of them once."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith(SECRET_PLACES) and "no-store" not in response.headers.get("Cache-Control", ""):
+            response.headers["Cache-Control"] = "no-store, private"
+        return response
 
 
 class ContentSecurityPolicy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.core.management import call_command
 
 from accounts.feed import needs
 from accounts.pulse import beat
@@ -18,3 +19,9 @@ def pulse() -> None:
 def refresh_needs() -> None:
     """Show on open pages what has come to need somebody, or no longer does, as time went by."""
     needs.refresh()
+
+
+@shared_task(name="accounts.tidy", queue="housekeeping", ignore_result=True, acks_late=True)
+def tidy() -> None:
+    """Delete sessions that have expired: nobody is signed in by them, and their rows hold who once was."""
+    call_command("clearsessions")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.pages import sign_in, views
+from accounts.pages import security, sign_in, views
 
 urlpatterns = [
+    path(".well-known/security.txt", security.security_txt, name="security_txt"),
+    path("csp-report", security.csp_report, name="csp_report"),
     path("", views.home, name="home"),
     path("you/", views.profile, name="profile"),
     path("mails/", sign_in.mails, name="mails"),

@@ -31,6 +31,7 @@ app.conf.beat_schedule = {
     "needs": {"task": "accounts.refresh_needs", "schedule": 5.0, "options": {"expires": 5}},
     "orders": {"task": "brokers.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
     "mail": {"task": "strategies.mail_approvers", "schedule": 5.0, "options": {"expires": 10}},
+    "sessions": {"task": "accounts.tidy", "schedule": 6 * 3600.0, "options": {"expires": 3600}},
     "keys": {"task": "strategies.tidy", "schedule": 3600.0, "options": {"expires": 600}},
     "signals": {"task": "strategies.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
 }

@@ -62,6 +62,8 @@ _own_token = hmac.new(SECRET_KEY.encode(), b"the simulated broker's control plan
 SIM_CONTROL_TOKEN = env.text("SIM_CONTROL_TOKEN", _own_token if SIMULATOR and SELF_CONTAINED else "")
 # With "signal" the price that came with a signal is the simulated market, and we tell it before each order.
 SIM_PRICES = env.text("SIM_PRICES", "generated")
+# Whom to write to about a weakness, as a mailto: or https: address; /.well-known/security.txt says it.
+SECURITY_CONTACT = env.text("HALYARD_SECURITY_CONTACT", "")
 SIGNUP_OPEN = env.flag("HALYARD_SIGNUP", True)
 # A user's own gateway may sit on a private address only where the operator is that user.
 TRUST_PRIVATE_GATEWAYS = env.flag("HALYARD_TRUST_PRIVATE_GATEWAYS", SELF_CONTAINED)
@@ -93,6 +95,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "accounts.middleware.ContentSecurityPolicy",
+    "accounts.middleware.NotKept",
+    "accounts.middleware.NoNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -230,6 +234,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_account": "50/h/key",
     "login_failed_device": "10/5m/key",
     "api_token_failed": "60/m/ip",
+    "csp_report": "20/m/ip",
 }
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_FORMS = {
@@ -284,7 +289,8 @@ def _email(url: str) -> None:
     )
 
 
-_email(env.text("EMAIL_URL", "console:"))
+# Others' installations say where mail goes, and be it the log: a reset that nobody receives is found too late.
+_email(env.text("EMAIL_URL", "console:" if SELF_CONTAINED else None))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Halyard <halyard@{_public.hostname}>")
 
 LANGUAGE_CODE = "en-us"

@@ -231,4 +231,8 @@ def _team_page(
         "roles": Role.choices,
         "once": once,
     }
-    return render(request, "accounts/team_settings.html", context, status=status)
+    response = render(request, "accounts/team_settings.html", context, status=status)
+    if once:
+        # It is shown once: neither a cache nor the way back may show it again.
+        response.headers["Cache-Control"] = "no-store, private"
+    return response

@@ -19,6 +19,7 @@ PRODUCTION = {
     "REDIS_URL": "redis://redis.example/0",
     "SECRET_KEY": "0123456789abcdef" * 4,
     "HALYARD_SERVER_KEYS": "fedcba9876543210" * 3,
+    "EMAIL_URL": "console:",
     "HALYARD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 }
 

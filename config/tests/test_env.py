@@ -65,6 +65,7 @@ WEB, WORKER = "import config.asgi", "from config.celery import app"
             "wrong",
             "HALYARD_ENCRYPTION_KEYS holds a key of 5 characters that is no Fernet key.",
         ),
+        ("EMAIL_URL", "", "EMAIL_URL is not set."),
         ("HALYARD_SERVER_KEYS", "server", "HALYARD_SERVER_KEYS holds a key of 6 characters"),
     ],
 )
