@@ -1,4 +1,5 @@
 import "./regions.js";
 import "./manners.js";
+import "./leaving.js";
 import "./feed.js";
 import "./keys.js";

@@ -41,6 +41,13 @@ for (const field of document.querySelectorAll("[data-windows]")) {
   });
 }
 
+/* Beside the form, Enter asks for the examples; it neither saves nor leaves. In a list that is only marked, it does nothing. */
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches(".beside input, .beside select, td.mark input, [data-mark-all] input")) return;
+  event.preventDefault();
+  if (event.target.closest(".beside")) notifyInput(event.target);
+});
+
 /* Mark all of a list, and count the marked. */
 for (const list of document.querySelectorAll("form:has([data-mark-all])")) {
   const all = list.querySelector("[data-mark-all]");
