@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import allauth.mfa.admin  # noqa: F401  registers its table, which is taken over below
+from allauth.account.admin import EmailAddressAdmin
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from accounts import readonly
 from accounts.models import ApiToken, AuditEntry, Invitation, Membership, Team, User
 from accounts.readonly import ReadOnly
 
@@ -13,6 +21,7 @@ from accounts.readonly import ReadOnly
 class UserAdmin(ReadOnly):
     """People. Only whether somebody may sign in and operate can be changed here."""
 
+    task = readonly.ENTER
     list_display = ("email", "is_active", "is_staff", "date_joined", "last_login")
     list_filter = ("is_active", "is_staff")
     search_fields = ("email",)
@@ -36,6 +45,7 @@ class Members(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Team)
 class TeamAdmin(ReadOnly):
+    task = readonly.ENTER
     list_display = ("name", "code", "created_at")
     search_fields = ("name", "code", "members__email")
     inlines = (Members,)
@@ -43,12 +53,14 @@ class TeamAdmin(ReadOnly):
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnly):
+    task = readonly.ENTER
     list_display = ("team", "role", "note", "invited_by", "created_at", "expires_at", "accepted_by")
     exclude = ("token_hash",)
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnly):
+    task = readonly.ENTER
     list_display = ("name", "prefix", "team", "user", "created_at", "last_used_at", "revoked_at")
     search_fields = ("name", "prefix", "team__name", "user__email")
     exclude = ("token_hash",)
@@ -56,6 +68,59 @@ class ApiTokenAdmin(ReadOnly):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly):
+    task = readonly.RECORD
     list_display = ("at", "team", "actor", "action", "subject")
     list_filter = ("action",)
     search_fields = ("subject", "team__name", "actor__email")
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnly):
+    """What operators changed here."""
+
+    task = readonly.RECORD
+    list_display = ("action_time", "user", "content_type", "object_repr", "change_message")
+    list_select_related = ("user", "content_type")
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnly):
+    task = readonly.ENTER
+    list_display = ("user", "team", "role", "joined_at", "mail_approvals")
+    list_filter = ("role",)
+    search_fields = ("user__email", "team__name")
+    list_select_related = ("user", "team")
+
+
+# Tables of the libraries, which register them themselves.
+admin.site.unregister([Authenticator, EmailAddress, Group])
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnly):
+    """Second steps. What they are made of is shown to nobody; a lost one is taken away by deleting it."""
+
+    task = readonly.ENTER
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__email",)
+    exclude = ("data",)
+    list_select_related = ("user",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+
+@admin.register(EmailAddress)
+class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc]
+    """Addresses: an operator may add, confirm and remove one, where mail does not reach."""
+
+    task = readonly.ENTER
+    search_fields = ("email", "user__email")
+
+
+@admin.register(Group)
+class OperatorGroupAdmin(GroupAdmin):
+    """Which of these tables operators that are no superusers may see."""
+
+    task = readonly.ENTER

@@ -1,10 +1,23 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
+
+# Apps of libraries that have rows an operator sees.
+NAMES = {"account": "E-mail addresses", "mfa": "Second steps", "auth": "Groups of operators", "admin": "Record"}
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    verbose_name = "People and teams"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Here, not above: rows need the apps.
+        from accounts.entrance.operators import OperatorSite
+        from accounts.readonly import TASKS
+
+        OperatorSite.tasks = TASKS
+        for label, name in NAMES.items():
+            apps.get_app_config(label).verbose_name = name
 
 
 class OperatorConfig(AdminConfig):

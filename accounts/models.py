@@ -43,6 +43,8 @@ class User(AbstractUser):
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
     class Meta:
+        verbose_name = "person"
+        verbose_name_plural = "people"
         constraints = [models.UniqueConstraint(Lower("email"), name="one_user_per_email_in_any_letter_case")]
 
     def __str__(self) -> str:
@@ -148,6 +150,10 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name = "API token"
+        verbose_name_plural = "API tokens"
+
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
 
@@ -170,6 +176,8 @@ class AuditEntry(models.Model):
     hash = models.CharField(max_length=64, unique=True)
 
     class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
         constraints = [
             models.UniqueConstraint(
                 fields=["team", "previous_hash"], name="audit_chain_never_forks", nulls_distinct=False

@@ -8,9 +8,24 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
+# What an operator comes for, in the order of the overview, and what is found there.
+TASKS = {
+    "Who may enter": "Let somebody in or keep them out; take away a lost second step.",
+    "What is stopped, and what is being closed": "Stops and limits by level, and positions on their way out.",
+    "What became of a signal": "From the delivery, taken, repeated or refused, to the decision of each account.",
+    "Where an order is": "What was sent, when and why, what IBKR answered, and what filled.",
+    "Whether IBKR is there": "Connections, what their sessions went through, and what they were asked.",
+    "What accounts hold": "Our copy of the broker's book: accounts, positions, values and exchange rates.",
+    "What teams have set up": "Strategies with their webhook URLs, subscriptions, and the terms they trade by.",
+    "Who did what": "The record of what people changed.",
+}
+ENTER, STOPPED, SIGNALS, ORDERS, BROKER, HOLD, SETUP, RECORD = TASKS
+
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     """A table without add, change or delete: people change rows through pages, which write the audit trail."""
+
+    task: str
 
     list_per_page = 50
     show_full_result_count = False

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from accounts import readonly
 from accounts.readonly import ReadOnly
 from brokers.models import (
     BrokerageAccount,
+    Closing,
     Connection,
     ContractLookup,
     EquityPoint,
+    ExchangeRate,
     Execution,
+    MarginPreview,
+    OpeningPosition,
     Order,
     OrderEvent,
     Position,
@@ -22,6 +27,7 @@ from brokers.models import (
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnly):
+    task = readonly.BROKER
     list_display = ("name", "team", "username", "environment", "enabled", "session_status", "last_kept_at")
     list_filter = ("environment", "session_status", "enabled")
     search_fields = ("name", "username", "team__name", "code")
@@ -30,6 +36,7 @@ class ConnectionAdmin(ReadOnly):
 
 @admin.register(SessionEvent)
 class SessionEventAdmin(ReadOnly):
+    task = readonly.BROKER
     list_display = ("at", "connection", "status", "reason")
     list_filter = ("status",)
     list_select_related = ("connection",)
@@ -37,6 +44,7 @@ class SessionEventAdmin(ReadOnly):
 
 @admin.register(BrokerageAccount)
 class BrokerageAccountAdmin(ReadOnly):
+    task = readonly.HOLD
     list_display = ("account_id", "team", "connection", "is_paper", "equity", "currency", "book_as_of")
     list_filter = ("is_paper", "kind")
     search_fields = ("account_id", "team__name", "code")
@@ -45,12 +53,14 @@ class BrokerageAccountAdmin(ReadOnly):
 
 @admin.register(EquityPoint)
 class EquityPointAdmin(ReadOnly):
+    task = readonly.HOLD
     list_display = ("at", "account", "equity")
     list_select_related = ("account",)
 
 
 @admin.register(ContractLookup)
 class ContractLookupAdmin(ReadOnly):
+    task = readonly.BROKER
     list_display = ("ticker", "asset_class", "status", "conid", "connection", "asked_at", "answered_at")
     list_filter = ("status", "asset_class")
     search_fields = ("ticker", "conid")
@@ -59,6 +69,7 @@ class ContractLookupAdmin(ReadOnly):
 
 @admin.register(Position)
 class PositionAdmin(ReadOnly):
+    task = readonly.HOLD
     list_display = ("ticker", "account", "quantity", "average_cost", "market_price", "unrealized_pnl", "as_of")
     search_fields = ("ticker", "account__account_id", "team__name")
     list_select_related = ("account",)
@@ -66,6 +77,7 @@ class PositionAdmin(ReadOnly):
 
 @admin.register(Ticket)
 class TicketAdmin(ReadOnly):
+    task = readonly.ORDERS
     list_display = ("key", "team", "account", "queued_at", "worked_at")
     list_filter = (("worked_at", admin.EmptyFieldListFilter),)
     search_fields = ("key", "team__name")
@@ -74,6 +86,7 @@ class TicketAdmin(ReadOnly):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnly):
+    task = readonly.ORDERS
     list_display = ("reference", "team", "account", "side", "quantity", "ticker", "status", "created_at")
     list_filter = ("status", "role", "type")
     search_fields = ("reference", "code", "ticker", "broker_order_id", "team__name")
@@ -82,6 +95,7 @@ class OrderAdmin(ReadOnly):
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(ReadOnly):
+    task = readonly.ORDERS
     list_display = ("at", "order", "old", "new", "cause")
     list_filter = ("new",)
     search_fields = ("order__reference",)
@@ -90,6 +104,7 @@ class OrderEventAdmin(ReadOnly):
 
 @admin.register(SubmissionAttempt)
 class SubmissionAttemptAdmin(ReadOnly):
+    task = readonly.ORDERS
     list_display = ("sent_at", "order", "kind", "outcome", "answered_at")
     list_filter = ("kind", "outcome")
     search_fields = ("order__reference",)
@@ -98,6 +113,42 @@ class SubmissionAttemptAdmin(ReadOnly):
 
 @admin.register(Execution)
 class ExecutionAdmin(ReadOnly):
+    task = readonly.ORDERS
     list_display = ("executed_at", "account", "side", "quantity", "ticker", "price", "fee", "broker_execution_id")
     search_fields = ("broker_execution_id", "ticker", "account__account_id")
+    list_select_related = ("account",)
+
+
+@admin.register(Closing)
+class ClosingAdmin(ReadOnly):
+    task = readonly.STOPPED
+    list_display = ("asked_at", "team", "account", "ticker", "quantity", "status", "attempts", "reason", "note")
+    list_filter = ("status",)
+    search_fields = ("ticker", "account__account_id", "team__name", "code")
+    list_select_related = ("team", "account")
+
+
+@admin.register(ExchangeRate)
+class ExchangeRateAdmin(ReadOnly):
+    task = readonly.HOLD
+    list_display = ("source", "target", "rate", "as_of", "wanted_at", "connection")
+    list_filter = ("source", "target", ("wanted_at", admin.EmptyFieldListFilter))
+    search_fields = ("source", "target", "connection__name")
+    list_select_related = ("connection",)
+
+
+@admin.register(OpeningPosition)
+class OpeningPositionAdmin(ReadOnly):
+    task = readonly.HOLD
+    list_display = ("day", "account", "ticker", "quantity", "price", "currency")
+    search_fields = ("ticker", "account__account_id")
+    list_select_related = ("account",)
+
+
+@admin.register(MarginPreview)
+class MarginPreviewAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("conid", "side", "account", "previewed_quantity", "initial", "refusal", "as_of", "wanted_at")
+    list_filter = (("wanted_at", admin.EmptyFieldListFilter),)
+    search_fields = ("conid", "account__account_id")
     list_select_related = ("account",)

@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class BrokersConfig(AppConfig):
     name = "brokers"
+    verbose_name = "Orders, accounts and connections"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

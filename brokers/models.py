@@ -120,6 +120,8 @@ class SessionEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = "change of a session"
+        verbose_name_plural = "changes of sessions"
         indexes = [models.Index(fields=["connection", "-at"], name="session_events_newest_first")]
 
     def __str__(self) -> str:
@@ -166,6 +168,8 @@ class BrokerageAccount(models.Model):
     day: DayResult
 
     class Meta:
+        verbose_name = "brokerage account"
+        verbose_name_plural = "brokerage accounts"
         constraints = [
             models.UniqueConstraint(fields=["connection", "account_id"], name="one_account_per_connection_and_number"),
             one_id_per_team("account"),
@@ -196,6 +200,8 @@ class OpeningPosition(models.Model):
     currency = models.CharField(max_length=3, default="USD")
 
     class Meta:
+        verbose_name = "position at the day's start"
+        verbose_name_plural = "positions at the day's start"
         constraints = [
             models.UniqueConstraint(fields=["account", "day", "conid"], name="one_opening_position_per_account_and_day")
         ]
@@ -272,6 +278,8 @@ class EquityPoint(models.Model):
     equity = amount()
 
     class Meta:
+        verbose_name = "account value"
+        verbose_name_plural = "account values"
         constraints = [
             models.UniqueConstraint(fields=["account", "at"], name="one_equity_point_per_account_and_moment")
         ]
@@ -320,6 +328,8 @@ class ContractLookup(models.Model):
     permitted = models.JSONField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "symbol asked for"
+        verbose_name_plural = "symbols asked for"
         constraints = [
             models.UniqueConstraint(
                 fields=["connection", "asset_class", "ticker"], name="one_contract_per_connection_and_instrument"
@@ -639,6 +649,8 @@ class OrderEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = "change of an order"
+        verbose_name_plural = "changes of orders"
         constraints = [models.CheckConstraint(condition=_legal_moves(), name="order_event_is_a_legal_move")]
         indexes = [models.Index(fields=["order", "id"], name="order_events_in_order")]
 
@@ -665,6 +677,8 @@ class SubmissionAttempt(models.Model):
     answer = models.JSONField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "attempt to send"
+        verbose_name_plural = "attempts to send"
         constraints = [
             models.CheckConstraint(
                 condition=Q(outcome="", answered_at__isnull=True) | (~Q(outcome="") & Q(answered_at__isnull=False)),

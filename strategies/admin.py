@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from accounts import readonly
 from accounts.readonly import ReadOnly
 from strategies.models import (
     Decision,
+    Guard,
     Refusal,
     Repeat,
     SeenKey,
@@ -21,6 +23,7 @@ from strategies.models import (
 
 @admin.register(Strategy)
 class StrategyAdmin(ReadOnly):
+    task = readonly.SETUP
     list_display = ("name", "team", "asset_class", "enabled", "created_at")
     list_filter = ("asset_class", "enabled")
     search_fields = ("name", "team__name", "code")
@@ -29,6 +32,7 @@ class StrategyAdmin(ReadOnly):
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(ReadOnly):
+    task = readonly.SETUP
     list_display = ("code", "strategy", "team", "enabled", "created_at", "disabled_at")
     list_filter = ("enabled",)
     search_fields = ("code", "strategy__name", "team__name")
@@ -37,6 +41,7 @@ class WebhookEndpointAdmin(ReadOnly):
 
 @admin.register(WebhookMinute)
 class WebhookMinuteAdmin(ReadOnly):
+    task = readonly.SIGNALS
     list_display = ("minute", "endpoint", "taken", "exits", "refused", "over", "strangers", "old_key")
     list_select_related = ("endpoint",)
     search_fields = ("endpoint__code",)
@@ -44,6 +49,7 @@ class WebhookMinuteAdmin(ReadOnly):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly):
+    task = readonly.SETUP
     list_display = ("code", "team", "strategy", "account", "enabled")
     list_filter = ("enabled",)
     search_fields = ("code", "strategy__name", "team__name")
@@ -52,12 +58,14 @@ class SubscriptionAdmin(ReadOnly):
 
 @admin.register(TermsVersion)
 class TermsVersionAdmin(ReadOnly):
+    task = readonly.SETUP
     list_display = ("subscription", "number", "set_by", "set_at")
     list_select_related = ("subscription", "set_by")
 
 
 @admin.register(Signal)
 class SignalAdmin(ReadOnly):
+    task = readonly.SIGNALS
     list_display = ("received_at", "team", "strategy", "code", "duplicates", "dispatched_at")
     list_filter = (("dispatched_at", admin.EmptyFieldListFilter),)
     search_fields = ("code", "log_code", "team__name", "strategy__name")
@@ -66,12 +74,14 @@ class SignalAdmin(ReadOnly):
 
 @admin.register(SeenKey)
 class SeenKeyAdmin(ReadOnly):
+    task = readonly.SIGNALS
     list_display = ("key", "strategy", "signal_code", "expires_at")
     list_select_related = ("strategy",)
 
 
 @admin.register(Repeat)
 class RepeatAdmin(ReadOnly):
+    task = readonly.SIGNALS
     list_display = ("received_at", "team", "signal", "address")
     list_select_related = ("team", "signal")
     search_fields = ("log_code", "team__name")
@@ -79,6 +89,7 @@ class RepeatAdmin(ReadOnly):
 
 @admin.register(Refusal)
 class RefusalAdmin(ReadOnly):
+    task = readonly.SIGNALS
     list_display = ("received_at", "team", "status", "message_code", "sentence", "address")
     list_filter = ("status", "message_code")
     search_fields = ("log_code", "team__name", "address")
@@ -87,7 +98,29 @@ class RefusalAdmin(ReadOnly):
 
 @admin.register(Decision)
 class DecisionAdmin(ReadOnly):
+    task = readonly.SIGNALS
     list_display = ("created_at", "team", "signal", "subscription", "status", "rule", "reason")
     list_filter = ("status", "rule")
     search_fields = ("code", "reason_code", "team__name")
     list_select_related = ("team", "signal", "subscription")
+
+
+@admin.register(Guard)
+class GuardAdmin(ReadOnly):
+    """Stops and limits. They are set and lifted on the team's own pages, which ask for a reason and keep it on record."""
+
+    task = readonly.STOPPED
+    list_display = (
+        "team",
+        "level",
+        "account",
+        "strategy",
+        "halt",
+        "halted_at",
+        "halted_by",
+        "halt_reason",
+        "lockout_until",
+    )
+    list_filter = ("level", "halt", ("lockout_until", admin.EmptyFieldListFilter))
+    search_fields = ("team__name", "account__account_id", "strategy__name", "halt_reason", "lockout_reason")
+    list_select_related = ("team", "account", "strategy", "halted_by")

@@ -51,6 +51,8 @@ class Strategy(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = "strategy"
+        verbose_name_plural = "strategies"
         constraints = [
             models.UniqueConstraint(fields=["team", "name"], name="one_strategy_per_team_and_name"),
             models.CheckConstraint(condition=one_of("asset_class", Kind), name="strategy_asset_class_is_known"),
@@ -79,6 +81,8 @@ class WebhookEndpoint(models.Model):
     disabled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "webhook URL"
+        verbose_name_plural = "webhook URLs"
         constraints = [one_id_per_team("endpoint"), same_team("strategy", "endpoint")]
 
     def __str__(self) -> str:
@@ -106,6 +110,8 @@ class WebhookMinute(models.Model):
     last_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "minute of a webhook URL"
+        verbose_name_plural = "minutes of webhook URLs"
         constraints = [models.UniqueConstraint(fields=["endpoint", "minute"], name="one_meter_per_endpoint_and_minute")]
 
     def __str__(self) -> str:
@@ -152,6 +158,8 @@ class TermsVersion(models.Model):
     set_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = "version of terms"
+        verbose_name_plural = "versions of terms"
         constraints = [models.UniqueConstraint(fields=["subscription", "number"], name="one_terms_version_per_number")]
 
     def __str__(self) -> str:
@@ -335,6 +343,8 @@ class SeenKey(models.Model):
     expires_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "key of a delivery"
+        verbose_name_plural = "keys of deliveries"
         constraints = [models.UniqueConstraint(fields=["strategy", "key"], name="one_signal_per_strategy_and_key")]
 
     def __str__(self) -> str:
@@ -352,6 +362,8 @@ class Repeat(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "repeated delivery"
+        verbose_name_plural = "repeated deliveries"
         constraints = [same_team("signal", "repeat")]
 
     def __str__(self) -> str:
@@ -378,6 +390,8 @@ class Refusal(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "refused delivery"
+        verbose_name_plural = "refused deliveries"
         constraints = [same_team("endpoint", "refusal")]
         indexes = [models.Index(fields=["team", "-id"], name="refusals_newest_first")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
@@ -20,12 +20,17 @@ def may_operate(request: HttpRequest) -> bool:
     return bool(request.user.is_active and getattr(request.user, "is_staff", False))
 
 
+OTHER = "Everything else"
+
+
 class OperatorSite(AdminSite):
     """Django's admin without its own sign-in: whoever is let in came through ours, with its limits and its factors."""
 
     site_header = "Halyard, for the operator"
     site_title = "Halyard"
-    index_title = "Rows"
+    # What an operator comes for, and what is found there; given by the tables.
+    tasks: ClassVar[dict[str, str]] = {}
+    index_title = "What do you come for?"
 
     def has_permission(self, request: HttpRequest) -> bool:
         return may_operate(request)
@@ -38,6 +43,28 @@ class OperatorSite(AdminSite):
         if request.user.is_authenticated:
             raise PermissionDenied("These pages are the operator's. Sign in with an operator's account to see them.")
         return redirect_to_login(_wanted(request))
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The tables by task; by app only on the page of an app."""
+        apps: list[Any] = super().get_app_list(request, app_label)
+        if app_label is not None:
+            return apps
+        tables: dict[str, list[Any]] = {}
+        for app in apps:
+            for table in app["models"]:
+                tables.setdefault(getattr(self._registry[table["model"]], "task", OTHER), []).append(table)
+        return [
+            {
+                "name": task,
+                "app_label": f"task-{number}",
+                "app_url": f"{reverse('admin:index')}#task-{number}",
+                "says": says,
+                "has_module_perms": True,
+                "models": tables[task],
+            }
+            for number, (task, says) in enumerate({**self.tasks, OTHER: ""}.items(), start=1)
+            if task in tables
+        ]
 
     def get_urls(self) -> list[Any]:
         """Django's pages, with our own way out and our own change of passwords, which has limits, in front of theirs."""
