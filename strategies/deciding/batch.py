@@ -61,12 +61,16 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
             record.wait(decision, message, waiting_for, desk)
         case Rejection() as rejection:
             record.reject(decision, rejection, desk.now)
+            if not signal.is_test and not rejection.rule.startswith("T"):
+                # What is refused as too late says nothing about what came meanwhile.
+                record.end_proposals(decision, message, desk)
         case Plan() as plan if signal.is_test:
             record.rehearse(decision, plan, desk.now)
         case Plan() as plan if not decision.terms.value().auto_submit:
             record.propose(decision, plan, message, desk)
         case Plan() as plan:
             assert answered.inputs is not None, "there is no plan without a snapshot"
+            record.end_proposals(decision, message, desk)
             return record.accept(
                 decision, plan, answered.inputs, desk, until=record.expiry(signal.due_at, message, plan)
             )

@@ -13,7 +13,8 @@ from brokers.orders import tickets
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from strategies import inputs, live
 from strategies.deciding.desk import Desk
-from strategies.domain.message.freshness import leaves
+from strategies.deciding.turns import ends_it, only_enters
+from strategies.domain.message.freshness import is_no_newer, leaves
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.inputs import Inputs
@@ -145,8 +146,35 @@ def _supersede_proposals(decision: Decision, instrument: Instrument, desk: Desk)
         earlier.append(same_batch)
     desk.proposed[place] = decision
     for proposal in earlier:
-        reason = f"A later signal came before anybody answered. It would have been: {proposal.reason}"
-        reject(proposal, Rejection(rule="A03", code="superseded-signal", reason=reason), desk.now)
+        _overtake(proposal, "A later signal came", desk.now)
+
+
+def end_proposals(decision: Decision, message: Message, desk: Desk) -> None:
+    """A full exit ends the entries that wait for an approver: who answers them late must not open what is to be closed.
+
+    By the senders' own times an exit that is no newer belongs before such an entry, and leaves it alone.
+    """
+    instrument = message.instrument
+    if instrument is None or not ends_it(message):
+        return
+    rows = Decision.objects.filter(status=Decision.Status.PROPOSED, subscription=decision.subscription)
+    waiting = list(rows.select_for_update(of=("self",)).select_related("signal"))
+    same_batch = desk.proposed.get((decision.subscription_id, instrument))
+    at = decision.signal.received_at
+    for proposal in waiting if same_batch is None else [*waiting, same_batch]:
+        entry = Message.from_reading(proposal.signal.reading)
+        if entry.instrument != instrument or not only_enters(entry) or is_no_newer(message, entry.signal_time):
+            continue
+        _overtake(proposal, f"An exit came at {at:%H:%M:%S} UTC", desk.now)
+        if proposal is not same_batch:
+            desk.overtaken.append(proposal)
+        else:
+            del desk.proposed[(decision.subscription_id, instrument)]
+
+
+def _overtake(proposal: Decision, what: str, now: datetime) -> None:
+    reason = f"{what} before anybody answered. It would have been: {proposal.reason}"
+    reject(proposal, Rejection(rule="A03", code="superseded-signal", reason=reason), now)
 
 
 def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime) -> None:

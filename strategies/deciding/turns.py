@@ -57,9 +57,9 @@ class Line:
         ahead = self._waiting.get((decision.subscription.account_id, message.instrument), [])
         if not ahead:
             return []
-        if _ends_it(message) and all(
+        if ends_it(message) and all(
             other.subscription_id == decision.subscription_id
-            and _only_enters(earlier)
+            and only_enters(earlier)
             and not is_no_newer(message, earlier.signal_time)
             for other, earlier in ahead
         ):
@@ -88,11 +88,11 @@ def _what(decision: Decision) -> str:
     return decision.waiting_for.split(", which waits for ")[-1] or "its turn"
 
 
-def _ends_it(message: Message) -> bool:
+def ends_it(message: Message) -> bool:
     """Whether nothing is to be held afterwards."""
     whole = message.quantity is None
     return wants_none(message) or (message.action is Action.EXIT and whole)
 
 
-def _only_enters(message: Message) -> bool:
+def only_enters(message: Message) -> bool:
     return message.action in {Action.BUY, Action.SELL, Action.ADD} and not leaves(message)

@@ -203,6 +203,59 @@ def test_a_later_signal_takes_the_place_of_an_older_proposal(strategy: Strategy,
     assert Order.objects.order_by("pk")[0].side == "sell"
 
 
+def leaving(strategy: Strategy, now: datetime, **values: object) -> Decision:
+    """The decision on an exit of an account that holds nothing."""
+    said = {**reading(str(values.pop("action", "exit")), quantity=None), "signal_price": "100", **values}
+    signal = rows.signal(strategy, now, reading=said)
+    settle.settle_waiting(now)
+    return signal.decisions.get()
+
+
+@pytest.mark.parametrize("said", [{}, {"action": "sell", "sentiment": "flat"}], ids=["exit", "flat"])
+def test_an_exit_ends_an_entry_that_waits_for_a_person(
+    strategy: Strategy, alice: User, now: datetime, said: dict[str, object]
+) -> None:
+    waits = proposed(strategy, now)
+    assert leaving(strategy, now + timedelta(seconds=5), **said).status == "rejected"
+    waits.refresh_from_db()
+    assert (waits.status, waits.rule, waits.reason_code) == ("rejected", "A03", "superseded-signal")
+    assert waits.reason.startswith("An exit came at")
+    with pytest.raises(ApprovalRefused):
+        approval.approve(waits, actor=alice, now=now + timedelta(seconds=6))
+    assert sent() == []
+
+
+def test_an_exit_of_the_same_bar_leaves_a_proposal_alone_and_a_newer_one_ends_it(
+    strategy: Strategy, now: datetime
+) -> None:
+    said = {**reading("sell"), "signal_price": "100", "signal_time": now.isoformat()}
+    signal = rows.signal(strategy, now, reading=said)
+    settle.settle_waiting(now)
+    leaving(strategy, now, signal_time=now.isoformat())
+    assert signal.decisions.get().status == "proposed"
+    leaving(strategy, now, signal_time=(now + timedelta(seconds=1)).isoformat())
+    assert signal.decisions.get().status == "rejected"
+
+
+def test_in_one_batch_an_exit_ends_the_entry_before_it(strategy: Strategy, now: datetime) -> None:
+    for action, quantity in (("buy", "10"), ("exit", None)):
+        rows.signal(strategy, now, reading={**reading(action, quantity=quantity), "signal_price": "100"})
+    settle.settle_waiting(now)
+    assert list(Decision.objects.order_by("pk").values_list("status", "rule")) == [
+        ("rejected", "A03"),
+        ("rejected", "D28"),
+    ]
+
+
+def test_a_test_or_a_part_of_an_exit_ends_no_proposal(strategy: Strategy, now: datetime) -> None:
+    waits = proposed(strategy, now)
+    rows.signal(strategy, now, reading={**reading("exit", quantity="3"), "signal_price": "100"})
+    rows.signal(strategy, now, reading={**reading("exit", quantity=None), "signal_price": "100"}, is_test=True)
+    settle.settle_waiting(now)
+    waits.refresh_from_db()
+    assert waits.status == "proposed"
+
+
 def test_of_two_in_one_batch_the_later_is_proposed(strategy: Strategy, now: datetime) -> None:
     for action in ("buy", "sell"):
         rows.signal(strategy, now, reading={**reading(action), "signal_price": "100"})
