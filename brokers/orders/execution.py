@@ -28,6 +28,7 @@ from brokers.domain.brokerage import (
     SubmissionOutcome,
 )
 from brokers.domain.orders import (
+    Allocation,
     Contract,
     OrderIntent,
     OrderStatus,
@@ -117,6 +118,7 @@ def leg_of(order: Order, contract: Contract, head: Order | None = None, *, in_gr
         time_in_force=TimeInForce(order.time_in_force),
         outside_rth=order.outside_rth,
         release=Release(order.release),
+        allocation=Allocation(group=order.fa_group, method=order.fa_method) if order.fa_group else None,
     )
     parent = head.reference if head is not None and intent.release is Release.WITH_PARENT else None
     return Leg(intent=intent, reference=order.reference, contract=contract, parent_reference=parent, in_group=in_group)

@@ -53,9 +53,14 @@ class Lab:
         return orders
 
 
-def make(team: Team, gateway: RunningGateway) -> Lab:
-    """A connection whose user is signed in at the gateway, with its account and the contract of AAPL."""
+def make(team: Team, gateway: RunningGateway, **books: Any) -> Lab:
+    """A connection whose user is signed in at the gateway, with its account and the contract of AAPL.
+
+    `books` are what the user's books begin with, as of `gateway.seed`.
+    """
     connection = rows.connection(team)
+    if books:
+        gateway.seed(connection.username, **books)
     facts = asyncio.run(_sign_in(connection))
     now = timezone.now()
     account = connections.save_accounts(connection=connection, facts=facts, now=now)[0]
