@@ -258,6 +258,9 @@ def _apply_status(order: Order, report: OrderFacts, now: datetime, applied: Appl
 
 def _note_held(order: Order, held: str | None, now: datetime, applied: Applied) -> None:
     """Say on the order that the broker keeps it back, and for what; or that it no longer does."""
+    if OrderStatus(order.status) in OVER:
+        # What is over is held by nobody, whatever an older report says.
+        held = "" if held is not None else None
     if held is None or held[:200] == order.held_reason:
         return
     changes = OrderChanges(held_reason=held[:200])

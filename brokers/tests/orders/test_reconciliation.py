@@ -174,3 +174,11 @@ def test_an_order_that_waits_for_its_parent_ends_with_it(order: Order, now: date
         "canceled",
         "Not sent: the order to buy 10 AAPL, which it was to follow, ended as canceled.",
     )
+
+
+def test_an_older_report_does_not_call_a_filled_order_held(order: Order, now: datetime) -> None:
+    held = report(order, OrderStatus.ACCEPTED, held="IBKR locates shares to borrow.")
+    assert home(order, now, held).held_reason == "IBKR locates shares to borrow."
+    home(order, now, report(order, OrderStatus.FILLED, filled_quantity=Decimal(10), held=""))
+    home(order, now, held)
+    assert (order.status, order.held_reason) == ("filled", "")

@@ -108,6 +108,8 @@ def test_a_held_entry_comes_back_as_submitted_or_filled(bench: lab.Lab, strategy
     shown = {"status": 200, "body": {"orders": [row], "snapshot": True}}
     match = {"user": bench.user, "method": "GET", "path": "/iserver/account/orders"}
     bench.gateway.fault(action=shown, match=match, times=None, ttl_s=600)
+    # What the stream says of it is older than that.
+    bench.gateway.fault(action={"suppress_ws": {"topic": "sor", "s": 600}}, match={"user": bench.user}, ttl_s=600)
     lived(lambda: entry().held_reason == "" and entry().status == ends)
     if ends == "accepted":
         lived(signal(strategy))
