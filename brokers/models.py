@@ -32,7 +32,7 @@ from brokers.domain.orders import (
     TimeInForce,
 )
 from brokers.domain.orders import Contract as ContractValue
-from brokers.domain.sessions import AuthMethod, Environment, Region, SessionStatus
+from brokers.domain.sessions import AuthMethod, Environment, Region, SessionStatus, SimulatedPrices
 
 # What a column of an amount takes; it gives a Decimal.
 AmountValue = str | int | Decimal | Combinable
@@ -76,6 +76,10 @@ class Connection(models.Model):
     enabled = models.BooleanField(default=True)
     # Whether IBKR's questions about the size and the price of a way out are answered with yes.
     confirms_exits = models.BooleanField(default=False, db_default=False)
+    # Of a simulated connection: whether its orders meet the market's own prices or those of their signals.
+    prices = models.CharField(
+        max_length=20, choices=choices(SimulatedPrices), default=SimulatedPrices.GENERATED, db_default="generated"
+    )
     session_status = word(SessionStatus, default=SessionStatus.SIGNED_OUT)
     session_reason = models.CharField(max_length=300, blank=True)
     # Names the reason and never changes.
@@ -98,6 +102,11 @@ class Connection(models.Model):
             ),
             models.CheckConstraint(
                 condition=one_of("session_status", SessionStatus), name="connection_session_status_is_known"
+            ),
+            models.CheckConstraint(condition=one_of("prices", SimulatedPrices), name="connection_prices_are_known"),
+            models.CheckConstraint(
+                condition=Q(prices="generated") | Q(environment="simulated"),
+                name="signals_price_simulated_markets_only",
             ),
             one_id_per_team("connection"),
         ]

@@ -26,6 +26,7 @@ urlpatterns = [
     path(TEAM + "connections/<uuid:connection_code>/", connections.connection, name="connection"),
     path(TEAM + "connections/<uuid:connection_code>/switch/", connections.connection_switch, name="connection_switch"),
     path(TEAM + "connections/<uuid:connection_code>/exits/", connections.connection_exits, name="connection_exits"),
+    path(TEAM + "connections/<uuid:connection_code>/prices/", connections.connection_prices, name="connection_prices"),
     path(TEAM + "connections/<uuid:connection_code>/verify/", connections.connection_verify, name="connection_verify"),
     path(TEAM + "connections/<uuid:connection_code>/stress/", stress.panel, name="stress"),
     path(TEAM + "connections/<uuid:connection_code>/stress/clear/", stress.clear, name="stress_clear"),

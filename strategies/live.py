@@ -65,8 +65,9 @@ def signal_rows() -> QuerySet[Signal]:
     # Without what each decision saw, which is most of its row and none of this one.
     columns = ("signal", "status", "reason", "waiting_for", "decided_at", "expires_at", "ticket__key")
     decisions = Decision.objects.select_related("ticket").only(*columns).order_by("pk")
+    orders = Order.objects.select_related("account__connection").order_by("pk")
     return Signal.objects.select_related("team", "strategy").prefetch_related(
-        Prefetch("decisions", decisions), Prefetch("decisions__ticket__orders", Order.objects.order_by("pk"))
+        Prefetch("decisions", decisions), Prefetch("decisions__ticket__orders", orders)
     )
 
 

@@ -16,6 +16,7 @@ CONNECTION = (
     "region",
     "enabled",
     "can_trade",
+    "prices",
     "session_status",
     "session_reason",
     "session_code",

@@ -9,6 +9,13 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 
+class SimulatedPrices(StrEnum):
+    """Where the simulated market's prices come from for the orders of a connection: its own, or those of the signals."""
+
+    GENERATED = "generated"
+    SIGNAL = "signal"
+
+
 class Environment(StrEnum):
     SIMULATED = "simulated"
     PAPER = "paper"

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, row_for, team_for
 from accounts.models import Role, Team
 from brokers.connections import connections as activities
-from brokers.domain.sessions import Environment, Region
+from brokers.domain.sessions import Environment, Region, SimulatedPrices
 from brokers.models import Connection
 from brokers.pages.forms import ConnectionForm
-from brokers.stress import stress
+from brokers.stress import control_plane, prices, stress
 
 
 @require_GET
@@ -43,6 +43,9 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "accounts": connection.accounts.order_by("account_id"),
         "waiting": connection.tickets.filter(waiting).count(),
         "stress": stress.panel(connection) if stressed else None,
+        "may_price": stressed and control_plane.is_there(),
+        "signals_price": control_plane.trades_at_signals(connection),
+        "by_installation": settings.SIM_PRICES == SimulatedPrices.SIGNAL,
         "gateway": settings.GATEWAY_URL if connection.environment == Environment.SIMULATED else connection.base_url,
     }
     return render(request, "brokers/connection.html", context)
@@ -112,6 +115,22 @@ def connection_exits(request: HttpRequest, team_code: UUID, connection_code: UUI
     activities.confirm_exits(connection=connection, confirms=confirms, actor=actor, now=timezone.now())
     answered = "confirmed" if confirms else "declined"
     messages.success(request, f"IBKR's questions about the size and the price of exits are {answered} from now on.")
+    return redirect("connection", team_code, connection_code)
+
+
+@require_POST
+def connection_prices(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    """Whether the orders of a simulated account meet the market's own prices or those of their signals."""
+    connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
+    actor = request.user if request.user.is_authenticated else None
+    chosen = request.POST.get("prices", "")
+    try:
+        prices.choose(connection=connection, prices=chosen, actor=actor, now=timezone.now())
+    except prices.PricesRefused as refused:
+        messages.error(request, f"{refused} ({refused.code})")
+    else:
+        whose = "their signals" if chosen == SimulatedPrices.SIGNAL else "the simulated market itself"
+        messages.success(request, f"Orders of this account meet the prices of {whose} from now on.")
     return redirect("connection", team_code, connection_code)
 
 

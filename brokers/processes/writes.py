@@ -17,7 +17,6 @@ from brokers.domain.brokerage import (
     SubmissionOutcome,
 )
 from brokers.domain.orders import Role
-from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, gone, resizes
 from brokers.orders.changes import ChangeKind
@@ -86,9 +85,7 @@ def _why_not_sent(outcome: NotSent) -> BrokerError:
 
 async def _set_simulated_price(wire: Wire, connection: Connection, order: Order) -> None:
     """Move a simulated market without prices of its own to the signal's price before the order arrives."""
-    if connection.environment != Environment.SIMULATED or not control_plane.trades_at_signals():
-        return
-    if order.signal_price is not None:
+    if order.signal_price is not None and control_plane.trades_at_signals(connection):
         await wire.db(control_plane.set_price, connection.username, order.conid, order.signal_price)
 
 

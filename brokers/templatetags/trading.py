@@ -13,6 +13,7 @@ from accounts.templatetags.ui import DASH, MINUS, Words, icon
 from brokers.book import day_ledger
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import OVER, OrderStatus
+from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt
 
 register = template.Library()
@@ -42,6 +43,7 @@ BADGES: dict[str, Words] = {
         "refused": ("x", "bad"),
     },
 }
+SIMULATED_PRICE = format_html('<span class="sub simulated-price">{}</span>', "simulated price")
 _DOUBT = {OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION}
 
 
@@ -104,6 +106,12 @@ def environment(word: str) -> SafeString:
     symbol = {"simulated": "simulated", "paper": "paper", "live": "live"}.get(str(word), "dashed")
     label = "live money" if word == "live" else str(word)
     return format_html('<span class="environment {}">{}{}</span>', word, icon(symbol), label)
+
+
+@register.simple_tag
+def simulated_price(environment: str) -> SafeString | str:
+    """Beside fills and profit of the simulator: nobody may take a price that it made for one of an exchange."""
+    return SIMULATED_PRICE if environment == Environment.SIMULATED else ""
 
 
 @register.simple_tag

@@ -121,6 +121,8 @@ def twice(make: Callable[[], object]) -> None:
 BAD: dict[str, Callable[[Scene], object]] = {
     "one_enabled_connection_per_username": lambda at: another_connection(at, username=at.connection.username),
     "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
+    "connection_prices_are_known": lambda at: another_connection(at, prices="guessed"),
+    "signals_price_simulated_markets_only": lambda at: another_connection(at, environment="paper", prices="signal"),
     "connection_session_status_is_known": lambda at: another_connection(at, session_status="well"),
     "one_account_per_connection_and_number": lambda at: another_account(at, account_id=at.account.account_id),
     "account_and_its_connection_share_a_team": lambda at: another_account(at, connection=at.theirs.connection),

@@ -16,6 +16,7 @@ from django.http import Http404
 from accounts.models import AuditEntry, Team
 from brokers.book import day_ledger
 from brokers.domain.dayresult import DayResult
+from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position
 from strategies import usage
 from strategies.control.limits import Target, level_guarding
@@ -61,6 +62,8 @@ class LevelState:
     code: UUID
     currency: str = ""
     result: DayResult | None = None
+    # "simulated" where its result comes from simulated prices.
+    environment: str = ""
     made: int = 0
     last: datetime | None = None
     meters: tuple[Meter, ...] = ()
@@ -162,6 +165,7 @@ class _Figures:
             name=name_of(self.team, target),
             currency=currency,
             result=result,
+            environment=self._environment(target),
             code=self.team.code if target is None else target.code,
             made=entries,
             last=last,
@@ -189,10 +193,20 @@ class _Figures:
             return self.results.get(target.pk), target.currency
         if target is not None or not self.accounts:
             return None, ""
-        real = [each for each in self.accounts if not each.is_paper]
-        alike = real or self.accounts
+        alike = self._alike()
         currency = alike[0].currency
         return day_ledger.sum_of(alike, self.results, currency, self.now), currency
+
+    def _environment(self, target: Target) -> str:
+        """The environment of a level's result; simulated as soon as one account of the team's result is."""
+        accounts = [target] if isinstance(target, BrokerageAccount) else self._alike() if target is None else []
+        environments = sorted({str(each.connection.environment) for each in accounts})
+        simulated = [each for each in environments if each == Environment.SIMULATED]
+        return next(iter(simulated or environments), "")
+
+    def _alike(self) -> list[BrokerageAccount]:
+        """The team's live accounts, or its paper ones where it has none."""
+        return [each for each in self.accounts if not each.is_paper] or self.accounts
 
     def _largest(self, target: Target) -> Decimal | None:
         if isinstance(target, BrokerageAccount):

@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from brokers.domain.orders import Side
 
+# Basis points. A real market is not that far from a signal that it is traded on a moment later.
+FAR = Decimal(100)
+
 
 @dataclass(frozen=True, slots=True)
 class Slippage:
@@ -15,6 +18,11 @@ class Slippage:
     per_unit: Decimal
     amount: Decimal
     basis_points: Decimal
+
+    @property
+    def is_far(self) -> bool:
+        """Whether fill and signal are of different markets, where the fill is simulated: then it says nothing."""
+        return abs(self.basis_points) >= FAR
 
 
 def slippage(

@@ -17,8 +17,10 @@ from accounts.models import Membership, Role, Team
 from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
+from brokers.models import Connection
 from brokers.pages.accounts import accounts_of
 from brokers.pages.connections import connections_of
+from brokers.stress import control_plane
 from strategies import live
 from strategies.models import Refusal
 from strategies.pages.shared import LATEST, actor_of
@@ -46,9 +48,16 @@ def dashboard(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "orders": [shown[pk] for pk in sorted(shown, reverse=True)],
         "rows": _latest_rows(team),
         "steps": _steps(team, membership),
+        "never_closes": _never_closes(connections),
         "only_simulated": all(connection.environment == Environment.SIMULATED for connection in connections),
     }
     return render(request, "strategies/dashboard.html", context)
+
+
+def _never_closes(connections: list[Connection]) -> bool:
+    """Whether the team trades on a simulated market that is open at any hour."""
+    simulated = [each for each in connections if each.enabled and each.environment == Environment.SIMULATED]
+    return bool(simulated and control_plane.never_closes(simulated[0].username))
 
 
 def _latest_rows(team: Team) -> list[live.Row]:

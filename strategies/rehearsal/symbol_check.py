@@ -7,6 +7,7 @@ from datetime import datetime
 
 from brokers.book.live_book import Book
 from brokers.domain.orders import Instrument
+from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, ContractLookup
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import WORDS
@@ -46,7 +47,7 @@ def symbol_check(message: Message, account: BrokerageAccount, book: Book, now: d
             return SymbolCheck(state="asked", sentence=f"IBKR is being asked about {instrument.ticker}.")
         case ContractLookup.Status.UNKNOWN:
             return SymbolCheck(state="unknown", sentence=lookup.reason, code=lookup.reason_code or "unknown-symbol")
-    known = f"{_contract(lookup, instrument)} {_last_price(lookup, now)}"
+    known = f"{_contract(lookup, instrument)} {_last_price(lookup, account, now)}"
     if lookup.permitted is not None and account.account_id not in lookup.permitted:
         sentence = (
             f"{known} {account.account_id} may not trade it: ask for the trading permission in IBKR's Client Portal."
@@ -71,9 +72,10 @@ def _month(lookup: ContractLookup) -> str:
     return f" ({named[0]})" if named and not lookup.ticker[-4:].isdigit() else ""
 
 
-def _last_price(lookup: ContractLookup, now: datetime) -> str:
+def _last_price(lookup: ContractLookup, account: BrokerageAccount, now: datetime) -> str:
     if lookup.last is None or lookup.quote_as_of is None:
         return "No price was shown yet."
     seconds = max(0, int((now - lookup.quote_as_of).total_seconds()))
     ago = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60:,} minutes"
-    return f"Its last price was {plain(lookup.last)}, {ago} ago."
+    made_up = ", a simulated price," if account.connection.environment == Environment.SIMULATED else ""
+    return f"Its last price was {plain(lookup.last)}{made_up or ','} {ago} ago."

@@ -54,7 +54,7 @@ def _time(gateway: Gateway) -> dict[str, Any]:
 
 
 # There is one clock and one market for all users.
-_EVERYBODYS = frozenset({"clock", "signal"})
+_EVERYBODYS = frozenset({"clock", "market", "signal"})
 _HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
     **PRICES,
     ("POST", "faults"): _arm,

@@ -79,7 +79,10 @@ def _unpin(gateway: Gateway, conid: int) -> None:
 
 
 def _push_signal(gateway: Gateway, body: dict[str, Any]) -> Answer:
-    """Trade a contract at a signal's price, give or take the slippage, unless its prices come from elsewhere."""
+    """Trade a contract at a signal's price, give or take the slippage, unless its prices come from elsewhere.
+
+    `source`: "signal" asks for that where the market makes its own prices; a source chosen for the contract holds.
+    """
     instrument = _instrument(gateway, body)
     if instrument is None:
         return _UNKNOWN
@@ -87,11 +90,33 @@ def _push_signal(gateway: Gateway, body: dict[str, Any]) -> Answer:
     prices = _prices(body, "price", "slippage_bps")
     slippage = prices.get("slippage_bps", Decimal(str(behaviour.signal_slippage_bps)))
     quote = feeds.signalled(instrument, prices.get("price", Decimal(0)), slippage, now)
-    source = gateway.market.feeds.sources.get(instrument.conid, behaviour.prices)
+    asked = body.get("source", behaviour.prices)
+    if asked not in ("generated", "signal"):
+        raise ValueError("source is generated or signal.")
+    source = gateway.market.feeds.sources.get(instrument.conid, asked)
     if source != "signal":
         return Answer({"conid": instrument.conid, "used": False, "source": source})
     pinned = _pin(gateway, quote, now + _seconds(behaviour.signal_ttl_s)).body
     return Answer(pinned | {"used": True, "source": source})
+
+
+def _release_signal(gateway: Gateway, body: dict[str, Any]) -> Answer:
+    """Let contracts trade at the market's own prices again, after they traded at those of signals."""
+    conids = body.get("conids")
+    if not isinstance(conids, list):
+        raise ValueError("conids is a list of numbers.")
+    own = [number for each in conids if (number := catalogue.conid(each)) is not None]
+    kept = [each for each in own if gateway.market.feeds.sources.get(each, gateway.behaviour.prices) == "signal"]
+    released = [each for each in own if each in gateway.market.posted and each not in kept]
+    for each in released:
+        _unpin(gateway, each)
+    gateway.tick()
+    return Answer({"released": released})
+
+
+def _market(gateway: Gateway, body: dict[str, Any]) -> Answer:
+    """How the market of this gateway differs from a real one: its hours, and where its prices come from."""
+    return Answer({"always_open": gateway.behaviour.market_always_open, "prices": gateway.behaviour.prices})
 
 
 # -- chosen ----------------------------------------------------------------------------------------------------------
@@ -166,6 +191,8 @@ HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
     ("POST", "quote"): _post_quote,
     ("DELETE", "quote"): _clear_quotes,
     ("POST", "signal"): _push_signal,
+    ("DELETE", "signal"): _release_signal,
+    ("GET", "market"): _market,
     ("POST", "feed"): _choose_feed,
     ("GET", "feed"): _list_feeds,
     ("DELETE", "feed"): _clear_feeds,

@@ -60,6 +60,7 @@ def test_a_connection_shows_its_session_and_no_secret(api: Api, team: Team, now:
         "auth_method": "gateway",
         "region": "NA",
         "enabled": True,
+        "prices": "generated",
         "can_trade": False,
         "session_status": "signed_out",
         "session_reason": "",

@@ -13,6 +13,7 @@ from accounts.models import Role, Team, User
 from brokers.connections import connections
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
+from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -153,3 +154,48 @@ def test_others_may_not(client: Client, team: Team, person: str, status: int, re
     answer = client.post(reverse("connection_exits", args=[team.code, made.code]), {"confirms_exits": "yes"})
     made.refresh_from_db()
     assert (answer.status_code, made.confirms_exits) == (status, False)
+
+
+def test_the_owner_lets_orders_meet_the_signals_prices(
+    client: Client, alice: User, team: Team, gateway: RunningGateway
+) -> None:
+    made = rows.connection(team)
+    client.force_login(alice)
+    url = reverse("connection_prices", args=[team.code, made.code])
+    page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
+    assert "Orders meet the simulated market" in page
+    assert "Trade at the signals" in page
+    page = client.post(url, {"prices": "signal"}, follow=True).text
+    made.refresh_from_db()
+    assert made.prices == "signal"
+    assert "Orders meet the prices of their signals" in page
+    assert "Use the market" in page
+    page = client.post(url, {"prices": "none of them"}, follow=True).text
+    assert "invalid-prices" in page
+    client.post(url, {"prices": "generated"})
+    made.refresh_from_db()
+    assert made.prices == "generated"
+
+
+def test_a_connection_to_ibkr_has_no_prices_to_choose(
+    client: Client, alice: User, team: Team, gateway: RunningGateway
+) -> None:
+    made = rows.connection(team)
+    Connection.objects.filter(pk=made.pk).update(environment="paper")
+    client.force_login(alice)
+    assert "Simulated prices" not in client.get(f"/teams/{team.code}/connections/{made.code}/").text
+    url = reverse("connection_prices", args=[team.code, made.code])
+    assert "not-simulated" in client.post(url, {"prices": "signal"}, follow=True).text
+    made.refresh_from_db()
+    assert made.prices == "generated"
+
+
+@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("charlie", 404)])
+def test_others_may_not_choose_prices(
+    client: Client, team: Team, person: str, status: int, request: pytest.FixtureRequest
+) -> None:
+    made = rows.connection(team)
+    client.force_login(request.getfixturevalue(person))
+    answer = client.post(reverse("connection_prices", args=[team.code, made.code]), {"prices": "signal"})
+    made.refresh_from_db()
+    assert (answer.status_code, made.prices) == (status, "generated")

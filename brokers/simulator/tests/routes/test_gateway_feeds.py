@@ -70,6 +70,37 @@ def test_every_contract_can_trade_at_signals_prices(trader: Client) -> None:
         assert fill(trader, "plain") == Decimal(60)
 
 
+def test_a_sender_may_ask_for_its_signals_price_and_let_it_go(trader: Client) -> None:
+    control = trader.gateway.control
+    asked = control("POST", "/somebody/signal", {"conid": KO, "price": "61.25", "source": "signal"})
+    assert (asked["used"], asked["last"]) == (True, "61.25")
+    trader.place(ticket("asked", conid=KO, quantity=1))
+    assert fill(trader, "asked") == Decimal("61.25")
+    assert control("DELETE", "/somebody/signal", {"conids": [KO, 1, "x"]}) == {"released": [KO]}
+    trader.place(ticket("released", conid=KO, quantity=1))
+    assert fill(trader, "released") != Decimal("61.25")
+    # What was chosen for the contract goes before what a sender asks for.
+    control("POST", "/feed", {"conid": KO, "source": "generated"})
+    assert control("POST", "/signal", {"conid": KO, "price": 61, "source": "signal"})["used"] is False
+    with trader.gateway.behaving(prices="signal"):
+        control("DELETE", "/feed")
+        control("POST", "/signal", {"conid": KO, "price": 61})
+        assert control("DELETE", "/signal", {"conids": [KO]}) == {"released": []}
+
+
+@pytest.mark.parametrize("body", [{"source": "dreams"}, {"source": []}, {"source": "replay"}])
+def test_a_source_that_makes_no_sense_is_refused(client: Client, body: dict[str, Any]) -> None:
+    assert client.gateway.request("POST", "/sim/v1/signal", {"conid": KO, "price": 60} | body)[0] == 400
+    assert client.gateway.request("DELETE", "/sim/v1/signal", {"conids": "all"})[0] == 400
+
+
+@pytest.mark.parametrize("always_open", [True, False])
+def test_the_market_tells_its_hours_and_its_prices(client: Client, always_open: bool) -> None:
+    with client.gateway.behaving(market_always_open=always_open, prices="signal"):
+        answer = client.gateway.control("GET", "/anybody/market")
+    assert answer == {"always_open": always_open, "prices": "signal"}
+
+
 @pytest.mark.parametrize(
     "body",
     [
