@@ -79,6 +79,7 @@ class LogEntryAdmin(ReadOnly):
     """What operators changed here."""
 
     task = readonly.RECORD
+    shown_as = "Changes made here"
     list_display = ("action_time", "user", "content_type", "object_repr", "change_message")
     list_select_related = ("user", "content_type")
 
@@ -101,6 +102,7 @@ class AuthenticatorAdmin(ReadOnly):
     """Second steps. What they are made of is shown to nobody; a lost one is taken away by deleting it."""
 
     task = readonly.ENTER
+    shown_as = "Second steps"
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type",)
     search_fields = ("user__email",)
@@ -116,6 +118,7 @@ class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc]
     """Addresses: an operator may add, confirm and remove one, where mail does not reach."""
 
     task = readonly.ENTER
+    shown_as = "E-mail addresses"
     search_fields = ("email", "user__email")
 
 
@@ -124,3 +127,4 @@ class OperatorGroupAdmin(GroupAdmin):
     """Which of these tables operators that are no superusers may see."""
 
     task = readonly.ENTER
+    shown_as = "Groups of operators"

@@ -52,7 +52,9 @@ class OperatorSite(AdminSite):
         tables: dict[str, list[Any]] = {}
         for app in apps:
             for table in app["models"]:
-                tables.setdefault(getattr(self._registry[table["model"]], "task", OTHER), []).append(table)
+                shown = self._registry[table["model"]]
+                row = {**table, "name": getattr(shown, "shown_as", table["name"])}
+                tables.setdefault(getattr(shown, "task", OTHER), []).append(row)
         return [
             {
                 "name": task,
@@ -60,7 +62,7 @@ class OperatorSite(AdminSite):
                 "app_url": f"{reverse('admin:index')}#task-{number}",
                 "says": says,
                 "has_module_perms": True,
-                "models": tables[task],
+                "models": sorted(tables[task], key=lambda row: str(row["name"])),
             }
             for number, (task, says) in enumerate({**self.tasks, OTHER: ""}.items(), start=1)
             if task in tables

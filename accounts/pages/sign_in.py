@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.account.views import EmailView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -17,6 +18,15 @@ from accounts.entrance import outbox
 
 class EmailAddresses(EmailView):  # type: ignore[misc]
     """The library's page, which answers also where the library does nothing."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user = request.user
+        if user.is_authenticated and not EmailAddress.objects.filter(user=user, primary=True).exists():
+            # Made by a command, not by signing up: the address they sign in with is their main one.
+            EmailAddress.objects.get_or_create(user=user, email=user.email.lower())
+            EmailAddress.objects.filter(user=user, email__iexact=user.email).update(primary=True)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "action_add" not in request.POST and self._get_email_address(request) is None:

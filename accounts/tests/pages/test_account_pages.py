@@ -159,6 +159,14 @@ def test_each_address_has_buttons_of_its_own(client: Client, alice: User, mailou
     assert "This link opens nothing any more" in client.get("/accounts/confirm-email/broken/").text
 
 
+def test_whoever_was_made_by_a_command_has_a_main_address(client: Client) -> None:
+    operator = User.objects.create_superuser("operator@example.com", "the operator's password")
+    client.force_login(operator)
+    assert "main address: mails go here" in client.get("/accounts/email/").text
+    page = client.post("/accounts/email/", {"action_remove": "", "email": operator.email}, follow=True)
+    assert "operator@example.com is your main address." in page.text
+
+
 def test_an_address_that_is_none_is_refused_in_our_words(client: Client, alice: User) -> None:
     sign_in(client, alice)
     assert (

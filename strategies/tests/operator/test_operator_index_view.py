@@ -50,6 +50,8 @@ def test_the_overview_goes_by_task(client: Client, operator: User) -> None:
     assert captions == list(TASKS)
     assert all(f"**{task}**" in DOCS for task in TASKS)
     assert "Models in the" not in page
+    assert all(name in page for name in ("E-mail addresses", "Second steps", "Groups of operators"))
+    assert not any(name in page for name in ("Email addresses", "Authenticators", "Log entries"))
     assert page.count('href="/admin/strategies/guard/"') == 1
 
 
