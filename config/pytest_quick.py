@@ -6,14 +6,19 @@ that asks for none of them and starts a process or connects a socket all the sam
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 ASKING = {"servers", "django_db_setup"}  # each fixture of pytest-django's for the database asks for the latter
+
+# A file whose every test asks for the database: a quick run need not even import it.
+_ALL_ASK = re.compile(r"^pytestmark = (\[[^\]]*)?pytest\.mark\.django_db\b", re.MULTILINE)
 
 _unasked: list[str] | None = None  # what the test of this moment did unasked; None while it may
 
@@ -37,6 +42,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("quick"):
         config.hook.pytest_deselected(items=[item for item in items if asks_for_servers(item)])
         items[:] = [item for item in items if not asks_for_servers(item)]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    if not (is_test and config.getoption("quick")):
+        return None
+    return True if _ALL_ASK.search(collection_path.read_text(encoding="utf-8")) else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
