@@ -42,7 +42,7 @@ class OperatorSite(AdminSite):
             return redirect("admin:index")
         if request.user.is_authenticated:
             raise PermissionDenied("These pages are the operator's. Sign in with an operator's account to see them.")
-        return redirect_to_login(_wanted(request))
+        return redirect_to_login(_next_page(request))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The tables by task; by app only on the page of an app."""
@@ -81,7 +81,7 @@ class OperatorSite(AdminSite):
         return [*redirections, *super().get_urls()]
 
 
-def _wanted(request: HttpRequest) -> str:
+def _next_page(request: HttpRequest) -> str:
     """The operator's page that a stranger asked for; the overview when the address leads elsewhere."""
-    wanted, home = request.GET.get("next", ""), reverse("admin:index")
-    return wanted if wanted.startswith(home) else home
+    page, home = request.GET.get("next", ""), reverse("admin:index")
+    return page if page.startswith(home) else home

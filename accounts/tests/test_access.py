@@ -59,8 +59,8 @@ def test_the_roles_are_ranked_viewer_approver_trader_owner() -> None:
 def test_a_thing_is_found_through_its_team(team: Team, alice: User, bob: User) -> None:
     connection = rows.connection(team)
     for person in (alice, bob):
-        found = access.row_for(person, team.code, Connection.objects.all(), connection.code)
-        assert found == connection
+        row = access.row_for(person, team.code, Connection.objects.all(), connection.code)
+        assert row == connection
 
 
 def test_a_viewer_may_not_have_a_thing_that_takes_a_trader(team: Team, bob: User) -> None:

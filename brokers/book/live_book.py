@@ -231,7 +231,11 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     connections = {account.connection_id for account in accounts.values()}
     book.lookups = contracts.load(connections, tickers)
     book.other_months = months.load(pairs, book.lookups)
-    beside = [(accounts[place[0]], other.instrument) for place, others in book.other_months.items() for other in others]
+    beside = [
+        (accounts[place[0]], other.instrument)
+        for place, months_held in book.other_months.items()
+        for other in months_held
+    ]
     if beside:
         pairs += beside
         book.lookups |= contracts.load(connections, {instrument.ticker for _, instrument in beside})

@@ -40,14 +40,14 @@ def load(
     if not held and not working:
         return {}
     names = _month_names({conid for _, conid in (*held, *working)}, continuous, lookups)
-    found: dict[Place, tuple[OtherMonth, ...]] = {}
+    beside: dict[Place, tuple[OtherMonth, ...]] = {}
     for account, instrument in continuous:
         lookup = lookups.get(contracts.key_of(account, instrument))
         shown = lookup.conid if lookup is not None else None
         conids = {conid for place, conid in (*held, *working) if place == account.pk} - {shown}
         coded = {conid: read_code(names.get(conid) or held.get((account.pk, conid), _NOTHING)[0]) for conid in conids}
         in_front = read_code(names.get(shown, "")) if shown is not None else None
-        others = [
+        months = [
             OtherMonth(
                 instrument=Instrument(ticker=code_of(*code), asset_class=AssetClass.FUTURE),
                 quantity=held.get((account.pk, conid), _NOTHING)[1],
@@ -57,9 +57,9 @@ def load(
             for conid, code in coded.items()
             if code is not None and code[0] == _root(instrument.ticker)
         ]
-        if others:
-            found[(account.pk, instrument.ticker)] = tuple(sorted(others, key=_month))
-    return found
+        if months:
+            beside[(account.pk, instrument.ticker)] = tuple(sorted(months, key=_month))
+    return beside
 
 
 def _month(other: OtherMonth) -> date:
@@ -77,9 +77,9 @@ def _root(ticker: str) -> str:
 
 
 def _held(accounts: Iterable[int]) -> dict[tuple[int, int], tuple[str, Decimal]]:
-    rows = Position.objects.filter(account__in=accounts, asset_class=_FUTURE).exclude(quantity=0)
-    found = rows.values_list("account_id", "conid", "ticker", "quantity")
-    return {(account_pk, conid): (ticker, quantity) for account_pk, conid, ticker, quantity in found}
+    positions = Position.objects.filter(account__in=accounts, asset_class=_FUTURE).exclude(quantity=0)
+    rows = positions.values_list("account_id", "conid", "ticker", "quantity")
+    return {(account_pk, conid): (ticker, quantity) for account_pk, conid, ticker, quantity in rows}
 
 
 def _working(accounts: Iterable[int]) -> set[tuple[int, int]]:

@@ -61,8 +61,8 @@ def way_out(message_ids: Collection[str], role: Role) -> str:
     if not names:
         return "Switch on confirming for exits at the connection." if on_exits else "Place it in TWS if it is wanted."
     setting = " and the ".join(names)
-    said = f"Raise the {setting} in TWS (Global Configuration, Presets, Precautionary Settings) with this IBKR user"
-    return f"{said}, or switch on confirming for exits at the connection." if on_exits else f"{said}."
+    advice = f"Raise the {setting} in TWS (Global Configuration, Presets, Precautionary Settings) with this IBKR user"
+    return f"{advice}, or switch on confirming for exits at the connection." if on_exits else f"{advice}."
 
 
 def as_declined(text: str, message_ids: Collection[str], role: Role) -> str:

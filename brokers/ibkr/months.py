@@ -68,11 +68,11 @@ async def _listing(root: str, get: Get) -> list[Row]:
     product = futures.product_of(root)
     symbols = dict.fromkeys([product.symbol, root] if product is not None else [root])
     for symbol in symbols:
-        found = rows(await get("trsrv/futures", {"symbols": symbol}), symbol)
-        if product is not None and (len(futures.sharing(symbol)) > 1 or _overlap(found)):
-            found = await _of_product(product, found, get)
-        if found:
-            return found
+        listed = rows(await get("trsrv/futures", {"symbols": symbol}), symbol)
+        if product is not None and (len(futures.sharing(symbol)) > 1 or _overlap(listed)):
+            listed = await _of_product(product, listed, get)
+        if listed:
+            return listed
     return []
 
 

@@ -169,11 +169,11 @@ def inactive_without_reason(body: Any) -> list[dict[str, Any]]:
         if isinstance(row, dict)
         and row.get("order_status") == "Inactive"
         and str(row.get("order_id", "-1")) != "-1"
-        and not _said(row)
+        and not _text_of(row)
     ]
 
 
-def _said(row: Row) -> str:
+def _text_of(row: Row) -> str:
     warning = row.get("warning_message")
     return one_line(row.get("text") or row.get("error") or (warning if warning not in {None, "-1"} else ""))
 
@@ -185,7 +185,7 @@ def _failed(row: Row) -> bool:
 def _ack(row: Row, references: Sequence[str]) -> Ack:
     """One row. Only a lone row of a lone order may be ours without saying so."""
     reference = row.get("local_order_id") or (references[0] if len(references) == 1 else None)
-    text = _said(row)
+    text = _text_of(row)
     failed = _failed(row)
     status = None if failed else words.status(row.get("order_status"), text=text)
     held = "" if failed else words.held_because(row.get("order_status"), text)

@@ -51,9 +51,9 @@ def apply(
     accounts = {account.account_id: account for account in connection.accounts.all()}
     ours = _our_orders(accounts, orders, executions)
     ours_reported = [
-        (found, report)
+        (order, report)
         for report in orders
-        if (found := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report))
+        if (order := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report))
     ]
     # Sizes first: what fills an order that was made larger is not more than there is of it.
     for order, report in ours_reported:

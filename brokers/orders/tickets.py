@@ -159,9 +159,9 @@ def end_outgrown(order: Order, now: datetime) -> None:
     """End what was planned behind a smaller order, once the broker shows it larger than that and will not be asked again."""
     behind = Ticket.objects.filter(account=order.account_id, worked_at__isnull=True).exclude(resizes=[])
     for ticket in behind.select_for_update().order_by("pk"):
-        wanted = [Decimal(each["quantity"]) for each in ticket.resizes if each["reference"] == order.reference]
-        if wanted and order.quantity > wanted[0]:
-            size, smaller = f"{order.quantity.normalize():f}", f"{wanted[0].normalize():f}"
+        sizes = [Decimal(each["quantity"]) for each in ticket.resizes if each["reference"] == order.reference]
+        if sizes and order.quantity > sizes[0]:
+            size, smaller = f"{order.quantity.normalize():f}", f"{sizes[0].normalize():f}"
             reason = f"Not sent: IBKR has {in_words(order)} at {size} instead of {smaller}. It is planned again."
             end_plan(ticket, reason, now)
 

@@ -53,7 +53,7 @@ def clear(request: HtmxHttpRequest, team_code: UUID, connection_code: UUID) -> H
 def _answer(request: HtmxHttpRequest, connection: Connection, where: str, text: str, *, well: bool) -> HttpResponse:
     """Say it beside the button that was pressed, or on top of the page where there is no script."""
     if request.htmx:
-        return _shown(request, connection, said=text, where=where, well=well)
+        return _shown(request, connection, outcome=text, where=where, well=well)
     (messages.success if well else messages.error)(request, text)
     return redirect(_page(connection))
 
@@ -62,6 +62,6 @@ def _page(connection: Connection) -> str:
     return reverse("connection", args=[connection.team.code, connection.code])
 
 
-def _shown(request: HttpRequest, connection: Connection, **said: object) -> HttpResponse:
-    context = {"connection": connection, "stress": stress.panel(connection), **said}
+def _shown(request: HttpRequest, connection: Connection, **answer: object) -> HttpResponse:
+    context = {"connection": connection, "stress": stress.panel(connection), **answer}
     return render(request, "brokers/_stress.html", context)

@@ -27,8 +27,8 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def evaluate(op: str, given: Mapping[str, Any], ruleset: str = rulesets.DEFAULT) -> dict[str, Any]:
-    """Answers one vector: `op` names the operation, `given` holds its fields as strings, numbers and lists.
+def evaluate(op: str, question: Mapping[str, Any], ruleset: str = rulesets.DEFAULT) -> dict[str, Any]:
+    """Answers one vector: `op` names the operation, `question` holds its fields as strings, numbers and lists.
 
     The answer names the ruleset and the version of its tables. A RulebookError becomes an answer with `error`, `reason`
     and `sentence`; only an unknown operation (UnknownOperation) or ruleset (UnknownRuleset) is raised.
@@ -40,7 +40,7 @@ def evaluate(op: str, given: Mapping[str, Any], ruleset: str = rulesets.DEFAULT)
         raise UnknownRuleset(ruleset)
     rules = rulesets.load(ruleset)
     try:
-        answer = operation(_fields(given), rules)
+        answer = operation(_fields(question), rules)
     except ArithmeticError:
         answer = _refusal(BadInput("numbers", problem="they are too far apart to calculate with"))
     except RulebookError as refused:

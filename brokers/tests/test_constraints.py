@@ -57,18 +57,18 @@ def at(team: Team, charlie: User, now: datetime) -> Scene:
 
 
 def another_connection(at: Scene, **values: object) -> Connection:
-    given = {"team": at.account.team, "name": "Another", "username": "other", "environment": "simulated", **values}
-    return Connection.objects.create(**given)
+    fields = {"team": at.account.team, "name": "Another", "username": "other", "environment": "simulated", **values}
+    return Connection.objects.create(**fields)
 
 
 def another_account(at: Scene, **values: object) -> BrokerageAccount:
-    given = {"team": at.account.team, "connection": at.connection, "account_id": "SIM0", **values}
-    return BrokerageAccount.objects.create(**given)
+    fields = {"team": at.account.team, "connection": at.connection, "account_id": "SIM0", **values}
+    return BrokerageAccount.objects.create(**fields)
 
 
 def lookup(at: Scene, **values: object) -> ContractLookup:
-    given = {"connection": at.connection, "ticker": "AAPL", "asset_class": "stock", **values}
-    return ContractLookup.objects.create(**given)
+    fields = {"connection": at.connection, "ticker": "AAPL", "asset_class": "stock", **values}
+    return ContractLookup.objects.create(**fields)
 
 
 def attempt(at: Scene, **values: object) -> SubmissionAttempt:
@@ -86,8 +86,8 @@ def opening(at: Scene) -> OpeningPosition:
 
 
 def exchange_rate(at: Scene, **values: object) -> ExchangeRate:
-    given = {"connection": at.connection, "source": "EUR", "target": "USD", **values}
-    return ExchangeRate.objects.create(**given)
+    fields = {"connection": at.connection, "source": "EUR", "target": "USD", **values}
+    return ExchangeRate.objects.create(**fields)
 
 
 def preview(at: Scene, **values: object) -> MarginPreview:
@@ -96,7 +96,7 @@ def preview(at: Scene, **values: object) -> MarginPreview:
 
 
 def closing(at: Scene, **values: object) -> Closing:
-    given = {
+    fields = {
         "team": at.account.team,
         "account": at.account,
         "conid": 265598,
@@ -106,7 +106,7 @@ def closing(at: Scene, **values: object) -> Closing:
         "asked_at": at.now,
         **values,
     }
-    return Closing.objects.create(**given)
+    return Closing.objects.create(**fields)
 
 
 def changed(order: Order, **values: object) -> None:
@@ -262,9 +262,9 @@ def test_an_order_begins_as_created(at: Scene, new: OrderStatus) -> None:
 def test_an_illegal_move_changes_neither_the_order_nor_its_history(at: Scene) -> None:
     with refused_by("order_event_is_a_legal_move"):
         Order.objects.move(at.order, OrderStatus.FILLED, now=timezone.now(), filled_quantity=at.order.quantity)
-    found = Order.objects.get(pk=at.order.pk)
-    assert (found.status, found.filled_quantity) == ("created", Decimal(0))
-    assert [event.new for event in found.events.all()] == ["created"]
+    order = Order.objects.get(pk=at.order.pk)
+    assert (order.status, order.filled_quantity) == ("created", Decimal(0))
+    assert [event.new for event in order.events.all()] == ["created"]
 
 
 def test_a_legal_move_writes_its_event(at: Scene) -> None:
@@ -272,8 +272,8 @@ def test_a_legal_move_writes_its_event(at: Scene) -> None:
     assert Order.objects.move(at.order, OrderStatus.SUBMITTED, now=now, cause="sent", submitted_at=now)
     event = at.order.events.latest("id")
     assert (event.old, event.new, event.cause, event.at) == ("created", "submitted", "sent", now)
-    found = Order.objects.get(pk=at.order.pk)
-    assert (found.status, found.submitted_at, found.changed_at) == ("submitted", now, now)
+    order = Order.objects.get(pk=at.order.pk)
+    assert (order.status, order.submitted_at, order.changed_at) == ("submitted", now, now)
     assert at.order.status == "submitted"
 
 

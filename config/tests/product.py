@@ -123,8 +123,8 @@ def running(*, demo: bool = True, **variables: str) -> Iterator[Product]:
 
 def _demo(environment: dict[str, str]) -> dict[str, str]:
     command = [sys.executable, "manage.py", "demo", "--json"]
-    found: dict[str, str] = json.loads(subprocess.check_output(command, cwd=ROOT, env=environment))
-    return found
+    demo: dict[str, str] = json.loads(subprocess.check_output(command, cwd=ROOT, env=environment))
+    return demo
 
 
 def _free_port() -> int:

@@ -65,14 +65,14 @@ def test_a_python_as_old_as_3_6_can_read_it() -> None:
 
 
 def test_an_old_python_is_refused_in_a_sentence() -> None:
-    said = refusal(sys.executable, "-c", FAKE_VERSION.format(str(SCRIPT)))
-    assert said.startswith("Halyard needs Python 3.11 or newer, and this is 3.9. Install a newer one")
+    message = refusal(sys.executable, "-c", FAKE_VERSION.format(str(SCRIPT)))
+    assert message.startswith("Halyard needs Python 3.11 or newer, and this is 3.9. Install a newer one")
 
 
 def test_a_python_without_venv_is_refused_in_a_sentence(clone: Path) -> None:
-    said = refusal(sys.executable, "-c", NO_VENV.format(str(clone / "bin" / "bootstrap.py")))
-    assert "came without its ensurepip module" in said
-    assert "apt-get install python3-venv" in said
+    message = refusal(sys.executable, "-c", NO_VENV.format(str(clone / "bin" / "bootstrap.py")))
+    assert "came without its ensurepip module" in message
+    assert "apt-get install python3-venv" in message
     assert not (clone / ".venv").exists()
 
 
@@ -92,7 +92,7 @@ def test_a_package_index_out_of_reach_is_told_in_a_sentence(clone: Path) -> None
     packages = next((clone / ".venv" / "lib").glob("python*")) / "site-packages"
     (packages / "pip").symlink_to(Path(pip.__file__).parent)
     nowhere = "http://127.0.0.1:9/simple"
-    said = refusal(
+    message = refusal(
         str(clone / "bin" / "bootstrap"),
         "run",
         PIP_INDEX_URL=nowhere,
@@ -102,7 +102,7 @@ def test_a_package_index_out_of_reach_is_told_in_a_sentence(clone: Path) -> None
         UV_DEFAULT_INDEX=nowhere,
         UV_NO_CACHE="1",
     )
-    assert said.startswith("The packages could not be downloaded. Check the network")
+    assert message.startswith("The packages could not be downloaded. Check the network")
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,11 @@ PRODUCTION = {
 }
 
 
-def token(folder: Path, **given: str) -> str:
+def token(folder: Path, **changes: str) -> str:
     clean = {
         k: v for k, v in os.environ.items() if not k.startswith(("HALYARD", "SIM_", "DATABASE", "REDIS", "SECRET"))
     }
-    environ = clean | {"HALYARD_DATA": str(folder)} | given
+    environ = clean | {"HALYARD_DATA": str(folder)} | changes
     return subprocess.run(
         [sys.executable, "-c", PRINT], cwd=BASE_DIR, env=environ, capture_output=True, text=True, check=True
     ).stdout.strip()

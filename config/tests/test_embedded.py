@@ -226,8 +226,8 @@ def test_secrets_are_made_once_and_for_us_only(folder: Path) -> None:
 
 @pytest.mark.usefixtures("servers")
 def test_a_given_server_is_used_and_the_other_stays_embedded(folder: Path) -> None:
-    given = {"HALYARD_DATA": str(folder), "DATABASE_URL": "postgresql://somebody@db.example/halyard"}
-    assert embedded.resolve(given) == ("postgresql://somebody@db.example/halyard", embedded.urls(folder).redis)
+    fields = {"HALYARD_DATA": str(folder), "DATABASE_URL": "postgresql://somebody@db.example/halyard"}
+    assert embedded.resolve(fields) == ("postgresql://somebody@db.example/halyard", embedded.urls(folder).redis)
     with embedded.start(folder, database=False) as services:
         assert set(services.pids) == {"valkey"}
 

@@ -64,7 +64,7 @@ class Run:
                 stdout=log,
                 stderr=log,
             )
-        assert eventually(lambda: {"web", "worker"} <= self.pids.keys()), self.said
+        assert eventually(lambda: {"web", "worker"} <= self.pids.keys()), self.output
 
     def refused(self, **variables: str) -> str:
         """Start it expecting a refusal; its one sentence."""
@@ -78,8 +78,8 @@ class Run:
 
     @property
     def state(self) -> dict[str, Any]:
-        found = embedded.read_run(self.folder)
-        return found if self.process and found.get("pid") == self.process.pid else {}
+        running = embedded.read_run(self.folder)
+        return running if self.process and running.get("pid") == self.process.pid else {}
 
     @property
     def pids(self) -> dict[str, int]:
@@ -88,12 +88,12 @@ class Run:
         return running
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
 
     @property
     def helpers(self) -> list[int]:
-        return [int(line.rpartition(" ")[2]) for line in self.said.splitlines() if "| helper " in line]
+        return [int(line.rpartition(" ")[2]) for line in self.output.splitlines() if "| helper " in line]
 
     def send(self, number: signal.Signals) -> int:
         """Send the supervisor a signal and wait for its end."""
@@ -126,7 +126,7 @@ def test_it_starts_a_killed_process_again_and_leaves_the_others_alone(run: Run) 
     before, helper = run.pids, run.helpers[0]
     os.kill(before["worker"], signal.SIGKILL)
     assert eventually(lambda: run.pids.get("worker") not in {None, before["worker"]})
-    assert "worker   | was ended by SIGKILL; starting it again in 0.2 s." in run.said
+    assert "worker   | was ended by SIGKILL; starting it again in 0.2 s." in run.output
     assert {name: pid for name, pid in run.pids.items() if name != "worker"} == {
         name: pid for name, pid in before.items() if name != "worker"
     }
@@ -173,9 +173,9 @@ def test_a_killed_supervisor_takes_its_processes_with_it_and_the_next_run_starts
 
 def test_it_tells_where_to_go_once_everything_answers(run: Run) -> None:
     run.start()
-    assert eventually(lambda: "Halyard is ready" in run.said)
-    assert f"http://localhost:{run.port}" in run.said
-    assert "web      | asked for /readyz" in run.said
+    assert eventually(lambda: "Halyard is ready" in run.output)
+    assert f"http://localhost:{run.port}" in run.output
+    assert "web      | asked for /readyz" in run.output
 
 
 def test_the_gateway_keeps_its_port_from_run_to_run(run: Run) -> None:

@@ -16,12 +16,12 @@ from strategies.domain.plan.plan import Rejection
 def instrument_meant(message: Message, account: BrokerageAccount, book: Book) -> Instrument | Rejection:
     """The instrument of the message, or the month that is held where the chart has gone on from it."""
     assert message.instrument is not None, "it is traded"
-    others = book.months_beside(account, message.instrument)
-    if not others or not _shows_nothing(book.view(account, message.instrument)):
+    months_held = book.months_beside(account, message.instrument)
+    if not months_held or not _shows_nothing(book.view(account, message.instrument)):
         return message.instrument
     months = [
         Month(ticker=other.instrument.ticker, quantity=other.quantity, works=other.works, is_past=other.is_past)
-        for other in others
+        for other in months_held
     ]
     meant = month_meant(message, months)
     if meant is None or isinstance(meant, Rejection):
@@ -38,6 +38,6 @@ def _shows_nothing(view: object) -> bool:
 
 def beside(snapshot: Snapshot, account: BrokerageAccount, book: Book) -> Snapshot:
     """The snapshot with the other months that are held."""
-    others = book.months_beside(account, snapshot.contract.instrument)
-    held = tuple(other.instrument.ticker for other in others if other.quantity)
+    months_held = book.months_beside(account, snapshot.contract.instrument)
+    held = tuple(other.instrument.ticker for other in months_held if other.quantity)
     return replace(snapshot, other_months=held) if held else snapshot

@@ -76,7 +76,7 @@ class Card:
     """A proposal as the inbox shows it; `entry` is what may be approved smaller, `leaves` that something is sold as well."""
 
     verdict: str
-    said: str = ""
+    outcome: str = ""
     note: str = ""
     asked_at: datetime | None = None
     # When the plan was made anew, since what was shown first could not be approved any more.
@@ -95,7 +95,7 @@ def card(decision: Decision, note: str = "") -> Card:
     """The card of a proposal; the plan is read only while it can be approved."""
     word = verdict(decision)
     if word != "proposed":
-        return Card(verdict=word, said=describe_outcome(decision), note=note)
+        return Card(verdict=word, outcome=describe_outcome(decision), note=note)
     assert decision.plan is not None, "a proposal has a plan"
     plan = inputs.plan_from_json(decision.plan)
     snapshot, seen_at = inputs.stored_snapshot(decision.inputs) if decision.inputs else (None, None)

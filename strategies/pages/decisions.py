@@ -33,7 +33,7 @@ def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> Http
         "decision": decision,
         "rule": rules.rule(decision.rule),
         "verdict": proposals.verdict(decision),
-        "said": proposals.describe_outcome(decision),
+        "outcome": proposals.describe_outcome(decision),
         "asked_at": proposals.proposed_at(decision),
         "card": proposals.card(decision) if decision.status == Decision.Status.PROPOSED else None,
         "may_answer": membership_for(request.user, team_code).may(Role.APPROVER),

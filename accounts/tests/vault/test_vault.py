@@ -110,9 +110,9 @@ def test_with_a_new_key_in_front_both_are_read_and_the_old_one_can_be_dropped(
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     stored("u2", team, now)
     assert [row.secrets.open() for row in Connection.objects.order_by("pk")] == [SECRETS, SECRETS]
-    said = rotate()
-    assert "1 secrets were stored again, 1 were under the newest key already." in said
-    assert "drop the others" in said
+    printed = rotate()
+    assert "1 secrets were stored again, 1 were under the newest key already." in printed
+    assert "drop the others" in printed
     settings.ENCRYPTION_KEYS = [NEW]
     assert [row.secrets.open() for row in Connection.objects.order_by("pk")] == [SECRETS, SECRETS]
     assert "0 secrets were stored again, 2 were under the newest key already." in rotate()

@@ -46,17 +46,17 @@ def test_it_knows_which_read_wants_the_accounts_first() -> None:
 
 @pytest.mark.parametrize("status", [401, 410, 302])
 def test_a_session_that_is_refused_is_signed_out(status: int) -> None:
-    found = session_status(Answer(status, NOT_JSON))
-    assert (found.authenticated, found.connected, found.ready) == (False, False, False)
-    assert "Log in at the gateway" in found.message
+    session = session_status(Answer(status, NOT_JSON))
+    assert (session.authenticated, session.connected, session.ready) == (False, False, False)
+    assert "Log in at the gateway" in session.message
 
 
 def test_a_sign_in_that_says_it_failed_is_not_ready() -> None:
     fail = "Force compete capability must be used together with compete flag"
-    found = session_status(Answer(200, {"authenticated": False, "competing": True, "connected": True, "fail": fail}))
-    assert not found.ready
-    assert (found.competing, found.code) == (True, "session-not-taken-over")
-    assert found.message.endswith(f'IBKR: "{fail}"')
+    status = session_status(Answer(200, {"authenticated": False, "competing": True, "connected": True, "fail": fail}))
+    assert not status.ready
+    assert (status.competing, status.code) == (True, "session-not-taken-over")
+    assert status.message.endswith(f'IBKR: "{fail}"')
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

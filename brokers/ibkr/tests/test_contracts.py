@@ -23,8 +23,8 @@ def company(name: str, *listings: tuple[int, str, bool], asset_class: str = "STK
 
 def test_it_takes_the_listing_in_the_us() -> None:
     companies = [company("APPLE INC", (38708077, "MEXI", False), (265598, "NASDAQ", True))]
-    found = contracts.choose_stock(Instrument(ticker="AAPL"), companies)
-    assert (found.conid, found.name, found.exchange) == (265598, "APPLE INC", "NASDAQ")
+    contract = contracts.choose_stock(Instrument(ticker="AAPL"), companies)
+    assert (contract.conid, contract.name, contract.exchange) == (265598, "APPLE INC", "NASDAQ")
 
 
 def test_it_prefers_a_main_exchange_to_the_counter() -> None:
@@ -56,8 +56,8 @@ def test_it_adds_currency_multiplier_and_tick() -> None:
         "listingExchange": "CME",
         "incrementRules": [{"lowerEdge": 0.0, "increment": 0.0001}, {"lowerEdge": 1.0, "increment": 0.25}],
     }
-    found = contracts.described(Contract(instrument=BERKSHIRE, conid=1), row)
-    assert (found.multiplier, found.tick, found.exchange) == (Decimal(2), Decimal("0.25"), "CME")
+    contract = contracts.described(Contract(instrument=BERKSHIRE, conid=1), row)
+    assert (contract.multiplier, contract.tick, contract.exchange) == (Decimal(2), Decimal("0.25"), "CME")
 
 
 def test_it_says_where_a_stock_is_listed_instead() -> None:

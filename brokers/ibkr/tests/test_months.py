@@ -211,7 +211,7 @@ class Broker:
         return self.info
 
 
-async def found(broker: Broker, ticker: str) -> Contract:
+async def contract_of(broker: Broker, ticker: str) -> Contract:
     return await months.find(future(ticker), broker.get, TODAY)
 
 
@@ -232,18 +232,18 @@ async def found(broker: Broker, ticker: str) -> Contract:
 )
 async def test_the_root_is_asked_for_by_ibkrs_name(ticker: str, symbol: str, named: str) -> None:
     root = named[:-5]
-    assert (await found(Broker(**{symbol: every_month(root)}), ticker)).ticker == named
+    assert (await contract_of(Broker(**{symbol: every_month(root)}), ticker)).ticker == named
 
 
 async def test_products_that_share_a_symbol_are_told_apart_by_their_size() -> None:
     broker = Broker(DAX=[{"conid": size, "ltd": 20261218, "expirationDate": 20261218} for size in (25, 5, 1)])
     broker.sizes = {25: 25.0, 5: 5.0, 1: 1.0}
-    assert [(await found(broker, f"{root}1!")).conid for root in ("FDAX", "FDXM", "FDXS")] == [25, 5, 1]
+    assert [(await contract_of(broker, f"{root}1!")).conid for root in ("FDAX", "FDXM", "FDXS")] == [25, 5, 1]
 
 
 async def test_a_symbol_of_several_products_is_no_name_of_one() -> None:
     with pytest.raises(OrderRefused, match=r"FDAX \(25 EUR a point\), FDXM \(5 EUR a point\)") as refused:
-        await found(Broker(), "DAXZ2026")
+        await contract_of(Broker(), "DAXZ2026")
     assert refused.value.code == "ambiguous-symbol"
 
 
@@ -251,16 +251,16 @@ async def test_two_sizes_of_which_none_is_ours_are_not_guessed_between() -> None
     broker = Broker(GC=[{"conid": size, "ltd": 20270224, "expirationDate": 20270224} for size in (7, 8)])
     broker.sizes = {7: 33.0, 8: 50.0}
     with pytest.raises(OrderRefused, match="no future with the root GC"):
-        await found(broker, "GC1!")
+        await contract_of(broker, "GC1!")
 
 
 async def test_ibkrs_own_word_on_the_month_beats_our_table() -> None:
     # By its last days this product would be named a month earlier.
     broker = Broker(XYZ=[{"conid": 1, "ltd": 20261220}, {"conid": 2, "ltd": 20270120}])
     broker.info = {"contract_month": "202701"}
-    assert (await found(broker, "XYZF2027")).conid == 1
+    assert (await contract_of(broker, "XYZF2027")).conid == 1
     broker.info = {"contract_month": "JAN27"}
-    assert (await found(broker, "XYZG2027")).conid == 2
+    assert (await contract_of(broker, "XYZG2027")).conid == 2
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ async def test_ibkrs_own_word_on_the_month_beats_our_table() -> None:
 async def test_without_ibkrs_word_the_last_day_names_the_month(info: Any) -> None:
     broker = Broker(XYZ=[{"conid": 1, "ltd": 20261220}, {"conid": 2, "ltd": 20270120}])
     broker.info = info
-    assert (await found(broker, "XYZF2027")).conid == 2
+    assert (await contract_of(broker, "XYZF2027")).conid == 2
 
 
 @pytest.mark.parametrize(
@@ -277,12 +277,12 @@ async def test_without_ibkrs_word_the_last_day_names_the_month(info: Any) -> Non
 )
 async def test_rows_that_cannot_be_read_are_no_months(row: dict[str, Any]) -> None:
     with pytest.raises(OrderRefused, match="IBKR lists no future with the root ES"):
-        await found(Broker(ES=[row]), "ES1!")
+        await contract_of(Broker(ES=[row]), "ES1!")
 
 
 async def test_the_advice_in_a_refusal_works() -> None:
     broker = Broker(ES=every_month("ES", first=date(2026, 12, 1)))
     with pytest.raises(OrderRefused, match="Name one that is listed: ESZ2026, ESF2027 or ESG2027") as refused:
-        await found(broker, "ESU2026")
+        await contract_of(broker, "ESU2026")
     assert refused.value.code == "unknown-symbol"
-    assert (await found(broker, "ESZ2026")).ticker == "ESZ2026"
+    assert (await contract_of(broker, "ESZ2026")).ticker == "ESZ2026"

@@ -69,9 +69,9 @@ def test_the_circuit_keeps_everybody_back_until_the_penalty_is_over(clock: Clock
     circuit = Circuit(clock)
     circuit.check()
     circuit.trip(900)
-    with pytest.raises(BrokerUnavailable) as told:
+    with pytest.raises(BrokerUnavailable) as refusal:
         circuit.check()
-    assert told.value.retry_after == 900
+    assert refusal.value.retry_after == 900
     clock.now += 901
     circuit.check()
 

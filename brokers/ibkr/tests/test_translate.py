@@ -202,9 +202,9 @@ def test_it_reads_which_accounts_may_trade_a_contract(body: Any, expected: list[
 
 
 def test_it_reads_profit_by_account() -> None:
-    found = translate.profit({"DU1.Core": {"rowType": 1, "dpl": 15.7, "nl": 10000.0, "upl": 607.0}})
-    assert found["DU1"].net_liquidation == Decimal("10000.0")
-    assert found["DU1"].unrealized_pnl == Decimal("607.0")
+    profits = translate.profit({"DU1.Core": {"rowType": 1, "dpl": 15.7, "nl": 10000.0, "upl": 607.0}})
+    assert profits["DU1"].net_liquidation == Decimal("10000.0")
+    assert profits["DU1"].unrealized_pnl == Decimal("607.0")
 
 
 def test_available_funds_are_read_beside_the_buying_power() -> None:

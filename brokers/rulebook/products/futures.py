@@ -114,8 +114,8 @@ def chart_root(name: str) -> str:
     """The chart's root for a root in anybody's words: EUR is 6E. A name that stands for several stays as it is."""
     if name in PRODUCTS:
         return name
-    found = sharing(name)
-    return found[0].root if len(found) == 1 else name
+    products = sharing(name)
+    return products[0].root if len(products) == 1 else name
 
 
 def is_ambiguous(name: str) -> bool:

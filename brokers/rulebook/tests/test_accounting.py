@@ -45,8 +45,8 @@ def test_bank_holidays_delay_settlement_where_the_broker_says_so() -> None:
     hours = calendar("us_equity").with_days(bank_holidays=frozenset({datetime(2025, 10, 13, tzinfo=UTC).date()}))
     for name, day in (("lean", 13), ("ibkr_current", 14)):
         rules = rulesets.load(name)
-        found = settles_at(settlement_rule("equity", "cash", rules), friday, hours, rules)
-        assert found == datetime(2025, 10, day, 10, tzinfo=UTC)
+        settled_at = settles_at(settlement_rule("equity", "cash", rules), friday, hours, rules)
+        assert settled_at == datetime(2025, 10, day, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_bank_holidays_delay_settlement_where_the_broker_says_so() -> None:
 )
 def test_an_open_position_is_worth_what_closing_it_would_bring(quantity: int, bid: int, ask: int, profit: int) -> None:
     position = Position(quantity=D(quantity), average_price=D(10))
-    found = unrealized_profit(position, STOCK, bid=D(bid), ask=D(ask), last=D(15), closing_fee=D(1))
-    assert found == profit
+    unrealized = unrealized_profit(position, STOCK, bid=D(bid), ask=D(ask), last=D(15), closing_fee=D(1))
+    assert unrealized == profit
 
 
 def test_profit_of_a_foreign_contract_is_counted_in_account_currency() -> None:

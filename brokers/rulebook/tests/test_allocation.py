@@ -37,8 +37,8 @@ def group(*rows: dict[str, Any]) -> list[Member]:
     ]
 
 
-def shares(found: Allocation) -> list[int]:
-    return [int(share) for share in found.shares.values()]
+def shares(allocation: Allocation) -> list[int]:
+    return [int(share) for share in allocation.shares.values()]
 
 
 def test_it_splits_400_over_4_and_over_6() -> None:
@@ -57,22 +57,22 @@ def test_it_splits_by_net_liquidation() -> None:
 
 
 def test_it_cancels_what_an_account_cannot_afford_and_hands_it_to_nobody() -> None:
-    found = allocate("EqualQuantity", D(400), group({"affordable": 90}, {}, {}, {}))
-    assert shares(found) == [90, 100, 100, 100]
-    assert (found.filled, found.canceled) == (D(390), D(10))
+    allocation = allocate("EqualQuantity", D(400), group({"affordable": 90}, {}, {}, {}))
+    assert shares(allocation) == [90, 100, 100, 100]
+    assert (allocation.filled, allocation.canceled) == (D(390), D(10))
 
 
 @pytest.mark.parametrize(("affordable", "kept"), [("0", 0), ("-5", 0), ("99.9", 99), ("100", 100), ("500", 100)])
 def test_it_keeps_whole_affordable_units(affordable: str, kept: int) -> None:
-    found = allocate("EqualQuantity", D(200), group({"affordable": affordable}, {}))
-    assert shares(found) == [kept, 100]
-    assert found.canceled == 100 - kept
+    allocation = allocate("EqualQuantity", D(200), group({"affordable": affordable}, {}))
+    assert shares(allocation) == [kept, 100]
+    assert allocation.canceled == 100 - kept
 
 
 def test_it_keeps_the_sign_of_a_sale() -> None:
-    found = allocate("EqualQuantity", D(-7), group({}, {"affordable": 1}))
-    assert shares(found) == [-4, -1]
-    assert (found.filled, found.canceled) == (D(-5), D(-2))
+    allocation = allocate("EqualQuantity", D(-7), group({}, {"affordable": 1}))
+    assert shares(allocation) == [-4, -1]
+    assert (allocation.filled, allocation.canceled) == (D(-5), D(-2))
 
 
 def test_it_gives_nothing_to_an_account_without_weight() -> None:
@@ -95,7 +95,7 @@ def test_it_splits_whole_units_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "percentage", "wanted"),
+    ("side", "percentage", "expected"),
     [
         ("buy", 50, [50, 0, 2]),
         ("buy", -50, [0, 200, 0]),
@@ -104,11 +104,11 @@ def test_it_splits_whole_units_only() -> None:
         ("sell", 0, [0, 0, 0]),
     ],
 )
-def test_it_changes_positions_by_a_percentage(side: str, percentage: int, wanted: list[int]) -> None:
+def test_it_changes_positions_by_a_percentage(side: str, percentage: int, expected: list[int]) -> None:
     rows = [{"position": value} for value in (100, -400, 5)]
-    found = allocate_percent(side, D(percentage), group(*rows, {"position": 0}))
-    assert shares(found) == [*wanted, 0]
-    assert found.canceled == 0
+    allocation = allocate_percent(side, D(percentage), group(*rows, {"position": 0}))
+    assert shares(allocation) == [*expected, 0]
+    assert allocation.canceled == 0
 
 
 def test_it_changes_even_a_single_share_and_by_less_than_a_percent() -> None:

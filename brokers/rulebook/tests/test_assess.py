@@ -34,29 +34,29 @@ def asked(quantity: Any, account: Account = MARGIN, **rest: Any) -> Assessment:
     return assess(STOCK, market(quantity), QUOTE, account, NOON, calendar=calendar("us_equity"), **rest)
 
 
-def why(found: Assessment) -> str | None:
-    return found.verdict.reason if isinstance(found.verdict, Denied) else None
+def why(assessment: Assessment) -> str | None:
+    return assessment.verdict.reason if isinstance(assessment.verdict, Denied) else None
 
 
 def test_it_tells_fee_and_margin_of_an_accepted_order() -> None:
-    found = asked(100)
-    assert found.allowed
-    assert found.fee == Fee(D(1), "USD")
-    assert found.power is not None
-    assert (found.power.required, found.power.available) == (D(12_501), D(25_000))
-    assert found.power.sentence == ""
-    assert found.power.provenance.ruleset == "seed"
+    assessment = asked(100)
+    assert assessment.allowed
+    assert assessment.fee == Fee(D(1), "USD")
+    assert assessment.power is not None
+    assert (assessment.power.required, assessment.power.available) == (D(12_501), D(25_000))
+    assert assessment.power.sentence == ""
+    assert assessment.power.provenance.ruleset == "seed"
 
 
 def test_it_denies_what_the_account_cannot_carry_and_says_by_how_much() -> None:
-    found = asked(200)
-    assert why(found) == "insufficient_buying_power"
-    assert isinstance(found.verdict, Denied)
-    assert found.verdict.sentence == (
+    assessment = asked(200)
+    assert why(assessment) == "insufficient_buying_power"
+    assert isinstance(assessment.verdict, Denied)
+    assert assessment.verdict.sentence == (
         "The order needs 25001 USD of margin and 25000 is available. Order less, or add funds."
     )
-    assert found.power is not None
-    assert found.power.sentence == found.verdict.sentence
+    assert assessment.power is not None
+    assert assessment.power.sentence == assessment.verdict.sentence
 
 
 def test_it_stops_at_the_first_denial() -> None:
@@ -78,18 +78,18 @@ def test_it_counts_the_room_to_turn_a_position_around() -> None:
 
 
 def test_it_counts_the_fee_in_account_currency() -> None:
-    found = asked(100, Account(available=D(12_502)), rates=Rates(fee=D(2)))
-    assert found.allowed
+    assessment = asked(100, Account(available=D(12_502)), rates=Rates(fee=D(2)))
+    assert assessment.allowed
     assert why(asked(100, Account(available=D("12501.99")), rates=Rates(fee=D(2)))) == "insufficient_buying_power"
 
 
 def test_it_denies_a_short_sale_in_a_cash_account_except_where_the_rules_allow_it() -> None:
     cash = Account(type="cash", total_value=D(100_000))
     held = Position(quantity=D(10), average_price=D(1))
-    found = asked(-11, cash, position=held)
-    assert why(found) == "short_sale_not_allowed_in_cash_account"
-    assert isinstance(found.verdict, Denied)
-    assert found.verdict.sentence == "A cash account cannot sell short. Sell at most the 10 you hold."
+    assessment = asked(-11, cash, position=held)
+    assert why(assessment) == "short_sale_not_allowed_in_cash_account"
+    assert isinstance(assessment.verdict, Denied)
+    assert assessment.verdict.sentence == "A cash account cannot sell short. Sell at most the 10 you hold."
     assert why(asked(-10, cash, position=held)) is None
     assert why(asked(-11, cash, position=held, rules=rulesets.load("lean"))) is None
 

@@ -166,7 +166,7 @@ def test_it_names_a_future_without_margin_data_and_denies_nothing() -> None:
 
 
 def test_it_never_blocks_the_way_out_of_a_future_without_margin_data() -> None:
-    found = assess(
+    assessment = assess(
         Instrument(asset_class="future", product="ZZ", multiplier=D(50)),
         Order(type="market", quantity=D(-1)),
         TEN,
@@ -174,14 +174,14 @@ def test_it_never_blocks_the_way_out_of_a_future_without_margin_data() -> None:
         NOON,
         position=Position(quantity=D(2), average_price=D(9)),
     )
-    assert found.allowed
+    assert assessment.allowed
 
 
 def test_it_denies_an_order_that_no_fee_schedule_covers() -> None:
-    found = assess(Instrument(asset_class="equity", market="canada"), MARKET, TEN, RICH, NOON)
-    assert not found.verdict.allowed
-    assert found.verdict.reason == "no_fee_schedule"
-    assert "canada" in found.verdict.sentence
+    assessment = assess(Instrument(asset_class="equity", market="canada"), MARKET, TEN, RICH, NOON)
+    assert not assessment.verdict.allowed
+    assert assessment.verdict.reason == "no_fee_schedule"
+    assert "canada" in assessment.verdict.sentence
 
 
 def test_it_refuses_prices_lots_and_factors_that_make_no_sense() -> None:
@@ -211,20 +211,20 @@ def test_it_refuses_unknown_words_of_other_tables() -> None:
 
 
 def test_it_says_code_name_and_sentence_in_a_refusal() -> None:
-    found = evaluate("fee", {"asset_class": "equity", "market": "moon", "order": {"type": "market", "quantity": "1"}})
-    assert (found["error"], found["name"], found["allowed"]) == ("unsupported_market", "moon", False)
-    assert "moon" in found["sentence"]
+    answer = evaluate("fee", {"asset_class": "equity", "market": "moon", "order": {"type": "market", "quantity": "1"}})
+    assert (answer["error"], answer["name"], answer["allowed"]) == ("unsupported_market", "moon", False)
+    assert "moon" in answer["sentence"]
 
 
 def test_it_refuses_a_missing_rate_by_its_currency() -> None:
-    given = {
+    fields = {
         "account_currency": "USD",
         "cash": {"USD": "1"},
         "instrument": {"asset_class": "equity"},
         "fills": [{"quantity": "1", "price": "1", "fee": {"amount": "1", "currency": "EUR"}}],
     }
-    found = evaluate("apply_fills", given, "lean")
-    assert (found["error"], found["name"]) == (MissingRate.code, "EUR")
+    answer = evaluate("apply_fills", fields, "lean")
+    assert (answer["error"], answer["name"]) == (MissingRate.code, "EUR")
 
 
 @pytest.mark.parametrize("vector", VECTORS[::9], ids=lambda vector: str(vector["id"]))
@@ -233,15 +233,15 @@ def test_it_answers_or_refuses_when_one_word_is_missing_or_nonsense(vector: dict
         for junk in JUNK:
             broken = copy.deepcopy(vector["given"])
             _set(broken, path, junk)
-            found = evaluate(vector["op"], broken, vector["ruleset"])
-            assert isinstance(found, dict)
+            answer = evaluate(vector["op"], broken, vector["ruleset"])
+            assert isinstance(answer, dict)
 
 
-@pytest.mark.parametrize("given", [None, "", "fee", 0, -1, True, [], [["asset_class", "equity"]]])
-def test_it_refuses_a_question_that_is_no_object(given: Any) -> None:
+@pytest.mark.parametrize("question", [None, "", "fee", 0, -1, True, [], [["asset_class", "equity"]]])
+def test_it_refuses_a_question_that_is_no_object(question: Any) -> None:
     for op in OPERATIONS:
-        found = evaluate(op, given, "seed")
-        assert (found["error"], found["name"]) == ("bad_input", "given")
+        answer = evaluate(op, question, "seed")
+        assert (answer["error"], answer["name"]) == ("bad_input", "given")
 
 
 def test_it_refuses_operations_and_rulesets_that_are_no_words() -> None:
@@ -255,9 +255,9 @@ def test_it_refuses_operations_and_rulesets_that_are_no_words() -> None:
 @pytest.mark.parametrize("number", ["1E+101", "-1E+999999999999", "1E-999999", "1" * 101, "0." + "1" * 101])
 def test_it_refuses_numbers_out_of_all_proportion(number: Any) -> None:
     asked = {"asset_class": "equity", "balance": "1", "days": number}
-    found = evaluate("margin_interest", asked, "seed")
-    assert (found["error"], found["name"]) == ("bad_input", "days")
-    assert len(found["sentence"]) < 120
+    answer = evaluate("margin_interest", asked, "seed")
+    assert (answer["error"], answer["name"]) == ("bad_input", "days")
+    assert len(answer["sentence"]) < 120
     assert evaluate("margin_interest", {**asked, "days": 10**5000}, "seed")["error"] == "bad_input"
     assert evaluate("combo_legs_valid", {"leg_ratios": [number]}, "seed")["error"] == "bad_input"
 
@@ -270,21 +270,21 @@ def test_it_refuses_numbers_out_of_all_proportion(number: Any) -> None:
         st.one_of(st.none(), st.text(max_size=5), st.integers(), st.lists(st.integers(), max_size=2)),
     ),
 )
-def test_it_never_crashes_on_arbitrary_questions(op: str, given: dict[str, Any]) -> None:
-    assert "ruleset" in evaluate(op, given, "seed")
+def test_it_never_crashes_on_arbitrary_questions(op: str, question: dict[str, Any]) -> None:
+    assert "ruleset" in evaluate(op, question, "seed")
 
 
-def _paths(given: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-    items = given.items() if isinstance(given, dict) else enumerate(given[:1])
+def _paths(question: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    paths: list[tuple[Any, ...]] = []
+    items = question.items() if isinstance(question, dict) else enumerate(question[:1])
     for key, value in items:
-        found.append((*at, key))
+        paths.append((*at, key))
         if isinstance(value, dict | list):
-            found += _paths(value, (*at, key))
-    return found
+            paths += _paths(value, (*at, key))
+    return paths
 
 
-def _set(given: Any, path: tuple[Any, ...], value: Any) -> None:
+def _set(question: Any, path: tuple[Any, ...], value: Any) -> None:
     for key in path[:-1]:
-        given = given[key]
-    given[path[-1]] = value
+        question = question[key]
+    question[path[-1]] = value

@@ -61,8 +61,8 @@ def test_it_caps_even_the_minimum_where_the_broker_does() -> None:
     ],
 )
 def test_it_charges_tiered_shares_by_the_month(shares: int, fee: str) -> None:
-    found = estimate_fee(STOCK, market(1000), at(50), rules=IBKR, plan="tiered", volume=Volume(shares=D(shares)))
-    assert found == Fee(D(fee), "USD")
+    charged = estimate_fee(STOCK, market(1000), at(50), rules=IBKR, plan="tiered", volume=Volume(shares=D(shares)))
+    assert charged == Fee(D(fee), "USD")
     small = estimate_fee(STOCK, market(1), at(50), rules=IBKR, plan="tiered", volume=Volume(shares=D(shares)))
     assert small == Fee(D("0.35"), "USD")
 
@@ -101,8 +101,8 @@ def test_it_charges_options_by_their_premium(price: str, each: str) -> None:
 )
 def test_it_charges_options_by_the_month(contracts: int, each: str) -> None:
     option = Instrument(asset_class="index_option")
-    found = estimate_fee(option, market(100), at(2), volume=Volume(option_contracts=D(contracts)))
-    assert found.amount == D(each) * 100
+    fee = estimate_fee(option, market(100), at(2), volume=Volume(option_contracts=D(contracts)))
+    assert fee.amount == D(each) * 100
 
 
 def test_it_reads_the_far_side_of_an_option_quote() -> None:
@@ -124,8 +124,8 @@ def test_it_charges_nothing_to_exercise_an_equity_option_anywhere() -> None:
     ("usd", "fee"), [(0, "20"), (10**9, "20"), (10**9 + 1, "15"), (2 * 10**9 + 1, "10"), (5 * 10**9 + 1, "8")]
 )
 def test_it_charges_currencies_by_the_month(usd: int, fee: str) -> None:
-    found = estimate_fee(PAIR, market(1_000_000), at(1), volume=Volume(forex_usd=D(usd)))
-    assert found == Fee(D(fee), "USD")
+    charged = estimate_fee(PAIR, market(1_000_000), at(1), volume=Volume(forex_usd=D(usd)))
+    assert charged == Fee(D(fee), "USD")
 
 
 def test_it_replicates_the_currency_mix_up_and_corrects_it_for_the_broker() -> None:

@@ -53,7 +53,7 @@ def order(kind: str, quantity: int = 100, **prices: Any) -> Order:
     return Order(type=kind, quantity=D(quantity), **numbers)
 
 
-def scan(wanted: Order, market: Market, now: datetime, **rest: Any) -> Scan:
+def scan(placed: Order, market: Market, now: datetime, **rest: Any) -> Scan:
     facts: dict[str, Any] = {
         "ordered_at": at(14),
         "calendar": NYSE,
@@ -61,7 +61,7 @@ def scan(wanted: Order, market: Market, now: datetime, **rest: Any) -> Scan:
         "settings": Settings(),
         **rest,
     }
-    return Scan(order=wanted, market=market, now=now, **facts)
+    return Scan(order=placed, market=market, now=now, **facts)
 
 
 def price(outcome: Outcome) -> Decimal | None:
@@ -78,8 +78,8 @@ NOW = at(15, 1)
     [("equity", 1, "101.5"), ("equity", -1, "100.5"), ("cfd", 1, "101.5"), ("future", -1, "100.5")],
 )
 def test_slippage_hurts_market_orders_of_both_sides(asset_class: str, quantity: int, slipped: str) -> None:
-    found = fill(asset_class, scan(order("market", quantity), SEEN, NOW, settings=Settings(slippage=D("0.5"))))
-    assert price(found) == D(slipped)
+    outcome = fill(asset_class, scan(order("market", quantity), SEEN, NOW, settings=Settings(slippage=D("0.5"))))
+    assert price(outcome) == D(slipped)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_slippage_hurts_market_orders_of_both_sides(asset_class: str, quantity: 
 )
 def test_slippage_hurts_stops_and_auctions(asset_class: str, kind: str, quantity: int, expected: str) -> None:
     stop = 103 if quantity > 0 else 101
-    wanted = order(kind, quantity, stop_price=stop, trailing_amount=5)
+    placed = order(kind, quantity, stop_price=stop, trailing_amount=5)
     closed = kind == "market_on_close"
     looked = scan(
-        wanted,
+        placed,
         SEEN,
         at(20) if closed else NOW,
         ordered_at=at(12),
@@ -113,15 +113,15 @@ def test_slippage_hurts_stops_and_auctions(asset_class: str, kind: str, quantity
 
 def test_a_fill_is_what_is_left_of_the_order() -> None:
     partly = replace(order("market", 100), filled_quantity=D(40))
-    found = fill("equity", scan(partly, SEEN, NOW))
-    assert found.fill is not None
-    assert found.fill.quantity == D(60)
+    outcome = fill("equity", scan(partly, SEEN, NOW))
+    assert outcome.fill is not None
+    assert outcome.fill.quantity == D(60)
 
 
 @pytest.mark.parametrize("kind", ["limit", "stop_market", "market_on_open"])
 def test_only_a_market_order_may_fill_at_the_instant_it_is_placed(kind: str) -> None:
-    wanted = order(kind, limit_price=200, stop_price=1)
-    assert price(fill("equity", scan(wanted, SEEN, NOW, ordered_at=NOW))) is None
+    placed = order(kind, limit_price=200, stop_price=1)
+    assert price(fill("equity", scan(placed, SEEN, NOW, ordered_at=NOW))) is None
     assert price(fill("equity", scan(order("market"), SEEN, NOW, ordered_at=NOW))) == D(101)
     assert price(fill("equity", scan(order("market"), SEEN, NOW, ordered_at=NOW + timedelta(seconds=1)))) is None
 
@@ -170,8 +170,8 @@ def test_it_refuses_a_trailing_stop_without_stop_or_amount() -> None:
 )
 @pytest.mark.parametrize("asset_class", ["equity", "option", "future"])
 def test_nothing_fills_without_data(asset_class: str, kind: str) -> None:
-    wanted = order(kind, limit_price=200, stop_price=50, trigger_price=200, trailing_amount=1)
-    assert fill(asset_class, scan(wanted, Market(), at(20, 30))) == Outcome(order=wanted)
+    placed = order(kind, limit_price=200, stop_price=50, trigger_price=200, trailing_amount=1)
+    assert fill(asset_class, scan(placed, Market(), at(20, 30))) == Outcome(order=placed)
 
 
 # sessions
@@ -207,9 +207,9 @@ def test_nothing_fills_without_data(asset_class: str, kind: str) -> None:
 )
 def test_each_type_keeps_to_its_session(asset_class: str, kind: str, extended: bool, fills: bool) -> None:
     before_the_open = trades(at(12), (102, 104, 100, 101))
-    wanted = order(kind, limit_price=103, stop_price=101, trigger_price=103, trailing_amount=50)
+    placed = order(kind, limit_price=103, stop_price=101, trigger_price=103, trailing_amount=50)
     looked = scan(
-        wanted,
+        placed,
         Market(trade_bar=before_the_open, quote_bar=quotes(at(12), 101, 101)),
         at(12, 1),
         ordered_at=at(11),
@@ -288,17 +288,17 @@ def test_a_limit_needs_to_be_gone_through(asset_class: str, quantity: int, limit
     ],
 )
 def test_a_stop_fills_at_its_price_or_worse(asset_class: str, quantity: int, stop: Any, expected: Any) -> None:
-    found = price(fill(asset_class, scan(order("stop_market", quantity, stop_price=stop), SEEN, NOW)))
-    assert found == (None if expected is None else D(expected))
+    outcome = price(fill(asset_class, scan(order("stop_market", quantity, stop_price=stop), SEEN, NOW)))
+    assert outcome == (None if expected is None else D(expected))
 
 
 @pytest.mark.parametrize("asset_class", ["equity", "option"])
 @pytest.mark.parametrize("kind", ["limit", "stop_market", "stop_limit", "trailing_stop", "limit_if_touched"])
 def test_data_that_ended_when_the_order_was_placed_fills_nothing(asset_class: str, kind: str) -> None:
-    wanted = order(kind, limit_price=110, stop_price=101, trigger_price=110, trailing_amount=50)
-    late = scan(wanted, SEEN, at(15, 2), ordered_at=at(15, 1))
-    soon = scan(wanted, SEEN, at(15, 2), ordered_at=at(15, 0, 59))
-    assert fill(asset_class, late) == Outcome(order=wanted)
+    placed = order(kind, limit_price=110, stop_price=101, trigger_price=110, trailing_amount=50)
+    late = scan(placed, SEEN, at(15, 2), ordered_at=at(15, 1))
+    soon = scan(placed, SEEN, at(15, 2), ordered_at=at(15, 0, 59))
+    assert fill(asset_class, late) == Outcome(order=placed)
     assert fill(asset_class, soon).fill is not None
 
 
@@ -318,8 +318,8 @@ def test_a_stop_limit_remembers_its_trigger_and_waits_for_its_limit() -> None:
 
 @pytest.mark.parametrize(("quantity", "stop"), [(1, 104), (-1, 100)])
 def test_a_stop_limit_is_not_triggered_by_a_touch(quantity: int, stop: int) -> None:
-    wanted = order("stop_limit", quantity, stop_price=stop, limit_price=200 if quantity > 0 else 1)
-    assert fill("equity", scan(wanted, SEEN, NOW)) == Outcome(order=wanted)
+    placed = order("stop_limit", quantity, stop_price=stop, limit_price=200 if quantity > 0 else 1)
+    assert fill("equity", scan(placed, SEEN, NOW)) == Outcome(order=placed)
 
 
 @pytest.mark.parametrize(
@@ -339,41 +339,41 @@ def test_a_stop_limit_is_not_triggered_by_a_touch(quantity: int, stop: int) -> N
 def test_a_touched_order_fills_by_the_side_its_model_reads(
     asset_class: str, quantity: int, trigger: int, limit: int, bid: Any, ask: Any, expected: Any
 ) -> None:
-    wanted = order("limit_if_touched", quantity, trigger_price=trigger, limit_price=limit)
-    found = fill(asset_class, scan(wanted, Market(trade_bar=BAR, quote_bar=quotes(at(15), bid, ask)), NOW))
-    assert price(found) == (None if expected is None else D(expected))
-    assert found.order.trigger_touched
+    placed = order("limit_if_touched", quantity, trigger_price=trigger, limit_price=limit)
+    outcome = fill(asset_class, scan(placed, Market(trade_bar=BAR, quote_bar=quotes(at(15), bid, ask)), NOW))
+    assert price(outcome) == (None if expected is None else D(expected))
+    assert outcome.order.trigger_touched
 
 
 @pytest.mark.parametrize(("quantity", "trigger"), [(1, "99.9"), (-1, "104.1")])
 @pytest.mark.parametrize("asset_class", ["equity", "option"])
 def test_an_untouched_order_waits(asset_class: str, quantity: int, trigger: str) -> None:
-    wanted = order("limit_if_touched", quantity, trigger_price=trigger, limit_price=101)
+    placed = order("limit_if_touched", quantity, trigger_price=trigger, limit_price=101)
     market = Market(trade_bar=BAR, quote_bar=quotes(at(15), 101, 101))
-    assert fill(asset_class, scan(wanted, market, NOW)) == Outcome(order=wanted)
-    remembered = replace(wanted, trigger_touched=True)
+    assert fill(asset_class, scan(placed, market, NOW)) == Outcome(order=placed)
+    remembered = replace(placed, trigger_touched=True)
     assert price(fill(asset_class, scan(remembered, market, NOW))) == D(101)
 
 
 def test_a_touched_order_reads_the_last_trade_tick() -> None:
     feed = Feed(subscriptions=TICKS, resolution="tick")
-    wanted = order("limit_if_touched", 1, trigger_price=100, limit_price=101)
+    placed = order("limit_if_touched", 1, trigger_price=100, limit_price=101)
     passed = Market(ticks=(tick(at(15), price=99), tick(at(15, 0, 1), price=102)))
-    assert not fill("equity", scan(wanted, passed, NOW, feed=feed)).order.trigger_touched
+    assert not fill("equity", scan(placed, passed, NOW, feed=feed)).order.trigger_touched
     there = Market(
         ticks=(tick(at(15), price=102), tick(at(15, 0, 1), price=100), tick(at(15, 0, 2), "quote", bid=1, ask=101))
     )
-    assert price(fill("equity", scan(wanted, there, NOW, feed=feed))) == D(101)
+    assert price(fill("equity", scan(placed, there, NOW, feed=feed))) == D(101)
     silent = Market(ticks=(tick(at(15), "quote", bid=1, ask=2),))
-    assert fill("equity", scan(wanted, silent, NOW, feed=feed)) == Outcome(order=wanted)
+    assert fill("equity", scan(placed, silent, NOW, feed=feed)) == Outcome(order=placed)
 
 
 def test_ticks_before_the_order_do_not_count_for_a_limit() -> None:
     feed = Feed(subscriptions=TICKS, resolution="tick")
     market = Market(ticks=(tick(at(14), price=90), tick(at(15), price=102), tick(at(15, 0, 1), price=101)))
-    wanted = order("limit", 1, limit_price="101.5")
-    assert price(fill("equity", scan(wanted, market, NOW, feed=feed))) == D("101.5")
-    assert price(fill("equity", scan(replace(wanted, limit_price=D(101)), market, NOW, feed=feed))) is None
+    placed = order("limit", 1, limit_price="101.5")
+    assert price(fill("equity", scan(placed, market, NOW, feed=feed))) == D("101.5")
+    assert price(fill("equity", scan(replace(placed, limit_price=D(101)), market, NOW, feed=feed))) is None
 
 
 def test_a_touched_order_says_which_limit_it_lacks_and_how_old_its_price_is() -> None:
@@ -382,15 +382,15 @@ def test_a_touched_order_says_which_limit_it_lacks_and_how_old_its_price_is() ->
         with pytest.raises(BadInput, match="limit_price"):
             fill(asset_class, scan(order("limit_if_touched", trigger_price=100), quoted, NOW))
     feed = Feed(subscriptions=TICKS, resolution="tick")
-    wanted = order("limit_if_touched", trigger_price=100, limit_price=200)
+    placed = order("limit_if_touched", trigger_price=100, limit_price=200)
     old = Market(ticks=(tick(at(12), "quote", bid=1, ask=101), tick(at(15), price=100)))
     settings = Settings(stale_after=timedelta(hours=9))
-    assert price(fill("equity", scan(wanted, old, NOW, feed=feed, settings=settings))) == D(101)
+    assert price(fill("equity", scan(placed, old, NOW, feed=feed, settings=settings))) == D(101)
 
 
 def test_a_touched_order_waits_for_a_price_of_the_other_side() -> None:
-    wanted = order("limit_if_touched", trigger_price=100, limit_price=200)
-    traded = scan(wanted, Market(trade_bar=BAR), NOW, feed=Feed(subscriptions=frozenset({"trade_bar"})))
+    placed = order("limit_if_touched", trigger_price=100, limit_price=200)
+    traded = scan(placed, Market(trade_bar=BAR), NOW, feed=Feed(subscriptions=frozenset({"trade_bar"})))
     assert price(fill("option", traded)) == D(200)
 
 
@@ -437,18 +437,18 @@ def test_an_initial_stop_is_the_amount_away(buy: bool, percent: bool, amount: An
 
 @pytest.mark.parametrize(("quantity", "stop", "moved"), [(1, 140, 110), (-1, 60, 94)])
 def test_a_trailing_stop_follows_the_far_end_of_the_bar(quantity: int, stop: int, moved: int) -> None:
-    wanted = order("trailing_stop", quantity, stop_price=stop, trailing_amount=10)
-    found = fill("equity", scan(wanted, SEEN, NOW))
-    assert found.fill is None
-    assert found.order.stop_price == moved
+    placed = order("trailing_stop", quantity, stop_price=stop, trailing_amount=10)
+    outcome = fill("equity", scan(placed, SEEN, NOW))
+    assert outcome.fill is None
+    assert outcome.order.stop_price == moved
 
 
 @pytest.mark.parametrize(
     ("quantity", "stop", "expected"), [(1, 104, 104), (1, 100, 101), (-1, 100, 100), (-1, 103, 101)]
 )
 def test_a_trailing_stop_triggers_on_touch(quantity: int, stop: int, expected: int) -> None:
-    wanted = order("trailing_stop", quantity, stop_price=stop, trailing_amount=10)
-    assert price(fill("future", scan(wanted, SEEN, NOW))) == expected
+    placed = order("trailing_stop", quantity, stop_price=stop, trailing_amount=10)
+    assert price(fill("future", scan(placed, SEEN, NOW))) == expected
 
 
 # market orders and stale prices
@@ -468,15 +468,15 @@ def test_a_stale_price_waits_or_warns(asset_class: str, resolution: str, minutes
     looked = scan(
         order("market"), market, at(16), ordered_at=at(16), feed=Feed(subscriptions=kinds, resolution=resolution)
     )
-    found = fill(asset_class, looked).fill
+    outcome = fill(asset_class, looked).fill
     if expected == "waits":
-        assert found is None
+        assert outcome is None
         return
-    assert found is not None
-    assert found.price == D(101) if resolution == "tick" else found.price > 0
-    assert (found.caution is not None) == (expected == "filled_with_caution")
-    if found.caution is not None:
-        assert found.caution.sentence == "The last price is from 2025-07-15 14:59:00 UTC, before the order."
+    assert outcome is not None
+    assert outcome.price == D(101) if resolution == "tick" else outcome.price > 0
+    assert (outcome.caution is not None) == (expected == "filled_with_caution")
+    if outcome.caution is not None:
+        assert outcome.caution.sentence == "The last price is from 2025-07-15 14:59:00 UTC, before the order."
 
 
 @pytest.mark.parametrize("asset_class", ["equity", "option"])
@@ -485,9 +485,9 @@ def test_a_stale_price_within_one_bar_still_fills(asset_class: str, seconds_old:
     end = at(16) - timedelta(seconds=seconds_old)
     market = Market(trade_bar=TradeBar(start=end - timedelta(minutes=1), end=end, candle=BAR.candle))
     settings = Settings(stale_after=timedelta(0))
-    found = fill(asset_class, scan(order("market"), market, at(16), ordered_at=at(16), settings=settings)).fill
-    assert (found is not None) == fills
-    assert found is None or found.caution is not None
+    outcome = fill(asset_class, scan(order("market"), market, at(16), ordered_at=at(16), settings=settings)).fill
+    assert (outcome is not None) == fills
+    assert outcome is None or outcome.caution is not None
 
 
 @pytest.mark.parametrize(
@@ -512,8 +512,8 @@ def test_an_order_before_a_long_bar_fills_at_its_open(resolution: str, ordered: 
 def test_the_best_price_is_the_first_fresh_one(buy: bool) -> None:
     def best(**rest: Any) -> Any:
         market = Market(**rest)
-        found = best_effort(scan(order("market"), market, NOW, feed=Feed(subscriptions=BOTH | TICKS)), buy=buy)
-        return None if found is None else (found.price, found.caution is None)
+        outcome = best_effort(scan(order("market"), market, NOW, feed=Feed(subscriptions=BOTH | TICKS)), buy=buy)
+        return None if outcome is None else (outcome.price, outcome.caution is None)
 
     side = {"ask": 5} if buy else {"bid": 5}
     other = {"bid": 5} if buy else {"ask": 5}
@@ -539,8 +539,8 @@ def test_prices_are_selected_from_what_is_subscribed() -> None:
     )
 
     def close(buy: bool, *kinds: str, seen: Market = market) -> Any:
-        found = select_prices(buy=buy, subscriptions=frozenset(kinds), market=seen)
-        return None if found is None else found.close
+        prices = select_prices(buy=buy, subscriptions=frozenset(kinds), market=seen)
+        return None if prices is None else prices.close
 
     assert close(True, "tick", "quote_bar", "trade_bar") == 4
     assert close(False, "tick", "quote_bar", "trade_bar") == 3
@@ -552,10 +552,10 @@ def test_prices_are_selected_from_what_is_subscribed() -> None:
     assert close(True, "quote_bar", "trade_bar", seen=replace(market, quote_bar=quotes(at(15), 10, None))) == 101
     assert close(True, "tick", seen=Market(ticks=(tick(at(15), price=9),))) == 9
     assert close(True, "tick", "trade_bar", seen=Market(ticks=(tick(at(15)),), trade_bar=BAR)) == 101
-    found = select_prices(buy=True, subscriptions=TICKS, market=market)
-    assert found is not None
-    assert (found.open, found.high, found.low) == (D(4), D(4), D(4))
-    assert found.start == found.end == at(15, 0, 1)
+    prices = select_prices(buy=True, subscriptions=TICKS, market=market)
+    assert prices is not None
+    assert (prices.open, prices.high, prices.low) == (D(4), D(4), D(4))
+    assert prices.start == prices.end == at(15, 0, 1)
     whole = select_prices(buy=True, subscriptions=frozenset({"trade_bar"}), market=market)
     assert whole is not None
     assert (whole.open, whole.high, whole.low) == (D(102), D(104), D(100))
@@ -633,9 +633,9 @@ LOW, HIGH = trades(at(15), (5, 6, 4, "5.5")), trades(at(15), (9, 10, 8, "9.5"))
 
 
 def test_a_market_combo_fills_every_leg_at_its_side() -> None:
-    found = combo("combo_market", 2, [leg("A", 1, HIGH, group=2), leg("B", -2, LOW, group=2)])
-    assert [(f.symbol, f.quantity, f.price) for f in found.fills] == [("A", D(2), D("9.5")), ("B", D(-4), D("5.5"))]
-    assert found.net_price is None
+    outcome = combo("combo_market", 2, [leg("A", 1, HIGH, group=2), leg("B", -2, LOW, group=2)])
+    assert [(f.symbol, f.quantity, f.price) for f in outcome.fills] == [("A", D(2), D("9.5")), ("B", D(-4), D("5.5"))]
+    assert outcome.net_price is None
     slipping = combo("combo_market", 1, [leg("A", 1, HIGH), leg("B", -1, LOW)], settings=Settings(slippage=D(1)))
     assert [f.price for f in slipping.fills] == [D("10.5"), D("4.5")]
 
@@ -653,12 +653,12 @@ def test_a_combo_fills_no_leg_when_one_has_no_price(kind: str) -> None:
     [(1, "4.1", 4, [8, 4]), (1, 4, 4, None), (-1, "3.9", 4, [10, 6]), (-1, 4, 4, None), (-1, -5, 4, [10, 6])],
 )
 def test_a_net_limit_must_be_gone_through(quantity: int, limit: Any, net: int, prices: list[int] | None) -> None:
-    found = combo(
+    outcome = combo(
         "combo_limit", quantity, [leg("A", 1, HIGH, group=quantity), leg("B", -1, LOW, group=quantity)], limit
     )
-    assert found.net_price == net
-    assert [f.price for f in found.fills] == (prices or [])
-    assert found.filled == (prices is not None)
+    assert outcome.net_price == net
+    assert [f.price for f in outcome.fills] == (prices or [])
+    assert outcome.filled == (prices is not None)
 
 
 def test_a_net_limit_counts_shares_by_the_hundred() -> None:
@@ -718,9 +718,9 @@ def test_exercise_closes_the_option_and_trades_the_underlying_at_the_strike(
     right: str, contracts: int, shares: int
 ) -> None:
     option = Instrument(asset_class="option", multiplier=D(100), right=right, strike=D(192))
-    found = exercise(option, D(contracts))
-    assert (found.option.price, found.option.quantity) == (D(0), D(-contracts))
-    assert (found.underlying.price, found.underlying.quantity) == (D(192), D(shares))
+    outcome = exercise(option, D(contracts))
+    assert (outcome.option.price, outcome.option.quantity) == (D(0), D(-contracts))
+    assert (outcome.underlying.price, outcome.underlying.quantity) == (D(192), D(shares))
     small = replace(option, contract_unit=D(10))
     assert abs(exercise(small, D(contracts)).underlying.quantity) == 20
 

@@ -49,10 +49,10 @@ def test_a_row_says_what_is_charged(monthly: str, row: int) -> None:
 
 
 def test_products_of_one_fee_share_a_row() -> None:
-    found = {row.what: row.rate for row in rows("future")}
-    assert found["EMD, ES, NQ, RTY, YM"] == "2.15 USD a contract"
-    assert found["Any other of the US"] == "2.47 USD a contract"
-    assert found["Hong Kong: any other"] == "19.50 CNH, 30 HKD, 3.60 USD a contract, by its currency"
+    by_name = {row.what: row.rate for row in rows("future")}
+    assert by_name["EMD, ES, NQ, RTY, YM"] == "2.15 USD a contract"
+    assert by_name["Any other of the US"] == "2.47 USD a contract"
+    assert by_name["Hong Kong: any other"] == "19.50 CNH, 30 HKD, 3.60 USD a contract, by its currency"
 
 
 def test_another_ruleset_shows_its_own_plans() -> None:
@@ -63,8 +63,8 @@ def test_another_ruleset_shows_its_own_plans() -> None:
 
 
 def test_hours_are_those_of_the_exchanges_own_clock() -> None:
-    found = {row.market: row for row in hours(datetime(2026, 11, 20, 15, tzinfo=UTC))}
-    shares, es = found["US shares"], found["ES futures"]
+    by_name = {row.market: row for row in hours(datetime(2026, 11, 20, 15, tzinfo=UTC))}
+    shares, es = by_name["US shares"], by_name["ES futures"]
     assert (shares.state, shares.local, shares.zone) == ("open", "Fri 10:00", "New York")
     assert shares.regular == ("Mon to Fri 09:30-16:00",)
     assert shares.extended == ("Mon to Fri 04:00-09:30, 16:00-20:00",)
@@ -77,17 +77,17 @@ def test_hours_are_those_of_the_exchanges_own_clock() -> None:
 
 
 def test_every_market_knows_its_holidays() -> None:
-    found = {row.market: row for row in hours(datetime(2026, 11, 21, 15, tzinfo=UTC))}
-    assert all(row.knows_holidays for row in found.values())
-    assert {row.state for row in found.values()} == {"closed"}
+    by_name = {row.market: row for row in hours(datetime(2026, 11, 21, 15, tzinfo=UTC))}
+    assert all(row.knows_holidays for row in by_name.values())
+    assert {row.state for row in by_name.values()} == {"closed"}
     assert hours(datetime(2026, 11, 20, 22, tzinfo=UTC))[0].state == "extended"
 
 
 def test_every_code_can_be_looked_up() -> None:
-    found = {row.code: row.sentence for row in tables.reasons()}
-    assert set(found) == set(SENTENCES)
-    assert found["quantity_below_lot_size"].startswith("The quantity [quantity] is below the lot size [lot size].")
-    assert not any("{" in sentence for sentence in found.values())
+    by_name = {row.code: row.sentence for row in tables.reasons()}
+    assert set(by_name) == set(SENTENCES)
+    assert by_name["quantity_below_lot_size"].startswith("The quantity [quantity] is below the lot size [lot size].")
+    assert not any("{" in sentence for sentence in by_name.values())
 
 
 def test_figures_are_written_as_people_write_them() -> None:

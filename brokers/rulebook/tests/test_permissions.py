@@ -21,13 +21,13 @@ SPY = Instrument(asset_class="equity", symbol="SPY")
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 
 
-def reason(of: Instrument = SPY, /, **said: Any) -> str:
-    answer = validate(of, ONE, permissions=Permissions(**said))
+def reason(of: Instrument = SPY, /, **facts: Any) -> str:
+    answer = validate(of, ONE, permissions=Permissions(**facts))
     return "" if answer.allowed else answer.reason
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("facts", "expected"),
     [
         ({}, ""),
         ({"lite": False, "clearing": "open", "client_trades": True, "instrument": True}, ""),
@@ -42,16 +42,16 @@ def reason(of: Instrument = SPY, /, **said: Any) -> str:
         ({"lite": True, "client_trades": False, "instrument": False}, "lite_account"),
     ],
 )
-def test_the_broadest_reason_is_told_first(said: dict[str, Any], expected: str) -> None:
-    assert reason(**said) == expected
+def test_the_broadest_reason_is_told_first(facts: dict[str, Any], expected: str) -> None:
+    assert reason(**facts) == expected
 
 
 @pytest.mark.parametrize("asset_class", PEOPLE_SAY)
 def test_each_class_goes_by_the_brokers_own_word(asset_class: str) -> None:
-    thing = Instrument(asset_class=asset_class, symbol="EURUSD")
-    others = frozenset(SECURITY_TYPES.values()) - {SECURITY_TYPES[asset_class]}
-    assert reason(thing, security_types=frozenset({SECURITY_TYPES[asset_class]})) != "asset_class_not_permitted"
-    denied = validate(thing, ONE, permissions=Permissions(security_types=others))
+    instrument = Instrument(asset_class=asset_class, symbol="EURUSD")
+    other_types = frozenset(SECURITY_TYPES.values()) - {SECURITY_TYPES[asset_class]}
+    assert reason(instrument, security_types=frozenset({SECURITY_TYPES[asset_class]})) != "asset_class_not_permitted"
+    denied = validate(instrument, ONE, permissions=Permissions(security_types=other_types))
     assert not denied.allowed
     assert denied.reason == "asset_class_not_permitted"
     assert f"no permission to trade {PEOPLE_SAY[asset_class]}." in denied.sentence
@@ -78,11 +78,11 @@ def test_an_unknown_class_stays_an_unknown_class() -> None:
 
 def test_the_whole_gate_asks_the_account_too() -> None:
     poor = Account(available=Decimal(100_000), permissions=Permissions(instrument=False))
-    found = assess(SPY, ONE, Quote(price=Decimal(10)), poor, NOW)
-    assert not found.verdict.allowed
-    assert (found.verdict.reason, found.fee) == ("no_trading_permission", None)
-    assert found.verdict.sentence.startswith("This account has no permission to trade SPY.")
-    assert found.verdict.provenance == rulesets.load().provenance
+    assessment = assess(SPY, ONE, Quote(price=Decimal(10)), poor, NOW)
+    assert not assessment.verdict.allowed
+    assert (assessment.verdict.reason, assessment.fee) == ("no_trading_permission", None)
+    assert assessment.verdict.sentence.startswith("This account has no permission to trade SPY.")
+    assert assessment.verdict.provenance == rulesets.load().provenance
 
 
 def test_every_reason_has_a_sentence() -> None:
@@ -99,13 +99,13 @@ def test_every_reason_has_a_sentence() -> None:
 def test_less_said_never_refuses_more(
     lite: bool | None, clearing: str, client_trades: bool | None, types: frozenset[str], instrument: bool | None
 ) -> None:
-    said = {
+    facts = {
         "lite": lite,
         "clearing": clearing,
         "client_trades": client_trades,
         "security_types": types,
         "instrument": instrument,
     }
-    if not reason(**said):
-        for left_out in said:
-            assert not reason(**{key: value for key, value in said.items() if key != left_out})
+    if not reason(**facts):
+        for left_out in facts:
+            assert not reason(**{key: value for key, value in facts.items() if key != left_out})

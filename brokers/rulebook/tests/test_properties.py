@@ -120,13 +120,13 @@ amounts = st.integers(min_value=-5000, max_value=5000).map(Decimal)
 @QUICK
 @given(st.sampled_from(["EqualQuantity", "Equal", "NetLiq", "AvailableEquity"]), amounts, members)
 def test_an_allocation_sums_to_the_order(method: str, quantity: Decimal, group: list[Member]) -> None:
-    found = allocate(method, quantity, group)
+    allocation = allocate(method, quantity, group)
     nobody_counts = (method == "NetLiq" and all(m.net_liquidation <= 0 for m in group)) or (
         method == "AvailableEquity" and all(m.available_equity <= 0 for m in group)
     )
-    assert found.filled + found.canceled == (0 if nobody_counts else quantity)
-    assert all(share * quantity >= 0 for share in found.shares.values())
-    assert list(found.shares) == [member.id for member in group]
+    assert allocation.filled + allocation.canceled == (0 if nobody_counts else quantity)
+    assert all(share * quantity >= 0 for share in allocation.shares.values())
+    assert list(allocation.shares) == [member.id for member in group]
 
 
 @QUICK
@@ -143,16 +143,16 @@ def test_nobody_is_more_than_one_unit_away_from_an_equal_share(quantity: Decimal
 def test_equalizing_sums_to_the_order_and_never_trades_the_wrong_way(
     side: str, quantity: Decimal, group: list[Member]
 ) -> None:
-    found = allocate_equalizing(side, quantity, group)
-    assert found.filled + found.canceled == quantity
-    assert all(share >= 0 for share in found.shares.values())
+    allocation = allocate_equalizing(side, quantity, group)
+    assert allocation.filled + allocation.canceled == quantity
+    assert all(share >= 0 for share in allocation.shares.values())
 
 
 @QUICK
 @given(st.sampled_from(["buy", "sell"]), st.integers(min_value=-100, max_value=100).map(Decimal), members)
 def test_a_percent_change_never_turns_a_position_around(side: str, percentage: Decimal, group: list[Member]) -> None:
-    found = allocate_percent(side, percentage, group)
-    assert all(found.shares[m.id] <= abs(m.position) for m in group)
+    allocation = allocate_percent(side, percentage, group)
+    assert all(allocation.shares[m.id] <= abs(m.position) for m in group)
 
 
 candles = st.lists(prices, min_size=4, max_size=4).map(lambda p: Candle(open=p[1], high=max(p), low=min(p), close=p[2]))

@@ -63,13 +63,13 @@ def test_it_keeps_a_market_order_for_futures_at_night() -> None:
     assert cautions(validate(es, order(), NIGHT, calendar("cme_es"))) == []
 
 
-@pytest.mark.parametrize(("quantity", "wanted"), [("100.5", "100"), ("-7.9", "-7")])
-def test_it_denies_fractions_and_suggests_whole_units(quantity: str, wanted: str) -> None:
+@pytest.mark.parametrize(("quantity", "expected"), [("100.5", "100"), ("-7.9", "-7")])
+def test_it_denies_fractions_and_suggests_whole_units(quantity: str, expected: str) -> None:
     verdict = validate(STOCK, order(quantity=quantity), NOON, NYSE)
     assert isinstance(verdict, Denied)
     assert verdict.reason == "fractional_quantity_not_supported"
-    assert verdict.data["suggested"] == D(wanted)
-    assert f"Order {wanted} instead" in verdict.sentence
+    assert verdict.data["suggested"] == D(expected)
+    assert f"Order {expected} instead" in verdict.sentence
 
 
 def test_it_warns_about_a_cut_fraction_where_the_rules_cut_it() -> None:

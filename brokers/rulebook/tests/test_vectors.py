@@ -15,8 +15,8 @@ VECTORS: list[dict[str, Any]] = [json.loads(line) for line in FILE.read_text(enc
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["id"]))
 def test_it_answers_as_the_vector_expects(vector: dict[str, Any]) -> None:
-    found = evaluate(vector["op"], vector["given"], vector["ruleset"])
-    assert passes(vector), f"expected {vector['expect']}, found {found}"
+    answer = evaluate(vector["op"], vector["given"], vector["ruleset"])
+    assert passes(vector), f"expected {vector['expect']}, found {answer}"
 
 
 def test_it_knows_every_vector_by_number_and_ruleset() -> None:
@@ -35,13 +35,13 @@ def test_it_has_an_operation_for_every_vector() -> None:
 
 def test_it_names_the_ruleset_and_the_table_version_in_every_answer() -> None:
     for vector in VECTORS[::25]:
-        found = evaluate(vector["op"], vector["given"], vector["ruleset"])
-        assert found["ruleset"] == vector["ruleset"]
-        assert found["tables"].startswith(vector["ruleset"])
+        answer = evaluate(vector["op"], vector["given"], vector["ruleset"])
+        assert answer["ruleset"] == vector["ruleset"]
+        assert answer["tables"].startswith(vector["ruleset"])
 
 
 @pytest.mark.parametrize(
-    ("expected", "found"),
+    ("expected", "actual"),
     [
         ({"allowed": True}, {"allowed": False}),
         ({"allowed": True}, {"allowed": "true"}),
@@ -53,8 +53,8 @@ def test_it_names_the_ruleset_and_the_table_version_in_every_answer() -> None:
         ({"expires_at_utc": None}, {"expires_at_utc": "2025-01-01T00:00:00Z"}),
     ],
 )
-def test_it_calls_a_different_answer_a_failure(expected: dict[str, Any], found: dict[str, Any]) -> None:
-    assert not agrees(expected, found)
+def test_it_calls_a_different_answer_a_failure(expected: dict[str, Any], actual: dict[str, Any]) -> None:
+    assert not agrees(expected, actual)
 
 
 def test_it_compares_numbers_as_decimals_and_ignores_extra_keys() -> None:

@@ -20,10 +20,10 @@ _ROWS = tables.read("futures")
 
 def _names() -> dict[str, tuple[int, ...]]:
     """The rows of each symbol, which products of several sizes may share; and of each class that is no symbol."""
-    found: dict[str, tuple[int, ...]] = {}
+    numbers: dict[str, tuple[int, ...]] = {}
     for number, row in enumerate(_ROWS):
-        found[row["symbol"]] = (*found.get(row["symbol"], ()), number)
-    return {row["class"]: (number,) for number, row in enumerate(_ROWS)} | found
+        numbers[row["symbol"]] = (*numbers.get(row["symbol"], ()), number)
+    return {row["class"]: (number,) for number, row in enumerate(_ROWS)} | numbers
 
 
 _NAMES = _names()

@@ -22,9 +22,9 @@ AT_ONCE = frozenset({"IOC", "FOK"})
 
 def hold(order: Order, setting: Any, now: float) -> None:
     """Hold an order as inactive for a while, as the broker does while it locates shares; after that it works."""
-    given = setting if isinstance(setting, dict) else {"reason": setting if isinstance(setting, str) else ""}
-    order.held_back = str(given.get("reason") or LOCATING)
-    order.not_before = now + float(given.get("s", 3600))
+    options = setting if isinstance(setting, dict) else {"reason": setting if isinstance(setting, str) else ""}
+    order.held_back = str(options.get("reason") or LOCATING)
+    order.not_before = now + float(options.get("s", 3600))
 
 
 def day_of(at: float) -> date:

@@ -32,8 +32,8 @@ def account(team: Team) -> BrokerageAccount:
 
 
 def one(page: Any) -> Any:
-    [thing] = page["results"]
-    return thing
+    [item] = page["results"]
+    return item
 
 
 def everything(team: Team, now: datetime) -> BrokerageAccount:

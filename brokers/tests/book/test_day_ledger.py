@@ -81,10 +81,10 @@ def test_the_result_is_what_prices_and_trades_brought_since_the_day_began(values
     ],
 )
 def test_what_is_not_known_is_named_and_nothing_is_guessed(values: Any, missing: str) -> None:
-    found = result(day(**values))
-    assert found.profit is None
-    assert missing in found.unknown
-    assert found.unknown.endswith(".")
+    day_result = result(day(**values))
+    assert day_result.profit is None
+    assert missing in day_result.unknown
+    assert day_result.unknown.endswith(".")
 
 
 @given(
@@ -100,14 +100,14 @@ def test_the_result_is_the_gain_of_a_purse_that_trades_the_same(
     for quantity, price in trades:
         purse, units = purse - quantity * price, units + quantity
     expected = purse + units * mark - before * opening
-    found = result(
+    day_result = result(
         day(
             opening=(held(before, opening),) if before else (),
             fills=tuple(fill(*trade) for trade in trades),
             now=(held(units, mark),) if units else (),
         )
     )
-    assert found == DayResult(expected)
+    assert day_result == DayResult(expected)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_the_result_is_the_gain_of_a_purse_that_trades_the_same(
 def test_it_says_what_was_realized_what_is_not_and_what_it_cost(
     values: Any, realized: Any, unrealized: Any, fees: Any
 ) -> None:
-    found = result(day(**values))
-    assert (found.realized, found.unrealized, found.fees) == (D(realized), D(unrealized), D(fees))
-    assert found.profit == D(realized) + D(unrealized) - D(fees)
+    day_result = result(day(**values))
+    assert (day_result.realized, day_result.unrealized, day_result.fees) == (D(realized), D(unrealized), D(fees))
+    assert day_result.profit == D(realized) + D(unrealized) - D(fees)
 
 
 @given(
@@ -152,21 +152,21 @@ def test_the_parts_always_add_up_to_the_result_exact_and_in_cents(
     before: int, trades: list[tuple[int, int]], opening: int, mark: int
 ) -> None:
     units = before + sum(quantity for quantity, _ in trades)
-    found = result(
+    day_result = result(
         day(
             opening=(held(before, opening),) if before else (),
             fills=tuple(fill(*trade, fee=D("0.333")) for trade in trades),
             now=(held(units, D(mark) / 777),) if units else (),
         )
     )
-    cents = found.in_cents
-    assert found.profit is not None
+    cents = day_result.in_cents
+    assert day_result.profit is not None
     assert cents.profit is not None
-    assert found.profit == found.realized + found.unrealized - found.fees
+    assert day_result.profit == day_result.realized + day_result.unrealized - day_result.fees
     assert cents.profit == cents.realized + cents.unrealized - cents.fees
-    assert abs(cents.profit - found.profit) <= D("0.005")
+    assert abs(cents.profit - day_result.profit) <= D("0.005")
     if not units:
-        assert abs(found.unrealized) < D("1e-15")
+        assert abs(day_result.unrealized) < D("1e-15")
 
 
 def test_the_parts_of_accounts_are_added_up_too() -> None:
@@ -230,7 +230,7 @@ def bought(account: BrokerageAccount, conid: int, quantity: Any, price: Any, at:
     )
 
 
-def found(account: BrokerageAccount, now: datetime) -> DayResult:
+def day_result_of(account: BrokerageAccount, now: datetime) -> DayResult:
     return day_ledger.results([account], now)[account.pk]
 
 
@@ -249,7 +249,7 @@ def test_a_day_begins_at_midnight_in_new_york(account: BrokerageAccount) -> None
     look(account, datetime(2026, 11, 20, 5, 0, tzinfo=UTC), (1, 10, 103))
     assert [str(each.day) for each in OpeningPosition.objects.order_by("day")] == ["2026-11-19", "2026-11-20"]
     look(account, datetime(2026, 11, 20, 5, 1, tzinfo=UTC), (1, 10, 104))
-    assert found(account, datetime(2026, 11, 20, 5, 1, tzinfo=UTC)) == DayResult(D(10))
+    assert day_result_of(account, datetime(2026, 11, 20, 5, 1, tzinfo=UTC)) == DayResult(D(10))
 
 
 @pytest.mark.parametrize("date", [(2026, 3, 7), (2026, 3, 8), (2026, 11, 1), (2026, 11, 20)])
@@ -265,7 +265,7 @@ def test_trades_before_the_first_look_are_in_what_was_found(account: BrokerageAc
     bought(account, 1, 10, 50, NOON - timedelta(minutes=5))
     look(account, NOON, (1, 10, 100))
     look(account, NOON + timedelta(minutes=2), (1, 10, 101))
-    assert found(account, NOON + timedelta(minutes=2)) == DayResult(D(10))
+    assert day_result_of(account, NOON + timedelta(minutes=2)) == DayResult(D(10))
 
 
 @pytest.mark.django_db
@@ -273,9 +273,9 @@ def test_a_day_is_not_opened_while_fills_come_in(account: BrokerageAccount) -> N
     bought(account, 1, 10, 50, NOON - timedelta(seconds=5))
     look(account, NOON, (1, 10, 100))
     assert account.opened_at is None
-    assert "positions of this morning" in found(account, NOON).unknown
+    assert "positions of this morning" in day_result_of(account, NOON).unknown
     look(account, NOON + timedelta(seconds=20), (1, 10, 100))
-    assert found(account, NOON + timedelta(seconds=20)) == DayResult(D(0))
+    assert day_result_of(account, NOON + timedelta(seconds=20)) == DayResult(D(0))
 
 
 @pytest.mark.django_db
@@ -286,18 +286,19 @@ def test_realised_and_unrealised_count_and_deposits_do_not(account: BrokerageAcc
     later = NOON + timedelta(minutes=3)
     look(account, later, (2, 4, 20))
     BrokerageAccount.objects.filter(pk=account.pk).update(equity=D(1_000_000), cash=D(1_000_000))
-    assert found(account, later) == DayResult(D(-100 - 20 - 2))
+    assert day_result_of(account, later) == DayResult(D(-100 - 20 - 2))
 
 
 @pytest.mark.django_db
 def test_a_future_nobody_looked_up_has_no_result(account: BrokerageAccount) -> None:
     look(account, NOON, (7, 1, 100), kind="future")
     assert (
-        found(account, NOON).unknown == "what one point of T7 is worth is not known. It was not traded through Halyard."
+        day_result_of(account, NOON).unknown
+        == "what one point of T7 is worth is not known. It was not traded through Halyard."
     )
     rows.order(account, conid=7, multiplier=D(50))
     look(account, NOON + timedelta(minutes=1), (7, 1, 101), kind="future")
-    assert found(account, NOON + timedelta(minutes=1)) == DayResult(D(50))
+    assert day_result_of(account, NOON + timedelta(minutes=1)) == DayResult(D(50))
 
 
 @pytest.mark.django_db
@@ -305,27 +306,27 @@ def test_a_holding_worth_a_hundred_is_not_taken_for_a_share(account: BrokerageAc
     look(account, NOON, (8, 1, 3))
     Position.objects.update(unrealized_pnl=D(200), average_cost=D(1))
     OpeningPosition.objects.update(multiplier=None)
-    assert "one point of T8" in found(account, NOON).unknown
+    assert "one point of T8" in day_result_of(account, NOON).unknown
 
 
 @pytest.mark.django_db
 def test_another_currency_is_converted_or_asked_for(account: BrokerageAccount) -> None:
     look(account, NOON, (1, 10, 100), currency="EUR")
-    assert "rate from EUR to USD" in found(account, NOON).unknown
+    assert "rate from EUR to USD" in day_result_of(account, NOON).unknown
     assert ExchangeRate.objects.get().wanted_at == NOON
     ExchangeRate.objects.update(rate=D("1.2"), as_of=NOON)
     look(account, NOON + timedelta(minutes=1), (1, 10, 101), currency="EUR")
-    assert found(account, NOON + timedelta(minutes=1)) == DayResult(D(12))
+    assert day_result_of(account, NOON + timedelta(minutes=1)) == DayResult(D(12))
 
 
 @pytest.mark.django_db
 def test_an_account_out_of_sight_has_no_result_unless_it_is_switched_off(account: BrokerageAccount) -> None:
     look(account, NOON, (1, 10, 100))
-    assert "last seen at 14:30 UTC" in found(account, NOON + timedelta(minutes=16)).unknown
+    assert "last seen at 14:30 UTC" in day_result_of(account, NOON + timedelta(minutes=16)).unknown
     tomorrow = NOON + timedelta(days=1)
-    assert "positions of this morning" in found(account, tomorrow).unknown
+    assert "positions of this morning" in day_result_of(account, tomorrow).unknown
     account.connection.enabled = False
-    assert found(account, tomorrow) == DayResult(D(0))
+    assert day_result_of(account, tomorrow) == DayResult(D(0))
 
 
 @pytest.mark.django_db

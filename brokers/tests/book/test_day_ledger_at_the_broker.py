@@ -19,7 +19,7 @@ from brokers.tests import lab
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def found(bench: lab.Lab) -> DayResult:
+def day_result_of(bench: lab.Lab) -> DayResult:
     account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
     return day_ledger.results([account], timezone.now())[account.pk]
 
@@ -35,8 +35,8 @@ def test_what_was_bought_and_sold_is_the_days_result(team: Team, gateway: Runnin
             await asyncio.to_thread(bench.order, quantity=Decimal(5))
             await asyncio.to_thread(lab.work)
             await lab.until(lambda: held.filter(quantity=5).exists(), "five are held")
-            await lab.until(lambda: found(bench).profit is not None, "the result is known")
-            between = await asyncio.to_thread(found, bench)
+            await lab.until(lambda: day_result_of(bench).profit is not None, "the result is known")
+            between = await asyncio.to_thread(day_result_of, bench)
             await asyncio.to_thread(bench.order, quantity=Decimal(5), side="sell", role="exit")
             await asyncio.to_thread(lab.work)
             await lab.until(lambda: not held.exists(), "nothing is held")
@@ -48,6 +48,6 @@ def test_what_was_bought_and_sold_is_the_days_result(team: Team, gateway: Runnin
     cash = -sum((Side(each.side).sign * each.quantity * each.price for each in fills), Decimal(0))
     fees = sum((each.fee for each in fills if each.fee is not None), Decimal(0))
     assert fees > 0
-    assert found(bench) == DayResult(cash - fees)
+    assert day_result_of(bench) == DayResult(cash - fees)
     assert between.profit is not None
     assert abs(between.profit) < 50, "five shares, held for a moment"

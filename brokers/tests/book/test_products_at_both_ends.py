@@ -29,8 +29,8 @@ async def test_the_adapter_finds_every_product_by_its_charts_root(row: dict[str,
         if path == "trsrv/futures":
             return {params["symbols"]: [contracts.future_month(f) for f in catalogue.futures(params["symbols"], day)]}
         numbers = (parts or {}).get("conid") or params["conids"]
-        found = [future for each in numbers.split(",") if (future := catalogue.find(int(each))) is not None]
-        return contracts.info(found[0]) if parts else {"secdef": [contracts.definition(each) for each in found]}
+        futures = [future for each in numbers.split(",") if (future := catalogue.find(int(each))) is not None]
+        return contracts.info(futures[0]) if parts else {"secdef": [contracts.definition(each) for each in futures]}
 
     root = row["class"]
     assert root in PRODUCTS

@@ -13,8 +13,8 @@ AT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
 def way(status: S, **moments: datetime | None) -> list[Step]:
-    given = {"submitted_at": None, "acknowledged_at": None, "filled_at": None, **moments}
-    return path(status, created_at=AT, changed_at=AT + timedelta(seconds=9), **given)
+    fields = {"submitted_at": None, "acknowledged_at": None, "filled_at": None, **moments}
+    return path(status, created_at=AT, changed_at=AT + timedelta(seconds=9), **fields)
 
 
 @pytest.mark.parametrize(

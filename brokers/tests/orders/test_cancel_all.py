@@ -29,8 +29,8 @@ def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
 
 
 def stop_all(bench: lab.Lab, actor: User | None = None) -> int:
-    found = Order.objects.filter(account=bench.account)
-    return cancels.cancel_all(found, actor=actor, cause=CAUSE, now=timezone.now())
+    orders = Order.objects.filter(account=bench.account)
+    return cancels.cancel_all(orders, actor=actor, cause=CAUSE, now=timezone.now())
 
 
 def on_its_way(bench: lab.Lab) -> tuple[Order, execution.Job]:
@@ -141,9 +141,9 @@ def test_a_broker_that_said_no_is_asked_again_after_a_while(bench: lab.Lab) -> N
     SubmissionAttempt.objects.create(
         order=order, kind="cancel", request_hash="x", sent_at=now, answered_at=now, outcome="rejected"
     )
-    found = Order.objects.filter(pk=order.pk)
-    assert cancels.cancel_all(found, actor=None, cause=CAUSE, now=now + timedelta(seconds=9)) == 0
-    assert cancels.cancel_all(found, actor=None, cause=CAUSE, now=now + timedelta(seconds=11)) == 1
+    orders = Order.objects.filter(pk=order.pk)
+    assert cancels.cancel_all(orders, actor=None, cause=CAUSE, now=now + timedelta(seconds=9)) == 0
+    assert cancels.cancel_all(orders, actor=None, cause=CAUSE, now=now + timedelta(seconds=11)) == 1
 
 
 def test_what_time_brings_is_done_while_orders_keep_coming(bench: lab.Lab) -> None:

@@ -28,14 +28,14 @@ def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
 
 
 def close(bench: lab.Lab, actor: User | None = None, **values: Any) -> Closing:
-    given = {"reason": "The team asked for it.", "now": timezone.now(), **values}
+    fields = {"reason": "The team asked for it.", "now": timezone.now(), **values}
     return closing.close(
         account=BrokerageAccount.objects.get(pk=bench.account.pk),
         conid=265598,
         ticker="AAPL",
         asset_class=AssetClass.STOCK,
         actor=actor,
-        **given,
+        **fields,
     )
 
 

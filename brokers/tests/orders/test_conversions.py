@@ -98,8 +98,8 @@ def test_an_overdue_order_becomes_a_market_order_in_place(bench: lab.Lab) -> Non
 
 def test_the_entry_behind_it_leaves_when_it_has_filled(bench: lab.Lab) -> None:
     entry = intent("entry", "buy", 3, release=Release.AFTER_PARENT_FILLS, leave_within=180)
-    given = {"type": OrderType.LIMIT, "limit_price": Decimal("1.00"), "convert_after": 60}
-    ticket = opened(bench, intent("exit", "buy", 2, then=(entry,), **given))
+    fields = {"type": OrderType.LIMIT, "limit_price": Decimal("1.00"), "convert_after": 60}
+    ticket = opened(bench, intent("exit", "buy", 2, then=(entry,), **fields))
     leaving, entering = ticket.orders.order_by("pk")
     lab.work()
     Order.objects.filter(pk=leaving.pk).update(acknowledged_at=timezone.now() - timedelta(seconds=61))
@@ -171,9 +171,9 @@ def test_nothing_is_asked_again_while_the_broker_shows_nothing(bench: lab.Lab) -
     order, now = overdue(bench), timezone.now()
     conversions.begin(order, now)
     assert not conversions.settle_lost(order, [], now)
-    found = conversions.next_change(bench.connection.pk, now)
-    assert found is not None
-    assert found.doubtful
+    change = conversions.next_change(bench.connection.pk, now)
+    assert change is not None
+    assert change.doubtful
 
 
 def test_it_is_not_asked_for_ever(bench: lab.Lab) -> None:

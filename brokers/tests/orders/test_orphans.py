@@ -26,7 +26,7 @@ def account(team: Team, now: datetime) -> BrokerageAccount:
 
 def working(account: BrokerageAccount, now: datetime, **values: Any) -> Order:
     """A stop that has stood at the broker for a minute."""
-    given = {
+    fields = {
         "role": "stop_loss",
         "side": "sell",
         "type": "stop",
@@ -36,7 +36,7 @@ def working(account: BrokerageAccount, now: datetime, **values: Any) -> Order:
         "changed_at": now,
         **values,
     }
-    return rows.order(account, **given)
+    return rows.order(account, **fields)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
 
 
 def intent(role: str, side: str, quantity: int = 1, **values: Any) -> OrderIntent:
-    given = {"type": OrderType.MARKET, **values}
-    return OrderIntent(role=Role(role), instrument=AAPL, side=Side(side), quantity=Decimal(quantity), **given)
+    fields = {"type": OrderType.MARKET, **values}
+    return OrderIntent(role=Role(role), instrument=AAPL, side=Side(side), quantity=Decimal(quantity), **fields)
 
 
 def resting(bench: lab.Lab, **values: Any) -> Order:

@@ -34,8 +34,8 @@ def positions(account: BrokerageAccount, now: datetime) -> list[Decimal]:
 
 
 def filled(account: BrokerageAccount, at: datetime, **values: object) -> Order:
-    given = {"status": "filled", "filled_quantity": Decimal(10), "filled_at": at, **values}
-    return rows.order(account, **given)
+    fields = {"status": "filled", "filled_quantity": Decimal(10), "filled_at": at, **values}
+    return rows.order(account, **fields)
 
 
 def test_an_order_that_filled_before_its_executions_came_home_may_be_held(

@@ -57,19 +57,19 @@ def test_it_closes_all_of_it(client: Client, alice: User, account: BrokerageAcco
     }
 
 
-@pytest.mark.parametrize(("given", "kept"), [("100", Decimal(100)), ("300", None)])
+@pytest.mark.parametrize(("text", "kept"), [("100", Decimal(100)), ("300", None)])
 def test_it_closes_the_part_that_was_asked_for(
-    client: Client, alice: User, account: BrokerageAccount, given: str, kept: Decimal | None
+    client: Client, alice: User, account: BrokerageAccount, text: str, kept: Decimal | None
 ) -> None:
     client.force_login(alice)
-    client.post(page_of(account), {"quantity": given})
+    client.post(page_of(account), {"quantity": text})
     assert Closing.objects.get().quantity == kept
 
 
-@pytest.mark.parametrize("given", ["301", "0", "-5"])
-def test_more_than_is_held_is_not_closed(client: Client, alice: User, account: BrokerageAccount, given: str) -> None:
+@pytest.mark.parametrize("text", ["301", "0", "-5"])
+def test_more_than_is_held_is_not_closed(client: Client, alice: User, account: BrokerageAccount, text: str) -> None:
     client.force_login(alice)
-    page = client.post(page_of(account), {"quantity": given})
+    page = client.post(page_of(account), {"quantity": text})
     assert page.status_code == 422
     assert "Between 0 and 300 can be closed. Leave it empty for all of it." in page.text
     assert not Closing.objects.exists()

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.django_db
 
 
 def page_of(client: Client, team: Team, **asked: Any) -> Any:
-    given = {"asset_class": "equity", "symbol": "SPY", "quantity": "100", "price": "250", **asked} if asked else {}
-    return client.get(f"/teams/{team.code}/rulebook/", given)
+    fields = {"asset_class": "equity", "symbol": "SPY", "quantity": "100", "price": "250", **asked} if asked else {}
+    return client.get(f"/teams/{team.code}/rulebook/", fields)
 
 
 def test_it_is_for_members_only(client: Client, charlie: User, team: Team) -> None:
@@ -102,10 +102,10 @@ def test_it_marks_what_it_cannot_read(client: Client, bob: User, team: Team, ask
 def test_every_ruleset_answers_for_every_class(name: str, asset_class: str) -> None:
     rules = rulesets.load(name)
     for symbol, quantity in (("ES", 1), ("EURUSD", -30_000), ("", 5), ("!", 0)):
-        found = tables.calculate(
+        figures = tables.calculate(
             asset_class, symbol, Decimal(quantity), Decimal(3), rules=rules, today=rules.effective_from
         )
-        assert found.fee is None or found.fee >= 0
+        assert figures.fee is None or figures.fee >= 0
     assert tables.sizes(rules)
 
 

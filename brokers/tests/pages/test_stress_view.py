@@ -23,8 +23,8 @@ def address(made: Connection, end: str = "") -> str:
 
 
 def armed(gateway: RunningGateway, made: Connection) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = gateway.control("GET", f"/{made.username}/faults")
-    return [fault for fault in found if fault["state"] == "armed"]
+    listed: list[dict[str, Any]] = gateway.control("GET", f"/{made.username}/faults")
+    return [fault for fault in listed if fault["state"] == "armed"]
 
 
 def test_it_is_not_there_for_a_stranger(client: Client, charlie: User, team: Team, gateway: RunningGateway) -> None:

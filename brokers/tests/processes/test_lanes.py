@@ -106,11 +106,11 @@ def test_it_asks_the_broker_which_contract_a_ticker_means(bench: lab.Lab) -> Non
 def test_it_asks_again_for_a_permission_that_was_missing(bench: lab.Lab) -> None:
     now = timezone.now()
     lookup = ContractLookup.objects.get(ticker="AAPL")
-    wanted = [(bench.account, Instrument(ticker="AAPL"))]
+    pairs = [(bench.account, Instrument(ticker="AAPL"))]
 
     def state(permitted: list[str] | None, asked: timedelta) -> str:
         ContractLookup.objects.update(status="found", permitted=permitted, asked_at=now - asked)
-        live_book.load(wanted, now)
+        live_book.load(pairs, now)
         lookup.refresh_from_db()
         return lookup.status
 

@@ -144,7 +144,7 @@ async def test_a_session_that_is_stolen_or_cut_comes_back(
     def read() -> bool:
         return BrokerageAccount.objects.get(pk=bench.account.pk).book_as_of is not None
 
-    def told() -> bool:
+    def is_listed() -> bool:
         statuses = set(bench.connection.session_events.values_list("status", flat=True))
         return (SessionStatus.COMPETING if code == "steal" else SessionStatus.UNREACHABLE) in statuses
 
@@ -152,5 +152,5 @@ async def test_a_session_that_is_stolen_or_cut_comes_back(
         # Everything has been read once: from here on the session's news come by the live stream.
         await lab.until(lambda: bool(bench.gateway.events(bench.user, "sts")) and read(), "the live stream is open")
         await asyncio.to_thread(press, bench, alice, code, now)
-        await lab.until(told, "the story tells of it")
+        await lab.until(is_listed, "the story tells of it")
         await lab.until(active, "the session is back")

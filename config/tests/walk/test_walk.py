@@ -93,5 +93,5 @@ def filled(product: Product, signal: str) -> dict[str, Any]:
         return [order["status"] for decision in decisions for order in decision["orders"]] == ["filled"]
 
     assert eventually(done, 30), product.api(f"signals/{signal}/")
-    found: dict[str, Any] = product.api(f"signals/{signal}/")
-    return found
+    body: dict[str, Any] = product.api(f"signals/{signal}/")
+    return body

@@ -34,9 +34,9 @@ def api(team: Team, alice: User) -> Api:
 def refused(answer: Any, status: int) -> tuple[str, str]:
     """Code and field of a refusal."""
     assert answer.status_code == status, answer.content
-    told = answer.json()
-    assert told["message"].endswith(".")
-    return told["code"], told.get("field", "")
+    body = answer.json()
+    assert body["message"].endswith(".")
+    return body["code"], body.get("field", "")
 
 
 def sent() -> list[tuple[str, int]]:
@@ -46,9 +46,9 @@ def sent() -> list[tuple[str, int]]:
 def test_a_program_approves(api: Api, alice: User, decision: Decision) -> None:
     answer = api.post(f"decisions/{decision.code}/approve/")
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["status"], told["answered_by"], told["again"]["same"]) == ("accepted", "alice@example.com", True)
-    assert [order["role"] for order in told["orders"]] == ["entry", "stop_loss", "take_profit"]
+    body = answer.json()
+    assert (body["status"], body["answered_by"], body["again"]["same"]) == ("accepted", "alice@example.com", True)
+    assert [order["role"] for order in body["orders"]] == ["entry", "stop_loss", "take_profit"]
     assert sent() == [("entry", 10), ("stop_loss", 10), ("take_profit", 10)]
     assert AuditEntry.objects.get(action="decision.approved").actor == alice
 
@@ -92,9 +92,9 @@ def test_a_quantity_that_cannot_be_approved_is_a_conflict(api: Api, decision: De
 
 
 def test_a_program_declines_with_a_reason(api: Api, decision: Decision) -> None:
-    told = api.post(f"decisions/{decision.code}/decline/", reason="Too large today").json()
-    assert (told["status"], told["reason_code"]) == ("rejected", "declined")
-    assert told["reason"].startswith("Declined by alice@example.com: Too large today")
+    body = api.post(f"decisions/{decision.code}/decline/", reason="Too large today").json()
+    assert (body["status"], body["reason_code"]) == ("rejected", "declined")
+    assert body["reason"].startswith("Declined by alice@example.com: Too large today")
     assert sent() == []
 
 
@@ -149,10 +149,10 @@ def test_answers_are_posted(api: Api, decision: Decision) -> None:
 
 
 def test_a_decision_at_its_own_address_is_decided_again(api: Api, decision: Decision) -> None:
-    told = api.get(f"decisions/{decision.code}/")
-    assert told["inputs"]["terms"]["approval_seconds"] == 300
-    assert told["inputs"]["snapshot"]["position"] == "0"
-    again = told["again"]
+    answer = api.get(f"decisions/{decision.code}/")
+    assert answer["inputs"]["terms"]["approval_seconds"] == 300
+    assert answer["inputs"]["snapshot"]["position"] == "0"
+    again = answer["again"]
     assert (again["same"], again["rule"], again["reason_code"], again["differences"]) == (True, "D01", "", [])
     assert again["plan"]["intents"][0]["quantity"] == "10"
     assert "inputs" not in api.get("decisions/")["results"][0]

@@ -35,8 +35,8 @@ def decision(team: Team) -> Decision:
 
 def refused(answer: Any, status: int) -> tuple[str, str]:
     assert answer.status_code == status, answer.content
-    told = answer.json()
-    return told["code"], told.get("field", "")
+    body = answer.json()
+    return body["code"], body.get("field", "")
 
 
 def test_every_level_is_listed_with_its_limits_stops_and_figures(api: Api, team: Team, decision: Decision) -> None:
@@ -65,9 +65,9 @@ def test_every_level_is_listed_with_its_limits_stops_and_figures(api: Api, team:
 
 def test_a_stop_cancels_and_holds_until_it_is_resumed(api: Api, team: Team, decision: Decision) -> None:
     path = f"guards/strategy/{decision.subscription.strategy.code}/"
-    told = api.post(f"{path}halt/", how="everything", reason="Fed in five minutes")
-    assert told.status_code == 200
-    stopped = told.json()
+    answer = api.post(f"{path}halt/", how="everything", reason="Fed in five minutes")
+    assert answer.status_code == 200
+    stopped = answer.json()
     assert (stopped["halt"], stopped["halt_reason"]) == ("everything", "Fed in five minutes")
     assert (stopped["halted_by"], stopped["done"]) == (
         "alice@example.com",

@@ -29,8 +29,8 @@ def api(team: Team, alice: User) -> Api:
 
 
 def one(page: Any) -> Any:
-    [thing] = page["results"]
-    return thing
+    [item] = page["results"]
+    return item
 
 
 def test_a_strategy_shows_no_secret(api: Api, team: Team, now: datetime) -> None:
@@ -366,9 +366,9 @@ def test_signals_are_found_by_strategy_ticker_and_moment(api: Api, team: Team, n
     first, second = rows.strategy(team, now, "First"), rows.strategy(team, now, "Second")
     rows.signal(first, now - timedelta(hours=1))
     reading = {"action": "sell", "instrument": {"class": "stock", "symbol": "MSFT"}}
-    wanted = rows.signal(second, now, reading=reading)
+    match = rows.signal(second, now, reading=reading)
     for query in ({"strategy": second.code}, {"ticker": "msft"}, {"since": "2026-11-20T15:00:00Z"}):
-        assert one(api.get("signals/", **query))["id"] == str(wanted.code), query
+        assert one(api.get("signals/", **query))["id"] == str(match.code), query
 
 
 def test_decisions_are_found_by_status_strategy_ticker_signal_and_subscription(

@@ -70,7 +70,7 @@ def test_a_list_of_what_was_set_aside_takes_no_refusals(
 def test_the_file_is_that_of_the_filters_one_sees(
     open_page: Opener, alice: User, team: Team, strategy: Strategy
 ) -> None:
-    wanted = rows.signal(strategy, timezone.now(), body='{"comment": "golden"}')
+    match = rows.signal(strategy, timezone.now(), body='{"comment": "golden"}')
     rows.signal(strategy, timezone.now())
     page = open_page(alice, f"/teams/{team.code}/signals/")
     quiet(page)
@@ -84,7 +84,7 @@ def test_the_file_is_that_of_the_filters_one_sees(
     text = download.value.path().read_text()
     assert re.fullmatch(r"deliveries-\d{4}-\d\d-\d\d-\d{4}\.csv", download.value.suggested_filename)
     assert len(text.splitlines()) == 2
-    assert str(wanted.code) in text
+    assert str(match.code) in text
 
 
 def test_the_meter_moves_with_each_delivery(open_page: Opener, alice: User, team: Team, strategy: Strategy) -> None:

@@ -104,10 +104,10 @@ def test_a_filtered_list_takes_only_what_it_asks_for(open_page: Opener, alice: U
     account = broker.account(team)
     page = open_page(alice, f"/teams/{team.code}/orders/?ticker=SPY")
     quiet(page)
-    other, wanted = broker.order(account), broker.order(account, ticker="SPY")
+    other, placed = broker.order(account), broker.order(account, ticker="SPY")
     broker_live.order_changed(other)
-    broker_live.order_changed(wanted)
-    expect(page.locator(f"#order-{wanted.code}")).to_be_visible()
+    broker_live.order_changed(placed)
+    expect(page.locator(f"#order-{placed.code}")).to_be_visible()
     expect(page.locator(f"#order-{other.code}")).to_have_count(0)
 
 

@@ -105,8 +105,8 @@ def as_sent(choice: message.Choice) -> str:
     """What the sender's own machinery makes of the text, with the examples in place of its facts."""
     text = paste.text(choice, URL, KEY)
     samples = {
-        slot: json.loads(message.filled(given, NOW))[name]
-        for slot, name, given in (
+        slot: json.loads(message.filled(value, NOW))[name]
+        for slot, name, value in (
             (message.Slot.TICKER, "ticker", message.Choice(source=Source.PINE, action="buy", example=choice.example)),
         )
     }
@@ -141,17 +141,17 @@ def as_sent(choice: message.Choice) -> str:
 def pine_value(text: str, slots: dict[str, str]) -> str:
     """The value of `message = '...' + syminfo.ticker + '...'`: Pine's literals are Python's here."""
     source = text.partition("message = ")[2].partition("\n\nif when\n")[0]
-    found = []
+    placeholders_used = []
     while source:
         source = source.lstrip(" +\n")
         if literal := re.match(r"'(?:[^'\\]|\\.)*'", source):
-            found.append(ast.literal_eval(literal[0]))
+            placeholders_used.append(ast.literal_eval(literal[0]))
             source = source[literal.end() :]
         else:
             name = next(each for each in slots if source.startswith(each))
-            found.append(slots[name])
+            placeholders_used.append(slots[name])
             source = source[len(name) :]
-    return "".join(found)
+    return "".join(placeholders_used)
 
 
 def python_value(text: str, slots: dict[str, str]) -> Any:

@@ -41,12 +41,12 @@ def strategy(team: Team, now: datetime, account: BrokerageAccount) -> Strategy:
 
 def proposed(strategy: Strategy, now: datetime, action: str = "buy", price: str = "100") -> Decision:
     """The proposal that a signal leads to."""
-    said = {**reading(action, quantity=None if action == "exit" else "10"), "signal_price": price}
-    signal = rows.signal(strategy, now, reading=said)
+    fields = {**reading(action, quantity=None if action == "exit" else "10"), "signal_price": price}
+    signal = rows.signal(strategy, now, reading=fields)
     settle.settle_waiting(now)
-    found = signal.decisions.get()
-    assert found.status == "proposed"
-    return found
+    decision = signal.decisions.get()
+    assert decision.status == "proposed"
+    return decision
 
 
 def sent() -> list[tuple[str, Decimal]]:
@@ -205,18 +205,18 @@ def test_a_later_signal_takes_the_place_of_an_older_proposal(strategy: Strategy,
 
 def leaving(strategy: Strategy, now: datetime, **values: object) -> Decision:
     """The decision on an exit of an account that holds nothing."""
-    said = {**reading(str(values.pop("action", "exit")), quantity=None), "signal_price": "100", **values}
-    signal = rows.signal(strategy, now, reading=said)
+    fields = {**reading(str(values.pop("action", "exit")), quantity=None), "signal_price": "100", **values}
+    signal = rows.signal(strategy, now, reading=fields)
     settle.settle_waiting(now)
     return signal.decisions.get()
 
 
-@pytest.mark.parametrize("said", [{}, {"action": "sell", "sentiment": "flat"}], ids=["exit", "flat"])
+@pytest.mark.parametrize("facts", [{}, {"action": "sell", "sentiment": "flat"}], ids=["exit", "flat"])
 def test_an_exit_ends_an_entry_that_waits_for_a_person(
-    strategy: Strategy, alice: User, now: datetime, said: dict[str, object]
+    strategy: Strategy, alice: User, now: datetime, facts: dict[str, object]
 ) -> None:
     waits = proposed(strategy, now)
-    assert leaving(strategy, now + timedelta(seconds=5), **said).status == "rejected"
+    assert leaving(strategy, now + timedelta(seconds=5), **facts).status == "rejected"
     waits.refresh_from_db()
     assert (waits.status, waits.rule, waits.reason_code) == ("rejected", "A03", "superseded-signal")
     assert waits.reason.startswith("An exit came at")
@@ -228,8 +228,8 @@ def test_an_exit_ends_an_entry_that_waits_for_a_person(
 def test_an_exit_of_the_same_bar_leaves_a_proposal_alone_and_a_newer_one_ends_it(
     strategy: Strategy, now: datetime
 ) -> None:
-    said = {**reading("sell"), "signal_price": "100", "signal_time": now.isoformat()}
-    signal = rows.signal(strategy, now, reading=said)
+    fields = {**reading("sell"), "signal_price": "100", "signal_time": now.isoformat()}
+    signal = rows.signal(strategy, now, reading=fields)
     settle.settle_waiting(now)
     leaving(strategy, now, signal_time=now.isoformat())
     assert signal.decisions.get().status == "proposed"

@@ -55,8 +55,8 @@ def at_the_broker(order: Order, now: datetime) -> Order:
 
 def stop(team: Team, target: Any = None, how: Halt = Halt.ENTRIES, **values: Any) -> Any:
     now: datetime = values.pop("now")
-    given = {"reason": "It went wild", "actor": None, "clock": lambda: now, **values}
-    return halt.halt(team=team, target=target, how=how, now=now, **given)
+    fields = {"reason": "It went wild", "actor": None, "clock": lambda: now, **values}
+    return halt.halt(team=team, target=target, how=how, now=now, **fields)
 
 
 def state(*orders: Order) -> list[str]:
@@ -124,8 +124,8 @@ def test_what_comes_next_sees_it(
 ) -> None:
     broker_rows.position(account, quantity=Decimal(5))
     stop(team, how=how, actor=alice, now=now)
-    for told in (reading("buy"), reading("exit", quantity=None)):
-        rows.signal(subscription.strategy, now, reading=told)
+    for message_reading in (reading("buy"), reading("exit", quantity=None)):
+        rows.signal(subscription.strategy, now, reading=message_reading)
         settle.settle_waiting(now)
     buy, leave = Decision.objects.order_by("pk")
     assert (buy.status, buy.reason_code, leave.status) == ("rejected", "trading-halted", exits)

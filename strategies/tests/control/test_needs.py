@@ -40,8 +40,8 @@ def test_nothing_is_needed_where_all_is_well(subscription: Subscription, team: T
 def test_plans_that_wait_are_counted_until_they_expire(team: Team, now: datetime) -> None:
     proposing.decided(proposing.asking(team, now), now)
     proposing.decided(proposing.asking(team, now, name="Other"), now)
-    found = needs_of(team, now).rows
-    assert [(each.title, each.text, each.until) for each in found] == [
+    needs_rows = needs_of(team, now).rows
+    assert [(each.title, each.text, each.until) for each in needs_rows] == [
         ("2 plans wait for an answer", "The first of them expires", now + timedelta(seconds=300))
     ]
     assert needs_of(team, now).counts == {"approvals": 2, "dashboard": 1}
@@ -76,16 +76,16 @@ def test_stops_and_lockouts_are_told_with_their_reasons(
 
 def test_a_limit_of_the_day_without_a_result_is_told(subscription: Subscription, team: Team, now: datetime) -> None:
     Guard.objects.create(team=team, level="team", max_daily_loss=5)
-    found = needs_of(team, now).rows
-    assert [each.title for each in found] == ["No entry while today's result is not known: the whole team"]
-    assert "its positions of this morning have not been read yet" in found[0].text
+    needs_rows = needs_of(team, now).rows
+    assert [each.title for each in needs_rows] == ["No entry while today's result is not known: the whole team"]
+    assert "its positions of this morning have not been read yet" in needs_rows[0].text
 
 
 def test_a_closing_that_failed_is_told_while_the_position_is_there(
     subscription: Subscription, team: Team, now: datetime
 ) -> None:
     account = subscription.account
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "team": team,
         "account": account,
         "asset_class": "stock",
@@ -94,8 +94,8 @@ def test_a_closing_that_failed_is_told_while_the_position_is_there(
         "note": "Not closed: rejected.",
         "asked_at": now,
     }
-    Closing.objects.create(conid=265598, ticker="AAPL", ended_at=now, **given)
-    Closing.objects.create(conid=1, ticker="OLD", ended_at=now - timedelta(days=2), **given)
+    Closing.objects.create(conid=265598, ticker="AAPL", ended_at=now, **fields)
+    Closing.objects.create(conid=1, ticker="OLD", ended_at=now - timedelta(days=2), **fields)
     assert titles(team, now) == []
     broker.position(account)
     broker.position(account, conid=1, ticker="OLD")
@@ -133,9 +133,9 @@ def test_the_dashboard_shows_them_to_members_with_a_link(
         team=team, level="team", halt="everything", halt_reason="Fire drill", halted_by=alice, halted_at=now
     )
     client.force_login(alice)
-    said = client.get(f"/teams/{team.code}/").text
-    assert "Everything is stopped for the whole team" in said
-    assert f'href="/teams/{team.code}/guards/team/{team.code}/"' in said
+    page_text = client.get(f"/teams/{team.code}/").text
+    assert "Everything is stopped for the whole team" in page_text
+    assert f'href="/teams/{team.code}/guards/team/{team.code}/"' in page_text
     client.force_login(charlie)
     assert client.get(f"/teams/{team.code}/").status_code == 404
 

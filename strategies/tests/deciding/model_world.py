@@ -95,18 +95,18 @@ class World:
 
     async def check(self, books: dict[str, dict[str, Any]], *, exactly: bool = True) -> None:
         """All that has to hold once it has settled; not `exactly` after what may have kept a plan from leaving."""
-        found = await self.db(compare, self.account.pk, books)
-        if not exactly and not found.wrong:
-            self.believed.position, self.believed.guarded = found.position, found.stops
-            self.believed.leaving = found.leaving
-        if found.position != self.believed.position:
-            found.wrong.append(f"the position is {found.position}, and the table promises {self.believed.position}")
-        if found.stops != self.believed.guarded:
-            found.wrong.append(f"{found.stops} have a stop, and {self.believed.guarded} should")
-        if found.leaving != self.believed.leaving:
-            found.wrong.append(f"{found.leaving} are leaving, and {self.believed.leaving} should")
-        if found.wrong:
-            raise AssertionError("; ".join(found.wrong) + "\n" + await self.db(self.report))
+        reality = await self.db(compare, self.account.pk, books)
+        if not exactly and not reality.wrong:
+            self.believed.position, self.believed.guarded = reality.position, reality.stops
+            self.believed.leaving = reality.leaving
+        if reality.position != self.believed.position:
+            reality.wrong.append(f"the position is {reality.position}, and the table promises {self.believed.position}")
+        if reality.stops != self.believed.guarded:
+            reality.wrong.append(f"{reality.stops} have a stop, and {self.believed.guarded} should")
+        if reality.leaving != self.believed.leaving:
+            reality.wrong.append(f"{reality.leaving} are leaving, and {self.believed.leaving} should")
+        if reality.wrong:
+            raise AssertionError("; ".join(reality.wrong) + "\n" + await self.db(self.report))
 
     def report(self) -> str:
         """The story so far, with the last decisions and orders."""
@@ -161,8 +161,8 @@ def terms(follower: Follower) -> dict[str, Any]:
     }
 
 
-def _store(strategy: Strategy, said: Message) -> Signal:
-    return rows.signal(strategy, timezone.now(), reading=said.reading())
+def _store(strategy: Strategy, message: Message) -> Signal:
+    return rows.signal(strategy, timezone.now(), reading=message.reading())
 
 
 def under_way(account_pk: int, books: dict[str, dict[str, Any]]) -> str:
@@ -234,12 +234,12 @@ def compare(account_pk: int, books: dict[str, dict[str, Any]]) -> Found:
 
 def crossing(account_pk: int) -> list[str]:
     """Fills of ways out that made a position larger, or went through zero."""
-    found: list[str] = []
+    faults: list[str] = []
     position = Decimal(0)
     for fill in Execution.objects.filter(account=account_pk).select_related("order").order_by("executed_at", "pk"):
         change = Side(fill.side).sign * fill.quantity
         leaves = fill.order is not None and fill.order.role != Role.ENTRY
         if leaves and (position * change >= 0 or abs(change) > abs(position)):
-            found.append(f"an order to leave ({fill.order}) made {position} into {position + change}")
+            faults.append(f"an order to leave ({fill.order}) made {position} into {position + change}")
         position += change
-    return found
+    return faults

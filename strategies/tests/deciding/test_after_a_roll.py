@@ -62,8 +62,8 @@ def decided(strategy: Strategy, now: datetime, action: str, ticker: str = "MNQ1!
 
 
 def orders(decision: Decision) -> list[tuple[Any, ...]]:
-    found = Order.objects.filter(ticket=decision.ticket).order_by("pk")
-    return [(order.conid, order.ticker, order.side, order.quantity) for order in found]
+    rows_of_plan = Order.objects.filter(ticket=decision.ticket).order_by("pk")
+    return [(order.conid, order.ticker, order.side, order.quantity) for order in rows_of_plan]
 
 
 @pytest.mark.parametrize("ticker", ["MNQ", "MNQ1!"])

@@ -40,8 +40,8 @@ def strategy(team: Team, bench: lab.Lab) -> Strategy:
 
 def listed(bench: lab.Lab, symbol: str) -> list[dict[str, Any]]:
     """The months of a root in IBKR's words, the nearest first."""
-    found: list[dict[str, Any]] = bench.gateway.call(bench.user, "GET", f"/trsrv/futures?symbols={symbol}")[1][symbol]
-    return found
+    listing: list[dict[str, Any]] = bench.gateway.call(bench.user, "GET", f"/trsrv/futures?symbols={symbol}")[1][symbol]
+    return listing
 
 
 def month_of(bench: lab.Lab, conid: int) -> date:
@@ -74,8 +74,8 @@ def signaled(strategy: Strategy, action: str, ticker: str) -> Callable[[], bool]
 
 
 def held(bench: lab.Lab) -> list[tuple[Any, ...]]:
-    found = Position.objects.filter(account=bench.account, quantity__gt=0).order_by("conid")
-    return [(each.ticker, each.conid, each.quantity) for each in found]
+    positions = Position.objects.filter(account=bench.account, quantity__gt=0).order_by("conid")
+    return [(each.ticker, each.conid, each.quantity) for each in positions]
 
 
 async def worked(seen: Callable[[], bool], what: str) -> None:

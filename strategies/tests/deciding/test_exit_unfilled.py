@@ -43,13 +43,13 @@ def decided() -> bool:
 
 
 def exit_order() -> Order:
-    found: Order = Order.objects.get(role="exit")
-    return found
+    order: Order = Order.objects.get(role="exit")
+    return order
 
 
 def entry() -> Order:
-    found: Order = Order.objects.get(role="entry")
-    return found
+    order: Order = Order.objects.get(role="entry")
+    return order
 
 
 def out_of_time() -> None:

@@ -82,8 +82,8 @@ def test_each_level_counts_its_own_entries(
         ("subscription", {"subscription": subscription}),
     ):
         Guard.objects.create(team=team, level=level, max_trades_per_day=9, **whom)
-    found = seen(subscription, now)
-    assert [(each.level, each.trades_today, each.last_trade_at) for each in found.levels] == [
+    figures = seen(subscription, now)
+    assert [(each.level, each.trades_today, each.last_trade_at) for each in figures.levels] == [
         (Level.TEAM, 4, now - timedelta(minutes=2)),
         (Level.ACCOUNT, 2, now - timedelta(minutes=2)),
         (Level.STRATEGY, 3, now - timedelta(minutes=3)),
@@ -143,8 +143,8 @@ def test_the_lockout_that_ends_last_is_told(
             locked_at=now,
             **whom,
         )
-    found = seen(subscription, now)
-    assert (found.lockout_until, found.lockout) == (now + timedelta(hours=2), "this account (News)")
+    figures = seen(subscription, now)
+    assert (figures.lockout_until, figures.lockout) == (now + timedelta(hours=2), "this account (News)")
 
 
 def holding(account: BrokerageAccount, now: datetime, was: int, price: int) -> None:
@@ -205,9 +205,9 @@ def test_a_limit_of_the_day_stays_reached_for_that_day(
         with django_capture_on_commit_callbacks(execute=True):
             guards.judge_days(now)
     holding(account, now, 100, 100)
-    found = seen(subscription, now)
-    assert found.lockout_until == day_end(now)
-    assert "loss today is 50.00 USD" in found.lockout
+    figures = seen(subscription, now)
+    assert figures.lockout_until == day_end(now)
+    assert "loss today is 50.00 USD" in figures.lockout
     written = AuditEntry.objects.get(action="guard.locked_out")
     assert (written.team, written.actor) == (team, None)
     guard = Guard.objects.get(level=level)
@@ -227,10 +227,10 @@ def test_the_day_after_a_limit_was_reached_is_a_new_one(
         assert seen(subscription, now).levels[0].day_profit == 10
     tomorrow = now + timedelta(days=1)
     holding(subscription.account, tomorrow, 110, 110)
-    found = seen(subscription, tomorrow)
-    assert found.lockout_until is not None
-    assert found.lockout_until <= tomorrow
-    assert found.levels[0].day_profit == 0
+    figures = seen(subscription, tomorrow)
+    assert figures.lockout_until is not None
+    assert figures.lockout_until <= tomorrow
+    assert figures.levels[0].day_profit == 0
 
 
 def test_what_guards_a_decision_can_be_stored_and_read_again(
@@ -249,9 +249,9 @@ def test_what_guards_a_decision_can_be_stored_and_read_again(
         locked_at=now,
     )
     entry(subscription, now)
-    found = seen(subscription, now)
-    stored = msgspec.json.encode(asdict(found))
-    assert msgspec.convert(msgspec.json.decode(stored), Guards, strict=False) == found
+    figures = seen(subscription, now)
+    stored = msgspec.json.encode(asdict(figures))
+    assert msgspec.convert(msgspec.json.decode(stored), Guards, strict=False) == figures
 
 
 def test_what_is_decided_shares_its_lock_and_a_stop_does_not(subscription: Subscription, now: datetime) -> None:

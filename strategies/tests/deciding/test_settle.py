@@ -82,10 +82,10 @@ def test_every_enabled_subscription_decides_for_itself(
     switched_off.save()
     rows.signal(strategy, now, reading=reading(quantity=None))
     settle.settle_waiting(now)
-    found = {decision.subscription.account_id: decision for decision in Decision.objects.all()}
-    assert set(found) == {account.pk, other.pk}
-    assert found[account.pk].reason_code == "quantity-required"
-    assert found[other.pk].status == "accepted"
+    by_account = {decision.subscription.account_id: decision for decision in Decision.objects.all()}
+    assert set(by_account) == {account.pk, other.pk}
+    assert by_account[account.pk].reason_code == "quantity-required"
+    assert by_account[other.pk].status == "accepted"
 
 
 def test_a_symbol_the_broker_does_not_know_is_rejected_with_its_sentence(
@@ -363,8 +363,8 @@ def test_a_size_in_another_currency_waits_for_its_rate(
 ) -> None:
     ContractLookup.objects.update(currency="EUR")
     rows.subscription(strategy, account, now, quantity=Decimal(1000), quantity_type="dollar_amount")
-    said = {**{name: value for name, value in reading().items() if name != "quantity"}, "signal_price": "100"}
-    signal = rows.signal(strategy, now, reading=said)
+    fields = {**{name: value for name, value in reading().items() if name != "quantity"}, "signal_price": "100"}
+    signal = rows.signal(strategy, now, reading=fields)
     settle.settle_waiting(now)
     decision = signal.decisions.get()
     assert (decision.status, decision.waiting_for) == ("pending", "IBKR's rate from EUR to USD")

@@ -33,8 +33,8 @@ def strategy(team: Team, now: datetime, account: BrokerageAccount) -> Strategy:
 
 
 def timed(strategy: Strategy, received_at: datetime, at: datetime, action: str = "buy", **values: Any) -> Signal:
-    said = {**reading(action), "signal_time": at.isoformat()}
-    return rows.signal(strategy, received_at, reading=said, **values)
+    fields = {**reading(action), "signal_time": at.isoformat()}
+    return rows.signal(strategy, received_at, reading=fields, **values)
 
 
 def test_a_delayed_signal_is_handed_out_when_its_time_has_come(strategy: Strategy, now: datetime) -> None:
@@ -48,8 +48,8 @@ def test_a_delayed_signal_is_handed_out_when_its_time_has_come(strategy: Strateg
 
 
 def test_a_delayed_signal_that_expires_meanwhile_is_set_aside(strategy: Strategy, now: datetime) -> None:
-    said = {**reading(), "expires_at": (now + timedelta(seconds=100)).isoformat()}
-    signal = rows.signal(strategy, now, reading=said, not_before=now + timedelta(seconds=300))
+    fields = {**reading(), "expires_at": (now + timedelta(seconds=100)).isoformat()}
+    signal = rows.signal(strategy, now, reading=fields, not_before=now + timedelta(seconds=300))
     settle.settle_waiting(now + timedelta(seconds=300))
     signal.refresh_from_db()
     assert (signal.set_aside, signal.dispatched_at) == ("expired-signal", now + timedelta(seconds=300))

@@ -35,7 +35,7 @@ def strategy(team: Team, now: datetime, account: BrokerageAccount) -> Strategy:
     return made
 
 
-def told(strategy: Strategy, at: datetime, *actions: str, **values: Any) -> list[Signal]:
+def signaled(strategy: Strategy, at: datetime, *actions: str, **values: Any) -> list[Signal]:
     return [
         rows.signal(strategy, at, reading=reading(action, quantity=None if action == "exit" else "10"), **values)
         for action in actions
@@ -53,11 +53,11 @@ def fresh(account: BrokerageAccount, at: datetime) -> None:
 def test_a_later_signal_stands_behind_one_that_waits(
     strategy: Strategy, account: BrokerageAccount, now: datetime
 ) -> None:
-    told(strategy, now, "buy")
+    signaled(strategy, now, "buy")
     settle.settle_waiting(now)
     fresh(account, now)
     # What the first waits for has come, but nobody has looked yet: it is looked at first.
-    told(strategy, now, "sell")
+    signaled(strategy, now, "sell")
     settle.settle_waiting(now)
     first, second = Decision.objects.order_by("pk")
     assert (first.status, first.rule) == ("accepted", "D01")
@@ -65,7 +65,7 @@ def test_a_later_signal_stands_behind_one_that_waits(
 
 
 def test_what_stands_behind_says_what_the_first_waits_for(strategy: Strategy, now: datetime) -> None:
-    told(strategy, now, "buy", "sell")
+    signaled(strategy, now, "buy", "sell")
     settle.settle_waiting(now)
     _, second = Decision.objects.order_by("pk")
     assert second.waiting_for == (
@@ -76,10 +76,10 @@ def test_what_stands_behind_says_what_the_first_waits_for(strategy: Strategy, no
 def test_an_exit_takes_the_place_of_entries_that_nobody_could_decide(
     strategy: Strategy, account: BrokerageAccount, now: datetime
 ) -> None:
-    told(strategy, now, "buy", "buy")
+    signaled(strategy, now, "buy", "buy")
     settle.settle_waiting(now)
     later = now + timedelta(seconds=5)
-    told(strategy, later, "exit")
+    signaled(strategy, later, "exit")
     settle.settle_waiting(later)
     assert settled() == [("rejected", "superseded-signal"), ("rejected", "superseded-signal"), ("pending", "")]
     fresh(account, later)
@@ -91,13 +91,13 @@ def test_an_exit_takes_the_place_of_entries_that_nobody_could_decide(
 
 
 def test_an_exit_in_the_same_batch_takes_their_place_too(strategy: Strategy, now: datetime) -> None:
-    told(strategy, now, "buy", "exit")
+    signaled(strategy, now, "buy", "exit")
     settle.settle_waiting(now)
     assert settled() == [("rejected", "superseded-signal"), ("pending", "")]
 
 
 def test_an_exit_in_part_waits_for_its_turn(strategy: Strategy, now: datetime) -> None:
-    told(strategy, now, "buy")
+    signaled(strategy, now, "buy")
     rows.signal(strategy, now, reading=reading("exit", quantity="3"))
     settle.settle_waiting(now)
     assert settled() == [("pending", ""), ("pending", "")]
@@ -108,8 +108,8 @@ def test_an_exit_does_not_end_the_entry_of_another_strategy(
 ) -> None:
     other = rows.strategy(team, now, name="Another")
     rows.subscription(other, account, now)
-    told(strategy, now, "buy")
-    told(other, now, "exit")
+    signaled(strategy, now, "buy")
+    signaled(other, now, "exit")
     settle.settle_waiting(now)
     assert settled() == [("pending", ""), ("pending", "")]
 
@@ -120,16 +120,16 @@ def test_other_accounts_and_instruments_do_not_wait(
     second = broker_rows.account(team, book_as_of=now)
     knows(second.connection, now)
     rows.subscription(strategy, second, now)
-    told(strategy, now, "buy")
+    signaled(strategy, now, "buy")
     settle.settle_waiting(now)
     by_account = {each.subscription.account_id: each.status for each in Decision.objects.select_related("subscription")}
     assert (by_account[account.pk], by_account[second.pk]) == ("pending", "accepted")
 
 
 def test_a_test_signal_stands_in_nobodys_way(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
-    told(strategy, now, "buy", is_test=True)
+    signaled(strategy, now, "buy", is_test=True)
     settle.settle_waiting(now)
-    told(strategy, now, "sell")
+    signaled(strategy, now, "sell")
     settle.settle_waiting(now)
     waiting = Decision.objects.order_by("pk").values_list("waiting_for", flat=True)
     assert set(waiting) == {"a fresh look at the account's positions"}
@@ -138,14 +138,14 @@ def test_a_test_signal_stands_in_nobodys_way(strategy: Strategy, account: Broker
 def test_who_cannot_be_decided_does_not_stand_before_another_team(
     strategy: Strategy, account: BrokerageAccount, charlie: User, now: datetime
 ) -> None:
-    told(strategy, now, *["buy"] * 3)
+    signaled(strategy, now, *["buy"] * 3)
     settle.settle_waiting(now, batch=2)
     other = teams.found_team(owner=charlie, name="Others", now=now)
     theirs = broker_rows.account(other, book_as_of=now - timedelta(hours=1))
     knows(theirs.connection, now)
     strange = rows.strategy(other, now, name="Theirs")
     rows.subscription(strange, theirs, now)
-    signal = told(strange, now, "buy")[0]
+    signal = signaled(strange, now, "buy")[0]
     settle.settle_waiting(now, batch=2)
     fresh(theirs, now)
     # Three of the first team wait before it, more than fit into a batch.

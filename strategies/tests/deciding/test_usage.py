@@ -86,8 +86,10 @@ def test_the_subscriptions_own_limit_is_held_against_its_accounts_day(
     rows.signal(strategy, now)
     settle.settle_waiting(now)
     assert settled() == [("rejected", "daily-loss")]
-    said = "This account's loss today is 100.00 USD, and this subscription's limit is 100.00. No entry until tomorrow."
-    assert Decision.objects.get().reason == said
+    sentence = (
+        "This account's loss today is 100.00 USD, and this subscription's limit is 100.00. No entry until tomorrow."
+    )
+    assert Decision.objects.get().reason == sentence
 
 
 def test_a_result_nobody_knows_opens_nothing(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
@@ -146,12 +148,12 @@ def test_the_limits_of_many_subscriptions_cost_no_more_questions_than_those_of_o
                 strategy, made, now, max_trades_per_day=5, cooldown_seconds=5, max_daily_loss=Decimal(100)
             )
         rows.signal(strategy, now)
-        with CaptureQueriesContext(connection) as found:
+        with CaptureQueriesContext(connection) as queries:
             settle.settle_waiting(now)
         assert settled()[-1] == ("accepted", "")
         Subscription.objects.update(enabled=False)
-        return sum("openingposition" in each["sql"] for each in found) + sum(
-            "COUNT" in each["sql"] and "strategies_decision" in each["sql"] for each in found
+        return sum("openingposition" in each["sql"] for each in queries) + sum(
+            "COUNT" in each["sql"] and "strategies_decision" in each["sql"] for each in queries
         )
 
     connection_row = broker_rows.connection(team)

@@ -23,9 +23,9 @@ def _taken() -> list[Any]:
 @pytest.mark.parametrize("case", _taken())
 def test_every_reading_of_the_cases_can_be_told(case: dict[str, Any], now: datetime) -> None:
     case["context"].setdefault("now", now.isoformat())
-    told = pairs(evaluate(case)["canonical"])
-    assert dict(told)["Action"]
-    assert all(name and text for name, text in told)
+    described = pairs(evaluate(case)["canonical"])
+    assert dict(described)["Action"]
+    assert all(name and text for name, text in described)
 
 
 def test_a_stored_reading_is_told_in_the_order_of_the_contract() -> None:

@@ -56,8 +56,8 @@ def snapshot(of: Contract = AAPL, available: str | None = "25000", **values: Any
 def ask(
     seen: Snapshot, quantity: str, price: str | None = None, *, now: datetime = NOW, **values: Any
 ) -> Estimate | Rejection:
-    given = {"role": Role.ENTRY, "side": Side.BUY, "type": OrderType.MARKET, **values}
-    intent = OrderIntent(instrument=seen.contract.instrument, quantity=Decimal(quantity), **given)
+    fields = {"role": Role.ENTRY, "side": Side.BUY, "type": OrderType.MARKET, **values}
+    intent = OrderIntent(instrument=seen.contract.instrument, quantity=Decimal(quantity), **fields)
     return assess(intent, seen, now, signal_price=None if price is None else Decimal(price))
 
 
@@ -234,22 +234,22 @@ MAY_NOT = [
 ]
 
 
-@pytest.mark.parametrize(("of", "said", "code", "words"), MAY_NOT, ids=[row[2] for row in MAY_NOT])
+@pytest.mark.parametrize(("of", "facts", "code", "words"), MAY_NOT, ids=[row[2] for row in MAY_NOT])
 def test_an_account_trades_only_what_ibkr_permits_and_always_finds_its_way_out(
-    of: Contract, said: dict[str, Any], code: str, words: str
+    of: Contract, facts: dict[str, Any], code: str, words: str
 ) -> None:
     for environment in Environment:
-        seen = snapshot(of, position=Decimal(30_000), environment=environment, **said)
-        rule, found, reason = refusal(ask(seen, "30000", "1"))
-        assert (rule, found) == ("R05", code)
+        seen = snapshot(of, position=Decimal(30_000), environment=environment, **facts)
+        rule, denial, reason = refusal(ask(seen, "30000", "1"))
+        assert (rule, denial) == ("R05", code)
         assert words in reason
         # The way out is tried, and told what IBKR may say to it.
         assert words in line(ask(seen, "30000", "1", role=Role.EXIT, side=Side.SELL))
 
 
 def test_what_ibkr_permits_is_taken() -> None:
-    said = Capabilities(lite=False, clearing="open", client_trades=True, asset_types="STK,CFD,OPT")
-    answer = ask(snapshot(environment=Environment.LIVE, capabilities=said, permitted=True), "10", "231")
+    capabilities = Capabilities(lite=False, clearing="open", client_trades=True, asset_types="STK,CFD,OPT")
+    answer = ask(snapshot(environment=Environment.LIVE, capabilities=capabilities, permitted=True), "10", "231")
     assert line(answer) == "Estimated fee 1.00 USD; margin needed 1,156.00 USD of 25,000.00 available."
 
 
@@ -280,8 +280,8 @@ def test_the_price_is_the_freshest_there_is() -> None:
     market = replace(intent, type=OrderType.MARKET, limit_price=None)
 
     def source(asked: OrderIntent, signal_price: Decimal | None = None, **values: Any) -> str:
-        found = price_of(asked, snapshot(**values), NOW, signal_price)
-        return found.source if found else ""
+        price = price_of(asked, snapshot(**values), NOW, signal_price)
+        return price.source if price else ""
 
     assert source(intent, Decimal(234), quote=fresh, mark=Decimal(235)) == "quote"
     assert source(intent, Decimal(234), quote=old, mark=Decimal(235)) == "position"

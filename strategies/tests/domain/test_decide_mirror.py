@@ -77,8 +77,8 @@ def terms_over(terms: dict[str, Any]) -> Terms:
 
 
 def line_over(line: str) -> str:
-    swapped = re.sub(r"\b(buy|sell)\b", lambda found: OTHER[found[0]], line)
-    return re.sub(r"\b(stop|limit) ([\d.]+)", lambda found: f"{found[1]} {2 * ABOUT - Decimal(found[2]):f}", swapped)
+    swapped = re.sub(r"\b(buy|sell)\b", lambda match: OTHER[match[0]], line)
+    return re.sub(r"\b(stop|limit) ([\d.]+)", lambda match: f"{match[1]} {2 * ABOUT - Decimal(match[2]):f}", swapped)
 
 
 def rule_over(rule: str, asked: Message) -> str:
@@ -92,16 +92,16 @@ def rule_over(rule: str, asked: Message) -> str:
 def test_what_works_already_is_met_alike_on_both_sides(
     rule: str, book: Snapshot, asked: Message, terms: dict[str, Any], expected: str
 ) -> None:
-    found = decide(message_over(asked), terms_over(terms), book_over(book), NOW)
-    assert answer(found) == (rule_over(rule, asked), line_over(expected))
+    decided = decide(message_over(asked), terms_over(terms), book_over(book), NOW)
+    assert answer(decided) == (rule_over(rule, asked), line_over(expected))
 
 
 @pytest.mark.parametrize(("rule", "book", "asked", "terms", "guards", "expected"), HELD_BACK)
 def test_what_holds_back_a_buy_holds_back_a_sell(
     rule: str, book: Snapshot, asked: Message, terms: dict[str, Any], guards: Guards, expected: str
 ) -> None:
-    found = decide(message_over(asked), terms_over(terms), book_over(book), NOW, guards=guards)
-    assert answer(found) == (rule_over(rule, asked), line_over(expected))
+    decided = decide(message_over(asked), terms_over(terms), book_over(book), NOW, guards=guards)
+    assert answer(decided) == (rule_over(rule, asked), line_over(expected))
 
 
 @pytest.mark.parametrize(("position", "target", "terms", "expected"), TARGETS)
@@ -109,8 +109,8 @@ def test_a_target_is_approached_alike_from_both_sides(
     position: int, target: int, terms: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     asked = message("sell", target_quantity=Decimal(-target))
-    found = decide(asked, terms_over(terms), snapshot(-position), NOW)
-    assert answer(found) == (expected[0], line_over(expected[1]))
+    decided = decide(asked, terms_over(terms), snapshot(-position), NOW)
+    assert answer(decided) == (expected[0], line_over(expected[1]))
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_an_entry_of_nothing_does_not_cost_the_exit() -> None:
     )
     asked = message("buy", 1000, quantity_type="dollar_amount", signal_price=Decimal(100), sentiment="bullish")
     book = snapshot(-10, quote=Quote(bid=Decimal(50), ask=Decimal(50), last=None, as_of=NOW))
-    found = decide(asked, terms, book, NOW)
-    assert answer(found) == ("D14", "exit buy 10")
+    decided = decide(asked, terms, book, NOW)
+    assert answer(decided) == ("D14", "exit buy 10")
 
 
 def test_every_row_has_a_case_on_both_sides() -> None:

@@ -45,14 +45,14 @@ RICH = {"equity": D(10_000), "unrealized_pnl": D(2_000)}
 
 
 def answer(asked: Message, terms: Terms | None = None, book: Snapshot | None = None, **more: Any) -> tuple[str, str]:
-    found = decide(asked, terms or Terms(), snapshot() if book is None else book, more.pop("now", NOW), **more)
-    assert found.reason.endswith("."), found.reason
-    return (found.rule, drawn(found)) if isinstance(found, Plan) else (found.rule, found.code)
+    decided = decide(asked, terms or Terms(), snapshot() if book is None else book, more.pop("now", NOW), **more)
+    assert decided.reason.endswith("."), decided.reason
+    return (decided.rule, drawn(decided)) if isinstance(decided, Plan) else (decided.rule, decided.code)
 
 
 def size(asked: Message, terms: Terms | None = None, book: Snapshot | None = None) -> str:
-    found = decide(asked, terms or Terms(), snapshot() if book is None else book, NOW)
-    return f"{found.intents[0].quantity:f}" if isinstance(found, Plan) else found.code
+    decided = decide(asked, terms or Terms(), snapshot() if book is None else book, NOW)
+    return f"{decided.intents[0].quantity:f}" if isinstance(decided, Plan) else decided.code
 
 
 @pytest.mark.parametrize(
@@ -235,11 +235,11 @@ PAPER: dict[str, Any] = {"environment": Environment.PAPER, "permitted": True}
 def test_a_market_order_at_night_does_what_the_terms_say(
     terms: dict[str, Any], values: dict[str, Any], expected: Any
 ) -> None:
-    found = decide(message("buy", 1, **values), Terms(**terms), snapshot(as_of=NIGHT, **PAPER), NIGHT)
-    if isinstance(found, Rejection):
-        assert found.code == expected
+    decided = decide(message("buy", 1, **values), Terms(**terms), snapshot(as_of=NIGHT, **PAPER), NIGHT)
+    if isinstance(decided, Rejection):
+        assert decided.code == expected
     else:
-        order = found.intents[0]
+        order = decided.intents[0]
         assert (order.type, order.time_in_force, order.outside_rth) == expected
 
 
@@ -316,10 +316,10 @@ def test_an_amount_nobody_can_tell_is_not_within_a_limit() -> None:
 def test_a_flip_that_the_account_cannot_carry_still_leaves() -> None:
     book = snapshot(-5, available_funds=D(10), **PAPER)
     terms = Terms(allow_swap=True, sides=Sides.BOTH)
-    found = decide(message("buy", 5_000, **AT_100), terms, book, NOW)
-    assert isinstance(found, Plan)
-    assert drawn(found) == "exit buy 5"
-    assert "No entry follows: Margin needed" in found.reason
+    decided = decide(message("buy", 5_000, **AT_100), terms, book, NOW)
+    assert isinstance(decided, Plan)
+    assert drawn(decided) == "exit buy 5"
+    assert "No entry follows: Margin needed" in decided.reason
 
 
 NEW_YORK = Window(days=(4,), start=datetime(2026, 1, 1, 9, 30).time(), end=datetime(2026, 1, 1, 16).time())

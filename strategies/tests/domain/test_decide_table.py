@@ -75,9 +75,9 @@ TRADES: list[tuple[str, int, str, str | None, int | None, dict[str, Any], str]] 
 ]
 
 
-def answer(found: Plan | Rejection) -> tuple[str, str]:
-    assert found.reason.endswith("."), found.reason
-    return (found.rule, drawn(found)) if isinstance(found, Plan) else (found.rule, found.code)
+def answer(reading: Plan | Rejection) -> tuple[str, str]:
+    assert reading.reason.endswith("."), reading.reason
+    return (reading.rule, drawn(reading)) if isinstance(reading, Plan) else (reading.rule, reading.code)
 
 
 @pytest.mark.parametrize(("rule", "position", "action", "sentiment", "quantity", "terms", "expected"), TRADES)
@@ -106,7 +106,7 @@ def test_a_sell_is_decided_by_its_mirror(
 ) -> None:
     asked = message(OTHER[action], quantity, sentiment=OTHER.get(sentiment or "", sentiment))
     mirrored = Terms(**{**terms, "sides": OTHER.get(terms.get("sides", ""), terms.get("sides", Sides.BOTH))})
-    swapped = re.sub(r"\b(buy|sell)\b", lambda found: OTHER[found[0]], expected)
+    swapped = re.sub(r"\b(buy|sell)\b", lambda match: OTHER[match[0]], expected)
     assert answer(decide(asked, mirrored, snapshot(-position), NOW)) == (f"{rule}s", swapped)
 
 

@@ -35,15 +35,15 @@ def test_a_gauge_warns_before_its_limit(load: int, percent: int, tone: str) -> N
 
 
 def test_the_parts_of_a_bar_stand_on_each_other_and_fill_the_chart_at_the_highest() -> None:
-    found = meter([minute(0, 20, refused=5, over=10), minute(3, 10)], AT, per_minute=60, per_hour=500)
-    last, other = found.bars[-1], found.bars[-4]
-    assert len(found.bars) == 60
+    gauge = meter([minute(0, 20, refused=5, over=10), minute(3, 10)], AT, per_minute=60, per_hour=500)
+    last, other = gauge.bars[-1], gauge.bars[-4]
+    assert len(gauge.bars) == 60
     assert (last.accepted, last.refused, last.over) == (5, 5, 10)
     assert (last.accepted_y, last.accepted_height) == (75, 25)
     assert (last.refused_y, last.refused_height) == (50, 25)
     assert (last.over_y, last.over_height) == (0, 50)
     assert (other.accepted_y, other.accepted_height) == (50, 50)
-    assert (found.highest, found.total) == (20, 30)
+    assert (gauge.highest, gauge.total) == (20, 30)
 
 
 def test_one_refused_for_what_it_says_and_over_the_limit_is_drawn_once() -> None:

@@ -27,8 +27,8 @@ YES, NO, WAIT = Verdict("accepted", "Opened."), Verdict("rejected", "Long alread
     ],
 )
 def test_no_news_hides_behind_other_news(verdicts: list[Verdict], word: str, count: str, sentence: str) -> None:
-    found = outcome(verdicts, dispatched=True)
-    assert (found.word, found.count, found.sentence) == (word, count, sentence)
+    verdict = outcome(verdicts, dispatched=True)
+    assert (verdict.word, verdict.count, verdict.sentence) == (word, count, sentence)
 
 
 def test_a_signal_without_decisions_is_either_new_or_followed_by_nobody() -> None:

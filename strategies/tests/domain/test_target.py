@@ -24,9 +24,9 @@ def read(**values: Any) -> Message:
 
 @pytest.mark.parametrize(("sent", "meant"), [("10", 10), (-10, -10), ("0", 0), ("-3.0", -3)])
 def test_it_reads_a_signed_position(sent: object, meant: int) -> None:
-    found = read(targetQuantity=sent)
-    assert found.target_quantity == Decimal(meant)
-    assert Message.from_reading(json.loads(json.dumps(found.reading()))) == found
+    message = read(targetQuantity=sent)
+    assert message.target_quantity == Decimal(meant)
+    assert Message.from_reading(json.loads(json.dumps(message.reading()))) == message
 
 
 @pytest.mark.parametrize(

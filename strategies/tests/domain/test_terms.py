@@ -66,12 +66,12 @@ def test_new_terms_survive_their_way_through_json() -> None:
 
 def test_each_value_says_who_said_it() -> None:
     terms = Terms(order_type=OrderType.LIMIT, quantity=D(5), cancel_after=60)
-    found = effective(message("buy", 3), terms, Leg.ENTRY, strategy=Terms(cancel_after=60))
-    assert found.quantity == (D(3), Source.SIGNAL)
-    assert found.order_type == (OrderType.LIMIT, Source.SUBSCRIPTION)
-    assert found.cancel_after == (60, Source.STRATEGY)
-    assert found.time_in_force == (TimeInForce.DAY, Source.DEFAULT)
-    assert set(found.shown()) >= {"quantity", "stop_loss", "ignore_windows"}
+    settings = effective(message("buy", 3), terms, Leg.ENTRY, strategy=Terms(cancel_after=60))
+    assert settings.quantity == (D(3), Source.SIGNAL)
+    assert settings.order_type == (OrderType.LIMIT, Source.SUBSCRIPTION)
+    assert settings.cancel_after == (60, Source.STRATEGY)
+    assert settings.time_in_force == (TimeInForce.DAY, Source.DEFAULT)
+    assert set(settings.shown()) >= {"quantity", "stop_loss", "ignore_windows"}
 
 
 def test_a_signal_overrides_only_what_it_may() -> None:
@@ -86,8 +86,8 @@ def test_a_signal_overrides_only_what_it_may() -> None:
 
 def test_an_exit_has_settings_of_its_own_or_the_entrys() -> None:
     terms = Terms(order_type=OrderType.LIMIT, exit_order_type=OrderType.MARKET, time_in_force=TimeInForce.GTC)
-    found = effective(message("exit"), terms, Leg.EXIT)
-    assert (found.order_type.value, found.time_in_force.value) == (OrderType.MARKET, TimeInForce.GTC)
+    settings = effective(message("exit"), terms, Leg.EXIT)
+    assert (settings.order_type.value, settings.time_in_force.value) == (OrderType.MARKET, TimeInForce.GTC)
     trailing = Terms(trail_amount=D(1), exit_trail_percent=D(2))
     assert effective(message("exit"), trailing, Leg.EXIT).trail_amount.value is None
     assert effective(message("exit"), trailing, Leg.EXIT).trail_percent.value == 2
@@ -123,9 +123,9 @@ def test_an_exit_has_settings_of_its_own_or_the_entrys() -> None:
     ],
 )
 def test_terms_that_do_not_go_together_are_named(values: dict[str, Any], field: str) -> None:
-    found = contradictions(Terms(**values))
-    assert field in [name for name, _ in found]
-    assert all(sentence.endswith(".") for _, sentence in found)
+    conflicts = contradictions(Terms(**values))
+    assert field in [name for name, _ in conflicts]
+    assert all(sentence.endswith(".") for _, sentence in conflicts)
 
 
 def test_what_a_subscription_starts_with_goes_together() -> None:

@@ -15,8 +15,8 @@ from strategies.tests.domain.cases_of_decide import NOW, snapshot, working
 
 def after(*orders: WorkingOrder, position: int = 0) -> list[tuple[int, list[str]]]:
     """Position and orders at work of every outcome."""
-    found: tuple[Snapshot, ...] = outcomes(snapshot(position, *orders), NOW)
-    return [(int(each.position), [order.reference for order in each.working]) for each in found]
+    possible: tuple[Snapshot, ...] = outcomes(snapshot(position, *orders), NOW)
+    return [(int(each.position), [order.reference for order in each.working]) for each in possible]
 
 
 def test_what_has_settled_has_one_outcome() -> None:

@@ -26,13 +26,13 @@ D = Decimal
 SEEN = {AAPL.instrument: snapshot()}
 
 
-def told(*messages: Message, every: timedelta = timedelta(minutes=5)) -> list[TimedSignal]:
+def timed(*messages: Message, every: timedelta = timedelta(minutes=5)) -> list[TimedSignal]:
     return [TimedSignal(message=each, at=NOW + number * every) for number, each in enumerate(messages)]
 
 
 def walked(terms: Terms, *messages: Message, seen: Snapshot | None = None, **values: Any) -> list[Step]:
     snapshots = {AAPL.instrument: seen} if seen else SEEN
-    steps = list(walk(told(*messages, **values), terms, snapshots))
+    steps = list(walk(timed(*messages, **values), terms, snapshots))
     assert all(steps)
     return [step for step in steps if step is not None]
 
@@ -140,7 +140,7 @@ def test_each_signal_is_decided_at_its_own_moment() -> None:
 
 def test_an_instrument_that_is_not_shown_has_no_step_and_stops_nothing() -> None:
     other = message("buy", 5, symbol=read("SPY", Kind.STOCK, NOW), signal_price=D(5))
-    steps = list(walk(told(other, at("buy", 100, 1)), Terms(), SEEN))
+    steps = list(walk(timed(other, at("buy", 100, 1)), Terms(), SEEN))
     assert steps[0] is None
     assert steps[1] is not None
     assert steps[1].after.position == 1

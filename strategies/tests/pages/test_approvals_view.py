@@ -230,10 +230,10 @@ def test_open_pages_are_told_of_a_proposal_and_of_its_answer(team: Team, alice: 
     assert 'id="answered-' not in asked
     assert "csrfmiddlewaretoken" not in asked
     approval.decline(decision, actor=alice, now=timezone.now())
-    told = live.signal_html(decision.signal_id)
-    assert 'data-feed-tags="declined"' in told
-    assert f'id="answered-{decision.code}"' in told
-    assert "data-answer" not in told
+    html = live.signal_html(decision.signal_id)
+    assert 'data-feed-tags="declined"' in html
+    assert f'id="answered-{decision.code}"' in html
+    assert "data-answer" not in html
 
 
 def test_a_push_about_a_proposal_costs_few_queries(decision: Decision, django_assert_max_num_queries: Any) -> None:

@@ -143,9 +143,9 @@ def test_a_rejection_that_would_be_a_plan_now_says_so(team: Team, now: datetime)
     made = proposing.decided(strategy, now)
     assert made.inputs is not None
     made.inputs["terms"]["max_quantity"] = None
-    found = comparison.decide_again(made)
-    assert not found.same
-    assert {each.what: (each.then, each.now) for each in found.differences} == {
+    comparison_made = comparison.decide_again(made)
+    assert not comparison_made.same
+    assert {each.what: (each.then, each.now) for each in comparison_made.differences} == {
         "answer": ("a rejection", "a plan"),
         "rule": ("G01", "D01"),
         "code": ("quantity-over-limit", "none"),

@@ -65,8 +65,8 @@ def test_a_viewer_stops_nothing_and_sets_nothing(
         client.force_login(person)
         assert client.get(path(team, end="stop/")).status_code == status
         for end in ("", "stop/", "resume/", "unlock/"):
-            given = {"reason": "Why not", "how": "entries", "what": "limits", "max_quantity": "5"}
-            assert client.post(path(team, end=end), given).status_code == status
+            fields = {"reason": "Why not", "how": "entries", "what": "limits", "max_quantity": "5"}
+            assert client.post(path(team, end=end), fields).status_code == status
     assert not Guard.objects.exists()
 
 
@@ -108,12 +108,12 @@ def test_before_it_is_pressed_it_says_what_it_will_do(
     entry = broker.order(subscription.account)
     broker.order(subscription.account, role="stop_loss", side="sell", type="stop", stop_price=1)
     broker.position(subscription.account, market_price=Decimal(190), unrealized_pnl=Decimal(100))
-    said = client.get(path(team, end="stop/")).text
-    assert "<b>1 entry order</b> that waits or works is canceled" in said
-    assert "<b>2 orders</b>" in said
-    assert "<b>1 of them protective</b>" in said
-    assert "Close 1 position too, at the market" in said
-    assert "+100.00 USD" in said
+    page_text = client.get(path(team, end="stop/")).text
+    assert "<b>1 entry order</b> that waits or works is canceled" in page_text
+    assert "<b>2 orders</b>" in page_text
+    assert "<b>1 of them protective</b>" in page_text
+    assert "Close 1 position too, at the market" in page_text
+    assert "+100.00 USD" in page_text
     entry.refresh_from_db()
     assert entry.status == "created"
 
@@ -172,7 +172,7 @@ def test_a_trader_tightens_the_teams_limits_and_an_owner_loosens_them(
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("fields", "sentence"),
     [
         ({"what": "limits", "max_quantity": "0"}, "A limit is above zero"),
         ({"what": "limits", "max_quantity": "ten"}, "Enter a number."),
@@ -184,10 +184,10 @@ def test_a_trader_tightens_the_teams_limits_and_an_owner_loosens_them(
     ],
 )
 def test_what_cannot_be_meant_is_refused_beside_its_field(
-    given: dict[str, str], sentence: str, client: Client, alice: User, team: Team
+    fields: dict[str, str], sentence: str, client: Client, alice: User, team: Team
 ) -> None:
     client.force_login(alice)
-    page = client.post(path(team), given)
+    page = client.post(path(team), fields)
     assert page.status_code == 200
     assert sentence in page.text
     assert not Guard.objects.exists()
@@ -231,15 +231,15 @@ def test_meters_show_the_figure_the_limit_and_what_is_not_known(
     OpeningPosition.objects.create(
         account=account, day=day_start(now).date(), conid=1, ticker="T", quantity=Decimal(1), price=Decimal(95)
     )
-    said = " ".join(client.get(f"/teams/{team.code}/guards/").text.split())
-    assert "<strong>85.00</strong> of 100.00 USD" in said
-    assert "Nearly reached." in said
-    assert "<strong>0</strong> of 2" in said
-    assert "<strong>85.00</strong> of 1,000.00 USD" in said
+    page_text = " ".join(client.get(f"/teams/{team.code}/guards/").text.split())
+    assert "<strong>85.00</strong> of 100.00 USD" in page_text
+    assert "Nearly reached." in page_text
+    assert "<strong>0</strong> of 2" in page_text
+    assert "<strong>85.00</strong> of 1,000.00 USD" in page_text
     BrokerageAccount.objects.update(opened_at=now - timedelta(days=2))
-    said = " ".join(client.get(f"/teams/{team.code}/guards/").text.split())
-    assert "not known, <strong>limit</strong> 100.00 USD" in said
-    assert "Its positions of this morning have not been read yet." in said
+    page_text = " ".join(client.get(f"/teams/{team.code}/guards/").text.split())
+    assert "not known, <strong>limit</strong> 100.00 USD" in page_text
+    assert "Its positions of this morning have not been read yet." in page_text
 
 
 def test_while_anything_is_stopped_every_page_says_so(
@@ -258,9 +258,9 @@ def test_while_anything_is_stopped_every_page_says_so(
         halted_at=timezone.now(),
     )
     for page in pages:
-        said = " ".join(client.get(page).text.split())
+        page_text = " ".join(client.get(page).text.split())
         stopped = f"Entries are stopped for {subscription.account.account_id}</strong> {alice.email}: Odd prices"
-        assert stopped in said
+        assert stopped in page_text
 
 
 def test_the_whole_page_costs_the_same_for_many(
@@ -269,9 +269,9 @@ def test_the_whole_page_costs_the_same_for_many(
     client.force_login(alice)
 
     def asked() -> int:
-        with CaptureQueriesContext(connection) as found:
+        with CaptureQueriesContext(connection) as queries:
             assert client.get(f"/teams/{team.code}/guards/").status_code == 200
-        return len(found)
+        return len(queries)
 
     few = asked()
     for number in range(6):
@@ -288,9 +288,9 @@ def test_what_was_done_is_told_with_who_did_it(
     client.post(path(team, end="stop/"), {"how": "entries", "reason": "Enough"})
     client.post(path(team, end="resume/"), {"reason": "Go"})
     client.post(path(team), {"what": "lockout", "length": "day", "reason": "Holiday"})
-    said = " ".join(client.get(path(team)).text.split())
+    page_text = " ".join(client.get(path(team)).text.split())
     for sentence in ("Stopped entries: Enough (1 order canceled)", "Resumed: Go", "Holiday", alice.email):
-        assert sentence in said
+        assert sentence in page_text
     assert AuditEntry.objects.filter(team=team, action__startswith="guard.").count() == 3
     assert Order.objects.get().status == "canceled"
 

@@ -27,7 +27,7 @@ def replay(client: Client, signal: Signal) -> str:
 
 
 def refusal(strategy: Strategy, body: str, **values: object) -> Refusal:
-    given = {
+    fields = {
         "status": 400,
         "message_code": "unsupported-ticker",
         "sentence": "AAPL is not on the list.",
@@ -35,7 +35,7 @@ def refusal(strategy: Strategy, body: str, **values: object) -> Refusal:
         "received_at": timezone.now(),
         **values,
     }
-    return Refusal.objects.create(team=strategy.team, endpoint=strategy.endpoints.get(), **given)
+    return Refusal.objects.create(team=strategy.team, endpoint=strategy.endpoints.get(), **fields)
 
 
 def test_a_signal_that_would_do_the_same_says_so(client: Client, alice: User, team: Team) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
-    given = {
+    fields = {
         "status": 400,
         "message_code": "invalid-quantity",
         "sentence": "quantity is -5. Send a number above zero.",
@@ -35,7 +35,7 @@ def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
         "received_at": at,
         **values,
     }
-    return Refusal.objects.create(team=of.team, endpoint=of.endpoints.get(), **given)
+    return Refusal.objects.create(team=of.team, endpoint=of.endpoints.get(), **fields)
 
 
 def exported(client: Client, team: Team, form: str = "csv", **filters: str) -> str:
@@ -69,11 +69,11 @@ def test_it_holds_what_the_list_shows_newest_first(client: Client, bob: User, te
 
 def test_it_holds_exactly_what_is_filtered(client: Client, bob: User, team: Team, now: datetime) -> None:
     strategy = rows.strategy(team, now)
-    wanted = rows.signal(strategy, now, body='{"comment": "cross"}')
+    match = rows.signal(strategy, now, body='{"comment": "cross"}')
     rows.signal(strategy, now)
     refusal(strategy, now)
     client.force_login(bob)
-    assert [row["id"] for row in table(exported(client, team, q="cross"))] == [str(wanted.code)]
+    assert [row["id"] for row in table(exported(client, team, q="cross"))] == [str(match.code)]
     assert [row["kind"] for row in table(exported(client, team, outcome="refused"))] == ["refusal"]
 
 
@@ -157,9 +157,9 @@ def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
     assert peak < 2 * little
 
     client.force_login(bob)
-    found = table(exported(client, team))
-    assert len({row["log_id"] for row in found}) == len(found) == 10_000
-    times = [row["received_at"] for row in found]
+    exported_rows = table(exported(client, team))
+    assert len({row["log_id"] for row in exported_rows}) == len(exported_rows) == 10_000
+    times = [row["received_at"] for row in exported_rows]
     assert times == sorted(times, reverse=True)
 
 
@@ -184,11 +184,11 @@ def test_it_is_sent_piece_by_piece(bob: User, team: Team, now: datetime) -> None
         client = AsyncClient()
         await client.aforce_login(bob)
         answer = await client.get(f"/teams/{team.code}/signals/export.csv")
-        found = [piece async for piece in answer.streaming_content]  # type: ignore[attr-defined]
+        pieces_read = [piece async for piece in answer.streaming_content]  # type: ignore[attr-defined]
         await sync_to_async(connections.close_all)()
-        return found
+        return pieces_read
 
-    found = asyncio.run(pieces())
-    assert len(found) == 3
-    assert max(len(piece) for piece in found) < 120_000
-    assert len(table(b"".join(found).decode())) == 5
+    pieces_read = asyncio.run(pieces())
+    assert len(pieces_read) == 3
+    assert max(len(piece) for piece in pieces_read) < 120_000
+    assert len(table(b"".join(pieces_read).decode())) == 5

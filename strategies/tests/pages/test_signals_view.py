@@ -25,7 +25,7 @@ def codes(html: str) -> list[str]:
 
 
 def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
-    given = {
+    fields = {
         "status": 400,
         "message_code": "invalid-quantity",
         "sentence": "quantity is -5. Send a number above zero.",
@@ -35,7 +35,7 @@ def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
         "received_at": at,
         **values,
     }
-    return Refusal.objects.create(team=of.team, endpoint=of.endpoints.get(), **given)
+    return Refusal.objects.create(team=of.team, endpoint=of.endpoints.get(), **fields)
 
 
 def test_it_shows_a_viewer_signals_and_refused_deliveries_in_one_list(

@@ -47,7 +47,7 @@ def test_a_trader_changes_them_and_the_audit_says_what_they_were(
 ) -> None:
     team.memberships.filter(user=bob).update(role=Role.TRADER)
     client.force_login(bob)
-    wanted = {
+    fields = {
         **FIELDS,
         "name": "Slow trend",
         "allowed_tickers": "spy, qqq",
@@ -57,7 +57,7 @@ def test_a_trader_changes_them_and_the_audit_says_what_they_were(
         "per_minute": "5",
         "keep_days": "30",
     }
-    page = client.post(path, wanted, follow=True)
+    page = client.post(path, fields, follow=True)
     assert "The new settings hold from the next delivery on." in page.text
     strategy.refresh_from_db()
     assert StrategySettings.of(strategy) == StrategySettings(
@@ -165,7 +165,7 @@ def test_two_strategies_do_not_get_one_name(client: Client, alice: User, team: T
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("192.0.2.7, 192.0.2.7\n 192.0.2.0/24", ("192.0.2.7", "192.0.2.0/24")),
         ("2001:DB8:0::1 2001:db8::/48", ("2001:db8::1", "2001:db8::/48")),
@@ -173,8 +173,8 @@ def test_two_strategies_do_not_get_one_name(client: Client, alice: User, team: T
         ("", ()),
     ],
 )
-def test_addresses_are_read_however_they_are_written(text: str, found: tuple[str, ...]) -> None:
-    assert read_addresses(text) == found
+def test_addresses_are_read_however_they_are_written(text: str, expected: tuple[str, ...]) -> None:
+    assert read_addresses(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_is_no_address_is_refused_by_name(text: str, sentence: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "found"),
+    ("text", "kind", "expected"),
     [
         ("nasdaq:aapl brk.b", Kind.STOCK, ("AAPL", "BRK.B")),
         ("MNQ, ES mnq", Kind.FUTURE, ("MNQ", "ES")),
@@ -202,8 +202,10 @@ def test_what_is_no_address_is_refused_by_name(text: str, sentence: str) -> None
         ("SPY", Kind.OPTION, ("SPY",)),
     ],
 )
-def test_tickers_are_listed_as_signals_name_them(text: str, kind: Kind, found: tuple[str, ...], now: datetime) -> None:
-    assert read_tickers(text, kind, now) == found
+def test_tickers_are_listed_as_signals_name_them(
+    text: str, kind: Kind, expected: tuple[str, ...], now: datetime
+) -> None:
+    assert read_tickers(text, kind, now) == expected
 
 
 def test_a_continuous_contract_is_no_entry_of_a_list(now: datetime) -> None:

@@ -17,7 +17,7 @@ FILE = Path(__file__).parent / "payloads" / "webhook_cases.jsonl"
 LINES = FILE.read_text().splitlines()
 
 
-def told(file: Path) -> str:
+def printed(file: Path) -> str:
     out = StringIO()
     try:
         call_command("check_cases", str(file), stdout=out)
@@ -33,7 +33,7 @@ def written(tmp_path: Path, *lines: str) -> Path:
 
 
 def test_it_passes_every_case_of_the_contract() -> None:
-    out = told(FILE)
+    out = printed(FILE)
     assert out.splitlines()[-1] == f"{len(LINES)} cases: {len(LINES)} passed, 0 failed."
     assert "accepted" in out
     assert "duplicate-field" in out
@@ -47,7 +47,7 @@ def test_it_names_what_differs_in_a_broken_copy(tmp_path: Path) -> None:
     accepted["canonical"]["action"] = "sell"
     turned = {**refused, "id": "turned", "expect": "accept", "canonical": {}}
     refused["canonical"]["messageCode"] = "invalid-nonsense"
-    out = told(written(tmp_path, json.dumps(accepted), json.dumps(refused), json.dumps(turned), LINES[1]))
+    out = printed(written(tmp_path, json.dumps(accepted), json.dumps(refused), json.dumps(turned), LINES[1]))
     assert f'{accepted["id"]}: action: expected "sell", was "buy"' in out
     assert f'{refused["id"]}: messageCode: expected "invalid-nonsense", was ' in out
     assert "turned: expected accept, was refused: " in out
@@ -86,13 +86,13 @@ def test_it_names_what_differs_in_a_broken_copy(tmp_path: Path) -> None:
     ],
 )
 def test_it_says_in_a_sentence_what_is_wrong_with_a_file(tmp_path: Path, line: str, sentence: str) -> None:
-    assert sentence in told(written(tmp_path, line))
+    assert sentence in printed(written(tmp_path, line))
 
 
 def test_it_says_that_there_is_no_such_file(tmp_path: Path) -> None:
-    assert "cannot be opened: No such file" in told(tmp_path / "none.jsonl")
+    assert "cannot be opened: No such file" in printed(tmp_path / "none.jsonl")
     (tmp_path / "latin").write_bytes(b"\xff\xfe")
-    assert "is not UTF-8 text" in told(tmp_path / "latin")
+    assert "is not UTF-8 text" in printed(tmp_path / "latin")
 
 
 @pytest.mark.usefixtures("servers")

@@ -53,10 +53,10 @@ def put_right(text: str, kind: Kind = Kind.STOCK) -> Correction | None:
     ],
 )
 def test_it_puts_right_what_is_plain(text: str, values: dict[str, Any]) -> None:
-    found = put_right(text)
-    assert found is not None
-    assert json.loads(found.text) == values
-    assert found.changes
+    correction = put_right(text)
+    assert correction is not None
+    assert json.loads(correction.text) == values
+    assert correction.changes
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,6 @@ def test_what_it_suggests_is_always_taken(case: dict[str, Any]) -> None:
         case["context"].get("asset_class", "stocks")
     ) or Kind(case["context"]["asset_class"])
     allowed = case["context"].get("allowed_tickers") or ()
-    found = corrected(str(case["body"]), kind=kind, allowed_tickers=allowed, now=NOW)
-    if found is not None:
-        parse(found.text.encode(), kind=kind, allowed_tickers=allowed, now=NOW)
+    correction = corrected(str(case["body"]), kind=kind, allowed_tickers=allowed, now=NOW)
+    if correction is not None:
+        parse(correction.text.encode(), kind=kind, allowed_tickers=allowed, now=NOW)

@@ -28,16 +28,16 @@ def answer(ticker: str, kind: str = "stock", **more: Any) -> dict[str, Any]:
 
 
 def refusal(ticker: str, kind: str = "stock", **more: Any) -> tuple[str, str]:
-    found = answer(ticker, kind, **more)
-    assert found["expect"] == "reject", found
-    assert found["message"].endswith(".")
-    return found["messageCode"], found["message"]
+    reading = answer(ticker, kind, **more)
+    assert reading["expect"] == "reject", reading
+    assert reading["message"].endswith(".")
+    return reading["messageCode"], reading["message"]
 
 
 def instrument(ticker: str, kind: str = "stock", **more: Any) -> dict[str, Any]:
-    found = answer(ticker, kind, **more)
-    assert found["expect"] == "accept", found
-    facts: dict[str, Any] = found["canonical"]["instrument"]
+    reading = answer(ticker, kind, **more)
+    assert reading["expect"] == "accept", reading
+    facts: dict[str, Any] = reading["canonical"]["instrument"]
     return facts
 
 
@@ -122,9 +122,9 @@ def test_a_combination_of_symbols_is_not_its_last_one(ticker: str) -> None:
     ("ticker", "kind"), [("NASDAQ_DLY:AAPL", "stock"), ("CME_MINI_DL:ES1!", "future"), ("COMEX_DL:GC1!", "future")]
 )
 def test_a_delayed_feed_is_traded_with_a_warning(ticker: str, kind: str) -> None:
-    found = answer(ticker, kind)
+    reading = answer(ticker, kind)
     prefix = ticker.partition(":")[0]
-    assert f"delayed-feed:{prefix}" in found["canonical"]["warnings"]
+    assert f"delayed-feed:{prefix}" in reading["canonical"]["warnings"]
     assert sentence(f"delayed-feed:{prefix}").startswith(f"{prefix} is a delayed feed")
 
 
@@ -139,9 +139,9 @@ def test_the_chart_may_name_its_exchange_in_a_field_of_its_own() -> None:
 
 @pytest.mark.parametrize("value", ["my desk", "{{exchange}}", 7, ["NYSE"], True])
 def test_an_exchange_that_cannot_be_read_is_left_out_with_a_warning(value: Any) -> None:
-    found = answer("AAPL", exchange=value)
-    assert found["canonical"]["instrument"] == {"class": "stock", "symbol": "AAPL"}
-    assert "ignored-exchange" in found["canonical"]["warnings"]
+    reading = answer("AAPL", exchange=value)
+    assert reading["canonical"]["instrument"] == {"class": "stock", "symbol": "AAPL"}
+    assert "ignored-exchange" in reading["canonical"]["warnings"]
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,11 @@ def brackets() -> Iterator[str]:
     for name, modes in keys.items():
         chosen = itertools.chain.from_iterable(itertools.combinations(modes, n) for n in range(4))
         types = [None, "stop", "stop_limit", "trailing_stop", "nonsense"] if name == "stopLoss" else [None]
-        found: list[object] = [
+        wrong_brackets: list[object] = [
             {**dict.fromkeys(picked, value), **({"type": kind} if kind else {})}
             for picked, kind, value in itertools.product(list(chosen), types, (1, -1))
         ]
-        for bracket in [*found, 5]:
+        for bracket in [*wrong_brackets, 5]:
             body = json.dumps({"ticker": "SPY", "action": "buy", name: bracket})
             answer = evaluate({"body": body, "context": {"now": now}})
             if answer["expect"] == "reject":
@@ -88,8 +88,8 @@ def brackets() -> Iterator[str]:
 
 
 def test_every_code_is_documented_and_every_documented_code_can_be_told() -> None:
-    told = set(itertools.chain.from_iterable(written(module) for module in MODULES)) | set(brackets())
-    assert told - OURS == set(documented())
+    written_here = set(itertools.chain.from_iterable(written(module) for module in MODULES)) | set(brackets())
+    assert written_here - OURS == set(documented())
 
 
 def test_the_cases_find_their_codes_with_their_status() -> None:

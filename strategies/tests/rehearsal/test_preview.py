@@ -37,7 +37,7 @@ def account(team: Team, now: datetime) -> BrokerageAccount:
 
 
 def known(account: BrokerageAccount, now: datetime, **values: Any) -> None:
-    given = {
+    fields = {
         "ticker": "AAPL",
         "asset_class": "stock",
         "status": "found",
@@ -48,34 +48,34 @@ def known(account: BrokerageAccount, now: datetime, **values: Any) -> None:
         "asked_at": now,
         **values,
     }
-    ContractLookup.objects.create(connection=account.connection, **given)
+    ContractLookup.objects.create(connection=account.connection, **fields)
 
 
 def scene(now: datetime, ticker: str = "AAPL", kind: Kind = Kind.STOCK, **values: Any) -> Scene:
     return Scene(symbol=read(ticker, kind, now), **{"price": D("100.01"), "quantity": D(10), **values})
 
 
-def said(signals: Strategy, at: datetime, action: str, price: str | None, **reading: Any) -> Signal:
+def stored_signal(signals: Strategy, at: datetime, action: str, price: str | None, **reading: Any) -> Signal:
     values: dict[str, Any] = {"action": action, "instrument": {"class": "stock", "symbol": "AAPL"}, **reading}
     if price is not None:
         values["signal_price"] = price
     return rows.signal(signals, at, reading=values, dispatched_at=at)
 
 
-def by_title(found: preview.Preview) -> dict[str, PreviewRow]:
-    return {row.title: row for row in found.rows}
+def by_title(shown: preview.Preview) -> dict[str, PreviewRow]:
+    return {row.title: row for row in shown.rows}
 
 
 def test_each_example_meets_the_chosen_position_with_its_protection(account: BrokerageAccount, now: datetime) -> None:
     known(account, now)
     terms = Terms(stop_loss=bracket("percent", 5), order_type=OrderType.LIMIT)
-    found = by_title(preview.examples(terms, account, scene(now, position=D(20)), now))
-    assert found["Buy"].code == "position-already-open"
-    assert [line.words for line in found["Sell"].orders][:1] == ["sell 10 AAPL limit 100.05, day"]
-    assert found["Exit"].reason == "Exit all 20 shares of AAPL held long."
-    assert found["Exit half"].reason == "Exit 10 of 20 shares of AAPL held long."
-    assert len(found["Exit half"].resizes) + len(found["Exit half"].cancels) == 1
-    assert found["Add"].rule == "D31"
+    shown = by_title(preview.examples(terms, account, scene(now, position=D(20)), now))
+    assert shown["Buy"].code == "position-already-open"
+    assert [line.words for line in shown["Sell"].orders][:1] == ["sell 10 AAPL limit 100.05, day"]
+    assert shown["Exit"].reason == "Exit all 20 shares of AAPL held long."
+    assert shown["Exit half"].reason == "Exit 10 of 20 shares of AAPL held long."
+    assert len(shown["Exit half"].resizes) + len(shown["Exit half"].cancels) == 1
+    assert shown["Add"].rule == "D31"
     flat = by_title(preview.examples(terms, account, scene(now), now))
     assert [(line.role, line.words) for line in flat["Buy"].orders] == [
         ("entry", "buy 10 AAPL limit 100, day"),
@@ -103,10 +103,10 @@ def test_a_rehearsal_of_a_message_says_so_too(strategy: Strategy, account: Broke
 
 
 def test_what_ibkr_was_never_asked_is_assumed_and_said_and_not_asked(account: BrokerageAccount, now: datetime) -> None:
-    found = preview.examples(Terms(), account, scene(now), now)
-    assert found.notes == ("IBKR was never asked about AAPL here: prices in USD and steps of 0.01 are assumed.",)
-    assert found.unasked == ("AAPL",)
-    assert by_title(found)["Buy"].orders
+    shown = preview.examples(Terms(), account, scene(now), now)
+    assert shown.notes == ("IBKR was never asked about AAPL here: prices in USD and steps of 0.01 are assumed.",)
+    assert shown.unasked == ("AAPL",)
+    assert by_title(shown)["Buy"].orders
     future = preview.examples(Terms(), account, scene(now, "MNQ", Kind.FUTURE), now)
     assert {row.note for row in future.rows} == {"IBKR was never asked about MNQ here, so its multiplier is unknown."}
     assert not ContractLookup.objects.exists()
@@ -131,37 +131,37 @@ def test_the_last_signals_follow_one_another_at_their_own_moments(
     known(account, now)
     for number in range(25):
         at = now - timedelta(days=3) + timedelta(minutes=number)
-        said(
+        stored_signal(
             strategy,
             at,
             "buy" if number % 2 == 0 else "exit",
             str(100 + number),
             quantity={"value": "4", "type": "fixed_quantity"},
         )
-    found = preview.last_signals(strategy, Terms(), account, None, now)
-    assert len(found.rows) == 20
-    newest, oldest = found.rows[0], found.rows[-1]
+    shown = preview.last_signals(strategy, Terms(), account, None, now)
+    assert len(shown.rows) == 20
+    newest, oldest = shown.rows[0], shown.rows[-1]
     assert newest.says == "buy 4 AAPL at 124"
     assert newest.held == "long 4 at 124"
     # The walk begins flat with the oldest of the twenty, which is an exit.
     assert (oldest.says, oldest.code, oldest.held) == ("exit 4 AAPL at 105", "nothing-to-exit", "flat")
-    assert [row.status for row in found.rows].count("accepted") == 19
+    assert [row.status for row in shown.rows].count("accepted") == 19
 
 
 def test_protection_that_a_later_price_has_passed_is_told(
     strategy: Strategy, account: BrokerageAccount, now: datetime
 ) -> None:
     known(account, now)
-    said(strategy, now - timedelta(hours=2), "buy", "100", quantity={"value": "4", "type": "fixed_quantity"})
-    said(strategy, now - timedelta(hours=1), "exit", "90")
-    found = preview.last_signals(strategy, Terms(stop_loss=bracket("percent", 5)), account, None, now)
-    assert found.rows[0].met == ("stop loss at 95",)
-    assert found.rows[0].code == "nothing-to-exit"
-    assert found.rows[1].held == "long 4 at 100, stop loss 95"
+    stored_signal(strategy, now - timedelta(hours=2), "buy", "100", quantity={"value": "4", "type": "fixed_quantity"})
+    stored_signal(strategy, now - timedelta(hours=1), "exit", "90")
+    shown = preview.last_signals(strategy, Terms(stop_loss=bracket("percent", 5)), account, None, now)
+    assert shown.rows[0].met == ("stop loss at 95",)
+    assert shown.rows[0].code == "nothing-to-exit"
+    assert shown.rows[1].held == "long 4 at 100, stop loss 95"
 
 
 def test_tests_and_what_was_set_aside_are_left_out(strategy: Strategy, now: datetime) -> None:
-    kept = said(strategy, now, "buy", "1")
+    kept = stored_signal(strategy, now, "buy", "1")
     rows.signal(strategy, now, is_test=True)
     rows.signal(strategy, now, set_aside="stale-signal", note="Too old.")
     assert preview.recent(strategy) == [kept]
@@ -169,7 +169,7 @@ def test_tests_and_what_was_set_aside_are_left_out(strategy: Strategy, now: date
 
 def test_a_preview_writes_nothing(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
     known(account, now)
-    said(strategy, now, "buy", "1", quantity={"value": "4", "type": "fixed_quantity"})
+    stored_signal(strategy, now, "buy", "1", quantity={"value": "4", "type": "fixed_quantity"})
     counts = [model.objects.count() for model in (Decision, Order, Ticket, ContractLookup, Signal)]
     preview.examples(Terms(), account, scene(now), now)
     preview.last_signals(strategy, Terms(), account, scene(now), now)

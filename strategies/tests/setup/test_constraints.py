@@ -64,19 +64,19 @@ def changed(row: models.Model, **values: object) -> None:
 
 
 def subscription(at: Scene, **values: object) -> Subscription:
-    given = {"team": at.ours.team, "strategy": rows.strategy(at.ours.team, at.now, "B"), "account": at.ours.account}
-    return Subscription.objects.create(**{**given, **values})
+    fields = {"team": at.ours.team, "strategy": rows.strategy(at.ours.team, at.now, "B"), "account": at.ours.account}
+    return Subscription.objects.create(**{**fields, **values})
 
 
 def decision(at: Scene, **values: object) -> Decision:
-    given = {
+    fields = {
         "team": at.ours.team,
         "signal": at.ours.signal,
         "subscription": at.ours.subscription,
         "terms": at.ours.subscription.terms,
         **values,
     }
-    return Decision.objects.create(**given)
+    return Decision.objects.create(**fields)
 
 
 def accepted(at: Scene, of: BrokerageAccount) -> Decision:

@@ -35,25 +35,25 @@ def demo(*options: str) -> str:
 
 
 def demo_json() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(demo("--json"))
-    return found
+    shown: dict[str, Any] = json.loads(demo("--json"))
+    return shown
 
 
 def test_it_prints_one_json_object_with_everything_needed(settings: Any) -> None:
-    found = demo_json()
-    assert list(found)[:7] == ["url", "email", "password", "team", "strategy_id", "webhook_url", "api_token"]
-    assert all(isinstance(value, str) and value for value in found.values())
-    assert found["url"] == settings.PUBLIC_URL
-    assert found["email"] == "demo@halyard.local"
-    assert Team.objects.get(code=found["team"]).name == "Demo team"
-    assert Strategy.objects.get(code=found["strategy_id"]).name == "Demo strategy"
+    shown = demo_json()
+    assert list(shown)[:7] == ["url", "email", "password", "team", "strategy_id", "webhook_url", "api_token"]
+    assert all(isinstance(value, str) and value for value in shown.values())
+    assert shown["url"] == settings.PUBLIC_URL
+    assert shown["email"] == "demo@halyard.local"
+    assert Team.objects.get(code=shown["team"]).name == "Demo team"
+    assert Strategy.objects.get(code=shown["strategy_id"]).name == "Demo strategy"
 
 
 def test_it_leaves_an_enabled_subscription_on_a_simulated_account() -> None:
-    found = demo_json()
+    shown = demo_json()
     subscription = Subscription.objects.select_related("account__connection", "terms", "strategy").get()
     assert subscription.enabled
-    assert str(subscription.strategy.code) == found["strategy_id"]
+    assert str(subscription.strategy.code) == shown["strategy_id"]
     assert subscription.account.connection.environment == "simulated"
     assert subscription.account.connection.enabled
     assert subscription.account.is_paper
@@ -76,10 +76,10 @@ def test_the_webhook_url_carries_the_right_password() -> None:
 
 
 def test_one_can_sign_in_with_what_it_prints() -> None:
-    found = demo_json()
-    assert Client().login(email=found["email"], password=found["password"])
+    shown = demo_json()
+    assert Client().login(email=shown["email"], password=shown["password"])
     membership = Membership.objects.select_related("user").get()
-    assert (membership.user.email, membership.role) == (found["email"], Role.OWNER)
+    assert (membership.user.email, membership.role) == (shown["email"], Role.OWNER)
 
 
 def test_its_password_is_this_installations_own(settings: Any) -> None:
@@ -163,9 +163,9 @@ def test_the_password_that_every_demo_once_had_is_taken_away() -> None:
 
 
 def test_the_token_opens_the_demo_team() -> None:
-    found = demo_json()
-    token = ApiToken.objects.select_related("team").get(token_hash=hashed(found["api_token"]))
-    assert str(token.team.code) == found["team"]
+    shown = demo_json()
+    token = ApiToken.objects.select_related("team").get(token_hash=hashed(shown["api_token"]))
+    assert str(token.team.code) == shown["team"]
     assert token.revoked_at is None
 
 
@@ -208,17 +208,19 @@ def test_terms_that_a_person_has_set_stay() -> None:
     subscription.terms.values |= {"allow_add": False}
     subscription.terms.save()
     demo_json()
-    found = Subscription.objects.get().terms
-    assert found is not None
-    assert found.value().allow_add is False
+    terms = Subscription.objects.get().terms
+    assert terms is not None
+    assert terms.value().allow_add is False
 
 
 def test_people_are_given_a_command_to_paste() -> None:
-    found = demo_json()
-    told = demo()
-    assert f"{found['email']}   password: {found['password']}" in told
-    assert f'curl -X POST {found["webhook_url"]} -H \'Content-Type: application/json\' -d \'{{"ticker": "AAPL"' in told
-    assert found["api_token"] in told
+    shown = demo_json()
+    printed = demo()
+    assert f"{shown['email']}   password: {shown['password']}" in printed
+    assert (
+        f'curl -X POST {shown["webhook_url"]} -H \'Content-Type: application/json\' -d \'{{"ticker": "AAPL"' in printed
+    )
+    assert shown["api_token"] in printed
 
 
 @override_settings(SELF_CONTAINED=False, DEBUG=False)
@@ -236,8 +238,8 @@ def test_it_refuses_without_a_simulator_and_makes_nothing() -> None:
 
 
 def test_the_gateway_opens_the_account_that_the_demo_named() -> None:
-    found = demo_json()
+    shown = demo_json()
     username = Connection.objects.get().username
-    assert found["account_id"] == numbers.account_id(username)
+    assert shown["account_id"] == numbers.account_id(username)
     opened = Gateway.account_id(type("Fresh", (), {"taken_ids": set()})(), username)
-    assert opened == found["account_id"]
+    assert opened == shown["account_id"]

@@ -38,16 +38,16 @@ def test_the_door_answers_every_case_exactly(team: Team, now: datetime) -> None:
                 headers=[("content-type", case["content_type"])],
             )
         expected = {name: value for name, value in (case.get("canonical") or {}).items() if name != "meaning"}
-        found: object
-        wanted: object
+        actual: object
+        expected_answer: object
         if case["expect"] == "accept":
             # What a case does not mention may be in the reading besides.
             reading = answer.json.get("reading", {})
-            found, wanted = (answer.status, {name: reading.get(name) for name in expected}), (200, expected)
+            actual, expected_answer = (answer.status, {name: reading.get(name) for name in expected}), (200, expected)
         else:
-            found, wanted = (answer.status, answer.code), (expected["status"], expected["messageCode"])
-        if found != wanted:
-            wrong.append((case["id"], found, wanted))
+            actual, expected_answer = (answer.status, answer.code), (expected["status"], expected["messageCode"])
+        if actual != expected_answer:
+            wrong.append((case["id"], actual, expected_answer))
     assert wrong == []
     assert Signal.objects.count() == sum(case["expect"] == "accept" for case in CASES)
     assert Strategy.objects.count() == len(CASES) == 121

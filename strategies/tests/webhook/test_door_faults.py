@@ -61,9 +61,9 @@ def locked(table: str) -> Iterator[None]:
         yield
 
 
-def delivery(strategy: Strategy, body: bytes = b'{"ticker":"SPY","action":"buy"}', **given: Any) -> Delivery:
+def delivery(strategy: Strategy, body: bytes = b'{"ticker":"SPY","action":"buy"}', **changes: Any) -> Delivery:
     endpoint = strategy.endpoints.get().code
-    return Delivery(endpoint=endpoint, authorised=True, received_at=datetime.now(UTC), body=body, **given)
+    return Delivery(endpoint=endpoint, authorised=True, received_at=datetime.now(UTC), body=body, **changes)
 
 
 def store(*batches: list[Delivery]) -> list[Any]:

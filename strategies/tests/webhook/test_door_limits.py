@@ -48,8 +48,8 @@ def buys(count: int) -> list[dict[str, object]]:
 def meter(strategy: Strategy) -> dict[str, int]:
     """The meters of the strategy's webhooks, summed: a test may run across the full minute."""
     names = ("taken", "exits", "refused", "over", "strangers", "old_key")
-    found = WebhookMinute.objects.filter(endpoint__strategy=strategy).values(*names)
-    return {name: sum(row[name] for row in found) for name in names}
+    minutes = WebhookMinute.objects.filter(endpoint__strategy=strategy).values(*names)
+    return {name: sum(row[name] for row in minutes) for name in names}
 
 
 def test_what_is_over_the_limit_is_refused_with_the_time_to_wait(strategy: Strategy) -> None:

@@ -32,9 +32,9 @@ def path(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
         call_command("flush", verbosity=0, interactive=False)
 
 
-def refused(path: str, body: object, **given: Any) -> doors.Response:
+def refused(path: str, body: object, **changes: Any) -> doors.Response:
     """The answer to a delivery that must leave a Refusal for its owner and no signal."""
-    answer = doors.post(path, body, **given)
+    answer = doors.post(path, body, **changes)
     assert answer.json["success"] is False
     assert answer.json["message"].endswith((".", ".)"))
     assert not Signal.objects.exists()
@@ -44,8 +44,8 @@ def refused(path: str, body: object, **given: Any) -> doors.Response:
     return answer
 
 
-def code_of(path: str, body: object, **given: Any) -> tuple[int, str]:
-    answer = refused(path, body, **given)
+def code_of(path: str, body: object, **changes: Any) -> tuple[int, str]:
+    answer = refused(path, body, **changes)
     return answer.status, answer.code
 
 

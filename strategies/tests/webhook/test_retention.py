@@ -26,8 +26,8 @@ def installation(settings: Any) -> None:
 
 
 def signal(of: Strategy, at: datetime, **values: Any) -> Signal:
-    given = {"address": "192.0.2.7", "headers": {"user-agent": "Pine"}, "dispatched_at": at, **values}
-    return rows.signal(of, at, **given)
+    fields = {"address": "192.0.2.7", "headers": {"user-agent": "Pine"}, "dispatched_at": at, **values}
+    return rows.signal(of, at, **fields)
 
 
 def refusal(of: Strategy, at: datetime) -> Refusal:

@@ -34,7 +34,7 @@ def used(of: Strategy, ago: timedelta, **values: int) -> None:
     WebhookMinute.objects.create(endpoint=of.endpoints.get(), minute=at, last_at=at, taken=1, **values)
 
 
-def said(**options: Any) -> str:
+def printed(**options: Any) -> str:
     out = StringIO()
     call_command("server_keys", stdout=out, **options)
     return out.getvalue()
@@ -57,14 +57,14 @@ def test_a_key_that_nobody_used_lately_may_be_dropped(team: Team) -> None:
     trend = strategy(team, "Trend")
     used(trend, 15 * DAY, old_key=1)
     used(trend, DAY)
-    assert "No old key was used, and every webhook was. The old keys may be dropped." in said()
+    assert "No old key was used, and every webhook was. The old keys may be dropped." in printed()
     with pytest.raises(CommandError):
-        said(days=20)
+        printed(days=20)
 
 
 def test_it_does_not_take_silence_for_consent(team: Team) -> None:
     strategy(team, "Once a quarter")
-    text = said()
+    text = printed()
     assert "Once a quarter" in text
     assert "nobody knows which key their senders hold" in text
     assert "may be dropped once the owners of the silent webhooks" in text
@@ -74,12 +74,12 @@ def test_a_revoked_webhook_needs_no_key(team: Team, now: datetime) -> None:
     trend = strategy(team, "Trend")
     used(trend, DAY, old_key=1)
     strategies.disable_webhook(endpoint=trend.endpoints.get(), actor=None, now=now)
-    assert "The old keys may be dropped." in said()
+    assert "The old keys may be dropped." in printed()
 
 
 def test_one_key_alone_is_never_old(team: Team, settings: Any) -> None:
     settings.SERVER_KEYS = ["the only key"]
-    assert "There is no old one to drop." in said()
+    assert "There is no old one to drop." in printed()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -92,4 +92,4 @@ def test_a_delivery_with_a_password_of_the_old_key_is_what_it_lists(team: Team, 
     assert password_for(endpoint.code) not in path
     assert post(path).status == 200
     with pytest.raises(CommandError, match="Keep the old keys"):
-        said()
+        printed()

@@ -137,8 +137,8 @@ def test_a_delay_is_counted_from_the_delivery(strategy: Strategy) -> None:
     doors.post(doors.path_of(strategy), {**BUY, "delay": 30})
     signal = Signal.objects.get()
     assert signal.not_before == signal.received_at + timedelta(seconds=30)
-    told = ask(status_url(signal.code)).json
-    assert (told["status"], told["settled"]) == ("delayed", False)
+    body = ask(status_url(signal.code)).json
+    assert (body["status"], body["settled"]) == ("delayed", False)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,16 @@ def test_a_body_with_a_time_is_known_for_a_day_and_one_without_for_seconds(strat
 def test_the_status_address_tells_and_keeps_its_secret(strategy: Strategy) -> None:
     answer = doors.post(doors.path_of(strategy), BUY)
     url = answer.json["statusUrl"]
-    told = ask(url)
-    assert told.status == 200
-    assert told.headers["cache-control"] == "no-store"
-    assert (told.json["id"], told.json["status"], told.json["decisions"]) == (answer.json["id"], "received", [])
-    assert told.json["reading"] == answer.json["reading"]
-    assert url.rpartition("/")[2] not in str(told.json)
+    response = ask(url)
+    assert response.status == 200
+    assert response.headers["cache-control"] == "no-store"
+    assert (response.json["id"], response.json["status"], response.json["decisions"]) == (
+        answer.json["id"],
+        "received",
+        [],
+    )
+    assert response.json["reading"] == answer.json["reading"]
+    assert url.rpartition("/")[2] not in str(response.json)
 
 
 def test_only_its_own_secret_opens_a_status_address(strategy: Strategy) -> None:
@@ -197,7 +201,7 @@ def test_a_status_address_outlives_a_rotation_with_overlap(strategy: Strategy) -
 
 
 @pytest.mark.parametrize(
-    ("query", "wanted"),
+    ("query", "expected"),
     [
         (b"", False),
         (b"wait=decision", True),
@@ -209,5 +213,5 @@ def test_a_status_address_outlives_a_rotation_with_overlap(strategy: Strategy) -
         (b"wait=%ff%00", False),
     ],
 )
-def test_the_wish_to_wait_is_read(query: bytes, wanted: bool) -> None:
-    assert wants_decision(query) is wanted
+def test_the_wish_to_wait_is_read(query: bytes, expected: bool) -> None:
+    assert wants_decision(query) is expected

@@ -60,12 +60,12 @@ def held(client: Client) -> list[float]:
 
 def test_an_advisor_is_shown_as_one(advised: Client) -> None:
     body = advised.get("/iserver/accounts")
-    everybody, own, *others = body["accounts"]
-    assert (everybody, own, len(others)) == ("All", advised.account, 4)
+    everybody, own, *rest = body["accounts"]
+    assert (everybody, own, len(rest)) == ("All", advised.account, 4)
     assert body["allowFeatures"]["allowFA"] is True
-    assert [body["acctProps"][i]["hasChildAccounts"] for i in (own, others[0])] == [True, False]
+    assert [body["acctProps"][i]["hasChildAccounts"] for i in (own, rest[0])] == [True, False]
     meta = {row["accountId"]: row for row in advised.get("/portfolio/accounts")}
-    assert (meta[own]["businessType"], meta[others[0]]["parent"]["mmc"]) == ("FA", [own])
+    assert (meta[own]["businessType"], meta[rest[0]]["parent"]["mmc"]) == ("FA", [own])
 
 
 def test_groups_are_made_read_renamed_and_deleted(advised: Client) -> None:

@@ -109,10 +109,10 @@ def ours(client: Client, name: str) -> Any:
             return client.post("/iserver/dynaccount", {"acctId": account})
     if name in plain:
         return client.gateway.call(client.user, *plain[name])[1]
-    return _told(client, name)
+    return _answer_of(client, name)
 
 
-def _told(client: Client, name: str) -> Any:
+def _answer_of(client: Client, name: str) -> Any:
     """The answers that take more than one request."""
     working = ticket(conid=756733, orderType="LMT", price=1.0)
     if name == "Orders/GET-live-orders-with-ref":

@@ -37,9 +37,9 @@ def message(fields: str) -> Message:
 )
 def test_a_signal_is_too_old_by_its_own_time(fields: str, age: int, late: bool) -> None:
     asked = message(f'{fields},"time":"{(NOW - timedelta(seconds=age)).isoformat()}"')
-    found = too_late(asked, LIMITS, NOW)
-    assert (found is not None) is late
-    assert found is None or (found.code == "stale-signal" and found.sentence.endswith("."))
+    verdict = too_late(asked, LIMITS, NOW)
+    assert (verdict is not None) is late
+    assert verdict is None or (verdict.code == "stale-signal" and verdict.sentence.endswith("."))
 
 
 def test_a_signal_without_a_time_is_as_old_as_its_delivery() -> None:

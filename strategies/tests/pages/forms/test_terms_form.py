@@ -51,17 +51,17 @@ class Posted(HTMLParser):
         self.select = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        name, kind = given.get("name") or "", given.get("type")
+        attributes = dict(attrs)
+        name, kind = attributes.get("name") or "", attributes.get("type")
         if tag == "select":
             self.select = name
-        elif tag == "option" and "selected" in given:
-            self.data.appendlist(self.select, given.get("value") or "")
+        elif tag == "option" and "selected" in attributes:
+            self.data.appendlist(self.select, attributes.get("value") or "")
         elif tag == "input" and name and kind not in {"submit", "button"}:
             if kind not in {"checkbox", "radio"}:
-                self.data.appendlist(name, given.get("value") or "")
-            elif "checked" in given:
-                self.data.appendlist(name, given.get("value") or "on")
+                self.data.appendlist(name, attributes.get("value") or "")
+            elif "checked" in attributes:
+                self.data.appendlist(name, attributes.get("value") or "on")
 
 
 def posted(terms: Terms) -> QueryDict:
@@ -104,9 +104,9 @@ WORDS: dict[str, type[StrEnum]] = {
 def value_of(name: str) -> st.SearchStrategy[Any]:
     optional = name.startswith("exit_") and getattr(Terms(), name) is None
     if name in WORDS:
-        found: st.SearchStrategy[Any] = st.sampled_from([*WORDS[name].__members__.values()])
+        words_drawn: st.SearchStrategy[Any] = st.sampled_from([*WORDS[name].__members__.values()])
     elif name == "stop_loss_type":
-        found = st.sampled_from([OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP])
+        words_drawn = st.sampled_from([OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP])
     elif name in bracket_modes:
         return st.none() | st.builds(Bracket, mode=st.sampled_from(bracket_modes[name]), value=above_zero("99"))
     elif name == "windows":
@@ -127,7 +127,7 @@ def value_of(name: str) -> st.SearchStrategy[Any]:
         low, high = contrary._BOUNDS[name]
         whole = st.integers(low, high)
         return whole if getattr(Terms(), name) is not None else st.none() | whole
-    return st.none() | found if optional else found
+    return st.none() | words_drawn if optional else words_drawn
 
 
 every_terms = st.fixed_dictionaries({name: value_of(name) for name in NAMES}).map(lambda values: Terms(**values))
@@ -138,8 +138,8 @@ every_terms = st.fixed_dictionaries({name: value_of(name) for name in NAMES}).ma
 def test_the_form_of_any_terms_gives_the_same_terms_back(terms: Terms) -> None:
     form = TermsForm(posted(terms))
     # Nothing but what the terms themselves contradict is refused, and each of it is.
-    told = {(name, sentence) for name, sentences in form.errors.items() for sentence in sentences}
-    assert told == {(contradicted(name), sentence) for name, sentence in contradictions(terms)}
+    errors = {(name, sentence) for name, sentences in form.errors.items() for sentence in sentences}
+    assert errors == {(contradicted(name), sentence) for name, sentence in contradictions(terms)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("strategies.pages.forms.terms.contradictions", lambda _: [])
         form.full_clean()
@@ -246,10 +246,10 @@ def test_sections_open_where_something_is_unusual() -> None:
     ]
     assert not any(section.more_opened for section in calm.values())
     unusual = Terms(close_only=True, max_quantity=D(5))
-    found = {section.key: section for section in TermsForm(terms=unusual).sections()}
-    assert found["guards"].opened
-    assert found["guards"].says == "Largest quantity: 5"
-    assert found["trades"].more_opened
+    sections = {section.key: section for section in TermsForm(terms=unusual).sections()}
+    assert sections["guards"].opened
+    assert sections["guards"].says == "Largest quantity: 5"
+    assert sections["trades"].more_opened
     window = Window(days=(0,), start=time(9), end=time(16))
     when = {section.key: section for section in TermsForm(terms=Terms(windows=(window,))).sections()}["when"]
     assert when.opened
