@@ -10,7 +10,7 @@ from strategies.display.labels import CHOICES, LABELS
 
 NO_CHOICE = ("", "None")
 AS_ENTRIES = ("", "As entries")
-BY_THEMSELVES = ("", "Of futures always, of shares as their entry")
+BY_THEMSELVES = ("", "Futures always, shares as entries")
 
 
 def word(name: str, help_text: str = "", *, none: tuple[str, str] | None = None, without: tuple[str, ...] = ()) -> Any:
