@@ -11,6 +11,7 @@ from typing import ClassVar, TypedDict, Unpack
 from django.db import models, transaction
 from django.db.models import NOT_PROVIDED, F, Q
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
@@ -85,6 +86,8 @@ class Connection(models.Model):
     # Names the reason and never changes.
     session_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     session_changed_at = models.DateTimeField(default=timezone.now)
+    # When the broker first showed accounts under this user: until then anybody may have typed the name.
+    proved_at = models.DateTimeField(null=True, blank=True)
     last_kept_at = models.DateTimeField(null=True, blank=True)
     # Set by people and by edges who need the accounts looked up; the stream clears it once it has read them.
     wants_verify = models.BooleanField(default=True)
@@ -93,8 +96,9 @@ class Connection(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["username", "environment"],
-                condition=Q(enabled=True),
+                Lower("username"),
+                "environment",
+                condition=Q(enabled=True) & (Q(proved_at__isnull=False) | Q(environment=Environment.SIMULATED)),
                 name="one_enabled_connection_per_username",
             ),
             models.CheckConstraint(

@@ -24,6 +24,9 @@ from brokers.postgres.notices import CONNECTIONS_CHANNEL, notify
 
 # Permissions change in Client Portal; the accounts are read again when a session of a new day begins.
 BELIEVED_FOR = timedelta(hours=20)
+USERNAME_TAKEN = (
+    "This IBKR user is already connected. IBKR allows one session per user: give this connection a user of its own."
+)
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -63,6 +66,8 @@ def connect(
         )
     if environment is not Environment.SIMULATED:
         check_address(base_url)
+    if team.connections.filter(username__iexact=username, environment=environment, enabled=True).exists():
+        raise ConnectionRefused(USERNAME_TAKEN, "username-taken")
     try:
         with transaction.atomic():
             connection = Connection.objects.create(
@@ -78,10 +83,7 @@ def connect(
             )
     except IntegrityError as error:
         # Which team holds it stays unsaid: tenants never learn of each other.
-        raise ConnectionRefused(
-            "This IBKR user is already connected. IBKR allows one session per user: give this connection a user of its own.",
-            "username-taken",
-        ) from error
+        raise ConnectionRefused(USERNAME_TAKEN, "username-taken") from error
     audit.record(team=team, actor=actor, action="connection.made", subject=f"{username} ({environment})", now=now)
     wake()
     return connection
@@ -201,6 +203,9 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             code=f"user-is-{wrong}",
         )
         return []
+    if facts and not _is_proved(connection, now):
+        session_is(connection, SessionStatus.REFUSED, USERNAME_TAKEN, now=now)
+        return []
     accounts = []
     for fact in facts:
         account, new = BrokerageAccount.objects.update_or_create(
@@ -224,6 +229,22 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             live.account_changed(account)
     Connection.objects.filter(pk=connection.pk).update(wants_verify=False)
     return accounts
+
+
+def _is_proved(connection: Connection, now: datetime) -> bool:
+    """Whether this user is this connection's: the first one under which the broker shows accounts has it.
+
+    A name that was merely typed keeps nobody from connecting their own user.
+    """
+    if connection.proved_at is not None:
+        return True
+    try:
+        with transaction.atomic():
+            Connection.objects.filter(pk=connection.pk).update(proved_at=now)
+    except IntegrityError:
+        return False
+    connection.proved_at = now
+    return True
 
 
 def are_known(connection: Connection, accounts: Sequence[BrokerageAccount], now: datetime) -> bool:

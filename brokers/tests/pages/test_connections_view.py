@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Role, Team, User
 from brokers.connections import connections
+from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.simulator.testing.gateway import RunningGateway
@@ -115,11 +118,59 @@ def test_it_refuses_a_user_that_is_connected_already_without_saying_where(
 
     theirs = teams.found_team(owner=charlie, name="Their secret team", now=now)
     rows.connection(theirs)
-    Connection.objects.update(username="apaper1", environment="paper")
+    Connection.objects.update(username="apaper1", environment="paper", proved_at=now)
     client.force_login(alice)
-    page = client.post(f"/teams/{team.code}/connections/new/", PAPER)
+    made = client.post(f"/teams/{team.code}/connections/new/", PAPER, follow=True)
+    connection = team.connections.get()
+    facts = [AccountFacts(account_id="DU1", is_paper=True)]
+    assert connections.save_accounts(connection=connection, facts=facts, now=now) == []
+    page = client.get(made.request["PATH_INFO"])
     assert "This IBKR user is already connected." in page.text
     assert "Their secret team" not in page.text
+    assert not connection.accounts.exists()
+
+
+def test_a_name_that_was_only_typed_keeps_nobody_from_their_own_user(
+    client: Client, alice: User, charlie: User, team: Team, now: datetime
+) -> None:
+    from accounts import teams
+
+    squatter = rows.connection(teams.found_team(owner=charlie, name="Squatters", now=now))
+    Connection.objects.update(username="APAPER1", environment="paper")
+    squatter.refresh_from_db()
+    client.force_login(alice)
+    assert client.post(f"/teams/{team.code}/connections/new/", PAPER).status_code == 302
+    own = team.connections.get()
+    facts = [AccountFacts(account_id="DU1", is_paper=True)]
+    assert [account.account_id for account in connections.save_accounts(connection=own, facts=facts, now=now)] == [
+        "DU1"
+    ]
+    # In whatever letters it was typed, the name is now taken, and the squatter's own proof comes too late.
+    assert connections.save_accounts(connection=squatter, facts=facts, now=now) == []
+    squatter.refresh_from_db()
+    assert (squatter.session_status, squatter.proved_at) == ("refused", None)
+
+
+def test_one_team_connects_a_user_once_in_whatever_letters(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    client.force_login(alice)
+    assert client.post(f"/teams/{team.code}/connections/new/", PAPER).status_code == 302
+    again = client.post(f"/teams/{team.code}/connections/new/", {**PAPER, "username": PAPER["username"].upper()})
+    assert again.status_code == 422
+    assert "This IBKR user is already connected." in again.text
+
+
+def test_a_user_that_was_proved_elsewhere_is_not_switched_on_again(charlie: User, team: Team, now: datetime) -> None:
+    from accounts import teams
+
+    first = rows.connection(team)
+    second = rows.connection(teams.found_team(owner=charlie, name="C", now=now))
+    Connection.objects.filter(pk=first.pk).update(enabled=False)
+    Connection.objects.update(username="u1", environment="paper", proved_at=now)
+    with pytest.raises(connections.ConnectionRefused, match="meanwhile connected elsewhere"):
+        connections.enable(connection=first, actor=None, now=now)
+    assert Connection.objects.get(pk=second.pk).enabled
 
 
 def test_it_offers_no_simulator_where_there_is_none(client: Client, alice: User, team: Team, settings: Any) -> None:
@@ -199,3 +250,15 @@ def test_others_may_not_choose_prices(
     answer = client.post(reverse("connection_prices", args=[team.code, made.code]), {"prices": "signal"})
     made.refresh_from_db()
     assert (answer.status_code, made.prices) == (status, "generated")
+
+
+def test_connections_from_before_are_proved_by_their_accounts(team: Team, now: datetime) -> None:
+    with_accounts = rows.account(team).connection
+    bare = rows.connection(team)
+    Connection.objects.update(proved_at=None, environment="paper")
+    import_module("brokers.migrations.0019_proved_users").believe_what_trades(apps, None)
+    with_accounts.refresh_from_db()
+    bare.refresh_from_db()
+    assert (with_accounts.proved_at, bare.proved_at) == (with_accounts.created_at, None)
+    assert with_accounts.enabled
+    assert bare.enabled
