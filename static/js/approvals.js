@@ -44,7 +44,7 @@ document.addEventListener("feed:placed", ({ detail }) => {
   const card = detail.element;
   if (!card) return;
   if (card.id === answering && !card.matches(".proposed")) goOn(card);
-  const title = card.querySelector("h3")?.textContent ?? "";
+  const title = card.querySelector("header h2")?.textContent ?? "";
   announce(card.matches(".proposed") ? `New: ${title} waits for an answer.` : `${title}: ${card.querySelector("[role=status]")?.textContent ?? ""}`);
 });
 

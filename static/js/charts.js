@@ -17,6 +17,11 @@ function money(value, currency) {
   return `${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} ${currency}`;
 }
 
+/* Its style says how high a chart is: less where several stand below each other on a phone. */
+function height(place) {
+  return parseFloat(getComputedStyle(place).minBlockSize) || 150;
+}
+
 function draw(figure, data) {
   const place = figure.querySelector(".chart");
   const read = figure.querySelector(".chart-read");
@@ -26,7 +31,7 @@ function draw(figure, data) {
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const options = {
     width: place.clientWidth,
-    height: 150,
+    height: height(place),
     padding: [8, 0, 0, 18],
     legend: { show: false },
     tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zone),
@@ -70,7 +75,7 @@ async function begin(figure) {
   const again = () => { if (data.points.length > 1) { plot?.destroy(); plot = draw(figure, data); } };
   document.addEventListener("theme", again);
   still.addEventListener("change", again);
-  new ResizeObserver(() => plot?.setSize({ width: place.clientWidth, height: 150 })).observe(place);
+  new ResizeObserver(() => plot?.setSize({ width: place.clientWidth, height: height(place) })).observe(place);
   document.addEventListener("feed:placed", (event) => {
     const value = Number(event.detail.element?.dataset.equity);
     if (event.detail.id !== figure.dataset.follows || !value) return;

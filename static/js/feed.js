@@ -10,9 +10,12 @@
 
    What carries `data-feed-keep` inside a replaced element stays the very node it was: a chart is not drawn anew.
 
+   What `data-feed-said` holds is read to a screen reader when it is new on the page.
+
    `data-feed-refresh` marks regions that are fetched again after a gap; `data-feed-watch="order-1 session-*"` marks
    regions that are fetched again when one of these elements changes. A missed push costs freshness, never truth. */
 
+import { announceNew } from "./announce.js";
 import { raw } from "./regions.js";
 import { clockNow, localise } from "./time.js";
 
@@ -82,6 +85,7 @@ function insert(next) {
   else list.prepend(next);
   settle(next);
   flash(next);
+  announceNew(next);
   const limit = Number(list.dataset.feedLimit || 200);
   const items = [...list.children].filter((child) => !child.matches("[data-feed-empty], thead, caption"));
   for (const surplus of items.slice(limit)) surplus.remove();
@@ -128,6 +132,7 @@ function exchange(current, next) {
     if (node) place.replaceWith(node);
   }
   const folds = [...current.querySelectorAll("details")].map((fold) => fold.open);
+  announceNew(next, current);
   current.replaceWith(next);
   next.querySelectorAll("details").forEach((fold, index) => { if (folds[index]) fold.open = true; });
   settle(next);

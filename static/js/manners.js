@@ -1,5 +1,7 @@
 /* Small manners: the theme switch, copying, asking before an action that cannot be undone, fields that depend on others. */
 
+import { announce } from "./announce.js";
+
 const year = 31_536_000;
 
 function themeIs(name) {
@@ -21,10 +23,12 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(text);
     label.textContent = "Copied";
+    announce("Copied.");
   } catch {
     // Without a secure address the clipboard is closed to pages: mark the text, so that one key press copies it.
     if (target) getSelection().selectAllChildren(target);
     label.textContent = "Press Ctrl+C";
+    announce("Marked. Press Ctrl and C to copy it.");
   }
   setTimeout(() => { label.textContent = was; }, 1800);
 }
