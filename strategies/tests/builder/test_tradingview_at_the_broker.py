@@ -19,7 +19,7 @@ from strategies.builder import placeholders
 from strategies.deciding import settle
 from strategies.models import Decision, Signal, Strategy
 from strategies.tests import rows
-from strategies.tests.deciding.tradingview import Chart
+from strategies.tests.builder.tradingview import Chart
 from strategies.tests.webhook import doors
 
 pytestmark = pytest.mark.django_db(transaction=True)
