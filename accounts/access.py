@@ -10,22 +10,43 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404
 
+from accounts.entrance.second_factors import require_second_factor
 from accounts.models import Membership, Role, Team, User
 
 Row = TypeVar("Row", bound=models.Model)
 
 
 def membership_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Role.VIEWER) -> Membership:
-    """The person's membership of the team; Http404 for a stranger, PermissionDenied for a lesser role."""
-    if not user.is_authenticated:
-        raise Http404("No such team.")
-    membership = Membership.objects.select_related("team").filter(user_id=user.pk, team__code=code).first()
-    if membership is None:
-        raise Http404("No such team.")
+    """The person's membership of the team; Http404 for a stranger, PermissionDenied for a lesser role.
+
+    SecondFactorNeeded, which is a PermissionDenied, where the team asks for two-step sign-in and the person has none.
+    """
+    membership = _membership(user, code)
     if not membership.may(role):
         raise PermissionDenied(
             f"This needs the role of {role.label.lower()} in this team. Ask an owner of the team for it."
         )
+    require_second_factor(membership)
+    return membership
+
+
+def membership_that_stops(user: User | AnonymousUser, code: uuid.UUID) -> Membership:
+    """The membership of somebody whom the team lets stop trading. Stopping never waits for a second factor."""
+    membership = _membership(user, code)
+    if not membership.may_stop:
+        role = Role(membership.team.stops_from)
+        raise PermissionDenied(
+            f"Stopping needs the role of {role.label.lower()} in this team. Ask an owner of the team for it."
+        )
+    return membership
+
+
+def _membership(user: User | AnonymousUser, code: uuid.UUID) -> Membership:
+    if not user.is_authenticated:
+        raise Http404("No such team.")
+    membership = Membership.objects.select_related("team", "user").filter(user_id=user.pk, team__code=code).first()
+    if membership is None:
+        raise Http404("No such team.")
     return membership
 
 

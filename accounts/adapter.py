@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import teams
+from accounts.entrance.second_factors import has_second_factor
 from accounts.entrance.sign_in import LimitedSignIn
 from accounts.models import User
 from accounts.vault.second_factors import SealedFactors
@@ -57,6 +58,9 @@ class AccountAdapter(LimitedSignIn):
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if has_second_factor(user):
+            # What a thief of the password knows confirms nothing.
+            methods = [way for way in methods if way["id"] != "reauthenticate"]
         return [{**way, "description": CONFIRM_DIFFERENTLY.get(way["id"], way["description"])} for way in methods]
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:

@@ -71,6 +71,20 @@ class Team(models.Model):
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
     # The team of `manage.py demo`, whose sign-in stands on a terminal: it never holds a live connection.
     is_demo = models.BooleanField(default=False, db_default=False, editable=False)
+    # The least role that needs a second factor here; empty when none does. And the least role that may stop trading.
+    second_factor_from = models.CharField(max_length=10, choices=Role.choices, blank=True, default="", db_default="")
+    stops_from = models.CharField(max_length=10, choices=Role.choices, default=Role.TRADER, db_default=Role.TRADER)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=one_of("second_factor_from", ["", *Role.values]), name="team_second_factor_from_is_known"
+            ),
+            models.CheckConstraint(
+                condition=one_of("stops_from", [Role.TRADER, Role.APPROVER, Role.VIEWER]),
+                name="team_stops_from_is_known",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -100,6 +114,16 @@ class Membership(models.Model):
     def may(self, role: Role) -> bool:
         """True when this member may do what `role` may do."""
         return RANK[Role(self.role)] >= RANK[role]
+
+    @property
+    def may_stop(self) -> bool:
+        """True when the team lets this member stop trading."""
+        return self.may(Role(self.team.stops_from))
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """True when the team asks this member's role for a second factor."""
+        return bool(self.team.second_factor_from) and self.may(Role(self.team.second_factor_from))
 
 
 class Invitation(models.Model):

@@ -140,6 +140,17 @@ def revoke_token(*, token: ApiToken, actor: User, now: datetime) -> None:
 
 
 @transaction.atomic
+def set_safety(*, team: Team, second_factor_from: str, stops_from: Role, actor: User, now: datetime) -> None:
+    """Set the least role that needs a second factor ("" for nobody), and the least role that may stop trading."""
+    before = {"second_factor_from": team.second_factor_from, "stops_from": team.stops_from}
+    after = {"second_factor_from": second_factor_from, "stops_from": str(stops_from)}
+    if before == after:
+        return
+    Team.objects.filter(pk=team.pk).update(**after)
+    audit.record(team=team, actor=actor, action="team.safety", subject=team.name, before=before, after=after, now=now)
+
+
+@transaction.atomic
 def mail_about_approvals(*, membership: Membership, mailed: bool) -> None:
     """Set whether this member gets an e-mail when a plan waits for approval."""
     Membership.objects.filter(pk=membership.pk).update(mail_approvals=mailed)

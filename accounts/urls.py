@@ -20,6 +20,7 @@ urlpatterns = [
         views.invitation_withdraw,
         name="invitation_withdraw",
     ),
+    path("teams/<uuid:team_code>/settings/safety/", views.team_safety, name="team_safety"),
     path("teams/<uuid:team_code>/settings/mail/", views.team_mail, name="team_mail"),
     path("teams/<uuid:team_code>/settings/members/role/", views.member_role, name="member_role"),
     path("teams/<uuid:team_code>/settings/members/remove/", views.member_remove, name="member_remove"),

@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
@@ -107,6 +108,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.entrance.sessions.IdleSessions",
+    "accounts.pages.asking.Asking",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -255,6 +258,20 @@ ACCOUNT_FORMS = {
         "confirm_password_reset_code": "ConfirmResetCodeForm",
     }.items()
 }
+# A mail goes out whenever something about signing in changes.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+# How long a proof of who sits there opens what moves money or shows a secret; and after how long without a click or a key
+# the session ends (0: never).
+STEP_UP_SECONDS = ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+IDLE_MINUTES = env.number("HALYARD_IDLE_MINUTES", 7 * 24 * 60, low=0)
+# An operator's pages show every tenant, so a password alone never opens them.
+STAFF_SECOND_FACTOR = env.flag("HALYARD_STAFF_SECOND_FACTOR", True)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Browsers take passkeys without TLS on this very machine only.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+USERSESSIONS_TRACK_ACTIVITY = True
 MFA_ADAPTER = "accounts.adapter.TwoStepAdapter"
 MFA_FORMS = {
     "authenticate": "accounts.entrance.forms.AuthenticateForm",

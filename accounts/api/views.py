@@ -8,11 +8,16 @@ from typing import Any, ClassVar
 from django.db import models
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
 
 from accounts.api.filters import Filter
 from accounts.api.paging import NewestFirst
 from accounts.api.refusals import Refused
+from accounts.entrance.second_factors import SecondFactorNeeded, require_second_factor
 from accounts.models import ApiToken, Membership, Role, Scope, Team, User
+
+# Actions that only stop: they never wait for a second factor.
+STOPS = frozenset({"halt"})
 
 
 class TeamRows(viewsets.GenericViewSet[Any]):
@@ -53,6 +58,26 @@ class TeamRows(viewsets.GenericViewSet[Any]):
         """The person whose token it is."""
         assert isinstance(self.request.user, User)
         return self.request.user
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action not in STOPS:
+            membership = (
+                Membership.objects.select_related("team", "user").filter(team=self.team, user=self.actor).first()
+            )
+            if membership is not None:
+                self._ask_second_factor(membership)
+
+    @staticmethod
+    def _ask_second_factor(membership: Membership) -> None:
+        try:
+            require_second_factor(membership)
+        except SecondFactorNeeded as needed:
+            raise PermissionDenied(str(needed), "second-factor-needed") from needed
+
+    def allow_stop(self) -> None:
+        """Refuse unless the token may trade and the team lets its member stop."""
+        self.allow(Scope.TRADE, Role(self.team.stops_from))
 
     def allow(self, scope: Scope, role: Role) -> None:
         """Refuse unless both allow it: the token by its scopes, its member by the present role."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
@@ -14,9 +16,23 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.generic import RedirectView
 
+from accounts.entrance.second_factors import has_second_factor
+from accounts.models import User
+
 
 def may_operate(request: HttpRequest) -> bool:
-    """Whether this session may operate the installation. The one place to ask for more, a second factor above all."""
+    """Whether this session may operate the installation: staff, and with a second factor."""
+    return _is_staff(request) and not lacks_second_factor(request)
+
+
+def lacks_second_factor(request: HttpRequest) -> bool:
+    """Whether a second factor is all that keeps this person from the operator's pages."""
+    if not settings.STAFF_SECOND_FACTOR or not _is_staff(request):
+        return False
+    return not has_second_factor(cast(User, request.user))
+
+
+def _is_staff(request: HttpRequest) -> bool:
     return bool(request.user.is_active and getattr(request.user, "is_staff", False))
 
 
@@ -40,6 +56,12 @@ class OperatorSite(AdminSite):
         """Send strangers to the front door; refuse whoever is signed in and no operator."""
         if may_operate(request):
             return redirect("admin:index")
+        if lacks_second_factor(request):
+            messages.info(
+                request,
+                "The operator's pages need two-step sign-in. Set it up here, then open them again.",
+            )
+            return redirect("mfa_index")
         if request.user.is_authenticated:
             raise PermissionDenied("These pages are the operator's. Sign in with an operator's account to see them.")
         return redirect_to_login(_next_page(request))

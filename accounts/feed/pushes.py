@@ -8,13 +8,14 @@ process killed) costs freshness, never truth: pages reload their lists when they
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from channels.layers import get_channel_layer
@@ -36,18 +37,29 @@ def group_of(team_id: int) -> str:
     return f"team.{team_id}"
 
 
+def session_group_of(session_key: str) -> str:
+    """The Channels group of every open page of one browser's session. The key itself opens the session: never sent."""
+    return f"session.{hashlib.sha256(session_key.encode()).hexdigest()[:40]}"
+
+
 def push_on_commit(team_id: int, key: str, render: Render, *, pause: float = 0) -> None:
     """After the current transaction commits, render and send to the team; `key` names what is rendered.
 
     `pause`: the seconds from one rendering to the next, for what costs more than a row. The last state is always sent.
     """
-    transaction.on_commit(lambda: _pusher().put(team_id, key, render, pause))
+    transaction.on_commit(lambda: _pusher().put(Audience(group_of(team_id), team_id), key, render, pause))
 
 
 def disconnect_on_commit(team_id: int, user_id: int) -> None:
     """After commit, close the open pages of somebody who has left the team."""
     message = {"type": "feed.leave", "user_id": user_id}
-    transaction.on_commit(lambda: _pusher().send(team_id, message))
+    transaction.on_commit(lambda: _pusher().send(Audience(group_of(team_id), team_id), message))
+
+
+def end_session_on_commit(session_key: str) -> None:
+    """After commit, close the open pages of a session that has ended."""
+    audience = Audience(session_group_of(session_key), None)
+    transaction.on_commit(lambda: _pusher().send(audience, {"type": "feed.ended"}))
 
 
 def flush(timeout: float = 5.0) -> None:
@@ -71,6 +83,13 @@ def watched_teams(team_ids: set[int]) -> set[int]:
     return {names[name] for name, is_open in open_by_name.items() if is_open}
 
 
+class Audience(NamedTuple):
+    """A Channels group, and its team where it hears only while a page of the team is open."""
+
+    group: str
+    team_id: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """What waits to be rendered, or a message as it is; it leaves at `due` by the monotonic clock."""
@@ -86,25 +105,25 @@ class Pusher:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[int, str], Push] = {}
+        self._waiting: dict[tuple[Audience, str], Push] = {}
         # From when on a key that pauses may be rendered again.
-        self._rested: dict[tuple[int, str], float] = {}
+        self._rested: dict[tuple[Audience, str], float] = {}
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         threading.Thread(target=self._run, name="pusher", daemon=True).start()
 
-    def put(self, team_id: int, key: str, render: Render, pause: float = 0) -> None:
-        due = self._rested.get((team_id, key), 0) if pause else 0
-        self._add((team_id, key), Push(render, due, pause))
+    def put(self, audience: Audience, key: str, render: Render, pause: float = 0) -> None:
+        due = self._rested.get((audience, key), 0) if pause else 0
+        self._add((audience, key), Push(render, due, pause))
 
-    def send(self, team_id: int, message: dict[str, Any]) -> None:
-        self._add((team_id, repr(sorted(message.items()))), Push(message))
+    def send(self, audience: Audience, message: dict[str, Any]) -> None:
+        self._add((audience, repr(sorted(message.items()))), Push(message))
 
     def flush(self, timeout: float) -> None:
         self._idle.wait(timeout)
 
-    def _add(self, key: tuple[int, str], push: Push) -> None:
+    def _add(self, key: tuple[Audience, str], push: Push) -> None:
         with self._lock:
             # Last in, last out: a push takes the place in time of its latest change.
             self._waiting.pop(key, None)
@@ -112,7 +131,7 @@ class Pusher:
             self._idle.clear()
             self._wake.set()
 
-    def _take(self) -> dict[tuple[int, str], Push]:
+    def _take(self) -> dict[tuple[Audience, str], Push]:
         with self._lock:
             self._wake.clear()
             now = time.monotonic()
@@ -136,24 +155,24 @@ class Pusher:
             self._wake.wait(self._until_due())
             pause.wait(GATHER_SECONDS)
             work = self._take()
-            watched = watched_teams({team_id for team_id, _ in work})
-            for (team_id, key), push in work.items():
-                if team_id in watched:
-                    self._send(loop, team_id, key, push.work)
+            watched = watched_teams({audience.team_id for audience, _ in work if audience.team_id is not None})
+            for (audience, key), push in work.items():
+                if audience.team_id is None or audience.team_id in watched:
+                    self._send(loop, audience.group, key, push.work)
             close_old_connections()
             with self._lock:
                 if not self._waiting:
                     self._idle.set()
 
-    def _send(self, loop: asyncio.AbstractEventLoop, team_id: int, key: str, work: Render | dict[str, Any]) -> None:
+    def _send(self, loop: asyncio.AbstractEventLoop, group: str, key: str, work: Render | dict[str, Any]) -> None:
         try:
             message = work if isinstance(work, dict) else {"type": "feed.html", "html": work()}
             if message.get("html") == "":
                 return
-            loop.run_until_complete(get_channel_layer().group_send(group_of(team_id), message))
+            loop.run_until_complete(get_channel_layer().group_send(group, message))
         except Exception:
             # The truth is in the database and pages reload it; a page that misses one push must not stop the others.
-            log.warning("Push of %s to team %s was lost", key, team_id, exc_info=True)
+            log.warning("Push of %s to %s was lost", key, group, exc_info=True)
 
 
 _one: list[Pusher] = []

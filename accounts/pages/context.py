@@ -38,6 +38,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "team": team,
         "needs": needs,
         "may_trade": bool(current and current.may(Role.TRADER)),
+        "may_stop": bool(current and current.may_stop),
         "may_own": bool(current and current.may(Role.OWNER)),
         "public_url": settings.PUBLIC_URL,
         "simulator": settings.SIMULATOR,

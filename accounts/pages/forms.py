@@ -41,6 +41,32 @@ class TokenForm(forms.Form):
     )
 
 
+class SafetyForm(forms.Form):
+    """Whom the team asks for two-step sign-in, and who may stop trading."""
+
+    second_factor_from = forms.ChoiceField(
+        label="Two-step sign-in is needed by",
+        choices=[
+            ("", "nobody"),
+            (Role.OWNER, "owners"),
+            (Role.TRADER, "traders and owners"),
+            (Role.APPROVER, "approvers, traders and owners"),
+            (Role.VIEWER, "everybody"),
+        ],
+        required=False,
+        help_text="Members without it see a page that leads them to the set-up. Their API tokens are refused, too.",
+    )
+    stops_from = forms.ChoiceField(
+        label="Trading may be stopped by",
+        choices=[
+            (Role.TRADER, "traders and owners"),
+            (Role.APPROVER, "approvers, too"),
+            (Role.VIEWER, "everybody in the team"),
+        ],
+        help_text="Stopping never asks for a password or a code. Trading again takes a trader, for the whole team an owner.",
+    )
+
+
 class MailForm(forms.Form):
     mail_approvals = forms.BooleanField(
         label="When a plan waits for approval",

@@ -17,8 +17,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import teams
 from accounts.access import membership_for, team_for, teams_of
 from accounts.entrance.forms import SignupForm
+from accounts.entrance.second_factors import has_second_factor, without_second_factor
+from accounts.entrance.step_up import require_step_up, step_up
 from accounts.models import ApiToken, Invitation, Membership, Role, Team, User
-from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, TeamForm, TokenForm
+from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, SafetyForm, TeamForm, TokenForm
 
 # Session key of a new secret, kept until a page has shown it, once.
 ONCE = "shown_once"
@@ -66,6 +68,8 @@ def team_invite(request: HttpRequest, team_code: UUID) -> HttpResponse:
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _team_page(request, membership, form, TokenForm(), status=422)
+    if form.cleaned_data["role"] == Role.OWNER:
+        require_step_up(request)
     token = teams.invite(
         team=membership.team,
         actor=viewer(request),
@@ -94,6 +98,8 @@ def member_role(request: HttpRequest, team_code: UUID) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, "Choose one of the four roles.")
         return redirect("team_settings", team_code)
+    if form.cleaned_data["role"] == Role.OWNER:
+        require_step_up(request)
     try:
         teams.change_role(
             membership=membership, role=Role(form.cleaned_data["role"]), actor=viewer(request), now=timezone.now()
@@ -124,6 +130,7 @@ def member_remove(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 
 @require_POST
+@step_up
 def token_issue(request: HttpRequest, team_code: UUID) -> HttpResponse:
     membership = membership_for(viewer(request), team_code, Role.TRADER)
     form = TokenForm(request.POST)
@@ -149,6 +156,25 @@ def token_revoke(request: HttpRequest, team_code: UUID, reference: str) -> HttpR
         membership_for(viewer(request), team_code, Role.OWNER)
     teams.revoke_token(token=token, actor=viewer(request), now=timezone.now())
     messages.success(request, f"The token {token.name} is revoked; programs that use it are refused from now on.")
+    return redirect("team_settings", team_code)
+
+
+@require_POST
+@step_up
+def team_safety(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    """An owner says whom the team asks for two-step sign-in, and who may stop trading."""
+    team = team_for(viewer(request), team_code, Role.OWNER)
+    form = SafetyForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose one of the roles offered.")
+        return redirect("team_settings", team_code)
+    asks = form.cleaned_data["second_factor_from"]
+    if asks and not has_second_factor(viewer(request)):
+        messages.error(request, "Set up two-step sign-in for yourself first, or this would lock you out.")
+        return redirect("team_settings", team_code)
+    stops = Role(form.cleaned_data["stops_from"])
+    teams.set_safety(team=team, second_factor_from=asks, stops_from=stops, actor=viewer(request), now=timezone.now())
+    messages.success(request, "Saved. It holds from the next click of every member on.")
     return redirect("team_settings", team_code)
 
 
@@ -229,6 +255,10 @@ def _team_page(
         "mail_form": MailForm(initial={"mail_approvals": membership.mail_approvals}),
         "may_answer": membership.may(Role.APPROVER),
         "roles": Role.choices,
+        "safety_form": SafetyForm(
+            initial={"second_factor_from": team.second_factor_from, "stops_from": team.stops_from}
+        ),
+        "without_second_factor": without_second_factor(team) if membership.may(Role.OWNER) else set(),
         "once": once,
     }
     response = render(request, "accounts/team_settings.html", context, status=status)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import membership_for, row_for, team_for
+from accounts.entrance.step_up import require_step_up
 from accounts.models import Role, Team
 from brokers.connections import connections as activities
 from brokers.domain.sessions import Environment, Region, SimulatedPrices
@@ -58,6 +59,8 @@ def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
     form = ConnectionForm(request.POST or None, initial={"environment": first, "region": Region.NORTH_AMERICA})
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
+        if values["environment"] == Environment.LIVE:
+            require_step_up(request)
         actor = request.user if request.user.is_authenticated else None
         try:
             made = activities.connect(
@@ -98,6 +101,8 @@ def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UU
         activities.disable(connection=connection, actor=actor, now=timezone.now())
         messages.success(request, "The connection is off. Nothing new is sent; orders working at IBKR go on there.")
         return redirect("connection", team_code, connection_code)
+    if connection.environment == Environment.LIVE:
+        require_step_up(request)
     try:
         activities.enable(connection=connection, actor=actor, now=timezone.now())
     except activities.ConnectionRefused as error:

@@ -20,6 +20,7 @@ import { raw } from "./regions.js";
 import { clockNow, localise } from "./time.js";
 
 const NO_ACCESS = 4404;
+const SIGNED_OUT = 4401;
 const HIDDEN_FOR = 60_000;
 const PING_EVERY = 20_000;
 const LEAVES_AFTER = 8_000;
@@ -238,6 +239,8 @@ function open() {
   line.addEventListener("close", (event) => {
     clearInterval(pinger);
     if (socket === line) socket = null;
+    // The page itself says why: it leads to the sign-in.
+    if (event.code === SIGNED_OUT) return location.reload();
     if (event.code === NO_ACCESS) {
       stopped = true;
       return show("closed", "not live: you are not in this team any more");

@@ -17,7 +17,11 @@ themeIs(document.documentElement.dataset.theme || "auto");
 async function copy(button) {
   const source = button.dataset.copyFetch;
   const target = document.querySelector(button.dataset.copy || null);
-  const text = source ? await (await fetch(source, { credentials: "same-origin" })).text() : (target.value ?? target.textContent).trim();
+  const answer = source ? await fetch(source, { credentials: "same-origin" }) : null;
+  // A secret is shown after a fresh proof only: there first, then back to this page.
+  const confirmAt = answer?.headers.get("Halyard-Confirm");
+  if (confirmAt) return location.assign(confirmAt);
+  const text = answer ? await answer.text() : (target.value ?? target.textContent).trim();
   const label = button.querySelector("span");
   const was = label.textContent;
   try {

@@ -121,7 +121,7 @@ class Guards(TeamRows):
     @action(detail=False, methods=["post"], url_path=f"{PATH}/halt", url_name="halt")
     def halt(self, request: Request, level: str, code: UUID) -> Response:
         """Stop entries, or everything, before the next order leaves; unsent and working orders are canceled."""
-        self.allow(Scope.TRADE, Role.TRADER)
+        self.allow_stop()
         _, target = self._level(level, code)
         values = self.body(HaltSerializer)
         try:

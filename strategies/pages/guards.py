@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import membership_for, team_for
+from accounts.access import membership_for, membership_that_stops, team_for
+from accounts.entrance.step_up import step_up
 from accounts.models import Membership, Role
 from brokers.book import day_ledger
 from brokers.live import order_rows
@@ -119,7 +120,10 @@ class Guarded:
 
 
 def _guarded(request: HttpRequest, team_code: UUID, level: str, code: UUID, role: Role) -> Guarded:
-    membership = membership_for(request.user, team_code, role)
+    return _at_level(membership_for(request.user, team_code, role), level, code)
+
+
+def _at_level(membership: Membership, level: str, code: UUID) -> Guarded:
     kind, target = levels.level_of(membership.team, level, code)
     return Guarded(membership, kind, target, limits.guard_of(membership.team, target))
 
@@ -155,7 +159,7 @@ def _change(request: HttpRequest, guarded: Guarded, form: GuardForm) -> str:
 @never_cache
 def guard_stop(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     """First a page that says what a stop will do here; with a reason, the stop."""
-    guarded = _guarded(request, team_code, level, code, Role.TRADER)
+    guarded = _at_level(membership_that_stops(request.user, team_code), level, code)
     form = StopForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
@@ -207,6 +211,7 @@ def _stopped(stopped: halt.Stopped) -> str:
 
 
 @require_POST
+@step_up
 def guard_resume(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     guarded = _loosened(request, team_code, level, code)
     try:
@@ -219,6 +224,7 @@ def guard_resume(request: HttpRequest, team_code: UUID, level: str, code: UUID) 
 
 
 @require_POST
+@step_up
 def guard_unlock(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     guarded = _loosened(request, team_code, level, code)
     try:

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import row_for, team_for
+from accounts.entrance.step_up import require_step_up
 from accounts.models import Role, Team
 from brokers.domain.sessions import Environment
 from strategies.display.summary import summary
@@ -47,6 +48,8 @@ def subscriptions_switch(request: HttpRequest, team_code: UUID) -> HttpResponse:
     chosen = [subscription for subscription in subscription_rows(team) if subscription.code in codes]
     changing = [subscription for subscription in chosen if subscription.enabled is not enabled]
     if request.POST.get("confirmed") == "yes":
+        if enabled and any(_is_live(subscription) for subscription in changing):
+            require_step_up(request)
         switched = subscribing.switch_all(
             team=team, codes=codes, enabled=enabled, actor=actor_of(request), now=timezone.now()
         )
@@ -60,9 +63,14 @@ def subscriptions_switch(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "enabled": enabled,
         "changing": changing,
         "already": len(chosen) - len(changing),
-        "live": [row for row in changing if row.account.connection.environment == Environment.LIVE],
+        "live": [row for row in changing if _is_live(row)],
     }
     return render(request, "strategies/subscriptions_switch.html", context)
+
+
+def _is_live(subscription: Subscription) -> bool:
+    """Whether its orders move real money."""
+    return subscription.account.connection.environment == Environment.LIVE
 
 
 def _codes(words: list[str]) -> set[UUID]:
@@ -206,6 +214,8 @@ def subscription_switch(request: HttpRequest, team_code: UUID, subscription_code
         subscribing.disable(subscription=subscription, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"{subscription.account} no longer follows. Orders already made go on.")
     else:
+        if _is_live(subscription):
+            require_step_up(request)
         subscribing.enable(subscription=subscription, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"Signals become orders in {subscription.account} from now on.")
     return redirect("subscription", team_code, subscription_code)

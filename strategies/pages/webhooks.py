@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import row_for
+from accounts.entrance.step_up import step_up
 from accounts.models import Role
 from strategies.builder import placeholders
 from strategies.models import Strategy, WebhookEndpoint
@@ -23,6 +24,7 @@ from strategies.webhook.traffic import live_traffic
 
 @require_GET
 @never_cache
+@step_up
 def webhook_secret(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -> HttpResponse:
     """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line, `?as=signing` the signing key."""
     endpoint = row_for(
@@ -37,6 +39,7 @@ def webhook_secret(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -
 
 
 @require_POST
+@step_up
 def webhook_rotate(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code, Role.TRADER)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -13,6 +15,12 @@ PASSWORD = "the operator's password"
 @pytest.fixture
 def operator(db: None) -> User:
     return User.objects.create_superuser("operator@example.com", PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def one_step(settings: Any) -> None:
+    """The second factor of operators has tests of its own."""
+    settings.STAFF_SECOND_FACTOR = False
 
 
 @pytest.mark.parametrize("page", ["/admin/", "/admin/accounts/user/", "/admin/login/"])

@@ -6,9 +6,11 @@ import uuid
 from datetime import datetime
 
 import pytest
+from channels.db import database_sync_to_async
+from django.contrib.sessions.backends.db import SessionStore
 
 from accounts import teams
-from accounts.feed import pushes
+from accounts.feed import consumers, pushes
 from accounts.models import Membership, Team, User
 from accounts.tests.feed.feeds import HOST, Page, aside, signed_in
 
@@ -117,3 +119,46 @@ async def test_a_removed_member_is_disconnected_and_the_others_are_not(
     assert await hers.hear_text() == "still here"
     assert await is_shut_out(Page(path(team), bobs))
     await hers.leave()
+
+
+async def test_signing_out_closes_the_pages_of_that_session_only(team: Team, alice: User, alices: str) -> None:
+    other = await database_sync_to_async(signed_in)(alice)
+    page, kept = await Page(path(team), alices).open(), await Page(path(team), other).open()
+
+    await aside(lambda: SessionStore(alices).delete())
+
+    assert await page.is_closed() == 4401
+    await push(team, "<p id=x>still here</p>")
+    assert await kept.hear_text() == "<p id=x>still here</p>"
+    await kept.leave()
+
+
+@pytest.mark.parametrize("why", ["password", "idle", "second factor", "left"])
+async def test_an_open_page_is_asked_again(
+    team: Team, alice: User, bob: User, bobs: str, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(consumers, "ASKED_EVERY", 0.0)
+    page = await Page(path(team), bobs).open()
+    await page.say(text="ping")
+    assert await page.hear_text() == "pong"
+
+    await aside(lambda: end(why, team, bob, bobs))
+
+    await page.say(text="ping")
+    assert await page.is_closed() == (4401 if why in {"password", "idle"} else 4404)
+
+
+def end(why: str, team: Team, user: User, session_key: str) -> None:
+    """Make an end of somebody's stay, without telling their open pages."""
+    match why:
+        case "password":
+            user.set_password("another one entirely")
+            user.save()
+        case "idle":
+            session = SessionStore(session_key)
+            session["seen_at"] = 0
+            session.save()
+        case "second factor":
+            Team.objects.filter(pk=team.pk).update(second_factor_from="viewer")
+        case "left":
+            Membership.objects.filter(team=team, user=user).delete()

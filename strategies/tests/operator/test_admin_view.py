@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def operator(client: Client) -> User:
+def operator(client: Client, settings: Any) -> User:
+    settings.STAFF_SECOND_FACTOR = False
     made = User.objects.create_superuser("operator@example.com", "operator's password")
     client.force_login(made)
     return made
