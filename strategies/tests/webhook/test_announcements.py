@@ -27,9 +27,9 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     keys: list[str] = []
     put = feed.Pusher.put
 
-    def noting(self: feed.Pusher, team_id: int, key: str, render: Any) -> None:
+    def noting(self: feed.Pusher, audience: feed.Audience, key: str, render: Any, pause: float = 0) -> None:
         keys.append(key)
-        put(self, team_id, key, render)
+        put(self, audience, key, render, pause)
 
     monkeypatch.setattr(feed.Pusher, "put", noting)
     yield keys
