@@ -11,11 +11,12 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # These listen to signals: a sign-in, a confirmation, the end of a session.
-        from accounts.entrance import step_up  # noqa: F401
-        from accounts.feed import endings  # noqa: F401
+        # They listen to signals: a sign-in, a confirmation, the end of a session.
+        from accounts.entrance import sessions, step_up  # noqa: F401
+
         # Here, not above: rows need the apps.
         from accounts.entrance.operators import OperatorSite
+        from accounts.feed import endings  # noqa: F401
         from accounts.readonly import TASKS
 
         OperatorSite.tasks = TASKS

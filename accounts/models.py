@@ -173,6 +173,8 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    # The owner's membership, set by whoever has let the token in.
+    membership: Membership
 
     class Meta:
         verbose_name = "API token"

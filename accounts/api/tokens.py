@@ -48,10 +48,14 @@ class TokenAuthentication(BaseAuthentication):
             .filter(token_hash=hashed(words[1]), revoked_at__isnull=True, user__is_active=True)
             .first()
         )
-        if token is None or not Membership.objects.filter(team=token.team, user=token.user).exists():
+        membership = None if token is None else Membership.objects.filter(team=token.team, user=token.user).first()
+        if token is None or membership is None:
             raise AuthenticationFailed(
                 "This token is unknown or was revoked. Make a new one on the team page.", code="invalid-token"
             )
+        # What this member may do now, with the rows at hand: no view asks for them again.
+        membership.team, membership.user = token.team, token.user
+        token.membership = membership
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > USED_EVERY:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -14,7 +14,7 @@ from accounts.api.filters import Filter
 from accounts.api.paging import NewestFirst
 from accounts.api.refusals import Refused
 from accounts.entrance.second_factors import SecondFactorNeeded, require_second_factor
-from accounts.models import ApiToken, Membership, Role, Scope, Team, User
+from accounts.models import ApiToken, Role, Scope, Team, User
 
 # Actions that only stop: they never wait for a second factor.
 STOPS = frozenset({"halt"})
@@ -62,16 +62,13 @@ class TeamRows(viewsets.GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if self.action not in STOPS:
-            membership = (
-                Membership.objects.select_related("team", "user").filter(team=self.team, user=self.actor).first()
-            )
-            if membership is not None:
-                self._ask_second_factor(membership)
+            self._ask_second_factor()
 
-    @staticmethod
-    def _ask_second_factor(membership: Membership) -> None:
+    def _ask_second_factor(self) -> None:
+        token = self.request.auth
+        assert isinstance(token, ApiToken)
         try:
-            require_second_factor(membership)
+            require_second_factor(token.membership)
         except SecondFactorNeeded as needed:
             raise PermissionDenied(str(needed), "second-factor-needed") from needed
 
@@ -87,8 +84,7 @@ class TeamRows(viewsets.GenericViewSet[Any]):
             raise PermissionDenied(
                 f"This token may not do that. Issue one on the team page that may: {scope.label}.", "scope-missing"
             )
-        membership = Membership.objects.filter(team=token.team, user=token.user).first()
-        if membership is None or not membership.may(role):
+        if not token.membership.may(role):
             raise PermissionDenied(
                 f"This needs the role of {role.label.lower()} in this team. Ask an owner of the team for it.",
                 "role-missing",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.backends.base import SessionBase
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -19,6 +22,12 @@ Handler = Callable[[HttpRequest], HttpResponse]
 # Session key: when the person last did something, in seconds since 1970. Written at most once in NOTE_EVERY seconds.
 SEEN_AT = "seen_at"
 NOTE_EVERY = 60
+
+
+@receiver(user_logged_in)
+def note_sign_in(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
+    """Signing in is the first thing that somebody does in a session."""
+    request.session[SEEN_AT] = timezone.now().timestamp()
 
 
 def is_idle(session: SessionBase, now: float) -> bool:

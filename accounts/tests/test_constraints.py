@@ -45,6 +45,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     ),
     "membership_role_is_known": lambda at: Membership.objects.create(team=at.team, user=at.charlie, role="king"),
     "invitation_role_is_known": lambda at: invitation(at, "king"),
+    "team_second_factor_from_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(second_factor_from="king"),
+    # An owner alone may not be the least who stops: a stop must never wait for one.
+    "team_stops_from_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(stops_from="owner"),
     "audit_chain_never_forks": fork_of_the_audit_chain,
 }
 
