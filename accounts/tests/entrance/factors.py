@@ -21,4 +21,4 @@ def with_app(user: User) -> User:
 
 def code_of_the_app(now: float | None = None) -> str:
     """The code that the app shows."""
-    return format_hotp_value(hotp_value(SECRET, int(now if now is not None else time.time()) // 30))
+    return str(format_hotp_value(hotp_value(SECRET, int(now if now is not None else time.time()) // 30)))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_demo_teams'),
+        ('accounts', '0004_operators_names'),
     ]
 
     operations = [
