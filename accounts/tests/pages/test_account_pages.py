@@ -161,7 +161,7 @@ def test_each_address_has_buttons_of_its_own(client: Client, alice: User, mailou
 
 def test_whoever_was_made_by_a_command_has_a_main_address(client: Client) -> None:
     operator = User.objects.create_superuser("operator@example.com", "the operator's password")
-    client.force_login(operator)
+    client.post("/accounts/login/", {"login": operator.email, "password": "the operator's password"})
     assert "main address: mails go here" in client.get("/accounts/email/").text
     page = client.post("/accounts/email/", {"action_remove": "", "email": operator.email}, follow=True)
     assert "operator@example.com is your main address." in page.text

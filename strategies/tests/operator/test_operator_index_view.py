@@ -16,6 +16,7 @@ from django.test import Client
 
 from accounts.models import Team, User
 from accounts.readonly import TASKS
+from accounts.tests.entrance.factors import with_app
 from brokers.models import Closing, ExchangeRate
 from strategies.models import Guard
 from strategies.tests import rows
@@ -27,7 +28,7 @@ PASSWORD = "a sail for the operator"
 
 @pytest.fixture
 def operator(client: Client) -> User:
-    made = User.objects.create_superuser("operator@example.com", PASSWORD)
+    made = with_app(User.objects.create_superuser("operator@example.com", PASSWORD))
     client.force_login(made)
     return made
 
@@ -40,8 +41,10 @@ def test_the_first_sign_in_of_an_operator_goes_as_documented(client: Client, mon
     assert door.request["PATH_INFO"] == "/accounts/login/"
     form = {"login": "operator@example.com", "password": PASSWORD, "next": "/admin/"}
     page = client.post("/accounts/login/", form, follow=True)
-    assert page.request["PATH_INFO"] == "/admin/"
-    assert "What do you come for?" in page.text
+    # As documented, too: the second step comes first.
+    assert page.request["PATH_INFO"] == "/accounts/2fa/"
+    with_app(User.objects.get(email="operator@example.com"))
+    assert "What do you come for?" in client.get("/admin/").text
 
 
 def test_the_overview_goes_by_task(client: Client, operator: User) -> None:
