@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import allauth.mfa.admin  # noqa: F401  registers its table, which is taken over below
+import allauth.mfa.admin
+import allauth.usersessions.admin  # noqa: F401  both register their tables, which are taken over below
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin
@@ -94,7 +96,7 @@ class MembershipAdmin(ReadOnly):
 
 
 # Tables of the libraries, which register them themselves.
-admin.site.unregister([Authenticator, EmailAddress, Group])
+admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
 
 
 @admin.register(Authenticator)
@@ -111,6 +113,18 @@ class AuthenticatorAdmin(ReadOnly):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+
+@admin.register(UserSession)
+class SessionAdmin(ReadOnly):
+    """Browsers that are signed in. The key of a session would open it, so it is shown to nobody."""
+
+    task = readonly.ENTER
+    shown_as = "Browsers signed in"
+    list_display = ("user", "ip", "user_agent", "created_at", "last_seen_at")
+    search_fields = ("user__email", "ip")
+    exclude = ("session_key", "data")
+    list_select_related = ("user",)
 
 
 @admin.register(EmailAddress)

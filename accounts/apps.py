@@ -2,7 +2,13 @@ from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 
 # Apps of libraries that have rows an operator sees.
-NAMES = {"account": "E-mail addresses", "mfa": "Second steps", "auth": "Groups of operators", "admin": "Record"}
+NAMES = {
+    "account": "E-mail addresses",
+    "mfa": "Second steps",
+    "usersessions": "Browsers",
+    "auth": "Groups of operators",
+    "admin": "Record",
+}
 
 
 class AccountsConfig(AppConfig):

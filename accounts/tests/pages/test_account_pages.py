@@ -163,7 +163,9 @@ def test_whoever_was_made_by_a_command_has_a_main_address(client: Client) -> Non
     operator = User.objects.create_superuser("operator@example.com", "the operator's password")
     client.post("/accounts/login/", {"login": operator.email, "password": "the operator's password"})
     assert "main address: mails go here" in client.get("/accounts/email/").text
-    page = client.post("/accounts/email/", {"action_remove": "", "email": operator.email}, follow=True)
+    asked = client.post("/accounts/email/", {"action_remove": "", "email": operator.email})
+    assert asked.headers["Location"].startswith("/accounts/reauthenticate/")
+    page = client.post(asked.headers["Location"], {"password": "the operator's password"}, follow=True)
     assert "operator@example.com is your main address." in page.text
 
 

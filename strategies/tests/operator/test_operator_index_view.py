@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
@@ -100,11 +101,18 @@ def test_a_lost_second_step_is_taken_away_and_never_shown(client: Client, operat
     step = Authenticator.objects.create(user=alice, type="totp", data={"secret": "JBSWY3DPEHPK3PXP"})
     assert "JBSWY3DPEHPK3PXP" not in client.get(f"/admin/mfa/authenticator/{step.pk}/change/").text
     client.post(f"/admin/mfa/authenticator/{step.pk}/delete/", {"post": "yes"})
-    assert not Authenticator.objects.exists()
+    assert not Authenticator.objects.filter(user=alice).exists()
+
+
+def test_the_key_of_a_session_is_never_shown(client: Client, operator: User, alice: User) -> None:
+    session = UserSession.objects.create(user=alice, ip="192.0.2.7", session_key="a" * 32, user_agent="Laptop")
+    page = client.get(f"/admin/usersessions/usersession/{session.pk}/change/").text
+    assert "Laptop" in page
+    assert "a" * 32 not in page
 
 
 def test_a_helper_sees_only_the_tables_of_their_group(client: Client) -> None:
-    helper = User.objects.create_user("helper@example.com", "a sail for the helper", is_staff=True)
+    helper = with_app(User.objects.create_user("helper@example.com", "a sail for the helper", is_staff=True))
     client.force_login(helper)
     assert "No table is open to you." in client.get("/admin/").text
     assert client.get("/admin/strategies/guard/").status_code == 403
