@@ -14,8 +14,16 @@ from django.template.loader import render_to_string
 
 from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
+from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Closing, Connection, Execution, Order, Position
 
+_WRONG = {
+    OrderStatus.REJECTED,
+    OrderStatus.DENIED,
+    OrderStatus.EXPIRED,
+    OrderStatus.UNKNOWN,
+    OrderStatus.NEEDS_ATTENTION,
+}
 Positions = TypeVar("Positions", bound=Iterable[Position])
 
 
@@ -43,7 +51,14 @@ def order_html(order_pk: int) -> str:
     fees = Execution.objects.filter(order=order_pk) if order.filled_quantity else Execution.objects.none()
     order.fee = fees.aggregate(sum=Sum("fee"))["sum"]  # type: ignore[attr-defined]
     context = {"order": order, "team": order.team}
-    return several(context, "brokers/_order_row.html", "brokers/_order_chip.html")
+    html = several(context, "brokers/_order_row.html", "brokers/_order_chip.html")
+    return html + several(context, "brokers/_order_trouble.html") if _changes_its_signal(order) else html
+
+
+def _changes_its_signal(order: Order) -> bool:
+    """Whether the order may change how its signal's row looks: something went wrong with it, or did once."""
+    wrong = order.status in _WRONG or order.checked_at is not None or bool(order.held_reason)
+    return wrong and getattr(order.ticket, "decision", None) is not None
 
 
 def session_html(connection_pk: int) -> str:
@@ -93,8 +108,11 @@ _SHOWN = (
     "account__connection__environment",
     "ticket__key",
     "ticket__decision__code",
+    "ticket__decision__answered_at",
+    "ticket__decision__expires_at",
     "ticket__decision__signal__code",
     "ticket__decision__signal__received_at",
+    "ticket__decision__signal__not_before",
     "ticket__decision__signal__strategy__name",
 )
 

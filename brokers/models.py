@@ -765,6 +765,8 @@ class Closing(models.Model):
     asset_class = word(AssetClass)
     # How much of it; null: all of it.
     quantity = optional_amount()
+    # What a unit had cost when the first order left to close it; null where IBKR names no average.
+    average_cost = optional_amount()
     status = models.CharField(max_length=6, choices=Status.choices, default=Status.OPEN)
     reason = models.CharField(max_length=200)
     note = models.CharField(max_length=300, blank=True)

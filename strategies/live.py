@@ -14,6 +14,7 @@ from accounts.feed.pushes import push_on_commit
 from brokers.models import Order
 from strategies.display import proposals
 from strategies.domain.outcome import Outcome, Verdict, outcome
+from strategies.domain.trouble import Part, Trouble, trouble
 from strategies.models import Decision, Refusal, Signal
 
 
@@ -63,8 +64,9 @@ def refusal_html(refusal_pk: int) -> str:
 def signal_rows() -> QuerySet[Signal]:
     """Signals with everything their rows show, in four queries for however many rows."""
     # Without what each decision saw, which is most of its row and none of this one.
-    columns = ("signal", "status", "reason", "waiting_for", "decided_at", "expires_at", "ticket__key")
-    decisions = Decision.objects.select_related("ticket").only(*columns).order_by("pk")
+    columns = ("signal", "status", "reason", "reason_code", "waiting_for", "decided_at", "expires_at", "answered_at")
+    joined = ("ticket__key", "terms__values")
+    decisions = Decision.objects.select_related("ticket", "terms").only(*columns, *joined).order_by("pk")
     orders = Order.objects.select_related("account__connection").order_by("pk")
     return Signal.objects.select_related("team", "strategy").prefetch_related(
         Prefetch("decisions", decisions), Prefetch("decisions__ticket__orders", orders)
@@ -89,7 +91,17 @@ def outcome_of(signal: Signal) -> Outcome:
         signal.set_aside,
         "repeated" if signal.duplicates else "",
     ]
-    return replace(result, also=tuple(also))
+    accepted = [decision for decision in decisions if decision.status == Decision.Status.ACCEPTED and decision.ticket]
+    orders = [order for decision in accepted if decision.ticket for order in decision.ticket.orders.all()]
+    wrong = trouble_of(orders)
+    return replace(result, also=(*also, "troubled" if wrong else ""), trouble=wrong)
+
+
+def trouble_of(orders: Iterable[Order]) -> Trouble | None:
+    """What went wrong with the orders that were made of a signal."""
+    return trouble(
+        Part(role=order.role, status=order.status, reason=order.reason, held=order.held_reason) for order in orders
+    )
 
 
 @dataclass(frozen=True, slots=True)

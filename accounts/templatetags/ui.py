@@ -52,6 +52,15 @@ def price(value: Decimal | None) -> str:
 
 
 @register.filter
+def average(value: Decimal | None) -> str:
+    """A price that was reckoned, such as an average: seven digits say it, and never less than the cent."""
+    if value is None:
+        return DASH
+    decimals = min(max(6 - value.adjusted(), 2), 8)
+    return price(Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN))
+
+
+@register.filter
 def money(value: Decimal | None, currency: str = "") -> str:
     """An amount of money to the cent, with its currency."""
     if value is None:

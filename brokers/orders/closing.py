@@ -31,9 +31,10 @@ from brokers.domain.orders import (
     Side,
     TimeInForce,
 )
+from brokers.domain.sentences import number
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position, SubmissionAttempt
-from brokers.orders import cancels, tickets
+from brokers.orders import cancels, closed, tickets
 from brokers.rulebook.calendars import us_shares
 
 MOST_ATTEMPTS = 5
@@ -44,6 +45,8 @@ BELIEVED_AFTER = timedelta(seconds=30)
 DONE, FAILED, OPEN = Closing.Status.DONE, Closing.Status.FAILED, Closing.Status.OPEN
 # How long a position that could not be closed is shown.
 SHOWN_FOR = timedelta(days=1)
+# How long the page of positions says how a close has ended.
+DONE_SHOWN_FOR = timedelta(hours=1)
 _MAY_FILL = [str(status) for status in MAY_FILL]
 
 
@@ -113,8 +116,9 @@ def work(now: datetime) -> int:
 
 
 def shown_to(team: Team, now: datetime) -> list[Closing]:
-    """Positions of the team that are being closed, and those that lately could not be; newest first."""
+    """Positions of the team that are being closed, those that lately could not be, and those just closed; newest first."""
     shown = Q(status=OPEN) | Q(status=FAILED, ended_at__gte=now - SHOWN_FOR)
+    shown |= Q(status=DONE, ended_at__gte=now - DONE_SHOWN_FOR)
     return list(Closing.objects.filter(shown, team=team).select_related("account__connection").order_by("-pk"))
 
 
@@ -148,15 +152,17 @@ def _step(closing: Closing, now: datetime) -> bool:
 def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
     position = Position.objects.filter(account=closing.account, conid=closing.conid).first()
     if position is None:
-        return _end(closing, DONE, "IBKR shows no position in it any more.", now)
+        return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
     side = Side.SELL if position.quantity > 0 else Side.BUY
     left = abs(position.quantity)
     if closing.quantity is not None:
-        closed = own.aggregate(sum=Sum("filled_quantity"))["sum"] or Decimal(0)
+        gone = own.aggregate(sum=Sum("filled_quantity"))["sum"] or Decimal(0)
         turned = own.exclude(side=side).exists()
-        left = min(left, closing.quantity - closed)
+        left = min(left, closing.quantity - gone)
         if left <= 0 or turned:
-            return _end(closing, DONE, f"{closed.normalize():f} of it were closed, as asked for.", now)
+            return _end(
+                closing, DONE, f"Closed in part, as asked for. {closed.in_words(closing, own.order_by('pk'), now)}", now
+            )
     if _may_be_an_old_list(closing, own):
         return _wait(closing, "Waiting for the account's positions to show what the last order closed.", now)
     if (declined := _declined(own)) is not None:
@@ -181,6 +187,8 @@ def _send(closing: Closing, position: Position, side: Side, quantity: Decimal, n
         time_in_force=TimeInForce.DAY,
     )
     closing.attempts += 1
+    if closing.average_cost is None:
+        closing.average_cost = position.average_cost
     draft = tickets.Draft(
         account=closing.account,
         key=_key(closing, closing.attempts),
@@ -193,8 +201,8 @@ def _send(closing: Closing, position: Position, side: Side, quantity: Decimal, n
         cause=f"planned to close the position: {closing.reason}",
     )
     tickets.open_tickets([draft], now)
-    closing.note = f"A market order to {side} {quantity.normalize():f} is on its way."
-    closing.save(update_fields=["attempts", "note"])
+    closing.note = f"A market order to {side} {number(quantity)} is on its way."
+    closing.save(update_fields=["attempts", "note", "average_cost"])
     live.account_changed(closing.account)
 
 

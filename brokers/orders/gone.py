@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OVER, OrderStatus
+from brokers.domain.sentences import number
 from brokers.models import Connection, Order, SubmissionAttempt
 from brokers.orders import cancels, reconciliation
 from brokers.orders.changes import facts_about
@@ -84,6 +85,6 @@ def _settle_shown(order: Order, answer: SubmissionAttempt, status: OrderStatus |
 
 def _how_it_ended(order: Order) -> str:
     if order.filled_quantity:
-        filled, quantity = f"{order.filled_quantity.normalize():f}", f"{order.quantity.normalize():f}"
+        filled, quantity = number(order.filled_quantity), number(order.quantity)
         return f"IBKR has this order no longer: {filled} of {quantity} were filled, and the rest ended there."
     return "IBKR has this order no longer: it ended there without a fill."

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from brokers import live
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release
+from brokers.domain.sentences import cut, ended, number
 from brokers.models import Order, Ticket
 
 _NOT_ASKED = [str(status) for status in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
@@ -41,7 +42,7 @@ def expire(order: Order, now: datetime) -> bool:
 
 def in_words(order: Order) -> str:
     """An order as a sentence about another one names it."""
-    return f"the order to {order.side} {order.quantity.normalize():f} {order.ticker}"
+    return f"the order to {order.side} {number(order.quantity)} {order.ticker}"
 
 
 def _why_late(order: Order) -> str:
@@ -55,7 +56,7 @@ def _why_late(order: Order) -> str:
     waited = (order.expires_at - order.created_at).total_seconds()
     if not connection.enabled:
         reason = "its connection is switched off"
-    return f"Not sent: it could not leave within {waited:.0f} seconds of its signal. Last known: {reason}"
+    return f"Not sent: it could not leave within {waited:.0f} seconds of its signal. Last known: {ended(reason)}"
 
 
 def _filled_after_all(order: Order) -> Order | None:
@@ -69,7 +70,7 @@ def _filled_after_all(order: Order) -> Order | None:
 
 def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime) -> bool:
     """End an order that never left, with everything that waits for it."""
-    if not Order.objects.move(order, status, now=now, cause=reason, reason=reason[:400]):
+    if not Order.objects.move(order, status, now=now, cause=reason, reason=cut(reason, 400)):
         return False
     if order.parent_id is None and order.ticket.resizes:
         # What was not made smaller yet keeps its size: nothing leaves that it would have to make room for.

@@ -16,12 +16,19 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import row_for, team_for
 from accounts.models import Role
 from accounts.pages.paging import page_of
-from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
+from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, Release
+from brokers.domain.orders import Role as OrderRole
 from brokers.domain.path import path
 from brokers.live import order_rows
-from brokers.models import Order
+from brokers.models import Order, SubmissionAttempt
 from brokers.orders import cancels
+from brokers.orders.remains import left_by_canceling
 from brokers.pages.forms import OrderFilter
+
+POST = SubmissionAttempt.Kind.POST
+# Legs leave in the request of the order they belong to.
+PROTECTIVE = frozenset({OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT})
+TRAVELS = frozenset({Release.WITH_PARENT, Release.IN_GROUP})
 
 
 @require_GET
@@ -65,13 +72,14 @@ def _filtered(rows: QuerySet[Order], values: dict[str, Any]) -> QuerySet[Order]:
 @require_GET
 def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
     order = row_for(request.user, team_code, order_rows().select_related("parent"), order_code)
+    sent_with = _sent_with(order)
     attempts = [
         {
             "attempt": attempt,
             "request": _pretty(attempt.request),
             "answer": _pretty(attempt.answer) if attempt.answer is not None else "",
         }
-        for attempt in order.attempts.order_by("pk")
+        for attempt in [*sent_with, *order.attempts.order_by("pk")]
     ]
     status = OrderStatus(order.status)
     context = {
@@ -85,6 +93,9 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
             changed_at=order.changed_at,
         ),
         "over": status in OVER,
+        "leaves": "" if status in OVER else left_by_canceling(order),
+        "head": sent_with[0].order if sent_with else None,
+        "travels": order.release in TRAVELS,
         "estimate": _estimate_of(order),
         "children": order_rows().filter(parent=order).order_by("pk"),
         "parent": order_rows().filter(pk=order.parent_id).first() if order.parent_id else None,
@@ -93,6 +104,18 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "attempts": attempts,
     }
     return render(request, "brokers/order.html", context)
+
+
+def _sent_with(order: Order) -> list[SubmissionAttempt]:
+    """The requests of another order that took this one along, with the answers to IBKR's questions about them."""
+    if order.release not in TRAVELS:
+        return []
+    posts = SubmissionAttempt.objects.filter(
+        order__ticket=order.ticket_id, request__contains=[{"reference": order.reference}], kind=POST
+    ).exclude(order=order.pk)
+    heads = {attempt.order_id for attempt in posts}
+    rows = SubmissionAttempt.objects.filter(order__in=heads, kind__in=[POST, SubmissionAttempt.Kind.REPLY])
+    return list(rows.select_related("order").order_by("pk"))
 
 
 def _estimate_of(order: Order) -> dict[str, Any] | None:
@@ -110,11 +133,14 @@ def _pretty(value: object) -> str:
 def order_cancel(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
     order = row_for(request.user, team_code, Order.objects.all(), order_code, Role.TRADER)
     actor = request.user if request.user.is_authenticated else None
+    leaves = left_by_canceling(order)
     if cancels.request_cancel(order=order, actor=actor, now=timezone.now()):
         if order.status == OrderStatus.CANCELED:
-            messages.success(request, "The order is canceled; it had not been sent.")
+            sentence = "The order is canceled; it had not been sent."
         else:
-            messages.success(request, "IBKR is asked to cancel it. A fill can still overtake the cancel.")
+            sentence = "IBKR is asked to cancel it. A fill can still overtake the cancel."
+        tell = messages.warning if order.role in PROTECTIVE and leaves else messages.success
+        tell(request, f"{sentence} {leaves}".rstrip())
     else:
         messages.warning(
             request, f"The order is {order.get_status_display().lower()}, so there is nothing left to cancel."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,7 +12,7 @@ from brokers.book import day_ledger
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt
+from brokers.models import BrokerageAccount, Position, SubmissionAttempt
 
 register = template.Library()
 
@@ -52,15 +50,6 @@ def order_tags(status: str) -> str:
     """The words a list of orders may ask for: its status, and whether it is open, over or in doubt."""
     groups = ["over" if status in OVER else "open", *(["doubt"] if status in _DOUBT else [])]
     return " ".join([str(status), *groups])
-
-
-@register.filter
-def settled_after(order: Order, received_at: datetime | None) -> float | None:
-    """Milliseconds from the signal to the order's fill, or else to the broker's word on it."""
-    end = order.filled_at or order.acknowledged_at
-    if end is None or not received_at:
-        return None
-    return max((end - received_at).total_seconds() * 1000, 0.0)
 
 
 @register.filter

@@ -10,6 +10,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import User
 from brokers.book.live_book import NotYet
+from brokers.domain.sentences import cut, ended
 from brokers.orders import tickets
 from strategies import inputs
 from strategies.deciding import record
@@ -64,7 +65,7 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
     if not does_the_same(plan, inputs.plan_from_json(decision.plan)):
         _propose_anew(decision, plan)
         return ApprovalRefused(
-            f"The position or its orders have changed, and so has the plan: {plan.reason} Look at it and approve again.",
+            f"The position or its orders have changed, and so has the plan: {ended(plan.reason)} Look at it and approve again.",
             "plan-changed",
         )
     if quantity is not None:
@@ -84,8 +85,8 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
 def decline(decision: Decision, *, actor: User | None, reason: str = "", now: datetime) -> None:
     """Send nothing. ApprovalRefused when it was answered or has expired already."""
     decision = _locked(decision, now)
-    why = f": {reason.strip()}" if reason.strip() else "."
-    sentence = f"Declined by {actor or 'Halyard'}{why} It would have been: {decision.reason}"
+    why = f": {ended(reason)}" if reason.strip() else "."
+    sentence = f"Declined by {actor or 'Halyard'}{why} It would have been: {ended(decision.reason)}"
     record.reject(decision, Rejection(rule="A01", code="declined", reason=sentence), now)
     _save_answer(decision, actor, "decision.declined", now)
 
@@ -125,7 +126,7 @@ def _who_was_first(decision: Decision) -> str:
 def _expired(decision: Decision) -> Rejection:
     seconds = decision.terms.value().approval_seconds
     reason = (
-        f"Nobody approved it within {seconds} seconds, so nothing was sent. It would have been: {decision.reason} "
+        f"Nobody approved it within {seconds} seconds, so nothing was sent. It would have been: {ended(decision.reason)} "
         "Give approvals more time in the subscription's terms if that is too short."
     )
     return Rejection(rule="A02", code="approval-expired", reason=reason)
@@ -136,7 +137,7 @@ def _not_yet(waits: NotYet) -> ApprovalRefused:
 
 
 def _propose_anew(decision: Decision, plan: Plan) -> None:
-    decision.rule, decision.reason, decision.plan = plan.rule, plan.reason[:400], inputs.plan_json(plan)
+    decision.rule, decision.reason, decision.plan = plan.rule, cut(plan.reason, 400), inputs.plan_json(plan)
     record.save([decision])
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from brokers.domain.orders import MAY_FILL, AssetClass, Role
+from brokers.domain.sentences import cut, ended
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from brokers.orders import cancels, closing
 from strategies.control import approval
@@ -111,7 +112,9 @@ def halt(
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
     stopped = reached.orders if how is Halt.EVERYTHING else reached.entries
     done = Stopped(
-        canceled=cancels.cancel_all(stopped, actor=actor, cause=f"Trading was stopped: {reason}"[:180], now=now),
+        canceled=cancels.cancel_all(
+            stopped, actor=actor, cause=cut(f"Trading was stopped: {ended(reason)}", 180), now=now
+        ),
         declined=_decline(reached.proposed, reason, actor, now),
         closing=_flatten(reached.positions, reason, actor, now) if flatten else 0,
     )
@@ -182,7 +185,7 @@ def _flatten(positions: QuerySet[Position], reason: str, actor: User | None, now
             conid=position.conid,
             ticker=position.ticker,
             asset_class=AssetClass(position.asset_class),
-            reason=f"Trading was stopped: {reason}"[:200],
+            reason=cut(f"Trading was stopped: {ended(reason)}", 200),
             actor=actor,
             now=now,
         )

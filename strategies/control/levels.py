@@ -22,7 +22,7 @@ from strategies import usage
 from strategies.control.limits import Target, level_guarding
 from strategies.deciding.guards import COLUMNS, Key, key_of, subject
 from strategies.domain.decide.guards import Halt, Level
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.terms.terms import Terms
 from strategies.models import Guard, Strategy, Subscription
 
@@ -251,11 +251,11 @@ def _result_meter(name: str, limit: Decimal, result: DayResult | None, currency:
 def _bounds(guard: Guard, currency: str) -> Iterable[str]:
     money = currency or "in the account's currency"
     if guard.max_quantity is not None:
-        yield f"At most {plain(guard.max_quantity)} units an order."
+        yield f"At most {grouped(guard.max_quantity)} units an order."
     if guard.max_amount is not None:
         yield f"An order is worth at most {guard.max_amount:,.2f} {money}."
     if guard.max_position is not None and guard.level == Level.STRATEGY:
-        yield f"A position has at most {plain(guard.max_position)} units."
+        yield f"A position has at most {grouped(guard.max_position)} units."
     if guard.max_position_amount is not None:
         yield f"A position is worth at most {guard.max_position_amount:,.2f} {money}."
     if guard.cooldown_seconds:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from accounts.feed.needs import needs_changed
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
+from brokers.domain.sentences import cut, ended
 from brokers.domain.snapshot import WorkingOrder
 from brokers.orders import tickets
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
@@ -173,12 +174,12 @@ def end_proposals(decision: Decision, message: Message, desk: Desk) -> None:
 
 
 def _overtake(proposal: Decision, what: str, now: datetime) -> None:
-    reason = f"{what} before anybody answered. It would have been: {proposal.reason}"
+    reason = f"{what} before anybody answered. It would have been: {ended(proposal.reason)}"
     reject(proposal, Rejection(rule="A03", code="superseded-signal", reason=reason), now)
 
 
 def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime) -> None:
-    decision.status, decision.rule, decision.reason = status, plan.rule, plan.reason[:400]
+    decision.status, decision.rule, decision.reason = status, plan.rule, cut(plan.reason, 400)
     decision.reason_code, decision.waiting_for, decision.decided_at = "", "", now
     # The plan too, not only its orders: those may be changed later, where they stand.
     decision.plan = inputs.plan_json(plan)
@@ -187,7 +188,7 @@ def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime
 def reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
     """Write down why nothing is done."""
     decision.status = Decision.Status.REJECTED
-    decision.rule, decision.reason_code, decision.reason = rejection.rule, rejection.code, rejection.reason[:400]
+    decision.rule, decision.reason_code, decision.reason = rejection.rule, rejection.code, cut(rejection.reason, 400)
     decision.waiting_for, decision.decided_at = "", now
 
 
@@ -196,7 +197,7 @@ def wait(decision: Decision, message: Message, waiting_for: str, desk: Desk) -> 
 
     Whether a buy is an exit is not known without a book, so a buy waits no longer than an entry may.
     """
-    decision.waiting_for = waiting_for[:200]
+    decision.waiting_for = cut(waiting_for, 200)
     terms = decision.terms.value()
     life = max(terms.exit_time_to_live_seconds if leaves(message) else terms.entry_time_to_live_seconds, 1)
     if desk.now - decision.signal.due_at >= timedelta(seconds=life):

@@ -15,7 +15,7 @@ from strategies.display.labels import LABELS
 from strategies.display.readings import pairs
 from strategies.display.values import Change, changes, describe
 from strategies.domain.decide.guards import LIMITS, Guards, Halt
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Plan
 from strategies.domain.terms.terms import Terms
 from strategies.inputs import Inputs
@@ -124,7 +124,7 @@ def _figure(value: Decimal | datetime | int | None) -> str:
         case datetime():
             return f"the last at {value:%H:%M:%S} UTC"
         case Decimal():
-            return f"the day's result {plain(value)}"
+            return f"the day's result {grouped(value)}"
         case int():
             return f"{value} so far"
     return ""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide.walkthrough import Holding
 from strategies.domain.message.message import Message
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 
 # What a quantity counts, behind its number; a plain one counts units.
 _UNITS = {
@@ -17,16 +21,27 @@ _UNITS = {
 }
 
 
+def quantity_of(reading: Mapping[str, Any]) -> str:
+    """The quantity of a reading with its unit: "1,000", "50 % of the position"; "" where it names none."""
+    sent = reading.get("quantity") or {}
+    target = reading.get("target_quantity")
+    if target is not None:
+        return f"to {grouped(Decimal(str(target)))}"
+    if sent.get("value") is None:
+        return ""
+    return grouped(Decimal(str(sent["value"]))) + _UNITS.get(str(sent.get("type")), "")
+
+
 def describe_message(message: Message) -> str:
     """A signal in one line: "sell 10 SPY at 100, sentiment bearish"."""
     parts = [str(message.action)]
     if message.target_quantity is not None:
-        parts.append(f"to a position of {plain(message.target_quantity)}")
+        parts.append(f"to a position of {grouped(message.target_quantity)}")
     if message.quantity is not None:
-        parts.append(plain(message.quantity) + _UNITS.get(message.quantity_type, ""))
+        parts.append(grouped(message.quantity) + _UNITS.get(message.quantity_type, ""))
     parts.append(message.symbol.name)
     if message.signal_price is not None:
-        parts.append(f"at {plain(message.signal_price)}")
+        parts.append(f"at {grouped(message.signal_price)}")
     if message.order.type:
         parts.append(f"as {message.order.type.replace('_', ' ')}")
     text = " ".join(parts)
@@ -38,16 +53,16 @@ def describe_holding(holding: Holding) -> str:
     if not holding.position:
         return "flat"
     side = "long" if holding.position > 0 else "short"
-    average = f" at {plain(round(holding.average, 6))}" if holding.average is not None else ""
+    average = f" at {grouped(round(holding.average, 6))}" if holding.average is not None else ""
     legs = ", ".join(f"{str(order.role).replace('_', ' ')} {leg_price(order)}" for order in holding.working)
-    return f"{side} {plain(abs(holding.position))}{average}" + (f", {legs}" if legs else "")
+    return f"{side} {grouped(abs(holding.position))}{average}" + (f", {legs}" if legs else "")
 
 
 def leg_price(order: WorkingOrder) -> str:
     """The price of a protective order: "95", "trailing by 2 %"."""
     if order.trail_percent is not None:
-        return f"trailing by {plain(order.trail_percent)} %"
+        return f"trailing by {grouped(order.trail_percent)} %"
     if order.trail_amount is not None:
-        return f"trailing by {plain(order.trail_amount)}"
+        return f"trailing by {grouped(order.trail_amount)}"
     price = order.stop_price if order.stop_price is not None else order.limit_price
-    return "" if price is None else plain(price)
+    return "" if price is None else grouped(price)

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from brokers.domain.orders import OrderIntent, Release
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan
 
@@ -51,7 +51,7 @@ def tree(plan: Plan, orders: Sequence[Order] = (), snapshot: Snapshot | None = N
     working = {each.reference: each for each in snapshot.working} if snapshot else {}
     cancels = tuple(_working(working[name]) if name in working else name for name in plan.cancels)
     resizes = tuple(
-        f"{_working(working[each.reference]) if each.reference in working else each.reference}: now {plain(each.quantity)}"
+        f"{_working(working[each.reference]) if each.reference in working else each.reference}: now {grouped(each.quantity)}"
         for each in plan.resizes
     )
     estimates = iter(plan.estimates)
@@ -77,19 +77,19 @@ def _nodes(
 
 
 def _working(order: WorkingOrder) -> str:
-    prices = " / ".join(plain(price) for price in (order.stop_price, order.limit_price) if price is not None)
+    prices = " / ".join(grouped(price) for price in (order.stop_price, order.limit_price) if price is not None)
     shape = f"{_words(order.type)} {prices}".strip()
-    return f"{_words(order.role)}: {order.side} {plain(order.remaining)}, {shape}"
+    return f"{_words(order.role)}: {order.side} {grouped(order.remaining)}, {shape}"
 
 
 def how(order: OrderIntent | Order) -> str:
     """How an order is worked, as traders say it: "stop limit 99 / 100, day"."""
-    prices = " / ".join(plain(price) for price in (order.stop_price, order.limit_price) if price is not None)
+    prices = " / ".join(grouped(price) for price in (order.stop_price, order.limit_price) if price is not None)
     trail = ""
     if order.trail_percent is not None:
-        trail = f"by {plain(order.trail_percent)}%"
+        trail = f"by {grouped(order.trail_percent)}%"
     elif order.trail_amount is not None:
-        trail = f"by {plain(order.trail_amount)}"
+        trail = f"by {grouped(order.trail_amount)}"
     shape = " ".join(part for part in (_words(order.type), trail, prices) if part)
     return f"{shape}, {order.time_in_force}" + (", also outside regular hours" if order.outside_rth else "")
 
@@ -111,7 +111,7 @@ def ordered(orders: Sequence[Order], parent: int | None = None) -> Iterator[str]
 
 def _line(order: OrderIntent | Order, ticker: str) -> str:
     release = "" if order.release == Release.AT_ONCE else f", {_words(order.release)}"
-    return f"{_words(order.role)}: {order.side} {plain(order.quantity)} {ticker} {how(order)}{release}"
+    return f"{_words(order.role)}: {order.side} {grouped(order.quantity)} {ticker} {how(order)}{release}"
 
 
 def _words(word: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from strategies.display.labels import ORDER_TYPES
 from strategies.display.values import describe, describe_window, lower_first
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.terms.terms import Hours, QuantityType, Sides, Terms
 
 _SIZES = {
@@ -60,7 +60,7 @@ def _opens(terms: Terms) -> Iterator[str]:
 def _sizes(terms: Terms) -> Iterator[str]:
     own = _own_size(terms)
     asks = terms.allow_overrides or "quantity" in terms.signal_fields
-    times = "" if terms.quantity_multiplier == 1 else f" times {plain(terms.quantity_multiplier)}"
+    times = "" if terms.quantity_multiplier == 1 else f" times {grouped(terms.quantity_multiplier)}"
     if asks and own:
         yield f"Trades the signal's quantity{times}, or {own} where it says none."
     elif asks:
@@ -74,7 +74,7 @@ def _sizes(terms: Terms) -> Iterator[str]:
 def _own_size(terms: Terms) -> str:
     if terms.quantity is None:
         return ""
-    return _SIZES[terms.quantity_type].format(plain(terms.quantity))
+    return _SIZES[terms.quantity_type].format(grouped(terms.quantity))
 
 
 def _orders(terms: Terms) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from strategies.domain.trouble import Trouble
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -15,6 +17,18 @@ class Outcome:
     sentence: str
     # What else it may be looked for as: of two accounts one may have accepted and one rejected.
     also: tuple[str, ...] = ()
+    # What went wrong with the orders afterwards: a signal that was accepted is not green for that alone.
+    trouble: Trouble | None = None
+
+    @property
+    def badge(self) -> str:
+        """The word whose icon and tone it wears."""
+        return "troubled" if self.trouble else self.word
+
+    @property
+    def label(self) -> str:
+        """The word, with what went wrong: "accepted, stop loss rejected"; "" where the word says it all."""
+        return f"{self.word}, {self.trouble.phrase}" if self.trouble else ""
 
     @property
     def tags(self) -> str:

@@ -13,6 +13,7 @@ from accounts.access import membership_for, row_for
 from accounts.models import Role
 from brokers.live import order_rows
 from brokers.models import Order
+from strategies import live
 from strategies.display import comparison, explanation, proposals, rules
 from strategies.display.plans import tree
 from strategies.models import Decision
@@ -38,6 +39,7 @@ def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> Http
         "card": proposals.card(decision) if decision.status == Decision.Status.PROPOSED else None,
         "may_answer": membership_for(request.user, team_code).may(Role.APPROVER),
         "ordered": bool(orders),
+        "trouble": live.trouble_of(orders),
         "tree": shown,
         # The orders that the tree does not show: all of them when the plan cannot be read any more.
         "orders": [order for order in orders if shown is None or order.pk not in shown.made],

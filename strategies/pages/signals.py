@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -16,17 +14,14 @@ from django.views.decorators.http import require_GET
 from accounts.access import row_for, team_for
 from accounts.models import Team
 from accounts.pages.paging import SIZE
-from brokers.domain.orders import Side
 from brokers.live import order_rows
 from brokers.models import Order
 from strategies import live
-from strategies.display import proposals
 from strategies.display.readings import pairs
+from strategies.display.stories import own_story, stories
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
-from strategies.domain.slippage import Slippage, slippage
-from strategies.domain.timeline import Phase, timeline, total
-from strategies.models import Decision, Refusal, Signal
+from strategies.models import Decision, Refusal
 from strategies.pages.forms.signals import SignalFilter
 from strategies.pages.shared import offer_rows, streamed
 from strategies.reading import parse
@@ -100,16 +95,6 @@ def _filter(request: HttpRequest, team: Team) -> SignalFilter:
     return form
 
 
-@dataclass(frozen=True, slots=True)
-class OrderStory:
-    """An order of a decision, with its waterfall and its slippage. `order` is None when no approver has let it be made."""
-
-    order: Order | None
-    phases: list[Phase]
-    total: float
-    slippage: Slippage | None
-
-
 @require_GET
 def signal(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResponse:
     signal = row_for(request.user, team_code, live.signal_rows().select_related("endpoint"), signal_code)
@@ -130,21 +115,17 @@ def signal(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResp
         {
             "decision": decision,
             "orders": by_ticket.get(decision.ticket_id or 0, []),
-            "stories": _stories(signal, decision, by_ticket.get(decision.ticket_id or 0, [])),
+            "stories": stories(signal, decision, by_ticket.get(decision.ticket_id or 0, [])),
             "asked": decision.expires_at is not None,
+            "trouble": live.trouble_of(by_ticket.get(decision.ticket_id or 0, [])),
         }
         for decision in decisions
     ]
-    own = (
-        timeline(signal.received_at, [("Stored", True, signal.stored_at), ("Handed out", True, signal.dispatched_at)])
-        if not any(card["stories"] for card in cards)
-        else []
-    )
     context = {
         "signal": signal,
         "outcome": live.outcome_of(signal),
         "cards": cards,
-        "own_phases": own,
+        "own_phases": [] if any(card["stories"] for card in cards) else own_story(signal),
         "watch": " ".join([f"signal-{signal.code}", *(f"order-{order.code}" for order in orders)]),
         "body": _pretty(signal.body),
         "pairs": pairs(signal.reading),
@@ -156,42 +137,6 @@ def signal(request: HttpRequest, team_code: UUID, signal_code: UUID) -> HttpResp
         "waits": signal.not_before is not None and signal.dispatched_at is None and not signal.set_aside,
     }
     return render(request, "strategies/signal.html", context)
-
-
-def _stories(signal: Signal, decision: Decision, orders: list[Order]) -> list[OrderStory]:
-    """One story for each order; a proposal without orders has one that ends with the approver's answer."""
-    if not orders and decision.expires_at is not None:
-        phases = timeline(signal.received_at, _decided(signal, decision))
-        return [OrderStory(order=None, phases=phases, total=total(phases), slippage=None)]
-    return [_story(signal, decision, order) for order in orders]
-
-
-def _decided(signal: Signal, decision: Decision) -> list[tuple[str, bool, datetime | None]]:
-    """The phases before an order leaves, each with whether its time is Halyard's; an approver's is not."""
-    stored = ("Stored", True, signal.stored_at)
-    if decision.expires_at is None:
-        return [stored, ("Decided", True, decision.decided_at)]
-    word = proposals.verdict(decision)
-    who = f" by {decision.answered_by.email}" if decision.answered_by else ""
-    answer = "Approval" if word == "proposed" else f"{word.capitalize()}{who}"
-    end = None if word == "proposed" else decision.answered_at or decision.decided_at
-    return [stored, ("Proposed", True, proposals.proposed_at(decision)), (answer, False, end)]
-
-
-def _story(signal: Signal, decision: Decision, order: Order) -> OrderStory:
-    phases = timeline(
-        signal.received_at,
-        [
-            *_decided(signal, decision),
-            ("Sent to IBKR", True, order.submitted_at),
-            ("Acknowledged", False, order.acknowledged_at),
-            ("Filled", False, order.filled_at),
-        ],
-    )
-    slipped = slippage(
-        Side(order.side), order.signal_price, order.average_price, order.filled_quantity, order.multiplier
-    )
-    return OrderStory(order=order, phases=phases, total=total(phases), slippage=slipped)
 
 
 def _pretty(body: str) -> str:

@@ -18,6 +18,7 @@ from strategies.domain.message.venues import venue_of
 from strategies.domain.numbers import plain, snap
 from strategies.reading import brackets, fields, notes, order_shape, sender_position
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
+from strategies.reading.shares import refuse_share
 
 EXAMPLE = '{"ticker": "SPY", "action": "buy", "quantity": 1}'
 # A tenth of a micro lot: who sends less means lots.
@@ -132,6 +133,7 @@ def _sentiment(sent: SentFields, action: Action) -> str | None:
 
 def _quantity(sent: SentFields, action: Action, kind: Kind) -> dict[str, Any]:
     _drop_zero_of_a_close(sent, action)
+    refuse_share(sent.known.get("quantity"), action)
     quantity = sent.read("quantity", fields.above_zero, "invalid-quantity")
     if "quantityType" not in sent.known:
         return {"quantity": quantity}

@@ -17,6 +17,7 @@ from strategies.domain.message.symbols import Kind
 from strategies.reading import json_repair
 from strategies.reading.fields import pine_symbol
 from strategies.reading.parse import BODY_LIMIT, Reading, parse
+from strategies.reading.shares import HUNDRED, share
 from strategies.reading.warnings import did_you_mean
 
 MOST_STEPS = 12
@@ -127,6 +128,8 @@ def _fix_values(values: Values, refused: Refused, changes: list[str]) -> bool:
         values.pop("quantity", None)
         changes.append("quantity and quantityType left out.")
         return True
+    if name == "quantity" and (percent := share(value)) is not None:
+        return _fix_share(values, percent, changes)
     for fix in _FIXES:
         new = fix(value, refused)
         if new is not None and new != value:
@@ -134,6 +137,20 @@ def _fix_values(values: Values, refused: Refused, changes: list[str]) -> bool:
             changes.append(f"{name}: {_shown(value)} became {_shown(new)}.")
             return True
     return False
+
+
+def _fix_share(values: Values, percent: Decimal, changes: list[str]) -> bool:
+    """A part of the position, as the exit says it; what it is a part of is certain for an exit alone."""
+    if values.get("action") != "exit":
+        return False
+    if percent >= HUNDRED:
+        del values["quantity"]
+        values.pop("quantityType", None)
+        changes.append("quantity left out: exit closes the whole position.")
+        return True
+    changes.append(f"quantity: {_shown(values['quantity'])} became {percent} with percent_of_position.")
+    values |= {"quantity": percent, "quantityType": "percent_of_position"}
+    return True
 
 
 def _place(values: Values, name: str) -> tuple[Values | None, str]:

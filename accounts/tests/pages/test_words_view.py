@@ -55,3 +55,18 @@ def test_a_link_keeps_the_other_filters() -> None:
     request = SimpleNamespace(GET=QueryDict("ticker=SPY&before=x"))
     assert ui.query(Context({"request": request}), before="y") == "?ticker=SPY&before=y"
     assert ui.query(Context({"request": request}), before="") == "?ticker=SPY"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("187.33333333", "187.3333"),
+        ("1.08345333", "1.083453"),
+        ("0.45673333", "0.4567333"),
+        ("98765.43219876", "98,765.43"),
+        ("187", "187.00"),
+        ("-12.34567891", "-12.34568"),
+    ],
+)
+def test_an_average_has_the_digits_that_say_something(value: str, text: str) -> None:
+    assert ui.average(Decimal(value)) == text

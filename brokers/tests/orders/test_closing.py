@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,11 @@ from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from brokers.tests.orders.test_plans import status
 
+# When, at what price, and with what result.
+DONE_WITH_RESULT = re.compile(
+    r"(Sold|Bought back) \d+ at [\d,.]+ USD, done at \d\d:\d\d:\d\d UTC\. "
+    r"Result: [+\u2212]?[\d,.]+ USD against an average cost of [\d,.]+, (before fees|after [\d,.]+ USD of fees)\."
+)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -83,7 +89,8 @@ def begun(bench: lab.Lab, quantity: int) -> None:
 def test_it_ends_a_position_that_somebody_else_opened(bench: lab.Lab, alice: User, quantity: int, side: str) -> None:
     begun(bench, quantity)
     wish = closes(bench, actor=alice)
-    assert (wish.status, wish.note) == ("done", "IBKR shows no position in it any more.")
+    assert wish.status == "done"
+    assert DONE_WITH_RESULT.fullmatch(wish.note), wish.note
     assert held(bench) is None
     order = Order.objects.get()
     assert (order.role, order.type, order.side, order.quantity) == ("exit", "market", side, Decimal(abs(quantity)))
@@ -95,7 +102,9 @@ def test_it_ends_a_position_that_somebody_else_opened(bench: lab.Lab, alice: Use
 def test_it_closes_a_part_and_no_more(bench: lab.Lab) -> None:
     begun(bench, 10)
     wish = closes(bench, quantity=Decimal(4))
-    assert (wish.status, wish.note) == ("done", "4 of it were closed, as asked for.")
+    assert wish.status == "done"
+    assert wish.note.startswith("Closed in part, as asked for. Sold 4 at "), wish.note
+    assert "Result: " in wish.note
     lived(lambda: held(bench) == 6)
     assert Order.objects.get().quantity == 4
 

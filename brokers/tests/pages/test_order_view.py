@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -118,3 +119,79 @@ def test_it_cannot_be_mistaken_for_play_when_it_is_real_money(client: Client, al
     page = client.get(path)
     assert 'class="hazard"' in page.text
     assert "live money" in page.text
+
+
+def bracket(team: Team, now: datetime, *, held: int = 10, status: str = "accepted") -> tuple[Order, Order, Order]:
+    """An entry with its stop and its target, sent in one request; of ten shares, `held` are held."""
+    account = rows.account(team)
+    ticket = rows.ticket(account)
+    entry = rows.order(ticket)
+    along = {"parent": entry, "release": "with_parent", "side": "sell", "status": status, "broker_order_id": "12"}
+    stop = rows.order(ticket, **along, role="stop_loss", type="stop", stop_price=Decimal(180))
+    target = rows.order(ticket, **along, role="take_profit", type="limit", limit_price=Decimal(200))
+    if held:
+        rows.filled(entry, at=now)
+        rows.position(account, quantity=Decimal(held))
+    return entry, stop, target
+
+
+def opened(client: Client, user: User, order: Order) -> str:
+    client.force_login(user)
+    return " ".join(client.get(f"/teams/{order.team.code}/orders/{order.code}/").text.split())
+
+
+def test_a_leg_shows_that_it_was_sent_with_its_entry(client: Client, bob: User, team: Team, now: datetime) -> None:
+    entry, stop, target = bracket(team, now)
+    for kind, request in (
+        ("post", [{"reference": each.reference} for each in (entry, stop, target)]),
+        ("reply", {"confirmed": True}),
+    ):
+        SubmissionAttempt.objects.create(order=entry, kind=kind, request_hash="x", request=request, sent_at=now)
+    for leg in (stop, target):
+        page = opened(client, bob, leg)
+        assert f'Sent with its entry, <a href="/teams/{team.code}/orders/{entry.code}/">buy 10 AAPL</a>' in page
+        assert "Nothing has been sent" not in page
+        assert 'On the wire <span class="count">2</span>' in page
+    assert "Sent with its entry" not in opened(client, bob, entry)
+
+
+def test_a_leg_that_waits_says_with_what_it_will_leave(client: Client, bob: User, team: Team, now: datetime) -> None:
+    _, stop, _ = bracket(team, now, held=0, status="created")
+    page = opened(client, bob, stop)
+    assert "It leaves with the order it belongs to, in one request." in page
+    assert "Sent with its entry" not in page
+
+
+@pytest.mark.parametrize(
+    ("leg", "sentence"),
+    [
+        (1, "The position of 10 AAPL long stays, and no stop works for it any more, and nothing limits its loss."),
+        (2, "The position of 10 AAPL long stays, and no take profit works for it any more. Its stop loss works on."),
+    ],
+)
+def test_canceling_a_protective_leg_says_what_it_leaves(
+    client: Client, alice: User, team: Team, now: datetime, leg: int, sentence: str
+) -> None:
+    order = bracket(team, now)[leg]
+    page = opened(client, alice, order)
+    assert f"If you cancel it: {sentence}" in page
+    assert sentence in page.split('data-confirm="')[1].split('"')[0]
+    client.force_login(alice)
+    told = client.post(f"/teams/{team.code}/orders/{order.code}/cancel/", follow=True).text
+    assert f"A fill can still overtake the cancel. {sentence}" in told
+
+
+def test_a_cancel_before_the_fill_says_what_becomes_of_the_rest(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    entry, stop, _ = bracket(team, now, held=0)
+    Order.objects.filter(pk=entry.pk).update(status="accepted", broker_order_id="11")
+    assert "Its entry works on, and fills without a stop loss." in opened(client, alice, stop)
+    assert "Its take profit and stop loss end with it: nothing of it has filled" in opened(client, alice, entry)
+
+
+def test_another_stop_in_the_instrument_is_named(client: Client, alice: User, team: Team, now: datetime) -> None:
+    _, stop, _ = bracket(team, now)
+    rows.order(stop.ticket, role="stop_loss", side="sell", type="stop", stop_price=Decimal(170), status="accepted")
+    assert "Another stop loss works on for The position" not in opened(client, alice, stop)
+    assert "Another stop loss works on for the position of 10 AAPL long." in opened(client, alice, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, OrderType, Role
@@ -14,7 +15,7 @@ from strategies.domain.decide.hours import outside_windows
 from strategies.domain.decide.pricing import quoted_price, round_to_tick, works_outside
 from strategies.domain.decide.too_late import opened_since, time_to_live, too_late
 from strategies.domain.decide.trades import adding
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import QuantityType, Sides
@@ -63,11 +64,26 @@ def cancel(case: Case) -> Plan | Rejection:
         return refused
     cancels = working.cancel_set(case, Leg.EXIT)
     if cancels:
-        return cancel_plan(case, "D33", cancels)
+        plan = cancel_plan(case, "D33", cancels)
+        return replace(plan, reason=f"{plan.reason}{_left_without(case, cancels)}")
     kind = case.message.cancel_order_type
     what = f"{kind.replace('_', ' ')} order" if kind else "order"
     reason = f"No {what} for {case.ticker} is working, so there is nothing to cancel."
     return Rejection(rule="D33", code="nothing-to-cancel", reason=reason)
+
+
+def _left_without(case: Case, cancels: tuple[str, ...]) -> str:
+    """What the position lacks once these orders are canceled, as the end of a sentence."""
+    if not case.position:
+        return ""
+    legs = [order for order in case.snapshot.working if order.role in {Role.STOP_LOSS, Role.TAKE_PROFIT}]
+    roles = {order.role for order in legs if order.reference in cancels}
+    roles -= {order.role for order in legs if order.reference not in cancels}
+    if not roles:
+        return ""
+    names = [name for role, name in ((Role.STOP_LOSS, "stop loss"), (Role.TAKE_PROFIT, "take profit")) if role in roles]
+    held = f"{grouped(case.held)} {case.units(case.held)} held {case.holding}"
+    return f" The position stays, {held}, without a {' or a '.join(names)}."
 
 
 def reverse(case: Case) -> Plan | Rejection:
@@ -98,17 +114,17 @@ def breakeven(case: Case) -> Plan | Rejection:
     left = case.held - working.leaving(case, case.exit_side)
     if left <= 0:
         return Rejection(
-            rule="D40", code="already-exiting", reason=f"All {plain(case.held)} of {case.ticker} are leaving already."
+            rule="D40", code="already-exiting", reason=f"All {grouped(case.held)} of {case.ticker} are leaving already."
         )
     stop = _stop(case, kind, left)
     if isinstance(stop, Rejection):
         return stop
     cut = protection.replace_stops(case, stop, left)
-    price = plain(stop.stop_price) if stop.stop_price is not None else ""
+    price = grouped(stop.stop_price) if stop.stop_price is not None else ""
     wait = case.terms.cancel_wait_seconds if cut.cancels else 0
     return Plan(
         rule="D36",
-        reason=f"Protect {plain(left)} {case.units(left)} of {case.ticker} held {case.holding} by a stop at {price}.",
+        reason=f"Protect {grouped(left)} {case.units(left)} of {case.ticker} held {case.holding} by a stop at {price}.",
         intents=cut.kept,
         cancels=cut.cancels,
         time_to_live_seconds=time_to_live(case, Leg.EXIT) + wait,
@@ -126,9 +142,7 @@ def _stop(case: Case, kind: OrderType, quantity: Decimal) -> OrderIntent | Rejec
         return price
     now = quoted_price(case, side, case.exit.market_price.value) or case.snapshot.mark
     if now is not None and (price - now) * side.sign <= 0:
-        reason = (
-            f"The market at {plain(now)} is past a stop at {plain(price)}, which would fill at once. Send exit instead."
-        )
+        reason = f"The market at {grouped(now)} is past a stop at {grouped(price)}, which would fill at once. Send exit instead."
         return Rejection(rule="D37", code="breakeven-not-reached", reason=reason)
     limit_price = case.exit.limit_price.value or price
     limit = round_to_tick(case, limit_price, side, "limitPrice", "limit") if kind is OrderType.STOP_LIMIT else None

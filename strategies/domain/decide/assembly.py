@@ -10,7 +10,7 @@ from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import Entry, wait_for_exit
 from strategies.domain.decide.exits import WayOut, exit_held_back
 from strategies.domain.decide.too_late import time_to_live
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.costs import left_out
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
@@ -74,7 +74,7 @@ def flip_plan(case: Case, rule: str, way_out: WayOut, entry: Entry | Rejection, 
     return Plan(
         rule=rule,
         reason=(
-            f"{way_out.sentence(case)[:-1]}, then open {direction} with {plain(waiting_entry.quantity)} {case.units(waiting_entry.quantity)}.{note}"
+            f"{way_out.sentence(case)[:-1]}, then open {direction} with {grouped(waiting_entry.quantity)} {case.units(waiting_entry.quantity)}.{note}"
         ),
         intents=(replace(exit_order, then=(*exit_order.then, waiting_entry)), *way_out.kept),
         cancels=cancels,

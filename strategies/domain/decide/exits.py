@@ -14,9 +14,10 @@ from strategies.domain.decide.pricing import market_price, shape_order, spread_t
 from strategies.domain.decide.protection import Cut, cut_legs, stop_beside_exit
 from strategies.domain.decide.sizing import measure_units, whole_units
 from strategies.domain.decide.too_late import too_late
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Rejection
-from strategies.domain.terms.effective import Leg
+from strategies.domain.terms.effective import Leg, Source
+from strategies.domain.terms.terms import QuantityType
 
 ALL = None
 
@@ -33,8 +34,8 @@ class WayOut:
 
     def sentence(self, case: Case) -> str:
         """ "Exit 2 of 5 shares of AAPL held long." """
-        what = "all" if self.intent.quantity == case.held else f"{plain(self.intent.quantity)} of"
-        return f"Exit {what} {plain(case.held)} {case.units(case.held)} of {case.ticker} held {case.holding}."
+        what = "all" if self.intent.quantity == case.held else f"{grouped(self.intent.quantity)} of"
+        return f"Exit {what} {grouped(case.held)} {case.units(case.held)} of {case.ticker} held {case.holding}."
 
 
 def exit_held_back(case: Case) -> Rejection | None:
@@ -52,11 +53,20 @@ def exit_quantity(case: Case, rule: str) -> Decimal | Rejection | None:
     rounded = whole_units(units)
     if rounded > 0:
         return rounded
-    return Rejection(
-        rule=rule,
-        code="exit-quantity-zero",
-        reason="The quantity to exit is less than one whole unit. Send at least 1.",
-    )
+    return Rejection(rule=rule, code="exit-quantity-zero", reason=_less_than_one(case, units))
+
+
+def _less_than_one(case: Case, units: Decimal) -> str:
+    """A fraction sent as a plain quantity is a part of the position, more often than not."""
+    sent, settings = case.message.quantity, case.exit
+    reason = f"The quantity to exit is {grouped(round(units, 4))}, less than one whole unit."
+    if settings.quantity_type.value is QuantityType.PERCENT_OF_POSITION:
+        return f"{reason} The position is {grouped(case.held)}: send a larger part of it, or no quantity to exit all."
+    if sent is not None and 0 < sent < 1 and settings.quantity.source is Source.SIGNAL:
+        percent = grouped(sent * 100)
+        part = f'For {percent} % of the position send "quantity": {percent}, "quantityType": "percent_of_position".'
+        return f"{reason} {part}"
+    return f"{reason} Send at least 1."
 
 
 def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
@@ -77,7 +87,7 @@ def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
         canceled = tuple(dict.fromkeys((*canceled, *working.resting_exits(case, side))))
     left = held - working.leaving(case, side, canceled)
     if left <= 0:
-        reason = f"An exit of all {plain(held)} {case.units(held)} is already working."
+        reason = f"An exit of all {grouped(held)} {case.units(held)} is already working."
         return Rejection(rule="D40", code="already-exiting", reason=reason)
     quantity = left if requested is None else min(requested, left)
     cut = _cut(case, left - quantity, canceled)

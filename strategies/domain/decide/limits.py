@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import Halt, LevelGuard, day_reached
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.estimate import money
 from strategies.domain.plan.plan import Rejection
 
@@ -98,10 +98,12 @@ def over_a_limit(case: Case, size: EntrySize) -> Rejection | None:
     """Why an entry is too large, or could make the position too large; None where every level allows it."""
     for level in case.levels:
         if level.max_quantity is not None and size.quantity > level.max_quantity:
-            reason = f"{plain(size.quantity)} is more than {level.who}'s limit of {plain(level.max_quantity)} an order."
+            reason = (
+                f"{grouped(size.quantity)} is more than {level.who}'s limit of {grouped(level.max_quantity)} an order."
+            )
             return Rejection(rule="G01", code="quantity-over-limit", reason=reason)
         if level.max_position is not None and size.position > level.max_position:
-            reason = f"The position could grow to {plain(size.position)}, and {level.who}'s limit is {plain(level.max_position)}."
+            reason = f"The position could grow to {grouped(size.position)}, and {level.who}'s limit is {grouped(level.max_position)}."
             return Rejection(rule="G04", code="position-over-limit", reason=reason)
         if refused := _worth_too_much(case.snapshot.currency, level, size):
             return refused

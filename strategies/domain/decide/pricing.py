@@ -8,7 +8,7 @@ from typing import Any
 
 from brokers.domain.orders import AssetClass, OrderType, Side, TimeInForce
 from strategies.domain.decide.case import Case
-from strategies.domain.numbers import plain, round_to_step, snap
+from strategies.domain.numbers import grouped, round_to_step, snap
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import MarketClosed, MarketPrice
@@ -176,7 +176,7 @@ def round_to_tick(case: Case, price: Decimal, side: Side, field: str, kind: str)
         return Rejection(
             rule="P02",
             code=f"invalid-{kind}-price",
-            reason=f"A {kind} of {plain(price)} is below one tick of {plain(tick)}. Check `{field}`.",
+            reason=f"A {kind} of {grouped(price)} is below one tick of {grouped(tick)}. Check `{field}`.",
         )
     return rounded
 
@@ -226,11 +226,11 @@ def spread_too_wide(case: Case, leg: Leg) -> Rejection | None:
     )
     if not too_far:
         return None
-    most = plain(amount) if amount is not None and spread > amount else f"{plain(percent or amount or spread)} %"
+    most = grouped(amount) if amount is not None and spread > amount else f"{grouped(percent or amount or spread)} %"
     return Rejection(
         rule="D44",
         code="bid-ask-spread-filter-exceeded",
-        reason=f"The spread of {case.ticker} is {plain(spread)}, wider than the {most} that this {leg} allows.",
+        reason=f"The spread of {case.ticker} is {grouped(spread)}, wider than the {most} that this {leg} allows.",
     )
 
 
@@ -249,10 +249,10 @@ def outside_collar(case: Case, price: Decimal | None) -> Rejection | None:
         if order_price is not None and reference is not None and reference > 0
     ]
     if not known:
-        reason = f"This subscription keeps entries within {plain(percent)} % of the last price, and none is known. Send `price`."
+        reason = f"This subscription keeps entries within {grouped(percent)} % of the last price, and none is known. Send `price`."
         return Rejection(rule="G10", code="collar-price-unknown", reason=reason)
     for order_price, reference in known:
         if abs(order_price - reference) * HUNDRED > percent * reference:
-            reason = f"{plain(order_price)} is more than {plain(percent)} % away from {plain(reference)}, so nothing is opened there."
+            reason = f"{grouped(order_price)} is more than {grouped(percent)} % away from {grouped(reference)}, so nothing is opened there."
             return Rejection(rule="G10", code="outside-collar", reason=reason)
     return None

@@ -13,7 +13,7 @@ from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.pricing import round_to_tick, trail_distance, trail_share, works_outside
 from strategies.domain.message.message import Bracket
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Rejection
 
 HUNDRED = Decimal(100)
@@ -113,7 +113,7 @@ def _leg_price(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) 
     if isinstance(price, Rejection) or expected is None or (price - expected) * away > 0:
         return price
     reason = (
-        f"The {field} at {plain(price)} is on the wrong side of an entry at {plain(expected)}, so it would fill at once. "
+        f"The {field} at {grouped(price)} is on the wrong side of an entry at {grouped(expected)}, so it would fill at once. "
         "Check its value."
     )
     return Rejection(rule="P05", code="bracket-on-wrong-side", reason=reason)

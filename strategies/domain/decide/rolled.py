@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from strategies.domain.message.message import Action, Message
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Rejection
 
 _REDUCES = frozenset({Action.EXIT, Action.CANCEL, Action.REVERSE, Action.BREAKEVEN})
@@ -27,7 +27,7 @@ class Month:
         """ "2 MNQU2026 (long)", or an order that works in it."""
         if not self.quantity:
             return f"an order in {self.ticker}"
-        return f"{plain(abs(self.quantity))} {self.ticker} ({'long' if self.quantity > 0 else 'short'})"
+        return f"{grouped(abs(self.quantity))} {self.ticker} ({'long' if self.quantity > 0 else 'short'})"
 
     @property
     def way_out(self) -> str:

@@ -7,7 +7,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from brokers.domain.orders import AssetClass
 from strategies.domain.decide.case import Case
 from strategies.domain.message.message import Action
-from strategies.domain.numbers import plain, round_to_step, snap
+from strategies.domain.numbers import grouped, round_to_step, snap
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType, Rounding
@@ -48,7 +48,7 @@ def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal
     quantity, kind = settings.quantity.value or Decimal(0), settings.quantity_type.value
     if kind is QuantityType.PERCENT_OF_POSITION:
         if not case.held:
-            reason = f"There is no position in {case.ticker} to take {plain(quantity)} % of."
+            reason = f"There is no position in {case.ticker} to take {grouped(quantity)} % of."
             return Rejection(rule="S05", code="no-position-to-measure", reason=reason)
         return case.held * quantity / HUNDRED
     if settings.quantity.source is Source.SIGNAL:
@@ -132,4 +132,4 @@ def whole_units(units: Decimal, rounding: Rounding = Rounding.DOWN) -> Decimal:
 
 
 def _shown(value: Decimal) -> str:
-    return plain(value if value == value.quantize(Decimal("0.00000001")) else round(value, 4))
+    return grouped(value if value == value.quantize(Decimal("0.00000001")) else round(value, 4))

@@ -12,7 +12,7 @@ from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, plan_exit
 from strategies.domain.decide.too_late import opened_since
-from strategies.domain.numbers import plain, round_to_step
+from strategies.domain.numbers import grouped, round_to_step
 from strategies.domain.plan.plan import Plan, Rejection
 
 
@@ -47,7 +47,7 @@ def _entries_at_work(case: Case) -> tuple[Decimal, tuple[str, ...]]:
 def _step_toward(case: Case, goal: Decimal, *, reached: bool) -> Plan | Rejection:
     held = case.position
     if reached:
-        reason = f"The position in {case.ticker} is {plain(goal)} already, or about to be, as the signal wants it."
+        reason = f"The position in {case.ticker} is {grouped(goal)} already, or about to be, as the signal wants it."
         return Rejection(rule="D49", code="target-reached", reason=reason)
     if goal == 0 or _is_nearer(goal, held):
         way_out = plan_exit(case, ALL if goal == 0 else abs(held) - abs(goal))
@@ -61,7 +61,7 @@ def _step_toward(case: Case, goal: Decimal, *, reached: bool) -> Plan | Rejectio
     if isinstance(entry, Rejection):
         return entry
     amount = entry.intent.quantity
-    reason = f"{str(side).capitalize()} {plain(amount)} {case.units(amount)} of {case.ticker} for a position of {plain(goal)}."
+    reason = f"{str(side).capitalize()} {grouped(amount)} {case.units(amount)} of {case.ticker} for a position of {grouped(goal)}."
     return entry_plan(case, "D51", entry, reason)
 
 

@@ -22,8 +22,10 @@ def too_late(case: Case, leg: Leg) -> Rejection | None:
     if received_at is None:
         return None
     if case.now - received_at >= timedelta(seconds=limit):
+        kind = "an entry" if leg is Leg.ENTRY else "an exit"
         reason = (
-            f"The signal is older than the {limit} seconds that this subscription gives it, so it is not traded late."
+            f"The signal waited here for {seconds(case.now - received_at)}, and this subscription gives {kind} "
+            f"{limit} seconds to leave, so it is not traded late."
         )
         return Rejection(rule="T01", code="stale-signal", reason=reason)
     if case.freshness is not None and case.message.unreadable_time and leg is Leg.ENTRY:

@@ -12,7 +12,7 @@ from strategies.domain.decide.entries import Entry, enter, side_allowed, wrong_s
 from strategies.domain.decide.exits import ALL, exit_quantity, plan_exit
 from strategies.domain.decide.sizing import opened_units
 from strategies.domain.decide.too_late import opened_since
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import QuantityType, Sides
@@ -71,13 +71,13 @@ def opening(case: Case, entry: Entry) -> str:
     intent = entry.intent
     direction = "long" if intent.side is Side.BUY else "short"
     instead = ", in the place of the entry that works" if entry.cancels else ""
-    return f"Open {direction} with {plain(intent.quantity)} {case.units(intent.quantity)} of {case.ticker}{instead}."
+    return f"Open {direction} with {grouped(intent.quantity)} {case.units(intent.quantity)} of {case.ticker}{instead}."
 
 
 def adding(case: Case, entry: Entry) -> str:
     """ "Add 2 shares of AAPL to the long position of 5." """
     amount = entry.intent.quantity
-    return f"Add {plain(amount)} {case.units(amount)} of {case.ticker} to the {case.holding} position of {plain(case.held)}."
+    return f"Add {grouped(amount)} {case.units(amount)} of {case.ticker} to the {case.holding} position of {grouped(case.held)}."
 
 
 def _when_held(case: Case, side: Side) -> Plan | Rejection:
@@ -91,7 +91,7 @@ def _when_held(case: Case, side: Side) -> Plan | Rejection:
         return Rejection(rule=_mirrored("D08", side), code="sentiment-conflict", reason=reason)
     if not case.terms.allow_add:
         reason = (
-            f"Already {case.holding} {plain(held)} {case.units(held)} of {case.ticker}, and this subscription does not add "
+            f"Already {case.holding} {grouped(held)} {case.units(held)} of {case.ticker}, and this subscription does not add "
             "to a position."
         )
         return Rejection(rule=_mirrored("D05", side), code="position-already-open", reason=reason)

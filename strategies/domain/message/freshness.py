@@ -75,17 +75,20 @@ def too_late(message: Message, freshness: Freshness, received_at: datetime) -> S
     age = age_of(message, received_at)
     if age is None:
         return None
+    entries = f"an entry of at most {freshness.entry_seconds} seconds"
+    exits = f"an exit of at most {freshness.exit_seconds} seconds"
     if leaves(message):
-        limit, what = freshness.exit_seconds, "an exit"
+        limit, limits = freshness.exit_seconds, exits
     elif message.action is Action.ADD:
-        limit, what = freshness.entry_seconds, "an entry"
+        limit, limits = freshness.entry_seconds, entries
     else:
-        limit, what = max(freshness.entry_seconds, freshness.exit_seconds), "a signal"
+        # It may be either; which of them it would have been, nobody asks any more.
+        limit, limits = max(freshness.entry_seconds, freshness.exit_seconds), f"{entries} and {exits}"
     if age <= timedelta(seconds=limit):
         return None
     return SetAside(
         "stale-signal",
-        f"By its own time it is {seconds(age)} old, and this strategy takes {what} of at most {limit} seconds. "
+        f"By its own time it is {seconds(age)} old, and this strategy takes {limits}. "
         f"Check the sender's clock, or allow more on the strategy's page.{bar_time_hint(message)}",
     )
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, Role
 from brokers.domain.snapshot import Snapshot
-from strategies.domain.numbers import plain
+from strategies.domain.numbers import grouped
 from strategies.domain.plan.costs import affordable
 from strategies.domain.plan.plan import Plan, Rejection
 
@@ -30,12 +30,12 @@ def smaller(
     if entry is None:
         return _refused("This plan only reduces a position, and so it is taken whole. Approve it, or decline it.")
     if not quantity.is_finite() or not 0 < quantity <= entry.quantity:
-        return _refused(f"Approve a quantity above zero and of at most {plain(entry.quantity)}.")
+        return _refused(f"Approve a quantity above zero and of at most {grouped(entry.quantity)}.")
     if entry.quantity == entry.quantity.to_integral_value() and quantity != quantity.to_integral_value():
         return _refused("This is traded in whole units. Approve a whole number.")
     if quantity == entry.quantity:
         return plan
-    reason = f"{plan.reason} Approved for {plain(quantity)} of {plain(entry.quantity)}."
+    reason = f"{plan.reason} Approved for {grouped(quantity)} of {grouped(entry.quantity)}."
     intents = tuple(_resized(intent, quantity) for intent in plan.intents)
     return affordable(replace(plan, intents=intents, reason=reason, estimates=()), snapshot, now, signal_price)
 

@@ -128,9 +128,10 @@ def test_an_exit_is_taken_whole(strategy: Strategy, account: BrokerageAccount, a
     assert sent() == [("exit", Decimal(10))]
 
 
-def test_declined_it_sends_nothing(strategy: Strategy, alice: User, now: datetime) -> None:
+@pytest.mark.parametrize("why", ["Earnings tonight.", "Earnings tonight", " Earnings tonight "])
+def test_declined_it_sends_nothing(strategy: Strategy, alice: User, now: datetime, why: str) -> None:
     decision = proposed(strategy, now)
-    approval.decline(decision, actor=alice, reason="Earnings tonight.", now=now)
+    approval.decline(decision, actor=alice, reason=why, now=now)
     decision.refresh_from_db()
     assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "A01", "declined")
     assert decision.reason == (

@@ -1,0 +1,22 @@
+"""Sentences that hold what somebody else wrote: they end, and say where they were cut."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def ended(text: str) -> str:
+    """The text with a full stop, where it has no end of its own."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?…" else f"{text}."
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or as much of it as fits, with a sign that there was more."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def number(value: Decimal) -> str:
+    """A quantity as people read it: grouped thousands, no trailing zeros."""
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
