@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,12 +79,15 @@ async def test_a_burst_of_changes_is_read_at_its_beginning_and_at_its_end(team: 
         pushes.flush()
         pushes.push_on_commit(team.pk, "end", lambda: "end")
 
+    started = time.monotonic()
     await aside(burst)
+    # The machine may be slow; what counts is that they keep their distance.
+    most = 3 + (time.monotonic() - started) / needs.PAUSE_SECONDS
     heard = []
     while (text := await page.hear_text()) != "end":
         heard.append(text)
     lists = [index for index, text in enumerate(heard) if "need-danger" in text]
-    assert 2 <= len(lists) <= 12
+    assert 2 <= len(lists) <= most
     assert lists[-1] == len(heard) - 1
     await page.leave()
 

@@ -27,7 +27,7 @@ def test_a_webhook_becomes_a_filled_row_on_a_live_dashboard(product: Product, br
     page.goto("/accounts/login/")
     page.locator("input[name=login]").fill(product.demo["email"])
     page.locator("input[name=password]").fill(product.demo["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(re.compile(r"/teams/"))
     expect(page.get_by_text("live", exact=True).first).to_be_visible()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -37,28 +37,28 @@ OPEN_FOLDS = (
 DESK = {"width": 1280, "height": 800}
 # Django's own pages, and answers to programs.
 ELSEWHERE = ("admin/", "api/", "healthz", "readyz")
-# Parts of addresses in the sign-in library: of a link that nobody sent.
-LINKS = {"key": "set-password", "uidb36": "1"}
+# Parts of addresses in the sign-in library: of a link that nobody sent, and of a key that nobody has.
+LINKS = {"key": "set-password", "uidb36": "1", "pk": 1}
 
 
-def addresses(within: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """The name and the pattern of every address."""
+def addresses(
+    within: URLResolver, prefix: str = "", outer: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """The name of every address, and the names of its parts; `outer` are the parts of what it stands in."""
     for pattern in within.url_patterns:
         path = prefix + str(pattern.pattern)
         if path.startswith(ELSEWHERE):
             continue
+        parts = outer | set(pattern.pattern.regex.groupindex)
         if isinstance(pattern, URLResolver):
-            yield from addresses(pattern, path)
+            yield from addresses(pattern, path, parts)
         elif pattern.name:
-            yield pattern.name, pattern
+            yield pattern.name, parts
 
 
 def paths(values: dict[str, Any]) -> list[str]:
     """Every address with these values for its parts; a part without a value fails."""
-    return [
-        reverse(name, kwargs={part: values[part] for part in pattern.pattern.regex.groupindex})
-        for name, pattern in addresses(get_resolver())
-    ]
+    return [reverse(name, kwargs={part: values[part] for part in parts}) for name, parts in addresses(get_resolver())]
 
 
 def is_page(answer: Any) -> bool:
@@ -120,8 +120,8 @@ def test_no_page_without_anything_on_it_keeps_anybody_out(
     client.force_login(alice)
     of_the_team = [
         reverse(name, kwargs={"team_code": team.code})
-        for name, pattern in addresses(get_resolver())
-        if set(pattern.pattern.regex.groupindex) == {"team_code"}
+        for name, parts in addresses(get_resolver())
+        if parts == {"team_code"}
     ]
     shown = [path for path in of_the_team if is_page(client.get(path))]
     assert len(shown) > 12, shown

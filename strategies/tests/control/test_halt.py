@@ -166,7 +166,7 @@ def test_flatten_closes_what_belongs_to_the_level(
     done = stop(team, strategy, flatten=True, actor=alice, now=now)
     assert done.closing == 1
     asked = Closing.objects.get()
-    assert (asked.ticker, asked.asked_by, asked.reason) == ("AAPL", alice, "Trading was stopped: It went wild")
+    assert (asked.ticker, asked.asked_by, asked.reason) == ("AAPL", alice, "Trading was stopped: It went wild.")
     assert stop(team, account, flatten=True, now=now).closing == 2
     assert sorted(Closing.objects.values_list("ticker", flat=True)) == ["AAPL", "T"]
 
