@@ -186,6 +186,7 @@ def login_of(connection: Connection) -> Login:
         base_url=base_url,
         region=Region(connection.region),
         secrets=connection.secrets.open(),
+        tenant=str(connection.team_id),
     )
 
 

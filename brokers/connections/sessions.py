@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from brokers.connections.connections import session_is
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, SessionLost
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
 from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, code_of, verdict
 from brokers.models import Connection
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -56,11 +56,15 @@ def failed(connection: Connection, error: BrokerError, now: datetime) -> Session
             status = SessionStatus.REFUSED
         case SessionLost():
             status = SessionStatus.SIGNED_OUT
+        case Paused():
+            status = SessionStatus.PAUSED
         case BrokerUnavailable():
             status = SessionStatus.UNREACHABLE
         case _:
             status = SessionStatus.SIGNED_OUT
     evidence: dict[str, object] = {"error": type(error).__name__}
+    if isinstance(error, Paused):
+        evidence["code"] = error.code
     if isinstance(error, LoginRefused) and error.help_page:
         evidence["help_page"] = error.help_page
     session_is(connection, status, str(error), now=now, code=error.code, evidence=evidence)

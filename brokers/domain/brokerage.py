@@ -32,6 +32,14 @@ class BrokerUnavailable(BrokerError):
         self.retry_after, self.code = retry_after, code
 
 
+class Paused(BrokerUnavailable):
+    """We keep away from this gateway for `retry_after` seconds; `code` says why and is stable."""
+
+    def __init__(self, reason: str, *, code: str = "too-many-requests", retry_after: float | None = None) -> None:
+        super().__init__(reason, retry_after)
+        self.code = code
+
+
 class SessionLost(BrokerError):
     """The brokerage session is gone: sign in again, then try again."""
 
@@ -218,12 +226,16 @@ class AlreadyRegistered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """Provably nothing reached the broker (connection refused, session missing, told to wait)."""
+    """Provably nothing reached the broker (connection refused, session missing, told to wait).
+
+    `pause` is why nothing more leaves for now, where that is so.
+    """
 
     reason: str
     code: str = "ibkr-unavailable"
     session_lost: bool = False
     retry_after: float | None = None
+    pause: Paused | None = None
     raw: Any = None
 
 
@@ -270,6 +282,7 @@ class Brokerage(Protocol):
     async def orders(self, account_id: str) -> OrdersReply: ...
     async def executions(self, account_id: str, *, days: int = 2) -> list[ExecutionFacts]: ...
     async def positions(self, account_id: str) -> list[PositionFacts]: ...
+    def pause(self, *, canceling: bool = False) -> Paused | None: ...
     async def close(self) -> None: ...
 
 

@@ -40,11 +40,15 @@ class SessionStatus(StrEnum):
     RESETTING = "resetting"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Everything needed to speak to the broker as one IBKR user. `secrets` never appears in a repr or a log."""
+    """Everything needed to speak to the broker as one IBKR user. `secrets` never appears in a repr or a log.
+
+    `tenant` names the team that it belongs to: nothing that one team's gateway does is believed of another's.
+    """
 
     username: str
     environment: Environment
@@ -52,6 +56,7 @@ class Login:
     base_url: str
     region: Region = Region.NORTH_AMERICA
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

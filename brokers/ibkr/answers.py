@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, OrderRefused, SessionLost
+from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, OrderRefused, Paused, SessionLost
 from brokers.domain.sessions import AuthStatus, Environment
 from brokers.ibkr import translate
 from brokers.ibkr.client import NOT_JSON, Answer
@@ -25,11 +25,7 @@ def demand(answer: Answer) -> Any:
     error = error_text(answer.body)
     refuse_login(answer)
     if answer.status == 429:
-        raise BrokerUnavailable(
-            "IBKR asked us to slow down; Halyard waits before it asks again.",
-            answer.retry_after,
-            code="too-many-requests",
-        )
+        raise Paused("IBKR asked us to slow down; Halyard waits before it asks again.", retry_after=answer.retry_after)
     if answer.status == 401 or _signed_out(answer):
         lost = explained(error or "not authenticated", About.SESSION)
         raise SessionLost(lost.in_full(MOST_OF_A_STATE), code=lost.code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,7 @@ from brokers.domain.brokerage import (
     OrderPreview,
     OrderRefused,
     OrdersReply,
+    Paused,
     PositionFacts,
     Question,
     Refused,
@@ -34,7 +36,7 @@ from brokers.ibkr import contracts, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
 from brokers.ibkr.outcomes import classify, inactive_without_reason, unanswered, undelivered
-from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ibkr.pacing import EGRESS, Egress, Pacing, Way
 from brokers.ibkr.reads import Parts, Reads
 from brokers.ibkr.texts.explained import About
 from brokers.ibkr.tickets import account_of, ticket
@@ -218,8 +220,8 @@ class IbkrBrokerage:
     ) -> SubmissionOutcome:
         try:
             answer = await self._client.write(Request("POST", path, parts, body=body))
-        except BrokerUnavailable as pause:
-            return NotSent(reason=str(pause), code=pause.code, retry_after=pause.retry_after)
+        except Paused as pause:
+            return NotSent(reason=str(pause), code=pause.code, retry_after=pause.retry_after, pause=pause)
         except NotDelivered as problem:
             return undelivered(str(problem))
         except NoAnswer as problem:
@@ -229,6 +231,8 @@ class IbkrBrokerage:
         outcome = classify(
             answer.status, answer.body, references=references, retry_after=answer.retry_after, about=about
         )
+        if isinstance(outcome, NotSent) and answer.status == 429:
+            outcome = replace(outcome, pause=self._client.pause())
         if isinstance(outcome, Question):
             self._asked[outcome.question_id] = (about, references)
         return outcome
@@ -288,6 +292,10 @@ class IbkrBrokerage:
         now, tickers = self._now(), self._tickers
         facts = (translate.execution_facts(row, now=now, account_id=account_id, tickers=tickers) for row in trades)
         return [fact for fact in facts if fact is not None and fact.account_id == account_id]
+
+    def pause(self, *, canceling: bool = False) -> Paused | None:
+        """Why we keep away from this gateway now; a cancel may leave where the rest may not."""
+        return self._client.pause(Way.CANCEL if canceling else None)
 
     async def close(self) -> None:
         """Let the connections go. IBKR's session stays: logging out would end it for every process."""

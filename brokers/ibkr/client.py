@@ -19,9 +19,9 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from brokers.domain.brokerage import BrokerUnavailable
+from brokers.domain.brokerage import BrokerUnavailable, Paused
 from brokers.domain.sessions import Login
-from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
+from brokers.ibkr.pacing import EGRESS, Egress, Pacing, Way, pacing_for
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Client:
         self._base = login.base_url.rstrip("/")
         self._reads, self._owns_reads = http, http is None
         self._writes: aiohttp.ClientSession | None = None
-        self._circuit = egress.circuit(login)
+        self._egress, self._circuit = egress, egress.circuit(login)
         self._pace = egress.pace(login, pacing or pacing_for(login))
         self._clock = egress.clock
 
@@ -154,9 +154,11 @@ class Client:
         return await self._send(request, writing=True)
 
     async def _send(self, request: Request, *, writing: bool) -> Answer:
-        self._circuit.check()
+        way = way_of(request)
+        if way is None:
+            self.check()
         await self._pace.turn(request.path)
-        self._circuit.check()
+        self.check(way)
         began, outcome = self._clock(), "cancelled"
         try:
             status, text, retry_after = await self._exchange(request, writing=writing)
@@ -172,13 +174,11 @@ class Client:
             took = (self._clock() - began) * 1000
             level = logging.INFO if writing else logging.DEBUG
             logger.log(level, "%s /%s: %s in %.0f ms", request.method, request.path, outcome, took)
-        if status == 429:
-            retry_after = retry_after or self._pace.pacing.penalty
-            self._circuit.trip(retry_after)
+        pause = self._egress.trip(self.login, retry_after, self._pace.pacing, way) if status == 429 else None
         # A write's answer is stored as it is, so it keeps JSON's own numbers.
-        return Answer(status, parse(text, exact=not writing), retry_after)
+        return Answer(status, parse(text, exact=not writing), pause)
 
-    async def _exchange(self, request: Request, *, writing: bool) -> tuple[int, bytes, float | None]:
+    async def _exchange(self, request: Request, *, writing: bool) -> tuple[int, bytes, str | None]:
         async with (self._write_http() if writing else self.http).request(
             request.method,
             self.url(request.path, request.parts).update_query(request.params or {}),
@@ -191,7 +191,7 @@ class Client:
             allow_redirects=False,
             ssl=self.ssl,
         ) as response:
-            return response.status, await response.read(), _seconds(response.headers.get("Retry-After"))
+            return response.status, await response.read(), response.headers.get("Retry-After")
 
     def _write_http(self) -> aiohttp.ClientSession:
         if self._writes is None:
@@ -204,6 +204,14 @@ class Client:
             # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
             self._writes._retry_connection = False
         return self._writes
+
+    def check(self, way: Way | None = None) -> None:
+        """Raise when nothing of this kind may leave now."""
+        self._circuit.check(way)
+
+    def pause(self, way: Way | None = None) -> Paused | None:
+        """Why nothing of this kind may leave now; None when it may."""
+        return self._circuit.paused() if self._circuit.wait(way) > 0 else None
 
     async def close(self) -> None:
         """Close the connections that are ours. The brokerage session at IBKR stays."""
@@ -224,11 +232,11 @@ def _nothing(_: str) -> None:
     """NaN and Infinity are no numbers of ours."""
 
 
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
+def way_of(request: Request) -> Way | None:
+    """The way that a request has through an open circuit: a cancel takes risk away, a tickle keeps the session."""
+    if request.method == "DELETE":
+        return Way.CANCEL
+    return Way.TICKLE if request.path == "tickle" else None
 
 
 def _say(problem: BaseException) -> str:

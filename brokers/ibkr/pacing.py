@@ -1,18 +1,22 @@
-"""How fast we may speak to IBKR, and the circuit that opens when it says we were too fast.
+"""How fast we may speak to a gateway, and the circuit that opens when it says we were too fast.
 
-IBKR limits each user, and punishes the address all users speak from: one user's 429 must silence everybody behind it.
+IBKR punishes the address that it hears, and each team's gateway speaks from an address of its own. So a circuit belongs
+to one gateway of one team: what that gateway says silences nobody else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from brokers.domain.brokerage import BrokerUnavailable
-from brokers.domain.sessions import Environment, Login
+from brokers.domain.brokerage import Paused
+from brokers.domain.sessions import AuthMethod, Environment, Login
 
 Clock = Callable[[], float]
 
@@ -36,7 +40,14 @@ class Pacing:
     # IBKR names no time in its 429; its pages say 10 and 15 minutes, and asking too early makes it longer.
     penalty: float = 900.0
 
+    def pause(self, header: str | None) -> float:
+        """Seconds to wait after a 429: what `Retry-After` asks for, never longer than IBKR's penalty."""
+        if header is None or not _SECONDS.match(header):
+            return self.penalty
+        return min(float(header), self.penalty) or self.penalty
 
+
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?\Z")
 NO_PACING = Pacing(per_second=None, intervals={}, penalty=5.0)
 
 
@@ -81,46 +92,112 @@ class Pace:
         return max(0.0, -self._tokens / self.pacing.per_second)
 
 
+class Way(StrEnum):
+    """What may speak while a circuit is open: seldom, and each without the others."""
+
+    TICKLE = "tickle"
+    CANCEL = "cancel"
+
+
+# Seconds between two of a kind. A session that hears nothing for six minutes ends at IBKR; a cancel takes risk away.
+_WAY_INTERVALS: Mapping[Way, float] = {Way.TICKLE: 50.0, Way.CANCEL: 1.0}
+_LONGEST_WAY = 60.0
+
+
 class Circuit:
-    """Open after a 429: nobody behind the address speaks until the penalty is over."""
+    """Open after a 429, or after too much nonsense: nothing but what has a way through leaves until the pause is over."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, opened: Callable[[], None] = lambda: None) -> None:
+        self._clock, self._opened = clock, opened
         self._open_until = 0.0
+        self._code, self._sentence = "", ""
+        self._next: dict[Way, float] = {}
+        self._intervals = dict(_WAY_INTERVALS)
 
-    def trip(self, seconds: float) -> None:
+    def trip(self, seconds: float, *, code: str = "too-many-requests", sentence: str = "", way: Way | None = None) -> None:
+        """Open for `seconds`. What had a way through and was refused too makes its own way longer, not the pause."""
+        if way is not None and self.remaining > 0:
+            self._intervals[way] = min(self._intervals[way] * 2, _LONGEST_WAY)
+            self._next[way] = max(self._next.get(way, 0.0), self._clock() + self._intervals[way])
+            return
+        if self.remaining <= 0:
+            self._next, self._intervals = {}, dict(_WAY_INTERVALS)
         self._open_until = max(self._open_until, self._clock() + seconds)
+        self._code, self._sentence = code, sentence or _slow_down(seconds)
+        self._opened()
 
     @property
     def remaining(self) -> float:
         """Seconds until requests may leave again; 0 when they may now."""
         return max(0.0, self._open_until - self._clock())
 
-    def check(self) -> None:
-        """Raise when nobody may speak."""
-        if self.remaining > 0:
-            raise BrokerUnavailable(
-                f"IBKR asked us to slow down; Halyard speaks to it again in {self.remaining:.0f} seconds.",
-                retry_after=self.remaining,
-            )
+    def wait(self, way: Way | None = None) -> float:
+        """Seconds until a request of this kind may leave; 0 when it may now."""
+        if way is None or self.remaining <= 0:
+            return self.remaining
+        return min(self.remaining, max(0.0, self._next.get(way, 0.0) - self._clock()))
+
+    def check(self, way: Way | None = None) -> None:
+        """Raise when this may not leave; otherwise it counts as leaving."""
+        if self.wait(way) > 0:
+            raise self.paused()
+        if way is not None and self.remaining > 0:
+            self._next[way] = self._clock() + self._intervals[way]
+
+    def paused(self) -> Paused:
+        """The pause as the error that tells of it. Its sentence stays the same while it lasts."""
+        return Paused(self._sentence, code=self._code, retry_after=self.remaining)
+
+
+def _slow_down(seconds: float) -> str:
+    lasts = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{max(1, round(seconds))} seconds"
+    return f"IBKR asked us to slow down; Halyard waits {lasts} and then goes on by itself. Cancels leave meanwhile."
+
+
+def shared_by(login: Login) -> tuple[str, str]:
+    """Who shares a circuit with this login: all who speak to one gateway for one team.
+
+    A gateway is a team's own, so only what it can do to that team is believed of it. A sign-in at IBKR's own host will
+    be shared by everybody who signs in there.
+    """
+    parts = urlsplit(login.base_url)
+    host = f"{parts.scheme}://{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    if str(login.auth_method) != str(AuthMethod.GATEWAY):
+        return "", host
+    return login.tenant, host + parts.path.rstrip("/")
 
 
 class Egress:
-    """One way out to IBKR: the circuit and the paces that all clients behind one address share."""
+    """The ways out of this process: circuits and paces, shared by clients that speak to one gateway for one team."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
-        self._circuits: dict[str, Circuit] = {}
-        self._paces: WeakValueDictionary[tuple[str, str], Pace] = WeakValueDictionary()
+        self._circuits: WeakValueDictionary[tuple[str, ...], Circuit] = WeakValueDictionary()
+        self._paces: WeakValueDictionary[tuple[str, ...], Pace] = WeakValueDictionary()
+        # Open circuits outlive their clients, which come and go while a pause lasts.
+        self._open: dict[tuple[str, ...], Circuit] = {}
 
     def circuit(self, login: Login) -> Circuit:
-        """All real logins share one; a simulated login stands alone, so that nobody's experiment silences another team."""
-        key = login.base_url if login.environment is Environment.SIMULATED else "ibkr"
-        return self._circuits.setdefault(key, Circuit(self.clock))
+        """The circuit of this login's gateway."""
+        key = shared_by(login)
+        self._open = {name: circuit for name, circuit in self._open.items() if circuit.remaining > 0}
+        circuit = self._circuits.get(key)
+        if circuit is None:
+            circuit = self._circuits[key] = Circuit(self.clock, lambda: self._keep(key))
+        return circuit
+
+    def _keep(self, key: tuple[str, ...]) -> None:
+        self._open[key] = self._circuits[key]
+
+    def trip(self, login: Login, header: str | None, pacing: Pacing, way: Way | None) -> float:
+        """Open the circuit of this login's gateway after its 429; returns the seconds that ordinary requests wait."""
+        circuit = self.circuit(login)
+        circuit.trip(pacing.pause(header), way=way)
+        return circuit.remaining
 
     def pace(self, login: Login, pacing: Pacing) -> Pace:
         """One pace per user and gateway, however many clients speak for it."""
-        key = (login.base_url, login.username)
+        key = (*shared_by(login), login.username)
         pace = self._paces.get(key)
         if pace is None or pace.pacing != pacing:
             pace = self._paces[key] = Pace(pacing, self.clock)

@@ -97,8 +97,9 @@ def has_changes(connection_pk: int, now: datetime) -> bool:
     return any(kind.next_change(connection_pk, now) is not None for kind in (resizes, conversions))
 
 
-def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
+def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False) -> Agenda:
     """Look at a connection's rows. `back`: also at orders a dead worker may have left; only under the connection's lock.
+    `paused`: its gateway is left alone, so that no order is written down as leaving.
 
     One trip to the database's thread: this is the way a signal waits on.
     """
@@ -108,7 +109,7 @@ def look(connection_pk: int, now: datetime, *, back: bool) -> Agenda:
     active = connection.enabled and sessions.believed_active(connection, now)
     # Cancels go first; and nothing is written down as leaving while there is no session to leave by.
     unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
-    job = execution.take_next(connection_pk, now) if active and not unsent else None
+    job = execution.take_next(connection_pk, now) if active and not unsent and not paused else None
     return Agenda(
         connection=connection,
         believed_active=active,

@@ -14,7 +14,7 @@ import psycopg
 
 from brokers.connections import sessions
 from brokers.connections.connections import login_of
-from brokers.domain.brokerage import BrokerError, OpenBrokerage
+from brokers.domain.brokerage import BrokerError, OpenBrokerage, Paused
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.orders import unsent
@@ -105,10 +105,15 @@ class Lane:
         async with self.shared.locks.only_one(Space.CONNECTION, self.pk) as held:
             if not held:
                 return 0.05
-            todo = await self._db(agenda.look, self.pk, self.shared.clock(), back=not self.looked_back)
+            pause = self.wire.broker.pause() if self.wire is not None else None
+            todo = await self._db(
+                agenda.look, self.pk, self.shared.clock(), back=not self.looked_back, paused=pause is not None
+            )
             # Holding the lock proved that the worker that left these orders open is gone.
             self.looked_back = True
             connection = todo.connection
+            if self.wire is not None and pause is not None:
+                return await self._work_paused(self.wire, connection, pause, cancels=todo.cancels)
             wire = await self._signed_in(connection, believed=todo.believed_active) if connection.enabled else None
             if wire is None:
                 return await self._expire(connection)
@@ -133,6 +138,13 @@ class Lane:
         if todo.doubtful:
             waits.append(await recovery.resolve_unknown(wire, connection))
         return min(waits, default=0)
+
+    async def _work_paused(self, wire: Wire, connection: Connection, pause: Paused, *, cancels: bool) -> float:
+        """Cancels have a way through while the gateway is left alone; the rest waits, or is too late."""
+        await self._db(sessions.failed, connection, pause, self.shared.clock())
+        if cancels and connection.enabled:
+            await writes.send_cancels(wire, connection)
+        return await self._expire(connection)
 
     async def _expire(self, connection: Connection) -> float:
         """End what is too late, as nothing can leave now."""

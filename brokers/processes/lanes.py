@@ -7,6 +7,7 @@ exits before entries. Different connections never wait for each other, and a bro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from brokers.processes.lane import Lane, Shared
 # nothing a long life gathers stays for good.
 LONGEST_SECONDS = 600.0
 TIDY_SECONDS = 1.0
+# A lane whose gateway hangs ends under its connection's own lock; the shard does not wait for it.
+HANDOVER_SECONDS = 0.5
 
 
 class Lanes:
@@ -69,10 +72,21 @@ class Lanes:
                 try:
                     await self._listen()
                 finally:
-                    await asyncio.gather(*(lane.stop() for lane in self.running.values()))
+                    await self._hand_over(locks)
                 return True
         finally:
             self.threads.close()
+
+    async def _hand_over(self, locks: Locks) -> None:
+        """End every lane. The shard is free for the next worker as soon as all lanes but those that hang have ended."""
+        stops = [asyncio.create_task(lane.stop()) for lane in self.running.values()]
+        if not stops:
+            return
+        _, hanging = await asyncio.wait(stops, timeout=HANDOVER_SECONDS)
+        if hanging:
+            with contextlib.suppress(psycopg.OperationalError):
+                await locks.free(Space.WORK, self.shard)
+            await asyncio.gather(*hanging)
 
     async def _listen(self) -> None:
         started = quiet_since = tidied_at = time.monotonic()

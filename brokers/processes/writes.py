@@ -35,7 +35,10 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
     A refusal is no last word: the account's orders are read after it, since what IBKR does not cancel may be over.
     """
     refused: set[str] = set()
-    while order := await wire.db(cancels.next_cancel, wire.connection_pk):
+    while wire.broker.pause(canceling=True) is None:
+        order = await wire.db(cancels.next_cancel, wire.connection_pk)
+        if order is None:
+            break
         attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
         outcome, reason, code = "accepted", "IBKR has the request.", ""
         try:
@@ -50,7 +53,7 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
         await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock(), code=code)
         if outcome == "ambiguous":
             break
-    for account_id in sorted(refused):
+    for account_id in sorted(refused) if wire.broker.pause() is None else ():
         await bring_home(wire, connection, account_id)
 
 
@@ -78,6 +81,8 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
 
 
 def _why_not_sent(outcome: NotSent) -> BrokerError:
+    if outcome.pause is not None:
+        return outcome.pause
     if outcome.session_lost:
         return SessionLost(outcome.reason, code=outcome.code)
     return BrokerUnavailable(outcome.reason, code=outcome.code)

@@ -39,6 +39,7 @@ BADGES: dict[str, Words] = {
         "resetting": ("hourglass", "warn"),
         "unreachable": ("alert", "bad"),
         "refused": ("x", "bad"),
+        "paused": ("hourglass", "warn"),
     },
 }
 SIMULATED_PRICE = format_html('<span class="sub simulated-price">{}</span>', "simulated price")

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
@@ -22,6 +22,8 @@ from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
 
 DEADLINE = 20.0
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -53,12 +55,12 @@ class Lab:
         return orders
 
 
-def make(team: Team, gateway: RunningGateway, **books: Any) -> Lab:
+def make(team: Team, gateway: RunningGateway, connection: Connection | None = None, **books: Any) -> Lab:
     """A connection whose user is signed in at the gateway, with its account and the contract of AAPL.
 
     `books` are what the user's books begin with, as of `gateway.seed`.
     """
-    connection = rows.connection(team)
+    connection = connection or rows.connection(team)
     if books:
         gateway.seed(connection.username, **books)
     facts = asyncio.run(_sign_in(connection))
@@ -115,6 +117,28 @@ def holds(condition: Callable[[], object]) -> bool:
         return bool(condition())
     finally:
         connection.close()
+
+
+def asked(function: Callable[[], T]) -> T:
+    """What a function that asks the database says, on a database connection of its own."""
+    from django.db import connection
+
+    try:
+        return function()
+    finally:
+        connection.close()
+
+
+@contextlib.asynccontextmanager
+async def working() -> AsyncIterator[asyncio.Task[bool]]:
+    """The lanes of the one shard, until the story has ended."""
+    async with ibkr.new_http() as http:
+        task = asyncio.create_task(Lanes(lambda login: ibkr.connect(login, http)).run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -169,7 +169,7 @@ def test_a_refused_status_says_which_there_are(api: Api) -> None:
     message = api.refused("connections/", status="up")["message"]
     assert message == (
         "'up' is not a status. Use one or more of: "
-        "signed_out, connecting, active, competing, resetting, unreachable, refused."
+        "signed_out, connecting, active, competing, resetting, unreachable, refused, paused."
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from dataclasses import replace
 
 import pytest
 
-from brokers.domain.brokerage import BrokerUnavailable
+from brokers.domain.brokerage import BrokerUnavailable, Paused
 from brokers.domain.sessions import AuthMethod, Environment, Login
-from brokers.ibkr.pacing import NO_PACING, Circuit, Egress, Pace, Pacing, pacing_for
+from brokers.ibkr.pacing import NO_PACING, Circuit, Egress, Pace, Pacing, Way, pacing_for
 
 
 class Clock:
@@ -76,12 +78,118 @@ def test_the_circuit_keeps_everybody_back_until_the_penalty_is_over(clock: Clock
     circuit.check()
 
 
-def test_real_logins_share_one_circuit_and_a_simulated_one_never_touches_it(clock: Clock) -> None:
+HERE, THERE = "https://gateway.example:5000/v1/api", "https://other.example:5000/v1/api"
+
+
+def test_one_gateway_silences_no_other(clock: Clock) -> None:
     egress = Egress(clock)
-    live, paper = login("A", Environment.LIVE), login("B", Environment.PAPER, "https://other.example/v1/api")
-    simulated = login("C", Environment.SIMULATED)
-    assert egress.circuit(live) is egress.circuit(paper)
-    assert egress.circuit(simulated) is not egress.circuit(live)
+    ours, theirs = login("A", Environment.LIVE, HERE), login("B", Environment.PAPER, THERE)
+    assert egress.trip(theirs, "999999999", Pacing(), None) == 900
+    egress.circuit(ours).check()
+    assert egress.circuit(theirs).remaining == 900
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://gateway.example:5001/v1/api",
+        "http://gateway.example:5000/v1/api",
+        "https://gateway.example:5000/b/v1/api",
+    ],
+)
+def test_another_port_scheme_or_path_is_another_gateway(clock: Clock, address: str) -> None:
+    egress = Egress(clock)
+    egress.trip(login("A", Environment.LIVE, HERE), None, Pacing(), None)
+    egress.circuit(login("A", Environment.LIVE, address)).check()
+
+
+def test_users_of_one_gateway_share_its_circuit_however_its_address_is_written(clock: Clock) -> None:
+    egress = Egress(clock)
+    first = egress.circuit(login("A", Environment.LIVE, "https://gateway.example/v1/api"))
+    assert first is egress.circuit(login("B", Environment.PAPER, "https://GATEWAY.example:443/v1/api/"))
+
+
+def test_a_team_that_names_the_gateway_of_another_shares_nothing_with_it(clock: Clock) -> None:
+    egress = Egress(clock)
+    ours = replace(login("A", Environment.LIVE, HERE), tenant="1")
+    theirs = replace(login("A", Environment.PAPER, HERE), tenant="2")
+    egress.trip(theirs, None, Pacing(), None)
+    egress.circuit(ours).check()
+    assert egress.pace(ours, Pacing()) is not egress.pace(theirs, Pacing())
+
+
+@pytest.mark.parametrize(
+    ("header", "waits"),
+    [
+        (None, 900),
+        ("", 900),
+        ("30", 30),
+        ("2.5", 2.5),
+        ("0", 900),
+        ("999999999", 900),
+        ("9" * 400, 900),
+        ("inf", 900),
+        ("Infinity", 900),
+        ("nan", 900),
+        ("-1", 900),
+        ("1e308", 900),
+        ("\u0663\u0660", 900),
+        ("30\n", 900),
+        ("Sat, 28 Nov 2099 10:00:00 GMT", 900),
+    ],
+)
+def test_a_gateway_never_asks_for_more_than_ibkrs_penalty(header: str | None, waits: float) -> None:
+    assert Pacing().pause(header) == waits
+    assert 0 < NO_PACING.pause(header) <= NO_PACING.penalty
+
+
+def test_a_pause_outlives_the_clients_that_met_it(clock: Clock) -> None:
+    egress, user = Egress(clock), login("A", Environment.LIVE, HERE)
+    egress.trip(user, None, Pacing(), None)
+    gc.collect()
+    assert egress.circuit(user).remaining == 900
+    clock.now += 901
+    egress.circuit(user).check()
+    gc.collect()
+    assert not egress._open
+
+
+def test_a_cancel_and_a_tickle_have_a_way_through(clock: Clock) -> None:
+    circuit = Circuit(clock)
+    circuit.trip(900)
+    circuit.check(Way.CANCEL)
+    circuit.check(Way.TICKLE)
+    for way, again in ((Way.CANCEL, 1), (Way.TICKLE, 50)):
+        assert circuit.wait(way) == again
+        with pytest.raises(Paused):
+            circuit.check(way)
+    clock.now += 1
+    circuit.check(Way.CANCEL)
+    assert (circuit.wait(Way.TICKLE), circuit.wait()) == (49, 899)
+
+
+def test_what_is_refused_on_its_way_through_leaves_ever_more_seldom_and_makes_nothing_longer(clock: Clock) -> None:
+    circuit = Circuit(clock)
+    circuit.trip(900)
+    asked = []
+    for _ in range(8):
+        clock.now += circuit.wait(Way.CANCEL)
+        circuit.check(Way.CANCEL)
+        circuit.trip(900, way=Way.CANCEL)
+        asked.append(circuit.wait(Way.CANCEL))
+    assert asked == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert circuit.remaining == 900 - sum(asked[:-1])
+
+
+def test_the_sentence_of_a_pause_stays_the_same_while_it_lasts(clock: Clock) -> None:
+    circuit = Circuit(clock)
+    circuit.trip(900)
+    first = str(circuit.paused())
+    clock.now += 60
+    assert str(circuit.paused()) == first
+    assert first == (
+        "IBKR asked us to slow down; Halyard waits 15 minutes and then goes on by itself. Cancels leave meanwhile."
+    )
 
 
 def test_a_429_of_one_simulated_login_silences_no_other(clock: Clock) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from brokers.simulator.calls import Call
 from brokers.simulator.catalogue import catalogue
+from brokers.simulator.effects import nonsense
 from brokers.simulator.exchange.records import Order
 from brokers.simulator.faults.faults import fails
 from brokers.simulator.shapes.orders import failed
@@ -35,7 +36,12 @@ def replacement(call: Call, action: dict[str, Any]) -> Answer | None:
         return Answer(body, 401)
     if (status := action.get("status")) is not None:
         body = _filled(action.get("body", ""), _words(call))
-        return Answer(text=body, status=int(status)) if isinstance(body, str) else Answer(body, int(status))
+        headers = {str(name): str(value) for name, value in (action.get("headers") or {}).items()}
+        if isinstance(body, str):
+            return Answer(text=body, status=int(status), headers=headers)
+        return Answer(body, int(status), headers=headers)
+    if (kind := action.get("nonsense")) is not None:
+        return nonsense.answer(str(kind))
     return None
 
 

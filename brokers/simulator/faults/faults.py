@@ -43,6 +43,8 @@ AT_A_CALL = frozenset(
         "penalty_box",
         "ws_close",
         "spoil",
+        "nonsense",
+        "frames",
         "natural",
     }
 )

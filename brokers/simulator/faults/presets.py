@@ -264,4 +264,17 @@ FIELD: dict[str, dict[str, Any]] = {
     ),
     "preview_no_permission": _says(_PREVIEW, 200, "No trading permissions."),
 }
+# What no gateway of IBKR does, and one that means harm might.
+HOSTILE: dict[str, dict[str, Any]] = {
+    "hostile_slow_down": _made(_ANY, {"status": 429, "body": "", "headers": {"Retry-After": "999999999"}}),
+    "hostile_redirect": _made(_ANY, {"status": 307, "body": "", "headers": {"Location": "http://127.0.0.1:9/"}}),
+    "hostile_number": _made(_ANY, {"nonsense": "number"}),
+    "hostile_digits": _made(_ANY, {"nonsense": "digits"}),
+    "hostile_depth": _made(_ANY, {"nonsense": "depth"}),
+    "hostile_rows": _made(_ANY, {"nonsense": "rows"}),
+    "hostile_text": _made(_ANY, {"nonsense": "text"}),
+    "hostile_size": _made(_ANY, {"nonsense": "size"}),
+    "hostile_gzip": _made(_ANY, {"nonsense": "gzip"}),
+}
+FIELD = {**FIELD, **HOSTILE}
 PRESETS = {**_CONNECTION, **_SESSION, **_REFUSALS, **_QUESTIONS, **_LATER, **_READS, **_NEWS, **FIELD}

@@ -32,6 +32,14 @@ async def in_kind(
 
 
 def respond(answer: Answer) -> web.Response:
+    response = _plain(answer)
+    response.headers.update(answer.headers)
+    return response
+
+
+def _plain(answer: Answer) -> web.Response:
+    if answer.raw is not None:
+        return web.Response(body=answer.raw, status=answer.status, content_type=answer.kind)
     if answer.text is not None:
         kind = "text/html" if answer.text.lstrip().startswith("<") else "text/plain"
         return web.Response(text=answer.text, status=answer.status, content_type=kind)

@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, web
 
 from brokers.simulator.calls import Call
 from brokers.simulator.catalogue import catalogue
-from brokers.simulator.effects import actions
+from brokers.simulator.effects import actions, nonsense
 from brokers.simulator.exchange.combos import instrument_of
 from brokers.simulator.exchange.records import Execution, Order
 from brokers.simulator.faults.faults import Fault
@@ -50,6 +50,10 @@ async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> we
     user.sockets.add(socket)
     tasks = [asyncio.create_task(socket.write_forever()), asyncio.create_task(socket.beat_forever())]
     socket.greet()
+    for fault in faults:
+        if kind := fault.action.get("frames"):
+            for frame in nonsense.frames(str(kind)):
+                await response.send_str(frame)
     await actions.after(call, faults, Answer())
     try:
         async for message in response:
@@ -74,9 +78,11 @@ async def _refused(call: Call, faults: list[Fault], request: web.Request) -> web
         return web.Response(status=500)
     if answer is None:
         return None
+    if answer.raw is not None:
+        return web.Response(body=answer.raw, status=answer.status, headers=answer.headers)
     if answer.text is not None:
-        return web.Response(text=answer.text, status=answer.status)
-    return web.json_response(answer.body, status=answer.status)
+        return web.Response(text=answer.text, status=answer.status, headers=answer.headers)
+    return web.json_response(answer.body, status=answer.status, headers=answer.headers)
 
 
 class Socket(Connection):

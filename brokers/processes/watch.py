@@ -1,0 +1,283 @@
+"""One connection watched: signed in, its feed followed, its book read, its pauses kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import ParamSpec, Protocol, TypeVar
+
+from django.conf import settings
+
+from brokers.book import holdings
+from brokers.connections import connections, sessions
+from brokers.domain.brokerage import (
+    BrokerError,
+    BrokerUnavailable,
+    Feed,
+    FeedEvent,
+    LoginRefused,
+    OpenBrokerage,
+    OpenFeed,
+    Paused,
+)
+from brokers.domain.sessions import Login, SessionStatus
+from brokers.models import BrokerageAccount, Connection
+from brokers.orders import closing, doubt, reconciliation
+from brokers.postgres.locks import Locks, Space
+from brokers.postgres.threads import Threads
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
+GATHER_SECONDS = 0.015
+BOOK_PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
+BOOK_SECONDS = 30.0  # positions and money are read at least this often
+LONGEST_PAUSE = 30.0
+REFUSED_PAUSE = 60.0
+
+
+# What a running watch depends on: the username and the gateway's address.
+Identity = tuple[str, str]
+
+
+class Station(Protocol):
+    """What the watches of a process share."""
+
+    open_brokerage: OpenBrokerage
+    open_feed: OpenFeed
+    threads: Threads
+    locks: Locks
+    clock: Callable[[], datetime]
+
+
+class Watch:
+    """One connection: its session, its feed, its book."""
+
+    def __init__(self, keeper: Station, connection_pk: int, identity: Identity) -> None:
+        self.keeper = keeper
+        self.pk = connection_pk
+        self.identity = identity
+        self.dirty: set[int] = set()
+        self.news_at = 0.0
+        self.book_at = 0.0
+        self.task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+    async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.keeper.threads.run(function, *args, **kwargs)
+
+    async def _run(self) -> None:
+        pause = 0.5
+        while True:
+            try:
+                connection = await self._db(Connection.objects.get, pk=self.pk)
+                login = connections.login_of(connection)
+                self.broker = self.keeper.open_brokerage(login)
+                try:
+                    await self._wait_paused(connection)
+                    began = time.monotonic()
+                    try:
+                        await self._follow(connection, login)
+                    finally:
+                        if time.monotonic() - began > LONGEST_PAUSE:
+                            pause = 0.5
+                finally:
+                    await self.broker.close()
+            except BrokerError as error:
+                await self._db(sessions.failed, connection, error, self.keeper.clock())
+                if isinstance(error, LoginRefused):
+                    pause = REFUSED_PAUSE
+            except Exception:
+                log.exception("Connection %s: its watch failed and starts again", self.pk)
+            # Everybody's gateway comes back at the same second; not everybody need knock in it.
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+            pause = min(pause * 2, LONGEST_PAUSE if pause < REFUSED_PAUSE else REFUSED_PAUSE)
+
+    async def _wait_paused(self, connection: Connection) -> None:
+        """While its gateway is left alone, nothing but the tickle that keeps the session leaves."""
+        while (paused := self.broker.pause()) is not None:
+            await self._db(sessions.failed, connection, paused, self.keeper.clock())
+            with contextlib.suppress(BrokerError):
+                await self.broker.tickle()
+            await asyncio.sleep(min(settings.KEEP_SECONDS, paused.retry_after or 0.1))
+
+    async def _follow(self, connection: Connection, login: Login) -> None:
+        """From sign-in to the end of the feed."""
+        await self._sign_in(connection)
+        accounts = await self._accounts(connection)
+        feed = self.keeper.open_feed(login)
+        news: asyncio.Queue[FeedEvent | None] = asyncio.Queue(maxsize=10_000)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(_read(feed, news))
+                # The feed is open before the first full read, so that nothing falls between the two.
+                await self._read_all(connection, accounts)
+                timers = tasks.create_task(self._tend(connection, accounts))
+                await self._apply_news(connection, accounts, news)
+                timers.cancel()
+                reader.cancel()
+        except BaseExceptionGroup as group:
+            # One fault ends the watch; the first broker error says why.
+            raise next((e for e in group.exceptions if isinstance(e, BrokerError)), group.exceptions[0]) from group
+        finally:
+            await feed.close()
+        raise BrokerUnavailable("IBKR closed the live stream; opening it again.")
+
+    async def _sign_in(self, connection: Connection) -> None:
+        auth = await self.broker.session()
+        if not auth.ready:
+            async with self.keeper.locks.only_one(Space.CONNECTION, self.pk) as held:
+                # A lane that holds the lock signs in by itself.
+                auth = await (self.broker.open_session() if held else self.broker.session())
+        status = await self._db(sessions.kept, connection, auth, self.keeper.clock())
+        if status is not SessionStatus.ACTIVE:
+            raise BrokerUnavailable(connection.session_reason)
+
+    async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
+        known = await self._db(lambda: list(connection.accounts.all()))
+        if connections.are_known(connection, known, self.keeper.clock()):
+            return known
+        facts = await self.broker.accounts()
+        accounts = await self._db(
+            connections.save_accounts, connection=connection, facts=facts, now=self.keeper.clock()
+        )
+        if not accounts:
+            raise LoginRefused(connection.session_reason or "IBKR shows no account under this user.", "paper_account")
+        return accounts
+
+    async def _read_all(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
+        for account in accounts:
+            await self._sync(connection, account)
+            await self._refresh(account)
+
+    async def _sync(self, connection: Connection, account: BrokerageAccount) -> None:
+        """Orders and executions as the broker shows them now. The first read of a session may be empty: read twice."""
+        reply = await self.broker.orders(account.account_id)
+        if not reply.complete:
+            reply = await self.broker.orders(account.account_id)
+        fills = await self.broker.executions(account.account_id)
+        self.news_at = time.monotonic()
+        applied = await self._db(
+            reconciliation.apply, connection, orders=reply.orders, executions=fills, now=self.keeper.clock()
+        )
+        self.dirty |= applied.accounts
+
+    async def _refresh(self, account: BrokerageAccount) -> None:
+        as_of, self.book_at = self.keeper.clock(), time.monotonic()
+        if self.broker.pause() is not None:
+            self.dirty.add(account.pk)
+            return
+        self.dirty.discard(account.pk)
+        try:
+            positions = await self.broker.positions(account.account_id)
+            summary = await self.broker.summary(account.account_id)
+        except Paused:
+            self.dirty.add(account.pk)
+            raise
+        await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
+        self.book_at = time.monotonic()
+        await self._db(closing.work, self.keeper.clock())
+
+    async def _apply_news(
+        self, connection: Connection, accounts: list[BrokerageAccount], news: asyncio.Queue[FeedEvent | None]
+    ) -> None:
+        """Bring home what the feed says, everything that has gathered in one transaction."""
+        by_pk = {account.pk: account for account in accounts}
+        while True:
+            batch = await self._gather(news)
+            orders = [fact for event in batch if event for fact in event.orders]
+            fills = [fact for event in batch if event for fact in event.executions]
+            if orders or fills:
+                self.news_at = time.monotonic()
+                applied = await self._db(
+                    reconciliation.apply, connection, orders=orders, executions=fills, now=self.keeper.clock()
+                )
+                self.dirty |= applied.accounts
+            for event in batch:
+                if event is None:
+                    return
+                if event.auth is not None and not event.auth.ready:
+                    await self._db(sessions.kept, connection, event.auth, self.keeper.clock())
+                    return
+            if self.dirty and time.monotonic() - self.book_at >= BOOK_PAUSE_SECONDS:
+                try:
+                    for key in list(self.dirty):
+                        await self._refresh(by_pk[key])
+                except Paused as pause:
+                    await self._db(sessions.failed, connection, pause, self.keeper.clock())
+
+    async def _gather(self, news: asyncio.Queue[FeedEvent | None]) -> list[FeedEvent | None]:
+        """What has arrived, at least one event; nothing when the book is due to be read first."""
+        batch: list[FeedEvent | None] = []
+        due = max(0.0, self.book_at + BOOK_PAUSE_SECONDS - time.monotonic()) if self.dirty else None
+        with contextlib.suppress(TimeoutError):
+            batch.append(await asyncio.wait_for(news.get(), due))
+            # An order's news comes in threes (working, filled, the fill itself): one transaction for them.
+            await asyncio.sleep(GATHER_SECONDS)
+        while not news.empty() and len(batch) < 500:
+            batch.append(news.get_nowait())
+        return batch
+
+    async def _tend(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
+        """Tickle every minute, ask where the feed is silent, read the book now and then."""
+        # Spread over the minute, so that ten thousand sessions do not tickle in the same second.
+        next_keep = time.monotonic() + settings.KEEP_SECONDS * random.random()
+        paused = False
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            was_paused, paused = paused, self.broker.pause() is not None
+            if now >= next_keep or (was_paused and not paused):
+                next_keep = now + settings.KEEP_SECONDS
+                await self._keep(connection)
+            if not paused:
+                try:
+                    await self._ask(connection, accounts, now)
+                except Paused as pause:
+                    # What fills meanwhile comes over the feed; the rest is asked for afterwards.
+                    await self._db(sessions.failed, connection, pause, self.keeper.clock())
+
+    async def _keep(self, connection: Connection) -> None:
+        """Tickle. A gateway that is left alone keeps its session that way, and trades no sooner for it."""
+        try:
+            auth = await self.broker.tickle()
+        except Paused as pause:
+            await self._db(sessions.failed, connection, pause, self.keeper.clock())
+            return
+        left_alone = self.broker.pause()
+        if auth.ready and left_alone is not None:
+            await self._db(sessions.failed, connection, left_alone, self.keeper.clock())
+        elif await self._db(sessions.kept, connection, auth, self.keeper.clock()) is not SessionStatus.ACTIVE:
+            raise BrokerUnavailable(connection.session_reason)
+
+    async def _ask(self, connection: Connection, accounts: list[BrokerageAccount], now: float) -> None:
+        """Orders and fills where the feed is silent, and the book where it is old."""
+        if now - self.news_at > SILENT_SECONDS and await self._db(doubt.in_flight, self.pk):
+            for account in accounts:
+                await self._sync(connection, account)
+        due = now - self.book_at > BOOK_SECONDS
+        for account in accounts:
+            if due or account.pk in self.dirty:
+                await self._refresh(account)
+
+
+async def _read(feed: Feed, news: asyncio.Queue[FeedEvent | None]) -> None:
+    try:
+        async for event in feed.events():
+            await news.put(event)
+    finally:
+        # The end of the feed is news too.
+        with contextlib.suppress(asyncio.QueueFull):
+            news.put_nowait(None)

@@ -1,0 +1,1 @@
+"""A gateway that means harm, beside a good one."""
