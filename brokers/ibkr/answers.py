@@ -7,7 +7,9 @@ from typing import Any
 from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, OrderRefused, Paused, SessionLost
 from brokers.domain.sessions import AuthStatus, Environment
 from brokers.ibkr import translate
-from brokers.ibkr.client import NOT_JSON, Answer
+from brokers.ibkr.cleaning import mapping
+from brokers.ibkr.client import Answer
+from brokers.ibkr.decoding import NOT_JSON
 from brokers.ibkr.outcomes import error_text, says_gone
 from brokers.ibkr.texts.explained import MOST_OF_A_STATE, About, explained
 
@@ -133,7 +135,7 @@ def check_environment(accounts: Any, environment: Environment) -> None:
             help_page="paper_account",
             code="user-is-paper",
         )
-    if (accounts.get("allowFeatures") or {}).get("liteUser"):
+    if mapping(accounts, "allowFeatures").get("liteUser"):
         raise LoginRefused(
             "IBKR Lite accounts cannot trade through the API. Switch the account to IBKR Pro.", code="lite-account"
         )

@@ -34,10 +34,13 @@ from brokers.domain.sessions import AuthStatus, Environment, Login
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import contracts, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
+from brokers.ibkr.circuits import Way
+from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
+from brokers.ibkr.numbers import whole
 from brokers.ibkr.outcomes import classify, inactive_without_reason, unanswered, undelivered
-from brokers.ibkr.pacing import EGRESS, Egress, Pacing, Way
-from brokers.ibkr.reads import Parts, Reads
+from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ibkr.reads import Parts, Reads, in_turns
 from brokers.ibkr.texts.explained import About
 from brokers.ibkr.tickets import account_of, ticket
 from brokers.ibkr.translate import rows
@@ -83,10 +86,10 @@ class IbkrBrokerage:
     async def tickle(self) -> AuthStatus:
         """Keep the session alive, and learn its state on the way."""
         answer = await self._client.read(Request("POST", "tickle"))
-        body = answer.body if isinstance(answer.body, Mapping) else {}
-        self.session_token = str(body.get("session") or self.session_token)
+        body = mapping(answer.body)
+        self.session_token = text(body.get("session"), 256, self.session_token)
         # {"error": "no session"} comes with 200 and no status, which reads as signed out.
-        return session_status(answer, (body.get("iserver") or {}).get("authStatus") or {})
+        return session_status(answer, mapping(mapping(body, "iserver"), "authStatus"))
 
     async def open_session(self) -> AuthStatus:
         """Bring the brokerage session up, taking it over from another login; not ready means it did not work."""
@@ -140,8 +143,9 @@ class IbkrBrokerage:
 
     async def _positions(self, account_id: str) -> list[PositionFacts]:
         held = await self._reads.positions(account_id)
-        facts = (translate.position_facts(row, account_id=account_id, tickers=self._tickers) for row in held)
-        return [fact for fact in facts if fact is not None]
+        return await in_turns(
+            held, lambda row: translate.position_facts(row, account_id=account_id, tickers=self._tickers)
+        )
 
     # Contracts and prices
 
@@ -163,7 +167,7 @@ class IbkrBrokerage:
         simulated = self._client.login.environment is Environment.SIMULATED
         for pause in (0.01 if simulated else 0.3, None):
             quoted = rows(await self._reads.get("iserver/marketdata/snapshot", params=params))
-            row = next((row for row in quoted if row.get("conid") in {contract.conid, str(contract.conid)}), {})
+            row = next((row for row in quoted if whole(row.get("conid")) == contract.conid), {})
             quote = translate.quote(row, now=self._now())
             if quote is not None or "6509" in row or pause is None:
                 self._quoted.add(contract.conid)
@@ -227,7 +231,7 @@ class IbkrBrokerage:
         except NoAnswer as problem:
             return unanswered(str(problem))
         for row in inactive_without_reason(answer.body) if answer.status == 200 else ():
-            row["text"] = await self._why_inactive(str(row["order_id"]), parts)
+            row["text"] = await self._why_inactive(name(row["order_id"], 32), parts)
         outcome = classify(
             answer.status, answer.body, references=references, retry_after=answer.retry_after, about=about
         )
@@ -247,7 +251,9 @@ class IbkrBrokerage:
         with contextlib.suppress(BrokerError):
             params = {"accountId": parts["account"]} if "account" in parts else {}
             listed = rows(await self._reads.get("iserver/account/orders", params=params), "orders")
-            return next((order_rows.reason_of(row) for row in listed if str(row.get("orderId")) == broker_order_id), "")
+            return next(
+                (order_rows.reason_of(row) for row in listed if name(row.get("orderId"), 32) == broker_order_id), ""
+            )
         return ""
 
     async def modify(self, account_id: str, broker_order_id: str, leg: Leg) -> SubmissionOutcome:
@@ -283,15 +289,17 @@ class IbkrBrokerage:
     async def orders(self, account_id: str) -> OrdersReply:
         """The day's orders. Never forced and never filtered: both change what later reads and the stream show."""
         body = await self._reads.get("iserver/account/orders", params={"accountId": account_id})
-        facts = [order_rows.order_facts(row, account_id=account_id) for row in rows(body, "orders")]
+        facts = await in_turns(rows(body, "orders"), lambda row: order_rows.order_facts(row, account_id=account_id))
         complete = isinstance(body, Mapping) and body.get("snapshot") is True
-        return OrdersReply(orders=[fact for fact in facts if fact is not None], complete=complete)
+        return OrdersReply(orders=facts, complete=complete)
 
     async def executions(self, account_id: str, *, days: int = 2) -> list[ExecutionFacts]:
         trades = await self._reads.trades(account_id, days)
         now, tickers = self._now(), self._tickers
-        facts = (translate.execution_facts(row, now=now, account_id=account_id, tickers=tickers) for row in trades)
-        return [fact for fact in facts if fact is not None and fact.account_id == account_id]
+        facts = await in_turns(
+            trades, lambda row: translate.execution_facts(row, now=now, account_id=account_id, tickers=tickers)
+        )
+        return [fact for fact in facts if fact.account_id == account_id]
 
     def pause(self, *, canceling: bool = False) -> Paused | None:
         """Why we keep away from this gateway now; a cancel may leave where the rest may not."""

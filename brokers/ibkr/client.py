@@ -7,12 +7,10 @@ have arrived (`NoAnswer`)? Everything here serves that distinction.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -21,11 +19,24 @@ from yarl import URL
 
 from brokers.domain.brokerage import BrokerUnavailable, Paused
 from brokers.domain.sessions import Login
-from brokers.ibkr.pacing import EGRESS, Egress, Pacing, Way, pacing_for
+from brokers.ibkr.circuits import Way
+from brokers.ibkr.decoding import (
+    NOT_JSON,
+    ON_THE_LOOP,
+    READ,
+    WRITE,
+    Bounds,
+    Nonsense,
+    Unpacking,
+    decode,
+    decode_aside,
+    is_page,
+)
+from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
 
 logger = logging.getLogger(__name__)
 
-HEADERS = {"User-Agent": "Halyard/1", "Accept": "application/json"}
+HEADERS = {"User-Agent": "Halyard/1", "Accept": "application/json", "Accept-Encoding": "identity"}
 READ_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5, sock_connect=5)
 # IBKR itself gives up after 10 s: waiting longer turns many unknowns into definite answers.
 WRITE_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5, sock_connect=5)
@@ -54,6 +65,10 @@ class NoAnswer(Exception):
     """The request may have arrived; its answer did not."""
 
 
+class Unreadable(NoAnswer):
+    """An answer came, and is none that a gateway of IBKR gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """IBKR's answer: `body` is the parsed JSON, or NOT_JSON; `retry_after` is in seconds."""
@@ -74,21 +89,13 @@ class Request:
     body: Any = None
 
 
-class _NotJson:
-    def __repr__(self) -> str:
-        return "NOT_JSON"
-
-
-NOT_JSON = _NotJson()
-
-
 def new_http(*, limit: int = 0) -> aiohttp.ClientSession:
     """A session that many logins may share: it keeps no cookies, which would mix two users of one host.
 
     Without a limit of its own, because every open stream holds one of its connections.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
+        connector=aiohttp.TCPConnector(limit=limit), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     )
 
 
@@ -111,7 +118,9 @@ class Client:
         self._base = login.base_url.rstrip("/")
         self._reads, self._owns_reads = http, http is None
         self._writes: aiohttp.ClientSession | None = None
-        self._egress, self._circuit = egress, egress.circuit(login)
+        self._egress, self._trust = egress, egress.trust(login)
+        self._circuits = (egress.circuit(login), self._trust.circuit)
+        self._decoding = asyncio.Lock()
         self._pace = egress.pace(login, pacing or pacing_for(login))
         self._clock = egress.clock
 
@@ -140,6 +149,8 @@ class Client:
             last = attempt == attempts or self._clock() >= give_up_at
             try:
                 answer = await self._send(request, writing=False)
+            except Unreadable as problem:
+                raise BrokerUnavailable(f"IBKR's answer cannot be read: {problem}. Halyard tries again.") from problem
             except (NotDelivered, NoAnswer) as problem:
                 if last:
                     raise BrokerUnavailable(f"IBKR cannot be reached: {problem}. Halyard tries again.") from problem
@@ -161,24 +172,29 @@ class Client:
         self.check(way)
         began, outcome = self._clock(), "cancelled"
         try:
-            status, text, retry_after = await self._exchange(request, writing=writing)
-            outcome = str(status)
+            answer = await self._exchange(request, way, writing=writing)
+            outcome = str(answer.status)
         except _BEFORE_SENDING as problem:
             outcome = "not delivered"
             raise NotDelivered(_say(problem)) from problem
+        except Nonsense as problem:
+            outcome = "nonsense"
+            self.note_nonsense(str(problem), way)
+            raise Unreadable(f"the gateway sent {problem}") from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             outcome = "no answer"
+            if isinstance(problem, aiohttp.ClientResponseError):
+                self.note_nonsense("what is no HTTP", way)
             raise NoAnswer(_say(problem)) from problem
         finally:
             # The path is the pattern, without account numbers; bodies are never logged.
             took = (self._clock() - began) * 1000
             level = logging.INFO if writing else logging.DEBUG
             logger.log(level, "%s /%s: %s in %.0f ms", request.method, request.path, outcome, took)
-        pause = self._egress.trip(self.login, retry_after, self._pace.pacing, way) if status == 429 else None
-        # A write's answer is stored as it is, so it keeps JSON's own numbers.
-        return Answer(status, parse(text, exact=not writing), pause)
+        return answer
 
-    async def _exchange(self, request: Request, *, writing: bool) -> tuple[int, bytes, str | None]:
+    async def _exchange(self, request: Request, way: Way | None, *, writing: bool) -> Answer:
+        bounds = WRITE if writing else READ
         async with (self._write_http() if writing else self.http).request(
             request.method,
             self.url(request.path, request.parts).update_query(request.params or {}),
@@ -191,7 +207,29 @@ class Client:
             allow_redirects=False,
             ssl=self.ssl,
         ) as response:
-            return response.status, await response.read(), response.headers.get("Retry-After")
+            status, pause = response.status, None
+            if status == 429:
+                pause = self._egress.trip(self.login, response.headers.get("Retry-After"), self._pace.pacing, way)
+            unpacking = Unpacking(response.headers.get("Content-Encoding", ""), bounds)
+            async for chunk in response.content.iter_any():
+                unpacking.feed(chunk)
+        # A write's answer is stored as it is, so it keeps JSON's own numbers.
+        body = await self.decoded(unpacking.body, bounds, exact=not writing)
+        if body is NOT_JSON and status < 300 and not is_page(unpacking.body):
+            self.note_nonsense("what is no JSON", way)
+        return Answer(status, body, pause)
+
+    async def decoded(self, data: bytes, bounds: Bounds, *, exact: bool = True) -> Any:
+        """What was sent as a value. Of one client, one thing that is long at a time."""
+        if len(data) <= ON_THE_LOOP:
+            return decode(data, bounds, exact=exact)
+        async with self._decoding:
+            return await decode_aside(data, bounds, exact=exact)
+
+    def note_nonsense(self, what: str, way: Way | None = None) -> None:
+        """Count what no gateway of IBKR sends; too much of it opens a pause for this connection."""
+        self._trust.note(what, way)
+        logger.warning("The gateway of %s sent %s (%d so far)", self.login.username, what, self._trust.errors)
 
     def _write_http(self) -> aiohttp.ClientSession:
         if self._writes is None:
@@ -200,36 +238,36 @@ class Client:
             connector = (
                 aiohttp.TCPConnector(keepalive_timeout=WRITE_IDLE) if secure else aiohttp.TCPConnector(force_close=True)
             )
-            self._writes = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._writes = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+            )
             # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
             self._writes._retry_connection = False
         return self._writes
 
     def check(self, way: Way | None = None) -> None:
-        """Raise when nothing of this kind may leave now."""
-        self._circuit.check(way)
+        """Raise when nothing of this kind may leave now; otherwise it counts as leaving."""
+        if (paused := self.pause(way)) is not None:
+            raise paused
+        for circuit in self._circuits:
+            circuit.check(way)
 
     def pause(self, way: Way | None = None) -> Paused | None:
         """Why nothing of this kind may leave now; None when it may."""
-        return self._circuit.paused() if self._circuit.wait(way) > 0 else None
+        longest = max(self._circuits, key=lambda circuit: circuit.wait(way))
+        return longest.paused() if longest.wait(way) > 0 else None
+
+    @property
+    def distrust(self) -> Paused | None:
+        """The pause that follows from too much nonsense, while it lasts."""
+        circuit = self._trust.circuit
+        return circuit.paused() if circuit.remaining > 0 else None
 
     async def close(self) -> None:
         """Close the connections that are ours. The brokerage session at IBKR stays."""
         for session in (self._writes, self._reads if self._owns_reads else None):
             if session is not None:
                 await session.close()
-
-
-def parse(text: bytes, *, exact: bool) -> Any:
-    """The JSON of an answer. `exact` reads numbers as decimals; a write's answer is stored and keeps plain floats."""
-    try:
-        return json.loads(text, parse_float=Decimal if exact else None, parse_constant=_nothing)
-    except (ValueError, RecursionError):
-        return NOT_JSON
-
-
-def _nothing(_: str) -> None:
-    """NaN and Infinity are no numbers of ours."""
 
 
 def way_of(request: Request) -> Way | None:

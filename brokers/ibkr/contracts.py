@@ -10,9 +10,10 @@ from decimal import Decimal
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.ibkr import months
+from brokers.ibkr.cleaning import text
 from brokers.ibkr.months import Get
+from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows
-from brokers.ibkr.words import number, quantity, whole
 from brokers.rulebook.products.futures import product_of
 from brokers.rulebook.products.untradable import untradable
 
@@ -38,9 +39,9 @@ def described(contract: Contract, row: Row) -> Contract:
     return Contract(
         instrument=contract.instrument,
         conid=contract.conid,
-        name=contract.name or str(row.get("name") or ""),
-        exchange=str(row.get("listingExchange") or contract.exchange),
-        currency=str(row.get("currency") or contract.currency),
+        name=contract.name or text(row.get("name"), 120),
+        exchange=text(row.get("listingExchange"), 40, contract.exchange),
+        currency=text(row.get("currency"), 3, contract.currency),
         multiplier=quantity(row.get("multiplier")) or Decimal(1),
         ticker=contract.ticker,
         # The tick of the highest band stands for all where a single one is shown.
@@ -63,7 +64,7 @@ async def _stock(instrument: Instrument, get: Get) -> Contract:
 def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
     """The US listing. Of companies that share a symbol, the one on a main exchange; two such are refused."""
     listed = [
-        (str(company.get("name") or ""), str(row.get("exchange") or ""), conid)
+        (text(company.get("name"), 120), text(row.get("exchange"), 40), conid)
         for company in companies
         if company.get("assetClass") == "STK"
         for row in rows(company, "contracts")
@@ -90,7 +91,7 @@ def _no_stock(symbol: str, companies: Sequence[Row]) -> str:
         return f"{symbol} is {other.what}, which nobody can buy. {other.instead()}"
     abroad = sorted(
         {
-            str(row.get("exchange"))
+            text(row.get("exchange"), 40)
             for company in companies
             if company.get("assetClass") == "STK"
             for row in rows(company, "contracts")
@@ -110,7 +111,7 @@ async def _pair(instrument: Instrument, get: Get) -> Contract:
         raise _unknown(f"{instrument} is no currency pair. Write both currencies together, like EURUSD.")
     base, currency = letters[:3], letters[3:]
     listed = rows(await get("iserver/currency/pairs", {"currency": currency}), currency)
-    by_symbol = {str(row.get("symbol")): whole(row.get("conid")) for row in listed}
+    by_symbol = {text(row.get("symbol"), 16): whole(row.get("conid")) for row in listed}
     conid = by_symbol.get(f"{base}.{currency}")
     if conid is None:
         if f"{currency}.{base}" in by_symbol:

@@ -10,8 +10,9 @@ from typing import Any
 
 from brokers.domain.brokerage import BrokerUnavailable, OrderRefused
 from brokers.domain.orders import Contract, Instrument
+from brokers.ibkr.cleaning import text
+from brokers.ibkr.numbers import quantity, whole
 from brokers.ibkr.translate import MONTH_CODES, MONTHS, Row, rows
-from brokers.ibkr.words import quantity, whole
 from brokers.rulebook.products import futures
 from brokers.rulebook.products.futures import Product, code_of
 
@@ -191,10 +192,10 @@ def _ambiguous(name: str) -> OrderRefused:
 
 def _named_month(value: Any) -> date | None:
     """202612, or DEC26."""
-    text = str(value or "").strip().upper()
-    if re.fullmatch(r"\d{6}", text) and 1 <= int(text[4:]) <= 12:
-        return date(int(text[:4]), int(text[4:]), 1)
-    match = re.fullmatch(r"([A-Z]{3})\s?(?:20)?(\d{2})", text)
+    spelled = text(value, 16).strip().upper()
+    if re.fullmatch(r"[0-9]{6}", spelled) and 1 <= int(spelled[4:]) <= 12 and int(spelled[:4]) > 0:
+        return date(int(spelled[:4]), int(spelled[4:]), 1)
+    match = re.fullmatch(r"([A-Z]{3})\s?(?:20)?([0-9]{2})", spelled)
     return date(2000 + int(match[2]), MONTHS.index(match[1]) + 1, 1) if match and match[1] in MONTHS else None
 
 

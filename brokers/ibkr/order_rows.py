@@ -8,9 +8,10 @@ from decimal import Decimal
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType
 from brokers.ibkr import words
+from brokers.ibkr.cleaning import name, one_line, text
+from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.texts.explained import MOST_OF_A_HOLD, About, explained
 from brokers.ibkr.translate import Row
-from brokers.ibkr.words import number, one_line, quantity, whole
 
 _OVER = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 # A status once more, and no reason for it.
@@ -40,9 +41,9 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
     why = explained(said, About.HOLD if held else About.END) if _tells_why(said, status) else None
     parent = whole(row.get("parentId"))
     return OrderFacts(
-        account_id=str(row.get("acct") or row.get("account") or account_id),
+        account_id=name(row.get("acct") or row.get("account"), 32) or account_id,
         broker_order_id=str(broker_order_id),
-        reference=str(row["order_ref"]) if row.get("order_ref") else None,
+        reference=name(row.get("order_ref")) or None,
         parent_broker_order_id=str(parent) if parent else None,
         status=status,
         quantity=_total(row),
@@ -50,7 +51,7 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         remaining_quantity=remaining,
         average_price=number(row.get("avgPrice")),
         conid=whole(row.get("conid")),
-        side=words.READ_SIDES.get(str(row.get("side", "")).upper()),
+        side=words.READ_SIDES.get(text(row.get("side"), 16).upper()),
         type=_type(row),
         text=why.in_full() if why else said,
         code=why.code if why else "",
@@ -79,12 +80,12 @@ def _total(row: Row) -> Decimal | None:
     """All of the order, above zero: said outright, or behind the stroke of "40/100"."""
     said = row.get("totalSize", row.get("total_size"))
     if said is None:
-        said = str(row.get("sizeAndFills") or "").rpartition("/")[2]
+        said = text(row.get("sizeAndFills"), 64).rpartition("/")[2]
     size = quantity(said)
     return size if size is not None and size > 0 else None
 
 
 def _type(row: Row) -> OrderType | None:
     """What kind of order it is now, else what it was when it was placed."""
-    name = str(row.get("orderType") or row.get("origOrderType") or "")
-    return words.READ_ORDER_TYPES.get(name.upper().replace(" ", "_"))
+    spelled = text(row.get("orderType") or row.get("origOrderType"), 32)
+    return words.READ_ORDER_TYPES.get(spelled.upper().replace(" ", "_"))

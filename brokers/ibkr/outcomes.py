@@ -22,8 +22,8 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr import words
+from brokers.ibkr.cleaning import mapping, name, one_line
 from brokers.ibkr.texts.explained import MOST_OF_A_HOLD, About, explained
-from brokers.ibkr.words import one_line
 
 Row = Mapping[str, Any]
 
@@ -86,7 +86,7 @@ def _classify_ok(body: Any, error: str, references: Sequence[str], about: About)
     if isinstance(body, Mapping) and "order_id" in body:
         body = [body]
     if isinstance(body, list) and body and all(isinstance(row, Mapping) for row in body):
-        if all("id" in row and "message" in row for row in body):
+        if all(name(row.get("id")) and "message" in row for row in body):
             return _question(body)
         if all("order_id" in row for row in body):
             return _acknowledged(body, references)
@@ -128,10 +128,11 @@ def _question(rows: list[Row]) -> Question:
     """The first question: answering it brings the next."""
     row = rows[0]
     message = row["message"]
-    texts = message if isinstance(message, list) else [message]
+    texts = message[:20] if isinstance(message, list) else [message]
+    ids = row.get("messageIds")
     return Question(
-        question_id=str(row["id"]),
-        message_ids=tuple(map(str, row.get("messageIds") or ())),
+        question_id=name(row["id"]),
+        message_ids=tuple(name(each) for each in ids[:100]) if isinstance(ids, list) else (),
         text=" ".join(one_line(text) for text in texts),
         raw=list(rows),
     )
@@ -168,31 +169,31 @@ def inactive_without_reason(body: Any) -> list[dict[str, Any]]:
         for row in rows
         if isinstance(row, dict)
         and row.get("order_status") == "Inactive"
-        and str(row.get("order_id", "-1")) != "-1"
+        and name(row.get("order_id"), 32) not in {"", "-1"}
         and not _text_of(row)
     ]
 
 
 def _text_of(row: Row) -> str:
     warning = row.get("warning_message")
-    return one_line(row.get("text") or row.get("error") or (warning if warning not in {None, "-1"} else ""))
+    return one_line(row.get("text") or row.get("error") or (warning if warning != "-1" else ""))
 
 
 def _failed(row: Row) -> bool:
-    return str(row["order_id"]) == "-1" or row.get("order_status") == "Failed" or bool(row.get("error"))
+    return name(row["order_id"], 32) == "-1" or row.get("order_status") == "Failed" or bool(row.get("error"))
 
 
 def _ack(row: Row, references: Sequence[str]) -> Ack:
     """One row. Only a lone row of a lone order may be ours without saying so."""
-    reference = row.get("local_order_id") or (references[0] if len(references) == 1 else None)
+    reference = name(row.get("local_order_id")) or (references[0] if len(references) == 1 else None)
     text = _text_of(row)
     failed = _failed(row)
     status = None if failed else words.status(row.get("order_status"), text=text)
     held = "" if failed else words.held_because(row.get("order_status"), text)
     why = explained(text) if failed or status in _DEAD else None
     return Ack(
-        reference=str(reference) if reference else None,
-        broker_order_id="" if str(row["order_id"]) == "-1" else str(row["order_id"]),
+        reference=reference or None,
+        broker_order_id="" if name(row["order_id"], 32) == "-1" else name(row["order_id"], 32),
         status=OrderStatus.REJECTED if failed else status or OrderStatus.ACCEPTED,
         text=why.in_full() if why else text,
         code=why.code if why else "",
@@ -204,9 +205,9 @@ def error_text(body: Any) -> str:
     """The reason in any of IBKR's error bodies; empty when there is none."""
     if not isinstance(body, Mapping):
         return ""
-    rejections = ((body.get("cqe") or {}).get("post_payload") or {}).get("rejections") if body.get("error") else None
+    rejections = mapping(mapping(body, "cqe"), "post_payload").get("rejections") if body.get("error") else None
     if isinstance(rejections, list) and rejections:
-        return " ".join(one_line(rejection) for rejection in rejections)
+        return " ".join(one_line(rejection) for rejection in rejections[:20])
     return one_line(body.get("error") or body.get("detail") or "")
 
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.domain.brokerage import OrderPreview
+from brokers.ibkr.numbers import number
 from brokers.ibkr.outcomes import error_text
-from brokers.ibkr.words import number
 
 # What IBKR says about an order that the account has too little money for.
 _SHORT = re.compile(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from brokers.domain.brokerage import BrokerError, OrderRefused, SessionLost
 from brokers.ibkr.answers import check_environment, demand, wants_accounts_first
+from brokers.ibkr.cleaning import name, text
 from brokers.ibkr.client import Client, Request
-from brokers.ibkr.translate import Row, rows
+from brokers.ibkr.translate import Row, account_ids, rows
 
+Fact = TypeVar("Fact")
 Parts = Mapping[str, str]
 Params = Mapping[str, str]
+
+# After so many rows the others on the loop have their turn.
+_ROWS_AT_ONCE = 200
 
 
 class Reads:
@@ -67,8 +72,8 @@ class Reads:
         """Read what a new brokerage session wants read once, and what it leaves out of its first reads."""
         accounts = await self.accounts()
         await self.portfolio()
-        for account_id in list(accounts.get("accounts") or [])[:1]:
-            await self.get("iserver/account/orders", params={"accountId": str(account_id)})
+        for account_id in account_ids(accounts)[:1]:
+            await self.get("iserver/account/orders", params={"accountId": account_id})
             await self._trades(days=1)
 
     async def ledger(self, parts: Parts) -> Any:
@@ -80,8 +85,8 @@ class Reads:
 
     def currency(self, account_id: str) -> str:
         """The account's base currency, as far as it was read."""
-        details = {str(row.get("accountId")): row.get("currency") for row in self._portfolio or []}
-        return str(details.get(account_id) or "USD")
+        details = {name(row.get("accountId")): row.get("currency") for row in self._portfolio or []}
+        return text(details.get(account_id), 3, "USD")
 
     async def positions(self, account_id: str) -> list[Row]:
         """From the uncached endpoint where the server has it, else page by page."""
@@ -114,7 +119,7 @@ class Reads:
 
     async def _select(self, account_id: str) -> None:
         accounts = self._accounts or await self.accounts()
-        if len(accounts.get("accounts") or []) > 1 and accounts.get("selectedAccount") != account_id:
+        if len(account_ids(accounts)) > 1 and accounts.get("selectedAccount") != account_id:
             demand(await self._client.read(Request("POST", "iserver/account", body={"acctId": account_id})))
             accounts["selectedAccount"] = account_id
 
@@ -124,3 +129,14 @@ class Reads:
             return await self.get(path, parts, params=params)
         except OrderRefused:
             return {}
+
+
+async def in_turns(listed: Sequence[Row], read: Callable[[Row], Fact | None]) -> list[Fact]:
+    """The facts of many rows, without keeping the loop from everybody else meanwhile."""
+    facts: list[Fact] = []
+    for begin in range(0, len(listed), _ROWS_AT_ONCE):
+        if begin:
+            await asyncio.sleep(0)
+        part = (read(row) for row in listed[begin : begin + _ROWS_AT_ONCE])
+        facts += [fact for fact in part if fact is not None]
+    return facts

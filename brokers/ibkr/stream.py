@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -17,8 +16,11 @@ import aiohttp
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.ibkr import order_rows, translate
+from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import HEADERS, Client, Request
+from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense, decode
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ibkr.trust import Flow
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +56,9 @@ class IbkrFeed:
         """IBKR's messages as events, until the socket closes or falls silent."""
         async with await self._open() as socket:
             self._socket = socket
-            tic_at = time.monotonic() + TIC_EVERY
-            while (text := await self._next(socket)) is not None:
-                event = self._reader.read(text)
+            tic_at, flow = time.monotonic() + TIC_EVERY, Flow(time.monotonic)
+            while (data := await self._next(socket, flow)) is not None:
+                event = await self._read(data)
                 if self._reader.wants_subscriptions:
                     for subscription in SUBSCRIPTIONS:
                         await socket.send_str(subscription)
@@ -70,12 +72,25 @@ class IbkrFeed:
                     # The subscriptions would be lost: open a new socket when the session is there.
                     return
 
+    async def _read(self, data: bytes) -> FeedEvent | None:
+        """The event of a message. Nonsense is passed over, until there is too much of it."""
+        what = "what is no JSON"
+        try:
+            message = await self._client.decoded(data, FRAME)
+        except Nonsense as problem:
+            what, message = str(problem), NOT_JSON
+        if message is NOT_JSON:
+            self._client.note_nonsense(what)
+        if (distrust := self._client.distrust) is not None:
+            raise distrust
+        return None if message is NOT_JSON else self._reader.take(message)
+
     async def _open(self) -> aiohttp.ClientWebSocketResponse:
         answer = await self._client.read(Request("POST", "tickle"))
-        token = answer.body.get("session") if isinstance(answer.body, Mapping) else None
+        token = text(mapping(answer.body).get("session"), 256)
         if not token:
             raise BrokerUnavailable("IBKR has no session for this user yet, so there is nothing to listen to.")
-        cookie = "api=" + json.dumps({"session": str(token)})
+        cookie = "api=" + json.dumps({"session": token})
         url = self._client.url("ws")
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
@@ -83,23 +98,38 @@ class IbkrFeed:
                     url.with_scheme("wss" if url.scheme == "https" else "ws"),
                     headers={**HEADERS, "Cookie": cookie},
                     timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
-                    max_msg_size=16 * 1024 * 1024,
+                    autoping=False,
+                    max_msg_size=FRAME.size,
                     ssl=self._client.ssl,
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise BrokerUnavailable("IBKR's live stream does not open. Halyard tries again.") from problem
 
-    async def _next(self, socket: aiohttp.ClientWebSocketResponse) -> str | None:
-        """The next message's text; None when there will be none."""
-        try:
-            message = await socket.receive(timeout=self._silence)
-        except TimeoutError:
-            logger.warning("IBKR's stream was silent for %.0f s; closing it", self._silence)
-            return None
-        if message.type is aiohttp.WSMsgType.TEXT:
-            return str(message.data)
-        if message.type is aiohttp.WSMsgType.BINARY:
-            return bytes(message.data).decode(errors="replace")
+    async def _next(self, socket: aiohttp.ClientWebSocketResponse, flow: Flow) -> bytes | None:
+        """The next message; None when there will be none."""
+        last = time.monotonic() + self._silence
+        while (left := last - time.monotonic()) > 0:
+            try:
+                message = await socket.receive(timeout=left)
+            except TimeoutError:
+                break
+            await flow.passed(len(message.data) if isinstance(message.data, str | bytes) else 0)
+            match message.type:
+                case aiohttp.WSMsgType.TEXT:
+                    return str(message.data).encode(errors="replace")
+                case aiohttp.WSMsgType.BINARY:
+                    return bytes(message.data)
+                case aiohttp.WSMsgType.PING:
+                    # Says that somebody is there, and nothing of what we wait for.
+                    await socket.pong(message.data)
+                case aiohttp.WSMsgType.PONG:
+                    pass
+                case aiohttp.WSMsgType.ERROR:
+                    self._client.note_nonsense("a message that is too long, or none at all")
+                    return None
+                case _:
+                    return None
+        logger.warning("IBKR's stream was silent for %.0f s; closing it", self._silence)
         return None
 
     async def close(self) -> None:
@@ -119,16 +149,15 @@ class Reader:
         self.wants_subscriptions = False
         self.turned_away = False
 
-    def read(self, text: str) -> FeedEvent | None:
-        """The event of a message; None when it says nothing we need."""
-        try:
-            message = json.loads(text, parse_float=Decimal)
-        except ValueError:
-            logger.warning("IBKR's stream said something that is not JSON")
-            return None
+    def read(self, spelled: str) -> FeedEvent | None:
+        """The event of a message as it came; None when it says nothing we need."""
+        return self.take(decode(spelled.encode(errors="replace"), FRAME))
+
+    def take(self, message: Any) -> FeedEvent | None:
+        """The event of a message that was decoded."""
         if not isinstance(message, Mapping):
             return None
-        topic = str(message.get("topic") or "")
+        topic = text(message.get("topic"), 64)
         match topic.split("+", 1)[0]:
             case "sts":
                 return FeedEvent(auth=self._status(message.get("args")))

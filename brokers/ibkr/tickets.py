@@ -7,6 +7,7 @@ from typing import Any
 
 from brokers.domain.brokerage import Leg, OrderRefused
 from brokers.domain.orders import AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.ibkr.numbers import plain
 from brokers.ibkr.words import (
     ALLOCATION_METHODS,
     AT_THE_CLOSE,
@@ -14,7 +15,6 @@ from brokers.ibkr.words import (
     SECURITY_TYPES,
     SIDES,
     TIMES_IN_FORCE,
-    plain,
 )
 
 

@@ -13,8 +13,9 @@ from brokers.domain.capabilities import Capabilities
 from brokers.domain.sessions import AuthStatus
 from brokers.domain.snapshot import Quote
 from brokers.ibkr import words
+from brokers.ibkr.cleaning import mapping, name, one_line, text
+from brokers.ibkr.numbers import moment, number, quantity, quotient, whole
 from brokers.ibkr.texts.explained import MOST_OF_A_STATE, About, explained
-from brokers.ibkr.words import moment, number, one_line, quantity, whole
 from brokers.rulebook.products import futures
 
 Row = Mapping[str, Any]
@@ -29,6 +30,8 @@ _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "cl
 # Their cost per unit is a price per unit; that of all others holds the multiplier.
 _PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
 _VALUED = (("marketPrice", "mktPrice"), ("marketValue", "mktValue"))
+_MOST_ACCOUNTS = 500
+_HIGHEST_RATE = Decimal(10) ** 9
 _LEAST_MULTIPLIER = Decimal("0.1")
 
 
@@ -66,27 +69,33 @@ def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountF
     """The accounts of a login, from /iserver/accounts and the details of /portfolio/accounts."""
     if not isinstance(accounts, Mapping):
         return []
-    details = {str(row.get("accountId") or row.get("id")): row for row in portfolio}
-    features = accounts.get("allowFeatures") or {}
-    properties = accounts.get("acctProps") or {}
+    details = {name(row.get("accountId") or row.get("id")): row for row in portfolio}
+    features, properties = mapping(accounts, "allowFeatures"), mapping(accounts, "acctProps")
     facts = []
-    for account_id in map(str, accounts.get("accounts") or []):
+    for account_id in account_ids(accounts):
         # Advisors see an artificial account that stands for all their accounts.
         if account_id == "All":
             continue
         detail = details.get(account_id, {})
-        parent = (properties.get(account_id) or {}).get("hasChildAccounts") or detail.get("faclient")
+        parent = mapping(properties, account_id).get("hasChildAccounts") or detail.get("faclient")
         facts.append(
             AccountFacts(
                 account_id=account_id,
                 is_paper=bool(accounts.get("isPaper")),
                 is_advisor=bool(features.get("allowFA") and parent),
-                currency=str(detail.get("currency") or "USD"),
-                title=str(detail.get("accountTitle") or detail.get("displayName") or ""),
-                capabilities=capabilities(features, properties.get(account_id) or {}, detail),
+                currency=text(detail.get("currency"), 3, "USD"),
+                title=text(detail.get("accountTitle") or detail.get("displayName"), 120),
+                capabilities=capabilities(features, mapping(properties, account_id), detail),
             )
         )
     return facts
+
+
+def account_ids(accounts: Any) -> list[str]:
+    """The accounts of an answer by their names, as many as one user can have."""
+    listed = mapping(accounts).get("accounts")
+    named = [name(each, 32) for each in listed[:_MOST_ACCOUNTS]] if isinstance(listed, list) else []
+    return list(dict.fromkeys(each for each in named if each))
 
 
 def capabilities(features: Row, properties: Row, detail: Row) -> Capabilities:
@@ -95,9 +104,9 @@ def capabilities(features: Row, properties: Row, detail: Row) -> Capabilities:
     closed_to_clients = detail.get("noClientTrading")
     return Capabilities(
         lite=any(lite) if lite else None,
-        clearing=_CLEARING.get(str(detail.get("clearingStatus")), ""),
+        clearing=_CLEARING.get(text(detail.get("clearingStatus"), 8), ""),
         client_trades=None if closed_to_clients is None else not closed_to_clients,
-        asset_types=str(features.get("allowedAssetTypes") or "")[:300],
+        asset_types=text(features.get("allowedAssetTypes"), 300),
     )
 
 
@@ -105,13 +114,13 @@ def permitted(body: Any) -> list[str] | None:
     """The accounts that may trade a contract, from its rules; None where IBKR gives none."""
     rules: Any = body.get("rules") if isinstance(body, Mapping) else None
     named = rules.get("canTradeAcctIds") if isinstance(rules, Mapping) and not rules.get("error") else None
-    return [str(account_id) for account_id in named] if isinstance(named, list) else None
+    return [account_id for each in named if (account_id := name(each, 32))] if isinstance(named, list) else None
 
 
 def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") -> AccountSummary:
     """Money of one account, from its summary and, if there is one, the base currency row of its ledger."""
     row: Row = summary if isinstance(summary, Mapping) else {}
-    base: Row = (ledger.get("BASE") or {}) if isinstance(ledger, Mapping) else {}
+    base = mapping(ledger, "BASE")
     return AccountSummary(
         net_liquidation=number(row.get("netLiquidationValue")),
         cash=number(row.get("totalCashValue")),
@@ -128,7 +137,7 @@ def profit(args: Any) -> dict[str, AccountSummary]:
     if not isinstance(args, Mapping):
         return {}
     return {
-        str(key).split(".", 1)[0]: AccountSummary(
+        name(key).split(".", 1)[0]: AccountSummary(
             net_liquidation=number(row.get("nl")),
             cash=None,
             buying_power=None,
@@ -144,25 +153,26 @@ def execution_facts(
 ) -> ExecutionFacts | None:
     """One fill; None when the row is too incomplete to be one. `now` stands in for a row without its time."""
     conid = whole(row.get("conid"))
-    side = words.READ_SIDES.get(str(row.get("side", "")).upper())
+    side = words.READ_SIDES.get(text(row.get("side"), 16).upper())
     size, price = quantity(row.get("size")), number(row.get("price"))
-    if not row.get("execution_id") or conid is None or side is None or size is None or price is None:
+    execution_id = name(row.get("execution_id"))
+    if not execution_id or conid is None or side is None or size is None or price is None:
         return None
     order_id = whole(row.get("order_id"))
     fee = number(row.get("commission"))
     return ExecutionFacts(
-        account_id=str(row.get("account") or row.get("accountCode") or account_id),
-        execution_id=str(row["execution_id"]),
-        reference=str(row["order_ref"]) if row.get("order_ref") else None,
+        account_id=name(row.get("account") or row.get("accountCode"), 32) or account_id,
+        execution_id=execution_id,
+        reference=name(row.get("order_ref")) or None,
         broker_order_id=str(order_id) if order_id else None,
         conid=conid,
-        ticker=(tickers or {}).get(conid) or ticker(str(row.get("symbol", "")), str(row.get("sec_type", ""))),
+        ticker=(tickers or {}).get(conid) or ticker(text(row.get("symbol"), 40), text(row.get("sec_type"), 8)),
         side=side,
         quantity=abs(size),
         price=price,
         fee=abs(fee) if fee is not None else None,
-        currency=str(row.get("currency") or "USD"),
-        exchange=str(row.get("exchange") or ""),
+        currency=text(row.get("currency"), 3, "USD"),
+        exchange=text(row.get("exchange"), 32),
         executed_at=moment(row.get("trade_time_r"), row.get("trade_time")) or now,
     )
 
@@ -172,18 +182,18 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
     conid, held = whole(row.get("conid")), quantity(row.get("position"))
     if conid is None or not held:
         return None
-    security_type = str(row.get("assetClass") or row.get("secType") or "")
-    name = str(row.get("description") or row.get("contractDesc") or row.get("ticker") or "")
+    security_type = text(row.get("assetClass") or row.get("secType"), 8)
+    description = text(row.get("description") or row.get("contractDesc") or row.get("ticker"), 80)
     return PositionFacts(
-        account_id=str(row.get("acctId") or account_id),
+        account_id=name(row.get("acctId"), 32) or account_id,
         conid=conid,
-        ticker=(tickers or {}).get(conid) or ticker(name, security_type, _size(row)),
+        ticker=(tickers or {}).get(conid) or ticker(description, security_type, _size(row))[:40],
         asset_class=words.READ_SECURITY_TYPES.get(security_type, security_type.lower()),
         quantity=held,
         average_cost=average_price(row, security_type),
         market_price=number(row.get("marketPrice", row.get("mktPrice"))),
         unrealized_pnl=number(row.get("unrealizedPnl")),
-        currency=str(row.get("currency") or "USD"),
+        currency=text(row.get("currency"), 3, "USD"),
     )
 
 
@@ -200,7 +210,7 @@ def average_price(row: Row, security_type: str) -> Decimal | None:
     if security_type in _PRICED_AS_QUOTED:
         return cost
     multiplier = number(row.get("multiplier")) or _multiplier(row)
-    return cost / multiplier if multiplier else None
+    return quotient(cost, multiplier) if multiplier else None
 
 
 def _multiplier(row: Row) -> Decimal | None:
@@ -209,24 +219,26 @@ def _multiplier(row: Row) -> Decimal | None:
     price, worth = (number(row.get(name, row.get(old))) for name, old in _VALUED)
     if not held or not price or not worth:
         return None
-    exact = worth / (held * price)
+    exact = quotient(worth, held * price)
+    if exact is None:
+        return None
     nearest = exact.quantize(_LEAST_MULTIPLIER)
     return nearest if nearest > 0 and abs(exact - nearest) <= nearest / 1000 else None
 
 
-def ticker(name: str, security_type: str, multiplier: Any = None) -> str:
+def ticker(spelled: str, security_type: str, multiplier: Any = None) -> str:
     """Our ticker for IBKR's name: "BRK B" -> BRK.B, "EUR.USD" -> EURUSD, "MNQ DEC2026" -> MNQZ2026, "EUR DEC2026" ->
     6EZ2026. The multiplier tells futures apart that share a name there."""
-    name = name.strip().upper()
+    spelled = spelled.strip().upper()
     if security_type == "CASH":
-        return name.replace(".", "")
-    future = _FUTURE_NAME.match(name)
+        return spelled.replace(".", "")
+    future = _FUTURE_NAME.match(spelled)
     if future and future["month"] in MONTHS and security_type in {"FUT", ""}:
         root = _chart_root(future["root"], quantity(multiplier))
         return f"{root}{MONTH_CODES[MONTHS.index(future['month'])]}{future['year']}"
     if security_type == "FUT":
-        return _chart_root(name, quantity(multiplier))
-    return name.replace(" ", ".") if security_type in {"STK", ""} else name
+        return _chart_root(spelled, quantity(multiplier))
+    return spelled.replace(" ", ".") if security_type in {"STK", ""} else spelled
 
 
 def _size(row: Row) -> Decimal | None:
@@ -235,23 +247,23 @@ def _size(row: Row) -> Decimal | None:
     if told:
         return told
     value, price, held = (number(row.get(key)) for key in ("marketValue", "marketPrice", "position"))
-    return value / (price * held) if value and price and held else None
+    return quotient(value, price * held) if value and price and held else None
 
 
-def _chart_root(name: str, multiplier: Decimal | None) -> str:
+def _chart_root(symbol: str, multiplier: Decimal | None) -> str:
     """The chart's root for IBKR's; of several the one of this size."""
-    products = futures.sharing(name)
+    products = futures.sharing(symbol)
     if multiplier is not None:
         # What is worked out from a value is not exact.
         sized = [each.root for each in products if abs(each.multiplier - multiplier) <= each.multiplier / 50]
         if sized:
             return sized[0]
-    return futures.chart_root(name)
+    return futures.chart_root(symbol)
 
 
 def quote(row: Row, *, now: datetime) -> Quote | None:
     """Prices of a market data row; None when it shows none (first read, or no subscription)."""
-    availability = str(row.get("6509") or "R")[:1]
+    availability = text(row.get("6509"), 1, "R")
     bid, ask, last = (_price(row.get(field)) for field in ("84", "86", "31"))
     if availability in {"N", "O"} or (bid is None and ask is None and last is None):
         return None
@@ -266,7 +278,8 @@ def quote(row: Row, *, now: datetime) -> Quote | None:
 
 def rate(body: Any) -> Decimal | None:
     """The rate of an answer about two currencies; None where it holds none above zero."""
-    return _price(body.get("rate")) if isinstance(body, Mapping) else None
+    exact = _price(mapping(body).get("rate"))
+    return exact if exact is not None and exact < _HIGHEST_RATE else None
 
 
 def _price(value: Any) -> Decimal | None:

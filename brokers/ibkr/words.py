@@ -1,15 +1,15 @@
-"""Our words and IBKR's, side by side, and how its mixed strings and numbers are read."""
+"""Our words and IBKR's, side by side."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from brokers.domain.orders import AssetClass, OrderStatus, OrderType, Side, TimeInForce
+from brokers.ibkr.cleaning import text as text_of
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +97,9 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 
-_NUMBER = re.compile(r"^[CH]?(-?[\d,]*\.?\d+(?:[eE][+-]?\d+)?)(?:\s.*|%)?$")
-
 
 def status(
-    word: str | None,
+    word: Any,
     *,
     filled: Decimal | None = None,
     remaining: Decimal | None = None,
@@ -110,8 +108,8 @@ def status(
     """Our status for IBKR's word; None when the word is absent or says nothing about the order's life."""
     if not word:
         return None
-    if word not in STATUSES:
-        logger.warning("IBKR used an order status we do not know: %s", word)
+    if not isinstance(word, str) or word not in STATUSES:
+        logger.warning("IBKR used an order status we do not know: %s", text_of(word, 40))
         return None
     ours = OrderStatus.ACCEPTED if held_because(word, text) else STATUSES[word]
     if ours is OrderStatus.ACCEPTED and filled:
@@ -124,59 +122,6 @@ def status(
     return ours
 
 
-def held_because(word: str | None, text: str) -> str:
+def held_because(word: Any, text: str) -> str:
     """Why IBKR holds an inactive order that may still fill; nothing where it does not."""
     return text if word == "Inactive" and _HELD.search(text) and not _REFUSED.search(text) else ""
-
-
-def number(value: Any) -> Decimal | None:
-    """A number in any of IBKR's spellings: 5, "5.0", "1,977.60 USD", "C189.10" (prior close); None for "" and null."""
-    if value is None or isinstance(value, bool):
-        return None
-    if isinstance(value, int | float | Decimal):
-        exact = Decimal(str(value))
-        return exact if exact.is_finite() else None
-    match = _NUMBER.match(str(value).strip())
-    if match is None:
-        return None
-    try:
-        return Decimal(match.group(1).replace(",", ""))
-    except InvalidOperation:
-        return None
-
-
-def quantity(value: Any) -> Decimal | None:
-    """A number of shares or contracts, without the zeros IBKR puts behind the point."""
-    exact = number(value)
-    if exact is None:
-        return None
-    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
-
-
-def whole(value: Any) -> int | None:
-    """An integer that may be spelled as a string (conid, order id); None for anything else."""
-    exact = number(value)
-    return int(exact) if exact is not None and exact == exact.to_integral_value() else None
-
-
-def plain(value: Decimal) -> int | float:
-    """A decimal as a JSON number: an integer where it is one."""
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
-def moment(milliseconds: Any, text: Any = None) -> datetime | None:
-    """A moment from epoch milliseconds, else from IBKR's spellings in UTC: 20231211-18:00:49 and 231211180049."""
-    exact = number(milliseconds)
-    if exact is not None and exact > 0:
-        return datetime.fromtimestamp(float(exact) / 1000, UTC)
-    for pattern in ("%Y%m%d-%H:%M:%S", "%y%m%d%H%M%S"):
-        try:
-            return datetime.strptime(str(text), pattern).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    return None
-
-
-def one_line(text: Any) -> str:
-    """IBKR's text without its line breaks and markup."""
-    return " ".join(re.sub(r"<[^>]+>", " ", str(text)).split())

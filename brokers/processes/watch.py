@@ -48,6 +48,42 @@ REFUSED_PAUSE = 60.0
 Identity = tuple[str, str]
 
 
+FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far as it can be parted
+FACTS_WAITING = 5000  # read but not brought home yet; more waits in the gateway's own socket
+
+
+class News(asyncio.Queue[FeedEvent | None]):
+    """What the feed said and nobody has brought home yet: no more of it than fits a transaction or a few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+        self.room = asyncio.Event()
+        self.room.set()
+
+    async def put_facts(self, event: FeedEvent) -> None:
+        """Put an event, once there is room for more."""
+        await self.room.wait()
+        self.put_nowait(event)
+
+    def _put(self, item: FeedEvent | None) -> None:
+        self.waiting += _facts_in(item)
+        if self.waiting > FACTS_WAITING:
+            self.room.clear()
+        super()._put(item)
+
+    def _get(self) -> FeedEvent | None:
+        item: FeedEvent | None = super()._get()
+        self.waiting -= _facts_in(item)
+        if self.waiting <= FACTS_WAITING:
+            self.room.set()
+        return item
+
+
+def _facts_in(event: FeedEvent | None) -> int:
+    return 1 if event is None else 1 + len(event.orders) + len(event.executions) + len(event.profit)
+
+
 class Station(Protocol):
     """What the watches of a process share."""
 
@@ -118,7 +154,7 @@ class Watch:
         await self._sign_in(connection)
         accounts = await self._accounts(connection)
         feed = self.keeper.open_feed(login)
-        news: asyncio.Queue[FeedEvent | None] = asyncio.Queue(maxsize=10_000)
+        news = News()
         try:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(_read(feed, news))
@@ -190,9 +226,7 @@ class Watch:
         self.book_at = time.monotonic()
         await self._db(closing.work, self.keeper.clock())
 
-    async def _apply_news(
-        self, connection: Connection, accounts: list[BrokerageAccount], news: asyncio.Queue[FeedEvent | None]
-    ) -> None:
+    async def _apply_news(self, connection: Connection, accounts: list[BrokerageAccount], news: News) -> None:
         """Bring home what the feed says, everything that has gathered in one transaction."""
         by_pk = {account.pk: account for account in accounts}
         while True:
@@ -218,7 +252,7 @@ class Watch:
                 except Paused as pause:
                     await self._db(sessions.failed, connection, pause, self.keeper.clock())
 
-    async def _gather(self, news: asyncio.Queue[FeedEvent | None]) -> list[FeedEvent | None]:
+    async def _gather(self, news: News) -> list[FeedEvent | None]:
         """What has arrived, at least one event; nothing when the book is due to be read first."""
         batch: list[FeedEvent | None] = []
         due = max(0.0, self.book_at + BOOK_PAUSE_SECONDS - time.monotonic()) if self.dirty else None
@@ -226,7 +260,7 @@ class Watch:
             batch.append(await asyncio.wait_for(news.get(), due))
             # An order's news comes in threes (working, filled, the fill itself): one transaction for them.
             await asyncio.sleep(GATHER_SECONDS)
-        while not news.empty() and len(batch) < 500:
+        while not news.empty() and sum(map(_facts_in, batch)) < FACTS_AT_ONCE and len(batch) < 500:
             batch.append(news.get_nowait())
         return batch
 
@@ -273,10 +307,10 @@ class Watch:
                 await self._refresh(account)
 
 
-async def _read(feed: Feed, news: asyncio.Queue[FeedEvent | None]) -> None:
+async def _read(feed: Feed, news: News) -> None:
     try:
         async for event in feed.events():
-            await news.put(event)
+            await news.put_facts(event)
     finally:
         # The end of the feed is news too.
         with contextlib.suppress(asyncio.QueueFull):

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, OrderRefused, SessionLost
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, OrderRefused, Paused, SessionLost
 from brokers.domain.sessions import Environment
 from brokers.ibkr.answers import check_environment, demand, session_status, wants_accounts_first
-from brokers.ibkr.client import NOT_JSON, Answer, parse
+from brokers.ibkr.client import Answer
+from brokers.ibkr.decoding import NOT_JSON, READ, WRITE, decode
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from brokers.ibkr.client import NOT_JSON, Answer, parse
         (200, {"error": "no session"}, SessionLost),
         (200, NOT_JSON, SessionLost),
         (302, NOT_JSON, SessionLost),
-        (429, NOT_JSON, BrokerUnavailable),
+        (429, NOT_JSON, Paused),
         (500, {"error": "unknown", "statusCode": 500}, BrokerUnavailable),
         (503, NOT_JSON, BrokerUnavailable),
         (400, {"error": "Bad Request: accountId is not valid: U1", "statusCode": 400}, OrderRefused),
@@ -84,9 +85,9 @@ def test_a_lite_account_is_told_to_become_pro() -> None:
 
 
 def test_numbers_that_are_none_are_read_as_nothing() -> None:
-    assert parse(b'{"a": NaN, "b": Infinity}', exact=True) == {"a": None, "b": None}
+    assert decode(b'{"a": NaN, "b": Infinity}', READ) == {"a": None, "b": None}
 
 
 def test_what_is_not_json_is_known_as_such() -> None:
-    assert parse(b"<!DOCTYPE html>", exact=True) is NOT_JSON
-    assert parse(b"", exact=False) is NOT_JSON
+    assert decode(b"<!DOCTYPE html>", READ) is NOT_JSON
+    assert decode(b"", WRITE, exact=False) is NOT_JSON

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.domain.brokerage import Accepted, AlreadyRegistered, Ambiguous, NotSent, PartlyAccepted, Question, Refused
 from brokers.domain.orders import OrderStatus
-from brokers.ibkr.client import NOT_JSON, parse
+from brokers.ibkr.decoding import NOT_JSON, WRITE, decode
 from brokers.ibkr.outcomes import classify
 from brokers.ibkr.texts.explained import explained
 
@@ -36,7 +36,7 @@ def failures() -> list[Any]:
 
 def answer_to(failure: dict[str, Any]) -> Any:
     body = failure["body"]
-    parsed = parse((body or "").encode(), exact=False) if isinstance(body, str | None) else body
+    parsed = decode((body or "").encode(), WRITE, exact=False) if isinstance(body, str | None) else body
     references = LEGS.get(failure["id"], ("x-1",))
     return classify(failure["http_status"], parsed, references=references, retry_after=600.0)
 

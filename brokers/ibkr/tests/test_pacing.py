@@ -10,7 +10,8 @@ import pytest
 
 from brokers.domain.brokerage import BrokerUnavailable, Paused
 from brokers.domain.sessions import AuthMethod, Environment, Login
-from brokers.ibkr.pacing import NO_PACING, Circuit, Egress, Pace, Pacing, Way, pacing_for
+from brokers.ibkr.circuits import Circuit, Way
+from brokers.ibkr.pacing import NO_PACING, Egress, Pace, Pacing, pacing_for
 
 
 class Clock:

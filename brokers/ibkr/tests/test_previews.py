@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brokers.ibkr.client import NOT_JSON
+from brokers.ibkr.decoding import NOT_JSON
 from brokers.ibkr.previews import preview
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokers.domain.orders import OrderStatus, OrderType, Side, TimeInForce
-from brokers.ibkr import words
+from brokers.ibkr import numbers, words
 
 
 @pytest.mark.parametrize(
@@ -29,18 +29,18 @@ from brokers.ibkr import words
     ],
 )
 def test_it_reads_numbers_in_every_spelling(spelled: Any, read: str) -> None:
-    assert words.number(spelled) == Decimal(read)
+    assert numbers.number(spelled) == Decimal(read)
 
 
 @pytest.mark.parametrize("spelled", ["", None, "n/a", "-", True, float("nan"), float("inf"), "NaN", [], {}])
 def test_it_reads_nothing_where_there_is_no_number(spelled: Any) -> None:
-    assert words.number(spelled) is None
+    assert numbers.number(spelled) is None
 
 
 def test_it_drops_the_zeros_of_a_quantity() -> None:
-    assert str(words.quantity("5.0")) == "5"
-    assert str(words.quantity(1000.0)) == "1000"
-    assert str(words.quantity("0.50")) == "0.5"
+    assert str(numbers.quantity("5.0")) == "5"
+    assert str(numbers.quantity(1000.0)) == "1000"
+    assert str(numbers.quantity("0.50")) == "0.5"
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_it_reads_a_cancel_by_the_exchange_as_a_rejection() -> None:
 
 def test_it_reads_moments_from_milliseconds_and_from_text() -> None:
     moment = datetime(2023, 12, 11, 18, 0, 49, tzinfo=UTC)
-    assert words.moment(1702317649000) == moment
-    assert words.moment(None, "20231211-18:00:49") == moment
-    assert words.moment("", "231211180049") == moment
-    assert words.moment(None, None) is None
+    assert numbers.moment(1702317649000) == moment
+    assert numbers.moment(None, "20231211-18:00:49") == moment
+    assert numbers.moment("", "231211180049") == moment
+    assert numbers.moment(None, None) is None
 
 
 def test_it_has_a_word_for_every_word_of_ours() -> None:
@@ -127,5 +127,5 @@ def test_it_has_a_word_for_every_word_of_ours() -> None:
 
 
 def test_it_writes_whole_numbers_as_integers() -> None:
-    assert repr(words.plain(Decimal("5.00"))) == "5"
-    assert repr(words.plain(Decimal("190.55"))) == "190.55"
+    assert repr(numbers.plain(Decimal("5.00"))) == "5"
+    assert repr(numbers.plain(Decimal("190.55"))) == "190.55"

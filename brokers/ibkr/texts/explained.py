@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from brokers.ibkr.cleaning import one_line
 from brokers.ibkr.texts.orders import ORDER_TEXTS
 from brokers.ibkr.texts.sessions import SESSION_TEXTS
 from brokers.ibkr.texts.text import Text
-from brokers.ibkr.words import one_line
 
 # As much as a reason holds, with room for what stands before it; a session's reason is shorter.
 MOST_OF_A_REASON = 380

@@ -95,7 +95,7 @@ def test_a_gateway_that_hangs_keeps_no_shard_from_the_next_worker(
     both: Neighbours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orders = {"method": "POST", "path": "/iserver/account/*/orders"}
-    both.hostile.gateway.fault(action={"hang": True, "hang_s": 12}, match=orders)
+    both.hostile.gateway.fault(action={"hang": True, "hang_s": 18}, match=orders)
     hanging = both.hostile.order()
 
     async def story() -> None:
