@@ -15,6 +15,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import ibkr
+from brokers.connections.reach import reach
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.postgres.locks import direct_parameters
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
@@ -26,7 +27,7 @@ def work(*, shard: int = 0) -> None:
     """Work the lanes of a shard until they are idle; ends at once when another worker has the shard."""
 
     async def main() -> None:
-        async with ibkr.new_http() as http:
+        async with ibkr.new_http(reach()) as http:
             open_brokerage = functools.partial(ibkr.connect, http=http)
             await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS).run()
 

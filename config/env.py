@@ -6,7 +6,7 @@ import base64
 import binascii
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -56,6 +56,18 @@ def number(name: str, default: int, *, low: int = 0, high: int = 2**31, environ:
     if not low <= result <= high:
         raise SettingError(f"{name} is {value!r}. Use a whole number from {low} to {high}.")
     return result
+
+
+def checked(
+    name: str, default: str, read: Callable[[list[str]], object], *, environ: Mapping[str, str] = os.environ
+) -> list[str]:
+    """A comma separated list of what `read` can read; its ValueError says which word it cannot."""
+    listed = words(name, default, environ=environ)
+    try:
+        read(listed)
+    except ValueError as error:
+        raise SettingError(f"{name} cannot be read: {error}. docs/operations.md shows how it is written.") from error
+    return listed
 
 
 def words(name: str, default: str = "", *, environ: Mapping[str, str] = os.environ) -> list[str]:

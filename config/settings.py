@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from brokers.domain import addresses
 from config import embedded, env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -67,6 +68,11 @@ SECURITY_CONTACT = env.text("HALYARD_SECURITY_CONTACT", "")
 SIGNUP_OPEN = env.flag("HALYARD_SIGNUP", True)
 # A user's own gateway may sit on a private address only where the operator is that user.
 TRUST_PRIVATE_GATEWAYS = env.flag("HALYARD_TRUST_PRIVATE_GATEWAYS", SELF_CONTAINED)
+# Or only in these networks; and everywhere only at these ports.
+GATEWAY_RANGES = env.checked("HALYARD_GATEWAY_RANGES", "", addresses.networks)
+GATEWAY_PORTS = env.checked(
+    "HALYARD_GATEWAY_PORTS", "443,1024-65535" if SELF_CONTAINED else "443,5000-5099,8443", addresses.ports
+)
 
 INSTALLED_APPS = [
     "config.apps.CompositionConfig",

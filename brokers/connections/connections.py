@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
-import socket
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,6 +13,8 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.models import Team, User
 from brokers import live
+from brokers.connections.reach import check_address
+from brokers.domain.addresses import AddressRefused
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import AuthMethod, Environment, Login, Region, SessionStatus
 from brokers.models import BrokerageAccount, Connection
@@ -38,7 +37,6 @@ class ConnectionRefused(ValueError):
         self.code = code
 
 
-@transaction.atomic
 def connect(
     *,
     team: Team,
@@ -65,7 +63,26 @@ def connect(
             "invalid-username",
         )
     if environment is not Environment.SIMULATED:
-        check_address(base_url)
+        # Before any transaction: a name server may take its time.
+        try:
+            check_address(base_url)
+        except AddressRefused as refusal:
+            raise ConnectionRefused(str(refusal), refusal.code) from refusal
+    return _made(team, actor, username, environment, base_url=base_url, name=name, region=region, now=now)
+
+
+@transaction.atomic
+def _made(
+    team: Team,
+    actor: User | None,
+    username: str,
+    environment: Environment,
+    *,
+    base_url: str,
+    name: str,
+    region: Region,
+    now: datetime,
+) -> Connection:
     if team.connections.filter(username__iexact=username, environment=environment, enabled=True).exists():
         raise ConnectionRefused(USERNAME_TAKEN, "username-taken")
     try:
@@ -95,34 +112,6 @@ def _refuse_live_money_of_a_demo(team: Team, environment: str) -> None:
             "This is the demo's team, whose sign-in is printed on a terminal, so it trades no real money. Make a team of "
             "your own under an account of your own, and connect it there.",
             "demo-team",
-        )
-
-
-def check_address(url: str) -> None:
-    """Refuse a gateway address the server must not be sent to: it is fetched from inside our network."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
-        raise ConnectionRefused(
-            "The gateway's address must look like https://host:5000/v1/api, without a user name in it.",
-            "invalid-address",
-        )
-    if settings.TRUST_PRIVATE_GATEWAYS:
-        return
-    if parts.scheme != "https":
-        raise ConnectionRefused("The gateway's address must start with https://.", "address-not-encrypted")
-    try:
-        addresses = {
-            info[4][0] for info in socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)
-        }
-    except OSError as error:
-        raise ConnectionRefused(
-            f"No address is known for {parts.hostname}. Check the spelling.", "unknown-host"
-        ) from error
-    if any(not ipaddress.ip_address(str(address).split("%")[0]).is_global for address in addresses):
-        raise ConnectionRefused(
-            "This address lies in a private network. Halyard reaches gateways on public addresses only, "
-            "unless its operator sets HALYARD_TRUST_PRIVATE_GATEWAYS.",
-            "private-address",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from brokers.dialing import Lines
 from brokers.domain.brokerage import (
     AccountFacts,
     AccountSummary,
@@ -50,7 +51,7 @@ READY_WITHIN = 20.0
 
 def connect(
     login: Login,
-    http: aiohttp.ClientSession | None = None,
+    http: Lines | aiohttp.ClientSession | None = None,
     *,
     egress: Egress = EGRESS,
     pacing: Pacing | None = None,

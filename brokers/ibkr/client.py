@@ -17,8 +17,10 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from brokers.domain.brokerage import BrokerUnavailable, Paused
-from brokers.domain.sessions import Login
+from brokers.dialing import DialRefused, Lines, Redirected, new_session
+from brokers.domain.addresses import AddressRefused, Reach, location
+from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused
+from brokers.domain.sessions import Environment, Login
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.decoding import (
     NOT_JSON,
@@ -61,6 +63,10 @@ class NotDelivered(Exception):
     """The request provably never left."""
 
 
+class NotAllowed(NotDelivered):
+    """The request was kept from leaving: its address leads where users may not send us."""
+
+
 class NoAnswer(Exception):
     """The request may have arrived; its answer did not."""
 
@@ -89,14 +95,13 @@ class Request:
     body: Any = None
 
 
-def new_http(*, limit: int = 0) -> aiohttp.ClientSession:
-    """A session that many logins may share: it keeps no cookies, which would mix two users of one host.
+def new_http(reach: Reach | None = None, *, limit: int = 0) -> Lines:
+    """What many logins may share: it keeps no cookies, which would mix two users of one host. `reach` says where users may
+    send us beside public addresses.
 
     Without a limit of its own, because every open stream holds one of its connections.
     """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-    )
+    return Lines(reach or Reach(), limit=limit)
 
 
 class Client:
@@ -105,18 +110,22 @@ class Client:
     def __init__(
         self,
         login: Login,
-        http: aiohttp.ClientSession | None = None,
+        http: Lines | aiohttp.ClientSession | None = None,
         *,
         egress: Egress = EGRESS,
         pacing: Pacing | None = None,
     ) -> None:
-        if http is not None and not isinstance(http.cookie_jar, aiohttp.DummyCookieJar):
+        if isinstance(http, aiohttp.ClientSession):
             raise ValueError(
-                "Pass a session made by brokers.ibkr.new_http(): a cookie jar would mix the cookies of two users."
+                "Pass what brokers.ibkr.new_http() makes: a session's own cookie jar would mix the cookies of two users."
             )
         self.login = login
+        # A simulated login goes to the operator's own gateway; everybody else's is checked, written and dialled.
+        self._guarded = login.environment is not Environment.SIMULATED
+        if self._guarded:
+            _check(login.base_url)
         self._base = login.base_url.rstrip("/")
-        self._reads, self._owns_reads = http, http is None
+        self._lines, self._owns_lines = http, http is None
         self._writes: aiohttp.ClientSession | None = None
         self._egress, self._trust = egress, egress.trust(login)
         self._circuits = (egress.circuit(login), self._trust.circuit)
@@ -132,9 +141,9 @@ class Client:
     @property
     def http(self) -> aiohttp.ClientSession:
         """The session for reads and for the stream."""
-        if self._reads is None:
-            self._reads = new_http()
-        return self._reads
+        if self._lines is None:
+            self._lines = new_http()
+        return self._lines.users if self._guarded else self._lines.operators
 
     @property
     def ssl(self) -> aiohttp.Fingerprint | bool:
@@ -149,6 +158,8 @@ class Client:
             last = attempt == attempts or self._clock() >= give_up_at
             try:
                 answer = await self._send(request, writing=False)
+            except NotAllowed as problem:
+                raise LoginRefused(str(problem)) from problem
             except Unreadable as problem:
                 raise BrokerUnavailable(f"IBKR's answer cannot be read: {problem}. Halyard tries again.") from problem
             except (NotDelivered, NoAnswer) as problem:
@@ -176,6 +187,8 @@ class Client:
             outcome = str(answer.status)
         except _BEFORE_SENDING as problem:
             outcome = "not delivered"
+            if isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, DialRefused):
+                raise NotAllowed(str(problem.os_error)) from problem
             raise NotDelivered(_say(problem)) from problem
         except Nonsense as problem:
             outcome = "nonsense"
@@ -235,12 +248,9 @@ class Client:
         if self._writes is None:
             # A new connection proves most: refused means not sent. Only where it costs a TLS handshake is one kept.
             secure = self._base.startswith("https")
-            connector = (
-                aiohttp.TCPConnector(keepalive_timeout=WRITE_IDLE) if secure else aiohttp.TCPConnector(force_close=True)
-            )
-            self._writes = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-            )
+            kept: dict[str, Any] = {"keepalive_timeout": WRITE_IDLE} if secure else {"force_close": True}
+            reach = self._lines.reach if self._lines is not None else Reach()
+            self._writes = new_session(reach if self._guarded else None, **kept)
             # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
             self._writes._retry_connection = False
         return self._writes
@@ -265,9 +275,10 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections that are ours. The brokerage session at IBKR stays."""
-        for session in (self._writes, self._reads if self._owns_reads else None):
-            if session is not None:
-                await session.close()
+        if self._writes is not None:
+            await self._writes.close()
+        if self._lines is not None and self._owns_lines:
+            await self._lines.close()
 
 
 def way_of(request: Request) -> Way | None:
@@ -277,9 +288,19 @@ def way_of(request: Request) -> Way | None:
     return Way.TICKLE if request.path == "tickle" else None
 
 
+def _check(base_url: str) -> None:
+    """Refuse an address that was kept before we knew better."""
+    try:
+        location(base_url)
+    except AddressRefused as refusal:
+        raise LoginRefused(f"{refusal} Make the connection again with the right one.") from refusal
+
+
 def _say(problem: BaseException) -> str:
     """The problem in words, without addresses."""
     match problem:
+        case Redirected():
+            return "its address answers with another address, which Halyard does not follow"
         case aiohttp.ClientConnectorDNSError():
             return "its address is unknown"
         case aiohttp.ConnectionTimeoutError():

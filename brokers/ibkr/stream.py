@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from brokers.dialing import Lines, Redirected
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.ibkr import order_rows, translate
@@ -34,7 +35,7 @@ CONNECT_WITHIN = 10.0
 
 def listen(
     login: Login,
-    http: aiohttp.ClientSession | None = None,
+    http: Lines | aiohttp.ClientSession | None = None,
     *,
     egress: Egress = EGRESS,
     pacing: Pacing | None = None,
@@ -81,11 +82,16 @@ class IbkrFeed:
             what, message = str(problem), NOT_JSON
         if message is NOT_JSON:
             self._client.note_nonsense(what)
-        if (distrust := self._client.distrust) is not None:
-            raise distrust
+        self._check_trust()
         return None if message is NOT_JSON else self._reader.take(message)
 
+    def _check_trust(self) -> None:
+        """Raise once there was too much nonsense."""
+        if (distrust := self._client.distrust) is not None:
+            raise distrust
+
     async def _open(self) -> aiohttp.ClientWebSocketResponse:
+        self._check_trust()
         answer = await self._client.read(Request("POST", "tickle"))
         token = text(mapping(answer.body).get("session"), 256)
         if not token:
@@ -102,6 +108,11 @@ class IbkrFeed:
                     max_msg_size=FRAME.size,
                     ssl=self._client.ssl,
                 )
+        except Redirected as problem:
+            raise BrokerUnavailable(
+                "The gateway sends the live stream to another address, which Halyard does not follow. "
+                "Give the connection the address that answers by itself."
+            ) from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise BrokerUnavailable("IBKR's live stream does not open. Halyard tries again.") from problem
 
@@ -126,6 +137,7 @@ class IbkrFeed:
                     pass
                 case aiohttp.WSMsgType.ERROR:
                     self._client.note_nonsense("a message that is too long, or none at all")
+                    self._check_trust()
                     return None
                 case _:
                     return None

@@ -90,6 +90,8 @@ _FIELD_OF = {
     "address-not-encrypted": "base_url",
     "unknown-host": "base_url",
     "private-address": "base_url",
+    "numeric-host": "base_url",
+    "port-not-allowed": "base_url",
 }
 
 

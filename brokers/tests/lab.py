@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers import ibkr
 from brokers.connections import connections
+from brokers.connections.reach import reach
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
 from brokers.processes.lanes import Lanes
@@ -82,7 +83,7 @@ def make(team: Team, gateway: RunningGateway, connection: Connection | None = No
 
 
 async def _sign_in(connection: Connection) -> Any:
-    async with ibkr.new_http() as http:
+    async with ibkr.new_http(reach()) as http:
         broker = ibkr.connect(connections.login_of(connection), http)
         try:
             assert (await broker.open_session()).ready
@@ -95,15 +96,15 @@ def work(**options: Any) -> bool:
     """Work all waiting orders until idle, as the Celery task does."""
 
     async def main() -> bool:
-        async with ibkr.new_http() as http:
+        async with ibkr.new_http(reach()) as http:
             return await Lanes(lambda login: ibkr.connect(login, http), linger=0.3, **options).run()
 
     return asyncio.run(main())
 
 
-async def until(condition: Callable[[], object], what: str) -> None:
+async def until(condition: Callable[[], object], what: str, within: float = DEADLINE) -> None:
     """Wait for something to become true in the database; fail with its name when it does not."""
-    give_up = asyncio.get_running_loop().time() + DEADLINE
+    give_up = asyncio.get_running_loop().time() + within
     while not await asyncio.to_thread(holds, condition):
         assert asyncio.get_running_loop().time() < give_up, f"still waiting until {what}"
         await asyncio.sleep(0.02)
@@ -132,7 +133,7 @@ def asked(function: Callable[[], T]) -> T:
 @contextlib.asynccontextmanager
 async def working() -> AsyncIterator[asyncio.Task[bool]]:
     """The lanes of the one shard, until the story has ended."""
-    async with ibkr.new_http() as http:
+    async with ibkr.new_http(reach()) as http:
         task = asyncio.create_task(Lanes(lambda login: ibkr.connect(login, http)).run())
         try:
             yield task
@@ -144,7 +145,7 @@ async def working() -> AsyncIterator[asyncio.Task[bool]]:
 @contextlib.asynccontextmanager
 async def watching() -> AsyncIterator[Keeper]:
     """The stream process's work, inside the test."""
-    async with ibkr.new_http() as http:
+    async with ibkr.new_http(reach()) as http:
         keeper = Keeper(lambda login: ibkr.connect(login, http), lambda login: ibkr.listen(login, http))
         task = asyncio.create_task(keeper.run())
         try:

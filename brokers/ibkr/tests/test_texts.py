@@ -18,7 +18,7 @@ from brokers.domain.orders import OrderStatus, Role
 from brokers.domain.sessions import AuthStatus, Environment, Region, code_of, verdict
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.client import Answer
-from brokers.ibkr.decoding import BODY, decode
+from brokers.ibkr.decoding import READ, decode
 from brokers.ibkr.order_rows import order_facts
 from brokers.ibkr.outcomes import classify, unanswered, undelivered
 from brokers.ibkr.stream import Reader
@@ -56,7 +56,7 @@ def test_the_catalogue_is_the_one_we_answer() -> None:
 def read_of(road: str, row: dict[str, Any]) -> tuple[str, str]:
     """What a person reads of a row, and its code, along the product's own road for it."""
     raw = row["body"]
-    body = decode((raw or "").encode(), BODY, exact=False) if isinstance(raw, str | None) else raw
+    body = decode((raw or "").encode(), READ, exact=False) if isinstance(raw, str | None) else raw
     answer = Answer(row["http_status"] or 200, body)
     match road:
         case "undelivered":

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from brokers import ibkr
+from brokers.connections.reach import reach
 from brokers.processes.stream import Keeper
 
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
             asyncio.run(self._run(options["shard"], options["shards"]))
 
     async def _run(self, shard: int, shards: int) -> None:
-        async with ibkr.new_http() as http:
+        async with ibkr.new_http(reach()) as http:
             connect, listen = functools.partial(ibkr.connect, http=http), functools.partial(ibkr.listen, http=http)
             keeper = Keeper(connect, listen, shard=shard, shards=shards)
             loop = asyncio.get_running_loop()

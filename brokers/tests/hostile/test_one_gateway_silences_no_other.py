@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers import ibkr
+from brokers.connections.reach import reach
 from brokers.models import Connection, Order
 from brokers.orders import cancels
 from brokers.processes import lanes
@@ -99,7 +100,7 @@ def test_a_gateway_that_hangs_keeps_no_shard_from_the_next_worker(
     hanging = both.hostile.order()
 
     async def story() -> None:
-        async with ibkr.new_http() as http:
+        async with ibkr.new_http(reach()) as http:
             monkeypatch.setattr(lanes, "LONGEST_SECONDS", 1.0)
             first = asyncio.create_task(Lanes(lambda login: ibkr.connect(login, http)).run())
             await lab.until(lambda: len(both.hostile.posts()) == 1, "the hostile order is on its way")

@@ -14,6 +14,7 @@ from accounts.models import Team, User
 from brokers import ibkr
 from brokers.book import live_book
 from brokers.connections import connections
+from brokers.connections.reach import reach
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.models import ContractLookup, Order
 from brokers.orders import cancels, execution
@@ -226,7 +227,7 @@ def _die_between_sent_and_heard(bench: lab.Lab, *, sent: bool) -> None:
     assert job is not None
 
     async def send() -> None:
-        async with ibkr.new_http() as http:
+        async with ibkr.new_http(reach()) as http:
             broker = ibkr.connect(connections.login_of(bench.connection), http)
             await broker.submit(job.account_id, job.legs)
             await broker.close()

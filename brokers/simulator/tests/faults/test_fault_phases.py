@@ -44,6 +44,8 @@ CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "penalty_box": (60, None, STANDS),
     "ws_close": (1001, STANDS, STANDS),
     "spoil": ({"spoiled": True}, STANDS, STANDS),
+    "nonsense": ("depth", None, STANDS),
+    "frames": ("depth", STANDS, STANDS),
     "natural": (True, STANDS, STANDS),
     "suppress_ws": ({"topic": "sor", "s": 1}, STANDS, STANDS),
     "duplicate_event": ({"s": 1}, STANDS, STANDS),

@@ -1,0 +1,152 @@
+"""The one way out to addresses that users named: looked up here, checked at the moment of every dial, never redirected."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as LateAnswer
+from types import SimpleNamespace, TracebackType
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from brokers.domain.addresses import AddressRefused, Location, Reach
+
+LOOK_UP_SECONDS = 5.0
+# Threads of their own: a name server that never answers holds one of them, and nothing else that waits for a thread.
+_threads = ThreadPoolExecutor(32, thread_name_prefix="names")
+_under_way: dict[tuple[str, int], Future[list[str]]] = {}
+
+
+class DialRefused(OSError):
+    """The dial was not made: the address leads where users may not send us."""
+
+    def __init__(self, refusal: AddressRefused) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+class Redirected(aiohttp.ClientError):
+    """The answer sends us somewhere else, and we do not go."""
+
+
+def addresses_of(host: str, port: int) -> Future[list[str]]:
+    """The IP addresses of a name. One question at a time for each name, so that a slow one takes one thread only."""
+    key = (host, port)
+    if (asked := _under_way.get(key)) is not None and not asked.done():
+        return asked
+    asked = _under_way[key] = _threads.submit(_look_up, host, port)
+    asked.add_done_callback(lambda _: _under_way.pop(key, None))
+    return asked
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+def check(location: Location, reach: Reach) -> None:
+    """Refuse a location before it is kept; every dial is checked again. AddressRefused says why."""
+    reach.check_port(location.port)
+    try:
+        found = addresses_of(location.host, location.port).result(LOOK_UP_SECONDS)
+    except (OSError, UnicodeError, LateAnswer) as error:
+        raise AddressRefused(f"No address is known for {location.host}. Check the spelling.", "unknown-host") from error
+    for address in found:
+        if (refusal := reach.refusal(address)) is not None:
+            raise refusal
+
+
+class Resolver(AbstractResolver):
+    """Names into addresses, as long as every one of them is within reach."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                found = await asyncio.shield(asyncio.wrap_future(addresses_of(host, port)))
+        except (UnicodeError, TimeoutError) as problem:
+            raise OSError(f"No address is known for {host}.") from problem
+        for address in found:
+            if (refusal := self._reach.refusal(address)) is not None:
+                raise DialRefused(refusal)
+        return [_result(host, port, address) for address in found]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _result(host: str, port: int, address: str) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
+
+
+def _sockets(reach: Reach) -> Callable[[Any], socket.socket]:
+    """Makes the socket of a dial, or refuses: the last moment before it, with the very address that is dialled."""
+
+    def opened(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+        family, kind, proto, _, (address, port, *_rest) = info
+        refusal = reach.refusal(str(address))
+        if refusal is None and not reach.allows_port(int(port)):
+            refusal = AddressRefused(f"Halyard does not go to port {port}.", "port-not-allowed")
+        if refusal is not None:
+            raise DialRefused(refusal)
+        return socket.socket(family, kind, proto)
+
+    return opened
+
+
+async def _refuse_redirect(
+    session: aiohttp.ClientSession, context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    redirect.response.close()
+    raise Redirected("its address answers with another address")
+
+
+def new_session(reach: Reach | None, **connector: Any) -> aiohttp.ClientSession:
+    """A session that keeps no cookies and follows no redirect, of HTTP or of a websocket; without `reach` for an address
+    that is the operator's own."""
+    if reach is not None:
+        connector |= {"resolver": Resolver(reach), "socket_factory": _sockets(reach)}
+    redirects = aiohttp.TraceConfig()
+    redirects.on_request_redirect.append(_refuse_redirect)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(**connector),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trace_configs=[redirects],
+    )
+
+
+class Lines:
+    """The ways out of a process: to gateways that users named, and to the one that the operator named. Apart from each
+    other, so that no user's address is ever served by a connection that was opened for the operator's."""
+
+    def __init__(self, reach: Reach, *, limit: int = 0) -> None:
+        self.reach = reach
+        self.users, self.operators = new_session(reach, limit=limit), new_session(None, limit=limit)
+
+    @property
+    def closed(self) -> bool:
+        return self.users.closed and self.operators.closed
+
+    async def close(self) -> None:
+        """Close both."""
+        await self.users.close()
+        await self.operators.close()
+
+    async def __aenter__(self) -> Lines:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
