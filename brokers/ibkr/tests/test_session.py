@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from brokers.domain.addresses import Reach, networks
 from brokers.domain.brokerage import BrokerUnavailable, SessionLost
 from brokers.domain.sessions import Environment, Login
 from brokers.ibkr import IbkrBrokerage, connect, new_http
@@ -96,9 +97,11 @@ async def test_a_read_gives_up_after_the_third_time(
 
 
 async def test_a_paper_connection_meets_a_paper_login(gateway: Any, login: Login) -> None:
-    paper = connect(replace(login, environment=Environment.PAPER), pacing=NO_PACING)
-    assert (await paper.open_session()).ready
-    await paper.close()
+    within = Reach(networks=networks(["127.0.0.0/8"]), ports=((1, 65535),))
+    async with new_http(within) as http:
+        paper = connect(replace(login, environment=Environment.PAPER), http, pacing=NO_PACING)
+        assert (await paper.open_session()).ready
+        await paper.close()
 
 
 async def test_many_logins_share_one_session_without_cookies(login: Login) -> None:

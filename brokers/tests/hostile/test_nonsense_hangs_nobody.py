@@ -96,7 +96,7 @@ def test_a_text_that_no_database_keeps_is_written_down_all_the_same(gateway: Run
     lab.work()
     order.refresh_from_db()
     assert order.status == "rejected"
-    assert order.attempts.get().outcome == "refused"
+    assert order.attempts.get().outcome == "rejected"
 
 
 @pytest.mark.parametrize("kind", ["number", "depth", "size", "flood"])

@@ -44,7 +44,7 @@ CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "penalty_box": (60, None, STANDS),
     "ws_close": (1001, STANDS, STANDS),
     "spoil": ({"spoiled": True}, STANDS, STANDS),
-    "nonsense": ("depth", None, STANDS),
+    "nonsense": ("number", None, STANDS),
     "frames": ("depth", STANDS, STANDS),
     "natural": (True, STANDS, STANDS),
     "suppress_ws": ({"topic": "sor", "s": 1}, STANDS, STANDS),
