@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from brokers.dialing import DialRefused, Lines, Redirected, new_session
 from brokers.domain.addresses import AddressRefused, Reach, location
 from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused
 from brokers.domain.sessions import Environment, Login
+from brokers.ibkr import credentials
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.decoding import (
     NOT_JSON,
@@ -130,6 +132,8 @@ class Client:
         self._egress, self._trust = egress, egress.trust(login)
         self._circuits = (egress.circuit(login), self._trust.circuit)
         self._decoding = asyncio.Lock()
+        self._tls = credentials.context(login.secrets)
+        self.headers = HEADERS | credentials.headers(login.secrets)
         self._pace = egress.pace(login, pacing or pacing_for(login))
         self._clock = egress.clock
 
@@ -146,8 +150,11 @@ class Client:
         return self._lines.users if self._guarded else self._lines.operators
 
     @property
-    def ssl(self) -> aiohttp.Fingerprint | bool:
-        """A gateway's self-signed certificate is pinned by its fingerprint, never waved through."""
+    def ssl(self) -> aiohttp.Fingerprint | ssl.SSLContext | bool:
+        """A gateway's self-signed certificate is pinned by its fingerprint, never waved through; a proxy that asks who comes
+        is shown the login's own certificate."""
+        if self._tls is not None:
+            return self._tls
         pinned = self.login.secrets.get("certificate_sha256", "").replace(":", "")
         return aiohttp.Fingerprint(bytes.fromhex(pinned)) if pinned else True
 
@@ -213,9 +220,9 @@ class Client:
             self.url(request.path, request.parts).update_query(request.params or {}),
             json=request.body,
             # Some of IBKR's servers hang on a POST that does not say it is empty.
-            headers=HEADERS
+            headers=self.headers
             if request.body is not None or request.method == "GET"
-            else HEADERS | {"Content-Length": "0"},
+            else self.headers | {"Content-Length": "0"},
             timeout=WRITE_TIMEOUT if writing else READ_TIMEOUT,
             allow_redirects=False,
             ssl=self.ssl,

@@ -18,7 +18,7 @@ from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.ibkr import order_rows, translate
 from brokers.ibkr.cleaning import mapping, text
-from brokers.ibkr.client import HEADERS, Client, Request
+from brokers.ibkr.client import Client, Request
 from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense, decode
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.trust import Flow
@@ -102,7 +102,7 @@ class IbkrFeed:
             async with asyncio.timeout(CONNECT_WITHIN):
                 return await self._client.http.ws_connect(
                     url.with_scheme("wss" if url.scheme == "https" else "ws"),
-                    headers={**HEADERS, "Cookie": cookie},
+                    headers={**self._client.headers, "Cookie": cookie},
                     timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
                     autoping=False,
                     max_msg_size=FRAME.size,

@@ -36,7 +36,8 @@ class ConnectionForm(forms.Form):
         label="Address of your gateway",
         max_length=300,
         required=False,
-        help_text="Where IBKR's Client Portal Gateway listens for this user, with /v1/api at its end.",
+        help_text="Where the proxy before IBKR's Client Portal Gateway listens for this user, with /v1/api at its end. "
+        "Leave no gateway open to the internet: list in its ips.allow who may ask.",
         widget=forms.URLInput(attrs={"placeholder": "https://gateway.example.com:5000/v1/api", "spellcheck": "false"}),
     )
     region = forms.ChoiceField(label="Region", choices=REGIONS, required=False, help_text="Tells the nightly restart.")
@@ -62,6 +63,47 @@ class ConnectionForm(forms.Form):
         if environment == Environment.LIVE and not values.get("confirm_live"):
             self.add_error("confirm_live", "Tick this to connect real money.")
         return values
+
+
+class ProxyForm(forms.Form):
+    """What the proxy before a gateway is shown: a header, or a certificate. Left empty, it is shown no more."""
+
+    part = forms.ChoiceField(choices=[("header", "header"), ("certificate", "certificate")])
+    header = forms.CharField(
+        label="Name of the header",
+        max_length=64,
+        required=False,
+        help_text="Leave it empty to send none.",
+        widget=forms.TextInput(attrs={"placeholder": "X-Gateway-Secret", "spellcheck": "false", "autocomplete": "off"}),
+    )
+    secret = forms.CharField(
+        label="Secret",
+        max_length=512,
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    certificate = forms.CharField(
+        label="Certificate",
+        max_length=20_000,
+        required=False,
+        help_text="As PEM. Leave it empty to show none.",
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "-----BEGIN CERTIFICATE-----"}),
+    )
+    key = forms.CharField(
+        label="Its key",
+        max_length=20_000,
+        required=False,
+        help_text="As PEM, without a passphrase. It is kept encrypted.",
+        widget=forms.Textarea(
+            attrs={
+                "rows": 4,
+                "spellcheck": "false",
+                "autocomplete": "off",
+                "placeholder": "-----BEGIN PRIVATE KEY-----",
+            }
+        ),
+    )
 
 
 class ClosingForm(forms.Form):

@@ -1,4 +1,4 @@
-"""Pages that explain: paper accounts, dedicated users, precautions, the daily reset."""
+"""Pages that explain: paper accounts, dedicated users, precautions, the daily reset, guarding a gateway."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ HELP = {
     "dedicated-user": "dedicated_user",
     "precautions": "precautions",
     "daily-reset": "daily_reset",
+    "guard-gateway": "guard_gateway",
 }
 
 

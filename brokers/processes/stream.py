@@ -11,11 +11,13 @@ import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import cast
 
 import psycopg
 from django.utils import timezone
 
 from accounts import pulse
+from accounts.vault.fields import Sealed
 from brokers.domain.brokerage import OpenBrokerage, OpenFeed
 from brokers.models import Connection
 from brokers.orders import closing
@@ -117,5 +119,9 @@ class Keeper:
 
 def _to_watch(shard: int, shards: int) -> dict[int, Identity]:
     """Enabled connections of the shard with what a running watch depends on; a change restarts the watch."""
-    rows = Connection.objects.filter(enabled=True).values_list("pk", "username", "base_url")
-    return {pk: (username, base_url) for pk, username, base_url in rows if pk % shards == shard}
+    rows = Connection.objects.filter(enabled=True).values_list("pk", "username", "base_url", "secrets")
+    return {
+        pk: (username, base_url, cast(Sealed, secrets))
+        for pk, username, base_url, secrets in rows
+        if pk % shards == shard
+    }

@@ -13,6 +13,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from django.conf import settings
 
+from accounts.vault.fields import Sealed
 from brokers.book import holdings
 from brokers.connections import connections, sessions
 from brokers.domain.brokerage import (
@@ -44,8 +45,8 @@ LONGEST_PAUSE = 30.0
 REFUSED_PAUSE = 60.0
 
 
-# What a running watch depends on: the username and the gateway's address.
-Identity = tuple[str, str]
+# What a running watch depends on: the username, the gateway's address, and what its proxy is shown.
+Identity = tuple[str, str, Sealed]
 
 
 FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far as it can be parted
