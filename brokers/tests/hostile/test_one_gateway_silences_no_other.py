@@ -112,7 +112,8 @@ def test_a_gateway_that_hangs_keeps_no_shard_from_the_next_worker(
                 await asyncio.wait([second], timeout=0.3)
             await lab.until(lambda: status(good) in {"accepted", "filled"}, "the good order leaves")
             assert not first.done()
-            assert await asyncio.to_thread(lab.asked, lambda: status(hanging)) == "submitted"
+            # On a slow machine the hanging answer, a refusal, may have come by now; the order never has.
+            assert await asyncio.to_thread(lab.asked, lambda: status(hanging)) in {"submitted", "expired"}
             second.cancel()
             first.cancel()
             await asyncio.gather(first, second, return_exceptions=True)
