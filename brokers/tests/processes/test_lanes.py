@@ -279,7 +279,7 @@ def test_a_cancel_is_asked_for_and_the_order_stays_until_the_broker_says_so(benc
     assert cancels.request_cancel(order=after(order), actor=None, now=timezone.now())
     assert after(order).status == OrderStatus.PENDING_CANCEL
     lab.work()
-    assert [(a.kind, a.outcome, a.answer) for a in order.attempts.all()][1:] == [
+    assert [(a.kind, a.outcome, a.answer) for a in order.attempts.order_by("pk")][1:] == [
         ("cancel", "accepted", "IBKR has the request.")
     ]
     assert after(order).status == OrderStatus.PENDING_CANCEL
