@@ -14,10 +14,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # What an operator's own network consists of; link-local addresses and what clouds tell about themselves are not in it.
 PRIVATE = tuple(
     ipaddress.ip_network(network)
-    for network in (
-        "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7",
-    )
-)  # fmt: skip
+    for network in [
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "fc00::/7",
+    ]
+)
 # Where clouds hand out credentials: allowed only where the operator names exactly this address.
 _METADATA = frozenset(
     ipaddress.ip_address(address)

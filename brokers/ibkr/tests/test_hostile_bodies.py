@@ -24,54 +24,11 @@ from brokers.ibkr.answers import check_environment, demand, session_status
 from brokers.ibkr.client import Answer
 from brokers.ibkr.decoding import FRAME, NOT_JSON, READ, WRITE, Bounds, Nonsense, Unpacking, decode
 from brokers.ibkr.stream import Reader
+from brokers.ibkr.tests.shapes import RAW, SHAPES
 from brokers.ibkr.trust import Flow, Trust
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 BODIES = 5000
-
-ORDER = {
-    "acct": "DU1", "orderId": 7, "order_id": 7, "order_ref": "hy-1", "parentId": 3, "status": "Submitted", "totalSize": 5.0,
-    "filledQuantity": 2, "remainingQuantity": 3, "avgPrice": "1,977.60", "conid": 265598, "side": "BUY", "orderType": "LMT",
-    "sizeAndFills": "2/5", "text": "Held: locating shares", "order_status": "Inactive",
-}  # fmt: skip
-FILL = {
-    "execution_id": "0000e0d5.6576fd38.01.01", "symbol": "MNQ DEC2026", "sec_type": "FUT", "side": "B", "size": 2, "price": "18.5",
-    "commission": "1.05", "order_id": 7, "account": "DU1", "conid": 265598, "trade_time_r": 1702317649000,
-    "trade_time": "20231211-18:00:49", "currency": "USD", "exchange": "CME", "order_ref": "hy-1",
-}  # fmt: skip
-HELD = {
-    "acctId": "DU1", "conid": 265598, "position": 12, "assetClass": "FUT", "description": "MNQ DEC2026", "avgCost": 37000,
-    "mktPrice": 18.5, "marketPrice": 18.5, "marketValue": 444, "mktValue": 444, "unrealizedPnl": 3, "multiplier": 2, "currency": "USD",
-}  # fmt: skip
-STATUS = {"authenticated": True, "established": True, "connected": True, "competing": False, "message": "", "fail": ""}
-SHAPES: tuple[Any, ...] = (
-    {"orders": [ORDER], "snapshot": True},
-    [FILL],
-    [HELD],
-    [{"order_id": "7", "order_status": "Submitted", "local_order_id": "hy-1", "encrypt_message": "1", "text": "x"}],
-    [{"id": "07a1", "message": ["Are you sure?"], "messageIds": ["o163"], "isSuppressed": False}],
-    {"error": "refused", "cqe": {"post_payload": {"rejections": ["too far"]}}, "statusCode": 400},
-    {"accounts": ["DU1"], "acctProps": {"DU1": {"hasChildAccounts": True}}, "allowFeatures": {"allowFA": True}, "isPaper": True},
-    [{"accountId": "DU1", "accountTitle": "Alice", "currency": "USD", "clearingStatus": "O", "faclient": True}],
-    {"session": "bb665d0f", "iserver": {"authStatus": STATUS}},
-    {"topic": "sor", "args": [ORDER]},
-    {"topic": "str", "args": [FILL]},
-    {"topic": "spl", "args": {"DU1.Core": {"upl": 1.5, "nl": 100}}},
-    {"topic": "sts", "args": STATUS},
-    {"topic": "system", "hb": 1702317649000},
-    {"netLiquidationValue": 1000000, "totalCashValue": 5, "BASE": {"unrealizedpnl": 1}, "rate": 1.1, "rules": {"canTradeAcctIds": ["DU1"]}},
-    [{"conid": 265598, "31": "C189.10", "84": "189", "86": "190", "6509": "RB", "_updated": 1702317649000}],
-    [{"name": "APPLE", "assetClass": "STK", "contracts": [{"conid": 265598, "exchange": "NASDAQ", "isUS": True}]}],
-    {"secdef": [{"conid": 1, "multiplier": 2, "incrementRules": [{"lowerEdge": 0, "increment": 0.01}], "currency": "USD"}]},
-    [{"conid": 5, "ltd": 20261218, "expirationDate": 20261218, "longFuturesCutOff": 20261217, "contract_month": "202612"}],
-)  # fmt: skip
-RAW = (
-    "1e600000", "-1e600000", "1e-600000", "9" * 39, "9" * 5000, "0." + "9" * 70, "0." + "1" * 5000, "NaN", "Infinity", "-0",
-    "null", "true", "[]", "{}", '""', '"1e600000"', '"-1E+999999"', '"1e-999999"', f'"{"9" * 60}"', f'"{"9" * 60_000}"',
-    f'"{"," * 60_000}"', f'"{"1," * 30_000}x"', f'"{"<" * 60_000}"', f'"{"<a" * 30_000}"', '"\\u0000"', '"\\ud800"', '"\\u0661\\u0662"',
-    '"20991231-99:99:99"', f'"{"held " * 400}"', "253402300800000", "99999999999999999999", "1e300", "[[[[[[]]]]]]", '{"a":{"b":[{}]}}',
-    '"-1"', '"Inactive"', "[1e600000]", '{"error":"x"}', '"no bridge"', f'[{"0," * 3000}0]', "-1", "0.00000000000000000001",
-)  # fmt: skip
 
 
 def test_no_body_and_no_frame_costs_more_than_it_may() -> None:
@@ -229,7 +186,7 @@ def bounded(value: Any, field: str = "") -> None:
         (b'"' + b"x" * 70_000 + b'"', "a text without end"),
         (b" " * (READ.size + 1), "more than 4096 kilobytes at once"),
     ],
-)  # fmt: skip
+)
 def test_it_says_in_a_few_words_what_is_wrong(data: bytes, says: str) -> None:
     with pytest.raises(Nonsense) as refusal:
         decode(data, READ)
@@ -279,9 +236,23 @@ def feed(unpacking: Unpacking, packed: bytes) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [Decimal("1e600000"), Decimal("-1e16"), "1e600000", "1" * 65, 10**15, 10**4000, 1e300, Decimal("Infinity"), Decimal("sNaN"),
-     "\u0661", "," * 60, b"5", [5], {"a": 5}],
-)  # fmt: skip
+    [
+        Decimal("1e600000"),
+        Decimal("-1e16"),
+        "1e600000",
+        "1" * 65,
+        10**15,
+        10**4000,
+        1e300,
+        Decimal("Infinity"),
+        Decimal("sNaN"),
+        "\u0661",
+        "," * 60,
+        b"5",
+        [5],
+        {"a": 5},
+    ],
+)
 def test_one_function_reads_every_number_and_none_without_bounds(value: Any) -> None:
     assert numbers.number(value) is None
     assert numbers.whole(value) is None

@@ -66,12 +66,38 @@ def login(address: str) -> Login:
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "0.0.0.0", "169.254.169.254",
-        "169.254.1.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "168.63.129.16",
-        "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
-        "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:1::1", "x",
+        "127.0.0.1",
+        "127.8.8.8",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "0.0.0.0",
+        "169.254.169.254",
+        "169.254.1.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "198.18.0.1",
+        "168.63.129.16",
+        "::1",
+        "::",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fc00::1",
+        "fd00:ec2::254",
+        "ff02::1",
+        "2001:db8::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2001:0:1::1",
+        "x",
     ],
-)  # fmt: skip
+)
 def test_nobody_is_sent_into_a_network_that_the_operator_does_not_allow(address: str) -> None:
     refusal = PUBLIC.refusal(address)
     assert refusal is not None
@@ -85,9 +111,15 @@ def test_public_addresses_are_within_reach(address: str) -> None:
 
 def test_the_operator_allows_networks_one_by_one() -> None:
     allowed = Reach(networks=addresses.networks(["10.1.0.0/16", "::1/128"]))
-    assert [allowed.refusal(address) is None for address in ("10.1.2.3", "::1", "::ffff:10.1.2.3", "10.2.0.1", "127.0.0.1")] == [
-        True, True, True, False, False,
-    ]  # fmt: skip
+    assert [
+        allowed.refusal(address) is None for address in ("10.1.2.3", "::1", "::ffff:10.1.2.3", "10.2.0.1", "127.0.0.1")
+    ] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_what_a_cloud_tells_about_itself_is_in_no_network_however_wide() -> None:

@@ -146,8 +146,11 @@ def test_what_is_shown_is_kept_encrypted_and_never_shown_again(
     proxies.show_header(connection=paper_connection, header="X-Gateway-Secret", secret=SECRET, actor=alice, now=NOW)
     proxies.show_certificate(connection=paper_connection, certificate=pem, key=key, actor=alice, now=NOW)
     assert login_of(Connection.objects.get()).secrets == {
-        "proxy_header": "X-Gateway-Secret", "proxy_secret": SECRET, "client_certificate": pem, "client_key": key,
-    }  # fmt: skip
+        "proxy_header": "X-Gateway-Secret",
+        "proxy_secret": SECRET,
+        "client_certificate": pem,
+        "client_key": key,
+    }
     with database.cursor() as cursor:
         cursor.execute("SELECT secrets FROM brokers_connection")
         stored = bytes(cursor.fetchone()[0])
