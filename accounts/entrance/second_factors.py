@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
 
@@ -17,7 +18,7 @@ class SecondFactorNeeded(PermissionDenied):
 
 def has_second_factor(user: User) -> bool:
     """Whether signing in as this person takes more than the password. Recovery codes alone are none."""
-    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS).exists())
+    return bool(is_mfa_enabled(user, types=FACTORS))
 
 
 def without_second_factor(team: Team) -> set[int]:
