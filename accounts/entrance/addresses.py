@@ -10,8 +10,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # A household or a host has a whole /64 of IPv6, and may take another address of it for each attempt.
 IPV6_PREFIX = 64
-# What a reverse proxy adds: whoever it speaks for is elsewhere, whatever the address says. The mark is put by
-# `accounts.middleware.ClientAddress`, which drops some of them.
+# What a reverse proxy adds. A request with one of them comes from another machine, even if its address is near.
+# `accounts.middleware.ClientAddress` puts the mark, before it drops some of these headers.
 PROXY_HEADERS = frozenset(
     f"HTTP_{name}"
     for name in (

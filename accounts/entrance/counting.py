@@ -20,7 +20,7 @@ _ASK_AGAIN_AT = {"moment": 0.0}
 
 
 class JsonSerializer:
-    """Values as JSON: whoever can write to Valkey must not be able to run code here, as a pickle would let them."""
+    """Values as JSON. A pickle would let an intruder who writes to Valkey run code in this process."""
 
     def dumps(self, value: Any) -> int | bytes:
         # Whole numbers stay bare, so that the server itself can add to them.

@@ -17,7 +17,7 @@ _SALT = "a browser that has signed in"
 def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
     """Leave a mark in the browser. It opens nothing; it only has its failed attempts counted apart from strangers'."""
     known = device_of(request, user) or secrets.token_urlsafe(12)
-    # A mark from before a change of password says nothing any more: whoever stole that password may have one.
+    # A change of password ends every mark: a thief of the old password may hold one.
     mark = signing.dumps([user.pk, user.get_session_auth_hash(), known], salt=_SALT)
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,

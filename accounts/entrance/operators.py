@@ -40,7 +40,7 @@ OTHER = "Everything else"
 
 
 class OperatorSite(AdminSite):
-    """Django's admin without its own sign-in: whoever is let in came through ours, with its limits and its factors."""
+    """Django's admin without a sign-in of its own. Operators come in by ours, with its limits and its second factor."""
 
     site_header = "Halyard, for the operator"
     site_title = "Halyard"
