@@ -261,8 +261,10 @@ class Watch:
             batch.append(await asyncio.wait_for(news.get(), due))
             # An order's news comes in threes (working, filled, the fill itself): one transaction for them.
             await asyncio.sleep(GATHER_SECONDS)
-        while not news.empty() and sum(map(_facts_in, batch)) < FACTS_AT_ONCE and len(batch) < 500:
+        facts = sum(map(_facts_in, batch))
+        while not news.empty() and facts < FACTS_AT_ONCE and len(batch) < 500:
             batch.append(news.get_nowait())
+            facts += _facts_in(batch[-1])
         return batch
 
     async def _tend(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
