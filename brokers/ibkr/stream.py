@@ -19,7 +19,7 @@ from brokers.domain.sessions import AuthStatus, Login
 from brokers.ibkr import order_rows, translate
 from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import Client, Request
-from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense, decode
+from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.trust import Flow
 
@@ -161,12 +161,8 @@ class Reader:
         self.wants_subscriptions = False
         self.turned_away = False
 
-    def read(self, spelled: str) -> FeedEvent | None:
-        """The event of a message as it came; None when it says nothing we need."""
-        return self.take(decode(spelled.encode(errors="replace"), FRAME))
-
     def take(self, message: Any) -> FeedEvent | None:
-        """The event of a message that was decoded."""
+        """The event of a message that was decoded; None when it says nothing we need."""
         if not isinstance(message, Mapping):
             return None
         topic = text(message.get("topic"), 64)

@@ -9,13 +9,14 @@ import pytest
 
 from brokers.domain.brokerage import FeedEvent
 from brokers.domain.orders import OrderStatus
+from brokers.ibkr.decoding import FRAME, decode
 from brokers.ibkr.stream import Reader
 
 SIGNED_IN = {"topic": "sts", "args": {"authenticated": True, "competing": False, "message": ""}}
 
 
 def say(reader: Reader, message: Any) -> FeedEvent | None:
-    return reader.read(json.dumps(message))
+    return reader.take(decode(json.dumps(message).encode(), FRAME))
 
 
 def test_it_subscribes_once_the_session_is_there() -> None:
@@ -79,4 +80,4 @@ def test_it_is_turned_away_while_there_is_no_session() -> None:
     "text", ["not json", "[]", "7", '{"topic":"ntf","args":{}}', '{"topic":"sor","args":[]}', "{}"]
 )
 def test_it_passes_over_what_it_does_not_need(text: str) -> None:
-    assert Reader().read(text) is None
+    assert Reader().take(decode(text.encode(), FRAME)) is None

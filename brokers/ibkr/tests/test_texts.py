@@ -76,7 +76,7 @@ def read_of(road: str, row: dict[str, Any]) -> tuple[str, str]:
         case "session":
             return read_of_a_session(answer)
         case "stream":
-            event = Reader().read(json.dumps(body))
+            event = Reader().take(body)
             assert event is not None
             assert event.auth is not None
             return judged(event.auth)
