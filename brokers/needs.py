@@ -12,6 +12,7 @@ from accounts.feed.needs import Need, Urgency
 from accounts.models import Team
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
+from brokers.domain.sentences import grouped
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Closing, Connection, Order, Position, SubmissionAttempt
 
@@ -130,7 +131,7 @@ def _doubts(team: Team) -> Iterator[Need]:
             key=f"order-{order.code}",
             urgency=Urgency.DOUBT,
             symbol="alert",
-            title=f"{order.side.capitalize()} {order.quantity.normalize():,f} {order.ticker}: {matter}",
+            title=f"{order.side.capitalize()} {grouped(order.quantity)} {order.ticker}: {matter}",
             text=meaning,
             href=_of_order(team, order),
             action="See the order",

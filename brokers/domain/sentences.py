@@ -16,7 +16,7 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
-def number(value: Decimal) -> str:
-    """A quantity as people read it: grouped thousands, no trailing zeros."""
+def grouped(value: Decimal) -> str:
+    """A decimal as people read it: its thousands grouped, without trailing zeros."""
     text = f"{value:,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -8,7 +8,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from django.db.models import Sum
 
-from brokers.domain.sentences import number
+from accounts.templatetags.ui import average as average_price
+from accounts.templatetags.ui import signed_money
+from brokers.domain.sentences import grouped
 from brokers.models import Closing, Execution, Order
 
 CENT = Decimal("0.01")
@@ -26,7 +28,7 @@ def in_words(closing: Closing, orders: Iterable[Order], now: datetime) -> str:
     average = worth / quantity
     did = "Sold" if first.side == "sell" else "Bought back"
     at = max(order.filled_at or order.changed_at for order in filled)
-    done = f"{did} {number(quantity)} at {price(average)} {first.currency}, done at {at:%H:%M:%S} UTC."
+    done = f"{did} {grouped(quantity)} at {average_price(average)} {first.currency}, done at {at:%H:%M:%S} UTC."
     return f"{done} {_result(closing, filled, quantity, average)}"
 
 
@@ -46,23 +48,13 @@ def result_in_words(
     """What a close made of `units`, above zero where a long position was sold, each times its multiplier."""
     if cost is None:
         return "The result is not known: IBKR named no average cost of the position."
-    against = f"against an average cost of {price(cost)}"
+    against = f"against an average cost of {average_price(cost)}"
     gained = (average - cost) * units
     if fees is None:
-        return f"Result: {money(gained, currency)} {against}, before fees."
-    return f"Result: {money(gained - fees, currency)} {against}, after {fees.quantize(CENT):,f} {currency} of fees."
+        return f"Result: {_profit(gained, currency)} {against}, before fees."
+    return f"Result: {_profit(gained - fees, currency)} {against}, after {fees.quantize(CENT):,f} {currency} of fees."
 
 
-def money(value: Decimal, currency: str) -> str:
-    """Profit or loss to the cent, with its sign."""
-    cents = value.quantize(CENT, ROUND_HALF_EVEN)
-    sign = "+" if cents > 0 else "\N{MINUS SIGN}" if cents < 0 else ""
-    return f"{sign}{abs(cents):,f} {currency}"
-
-
-def price(value: Decimal) -> str:
-    """An average price in as many digits as say something: seven, and never less than the cent."""
-    decimals = min(max(6 - value.adjusted(), 2), 8)
-    text = f"{value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN).normalize():,f}"
-    whole, _, rest = text.partition(".")
-    return f"{whole}.{rest.ljust(2, '0')}"
+def _profit(value: Decimal, currency: str) -> str:
+    """Profit or loss to the cent; less than half a cent has no sign."""
+    return signed_money(value.quantize(CENT, ROUND_HALF_EVEN), currency)

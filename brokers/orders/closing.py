@@ -31,7 +31,7 @@ from brokers.domain.orders import (
     Side,
     TimeInForce,
 )
-from brokers.domain.sentences import number
+from brokers.domain.sentences import grouped
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position, SubmissionAttempt
 from brokers.orders import cancels, closed, tickets
@@ -201,7 +201,7 @@ def _send(closing: Closing, position: Position, side: Side, quantity: Decimal, n
         cause=f"planned to close the position: {closing.reason}",
     )
     tickets.open_tickets([draft], now)
-    closing.note = f"A market order to {side} {number(quantity)} is on its way."
+    closing.note = f"A market order to {side} {grouped(quantity)} is on its way."
     closing.save(update_fields=["attempts", "note", "average_cost"])
     live.account_changed(closing.account)
 

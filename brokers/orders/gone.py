@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OVER, OrderStatus
-from brokers.domain.sentences import number
+from brokers.domain.sentences import grouped
 from brokers.models import Connection, Order, SubmissionAttempt
 from brokers.orders import cancels, reconciliation
 from brokers.orders.changes import facts_about
@@ -85,6 +85,6 @@ def _settle_shown(order: Order, answer: SubmissionAttempt, status: OrderStatus |
 
 def _how_it_ended(order: Order) -> str:
     if order.filled_quantity:
-        filled, quantity = number(order.filled_quantity), number(order.quantity)
+        filled, quantity = grouped(order.filled_quantity), grouped(order.quantity)
         return f"IBKR has this order no longer: {filled} of {quantity} were filled, and the rest ended there."
     return "IBKR has this order no longer: it ended there without a fill."

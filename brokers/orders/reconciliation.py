@@ -14,7 +14,7 @@ from django.db.models import Q
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, can_move
-from brokers.domain.sentences import number
+from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
 from brokers.orders import sizes
 from brokers.orders.tickets import end_unfit
@@ -211,7 +211,7 @@ def _set_filled(order: Order, filled: Decimal, average: Decimal | None, now: dat
         changes["filled_at"] = now
     if can_move(OrderStatus(order.status), status):
         Order.objects.move(
-            order, status, now=now, cause=f"filled {number(filled)} of {number(order.quantity)}", **changes
+            order, status, now=now, cause=f"filled {grouped(filled)} of {grouped(order.quantity)}", **changes
         )
     else:
         Order.objects.filter(pk=order.pk).update(**changes)

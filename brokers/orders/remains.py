@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release, Role
-from brokers.domain.sentences import number
+from brokers.domain.sentences import grouped
 from brokers.models import Closing, Order, Position
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
@@ -59,7 +59,7 @@ def _without_entry(order: Order) -> str:
     if not names:
         return ""
     if order.filled_quantity:
-        return f"The {number(order.filled_quantity)} that have filled stay, and IBKR makes their {names} as small."
+        return f"The {grouped(order.filled_quantity)} that have filled stay, and IBKR makes their {names} as small."
     it = "it was not sent" if order.status == OrderStatus.CREATED else "nothing of it has filled"
     return f"Its {names} end with it: {it}, so nothing is left to protect."
 
@@ -71,4 +71,4 @@ def _held(order: Order) -> Decimal:
 
 def _position(order: Order, held: Decimal) -> str:
     side = "long" if held > 0 else "short"
-    return f"position of {number(abs(held))} {order.ticker} {side}"
+    return f"position of {grouped(abs(held))} {order.ticker} {side}"

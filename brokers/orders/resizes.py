@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers.domain.brokerage import Leg, OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
-from brokers.domain.sentences import number
+from brokers.domain.sentences import grouped
 from brokers.models import Order, OrderChanges, SubmissionAttempt, Ticket
 from brokers.orders import changes
 from brokers.orders.execution import Answer
@@ -49,7 +49,7 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     assert order.resize_to is not None, "only an order that is to be smaller is changed"
     leg = changes.current_leg(order)
     leg = replace(leg, intent=replace(leg.intent, quantity=order.resize_to))
-    cause = f"a part of the position leaves; IBKR is asked to make it {number(order.resize_to)}"
+    cause = f"a part of the position leaves; IBKR is asked to make it {grouped(order.resize_to)}"
     return changes.write_attempt(order, leg, changes.RESIZE, cause, now), leg
 
 
@@ -85,7 +85,7 @@ def _shrink(order: Order, quantity: Decimal, now: datetime) -> None:
     values = OrderChanges(quantity=max(quantity, order.filled_quantity), resize_to=None, resize_asked_at=None)
     status = OrderStatus(order.status)
     if status in CHANGED_IN_PLACE:
-        cause = f"IBKR has made it {number(quantity)} instead of {number(order.quantity)}"
+        cause = f"IBKR has made it {grouped(quantity)} instead of {grouped(order.quantity)}"
         Order.objects.move(order, status, now=now, cause=cause, **values)
     elif status is not OrderStatus.FILLED:
         Order.objects.filter(pk=order.pk).update(**values)
@@ -96,7 +96,7 @@ def _shrink(order: Order, quantity: Decimal, now: datetime) -> None:
 def _keep(order: Order, why: str, code: str, now: datetime) -> None:
     """Kept as it is, and not asked about again; what waits behind it is planned anew."""
     status = OrderStatus(order.status)
-    reason = f"Kept at {number(order.quantity)}: IBKR did not make it smaller. {why}"[:400]
+    reason = f"Kept at {grouped(order.quantity)}: IBKR did not make it smaller. {why}"[:400]
     values = OrderChanges(resize_to=None, resize_asked_at=None, keeps_its_size=True)
     if status in CHANGED_IN_PLACE:
         values["reason"], values["reason_code"] = reason, code

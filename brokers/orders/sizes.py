@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OVER, SIZED_BY_THE_BROKER, OrderStatus
-from brokers.domain.sentences import number
+from brokers.domain.sentences import grouped
 from brokers.models import Order, OrderChanges, OrderEvent
 from brokers.orders import changes, tickets
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -65,7 +65,7 @@ def _take_over(order: Order, old: OrderStatus, size: Decimal, now: datetime) -> 
     for column, value in values.items():
         setattr(order, column, value)
     if old in SIZED_BY_THE_BROKER:
-        _note(order, old, f"IBKR has it at {number(size)} instead of {number(was)}", now)
+        _note(order, old, f"IBKR has it at {grouped(size)} instead of {grouped(was)}", now)
     if size < was:
         # What waits for it to be smaller may leave.
         notify(ORDERS_CHANNEL, str(order.connection_id))
@@ -86,7 +86,7 @@ def _reopen(order: Order, report: OrderFacts, size: Decimal, now: datetime) -> N
     filled = report.filled_quantity
     if filled is None or filled < order.filled_quantity or size <= order.quantity:
         return
-    cause = f"IBKR has it at {number(size)} instead of {number(order.quantity)}"
+    cause = f"IBKR has it at {grouped(size)} instead of {grouped(order.quantity)}"
     if filled == size:
         Order.objects.filter(pk=order.pk).update(quantity=size, filled_quantity=filled)
         order.quantity, order.filled_quantity = size, filled

@@ -22,7 +22,7 @@ from brokers.domain.orders import (
     Resize,
     can_move,
 )
-from brokers.domain.sentences import number
+from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
@@ -162,7 +162,7 @@ def end_outgrown(order: Order, now: datetime) -> None:
     for ticket in behind.select_for_update().order_by("pk"):
         sizes = [Decimal(each["quantity"]) for each in ticket.resizes if each["reference"] == order.reference]
         if sizes and order.quantity > sizes[0]:
-            size, smaller = number(order.quantity), number(sizes[0])
+            size, smaller = grouped(order.quantity), grouped(sizes[0])
             reason = f"Not sent: IBKR has {in_words(order)} at {size} instead of {smaller}. It is planned again."
             end_plan(ticket, reason, now)
 
@@ -296,7 +296,7 @@ def _leaves_by(draft: Draft, intent: OrderIntent, now: datetime) -> datetime:
 
 
 def _too_late(order: Order) -> str:
-    filled = number(order.filled_quantity)
+    filled = grouped(order.filled_quantity)
     return (
         f"Not sent: {filled} of {in_words(order)} were filled before it could be changed, "
         "so the plan no longer fits the position. It is planned again."

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from brokers import live
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release
-from brokers.domain.sentences import cut, ended, number
+from brokers.domain.sentences import cut, ended, grouped
 from brokers.models import Order, Ticket
 
 _NOT_ASKED = [str(status) for status in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
@@ -42,7 +42,7 @@ def expire(order: Order, now: datetime) -> bool:
 
 def in_words(order: Order) -> str:
     """An order as a sentence about another one names it."""
-    return f"the order to {order.side} {number(order.quantity)} {order.ticker}"
+    return f"the order to {order.side} {grouped(order.quantity)} {order.ticker}"
 
 
 def _why_late(order: Order) -> str:

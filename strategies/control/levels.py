@@ -16,13 +16,13 @@ from django.http import Http404
 from accounts.models import AuditEntry, Team
 from brokers.book import day_ledger
 from brokers.domain.dayresult import DayResult
+from brokers.domain.sentences import grouped
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position
 from strategies import usage
 from strategies.control.limits import Target, level_guarding
 from strategies.deciding.guards import COLUMNS, Key, key_of, subject
 from strategies.domain.decide.guards import Halt, Level
-from strategies.domain.numbers import grouped
 from strategies.domain.terms.terms import Terms
 from strategies.models import Guard, Strategy, Subscription
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot
 from strategies import inputs
 from strategies.display.effective import Setting, settings_in_effect
@@ -15,7 +16,6 @@ from strategies.display.labels import LABELS
 from strategies.display.readings import pairs
 from strategies.display.values import Change, changes, describe
 from strategies.domain.decide.guards import LIMITS, Guards, Halt
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Plan
 from strategies.domain.terms.terms import Terms
 from strategies.inputs import Inputs

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide.walkthrough import Holding
 from strategies.domain.message.message import Message
-from strategies.domain.numbers import grouped
 
 # What a quantity counts, behind its number; a plain one counts units.
 _UNITS = {

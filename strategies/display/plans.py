@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from brokers.domain.orders import OrderIntent, Release
+from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from brokers.domain.sentences import grouped
 from strategies.display.labels import ORDER_TYPES
 from strategies.display.values import describe, describe_window, lower_first
-from strategies.domain.numbers import grouped
 from strategies.domain.terms.terms import Hours, QuantityType, Sides, Terms
 
 _SIZES = {

@@ -17,12 +17,6 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def grouped(value: Decimal) -> str:
-    """A decimal as people read it: its thousands grouped, without trailing zeros."""
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def snap(value: Decimal, step: Decimal = _WHOLE) -> Decimal:
     """The nearest multiple of `step` where the value is within a billionth of it, else the value as it is."""
     nearest = (value / step).to_integral_value(ROUND_HALF_EVEN) * step

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from brokers.domain.sentences import ended
+
 # The statuses after which an order is not what the plan wanted, with what became of it; the worst come first.
 _ENDS = {
     "rejected": "rejected",
@@ -49,7 +51,7 @@ def trouble(parts: Iterable[Part]) -> Trouble | None:
     first, end = min(wrong, key=lambda each: _rank(each[0]))
     name = first.role.replace("_", " ")
     more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-    why = _closed(first.held if end == _HELD else first.reason)
+    why = ended(first.held if end == _HELD else first.reason)
     means = _MEANS.get(first.role, "") if end not in {_HELD, "in doubt"} else ""
     sentence = " ".join(part for part in (f"The {name} is {end}{more}.", why, means) if part)
     return Trouble(f"{name} {end}{more}", sentence)
@@ -63,8 +65,3 @@ def _rank(part: Part) -> tuple[int, int]:
     ends = list(_ENDS)
     roles = _ORDER.index(part.role) if part.role in _ORDER else len(_ORDER)
     return roles, ends.index(part.status) if part.status in ends else len(ends)
-
-
-def _closed(sentence: str) -> str:
-    text = sentence.strip()
-    return text if not text or text[-1] in ".!?…" else f"{text}."

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.domain.sentences import cut, ended, number
+from brokers.domain.sentences import cut, ended, grouped
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_what_does_not_fit_says_that_there_was_more() -> None:
     ("value", "text"), [("12345", "12,345"), ("1E+4", "10,000"), ("1234.50000000", "1,234.5"), ("0.25", "0.25")]
 )
 def test_thousands_are_grouped(value: str, text: str) -> None:
-    assert number(Decimal(value)) == text
+    assert grouped(Decimal(value)) == text

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, OrderType, Role
+from brokers.domain.sentences import grouped
 from strategies.domain.decide import protection, working
 from strategies.domain.decide.assembly import cancel_plan, entry_plan, exit_plan, flip_plan, or_cancel
 from strategies.domain.decide.case import Case
@@ -15,7 +16,6 @@ from strategies.domain.decide.hours import outside_windows
 from strategies.domain.decide.pricing import quoted_price, round_to_tick, works_outside
 from strategies.domain.decide.too_late import opened_since, time_to_live, too_late
 from strategies.domain.decide.trades import adding
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import QuantityType, Sides

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from brokers.domain.orders import OrderType
+from brokers.domain.sentences import grouped
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import Entry, wait_for_exit
 from strategies.domain.decide.exits import WayOut, exit_held_back
 from strategies.domain.decide.too_late import time_to_live
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.costs import left_out
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg

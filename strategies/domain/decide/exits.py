@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, OrderType, Resize, Role, Side
+from brokers.domain.sentences import grouped
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import outside_windows
@@ -14,7 +15,6 @@ from strategies.domain.decide.pricing import market_price, shape_order, spread_t
 from strategies.domain.decide.protection import Cut, cut_legs, stop_beside_exit
 from strategies.domain.decide.sizing import measure_units, whole_units
 from strategies.domain.decide.too_late import too_late
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import Halt, LevelGuard, day_reached
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.estimate import money
 from strategies.domain.plan.plan import Rejection
 

@@ -7,8 +7,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from brokers.domain.orders import AssetClass, OrderType, Side, TimeInForce
+from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
-from strategies.domain.numbers import grouped, round_to_step, snap
+from strategies.domain.numbers import round_to_step, snap
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import MarketClosed, MarketPrice

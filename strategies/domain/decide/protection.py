@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Release, Resize, Role, Side, TimeInForce
+from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.pricing import round_to_tick, trail_distance, trail_share, works_outside
 from strategies.domain.message.message import Bracket
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Rejection
 
 HUNDRED = Decimal(100)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokers.domain.sentences import grouped
 from strategies.domain.message.message import Action, Message
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Rejection
 
 _REDUCES = frozenset({Action.EXIT, Action.CANCEL, Action.REVERSE, Action.BREAKEVEN})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from brokers.domain.orders import AssetClass
+from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.message.message import Action
-from strategies.domain.numbers import grouped, round_to_step, snap
+from strategies.domain.numbers import round_to_step, snap
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType, Rounding

@@ -6,13 +6,14 @@ from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 
 from brokers.domain.orders import Role, Side
+from brokers.domain.sentences import grouped
 from strategies.domain.decide import working
 from strategies.domain.decide.assembly import cancel_plan, entry_plan, exit_plan, flip_plan
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import enter, side_allowed, wrong_side
 from strategies.domain.decide.exits import ALL, plan_exit
 from strategies.domain.decide.too_late import opened_since
-from strategies.domain.numbers import grouped, round_to_step
+from strategies.domain.numbers import round_to_step
 from strategies.domain.plan.plan import Plan, Rejection
 
 

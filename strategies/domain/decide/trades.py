@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.domain.orders import Side
+from brokers.domain.sentences import grouped
 from strategies.domain.decide import target
 from strategies.domain.decide.assembly import entry_plan, exit_plan, flip_plan, or_cancel
 from strategies.domain.decide.case import Case
@@ -12,7 +13,6 @@ from strategies.domain.decide.entries import Entry, enter, side_allowed, wrong_s
 from strategies.domain.decide.exits import ALL, exit_quantity, plan_exit
 from strategies.domain.decide.sizing import opened_units
 from strategies.domain.decide.too_late import opened_since
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import QuantityType, Sides

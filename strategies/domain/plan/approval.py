@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, Role
+from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot
-from strategies.domain.numbers import grouped
 from strategies.domain.plan.costs import affordable
 from strategies.domain.plan.plan import Plan, Rejection
 
