@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import row_for
 from accounts.models import Role
+from accounts.pages.requests import actor_of
 from brokers.domain.orders import MAY_FILL
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.orders import closing
@@ -30,7 +31,7 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         return redirect("positions", team_code)
     form = ClosingForm(request.POST or None, held=abs(position.quantity))
     if request.method == "POST" and form.is_valid():
-        actor = request.user if request.user.is_authenticated else None
+        actor = actor_of(request)
         made = closing.close(
             account=account,
             conid=conid,

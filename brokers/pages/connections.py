@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, row_for, team_for
 from accounts.entrance.step_up import require_step_up
 from accounts.models import Role, Team
+from accounts.pages.requests import actor_of
 from brokers.connections import connections as activities
 from brokers.domain.sessions import Environment, Region, SimulatedPrices
 from brokers.models import Connection
@@ -61,7 +62,7 @@ def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
         values = form.cleaned_data
         if values["environment"] == Environment.LIVE:
             require_step_up(request)
-        actor = request.user if request.user.is_authenticated else None
+        actor = actor_of(request)
         try:
             made = activities.connect(
                 team=team,
@@ -98,7 +99,7 @@ _FIELD_OF = {
 @require_POST
 def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
-    actor = request.user if request.user.is_authenticated else None
+    actor = actor_of(request)
     if request.POST.get("enabled") == "no":
         activities.disable(connection=connection, actor=actor, now=timezone.now())
         messages.success(request, "The connection is off. Nothing new is sent; orders working at IBKR go on there.")
@@ -117,7 +118,7 @@ def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UU
 @require_POST
 def connection_exits(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
-    actor = request.user if request.user.is_authenticated else None
+    actor = actor_of(request)
     confirms = request.POST.get("confirms_exits") == "yes"
     activities.confirm_exits(connection=connection, confirms=confirms, actor=actor, now=timezone.now())
     answered = "confirmed" if confirms else "declined"
@@ -129,7 +130,7 @@ def connection_exits(request: HttpRequest, team_code: UUID, connection_code: UUI
 def connection_prices(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     """Whether the orders of a simulated account meet the market's own prices or those of their signals."""
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
-    actor = request.user if request.user.is_authenticated else None
+    actor = actor_of(request)
     chosen = request.POST.get("prices", "")
     try:
         prices.choose(connection=connection, prices=chosen, actor=actor, now=timezone.now())
@@ -144,7 +145,7 @@ def connection_prices(request: HttpRequest, team_code: UUID, connection_code: UU
 @require_POST
 def connection_verify(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
-    actor = request.user if request.user.is_authenticated else None
+    actor = actor_of(request)
     activities.verify(connection=connection, actor=actor, now=timezone.now())
     messages.success(request, "IBKR is being asked; its answer appears here by itself.")
     return redirect("connection", team_code, connection_code)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import row_for, team_for
 from accounts.models import Role
 from accounts.pages.paging import page_of
+from accounts.pages.requests import actor_of
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, Release
 from brokers.domain.orders import Role as OrderRole
 from brokers.domain.path import path
@@ -132,7 +133,7 @@ def _pretty(value: object) -> str:
 @require_POST
 def order_cancel(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
     order = row_for(request.user, team_code, Order.objects.all(), order_code, Role.TRADER)
-    actor = request.user if request.user.is_authenticated else None
+    actor = actor_of(request)
     leaves = left_by_canceling(order)
     if cancels.request_cancel(order=order, actor=actor, now=timezone.now()):
         if order.status == OrderStatus.CANCELED:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import row_for
 from accounts.models import Role
+from accounts.pages.requests import actor_of
 from brokers.connections import proxies
 from brokers.connections.connections import ConnectionRefused
 from brokers.domain.sessions import Environment
@@ -30,7 +31,7 @@ def connection_proxy(request: HttpRequest, team_code: UUID, connection_code: UUI
         raise Http404("A simulated connection has no gateway of yours.")
     form = ProxyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        actor = request.user if request.user.is_authenticated else None
+        actor = actor_of(request)
         values, now = form.cleaned_data, timezone.now()
         try:
             if values["part"] == "header":

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import row_for
 from accounts.models import Role
-from accounts.pages.requests import HtmxHttpRequest
+from accounts.pages.requests import HtmxHttpRequest, actor_of
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
 from brokers.stress import stress
@@ -30,7 +30,7 @@ def panel(request: HtmxHttpRequest, team_code: UUID, connection_code: UUID) -> H
     connection = _simulated(request, team_code, connection_code)
     if request.method == "GET":
         return _shown(request, connection) if request.htmx else redirect(_page(connection))
-    actor = request.user if request.user.is_authenticated else None
+    actor = actor_of(request)
     code = request.POST.get("button", "")
     try:
         pressed = stress.press(connection=connection, actor=actor, code=code, now=timezone.now())
@@ -42,7 +42,7 @@ def panel(request: HtmxHttpRequest, team_code: UUID, connection_code: UUID) -> H
 @require_POST
 def clear(request: HtmxHttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = _simulated(request, team_code, connection_code)
-    actor = request.user if request.user.is_authenticated else None
+    actor = actor_of(request)
     try:
         stress.clear(connection=connection, actor=actor, now=timezone.now())
     except stress.StressRefused as refused:

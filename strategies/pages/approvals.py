@@ -14,12 +14,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import membership_for, row_for
 from accounts.models import Role
-from accounts.pages.requests import HtmxHttpRequest
+from accounts.pages.requests import HtmxHttpRequest, actor_of
 from strategies import live
 from strategies.control import approval
 from strategies.display import proposals
 from strategies.models import Decision, Subscription
-from strategies.pages.shared import actor_of
 
 
 @require_GET

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import membership_for
 from accounts.models import Membership, Role, Team
+from accounts.pages.requests import actor_of
 from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING
 from brokers.domain.sessions import Environment
 from brokers.live import order_rows
@@ -23,7 +24,7 @@ from brokers.pages.connections import connections_of
 from brokers.stress import control_plane
 from strategies import live
 from strategies.models import Refusal
-from strategies.pages.shared import LATEST, actor_of
+from strategies.pages.shared import LATEST
 from strategies.rehearsal import first_signal
 from strategies.setup import strategies
 

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, membership_that_stops, team_for
 from accounts.entrance.step_up import step_up
 from accounts.models import Membership, Role
+from accounts.pages.requests import actor_of
 from brokers.book import day_ledger
 from brokers.live import order_rows
 from strategies.control import halt, levels, limits
@@ -25,7 +26,6 @@ from strategies.control.limits import GuardRefused, Target
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
 from strategies.pages.forms.guards import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
-from strategies.pages.shared import actor_of
 
 GuardForm = LimitsForm | LockoutForm | RestrictedForm
 

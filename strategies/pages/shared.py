@@ -8,10 +8,9 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.models import Team, User
+from accounts.models import Team
 from brokers.models import BrokerageAccount
 from strategies.domain.message.kinds import form_of
 from strategies.domain.message.symbols import Kind
@@ -19,11 +18,6 @@ from strategies.models import Strategy, Subscription
 
 LATEST = 8
 PIECE = 64 * 1024
-
-
-def actor_of(request: HttpRequest) -> User | None:
-    """The signed-in user, for the audit."""
-    return request.user if isinstance(request.user, User) else None
 
 
 def offer_rows(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -13,12 +14,13 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import team_for
 from accounts.models import Role, Team
+from accounts.pages.requests import actor_of
 from brokers.domain.sessions import Environment
 from strategies.display.readings import pairs
 from strategies.domain.message.refusals import Refused
 from strategies.models import Strategy
 from strategies.pages.forms.signals import ORDER_FIELDS, SignalForm
-from strategies.pages.shared import actor_of, offer_rows
+from strategies.pages.shared import offer_rows
 from strategies.rehearsal import first_signal
 from strategies.rehearsal.dry_run import MOST_LOOKS, Rehearsal, looks
 
@@ -30,7 +32,7 @@ def signal_try(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code, Role.TRADER)
     checks = "check" in request.POST or "ask" in request.POST
     form = SignalForm(request.POST or None, initial={"strategy": request.GET.get("strategy", "")})
-    offer_rows(form, "strategy", team.strategies.filter(enabled=True).order_by("pk"))
+    offer_rows(form, "strategy", _offered(team))
     if form.is_bound and not form.is_valid():
         return _page(request, team, form, None, status=200 if checks else 422)
     strategy = form.cleaned_data["strategy"] if form.is_bound else _first_choice(form, team)
@@ -61,10 +63,15 @@ def signal_try(request: HttpRequest, team_code: UUID) -> HttpResponse:
     return _page(request, team, form, rehearsal, status=422 if refused else 200)
 
 
+def _offered(team: Team) -> QuerySet[Strategy]:
+    """The strategies that take signals now."""
+    return team.strategies.filter(enabled=True).order_by("pk")
+
+
 def _first_choice(form: SignalForm, team: Team) -> Strategy | None:
     """The strategy that a fresh page has chosen: the one of its address, else the first."""
     code = str(form.initial["strategy"])
-    offered = team.strategies.filter(enabled=True).order_by("pk")
+    offered = _offered(team)
     return next((each for each in offered if str(each.code) == code), offered.first())
 
 
@@ -74,7 +81,7 @@ def _page(
     looked = looks(request.POST.get("looks", ""))
     context = {
         "form": form,
-        "has_strategies": team.strategies.filter(enabled=True).exists(),
+        "has_strategies": _offered(team).exists(),
         "account": first_signal.simulated_account(team),
         "live": team.subscriptions.filter(
             enabled=True, account__connection__environment=Environment.LIVE, account__connection__enabled=True

@@ -17,13 +17,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import membership_for, row_for, team_for
 from accounts.models import Role
+from accounts.pages.requests import actor_of
 from brokers.book import day_ledger
 from strategies import live
 from strategies.builder import placeholders
 from strategies.domain.message.symbols import Kind
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
 from strategies.pages.forms.strategies import StrategyForm, StrategySettingsForm
-from strategies.pages.shared import LATEST, actor_of, example_ticker, subscription_rows
+from strategies.pages.shared import LATEST, example_ticker, subscription_rows
 from strategies.reading.warnings import OLD_TEXT, sentence
 from strategies.setup.strategies import StrategyRefused, create_strategy, disable_strategy, enable_strategy, webhook_url
 from strategies.setup.strategy_settings import StrategySettings, change_settings

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import row_for, team_for
 from accounts.entrance.step_up import require_step_up
 from accounts.models import Role, Team
+from accounts.pages.requests import actor_of
 from brokers.domain.sessions import Environment
 from strategies.display.summary import summary
 from strategies.domain.message.symbols import Kind
@@ -23,7 +24,7 @@ from strategies.models import Strategy, Subscription
 from strategies.pages.forms.examples import Trial, beside
 from strategies.pages.forms.subscriptions import FollowForm
 from strategies.pages.forms.terms import TermsForm
-from strategies.pages.shared import actor_of, offer_rows, offered_rows, subscription_rows, trading_accounts
+from strategies.pages.shared import offer_rows, offered_rows, subscription_rows, trading_accounts
 from strategies.setup import subscriptions as subscribing
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import membership_for, row_for
 from accounts.models import Role
+from accounts.pages.requests import actor_of
 from brokers.models import BrokerageAccount
 from strategies import live
 from strategies.display.summary import summary
@@ -24,7 +25,7 @@ from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription, TermsVersion
 from strategies.pages.forms.examples import Trial, beside
 from strategies.pages.forms.terms import TermsForm
-from strategies.pages.shared import LATEST, actor_of, trading_accounts
+from strategies.pages.shared import LATEST, trading_accounts
 from strategies.setup import defaults
 from strategies.setup import subscriptions as subscribing
 

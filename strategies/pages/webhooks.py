@@ -14,9 +14,10 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import row_for
 from accounts.entrance.step_up import step_up
 from accounts.models import Role
+from accounts.pages.requests import actor_of
 from strategies.builder import placeholders
 from strategies.models import Strategy, WebhookEndpoint
-from strategies.pages.shared import actor_of, example_ticker
+from strategies.pages.shared import example_ticker
 from strategies.setup import strategies
 from strategies.webhook.passwords import signing_keys
 from strategies.webhook.traffic import live_traffic
