@@ -20,15 +20,16 @@ class Bounds:
     size: int
     rows: int
     depth: int = 24
-    values: int = 200_000
+    values: int = 400_000
     text: int = 64 * _KILOBYTE
 
 
 _DIGITS = 40
-# Five thousand positions with all their fields are about four megabytes; the answer to an order is a few hundred bytes.
-READ = Bounds(size=4096 * _KILOBYTE, rows=5000)
+# Eight thousand orders of a day with all their fields are about eight megabytes; the answer to an order is a few hundred
+# bytes. The stream begins with the whole day in one message, so that it may hold as much as a read.
+READ = Bounds(size=8192 * _KILOBYTE, rows=10_000)
 WRITE = Bounds(size=256 * _KILOBYTE, rows=200)
-FRAME = Bounds(size=1024 * _KILOBYTE, rows=2000)
+FRAME = READ
 # What is longer is decoded on a thread. Its hooks let the loop have its turns meanwhile.
 ON_THE_LOOP = 32 * _KILOBYTE
 
@@ -66,6 +67,8 @@ def decode(data: bytes, bounds: Bounds, *, exact: bool = True) -> Any:
             parse_float=_exact if exact else _plain,
             parse_int=_integer,
             parse_constant=_nothing,
+            # Not for what it returns: without a hook, a long answer of texts gives the loop no turn while it is read.
+            object_hook=_as_it_is if len(data) > ON_THE_LOOP else None,
         )
     except RecursionError as problem:
         raise Nonsense("lists within lists without end") from problem
@@ -149,6 +152,10 @@ def _plain(spelled: str) -> float | None:
     _exact(spelled)
     value = float(spelled)
     return value if abs(value) != float("inf") else None
+
+
+def _as_it_is(value: dict[str, Any]) -> dict[str, Any]:
+    return value
 
 
 def _nothing(_: str) -> None:

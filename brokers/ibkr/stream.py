@@ -136,7 +136,7 @@ class IbkrFeed:
                 case aiohttp.WSMsgType.PONG:
                     pass
                 case aiohttp.WSMsgType.ERROR:
-                    self._client.note_nonsense("a message that is too long, or none at all")
+                    self._client.note_nonsense(_what_is_wrong(message.data))
                     self._check_trust()
                     return None
                 case _:
@@ -205,6 +205,11 @@ class Reader:
     def _subscribe(self) -> None:
         if not self._subscribed:
             self._subscribed = self.wants_subscriptions = True
+
+
+def _what_is_wrong(problem: object) -> str:
+    too_long = isinstance(problem, aiohttp.WebSocketError) and problem.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+    return f"a message of more than {FRAME.size // 1024} kilobytes" if too_long else "what is no message of a websocket"
 
 
 def _unless_empty(event: FeedEvent) -> FeedEvent | None:

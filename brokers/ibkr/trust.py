@@ -64,7 +64,9 @@ class Flow:
     ) -> None:
         self._clock = clock
         self._per_second, self._burst, self._size = per_second, burst, size
-        self._messages, self._bytes = burst, 16 * size
+        # Room for what a stream begins with: the orders and the fills of the whole day.
+        self._most_bytes = 32 * size
+        self._messages, self._bytes = burst, self._most_bytes
         self._at = clock()
 
     def wait(self, size: int) -> float:
@@ -72,7 +74,7 @@ class Flow:
         now = self._clock()
         passed, self._at = now - self._at, now
         self._messages = min(self._burst, self._messages + passed * self._per_second) - 1
-        self._bytes = min(16 * self._size, self._bytes + passed * self._size) - size
+        self._bytes = min(self._most_bytes, self._bytes + passed * self._size) - size
         return max(0.0, -self._messages / self._per_second, -self._bytes / self._size)
 
     async def passed(self, size: int) -> None:

@@ -81,3 +81,43 @@ def test_it_is_turned_away_while_there_is_no_session() -> None:
 )
 def test_it_passes_over_what_it_does_not_need(text: str) -> None:
     assert Reader().take(decode(text.encode(), FRAME)) is None
+
+
+def test_a_busy_day_comes_whole_in_one_message() -> None:
+    # With the fields that IBKR's own recordings of a row have, and their length.
+    row = {
+        "acct": "DU1234567",
+        "exchange": "SMART",
+        "conidex": "265598@SMART",
+        "conid": 265598,
+        "account": "DU1234567",
+        "orderId": 1370093238,
+        "cashCcy": "USD",
+        "sizeAndFills": "0/5",
+        "orderDesc": "Bought 5 Market, Day",
+        "description1": "AAPL",
+        "ticker": "AAPL",
+        "secType": "STK",
+        "listingExchange": "NASDAQ.NMS",
+        "remainingQuantity": 0.0,
+        "filledQuantity": 5.0,
+        "totalSize": 5.0,
+        "companyName": "APPLE INC",
+        "status": "Filled",
+        "order_ccp_status": "Filled",
+        "avgPrice": "192.26",
+        "origOrderType": "MARKET",
+        "supportsTaxOpt": "1",
+        "lastExecutionTime": "231211180049",
+        "orderType": "Market",
+        "bgColor": "#FFFFFF",
+        "fgColor": "#000000",
+        "isEventTrading": "0",
+        "timeInForce": "CLOSE",
+        "lastExecutionTime_r": 1702317649000,
+        "side": "BUY",
+    }
+    rows = [row | {"orderId": number, "order_ref": f"hy1-{number:024}"} for number in range(8000)]
+    event = say(Reader(), {"topic": "sor", "args": rows})
+    assert event is not None
+    assert len(event.orders) == 8000
