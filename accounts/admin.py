@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import allauth.mfa.admin
 import allauth.usersessions.admin  # noqa: F401  both register their tables, which are taken over below
 from allauth.account.admin import EmailAddressAdmin
@@ -13,9 +15,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts import readonly
-from accounts.models import ApiToken, AuditEntry, Invitation, Membership, Team, User
+from accounts import departures, readonly
+from accounts.models import ApiToken, AuditEntry, Departure, Invitation, Membership, Team, User
 from accounts.readonly import ReadOnly
 
 
@@ -33,6 +36,11 @@ class UserAdmin(ReadOnly):
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "is_active" in form.changed_data and not obj.is_active:
+            departures.switch_off(user=obj, actor=cast(User, request.user), now=timezone.now())
 
 
 class Members(admin.TabularInline):  # type: ignore[type-arg]
@@ -58,6 +66,14 @@ class InvitationAdmin(ReadOnly):
     task = readonly.ENTER
     list_display = ("team", "role", "note", "invited_by", "created_at", "expires_at", "accepted_by")
     exclude = ("token_hash",)
+
+
+@admin.register(Departure)
+class DepartureAdmin(ReadOnly):
+    task = readonly.ENTER
+    list_display = ("email", "team", "how", "role_before", "role_after", "at", "settled_at")
+    search_fields = ("email", "team__name")
+    list_select_related = ("team",)
 
 
 @admin.register(ApiToken)

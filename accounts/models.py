@@ -148,6 +148,43 @@ class Invitation(models.Model):
         return f"invitation {self.pk} to {self.team_id}"
 
 
+class Leaving(models.TextChoices):
+    """How somebody departed."""
+
+    REMOVED = "removed", "was taken out of the team"
+    LEFT = "left", "has left the team"
+    DEMOTED = "demoted", "has another role now"
+    SWITCHED_OFF = "switched-off", "was switched off by the operator"
+
+
+class Departure(models.Model):
+    """Somebody who could trade in a team left it, lost rank in it or was switched off; owners may rotate what they knew."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="departures")
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # The person may be gone for good one day; their address stays as text.
+    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    email = models.EmailField()
+    how = models.CharField(max_length=12, choices=Leaving.choices)
+    role_before = models.CharField(max_length=10, choices=Role.choices)
+    role_after = models.CharField(max_length=10, choices=Role.choices, blank=True, default="")
+    at = models.DateTimeField()
+    # When an owner rotated what the person knew, or said that nothing needs it.
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=one_of("how", Leaving.values), name="departure_how_is_known"),
+            models.CheckConstraint(condition=one_of("role_before", Role.values), name="departure_role_before_is_known"),
+            models.CheckConstraint(
+                condition=one_of("role_after", ["", *Role.values]), name="departure_role_after_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} {self.get_how_display()}"
+
+
 class Scope(models.TextChoices):
     """What a token may do beyond its member's role; both have to allow it. Every token may read."""
 

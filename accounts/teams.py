@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts import audit
-from accounts.feed import pushes
-from accounts.models import ApiToken, Invitation, Membership, Role, Scope, Team, User, hashed
+from accounts import audit, departures
+from accounts.models import ApiToken, Departure, Invitation, Leaving, Membership, Role, Scope, Team, User, hashed
 
 INVITATION_LIFE = timedelta(days=7)
 
@@ -47,11 +46,8 @@ def invite(*, team: Team, actor: User, role: Role, note: str, now: datetime) -> 
 
 def find_invitation(token: str, now: datetime) -> Invitation | None:
     """The open invitation of this token; None when it was used, was withdrawn or has expired."""
-    return (
-        Invitation.objects.select_related("team", "invited_by")
-        .filter(token_hash=hashed(token), accepted_at__isnull=True, expires_at__gt=now)
-        .first()
-    )
+    rows = departures.open_invitations(now).select_related("team", "invited_by")
+    return rows.filter(token_hash=hashed(token)).first()
 
 
 @transaction.atomic
@@ -60,8 +56,8 @@ def join(*, token: str, user: User, now: datetime) -> Team:
     invitation = find_invitation(token, now)
     if invitation is None:
         raise TeamError("This invitation was already used or has expired. Ask the person who sent it for a new link.")
-    # Asked again as it is taken: it may have been used, or withdrawn, since it was found.
-    open_still = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=now)
+    # Asked again as it is taken: it may have been used or withdrawn since it was found, or its maker have departed.
+    open_still = departures.open_invitations(now).filter(pk=invitation.pk)
     if not open_still.update(accepted_at=now, accepted_by=user):
         raise TeamError(
             "This invitation was used or withdrawn a moment ago. Ask the person who sent it for a new link."
@@ -82,10 +78,16 @@ def join(*, token: str, user: User, now: datetime) -> Team:
 
 
 @transaction.atomic
-def change_role(*, membership: Membership, role: Role, actor: User, now: datetime) -> None:
-    """Give a member another role. A team always keeps an owner."""
+def change_role(*, membership: Membership, role: Role, actor: User, now: datetime) -> Departure | None:
+    """Give a member another role. A team always keeps an owner.
+
+    A lesser role ends the links and tokens that the greater one made; the departure is returned where secrets were seen.
+    """
     _keep_an_owner(membership, becomes=role)
-    before = membership.role
+    before, departure = membership.role, None
+    if departures.loses_rank(before, role):
+        how = Leaving.DEMOTED
+        departure = departures.depart(membership=membership, how=how, role_after=role, actor=actor, now=now)
     membership.role = role
     membership.save(update_fields=["role"])
     audit.record(
@@ -97,22 +99,26 @@ def change_role(*, membership: Membership, role: Role, actor: User, now: datetim
         after={"role": role},
         now=now,
     )
+    return departure
 
 
 @transaction.atomic
-def remove(*, membership: Membership, actor: User, now: datetime) -> None:
-    """Take a member out (or leave): their tokens die and their open pages are disconnected."""
+def remove(*, membership: Membership, actor: User, now: datetime) -> Departure | None:
+    """Take a member out (or leave): invitations they made, their tokens and their open pages end with it."""
     _keep_an_owner(membership, becomes=None)
     team, user = membership.team, membership.user
-    ApiToken.objects.filter(team=team, user=user, revoked_at__isnull=True).update(revoked_at=now)
+    how = Leaving.LEFT if actor.pk == user.pk else Leaving.REMOVED
+    departure = departures.depart(membership=membership, how=how, actor=actor, now=now)
     membership.delete()
     audit.record(team=team, actor=actor, action="team.left", subject=user.email, now=now)
-    pushes.disconnect_on_commit(team.pk, user.pk)
+    return departure
 
 
 def _keep_an_owner(membership: Membership, becomes: Role | None) -> None:
     # The lock makes two owners leaving at once see each other.
-    owners = Membership.objects.select_for_update().filter(team=membership.team, role=Role.OWNER)
+    owners = Membership.objects.select_for_update(of=("self",)).filter(
+        team=membership.team, role=Role.OWNER, user__is_active=True
+    )
     other_owners = [owner for owner in owners if owner.pk != membership.pk]
     if membership.role == Role.OWNER and becomes != Role.OWNER and not other_owners:
         raise TeamError("This is the team's only owner. Make somebody else an owner first.")
@@ -133,13 +139,6 @@ def issue_token(
 
 
 @transaction.atomic
-def revoke_token(*, token: ApiToken, actor: User, now: datetime) -> None:
-    """Revoke a token: it is refused from the next request on."""
-    if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now):
-        audit.record(team=token.team, actor=actor, action="token.revoked", subject=token.name, now=now)
-
-
-@transaction.atomic
 def set_safety(*, team: Team, second_factor_from: str, stops_from: Role, actor: User, now: datetime) -> None:
     """Set the least role that needs a second factor ("" for nobody), and the least role that may stop trading."""
     before = {"second_factor_from": team.second_factor_from, "stops_from": team.stops_from}
@@ -154,11 +153,3 @@ def set_safety(*, team: Team, second_factor_from: str, stops_from: Role, actor: 
 def mail_about_approvals(*, membership: Membership, mailed: bool) -> None:
     """Set whether this member gets an e-mail when a plan waits for approval."""
     Membership.objects.filter(pk=membership.pk).update(mail_approvals=mailed)
-
-
-@transaction.atomic
-def withdraw(*, invitation: Invitation, actor: User, now: datetime) -> None:
-    """Withdraw an invitation: its link opens nothing from now on."""
-    if Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=now).update(expires_at=now):
-        subject = invitation.note or invitation.role
-        audit.record(team=invitation.team, actor=actor, action="team.invitation_withdrawn", subject=subject, now=now)

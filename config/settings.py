@@ -144,7 +144,12 @@ TEMPLATES = [
 ]
 
 # Who names what needs somebody now; see `accounts.feed.needs`.
-NEEDS = ["brokers.needs.needs", "strategies.control.needs.needs"]
+NEEDS = [
+    "brokers.needs.needs",
+    "strategies.control.needs.needs",
+    "strategies.setup.departures.needs",
+    "accounts.departures.needs",
+]
 
 
 def _database(url: str) -> dict[str, Any]:

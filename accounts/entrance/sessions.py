@@ -12,11 +12,13 @@ from django.contrib.auth import logout
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.entrance.sign_in import client_of
+from accounts.models import User
 
 Handler = Callable[[HttpRequest], HttpResponse]
 # Session key: when the person last did something, in seconds since 1970. Written at most once in NOTE_EVERY seconds.
@@ -35,6 +37,14 @@ def is_idle(session: SessionBase, now: float) -> bool:
     seen_at = session.get(SEEN_AT)
     limit: int = settings.IDLE_MINUTES * 60
     return bool(limit) and isinstance(seen_at, int | float) and now - seen_at > limit
+
+
+def end_sessions(user: User, *, keep: str | None = "") -> int:
+    """Sign the person out everywhere, except in the session with the key `keep`; their open pages close after commit."""
+    keys = set(UserSession.objects.filter(user=user).values_list("session_key", flat=True)) - {keep}
+    ended = Session.objects.filter(session_key__in=keys).delete()[0]
+    UserSession.objects.filter(user=user, session_key__in=keys).delete()
+    return ended
 
 
 class IdleSessions:

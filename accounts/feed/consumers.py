@@ -21,6 +21,8 @@ from accounts.feed.pushes import group_of, page_is_open, session_group_of
 
 STRANGER = 4404
 SIGNED_OUT = 4401
+# The page opens its line anew.
+ROLE_CHANGED = 4409
 # A page that stays open is asked again this often whether its session and its membership still stand.
 ASKED_EVERY = 60.0
 
@@ -75,6 +77,10 @@ class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def feed_leave(self, event: dict[str, Any]) -> None:
         if event["user_id"] == self.scope["user"].pk:
             await self.close(code=STRANGER)
+
+    async def feed_again(self, event: dict[str, Any]) -> None:
+        if event["user_id"] == self.scope["user"].pk:
+            await self.close(code=ROLE_CHANGED)
 
     async def feed_ended(self, event: dict[str, Any]) -> None:
         await self.close(code=SIGNED_OUT)

@@ -56,6 +56,12 @@ def disconnect_on_commit(team_id: int, user_id: int) -> None:
     transaction.on_commit(lambda: _pusher().send(Audience(group_of(team_id), team_id), message))
 
 
+def ask_again_on_commit(team_id: int, user_id: int) -> None:
+    """After commit, end the lines of somebody whose role has changed; their pages open new ones, by the new role."""
+    message = {"type": "feed.again", "user_id": user_id}
+    transaction.on_commit(lambda: _pusher().send(Audience(group_of(team_id), team_id), message))
+
+
 def end_session_on_commit(session_key: str) -> None:
     """After commit, close the open pages of a session that has ended."""
     audience = Audience(session_group_of(session_key), None)

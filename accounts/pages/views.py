@@ -14,12 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import teams
+from accounts import departures, teams
 from accounts.access import membership_for, team_for, teams_of
 from accounts.entrance.forms import SignupForm
 from accounts.entrance.second_factors import has_second_factor, without_second_factor
 from accounts.entrance.step_up import require_step_up, step_up
-from accounts.models import ApiToken, Invitation, Membership, Role, Team, User
+from accounts.models import ApiToken, Departure, Invitation, Membership, Role, Team, User
 from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, SafetyForm, TeamForm, TokenForm
 
 # Session key of a new secret, kept until a page has shown it, once.
@@ -86,7 +86,7 @@ def team_invite(request: HttpRequest, team_code: UUID) -> HttpResponse:
 def invitation_withdraw(request: HttpRequest, team_code: UUID, reference: str) -> HttpResponse:
     team = team_for(viewer(request), team_code, Role.OWNER)
     invitation = get_object_or_404(Invitation, team=team, token_hash__startswith=reference)
-    teams.withdraw(invitation=invitation, actor=viewer(request), now=timezone.now())
+    departures.withdraw(invitation=invitation, actor=viewer(request), now=timezone.now())
     messages.success(request, "The invitation is withdrawn; its link opens nothing any more.")
     return redirect("team_settings", team_code)
 
@@ -101,14 +101,14 @@ def member_role(request: HttpRequest, team_code: UUID) -> HttpResponse:
     if form.cleaned_data["role"] == Role.OWNER:
         require_step_up(request)
     try:
-        teams.change_role(
+        departure = teams.change_role(
             membership=membership, role=Role(form.cleaned_data["role"]), actor=viewer(request), now=timezone.now()
         )
     except teams.TeamError as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, f"{membership.user.email} is now {membership.get_role_display().lower()}.")
-    return redirect("team_settings", team_code)
+        return redirect("team_settings", team_code)
+    messages.success(request, f"{membership.user.email} is now {membership.get_role_display().lower()}.")
+    return _after(departure, team_code, viewer(request))
 
 
 @require_POST
@@ -118,15 +118,25 @@ def member_remove(request: HttpRequest, team_code: UUID) -> HttpResponse:
     leaves = request.POST.get("email") == viewer(request).email
     membership = me if leaves else _member(request, team_for(viewer(request), team_code, Role.OWNER))
     try:
-        teams.remove(membership=membership, actor=viewer(request), now=timezone.now())
+        departure = teams.remove(membership=membership, actor=viewer(request), now=timezone.now())
     except teams.TeamError as error:
         messages.error(request, str(error))
         return redirect("team_settings", team_code)
     if membership is me:
         messages.success(request, f"You have left {me.team.name}.")
         return redirect("home")
-    messages.success(request, f"{membership.user.email} has left the team, and their API tokens are revoked.")
-    return redirect("team_settings", team_code)
+    messages.success(
+        request,
+        f"{membership.user.email} has left the team. Their API tokens are revoked, and invitations they made are withdrawn.",
+    )
+    return _after(departure, team_code, viewer(request))
+
+
+def _after(departure: Departure | None, team_code: UUID, me: User) -> HttpResponse:
+    """Where an owner goes on: to what the person who departed knew, if they could see secrets."""
+    if departure is None or departure.user_id == me.pk:
+        return redirect("team_settings", team_code)
+    return redirect("departure", team_code, departure.code)
 
 
 @require_POST
@@ -154,7 +164,7 @@ def token_revoke(request: HttpRequest, team_code: UUID, reference: str) -> HttpR
     token = get_object_or_404(ApiToken, team=membership.team, token_hash__startswith=reference)
     if token.user_id != membership.user_id:
         membership_for(viewer(request), team_code, Role.OWNER)
-    teams.revoke_token(token=token, actor=viewer(request), now=timezone.now())
+    departures.revoke(token=token, actor=viewer(request), now=timezone.now())
     messages.success(request, f"The token {token.name} is revoked; programs that use it are refused from now on.")
     return redirect("team_settings", team_code)
 
@@ -242,7 +252,7 @@ def _team_page(
         del request.session[ONCE]
     else:
         once = None
-    invitations = team.invitations.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
+    invitations = departures.open_invitations(timezone.now()).filter(team=team)
     tokens = team.api_tokens.filter(revoked_at__isnull=True).select_related("user")
     if not membership.may(Role.OWNER):
         tokens = tokens.filter(user=membership.user)

@@ -66,7 +66,7 @@ class Page:
         await self.line.wait(PATIENCE_SECONDS)
 
 
-async def aside(work: Callable[[], None]) -> None:
+async def aside(work: Callable[[], object]) -> None:
     """Run it where the database may be asked, and give the connection back: a thread's own would stay open."""
     await database_sync_to_async(work)()
 

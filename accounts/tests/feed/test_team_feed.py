@@ -11,7 +11,7 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from accounts import teams
 from accounts.feed import consumers, pushes
-from accounts.models import Membership, Team, User
+from accounts.models import Membership, Role, Team, User
 from accounts.tests.feed.feeds import HOST, Page, aside, signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_layer")]
@@ -119,6 +119,25 @@ async def test_a_removed_member_is_disconnected_and_the_others_are_not(
     assert await hers.hear_text() == "still here"
     assert await is_shut_out(Page(path(team), bobs))
     await hers.leave()
+
+
+async def test_a_demoted_member_asks_again_by_the_new_role(
+    team: Team, alice: User, bob: User, alices: str, bobs: str, now: datetime
+) -> None:
+    await Membership.objects.filter(team=team, user=bob).aupdate(role="owner")
+    hers, his = [await Page(path(team), session).open() for session in (alices, bobs)]
+    membership = await Membership.objects.select_related("team", "user").aget(team=team, user=bob)
+    await aside(lambda: teams.change_role(membership=membership, role=Role.VIEWER, actor=alice, now=now))
+    assert await his.is_closed() == 4409
+    again = await Page(path(team), bobs).open()
+    await push(team, "still here")
+    # The needs come first: somebody who knew secrets has departed.
+    while "still here" not in (await hers.hear_text()):
+        pass
+    while "still here" not in (await again.hear_text()):
+        pass
+    for page in (hers, again):
+        await page.leave()
 
 
 async def test_signing_out_closes_the_pages_of_that_session_only(team: Team, alice: User, alices: str) -> None:
