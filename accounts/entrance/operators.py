@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -17,6 +19,7 @@ from django.utils.decorators import method_decorator
 from django.views.generic import RedirectView
 
 from accounts.entrance.second_factors import has_second_factor
+from accounts.entrance.step_up import require_step_up
 from accounts.models import User
 
 
@@ -37,6 +40,8 @@ def _is_staff(request: HttpRequest) -> bool:
 
 
 OTHER = "Everything else"
+LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class OperatorSite(AdminSite):
@@ -50,6 +55,17 @@ class OperatorSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return may_operate(request)
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Looking takes an operator; changing anything takes a fresh proof as well."""
+
+        @functools.wraps(view)
+        def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.method not in LOOKS:
+                require_step_up(request)
+            return view(request, *args, **kwargs)
+
+        return cast(View, super().admin_view(asked, cacheable))
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

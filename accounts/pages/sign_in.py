@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from allauth.account.views import EmailView
+from allauth.account.views import EmailView, PasswordChangeView, PasswordSetView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,6 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.entrance import outbox
+from accounts.entrance.second_factors import has_second_factor
+from accounts.entrance.step_up import require_step_up
+from accounts.models import User
 
 
 class EmailAddresses(EmailView):  # type: ignore[misc]
@@ -47,6 +50,24 @@ class EmailAddresses(EmailView):  # type: ignore[misc]
 
 
 email_addresses = EmailAddresses.as_view()
+
+
+class NewPassword:
+    """Asks those who have a second factor for it first, whatever password they know: it changes how they sign in."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if isinstance(request.user, User) and has_second_factor(request.user):
+            require_step_up(request)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return answer
+
+
+class ChangedPassword(NewPassword, PasswordChangeView):  # type: ignore[misc]
+    """The library's page for whoever has a password."""
+
+
+class FirstPassword(NewPassword, PasswordSetView):  # type: ignore[misc]
+    """The library's page for whoever has none."""
 
 
 @login_not_required

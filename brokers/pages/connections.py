@@ -120,6 +120,8 @@ def connection_exits(request: HttpRequest, team_code: UUID, connection_code: UUI
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
     actor = actor_of(request)
     confirms = request.POST.get("confirms_exits") == "yes"
+    if confirms and connection.environment == Environment.LIVE:
+        require_step_up(request)
     activities.confirm_exits(connection=connection, confirms=confirms, actor=actor, now=timezone.now())
     answered = "confirmed" if confirms else "declined"
     messages.success(request, f"IBKR's questions about the size and the price of exits are {answered} from now on.")

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import row_for
+from accounts.entrance.step_up import require_step_up
 from accounts.models import Role
 from accounts.pages.requests import actor_of
 from brokers.connections import proxies
@@ -29,6 +30,8 @@ def connection_proxy(request: HttpRequest, team_code: UUID, connection_code: UUI
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.OWNER)
     if connection.environment == Environment.SIMULATED:
         raise Http404("A simulated connection has no gateway of yours.")
+    # Before the form, too: what holds a secret is not kept while a person confirms, so it would be typed twice.
+    require_step_up(request)
     form = ProxyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         actor = actor_of(request)

@@ -13,8 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import membership_for, row_for
+from accounts.entrance.step_up import require_step_up
 from accounts.models import Role
 from strategies.builder import message, paste, placeholders
+from strategies.builder.message import Choice
 from strategies.display.readings import pairs
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages.forms.builder import BuilderForm
@@ -67,11 +69,16 @@ def strategy_builder(request: HttpRequest, team_code: UUID, strategy_code: UUID)
         context |= {
             "message": paste.text(choice, url, placeholders.MASK),
             "filled": filled,
-            "has_secrets": placeholders.MASK in paste.text(choice, placeholders.MASK, placeholders.MASK),
+            "has_secrets": _has_secrets(choice),
             "steps": paste.steps(choice),
             **rehearsed(rehearse(strategy, filled.encode(), timezone.now(), ask=False), 0),
         }
     return render(request, "strategies/builder.html", context)
+
+
+def _has_secrets(choice: Choice) -> bool:
+    """Whether the text to paste holds the webhook's URL or its signing key."""
+    return placeholders.MASK in paste.text(choice, placeholders.MASK, placeholders.MASK)
 
 
 @require_GET
@@ -82,7 +89,10 @@ def strategy_builder_copy(request: HttpRequest, team_code: UUID, strategy_code: 
     form, endpoint = _form(request, strategy), _endpoint(strategy)
     if endpoint is None or not form.is_valid():
         return HttpResponse("", status=404, content_type="text/plain; charset=utf-8")
-    text = paste.text(form.choice(form.cleaned_data), strategies.webhook_url(endpoint), signing_keys(endpoint.code)[0])
+    choice = form.choice(form.cleaned_data)
+    if _has_secrets(choice):
+        require_step_up(request)
+    text = paste.text(choice, strategies.webhook_url(endpoint), signing_keys(endpoint.code)[0])
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 

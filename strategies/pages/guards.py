@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import membership_for, membership_that_stops, team_for
-from accounts.entrance.step_up import step_up
+from accounts.entrance.step_up import require_step_up
 from accounts.models import Membership, Role
 from accounts.pages.requests import actor_of
 from brokers.book import day_ledger
@@ -110,13 +110,14 @@ class Guarded:
             "now": timezone.now(),
         }
 
-    def refuse_loosening(self) -> None:
-        """Anybody who trades may stop and tighten; what holds for the whole team is loosened by an owner."""
+    def let_loosen(self, request: HttpRequest) -> None:
+        """Anybody who trades may stop and tighten. Loosening takes a fresh proof, and for the whole team an owner."""
         if self.level is Level.TEAM and not self.membership.may(Role.OWNER):
             raise PermissionDenied(
                 "Only an owner of the team may resume the whole team or loosen its limits. "
                 "Traders may stop it and tighten them."
             )
+        require_step_up(request)
 
 
 def _guarded(request: HttpRequest, team_code: UUID, level: str, code: UUID, role: Role) -> Guarded:
@@ -138,19 +139,19 @@ def _change(request: HttpRequest, guarded: Guarded, form: GuardForm) -> str:
         case LockoutForm():
             until = form.until(whom["now"])
             if guard.lockout_until is not None and until < guard.lockout_until:
-                guarded.refuse_loosening()
+                guarded.let_loosen(request)
             limits.lock_out(**whom, until=until, reason=form.cleaned_data["reason"])
             return f"No entry until {until:%Y-%m-%d %H:%M} UTC. Exits go on."
         case RestrictedForm():
             tickers = form.tickers()
             if not set(guard.restricted) <= {ticker.upper() for ticker in tickers}:
-                guarded.refuse_loosening()
+                guarded.let_loosen(request)
             limits.restrict(**whom, tickers=tickers)
             return "The list holds from the next signal on."
         case LimitsForm():
             figures = {name: form.cleaned_data[name] for name in form.fields}
             if limits.loosens(guard, figures):
-                guarded.refuse_loosening()
+                guarded.let_loosen(request)
             limits.set_limits(**whom, limits=figures)
             return "The limits hold from the next signal on."
 
@@ -211,7 +212,6 @@ def _stopped(stopped: halt.Stopped) -> str:
 
 
 @require_POST
-@step_up
 def guard_resume(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     guarded = _loosened(request, team_code, level, code)
     try:
@@ -224,7 +224,6 @@ def guard_resume(request: HttpRequest, team_code: UUID, level: str, code: UUID) 
 
 
 @require_POST
-@step_up
 def guard_unlock(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> HttpResponse:
     guarded = _loosened(request, team_code, level, code)
     try:
@@ -239,5 +238,5 @@ def guard_unlock(request: HttpRequest, team_code: UUID, level: str, code: UUID) 
 def _loosened(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Guarded:
     """The level that this person may let trade again; raises PermissionDenied."""
     guarded = _guarded(request, team_code, level, code, Role.TRADER)
-    guarded.refuse_loosening()
+    guarded.let_loosen(request)
     return guarded

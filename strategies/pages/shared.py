@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Team
+from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount
 from strategies.domain.message.kinds import form_of
 from strategies.domain.message.symbols import Kind
@@ -49,6 +50,11 @@ def subscription_rows(team: Team) -> QuerySet[Subscription]:
     """The team's subscriptions with what their lists show."""
     rows = Subscription.objects.filter(team=team).select_related("strategy", "account__connection", "terms")
     return rows.order_by("strategy__name", "account__account_id")
+
+
+def live_followers(strategy: Strategy) -> QuerySet[Subscription]:
+    """The strategy's subscriptions that are on and move real money."""
+    return strategy.subscriptions.filter(enabled=True, account__connection__environment=Environment.LIVE)
 
 
 def trading_accounts(team: Team) -> QuerySet[BrokerageAccount]:

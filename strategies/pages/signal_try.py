@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import team_for
+from accounts.entrance.step_up import require_step_up
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
 from brokers.domain.sessions import Environment
@@ -20,7 +21,7 @@ from strategies.display.readings import pairs
 from strategies.domain.message.refusals import Refused
 from strategies.models import Strategy
 from strategies.pages.forms.signals import ORDER_FIELDS, SignalForm
-from strategies.pages.shared import offer_rows
+from strategies.pages.shared import live_followers, offer_rows
 from strategies.rehearsal import first_signal
 from strategies.rehearsal.dry_run import MOST_LOOKS, Rehearsal, looks
 
@@ -38,6 +39,8 @@ def signal_try(request: HttpRequest, team_code: UUID) -> HttpResponse:
     strategy = form.cleaned_data["strategy"] if form.is_bound else _first_choice(form, team)
     refused: Refused | None = None
     if form.is_bound and not checks:
+        if strategy is not None and live_followers(strategy).exists():
+            require_step_up(request)
         try:
             signal = first_signal.send(
                 team=team,

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import membership_for, row_for, team_for
+from accounts.entrance.step_up import require_step_up
 from accounts.models import Role
 from accounts.pages.requests import actor_of
 from brokers.book import day_ledger
@@ -24,7 +25,7 @@ from strategies.builder import placeholders
 from strategies.domain.message.symbols import Kind
 from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
 from strategies.pages.forms.strategies import StrategyForm, StrategySettingsForm
-from strategies.pages.shared import LATEST, example_ticker, subscription_rows
+from strategies.pages.shared import LATEST, example_ticker, live_followers, subscription_rows
 from strategies.reading.warnings import OLD_TEXT, sentence
 from strategies.setup.strategies import StrategyRefused, create_strategy, disable_strategy, enable_strategy, webhook_url
 from strategies.setup.strategy_settings import StrategySettings, change_settings
@@ -84,7 +85,9 @@ class Webhook:
 def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     strategy = row_for(request.user, team_code, Strategy.objects.select_related("team"), strategy_code)
     may_trade = membership_for(request.user, team_code).may(Role.TRADER)
-    opened = request.GET.get("reveal", "")
+    opened = request.GET.get("reveal", "") if may_trade else ""
+    if opened:
+        require_step_up(request)
     webhooks = []
     traffic = live_traffic(strategy, timezone.now())
     for row in traffic if may_trade else []:
@@ -129,6 +132,8 @@ def strategy_switch(request: HttpRequest, team_code: UUID, strategy_code: UUID) 
         disable_strategy(strategy=strategy, actor=actor_of(request), now=timezone.now())
         messages.success(request, "The strategy is off: its signals are refused, and orders already made go on.")
     else:
+        if live_followers(strategy).exists():
+            require_step_up(request)
         enable_strategy(strategy=strategy, actor=actor_of(request), now=timezone.now())
         messages.success(request, "The strategy takes signals again.")
     return redirect("strategy", team_code, strategy_code)
