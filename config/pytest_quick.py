@@ -20,6 +20,7 @@ ASKING = {"servers", "django_db_setup"}  # each fixture of pytest-django's for t
 # A file whose every test asks for the database: a quick run need not even import it.
 _ALL_ASK = re.compile(r"^pytestmark = (\[[^\]]*)?pytest\.mark\.django_db\b", re.MULTILINE)
 
+is_quick = False  # whether this run is one; tests read it when they say how many samples they try
 _unasked: list[str] | None = None  # what the test of this moment did unasked; None while it may
 
 
@@ -52,6 +53,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    global is_quick  # noqa: PLW0603 - said once, before any test is imported
+    is_quick = bool(config.getoption("quick"))
     patch = pytest.MonkeyPatch()
     patch.setattr(subprocess.Popen, "__init__", _noting(subprocess.Popen.__init__, "starts a process"))
     patch.setattr(socket.socket, "connect", _noting(socket.socket.connect, "connects a socket"))

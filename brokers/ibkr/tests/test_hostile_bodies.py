@@ -26,9 +26,10 @@ from brokers.ibkr.decoding import FRAME, NOT_JSON, READ, WRITE, Bounds, Nonsense
 from brokers.ibkr.stream import Reader
 from brokers.ibkr.tests.shapes import RAW, SHAPES
 from brokers.ibkr.trust import Flow, Trust
+from config.tests.samples import samples
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-BODIES = 5000
+BODIES = samples(5000)
 
 
 def test_no_body_and_no_frame_costs_more_than_it_may() -> None:

@@ -25,6 +25,7 @@ from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.tests.samples import samples
 from strategies.builder import message, paste, placeholders
 from strategies.builder.message import PLACEHOLDERS, Source
 from strategies.domain.message.symbols import Kind
@@ -68,7 +69,7 @@ def taken(text: str, kind: Kind) -> dict[str, Any]:
     return parse.parse(text.encode(), kind=kind, allowed_tickers=(), now=NOW).message.reading()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=samples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(states(st.just("")), st.data())
 def test_every_combination_it_offers_is_taken(state: tuple[Kind, dict[str, str]], data: st.DataObject) -> None:
     kind, values = state
@@ -88,7 +89,7 @@ def test_every_combination_it_offers_is_taken(state: tuple[Kind, dict[str, str]]
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=samples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(states(st.one_of(NUMBERS, TEXTS, st.just(""))))
 def test_whatever_is_typed_is_refused_by_a_field_or_taken(state: tuple[Kind, dict[str, str]]) -> None:
     kind, values = state
@@ -104,13 +105,13 @@ def test_whatever_is_typed_is_refused_by_a_field_or_taken(state: tuple[Kind, dic
 def as_sent(choice: message.Choice) -> str:
     """What the sender's own machinery makes of the text, with the examples in place of its facts."""
     text = paste.text(choice, URL, KEY)
-    samples = {
+    examples = {
         slot: json.loads(message.filled(value, NOW))[name]
         for slot, name, value in (
             (message.Slot.TICKER, "ticker", message.Choice(source=Source.PINE, action="buy", example=choice.example)),
         )
     }
-    samples |= {
+    examples |= {
         message.Slot.PRICE: "100",
         message.Slot.TIME: "2026-11-20T15:00:00Z",
         message.Slot.BAR: "2026-11-20T15:00:00Z",
@@ -125,7 +126,7 @@ def as_sent(choice: message.Choice) -> str:
         message.Slot.ORDERID: "Long",
         message.Slot.UNIQUE: "9f6c1b54-0c5e-4f0e-9f43-6a7f6f1f7d11",
     }
-    slots = {name: samples[slot] for slot, name in PLACEHOLDERS[choice.source].items()}
+    slots = {name: examples[slot] for slot, name in PLACEHOLDERS[choice.source].items()}
     match choice.source:
         case Source.PINE:
             return pine_value(text, slots)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderIntent, Release, Role, Side
 from brokers.domain.snapshot import Snapshot, WorkingOrder
+from config.tests.samples import samples
 from strategies.domain.decide.decide import decide
 from strategies.domain.message.message import Action, Bracket, Message
 from strategies.domain.plan.plan import Plan
@@ -171,7 +172,7 @@ def _of(intent: OrderIntent, after: str = "", group: str = "") -> Iterable[Live]
         yield from _of(child, waits, legs)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=samples(300), deadline=None)
 @given(book=books(), asked=WAYS_OUT, terms=TERMS, data=st.data())
 def test_a_way_out_never_makes_a_position_larger_nor_another_one(
     book: Snapshot, asked: Message, terms: Terms, data: st.DataObject
@@ -184,7 +185,7 @@ def test_a_way_out_never_makes_a_position_larger_nor_another_one(
     assert market.sizes == sorted(market.sizes, reverse=True), "it grew on the way"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=samples(200), deadline=None)
 @given(book=books(), asked=ANY, terms=TERMS, data=st.data())
 def test_no_plan_of_a_subscription_that_only_closes_makes_a_position_larger(
     book: Snapshot, asked: Message, terms: Terms, data: st.DataObject
@@ -197,7 +198,7 @@ def test_no_plan_of_a_subscription_that_only_closes_makes_a_position_larger(
         assert market.sizes == sorted(market.sizes, reverse=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=samples(200), deadline=None)
 @given(book=books(), asked=ANY, terms=TERMS, data=st.data())
 def test_what_remains_keeps_the_stop_it_had(book: Snapshot, asked: Message, terms: Terms, data: st.DataObject) -> None:
     """After a plan that went well, as much of the rest has a stop as had one before; a cancel is a cancel."""
@@ -212,7 +213,7 @@ def test_what_remains_keeps_the_stop_it_had(book: Snapshot, asked: Message, term
     assert after.guarded <= abs(after.position), "a stop for more than is held"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=samples(200), deadline=None)
 @given(book=books(), asked=ANY, terms=TERMS, most=st.integers(1, 25), data=st.data())
 def test_no_order_of_fills_passes_the_largest_position(
     book: Snapshot, asked: Message, terms: Terms, most: int, data: st.DataObject

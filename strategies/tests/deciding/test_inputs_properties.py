@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.snapshot import Snapshot
+from config.tests.samples import samples
 from strategies import inputs
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards
@@ -23,7 +24,7 @@ from strategies.tests.domain.test_decide_properties import GUARDS, MESSAGES, SNA
 FRESHNESS = st.none() | st.builds(Freshness, entry_seconds=st.integers(1, 90), exit_seconds=st.integers(1, 90))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=samples(150), deadline=None)
 @given(
     asked=MESSAGES,
     terms=TERMS,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderIntent, OrderStatus, OrderType, Release, Role, Side, TimeInForce
 from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from config.tests.samples import samples
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards, Halt, Level, LevelGuard
 from strategies.domain.message.message import Action, Bracket, Message, OrderShape
@@ -168,7 +169,7 @@ def growth(plan: Plan) -> list[OrderIntent]:
     return [each for each in every_intent(plan.intents) if each.role is Role.ENTRY]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=samples(120), deadline=None)
 @given(asked=MESSAGES, terms=TERMS, book=SNAPSHOTS, guards=GUARDS)
 def test_every_input_has_an_answer_that_keeps_its_bounds(
     asked: Message, terms: Terms, book: Snapshot, guards: Guards
@@ -203,7 +204,7 @@ def could_become(entry: OrderIntent, plan: Plan, book: Snapshot) -> Decimal:
     return held + entry.quantity + sum((order.remaining for order in stay), D(0))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=samples(100), deadline=None)
 @given(asked=MESSAGES, terms=TERMS, book=SNAPSHOTS)
 def test_no_way_out_makes_a_position_larger(asked: Message, terms: Terms, book: Snapshot) -> None:
     """Exits, cancels, flat and breakeven, and everything of a subscription that only closes."""
@@ -243,7 +244,7 @@ def filled(plan: Plan, position: Decimal, order: list[int]) -> Decimal:
     return position
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=samples(300), deadline=None)
 @given(
     position=st.integers(-50, 50),
     quantity=st.none() | st.integers(1, 80),
@@ -313,7 +314,7 @@ def promised(
     return sign * enters
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=samples(60), deadline=None)
 @given(asked=MESSAGES, terms=TERMS, book=SNAPSHOTS)
 def test_a_decision_is_the_same_from_what_was_written_down(asked: Message, terms: Terms, book: Snapshot) -> None:
     text = json.dumps(
@@ -343,7 +344,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int)) else str(value)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=samples(50), deadline=None)
 @given(terms=TERMS)
 def test_terms_survive_their_way_through_json(terms: Terms) -> None:
     assert Terms.from_json(json.loads(json.dumps(terms.to_json()))) == terms

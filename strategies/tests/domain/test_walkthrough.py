@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from brokers.domain.orders import Role
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
+from config.tests.samples import samples
 from strategies.domain.decide.walkthrough import Holding, Step, TimedSignal, holding_under, next_trading_time, walk
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Message
@@ -177,7 +178,7 @@ steps_of = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=samples(80), deadline=None)
 @given(steps_of, st.booleans(), st.booleans(), st.booleans())
 def test_protection_never_outgrows_what_is_held(
     steps: list[tuple[str, int, int | None]], swap: bool, add: bool, protected: bool

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.orders import AssetClass, Instrument
+from config.tests.samples import samples
 from strategies.domain.message.message import Action, Message, OrderShape
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.reading.parse import Refused, evaluate, parse
@@ -252,7 +253,7 @@ names = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=samples(300), deadline=None)
 @given(
     st.dictionaries(names, json_values, max_size=8),
     st.sampled_from(["stocks", "futures", "options", "crypto", "forex"]),
@@ -266,7 +267,7 @@ def test_any_value_in_any_field_is_read_or_refused(values: dict[str, Any], kind:
         again(body, context)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=samples(300), deadline=None)
 @given(st.text(alphabet="=()+-*/%<>?:~,[]!&| 0123456789.signalprceandotrumx'\"_", max_size=80))
 def test_any_formula_is_computed_or_refused(text: str) -> None:
     body = json.dumps({"ticker": "SPY", "action": "buy", "price": 100, "limitPrice": "=" + text})

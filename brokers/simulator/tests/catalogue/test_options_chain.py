@@ -13,6 +13,7 @@ from brokers.simulator.catalogue import catalogue, futures, options
 from brokers.simulator.catalogue.hours import is_business_day
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.series import Series, by_slot, periods, series_of
+from config.tests.samples import samples
 
 TODAY = date(2026, 11, 20)
 QUICK = settings(deadline=None)
@@ -56,7 +57,7 @@ def test_what_is_listed_has_not_ended_and_ends_on_business_days(series: Series, 
     assert all(each is not None and each >= day and is_business_day(each) for each in last)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=samples(15), deadline=None)
 @given(conid=st.sampled_from([AAPL, SPX, SPY, 416843, 416888, 13455763, 510_000_000, 510_000_004]), day=DAYS)
 def test_a_chain_is_sorted_and_no_two_of_its_contracts_share_a_number(conid: int, day: date) -> None:
     root = catalogue.find(conid)

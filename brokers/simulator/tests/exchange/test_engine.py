@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange.records import Order
 from brokers.simulator.tests.exchange.exchange import AAPL, EURUSD, NOW, D, Exchange
+from config.tests.samples import samples
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=samples(200), deadline=None)
 @given(_STEPS, st.integers(1, 30))
 def test_whatever_happens_the_books_balance(steps: list[tuple[str, str, int, int]], slice_size: int) -> None:
     engine = make_engine()

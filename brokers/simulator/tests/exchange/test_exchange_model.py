@@ -20,6 +20,7 @@ from brokers.simulator.exchange.records import Order
 from brokers.simulator.exchange.rules import RULES, as_ruled
 from brokers.simulator.tests.exchange.exchange import AAPL, NOW, D, Exchange
 from brokers.simulator.tests.exchange.streams import TODAY
+from config.tests.samples import samples
 
 CENTS = st.integers(9_500, 10_500).map(lambda cents: D(cents) / 100)
 SIDES = st.sampled_from(["BUY", "SELL"])
@@ -200,6 +201,6 @@ class Books(RuleBasedStateMachine):
 
 
 TestFills = Fills.TestCase
-TestFills.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestFills.settings = settings(max_examples=samples(60), stateful_step_count=25, deadline=None)
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestBooks.settings = settings(max_examples=samples(60), stateful_step_count=25, deadline=None)

@@ -12,8 +12,9 @@ from brokers.simulator.catalogue.hours import is_open
 from brokers.simulator.exchange.records import Account, Execution, Order
 from brokers.simulator.tests.exchange.exchange import AAPL, D
 from brokers.simulator.tests.exchange.streams import Stream, find
+from config.tests.samples import samples
 
-STREAMS = int(os.environ.get("SIM_STREAMS", "10000"))
+STREAMS = int(os.environ.get("SIM_STREAMS", "0")) or samples(10_000)
 BATCHES = 20
 STEPS = 6
 # Averages are kept to eight digits, so that a large holding may be off by a fraction of a cent.

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderType, TimeInForce
+from config.tests.samples import samples
 from strategies.display.labels import CHOICES, LABELS
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.symbols import Kind
@@ -133,7 +134,7 @@ def value_of(name: str) -> st.SearchStrategy[Any]:
 every_terms = st.fixed_dictionaries({name: value_of(name) for name in NAMES}).map(lambda values: Terms(**values))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=samples(60), deadline=None)
 @given(every_terms)
 def test_the_form_of_any_terms_gives_the_same_terms_back(terms: Terms) -> None:
     form = TermsForm(posted(terms))
