@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from accounts import audit
-from accounts.models import AuditEntry, Invitation, Membership, Team, User
+from accounts.models import AuditEntry, Departure, Invitation, Membership, Team, User
 from accounts.tests.refusals import named_constraints, refused_by
 
 
@@ -30,6 +30,12 @@ def invitation(at: Scene, role: str) -> None:
     Invitation.objects.create(team=at.team, token_hash="0" * 64, role=role, invited_by=at.alice, expires_at=later)
 
 
+def departure(at: Scene, *, how: str = "removed", before: str = "trader", after: str = "") -> None:
+    Departure.objects.create(
+        team=at.team, user=at.charlie, email=at.charlie.email, how=how, role_before=before, role_after=after, at=at.now
+    )
+
+
 def fork_of_the_audit_chain(at: Scene) -> None:
     audit.record(team=at.team, actor=at.alice, action="one", subject="", now=at.now)
     last = AuditEntry.objects.filter(team=at.team).latest("id")
@@ -48,6 +54,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "team_second_factor_from_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(second_factor_from="king"),
     # An owner alone may not be the least who stops: a stop must never wait for one.
     "team_stops_from_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(stops_from="owner"),
+    "departure_how_is_known": lambda at: departure(at, how="vanished"),
+    "departure_role_before_is_known": lambda at: departure(at, before="king"),
+    "departure_role_after_is_known": lambda at: departure(at, after="king"),
     "audit_chain_never_forks": fork_of_the_audit_chain,
 }
 
