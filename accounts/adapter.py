@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account import app_settings
+from allauth.account.internal.flows.password_reset import get_reset_password_url
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -56,6 +59,20 @@ class AccountAdapter(LimitedSignIn):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         super().send_mail(template_prefix, email, {**context, "halyard_url": settings.PUBLIC_URL})
 
+    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
+        """Ask the address's reader to confirm it; where it is somebody else's already, tell them instead.
+
+        The page says the same in both cases: only who reads the mail learns who is signed up.
+        """
+        address = emailconfirmation.email_address
+        others = User.objects.exclude(pk=address.user_id)
+        verified = Q(emailaddress__email__iexact=address.email, emailaddress__verified=True)
+        if not others.filter(verified | Q(email__iexact=address.email)).exists():
+            super().send_confirmation_mail(request, emailconfirmation, signup)
+            return
+        context = {"password_reset_url": get_reset_password_url(request)}
+        self.send_mail("account/email/address_taken", address.email, context)
+
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         if has_second_factor(user):
@@ -64,11 +81,17 @@ class AccountAdapter(LimitedSignIn):
         return [{**way, "description": CONFIRM_DIFFERENTLY.get(way["id"], way["description"])} for way in methods]
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """Save a new user with a team: the one that invited them, else one of their own."""
+        """Save a new user with a team: the one that invited them, else one of their own.
+
+        Where addresses have to be confirmed, an invitation waits until its holder has shown whose address it is.
+        """
+        token = request.session.get("invitation")
         with transaction.atomic():
             saved: User = super().save_user(request, user, form, commit)
+            if token and app_settings.EMAIL_VERIFICATION == app_settings.EmailVerificationMethod.MANDATORY:
+                return saved
             if commit:
-                _seat(saved, request.session.get("invitation"))
+                _seat(saved, token)
         request.session.pop("invitation", None)
         return saved
 

@@ -17,7 +17,8 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # They listen to signals: a sign-in, a confirmation, the end of a session.
+        # They listen to signals: a sign-in, a confirmation, a new password, the end of a session.
+        from accounts import reclaim  # noqa: F401
         from accounts.entrance import sessions, step_up  # noqa: F401
 
         # Here, not above: rows need the apps.

@@ -44,6 +44,14 @@ def flag(name: str, default: bool, *, environ: Mapping[str, str] = os.environ) -
     raise SettingError(f"{name} is {value!r}. Use 'on' or 'off'.")
 
 
+def choice(name: str, choices: list[str], reason: str, *, environ: Mapping[str, str] = os.environ) -> str:
+    """One of a few words; the first is the default, and `reason` says why there are no others."""
+    value = text(name, choices[0], environ=environ).lower()
+    if value not in choices:
+        raise SettingError(f"{name} is {value!r}. Use {' or '.join(choices)}, or leave it out. {reason}")
+    return value
+
+
 def number(name: str, default: int, *, low: int = 0, high: int = 2**31, environ: Mapping[str, str] = os.environ) -> int:
     """A whole number within bounds."""
     value = environ.get(name, "").strip()

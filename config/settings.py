@@ -238,7 +238,12 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = env.text("HALYARD_EMAIL_VERIFICATION", "optional")
+# Where strangers may come, nobody signs in under an address that they have not shown to be theirs.
+ACCOUNT_EMAIL_VERIFICATION = env.choice(
+    "HALYARD_EMAIL_VERIFICATION",
+    ["optional", "mandatory", "none"] if SELF_CONTAINED else ["mandatory"],
+    "An installation that is not self-contained has addresses confirmed, so that nobody signs up with somebody else's.",
+)
 ACCOUNT_LOGOUT_ON_GET = False
 # Failed attempts, beside allauth's own limits. One address may guess a little at one account, and a little more at all of
 # them; all addresses together may guess at one account no faster than `login_failed_account`. A browser in which its

@@ -9,9 +9,12 @@ from allauth.mfa.base import forms as mfa
 from allauth.mfa.totp import forms as totp
 from allauth.mfa.webauthn import forms as webauthn
 from django import forms
+from django.contrib.auth.hashers import make_password
 from django.core.validators import EmailValidator
+from django.http import HttpRequest, HttpResponse
 
 from accounts.entrance import passwords
+from accounts.models import User
 
 NOT_AN_ADDRESS = "This is not an e-mail address. It looks like name@example.com."
 # Label, and what is said of an empty field.
@@ -69,6 +72,13 @@ class LoginForm(Plain, account.LoginForm):  # type: ignore[misc]
 
 class SignupForm(Plain, account.SignupForm):  # type: ignore[misc]
     """Address and password of somebody new: the only form that signs up, wherever it stands."""
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """Sign up; for an address that is signed up already, take as long and answer alike, and mail its owner."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])
+        answer: tuple[User | None, HttpResponse | None] = super().try_save(request)
+        return answer
 
 
 class AddEmailForm(Plain, account.AddEmailForm):  # type: ignore[misc]

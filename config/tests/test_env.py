@@ -66,6 +66,8 @@ WEB, WORKER = "import config.asgi", "from config.celery import app"
             "HALYARD_ENCRYPTION_KEYS holds a key of 5 characters that is no Fernet key.",
         ),
         ("EMAIL_URL", "", "EMAIL_URL is not set."),
+        ("HALYARD_EMAIL_VERIFICATION", "optional", "HALYARD_EMAIL_VERIFICATION is 'optional'. Use mandatory, or leave"),
+        ("HALYARD_EMAIL_VERIFICATION", "none", "HALYARD_EMAIL_VERIFICATION is 'none'. Use mandatory, or leave it out."),
         ("HALYARD_SERVER_KEYS", "server", "HALYARD_SERVER_KEYS holds a key of 6 characters"),
     ],
 )
