@@ -35,7 +35,8 @@ class UserAdmin(ReadOnly):
     filter_horizontal = ("groups", "user_permissions")
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return bool(getattr(request.user, "is_superuser", False))
+        is_deleted = isinstance(obj, User) and obj.deleted_at is not None
+        return bool(getattr(request.user, "is_superuser", False)) and not is_deleted
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

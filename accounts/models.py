@@ -37,6 +37,8 @@ class User(AbstractUser):
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail", unique=True)
     time_zone = models.CharField(max_length=64, default="UTC")
+    # An account that was deleted stays as a row without a way in: what the person did still names it, as text.
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -45,7 +47,13 @@ class User(AbstractUser):
     class Meta:
         verbose_name = "person"
         verbose_name_plural = "people"
-        constraints = [models.UniqueConstraint(Lower("email"), name="one_user_per_email_in_any_letter_case")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="one_user_per_email_in_any_letter_case"),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at=None) | models.Q(is_active=False, is_staff=False, is_superuser=False),
+                name="deleted_person_never_signs_in",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.pages import security, sign_in, views
+from accounts.pages import account, security, sign_in, views
 
 urlpatterns = [
     path(".well-known/security.txt", security.security_txt, name="security_txt"),
     path("csp-report", security.csp_report, name="csp_report"),
     path("", views.home, name="home"),
     path("you/", views.profile, name="profile"),
+    path("you/export/", account.account_export, name="account_export"),
+    path("you/delete/", account.account_delete, name="account_delete"),
     path("mails/", sign_in.mails, name="mails"),
     path("teams/new/", views.team_new, name="team_new"),
     path("teams/<uuid:team_code>/settings/", views.team_settings, name="team_settings"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from typing import Any
 
 from django import forms
 
@@ -73,6 +74,26 @@ class MailForm(forms.Form):
         required=False,
         help_text="One e-mail a minute at most, however many wait.",
     )
+
+
+class DeleteAccountForm(forms.Form):
+    """The person's own address, typed."""
+
+    address = forms.CharField(
+        label="Type your e-mail address to confirm",
+        error_messages={"required": "Type your e-mail address, so that nobody deletes it by a wrong click."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean_address(self) -> str:
+        typed = str(self.cleaned_data["address"]).strip()
+        if typed.casefold() != self.email.casefold():
+            raise forms.ValidationError(f"This is not the address of your account. Type {self.email}.")
+        return typed
 
 
 def zones() -> list[tuple[str, str]]:

@@ -46,6 +46,7 @@ def fork_of_the_audit_chain(at: Scene) -> None:
 
 BAD: dict[str, Callable[[Scene], object]] = {
     "one_user_per_email_in_any_letter_case": lambda at: User.objects.create(email="Alice@Example.com"),
+    "deleted_person_never_signs_in": lambda at: User.objects.filter(pk=at.alice.pk).update(deleted_at=at.now),
     "one_membership_per_team_and_user": lambda at: Membership.objects.create(
         team=at.team, user=at.alice, role="viewer"
     ),
