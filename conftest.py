@@ -29,6 +29,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     if embedded.resolve().database == embedded.urls(folder).database:
         databases.copy_a_migrated_one(folder)
         databases.delete_instead_of_truncating()
+    else:
+        databases.empty_the_audit_too()
 
 
 @pytest.hookimpl(trylast=True)

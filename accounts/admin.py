@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import departures, readonly
-from accounts.models import ApiToken, AuditEntry, Departure, Invitation, Membership, Team, User
+from accounts.models import ApiToken, AuditChain, AuditEntry, AuditKey, Departure, Invitation, Membership, Team, User
 from accounts.readonly import ReadOnly
 
 
@@ -88,9 +88,29 @@ class ApiTokenAdmin(ReadOnly):
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly):
     task = readonly.RECORD
-    list_display = ("at", "team", "actor", "action", "subject")
-    list_filter = ("action",)
-    search_fields = ("subject", "team__name", "actor__email")
+    list_display = ("at", "chain", "number", "actor_name", "action", "subject", "address", "origin")
+    list_filter = ("chain__kind", "action")
+    search_fields = ("subject", "team__name", "actor_name", "address")
+    list_select_related = ("chain",)
+
+
+@admin.register(AuditChain)
+class AuditChainAdmin(ReadOnly):
+    """Chains of entries; `manage.py audit verify` says whether one was changed."""
+
+    task = readonly.RECORD
+    list_display = ("name", "kind", "number", "removed_number", "code")
+    list_filter = ("kind",)
+    search_fields = ("name", "code")
+
+
+@admin.register(AuditKey)
+class AuditKeyAdmin(ReadOnly):
+    """Keys that entries are signed with. What they are is shown to nobody."""
+
+    task = readonly.RECORD
+    list_display = ("id", "made_at")
+    exclude = ("secret",)
 
 
 @admin.register(LogEntry)

@@ -12,6 +12,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
+from accounts.audit import origin
 from accounts.models import ApiToken, Membership, User, hashed
 
 USED_EVERY = timedelta(minutes=1)
@@ -56,6 +57,7 @@ class TokenAuthentication(BaseAuthentication):
         # What this member may do now, with the rows at hand: no view asks for them again.
         membership.team, membership.user = token.team, token.user
         token.membership = membership
+        origin.by_token(token.name)
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > USED_EVERY:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

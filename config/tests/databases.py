@@ -73,6 +73,19 @@ def delete_instead_of_truncating() -> None:
     TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined]
 
 
+def empty_the_audit_too() -> None:
+    """Let Django's own way of cleaning up empty the audit, whose triggers refuse it elsewhere."""
+    empty = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def lawfully(case: Any) -> None:
+        for alias in case._databases_names(include_mirrors=False):
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SET halyard.audit_removal = 'lawful'")
+        empty(case)
+
+    TransactionTestCase._fixture_teardown = lawfully  # type: ignore[attr-defined]
+
+
 def _empty(case: Any) -> None:
     for alias in case._databases_names(include_mirrors=False):
         with transaction.atomic(using=alias), connections[alias].cursor() as cursor:

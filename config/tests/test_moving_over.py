@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
+from accounts.audit import checking
+from accounts.models import AuditChain, AuditEntry
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Sides
 from strategies.models import Decision, SeenKey, Signal, Strategy, Subscription
@@ -144,3 +148,68 @@ def test_an_installation_of_the_first_version_moves_over(older: BaseDatabaseWrap
     assert decision.ticket is not None
     assert decision.ticket.orders.get().convert_after is None
     assert SeenKey.objects.using(OLDER).get().strategy_id == Strategy.objects.using(OLDER).get().pk
+
+
+BEFORE_CHAINS = [("accounts", "0006_departures")]
+
+
+class ReadsOlder:
+    """Reads and writes the older database."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return OLDER
+
+    db_for_write = db_for_read
+
+
+def unkeyed(entry: Any) -> str:
+    """As entries were hashed before they were signed."""
+    words = [str(entry.team_id), str(entry.actor_id), entry.action, entry.subject, entry.before, entry.after]
+    content = [*words, entry.at.astimezone(UTC).isoformat(), entry.previous_hash]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def recorded(old: Any) -> None:
+    """Two teams and nobody's events, interleaved; in the second team's chain somebody has changed the third entry."""
+    entries, teams = old.get_model("accounts", "AuditEntry").objects, old.get_model("accounts", "Team").objects
+    user = old.get_model("accounts", "User").objects.using(OLDER).create(email="dana@example.com")
+    owners = [teams.using(OLDER).create(name="One"), teams.using(OLDER).create(name="Two"), None]
+    last: dict[Any, str] = {}
+    for number in range(15):
+        team = owners[number % 3]
+        values = {"subject": f"thing {number}", "before": {"n": 1.5}, "after": [number, None], "at": AT}
+        entry = entries.model(team=team, actor=user, action="thing.changed", previous_hash=last.get(team, ""), **values)
+        entry.hash = last[team] = unkeyed(entry)
+        entry.save(using=OLDER)
+    entries.using(OLDER).filter(subject="thing 7").update(subject="changed")
+
+
+def test_the_audit_of_before_is_chained_in_its_order_and_goes_back(
+    older: BaseDatabaseWrapper, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accounts.migrations.0008_sign_audit_entries.CHUNK", 2)
+    executor = MigrationExecutor(older)
+    executor.migrate(BEFORE_CHAINS)
+    recorded(executor.loader.project_state(BEFORE_CHAINS).apps)
+    now = MigrationExecutor(older)
+    now.migrate([key for key in now.loader.graph.leaf_nodes() if key[0] == "accounts"])
+
+    settings.DATABASE_ROUTERS = [ReadsOlder()]
+    chains = list(AuditChain.objects.order_by("pk"))
+    assert [chain.name for chain in chains] == ["This installation", "One", "Two"]
+    assert [checking.check(chain) for chain in chains] == [checking.Whole(entries=6)] * 3
+    kept = AuditEntry.objects.filter(chain=chains[1], action="thing.changed").order_by("number")
+    assert [entry.subject for entry in kept] == [f"thing {number}" for number in range(0, 15, 3)]
+    assert {entry.actor_name for entry in kept} == {"dana@example.com"}
+    # What did not fit before is written down, and not whitewashed.
+    said = AuditEntry.objects.filter(action="record.signed").order_by("chain_id")
+    assert [(entry.after or {})["first_that_did_not_fit"] for entry in said] == [None, None, 3]
+
+    back = MigrationExecutor(older)
+    back.migrate(BEFORE_CHAINS)
+    old = back.loader.project_state(BEFORE_CHAINS).apps.get_model("accounts", "AuditEntry").objects.using(OLDER)
+    for team in (1, 2, None):
+        previous = ""
+        for entry in old.filter(team_id=team).order_by("id"):
+            assert (entry.previous_hash, entry.hash) == (previous, unkeyed(entry))
+            previous = entry.hash

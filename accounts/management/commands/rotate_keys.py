@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.audit import keys
 from accounts.vault import rotation
 
 
@@ -25,5 +26,8 @@ class Command(BaseCommand):
                 f"Secrets of {lost} cannot be read with these keys and were left as they are. Put back the key they were "
                 "stored under, behind the newest, and run this again."
             )
+        if tally.renewed:
+            # What the older key opened, the audit's own keys among it, signs nothing from now on.
+            keys.make()
         if len(settings.ENCRYPTION_KEYS) > 1:
             self.stdout.write("Only the first key is still in use: drop the others and restart every process.")

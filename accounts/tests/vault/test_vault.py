@@ -92,7 +92,8 @@ def test_a_wrong_key_is_said_in_one_sentence_and_other_columns_still_read(
         keys.VaultError, match=r"^A stored secret cannot be read with the keys in HALYARD_ENCRYPTION_KEYS"
     ):
         made.secrets.open()
-    assert rotation.unreadable() == 1
+    # This, and the key that the audit is signed with.
+    assert rotation.unreadable() == 2
 
 
 def test_a_secret_that_somebody_changed_is_refused(team: Team, now: datetime) -> None:
@@ -111,11 +112,11 @@ def test_with_a_new_key_in_front_both_are_read_and_the_old_one_can_be_dropped(
     stored("u2", team, now)
     assert [row.secrets.open() for row in Connection.objects.order_by("pk")] == [SECRETS, SECRETS]
     printed = rotate()
-    assert "1 secrets were stored again, 1 were under the newest key already." in printed
+    assert "2 secrets were stored again, 1 were under the newest key already." in printed
     assert "drop the others" in printed
     settings.ENCRYPTION_KEYS = [NEW]
     assert [row.secrets.open() for row in Connection.objects.order_by("pk")] == [SECRETS, SECRETS]
-    assert "0 secrets were stored again, 2 were under the newest key already." in rotate()
+    assert "0 secrets were stored again, 4 were under the newest key already." in rotate()
 
 
 def test_a_rotation_that_was_interrupted_leaves_both_keys_working_and_goes_on(
@@ -149,7 +150,9 @@ def test_a_secret_whose_key_is_gone_is_left_alone_and_named(team: Team, now: dat
     before = column()
     settings.ENCRYPTION_KEYS = [NEW, FOREIGN]
     stored("u2", team, now)
-    with pytest.raises(CommandError, match=r"Secrets of 1 connections cannot be read .* Put back the key"):
+    with pytest.raises(
+        CommandError, match=r"Secrets of 1 connections, 1 keys of the audit cannot be read .* Put back the key"
+    ):
         rotate()
     assert column()[0] == before[0]
 

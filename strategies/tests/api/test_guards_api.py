@@ -79,6 +79,8 @@ def test_a_stop_cancels_and_holds_until_it_is_resumed(api: Api, team: Team, deci
     resumed = api.post(f"{path}resume/", reason="It is over")
     assert (resumed.status_code, resumed.json()["halt"]) == (200, "nothing")
     assert AuditEntry.objects.filter(action__in=["guard.halted", "guard.resumed"], actor__isnull=False).count() == 2
+    by = AuditEntry.objects.filter(action__startswith="guard.").values_list("origin", "address").distinct()
+    assert list(by) == [("API token test", "127.0.0.1")]
 
 
 @pytest.mark.parametrize(
