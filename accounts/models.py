@@ -71,6 +71,14 @@ class Role(models.TextChoices):
 RANK: dict[Role, int] = {Role.VIEWER: 0, Role.APPROVER: 1, Role.TRADER: 2, Role.OWNER: 3}
 
 
+class ApprovalPolicy(models.TextChoices):
+    """Whose approval a plan needs where its subscription asks before it sends."""
+
+    ANYBODY = "anybody", "Anybody who may approve"
+    ANOTHER = "another", "Somebody who did not set the subscription up"
+    TWO = "two", "Two different people"
+
+
 class Team(models.Model):
     """The tenant. Everything else belongs to exactly one."""
 
@@ -83,6 +91,12 @@ class Team(models.Model):
     # The least role that needs a second factor here; empty when none does. And the least role that may stop trading.
     second_factor_from = models.CharField(max_length=10, choices=Role.choices, blank=True, default="", db_default="")
     stops_from = models.CharField(max_length=10, choices=Role.choices, default=Role.TRADER, db_default=Role.TRADER)
+    approval_policy = models.CharField(
+        max_length=10,
+        choices=ApprovalPolicy.choices,
+        default=ApprovalPolicy.ANYBODY,
+        db_default=ApprovalPolicy.ANYBODY,
+    )
 
     class Meta:
         constraints = [
@@ -92,6 +106,9 @@ class Team(models.Model):
             models.CheckConstraint(
                 condition=one_of("stops_from", [Role.TRADER, Role.APPROVER, Role.VIEWER]),
                 name="team_stops_from_is_known",
+            ),
+            models.CheckConstraint(
+                condition=one_of("approval_policy", ApprovalPolicy.values), name="team_approval_policy_is_known"
             ),
         ]
 

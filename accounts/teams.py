@@ -9,7 +9,20 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts import audit, departures
-from accounts.models import ApiToken, Departure, Invitation, Leaving, Membership, Role, Scope, Team, User, hashed
+from accounts.models import (
+    RANK,
+    ApiToken,
+    ApprovalPolicy,
+    Departure,
+    Invitation,
+    Leaving,
+    Membership,
+    Role,
+    Scope,
+    Team,
+    User,
+    hashed,
+)
 
 INVITATION_LIFE = timedelta(days=7)
 
@@ -139,14 +152,48 @@ def issue_token(
 
 
 @transaction.atomic
-def set_safety(*, team: Team, second_factor_from: str, stops_from: Role, actor: User, now: datetime) -> None:
-    """Set the least role that needs a second factor ("" for nobody), and the least role that may stop trading."""
-    before = {"second_factor_from": team.second_factor_from, "stops_from": team.stops_from}
-    after = {"second_factor_from": second_factor_from, "stops_from": str(stops_from)}
+def set_safety(
+    *,
+    team: Team,
+    second_factor_from: str,
+    stops_from: Role,
+    approval_policy: ApprovalPolicy,
+    actor: User,
+    now: datetime,
+) -> None:
+    """Set who needs a second factor ("" for nobody) and who may stop trading, by least role, and whose approval counts."""
+    # The lock before the look: two owners may save at once, and an approval may be under way.
+    locked = Team.objects.select_for_update().get(pk=team.pk)
+    before = {
+        "second_factor_from": locked.second_factor_from,
+        "stops_from": locked.stops_from,
+        "approval_policy": locked.approval_policy,
+    }
+    after = {
+        "second_factor_from": second_factor_from,
+        "stops_from": str(stops_from),
+        "approval_policy": str(approval_policy),
+    }
     if before == after:
         return
     Team.objects.filter(pk=team.pk).update(**after)
     audit.record(team=team, actor=actor, action="team.safety", subject=team.name, before=before, after=after, now=now)
+
+
+def count_approvers(team: Team) -> int:
+    """How many members may approve plans."""
+    may = [role for role, rank in RANK.items() if rank >= RANK[Role.APPROVER]]
+    return Membership.objects.filter(team=team, role__in=may, user__is_active=True).count()
+
+
+def shortage_of_approvers(team: Team, approval_policy: str) -> str:
+    """Why the team cannot do what it asks for; empty where it can."""
+    if approval_policy == ApprovalPolicy.ANYBODY or count_approvers(team) > 1:
+        return ""
+    return (
+        "Fewer than two members may approve, so a plan that opens a position can only be declined. "
+        "Make somebody else an approver, or ask for less; what only reduces a position takes one approval meanwhile."
+    )
 
 
 @transaction.atomic

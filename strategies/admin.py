@@ -7,6 +7,7 @@ from django.contrib import admin
 from accounts import readonly
 from accounts.readonly import ReadOnly
 from strategies.models import (
+    Approval,
     Decision,
     Guard,
     Refusal,
@@ -103,6 +104,14 @@ class DecisionAdmin(ReadOnly):
     list_filter = ("status", "rule")
     search_fields = ("code", "reason_code", "team__name")
     list_select_related = ("team", "signal", "subscription")
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnly):
+    task = readonly.SIGNALS
+    list_display = ("approved_at", "team", "decision", "name", "quantity", "address", "voided_at")
+    search_fields = ("name", "decision__code", "team__name")
+    list_select_related = ("team", "decision")
 
 
 @admin.register(Guard)

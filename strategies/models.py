@@ -130,6 +130,9 @@ class Subscription(models.Model):
     enabled = models.BooleanField(default=False)
     # Its terms are the strategy's defaults, today's and tomorrow's.
     linked = models.BooleanField(default=False)
+    # Who last switched it on, and who last linked or unlinked it: they set it up as much as who wrote its terms.
+    enabled_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    linked_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     terms = models.ForeignKey("TermsVersion", null=True, on_delete=models.PROTECT, related_name="+")
 
@@ -475,3 +478,35 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"decision {self.code} ({self.status})"
+
+
+class Approval(models.Model):
+    """One person's approval of a proposed decision: who, when, from where, and of how much."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="approvals")
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="approvals", db_constraint=False)
+    approved_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Their address, kept as text: it is still known when they have gone.
+    name = models.CharField(max_length=254)
+    approved_at = models.DateTimeField()
+    # None: the whole plan.
+    quantity = optional_amount()
+    address = models.GenericIPAddressField(null=True)
+    # When the plan became another one: what was approved before it counts no more.
+    voided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["decision", "approved_by"],
+                condition=Q(voided_at__isnull=True),
+                name="one_approval_per_decision_and_person",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity=None) | Q(quantity__gt=0), name="approved_quantity_is_positive"
+            ),
+            same_team("decision", "approval"),
+        ]
+
+    def __str__(self) -> str:
+        return f"approval of decision {self.decision_id} by {self.name}"

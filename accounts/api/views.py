@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from accounts.api.filters import Filter
 from accounts.api.paging import NewestFirst
 from accounts.api.refusals import Refused
+from accounts.entrance import addresses
 from accounts.entrance.second_factors import SecondFactorNeeded, require_second_factor
 from accounts.models import ApiToken, Role, Scope, Team, User
 
@@ -58,6 +59,11 @@ class TeamRows(viewsets.GenericViewSet[Any]):
         """The person whose token it is."""
         assert isinstance(self.request.user, User)
         return self.request.user
+
+    @property
+    def address(self) -> str | None:
+        """The client's address."""
+        return addresses.shown(self.request.META.get("REMOTE_ADDR"))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -52,6 +52,11 @@ def is_private(peer: str | None) -> bool:
     return host is not None and ipaddress.ip_address(host).is_private
 
 
+def shown(peer: str | None) -> str | None:
+    """The address that a row keeps; None where a request has none, as through a socket of the machine."""
+    return _normal(peer or "")
+
+
 def bucket(address: str | None) -> str:
     """The addresses that are counted as one client: an IPv4 address, or the /64 of an IPv6 one."""
     if address is None or ":" not in address:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from accounts.models import Role, Scope
+from accounts.models import ApprovalPolicy, Role, Scope
 
 ROLES = [
     (Role.VIEWER, "Viewer: sees everything, changes nothing"),
@@ -43,7 +43,7 @@ class TokenForm(forms.Form):
 
 
 class SafetyForm(forms.Form):
-    """Whom the team asks for two-step sign-in, and who may stop trading."""
+    """Whom the team asks for two-step sign-in, who may stop trading, and whose approval a plan needs."""
 
     second_factor_from = forms.ChoiceField(
         label="Two-step sign-in is needed by",
@@ -65,6 +65,17 @@ class SafetyForm(forms.Form):
             (Role.VIEWER, "everybody in the team"),
         ],
         help_text="Stopping never asks for a password or a code. Trading again takes a trader, for the whole team an owner.",
+    )
+    approval_policy = forms.ChoiceField(
+        label="A plan that waits is approved by",
+        choices=[
+            (ApprovalPolicy.ANYBODY, "anybody who may approve"),
+            (ApprovalPolicy.ANOTHER, "somebody who did not set the subscription up"),
+            (ApprovalPolicy.TWO, "two different people"),
+        ],
+        required=False,
+        help_text="Who made, copied, linked or switched on a subscription, or wrote its terms, set it up. "
+        "One person is enough to decline, to stop and to close.",
     )
 
 

@@ -19,7 +19,7 @@ from accounts.access import membership_for, team_for, teams_of
 from accounts.entrance.forms import SignupForm
 from accounts.entrance.second_factors import has_second_factor, without_second_factor
 from accounts.entrance.step_up import require_step_up, step_up
-from accounts.models import ApiToken, Departure, Invitation, Membership, Role, Team, User
+from accounts.models import ApiToken, ApprovalPolicy, Departure, Invitation, Membership, Role, Team, User
 from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, SafetyForm, TeamForm, TokenForm
 
 # Session key of a new secret, kept until a page has shown it, once.
@@ -172,7 +172,7 @@ def token_revoke(request: HttpRequest, team_code: UUID, reference: str) -> HttpR
 @require_POST
 @step_up
 def team_safety(request: HttpRequest, team_code: UUID) -> HttpResponse:
-    """An owner says whom the team asks for two-step sign-in, and who may stop trading."""
+    """An owner says whom the team asks for two-step sign-in, who may stop trading, and whose approval a plan needs."""
     team = team_for(viewer(request), team_code, Role.OWNER)
     form = SafetyForm(request.POST)
     if not form.is_valid():
@@ -182,8 +182,16 @@ def team_safety(request: HttpRequest, team_code: UUID) -> HttpResponse:
     if asks and not has_second_factor(viewer(request)):
         messages.error(request, "Set up two-step sign-in for yourself first, or this would lock you out.")
         return redirect("team_settings", team_code)
-    stops = Role(form.cleaned_data["stops_from"])
-    teams.set_safety(team=team, second_factor_from=asks, stops_from=stops, actor=viewer(request), now=timezone.now())
+    # A form that was open before there was a policy says nothing about it.
+    policy = ApprovalPolicy(form.cleaned_data["approval_policy"] or team.approval_policy)
+    teams.set_safety(
+        team=team,
+        second_factor_from=asks,
+        stops_from=Role(form.cleaned_data["stops_from"]),
+        approval_policy=policy,
+        actor=viewer(request),
+        now=timezone.now(),
+    )
     messages.success(request, "Saved. It holds from the next click of every member on.")
     return redirect("team_settings", team_code)
 
@@ -266,8 +274,13 @@ def _team_page(
         "may_answer": membership.may(Role.APPROVER),
         "roles": Role.choices,
         "safety_form": SafetyForm(
-            initial={"second_factor_from": team.second_factor_from, "stops_from": team.stops_from}
+            initial={
+                "second_factor_from": team.second_factor_from,
+                "stops_from": team.stops_from,
+                "approval_policy": team.approval_policy,
+            }
         ),
+        "shortage": teams.shortage_of_approvers(team, team.approval_policy),
         "without_second_factor": without_second_factor(team) if membership.may(Role.OWNER) else set(),
         "once": once,
     }

@@ -57,6 +57,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "departure_how_is_known": lambda at: departure(at, how="vanished"),
     "departure_role_before_is_known": lambda at: departure(at, before="king"),
     "departure_role_after_is_known": lambda at: departure(at, after="king"),
+    "team_approval_policy_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(approval_policy="three"),
     "audit_chain_never_forks": fork_of_the_audit_chain,
     "audit_chain_kind_is_known": lambda at: AuditChain.objects.create(kind="king", name=""),
     "audit_chain_removes_only_what_was": lambda at: AuditChain.objects.create(kind="person", name="", removed_number=1),

@@ -39,8 +39,8 @@ from strategies.setup import subscriptions
 
 ORDERS = Prefetch("ticket__orders", whole_orders())
 DECISIONS = Decision.objects.select_related(
-    "signal", "ticket", "terms", "answered_by", "subscription__account"
-).prefetch_related(ORDERS)
+    "team", "signal", "ticket", "terms", "answered_by", "subscription__account"
+).prefetch_related(ORDERS, "approvals")
 
 
 class Strategies(ListedAndShown):
@@ -149,7 +149,7 @@ class Decisions(ListedAndShown):
         self.allow(Scope.APPROVE, Role.APPROVER)
         decision, quantity = self.get_object(), self.body(ApproveSerializer).get("quantity")
         with _conflicts():
-            approval.approve(decision, actor=self.actor, quantity=quantity, now=timezone.now())
+            approval.approve(decision, actor=self.actor, quantity=quantity, address=self.address, now=timezone.now())
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=DeclineSerializer, responses=WholeDecisionSerializer)
@@ -159,7 +159,7 @@ class Decisions(ListedAndShown):
         self.allow(Scope.APPROVE, Role.APPROVER)
         decision, reason = self.get_object(), self.body(DeclineSerializer).get("reason", "")
         with _conflicts():
-            approval.decline(decision, actor=self.actor, reason=reason, now=timezone.now())
+            approval.decline(decision, actor=self.actor, reason=reason, address=self.address, now=timezone.now())
         return Response(self.get_serializer(self.get_object()).data)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.fields import Shown, code
+from accounts.api.fields import Amount, Moment, Shown, code
 from brokers.api.serializers import OrderSerializer
 from strategies.api.timeline import TimelineSerializer, orders_of, timeline
-from strategies.display import comparison
+from strategies.display import approvers, comparison
 from strategies.domain.plan.plan import Plan
 from strategies.inputs import plan_json
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
@@ -24,7 +24,7 @@ STRATEGY = names(
 SUBSCRIPTION = names("id strategy account enabled linked terms terms_version created_at")
 DECISION = names(
     "id signal subscription account status rule reason_code reason waiting_for created_at decided_at expires_at "
-    "answered_at answered_by plan assessment orders"
+    "answered_at answered_by approvals plan assessment orders"
 )
 SIGNAL = names(
     "id log_id strategy received_at address content_type ticker action reading warnings test not_before dispatched_at "
@@ -71,6 +71,22 @@ class EstimateSerializer(serializers.Serializer[Any]):
     tables = serializers.CharField()
 
 
+class ApprovalSerializer(serializers.Serializer[Any]):
+    """One person's approval of the plan as it is; `quantity` is null for the whole plan."""
+
+    by = serializers.CharField(source="name")
+    at = Moment(source="approved_at")
+    quantity = Amount(max_digits=24, decimal_places=8, allow_null=True)
+
+
+class MissingSerializer(serializers.Serializer[Any]):
+    """How many people still have to approve, in a sentence; `code` where the team has too few of them."""
+
+    people = serializers.IntegerField()
+    message = serializers.CharField(allow_blank=True)
+    code = serializers.CharField(allow_blank=True)
+
+
 class DecisionSerializer(Shown):
     """A decision with the orders of its ticket, and what they were expected to cost when it was taken."""
 
@@ -80,6 +96,7 @@ class DecisionSerializer(Shown):
     account = code("subscription.account.code")
     answered_by = serializers.CharField(source="answered_by.email", read_only=True, default=None)
     assessment = serializers.SerializerMethodField()
+    approvals = serializers.SerializerMethodField()
     orders = serializers.SerializerMethodField()
 
     class Meta:
@@ -89,6 +106,11 @@ class DecisionSerializer(Shown):
     @extend_schema_field(EstimateSerializer(many=True))
     def get_assessment(self, decision: Decision) -> Any:
         return (decision.inputs or {}).get("assessment", [])
+
+    @extend_schema_field(ApprovalSerializer(many=True))
+    def get_approvals(self, decision: Decision) -> Any:
+        rows = sorted(decision.approvals.all(), key=lambda approval: approval.pk)
+        return ApprovalSerializer([each for each in rows if each.voided_at is None], many=True).data
 
     @extend_schema_field(OrderSerializer(many=True))
     def get_orders(self, decision: Decision) -> Any:
@@ -117,9 +139,22 @@ class WholeDecisionSerializer(DecisionSerializer):
     """A decision at its own address, with everything it saw, and decided again from that."""
 
     again = serializers.SerializerMethodField()
+    missing_approvals = serializers.SerializerMethodField()
 
     class Meta(DecisionSerializer.Meta):
-        fields = (*DECISION, "inputs", "again")
+        fields = (*DECISION, "missing_approvals", "inputs", "again")
+
+    @extend_schema_field(MissingSerializer(allow_null=True))
+    def get_missing_approvals(self, decision: Decision) -> Any:
+        if decision.status != Decision.Status.PROPOSED:
+            return None
+        panel = approvers.panels([decision])[decision.pk]
+        shortage = panel.shortage()
+        return {
+            "people": panel.missing,
+            "message": panel.standing(),
+            "code": shortage.code if shortage else "",
+        }
 
     @extend_schema_field(AgainSerializer)
     def get_again(self, decision: Decision) -> dict[str, Any]:

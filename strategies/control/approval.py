@@ -1,4 +1,4 @@
-"""Approval: a plan waits for a person, who takes it, takes less of it, or declines it, until it expires."""
+"""Approval: a plan waits for people, who take it, take less of it, or decline it, until it expires."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import Team, User
 from brokers.book.live_book import NotYet
 from brokers.domain.sentences import cut, ended
 from brokers.orders import tickets
-from strategies import inputs
+from strategies import inputs, live
 from strategies.deciding import record
 from strategies.deciding.batch import ask_subscription
 from strategies.deciding.desk import open_desk
+from strategies.display import approvers
 from strategies.domain.message.message import Message
 from strategies.domain.plan.approval import does_the_same, smaller
+from strategies.domain.plan.approvers import Panel, Word
 from strategies.domain.plan.plan import Plan, Rejection
-from strategies.models import Decision
+from strategies.models import Approval, Decision
 
 PROPOSED = Decision.Status.PROPOSED
 
@@ -32,23 +34,37 @@ class ApprovalRefused(ValueError):
         self.sentence, self.code = sentence, code
 
 
-def approve(decision: Decision, *, actor: User | None, quantity: Decimal | None = None, now: datetime) -> None:
+def approve(
+    decision: Decision,
+    *,
+    actor: User | None,
+    quantity: Decimal | None = None,
+    address: str | None = None,
+    now: datetime,
+) -> None:
     """Send what was proposed, or less of it, decided again by the book of this moment.
 
-    ApprovalRefused when it was answered or has expired, when it cannot be decided now, or when the book has changed
-    the plan: then the new plan is kept, to be looked at first.
+    Where the team asks for two people, the first approval is kept and nothing is sent; the least that was approved counts.
+    ApprovalRefused when it was answered or has expired, when this person's approval cannot count, when it cannot be
+    decided now, or when the book has changed the plan: then the new plan is kept, to be looked at first.
     """
-    refused = _approve(decision, actor, quantity, now)
+    refused = _approve(decision, actor, quantity, address, now)
     if refused is not None:
         raise refused
 
 
 @transaction.atomic
-def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, now: datetime) -> ApprovalRefused | None:
+def _approve(
+    decision: Decision, actor: User | None, quantity: Decimal | None, address: str | None, now: datetime
+) -> ApprovalRefused | None:
     message = Message.from_reading(decision.signal.reading)
     # The guards' lock comes before the row's, as it does where trading is stopped.
     desk = open_desk([(decision, message)], now)
     decision = _locked(decision, now)
+    panel = _panel(decision)
+    if (obstacle := panel.obstacle(actor.pk if actor else None)) is not None:
+        return ApprovalRefused(obstacle.sentence, obstacle.code)
+    assert actor is not None, "nobody is no approver"
     turn = desk.line.turn(decision, message)
     if isinstance(turn, NotYet):
         return _not_yet(turn)
@@ -63,32 +79,83 @@ def _approve(decision: Decision, actor: User | None, quantity: Decimal | None, n
     assert answered.inputs is not None, "there is no plan without a snapshot"
     assert decision.plan is not None, "a proposed decision has a plan"
     if not does_the_same(plan, inputs.plan_from_json(decision.plan)):
-        _propose_anew(decision, plan)
+        _propose_anew(decision, plan, now)
         return ApprovalRefused(
             f"The position or its orders have changed, and so has the plan: {ended(plan.reason)} Look at it and approve again.",
             "plan-changed",
         )
-    if quantity is not None:
-        less = smaller(plan, quantity, answered.inputs.snapshot, now, message.signal_price)
-        if isinstance(less, Rejection):
-            return ApprovalRefused(less.reason, less.code)
-        plan = less
-        decision.inputs = {**(decision.inputs or {}), "approved_quantity": str(quantity)}
+    snapshot, price = answered.inputs.snapshot, message.signal_price
+    if quantity is not None and isinstance(less := smaller(plan, quantity, snapshot, now, price), Rejection):
+        return ApprovalRefused(less.reason, less.code)
+    word = Word(person=actor.pk, name=actor.email, quantity=quantity)
+    panel = _write_down(decision, panel, word, actor, address, now)
+    if panel.missing:
+        return None
+    if panel.quantity is not None:
+        agreed = smaller(plan, panel.quantity, snapshot, now, price)
+        assert isinstance(agreed, Plan), "each of the quantities was possible"
+        plan = agreed
+        decision.inputs = {**(decision.inputs or {}), "approved_quantity": str(panel.quantity)}
     until = now + timedelta(seconds=plan.time_to_live_seconds)
     draft = record.accept(decision, plan, answered.inputs, desk, until=until)
     decision.ticket = tickets.open_tickets([draft], now)[0]
-    _save_answer(decision, actor, "decision.approved", now)
+    _save_answer(decision, actor, "decision.approved", address, now)
     return None
 
 
+def _panel(decision: Decision) -> Panel:
+    """Who approves, as of this moment: the team's row is held, so that its policy and members stay what they are.
+
+    Whoever changes a policy, a member, terms or a switch writes into the team's audit chain, and waits here or goes first.
+    """
+    decision.team = Team.objects.select_for_update().get(pk=decision.team_id)
+    return approvers.panels([decision])[decision.pk]
+
+
+def _write_down(decision: Decision, panel: Panel, word: Word, actor: User, address: str | None, now: datetime) -> Panel:
+    """Keep the approval, and return the panel after it."""
+    if panel.has_word_of(actor.pk):
+        # It counted already; the policy asks for less now.
+        return panel
+    Approval.objects.create(
+        team=decision.team,
+        decision=decision,
+        approved_by=actor,
+        name=actor.email,
+        quantity=word.quantity,
+        address=address,
+        approved_at=now,
+    )
+    panel = panel.joined_by(word)
+    if panel.missing:
+        _save_first(decision, word, actor, address, panel.missing, now)
+    return panel
+
+
+def _save_first(decision: Decision, word: Word, actor: User, address: str | None, missing: int, now: datetime) -> None:
+    """One approval of more than one: pages show it, and the audit has it."""
+    quantity = "all" if word.quantity is None else str(word.quantity)
+    audit.record(
+        team=decision.team,
+        actor=actor,
+        action="decision.approval",
+        subject=str(decision.code),
+        after={"quantity": quantity, "missing": missing, "address": address},
+        now=now,
+    )
+    live.signal_changed(decision.signal_id, decision.team_id)
+
+
 @transaction.atomic
-def decline(decision: Decision, *, actor: User | None, reason: str = "", now: datetime) -> None:
-    """Send nothing. ApprovalRefused when it was answered or has expired already."""
+def decline(
+    decision: Decision, *, actor: User | None, reason: str = "", address: str | None = None, now: datetime
+) -> None:
+    """Send nothing: one person is enough for that. ApprovalRefused when it was answered or has expired already."""
     decision = _locked(decision, now)
     why = f": {ended(reason)}" if reason.strip() else "."
     sentence = f"Declined by {actor or 'Halyard'}{why} It would have been: {ended(decision.reason)}"
     record.reject(decision, Rejection(rule="A01", code="declined", reason=sentence), now)
-    _save_answer(decision, actor, "decision.declined", now)
+    _save_answer(decision, actor, "decision.declined", address, now)
 
 
 @transaction.atomic
@@ -125,8 +192,10 @@ def _who_was_first(decision: Decision) -> str:
 
 def _expired(decision: Decision) -> Rejection:
     seconds = decision.terms.value().approval_seconds
+    names = " and ".join(word.name for word in approvers.words(decision))
+    nobody = f"Only {names}" if names else "Nobody"
     reason = (
-        f"Nobody approved it within {seconds} seconds, so nothing was sent. It would have been: {ended(decision.reason)} "
+        f"{nobody} approved it within {seconds} seconds, so nothing was sent. It would have been: {ended(decision.reason)} "
         "Give approvals more time in the subscription's terms if that is too short."
     )
     return Rejection(rule="A02", code="approval-expired", reason=reason)
@@ -136,16 +205,18 @@ def _not_yet(waits: NotYet) -> ApprovalRefused:
     return ApprovalRefused(f"It waits for {waits.waiting_for}. Try again in a moment.", "not-ready")
 
 
-def _propose_anew(decision: Decision, plan: Plan) -> None:
+def _propose_anew(decision: Decision, plan: Plan, now: datetime) -> None:
+    """Put the new plan to the approvers. What was approved before was another plan."""
+    Approval.objects.filter(decision=decision, voided_at__isnull=True).update(voided_at=now)
     decision.rule, decision.reason, decision.plan = plan.rule, cut(plan.reason, 400), inputs.plan_json(plan)
     record.save([decision])
 
 
-def _save_answer(decision: Decision, actor: User | None, action: str, now: datetime) -> None:
+def _save_answer(decision: Decision, actor: User | None, action: str, address: str | None, now: datetime) -> None:
     decision.answered_by, decision.answered_at = actor, now
     decision.save(update_fields=["answered_by", "answered_at"])
     record.save([decision])
-    after = {"rule": decision.rule, "reason": decision.reason}
+    after = {"rule": decision.rule, "reason": decision.reason, "address": address}
     audit.record(
         team=decision.team, actor=actor, action=action, subject=str(decision.code), before=None, after=after, now=now
     )

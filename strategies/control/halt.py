@@ -166,7 +166,8 @@ def _hold_still(team: Team, target: Target) -> None:
 
 
 def _decline(proposed: QuerySet[Decision], reason: str, actor: User | None, now: datetime) -> int:
-    decisions = list(proposed.order_by("pk"))
+    # All of them first: each decline also takes the lock of the team's audit, as a person's own decline does.
+    decisions = list(proposed.select_for_update(of=("self",)).order_by("pk"))
     count = 0
     for decision in decisions:
         try:

@@ -13,14 +13,15 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
-from accounts.models import RANK, Membership, Role
+from accounts.models import Membership
+from strategies.display.approvers import MAY_APPROVE, panels
+from strategies.domain.plan.approvers import Panel
 from strategies.models import Decision
 
 log = logging.getLogger(__name__)
 
 PAUSE = timedelta(minutes=1)
 MOST = 10  # plans that one e-mail spells out
-_MAY_ANSWER = [role.value for role, rank in RANK.items() if rank >= RANK[Role.APPROVER]]
 
 
 def tell_approvers(now: datetime) -> int:
@@ -32,7 +33,7 @@ def tell_approvers(now: datetime) -> int:
     due = Membership.objects.filter(
         Exists(untold),
         Q(mailed_at__isnull=True) | Q(mailed_at__lte=now - PAUSE),
-        role__in=_MAY_ANSWER,
+        role__in=MAY_APPROVE,
         mail_approvals=True,
         user__is_active=True,
     )
@@ -53,7 +54,8 @@ def _tell(membership: Membership, now: datetime) -> bool:
     waiting = Decision.objects.filter(
         team=membership.team_id, status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told_until
     )
-    rows = waiting.select_related("signal__strategy", "subscription__account__connection").defer("inputs", "plan")
+    joined = ("team", "signal__strategy", "subscription__account__connection")
+    rows = waiting.select_related(*joined).prefetch_related("approvals").defer("inputs")
     proposals = list(rows.order_by(F("expires_at"), "pk"))
     if not proposals:
         return False
@@ -81,7 +83,8 @@ def _subject(proposals: Sequence[Decision]) -> str:
 
 
 def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
-    lines = [_line(decision) for decision in proposals[:MOST]]
+    of_decision = panels(proposals[:MOST])
+    lines = [_line(decision, of_decision[decision.pk], membership.user_id) for decision in proposals[:MOST]]
     if len(proposals) > MOST:
         lines.append(f"And {len(proposals) - MOST} more.")
     address = settings.PUBLIC_URL + reverse("approvals", args=[membership.team.code])
@@ -96,8 +99,14 @@ def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
     )
 
 
-def _line(decision: Decision) -> str:
+def _line(decision: Decision, panel: Panel, reader: int) -> str:
     account, until = decision.subscription.account, decision.expires_at
     assert until is not None, "a proposal has an end"
     where = f"{decision.signal.strategy.name} on {account.account_id} ({account.connection.environment})"
-    return f"{where}, until {until.astimezone(UTC):%H:%M:%S} UTC:\n{decision.reason}"
+    lines = [f"{where}, until {until.astimezone(UTC):%H:%M:%S} UTC:", decision.reason]
+    if panel.counting:
+        lines.append(f"Approved so far by {' and '.join(word.name for word in panel.counting)}.")
+    obstacle = panel.obstacle(reader)
+    if sentence := obstacle.sentence if obstacle else panel.standing():
+        lines.append(sentence)
+    return "\n".join(lines)

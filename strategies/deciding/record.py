@@ -174,7 +174,7 @@ def end_proposals(decision: Decision, message: Message, desk: Desk) -> None:
 
 
 def _overtake(proposal: Decision, what: str, now: datetime) -> None:
-    reason = f"{what} before anybody answered. It would have been: {ended(proposal.reason)}"
+    reason = f"{what} before it was approved. It would have been: {ended(proposal.reason)}"
     reject(proposal, Rejection(rule="A03", code="superseded-signal", reason=reason), now)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db.models import QuerySet
 
 from accounts.models import Team
 from brokers.domain.orders import OrderIntent, Role
 from strategies import inputs
+from strategies.display.approvers import panels, words
 from strategies.display.plans import Tree, tree
 from strategies.domain.numbers import plain
 from strategies.domain.plan.approval import entry_of
+from strategies.domain.plan.approvers import Panel
 from strategies.models import Decision
 
 RECENT = 20
@@ -22,9 +26,8 @@ _ENDS = {"declined": "declined", "approval-expired": "expired"}
 
 def rows() -> QuerySet[Decision]:
     """Decisions that wait or have waited for an approver, with all that their cards show."""
-    return Decision.objects.filter(expires_at__isnull=False).select_related(
-        "team", "terms", "signal__strategy", "subscription__account__connection", "answered_by"
-    )
+    joined = ("team", "terms", "signal__strategy", "subscription__account__connection", "answered_by")
+    return Decision.objects.filter(expires_at__isnull=False).select_related(*joined).prefetch_related("approvals")
 
 
 def waiting(team: Team) -> list[Decision]:
@@ -53,6 +56,8 @@ def verdict(decision: Decision) -> str:
 def describe_outcome(decision: Decision) -> str:
     """What became of a proposal, in one sentence."""
     who = decision.answered_by.email if decision.answered_by else "a member who has left"
+    if verdict(decision) == "approved" and (names := [word.name for word in words(decision)]):
+        who = " and ".join(names)
     match verdict(decision):
         case "approved":
             return f"Approved by {who}."
@@ -72,6 +77,29 @@ def proposed_at(decision: Decision) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownApproval:
+    """An approval of the plan as it is: whose, when, and of how much where that is less than all of it."""
+
+    name: str
+    at: datetime
+    quantity: Decimal | None
+    counts: bool
+
+
+def approvals_of(decision: Decision, panel: Panel) -> list[ShownApproval]:
+    """The approvals so far, the first one first; one of a person who may not approve any more does not count."""
+    counting = {word.person for word in panel.counting}
+    rows = sorted(decision.approvals.all(), key=lambda approval: approval.pk)
+    return [
+        ShownApproval(
+            name=each.name, at=each.approved_at, quantity=each.quantity, counts=each.approved_by_id in counting
+        )
+        for each in rows
+        if each.voided_at is None
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A proposal as the inbox shows it; `entry` is what may be approved smaller, `leaves` that something is sold as well."""
 
@@ -84,20 +112,36 @@ class Card:
     tree: Tree = field(default_factory=Tree)
     entry: OrderIntent | None = None
     leaves: bool = False
+    # Who has approved, the least quantity of theirs, what is missing, and the code where nobody can supply it.
+    approvals: list[ShownApproval] = field(default_factory=list)
+    least: Decimal | None = None
+    missing: int = 1
+    standing: str = ""
+    standing_code: str = ""
 
     @property
     def quantity(self) -> str:
         """What the field for a smaller quantity starts with."""
-        return plain(self.entry.quantity) if self.entry else ""
+        if self.entry is None:
+            return ""
+        return plain(self.entry.quantity if self.least is None else self.least)
 
 
-def card(decision: Decision, note: str = "") -> Card:
+def cards(decisions: Sequence[Decision]) -> list[Card]:
+    """The card of each proposal."""
+    of_decision = panels(decisions)
+    return [card(decision, panel=of_decision.get(decision.pk)) for decision in decisions]
+
+
+def card(decision: Decision, note: str = "", panel: Panel | None = None) -> Card:
     """The card of a proposal; the plan is read only while it can be approved."""
     word = verdict(decision)
     if word != "proposed":
         return Card(verdict=word, outcome=describe_outcome(decision), note=note)
     assert decision.plan is not None, "a proposal has a plan"
     plan = inputs.plan_from_json(decision.plan)
+    panel = panel or panels([decision])[decision.pk]
+    shortage = panel.shortage()
     snapshot, seen_at = inputs.stored_snapshot(decision.inputs) if decision.inputs else (None, None)
     renewed = seen_at is not None and decision.decided_at is not None and seen_at > decision.decided_at
     return Card(
@@ -108,4 +152,9 @@ def card(decision: Decision, note: str = "") -> Card:
         tree=tree(plan, snapshot=snapshot),
         entry=entry_of(plan),
         leaves=any(intent.role is Role.EXIT for intent in plan.intents),
+        approvals=approvals_of(decision, panel),
+        least=panel.quantity,
+        missing=panel.missing,
+        standing=panel.standing(),
+        standing_code=shortage.code if shortage else "",
     )

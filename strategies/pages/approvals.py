@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import membership_for, row_for
+from accounts.entrance import addresses
 from accounts.models import Role
 from accounts.pages.requests import HtmxHttpRequest, actor_of
 from strategies import live
@@ -27,8 +28,11 @@ def approvals(request: HttpRequest, team_code: UUID) -> HttpResponse:
     membership = membership_for(request.user, team_code)
     team = membership.team
     subscriptions = Subscription.objects.filter(team=team, enabled=True)
+    waiting = proposals.waiting(team)
     context = {
-        "cards": [{"decision": each, "card": proposals.card(each)} for each in proposals.waiting(team)],
+        "cards": [
+            {"decision": each, "card": card} for each, card in zip(waiting, proposals.cards(waiting), strict=True)
+        ],
         "answered": [{"decision": each, "verdict": proposals.verdict(each)} for each in proposals.answered(team)],
         "may_answer": membership.may(Role.APPROVER),
         "asking": subscriptions.filter(terms__values__auto_submit=False).count(),
@@ -48,7 +52,13 @@ def approval_approve(request: HtmxHttpRequest, team_code: UUID, decision_code: U
         except ValueError as error:
             return _answer(request, decision, str(error))
     try:
-        approval.approve(decision, actor=actor_of(request), quantity=quantity, now=timezone.now())
+        approval.approve(
+            decision,
+            actor=actor_of(request),
+            quantity=quantity,
+            address=addresses.shown(request.META.get("REMOTE_ADDR")),
+            now=timezone.now(),
+        )
     except approval.ApprovalRefused as refused:
         return _answer(request, decision, refused.sentence)
     return _answer(request, decision)
@@ -59,7 +69,13 @@ def approval_decline(request: HtmxHttpRequest, team_code: UUID, decision_code: U
     decision = row_for(request.user, team_code, proposals.rows(), decision_code, Role.APPROVER)
     reason = request.POST.get(f"reason-{decision_code}", "")[:200]
     try:
-        approval.decline(decision, actor=actor_of(request), reason=reason, now=timezone.now())
+        approval.decline(
+            decision,
+            actor=actor_of(request),
+            reason=reason,
+            address=addresses.shown(request.META.get("REMOTE_ADDR")),
+            now=timezone.now(),
+        )
     except approval.ApprovalRefused as refused:
         return _answer(request, decision, refused.sentence)
     return _answer(request, decision)
@@ -82,6 +98,8 @@ def _answer(request: HtmxHttpRequest, decision: Decision, refused: str = "") -> 
         return HttpResponse(live.proposal_html(decision, refused))
     if refused:
         messages.error(request, refused)
+    elif decision.status == Decision.Status.PROPOSED:
+        messages.success(request, f"Your approval counts. {proposals.card(decision).standing}")
     else:
         messages.success(request, proposals.describe_outcome(decision))
     return redirect("approvals", decision.team.code)

@@ -157,7 +157,7 @@ def unlink(*, subscription: Subscription, actor: User | None, now: datetime) -> 
 
 
 def _set_link(subscription: Subscription, linked: bool, actor: User | None, now: datetime) -> None:
-    if Subscription.objects.filter(pk=subscription.pk, linked=not linked).update(linked=linked):
+    if Subscription.objects.filter(pk=subscription.pk, linked=not linked).update(linked=linked, linked_by=actor):
         action = f"subscription.{'linked' if linked else 'unlinked'}"
         audit.record(team=subscription.team, actor=actor, action=action, subject=str(subscription.code), now=now)
     subscription.linked = linked
@@ -187,7 +187,8 @@ def switch_all(*, team: Team, codes: Iterable[UUID], enabled: bool, actor: User 
 
 
 def _switch(subscription: Subscription, enabled: bool, actor: User | None, now: datetime) -> None:
-    if Subscription.objects.filter(pk=subscription.pk, enabled=not enabled).update(enabled=enabled):
+    who = {"enabled_by": actor} if enabled else {}
+    if Subscription.objects.filter(pk=subscription.pk, enabled=not enabled).update(enabled=enabled, **who):
         action = f"subscription.{'enabled' if enabled else 'disabled'}"
         audit.record(team=subscription.team, actor=actor, action=action, subject=str(subscription.code), now=now)
     subscription.enabled = enabled

@@ -100,7 +100,8 @@ def test_an_owner_sets_it_and_cannot_lock_themselves_out(alice: User, bob: User,
     team.refresh_from_db()
     assert (team.second_factor_from, team.stops_from) == ("owner", "approver")
     entry = AuditEntry.objects.filter(team=team, action="team.safety").get()
-    assert (entry.before, entry.after) == ({"second_factor_from": "", "stops_from": "trader"}, form)
+    before = {"second_factor_from": "", "stops_from": "trader", "approval_policy": "anybody"}
+    assert (entry.before, entry.after) == (before, {**form, "approval_policy": "anybody"})
     assert signed_in(bob).post(f"/teams/{team.code}/settings/safety/", form).status_code == 403
 
 

@@ -116,6 +116,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                 "expires_at": None,
                 "answered_at": None,
                 "answered_by": None,
+                "approvals": [],
                 "plan": None,
                 "assessment": [],
                 "orders": [
@@ -330,7 +331,7 @@ def test_another_team_sees_nothing(team: Team, alice: User, charlie: User, now: 
 
 # The token, its membership, the page; then decisions, orders and executions, however many there are.
 @pytest.mark.parametrize(
-    ("name", "queries"), [("strategies", 3), ("subscriptions", 3), ("signals", 7), ("decisions", 5)]
+    ("name", "queries"), [("strategies", 3), ("subscriptions", 3), ("signals", 8), ("decisions", 6)]
 )
 def test_no_list_asks_once_per_row(
     api: Api, team: Team, now: datetime, name: str, queries: int, django_assert_num_queries: Any
@@ -350,7 +351,7 @@ def test_one_signal_asks_no_more_for_many_accounts(
         _, ticket = rows.accepted(made.signal, rows.subscription(made.strategy, brokers.account(team), now), now)
         brokers.filled(brokers.order(ticket), at=now)
     api.get("signals/")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert len(api.get(f"signals/{made.signal.code}/")["decisions"]) == 4
 
 

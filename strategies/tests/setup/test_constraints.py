@@ -16,6 +16,7 @@ from accounts.tests.refusals import named_constraints, refused_by
 from brokers.models import BrokerageAccount
 from brokers.tests import rows as brokers
 from strategies.models import (
+    Approval,
     Decision,
     Guard,
     Refusal,
@@ -79,6 +80,17 @@ def decision(at: Scene, **values: object) -> Decision:
     return Decision.objects.create(**fields)
 
 
+def approval(at: Scene, **values: object) -> Approval:
+    fields = {"team": at.ours.team, "approved_by": User.objects.get(email="alice@example.com"), "approved_at": at.now}
+    made = values.pop("decision", None) or decision(at)
+    return Approval.objects.create(**{**fields, "decision": made, **values})
+
+
+def approved_twice(at: Scene) -> Approval:
+    first = approval(at)
+    return approval(at, decision=first.decision)
+
+
 def accepted(at: Scene, of: BrokerageAccount) -> Decision:
     return decision(at, status="accepted", decided_at=at.now, ticket=brokers.ticket(of))
 
@@ -136,6 +148,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "decision_and_its_signal_share_a_team": lambda at: decision(at, signal=at.theirs.signal),
     "decision_and_its_subscription_share_a_team": lambda at: decision(at, subscription=at.theirs.subscription),
     "decision_and_its_ticket_share_a_team": lambda at: accepted(at, at.theirs.account),
+    "one_approval_per_decision_and_person": approved_twice,
+    "approved_quantity_is_positive": lambda at: approval(at, quantity=0),
+    "approval_and_its_decision_share_a_team": lambda at: approval(at, team=at.theirs.team),
     "proposed_decision_has_a_plan_and_an_end": lambda at: decision(at, status="proposed", decided_at=at.now, plan={}),
     "one_guard_per_level_and_what_it_guards": lambda at: twice(lambda: guard(at)),
     "guard_guards_what_its_level_says": lambda at: guard(at, level="account"),
@@ -194,3 +209,9 @@ def test_the_same_signal_is_decided_once_for_each_subscription(at: Scene) -> Non
     decision(at)
     decision(at, subscription=another, terms=another.terms)
     assert at.ours.signal.decisions.count() == 2
+
+
+def test_what_was_approved_of_another_plan_is_no_second_approval(at: Scene) -> None:
+    first = approval(at, voided_at=at.now)
+    approval(at, decision=first.decision)
+    assert first.decision.approvals.count() == 2
