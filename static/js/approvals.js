@@ -1,9 +1,12 @@
 /* The inbox: sorts cards by the time left, gives keys to the card in focus, and announces answers. */
 
+import { writing } from "./writing.js";
+
 const list = document.getElementById("approvals");
 const announcement = document.querySelector("[data-said]");
 const SOON = 30_000;
 let leader = 0;
+const known = new Set(cards().map((card) => card.id));
 
 function cards() {
   return [...document.querySelectorAll(".approval.proposed")];
@@ -45,6 +48,9 @@ document.addEventListener("feed:placed", ({ detail }) => {
   if (!card) return;
   if (card.id === answering && !card.matches(".proposed")) goOn(card);
   const title = card.querySelector("header h2")?.textContent ?? "";
+  // A card that was there already says what has changed by itself.
+  if (card.matches(".proposed") && known.has(card.id)) return announce(`${title}: ${card.querySelector(".standing")?.textContent ?? ""}`);
+  known.add(card.id);
   announce(card.matches(".proposed") ? `New: ${title} waits for an answer.` : `${title}: ${card.querySelector("[role=status]")?.textContent ?? ""}`);
 });
 
@@ -53,6 +59,7 @@ document.addEventListener("feed:placed", ({ detail }) => {
 let next = null;
 let asked = "";
 let answering = "";
+let written = null;
 
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   const card = detail.elt.closest(".approval");
@@ -64,6 +71,7 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   // The feed may bring the answered card before our own request does; that card is put in its place then.
   detail.target.addEventListener("htmx:beforeSwap", (event) => {
     if (!event.detail.target.isConnected) event.detail.target = document.getElementById(card.id) ?? event.detail.target;
+    written = writing(event.detail.target);
   }, { once: true });
 });
 
@@ -79,8 +87,15 @@ for (const word of ["htmx:afterSwap", "htmx:afterSettle"]) {
     if (!card) return;
     if (!card.matches(".proposed")) return goOn(card);
     if (word !== "htmx:afterSwap") return;
-    // Refused: the field that was open is opened again.
-    announce(card.querySelector("[role=alert]")?.textContent ?? "");
+    const refusal = card.querySelector("[role=alert]");
+    if (!refusal) {
+      // The approval counts, and another one is missing.
+      announce(card.querySelector(".standing")?.textContent ?? "");
+      return goOn(card);
+    }
+    // Refused: what was written stays, and the field that was open is opened again.
+    written?.(card);
+    announce(refusal.textContent);
     card.focus({ preventScroll: true });
     if (asked) open(card, asked);
   });

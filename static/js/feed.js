@@ -8,6 +8,8 @@
    Of an element with `data-feed-at` an older reading is left out, and so is one of the same `data-feed-version`: more
    than one process pushes it. In a list with `data-feed-each` what is new is marked entry by entry.
 
+   What a reader has typed or chosen in a field with an id stays in it, and so do the focus and the open folds.
+
    What carries `data-feed-keep` inside a replaced element stays the very node it was: a chart is not drawn anew.
 
    What `data-feed-said` holds is read to a screen reader when it is new on the page.
@@ -18,6 +20,7 @@
 import { announceNew } from "./announce.js";
 import { raw } from "./regions.js";
 import { clockNow, localise } from "./time.js";
+import { writing } from "./writing.js";
 
 const NO_ACCESS = 4404;
 const SIGNED_OUT = 4401;
@@ -120,27 +123,48 @@ function settle(element) {
   window.htmx?.process(element);
 }
 
-/* Put `next` where `current` was, and leave the reader's focus and opened folds as they were. */
+/* Put `next` where `current` was, and leave what the reader typed, the focus and the opened folds as they were. */
 function exchange(current, next) {
-  const focusable = "a[href], button, input, select, textarea, summary";
-  const active = document.activeElement;
-  const inside = current.contains(active) ? [current, ...current.querySelectorAll(focusable)].indexOf(active) : -1;
+  const active = current.contains(document.activeElement) ? document.activeElement : null;
+  const inside = active ? places(current).indexOf(active) : -1;
   // The entries of a list change places: the reader stays with the entry, not with its place.
-  const entry = next.hasAttribute("data-feed-each") && inside >= 0 ? active.closest("li[id]")?.id : "";
+  const entry = next.hasAttribute("data-feed-each") && active ? active.closest("li[id]")?.id : "";
   const before = new Set([...current.children].map((child) => child.id));
   for (const place of next.querySelectorAll("[data-feed-keep][id]")) {
     const node = current.querySelector(`#${CSS.escape(place.id)}`);
     if (node) place.replaceWith(node);
   }
-  const folds = [...current.querySelectorAll("details")].map((fold) => fold.open);
+  const written = writing(current);
+  const folds = folded(current);
   announceNew(next, current);
   current.replaceWith(next);
-  next.querySelectorAll("details").forEach((fold, index) => { if (folds[index]) fold.open = true; });
+  for (const [name, fold] of folded(next)) if (folds.get(name)?.open) fold.open = true;
   settle(next);
   if (next.hasAttribute("data-feed-each")) {
     for (const child of next.children) if (child.id && !before.has(child.id)) flash(child);
-    if (entry) document.getElementById(entry)?.querySelector(focusable)?.focus({ preventScroll: true });
-  } else if (inside >= 0) [next, ...next.querySelectorAll(focusable)][inside]?.focus({ preventScroll: true });
+  }
+  const same = active?.id && active.id !== current.id ? next.querySelector(`#${CSS.escape(active.id)}`) : null;
+  if (same) same.focus({ preventScroll: true });
+  else if (entry) document.getElementById(entry)?.querySelector(FOCUSABLE)?.focus({ preventScroll: true });
+  else if (inside >= 0) places(next)[inside]?.focus({ preventScroll: true });
+  written(next);
+}
+
+const FOCUSABLE = "a[href], button, input, select, textarea, summary";
+
+function places(element) {
+  return [element, ...element.querySelectorAll(FOCUSABLE)];
+}
+
+/* Folds by what tells them apart: the nearest element with an id, and their place in it. */
+function folded(element) {
+  const seen = new Map();
+  for (const fold of element.querySelectorAll("details")) {
+    const home = fold.closest("[id]");
+    const siblings = home === fold ? [fold] : [...home.querySelectorAll("details")].filter((each) => each.closest("[id]") === home);
+    seen.set(`${home.id} ${siblings.indexOf(fold)}`, fold);
+  }
+  return seen;
 }
 
 function flash(element) {

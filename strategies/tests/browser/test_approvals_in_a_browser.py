@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts.models import Membership, Role, Team, User
+from accounts.models import ApprovalPolicy, Membership, Role, Team, User
 from brokers.models import ContractLookup, Order
 from strategies import live
 from strategies.control import approval
@@ -127,6 +128,85 @@ def test_what_one_is_writing_survives_another_proposal(open_page: Opener, alice:
     # The one with the least time left stands first.
     cards = page.locator(".approval").evaluate_all("cards => cards.map((card) => card.id)")
     assert cards == [f"proposal-{sooner.code}", f"proposal-{decision.code}"]
+
+
+def typed(page: Page, selector: str, text: str) -> None:
+    """Write into a field, with the caret left after its first letter."""
+    page.locator(selector).click()
+    page.locator(selector).fill(text)
+    for key in ("Home", "ArrowRight"):
+        page.keyboard.press(key)
+
+
+@pytest.mark.parametrize("answer", ["smaller", "decline"])
+def test_what_one_is_writing_survives_an_approval_of_the_same_plan(
+    open_page: Opener, alice: User, bob: User, team: Team, answer: str
+) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    Team.objects.filter(pk=team.pk).update(approval_policy=ApprovalPolicy.TWO)
+    decision = waiting(team)
+    page = inbox(open_page, bob, team)
+    mine = page.locator(f"#proposal-{decision.code}")
+    field, text = {
+        "smaller": (f"#quantity-{decision.code}", "73"),
+        "decline": (f"#reason-{decision.code}", "Bcause"),
+    }[answer]
+    mine.locator(f"[data-answer={answer}] summary").click()
+    typed(page, field, text)
+    approval.approve(decision, actor=alice, quantity=Decimal(4), now=timezone.now())
+    expect(mine).to_contain_text("alice@example.com approved 4 of 10")
+    expect(mine).to_contain_text("One more person has to approve it.")
+    expect(page.locator(field)).to_have_value(text)
+    expect(page.locator(field)).to_be_focused()
+    page.keyboard.type("e")
+    expect(page.locator(field)).to_have_value(f"{text[0]}e{text[1:]}")
+
+
+def test_what_one_is_writing_survives_a_line_that_was_lost(open_page: Opener, alice: User, team: Team) -> None:
+    first, second = waiting(team, "First", approval_seconds=600), waiting(team, "Second", approval_seconds=900)
+    page = inbox(open_page, alice, team)
+    page.locator(f"#proposal-{second.code} [data-answer=decline] summary").click()
+    typed(page, f"#reason-{second.code}", "Because")
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    approval.decline(first, actor=alice, now=timezone.now())
+    page.evaluate("dispatchEvent(new Event('online'))")
+    # The whole list is fetched again, one card shorter: the fold of the other card does not open in this one's place.
+    expect(page.locator(f"#proposal-{first.code} button")).to_have_count(0)
+    expect(page.locator(f"#reason-{second.code}")).to_have_value("Because")
+    expect(page.locator(f"#reason-{second.code}")).to_be_focused()
+
+
+def test_a_refused_quantity_leaves_the_reason_that_is_being_written(open_page: Opener, alice: User, team: Team) -> None:
+    decision = waiting(team)
+    page = inbox(open_page, alice, team)
+    mine = page.locator(f"#proposal-{decision.code}")
+    mine.locator("[data-answer=decline] summary").click()
+    page.locator(f"#reason-{decision.code}").fill("Too large")
+    mine.locator("[data-answer=smaller] summary").click()
+    page.locator(f"#quantity-{decision.code}").fill("99")
+    mine.get_by_role("button", name="Approve this quantity").click()
+    expect(mine.get_by_role("alert")).to_contain_text("Approve a quantity above zero and of at most 10.")
+    expect(page.locator(f"#quantity-{decision.code}")).to_have_value("99")
+    expect(page.locator(f"#reason-{decision.code}")).to_have_value("Too large")
+
+
+def test_two_approve_in_two_browsers_and_the_first_goes_on(
+    open_page: Opener, alice: User, bob: User, team: Team
+) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    Team.objects.filter(pk=team.pk).update(approval_policy=ApprovalPolicy.TWO)
+    decision, other = waiting(team, "First", approval_seconds=200), waiting(team, "Second")
+    ours, theirs = inbox(open_page, alice, team), inbox(open_page, bob, team)
+    card = f"#proposal-{decision.code}"
+    ours.locator(card).get_by_role("button", name="Approve", exact=True).click()
+    expect(ours.locator(card)).to_contain_text("alice@example.com approved all of it")
+    expect(ours.locator(f"#proposal-{other.code}")).to_be_focused()
+    expect(theirs.locator(card)).to_contain_text("One more person has to approve it.")
+    ours.locator(card).get_by_role("button", name="Approve", exact=True).click()
+    expect(ours.locator(card).get_by_role("alert")).to_contain_text("You have approved this already")
+    theirs.locator(card).get_by_role("button", name="Approve", exact=True).click()
+    for page in (ours, theirs):
+        expect(page.locator(card)).to_contain_text("Approved by alice@example.com and bob@example.com.")
 
 
 def test_the_second_of_two_is_told_who_was_first(open_page: Opener, alice: User, bob: User, team: Team) -> None:
