@@ -150,7 +150,7 @@ def test_an_installation_of_the_first_version_moves_over(older: BaseDatabaseWrap
     assert SeenKey.objects.using(OLDER).get().strategy_id == Strategy.objects.using(OLDER).get().pk
 
 
-BEFORE_CHAINS = [("accounts", "0006_departures")]
+BEFORE_CHAINS = [("accounts", "0007_deleted_people")]
 
 
 class ReadsOlder:
@@ -187,7 +187,7 @@ def recorded(old: Any) -> None:
 def test_the_audit_of_before_is_chained_in_its_order_and_goes_back(
     older: BaseDatabaseWrapper, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.migrations.0008_sign_audit_entries.CHUNK", 2)
+    monkeypatch.setattr("accounts.migrations.0009_sign_audit_entries.CHUNK", 2)
     executor = MigrationExecutor(older)
     executor.migrate(BEFORE_CHAINS)
     recorded(executor.loader.project_state(BEFORE_CHAINS).apps)

@@ -11,7 +11,7 @@ import accounts.vault.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0006_departures")]
+    dependencies = [("accounts", "0007_deleted_people")]
 
     operations = [
         migrations.CreateModel(

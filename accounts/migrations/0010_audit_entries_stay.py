@@ -69,7 +69,7 @@ DROP FUNCTION audit_keys_stay();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0008_sign_audit_entries")]
+    dependencies = [("accounts", "0009_sign_audit_entries")]
 
     operations = [
         migrations.AlterField(

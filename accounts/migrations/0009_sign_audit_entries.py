@@ -124,6 +124,6 @@ def unchain_entries(apps, schema_editor):
 
 class Migration(migrations.Migration):
     # Alone, so that no table is altered while checks of its rows wait for the end of the transaction.
-    dependencies = [("accounts", "0007_audit_chains")]
+    dependencies = [("accounts", "0008_audit_chains")]
 
     operations = [migrations.RunPython(chain_entries, unchain_entries)]
