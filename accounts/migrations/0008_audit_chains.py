@@ -11,7 +11,7 @@ import accounts.vault.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0007_deleted_people")]
+    dependencies = [("accounts", "0007_deleted_people"), ("accounts", "0007_approval_policy")]
 
     operations = [
         migrations.CreateModel(

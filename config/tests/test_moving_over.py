@@ -150,7 +150,7 @@ def test_an_installation_of_the_first_version_moves_over(older: BaseDatabaseWrap
     assert SeenKey.objects.using(OLDER).get().strategy_id == Strategy.objects.using(OLDER).get().pk
 
 
-BEFORE_CHAINS = [("accounts", "0007_deleted_people")]
+BEFORE_CHAINS = [("accounts", "0007_deleted_people"), ("accounts", "0007_approval_policy")]
 
 
 class ReadsOlder:
