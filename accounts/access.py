@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.db.models import Q
 from django.http import Http404
 
 from accounts.entrance.second_factors import require_second_factor
@@ -22,6 +23,7 @@ def membership_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Rol
     SecondFactorNeeded, which is a PermissionDenied, where the team asks for two-step sign-in and the person has none.
     """
     membership = _membership(user, code)
+    _refuse_where_closed(membership, role)
     if not membership.may(role):
         raise PermissionDenied(
             f"This needs the role of {role.label.lower()} in this team. Ask an owner of the team for it."
@@ -50,6 +52,28 @@ def _membership(user: User | AnonymousUser, code: uuid.UUID) -> Membership:
     return membership
 
 
+class TeamClosed(PermissionDenied):
+    """The team was closed; the message is a sentence for people."""
+
+    code = "team-closed"
+
+
+def _refuse_where_closed(membership: Membership, role: Role) -> None:
+    """Raise TeamClosed for all that is more than an owner's reading of a closed team."""
+    if membership.team.closed_at is None or (membership.may(Role.OWNER) and role is Role.VIEWER):
+        return
+    raise TeamClosed(f"{membership.team.name} is closed. One of its owners can open it again on its page.")
+
+
+def membership_of_closed(user: User | AnonymousUser, code: uuid.UUID) -> Membership:
+    """An owner's membership of a team that is closed; who may open it again."""
+    membership = _membership(user, code)
+    if not membership.may(Role.OWNER):
+        raise PermissionDenied("This needs the role of owner in this team. Ask an owner of the team for it.")
+    require_second_factor(membership)
+    return membership
+
+
 def team_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Role.VIEWER) -> Team:
     """The team, or 404 / 403."""
     return membership_for(user, code, role).team
@@ -71,5 +95,6 @@ def row_for(
 
 
 def teams_of(user: User) -> models.QuerySet[Membership]:
-    """The person's memberships with their teams, oldest first."""
-    return Membership.objects.filter(user=user).select_related("team").order_by("joined_at", "id")
+    """The person's memberships with their teams, oldest first; of closed teams those as owner."""
+    mine = Membership.objects.filter(user=user).select_related("team").order_by("joined_at", "id")
+    return mine.filter(Q(team__closed_at=None) | Q(role=Role.OWNER))

@@ -22,7 +22,9 @@ def open_invitations(now: datetime) -> QuerySet[Invitation]:
     inviting = Membership.objects.filter(
         team_id=OuterRef("team_id"), user_id=OuterRef("invited_by_id"), role=Role.OWNER, user__is_active=True
     )
-    return Invitation.objects.filter(Exists(inviting), accepted_at__isnull=True, expires_at__gt=now)
+    return Invitation.objects.filter(
+        Exists(inviting), team__closed_at=None, accepted_at__isnull=True, expires_at__gt=now
+    )
 
 
 def loses_rank(before: str, after: str) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
@@ -97,9 +99,16 @@ class Team(models.Model):
         default=ApprovalPolicy.ANYBODY,
         db_default=ApprovalPolicy.ANYBODY,
     )
+    # Closed by an owner, who stays as text; open again when it is empty. Then its rows were removed for good.
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_by = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
+    emptied_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(emptied_at=None) | models.Q(closed_at__isnull=False), name="emptied_team_is_closed"
+            ),
             models.CheckConstraint(
                 condition=one_of("second_factor_from", ["", *Role.values]), name="team_second_factor_from_is_known"
             ),
@@ -114,6 +123,17 @@ class Team(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def kept_days(self) -> int:
+        """How long the history of a closed team is kept."""
+        days: int = settings.KEEP_CLOSED_TEAMS_DAYS
+        return days
+
+    @property
+    def removed_at(self) -> datetime | None:
+        """When the rows of a closed team are removed."""
+        return self.closed_at + timedelta(days=self.kept_days) if self.closed_at else None
 
 
 class Membership(models.Model):

@@ -49,7 +49,7 @@ def hanging_on(user: User, now: datetime) -> Hanging:
     other_owners = Membership.objects.filter(team_id=OuterRef("pk"), role=Role.OWNER, user__is_active=True).exclude(
         user=user
     )
-    owned = Team.objects.filter(memberships__user=user, memberships__role=Role.OWNER)
+    owned = Team.objects.filter(closed_at=None, memberships__user=user, memberships__role=Role.OWNER)
     operators = User.objects.filter(is_superuser=True, is_active=True)
     return Hanging(
         memberships=memberships,

@@ -128,6 +128,8 @@ def remove(*, membership: Membership, actor: User, now: datetime) -> Departure |
 
 
 def _keep_an_owner(membership: Membership, becomes: Role | None) -> None:
+    if membership.team.closed_at is not None:
+        return
     # The lock makes two owners leaving at once see each other.
     owners = Membership.objects.select_for_update(of=("self",)).filter(
         team=membership.team, role=Role.OWNER, user__is_active=True

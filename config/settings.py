@@ -390,3 +390,5 @@ WEBHOOK_PER_MINUTE = env.number("HALYARD_WEBHOOK_PER_MINUTE", 60, low=1)
 WEBHOOK_PER_HOUR = env.number("HALYARD_WEBHOOK_PER_HOUR", 500, low=1)
 # How long bodies, headers and addresses of deliveries are kept, where a strategy says nothing else.
 KEEP_DELIVERIES_DAYS = env.number("HALYARD_KEEP_DELIVERIES_DAYS", 365, low=1)
+# How long owners can read the history of a team they closed, and open it again; then its rows are removed.
+KEEP_CLOSED_TEAMS_DAYS = env.number("HALYARD_KEEP_CLOSED_TEAMS_DAYS", 30, low=1)

@@ -32,6 +32,8 @@ class Strategy(models.Model):
     asset_class = word(Kind, default=Kind.STOCK)
     allowed_tickers = models.JSONField(default=list, blank=True)
     enabled = models.BooleanField(default=True)
+    # Whether its team was closed: here, so that the webhook sees it without another table.
+    team_closed = models.BooleanField(default=False, db_default=False, editable=False)
     # The same body without a `time` again within these seconds is a repeated delivery, not a new signal.
     repeat_window_seconds = models.PositiveIntegerField(default=30)
     # How old a signal may be by its own `time` to open a position, or to leave one.

@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
-from strategies.control import mail
+from strategies.control import mail, team_end
 from strategies.drain import drain
 from strategies.webhook import intake, retention
 
@@ -29,9 +29,10 @@ def sweep() -> None:
 
 @shared_task(name="strategies.tidy", queue="housekeeping", ignore_result=True, acks_late=True)
 def tidy() -> None:
-    """Delete expired keys of repeats, and the contents of deliveries older than their strategy keeps them."""
+    """Delete expired keys, contents of deliveries older than their strategy keeps them, and teams closed long ago."""
     intake.forget_expired(timezone.now())
     retention.forget(timezone.now())
+    team_end.remove_closed(timezone.now())
 
 
 @shared_task(name="strategies.mail_approvers", queue="housekeeping", ignore_result=True, acks_late=True)

@@ -16,6 +16,7 @@ from strategies.pages import (
     signals,
     strategies,
     subscriptions,
+    team_end,
     terms,
     webhooks,
 )
@@ -36,6 +37,8 @@ urlpatterns = [
     path(TEAM + "approvals/", approvals.approvals, name="approvals"),
     path(TEAM + "approvals/<uuid:decision_code>/approve/", approvals.approval_approve, name="approval_approve"),
     path(TEAM + "approvals/<uuid:decision_code>/decline/", approvals.approval_decline, name="approval_decline"),
+    path(TEAM + "settings/close/", team_end.team_close, name="team_close"),
+    path(TEAM + "settings/reopen/", team_end.team_reopen, name="team_reopen"),
     path(TEAM + "departures/<uuid:departure_code>/", departures.departure, name="departure"),
     path(TEAM + "guards/", guards.guards, name="guards"),
     path(TEAM + "guards/<str:level>/<uuid:code>/", guards.guard, name="guard"),

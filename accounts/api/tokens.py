@@ -46,7 +46,7 @@ class TokenAuthentication(BaseAuthentication):
             )
         token = (
             ApiToken.objects.select_related("user", "team")
-            .filter(token_hash=hashed(words[1]), revoked_at__isnull=True, user__is_active=True)
+            .filter(token_hash=hashed(words[1]), revoked_at__isnull=True, user__is_active=True, team__closed_at=None)
             .first()
         )
         membership = None if token is None else Membership.objects.filter(team=token.team, user=token.user).first()

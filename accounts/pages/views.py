@@ -40,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/home.html", {"signup_open": settings.SIGNUP_OPEN, "form": form})
     if token := request.session.get("invitation"):
         return redirect("invitation", token)
-    codes = [str(membership.team.code) for membership in teams_of(request.user)]
+    codes = [str(row.team.code) for row in teams_of(request.user) if row.team.closed_at is None]
     if not codes:
         return redirect("team_new")
     last = request.session.get("team")

@@ -54,6 +54,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "team_second_factor_from_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(second_factor_from="king"),
     # An owner alone may not be the least who stops: a stop must never wait for one.
     "team_stops_from_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(stops_from="owner"),
+    "emptied_team_is_closed": lambda at: Team.objects.filter(pk=at.team.pk).update(emptied_at=at.now),
     "departure_how_is_known": lambda at: departure(at, how="vanished"),
     "departure_role_before_is_known": lambda at: departure(at, before="king"),
     "departure_role_after_is_known": lambda at: departure(at, after="king"),

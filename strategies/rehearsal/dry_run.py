@@ -147,6 +147,7 @@ def _context(strategy: Strategy) -> Context:
         version="",
         endpoint_enabled=True,
         strategy_enabled=True,
+        team_closed=False,
         kind=Kind(strategy.asset_class),
         allowed_tickers=tuple(str(ticker).upper() for ticker in strategy.allowed_tickers),
         repeat_window_seconds=strategy.repeat_window_seconds,

@@ -38,6 +38,10 @@ INVALID_PASSWORD = invalid(
 STRATEGY_DISABLED = invalid(
     "strategy-disabled", "The strategy is switched off, so the signal was not taken. Switch it on, then send again."
 )
+TEAM_CLOSED = invalid(
+    "team-closed",
+    "The team of this webhook is closed, so the signal was not taken. Let an owner open the team again, then send again.",
+)
 UNAVAILABLE = Refused(
     503, "unavailable", "Signals cannot be stored at the moment. Send this one again in a second.", retry_after=1
 )
@@ -51,6 +55,7 @@ class Context:
     version: str
     endpoint_enabled: bool
     strategy_enabled: bool
+    team_closed: bool
     kind: Kind
     allowed_tickers: tuple[str, ...]
     repeat_window_seconds: int
@@ -65,6 +70,7 @@ class Context:
             version=values["version"],
             endpoint_enabled=values["endpoint_enabled"],
             strategy_enabled=values["strategy_enabled"],
+            team_closed=values["team_closed"],
             kind=Kind(values["asset_class"]),
             allowed_tickers=tuple(str(ticker).upper() for ticker in values["allowed_tickers"]),
             repeat_window_seconds=values["repeat_window_seconds"],
@@ -130,6 +136,8 @@ class Delivery:
         self.stranger = unwelcome is not None
         if unwelcome is not None:
             self.verdict = unwelcome
+        elif context.team_closed:
+            self.verdict = TEAM_CLOSED
         elif not context.strategy_enabled:
             self.verdict = STRATEGY_DISABLED
         elif self.refused is not None:

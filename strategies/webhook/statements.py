@@ -24,8 +24,8 @@ WITH delivery AS (
       FROM delivery d
       CROSS JOIN LATERAL (
         SELECT e.id AS endpoint_id, e.team_id, e.strategy_id, concat(e.xmin, '.', s.xmin) AS version,
-               e.enabled AS endpoint_enabled, s.enabled AS strategy_enabled, s.asset_class, s.allowed_tickers,
-               s.repeat_window_seconds, s.entry_stale_seconds, s.exit_stale_seconds, s.tradingview_only,
+               e.enabled AS endpoint_enabled, s.enabled AS strategy_enabled, s.team_closed, s.asset_class,
+               s.allowed_tickers, s.repeat_window_seconds, s.entry_stale_seconds, s.exit_stale_seconds, s.tradingview_only,
                s.allowed_addresses, s.signature_required, s.per_minute, s.per_hour
           FROM strategies_webhookendpoint e
           JOIN strategies_strategy s ON s.id = e.strategy_id
@@ -75,7 +75,8 @@ WITH delivery AS (
 SELECT known.n, stored.code IS NOT NULL, {logged}, measured.taken, measured.exits, measured.strangers, measured.over,
        CASE WHEN NOT known.current THEN json_build_object(
            'version', known.version, 'endpoint_enabled', known.endpoint_enabled,
-           'strategy_enabled', known.strategy_enabled, 'asset_class', known.asset_class,
+           'strategy_enabled', known.strategy_enabled, 'team_closed', known.team_closed,
+           'asset_class', known.asset_class,
            'allowed_tickers', known.allowed_tickers, 'repeat_window_seconds', known.repeat_window_seconds,
            'entry_stale_seconds', known.entry_stale_seconds, 'exit_stale_seconds', known.exit_stale_seconds,
            'tradingview_only', known.tradingview_only, 'allowed_addresses', known.allowed_addresses,
