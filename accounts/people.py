@@ -83,6 +83,7 @@ def delete(*, user: User, now: datetime) -> None:
         team = membership.team
         teams.remove(membership=membership, actor=user, now=now)
         audit.record(team=team, actor=user, action="account.deleted", subject=user.email, now=now)
+    audit.record_person(person=user, actor=user, action="account.deleted", subject=user.email, now=now)
     end_sessions(user)
     EmailAddress.objects.filter(user=user).delete()
     Authenticator.objects.filter(user=user).delete()
@@ -145,11 +146,11 @@ def export_of(user: User, now: datetime) -> dict[str, Any]:
 
 def _own_record(user: User, team_pks: set[int]) -> list[dict[str, Any]]:
     """What the person did, oldest first. Of teams they are in no more, only what and when."""
-    entries = AuditEntry.objects.filter(actor=user).select_related("team").order_by("pk")
+    entries = AuditEntry.objects.filter(actor=user).select_related("team", "chain").order_by("pk")
     rows = []
     for entry in entries.iterator():
         row: dict[str, Any] = {"at": entry.at, "action": entry.action, "team": entry.team.name if entry.team else ""}
-        if entry.team_id in team_pks:
+        if entry.team_id in team_pks or entry.chain.person_id == user.pk:
             subject = "" if entry.action in _ABOUT_OTHERS else entry.subject
             details = {"subject": subject, "before": entry.before, "after": entry.after}
             row |= {name: _without_others(value, user.email) for name, value in details.items()}

@@ -17,7 +17,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import departures
+from accounts import audit, departures
 from accounts.entrance.sessions import end_sessions
 from accounts.models import ApiToken, User
 
@@ -58,6 +58,10 @@ def reclaim(request: HttpRequest, user: User, *, because: str) -> None:
         departures.revoke(token=token, actor=user, now=now)
     sessions = end_sessions(user, keep=_own_session(request, user))
     if tokens or sessions:
+        after = {"because": because, "tokens": len(tokens), "sessions": sessions}
+        audit.record_person(
+            person=user, actor=user, action="account.reclaimed", subject=user.email, after=after, now=now
+        )
         context = {"because": because, "tokens": [(token.name, token.team.name) for token in tokens], "ended": sessions}
         transaction.on_commit(lambda: get_adapter().send_notification_mail("account/email/reclaimed", user, context))
 
