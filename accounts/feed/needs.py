@@ -91,9 +91,10 @@ class Needs:
 
 
 def needs_of(team: Team, now: datetime) -> Needs:
-    """What waits for a person."""
+    """What waits for a person; in a closed team nothing does."""
     read_at = timezone.now()
-    rows = [need for source in _sources() for need in source(team, now)]
+    sources = _sources() if team.closed_at is None else []
+    rows = [need for source in sources for need in source(team, now)]
     return Needs(team, tuple(sorted(rows, key=lambda need: need.urgency)), read_at)
 
 

@@ -27,6 +27,8 @@ def page(request: HttpRequest) -> dict[str, Any]:
     code = match.kwargs.get("team_code") if match else None
     current: Membership | None = next((membership for membership in memberships if membership.team.code == code), None)
     team = current.team if current else None
+    # A closed team is read and not changed: no page offers what would be refused.
+    acts = current if current and current.team.closed_at is None else None
 
     @cache
     def needs() -> Needs | None:
@@ -37,9 +39,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "membership": current,
         "team": team,
         "needs": needs,
-        "may_trade": bool(current and current.may(Role.TRADER)),
-        "may_stop": bool(current and current.may_stop),
-        "may_own": bool(current and current.may(Role.OWNER)),
+        "may_trade": bool(acts and acts.may(Role.TRADER)),
+        "may_stop": bool(acts and acts.may_stop),
+        "may_own": bool(acts and acts.may(Role.OWNER)),
         "public_url": settings.PUBLIC_URL,
         "simulator": settings.SIMULATOR,
     }

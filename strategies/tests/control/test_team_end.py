@@ -137,6 +137,9 @@ def test_the_form_closes_it_with_all_that_opens(
     ):
         refused = client.post(f"/teams/{team.code}/{path}", form)
         assert (refused.status_code, "is closed. One of its owners" in refused.text) == (403, True), path
+    settings_page = client.get(f"/teams/{team.code}/settings/").text
+    for offer in ("Issue a token", "Make a link", "Stop trading", "Resume or read why"):
+        assert offer not in settings_page
     client.force_login(bob)
     assert client.get(f"/teams/{team.code}/").status_code == 403
     assert client.get("/").headers["Location"] == "/teams/new/"
@@ -165,6 +168,17 @@ def test_postgres_lets_no_closed_team_hold_a_connection(alice: User, team: Team,
         Connection.objects.filter(team=team).update(enabled=True)
     with pytest.raises(IntegrityError), transaction.atomic():
         connections.enable(connection=account.connection, actor=alice, now=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_dashboard_of_a_closed_team_connects_nothing(
+    client: Client, alice: User, team: Team, settings: Any
+) -> None:
+    settings.SIMULATOR = True
+    close(team, alice)
+    client.force_login(alice)
+    assert client.get(f"/teams/{team.code}/").status_code == 200
+    assert not Connection.objects.filter(team=team).exists()
 
 
 def test_only_an_owner_opens_it_and_only_while_its_history_is_there(
