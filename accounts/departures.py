@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from operator import itemgetter
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 
 from accounts import audit
 from accounts.entrance.sessions import end_sessions
 from accounts.feed import pushes
-from accounts.feed.needs import Need, Urgency, needs_changed
+from accounts.feed.needs import Facts, Kind, Need, Urgency, moment, needs_changed, with_facts
 from accounts.models import RANK, ApiToken, Departure, Invitation, Leaving, Membership, Role, Team, User
 
 MOST = 5
@@ -117,19 +119,24 @@ def joined_through(departure: Departure) -> QuerySet[Membership]:
     return rows.select_related("user").order_by("joined_at", "pk")
 
 
-def needs(team: Team, now: datetime) -> list[Need]:
+def _unsettled(team: Team, now: datetime) -> QuerySet[Departure]:
+    rows = Departure.objects.filter(team=team, settled_at__isnull=True).order_by("-pk")
+    return with_facts(rows, code=F("code"), email=F("email"), how=F("how"), at=F("at"))[:MOST]
+
+
+def _lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     """Departures that no owner has dealt with yet."""
-    rows = Departure.objects.filter(team=team, settled_at__isnull=True).order_by("-pk")[:MOST]
-    return [
-        Need(
-            key=f"departure-{row.code}",
+    for row in sorted(facts, key=itemgetter("pk"), reverse=True):
+        yield Need(
+            key=f"departure-{row['code']}",
             urgency=Urgency.ANSWER,
             symbol="key",
-            title=f"{row.email} {row.get_how_display()}",
+            title=f"{row['email']} {Leaving(row['how']).label}",
             text="They could see secrets of this team. An owner can rotate them.",
-            href=reverse("departure", args=[team.code, row.code]),
+            href=reverse("departure", args=[team.code, row["code"]]),
             action="Look",
-            since=row.at,
+            since=moment(row, "at"),
         )
-        for row in rows
-    ]
+
+
+NEEDS = [Kind(name="departures", rows=_unsettled, lines=_lines)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
+from operator import itemgetter
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.urls import reverse
 
-from accounts.feed.needs import Need, Urgency
+from accounts.feed.needs import Facts, Kind, Need, Urgency, moment, with_facts
 from accounts.models import Team
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
@@ -23,13 +26,10 @@ _WAYS_OUT = [str(role) for role in WAYS_OUT]
 _CAME_TO_NOTHING = [
     str(each) for each in (OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.EXPIRED, OrderStatus.CANCELED)
 ]
+# What lines say of the account that something is in.
+_IN_ACCOUNT = {"ticker": F("ticker"), "account": F("account__account_id"), "account_code": F("account__code")}
 # IBKR ends these by itself, within minutes.
 _PASSING = {SessionStatus.RESETTING, SessionStatus.UNREACHABLE}
-
-
-def needs(team: Team, now: datetime) -> list[Need]:
-    """What waits for a person at the broker."""
-    return [*_unclosed(team, now), *_declined(team, now), *_unprotected(team), *_doubts(team), *_sessions(team)]
 
 
 def unprotected(team: Team) -> QuerySet[Position]:
@@ -47,20 +47,25 @@ def unprotected(team: Team) -> QuerySet[Position]:
     return rows.exclude(Exists(closing)).select_related("account").order_by("pk")
 
 
-def _unclosed(team: Team, now: datetime) -> Iterator[Need]:
+def _unclosed_rows(team: Team, now: datetime) -> QuerySet[Closing]:
     still_held = Position.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"))
     failed = Closing.objects.filter(team=team, status=Closing.Status.FAILED, ended_at__gte=now - REMEMBERED)
-    for each in failed.filter(Exists(still_held)).select_related("account").order_by("-ended_at")[:MOST]:
+    rows = failed.filter(Exists(still_held)).order_by("-ended_at")
+    return with_facts(rows, **_IN_ACCOUNT, code=F("code"), note=F("note"), ended_at=F("ended_at"))[:MOST]
+
+
+def _unclosed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for each in sorted(facts, key=itemgetter("ended_at"), reverse=True):
         yield Need(
-            key=f"closing-{each.code}",
+            key=f"closing-{each['code']}",
             urgency=Urgency.DANGER,
             symbol="alert",
-            title=f"{each.ticker} in {each.account.account_id} could not be closed",
-            text=each.note,
-            href=_of_account(team, each.account.code),
+            title=f"{each['ticker']} in {each['account']} could not be closed",
+            text=each["note"],
+            href=_of_account(team, each["account_code"]),
             action="See the account",
             alarm=True,
-            since=each.ended_at,
+            since=moment(each, "ended_at"),
         )
 
 
@@ -91,85 +96,116 @@ def declined(team: Team, now: datetime) -> QuerySet[Order]:
     )
 
 
-def _declined(team: Team, now: datetime) -> Iterator[Need]:
-    for order in declined(team, now)[:MOST]:
-        outcome = "closed" if order.role == Role.EXIT else "protected as planned"
+def _declined_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    columns = ("code", "role", "reason", "changed_at")
+    return with_facts(declined(team, now), **_IN_ACCOUNT, **{name: F(name) for name in columns})[:MOST]
+
+
+def _declined(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
+        outcome = "closed" if order["role"] == Role.EXIT else "protected as planned"
         yield Need(
-            key=f"declined-{order.code}",
+            key=f"declined-{order['code']}",
             urgency=Urgency.DANGER,
             symbol="alert",
-            title=f"{order.ticker} in {order.account.account_id} is not {outcome}: IBKR asked",
-            text=order.reason.removeprefix("Not confirmed: "),
-            href=_of_order(team, order),
+            title=f"{order['ticker']} in {order['account']} is not {outcome}: IBKR asked",
+            text=order["reason"].removeprefix("Not confirmed: "),
+            href=_of_order(team, order["code"]),
             action="See the order",
             alarm=True,
-            since=order.changed_at,
+            since=moment(order, "changed_at"),
         )
 
 
-def _unprotected(team: Team) -> Iterator[Need]:
-    for position in unprotected(team)[:MOST]:
+def _unprotected_rows(team: Team, now: datetime) -> QuerySet[Position]:
+    return with_facts(unprotected(team), **_IN_ACCOUNT, conid=F("conid"))[:MOST]
+
+
+def _unprotected(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for position in sorted(facts, key=itemgetter("pk")):
         yield Need(
-            key=f"position-{position.account.code}-{position.conid}",
+            key=f"position-{position['account_code']}-{position['conid']}",
             urgency=Urgency.DANGER,
             symbol="shield",
-            title=f"{position.ticker} in {position.account.account_id} is not protected",
+            title=f"{position['ticker']} in {position['account']} is not protected",
             text="Its entry came with a stop loss, and no stop works for it any more. Close it, or protect it at IBKR.",
-            href=_of_account(team, position.account.code),
+            href=_of_account(team, position["account_code"]),
             action="See it",
             alarm=True,
         )
 
 
-def _doubts(team: Team) -> Iterator[Need]:
+def _doubtful_rows(team: Team, now: datetime) -> QuerySet[Order]:
     """Orders whose answer was lost, and ways out that IBKR has and holds back."""
     unsure = Q(status__in=[str(OrderStatus.UNKNOWN), str(OrderStatus.NEEDS_ATTENTION)])
     held = Q(role__in=_WAYS_OUT, status__in=[str(status) for status in WORKING]) & ~Q(held_reason="")
-    for order in Order.objects.filter(unsure | held, team=team).order_by("-pk")[: 2 * MOST]:
+    columns = ("code", "ticker", "side", "status", "held_reason", "changed_at")
+    # As text: a number of JSON would lose what a decimal keeps.
+    quantity = Cast("quantity", TextField())
+    rows = Order.objects.filter(unsure | held, team=team).order_by("-pk")
+    return with_facts(rows, quantity=quantity, **{name: F(name) for name in columns})[: 2 * MOST]
+
+
+def _doubts(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
         matter, meaning = _doubt(order)
         yield Need(
-            key=f"order-{order.code}",
+            key=f"order-{order['code']}",
             urgency=Urgency.DOUBT,
             symbol="alert",
-            title=f"{order.side.capitalize()} {grouped(order.quantity)} {order.ticker}: {matter}",
+            title=f"{order['side'].capitalize()} {grouped(Decimal(order['quantity']))} {order['ticker']}: {matter}",
             text=meaning,
-            href=_of_order(team, order),
+            href=_of_order(team, order["code"]),
             action="See the order",
             alarm=True,
-            since=order.changed_at,
+            since=moment(order, "changed_at"),
         )
 
 
-def _doubt(order: Order) -> tuple[str, str]:
-    if order.status == OrderStatus.UNKNOWN:
+def _doubt(order: Facts) -> tuple[str, str]:
+    if order["status"] == OrderStatus.UNKNOWN:
         meaning = "Halyard is asking IBKR for it by its reference, and sends nothing again until it knows."
         return "IBKR's answer was lost", meaning
-    if order.status == OrderStatus.NEEDS_ATTENTION:
+    if order["status"] == OrderStatus.NEEDS_ATTENTION:
         meaning = "Look for it in IBKR's own order list; the order's page says what was tried."
         return "nobody knows whether IBKR has it", meaning
-    return "IBKR holds it back", f"{order.held_reason.rstrip('.')}. Until it works, it does not close the position."
+    return "IBKR holds it back", f"{order['held_reason'].rstrip('.')}. Until it works, it does not close the position."
 
 
-def _sessions(team: Team) -> Iterator[Need]:
+def _lost_rows(team: Team, now: datetime) -> QuerySet[Connection]:
     rows = Connection.objects.filter(team=team, enabled=True).exclude(session_reason="")
     lost = rows.exclude(session_status__in=[str(SessionStatus.ACTIVE), str(SessionStatus.CONNECTING)])
-    for connection in lost.order_by("pk")[: 2 * MOST]:
+    columns = ("code", "name", "session_status", "session_reason", "session_changed_at")
+    return with_facts(lost.order_by("pk"), **{name: F(name) for name in columns})[: 2 * MOST]
+
+
+def _sessions(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for connection in sorted(facts, key=itemgetter("pk")):
         yield Need(
-            key=f"session-{connection.code}",
+            key=f"session-{connection['code']}",
             urgency=Urgency.SESSION,
             symbol="connections",
-            title=f"{connection.name} cannot trade: {connection.session_status.replace('_', ' ')}",
-            text=connection.session_reason,
-            href=reverse("connection", args=[team.code, connection.code]),
+            title=f"{connection['name']} cannot trade: {connection['session_status'].replace('_', ' ')}",
+            text=connection["session_reason"],
+            href=reverse("connection", args=[team.code, connection["code"]]),
             action="See the session",
-            alarm=SessionStatus(connection.session_status) not in _PASSING,
-            since=connection.session_changed_at,
+            alarm=SessionStatus(connection["session_status"]) not in _PASSING,
+            since=moment(connection, "session_changed_at"),
         )
 
 
-def _of_account(team: Team, code: object) -> str:
+def _of_account(team: Team, code: str) -> str:
     return reverse("account", args=[team.code, code])
 
 
-def _of_order(team: Team, order: Order) -> str:
-    return reverse("order", args=[team.code, order.code])
+def _of_order(team: Team, code: str) -> str:
+    return reverse("order", args=[team.code, code])
+
+
+NEEDS = [
+    Kind(name="failed closings", rows=_unclosed_rows, lines=_unclosed),
+    Kind(name="unconfirmed ways out", rows=_declined_rows, lines=_declined),
+    Kind(name="positions without a stop", rows=_unprotected_rows, lines=_unprotected),
+    Kind(name="orders in doubt", rows=_doubtful_rows, lines=_doubts),
+    Kind(name="lost sessions", rows=_lost_rows, lines=_sessions),
+]

@@ -146,10 +146,10 @@ TEMPLATES = [
 
 # Who names what needs somebody now; see `accounts.feed.needs`.
 NEEDS = [
-    "brokers.needs.needs",
-    "strategies.control.needs.needs",
-    "strategies.setup.departures.needs",
-    "accounts.departures.needs",
+    "brokers.needs.NEEDS",
+    "strategies.control.needs.NEEDS",
+    "strategies.setup.departures.NEEDS",
+    "accounts.departures.NEEDS",
 ]
 
 

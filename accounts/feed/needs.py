@@ -1,19 +1,24 @@
 """What needs somebody now: one list, for the dashboard, the banner and the counts in the navigation.
 
-Each app names its own needs (`NEEDS` in the settings). Whatever changes one of them calls `needs_changed`, and the list
+Each app names its own kinds of needs (`NEEDS` in the settings), and one query reads the rows of all of them: every page
+shows the list. Whatever changes one of them calls `needs_changed`, and the list
 is read and pushed after the commit. What changes by the clock alone is pushed by `refresh`, every few seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
 from hashlib import blake2s
+from typing import Any
 
 from django.conf import settings
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import JSONObject
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -57,7 +62,28 @@ class Need:
     until: datetime | None = None
 
 
-Source = Callable[[Team, datetime], Iterable[Need]]
+# What the lines of one row are made of: as JSON has it, so moments and amounts are texts.
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of need: `rows` finds what it is about (see `with_facts`), and `lines` says it."""
+
+    name: str
+    rows: Callable[[Team, datetime], QuerySet[Any]]
+    lines: Callable[[Team, datetime, list[Facts]], Iterable[Need]]
+
+
+def with_facts(rows: QuerySet[Any], **columns: Any) -> QuerySet[Any]:
+    """The rows, each with what its line says: columns by name, `pk` and a name of a column for itself."""
+    annotated: QuerySet[Any] = rows.annotate(facts=JSONObject(pk=F("pk"), **columns))
+    return annotated
+
+
+def moment(facts: Facts, name: str) -> datetime | None:
+    """A moment among the facts."""
+    return datetime.fromisoformat(facts[name]) if facts[name] else None
 
 
 @dataclass(frozen=True)
@@ -93,8 +119,11 @@ class Needs:
 def needs_of(team: Team, now: datetime) -> Needs:
     """What waits for a person; in a closed team nothing does."""
     read_at = timezone.now()
-    sources = _sources() if team.closed_at is None else []
-    rows = [need for source in sources for need in source(team, now)]
+    if team.closed_at is not None:
+        return Needs(team, (), read_at)
+    kinds = _kinds()
+    facts = _facts(kinds, team, now)
+    rows = [need for kind in kinds for need in kind.lines(team, now, facts[kind.name])]
     return Needs(team, tuple(sorted(rows, key=lambda need: need.urgency)), read_at)
 
 
@@ -121,5 +150,17 @@ def refresh() -> None:
         needs_changed(team_pk)
 
 
-def _sources() -> list[Source]:
-    return [import_string(path) for path in settings.NEEDS]
+def _facts(kinds: Sequence[Kind], team: Team, now: datetime) -> dict[str, list[Facts]]:
+    """What every kind has found, by its name, in no order: a union keeps none."""
+    first, *others = [
+        kind.rows(team, now).annotate(kind_of_need=Value(kind.name)).values_list("kind_of_need", "facts")
+        for kind in kinds
+    ]
+    facts: dict[str, list[Facts]] = defaultdict(list)
+    for name, row in first.union(*others, all=True):
+        facts[name].append(row)
+    return facts
+
+
+def _kinds() -> list[Kind]:
+    return [kind for path in settings.NEEDS for kind in import_string(path)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from django.db import transaction
+from django.db.models import F, OuterRef, QuerySet
 from django.urls import reverse
 
 from accounts import departures
-from accounts.feed.needs import Need, Urgency
+from accounts.feed.needs import Facts, Kind, Need, Urgency, with_facts
 from accounts.models import Departure, Team, User
 from brokers.connections import proxies
 from brokers.models import Connection
@@ -114,29 +116,28 @@ def new_secrets(endpoints: Iterable[WebhookEndpoint], connections: Iterable[Conn
     return made
 
 
-def needs(team: Team, now: datetime) -> list[Need]:
+def _old_urls(team: Team, now: datetime) -> QuerySet[WebhookEndpoint]:
+    """URLs that still take signals although somebody who departed knows them and a newer one stands beside them."""
+    settled = Departure.objects.filter(team=team, settled_at__isnull=False).order_by("-at")
+    live = WebhookEndpoint.objects.filter(team=team, enabled=True)
+    newest = live.filter(strategy=OuterRef("strategy")).order_by("-pk")
+    rows = live.annotate(departed_at=settled.values("at")[:1], newest_at=newest.values("created_at")[:1])
+    old = rows.filter(created_at__lte=F("departed_at"), newest_at__gt=F("departed_at")).order_by("pk")
+    return with_facts(old, code=F("code"), name=F("strategy__name"), strategy=F("strategy__code"))[:MOST]
+
+
+def _lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     """Old webhook URLs that somebody who departed can still send to."""
-    return [
-        Need(
-            key=f"old-url-{endpoint.code}",
+    for row in sorted(facts, key=itemgetter("pk")):
+        yield Need(
+            key=f"old-url-{row['code']}",
             urgency=Urgency.ANSWER,
             symbol="link",
-            title=f"The old webhook URL of {endpoint.strategy.name} is still live",
+            title=f"The old webhook URL of {row['name']} is still live",
             text="Somebody who departed knows it. Move your senders to the new one, then disable it.",
-            href=reverse("strategy", args=[team.code, endpoint.strategy.code]),
+            href=reverse("strategy", args=[team.code, row["strategy"]]),
             action="Disable it",
         )
-        for endpoint in _old_urls(team)[:MOST]
-    ]
 
 
-def _old_urls(team: Team) -> list[WebhookEndpoint]:
-    """URLs that still take signals although somebody who departed knows them and a newer one stands beside them."""
-    last = Departure.objects.filter(team=team, settled_at__isnull=False).order_by("-at").first()
-    if last is None:
-        return []
-    endpoints = WebhookEndpoint.objects.filter(team=team, enabled=True).select_related("strategy").order_by("pk")
-    newest = {endpoint.strategy_id: endpoint for endpoint in endpoints}
-    return [
-        endpoint for endpoint in endpoints if endpoint.created_at <= last.at < newest[endpoint.strategy_id].created_at
-    ]
+NEEDS = [Kind(name="old URLs", rows=_old_urls, lines=_lines)]

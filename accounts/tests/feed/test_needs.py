@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.feed import needs, pushes
-from accounts.feed.needs import Need, Urgency
+from accounts.feed.needs import Kind, Need, Urgency, with_facts
 from accounts.models import Team
 from accounts.tests.feed.feeds import Page, aside, signed_in
 
@@ -21,17 +21,25 @@ def need(key: str, urgency: Urgency, **values: Any) -> Need:
     return Need(key=key, urgency=urgency, **{**column, **values})
 
 
-def calm(team: Team, now: datetime) -> list[Need]:
-    return [need("plans", Urgency.ANSWER, page="approvals", count=3)]
+def kind(name: str, *lines: Need) -> Kind:
+    """A kind of need that always says the same."""
+    return Kind(
+        name=name,
+        rows=lambda team, now: with_facts(Team.objects.filter(pk=team.pk)),
+        lines=lambda team, now, facts: lines if [each["pk"] for each in facts] == [team.pk] else (),
+    )
 
 
-def pressing(team: Team, now: datetime) -> list[Need]:
-    return [need("doubt", Urgency.DOUBT, alarm=True), need("danger", Urgency.DANGER, alarm=True)]
+CALM = [kind("plans", need("plans", Urgency.ANSWER, page="approvals", count=3))]
+PRESSING = [
+    kind("doubts", need("doubt", Urgency.DOUBT, alarm=True)),
+    kind("dangers", need("danger", Urgency.DANGER, alarm=True)),
+]
 
 
 @pytest.fixture
 def sources(settings: Any) -> None:
-    settings.NEEDS = [f"{__name__}.calm", f"{__name__}.pressing"]
+    settings.NEEDS = [f"{__name__}.CALM", f"{__name__}.PRESSING"]
 
 
 @pytest.mark.usefixtures("sources")
@@ -52,10 +60,10 @@ def test_list_banner_and_counts_come_from_one_reading(team: Team) -> None:
 
 
 def test_readings_that_read_alike_have_one_version(team: Team, now: datetime, settings: Any) -> None:
-    settings.NEEDS = [f"{__name__}.calm"]
+    settings.NEEDS = [f"{__name__}.CALM"]
     first, second = needs.needs_of(team, now), needs.needs_of(team, now + timedelta(seconds=5))
     assert (first.version, first.stamp < second.stamp) == (second.version, True)
-    settings.NEEDS = [f"{__name__}.pressing"]
+    settings.NEEDS = [f"{__name__}.PRESSING"]
     assert needs.needs_of(team, now).version != first.version
 
 

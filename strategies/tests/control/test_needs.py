@@ -7,13 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.feed.needs import needs_of
 from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
-from brokers.models import Closing, Order
+from brokers.models import Closing, Connection, Order
 from brokers.tests import rows as broker
 from strategies.models import Guard, Subscription
 from strategies.tests import rows
@@ -169,3 +171,56 @@ def test_a_way_out_that_ibkr_asked_about_is_told_while_the_position_is_held(
     again.delete()
     position.delete()
     assert titles(team, now) == []
+
+
+def everything_is_the_matter(team: Team, now: datetime) -> None:
+    """A plan that waits, a stop, a lockout, a lost session, orders in doubt, and a closing that failed."""
+    for name in ("One", "Two"):
+        proposing.decided(proposing.asking(team, now, name=name), now)
+        account = broker.account(team)
+        broker.position(account)
+        broker.order(account, status=OrderStatus.NEEDS_ATTENTION)
+        Closing.objects.create(
+            team=team,
+            account=account,
+            conid=265598,
+            ticker="AAPL",
+            asset_class="stock",
+            status=Closing.Status.FAILED,
+            reason="x",
+            note="IBKR refused it.",
+            asked_at=now,
+            ended_at=now,
+        )
+    Connection.objects.update(enabled=True, session_status="signed_out", session_reason="Somebody signed in elsewhere.")
+    Guard.objects.create(team=team, level="team", halt="entries", halt_reason="Odd", halted_at=now)
+
+
+def test_all_of_it_is_one_query_however_much_is_the_matter(
+    team: Team, now: datetime, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        assert needs_of(team, now).rows == ()
+    everything_is_the_matter(team, now)
+    with django_assert_num_queries(1):
+        needs_rows = needs_of(team, now).rows
+    assert {each.urgency.name for each in needs_rows} == {"DANGER", "DOUBT", "SESSION", "ANSWER", "STOP"}
+
+
+def test_a_page_pays_one_query_for_what_every_page_shows(
+    client: Client, team: Team, alice: User, now: datetime, settings: Any
+) -> None:
+    everything_is_the_matter(team, now)
+    client.force_login(alice)
+    page = f"/teams/{team.code}/rulebook/"
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as context:
+            assert client.get(page).status_code == 200
+        return len(context)
+
+    queries()
+    listed = queries()
+    with_one_kind = settings.NEEDS[:1]
+    settings.NEEDS = with_one_kind
+    assert queries() == listed
