@@ -165,7 +165,8 @@ def set_safety(
 ) -> None:
     """Set who needs a second factor ("" for nobody) and who may stop trading, by least role, and whose approval counts."""
     # The lock before the look: two owners may save at once, and an approval may be under way.
-    locked = Team.objects.select_for_update().get(pk=team.pk)
+    audit.hold(team)
+    locked = Team.objects.get(pk=team.pk)
     before = {
         "second_factor_from": locked.second_factor_from,
         "stops_from": locked.stops_from,

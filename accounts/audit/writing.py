@@ -93,6 +93,14 @@ def locked(chain: AuditChain) -> AuditChain:
     return AuditChain.objects.select_for_update(no_key=True).get(pk=chain.pk)
 
 
+def hold(team: Team) -> None:
+    """Lock the team's chain until the transaction ends.
+
+    Whoever changes something on record there (members, policies, terms, switches) has gone before, or waits.
+    """
+    locked(chain_of_team(team))
+
+
 def sealed(chain: AuditChain, key: AuditKey, secret: bytes) -> None:
     """Write down where the chain ends and what was removed from it, under a seal."""
     chain.key, chain.seal = key, seal_of(chain, secret)

@@ -104,11 +104,9 @@ def _approve(
 
 
 def _panel(decision: Decision) -> Panel:
-    """Who approves, as of this moment: the team's row is held, so that its policy and members stay what they are.
-
-    Whoever changes a policy, a member, terms or a switch writes into the team's audit chain, and waits here or goes first.
-    """
-    decision.team = Team.objects.select_for_update().get(pk=decision.team_id)
+    """Who approves, as of this moment: while the team's audit is held, its policy and members stay what they are."""
+    audit.hold(decision.team)
+    decision.team = Team.objects.get(pk=decision.team_id)
     return approvers.panels([decision])[decision.pk]
 
 

@@ -71,7 +71,7 @@ def close_team(*, team: Team, actor: User, now: datetime) -> None:
             "still-trading",
         )
     halt.halt(team=team, target=None, how=Halt.EVERYTHING, reason=REASON, actor=actor, now=now)
-    locked = Team.objects.select_for_update().get(pk=team.pk)
+    locked = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     if locked.closed_at is not None:
         raise TeamEndRefused("This team is closed already. Open it again on its page if that was a mistake.", "closed")
     Team.objects.filter(pk=team.pk).update(closed_at=now, closed_by=actor.email)
@@ -111,7 +111,9 @@ def remove_closed(now: datetime) -> int:
 @transaction.atomic
 def _empty(team: Team, horizon: datetime, now: datetime) -> bool:
     """Delete everything of the team but its name and its record, which is append-only."""
-    still_due = Team.objects.select_for_update().filter(pk=team.pk, closed_at__lte=horizon, emptied_at__isnull=True)
+    still_due = Team.objects.select_for_update(no_key=True).filter(
+        pk=team.pk, closed_at__lte=horizon, emptied_at__isnull=True
+    )
     if not still_due.exists():
         return False
     with database.cursor() as cursor:

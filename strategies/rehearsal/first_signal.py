@@ -55,7 +55,7 @@ def _unmade_subscription(strategy: Strategy, account: BrokerageAccount) -> Subsc
 @transaction.atomic
 def first_strategy(*, team: Team, actor: User | None, now: datetime) -> Strategy:
     """A strategy to begin with, followed by the simulated account where there is one."""
-    Team.objects.select_for_update().get(pk=team.pk)
+    Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     first = team.strategies.order_by("pk").first()
     if first is not None:
         return first

@@ -98,7 +98,7 @@ def _switch(strategy: Strategy, enabled: bool, actor: User | None, now: datetime
 @transaction.atomic
 def welcome(*, team: Team, actor: User | None, now: datetime) -> Connection | None:
     """A new team's simulated account to try things with; None when it has a connection or is closed, or where there is no simulator."""
-    locked = Team.objects.select_for_update().get(pk=team.pk)
+    locked = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     if not settings.SIMULATOR or locked.closed_at is not None or locked.connections.exists():
         return None
     return connections.connect(

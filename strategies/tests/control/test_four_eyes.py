@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -10,11 +12,11 @@ from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import teams
+from accounts import audit, teams
 from accounts.models import ApprovalPolicy, AuditEntry, Membership, Role, Team, User
 from accounts.tests.api.client import Api
 from brokers.models import Order
@@ -25,7 +27,7 @@ from strategies.control.mail import tell_approvers
 from strategies.domain.decide.guards import Halt
 from strategies.domain.plan.plan import Terms
 from strategies.models import Approval, Decision, Strategy, Subscription
-from strategies.setup import defaults, subscriptions
+from strategies.setup import defaults, strategies, subscriptions
 from strategies.tests import rows
 from strategies.tests.control import proposing
 
@@ -470,3 +472,39 @@ def test_loosening_the_policy_asks_who_it_is(client: Client, team: Team, alice: 
     answer = client.post(f"/teams/{team.code}/settings/safety/", form)
     team.refresh_from_db()
     assert (answer.status_code, team.approval_policy) == (302, "two")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_holds_the_audit_and_who_holds_the_team_never_wait_for_each_other(
+    team: Team, alice: User, settings: Any
+) -> None:
+    """The row of a team is locked without its key: an entry of the audit, which points to it, must not wait."""
+    settings.SIMULATOR = True
+
+    def make() -> str:
+        strategies.welcome(team=team, actor=alice, now=timezone.now())
+        return ""
+
+    def record() -> str:
+        with transaction.atomic():
+            audit.hold(team)
+            held.set()
+            waits_for_a_lock()
+            audit.record(team=team, actor=alice, action="one", subject="", now=timezone.now())
+        return ""
+
+    held = threading.Event()
+    assert at_once(record, lambda: make() if held.wait(20) else "late") == ["", ""]
+
+
+def waits_for_a_lock() -> None:
+    """Return once somebody else waits for a row of this database."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    patience = time.monotonic() + 20
+    while time.monotonic() < patience:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            if cursor.execute(waiting).fetchone():
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody came to wait")
