@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.account import app_settings
 from allauth.account.internal.flows.password_reset import get_reset_password_url
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -13,6 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import teams
+from accounts.audit import listening
 from accounts.entrance.second_factors import has_second_factor
 from accounts.entrance.sign_in import LimitedSignIn
 from accounts.models import User
@@ -110,6 +114,17 @@ class TwoStepAdapter(SealedFactors):
 
     def get_totp_issuer(self) -> str:
         return "Halyard"
+
+
+class Browsers(DefaultUserSessionsAdapter):  # type: ignore[misc]
+    """Sessions that somebody ends from another browser."""
+
+    def end_sessions(self, sessions: Iterable[UserSession]) -> None:
+        ended = list(sessions)
+        super().end_sessions(ended)
+        for user in {session.user for session in ended}:
+            count = sum(session.user == user for session in ended)
+            listening.sessions_ended(user, count=count, actor=user)
 
 
 def _seat(user: User, token: str | None) -> None:

@@ -17,9 +17,12 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import departures, readonly
+from accounts import audit, departures, readonly
 from accounts.models import ApiToken, AuditChain, AuditEntry, AuditKey, Departure, Invitation, Membership, Team, User
 from accounts.readonly import ReadOnly
+
+# What an operator may change of a person.
+RIGHTS = ("is_active", "is_staff", "is_superuser")
 
 
 @admin.register(User)
@@ -39,7 +42,19 @@ class UserAdmin(ReadOnly):
         return bool(getattr(request.user, "is_superuser", False)) and not is_deleted
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        before = User.objects.filter(pk=obj.pk).values(*RIGHTS).first()
         super().save_model(request, obj, form, change)
+        after = {name: getattr(obj, name) for name in RIGHTS}
+        if before != after:
+            audit.record_person(
+                person=obj,
+                actor=cast(User, request.user),
+                action="account.rights_changed",
+                subject=obj.email,
+                before=before,
+                after=after,
+                now=timezone.now(),
+            )
         if "is_active" in form.changed_data and not obj.is_active:
             departures.switch_off(user=obj, actor=cast(User, request.user), now=timezone.now())
 

@@ -19,6 +19,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         # They listen to signals: a sign-in, a confirmation, a new password, the end of a session.
         from accounts import reclaim  # noqa: F401
+        from accounts.audit import listening  # noqa: F401
         from accounts.entrance import sessions, step_up  # noqa: F401
 
         # Here, not above: rows need the apps.

@@ -11,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 
 from accounts import audit
+from accounts.audit import listening
 from accounts.entrance.sessions import end_sessions
 from accounts.feed import pushes
 from accounts.feed.needs import Facts, Kind, Need, Urgency, moment, needs_changed, with_facts
@@ -76,7 +77,7 @@ def switch_off(*, user: User, actor: User | None, now: datetime) -> None:
     for membership in user.memberships.select_related("team", "user").order_by("team_id"):
         depart(membership=membership, how=Leaving.SWITCHED_OFF, actor=actor, now=now)
         audit.record(team=membership.team, actor=actor, action="team.member_switched_off", subject=user.email, now=now)
-    end_sessions(user)
+    listening.sessions_ended(user, count=end_sessions(user), actor=actor)
 
 
 @transaction.atomic

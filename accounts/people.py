@@ -11,7 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from accounts import audit, departures, teams
 from accounts.entrance.sessions import end_sessions
@@ -145,12 +145,15 @@ def export_of(user: User, now: datetime) -> dict[str, Any]:
 
 
 def _own_record(user: User, team_pks: set[int]) -> list[dict[str, Any]]:
-    """What the person did, oldest first. Of teams they are in no more, only what and when."""
-    entries = AuditEntry.objects.filter(actor=user).select_related("team", "chain").order_by("pk")
+    """What the person did and what happened to their account, oldest first. Of teams they are in no more, only what and when."""
+    entries = AuditEntry.objects.filter(Q(actor=user) | Q(chain__person=user)).select_related("team", "chain")
     rows = []
-    for entry in entries.iterator():
+    for entry in entries.order_by("pk").iterator():
         row: dict[str, Any] = {"at": entry.at, "action": entry.action, "team": entry.team.name if entry.team else ""}
-        if entry.team_id in team_pks or entry.chain.person_id == user.pk:
+        own = entry.chain.person_id == user.pk
+        if own:
+            row |= {"address": entry.address, "origin": entry.origin}
+        if own or entry.team_id in team_pks:
             subject = "" if entry.action in _ABOUT_OTHERS else entry.subject
             details = {"subject": subject, "before": entry.before, "after": entry.after}
             row |= {name: _without_others(value, user.email) for name, value in details.items()}

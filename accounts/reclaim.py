@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit, departures
+from accounts.audit import listening
 from accounts.entrance.sessions import end_sessions
 from accounts.models import ApiToken, User
 
@@ -46,7 +47,8 @@ def after_confirmation(sender: Any, request: HttpRequest, email_address: EmailAd
 @receiver([password_changed, password_set])
 def after_new_password(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
     """A password that was changed with the old one: other browsers are signed out, tokens stay."""
-    end_sessions(user, keep=_own_session(request, user))
+    count = end_sessions(user, keep=_own_session(request, user))
+    listening.sessions_ended(user, count=count, actor=user)
 
 
 @transaction.atomic

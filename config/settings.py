@@ -289,6 +289,7 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 # Browsers take passkeys without TLS on this very machine only.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
 USERSESSIONS_TRACK_ACTIVITY = True
+USERSESSIONS_ADAPTER = "accounts.adapter.Browsers"
 MFA_ADAPTER = "accounts.adapter.TwoStepAdapter"
 MFA_FORMS = {
     "authenticate": "accounts.entrance.forms.AuthenticateForm",

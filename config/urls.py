@@ -18,7 +18,7 @@ from rest_framework.routers import DefaultRouter
 
 import brokers.api.rest
 import strategies.api.rest
-from accounts.pages.sign_in import ChangedPassword, FirstPassword, email_addresses
+from accounts.pages.sign_in import ChangedPassword, FirstPassword, RecoveryCodes, RecoveryCodesFile, email_addresses
 from config import health
 
 
@@ -67,6 +67,8 @@ urlpatterns = [
     path("accounts/email/", email_addresses, name="account_email"),
     path("accounts/password/change/", ChangedPassword.as_view(), name="account_change_password"),
     path("accounts/password/set/", FirstPassword.as_view(), name="account_set_password"),
+    path("accounts/2fa/recovery-codes/", RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
+    path("accounts/2fa/recovery-codes/download/", RecoveryCodesFile.as_view(), name="mfa_download_recovery_codes"),
     path("accounts/", include("allauth.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(generator_class=Generator), name="api-schema"),
     path("api/v1/", include(api.urls)),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.account.views import EmailView, PasswordChangeView, PasswordSetView
+from allauth.mfa.recovery_codes.views import DownloadRecoveryCodesView, ViewRecoveryCodesView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,6 +15,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.audit import listening
 from accounts.entrance import outbox
 from accounts.entrance.second_factors import has_second_factor
 from accounts.entrance.step_up import require_step_up
@@ -68,6 +71,24 @@ class ChangedPassword(NewPassword, PasswordChangeView):  # type: ignore[misc]
 
 class FirstPassword(NewPassword, PasswordSetView):  # type: ignore[misc]
     """The library's page for whoever has none."""
+
+
+class Shown:
+    """Writes down that recovery codes were shown: each of them is a way in."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        if answer.status_code == HTTPStatus.OK and isinstance(request.user, User):
+            listening.shown(request.user, "recovery_codes")
+        return answer
+
+
+class RecoveryCodes(Shown, ViewRecoveryCodesView):  # type: ignore[misc]
+    """The library's page."""
+
+
+class RecoveryCodesFile(Shown, DownloadRecoveryCodesView):  # type: ignore[misc]
+    """The library's file."""
 
 
 @login_not_required

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.access import membership_for, row_for
 from accounts.entrance.step_up import require_step_up
 from accounts.models import Role
+from accounts.pages.requests import actor_of
 from strategies.builder import message, paste, placeholders
 from strategies.builder.message import Choice
 from strategies.display.readings import pairs
@@ -92,6 +93,7 @@ def strategy_builder_copy(request: HttpRequest, team_code: UUID, strategy_code: 
     choice = form.choice(form.cleaned_data)
     if _has_secrets(choice):
         require_step_up(request)
+        strategies.secret_shown(endpoint=endpoint, what="url", actor=actor_of(request), now=timezone.now())
     text = paste.text(choice, strategies.webhook_url(endpoint), signing_keys(endpoint.code)[0])
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 

@@ -27,10 +27,20 @@ from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
 from strategies.pages.forms.strategies import StrategyForm, StrategySettingsForm
 from strategies.pages.shared import LATEST, example_ticker, live_followers, subscription_rows
 from strategies.reading.warnings import OLD_TEXT, sentence
-from strategies.setup.strategies import StrategyRefused, create_strategy, disable_strategy, enable_strategy, webhook_url
+from strategies.setup.strategies import (
+    StrategyRefused,
+    create_strategy,
+    disable_strategy,
+    enable_strategy,
+    secret_shown,
+    webhook_url,
+)
 from strategies.setup.strategy_settings import StrategySettings, change_settings
 from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
 from strategies.webhook.traffic import EndpointTraffic, live_traffic, revoked_endpoints
+
+# Session key: codes of the webhooks whose URL this session was shown.
+SHOWN = "webhooks_shown"
 
 
 @require_GET
@@ -92,6 +102,8 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
     traffic = live_traffic(strategy, timezone.now())
     for row in traffic if may_trade else []:
         url, is_open = webhook_url(row.endpoint), str(row.endpoint.code) == opened
+        if is_open:
+            _note_shown(request, row.endpoint)
         webhooks.append(Webhook(row, url if is_open else placeholders.masked(url), is_open))
     example = example_ticker(strategy)
     subscriptions = list(subscription_rows(strategy.team).filter(strategy=strategy))
@@ -116,6 +128,14 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
         "reachable": settings.HTTPS,
     }
     return render(request, "strategies/strategy.html", context)
+
+
+def _note_shown(request: HttpRequest, endpoint: WebhookEndpoint) -> None:
+    """Write down that the URL is shown: once a session, since an open page fetches itself again and again."""
+    noted = request.session.get(SHOWN, [])
+    if str(endpoint.code) not in noted:
+        secret_shown(endpoint=endpoint, what="url", actor=actor_of(request), now=timezone.now())
+        request.session[SHOWN] = [*noted, str(endpoint.code)]
 
 
 def _old_text(strategy: Strategy) -> str:

@@ -29,9 +29,11 @@ from strategies.webhook.traffic import live_traffic
 def webhook_secret(request: HttpRequest, team_code: UUID, endpoint_code: UUID) -> HttpResponse:
     """The URL as plain text, for the copy buttons; `?as=curl` gives the whole line, `?as=signing` the signing key."""
     endpoint = row_for(
-        request.user, team_code, WebhookEndpoint.objects.select_related("strategy"), endpoint_code, Role.TRADER
+        request.user, team_code, WebhookEndpoint.objects.select_related("strategy", "team"), endpoint_code, Role.TRADER
     )
-    if request.GET.get("as") == "signing":
+    what = "signing_key" if request.GET.get("as") == "signing" else "url"
+    strategies.secret_shown(endpoint=endpoint, what=what, actor=actor_of(request), now=timezone.now())
+    if what == "signing_key":
         return HttpResponse(signing_keys(endpoint.code)[0], content_type="text/plain; charset=utf-8")
     url = strategies.webhook_url(endpoint)
     if request.GET.get("as") == "curl":

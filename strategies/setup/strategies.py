@@ -70,6 +70,19 @@ def rotate_webhook(*, strategy: Strategy, actor: User | None, now: datetime) -> 
 
 
 @transaction.atomic
+def secret_shown(*, endpoint: WebhookEndpoint, what: str, actor: User | None, now: datetime) -> None:
+    """Write down that somebody was shown a secret of this webhook: its URL or its signing key."""
+    audit.record(
+        team=endpoint.team,
+        actor=actor,
+        action=f"webhook.{what}_shown",
+        subject=endpoint.strategy.name,
+        after={"webhook": str(endpoint.code)},
+        now=now,
+    )
+
+
+@transaction.atomic
 def disable_webhook(*, endpoint: WebhookEndpoint, actor: User | None, now: datetime) -> None:
     """The URL is refused from the next request on."""
     if WebhookEndpoint.objects.filter(pk=endpoint.pk, enabled=True).update(enabled=False, disabled_at=now):
