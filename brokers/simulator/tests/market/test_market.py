@@ -6,6 +6,7 @@ from decimal import Decimal
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.market.market import Market, Quote
 from brokers.simulator.market.quotes import on_tick, quote_at
+from config.tests.samples import samples
 
 NOON = 1_795_262_400.0
 AAPL = 265598
@@ -35,7 +36,7 @@ def test_the_price_moves_but_stays_near_its_typical_price() -> None:
 def test_every_quote_is_on_the_tick_and_never_crossed() -> None:
     one = market()
     for instrument in catalogue.everything(date(2026, 11, 20)):
-        for step in range(50):
+        for step in range(samples(50)):
             quote = one.quote(instrument.conid, NOON + step)
             assert quote is not None
             assert quote.bid < quote.ask
