@@ -95,11 +95,20 @@ class Connection(models.Model):
 
     class Meta:
         constraints = [
+            # The simulator is the installation's own. A gateway is a program of its team's, which can show any accounts
+            # under any name: what it proves counts within that team, and keeps no other team from its own user.
             models.UniqueConstraint(
                 Lower("username"),
                 "environment",
-                condition=Q(enabled=True) & (Q(proved_at__isnull=False) | Q(environment=Environment.SIMULATED)),
+                condition=Q(enabled=True, environment=Environment.SIMULATED),
                 name="one_enabled_connection_per_username",
+            ),
+            models.UniqueConstraint(
+                "team",
+                Lower("username"),
+                "environment",
+                condition=Q(enabled=True, proved_at__isnull=False),
+                name="one_enabled_connection_per_username_in_a_team",
             ),
             models.CheckConstraint(
                 condition=one_of("environment", Environment), name="connection_environment_is_known"

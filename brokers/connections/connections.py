@@ -65,7 +65,7 @@ def connect(
     if environment is not Environment.SIMULATED:
         # Before any transaction: a name server may take its time.
         try:
-            check_address(base_url)
+            check_address(base_url, str(team.pk))
         except AddressRefused as refusal:
             raise ConnectionRefused(str(refusal), refusal.code) from refusal
     return _made(team, actor, username, environment, base_url=base_url, name=name, region=region, now=now)
@@ -134,7 +134,7 @@ def enable(*, connection: Connection, actor: User | None, now: datetime) -> None
             Connection.objects.filter(pk=connection.pk).update(enabled=True, wants_verify=True)
     except IntegrityError as error:
         raise ConnectionRefused(
-            "This IBKR user is meanwhile connected elsewhere. Switch that connection off first.", "username-taken"
+            "Another connection of your team has this IBKR user meanwhile. Switch that one off first.", "username-taken"
         ) from error
     connection.enabled = True
     session_is(connection, SessionStatus.CONNECTING, "It has just been switched on.", now=now)
@@ -222,9 +222,9 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
 
 
 def _is_proved(connection: Connection, now: datetime) -> bool:
-    """Whether this user is this connection's: the first one under which the broker shows accounts has it.
+    """Whether this user is this connection's: the team's first one under which the broker shows accounts has it.
 
-    A name that was merely typed keeps nobody from connecting their own user.
+    A name that was merely typed keeps nobody from connecting their own user, and neither does another team's gateway.
     """
     if connection.proved_at is not None:
         return True

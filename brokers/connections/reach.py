@@ -17,9 +17,10 @@ def reach() -> Reach:
     )
 
 
-def check_address(url: str) -> None:
+def check_address(url: str, team: str = "") -> None:
     """Refuse a gateway address the server must not be sent to: it is fetched from inside our network."""
     location, within = addresses.location(url), reach()
     if not location.secure and not within.networks:
         raise AddressRefused("The gateway's address must start with https://.", "address-not-encrypted")
-    dialing.check(location, within)
+    with dialing.on_behalf_of(team):
+        dialing.check(location, within)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from brokers.dialing import DialRefused, Lines, Redirected, new_session
+from brokers.dialing import DialRefused, Lines, Redirected, new_session, on_behalf_of
 from brokers.domain.addresses import AddressRefused, Reach, location
 from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused
 from brokers.domain.sessions import Environment, Login
@@ -190,7 +190,8 @@ class Client:
         self.check(way)
         began, outcome = self._clock(), "cancelled"
         try:
-            answer = await self._exchange(request, way, writing=writing)
+            with on_behalf_of(self.login.tenant):
+                answer = await self._exchange(request, way, writing=writing)
             outcome = str(answer.status)
         except _BEFORE_SENDING as problem:
             outcome = "not delivered"

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from brokers.dialing import Lines, Redirected
+from brokers.dialing import Lines, Redirected, on_behalf_of
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.ibkr import order_rows, translate
@@ -99,15 +99,16 @@ class IbkrFeed:
         cookie = "api=" + json.dumps({"session": token})
         url = self._client.url("ws")
         try:
-            async with asyncio.timeout(CONNECT_WITHIN):
-                return await self._client.http.ws_connect(
-                    url.with_scheme("wss" if url.scheme == "https" else "ws"),
-                    headers={**self._client.headers, "Cookie": cookie},
-                    timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
-                    autoping=False,
-                    max_msg_size=FRAME.size,
-                    ssl=self._client.ssl,
-                )
+            with on_behalf_of(self._client.login.tenant):
+                async with asyncio.timeout(CONNECT_WITHIN):
+                    return await self._client.http.ws_connect(
+                        url.with_scheme("wss" if url.scheme == "https" else "ws"),
+                        headers={**self._client.headers, "Cookie": cookie},
+                        timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+                        autoping=False,
+                        max_msg_size=FRAME.size,
+                        ssl=self._client.ssl,
+                    )
         except Redirected as problem:
             raise BrokerUnavailable(
                 "The gateway sends the live stream to another address, which Halyard does not follow. "

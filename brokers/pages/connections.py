@@ -90,6 +90,7 @@ _FIELD_OF = {
     "invalid-address": "base_url",
     "address-not-encrypted": "base_url",
     "unknown-host": "base_url",
+    "too-many-names": "base_url",
     "private-address": "base_url",
     "numeric-host": "base_url",
     "port-not-allowed": "base_url",

@@ -120,6 +120,9 @@ def twice(make: Callable[[], object]) -> None:
 
 BAD: dict[str, Callable[[Scene], object]] = {
     "one_enabled_connection_per_username": lambda at: another_connection(at, username=at.connection.username),
+    "one_enabled_connection_per_username_in_a_team": lambda at: twice(
+        lambda: another_connection(at, environment="paper", proved_at=at.now)
+    ),
     "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
     "connection_prices_are_known": lambda at: another_connection(at, prices="guessed"),
     "signals_price_simulated_markets_only": lambda at: another_connection(at, environment="paper", prices="signal"),
