@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import os
 
 import psycopg
@@ -21,10 +22,15 @@ from brokers.postgres.locks import direct_parameters
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.lanes import Lanes
 
+log = logging.getLogger(__name__)
+
 
 @shared_task(name="brokers.work", queue="orders", ignore_result=True, acks_late=True)
 def work(*, shard: int = 0) -> None:
-    """Work the lanes of a shard until they are idle; ends at once when another worker has the shard."""
+    """Work the lanes of a shard until they are idle; ends at once when another worker has it, or there is no such one."""
+    if type(shard) is not int or shard not in range(settings.WORK_SHARDS):
+        log.warning("A task named a shard of lanes that is none, so it did nothing.")
+        return
 
     async def main() -> None:
         async with ibkr.new_http(reach()) as http:

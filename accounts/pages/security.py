@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, RawPostDataException
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -51,7 +51,7 @@ def csp_report(request: HttpRequest) -> HttpResponse:
     try:
         report = json.loads(request.body).get("csp-report", {})
         refused = [_short(report.get(name)) for name in ("violated-directive", "blocked-uri", "document-uri")]
-    except (ValueError, RecursionError, AttributeError):
+    except (ValueError, RecursionError, AttributeError, RawPostDataException):
         return HttpResponse(status=400)
     log.warning("A browser refused content: directive %r, source %r, on page %r", *refused)
     return HttpResponse(status=204)

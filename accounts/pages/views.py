@@ -24,6 +24,8 @@ from accounts.pages.forms import InviteForm, MailForm, ProfileForm, RoleForm, Sa
 
 # Session key of a new secret, kept until a page has shown it, once.
 ONCE = "shown_once"
+# How much of a digest names a token or an invitation in an address.
+REFERENCE_DIGITS = 16
 
 
 def viewer(request: HttpRequest) -> User:
@@ -85,7 +87,7 @@ def team_invite(request: HttpRequest, team_code: UUID) -> HttpResponse:
 @require_POST
 def invitation_withdraw(request: HttpRequest, team_code: UUID, reference: str) -> HttpResponse:
     team = team_for(viewer(request), team_code, Role.OWNER)
-    invitation = get_object_or_404(Invitation, team=team, token_hash__startswith=reference)
+    invitation = get_object_or_404(Invitation, team=team, token_hash__startswith=_whole(reference))
     departures.withdraw(invitation=invitation, actor=viewer(request), now=timezone.now())
     messages.success(request, "The invitation is withdrawn; its link opens nothing any more.")
     return redirect("team_settings", team_code)
@@ -161,7 +163,7 @@ def token_issue(request: HttpRequest, team_code: UUID) -> HttpResponse:
 def token_revoke(request: HttpRequest, team_code: UUID, reference: str) -> HttpResponse:
     """One's own tokens, and for an owner everybody's."""
     membership = membership_for(viewer(request), team_code)
-    token = get_object_or_404(ApiToken, team=membership.team, token_hash__startswith=reference)
+    token = get_object_or_404(ApiToken, team=membership.team, token_hash__startswith=_whole(reference))
     if token.user_id != membership.user_id:
         membership_for(viewer(request), team_code, Role.OWNER)
     departures.revoke(token=token, actor=viewer(request), now=timezone.now())
@@ -241,6 +243,13 @@ def profile(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Times are shown in this zone from now on.")
         return redirect("profile")
     return render(request, "accounts/profile.html", {"form": form})
+
+
+def _whole(reference: str) -> str:
+    """The reference, which is the first sixteen digits of a digest; fewer could be those of several rows."""
+    if len(reference) < REFERENCE_DIGITS:
+        raise Http404("This team has nothing at this address.")
+    return reference
 
 
 def _member(request: HttpRequest, team: Team) -> Membership:

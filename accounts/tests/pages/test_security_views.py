@@ -68,6 +68,12 @@ def test_a_report_that_is_none_costs_nothing(fresh_counts: None, servers: None, 
     assert report(body).status_code == status
 
 
+def test_a_report_sent_as_a_form_is_none(fresh_counts: None, servers: None) -> None:
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = Client().post("/csp-report", b"a=b", content_type=kind, REMOTE_ADDR="203.0.113.52")
+        assert answer.status_code == 400
+
+
 def test_reports_are_limited_per_address(fresh_counts: None, servers: None) -> None:
     statuses = [report({"csp-report": {}}).status_code for _ in range(21)]
     assert statuses == [204] * 20 + [429]

@@ -1,0 +1,1 @@
+"""Who may ask what: one table for every page, API row, socket and task, held against real requests of two teams."""
