@@ -173,6 +173,8 @@ OTHER_PAGES: dict[str, tuple[str, str]] = {
     "help": (OPEN, ""),
     "profile": (MEMBERS, ""),
     "team_new": (MEMBERS, ""),
+    "account_export": (MEMBERS, "GET"),
+    "account_delete": (MEMBERS, "POST"),
     "account_login": (OPEN, ""),
     "account_logout": (OPEN, ""),
     "account_inactive": (OPEN, ""),
