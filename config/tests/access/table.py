@@ -67,6 +67,7 @@ TEAM_PAGES: dict[str, Entry] = {
     "member_remove": does(OWNER, email="approver@example.com"),  # and everybody themselves
     "token_issue": proves(TRADER, name="robot", scopes="trade"),
     "token_revoke": does(OWNER),  # and everybody their own
+    "team_close": form_that_proves(OWNER, OWNER, name="Ours"),
     "departure": form_that_proves(OWNER, OWNER, rotate_nothing="yes"),
     # Orders and accounts
     "orders": reads(),
@@ -154,6 +155,11 @@ TEAM_PAGES: dict[str, Entry] = {
     "terms_restore": does(TRADER),
     "subscription_switch": proves(TRADER, enabled="yes"),
     "subscription_switch@off": does(TRADER, enabled="no"),
+}
+
+# Pages that answer in a state of the team of their own, with what holds them to it.
+ELSEWHERE: dict[str, str] = {
+    "team_reopen": "an owner's, with a proof, while the team is closed: the tests of closing a team"
 }
 
 # Pages of no team, those of the sign-in library included. `open`: for everybody; `members`: after signing in;

@@ -16,7 +16,7 @@ def keep_the_first(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("brokers", "0021_paused_sessions")]
+    dependencies = [("brokers", "0022_closed_teams")]
 
     operations = [
         migrations.RemoveConstraint(model_name="connection", name="one_enabled_connection_per_username"),
