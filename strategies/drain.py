@@ -57,7 +57,7 @@ def _settle_until_idle(
         if not judged or time.monotonic() - judged > JUDGE_SECONDS:
             _judge_days(clock())
             judged = time.monotonic()
-        if settle.settle_waiting(clock()):
+        if settle.settle_waiting(clock(), clock=clock):
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
                 nudge()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -28,21 +28,25 @@ MOST_DECISIONS = 1_000
 MOST_ATTEMPTS = 3
 PENDING = Decision.Status.PENDING
 
+Clock = Callable[[], datetime]
 
-def settle_waiting(now: datetime, *, batch: int = BATCH) -> int:
+
+def settle_waiting(now: datetime, *, batch: int = BATCH, clock: Clock | None = None) -> int:
     """Take waiting signals and pending decisions one step further; returns how many were settled.
 
-    A batch that fails is settled one by one, so that a poisonous signal stops nobody but itself.
+    A batch that fails is settled one by one, so that a poisonous signal stops nobody but itself. With a `clock`, each
+    batch is decided at the moment it is taken: what came while the batch before it was settled was not decided earlier.
     """
+    moment = clock or (lambda: now)
     try:
         signals, pending, unfit = _waiting(now)
         if unfit:
             _plan_again(now)
-        settled = _settle_every_pending(now, batch) if pending or unfit else 0
-        return settled + (_settle_signals(now, batch, behind=pending or unfit) if signals else 0)
+        settled = _settle_every_pending(moment, batch) if pending or unfit else 0
+        return settled + (_settle_signals(moment, batch, behind=pending or unfit) if signals else 0)
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
-        return _settle_singly(now)
+        return _settle_singly(moment)
 
 
 # Written as SQL, since every signal waits for it: one look at what is nearly always nothing but the signal itself.
@@ -62,27 +66,27 @@ def _waiting(now: datetime) -> tuple[bool, bool, bool]:
     return signals, pending, unfit
 
 
-def _settle_singly(now: datetime) -> int:
+def _settle_singly(moment: Clock) -> int:
     done = 0
-    for signal_pk in list(_waiting_signals(now).values_list("pk", flat=True)[:BATCH]):
+    for signal_pk in list(_waiting_signals(moment()).values_list("pk", flat=True)[:BATCH]):
         try:
-            done += _settle_signals(now, 1, only=signal_pk)
+            done += _settle_signals(moment, 1, only=signal_pk)
         except Exception:
             log.exception("Signal %s cannot be settled and is set aside", signal_pk)
             note = "Halyard could not read this signal back. It was not traded; its record is kept."
-            Signal.objects.filter(pk=signal_pk).update(dispatched_at=now, note=note)
+            Signal.objects.filter(pk=signal_pk).update(dispatched_at=moment(), note=note)
     for decision_pk in list(
         Decision.objects.filter(status=PENDING).order_by("pk").values_list("pk", flat=True)[:BATCH]
     ):
         try:
-            done += _settle_pending(now, 1, only=decision_pk)[0]
+            done += _settle_pending(moment, 1, only=decision_pk)[0]
         except Exception:
             log.exception("Decision %s cannot be settled and is rejected", decision_pk)
             Decision.objects.filter(pk=decision_pk, status=PENDING).update(
                 status=Decision.Status.REJECTED,
                 rule="X01",
                 reason_code="internal-error",
-                decided_at=now,
+                decided_at=moment(),
                 reason="A fault in Halyard kept this signal from being decided. It was not traded.",
             )
     return done
@@ -116,15 +120,16 @@ def _plan_again(now: datetime) -> None:
 
 
 @transaction.atomic
-def _settle_signals(now: datetime, batch: int, only: int | None = None, *, behind: bool = True) -> int:
+def _settle_signals(moment: Clock, batch: int, only: int | None = None, *, behind: bool = True) -> int:
     """Fan signals out: one decision per enabled subscription, decided at once where the book allows it.
 
     `behind`: earlier decisions may wait, for the same account and instrument perhaps.
     """
-    waiting = _waiting_signals(now).select_for_update(of=("self",), skip_locked=True).select_related("strategy")
+    waiting = _waiting_signals(moment()).select_for_update(of=("self",), skip_locked=True).select_related("strategy")
     taken = list(waiting.filter(pk=only) if only is not None else waiting[:batch])
     if not taken:
         return 0
+    now = moment()
     followers = _followers(taken)
     taken = _at_once(taken, followers)
     signals = without_superseded(taken, now)
@@ -166,18 +171,18 @@ def _at_once(signals: list[Signal], followers: dict[int, list[Subscription]]) ->
     return signals
 
 
-def _settle_every_pending(now: datetime, batch: int) -> int:
+def _settle_every_pending(moment: Clock, batch: int) -> int:
     """All of them, a batch a transaction: what cannot be decided must not stand before what can."""
     settled, after = 0, 0
     while True:
-        done, after = _settle_pending(now, batch, after=after)
+        done, after = _settle_pending(moment, batch, after=after)
         settled += done
         if not after:
             return settled
 
 
 @transaction.atomic
-def _settle_pending(now: datetime, batch: int, *, after: int = 0, only: int | None = None) -> tuple[int, int]:
+def _settle_pending(moment: Clock, batch: int, *, after: int = 0, only: int | None = None) -> tuple[int, int]:
     """Decide what had to wait for a contract or a fresh book; too late is an answer too.
 
     How many were settled, and the key of the last one where there may be more behind it, else 0.
@@ -192,7 +197,7 @@ def _settle_pending(now: datetime, batch: int, *, after: int = 0, only: int | No
     if not decisions:
         return 0, 0
     before = {decision.pk: decision.waiting_for for decision in decisions}
-    decide_all(decisions, now)
+    decide_all(decisions, moment())
     settled = [decision for decision in decisions if decision.status != PENDING]
     save([d for d in decisions if d.status != PENDING or d.waiting_for != before[d.pk]])
     return len(settled), decisions[-1].pk if len(decisions) == batch else 0

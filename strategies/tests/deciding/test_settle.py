@@ -61,6 +61,19 @@ def test_a_signal_becomes_a_decision_a_ticket_and_an_order(
     assert signal.dispatched_at == now
 
 
+def test_nothing_is_decided_before_it_came(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    """Of two signals the second comes while the first is settled: it is decided after it came, not at the first's moment."""
+    rows.subscription(strategy, account, now)
+    arrives = now + timedelta(milliseconds=200)
+    rows.signal(strategy, arrives)
+    moments = iter([arrives, arrives + timedelta(milliseconds=3)])
+    assert settle.settle_waiting(now, clock=lambda: next(moments)) == 1
+    decision = Decision.objects.get()
+    assert decision.decided_at == arrives + timedelta(milliseconds=3)
+    assert decision.ticket is not None
+    assert decision.ticket.orders.get().created_at >= arrives
+
+
 def test_settling_twice_decides_once(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
     rows.subscription(strategy, account, now)
     rows.signal(strategy, now)

@@ -21,7 +21,7 @@ from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db
 D = Decimal
-PARTS = "Result today: realized +50.00, unrealized −30.00, fees 1.25."  # noqa: RUF001  the minus of people
+PARTS = "Result today: realized +50.00, unrealized −30.00, fees 1.25"  # noqa: RUF001  the minus of people
 
 
 def text(page: str) -> str:
