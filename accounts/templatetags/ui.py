@@ -11,6 +11,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from ua_parser import parse
 
 from accounts.entrance import outbox
 
@@ -98,6 +99,17 @@ def ms(value: float | None) -> str:
     if value is None:
         return DASH
     return f"{value:,.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+@register.filter
+def browser(agent: str) -> str:
+    """What a user agent is, in words: "Firefox 145 on Windows". Its own beginning where nobody knows it."""
+    # Anybody sends it, and patterns are matched against it.
+    known = parse(agent[:200])
+    if known.user_agent is None:
+        return agent[:60] or "an unnamed program"
+    name = f"{known.user_agent.family} {known.user_agent.major or ''}".strip()
+    return f"{name} on {known.os.family}" if known.os is not None else name
 
 
 @register.filter
