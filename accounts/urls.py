@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.pages import account, security, sign_in, views
+from accounts.pages import account, record, security, sign_in, views
 
 urlpatterns = [
     path(".well-known/security.txt", security.security_txt, name="security_txt"),
     path("csp-report", security.csp_report, name="csp_report"),
     path("", views.home, name="home"),
     path("you/", views.profile, name="profile"),
+    path("you/record/", record.own_record, name="own_record"),
+    path("you/record/csv/", record.own_record, {"form": "csv"}, name="own_record_csv"),
+    path("you/record/json/", record.own_record, {"form": "json"}, name="own_record_json"),
+    path("teams/<uuid:team_code>/record/", record.team_record, name="team_record"),
+    path("teams/<uuid:team_code>/record/csv/", record.team_record, {"form": "csv"}, name="team_record_csv"),
+    path("teams/<uuid:team_code>/record/json/", record.team_record, {"form": "json"}, name="team_record_json"),
     path("you/export/", account.account_export, name="account_export"),
     path("you/delete/", account.account_delete, name="account_delete"),
     path("mails/", sign_in.mails, name="mails"),

@@ -1,0 +1,128 @@
+"""Pages of the record: a team's, for its owners, and each person's own; with filters, and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django import forms
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from accounts.access import team_for
+from accounts.audit import export, search
+from accounts.audit.search import Search
+from accounts.models import AuditEntry, Role
+from accounts.pages.views import viewer
+
+# The first words of actions, as people know them.
+KINDS = [
+    ("", "Everything"),
+    ("guard.", "Stops, resumes and limits"),
+    ("member.", "Members' sign-ins and second factors"),
+    ("team.", "Members, invitations and the team"),
+    ("token.", "API tokens"),
+    ("webhook.", "Webhooks and their secrets"),
+    ("strategy.", "Strategies"),
+    ("subscription.", "Subscriptions and terms"),
+    ("connection.", "Connections"),
+    ("decision.", "Approvals"),
+    ("order.", "Orders"),
+    ("position.", "Positions"),
+    ("record.", "The record itself"),
+]
+OWN_KINDS = [
+    ("", "Everything"),
+    ("sign", "Sign-ins and sign-outs"),
+    ("sessions.", "Ended sessions"),
+    ("proof.", "Confirmations"),
+    ("second_factor.", "Second factors"),
+    ("recovery_codes.", "Recovery codes"),
+    ("password.", "Passwords"),
+    ("address.", "Addresses"),
+    ("account.", "The account"),
+]
+_MINUTE = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+_WRONG = {"invalid": "Write a day and a time, such as 2026-11-20T15:30."}
+
+
+class RecordFilter(forms.Form):
+    """The filters of a record. Their state is kept in the URL."""
+
+    actor = forms.CharField(label="Who", max_length=254, required=False)
+    kind = forms.ChoiceField(label="What", required=False)
+    subject = forms.CharField(label="Of what", max_length=120, required=False)
+    since = forms.DateTimeField(label="From", required=False, widget=_MINUTE, error_messages=_WRONG)
+    until = forms.DateTimeField(label="To", required=False, widget=_MINUTE, error_messages=_WRONG)
+
+    def __init__(self, data: Any, kinds: list[tuple[str, str]]) -> None:
+        super().__init__(data)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        kind.choices = kinds
+
+    def search(self) -> Search:
+        """What the fields that could be read ask for."""
+        self.is_valid()
+        return Search(**{name: value for name, value in self.cleaned_data.items() if value})
+
+
+@require_GET
+@never_cache
+def team_record(request: HttpRequest, team_code: UUID, form: str = "") -> HttpResponseBase:
+    """What happened in the team; for its owners."""
+    team = team_for(request.user, team_code, Role.OWNER)
+    filters = RecordFilter(request.GET, KINDS)
+    return _answer(request, search.of_team(team, filters.search()), filters, form)
+
+
+@require_GET
+@never_cache
+def own_record(request: HttpRequest, form: str = "") -> HttpResponseBase:
+    """What happened to one's own account."""
+    filters = RecordFilter(request.GET, OWN_KINDS)
+    return _answer(request, search.of_person(viewer(request), filters.search()), filters, form)
+
+
+def _answer(request: HttpRequest, entries: QuerySet[AuditEntry], filters: RecordFilter, form: str) -> HttpResponseBase:
+    if form:
+        return _file(entries, filters, form)
+    before = request.GET.get("before", "")
+    context = {
+        "page": search.page(entries, before),
+        "form": filters,
+        "first": not before,
+        "filtered": filters.search().narrows,
+        "own": "team_code" not in (request.resolver_match.kwargs if request.resolver_match else {}),
+    }
+    return render(request, "accounts/record.html", context)
+
+
+def _file(entries: QuerySet[AuditEntry], filters: RecordFilter, form: str) -> HttpResponseBase:
+    if filters.errors:
+        # An unreadable filter must not widen the export.
+        sentences = [
+            f"{filters.fields[name].label}: {' '.join(map(str, words))}" for name, words in filters.errors.items()
+        ]
+        return HttpResponse("\n".join(sentences), status=422, content_type="text/plain; charset=utf-8")
+    content_type, lines = export.FORMATS[form]
+    name = f"record-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
+    return StreamingHttpResponse(
+        _streamed(lines(entries.iterator(chunk_size=500))),
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:
+    """Some hundred lines at a time, each read in the request's own thread once those before are sent."""
+    while piece := await sync_to_async(lambda: "".join(islice(lines, 200)))():
+        yield piece.encode()

@@ -1,0 +1,119 @@
+"""The record as its readers see it: who may, filters, pages, and files that a spreadsheet never runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import AsyncClient, Client
+
+from accounts import audit
+from accounts.audit.search import SIZE
+from accounts.models import Team, User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def path(team: Team, alice: User, now: datetime) -> str:
+    for number, name in enumerate(("=1+1", "<b>bold</b>", "thing 3")):
+        audit.record(
+            team=team,
+            actor=alice,
+            action="strategy.changed" if number else "guard.halted",
+            subject=name,
+            now=now + timedelta(hours=number),
+            after={"n": number},
+        )
+    return f"/teams/{team.code}/record/"
+
+
+async def file(user: User, path: str) -> str:
+    client = AsyncClient()
+    await client.aforce_login(user)
+    answer = await client.get(path)
+    return "".join([piece.decode() async for piece in answer.streaming_content])  # type: ignore[attr-defined]
+
+
+def test_owners_see_it_others_do_not(client: Client, alice: User, bob: User, charlie: User, path: str) -> None:
+    assert client.get(path).status_code == 302
+    for each, (user, status) in enumerate(((charlie, 404), (bob, 403), (alice, 200))):
+        client.force_login(user)
+        for way in ("", "csv/", "json/") if each < 2 else ("",):
+            assert client.get(path + way).status_code == status
+
+
+def test_it_says_who_did_what_and_runs_nothing(client: Client, alice: User, path: str) -> None:
+    client.force_login(alice)
+    page = client.get(path).text
+    assert "alice@example.com" in page
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page
+    assert "<b>bold" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "shown", "hidden"),
+    [
+        ("kind=guard.", "=1+1", "thing 3"),
+        ("subject=thing", "thing 3", "=1+1"),
+        ("actor=ALICE&subject=thing", "thing 3", "=1+1"),
+        ("since=2026-11-20T17:00", "thing 3", "=1+1"),
+        ("until=2026-11-20T16:00", "=1+1", "thing 3"),
+    ],
+)
+def test_filters_narrow_it(client: Client, alice: User, path: str, query: str, shown: str, hidden: str) -> None:
+    client.force_login(alice)
+    page = client.get(f"{path}?{query}").text
+    assert f"</code> {shown}" in page
+    assert f"</code> {hidden}" not in page
+
+
+def test_times_are_read_in_the_viewers_zone(client: Client, alice: User, path: str) -> None:
+    alice.time_zone = "Asia/Tokyo"
+    alice.save()
+    client.force_login(alice)
+    page = client.get(f"{path}?since=2026-11-21T02:00").text
+    assert "</code> thing 3" in page
+    assert "</code> =1+1" not in page
+    assert "2026-11-21 02:00:00" in page
+
+
+def test_an_empty_answer_says_so_and_a_bad_filter_widens_no_file(client: Client, alice: User, path: str) -> None:
+    client.force_login(alice)
+    assert "Nothing fits these filters" in client.get(f"{path}?subject=nowhere").text
+    answer = client.get(f"{path}csv/?since=yesterday")
+    assert (answer.status_code, answer.text) == (422, "From: Write a day and a time, such as 2026-11-20T15:30.")
+    client.force_login(User.objects.create_user("dana@example.com"))
+    assert "Nothing is recorded yet" in client.get("/you/record/").text
+
+
+def test_pages_go_on_where_the_one_before_ended(
+    client: Client, alice: User, team: Team, path: str, now: datetime
+) -> None:
+    for number in range(SIZE):
+        audit.record(team=team, actor=None, action="swept", subject=f"<{number}>", now=now)
+    client.force_login(alice)
+    assert client.get(path).text.count("<code>") == SIZE
+    assert client.get(f"{path}?before=5").text.count("<code>") == 4
+    for before in ("x", "-1", "9" * 30, "\u0665"):
+        assert client.get(path, {"before": before}).status_code == 200
+
+
+async def test_the_files_hold_the_same_and_no_formula(alice: User, path: str) -> None:
+    rows = list(csv.DictReader(io.StringIO((await file(alice, f"{path}csv/?kind=guard.")).removeprefix("\ufeff"))))
+    assert [(row["subject"], row["actor"]) for row in rows] == [("'=1+1", "alice@example.com")]
+    values = json.loads(await file(alice, f"{path}json/"))
+    assert [value["number"] for value in values] == [4, 3, 2, 1]
+    assert values[2]["after"] == {"n": 0}
+
+
+def test_ones_own_record_holds_nobody_elses(client: Client, alice: User, bob: User, now: datetime) -> None:
+    for person in (alice, bob):
+        audit.record_person(person=person, actor=person, action="signed_in", subject=f"in {person.pk}", now=now)
+    client.force_login(alice)
+    page = client.get("/you/record/").text
+    assert f"in {alice.pk}" in page
+    assert f"in {bob.pk}" not in page
