@@ -9,8 +9,8 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 
-from accounts import teams
-from accounts.models import Role, Team, User
+from accounts import departures, teams
+from accounts.models import Leaving, Membership, Role, Team, User
 from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
 from brokers.tests import rows as broker
@@ -56,11 +56,22 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
         "endpoint_code": endpoint,
         "level": "strategy",
         "code": walk.strategy.code,
+        "departure_code": _departure(team, owner, now),
         "token": reference,
         "page": "dedicated-user",
         "number": 1,
         "reference": "x",
     }
+
+
+def _departure(team: Team, owner: User, now: datetime) -> Any:
+    """The code of a trader's departure: what they knew can be rotated."""
+    trader = User.objects.create_user("departed@example.com", "a password of theirs")
+    membership = Membership.objects.create(team=team, user=trader, role=Role.TRADER)
+    departure = departures.depart(membership=membership, how=Leaving.REMOVED, actor=owner, now=now)
+    membership.delete()
+    assert departure is not None
+    return departure.code
 
 
 def _money(account: BrokerageAccount, now: datetime) -> None:
