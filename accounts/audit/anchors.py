@@ -151,9 +151,10 @@ def _stands(proof: Proof, code: UUID, number: int, digest: str) -> bool:
         proof.fault = Fault(str(code), number, "chain-gone", sentence)
         return False
     name = checking.name_of(chain)
-    if number == chain.removed_number and digests.same(digest, chain.removed_head):
-        return True
-    if number and number <= chain.removed_number:
+    if number and number == chain.removed_number:
+        # The last that was removed lawfully: its digest is kept, so that it can be compared all the same.
+        return _is_same(proof, name, number, chain.removed_head, digest)
+    if number and number < chain.removed_number:
         # Removed lawfully since, which the seal of the chain proves: nothing of it is left that could be compared.
         proof.removed.append(name)
         return False
@@ -161,7 +162,14 @@ def _stands(proof: Proof, code: UUID, number: int, digest: str) -> bool:
     if number and kept is None:
         sentence = f"{name}: entry {number}, which the anchor holds, is gone: the end of the chain was cut off."
         proof.fault = Fault(name, number, "cut-off", sentence)
-    elif kept is not None and not digests.same(kept, digest):
-        sentence = f"{name}: entry {number} is not the one that the anchor holds: it, or one before it, was rewritten."
-        proof.fault = Fault(name, number, "rewritten", sentence)
-    return proof.fault is None
+        return False
+    return kept is None or _is_same(proof, name, number, kept, digest)
+
+
+def _is_same(proof: Proof, name: str, number: int, kept: str, digest: str) -> bool:
+    """Whether the digest that is kept of an entry is the anchor's; if not, the proof says so."""
+    if digests.same(kept, digest):
+        return True
+    sentence = f"{name}: entry {number} is not the one that the anchor holds: it, or one before it, was rewritten."
+    proof.fault = Fault(name, number, "rewritten", sentence)
+    return False

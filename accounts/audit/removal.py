@@ -15,19 +15,15 @@ LAWFUL = "SELECT set_config('halyard.audit_removal', %s, true)"
 
 @transaction.atomic
 def remove_before(*, chain: AuditChain, moment: datetime, actor: User | None, now: datetime) -> int:
-    """Remove the chain's oldest entries, those before `moment`. What is left can be verified as before."""
+    """Remove the chain's oldest entries, those before `moment`. What is left can be verified as before.
+
+    Where all go, the chain's row stays, with a seal over what there was.
+    """
     chain = writing.locked(chain)
     # Up to the first entry that stays: times may lie out of order, the chain may not have a gap.
     kept = AuditEntry.objects.filter(chain=chain, at__gte=moment).order_by("number").values_list("number", flat=True)
     first_kept = kept.first()
     return _remove(chain, chain.number if first_kept is None else first_kept - 1, actor, now)
-
-
-@transaction.atomic
-def remove_all(*, chain: AuditChain, actor: User | None, now: datetime) -> int:
-    """Remove all entries of a chain whose team or person goes. Its row stays, with a seal over what there was."""
-    chain = writing.locked(chain)
-    return _remove(chain, chain.number, actor, now)
 
 
 def _remove(chain: AuditChain, through: int, actor: User | None, now: datetime) -> int:

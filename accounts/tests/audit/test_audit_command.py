@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts import audit, teams
-from accounts.audit import anchors, keys, writing
+from accounts.audit import anchors, keys, removal, writing
 from accounts.models import AuditChain, AuditEntry, Team, User
 from accounts.tests.audit.tampering import chain_of, cut_off, tamper
 
@@ -89,6 +89,18 @@ def test_an_anchor_shows_a_chain_that_was_written_anew_with_the_keys(team: Team,
     own.head = digest
     reseal(own)
     assert run("verify").startswith("The audit is whole")
+    with pytest.raises(CommandError, match="entry 5 is not the one that the anchor holds"):
+        run("verify", "--anchor", line)
+
+
+def test_an_anchor_shows_what_was_written_anew_and_then_removed_lawfully(
+    team: Team, chain: list[AuditEntry], now: datetime
+) -> None:
+    line = run("anchor")
+    removal.remove_before(chain=chain_of(team), moment=now + timedelta(days=1), actor=None, now=now)
+    own = chain_of(team)
+    own.head = own.removed_head = "1" * 64
+    reseal(own)
     with pytest.raises(CommandError, match="entry 5 is not the one that the anchor holds"):
         run("verify", "--anchor", line)
 

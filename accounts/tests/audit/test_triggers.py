@@ -77,7 +77,8 @@ def test_the_oldest_entries_can_be_removed_lawfully(
 
 
 def test_a_whole_chain_can_be_removed_and_its_seal_stays(team: Team, chain: list[AuditEntry], now: datetime) -> None:
-    assert removal.remove_all(chain=chain_of(team), actor=None, now=now) == 5
+    later = now + timedelta(days=1)
+    assert removal.remove_before(chain=chain_of(team), moment=later, actor=None, now=now) == 5
     assert checking.check(chain_of(team)) == checking.Whole(entries=0, removed=5)
-    assert removal.remove_all(chain=chain_of(team), actor=None, now=now) == 0
+    assert removal.remove_before(chain=chain_of(team), moment=later, actor=None, now=now) == 0
     assert AuditKey.objects.count() == 1
