@@ -111,7 +111,6 @@ def test_a_gateway_that_hangs_keeps_no_shard_from_the_next_worker(
                 second = asyncio.create_task(Lanes(lambda login: ibkr.connect(login, http), linger=0.3).run())
                 await asyncio.wait([second], timeout=0.3)
             await lab.until(lambda: status(good) in {"accepted", "filled"}, "the good order leaves")
-            assert not first.done()
             # On a slow machine the hanging answer, a refusal, may have come by now; the order never has.
             assert await asyncio.to_thread(lab.asked, lambda: status(hanging)) not in {"accepted", "filled"}
             second.cancel()
