@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from typing import Any
 
+from accounts import downloads
 from accounts.models import AuditEntry
 
 COLUMNS = [
@@ -23,8 +23,6 @@ COLUMNS = [
     "previous_hash",
     "hash",
 ]
-# What a spreadsheet may take for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def record(entry: AuditEntry) -> dict[str, Any]:
@@ -38,38 +36,20 @@ def record(entry: AuditEntry) -> dict[str, Any]:
 
 
 def as_csv(entries: Iterable[AuditEntry]) -> Iterator[str]:
-    """Lines of a CSV file (RFC 4180), headed by the names of the columns."""
-    writer = csv.writer(_Echo())
-    # A mark that tells spreadsheets the text is UTF-8.
-    yield "\ufeff" + writer.writerow(COLUMNS)
-    for entry in entries:
-        yield writer.writerow([cell(value) for value in record(entry).values()])
+    """Lines of a CSV file, an entry a line."""
+    return downloads.as_csv(COLUMNS, (map(_text, record(entry).values()) for entry in entries))
 
 
 def as_json(entries: Iterable[AuditEntry]) -> Iterator[str]:
     """One JSON array, an entry a line."""
-    yield "["
-    for number, entry in enumerate(entries):
-        yield f"{',' if number else ''}\n{json.dumps(record(entry), ensure_ascii=False)}"
-    yield "\n]\n"
+    return downloads.as_json(map(record, entries))
 
 
-def cell(value: Any) -> str:
-    """A value as text that a spreadsheet shows and never runs."""
+def _text(value: Any) -> str:
+    """A value as the text of a cell."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-class _Echo:
-    """A file whose `write` returns the line, for `csv.writer` to hand on."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-FORMATS: dict[str, tuple[str, Callable[[Iterable[AuditEntry]], Iterator[str]]]] = {
-    "csv": ("text/csv; charset=utf-8", as_csv),
-    "json": ("application/json", as_json),
-}
+FORMATS: dict[str, Callable[[Iterable[AuditEntry]], Iterator[str]]] = {"csv": as_csv, "json": as_json}

@@ -9,8 +9,6 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import AuditEntry, Team, User
 
-SIZE = 50
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
@@ -38,14 +36,6 @@ class Search:
         return bool(self.condition())
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page of entries, newest first; `older` is the number to go on before, 0 on the last page."""
-
-    rows: list[AuditEntry]
-    older: int
-
-
 def of_team(team: Team, search: Search) -> QuerySet[AuditEntry]:
     """The entries of the team's chain."""
     return AuditEntry.objects.filter(search.condition(), chain__team=team).order_by("-number")
@@ -54,11 +44,3 @@ def of_team(team: Team, search: Search) -> QuerySet[AuditEntry]:
 def of_person(person: User, search: Search) -> QuerySet[AuditEntry]:
     """The entries of the person's own chain."""
     return AuditEntry.objects.filter(search.condition(), chain__person=person).order_by("-number")
-
-
-def page(entries: QuerySet[AuditEntry], before: str) -> Found:
-    """The page behind the entry with this number; what is no number gives the first page."""
-    if before.isascii() and before.isdecimal() and len(before) < 19:
-        entries = entries.filter(number__lt=int(before))
-    rows = list(entries[: SIZE + 1])
-    return Found(rows[:SIZE], rows[SIZE - 1].number if len(rows) > SIZE else 0)

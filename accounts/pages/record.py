@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from accounts import downloads
 from accounts.access import team_for
 from accounts.audit import export, search
 from accounts.audit.search import Search
 from accounts.models import AuditEntry, Role
+from accounts.pages.paging import page_by_number
 from accounts.pages.views import viewer
 
 # The first words of actions, as people know them.
@@ -93,36 +91,14 @@ def own_record(request: HttpRequest, form: str = "") -> HttpResponseBase:
 
 
 def _answer(request: HttpRequest, entries: QuerySet[AuditEntry], filters: RecordFilter, form: str) -> HttpResponseBase:
+    if form and filters.errors:
+        return downloads.refused(filters)
     if form:
-        return _file(entries, filters, form)
-    before = request.GET.get("before", "")
+        return downloads.download("record", form, export.FORMATS[form](entries.iterator(chunk_size=500)))
     context = {
-        "page": search.page(entries, before),
+        "page": page_by_number(entries, request.GET.get("before", "")),
         "form": filters,
-        "first": not before,
         "filtered": filters.search().narrows,
         "own": "team_code" not in (request.resolver_match.kwargs if request.resolver_match else {}),
     }
     return render(request, "accounts/record.html", context)
-
-
-def _file(entries: QuerySet[AuditEntry], filters: RecordFilter, form: str) -> HttpResponseBase:
-    if filters.errors:
-        # An unreadable filter must not widen the export.
-        sentences = [
-            f"{filters.fields[name].label}: {' '.join(map(str, words))}" for name, words in filters.errors.items()
-        ]
-        return HttpResponse("\n".join(sentences), status=422, content_type="text/plain; charset=utf-8")
-    content_type, lines = export.FORMATS[form]
-    name = f"record-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
-    return StreamingHttpResponse(
-        _streamed(lines(entries.iterator(chunk_size=500))),
-        content_type=content_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-async def _streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:
-    """Some hundred lines at a time, each read in the request's own thread once those before are sent."""
-    while piece := await sync_to_async(lambda: "".join(islice(lines, 200)))():
-        yield piece.encode()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -18,7 +16,6 @@ from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, Subscription
 
 LATEST = 8
-PIECE = 64 * 1024
 
 
 def offer_rows(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
@@ -61,19 +58,3 @@ def trading_accounts(team: Team) -> QuerySet[BrokerageAccount]:
     """The team's accounts under connections that are on."""
     rows = BrokerageAccount.objects.filter(team=team, connection__enabled=True).select_related("connection")
     return rows.order_by("account_id")
-
-
-async def streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:
-    """Lines in pieces of about 64 KiB, each read in the request's own thread once the one before it is sent."""
-    while piece := await sync_to_async(_piece)(lines):
-        yield piece
-
-
-def _piece(lines: Iterator[str]) -> bytes:
-    piece, size = [], 0
-    for line in lines:
-        piece.append(line)
-        size += len(line)
-        if size >= PIECE:
-            break
-    return "".join(piece).encode("utf-8", "replace")

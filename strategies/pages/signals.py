@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounts import downloads
 from accounts.access import row_for, team_for
 from accounts.models import Team
 from accounts.pages.paging import SIZE
@@ -23,7 +23,7 @@ from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.models import Decision, Refusal
 from strategies.pages.forms.signals import SignalFilter
-from strategies.pages.shared import offer_rows, streamed
+from strategies.pages.shared import offer_rows
 from strategies.reading import parse
 from strategies.reading.corrections import corrected
 from strategies.reading.warnings import sentence
@@ -75,18 +75,8 @@ def signals_export(request: HttpRequest, team_code: UUID, form: str) -> HttpResp
     filters = _filter(request, team)
     criteria = filters.log_filter()
     if filters.errors:
-        # An unreadable filter must not widen the export.
-        sentences = [
-            f"{filters.fields[name].label}: {' '.join(map(str, words))}" for name, words in filters.errors.items()
-        ]
-        return HttpResponse("\n".join(sentences), status=422, content_type="text/plain; charset=utf-8")
-    content_type, lines = export.FORMATS[form]
-    name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
-    return StreamingHttpResponse(
-        streamed(lines(log.all_rows(team, criteria))),
-        content_type=content_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-    )
+        return downloads.refused(filters)
+    return downloads.download("deliveries", form, export.FORMATS[form](log.all_rows(team, criteria)))
 
 
 def _filter(request: HttpRequest, team: Team) -> SignalFilter:

@@ -1,13 +1,13 @@
-"""The log as a file, written while it is read: JSON, or CSV in which no spreadsheet finds a formula."""
+"""The log as a file, written while it is read."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from accounts import downloads
 from strategies.live import Row
 from strategies.models import Refusal, Signal
 from strategies.reading.fields import names
@@ -18,8 +18,6 @@ COLUMNS = names(
     "kind received_at strategy ticker action outcome code sentence answered repeats test not_before address "
     "content_type id log_id warnings decisions repeated reading headers body forgotten_at"
 )
-# Characters that begin a formula, or that a spreadsheet skips before one.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def record(row: Row) -> dict[str, Any]:
@@ -92,46 +90,28 @@ def _moment(value: datetime | None) -> str | None:
 
 
 def as_csv(rows: Iterable[Row]) -> Iterator[str]:
-    """Lines of a CSV file (RFC 4180), headed by the names of the columns."""
-    writer = csv.writer(_Echo())
-    # A mark that tells spreadsheets the text is UTF-8.
-    yield "\ufeff" + writer.writerow(COLUMNS)
-    for row in rows:
-        yield writer.writerow([cell(value) for value in record(row).values()])
+    """Lines of a CSV file, a delivery a line."""
+    return downloads.as_csv(COLUMNS, (map(_text, record(row).values()) for row in rows))
 
 
-def cell(value: Any) -> str:
-    """A value as text that a spreadsheet shows and never runs."""
+def as_json(rows: Iterable[Row]) -> Iterator[str]:
+    """One JSON array, a delivery a line."""
+    return downloads.as_json(map(record, rows))
+
+
+def _text(value: Any) -> str:
+    """A value as the text of a cell."""
     match value:
         case None:
             return ""
         case bool():
             return "yes" if value else "no"
         case list() if all(isinstance(word, str) for word in value):
-            text = " ".join(value)
+            return " ".join(value)
         case dict() | list():
-            text = json.dumps(value, ensure_ascii=False) if value else ""
+            return json.dumps(value, ensure_ascii=False) if value else ""
         case _:
-            text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+            return str(value)
 
 
-class _Echo:
-    """A file whose `write` returns the line, for `csv.writer` to hand on."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def as_json(rows: Iterable[Row]) -> Iterator[str]:
-    """One JSON array, a delivery a line."""
-    yield "["
-    for number, row in enumerate(rows):
-        yield f"{',' if number else ''}\n{json.dumps(record(row), ensure_ascii=False)}"
-    yield "\n]\n"
-
-
-FORMATS: dict[str, tuple[str, Callable[[Iterable[Row]], Iterator[str]]]] = {
-    "csv": ("text/csv; charset=utf-8", as_csv),
-    "json": ("application/json", as_json),
-}
+FORMATS: dict[str, Callable[[Iterable[Row]], Iterator[str]]] = {"csv": as_csv, "json": as_json}

@@ -11,8 +11,8 @@ import pytest
 from django.test import AsyncClient, Client
 
 from accounts import audit
-from accounts.audit.search import SIZE
 from accounts.models import Team, User
+from accounts.pages.paging import SIZE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,76 @@
+"""Rows as a file, sent while they are read: JSON, or CSV in which no spreadsheet finds a formula."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django import forms
+from django.http import HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+
+TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+# What a spreadsheet may take for a formula, or skips before one.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_PIECE = 64 * 1024
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Lines of a CSV file (RFC 4180), headed by the names of the columns; a spreadsheet shows the texts and runs none."""
+    writer = csv.writer(_Echo())
+    # A mark that tells spreadsheets the text is UTF-8.
+    yield "\ufeff" + writer.writerow(columns)
+    for row in rows:
+        yield writer.writerow([f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text for text in row])
+
+
+def as_json(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """One JSON array, a record a line."""
+    yield "["
+    for number, record in enumerate(records):
+        yield f"{',' if number else ''}\n{json.dumps(record, ensure_ascii=False)}"
+    yield "\n]\n"
+
+
+def refused(filters: forms.Form) -> HttpResponse:
+    """The answer where a filter cannot be read: it must not widen the file."""
+    sentences = [f"{filters.fields[name].label}: {' '.join(map(str, words))}" for name, words in filters.errors.items()]
+    return HttpResponse("\n".join(sentences), status=422, content_type="text/plain; charset=utf-8")
+
+
+def download(name: str, form: str, lines: Iterator[str]) -> StreamingHttpResponse:
+    """The lines as a file of this form, named after the moment, so that it is never in memory as a whole."""
+    return StreamingHttpResponse(
+        _streamed(lines),
+        content_type=TYPES[form],
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+async def _streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:
+    """Lines in pieces of about 64 KiB, each read in the request's own thread once the one before it is sent."""
+    while piece := await sync_to_async(_piece)(lines):
+        yield piece
+
+
+def _piece(lines: Iterator[str]) -> bytes:
+    piece, size = [], 0
+    for line in lines:
+        piece.append(line)
+        size += len(line)
+        if size >= _PIECE:
+            break
+    return "".join(piece).encode("utf-8", "replace")
+
+
+class _Echo:
+    """A file whose `write` returns the line, for `csv.writer` to hand on."""
+
+    def write(self, line: str) -> str:
+        return line
