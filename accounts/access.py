@@ -24,6 +24,10 @@ def membership_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Rol
     """
     membership = _membership(user, code)
     _refuse_where_closed(membership, role)
+    return _with_role(membership, role)
+
+
+def _with_role(membership: Membership, role: Role) -> Membership:
     if not membership.may(role):
         raise PermissionDenied(
             f"This needs the role of {role.label.lower()} in this team. Ask an owner of the team for it."
@@ -67,11 +71,7 @@ def _refuse_where_closed(membership: Membership, role: Role) -> None:
 
 def membership_of_closed(user: User | AnonymousUser, code: uuid.UUID) -> Membership:
     """An owner's membership of a team that is closed; who may open it again."""
-    membership = _membership(user, code)
-    if not membership.may(Role.OWNER):
-        raise PermissionDenied("This needs the role of owner in this team. Ask an owner of the team for it.")
-    require_second_factor(membership)
-    return membership
+    return _with_role(_membership(user, code), Role.OWNER)
 
 
 def team_for(user: User | AnonymousUser, code: uuid.UUID, role: Role = Role.VIEWER) -> Team:

@@ -44,12 +44,8 @@ def depart(
     The departure is returned where the person could see webhook URLs: what they knew can be rotated then.
     """
     team, user = membership.team, membership.user
-    invitations = Invitation.objects.filter(team=team, invited_by=user, accepted_at__isnull=True, expires_at__gt=now)
-    for invitation in invitations.select_for_update().order_by("pk"):
-        withdraw(invitation=invitation, actor=actor, now=now)
-    tokens = ApiToken.objects.filter(team=team, user=user, revoked_at__isnull=True)
-    for token in tokens.select_for_update().order_by("pk"):
-        revoke(token=token, actor=actor, now=now)
+    withdraw_all(Invitation.objects.filter(team=team, invited_by=user), actor=actor, now=now)
+    revoke_all(ApiToken.objects.filter(team=team, user=user), actor=actor, now=now)
     if how is Leaving.DEMOTED:
         pushes.ask_again_on_commit(team.pk, user.pk)
     else:
@@ -86,6 +82,24 @@ def withdraw(*, invitation: Invitation, actor: User | None, now: datetime) -> No
     if Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=now).update(expires_at=now):
         subject = invitation.note or invitation.role
         audit.record(team=invitation.team, actor=actor, action="team.invitation_withdrawn", subject=subject, now=now)
+
+
+@transaction.atomic
+def withdraw_all(invitations: QuerySet[Invitation], *, actor: User | None, now: datetime) -> None:
+    """Withdraw those of the invitations that are open."""
+    waiting = invitations.filter(accepted_at__isnull=True, expires_at__gt=now).select_related("team")
+    for invitation in waiting.select_for_update(of=("self",)).order_by("pk"):
+        withdraw(invitation=invitation, actor=actor, now=now)
+
+
+@transaction.atomic
+def revoke_all(tokens: QuerySet[ApiToken], *, actor: User | None, now: datetime) -> list[ApiToken]:
+    """Revoke those of the tokens that are live; they are returned with their teams."""
+    live = tokens.filter(revoked_at__isnull=True).select_related("team")
+    revoked = list(live.select_for_update(of=("self",)).order_by("pk"))
+    for token in revoked:
+        revoke(token=token, actor=actor, now=now)
+    return revoked
 
 
 @transaction.atomic

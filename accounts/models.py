@@ -292,7 +292,7 @@ class ChainKind(models.TextChoices):
 
 
 class AuditChain(models.Model):
-    """One chain of audit entries, and where it ends. Whoever appends to it locks this row, and no other chain's."""
+    """One chain of audit entries, and where it ends. Appending to a chain locks its row, and no other chain's."""
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=12, choices=ChainKind.choices)

@@ -55,9 +55,7 @@ def after_new_password(sender: Any, request: HttpRequest, user: User, **kwargs: 
 def reclaim(request: HttpRequest, user: User, *, because: str) -> None:
     """End every other session and every API token of the person, and write to them if anything ended."""
     now = timezone.now()
-    tokens = list(ApiToken.objects.filter(user=user, revoked_at__isnull=True).select_related("team").order_by("pk"))
-    for token in tokens:
-        departures.revoke(token=token, actor=user, now=now)
+    tokens = departures.revoke_all(ApiToken.objects.filter(user=user), actor=user, now=now)
     sessions = end_sessions(user, keep=_own_session(request, user))
     if tokens or sessions:
         after = {"because": because, "tokens": len(tokens), "sessions": sessions}

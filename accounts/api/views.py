@@ -63,7 +63,7 @@ class TeamRows(viewsets.GenericViewSet[Any]):
     @property
     def address(self) -> str | None:
         """The client's address."""
-        return addresses.shown(self.request.META.get("REMOTE_ADDR"))
+        return addresses.of_request(self.request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -96,7 +96,8 @@ def locked(chain: AuditChain) -> AuditChain:
 def hold(team: Team) -> None:
     """Lock the team's chain until the transaction ends.
 
-    Whoever changes something on record there (members, policies, terms, switches) has gone before, or waits.
+    Code that records a change of the team's members, policies, terms or switches takes the same lock: it is done by then,
+    or it waits.
     """
     locked(chain_of_team(team))
 

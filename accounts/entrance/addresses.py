@@ -6,6 +6,8 @@ import functools
 import ipaddress
 from collections.abc import Sequence
 
+from django.http import HttpRequest
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # A household or a host has a whole /64 of IPv6, and may take another address of it for each attempt.
@@ -52,9 +54,9 @@ def is_private(peer: str | None) -> bool:
     return host is not None and ipaddress.ip_address(host).is_private
 
 
-def shown(peer: str | None) -> str | None:
-    """The address that a row keeps; None where a request has none, as through a socket of the machine."""
-    return _normal(peer or "")
+def of_request(request: HttpRequest) -> str | None:
+    """The client's address, as a row keeps it; None where a request has none, as through a socket of the machine."""
+    return _normal(request.META.get("REMOTE_ADDR") or "")
 
 
 def bucket(address: str | None) -> str:

@@ -1,8 +1,8 @@
 """What needs somebody now: one list, for the dashboard, the banner and the counts in the navigation.
 
-Each app names its own kinds of needs (`NEEDS` in the settings), and one query reads the rows of all of them: every page
-shows the list. Whatever changes one of them calls `needs_changed`, and the list
-is read and pushed after the commit. What changes by the clock alone is pushed by `refresh`, every few seconds.
+Each app names its own kinds of needs (`NEEDS` in the settings). Every page shows the list, so one query reads the rows of
+all kinds. Code that changes a need calls `needs_changed`, which reads the list and pushes it after the commit. `refresh`
+pushes, every few seconds, what the clock alone has changed.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ email_addresses = EmailAddresses.as_view()
 
 
 class NewPassword:
-    """Asks those who have a second factor for it first, whatever password they know: it changes how they sign in."""
+    """Asks for a second factor before a password is changed or set, from a person who has one: that changes how they sign in."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if isinstance(request.user, User) and has_second_factor(request.user):
@@ -66,11 +66,11 @@ class NewPassword:
 
 
 class ChangedPassword(NewPassword, PasswordChangeView):  # type: ignore[misc]
-    """The library's page for whoever has a password."""
+    """The library's page that changes a password."""
 
 
 class FirstPassword(NewPassword, PasswordSetView):  # type: ignore[misc]
-    """The library's page for whoever has none."""
+    """The library's page that sets a first password."""
 
 
 class Shown:

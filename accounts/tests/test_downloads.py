@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,6 @@ def test_other_texts_stay_as_they_are() -> None:
 
 
 def test_json_is_one_array() -> None:
-    records = [{"a": "é"}, {"a": None}]
+    records: list[dict[str, Any]] = [{"a": "é"}, {"a": None}]
     assert json.loads("".join(downloads.as_json(records))) == records
     assert json.loads("".join(downloads.as_json([]))) == []

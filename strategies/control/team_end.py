@@ -79,10 +79,8 @@ def close_team(*, team: Team, actor: User, now: datetime) -> None:
     team.strategies.update(team_closed=True)
     for each in team.connections.filter(enabled=True).order_by("pk"):
         connections.disable(connection=each, actor=actor, now=now)
-    for invitation in team.invitations.filter(accepted_at__isnull=True, expires_at__gt=now).order_by("pk"):
-        departures.withdraw(invitation=invitation, actor=actor, now=now)
-    for token in team.api_tokens.filter(revoked_at__isnull=True).order_by("pk"):
-        departures.revoke(token=token, actor=actor, now=now)
+    departures.withdraw_all(team.invitations.all(), actor=actor, now=now)
+    departures.revoke_all(team.api_tokens.all(), actor=actor, now=now)
     audit.record(team=team, actor=actor, action="team.closed", subject=team.name, now=now)
     for user_pk in team.memberships.values_list("user_id", flat=True):
         pushes.ask_again_on_commit(team.pk, user_pk)

@@ -56,7 +56,7 @@ def approval_approve(request: HtmxHttpRequest, team_code: UUID, decision_code: U
             decision,
             actor=actor_of(request),
             quantity=quantity,
-            address=addresses.shown(request.META.get("REMOTE_ADDR")),
+            address=addresses.of_request(request),
             now=timezone.now(),
         )
     except approval.ApprovalRefused as refused:
@@ -73,7 +73,7 @@ def approval_decline(request: HtmxHttpRequest, team_code: UUID, decision_code: U
             decision,
             actor=actor_of(request),
             reason=reason,
-            address=addresses.shown(request.META.get("REMOTE_ADDR")),
+            address=addresses.of_request(request),
             now=timezone.now(),
         )
     except approval.ApprovalRefused as refused:
