@@ -81,8 +81,8 @@ async def test_a_burst_of_changes_is_read_at_its_beginning_and_at_its_end(team: 
 
     def burst() -> None:
         for number in range(40):
-            needs.needs_changed(team.pk)
             pushes.push_on_commit(team.pk, f"row.{number}", lambda: "row")
+            needs.needs_changed(team.pk)
             pushes.flush(0.05)
         pushes.flush()
         pushes.push_on_commit(team.pk, "end", lambda: "end")
