@@ -103,14 +103,36 @@ function belongs(list, element) {
 
 function leaveIfForeign(element) {
   const list = element.parentElement;
-  if (!list || list.id !== element.dataset.feedInto || belongs(list, element)) return;
+  if (list && list.id === element.dataset.feedInto && !belongs(list, element)) leave(element);
+}
+
+function leave(element) {
+  if (element.classList.contains("is-leaving")) return;
   // It stays long enough to be read: "filled" is the best news of the day.
   element.classList.add("is-leaving");
   setTimeout(() => {
-    if (!element.isConnected) return;
+    if (!element.isConnected || !element.classList.contains("is-leaving")) return;
+    const list = element.parentElement;
     element.remove();
     showEmptiness(list);
   }, LEAVES_AFTER);
+}
+
+/* Let what a reading of the page lists no more leave its list as slowly as if a push had said so: the push that says
+   why may come after the reading. What merely found no room leaves at once. */
+function leaveSlowly(current, active) {
+  const places = new Map();
+  for (const element of current.querySelectorAll("[data-feed-want] > [data-feed-into][id]")) {
+    places.set(element, [...element.parentElement.children].indexOf(element));
+  }
+  for (const [element, place] of places) {
+    const list = document.getElementById(element.dataset.feedInto);
+    if (!list || document.getElementById(element.id) || list.children.length > Number(list.dataset.feedLimit || 200)) continue;
+    list.insertBefore(element, list.children[place] ?? null);
+    if (element.contains(active)) active.focus({ preventScroll: true });
+    showEmptiness(list);
+    leave(element);
+  }
 }
 
 function showEmptiness(list) {
@@ -195,15 +217,20 @@ async function reload(regions, tries = 3) {
       await reload(ids.map((id) => document.getElementById(id)).filter(Boolean), tries - 1);
       continue;
     }
+    // Changes that never pause must not keep the page old: the last answer is shown, and asked for again soon.
+    if (changes !== before) for (const id of ids) due.add(id);
     const fresh = new DOMParser().parseFromString(html, "text/html");
     for (const id of ids) {
       const [current, next] = [document.getElementById(id), fresh.getElementById(id)];
       if (!current || !next || raw.get(id) === next.outerHTML) continue;
       raw.set(id, next.outerHTML);
+      const active = document.activeElement;
       exchange(current, document.importNode(next, true));
+      leaveSlowly(current, active);
       placed(id);
     }
   }
+  if (due.size) wake("");
 }
 
 function refreshAll() {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import ApprovalPolicy, Membership, Role, Team, User
 from brokers.models import ContractLookup, Order
@@ -58,6 +58,51 @@ def test_a_proposal_comes_by_itself_and_leaves_with_who_answered(
     expect(page.locator(f"#answered-{decision.code}")).to_contain_text("declined")
     expect(page.locator("#approvals-count-side")).to_be_hidden()
     expect(mine).to_have_count(0, timeout=LEAVES)
+
+
+def test_a_proposal_that_overtakes_every_reading_of_the_page_stays_on_it(
+    open_page: Opener, bob: User, team: Team
+) -> None:
+    """Each of three readings is older than a proposal that was pushed before the reading arrived."""
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    page = inbox(open_page, bob, team)
+    expect(page.locator("[data-feed-state=live], [data-state=live]").first).to_be_attached()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.headers.get("x-feed") == "reload" and len(held) < 3:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(f"**/teams/{team.code}/approvals/", hold)
+    page.evaluate("dispatchEvent(new Event('offline')); setTimeout(() => dispatchEvent(new Event('online')), 100)")
+    for number in range(3):
+        while len(held) <= number:
+            page.wait_for_timeout(20)
+        reading = held[number].fetch()
+        decision = waiting(team, f"Trend {number}")
+        expect(page.locator(f"#proposal-{decision.code}")).to_be_attached()
+        held[number].fulfill(response=reading)
+    page.wait_for_timeout(LEAVES - 6_000)  # longer than a card that is gone would stay
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(3)
+    expect(page.locator(".approval.is-leaving")).to_have_count(0)
+
+
+def test_an_answered_card_stays_to_be_read_when_the_page_is_read_again(
+    open_page: Opener, alice: User, team: Team
+) -> None:
+    decision = waiting(team)
+    page = inbox(open_page, alice, team)
+    mine = page.locator(f"#proposal-{decision.code}")
+    mine.get_by_role("button", name="Approve", exact=True).click()
+    expect(mine).to_contain_text("Approved by alice@example.com.")
+    with page.expect_response(lambda answer: answer.request.headers.get("x-feed") == "reload"):
+        page.evaluate("dispatchEvent(new Event('offline')); setTimeout(() => dispatchEvent(new Event('online')), 50)")
+    expect(page.locator(f"#answered-{decision.code}")).to_contain_text("approved")
+    expect(mine).to_contain_text("Approved by alice@example.com.")
+    expect(mine).to_have_count(0, timeout=LEAVES)
+    expect(page.get_by_text("Nothing waits for you")).to_be_visible()
 
 
 def test_one_click_approves_and_the_next_card_has_the_focus(open_page: Opener, alice: User, team: Team) -> None:
