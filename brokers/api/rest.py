@@ -25,8 +25,9 @@ from brokers.models import BrokerageAccount, Connection, Execution, Order, Posit
 
 def whole_orders() -> QuerySet[Order]:
     """Orders with everything their JSON shows, in the order they were made."""
-    executions = Prefetch("executions", Execution.objects.order_by("executed_at", "id"))
-    orders: QuerySet[Order] = Order.objects.select_related("account", "parent")
+    fills = Execution.objects.select_related("account__connection").order_by("executed_at", "id")
+    executions = Prefetch("executions", fills)
+    orders: QuerySet[Order] = Order.objects.select_related("account", "connection", "parent")
     return orders.prefetch_related(executions).order_by("id")
 
 
@@ -63,7 +64,7 @@ class Accounts(ListedAndShown):
 class Positions(Listed):
     """Holdings now, as the broker reported them."""
 
-    queryset = Position.objects.select_related("account")
+    queryset = Position.objects.select_related("account__connection")
     serializer_class = PositionSerializer
     filters = {"ticker": ticker("ticker"), "account": public_id("account__code"), "since": since("as_of")}
 
@@ -85,7 +86,7 @@ class Orders(ListedAndShown):
 class Executions(ListedAndShown):
     """Fills, those of orders made elsewhere included."""
 
-    queryset = Execution.objects.select_related("order", "account")
+    queryset = Execution.objects.select_related("order", "account__connection")
     serializer_class = ExecutionSerializer
     filters = {
         "ticker": ticker("ticker"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accounts.api.fields import Shown, code
 from brokers.api.day import DayFigures
+from brokers.api.pricing import SimulatedPrice
 from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
 
@@ -42,6 +43,7 @@ ACCOUNT = (
     "day_unrealized",
     "day_fees",
     "day_result_unknown",
+    "simulated_price",
     "book_as_of",
 )
 POSITION = (
@@ -53,10 +55,11 @@ POSITION = (
     "average_cost",
     "market_price",
     "unrealized_pnl",
+    "simulated_price",
     "currency",
     "as_of",
 )
-FILL = ("id", "broker_execution_id", "quantity", "price", "fee", "currency", "executed_at")
+FILL = ("id", "broker_execution_id", "quantity", "price", "simulated_price", "fee", "currency", "executed_at")
 EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
 ORDER = (
     "id",
@@ -77,6 +80,7 @@ ORDER = (
     "outside_rth",
     "filled_quantity",
     "average_price",
+    "simulated_price",
     "currency",
     "signal_price",
     "estimated_fee",
@@ -102,7 +106,7 @@ class ConnectionSerializer(Shown):
         fields = CONNECTION
 
 
-class AccountSerializer(DayFigures, Shown):
+class AccountSerializer(DayFigures, SimulatedPrice, Shown):
     """`unrealized_pnl` is IBKR's, since the positions were opened. Load its rows with their results of today."""
 
     id = code()
@@ -111,12 +115,15 @@ class AccountSerializer(DayFigures, Shown):
     def day_of(self, row: BrokerageAccount) -> DayResult:
         return row.day
 
+    def environment_of(self, row: BrokerageAccount) -> str:
+        return str(row.connection.environment)
+
     class Meta:
         model = BrokerageAccount
         fields = ACCOUNT
 
 
-class PositionSerializer(Shown):
+class PositionSerializer(SimulatedPrice, Shown):
     account = code("account.code")
 
     class Meta:
@@ -124,7 +131,7 @@ class PositionSerializer(Shown):
         fields = POSITION
 
 
-class FillSerializer(Shown):
+class FillSerializer(SimulatedPrice, Shown):
     """An execution inside its order."""
 
     id = code()
@@ -144,7 +151,7 @@ class ExecutionSerializer(FillSerializer):
         fields = EXECUTION
 
 
-class OrderSerializer(Shown):
+class OrderSerializer(SimulatedPrice, Shown):
     """An order with its executions. Load its rows by `with_executions`."""
 
     id = code()
@@ -152,6 +159,12 @@ class OrderSerializer(Shown):
     # Declared fields leave the class again, so that this hides nothing.
     parent = code("parent.code", allow_null=True, default=None)  # type: ignore[assignment]
     executions = FillSerializer(many=True, read_only=True)
+
+    def environment_of(self, row: Order) -> str:
+        return str(row.connection.environment)
+
+    def get_simulated_price(self, row: Order) -> bool:
+        return row.average_price is not None and super().get_simulated_price(row)
 
     class Meta:
         model = Order

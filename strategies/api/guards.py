@@ -18,6 +18,7 @@ from accounts.api.refusals import Conflict, Refused
 from accounts.api.views import TeamRows
 from accounts.models import Role, Scope
 from brokers.api.day import DayFigures
+from brokers.api.pricing import SimulatedPrice
 from brokers.domain.dayresult import DayResult
 from strategies.control import halt, levels
 from strategies.control.levels import LevelState
@@ -28,7 +29,7 @@ from strategies.models import Guard
 PATH = "<str:level>/<uuid:code>"
 
 
-class FiguresSerializer(DayFigures):
+class FiguresSerializer(DayFigures, SimulatedPrice):
     """The figures that the limits apply to; the results are those of the account, or of the team's accounts."""
 
     entries_today = serializers.IntegerField(source="made")
@@ -37,6 +38,9 @@ class FiguresSerializer(DayFigures):
 
     def day_of(self, row: LevelState) -> DayResult | None:
         return row.result
+
+    def environment_of(self, row: LevelState) -> str:
+        return row.environment
 
 
 class GuardSerializer(serializers.Serializer[Any]):

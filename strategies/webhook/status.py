@@ -41,9 +41,11 @@ SELECT s.code, s.received_at, s.dispatched_at, s.not_before, s.set_aside, s.note
                              'quantity', trim_scale(o.quantity)::text, 'limitPrice', trim_scale(o.limit_price)::text,
                              'stopPrice', trim_scale(o.stop_price)::text, 'status', o.status,
                              'filledQuantity', trim_scale(o.filled_quantity)::text,
-                             'averagePrice', trim_scale(o.average_price)::text, 'reason', o.reason,
-                             'reasonCode', o.reason_code) ORDER BY o.id)
-                      FROM brokers_order o WHERE o.ticket_id = d.ticket_id), '[]'::json)) ORDER BY d.id)
+                             'averagePrice', trim_scale(o.average_price)::text,
+                             'simulatedPrice', o.average_price IS NOT NULL AND c.environment = 'simulated',
+                             'reason', o.reason, 'reasonCode', o.reason_code) ORDER BY o.id)
+                      FROM brokers_order o JOIN brokers_connection c ON c.id = o.connection_id
+                     WHERE o.ticket_id = d.ticket_id), '[]'::json)) ORDER BY d.id)
            FROM strategies_decision d
            JOIN strategies_subscription u ON u.id = d.subscription_id
            JOIN brokers_brokerageaccount a ON a.id = u.account_id

@@ -91,6 +91,7 @@ def test_an_account_shows_its_money_as_text(api: Api, team: Team, now: datetime)
         "day_unrealized": None,
         "day_fees": None,
         "day_result_unknown": "its positions of this morning have not been read yet. Check the connection's session.",
+        "simulated_price": True,
         "book_as_of": "2026-11-20T15:00:00Z",
     }
 
@@ -106,6 +107,7 @@ def test_a_position_shows_whose_it_is(api: Api, account: BrokerageAccount, now: 
         "average_cost": "187.25",
         "market_price": None,
         "unrealized_pnl": None,
+        "simulated_price": True,
         "currency": "USD",
         "as_of": "2026-11-20T15:00:00Z",
     }
@@ -134,6 +136,7 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "outside_rth": False,
         "filled_quantity": "10",
         "average_price": "187.25",
+        "simulated_price": True,
         "currency": "USD",
         "signal_price": None,
         "estimated_fee": None,
@@ -153,6 +156,7 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
                 "broker_execution_id": fill.broker_execution_id,
                 "quantity": "10",
                 "price": "187.25",
+                "simulated_price": True,
                 "fee": "1",
                 "currency": "USD",
                 "executed_at": "2026-11-20T15:00:00.080000Z",
