@@ -1,0 +1,35 @@
+"""The brokerage account, and everything that is true at the broker. What must never be true, Postgres refuses."""
+
+from brokers.models.accounts import BrokerageAccount, Closing, EquityPoint, OpeningPosition, Position
+from brokers.models.columns import AmountValue, amount, choices, optional_amount, word
+from brokers.models.connections import Connection, SessionEvent
+from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
+from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
+from brokers.models.records import Execution, SubmissionAttempt
+from brokers.models.tickets import Ticket
+
+__all__ = [
+    "AmountValue",
+    "BrokerageAccount",
+    "Closing",
+    "Connection",
+    "ContractLookup",
+    "EquityPoint",
+    "ExchangeRate",
+    "Execution",
+    "MarginPreview",
+    "OpeningPosition",
+    "Order",
+    "OrderChanges",
+    "OrderEvent",
+    "OrderManager",
+    "OrderQuerySet",
+    "Position",
+    "SessionEvent",
+    "SubmissionAttempt",
+    "Ticket",
+    "amount",
+    "choices",
+    "optional_amount",
+    "word",
+]

@@ -1,0 +1,105 @@
+"""Connections to the broker, and what happened to their sessions."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.constraints import one_id_per_team, one_of
+from accounts.models import Team
+from accounts.vault.fields import Sealed, SealedField
+from brokers.domain.sessions import AuthMethod, Environment, Region, SessionStatus, SimulatedPrices
+from brokers.models.columns import choices, word
+
+
+class Connection(models.Model):
+    """One IBKR user that works for us. IBKR allows one session per user; so do we, in the schema."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="connections")
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=80)
+    username = models.CharField(max_length=64)
+    environment = word(Environment)
+    auth_method = word(AuthMethod, default=AuthMethod.GATEWAY)
+    # Empty for a simulated connection: the simulator's address is a setting of this installation.
+    base_url = models.URLField(blank=True, max_length=300)
+    secrets = SealedField(blank=True, default=Sealed)
+    region = word(Region, default=Region.NORTH_AMERICA)
+    enabled = models.BooleanField(default=True)
+    # Whether IBKR's questions about the size and the price of a way out are answered with yes.
+    confirms_exits = models.BooleanField(default=False, db_default=False)
+    # Of a simulated connection: whether its orders meet the market's own prices or those of their signals.
+    prices = models.CharField(
+        max_length=20, choices=choices(SimulatedPrices), default=SimulatedPrices.GENERATED, db_default="generated"
+    )
+    session_status = word(SessionStatus, default=SessionStatus.SIGNED_OUT)
+    session_reason = models.CharField(max_length=300, blank=True)
+    # Names the reason and never changes.
+    session_code = models.CharField(max_length=40, blank=True, default="", db_default="")
+    session_changed_at = models.DateTimeField(default=timezone.now)
+    # When the broker first showed accounts under this user: until then anybody may have typed the name.
+    proved_at = models.DateTimeField(null=True, blank=True)
+    last_kept_at = models.DateTimeField(null=True, blank=True)
+    # Set by people and by edges who need the accounts looked up; the stream clears it once it has read them.
+    wants_verify = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            # The simulator is the installation's own. A gateway is a program of its team's, which can show any accounts
+            # under any name: what it proves counts within that team, and keeps no other team from its own user.
+            models.UniqueConstraint(
+                Lower("username"),
+                "environment",
+                condition=Q(enabled=True, environment=Environment.SIMULATED),
+                name="one_enabled_connection_per_username",
+            ),
+            models.UniqueConstraint(
+                "team",
+                Lower("username"),
+                "environment",
+                condition=Q(enabled=True, proved_at__isnull=False),
+                name="one_enabled_connection_per_username_in_a_team",
+            ),
+            models.CheckConstraint(
+                condition=one_of("environment", Environment), name="connection_environment_is_known"
+            ),
+            models.CheckConstraint(
+                condition=one_of("session_status", SessionStatus), name="connection_session_status_is_known"
+            ),
+            models.CheckConstraint(condition=one_of("prices", SimulatedPrices), name="connection_prices_are_known"),
+            models.CheckConstraint(
+                condition=Q(prices="generated") | Q(environment="simulated"),
+                name="signals_price_simulated_markets_only",
+            ),
+            one_id_per_team("connection"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.username}, {self.environment})"
+
+    @property
+    def can_trade(self) -> bool:
+        return self.enabled and self.session_status == SessionStatus.ACTIVE
+
+
+class SessionEvent(models.Model):
+    """Append-only: what happened to a session, and the evidence."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="session_events")
+    status = word(SessionStatus)
+    reason = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "change of a session"
+        verbose_name_plural = "changes of sessions"
+        indexes = [models.Index(fields=["connection", "-at"], name="session_events_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.status} at {self.at:%Y-%m-%d %H:%M:%S}"

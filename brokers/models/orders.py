@@ -1,0 +1,270 @@
+"""Orders, and every change of each."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, TypedDict, Unpack
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.constraints import one_id_per_team, one_of, same_team
+from accounts.models import Team
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    SIZED_BY_THE_BROKER,
+    TRANSITIONS,
+    AssetClass,
+    Instrument,
+    OrderStatus,
+    OrderType,
+    Release,
+    Role,
+    Side,
+    TimeInForce,
+)
+from brokers.models.accounts import BrokerageAccount
+from brokers.models.columns import amount, optional_amount, word
+from brokers.models.connections import Connection
+from brokers.models.tickets import Ticket
+
+
+class OrderChanges(TypedDict, total=False):
+    """The columns of an order that change together with its status, or while it works."""
+
+    type: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail_amount: Decimal | None
+    trail_percent: Decimal | None
+    outside_rth: bool
+    resize_to: Decimal | None
+    resize_asked_at: datetime | None
+    keeps_its_size: bool
+    filled_quantity: Decimal
+    average_price: Decimal
+    broker_order_id: str
+    reason: str
+    reason_code: str
+    held_reason: str
+    absences: int
+    submitted_at: datetime | None
+    acknowledged_at: datetime
+    filled_at: datetime | None
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def move(
+        self, order: Order, to: OrderStatus, *, now: datetime, cause: str = "", **changes: Unpack[OrderChanges]
+    ) -> bool:
+        """Move an order and write its event, in one transaction; False when someone else got there first.
+
+        Compare-and-set on the status the caller saw. `cause` is the evidence for people; `changes` are further columns.
+        On success `order` carries the new values.
+        """
+        old = OrderStatus(order.status)
+        if "reason" in changes:
+            # A reason of another kind must not keep the name of the one before.
+            changes.setdefault("reason_code", "")
+        values = {"status": str(to), "changed_at": now, **changes}
+        # No savepoint of its own: a move that fails inside a larger step must undo that step.
+        with transaction.atomic(savepoint=False):
+            if not self.filter(pk=order.pk, status=str(old)).update(**values):
+                return False
+            OrderEvent.objects.create(order_id=order.pk, old=str(old), new=str(to), cause=cause[:300], at=now)
+        for column, value in values.items():
+            setattr(order, column, value)
+        return True
+
+
+OrderManager = models.Manager.from_queryset(OrderQuerySet)
+
+
+class Order(models.Model):
+    """One order at the broker, with our reference. `reference` is sent as IBKR's cOID and never reused."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="orders")
+    ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
+    account = models.ForeignKey(BrokerageAccount, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
+    # Copied from the account, so that a lane finds its orders by one index, without a join.
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    reference = models.CharField(max_length=64, unique=True)
+    role = word(Role)
+    release = word(Release, default=Release.AT_ONCE)
+    ticker = models.CharField(max_length=40)
+    asset_class = word(AssetClass)
+    conid = models.BigIntegerField()
+    currency = models.CharField(max_length=3, default="USD")
+    multiplier = amount(default=Decimal(1))
+    side = word(Side)
+    type = word(OrderType)
+    time_in_force = word(TimeInForce, default=TimeInForce.DAY)
+    quantity = amount()
+    limit_price = optional_amount()
+    stop_price = optional_amount()
+    trail_amount = optional_amount()
+    trail_percent = optional_amount()
+    outside_rth = models.BooleanField(default=False)
+    # Seconds it may work once the broker has it; None: until its time in force ends it.
+    cancel_after = models.PositiveIntegerField(null=True, blank=True)
+    # Seconds after which it becomes a market order, unfilled as it is; None: never.
+    convert_after = models.PositiveIntegerField(null=True, blank=True)
+    # The smaller quantity it is to have, and since when; null: nobody wants it to change.
+    resize_to = optional_amount()
+    resize_asked_at = models.DateTimeField(null=True, blank=True)
+    # IBKR has refused to make it smaller: it is replaced instead.
+    keeps_its_size = models.BooleanField(default=False)
+    fa_group = models.CharField(max_length=64, blank=True)
+    fa_method = models.CharField(max_length=32, blank=True)
+    signal_price = optional_amount()
+    estimated_fee = optional_amount()
+    status = word(OrderStatus, default=OrderStatus.CREATED)
+    filled_quantity = amount(default=Decimal(0))
+    average_price = optional_amount()
+    broker_order_id = models.CharField(max_length=32, blank=True)
+    reason = models.CharField(max_length=400, blank=True)
+    # Names the reason and never changes; "" where there is none, or none with a name.
+    reason_code = models.CharField(max_length=40, blank=True, default="", db_default="")
+    # Why IBKR keeps it back while it may still fill (shares are located, it waits for its time); "" where it does not.
+    held_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    filled_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+    # When reconciliation last asked about an order whose answer was lost, and how often the broker did not show it.
+    checked_at = models.DateTimeField(null=True, blank=True)
+    absences = models.PositiveSmallIntegerField(default=0)
+
+    objects: ClassVar[OrderManager[Order]] = OrderManager()
+
+    class Meta:
+        constraints = [
+            one_id_per_team("order"),
+            same_team("ticket", "order"),
+            same_team("account", "order"),
+            same_team("connection", "order"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(filled_quantity__gte=0) & Q(filled_quantity__lte=F("quantity")),
+                name="order_never_overfilled",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type__in=["limit", "stop_limit"]) | Q(limit_price__isnull=False),
+                name="order_limit_price_when_limit",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type__in=["stop", "stop_limit"]) | Q(stop_price__isnull=False),
+                name="order_stop_price_when_stop",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type="trailing_stop")
+                | Q(trail_amount__isnull=False, trail_percent__isnull=True)
+                | Q(trail_amount__isnull=True, trail_percent__isnull=False),
+                name="order_that_trails_has_one_distance",
+            ),
+            models.CheckConstraint(
+                condition=Q(fa_group="", fa_method="") | (~Q(fa_group="") & ~Q(fa_method="")),
+                name="order_allocation_has_group_and_method_or_neither",
+            ),
+            models.CheckConstraint(
+                condition=Q(release="at_once") | Q(parent__isnull=False), name="order_that_waits_for_a_parent_has_one"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="filled") | Q(filled_quantity=F("quantity")), name="filled_order_is_filled_whole"
+            ),
+            models.CheckConstraint(
+                condition=Q(resize_to__isnull=True, resize_asked_at__isnull=True)
+                | Q(resize_asked_at__isnull=False, resize_to__gt=0, resize_to__lt=F("quantity")),
+                name="order_that_is_to_change_is_to_be_smaller",
+            ),
+            models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
+            models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
+            models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),
+        ]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="orders_newest_first"),
+            models.Index(
+                fields=["account", "conid"],
+                condition=Q(
+                    status__in=[
+                        "created",
+                        "submitted",
+                        "unknown",
+                        "needs_attention",
+                        "accepted",
+                        "partially_filled",
+                        "pending_cancel",
+                    ]
+                ),
+                name="orders_that_may_still_fill",
+            ),
+            models.Index(fields=["account", "broker_order_id"], name="orders_by_broker_id"),
+            models.Index(fields=["account", "filled_at"], condition=Q(status="filled"), name="orders_filled_of_late"),
+            models.Index(fields=["expires_at"], condition=Q(status="created"), name="orders_by_time_to_leave"),
+            models.Index(
+                fields=["connection", "ticket", "id"], condition=Q(status="created"), name="orders_waiting_to_leave"
+            ),
+            models.Index(
+                fields=["connection"],
+                condition=Q(status__in=["submitted", "unknown", "pending_cancel"]),
+                name="orders_whose_answer_is_open",
+            ),
+            models.Index(
+                fields=["connection"],
+                condition=Q(status__in=["accepted", "partially_filled"], convert_after__isnull=False)
+                & ~Q(type="market"),
+                name="orders_to_convert",
+            ),
+            models.Index(fields=["connection"], condition=Q(resize_to__isnull=False), name="orders_to_resize"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity.normalize():f} {self.ticker} ({self.status})"
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled_quantity
+
+    @property
+    def instrument(self) -> Instrument:
+        return Instrument(ticker=self.ticker, asset_class=AssetClass(self.asset_class))
+
+
+def _legal_moves() -> Q:
+    condition = Q(old="", new=str(OrderStatus.CREATED))
+    for old, targets in TRANSITIONS.items():
+        if targets:
+            condition |= Q(old=str(old), new__in=sorted(str(new) for new in targets))
+    for status in sorted(map(str, CHANGED_IN_PLACE | SIZED_BY_THE_BROKER)):
+        condition |= Q(old=status, new=status)
+    return condition
+
+
+class OrderEvent(models.Model):
+    """Append-only: each move of an order. Postgres refuses a move that the table of TRANSITIONS does not name.
+
+    A move from a status to itself says what was changed about an order that works.
+    """
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
+    old = models.CharField(max_length=20, blank=True)
+    new = models.CharField(max_length=20)
+    cause = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "change of an order"
+        verbose_name_plural = "changes of orders"
+        constraints = [models.CheckConstraint(condition=_legal_moves(), name="order_event_is_a_legal_move")]
+        indexes = [models.Index(fields=["order", "id"], name="order_events_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.old or '-'} -> {self.new}"

@@ -1,0 +1,94 @@
+"""What went to the broker for an order and what came of it: submissions and executions."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.constraints import one_of, same_team
+from accounts.models import Team
+from brokers.domain.orders import (
+    Side,
+)
+from brokers.models.accounts import BrokerageAccount
+from brokers.models.columns import amount, optional_amount, word
+from brokers.models.orders import Order
+
+
+class SubmissionAttempt(models.Model):
+    """One write to the broker: written before the wire, completed after it."""
+
+    class Kind(models.TextChoices):
+        POST = "post", "Order"
+        REPLY = "reply", "Reply"
+        MODIFY = "modify", "Change"
+        CANCEL = "cancel", "Cancel"
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="attempts")
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    request_hash = models.CharField(max_length=64)
+    request = models.JSONField(default=dict)
+    sent_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=24, blank=True)
+    answer = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "attempt to send"
+        verbose_name_plural = "attempts to send"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome="", answered_at__isnull=True) | (~Q(outcome="") & Q(answered_at__isnull=False)),
+                name="attempt_has_an_outcome_once_answered",
+            ),
+        ]
+        indexes = [models.Index(fields=["order", "id"], name="attempts_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of order {self.order_id}: {self.outcome or 'no answer yet'}"
+
+
+class Execution(models.Model):
+    """One fill, as reported by the broker. A fill counts once."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="executions")
+    account = models.ForeignKey(
+        BrokerageAccount, on_delete=models.PROTECT, related_name="executions", db_constraint=False, db_index=False
+    )
+    # Null for a fill of an order that is not ours (placed by hand, or by another system).
+    order = models.ForeignKey(
+        Order, null=True, blank=True, on_delete=models.PROTECT, related_name="executions", db_constraint=False
+    )
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # IBKR's id without its revision suffix; a correction replaces the row's values, never adds a second fill.
+    broker_execution_id = models.CharField(max_length=64)
+    revision = models.PositiveSmallIntegerField(default=1)
+    conid = models.BigIntegerField()
+    ticker = models.CharField(max_length=40)
+    side = word(Side)
+    quantity = amount()
+    price = amount()
+    fee = optional_amount()
+    currency = models.CharField(max_length=3, default="USD")
+    exchange = models.CharField(max_length=32, blank=True)
+    executed_at = models.DateTimeField()
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "broker_execution_id"], name="a_fill_counts_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="execution_quantity_positive"),
+            models.CheckConstraint(condition=one_of("side", Side), name="execution_side_is_known"),
+            same_team("account", "execution"),
+            same_team("order", "execution"),
+        ]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="executions_newest_first"),
+            models.Index(fields=["account", "executed_at"], name="executions_of_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity.normalize():f} {self.ticker} at {self.price.normalize():f}"
