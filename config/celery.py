@@ -12,13 +12,37 @@ from celery.signals import after_task_publish, beat_init
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
-from kombu.transport.redis import Channel
+from kombu.transport import virtual
+from kombu.transport.redis import Channel, QoS
 
 from config import env
 
 # A taken message need not be put back when the connection is lost: the rows are the queue, and the sweeps nudge again.
 # Kombu would try it over the connection that it has just taken apart, and the worker would die of that.
 Channel.do_restore = False
+
+
+class _Settling(QoS):
+    """Settles a message that was taken before its connection was lost without the connection.
+
+    A task that ran meanwhile acknowledges at its end (`acks_late`), and kombu would ask the closed channel for a client,
+    which the worker would not survive. Redis hands the message out once more an hour later: a nudge too many.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        if self.channel.closed:
+            virtual.QoS.ack(self, delivery_tag)
+        else:
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        if self.channel.closed:
+            virtual.QoS.ack(self, delivery_tag)
+        else:
+            super().reject(delivery_tag, requeue=requeue)
+
+
+Channel.QoS = _Settling
 
 app = Celery("halyard")
 try:
