@@ -16,6 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
+import accounts.api.record
 import brokers.api.rest
 import strategies.api.rest
 from accounts.pages.sign_in import ChangedPassword, FirstPassword, RecoveryCodes, RecoveryCodesFile, email_addresses
@@ -35,7 +36,8 @@ class Generator(SchemaGenerator):
 
 api = DefaultRouter(use_regex_path=False)
 api.include_format_suffixes = False
-for name, viewset in {**strategies.api.rest.VIEWSETS, **brokers.api.rest.VIEWSETS}.items():
+_rows: dict[str, Any] = {**strategies.api.rest.VIEWSETS, **brokers.api.rest.VIEWSETS, **accounts.api.record.VIEWSETS}
+for name, viewset in _rows.items():
     api.register(name, viewset, basename=f"api-{name}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import models
@@ -51,9 +51,40 @@ def public_id(path: str) -> Filter:
     return read
 
 
+def contains(path: str, *, most: int) -> Filter:
+    """The column holds this text somewhere, in any letter case."""
+
+    def read(name: str, text: str) -> models.Q:
+        if len(text) > most:
+            raise Refused(f"{name} is longer than {most} characters, and none is. Send less.", f"invalid-{name}", name)
+        return models.Q(**{f"{path}__icontains": text})
+
+    return read
+
+
+def starts(path: str, words: Iterable[str]) -> Filter:
+    """The column begins with this word and a full stop."""
+    known = [word.rstrip(".") for word in words]
+
+    def read(name: str, text: str) -> models.Q:
+        if text not in known:
+            raise Refused(f"{text[:80]!r} is not a {name}. Use one of: {', '.join(known)}.", f"invalid-{name}", name)
+        return models.Q(**{f"{path}__startswith": f"{text}."})
+
+    return read
+
+
 def since(path: str) -> Filter:
     """The moment in the column is this one or a later one."""
+    return _moment(f"{path}__gte")
 
+
+def until(path: str) -> Filter:
+    """The moment in the column is before this one."""
+    return _moment(f"{path}__lt")
+
+
+def _moment(condition: str) -> Filter:
     def read(name: str, text: str) -> models.Q:
         sentence = f"{name} is {text[:80]!r}. Use a moment with its zone, like 2026-11-20T15:00:00Z."
         try:
@@ -63,6 +94,6 @@ def since(path: str) -> Filter:
             moment = None
         if moment is None or moment.tzinfo is None:
             raise Refused(sentence, f"invalid-{name}", name)
-        return models.Q(**{f"{path}__gte": moment})
+        return models.Q(**{condition: moment})
 
     return read

@@ -90,6 +90,12 @@ class TeamRows(viewsets.GenericViewSet[Any]):
             raise PermissionDenied(
                 f"This token may not do that. Issue one on the team page that may: {scope.label}.", "scope-missing"
             )
+        self.require(role)
+
+    def require(self, role: Role) -> None:
+        """Refuse unless the token's member has this role now."""
+        token = self.request.auth
+        assert isinstance(token, ApiToken)
         if not token.membership.may(role):
             raise PermissionDenied(
                 f"This needs the role of {role.label.lower()} in this team. Ask an owner of the team for it.",

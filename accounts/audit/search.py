@@ -9,6 +9,22 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import AuditEntry, Team, User
 
+# The first words of actions, as people know them.
+KINDS = {
+    "guard.": "Stops, resumes and limits",
+    "member.": "Members' sign-ins and second factors",
+    "team.": "Members, invitations and the team",
+    "token.": "API tokens",
+    "webhook.": "Webhooks and their secrets",
+    "strategy.": "Strategies",
+    "subscription.": "Subscriptions and terms",
+    "connection.": "Connections",
+    "decision.": "Approvals",
+    "order.": "Orders",
+    "position.": "Positions",
+    "record.": "The record itself",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:

@@ -21,22 +21,7 @@ from accounts.models import AuditEntry, Role
 from accounts.pages.paging import page_by_number
 from accounts.pages.views import viewer
 
-# The first words of actions, as people know them.
-KINDS = [
-    ("", "Everything"),
-    ("guard.", "Stops, resumes and limits"),
-    ("member.", "Members' sign-ins and second factors"),
-    ("team.", "Members, invitations and the team"),
-    ("token.", "API tokens"),
-    ("webhook.", "Webhooks and their secrets"),
-    ("strategy.", "Strategies"),
-    ("subscription.", "Subscriptions and terms"),
-    ("connection.", "Connections"),
-    ("decision.", "Approvals"),
-    ("order.", "Orders"),
-    ("position.", "Positions"),
-    ("record.", "The record itself"),
-]
+KINDS = [("", "Everything"), *search.KINDS.items()]
 OWN_KINDS = [
     ("", "Everything"),
     ("sign", "Sign-ins and sign-outs"),

@@ -192,6 +192,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "guards",
         "orders",
         "positions",
+        "record",
         "refusals",
         "signals",
         "strategies",

@@ -237,6 +237,7 @@ API: dict[str, tuple[str, str, str]] = {
     "api-positions-list": ("GET", "read", VIEWER),
     "api-guards-list": ("GET", "read", VIEWER),
     "api-guards-one": ("GET", "read", VIEWER),
+    "api-record-list": ("GET", "read", OWNER),
     "api-guards-halt": ("POST", "trade", STOPS),
     "api-guards-resume": ("POST", "trade", TRADER),  # the whole team: an owner
     "api-subscriptions-enable": ("POST", "trade", TRADER),

@@ -33,7 +33,7 @@ ROWS = {
     "executions": "execution_code",
     "guards": "strategy_code",
 }
-LOWER = {"approver": "viewer", "trader": "approver"}
+LOWER = {"approver": "viewer", "trader": "approver", "owner": "trader"}
 
 
 @pytest.fixture
