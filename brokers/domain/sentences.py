@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 
@@ -14,6 +15,21 @@ def ended(text: str) -> str:
 def cut(text: str, most: int) -> str:
     """The text, or as much of it as fits, with a sign that there was more."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def all_of(words: Iterable[str]) -> str:
+    """Words as a sentence lists them: a, b and c."""
+    return _listed(words, "and")
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Words as a sentence offers them: a, b or c."""
+    return _listed(words, "or")
+
+
+def _listed(words: Iterable[str], before_last: str) -> str:
+    *most, last = [*words] or [""]
+    return f"{', '.join(most)} {before_last} {last}" if most else last
 
 
 def grouped(value: Decimal) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from brokers.domain.brokerage import BrokerUnavailable, OrderRefused
 from brokers.domain.orders import Contract, Instrument
+from brokers.domain.sentences import any_of
 from brokers.ibkr.cleaning import text
 from brokers.ibkr.numbers import quantity, whole
 from brokers.ibkr.translate import MONTH_CODES, MONTHS, Row, rows
@@ -170,7 +171,7 @@ def _trading(listed: Iterable[Row], ends: int, today: date) -> Iterable[Listed]:
 
 def _choose(root: str, trading: Sequence[Listed]) -> str:
     codes = list(dict.fromkeys(code_of(root, each.month) for each in trading))[:_SHOWN_MONTHS]
-    return f"Name one that is listed: {' or '.join([', '.join(codes[:-1]), codes[-1]]) if codes[:-1] else codes[0]}."
+    return f"Name one that is listed: {any_of(codes)}."
 
 
 def _nothing_listed(root: str, today: date) -> str:

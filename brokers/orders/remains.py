@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release, Role
-from brokers.domain.sentences import grouped
+from brokers.domain.sentences import all_of, grouped
 from brokers.models import Closing, Order, Position
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
@@ -55,7 +55,7 @@ def _without_entry(order: Order) -> str:
     legs = order.children.filter(
         release__in=[str(Release.WITH_PARENT), str(Release.IN_GROUP)], status__in=_MAY_FILL
     ).values_list("role", flat=True)
-    names = " and ".join(sorted({role.replace("_", " ") for role in legs}, reverse=True))
+    names = all_of(sorted({role.replace("_", " ") for role in legs}, reverse=True))
     if not names:
         return ""
     if order.filled_quantity:

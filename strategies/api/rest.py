@@ -159,7 +159,7 @@ class Decisions(ListedAndShown):
         self.allow(Scope.APPROVE, Role.APPROVER)
         decision, reason = self.get_object(), self.body(DeclineSerializer).get("reason", "")
         with _conflicts():
-            approval.decline(decision, actor=self.actor, reason=reason, address=self.address, now=timezone.now())
+            approval.decline(decision, actor=self.actor, reason=reason, now=timezone.now())
         return Response(self.get_serializer(self.get_object()).data)
 
 

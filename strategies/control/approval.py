@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Team, User
 from brokers.book.live_book import NotYet
-from brokers.domain.sentences import cut, ended
+from brokers.domain.sentences import all_of, cut, ended
 from brokers.orders import tickets
 from strategies import inputs, live
 from strategies.deciding import record
@@ -99,7 +99,7 @@ def _approve(
     until = now + timedelta(seconds=plan.time_to_live_seconds)
     draft = record.accept(decision, plan, answered.inputs, desk, until=until)
     decision.ticket = tickets.open_tickets([draft], now)[0]
-    _save_answer(decision, actor, "decision.approved", address, now)
+    _save_answer(decision, actor, "decision.approved", now)
     return None
 
 
@@ -126,11 +126,11 @@ def _write_down(decision: Decision, panel: Panel, word: Word, actor: User, addre
     )
     panel = panel.joined_by(word)
     if panel.missing:
-        _save_first(decision, word, actor, address, panel.missing, now)
+        _save_first(decision, word, actor, panel.missing, now)
     return panel
 
 
-def _save_first(decision: Decision, word: Word, actor: User, address: str | None, missing: int, now: datetime) -> None:
+def _save_first(decision: Decision, word: Word, actor: User, missing: int, now: datetime) -> None:
     """One approval of more than one: pages show it, and the audit has it."""
     quantity = "all" if word.quantity is None else str(word.quantity)
     audit.record(
@@ -138,22 +138,20 @@ def _save_first(decision: Decision, word: Word, actor: User, address: str | None
         actor=actor,
         action="decision.approval",
         subject=str(decision.code),
-        after={"quantity": quantity, "missing": missing, "address": address},
+        after={"quantity": quantity, "missing": missing},
         now=now,
     )
     live.signal_changed(decision.signal_id, decision.team_id)
 
 
 @transaction.atomic
-def decline(
-    decision: Decision, *, actor: User | None, reason: str = "", address: str | None = None, now: datetime
-) -> None:
+def decline(decision: Decision, *, actor: User | None, reason: str = "", now: datetime) -> None:
     """Send nothing: one person is enough for that. ApprovalRefused when it was answered or has expired already."""
     decision = _locked(decision, now)
     why = f": {ended(reason)}" if reason.strip() else "."
     sentence = f"Declined by {actor or 'Halyard'}{why} It would have been: {ended(decision.reason)}"
     record.reject(decision, Rejection(rule="A01", code="declined", reason=sentence), now)
-    _save_answer(decision, actor, "decision.declined", address, now)
+    _save_answer(decision, actor, "decision.declined", now)
 
 
 @transaction.atomic
@@ -190,7 +188,7 @@ def _who_was_first(decision: Decision) -> str:
 
 def _expired(decision: Decision) -> Rejection:
     seconds = decision.terms.value().approval_seconds
-    names = " and ".join(word.name for word in approvers.words(decision))
+    names = all_of(word.name for word in approvers.words(decision))
     nobody = f"Only {names}" if names else "Nobody"
     reason = (
         f"{nobody} approved it within {seconds} seconds, so nothing was sent. It would have been: {ended(decision.reason)} "
@@ -210,11 +208,11 @@ def _propose_anew(decision: Decision, plan: Plan, now: datetime) -> None:
     record.save([decision])
 
 
-def _save_answer(decision: Decision, actor: User | None, action: str, address: str | None, now: datetime) -> None:
+def _save_answer(decision: Decision, actor: User | None, action: str, now: datetime) -> None:
     decision.answered_by, decision.answered_at = actor, now
     decision.save(update_fields=["answered_by", "answered_at"])
     record.save([decision])
-    after = {"rule": decision.rule, "reason": decision.reason, "address": address}
+    after = {"rule": decision.rule, "reason": decision.reason}
     audit.record(
         team=decision.team, actor=actor, action=action, subject=str(decision.code), before=None, after=after, now=now
     )

@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from accounts.models import Membership
+from brokers.domain.sentences import all_of
 from strategies.display.approvers import MAY_APPROVE, panels
 from strategies.domain.plan.approvers import Panel
 from strategies.models import Decision
@@ -105,7 +106,7 @@ def _line(decision: Decision, panel: Panel, reader: int) -> str:
     where = f"{decision.signal.strategy.name} on {account.account_id} ({account.connection.environment})"
     lines = [f"{where}, until {until.astimezone(UTC):%H:%M:%S} UTC:", decision.reason]
     if panel.counting:
-        lines.append(f"Approved so far by {' and '.join(word.name for word in panel.counting)}.")
+        lines.append(f"Approved so far by {all_of(word.name for word in panel.counting)}.")
     obstacle = panel.obstacle(reader)
     if sentence := obstacle.sentence if obstacle else panel.standing():
         lines.append(sentence)

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Team
 from brokers.domain.orders import OrderIntent, Role
+from brokers.domain.sentences import all_of
 from strategies import inputs
 from strategies.display.approvers import panels, words
 from strategies.display.plans import Tree, tree
@@ -57,7 +58,7 @@ def describe_outcome(decision: Decision) -> str:
     """What became of a proposal, in one sentence."""
     who = decision.answered_by.email if decision.answered_by else "a member who has left"
     if verdict(decision) == "approved" and (names := [word.name for word in words(decision)]):
-        who = " and ".join(names)
+        who = all_of(names)
     match verdict(decision):
         case "approved":
             return f"Approved by {who}."

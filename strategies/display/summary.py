@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from brokers.domain.sentences import grouped
+from brokers.domain.sentences import all_of, grouped
 from strategies.display.labels import ORDER_TYPES
 from strategies.display.values import describe, describe_window, lower_first
 from strategies.domain.terms.terms import Hours, QuantityType, Sides, Terms
@@ -94,7 +94,7 @@ def _protects(terms: Terms) -> Iterator[str]:
         if getattr(terms, field) is not None
     ]
     if legs:
-        yield f"Each entry carries {' and '.join(legs)}."
+        yield f"Each entry carries {all_of(legs)}."
     elif not terms.close_only and terms.sides is not Sides.NONE:
         yield "Entries carry no protection of their own; only what the signal brings."
 

@@ -73,7 +73,6 @@ def approval_decline(request: HtmxHttpRequest, team_code: UUID, decision_code: U
             decision,
             actor=actor_of(request),
             reason=reason,
-            address=addresses.of_request(request),
             now=timezone.now(),
         )
     except approval.ApprovalRefused as refused:

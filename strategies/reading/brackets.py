@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.sentences import all_of
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.reading import fields
@@ -64,7 +65,7 @@ def _trailing(name: str, leg: dict[str, Any], trails: list[str]) -> Bracket:
     if not trails:
         raise _refused(name, "trail-value-required", 'of type "trailing_stop" needs trailAmount or trailPercent')
     if len(leg) > 1:
-        raise _refused(name, "trail-value", f"has {' and '.join(sorted(leg))}; a trailing stop takes one value")
+        raise _refused(name, "trail-value", f"has {all_of(sorted(leg))}; a trailing stop takes one value")
     mode = trails[0]
     return Bracket(mode=mode, value=_number(name, mode, leg[mode]), type="trailing_stop")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 
+from brokers.domain.sentences import all_of
 from strategies.reading.sent import KNOWN
 
 OLD_TEXT = "old-tradingview-text"
@@ -67,7 +68,7 @@ _WHY_MISSING = {
 def _old_text(missing: list[str]) -> str:
     why = "; ".join(_WHY_MISSING[name] for name in missing if name in _WHY_MISSING)
     return (
-        f"If a TradingView strategy sends this, its text lacks {' and '.join(missing)}: {why}. "
+        f"If a TradingView strategy sends this, its text lacks {all_of(missing)}: {why}. "
         "Copy the text on the strategy's page into the alert again."
     )
 

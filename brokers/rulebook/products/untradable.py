@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from brokers.domain.sentences import any_of
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Untradable:
@@ -20,9 +22,9 @@ class Untradable:
 
     def instead(self) -> str:
         """ "Trade ES or MES (futures) or SPY (a fund) instead." """
-        ways = [f"{' or '.join(self.futures)} (futures)"] * bool(self.futures)
-        ways += [f"{' or '.join(self.funds)} (a fund)"] * bool(self.funds)
-        return f"Trade {' or '.join(ways)} instead."
+        ways = [f"{any_of(self.futures)} (futures)"] * bool(self.futures)
+        ways += [f"{any_of(self.funds)} (a fund)"] * bool(self.funds)
+        return f"Trade {any_of(ways)} instead."
 
 
 def _read() -> dict[str, Untradable]:

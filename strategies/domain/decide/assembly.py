@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from brokers.domain.orders import OrderType
-from brokers.domain.sentences import grouped
+from brokers.domain.sentences import all_of, grouped
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.entries import Entry, wait_for_exit
@@ -33,8 +33,8 @@ def exit_plan(case: Case, rule: str, way_out: WayOut, note: str = "") -> Plan:
 
 def _held_beside(case: Case) -> str:
     """What an exit by a continuous name leaves, and the message that would close it."""
-    ways = " and ".join(f'{{"ticker": "{ticker}", "action": "exit"}}' for ticker in case.snapshot.other_months[:3])
-    held = " and ".join(case.snapshot.other_months[:3])
+    ways = all_of(f'{{"ticker": "{ticker}", "action": "exit"}}' for ticker in case.snapshot.other_months[:3])
+    held = all_of(case.snapshot.other_months[:3])
     return f" {held} stays: send {ways} to close it." if held else ""
 
 

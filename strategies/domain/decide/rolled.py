@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.domain.sentences import grouped
+from brokers.domain.sentences import any_of, grouped
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Rejection
 
@@ -61,7 +61,7 @@ def _reduces(message: Message) -> bool:
 
 def _name_them(message: Message, months: Sequence[Month]) -> Rejection:
     held = ", ".join(month.sentence for month in months[:3])
-    ways = " or ".join(month.way_out for month in months[:3])
+    ways = any_of(month.way_out for month in months[:3])
     reason = (
         f"The month that {message.symbol.name} stands for is flat, and the account has {held}. Name the month: {ways}."
     )

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from brokers.domain.orders import AssetClass, Instrument
+from brokers.domain.sentences import any_of
 from brokers.rulebook.products import futures
 from brokers.rulebook.products.futures import MONTH_CODES
 from brokers.rulebook.products.untradable import Untradable, untradable
@@ -158,7 +159,7 @@ def _future(symbol: str, now: datetime) -> Symbol | None:
 def _root(name: str) -> str:
     """The chart's root for a root in the chart's words or IBKR's."""
     if futures.is_ambiguous(name):
-        each = " or ".join(
+        each = any_of(
             f"{one.root} ({one.multiplier.normalize():f} {one.currency} a point)" for one in futures.sharing(name)
         )
         raise invalid("ticker-does-not-exist", f"{name} may be several futures. Send {each}.", field="ticker")

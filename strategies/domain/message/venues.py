@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from brokers.domain.sentences import all_of
 from brokers.rulebook.products.futures import chart_root, product_of
 from strategies.domain.message.classes import CONTINUOUS, CONTRACT
 from strategies.domain.message.kinds import WORDS, Kind
@@ -152,7 +153,7 @@ def _wrong_class(venue: Venue, symbol: str, kind: Kind) -> Refused:
     if not listed:
         sentence = f"{venue.prefix}:{symbol} is one of {venue.name}, which nobody can buy. Send one of the {many} that follow it."
         return invalid("invalid-asset-class", sentence, field="ticker")
-    what = " and ".join(WORDS[each][1] for each in listed)
+    what = all_of(WORDS[each][1] for each in listed)
     traded = next((each for each in listed if each.is_traded), None)
     way = f"Send it to a strategy for {WORDS[traded][1]}." if traded else f"Send one of the {many} that follow it."
     sentence = (

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from brokers.domain.sentences import all_of
+
 _REMEDY = "An owner can make somebody else an approver, or ask for less on the team's page; until then it can only be declined."
 
 
@@ -129,7 +131,7 @@ class Panel:
             return "It has the approvals it needs now: whoever approves next sends it."
         if self.policy is Policy.ANOTHER:
             return (
-                f"Set up by {' and '.join(sorted(self.setters.values()))}: somebody else has to approve it."
+                f"Set up by {all_of(sorted(self.setters.values()))}: somebody else has to approve it."
                 if (self.setters)
                 else ""
             )

@@ -37,7 +37,7 @@ def sent(strategy: Strategy, now: datetime, *stories: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("stories", "missing"),
     [
-        ([{"warnings": [LACKS_ALL]}], "sentiment and orderId and prevMarketPositionSize"),
+        ([{"warnings": [LACKS_ALL]}], "sentiment, orderId and prevMarketPositionSize"),
         ([{"warnings": ["ignored-price", LACKS_SIZE], "reading": SELL}], "prevMarketPositionSize"),
         # An exit or a test by another text says nothing of the strategy's own.
         ([{"warnings": [LACKS_SIZE]}, {"reading": EXIT}, {"is_test": True}], "prevMarketPositionSize"),

@@ -96,7 +96,7 @@ def test_two_people_approve_and_the_words_of_both_are_kept(team: Team, alice: Us
     assert (first.action, first.actor, first.after) == (
         "decision.approval",
         alice,
-        {"quantity": "all", "missing": 1, "address": "192.0.2.7"},
+        {"quantity": "all", "missing": 1},
     )
     assert (second.action, second.actor) == ("decision.approved", approver)
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Membership, Role, Team, User
+from accounts.models import AuditEntry, Membership, Role, Team, User
 from brokers.models import Order
 from strategies import live
 from strategies.control import approval
@@ -88,6 +88,8 @@ def test_an_approver_approves_and_the_orders_are_made(client: Client, approver: 
     assert sent() == [("entry", 10), ("stop_loss", 10), ("take_profit", 10)]
     decision.refresh_from_db()
     assert (decision.status, decision.answered_by) == ("accepted", approver)
+    entry = AuditEntry.objects.get(action="decision.approved")
+    assert (entry.address, "address" in (entry.after or {})) == ("127.0.0.1", False), "the entry has it once"
 
 
 def test_less_is_approved_with_its_protection(client: Client, approver: User, decision: Decision) -> None:
@@ -125,6 +127,8 @@ def test_declining_needs_no_reason_and_keeps_the_one_given(client: Client, appro
     second.refresh_from_db()
     assert (second.status, second.reason_code) == ("rejected", "declined")
     assert second.reason.startswith("Declined by bob@example.com: Earnings tonight")
+    for entry in AuditEntry.objects.filter(action="decision.declined"):
+        assert (entry.address, "address" in (entry.after or {})) == ("127.0.0.1", False)
     assert sent() == []
 
 
