@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
+from whitenoise.middleware import WhiteNoiseMiddleware
+
 from accounts import teams
 from accounts.models import Membership, Role, Team, User
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
@@ -17,6 +19,20 @@ from config.tests import databases
 
 # Passwords of tests guard nothing: the same hash at the least cost, which any process can still verify.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+_static_files: dict[str, Any] = {}
+_list_static_files = WhiteNoiseMiddleware.add_files_from_finders
+
+
+def _list_them_once(middleware: WhiteNoiseMiddleware) -> None:
+    """Every test client makes the middleware anew, which looks for each static file: they are the same all run long."""
+    if not _static_files:
+        _list_static_files(middleware)
+        _static_files.update(middleware.files)
+    middleware.files.update(_static_files)
+
+
+WhiteNoiseMiddleware.add_files_from_finders = _list_them_once
 
 LONGEST = ("walk", "browser")  # marks
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, markets open
