@@ -13,7 +13,11 @@ from brokers.tests import rows
 from strategies.tests.browser.browsers import Web, browser, opened, web
 
 __all__ = ["browser", "web"]
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser: stress"),
+    pytest.mark.django_db(transaction=True),
+]
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -1,4 +1,7 @@
-"""One browser for all tests of this folder, which stand in one xdist group."""
+"""One browser for all tests of this folder that a worker runs.
+
+Each file is an xdist group: a browser waits for its pages more than it works, so several workers have one at a time.
+"""
 
 from __future__ import annotations
 
