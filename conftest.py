@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
-
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import teams
