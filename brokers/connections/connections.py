@@ -16,6 +16,7 @@ from brokers import live
 from brokers.connections.reach import check_address
 from brokers.domain.addresses import AddressRefused
 from brokers.domain.brokerage import AccountFacts
+from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
 from brokers.domain.sessions import AuthMethod, Environment, Login, Region, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event
@@ -46,9 +47,13 @@ def connect(
     environment: Environment,
     base_url: str = "",
     region: Region = Region.NORTH_AMERICA,
+    consent: Consent = NO_CONSENT,
     now: datetime,
 ) -> Connection:
-    """Make a connection. The stream process finds its accounts in the background."""
+    """Make a connection. The stream process finds its accounts in the background.
+
+    One to real money takes a consent with the number of an account, which IBKR must then show under this user.
+    """
     if environment is Environment.SIMULATED:
         if not settings.SIMULATOR:
             raise ConnectionRefused(
@@ -68,7 +73,9 @@ def connect(
             check_address(base_url, str(team.pk))
         except AddressRefused as refusal:
             raise ConnectionRefused(str(refusal), refusal.code) from refusal
-    return _made(team, actor, username, environment, base_url=base_url, name=name, region=region, now=now)
+    live_account = _opted_into(consent, []) if environment is Environment.LIVE else ""
+    columns = {"base_url": base_url, "name": name, "region": region, "live_account": live_account}
+    return _made(team, actor, username, environment, columns, now)
 
 
 @transaction.atomic
@@ -77,10 +84,7 @@ def _made(
     actor: User | None,
     username: str,
     environment: Environment,
-    *,
-    base_url: str,
-    name: str,
-    region: Region,
+    columns: dict[str, str],
     now: datetime,
 ) -> Connection:
     if team.connections.filter(username__iexact=username, environment=environment, enabled=True).exists():
@@ -89,19 +93,19 @@ def _made(
         with transaction.atomic():
             connection = Connection.objects.create(
                 team=team,
-                name=name,
                 username=username,
                 environment=environment,
                 auth_method=AuthMethod.GATEWAY,
-                base_url=base_url,
-                region=region,
                 session_changed_at=now,
                 created_at=now,
+                **columns,
             )
     except IntegrityError as error:
         # Which team holds it stays unsaid: tenants never learn of each other.
         raise ConnectionRefused(USERNAME_TAKEN, "username-taken") from error
-    audit.record(team=team, actor=actor, action="connection.made", subject=f"{username} ({environment})", now=now)
+    after = {"live_account": connection.live_account} if connection.live_account else None
+    subject = f"{username} ({environment})"
+    audit.record(team=team, actor=actor, action="connection.made", subject=subject, after=after, now=now)
     wake()
     return connection
 
@@ -115,6 +119,16 @@ def _refuse_live_money_of_a_demo(team: Team, environment: str) -> None:
         )
 
 
+def _opted_into(consent: Consent, accounts: Sequence[str]) -> str:
+    """The account number that was typed to opt into real money; raise ConnectionRefused where something is missing."""
+    try:
+        require(consent, accounts, every=False)
+    except LiveMoneyRefused as refused:
+        raise ConnectionRefused(str(refused), refused.code) from refused
+    typed = [account_number(each) for each in consent.typed]
+    return next((number for number in typed if number in accounts), typed[0])
+
+
 @transaction.atomic
 def disable(*, connection: Connection, actor: User | None, now: datetime) -> None:
     """Stop using the connection. Waiting orders stay waiting until they expire; nothing new is sent."""
@@ -126,19 +140,31 @@ def disable(*, connection: Connection, actor: User | None, now: datetime) -> Non
 
 
 @transaction.atomic
-def enable(*, connection: Connection, actor: User | None, now: datetime) -> None:
-    """Use the connection again."""
+def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_CONSENT, now: datetime) -> None:
+    """Use the connection again; one to real money takes a consent with the number of one of its accounts."""
     _refuse_live_money_of_a_demo(connection.team, connection.environment)
+    live_account = connection.live_account
+    if connection.environment == Environment.LIVE and Connection.objects.filter(pk=connection.pk, enabled=False):
+        live_account = _opted_into(consent, list(connection.accounts.values_list("account_id", flat=True)))
     try:
         with transaction.atomic():
-            Connection.objects.filter(pk=connection.pk).update(enabled=True, wants_verify=True)
+            Connection.objects.filter(pk=connection.pk).update(
+                enabled=True, wants_verify=True, live_account=live_account
+            )
     except IntegrityError as error:
         raise ConnectionRefused(
             "Another connection of your team has this IBKR user meanwhile. Switch that one off first.", "username-taken"
         ) from error
-    connection.enabled = True
+    connection.enabled, connection.live_account = True, live_account
     session_is(connection, SessionStatus.CONNECTING, "It has just been switched on.", now=now)
-    audit.record(team=connection.team, actor=actor, action="connection.enabled", subject=connection.username, now=now)
+    audit.record(
+        team=connection.team,
+        actor=actor,
+        action="connection.enabled",
+        subject=connection.username,
+        after={"live_account": live_account} if live_account else None,
+        now=now,
+    )
     wake()
 
 
@@ -193,6 +219,17 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             code=f"user-is-{wrong}",
         )
         return []
+    shown = [fact.account_id for fact in facts]
+    if connection.live_account and facts and connection.live_account not in shown:
+        session_is(
+            connection,
+            SessionStatus.REFUSED,
+            f"IBKR shows {_listed(shown)} under this user, and real money was switched on for {connection.live_account}. "
+            "Switch the connection off, then on again with the number of its account, or sign in with the user of that one.",
+            now=now,
+            code="account-not-shown",
+        )
+        return []
     if facts and not _is_proved(connection, now):
         session_is(connection, SessionStatus.REFUSED, USERNAME_TAKEN, now=now)
         return []
@@ -219,6 +256,12 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             live.account_changed(account)
     Connection.objects.filter(pk=connection.pk).update(wants_verify=False)
     return accounts
+
+
+def _listed(numbers: Sequence[str]) -> str:
+    """Some account numbers, as many as a sentence takes."""
+    more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
+    return ", ".join(number[:20] for number in numbers[:3]) + more
 
 
 def _is_proved(connection: Connection, now: datetime) -> bool:

@@ -30,6 +30,8 @@ class Connection(models.Model):
     secrets = SealedField(blank=True, default=Sealed)
     region = word(Region, default=Region.NORTH_AMERICA)
     enabled = models.BooleanField(default=True)
+    # The account that real money was switched on for, as it was typed; empty where no money moves.
+    live_account = models.CharField(max_length=32, blank=True, default="", db_default="")
     # Whether IBKR's questions about the size and the price of a way out are answered with yes.
     confirms_exits = models.BooleanField(default=False, db_default=False)
     # Of a simulated connection: whether its orders meet the market's own prices or those of their signals.

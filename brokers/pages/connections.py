@@ -13,13 +13,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import membership_for, row_for, team_for
-from accounts.entrance.step_up import require_step_up
+from accounts.entrance.step_up import is_fresh, require_step_up
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
 from brokers.connections import connections as activities
+from brokers.connections.consents import consent_of
+from brokers.domain.live_money import NUMBER
 from brokers.domain.sessions import Environment, Region, SimulatedPrices
 from brokers.models import Connection
 from brokers.pages.forms import ConnectionForm
+from brokers.pages.live_money import missing_of
 from brokers.stress import control_plane, prices, stress
 
 
@@ -72,6 +75,7 @@ def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
                 environment=Environment(values["environment"]),
                 base_url=values["base_url"],
                 region=Region(values["region"] or Region.NORTH_AMERICA),
+                consent=consent_of(actor, confirmed=is_fresh(request), typed=[values["account_number"]]),
                 now=timezone.now(),
             )
         except activities.ConnectionRefused as error:
@@ -79,7 +83,8 @@ def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
         else:
             return redirect("connection", team_code, made.code)
     status = 422 if form.errors else 200
-    return render(request, "brokers/connection_new.html", {"form": form}, status=status)
+    context = {"form": form, "missing": missing_of(request)}
+    return render(request, "brokers/connection_new.html", context, status=status)
 
 
 _FIELD_OF = {
@@ -94,6 +99,7 @@ _FIELD_OF = {
     "private-address": "base_url",
     "numeric-host": "base_url",
     "port-not-allowed": "base_url",
+    NUMBER: "account_number",
 }
 
 
@@ -105,15 +111,34 @@ def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UU
         activities.disable(connection=connection, actor=actor, now=timezone.now())
         messages.success(request, "The connection is off. Nothing new is sent; orders working at IBKR go on there.")
         return redirect("connection", team_code, connection_code)
-    if connection.environment == Environment.LIVE:
+    live = connection.environment == Environment.LIVE
+    if live:
         require_step_up(request)
+    asks = live and not connection.enabled
+    typed = request.POST.getlist("account_number")
+    if asks and not typed:
+        return _ask(request, connection)
+    consent = consent_of(actor, confirmed=is_fresh(request), typed=typed)
     try:
-        activities.enable(connection=connection, actor=actor, now=timezone.now())
+        activities.enable(connection=connection, actor=actor, consent=consent, now=timezone.now())
     except activities.ConnectionRefused as error:
+        if asks:
+            return _ask(request, connection, str(error))
         messages.error(request, str(error))
     else:
         messages.success(request, "The connection is on; Halyard is signing in.")
     return redirect("connection", team_code, connection_code)
+
+
+def _ask(request: HttpRequest, connection: Connection, refusal: str = "") -> HttpResponse:
+    """The page that asks for what real money takes, before a connection is switched on."""
+    context = {
+        "connection": connection,
+        "numbers": list(connection.accounts.order_by("account_id").values_list("account_id", flat=True)),
+        "missing": missing_of(request),
+        "refusal": refusal,
+    }
+    return render(request, "brokers/connection_live.html", context, status=422 if refusal else 200)
 
 
 @require_POST

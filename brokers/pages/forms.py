@@ -45,6 +45,21 @@ class ConnectionForm(forms.Form):
         label="Signals may trade real money through this connection. I have tried them on paper.", required=False
     )
 
+    account_number = forms.CharField(
+        label="Number of the account that is to trade real money",
+        max_length=20,
+        required=False,
+        help_text="As Client Portal shows it. Halyard trades nothing if IBKR shows another account under this user.",
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "placeholder": "U1234567",
+            }
+        ),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["environment"]
@@ -62,6 +77,8 @@ class ConnectionForm(forms.Form):
                 self.add_error("base_url", "Fill in where the gateway of this user can be reached.")
         if environment == Environment.LIVE and not values.get("confirm_live"):
             self.add_error("confirm_live", "Tick this to connect real money.")
+        if environment == Environment.LIVE and not values.get("account_number"):
+            self.add_error("account_number", "Type the number of the account that is to trade real money.")
         return values
 
 

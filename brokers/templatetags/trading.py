@@ -7,8 +7,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.models import Team
 from accounts.templatetags.ui import DASH, MINUS, Words, icon
 from brokers.book import day_ledger
+from brokers.connections.consents import Reach, reach_of
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sessions import Environment
@@ -96,6 +98,12 @@ def environment(word: str) -> SafeString:
     symbol = {"simulated": "simulated", "paper": "paper", "live": "live"}.get(str(word), "dashed")
     label = "live money" if word == "live" else str(word)
     return format_html('<span class="environment {}">{}{}</span>', word, icon(symbol), label)
+
+
+@register.simple_tag
+def live_reach(team: Team) -> list[Reach]:
+    """The team's connections through which orders can move real money, for a banner on each of its pages."""
+    return reach_of(team)
 
 
 @register.simple_tag

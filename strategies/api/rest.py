@@ -10,6 +10,7 @@ from django.db.models import Prefetch
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -19,6 +20,8 @@ from accounts.api.refusals import Conflict
 from accounts.api.views import ListedAndShown
 from accounts.models import Role, Scope
 from brokers.api.rest import whole_orders
+from brokers.connections.consents import consent_of
+from brokers.domain.live_money import LiveMoneyRefused
 from strategies.api.guards import Guards
 from strategies.api.serializers import (
     ApproveSerializer,
@@ -65,11 +68,15 @@ class Subscriptions(ListedAndShown):
     @extend_schema(request=None, responses=SubscriptionSerializer)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, code: str) -> Response:
-        """From now on signals of the strategy become orders in the account."""
+        """From now on signals of the strategy become orders in the account. Real money is switched on by people only."""
         self.allow(Scope.TRADE, Role.TRADER)
         subscription = self.get_object()
         try:
-            subscriptions.enable(subscription=subscription, actor=self.actor, now=timezone.now())
+            subscriptions.enable(
+                subscription=subscription, actor=self.actor, consent=consent_of(self.actor), now=timezone.now()
+            )
+        except LiveMoneyRefused as refused:
+            raise PermissionDenied(str(refused), refused.code) from refused
         except subscriptions.SubscriptionRefused as refused:
             raise Conflict(str(refused), "cannot-be-enabled") from refused
         return Response(self.get_serializer(self.get_object()).data)

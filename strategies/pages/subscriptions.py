@@ -13,10 +13,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import row_for, team_for
-from accounts.entrance.step_up import require_step_up
+from accounts.entrance.step_up import is_fresh, require_step_up
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
-from brokers.domain.sessions import Environment
+from brokers.connections.consents import consent_of
+from brokers.domain.live_money import Consent, LiveMoneyRefused
+from brokers.pages.live_money import missing_of
 from strategies.display.summary import summary
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
@@ -48,14 +50,21 @@ def subscriptions_switch(request: HttpRequest, team_code: UUID) -> HttpResponse:
     codes = _codes(request.POST.getlist("subscription"))
     chosen = [subscription for subscription in subscription_rows(team) if subscription.code in codes]
     changing = [subscription for subscription in chosen if subscription.enabled is not enabled]
+    live = [row for row in changing if enabled and subscribing.trades_real_money(row)]
+    refusal = ""
     if request.POST.get("confirmed") == "yes":
-        if enabled and any(_is_live(subscription) for subscription in changing):
+        if live:
             require_step_up(request)
-        switched = subscribing.switch_all(
-            team=team, codes=codes, enabled=enabled, actor=actor_of(request), now=timezone.now()
-        )
-        messages.success(request, _switched(switched, enabled))
-        return redirect("subscriptions", team_code)
+        actor, consent = actor_of(request), _consent(request)
+        try:
+            switched = subscribing.switch_all(
+                team=team, codes=codes, enabled=enabled, actor=actor, consent=consent, now=timezone.now()
+            )
+        except LiveMoneyRefused as refused:
+            refusal = str(refused)
+        else:
+            messages.success(request, _switched(switched, enabled))
+            return redirect("subscriptions", team_code)
     if not changing:
         sentence = f"They are all {'on' if enabled else 'off'} already." if chosen else "Mark the subscriptions first."
         messages.info(request, sentence)
@@ -64,14 +73,18 @@ def subscriptions_switch(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "enabled": enabled,
         "changing": changing,
         "already": len(chosen) - len(changing),
-        "live": [row for row in changing if _is_live(row)],
+        "live": live,
+        "numbers": sorted({row.account.account_id for row in live}),
+        "missing": missing_of(request),
+        "refusal": refusal,
     }
-    return render(request, "strategies/subscriptions_switch.html", context)
+    return render(request, "strategies/subscriptions_switch.html", context, status=422 if refusal else 200)
 
 
-def _is_live(subscription: Subscription) -> bool:
-    """Whether its orders move real money."""
-    return subscription.account.connection.environment == Environment.LIVE
+def _consent(request: HttpRequest) -> Consent:
+    """What the person has shown for real money, with the account numbers of the form."""
+    typed = request.POST.getlist("account_number")
+    return consent_of(actor_of(request), confirmed=is_fresh(request), typed=typed)
 
 
 def _codes(words: list[str]) -> set[UUID]:
@@ -215,8 +228,26 @@ def subscription_switch(request: HttpRequest, team_code: UUID, subscription_code
         subscribing.disable(subscription=subscription, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"{subscription.account} no longer follows. Orders already made go on.")
     else:
-        if _is_live(subscription):
+        live = subscribing.trades_real_money(subscription)
+        if live:
             require_step_up(request)
-        subscribing.enable(subscription=subscription, actor=actor_of(request), now=timezone.now())
+        actor, consent = actor_of(request), _consent(request)
+        if live and not subscription.enabled and "account_number" not in request.POST:
+            return _ask(request, subscription)
+        try:
+            subscribing.enable(subscription=subscription, actor=actor, consent=consent, now=timezone.now())
+        except LiveMoneyRefused as refused:
+            return _ask(request, subscription, str(refused))
         messages.success(request, f"Signals become orders in {subscription.account} from now on.")
     return redirect("subscription", team_code, subscription_code)
+
+
+def _ask(request: HttpRequest, subscription: Subscription, refusal: str = "") -> HttpResponse:
+    """The page that asks for what real money takes, before a subscription is switched on."""
+    context = {
+        "subscription": subscription,
+        "numbers": [subscription.account.account_id],
+        "missing": missing_of(request),
+        "refusal": refusal,
+    }
+    return render(request, "strategies/subscription_live.html", context, status=422 if refusal else 200)

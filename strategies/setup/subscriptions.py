@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from django.db.models import Max
 
 from accounts import audit
 from accounts.models import Team, User
+from brokers.domain.live_money import NO_CONSENT, Consent, require
+from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount
 from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, Subscription, TermsVersion
@@ -164,8 +166,10 @@ def _set_link(subscription: Subscription, linked: bool, actor: User | None, now:
 
 
 @transaction.atomic
-def enable(*, subscription: Subscription, actor: User | None, now: datetime) -> None:
-    """From now on signals of the strategy become orders in the account."""
+def enable(*, subscription: Subscription, actor: User | None, consent: Consent = NO_CONSENT, now: datetime) -> None:
+    """From now on signals of the strategy become orders in the account; raise LiveMoneyRefused without a consent to it."""
+    rows = Subscription.objects.select_for_update(of=("self",)).select_related("account__connection")
+    _require_consent([rows.get(pk=subscription.pk)], consent)
     _switch(subscription, True, actor, now)
 
 
@@ -176,14 +180,36 @@ def disable(*, subscription: Subscription, actor: User | None, now: datetime) ->
 
 
 @transaction.atomic
-def switch_all(*, team: Team, codes: Iterable[UUID], enabled: bool, actor: User | None, now: datetime) -> int:
-    """Switch those of the team's subscriptions that are not so yet; returns how many were."""
+def switch_all(
+    *,
+    team: Team,
+    codes: Iterable[UUID],
+    enabled: bool,
+    actor: User | None,
+    consent: Consent = NO_CONSENT,
+    now: datetime,
+) -> int:
+    """Switch those of the team's subscriptions that are not so yet; returns how many were. All of them or none."""
     rows = Subscription.objects.filter(team=team, code__in=list(codes), enabled=not enabled, terms__isnull=False)
     # In one order, as everybody who locks several of them.
-    locked = list(rows.select_for_update(of=("self",)).select_related("team").order_by("pk"))
+    locked = list(rows.select_for_update(of=("self",)).select_related("team", "account__connection").order_by("pk"))
+    if enabled:
+        _require_consent(locked, consent)
     for subscription in locked:
         _switch(subscription, enabled, actor, now)
     return len(locked)
+
+
+def _require_consent(subscriptions: Sequence[Subscription], consent: Consent) -> None:
+    """Raise LiveMoneyRefused unless the consent covers every account of real money that is switched on."""
+    live = {row.account.account_id for row in subscriptions if not row.enabled and trades_real_money(row)}
+    if live:
+        require(consent, live)
+
+
+def trades_real_money(subscription: Subscription) -> bool:
+    """Whether its orders move real money."""
+    return subscription.account.connection.environment == Environment.LIVE
 
 
 def _switch(subscription: Subscription, enabled: bool, actor: User | None, now: datetime) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.models import Team
+from brokers.domain.live_money import Consent
 from brokers.models import BrokerageAccount, Order, Ticket
 from brokers.tests import rows
 from strategies.domain.message.message import Message
@@ -37,7 +38,8 @@ def subscription(of: Strategy, account: BrokerageAccount, now: datetime, **terms
     made = subscriptions.subscribe(
         team=of.team, strategy=of, account=account, terms=Terms(**terms), actor=None, now=now
     )
-    subscriptions.enable(subscription=made, actor=None, now=now)
+    consent = Consent(email_verified=True, second_factor=True, confirmed=True, typed=(account.account_id,))
+    subscriptions.enable(subscription=made, actor=None, consent=consent, now=now)
     return made
 
 

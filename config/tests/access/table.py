@@ -91,6 +91,7 @@ TEAM_PAGES: dict[str, Entry] = {
         username="second1",
         base_url="https://127.0.0.1:5000/v1/api",
         confirm_live="on",
+        account_number="U1234567",
     ),
     "connection": reads(),
     "connection_switch": proves(TRADER, enabled="yes"),

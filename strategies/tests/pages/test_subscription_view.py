@@ -150,9 +150,11 @@ def test_it_asks_before_real_money(client: Client, alice: User, team: Team, subs
     Connection.objects.update(environment="live")
     Subscription.objects.update(enabled=False)
     client.force_login(alice)
-    page = client.get(f"/teams/{team.code}/subscriptions/{subscription.code}/")
-    assert 'class="hazard"' in page.text
-    assert "trade real money in" in page.text
+    path = f"/teams/{team.code}/subscriptions/{subscription.code}/"
+    assert 'class="hazard"' in client.get(path).text
+    page = client.post(f"{path}switch/", {"enabled": "yes"})
+    assert f"Trade real money in {subscription.account.account_id}?" in page.text
+    assert not Subscription.objects.filter(enabled=True).exists()
 
 
 def test_a_new_one_starts_from_the_strategys_defaults(client: Client, alice: User, team: Team, now: datetime) -> None:

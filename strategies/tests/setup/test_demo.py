@@ -18,6 +18,7 @@ from django.test import Client, override_settings
 
 from accounts.models import ApiToken, AuditEntry, Membership, Role, Team, User, hashed
 from brokers.connections import connections
+from brokers.domain.live_money import Consent
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
 from brokers.simulator.books import numbers
@@ -108,7 +109,7 @@ def test_its_team_never_holds_a_live_connection(client: Client, now: datetime) -
         )
     assert refusal.value.code == "demo-team"
     client.force_login(User.objects.get())
-    form = {"name": "Live", "environment": "live", "username": "u1234567", "confirm_live": "on"}
+    form = {"name": "Live", "environment": "live", "username": "u1234567", "confirm_live": "on", "account_number": "U7"}
     page = client.post(f"/teams/{team.code}/connections/new/", {**form, "base_url": "https://127.0.0.1:5000/v1/api"})
     assert page.status_code == 422
     assert "the demo&#x27;s team" in page.text
@@ -134,6 +135,7 @@ def test_a_live_connection_of_a_team_that_became_the_demos_is_not_switched_on_ag
         username="u1234567",
         environment=Environment.LIVE,
         base_url="https://127.0.0.1:5000/v1/api",
+        consent=Consent(email_verified=True, second_factor=True, confirmed=True, typed=("U1234567",)),
         now=now,
     )
     connections.disable(connection=live, actor=None, now=now)
