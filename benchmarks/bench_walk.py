@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any
 
 from config import embedded
+from config.tests import tables
 from config.tests.product import Product, running
 
 TOKEN = "a-token-for-this-run"
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=20, help="signals a second")
     parser.add_argument("--burst", type=int, default=200, help="signals of the burst")
     options = parser.parse_args(argv)
-    with running(SIM_CONTROL_TOKEN=TOKEN, HALYARD_LOG_LEVEL="WARNING") as product:
+    with running(tables=tables.named(), SIM_CONTROL_TOKEN=TOKEN, HALYARD_LOG_LEVEL="WARNING") as product:
         report(measure(product, options.seconds, options.rate, options.burst))
 
 

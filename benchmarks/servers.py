@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config import embedded
+from config.tests import tables
 
 # As the Procfile starts it.
 UVICORN = "--loop uvloop --http httptools --backlog 2048 --no-proxy-headers --no-access-log --no-server-header --log-level warning"
@@ -23,6 +24,7 @@ def migrated_database() -> Iterator[Path]:
     """Django, set up on servers in a folder that is thrown away; yields the folder. Once in a process."""
     with tempfile.TemporaryDirectory(prefix="halyard-bench-") as name:
         folder = Path(name)
+        tables.fill(folder, tables.named())
         with embedded.start(folder):
             own = embedded.urls(folder)
             os.environ |= {

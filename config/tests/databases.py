@@ -14,6 +14,10 @@ from django.db import connections, transaction
 from django.db.backends.base.creation import BaseDatabaseCreation
 from django.test import TransactionTestCase
 
+from config import embedded
+from config.embedded.postgres import NAME
+from config.tests import tables
+
 TEMPLATE = "template_halyard"
 # As the migrations left them, and written by nobody else.
 KEPT = {"django_content_type", "auth_permission"}
@@ -22,7 +26,7 @@ _migrate_anew = BaseDatabaseCreation.create_test_db
 
 
 def copy_a_migrated_one(folder: Path) -> None:
-    """Let Django's test databases be copies of a template, which the first process to come migrates.
+    """Let Django's test databases be copies of a template, which the first process to come makes and migrates.
 
     The server has to be this run's own. `folder` is that of the run; in it the processes find one another.
     """
@@ -32,7 +36,7 @@ def copy_a_migrated_one(folder: Path) -> None:
         name: str = creation._get_test_db_name()
         with _alone(folder / "template.lock"):
             if not ready.exists():
-                _migrate_template(creation, verbosity)
+                _make_template(creation, verbosity, embedded.urls(folder).database)
                 ready.touch()
             with creation._nodb_cursor() as cursor:
                 cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
@@ -45,16 +49,25 @@ def copy_a_migrated_one(folder: Path) -> None:
     BaseDatabaseCreation.create_test_db = create_test_db  # type: ignore[method-assign, assignment]
 
 
-def _migrate_template(creation: Any, verbosity: int) -> None:
+def _make_template(creation: Any, verbosity: int, database: str) -> None:
+    """From the tables of the last run, where no migration is another one since; then only new ones are applied."""
+    template = database.replace(f"/{NAME}?", f"/{TEMPLATE}?")
+    known = tables.file()
+    if is_known := known.exists():
+        with creation._nodb_cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {TEMPLATE}")
+        tables.read(template, known)
     options = creation.connection.settings_dict["TEST"]
     name, options["NAME"] = options["NAME"], TEMPLATE
     try:
-        _migrate_anew(creation, verbosity, autoclobber=True, serialize=False)
+        _migrate_anew(creation, verbosity, autoclobber=True, serialize=False, keepdb=is_known)
     finally:
         options["NAME"] = name
         # A database that somebody uses cannot be copied.
         creation.connection.close()
         creation.connection.close_pool()
+    if not is_known:
+        tables.write(template)
 
 
 @contextmanager

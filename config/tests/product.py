@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 
 from config import embedded
+from config.tests.tables import fill
 from config.tests.watching import eventually, outside
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,10 +94,14 @@ class Product:
 
 
 @contextlib.contextmanager
-def running(*, demo: bool = True, **variables: str) -> Iterator[Product]:
-    """Start the product with the command behind `make run`, and stop it with Ctrl-C. `variables` go to its processes."""
+def running(*, demo: bool = True, tables: Path | None = None, **variables: str) -> Iterator[Product]:
+    """Start the product with the command behind `make run`, and stop it with Ctrl-C. `variables` go to its processes.
+
+    Its folder is a new one: empty, or with `tables` in its database, which it then need not migrate from the first on.
+    """
     with tempfile.TemporaryDirectory(prefix="halyard-") as name:
         folder = Path(name) / "data"
+        fill(folder, tables)
         port = _free_port()
         # Tests send more than a trader does.
         limits = {"HALYARD_WEBHOOK_PER_MINUTE": "1000000", "HALYARD_WEBHOOK_PER_HOUR": "1000000"}
