@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import tzinfo
 from typing import Any
 
 from allauth.account import app_settings
@@ -15,7 +16,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import teams
+from accounts import teams, zones
 from accounts.audit import listening
 from accounts.entrance.second_factors import has_second_factor
 from accounts.entrance.sign_in import LimitedSignIn
@@ -61,7 +62,17 @@ class AccountAdapter(LimitedSignIn):
         return f"Halyard: {subject}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        super().send_mail(template_prefix, email, {**context, "halyard_url": settings.PUBLIC_URL})
+        with timezone.override(self._zone_of(email)):
+            super().send_mail(template_prefix, email, {**context, "halyard_url": settings.PUBLIC_URL})
+
+    def _zone_of(self, email: str) -> tzinfo:
+        """The zone of the mail's reader; of the request only where its reader asks, since others read other clocks."""
+        addresses = Q(email__iexact=email) | Q(emailaddress__email__iexact=email, emailaddress__verified=True)
+        reader = User.objects.filter(addresses).first()
+        if reader is not None and reader.time_zone != "UTC":
+            return zones.zone_named(reader.time_zone)
+        asking = getattr(self.request, "user", None)
+        return timezone.get_current_timezone() if reader is not None and asking == reader else zones.zone_named("UTC")
 
     def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
         """Ask the address's reader to confirm it; where it is somebody else's already, tell them instead.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import zoneinfo
 from collections.abc import Callable
 
 from django.conf import settings
@@ -12,6 +11,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 
+from accounts import zones
 from accounts.entrance import addresses
 
 log = logging.getLogger(__name__)
@@ -127,9 +127,5 @@ class ViewersTimeZone:
         name = getattr(request.user, "time_zone", "") or "UTC"
         if name == "UTC":
             name = request.COOKIES.get("time_zone", "UTC")
-        try:
-            zone = zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            zone = zoneinfo.ZoneInfo("UTC")
-        with timezone.override(zone):
+        with timezone.override(zones.zone_named(name)):
             return self.get_response(request)

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from ua_parser import parse
 
+from accounts import zones
 from accounts.entrance import outbox
 
 register = template.Library()
@@ -204,6 +205,12 @@ def query(context: template.Context, **changes: Any) -> str:
         if value not in (None, ""):
             parameters[name] = str(value)
     return f"?{parameters.urlencode()}"
+
+
+@register.filter
+def spelled(value: datetime) -> str:
+    """A moment in a mail, where nothing shows UTC on hover: in the reader's zone, and in UTC."""
+    return zones.spelled(value, timezone.get_current_timezone())
 
 
 @register.simple_tag

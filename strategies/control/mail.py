@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
+from accounts import zones
 from accounts.models import Membership
 from brokers.domain.sentences import all_of
 from strategies.display.approvers import MAY_APPROVE, panels
@@ -85,7 +86,8 @@ def _subject(proposals: Sequence[Decision]) -> str:
 
 def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
     of_decision = panels(proposals[:MOST])
-    lines = [_line(decision, of_decision[decision.pk], membership.user_id) for decision in proposals[:MOST]]
+    reader, zone = membership.user_id, zones.zone_named(membership.user.time_zone)
+    lines = [_line(decision, of_decision[decision.pk], reader, zone) for decision in proposals[:MOST]]
     if len(proposals) > MOST:
         lines.append(f"And {len(proposals) - MOST} more.")
     address = settings.PUBLIC_URL + reverse("approvals", args=[membership.team.code])
@@ -94,17 +96,17 @@ def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
         [
             *lines,
             f"Approve, approve less, or decline:\n{address}",
-            "What nobody answers in time is not sent.",
+            "A plan that nobody answers in time is not sent.",
             f"You may approve plans of {membership.team.name}. Switch these e-mails off here:\n{switch}",
         ]
     )
 
 
-def _line(decision: Decision, panel: Panel, reader: int) -> str:
+def _line(decision: Decision, panel: Panel, reader: int, zone: tzinfo) -> str:
     account, until = decision.subscription.account, decision.expires_at
     assert until is not None, "a proposal has an end"
     where = f"{decision.signal.strategy.name} on {account.account_id} ({account.connection.environment})"
-    lines = [f"{where}, until {until.astimezone(UTC):%H:%M:%S} UTC:", decision.reason]
+    lines = [f"{where}, until {zones.spelled(until, zone, '%H:%M:%S')}:", decision.reason]
     if panel.counting:
         lines.append(f"Approved so far by {all_of(word.name for word in panel.counting)}.")
     obstacle = panel.obstacle(reader)

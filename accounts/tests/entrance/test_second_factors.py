@@ -131,4 +131,4 @@ def test_a_mail_says_that_it_was_switched_off(alice: User, team: Team) -> None:
     client.post("/accounts/2fa/reauthenticate/", {"code": code_of_the_app()})
     client.post("/accounts/2fa/totp/deactivate/")
     assert [message.to for message in mail.outbox] == [[alice.email]]
-    assert mail.outbox[0].subject == "Halyard: The authenticator app is off"
+    assert mail.outbox[0].subject == "Halyard: Two-step sign-in no longer asks for the app"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -47,14 +47,21 @@ def test_an_approver_is_told_what_waits_until_when_and_where(
     assert (mail.to, mail.subject) == (["alice@example.com"], "Approve? Buy AAPL, Trend")
     account = decision.subscription.account.account_id
     assert decision.expires_at is not None
-    until = f"{decision.expires_at:%H:%M:%S} UTC"
+    until = f"{decision.expires_at:%Y-%m-%d %H:%M:%S} UTC"
     assert mail.body == (
         f"Trend on {account} (simulated), until {until}:\nOpen long with 10 shares of AAPL.\n\n"
         f"Approve, approve less, or decline:\nhttps://halyard.example/teams/{team.code}/approvals/\n\n"
-        "What nobody answers in time is not sent.\n\n"
+        "A plan that nobody answers in time is not sent.\n\n"
         "You may approve plans of Alice's team. Switch these e-mails off here:\n"
         f"https://halyard.example/teams/{team.code}/settings/"
     )
+
+
+def test_the_mail_names_the_end_in_its_readers_zone(mailoutbox: Mails, alice: User, decision: Decision) -> None:
+    User.objects.filter(pk=alice.pk).update(time_zone="Asia/Kathmandu")
+    Decision.objects.update(expires_at=datetime(2126, 11, 20, 20, 30, tzinfo=UTC))
+    assert tell_approvers(timezone.now()) == 1
+    assert "until 2126-11-21 02:15:00 in Kathmandu (2126-11-20 20:30:00 UTC):" in str(mailoutbox[0].body)
 
 
 def test_each_plan_is_told_once(mailoutbox: Mails, decision: Decision) -> None:
