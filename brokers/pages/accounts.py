@@ -26,7 +26,12 @@ CURVE_POINTS = 360
 @require_GET
 def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
-    context = {"accounts": accounts_of(team), "closings": closing.shown_to(team, timezone.now())}
+    accounts = accounts_of(team)
+    context = {
+        "accounts": accounts,
+        "closings": closing.shown_to(team, timezone.now()),
+        "held": any(account.positions.all() for account in accounts),
+    }
     return render(request, "brokers/positions.html", context)
 
 

@@ -83,14 +83,14 @@ class ConnectionForm(forms.Form):
 
 
 class ProxyForm(forms.Form):
-    """What the proxy before a gateway is shown: a header, or a certificate. Left empty, it is shown no more."""
+    """What the proxy before a gateway is shown: a header, or a certificate. Only its own button removes either."""
 
     part = forms.ChoiceField(choices=[("header", "header"), ("certificate", "certificate")])
     header = forms.CharField(
         label="Name of the header",
         max_length=64,
         required=False,
-        help_text="Leave it empty to send none.",
+        help_text="A name of your own, which your proxy looks for.",
         widget=forms.TextInput(attrs={"placeholder": "X-Gateway-Secret", "spellcheck": "false", "autocomplete": "off"}),
     )
     secret = forms.CharField(
@@ -98,13 +98,14 @@ class ProxyForm(forms.Form):
         max_length=512,
         required=False,
         strip=True,
+        help_text="16 to 512 letters, digits and signs, without spaces. It is kept encrypted.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     certificate = forms.CharField(
         label="Certificate",
         max_length=20_000,
         required=False,
-        help_text="As PEM. Leave it empty to show none.",
+        help_text="As PEM, from -----BEGIN CERTIFICATE----- on.",
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "-----BEGIN CERTIFICATE-----"}),
     )
     key = forms.CharField(
@@ -121,6 +122,30 @@ class ProxyForm(forms.Form):
             }
         ),
     )
+
+    @property
+    def removes(self) -> bool:
+        """Whether the button was pressed that removes the part."""
+        return bool(self.data.get("removes"))
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for all of the part, unless it is to be removed."""
+        values = super().clean() or {}
+        names = ("header", "secret") if values.get("part") == "header" else ("certificate", "key")
+        for name in names:
+            if self.removes:
+                values[name] = ""
+            elif not values.get(name) and name not in self.errors:
+                self.add_error(name, _NEEDED[name])
+        return values
+
+
+_NEEDED = {
+    "header": "Name the header, such as X-Gateway-Secret.",
+    "secret": "Type the secret that your proxy asks for.",
+    "certificate": "Paste the certificate that your proxy asks for.",
+    "key": "Paste the key that the certificate was made with.",
+}
 
 
 class ClosingForm(forms.Form):

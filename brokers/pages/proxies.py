@@ -34,8 +34,7 @@ def connection_proxy(request: HttpRequest, team_code: UUID, connection_code: UUI
     require_step_up(request)
     form = ProxyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        actor = actor_of(request)
-        values, now = form.cleaned_data, timezone.now()
+        values, actor, now = form.cleaned_data, actor_of(request), timezone.now()
         try:
             if values["part"] == "header":
                 proxies.show_header(
@@ -48,10 +47,25 @@ def connection_proxy(request: HttpRequest, team_code: UUID, connection_code: UUI
         except ConnectionRefused as refusal:
             form.add_error(_FIELD_OF.get(refusal.code), str(refusal))
         else:
-            messages.success(request, "Kept. Halyard signs in again with it.")
+            messages.success(request, _DONE[values["part"], form.removes])
             return redirect("connection_proxy", team_code, connection_code)
-    context = {"connection": connection, "form": form, "shown": proxies.shown(connection)}
+    context = {
+        "connection": connection,
+        "form": form,
+        "shown": proxies.shown(connection),
+        "encrypted": connection.base_url.startswith("https://"),
+        "now": timezone.now(),
+    }
     return render(request, "brokers/connection_proxy.html", context, status=422 if form.errors else 200)
+
+
+# What the page says by the part of it and by whether that part was removed.
+_DONE = {
+    ("header", False): "The header is kept. Halyard signs in again with it.",
+    ("header", True): "No header is sent any more. Halyard signs in again without it.",
+    ("certificate", False): "The certificate is kept. Halyard signs in again with it.",
+    ("certificate", True): "No certificate is shown any more. Halyard signs in again without it.",
+}
 
 
 _FIELD_OF = {

@@ -64,7 +64,7 @@ def test_a_mail_reads_well(alice: User, mailoutbox: list[EmailMessage], settings
     send(name, alice.email, {**FACTS, **({"code": ""} if "confirmation" in name else {})})
     [mail] = mailoutbox
     body = str(mail.body)
-    assert re.fullmatch(r"Halyard: [A-Z][^.\n]{9,60}", mail.subject)
+    assert re.fullmatch(r"Halyard: [A-Z][^.\n]{9,60}", str(mail.subject))
     assert len(re.findall(r"https?://", body)) <= 1
     assert "elsewhere.example" not in body
     assert "\n\n\n" not in body

@@ -234,6 +234,58 @@ def test_only_its_owner_says_what_is_shown(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("part", "sentences"),
+    [
+        ("header", ("Name the header, such as X-Gateway-Secret.", "Type the secret that your proxy asks for.")),
+        ("certificate", ("Paste the certificate that your proxy asks for.", "Paste the key that the certificate")),
+    ],
+)
+def test_an_empty_form_takes_nothing_away_and_its_own_button_does(
+    paper_connection: Connection, alice: User, client: Browser, part: str, sentences: tuple[str, str]
+) -> None:
+    pem, key = certificate("halyard")
+    proxies.show_header(connection=paper_connection, header="X-Gateway-Secret", secret=SECRET, actor=alice, now=NOW)
+    proxies.show_certificate(connection=paper_connection, certificate=pem, key=key, actor=alice, now=NOW)
+    before = login_of(Connection.objects.get()).secrets
+    client.force_login(alice)
+    address = f"/teams/{paper_connection.team.code}/connections/{paper_connection.code}/proxy/"
+    page = client.post(address, {"part": part})
+    assert page.status_code == 422
+    assert all(sentence in page.content.decode() for sentence in sentences)
+    assert login_of(Connection.objects.get()).secrets == before
+    page = client.post(address, {"part": part, "removes": "yes"}, follow=True)
+    assert f"No {part} is " in page.content.decode()
+    assert len(login_of(Connection.objects.get()).secrets) == 2
+    assert AuditEntry.objects.latest("pk").action == "connection.proxy_hidden"
+
+
+@pytest.mark.django_db
+def test_a_certificate_that_ended_and_an_address_that_is_not_encrypted_are_said(
+    paper_connection: Connection, alice: User, client: Browser
+) -> None:
+    pem, key = certificate("halyard", days=1)
+    then = datetime(2020, 1, 1, 12, tzinfo=UTC)
+    proxies.show_certificate(connection=paper_connection, certificate=pem, key=key, actor=alice, now=then)
+    Connection.objects.update(base_url="http://gateway.example:5000/v1/api")
+    client.force_login(alice)
+    address = f"/teams/{paper_connection.team.code}/connections/{paper_connection.code}/proxy/"
+    text = client.get(address).content.decode()
+    assert "and proxies refuse it" in text
+    assert "which is not encrypted" in text
+
+
+@pytest.mark.django_db
+def test_only_who_may_follow_it_sees_the_way_to_it(
+    paper_connection: Connection, alice: User, bob: User, client: Browser
+) -> None:
+    address = f"/teams/{paper_connection.team.code}/connections/{paper_connection.code}/"
+    for user, times in ((bob, 0), (alice, 1)):
+        client.force_login(user)
+        assert client.get(address).content.decode().count(f"{address}proxy/") == times
+
+
+@pytest.mark.django_db
 def test_the_help_says_whom_a_gateway_may_answer(client: Browser) -> None:
     text = client.get("/help/guard-gateway/").content.decode()
     assert "ips: allow:" in text
