@@ -35,6 +35,7 @@ def approvals(request: HttpRequest, team_code: UUID) -> HttpResponse:
         ],
         "answered": [{"decision": each, "verdict": proposals.verdict(each)} for each in proposals.answered(team)],
         "may_answer": membership.may(Role.APPROVER),
+        "subscribed": team.subscriptions.exists(),
         "asking": subscriptions.filter(terms__values__auto_submit=False).count(),
         "recent": proposals.RECENT,
     }

@@ -194,10 +194,13 @@ def test_those_answered_stand_below_with_who_answered(client: Client, alice: Use
 def test_an_empty_inbox_teaches_how_to_be_asked(client: Client, alice: User, bob: User, team: Team) -> None:
     text = inbox(client, alice, team)
     assert "No subscription asks first" in text
-    assert "Choose a subscription" in text
-    assert "Choose a subscription" not in inbox(client, bob, team)
+    assert "Make a subscription" in text
+    assert "Make a subscription" not in inbox(client, bob, team)
     proposing.asking(team, timezone.now())
     assert "Nothing waits for you" in inbox(client, alice, team)
+    team.subscriptions.update(enabled=False)
+    assert "Choose a subscription" in inbox(client, alice, team)
+    assert "Choose a subscription" not in inbox(client, bob, team)
 
 
 def test_a_plan_that_has_changed_is_shown_before_it_can_be_approved(client: Client, approver: User, team: Team) -> None:

@@ -51,6 +51,32 @@ def test_it_asks_somebody_who_is_not_signed_in_to_sign_in(client: Client, team: 
     assert client.get(f"/teams/{team.code}/").headers["Location"].startswith("/accounts/login/")
 
 
+@pytest.mark.parametrize(
+    ("page", "step", "words"),
+    [
+        ("", "signals/try/", "Try a signal"),
+        ("signals/", "signals/try/", "No signal yet"),
+        ("orders/", "signals/try/", "No order yet"),
+        ("positions/", "signals/try/", "A position begins with an order that fills."),
+        ("approvals/", "subscriptions/new/", "The team has no subscription, so nothing makes plans."),
+        ("guards/", "strategies/new/", "No strategy yet"),
+        ("guards/", "subscriptions/new/", "No subscription yet"),
+        ("strategies/", "strategies/new/", "No strategy yet"),
+        ("subscriptions/", "strategies/new/", "Make the strategy first."),
+    ],
+)
+def test_a_page_with_nothing_on_it_says_the_next_step(
+    client: Client, alice: User, bob: User, team: Team, page: str, step: str, words: str
+) -> None:
+    broker.account(team)
+    for user, leads in ((alice, True), (bob, False)):
+        client.force_login(user)
+        text = client.get(f"/teams/{team.code}/{page}").text
+        main = text[text.index("<main") :]
+        assert (f"/teams/{team.code}/{step}" in main) == leads
+        assert not leads or words in main
+
+
 def test_it_welcomes_a_new_team_with_a_simulated_account(client: Client, alice: User, team: Team) -> None:
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/")
