@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateAnswer
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,15 +16,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from brokers.domain.addresses import AddressRefused, Location, Reach
+from brokers.names import Names, TooManyNames
 
 LOOK_UP_SECONDS = 5.0
-# Threads of their own: a name server that never answers holds one of them, and nothing else that waits for a thread.
-# A team has a few at a time, so that its names hold up no other team's, however slow they are.
-MOST_OF_A_TEAM = 4
-_threads = ThreadPoolExecutor(256, thread_name_prefix="names")
-_under_way: dict[tuple[str, int], Future[list[str]]] = {}
-_held: Counter[str] = Counter()
-_lock = threading.Lock()
+_names = Names()
 _team: ContextVar[str] = ContextVar("team whose address is dialled", default="")
 
 
@@ -42,16 +35,6 @@ class Redirected(aiohttp.ClientError):
     """The answer sends us somewhere else, and we do not go."""
 
 
-class TooManyNames(OSError):
-    """As many names of this team as may be are being looked up, and none has been answered."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__(
-            f"{host} was not looked up: {MOST_OF_A_TEAM} other names of your team's gateways wait for their name servers. "
-            "Switch off the connections whose names lead nowhere."
-        )
-
-
 @contextmanager
 def on_behalf_of(team: str) -> Iterator[None]:
     """Names that are looked up meanwhile are this team's."""
@@ -63,34 +46,8 @@ def on_behalf_of(team: str) -> Iterator[None]:
 
 
 def addresses_of(host: str, port: int) -> Future[list[str]]:
-    """The IP addresses of a name. One question at a time for each name, so that a slow one takes one thread only.
-
-    Raises TooManyNames.
-    """
-    key, team = (host, port), _team.get()
-    with _lock:
-        if (asked := _under_way.get(key)) is not None and not asked.done():
-            return asked
-        if _held[team] >= MOST_OF_A_TEAM:
-            raise TooManyNames(host)
-        asked = _under_way[key] = _threads.submit(_look_up, host, port)
-        _held[team] += 1
-    asked.add_done_callback(lambda done: _let_go(key, team, done))
-    return asked
-
-
-def _let_go(key: tuple[str, int], team: str, done: Future[list[str]]) -> None:
-    with _lock:
-        if _under_way.get(key) is done:
-            del _under_way[key]
-        _held[team] -= 1
-        if not _held[team]:
-            del _held[team]
-
-
-def _look_up(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
+    """The IP addresses of a name, looked up for the team whose address is dialled. Raises TooManyNames."""
+    return _names.ask(_team.get(), host, port)
 
 
 def check(location: Location, reach: Reach) -> None:
