@@ -9,6 +9,10 @@ from typing import Any
 _LONGEST = 2000
 # Each mark ends where the next one begins, so that a row of them costs no more than its length.
 _MARKUP = re.compile(r"<[^<>]*>")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_EXCHANGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@&/-]*")
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+NO_CURRENCY = "XXX"
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -27,6 +31,27 @@ def name(value: Any, most: int = 64) -> str:
     """What something is known by; nothing where it is longer, since half of a name is another name."""
     plain = _plain(value)
     return plain if len(plain) <= most else ""
+
+
+def currency(value: Any, default: str = "USD") -> str:
+    """A currency by its three letters; the default where there is none, and XXX, of which no rate is known, where
+    something else stands."""
+    plain = _plain(value).upper()
+    if not plain:
+        return default
+    return plain if _CURRENCY.fullmatch(plain) else NO_CURRENCY
+
+
+def exchange(value: Any, most: int) -> str:
+    """An exchange by its short name; nothing where something else stands."""
+    plain = _plain(value)
+    return plain if len(plain) <= most and _EXCHANGE.fullmatch(plain) else ""
+
+
+def account(value: Any) -> str:
+    """An account by its number; nothing where something else stands: it is part of paths, mails and sentences."""
+    plain = _plain(value)
+    return plain if _ACCOUNT.fullmatch(plain) else ""
 
 
 def mapping(value: Any, key: str | None = None) -> Mapping[str, Any]:

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
-from brokers.ibkr import months
-from brokers.ibkr.cleaning import text
+from brokers.ibkr import cleaning, months
+from brokers.ibkr.cleaning import one_line, text
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows
@@ -39,9 +39,9 @@ def described(contract: Contract, row: Row) -> Contract:
     return Contract(
         instrument=contract.instrument,
         conid=contract.conid,
-        name=contract.name or text(row.get("name"), 120),
-        exchange=text(row.get("listingExchange"), 40, contract.exchange),
-        currency=text(row.get("currency"), 3, contract.currency),
+        name=contract.name or one_line(row.get("name"), 120),
+        exchange=cleaning.exchange(row.get("listingExchange"), 40) or contract.exchange,
+        currency=cleaning.currency(row.get("currency"), contract.currency),
         multiplier=quantity(row.get("multiplier")) or Decimal(1),
         ticker=contract.ticker,
         # The tick of the highest band stands for all where a single one is shown.
@@ -64,7 +64,7 @@ async def _stock(instrument: Instrument, get: Get) -> Contract:
 def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
     """The US listing. Of companies that share a symbol, the one on a main exchange; two such are refused."""
     listed = [
-        (text(company.get("name"), 120), text(row.get("exchange"), 40), conid)
+        (one_line(company.get("name"), 120), cleaning.exchange(row.get("exchange"), 40), conid)
         for company in companies
         if company.get("assetClass") == "STK"
         for row in rows(company, "contracts")
@@ -91,7 +91,7 @@ def _no_stock(symbol: str, companies: Sequence[Row]) -> str:
         return f"{symbol} is {other.what}, which nobody can buy. {other.instead()}"
     abroad = sorted(
         {
-            text(row.get("exchange"), 40)
+            cleaning.exchange(row.get("exchange"), 40)
             for company in companies
             if company.get("assetClass") == "STK"
             for row in rows(company, "contracts")

@@ -11,9 +11,10 @@ from typing import Any
 from brokers.domain.brokerage import BrokerUnavailable, OrderRefused
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sentences import any_of
+from brokers.domain.tickers import MONTH_CODES
 from brokers.ibkr.cleaning import text
 from brokers.ibkr.numbers import quantity, whole
-from brokers.ibkr.translate import MONTH_CODES, MONTHS, Row, rows
+from brokers.ibkr.translate import MONTHS, Row, rows
 from brokers.rulebook.products import futures
 from brokers.rulebook.products.futures import Product, code_of
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from brokers.domain.brokerage import BrokerError, OrderRefused, SessionLost
+from brokers.ibkr import cleaning
 from brokers.ibkr.answers import check_environment, demand, wants_accounts_first
-from brokers.ibkr.cleaning import name, text
+from brokers.ibkr.cleaning import name
 from brokers.ibkr.client import Client, Request
 from brokers.ibkr.translate import Row, account_ids, rows
 
@@ -86,7 +87,7 @@ class Reads:
     def currency(self, account_id: str) -> str:
         """The account's base currency, as far as it was read."""
         details = {name(row.get("accountId")): row.get("currency") for row in self._portfolio or []}
-        return text(details.get(account_id), 3, "USD")
+        return cleaning.currency(details.get(account_id))
 
     async def positions(self, account_id: str) -> list[Row]:
         """From the uncached endpoint where the server has it, else page by page."""

@@ -12,8 +12,9 @@ from brokers.domain.brokerage import AccountFacts, AccountSummary, ExecutionFact
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.sessions import AuthStatus
 from brokers.domain.snapshot import Quote
+from brokers.domain.tickers import MONTH_CODES, of_broker
 from brokers.ibkr import words
-from brokers.ibkr.cleaning import mapping, name, one_line, text
+from brokers.ibkr.cleaning import account, currency, exchange, mapping, name, one_line, text
 from brokers.ibkr.numbers import moment, number, quantity, quotient, whole
 from brokers.ibkr.texts.explained import MOST_OF_A_STATE, About, explained
 from brokers.rulebook.products import futures
@@ -21,7 +22,6 @@ from brokers.rulebook.products import futures
 Row = Mapping[str, Any]
 
 SNAPSHOT_FIELDS = "31,84,86,6509"
-MONTH_CODES = "FGHJKMNQUVXZ"
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<year>\d{4})\b")
 # First letter of field 6509. R is realtime; N (no subscription) and O (no agreement) show nothing worth having.
@@ -83,8 +83,8 @@ def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountF
                 account_id=account_id,
                 is_paper=bool(accounts.get("isPaper")),
                 is_advisor=bool(features.get("allowFA") and parent),
-                currency=text(detail.get("currency"), 3, "USD"),
-                title=text(detail.get("accountTitle") or detail.get("displayName"), 120),
+                currency=currency(detail.get("currency")),
+                title=one_line(detail.get("accountTitle") or detail.get("displayName"), 120),
                 capabilities=capabilities(features, mapping(properties, account_id), detail),
             )
         )
@@ -94,7 +94,7 @@ def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountF
 def account_ids(accounts: Any) -> list[str]:
     """The accounts of an answer by their names, as many as one user can have."""
     listed = mapping(accounts).get("accounts")
-    named = [name(each, 32) for each in listed[:_MOST_ACCOUNTS]] if isinstance(listed, list) else []
+    named = [account(each) for each in listed[:_MOST_ACCOUNTS]] if isinstance(listed, list) else []
     return list(dict.fromkeys(each for each in named if each))
 
 
@@ -166,13 +166,14 @@ def execution_facts(
         reference=name(row.get("order_ref")) or None,
         broker_order_id=str(order_id) if order_id else None,
         conid=conid,
-        ticker=(tickers or {}).get(conid) or ticker(text(row.get("symbol"), 40), text(row.get("sec_type"), 8)),
+        ticker=(tickers or {}).get(conid)
+        or of_broker(ticker(text(row.get("symbol"), 80), text(row.get("sec_type"), 8)), conid),
         side=side,
         quantity=abs(size),
         price=price,
         fee=abs(fee) if fee is not None else None,
-        currency=text(row.get("currency"), 3, "USD"),
-        exchange=text(row.get("exchange"), 32),
+        currency=currency(row.get("currency")),
+        exchange=exchange(row.get("exchange"), 32),
         executed_at=moment(row.get("trade_time_r"), row.get("trade_time")) or now,
     )
 
@@ -183,17 +184,17 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
     if conid is None or not held:
         return None
     security_type = text(row.get("assetClass") or row.get("secType"), 8)
-    description = text(row.get("description") or row.get("contractDesc") or row.get("ticker"), 80)
+    description = text(row.get("description") or row.get("contractDesc") or row.get("ticker"), 120)
     return PositionFacts(
         account_id=name(row.get("acctId"), 32) or account_id,
         conid=conid,
-        ticker=(tickers or {}).get(conid) or ticker(description, security_type, _size(row))[:40],
+        ticker=(tickers or {}).get(conid) or of_broker(ticker(description, security_type, _size(row)), conid),
         asset_class=words.READ_SECURITY_TYPES.get(security_type, security_type.lower()),
         quantity=held,
         average_cost=average_price(row, security_type),
         market_price=number(row.get("marketPrice", row.get("mktPrice"))),
         unrealized_pnl=number(row.get("unrealizedPnl")),
-        currency=text(row.get("currency"), 3, "USD"),
+        currency=currency(row.get("currency")),
     )
 
 

@@ -16,6 +16,9 @@ from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, alone_until_commit
 from strategies.deciding.guards import subject
 from strategies.domain.decide.guards import LIMITS, Level
+from strategies.domain.message import lists
+from strategies.domain.message.kinds import Kind
+from strategies.domain.message.refusals import Refused
 from strategies.models import Guard, Strategy, Subscription
 
 Target = BrokerageAccount | Strategy | Subscription | None
@@ -34,11 +37,11 @@ LIMITS_OF = {
 
 
 class GuardRefused(ValueError):
-    """The message is a sentence for people; `field` is what it is about where it is about one."""
+    """The message is a sentence for people; `field` is what it is about where it is about one, `code` a stable word."""
 
-    def __init__(self, sentence: str, field: str = "") -> None:
+    def __init__(self, sentence: str, field: str = "", code: str = "guard-refused") -> None:
         super().__init__(sentence)
-        self.field = field
+        self.field, self.code = field, code
 
 
 def level_guarding(target: Target) -> Level:
@@ -134,13 +137,7 @@ def unlock(*, team: Team, target: Target, reason: str, actor: User | None, now: 
 @transaction.atomic
 def restrict(*, team: Team, target: Target, tickers: Iterable[str], actor: User | None, now: datetime) -> Guard:
     """The tickers in which this level opens no position, in place of those before."""
-    listed = sorted({ticker.strip().upper() for ticker in tickers} - {""})
-    if len(listed) > MOST_TICKERS:
-        raise GuardRefused(
-            f"A list holds at most {MOST_TICKERS} tickers, and this one has {len(listed)}.", "restricted"
-        )
-    if long := [ticker for ticker in listed if len(ticker) > 40]:
-        raise GuardRefused(f"{long[0][:40]}… is longer than any ticker. Put one ticker on a line.", "restricted")
+    listed = read_restricted(target, tickers, now)
     guard = lock_guard(team, target)
     if listed == guard.restricted:
         return guard
@@ -148,6 +145,32 @@ def restrict(*, team: Team, target: Target, tickers: Iterable[str], actor: User 
     guard.save(update_fields=["restricted"])
     audit_change(guard, "guard.tickers_restricted", before, listed, actor=actor, now=now)
     return guard
+
+
+def read_restricted(target: Target, tickers: Iterable[str], now: datetime) -> list[str]:
+    """The names of tickers that people list for this level, as signals are read; raises GuardRefused."""
+    typed = {ticker.strip().upper() for ticker in tickers} - {""}
+    if len(typed) > MOST_TICKERS:
+        raise GuardRefused(
+            f"A list holds at most {MOST_TICKERS} tickers, and this one has {len(typed)}.",
+            "restricted",
+            "too-many-tickers",
+        )
+    kind = _kind(target)
+    try:
+        return sorted({lists.read(ticker, kind, now) for ticker in sorted(typed)})
+    except Refused as refused:
+        raise GuardRefused(refused.message, "restricted", refused.code) from refused
+
+
+def _kind(target: Target) -> Kind | None:
+    """What is traded at a level; None where it may be anything."""
+    match target:
+        case Strategy():
+            return Kind(target.asset_class)
+        case Subscription():
+            return Kind(target.strategy.asset_class)
+    return None
 
 
 def checked_reason(reason: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -66,7 +66,7 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
         try:
             sentence = _change(request, guarded, form)
         except GuardRefused as error:
-            form.add_error(error.field if error.field in form.fields else None, str(error))
+            form.add_error(error.field if error.field in form.fields else None, ValidationError(str(error), error.code))
         else:
             messages.success(request, sentence)
             return redirect("guard", team_code, level, code)
@@ -143,8 +143,8 @@ def _change(request: HttpRequest, guarded: Guarded, form: GuardForm) -> str:
             limits.lock_out(**whom, until=until, reason=form.cleaned_data["reason"])
             return f"No entry until {until:%Y-%m-%d %H:%M} UTC. Exits go on."
         case RestrictedForm():
-            tickers = form.tickers()
-            if not set(guard.restricted) <= {ticker.upper() for ticker in tickers}:
+            tickers = limits.read_restricted(guarded.target, form.tickers(), whom["now"])
+            if not set(guard.restricted) <= set(tickers):
                 guarded.let_loosen(request)
             limits.restrict(**whom, tickers=tickers)
             return "The list holds from the next signal on."
@@ -172,7 +172,7 @@ def guard_stop(request: HttpRequest, team_code: UUID, level: str, code: UUID) ->
                 flatten=values["flatten"],
             )
         except GuardRefused as error:
-            form.add_error(error.field if error.field in form.fields else None, str(error))
+            form.add_error(error.field if error.field in form.fields else None, ValidationError(str(error), error.code))
         else:
             messages.success(request, _stopped(stopped))
             return redirect("guards", team_code)

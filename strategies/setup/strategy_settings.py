@@ -11,8 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import User
-from strategies.domain.message import options, symbols
-from strategies.domain.message.options import NO_WISH
+from strategies.domain.message import lists
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import WORDS, Kind
 from strategies.models import Strategy
@@ -24,7 +23,11 @@ DAY = 86_400
 
 
 class Unusable(ValueError):
-    """The message is a sentence for people."""
+    """The message is a sentence for people, `code` a stable word."""
+
+    def __init__(self, sentence: str, code: str = "unusable") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,24 +120,15 @@ def _address(word: str) -> str:
 
 def read_tickers(text: str, kind: Kind, now: datetime) -> tuple[str, ...]:
     """Tickers that a strategy of this kind could be sent; raises Unusable with a sentence."""
-    words = dict.fromkeys(_ticker(word, kind, now) for word in text.replace(",", " ").upper().split())
-    if len(words) > MOST_TICKERS:
-        raise Unusable(
-            f"These are {len(words)} tickers, and {MOST_TICKERS} are the most. Leave the list empty for any."
-        )
-    return tuple(words)
-
-
-def _ticker(word: str, kind: Kind, now: datetime) -> str:
     try:
-        symbol = options.read(word, NO_WISH, now) if kind is Kind.OPTION else symbols.read(word, kind, now)
+        tickers = dict.fromkeys(lists.read(word, kind, now) for word in lists.words(text))
     except Refused as refused:
-        raise Unusable(refused.message) from refused
-    if kind is Kind.OPTION and symbol.name != symbol.root:
-        raise Unusable(f"{word} is one contract. List what the options are on, {symbol.root}, for all of them.")
-    if kind is Kind.FUTURE and word.endswith("!"):
-        raise Unusable(f"{word} is a continuous contract. List its root, {symbol.root}, for all of its months.")
-    return symbol.name
+        raise Unusable(refused.message, refused.code) from refused
+    if len(tickers) > MOST_TICKERS:
+        raise Unusable(
+            f"These are {len(tickers)} tickers, and {MOST_TICKERS} are the most. Leave the list empty for any."
+        )
+    return tuple(tickers)
 
 
 @transaction.atomic

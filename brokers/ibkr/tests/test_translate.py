@@ -127,6 +127,53 @@ def test_it_passes_over_a_position_that_was_closed() -> None:
     assert translate.position_facts({"conid": 1, "position": 0.0}, account_id="DU1") is None
 
 
+HOSTILE = ("<img src=x onerror=alert(1)>", "=1+1", "@SUM(A1)", "AAPL\u202eX", "A" * 60, {"a": 1}, None, 12345678901)
+
+
+@pytest.mark.parametrize("spelled", HOSTILE[:5])
+@pytest.mark.parametrize("kind", ["STK", "FUT", "CASH", "OPT", "BOND", "", "<b>"])
+def test_a_name_that_is_none_becomes_the_contracts_number(spelled: str, kind: str) -> None:
+    held = translate.position_facts(
+        {"conid": 9, "description": spelled, "position": 1, "assetClass": kind}, account_id="U1"
+    )
+    assert held is not None, "what is held is never left out"
+    assert held.ticker == "contract 9"
+    fill = {
+        "execution_id": "1.1",
+        "conid": 9,
+        "side": "B",
+        "size": 1,
+        "price": "1",
+        "symbol": spelled,
+        "sec_type": kind,
+    }
+    executed = translate.execution_facts(fill, now=NOW)
+    assert executed is not None
+    assert executed.ticker == "contract 9"
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_currencies_exchanges_and_accounts_are_names_or_none(value: Any) -> None:
+    row = {"conid": 9, "description": "AAPL", "position": 1, "assetClass": "STK", "currency": value}
+    held = translate.position_facts(row, account_id="U1")
+    assert held is not None
+    assert held.currency == ("USD" if value in (None, {"a": 1}) else "XXX")
+    assert translate.account_ids({"accounts": [value, "DU1"]}) in (["DU1"], ["12345678901", "DU1"])
+    fill = {
+        "execution_id": "1.1",
+        "conid": 9,
+        "side": "B",
+        "size": 1,
+        "price": "1",
+        "exchange": value,
+        "currency": "eur",
+    }
+    executed = translate.execution_facts(fill, now=NOW)
+    assert executed is not None
+    assert executed.currency == "EUR"
+    assert executed.exchange in {"", "12345678901"}
+
+
 def test_it_prefers_our_own_name_of_a_contract() -> None:
     row = {"conid": 5, "description": "CL NOV2026", "position": 1, "assetClass": "FUT"}
     held = translate.position_facts(row, account_id="DU1", tickers={5: "CLZ2026"})

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from brokers.domain.tickers import MONTH_CODES
 from brokers.rulebook.calendars import exchange_calendar
 
-MONTH_CODES = "FGHJKMNQUVXZ"
 # Where nothing is delivered before the end, a contract is left two days before it expires.
 ROLL_BEFORE_EXPIRY = timedelta(days=2)
 _CODE = re.compile(rf"([A-Z0-9]+?)([{MONTH_CODES}])(\d{{4}})")

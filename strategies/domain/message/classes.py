@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 
-from brokers.rulebook.products.futures import MONTH_CODES, PRODUCTS, chart_root
+from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, PAIR
+from brokers.rulebook.products.futures import PRODUCTS, chart_root
 from strategies.domain.message.kinds import WORDS, Kind
 
-CONTRACT = re.compile(rf"([A-Z0-9]{{1,5}}?)([{MONTH_CODES}])(\d{{4}}|\d{{1,2}})")
-CONTINUOUS = re.compile(r"([A-Z0-9]{1,8})([12])!")
-PAIR = re.compile(r"([A-Z]{3})[./-]?([A-Z]{3})")
-COINS = re.compile(r"([A-Z0-9]{2,10}?)[/-]?(USDT|USDC|USD|EUR|GBP)")
 _OPTION = re.compile(r"([A-Z]{1,6})[ _]*\d{6}[CP]?\d{1,8}(?:\.\d{1,4})?")
 _PERPETUAL = re.compile(r"[A-Z0-9]{2,10}(?:USDT|USDC|USD)(?:\.P|PERP)")
 

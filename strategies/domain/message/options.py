@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from brokers.domain.tickers import OPTION, UNDERLYING
 from strategies.domain.message.kinds import form_of
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.symbols import Kind, Symbol, behind, check, expired, split_exchange, unreadable
@@ -16,9 +17,6 @@ from strategies.domain.numbers import plain
 
 NEW_YORK = ZoneInfo("America/New_York")
 
-# Year first after a blank or nothing; month first after an underscore: the vendors' own difference.
-_SYMBOL = re.compile(r"([A-Z]{1,6})( *|_)(\d{6})([CP]?)(\d{1,8}(?:\.\d{1,4})?)")
-_UNDERLYING = re.compile(r"[A-Z]{1,6}(?:[./-][A-Z]{1,2})?")
 _RELATIVE = re.compile(r"\+ ?(\d{1,4}) ?(day|week|month|year)s?", re.IGNORECASE)
 
 
@@ -57,9 +55,9 @@ def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
     """One contract, or an underlying whose chain is to be scanned; raises Refused."""
     exchange, symbol = split_exchange(ticker)
     check(ticker, exchange, symbol, Kind.OPTION)
-    if match := _SYMBOL.fullmatch(symbol):
+    if match := OPTION.fullmatch(symbol):
         contract = _spelled_out(ticker, match, wish, now)
-    elif _UNDERLYING.fullmatch(symbol):
+    elif UNDERLYING.fullmatch(symbol):
         contract = _by_parts(symbol.replace("/", ".").replace("-", "."), wish, now)
     else:
         raise unreadable(ticker, symbol, Kind.OPTION, now)

@@ -5,7 +5,6 @@ Options have a module of their own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,18 +12,10 @@ from typing import Any
 
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sentences import any_of
+from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, MONTH_CODES, PAIR, ROOT, STOCK
 from brokers.rulebook.products import futures
-from brokers.rulebook.products.futures import MONTH_CODES
 from brokers.rulebook.products.untradable import Untradable, untradable
-from strategies.domain.message.classes import (
-    COINS,
-    CONTINUOUS,
-    CONTRACT,
-    CURRENCIES,
-    PAIR,
-    instead_of,
-    other_class,
-)
+from strategies.domain.message.classes import CURRENCIES, instead_of, other_class
 from strategies.domain.message.kinds import WORDS, Kind, form_of
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.venues import admit, venue_of
@@ -32,8 +23,6 @@ from strategies.domain.message.venues import admit, venue_of
 __all__ = ["MONTHS", "WORDS", "Kind", "Symbol", "expired", "read", "split_exchange", "unreadable"]
 
 MONTHS = MONTH_CODES
-_STOCK = re.compile(r"([A-Z0-9]{1,14})(?:[./-](PR[A-Z]|[A-Z0-9]{1,2}))?")
-_ROOT = re.compile(r"[A-Z0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +124,7 @@ def unreadable(ticker: str, symbol: str, kind: Kind, now: datetime) -> Refused:
 
 
 def _stock(symbol: str, now: datetime) -> Symbol | None:
-    match = _STOCK.fullmatch(symbol)
+    match = STOCK.fullmatch(symbol)
     if match is None:
         return None
     name = f"{match[1]}.{match[2]}" if match[2] else match[1]
@@ -150,7 +139,7 @@ def _future(symbol: str, now: datetime) -> Symbol | None:
         return Symbol(Kind.FUTURE, name, root, facts, (f"continuous-contract:{symbol}",))
     if match := CONTRACT.fullmatch(symbol):
         return _contract(_root(match[1]), match[2], match[3], now)
-    if _ROOT.fullmatch(symbol) is None and not futures.sharing(symbol):
+    if ROOT.fullmatch(symbol) is None and not futures.sharing(symbol):
         return None
     root = _root(symbol)
     return Symbol(Kind.FUTURE, root, root, {"root": root, "continuous": 1})

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brokers.domain.sentences import all_of
+from brokers.domain.tickers import CONTINUOUS, CONTRACT
 from brokers.rulebook.products.futures import chart_root, product_of
-from strategies.domain.message.classes import CONTINUOUS, CONTRACT
 from strategies.domain.message.kinds import WORDS, Kind
 from strategies.domain.message.refusals import Refused, invalid
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.tickers import is_ticker
+from strategies.domain.message.symbols import shown
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import QuantityType, Sides, Terms
 from strategies.domain.terms.windows import Window, zone_of
@@ -157,6 +159,10 @@ def _protection(terms: Terms) -> Iterator[Contradiction]:
 def _lists(terms: Terms) -> Iterator[Contradiction]:
     if len(terms.tickers) > MOST_TICKERS:
         yield "tickers", f"A list holds at most {MOST_TICKERS} tickers. Shorten it."
+    for ticker in terms.tickers[:MOST_TICKERS]:
+        if not is_ticker(ticker):
+            yield "tickers", f"{shown(ticker)} is no ticker. Write it as signals name it, such as AAPL or MNQ."
+            break
     unknown = sorted(set(terms.signal_fields) - set(SIGNAL_FIELDS))
     if unknown:
         yield "signal_fields", f"A signal has no field {unknown[0]} to allow. Use one of: {', '.join(SIGNAL_FIELDS)}."

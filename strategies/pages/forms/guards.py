@@ -10,6 +10,7 @@ from django import forms
 from brokers.book.day_ledger import day_end
 from strategies.control.limits import LIMITS_OF, LONGEST_REASON
 from strategies.domain.decide.guards import Halt, Level
+from strategies.domain.message import lists
 from strategies.models import Guard
 
 _AMOUNTS = {
@@ -96,4 +97,4 @@ class RestrictedForm(forms.Form):
 
     def tickers(self) -> list[str]:
         """The tickers of a valid form."""
-        return str(self.cleaned_data["restricted"]).replace(",", " ").split()
+        return lists.words(str(self.cleaned_data["restricted"]))

@@ -46,7 +46,7 @@ class StrategyForm(forms.Form):
                 timezone.now(),
             )
         except Unusable as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(str(error), error.code) from error
 
 
 def seconds(label: str, help_text: str, least: int = 1) -> forms.IntegerField:
@@ -91,7 +91,7 @@ class StrategySettingsForm(StrategyForm):
         try:
             return read_addresses(self.cleaned_data["allowed_addresses"])
         except Unusable as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(str(error), error.code) from error
 
     def clean(self) -> dict[str, Any]:
         if not self.errors:

@@ -10,6 +10,7 @@ from django import forms
 from django.utils import timezone
 
 from strategies.display.labels import CHOICES, LABELS
+from strategies.domain.message import lists
 from strategies.domain.message.message import Bracket
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
@@ -175,11 +176,11 @@ class TermsForm(forms.Form):
     def clean_tickers(self) -> tuple[str, ...]:
         text = str(self.cleaned_data["tickers"])
         if self.kind is None:
-            return tuple(dict.fromkeys(text.replace(",", " ").upper().split()))
+            return tuple(dict.fromkeys(lists.words(text)))
         try:
             return read_tickers(text, self.kind, self.now or timezone.now())
         except Unusable as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(str(error), error.code) from error
 
     def clean(self) -> dict[str, Any]:
         for name in ("take_profit", "stop_loss"):

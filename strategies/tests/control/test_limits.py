@@ -163,6 +163,36 @@ def test_a_restricted_ticker_is_not_opened(team: Team, strategy: Strategy, now: 
     assert (written.before, written.after) == (["AAPL", "GME"], ["GME"])
 
 
+@pytest.mark.parametrize(
+    ("listed", "kept"), [(["brk-b"], ["BRK.B"]), (["BRK/B", "BRK.B"], ["BRK.B"]), (["NASDAQ:AAPL"], ["AAPL"])]
+)
+def test_a_list_holds_names_as_signals_are_read(team: Team, now: datetime, listed: list[str], kept: list[str]) -> None:
+    assert limits.restrict(team=team, **TEAM, tickers=listed, actor=None, now=now).restricted == kept
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("<img src=x onerror=alert(1)>", "ticker-does-not-exist"),
+        ("=1+1", "ticker-does-not-exist"),
+        ("AAPL\u202e", "ticker-does-not-exist"),
+        ("ES1!", "continuous-on-a-list"),
+        ("SPY 270115C600", "option-on-a-list"),
+    ],
+)
+def test_a_list_takes_nothing_that_no_signal_could_name(team: Team, now: datetime, word: str, code: str) -> None:
+    with pytest.raises(GuardRefused) as refused:
+        limits.restrict(team=team, **TEAM, tickers=["GME", word], actor=None, now=now)
+    assert (refused.value.field, refused.value.code) == ("restricted", code)
+    assert not Guard.objects.exists()
+
+
+def test_the_list_of_a_strategy_is_of_its_class(team: Team, strategy: Strategy, now: datetime) -> None:
+    with pytest.raises(GuardRefused, match="EURUSD is a currency pair"):
+        limits.restrict(team=team, target=strategy, tickers=["EURUSD"], actor=None, now=now)
+    assert limits.restrict(team=team, **TEAM, tickers=["EURUSD"], actor=None, now=now).restricted == ["EURUSD"]
+
+
 def test_a_list_has_an_end(team: Team, now: datetime) -> None:
     with pytest.raises(GuardRefused, match="at most 100 tickers"):
         limits.restrict(team=team, **TEAM, tickers=[f"T{n}" for n in range(101)], actor=None, now=now)

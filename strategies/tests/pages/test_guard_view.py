@@ -181,6 +181,9 @@ def test_a_trader_tightens_the_teams_limits_and_an_owner_loosens_them(
         ({"what": "lockout", "length": "60", "reason": ""}, "Say why"),
         ({"what": "lockout", "length": "forever", "reason": "News"}, "Select a valid choice"),
         ({"what": "restricted", "restricted": "A" * 41}, "longer than any ticker"),
+        ({"what": "restricted", "restricted": "GME <b>x"}, "&lt;B&gt;X is no ticker."),
+        ({"what": "restricted", "restricted": "ES1!"}, "List its root, ES,"),
+        ({"what": "restricted", "restricted": "SPY 270115C600"}, "List what the options are on, SPY"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_beside_its_field(
@@ -217,6 +220,15 @@ def test_the_restricted_list_is_set_and_shown(client: Client, alice: User, team:
     assert Guard.objects.get().restricted == ["AMC", "GME"]
     assert "AMC GME" in page.text
     assert "No entries in AMC, GME" in client.get(f"/teams/{team.code}/guards/").text
+
+
+def test_another_spelling_of_a_listed_ticker_loosens_nothing(client: Client, trader: User, team: Team) -> None:
+    client.force_login(trader)
+    client.post(path(team), {"what": "restricted", "restricted": "BRK.B"})
+    answer = client.post(path(team), {"what": "restricted", "restricted": "brk-b GME"})
+    assert answer.status_code == 302
+    assert Guard.objects.get().restricted == ["BRK.B", "GME"]
+    assert client.post(path(team), {"what": "restricted", "restricted": "GME"}).status_code == 403
 
 
 def test_meters_show_the_figure_the_limit_and_what_is_not_known(
