@@ -24,6 +24,7 @@ class Environment(StrEnum):
 
 class AuthMethod(StrEnum):
     GATEWAY = "gateway"
+    OAUTH = "oauth"
 
 
 class Region(StrEnum):

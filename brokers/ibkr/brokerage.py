@@ -33,6 +33,7 @@ from brokers.domain.brokerage import (
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login
 from brokers.domain.snapshot import Quote
+from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import contracts, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.circuits import Way
@@ -56,9 +57,10 @@ def connect(
     egress: Egress = EGRESS,
     pacing: Pacing | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    shelf: TokenShelf | None = None,
 ) -> IbkrBrokerage:
     """A brokerage for this login; nothing is sent before the first call. `http` comes from `new_http()`."""
-    return IbkrBrokerage(Client(login, http, egress=egress, pacing=pacing), egress=egress, now=now)
+    return IbkrBrokerage(Client(login, http, egress=egress, pacing=pacing, shelf=shelf), egress=egress, now=now)
 
 
 class IbkrBrokerage:

@@ -12,6 +12,8 @@ import random
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -20,9 +22,11 @@ from yarl import URL
 
 from brokers.dialing import DialRefused, Lines, Redirected, new_session, on_behalf_of
 from brokers.domain.addresses import AddressRefused, Reach, location
-from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused
 from brokers.domain.sessions import Environment, Login
+from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import credentials
+from brokers.ibkr.auth import method_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.decoding import (
     NOT_JSON,
@@ -79,22 +83,27 @@ class Unreadable(NoAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """IBKR's answer: `body` is the parsed JSON, or NOT_JSON; `retry_after` is in seconds."""
+    """IBKR's answer: `body` is the parsed JSON, or NOT_JSON; `retry_after` is in seconds, `at` the time on IBKR's clock."""
 
     status: int
     body: Any
     retry_after: float | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to IBKR. `path` holds {names} that `parts` fill in, `params` go into the query, `body` is sent as JSON."""
+    """One question to IBKR. `path` holds {names} that `parts` fill in, `params` go into the query, `body` is sent as JSON.
+
+    `proof` stands for what the login shows otherwise.
+    """
 
     method: str
     path: str
     parts: Mapping[str, str] | None = None
     params: Mapping[str, str] | None = None
     body: Any = None
+    proof: Mapping[str, str] | None = None
 
 
 def new_http(reach: Reach | None = None, *, limit: int = 0) -> Lines:
@@ -116,6 +125,7 @@ class Client:
         *,
         egress: Egress = EGRESS,
         pacing: Pacing | None = None,
+        shelf: TokenShelf | None = None,
     ) -> None:
         if isinstance(http, aiohttp.ClientSession):
             raise ValueError(
@@ -126,14 +136,14 @@ class Client:
         self._guarded = login.environment is not Environment.SIMULATED
         if self._guarded:
             _check(login.base_url)
-        self._base = login.base_url.rstrip("/")
+        self._auth = method_of(login, shelf)
+        self._base = self._auth.base_url
         self._lines, self._owns_lines = http, http is None
         self._writes: aiohttp.ClientSession | None = None
         self._egress, self._trust = egress, egress.trust(login)
         self._circuits = (egress.circuit(login), self._trust.circuit)
         self._decoding = asyncio.Lock()
         self._tls = credentials.context(login.secrets)
-        self.headers = HEADERS | credentials.headers(login.secrets)
         self._pace = egress.pace(login, pacing or pacing_for(login))
         self._clock = egress.clock
 
@@ -141,6 +151,16 @@ class Client:
         """The address of a path whose {parts} are filled in safely."""
         filled = path.format(**{name: quote(part, safe="") for name, part in (parts or {}).items()})
         return URL(f"{self._base}/{filled}", encoded=True)
+
+    @property
+    def stream_headers(self) -> dict[str, str]:
+        """What the opening of the live stream shows."""
+        return {**HEADERS, **self._auth.stream_headers()}
+
+    def stream_url(self) -> URL:
+        """The live stream's address."""
+        url = self.url("ws").update_query(self._auth.stream_query())
+        return url.with_scheme("wss" if url.scheme == "https" else "ws")
 
     @property
     def http(self) -> aiohttp.ClientSession:
@@ -159,7 +179,27 @@ class Client:
         return aiohttp.Fingerprint(bytes.fromhex(pinned)) if pinned else True
 
     async def read(self, request: Request, *, attempts: int = READ_ATTEMPTS) -> Answer:
-        """Send a request that may be sent again; raises BrokerUnavailable when nobody answers."""
+        """Send a request that may be sent again; raises BrokerUnavailable when nobody answers.
+
+        One that the login's token is refused for is signed with a new one, once.
+        """
+        await self._prepare()
+        answer = await self._read(request, attempts)
+        if self._auth.is_over(answer):
+            await self._prepare()
+            answer = await self._read(request, attempts)
+        if (refusal := self._auth.refusal(answer)) is not None:
+            raise refusal
+        return answer
+
+    async def _prepare(self) -> None:
+        """See that requests can be signed."""
+        await self._auth.prepare(self._post)
+
+    async def _post(self, path: str, proof: Mapping[str, str]) -> Answer:
+        return await self._read(Request("POST", path, proof=proof), attempts=1)
+
+    async def _read(self, request: Request, attempts: int) -> Answer:
         give_up_at = self._clock() + READ_DEADLINE
         for attempt in range(1, attempts + 1):
             last = attempt == attempts or self._clock() >= give_up_at
@@ -180,7 +220,16 @@ class Client:
 
     async def write(self, request: Request) -> Answer:
         """Send once. Raises NotDelivered, NoAnswer, or BrokerUnavailable when the circuit kept it from leaving."""
-        return await self._send(request, writing=True)
+        try:
+            await self._prepare()
+        except Paused:
+            raise
+        except BrokerError as problem:
+            raise NotDelivered(f"it could not be signed ({problem})") from problem
+        answer = await self._send(request, writing=True)
+        # Sent once: whoever tries again has a new token for it.
+        self._auth.is_over(answer)
+        return answer
 
     async def _send(self, request: Request, *, writing: bool) -> Answer:
         way = way_of(request)
@@ -215,20 +264,18 @@ class Client:
         return answer
 
     async def _exchange(self, request: Request, way: Way | None, *, writing: bool) -> Answer:
-        bounds = WRITE if writing else READ
+        bounds, url = WRITE if writing else READ, self.url(request.path, request.parts)
+        proof = request.proof if request.proof is not None else self._auth.headers(request.method, str(url))
         async with (self._write_http() if writing else self.http).request(
             request.method,
-            self.url(request.path, request.parts).update_query(request.params or {}),
+            url.update_query(request.params or {}),
             json=request.body,
-            # Some of IBKR's servers hang on a POST that does not say it is empty.
-            headers=self.headers
-            if request.body is not None or request.method == "GET"
-            else self.headers | {"Content-Length": "0"},
+            headers={**HEADERS, **proof, **_length(request)},
             timeout=WRITE_TIMEOUT if writing else READ_TIMEOUT,
             allow_redirects=False,
             ssl=self.ssl,
         ) as response:
-            status, pause = response.status, None
+            status, pause, at = response.status, None, _moment(response.headers.get("Date", ""))
             if status == 429:
                 pause = self._egress.trip(self.login, response.headers.get("Retry-After"), self._pace.pacing, way)
             unpacking = Unpacking(response.headers.get("Content-Encoding", ""), bounds)
@@ -238,7 +285,7 @@ class Client:
         body = await self.decoded(unpacking.body, bounds, exact=not writing)
         if body is NOT_JSON and status < 300 and not is_page(unpacking.body):
             self.note_nonsense("what is no JSON", way)
-        return Answer(status, body, pause)
+        return Answer(status, body, pause, at)
 
     async def decoded(self, data: bytes, bounds: Bounds, *, exact: bool = True) -> Any:
         """What was sent as a value. Of one client, one thing that is long at a time."""
@@ -294,6 +341,19 @@ def way_of(request: Request) -> Way | None:
     if request.method == "DELETE":
         return Way.CANCEL
     return Way.TICKLE if request.path == "tickle" else None
+
+
+def _length(request: Request) -> dict[str, str]:
+    """Some of IBKR's servers hang on a POST that does not say it is empty."""
+    return {} if request.body is not None or request.method == "GET" else {"Content-Length": "0"}
+
+
+def _moment(header: str) -> datetime | None:
+    """The time that an answer says it was sent at."""
+    try:
+        return parsedate_to_datetime(header[:40]).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _check(base_url: str) -> None:

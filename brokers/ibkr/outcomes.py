@@ -29,6 +29,8 @@ Row = Mapping[str, Any]
 
 # Said by the layer in front of the order system: the order was not looked at.
 _NO_SESSION = ("no bridge", "please query /accounts first")
+# What is not signed as IBKR wants it goes no further than its door; a token may end behind it.
+_NOT_SIGNED = ("invalid signature", "invalid consumer")
 _REGISTERED = "is already registered"
 _REPLY_GONE = "reply id not found"
 # Said about an order that is to be canceled: there is none such any more, or nothing of it is left to cancel. That its
@@ -62,7 +64,7 @@ def classify(
             retry_after=retry_after,
             raw=_raw(body),
         )
-    if _says_no_session(error):
+    if _says_no_session(error) or (status == 401 and _is_not_signed(error)):
         missing = explained(error)
         return NotSent(reason=missing.in_full(), code=missing.code, session_lost=True, raw=_raw(body))
     if _REPLY_GONE in error.lower():
@@ -218,6 +220,10 @@ def says_gone(error: str) -> bool:
 
 def _says_no_session(error: str) -> bool:
     return any(phrase in error.lower() for phrase in _NO_SESSION)
+
+
+def _is_not_signed(error: str) -> bool:
+    return any(phrase in error.lower() for phrase in _NOT_SIGNED)
 
 
 def _raw(body: Any) -> Any:

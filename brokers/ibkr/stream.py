@@ -16,6 +16,7 @@ import aiohttp
 from brokers.dialing import Lines, Redirected, on_behalf_of
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.sessions import AuthStatus, Login
+from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import order_rows, translate
 from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import Client, Request
@@ -40,9 +41,10 @@ def listen(
     egress: Egress = EGRESS,
     pacing: Pacing | None = None,
     silence: float = SILENCE,
+    shelf: TokenShelf | None = None,
 ) -> IbkrFeed:
     """A feed for this login; the socket opens when its events are first asked for."""
-    return IbkrFeed(Client(login, http, egress=egress, pacing=pacing), egress=egress, silence=silence)
+    return IbkrFeed(Client(login, http, egress=egress, pacing=pacing, shelf=shelf), egress=egress, silence=silence)
 
 
 class IbkrFeed:
@@ -97,13 +99,12 @@ class IbkrFeed:
         if not token:
             raise BrokerUnavailable("IBKR has no session for this user yet, so there is nothing to listen to.")
         cookie = "api=" + json.dumps({"session": token})
-        url = self._client.url("ws")
         try:
             with on_behalf_of(self._client.login.tenant):
                 async with asyncio.timeout(CONNECT_WITHIN):
                     return await self._client.http.ws_connect(
-                        url.with_scheme("wss" if url.scheme == "https" else "ws"),
-                        headers={**self._client.headers, "Cookie": cookie},
+                        self._client.stream_url(),
+                        headers={**self._client.stream_headers, "Cookie": cookie},
                         timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
                         autoping=False,
                         max_msg_size=FRAME.size,
