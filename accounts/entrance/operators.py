@@ -73,7 +73,7 @@ class OperatorSite(AdminSite):
         if may_operate(request):
             return redirect("admin:index")
         if lacks_second_factor(request):
-            messages.info(
+            messages.warning(
                 request,
                 "The operator's pages need two-step sign-in. Set it up here, then open them again.",
             )

@@ -122,3 +122,16 @@ def test_only_operators_are_shown_the_way(client: Client, operator: User, alice:
     assert 'href="/admin/"' in client.get("/you/").text
     client.force_login(alice)
     assert 'href="/admin/"' not in client.get("/you/").text
+
+
+def test_a_table_wears_our_colours_writes_our_dates_and_says_when_it_is_empty(
+    client: Client, operator: User, team: Team, now: datetime
+) -> None:
+    page = client.get("/admin/accounts/team/").text
+    assert "css/operator.css" in page
+    assert f"{now:%Y-%m-%d %H:%M:%S}" in page
+    empty = client.get("/admin/strategies/guard/").text
+    assert "There are no guards yet. The first one shows here by itself." in empty
+    unfit = client.get("/admin/accounts/team/?q=nobody").text
+    assert 'Nothing fits what is asked for. <a href="?">Show all teams</a>' in unfit
+    assert "There are no" not in page
