@@ -8,7 +8,11 @@ class StrategiesConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, not above: template libraries need the apps.
+        from accounts.audit import words
         from accounts.templatetags import ui
+        from strategies.display import subjects
         from strategies.templatetags import decisions
 
         ui.add_badges(decisions.BADGES, decisions.LABELS)
+        if subjects.names not in words.NAMES:
+            words.NAMES.append(subjects.names)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from accounts import downloads
 from accounts.access import team_for
-from accounts.audit import export, search
+from accounts.audit import export, search, words
 from accounts.audit.search import Search
 from accounts.models import AuditEntry, Role
 from accounts.pages.paging import page_by_number
@@ -72,6 +72,8 @@ def team_record(request: HttpRequest, team_code: UUID, form: str = "") -> HttpRe
 def own_record(request: HttpRequest, form: str = "") -> HttpResponseBase:
     """What happened to one's own account."""
     filters = RecordFilter(request.GET, OWN_KINDS)
+    # Nearly every entry is by the person whose record it is.
+    del filters.fields["actor"]
     return _answer(request, search.of_person(viewer(request), filters.search()), filters, form)
 
 
@@ -80,8 +82,11 @@ def _answer(request: HttpRequest, entries: QuerySet[AuditEntry], filters: Record
         return downloads.refused(filters)
     if form:
         return downloads.download("record", form, export.FORMATS[form](entries.iterator(chunk_size=500)))
+    page = page_by_number(entries, request.GET.get("before", ""))
+    subjects = words.subjects(page.rows)
     context = {
-        "page": page_by_number(entries, request.GET.get("before", "")),
+        "page": page,
+        "rows": [{"entry": each, "deed": words.deed(each.action), "subject": subjects[each.pk]} for each in page.rows],
         "form": filters,
         "filtered": filters.search().narrows,
         "own": "team_code" not in (request.resolver_match.kwargs if request.resolver_match else {}),

@@ -67,8 +67,24 @@ def test_it_says_who_did_what_and_runs_nothing(client: Client, alice: User, path
 def test_filters_narrow_it(client: Client, alice: User, path: str, query: str, shown: str, hidden: str) -> None:
     client.force_login(alice)
     page = client.get(f"{path}?{query}").text
-    assert f"</code> {shown}" in page
-    assert f"</code> {hidden}" not in page
+    assert f"</strong> {shown}" in page
+    assert f"</strong> {hidden}" not in page
+
+
+def test_it_speaks_in_words(client: Client, alice: User, team: Team, path: str, now: datetime) -> None:
+    for action, subject in (
+        ("connection.proxy_shown", "PAPER1 (proxy header)"),
+        ("team.invited", "Dora"),
+        ("subscription.enabled", "7ff0bd0f-54a2-4ba2-a9d5-e1d9b4b4d5a1"),
+    ):
+        audit.record(team=team, actor=alice, action=action, subject=subject, now=now)
+    client.force_login(alice)
+    page = client.get(path).text
+    assert 'title="connection.proxy_shown">Connection: proxy shown</strong> PAPER1 (proxy header)' in page
+    assert ">Team: invited</strong> Dora" in page
+    # Of what is gone, its code is all there is to say.
+    assert ">Subscription: enabled</strong> 7ff0bd0f-54a2-4ba2-a9d5-e1d9b4b4d5a1" in page
+    assert f'href="/teams/{team.code}/settings/"' in page[page.index("<main") :]
 
 
 def test_times_are_read_in_the_viewers_zone(client: Client, alice: User, path: str) -> None:
@@ -76,8 +92,8 @@ def test_times_are_read_in_the_viewers_zone(client: Client, alice: User, path: s
     alice.save()
     client.force_login(alice)
     page = client.get(f"{path}?since=2026-11-21T02:00").text
-    assert "</code> thing 3" in page
-    assert "</code> =1+1" not in page
+    assert "</strong> thing 3" in page
+    assert "</strong> =1+1" not in page
     assert "2026-11-21 02:00:00" in page
 
 
@@ -96,8 +112,8 @@ def test_pages_go_on_where_the_one_before_ended(
     for number in range(SIZE):
         audit.record(team=team, actor=None, action="swept", subject=f"<{number}>", now=now)
     client.force_login(alice)
-    assert client.get(path).text.count("<code>") == SIZE
-    assert client.get(f"{path}?before=5").text.count("<code>") == 4
+    assert client.get(path).text.count("<strong title=") == SIZE
+    assert client.get(f"{path}?before=5").text.count("<strong title=") == 4
     for before in ("x", "-1", "9" * 30, "\u0665"):
         assert client.get(path, {"before": before}).status_code == 200
 
@@ -117,3 +133,4 @@ def test_ones_own_record_holds_nobody_elses(client: Client, alice: User, bob: Us
     page = client.get("/you/record/").text
     assert f"in {alice.pk}" in page
     assert f"in {bob.pk}" not in page
+    assert 'name="actor"' not in page
