@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connections
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import teams
@@ -46,6 +48,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         databases.delete_instead_of_truncating()
     else:
         databases.empty_the_audit_too()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """At the end nobody is in the database, which Postgres would wait five seconds for before it refuses to drop it."""
+    yield
+    # The thread in which async tests asked the database keeps its connection.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.hookimpl(trylast=True)
