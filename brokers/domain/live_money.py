@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from brokers.domain.sentences import any_of
+
 # Accounts of IBKR's have letters and digits, and newer ones are not digits behind a letter.
 _NUMBER = re.compile(r"(?=.*[0-9])[A-Z][A-Z0-9]{3,19}")
 
@@ -79,7 +81,7 @@ def _require_numbers(typed: set[str], accounts: Collection[str], every: bool) ->
     missing = sorted(set(accounts) - typed)
     if missing and (every or len(missing) == len(set(accounts))):
         raise LiveMoneyRefused(
-            f"Type the account number {' or '.join(missing[:3]) if not every else missing[0]} to say that real money "
+            f"Type the account number {missing[0] if every else any_of(missing[:3])} to say that real money "
             "is meant. What was typed is another one.",
             NUMBER,
         )
