@@ -37,7 +37,7 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
-    # The owner's membership, set by whoever has let the token in.
+    # The owner's membership; the authentication of a request sets it.
     membership: Membership
 
     class Meta:

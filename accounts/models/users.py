@@ -26,7 +26,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person. The e-mail address is the login, whatever its letter case."""
+    """A person. The e-mail address is the login; letter case does not count."""
 
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail", unique=True)

@@ -144,7 +144,10 @@ def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_
     """Use the connection again; one to real money takes a consent with the number of one of its accounts."""
     _refuse_live_money_of_a_demo(connection.team, connection.environment)
     live_account = connection.live_account
-    if connection.environment == Environment.LIVE and Connection.objects.filter(pk=connection.pk, enabled=False):
+    if (
+        connection.environment == Environment.LIVE
+        and Connection.objects.filter(pk=connection.pk, enabled=False).exists()
+    ):
         live_account = _opted_into(consent, list(connection.accounts.values_list("account_id", flat=True)))
     try:
         with transaction.atomic():

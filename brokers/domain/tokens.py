@@ -32,7 +32,7 @@ MakeToken = Callable[[], Awaitable[LiveToken]]
 
 
 class TokenShelf(Protocol):
-    """Keeps the live session token of one login, for all processes: whoever asks, it is made once."""
+    """Keeps the live session token of one login for all processes. The token is made once, for the first process that asks."""
 
     async def token(self, *, make: MakeToken, refused: LiveToken | None = None) -> LiveToken:
         """The token in force; `make` is called where there is none, or only the one that was refused."""

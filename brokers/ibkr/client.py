@@ -227,7 +227,7 @@ class Client:
         except BrokerError as problem:
             raise NotDelivered(f"it could not be signed ({problem})") from problem
         answer = await self._send(request, writing=True)
-        # Sent once: whoever tries again has a new token for it.
+        # A write leaves once. Where the token is over, the next request gets a new one.
         self._auth.is_over(answer)
         return answer
 

@@ -1,4 +1,4 @@
-"""What went to the broker for an order and what came of it: submissions and executions."""
+"""Submissions and executions: each write of an order to the broker, and each fill of it."""
 
 from __future__ import annotations
 

@@ -44,7 +44,6 @@ class ConnectionForm(forms.Form):
     confirm_live = forms.BooleanField(
         label="Signals may trade real money through this connection. I have tried them on paper.", required=False
     )
-
     account_number = forms.CharField(
         label="Number of the account that is to trade real money",
         max_length=20,

@@ -231,9 +231,9 @@ def subscription_switch(request: HttpRequest, team_code: UUID, subscription_code
         live = subscribing.trades_real_money(subscription)
         if live:
             require_step_up(request)
-        actor, consent = actor_of(request), _consent(request)
         if live and not subscription.enabled and "account_number" not in request.POST:
             return _ask(request, subscription)
+        actor, consent = actor_of(request), _consent(request)
         try:
             subscribing.enable(subscription=subscription, actor=actor, consent=consent, now=timezone.now())
         except LiveMoneyRefused as refused:

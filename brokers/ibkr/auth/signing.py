@@ -55,7 +55,7 @@ def new_nonce() -> str:
 
 
 class Stamps:
-    """The timestamps of a process: IBKR refuses one before that of an earlier request, whatever the clock does."""
+    """The timestamps of a process. They never go back, even when the clock does: IBKR refuses one that is older than the last."""
 
     def __init__(self) -> None:
         self._latest: dict[str, int] = {}

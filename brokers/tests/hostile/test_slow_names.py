@@ -140,7 +140,7 @@ def test_a_team_whose_names_hung_is_served_last_for_a_while(silence: threading.E
 
 
 def test_a_name_that_waits_with_those_that_hang_is_not_waited_for_by_others(silence: threading.Event) -> None:
-    """Whoever asks for another team's name, and is served last, holds that team up no more than by any other name."""
+    """A hostile team that asks for a good team's own name does not delay the good team's look-up of it."""
     look_ups = names.Names()
     look_ups._slow_until["mallory"] = time.monotonic() + 60
     blocked = [look_ups.ask(f"m{n}", f"n{n}.hostile.example", 443) for n in range(3)]
