@@ -15,7 +15,7 @@ from strategies.tests.browser.browsers import Web, browser, opened, web
 __all__ = ["browser", "web"]
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser: stress"),
+    pytest.mark.xdist_group("browser"),
     pytest.mark.django_db(transaction=True),
 ]
 

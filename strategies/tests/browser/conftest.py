@@ -1,6 +1,6 @@
-"""One browser for all tests of this folder that a worker runs.
+"""One browser for all tests of this folder, which stand in one xdist group.
 
-Each file is an xdist group: a browser waits for its pages more than it works, so several workers have one at a time.
+Several browsers at a time would take both cores from the walks, whose five hundred orders then come too late.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.lookups import reading
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: access")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 BARRIERS = (Path(__file__).parent / "access.js").read_text()
 OPEN_FOLDS = (

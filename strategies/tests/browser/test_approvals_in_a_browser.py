@@ -21,7 +21,7 @@ from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.control import proposing
 from strategies.tests.lookups import knows
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: approvals")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LEAVES = 15_000  # an answered card stays for eight seconds
 
 

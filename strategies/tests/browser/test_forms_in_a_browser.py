@@ -14,7 +14,7 @@ from strategies.models import Subscription
 from strategies.tests import rows
 from strategies.tests.browser.browsers import Opener
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: forms")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # Of each form with fields to type in and more than one button: what Enter presses, unless it is the main button.
 STRAY_ENTERS = """() => [...document.forms].flatMap((form) => {

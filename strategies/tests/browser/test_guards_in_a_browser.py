@@ -16,7 +16,7 @@ from strategies.domain.decide.guards import Halt
 from strategies.models import Guard
 from strategies.tests.browser.browsers import PHONE, Opener
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: guards")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def test_a_phone_reaches_the_stop_of_the_team_and_uses_it(open_page: Opener, alice: User, team: Team) -> None:

@@ -19,7 +19,7 @@ from strategies.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.webhook.doors import BUY, path_of, post
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: log")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def quiet(page: Page) -> None:

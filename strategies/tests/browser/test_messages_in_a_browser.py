@@ -19,7 +19,7 @@ from strategies.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.pages.test_check_view import known
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: messages")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.control import proposing
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: needs")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 @dataclass

@@ -21,7 +21,7 @@ from strategies import live
 from strategies.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener, Web, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: pages")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def is_live(page: Page) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import Team, User
 from strategies.tests.browser.browsers import Opener, Web
 
-pytestmark = [pytest.mark.xdist_group("browser: passkeys"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
 PASSWORD = "alice's password"
 
 

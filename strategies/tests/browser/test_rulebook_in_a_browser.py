@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from accounts.models import Team, User
 from strategies.tests.browser.browsers import Web, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: rulebook")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def test_words_find_rows_and_a_link_opens_its_code(browser: Browser, web: Web, alice: User, team: Team) -> None:

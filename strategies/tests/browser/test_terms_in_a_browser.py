@@ -18,7 +18,7 @@ from strategies.models import Subscription
 from strategies.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser: terms")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 STICKING_OUT = """() => {
