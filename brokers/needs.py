@@ -29,7 +29,7 @@ _CAME_TO_NOTHING = [
 # What lines say of the account that something is in.
 _IN_ACCOUNT = {"ticker": F("ticker"), "account": F("account__account_id"), "account_code": F("account__code")}
 # IBKR ends these by itself, within minutes.
-_PASSING = {SessionStatus.RESETTING, SessionStatus.UNREACHABLE}
+_PASSING = {SessionStatus.RESETTING, SessionStatus.UNREACHABLE, SessionStatus.PENDING}
 
 
 def unprotected(team: Team) -> QuerySet[Position]:
@@ -175,7 +175,7 @@ def _doubt(order: Facts) -> tuple[str, str]:
 def _lost_rows(team: Team, now: datetime) -> QuerySet[Connection]:
     rows = Connection.objects.filter(team=team, enabled=True).exclude(session_reason="")
     lost = rows.exclude(session_status__in=[str(SessionStatus.ACTIVE), str(SessionStatus.CONNECTING)])
-    columns = ("code", "name", "session_status", "session_reason", "session_changed_at")
+    columns = ("code", "name", "session_status", "session_reason", "session_action", "session_changed_at")
     return with_facts(lost.order_by("pk"), **{name: F(name) for name in columns})[: 2 * MOST]
 
 
@@ -186,7 +186,7 @@ def _sessions(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
             urgency=Urgency.SESSION,
             symbol="connections",
             title=f"{connection['name']} cannot trade: {connection['session_status'].replace('_', ' ')}",
-            text=connection["session_reason"],
+            text=f"{connection['session_reason']} {connection['session_action']}".strip(),
             href=reverse("connection", args=[team.code, connection["code"]]),
             action="See the session",
             alarm=SessionStatus(connection["session_status"]) not in _PASSING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers.pages import accounts, closing, connections, help, orders, proxies, rulebook, stress
+from brokers.pages import accounts, closing, connections, help, orders, owning, proxies, rulebook, stress
 
 TEAM = "teams/<uuid:team_code>/"
 
@@ -28,6 +28,12 @@ urlpatterns = [
     path(TEAM + "connections/<uuid:connection_code>/exits/", connections.connection_exits, name="connection_exits"),
     path(TEAM + "connections/<uuid:connection_code>/prices/", connections.connection_prices, name="connection_prices"),
     path(TEAM + "connections/<uuid:connection_code>/verify/", connections.connection_verify, name="connection_verify"),
+    path(
+        TEAM + "connections/<uuid:connection_code>/ownership/", owning.connection_ownership, name="connection_ownership"
+    ),
+    path(
+        TEAM + "connections/<uuid:connection_code>/take-back/", owning.connection_take_back, name="connection_take_back"
+    ),
     path(TEAM + "connections/<uuid:connection_code>/proxy/", proxies.connection_proxy, name="connection_proxy"),
     path(TEAM + "connections/<uuid:connection_code>/stress/", stress.panel, name="stress"),
     path(TEAM + "connections/<uuid:connection_code>/stress/clear/", stress.clear, name="stress_clear"),

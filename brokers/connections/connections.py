@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -17,7 +18,8 @@ from brokers.connections.reach import check_address
 from brokers.domain.addresses import AddressRefused
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
-from brokers.domain.sessions import AuthMethod, Environment, Login, Region, SessionStatus
+from brokers.domain.session_words import WORDS
+from brokers.domain.sessions import AuthMethod, Cause, Environment, Login, Region, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event
 from brokers.postgres.notices import CONNECTIONS_CHANNEL, notify
@@ -28,6 +30,10 @@ USERNAME_TAKEN = (
     "This IBKR user is already connected. IBKR allows one session per user: give this connection a user of its own."
 )
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+# A person acted: looks come quickly again, and every way to open the session is tried anew.
+QUICK_AGAIN: Mapping[str, object] = {"session_tries": 0, "session_opens": 0, "next_try_at": None}
 
 
 class ConnectionRefused(ValueError):
@@ -134,7 +140,14 @@ def disable(*, connection: Connection, actor: User | None, now: datetime) -> Non
     """Stop using the connection. Waiting orders stay waiting until they expire; nothing new is sent."""
     Connection.objects.filter(pk=connection.pk).update(enabled=False)
     connection.enabled = False
-    session_is(connection, SessionStatus.SIGNED_OUT, "This connection is switched off.", now=now, code="switched-off")
+    session_is(
+        connection,
+        SessionStatus.SIGNED_OUT,
+        WORDS["switched-off"].reason,
+        now=now,
+        code="switched-off",
+        columns={**QUICK_AGAIN, "left_until": None},
+    )
     audit.record(team=connection.team, actor=actor, action="connection.disabled", subject=connection.username, now=now)
     wake()
 
@@ -159,7 +172,14 @@ def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_
             "Another connection of your team has this IBKR user meanwhile. Switch that one off first.", "username-taken"
         ) from error
     connection.enabled, connection.live_account = True, live_account
-    session_is(connection, SessionStatus.CONNECTING, "It has just been switched on.", now=now)
+    session_is(
+        connection,
+        SessionStatus.CONNECTING,
+        WORDS["switched-on"].reason,
+        now=now,
+        code="switched-on",
+        columns=QUICK_AGAIN,
+    )
     audit.record(
         team=connection.team,
         actor=actor,
@@ -185,7 +205,8 @@ def confirm_exits(*, connection: Connection, confirms: bool, actor: User | None,
 @transaction.atomic
 def verify(*, connection: Connection, actor: User | None, now: datetime) -> None:
     """Ask for the accounts and the session again; the answer arrives on the page."""
-    Connection.objects.filter(pk=connection.pk).update(wants_verify=True, last_kept_at=None)
+    asked: dict[str, Any] = {"wants_verify": True, "last_kept_at": None, **QUICK_AGAIN, "next_try_at": now}
+    Connection.objects.filter(pk=connection.pk).update(**asked)
     wake()
 
 
@@ -220,6 +241,7 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             f"Make a {wrong} connection for it.",
             now=now,
             code=f"user-is-{wrong}",
+            cause=Cause.LOOK,
         )
         return []
     shown = [fact.account_id for fact in facts]
@@ -231,10 +253,11 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             "Switch the connection off, then on again with the number of its account, or sign in with the user of that one.",
             now=now,
             code="account-not-shown",
+            cause=Cause.LOOK,
         )
         return []
     if facts and not _is_proved(connection, now):
-        session_is(connection, SessionStatus.REFUSED, USERNAME_TAKEN, now=now)
+        session_is(connection, SessionStatus.REFUSED, USERNAME_TAKEN, now=now, code="username-taken", cause=Cause.LOOK)
         return []
     accounts = []
     for fact in facts:
@@ -302,26 +325,39 @@ def session_is(
     *,
     now: datetime,
     code: str = "",
+    action: str = "",
+    cause: Cause = Cause.PERSON,
     evidence: dict[str, object] | None = None,
+    columns: Mapping[str, object] | None = None,
 ) -> bool:
-    """Write the session's state; True when it changed. A change is an event with its evidence, and a new badge.
+    """Write the session's state; True when it changed. A change is one event with its cause, and a new badge.
 
-    `code` names the reason and never changes.
+    `code` names the reason and never changes; `columns` are what else of the row is written with it.
     """
+    reason, action, code = reason[:300], action[:300], code[:40]
     with transaction.atomic():
-        changed = (
-            Connection.objects.filter(pk=connection.pk)
-            .exclude(session_status=status, session_reason=reason[:300])
-            .update(session_status=status, session_reason=reason[:300], session_code=code, session_changed_at=now)
-        )
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        changed = (row.session_status, row.session_code) != (status, code)
+        shown = changed or (row.session_reason, row.session_action) != (reason, action)
+        values: dict[str, object] = {**(columns or {}), "session_status": status, "session_code": code}
+        values |= {"session_reason": reason, "session_action": action}
+        if changed:
+            values["session_changed_at"] = now
+        if row.turned_at is None or (row.session_status == SessionStatus.ACTIVE) != (status is SessionStatus.ACTIVE):
+            values["turned_at"] = now
+        Connection.objects.filter(pk=connection.pk).update(**values)
         if changed:
             Event.objects.create(
-                connection=connection,
+                connection=row,
                 status=status,
-                reason=reason[:300],
+                code=code,
+                cause=cause,
+                reason=reason,
                 evidence={**(evidence or {}), **({"code": code} if code else {})},
                 at=now,
             )
+        if shown:
             live.session_changed(connection)
-    connection.session_status, connection.session_reason, connection.session_code = status, reason[:300], code
-    return bool(changed)
+    for name, value in values.items():
+        setattr(connection, name, value)
+    return shown

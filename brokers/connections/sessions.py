@@ -1,4 +1,4 @@
-"""One session alive, and its story: sign in when needed, say what happened, tell the page."""
+"""One session alive, and its story: what was seen becomes the state, the state becomes a row, an event and a badge."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from brokers.connections.connections import session_is
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
-from brokers.domain.sessions import AuthStatus, Environment, Region, SessionStatus, code_of, verdict
-from brokers.models import Connection
+from brokers.domain import session_states
+from brokers.domain.brokerage import BrokerError, LoginRefused, Paused
+from brokers.domain.orders import OrderStatus, Release
+from brokers.domain.questions import WAYS_OUT
+from brokers.domain.session_states import Seen, State, Step, Terms
+from brokers.domain.sessions import AuthStatus, Cause, Environment, Ownership, Region, SessionStatus
+from brokers.models import Connection, Order
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
+
+# Whether these may trade is for the stream process to find out: it reads their accounts first.
+_LEFT_TO_THE_STREAM = {SessionStatus.REFUSED, SessionStatus.PENDING}
 
 
 def believed_active(connection: Connection, now: datetime) -> bool:
@@ -21,56 +29,153 @@ def believed_active(connection: Connection, now: datetime) -> bool:
     return now - connection.last_kept_at < timedelta(seconds=settings.KEEP_SECONDS * 1.5)
 
 
-@transaction.atomic
-def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStatus:
-    """Write what the broker says of the session; lanes are woken when it has become active."""
-    status, reason = verdict(
-        auth, now, environment=Environment(connection.environment), region=Region(connection.region)
+def doubted(connection_pk: int) -> None:
+    """Something at the broker did not go as it should: before more is sent, the session is looked at."""
+    Connection.objects.filter(pk=connection_pk).update(last_kept_at=None)
+
+
+def state_of(connection: Connection) -> State:
+    """The state that the connection's row holds."""
+    return State(
+        status=SessionStatus(connection.session_status),
+        code=connection.session_code,
+        since=connection.session_changed_at,
+        reason=connection.session_reason,
+        action=connection.session_action,
+        tries=connection.session_tries,
+        next_try_at=connection.next_try_at,
+        opens=connection.session_opens,
+        opened_at=connection.session_opened_at,
+        left_until=connection.left_until,
+        taken=tuple(connection.takeovers or ()),
     )
-    evidence: dict[str, object] = {
-        "authenticated": auth.authenticated,
-        "connected": auth.connected,
-        "competing": auth.competing,
-        "established": auth.established,
-        "message": auth.message,
-    }
-    if status is SessionStatus.ACTIVE:
-        if not Connection.objects.filter(pk=connection.pk, enabled=True).update(last_kept_at=now):
-            # Switched off while we asked: its own sentence stays.
-            return SessionStatus.SIGNED_OUT
-        connection.last_kept_at = now
-    code = code_of(auth, status)
-    if session_is(connection, status, reason, now=now, code=code, evidence=evidence) and status is SessionStatus.ACTIVE:
-        notify(ORDERS_CHANNEL, str(connection.pk))
-    return status
+
+
+def terms_of(connection: Connection) -> Terms:
+    """What was chosen for the connection, and whether a way out waits to leave by it."""
+    competing = connection.session_status == SessionStatus.COMPETING
+    return Terms(
+        environment=Environment(connection.environment),
+        region=Region(connection.region),
+        ownership=Ownership(connection.ownership),
+        polite_minutes=connection.polite_minutes,
+        exit_due=competing and exit_is_due(connection.pk),
+    )
+
+
+def exit_is_due(connection_pk: int) -> bool:
+    """Whether an exit, a stop or a target waits to leave now."""
+    at_once = Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
+    roles = [str(role) for role in WAYS_OUT]
+    waiting = Order.objects.filter(at_once, connection=connection_pk, status=str(OrderStatus.CREATED), role__in=roles)
+    return waiting.exists()
+
+
+def may_try(connection: Connection, now: datetime) -> bool:
+    """Whether a waiting order may look at the session, and open it: not before the next try is due."""
+    state = state_of(connection)
+    if state.status in _LEFT_TO_THE_STREAM:
+        return False
+    if state.can_trade or state.next_try_at is None or now >= state.next_try_at:
+        return True
+    return (
+        state.status is SessionStatus.COMPETING and session_states.step(state, terms_of(connection), now) is Step.TAKE
+    )
 
 
 @transaction.atomic
-def failed(connection: Connection, error: BrokerError, now: datetime) -> SessionStatus:
-    """Write why the broker could not be used."""
-    if not Connection.objects.select_for_update().filter(pk=connection.pk, enabled=True):
+def seen(
+    connection_pk: int, what: Seen, now: datetime, *, cause: Cause = Cause.LOOK, asked_at: datetime | None = None
+) -> State:
+    """Write down what was seen of a session, as of when it was asked for; the state that is true now is returned.
+
+    What was asked for before something that is written already is late, and changes nothing. Lanes are woken when the
+    session has become active.
+    """
+    connection = Connection.objects.select_for_update().get(pk=connection_pk)
+    before = state_of(connection)
+    asked_at = asked_at or now
+    late = connection.session_seen_at is not None and asked_at < connection.session_seen_at
+    if not connection.enabled or late:
         # Switched off while we asked: its own sentence stays.
-        return SessionStatus.SIGNED_OUT
-    match error:
-        case LoginRefused():
-            status = SessionStatus.REFUSED
-        case SessionLost():
-            status = SessionStatus.SIGNED_OUT
-        case Paused():
-            status = SessionStatus.PAUSED
-        case BrokerUnavailable():
-            status = SessionStatus.UNREACHABLE
-        case _:
-            status = SessionStatus.SIGNED_OUT
-    evidence: dict[str, object] = {"error": type(error).__name__}
-    if isinstance(error, Paused):
-        evidence["code"] = error.code
-    if isinstance(error, LoginRefused) and error.help_page:
-        evidence["help_page"] = error.help_page
-    session_is(connection, status, str(error), now=now, code=error.code, evidence=evidence)
-    return status
+        return before
+    state = session_states.judged(what, before, terms_of(connection), now)
+    kept = {"last_kept_at": now} if state.can_trade else {}
+    _write(connection, state, now, cause=cause, evidence=_evidence(what), session_seen_at=asked_at, **kept)
+    if state.can_trade and not before.can_trade:
+        notify(ORDERS_CHANNEL, str(connection_pk))
+    return state
 
 
-def failed_by_key(connection_pk: int, error: BrokerError, now: datetime) -> SessionStatus:
-    """As `failed`, on the connection's row as it is now."""
-    return failed(Connection.objects.get(pk=connection_pk), error, now)
+@transaction.atomic
+def next_step(connection_pk: int, now: datetime, *, cause: Cause) -> tuple[Step, bool]:
+    """What may be done about the session now, written down before it is done; and whether it may push others out."""
+    connection = Connection.objects.select_for_update().get(pk=connection_pk)
+    state, terms = state_of(connection), terms_of(connection)
+    chosen = session_states.step(state, terms, now) if connection.enabled else Step.WAIT
+    if chosen is Step.WAIT:
+        return chosen, False
+    competing = session_states.competes(chosen, state, terms, now)
+    opening = session_states.opening(state, chosen, now, competing=competing)
+    evidence: dict[str, object] = {"step": str(chosen), "compete": competing, "exit_due": terms.exit_due}
+    taken = list(opening.taken)
+    _write(connection, opening, now, cause=cause, evidence=evidence, takeovers=taken, session_seen_at=now)
+    return chosen, competing
+
+
+def _write(
+    connection: Connection, state: State, now: datetime, *, cause: Cause, evidence: dict[str, object], **columns: object
+) -> None:
+    session_is(
+        connection,
+        state.status,
+        state.reason,
+        now=now,
+        code=state.code,
+        action=state.action,
+        cause=cause,
+        evidence=evidence,
+        columns={
+            "session_tries": min(state.tries, 1000),
+            "next_try_at": state.next_try_at,
+            "session_opens": state.opens,
+            "session_opened_at": state.opened_at,
+            "left_until": state.left_until,
+            **columns,
+        },
+    )
+
+
+def _evidence(what: Seen) -> dict[str, object]:
+    if isinstance(what, AuthStatus):
+        return {
+            "authenticated": what.authenticated,
+            "connected": what.connected,
+            "competing": what.competing,
+            "established": what.established,
+            "message": what.message,
+        }
+    evidence: dict[str, object] = {"error": type(what).__name__}
+    if isinstance(what, Paused):
+        evidence["code"] = what.code
+    if isinstance(what, LoginRefused) and what.help_page:
+        evidence["help_page"] = what.help_page
+    return evidence
+
+
+def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStatus:
+    """Write what the broker says of the session."""
+    return _onto(connection, seen(connection.pk, auth, now), now)
+
+
+def failed(connection: Connection, error: BrokerError, now: datetime) -> SessionStatus:
+    """Write why the session could not be looked at."""
+    return _onto(connection, seen(connection.pk, error, now), now)
+
+
+def _onto(connection: Connection, state: State, now: datetime) -> SessionStatus:
+    connection.session_status, connection.session_reason = state.status, state.reason
+    connection.session_code, connection.session_action = state.code, state.action
+    if state.can_trade:
+        connection.last_kept_at = now
+    return state.status

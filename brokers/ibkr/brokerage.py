@@ -48,6 +48,8 @@ from brokers.ibkr.tickets import account_of, ticket
 from brokers.ibkr.translate import rows
 
 READY_WITHIN = 20.0
+WAITED_FOR = 5.0
+SETTLES_IN = 3.0
 
 
 def connect(
@@ -70,6 +72,7 @@ class IbkrBrokerage:
         self._client, self._clock, self._now = client, egress.clock, now
         # Names the websocket's session; IBKR gives it in the answer to a tickle.
         self.session_token = ""
+        self._machine = ""
         self._reads = Reads(client)
         # Each with the day it was asked for.
         self._contracts: dict[Instrument, tuple[date, Contract]] = {}
@@ -84,7 +87,10 @@ class IbkrBrokerage:
 
     async def session(self) -> AuthStatus:
         """Ask whether orders may be sent."""
-        return session_status(await self._client.read(Request("POST", "iserver/auth/status")))
+        answer = await self._client.read(Request("POST", "iserver/auth/status"))
+        # "id|MAC" of the gateway's machine, which it wants to see again in a sign-in by form.
+        self._machine = text(mapping(answer.body).get("hardware_info"), 200, self._machine)
+        return session_status(answer)
 
     async def tickle(self) -> AuthStatus:
         """Keep the session alive, and learn its state on the way."""
@@ -94,18 +100,26 @@ class IbkrBrokerage:
         # {"error": "no session"} comes with 200 and no status, which reads as signed out.
         return session_status(answer, mapping(mapping(body, "iserver"), "authStatus"))
 
-    async def open_session(self) -> AuthStatus:
-        """Bring the brokerage session up, taking it over from another login; not ready means it did not work."""
+    async def open_session(self, *, compete: bool = True, form: bool = False) -> AuthStatus:
+        """Bring the brokerage session up; not ready means it did not work.
+
+        `compete` takes it over from another login; `form` asks as a browser does, which some gateways understand better.
+        """
         status = await self.tickle()
         if not status.ready:
-            status = await self._sign_in()
+            status = await self._sign_in(compete=compete, form=form)
         if status.ready:
             await self._reads.warm_up()
         return status
 
-    async def _sign_in(self) -> AuthStatus:
+    async def _sign_in(self, *, compete: bool, form: bool) -> AuthStatus:
         self._quoted.clear()
-        request = Request("POST", "iserver/auth/ssodh/init", body={"publish": True, "compete": True})
+        path = "iserver/auth/ssodh/init"
+        request = Request("POST", path, body={"publish": True, "compete": compete})
+        if form:
+            machine, _, mac = self._machine.partition("|")
+            fields = {"publish": "true", "compete": "true" if compete else "false", "machineId": machine, "mac": mac}
+            request = Request("POST", path, form={name: value for name, value in fields.items() if value})
         # Sent once: repeating it would throw out the session that is being opened.
         answer = await self._client.read(request, attempts=1)
         if answer.status == 500 and self._client.login.environment is Environment.PAPER:
@@ -114,15 +128,22 @@ class IbkrBrokerage:
                 "Log in to it once on IBKR's website. Halyard tries again.",
                 code="paper-user-not-ready",
             )
-        waiting = isinstance(answer.body, Mapping) and bool(answer.body.get("wait"))
-        status = session_status(answer)
-        # A 200 that says authenticated:false is a failed sign-in, unless IBKR asks us to wait for it.
-        if status.ready or not (status.authenticated or waiting):
-            return status
+        return await self._opened(session_status(answer))
+
+    async def _opened(self, status: AuthStatus) -> AuthStatus:
+        """The status once the session is open; or as it is when it does not open."""
         give_up_at, pause = self._clock() + READY_WITHIN, 0.1
-        while not status.ready and self._clock() < give_up_at:
+        # A 200 that says authenticated:false is a failed sign-in, unless IBKR asks us to wait for it.
+        waits_until = self._clock() + WAITED_FOR if status.waiting else 0.0
+        while not status.ready and not status.competing and self._clock() < give_up_at:
+            if not status.authenticated and self._clock() >= waits_until:
+                break
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 2)
+            status = await self.session()
+        if status.ready and status.established is None:
+            # Servers that do not say when the session is established need a moment after the sign-in.
+            await asyncio.sleep(SETTLES_IN)
             status = await self.session()
         return status
 

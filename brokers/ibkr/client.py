@@ -93,7 +93,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to IBKR. `path` holds {names} that `parts` fill in, `params` go into the query, `body` is sent as JSON.
+    """One question to IBKR. `path` holds {names} that `parts` fill in, `params` go into the query, `body` is sent as JSON and
+    `form` as a browser sends a form.
 
     `proof` stands for what the login shows otherwise.
     """
@@ -104,6 +105,7 @@ class Request:
     params: Mapping[str, str] | None = None
     body: Any = None
     proof: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = None
 
 
 def new_http(reach: Reach | None = None, *, limit: int = 0) -> Lines:
@@ -208,10 +210,12 @@ class Client:
             except NotAllowed as problem:
                 raise LoginRefused(str(problem)) from problem
             except Unreadable as problem:
-                raise BrokerUnavailable(f"IBKR's answer cannot be read: {problem}. Halyard tries again.") from problem
+                sentence = f"IBKR's answer cannot be read: {problem}. Halyard tries again."
+                raise BrokerUnavailable(sentence, code="unreadable-answer") from problem
             except (NotDelivered, NoAnswer) as problem:
                 if last:
-                    raise BrokerUnavailable(f"IBKR cannot be reached: {problem}. Halyard tries again.") from problem
+                    sentence = f"IBKR cannot be reached: {problem}. Halyard tries again."
+                    raise BrokerUnavailable(sentence, code="not-reached") from problem
             else:
                 if last or answer.status not in WORTH_ANOTHER_READ:
                     return answer
@@ -270,6 +274,7 @@ class Client:
             request.method,
             url.update_query(request.params or {}),
             json=request.body,
+            data=request.form,
             headers={**HEADERS, **proof, **_length(request)},
             timeout=WRITE_TIMEOUT if writing else READ_TIMEOUT,
             allow_redirects=False,
@@ -345,7 +350,7 @@ def way_of(request: Request) -> Way | None:
 
 def _length(request: Request) -> dict[str, str]:
     """Some of IBKR's servers hang on a POST that does not say it is empty."""
-    return {} if request.body is not None or request.method == "GET" else {"Content-Length": "0"}
+    return {} if request.body is not None or request.form is not None or request.method == "GET" else {"Content-Length": "0"}
 
 
 def _moment(header: str) -> datetime | None:

@@ -62,6 +62,7 @@ def auth_status(body: Any, *, before: AuthStatus | None = None, message: str = "
         established=established,
         message=why.in_full(MOST_OF_A_STATE) if why else said,
         code=why.code if why else "",
+        waiting=flag("wait", fallback=False),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -12,7 +13,7 @@ from django.utils import timezone
 from accounts.constraints import one_id_per_team, one_of
 from accounts.models import Team
 from accounts.vault.fields import Sealed, SealedField
-from brokers.domain.sessions import AuthMethod, Environment, Region, SessionStatus, SimulatedPrices
+from brokers.domain.sessions import AuthMethod, Cause, Environment, Ownership, Region, SessionStatus, SimulatedPrices
 from brokers.models.columns import choices, word
 
 
@@ -38,11 +39,29 @@ class Connection(models.Model):
     prices = models.CharField(
         max_length=20, choices=choices(SimulatedPrices), default=SimulatedPrices.GENERATED, db_default="generated"
     )
+    # Whose the session is when another login of the same user takes it, and for how long a polite one leaves it.
+    ownership = models.CharField(
+        max_length=20, choices=choices(Ownership), default=Ownership.ALWAYS, db_default="always"
+    )
+    polite_minutes = models.PositiveSmallIntegerField(default=30, db_default=30)
     session_status = word(SessionStatus, default=SessionStatus.SIGNED_OUT)
     session_reason = models.CharField(max_length=300, blank=True)
     # Names the reason and never changes.
     session_code = models.CharField(max_length=40, blank=True, default="", db_default="")
+    session_action = models.CharField(max_length=300, blank=True, default="", db_default="")
     session_changed_at = models.DateTimeField(default=timezone.now)
+    # When it last began or ceased to trade.
+    turned_at = models.DateTimeField(null=True, blank=True)
+    # When what the state was judged by was asked for: what was asked for earlier comes late.
+    session_seen_at = models.DateTimeField(null=True, blank=True)
+    # Looks and sign-ins since it last could trade, and when the next look is due.
+    session_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    session_opens = models.PositiveSmallIntegerField(default=0, db_default=0)
+    session_opened_at = models.DateTimeField(null=True, blank=True)
+    # Until when the session is left to another login, and when it was taken back lately.
+    left_until = models.DateTimeField(null=True, blank=True)
+    takeovers = ArrayField(models.DateTimeField(), null=True, blank=True)
     # When the broker first showed accounts under this user: until then anybody may have typed the name.
     proved_at = models.DateTimeField(null=True, blank=True)
     last_kept_at = models.DateTimeField(null=True, blank=True)
@@ -74,6 +93,10 @@ class Connection(models.Model):
                 condition=one_of("session_status", SessionStatus), name="connection_session_status_is_known"
             ),
             models.CheckConstraint(condition=one_of("prices", SimulatedPrices), name="connection_prices_are_known"),
+            models.CheckConstraint(condition=one_of("ownership", Ownership), name="connection_ownership_is_known"),
+            models.CheckConstraint(
+                condition=Q(polite_minutes__gte=1) & Q(polite_minutes__lte=1440), name="polite_for_a_day_at_most"
+            ),
             models.CheckConstraint(
                 condition=Q(prices="generated") | Q(environment="simulated"),
                 name="signals_price_simulated_markets_only",
@@ -94,6 +117,8 @@ class SessionEvent(models.Model):
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="session_events")
     status = word(SessionStatus)
+    code = models.CharField(max_length=40, blank=True, default="", db_default="")
+    cause = models.CharField(max_length=20, choices=choices(Cause), blank=True, default="", db_default="")
     reason = models.CharField(max_length=300, blank=True)
     evidence = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)

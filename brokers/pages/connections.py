@@ -23,6 +23,7 @@ from brokers.domain.sessions import Environment, Region, SimulatedPrices
 from brokers.models import Connection
 from brokers.pages.forms import ConnectionForm
 from brokers.pages.live_money import missing_of
+from brokers.pages.owning import OWNERSHIPS
 from brokers.stress import control_plane, prices, stress
 
 
@@ -47,6 +48,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "events": connection.session_events.order_by("-pk")[:40],
         "accounts": connection.accounts.order_by("account_id"),
         "waiting": connection.tickets.filter(waiting).count(),
+        "ownerships": OWNERSHIPS,
         "stress": stress.panel(connection) if stressed else None,
         "may_price": stressed and control_plane.is_there(),
         "signals_price": control_plane.trades_at_signals(connection),

@@ -16,12 +16,13 @@ from accounts.vault.fields import Sealed
 from brokers.connections import sessions
 from brokers.connections.connections import login_of
 from brokers.domain.brokerage import BrokerError, OpenBrokerage, Paused
-from brokers.domain.sessions import SessionStatus
+from brokers.domain.sessions import Cause
 from brokers.models import Connection
 from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
 from brokers.processes import agenda, previews, prices, recovery, writes
+from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -94,8 +95,8 @@ class Lane:
             return await self._work()
         except BrokerError as error:
             log.warning("Connection %s: %s", self.pk, error)
-            # Written down, it is no longer believed active, and the next round signs in again.
-            await self._db(sessions.failed_by_key, self.pk, error, self.shared.clock())
+            # The next round looks at the session before anything leaves.
+            await self._db(sessions.doubted, self.pk)
         except psycopg.OperationalError as error:
             log.warning("Connection %s: the database is away: %s", self.pk, error)
         except Exception:
@@ -172,12 +173,10 @@ class Lane:
             )
         if believed:
             return self.wire
-        try:
-            auth = await self.wire.broker.session()
-            if not auth.ready:
-                auth = await self.wire.broker.open_session()
-        except BrokerError as error:
-            await self._db(sessions.failed, connection, error, self.shared.clock())
+        if not await self._db(sessions.may_try, connection, self.shared.clock()):
             return None
-        status = await self._db(sessions.kept, connection, auth, self.shared.clock())
-        return self.wire if status is SessionStatus.ACTIVE else None
+        session = SigningIn(
+            connection_pk=self.pk, broker=self.wire.broker, threads=self.shared.threads, clock=self.shared.clock
+        )
+        state = await session.sign_in(Cause.ORDER)
+        return self.wire if state.can_trade else None

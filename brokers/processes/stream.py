@@ -108,6 +108,8 @@ class Keeper:
         for key, identity in identities.items():
             if key not in self.watches and key not in self.ending:
                 self.watches[key] = Watch(self, key, identity)
+        for key in await self.threads.run(_due, self.clock()) & self.watches.keys():
+            self.watches[key].wake.set()
         for key, accounts in (await self.threads.run(closing.accounts_to_read, self.shard, self.shards)).items():
             if key in self.watches:
                 self.watches[key].dirty |= accounts
@@ -125,3 +127,8 @@ def _to_watch(shard: int, shards: int) -> dict[int, Identity]:
         for pk, username, base_url, secrets in rows
         if pk % shards == shard
     }
+
+
+def _due(now: datetime) -> set[int]:
+    """Connections that cannot trade and are due to be looked at, which somebody may have brought forward."""
+    return set(Connection.objects.filter(enabled=True, next_try_at__lte=now).values_list("pk", flat=True))

@@ -18,7 +18,6 @@ from brokers.book import holdings
 from brokers.connections import connections, sessions
 from brokers.domain.brokerage import (
     BrokerError,
-    BrokerUnavailable,
     Feed,
     FeedEvent,
     LoginRefused,
@@ -26,11 +25,13 @@ from brokers.domain.brokerage import (
     OpenFeed,
     Paused,
 )
-from brokers.domain.sessions import Login, SessionStatus
+from brokers.domain.session_states import State
+from brokers.domain.sessions import Cause, Login, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders import closing, doubt, reconciliation
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
+from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,11 @@ SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long:
 GATHER_SECONDS = 0.015
 BOOK_PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money are read at least this often
+FIRST_PAUSE = 0.05  # after the feed ended while the session is open; longer each time, until it stays for a while
 LONGEST_PAUSE = 30.0
-REFUSED_PAUSE = 60.0
+SETTLED_SECONDS = 10.0
+# Whether these may trade is told by their accounts.
+UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING)}
 
 
 # What a running watch depends on: the username, the gateway's address, and what its proxy is shown.
@@ -105,6 +109,10 @@ class Watch:
         self.dirty: set[int] = set()
         self.news_at = 0.0
         self.book_at = 0.0
+        self.flaps = FIRST_PAUSE
+        self.cause = Cause.LOOK
+        # Set when somebody wants the session looked at before the next look is due.
+        self.wake = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -116,31 +124,54 @@ class Watch:
         return await self.keeper.threads.run(function, *args, **kwargs)
 
     async def _run(self) -> None:
-        pause = 0.5
         while True:
+            wait = LONGEST_PAUSE
             try:
-                connection = await self._db(Connection.objects.get, pk=self.pk)
-                login = connections.login_of(connection)
-                self.broker = self.keeper.open_brokerage(login)
-                try:
-                    await self._wait_paused(connection)
-                    began = time.monotonic()
-                    try:
-                        await self._follow(connection, login)
-                    finally:
-                        if time.monotonic() - began > LONGEST_PAUSE:
-                            pause = 0.5
-                finally:
-                    await self.broker.close()
-            except BrokerError as error:
-                await self._db(sessions.failed, connection, error, self.keeper.clock())
-                if isinstance(error, LoginRefused):
-                    pause = REFUSED_PAUSE
+                wait = await self._round()
             except Exception:
                 log.exception("Connection %s: its watch failed and starts again", self.pk)
             # Everybody's gateway comes back at the same second; not everybody need knock in it.
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-            pause = min(pause * 2, LONGEST_PAUSE if pause < REFUSED_PAUSE else REFUSED_PAUSE)
+            self.wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), wait * random.uniform(0.8, 1.2))
+
+    async def _round(self) -> float:
+        """From a look at the session to whatever ends it; returns the seconds after which to begin again."""
+        connection = await self._db(Connection.objects.get, pk=self.pk)
+        login = connections.login_of(connection)
+        self.broker = self.keeper.open_brokerage(login)
+        self.session = SigningIn(
+            connection_pk=self.pk, broker=self.broker, threads=self.keeper.threads, clock=self.keeper.clock
+        )
+        began = time.monotonic()
+        try:
+            await self._wait_paused(connection)
+            await self._follow(connection, login)
+        except NotSignedIn as lost:
+            return self._until(lost.state)
+        except BrokerError as error:
+            # What this call met is one thing, what the session is another.
+            state = await self._after(connection, error)
+            if not state.can_trade:
+                return self._until(state)
+        finally:
+            await self.broker.close()
+        if time.monotonic() - began > SETTLED_SECONDS:
+            self.flaps = FIRST_PAUSE
+        wait, self.flaps = self.flaps, min(self.flaps * 2, LONGEST_PAUSE)
+        return wait
+
+    async def _after(self, connection: Connection, error: BrokerError) -> State:
+        if as_answer(error):
+            return await self._db(sessions.seen, self.pk, error, self.keeper.clock())
+        log.info("Connection %s: %s", self.pk, error)
+        return await self.session.look(Cause.LOOK)
+
+    def _until(self, state: State) -> float:
+        """Seconds until the next look is due."""
+        if state.next_try_at is None:
+            return 1.0
+        return max(0.02, (state.next_try_at - self.keeper.clock()).total_seconds())
 
     async def _wait_paused(self, connection: Connection) -> None:
         """While its gateway is left alone, nothing but the tickle that keeps the session leaves."""
@@ -166,21 +197,31 @@ class Watch:
                 timers.cancel()
                 reader.cancel()
         except BaseExceptionGroup as group:
-            # One fault ends the watch; the first broker error says why.
-            raise next((e for e in group.exceptions if isinstance(e, BrokerError)), group.exceptions[0]) from group
+            # One fault ends the watch; what says most about the session comes first.
+            for kind in (NotSignedIn, LoginRefused, BrokerError):
+                for problem in group.exceptions:
+                    if isinstance(problem, kind):
+                        raise problem from group
+            raise group.exceptions[0] from group
         finally:
             await feed.close()
-        raise BrokerUnavailable("IBKR closed the live stream; opening it again.")
 
     async def _sign_in(self, connection: Connection) -> None:
-        auth = await self.broker.session()
-        if not auth.ready:
+        known = list(await self._db(lambda: list(connection.accounts.all())))
+        trusted = connection.session_status not in UNPROVED and connections.are_known(
+            connection, known, self.keeper.clock()
+        )
+        # A login that turns out to be another one than it was connected as must not trade for a moment either.
+        check = None if trusted else self.broker.accounts
+        state = await self.session.look(self.cause, check=check)
+        self.cause = Cause.LOOK
+        if not state.can_trade:
             async with self.keeper.locks.only_one(Space.CONNECTION, self.pk) as held:
                 # A lane that holds the lock signs in by itself.
-                auth = await (self.broker.open_session() if held else self.broker.session())
-        status = await self._db(sessions.kept, connection, auth, self.keeper.clock())
-        if status is not SessionStatus.ACTIVE:
-            raise BrokerUnavailable(connection.session_reason)
+                if held:
+                    state = await self.session.sign_in(Cause.LOOK, check=check)
+        if not state.can_trade:
+            raise NotSignedIn(state)
 
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
         known = await self._db(lambda: list(connection.accounts.all()))
@@ -191,7 +232,9 @@ class Watch:
             connections.save_accounts, connection=connection, facts=facts, now=self.keeper.clock()
         )
         if not accounts:
-            raise LoginRefused(connection.session_reason or "IBKR shows no account under this user.", "paper_account")
+            if facts:
+                raise LoginRefused(connection.session_reason, "paper_account", connection.session_code)
+            raise LoginRefused("IBKR shows no account under this user.", "paper_account", "no-account")
         return accounts
 
     async def _read_all(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
@@ -244,7 +287,8 @@ class Watch:
                 if event is None:
                     return
                 if event.auth is not None and not event.auth.ready:
-                    await self._db(sessions.kept, connection, event.auth, self.keeper.clock())
+                    # Its messages tell parts of the state; a look tells all of it.
+                    self.cause = Cause.STREAM
                     return
             if self.dirty and time.monotonic() - self.book_at >= BOOK_PAUSE_SECONDS:
                 try:
@@ -294,10 +338,15 @@ class Watch:
             await self._db(sessions.failed, connection, pause, self.keeper.clock())
             return
         left_alone = self.broker.pause()
-        if auth.ready and left_alone is not None:
+        if left_alone is not None:
             await self._db(sessions.failed, connection, left_alone, self.keeper.clock())
-        elif await self._db(sessions.kept, connection, auth, self.keeper.clock()) is not SessionStatus.ACTIVE:
-            raise BrokerUnavailable(connection.session_reason)
+        elif auth.ready:
+            await self._db(sessions.seen, self.pk, auth, self.keeper.clock(), cause=Cause.TICKLE)
+        else:
+            # One tickle that fails says little; the session itself is asked.
+            state = await self.session.look(Cause.TICKLE)
+            if not state.can_trade:
+                raise NotSignedIn(state)
 
     async def _ask(self, connection: Connection, accounts: list[BrokerageAccount], now: float) -> None:
         """Orders and fills where the feed is silent, and the book where it is old."""

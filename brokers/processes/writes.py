@@ -8,12 +8,10 @@ from brokers.domain.brokerage import (
     AlreadyRegistered,
     Ambiguous,
     BrokerError,
-    BrokerUnavailable,
     NotSent,
     OrderRefused,
     Question,
     Refused,
-    SessionLost,
     SubmissionOutcome,
 )
 from brokers.domain.orders import Role
@@ -49,7 +47,7 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
             refused.add(order.account.account_id)
         except BrokerError as error:
             outcome, reason = "ambiguous", str(error)
-            await wire.db(sessions.failed_by_key, wire.connection_pk, error, wire.clock())
+            await wire.db(sessions.doubted, wire.connection_pk)
         await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock(), code=code)
         if outcome == "ambiguous":
             break
@@ -66,7 +64,7 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         answer = await _answer_questions(wire, connection, job.orders[0], job.attempt_pk, outcome)
         if isinstance(answer.outcome, NotSent):
             await wire.db(execution.finish, job, answer, wire.clock())
-            await wire.db(sessions.failed, connection, _why_not_sent(answer.outcome), wire.clock())
+            await _note_not_sent(wire, connection, answer.outcome)
             return False
         if wire.stopping.is_set():
             await wire.db(execution.finish, job, answer, wire.clock())
@@ -80,12 +78,12 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
     return True
 
 
-def _why_not_sent(outcome: NotSent) -> BrokerError:
+async def _note_not_sent(wire: Wire, connection: Connection, outcome: NotSent) -> None:
+    """A pause is a state of its own; otherwise the session is looked at before anything more leaves."""
     if outcome.pause is not None:
-        return outcome.pause
-    if outcome.session_lost:
-        return SessionLost(outcome.reason, code=outcome.code)
-    return BrokerUnavailable(outcome.reason, code=outcome.code)
+        await wire.db(sessions.failed, connection, outcome.pause, wire.clock())
+    else:
+        await wire.db(sessions.doubted, wire.connection_pk)
 
 
 async def _set_simulated_price(wire: Wire, connection: Connection, order: Order) -> None:
@@ -145,6 +143,6 @@ async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, ord
         # What cannot be changed may be over, or of another size than we knew.
         await bring_home(wire, connection, order.account.account_id)
     if isinstance(answer.outcome, NotSent):
-        await wire.db(sessions.failed, connection, _why_not_sent(answer.outcome), wire.clock())
+        await _note_not_sent(wire, connection, answer.outcome)
         return False
     return True

@@ -26,6 +26,10 @@ class Behaviour:
     session_machine: bool = True
     idle_ttl_s: float = 360.0
     max_age_s: float = 86_400.0
+    # Whether a login that ended (by a logout, after 24 hours, at night) takes a person at the gateway's page, as IBKR's.
+    person_signs_in: bool = False
+    # Servers of before 2025 do not say when a session is established.
+    says_established: bool = True
     accounts_first: bool = True
     dynamic_accounts: bool = False
     accounts_first_status: int = 400

@@ -42,6 +42,8 @@ BADGES: dict[str, Words] = {
         "unreachable": ("alert", "bad"),
         "refused": ("x", "bad"),
         "paused": ("hourglass", "warn"),
+        "not_opened": ("alert", "warn"),
+        "pending": ("hourglass", "warn"),
     },
 }
 SIMULATED_PRICE = format_html('<span class="sub simulated-price">{}</span>', "simulated price")
@@ -53,6 +55,22 @@ def order_tags(status: str) -> str:
     """The words a list of orders may ask for: its status, and whether it is open, over or in doubt."""
     groups = ["over" if status in OVER else "open", *(["doubt"] if status in _DOUBT else [])]
     return " ".join([str(status), *groups])
+
+
+_SEEN_BY = {
+    "look": "Halyard asked IBKR",
+    "tickle": "the request of each minute that keeps the session",
+    "stream": "IBKR's live stream",
+    "order": "an order that waited",
+    "opening": "Halyard opened the session",
+    "person": "somebody at this page",
+}
+
+
+@register.filter
+def seen_by(cause: str) -> str:
+    """What made Halyard see a change of a session, in words."""
+    return _SEEN_BY.get(str(cause), str(cause))
 
 
 @register.filter

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from brokers.domain import questions
+from brokers.domain import questions, session_states
 from brokers.domain.brokerage import Ack, AlreadyRegistered, BrokerError, PartlyAccepted, Question
 from brokers.domain.orders import OrderStatus, Role
-from brokers.domain.sessions import AuthStatus, Environment, Region, code_of, verdict
+from brokers.domain.session_states import State, Terms
+from brokers.domain.sessions import AuthStatus, Environment, SessionStatus
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.client import Answer
 from brokers.ibkr.decoding import READ, decode
@@ -95,8 +96,9 @@ def read_of_a_session(answer: Answer) -> tuple[str, str]:
 
 
 def judged(auth: AuthStatus) -> tuple[str, str]:
-    status, reason = verdict(auth, NOON, environment=Environment.PAPER, region=Region.NORTH_AMERICA)
-    return reason, code_of(auth, status)
+    before = State(status=SessionStatus.CONNECTING, code="", since=NOON)
+    state = session_states.judged(auth, before, Terms(environment=Environment.PAPER), NOON)
+    return f"{state.reason} {state.action}".strip(), state.code
 
 
 def read_of_an_order(answer: Answer, references: tuple[str, ...]) -> tuple[str, str]:

@@ -36,7 +36,9 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
             return Answer({"closed": True})
         case _, "faults":
             return _faults(gateway, method, username, body)
-        case "POST", ("steal" | "lose" | "daily_reset" | "expire_lst"):
+        case "GET", "session":
+            return Answer(_truth(gateway, user))
+        case "POST", ("steal" | "lose" | "daily_reset" | "expire_lst" | "tws" | "leave" | "sign_out" | "sign_in"):
             return _session(gateway, user, what, body)
     return error("Not Found", 404)
 
@@ -87,11 +89,41 @@ def _session(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> A
             return Answer(gateway.faults.arm(request, now).describe(now), 201)
         case "expire_lst":
             gateway.expire_lst(user)
+        case "steal":
+            # Another program, which lets go as soon as it is pushed out.
+            user.session.steal()
+        case "tws":
+            # A person at TWS, who signs in again so many seconds after being pushed out; without, takes it as it comes.
+            insists_s = body.get("insists_s")
+            user.session.steal(insists_s=None if insists_s is None else float(insists_s))
+        case "leave":
+            user.session.release()
+        case "sign_out":
+            user.session.sign_out()
+        case "sign_in":
+            user.session.sign_in()
         case _:
             user.session.lose()
-            user.session.competing = what == "steal"
-            user.tell_status()
+            user.session.competing = False
+    user.tell_status()
     return Answer(user.session.status(now))
+
+
+def _truth(gateway: Gateway, user: User) -> dict[str, Any]:
+    """What is true of a session, whatever its answers say: its stage, who may sign in, and which nights hold."""
+    now = gateway.clock()
+    user.session.expire(now, gateway.behaviour)
+    nights = [name for name in ("daily_reset", "weekend") if any(gateway.faults.holding(name, user.name, now))]
+    return {
+        "stage": user.session.stage(now),
+        "signed_in": user.session.signed_in,
+        "person_needed": user.session.person_needed,
+        "nights": nights,
+        "closed": [name for name in _CLOSED if any(gateway.faults.holding(name, user.name, now))],
+    }
+
+
+_CLOSED = ("session_stays_closed", "session_wants_form")
 
 
 def _seed(gateway: Gateway, user: User, body: dict[str, Any]) -> dict[str, Any]:

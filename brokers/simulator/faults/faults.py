@@ -63,6 +63,8 @@ LASTING = frozenset(
         "paper_username_error",
         "daily_reset",
         "weekend",
+        "session_stays_closed",
+        "session_wants_form",
     }
 )
 ACTIONS = AT_A_CALL | LASTING

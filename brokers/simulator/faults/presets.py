@@ -245,6 +245,8 @@ _NEWS: dict[str, dict[str, Any]] = {
 }
 # What people met in the field, beside the list of known failures.
 FIELD: dict[str, dict[str, Any]] = {
+    "login_without_session": _lasts("session_wants_form", s=60),
+    "identity_check_wanted": _lasts("session_stays_closed", s=60),
     "cancel_already_filled": _says(_CANCEL, 200, "OrderID {last} can not be cancelled, state: Filled."),
     "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),

@@ -262,13 +262,15 @@ class Gateway:
     def begin_nights(self) -> None:
         """Close the gateway for the users whose night has come."""
         if self.faults.conditions:
-            nights.begin(self.faults.conditions, list(self.users.values()), self.clock())
+            person = self.behaviour.person_signs_in
+            nights.begin(self.faults.conditions, list(self.users.values()), self.clock(), person_signs_in=person)
 
     def expire_lst(self, user: User) -> None:
         """End what the session stands on: the login at a gateway, the live session token with OAuth."""
         self.oauth.expire(user.name)
         user.session.lose()
         user.session.signed_in = False
+        user.session.person_needed = self.behaviour.person_signs_in
         user.tell_status()
 
     def _end_of_day(self, now: float) -> None:

@@ -22,6 +22,11 @@ class Session:
     established_at: float = 0.0
     ever_initiated: bool = False
     competing: bool = False
+    # A person at TWS who takes the session again so many seconds after losing it; None for a login that lets go.
+    insists_s: float | None = None
+    returns_at: float | None = None
+    # Nobody but a person at the gateway's page can sign in again.
+    person_needed: bool = False
     last_request_at: float = 0.0
     accounts_queried: bool = False
     portfolio_queried: bool = False
@@ -41,12 +46,36 @@ class Session:
         return "established" if now >= self.established_at else "connecting"
 
     def expire(self, now: float, behaviour: Behaviour) -> None:
-        """Lose the brokerage session when nobody spoke for too long, or when it is too old."""
+        """Lose the brokerage session when nobody spoke for too long, when it is too old, or to whoever insists on it."""
+        if self.returns_at is not None and now >= self.returns_at:
+            self.steal(insists_s=self.insists_s)
         if self.initiated_at is None:
             return
-        idle = now - self.last_request_at > behaviour.idle_ttl_s
-        if idle or now - self.initiated_at > behaviour.max_age_s:
+        if now - self.initiated_at > behaviour.max_age_s:
             self.lose()
+            if behaviour.person_signs_in:
+                self.sign_out()
+        elif now - self.last_request_at > behaviour.idle_ttl_s:
+            self.lose()
+
+    def steal(self, *, insists_s: float | None = None) -> None:
+        """Another login of the same user takes the session."""
+        self.lose()
+        self.competing, self.insists_s, self.returns_at = True, insists_s, None
+
+    def release(self) -> None:
+        """The other login goes away."""
+        self.competing, self.insists_s, self.returns_at = False, None, None
+
+    def sign_out(self) -> None:
+        """End the login itself: only a person at the gateway's page can bring it back."""
+        self.lose()
+        self.release()
+        self.signed_in, self.person_needed = False, True
+
+    def sign_in(self) -> None:
+        """A person signs in at the gateway's page."""
+        self.signed_in, self.person_needed = True, False
 
     def lose(self) -> None:
         """Forget everything that belongs to the brokerage session."""
@@ -64,6 +93,8 @@ class Session:
         """Open the brokerage session; False when somebody else holds it and we may not push them out."""
         if self.competing and not compete:
             return False
+        if self.competing and self.insists_s is not None:
+            self.returns_at = now + self.insists_s
         if self.stage(now) not in {"established", "connecting"}:
             self.lose()
             self.initiated_at = now
@@ -75,6 +106,7 @@ class Session:
     def open_at_once(self, now: float) -> None:
         """Be signed in without having been asked, where sessions are not part of the play."""
         self.signed_in, self.ever_initiated, self.competing = True, True, False
+        self.person_needed = False
         self.initiated_at = now
         self.established_at = min(self.established_at, now)
 

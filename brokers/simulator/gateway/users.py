@@ -95,7 +95,8 @@ class User:
         self.pending = None
         self.session.lose()
         self.session.ever_initiated = False
-        self.session.competing = False
+        self.session.release()
+        self.session.sign_in()
         self.journal.clear()
         self.events.clear()
         self.hidden.clear()

@@ -216,6 +216,27 @@ class RunningGateway:
         """End the user's brokerage session."""
         self.control("POST", f"/{quote(user)}/lose")
 
+    def tws(self, user: str, *, insists_s: float | None = None) -> None:
+        """Let a person at TWS take the user's session, and take it again so many seconds after losing it."""
+        self.control("POST", f"/{quote(user)}/tws", {} if insists_s is None else {"insists_s": insists_s})
+
+    def leave(self, user: str) -> None:
+        """Let the other login go away."""
+        self.control("POST", f"/{quote(user)}/leave")
+
+    def sign_out(self, user: str) -> None:
+        """End the user's login itself: a person must sign in again."""
+        self.control("POST", f"/{quote(user)}/sign_out")
+
+    def person_signs_in(self, user: str) -> None:
+        """Let the person sign in at the gateway's page."""
+        self.control("POST", f"/{quote(user)}/sign_in")
+
+    def session(self, user: str) -> dict[str, Any]:
+        """What is true of the user's session."""
+        truth: dict[str, Any] = self.control("GET", f"/{quote(user)}/session")
+        return truth
+
     def close_sockets(self, user: str) -> None:
         """Cut the user's websockets."""
         self.control("POST", f"/{quote(user)}/close_sockets")

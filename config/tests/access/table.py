@@ -100,6 +100,9 @@ TEAM_PAGES: dict[str, Entry] = {
     "connection_exits@off": does(TRADER, confirms_exits="no"),
     "connection_prices": does(TRADER, at=SIMULATED, prices="generated"),
     "connection_verify": does(TRADER),
+    "connection_ownership": proves(TRADER, ownership="always", polite_minutes="30"),
+    "connection_ownership@yield": does(TRADER, ownership="yield"),
+    "connection_take_back": proves(TRADER),
     "connection_proxy": form_that_proves(
         OWNER, OWNER, "GET", "POST", part="header", header="X-Gateway-Secret", secret="0123456789abcdef"
     ),

@@ -1,0 +1,102 @@
+"""What each state of a session says: why the connection cannot trade, and what to do about it, by its stable code."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """`action` is empty where nothing is to be done."""
+
+    reason: str
+    action: str = ""
+
+
+_OWN_USER = "Give this connection an IBKR user of its own, that nobody signs in with by hand."
+_SIGN_IN = "Sign in at the gateway's page; Halyard continues by itself."
+
+WORDS: dict[str, Words] = {
+    "signed-in": Words("Signed in at IBKR; orders can be sent."),
+    # It is being opened
+    "session-opens": Words(
+        "IBKR has accepted the sign-in and is opening the brokerage session; nothing is to be done."
+    ),
+    "session-waits": Words("IBKR asks to be waited for while it opens the brokerage session; nothing is to be done."),
+    "session-closed": Words(
+        "IBKR has no brokerage session open for this user; Halyard opens it. Nothing is to be done."
+    ),
+    "session-ended": Words("IBKR has ended the brokerage session; Halyard opens it again. Nothing is to be done."),
+    "taking-over": Words("Halyard takes the session back from another login of this user. Nothing is to be done."),
+    # Another login has it
+    "competing-session": Words(
+        "IBKR gave this session to another login of the same user (TWS, phone or website). Halyard takes it back.",
+        _OWN_USER,
+    ),
+    "left-to-person": Words(
+        "IBKR gave this session to another login of the same user, and Halyard leaves it to them for a while. "
+        "It takes the session back afterwards, and at once when an exit is due.",
+        "Sign out there, or take it back now.",
+    ),
+    "left-to-others": Words(
+        "IBKR gave this session to another login of the same user, and this connection yields: no order leaves.",
+        "Sign out there, or take it back now.",
+    ),
+    "takeovers-used-up": Words(
+        "Another login of the same user keeps taking the session. "
+        "Halyard took it back three times in ten minutes and stops for now.",
+        f"Sign out there (TWS, phone, website). {_OWN_USER}",
+    ),
+    "session-not-taken-over": Words(
+        "IBKR did not hand the session over from another login of this user; Halyard tries again.",
+        f"Sign out there (TWS, phone, website). {_OWN_USER}",
+    ),
+    # Somebody is signed in, and it does not open
+    "session-does-not-open": Words(
+        "Somebody is signed in, but IBKR has not opened the brokerage session; Halyard tries again, more and more seldom.",
+        "Log out at the gateway's page and in again.",
+    ),
+    "identity-check": Words(
+        "Somebody is signed in, and IBKR still does not open the brokerage session. "
+        "It does so where its website wants another check of who you are.",
+        "Log in to IBKR's website, answer what it asks, then log out at the gateway's page and in again.",
+    ),
+    "session-slow": Words(
+        "IBKR has accepted the sign-in and has not finished opening the brokerage session; Halyard keeps asking.",
+        "Log out at the gateway's page and in again if it stays so.",
+    ),
+    "paper-user-not-ready": Words(
+        "IBKR opens no API session for this paper user yet; a new paper account can take days, up to two weeks.",
+        "Log in to it once on IBKR's website. Halyard asks again every hour.",
+    ),
+    "session-gone": Words(
+        "IBKR has closed this login for good and opens no session with it.", "Sign in at the gateway's page again."
+    ),
+    # Nobody is signed in
+    "not-signed-in": Words("Nobody is signed in at IBKR for this user.", _SIGN_IN),
+    "sign-in-page": Words("The gateway answers with its sign-in page, so nobody is signed in for this user.", _SIGN_IN),
+    "login-expired": Words("The login at IBKR has run out, as it does every day.", _SIGN_IN),
+    "login-ended-overnight": Words("IBKR's restart ended the login, as it does every night.", _SIGN_IN),
+    # IBKR is away
+    "nightly-restart": Words("IBKR restarts its servers at this hour; Halyard signs in again when it is back."),
+    "weekend-maintenance": Words("IBKR maintains its servers on Friday night; Halyard signs in again when it is back."),
+    "not-reached": Words(
+        "Nobody answers at the gateway's address; Halyard keeps asking.",
+        "Check that the gateway runs and that this server may reach it.",
+    ),
+    "ibkr-unavailable": Words(
+        "The gateway answers, but IBKR's servers do not; Halyard asks again.",
+        "Look at IBKR's system status if it lasts.",
+    ),
+    # Keys
+    "key-not-active": Words(
+        "IBKR has not activated this API key yet. It activates keys overnight, sometimes after the weekend.",
+        "Wait for that; Halyard asks every half hour.",
+    ),
+    "key-never-active": Words(
+        "IBKR has not activated this API key for two weeks.",
+        "Check at IBKR that all three files were uploaded for this key, or ask its API support.",
+    ),
+    # People
+    "switched-off": Words("This connection is switched off."),
+    "switched-on": Words("It has just been switched on; Halyard is signing in."),
+}

@@ -1,0 +1,86 @@
+"""One connection's session in a process: looked at, written down as it was seen, opened where that is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from brokers.connections import sessions
+from brokers.domain.brokerage import Brokerage, BrokerError, BrokerUnavailable, LoginRefused, Paused
+from brokers.domain.session_states import Seen, State, Step
+from brokers.domain.sessions import Cause
+from brokers.postgres.threads import Threads
+
+
+class NotSignedIn(Exception):
+    """The session cannot trade; `state` is written down already."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state.reason)
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningIn:
+    """What a process has of one connection's session."""
+
+    connection_pk: int
+    broker: Brokerage
+    threads: Threads
+    clock: Callable[[], datetime]
+
+    async def look(self, cause: Cause, *, check: Callable[[], Awaitable[Any]] | None = None) -> State:
+        """Ask IBKR for the session's state and write it down. `check` may refuse a login whose session is open."""
+        asked_at = self.clock()
+        return await self._written(await self._seen(check), asked_at, cause)
+
+    async def _seen(self, check: Callable[[], Awaitable[Any]] | None) -> Seen:
+        try:
+            auth = await self.broker.session()
+        except BrokerError as error:
+            return error
+        if auth.ready and check is not None:
+            try:
+                await check()
+            except LoginRefused as refused:
+                return refused
+            except BrokerError:
+                # What else goes wrong with this read says nothing about the session.
+                return auth
+        return auth
+
+    async def _written(self, seen: Seen, asked_at: datetime, cause: Cause) -> State:
+        return await self.threads.run(
+            sessions.seen, self.connection_pk, seen, self.clock(), cause=cause, asked_at=asked_at
+        )
+
+    async def sign_in(self, cause: Cause, *, check: Callable[[], Awaitable[Any]] | None = None) -> State:
+        """Look, and open the session where that may be done; only under the connection's lock."""
+        state = await self.look(cause, check=check)
+        if state.can_trade:
+            return state
+        step, compete = await self.threads.run(sessions.next_step, self.connection_pk, self.clock(), cause=cause)
+        if step is Step.WAIT:
+            return state
+        seen = await self._opened(compete=compete, form=step is Step.FORM)
+        if isinstance(seen, BrokerError) and not _is_the_answer(seen):
+            # How a sign-in fails is one thing, what the session is afterwards another.
+            return await self.look(Cause.OPENING)
+        return await self._written(seen, self.clock(), Cause.OPENING)
+
+    async def _opened(self, *, compete: bool, form: bool) -> Seen:
+        try:
+            return await self.broker.open_session(compete=compete, form=form)
+        except BrokerError as error:
+            return error
+
+
+def _is_the_answer(error: BrokerError) -> bool:
+    return as_answer(error) or (isinstance(error, BrokerUnavailable) and error.code == "paper-user-not-ready")
+
+
+def as_answer(error: BrokerError) -> bool:
+    """Whether an error of any call says by itself what the session's state is."""
+    return isinstance(error, LoginRefused | Paused)
