@@ -136,10 +136,10 @@ def _of_answer(auth: AuthStatus, before: State, terms: Terms, left: datetime | N
     if not terms.simulated and (reset := reset_at(now, terms.region)) is not None:
         return _Picture(SessionStatus.RESETTING, reset[0])
     if auth.authenticated or auth.waiting:
-        code = "session-waits" if auth.waiting else "session-opens"
-        if before.code not in _OPENS or now - before.since < SLOWLY:
-            return _Picture(SessionStatus.CONNECTING, before.code if before.code == "session-slow" else code)
-        return _Picture(SessionStatus.NOT_OPENED, "session-slow")
+        slow = before.code in _OPENS and now - before.since >= SLOWLY
+        if slow or before.code == "session-slow":
+            return _Picture(SessionStatus.NOT_OPENED, "session-slow")
+        return _Picture(SessionStatus.CONNECTING, "session-waits" if auth.waiting else "session-opens")
     if auth.code == "session-gone" or (auth.connected and before.code in _STICKY):
         code = before.code if before.code in _STICKY else auth.code
         return _Picture(SessionStatus.NOT_OPENED, code)

@@ -48,7 +48,6 @@ from brokers.ibkr.tickets import account_of, ticket
 from brokers.ibkr.translate import rows
 
 READY_WITHIN = 20.0
-WAITED_FOR = 5.0
 SETTLES_IN = 3.0
 
 
@@ -133,11 +132,8 @@ class IbkrBrokerage:
     async def _opened(self, status: AuthStatus) -> AuthStatus:
         """The status once the session is open; or as it is when it does not open."""
         give_up_at, pause = self._clock() + READY_WITHIN, 0.1
-        # A 200 that says authenticated:false is a failed sign-in, unless IBKR asks us to wait for it.
-        waits_until = self._clock() + WAITED_FOR if status.waiting else 0.0
-        while not status.ready and not status.competing and self._clock() < give_up_at:
-            if not status.authenticated and self._clock() >= waits_until:
-                break
+        # A 200 that says authenticated:false is a failed sign-in, or IBKR asks to be waited for: the caller looks again.
+        while status.authenticated and not status.ready and not status.competing and self._clock() < give_up_at:
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 2)
             status = await self.session()
