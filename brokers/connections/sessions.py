@@ -74,7 +74,7 @@ def exit_is_due(connection_pk: int) -> bool:
 def may_try(connection: Connection, now: datetime) -> bool:
     """Whether a waiting order may look at the session, and open it: not before the next try is due."""
     state = state_of(connection)
-    if state.status in _LEFT_TO_THE_STREAM:
+    if state.status in _LEFT_TO_THE_STREAM or state.code == "switched-on":
         return False
     if state.can_trade or state.next_try_at is None or now >= state.next_try_at:
         return True

@@ -10,8 +10,11 @@ from typing import Any
 from brokers.connections import sessions
 from brokers.domain.brokerage import Brokerage, BrokerError, BrokerUnavailable, LoginRefused, Paused
 from brokers.domain.session_states import Seen, State, Step
-from brokers.domain.sessions import Cause
+from brokers.domain.sessions import AuthStatus, Cause
 from brokers.postgres.threads import Threads
+
+# Reads what may refuse a login whose session is open.
+Check = Callable[[], Awaitable[Any]] | None
 
 
 class NotSignedIn(Exception):
@@ -31,32 +34,24 @@ class SigningIn:
     threads: Threads
     clock: Callable[[], datetime]
 
-    async def look(self, cause: Cause, *, check: Callable[[], Awaitable[Any]] | None = None) -> State:
+    async def look(self, cause: Cause, *, check: Check = None) -> State:
         """Ask IBKR for the session's state and write it down. `check` may refuse a login whose session is open."""
         asked_at = self.clock()
         return await self._written(await self._seen(check), asked_at, cause)
 
-    async def _seen(self, check: Callable[[], Awaitable[Any]] | None) -> Seen:
+    async def _seen(self, check: Check) -> Seen:
         try:
             auth = await self.broker.session()
         except BrokerError as error:
             return error
-        if auth.ready and check is not None:
-            try:
-                await check()
-            except LoginRefused as refused:
-                return refused
-            except BrokerError:
-                # What else goes wrong with this read says nothing about the session.
-                return auth
-        return auth
+        return await _checked(auth, check)
 
     async def _written(self, seen: Seen, asked_at: datetime, cause: Cause) -> State:
         return await self.threads.run(
             sessions.seen, self.connection_pk, seen, self.clock(), cause=cause, asked_at=asked_at
         )
 
-    async def sign_in(self, cause: Cause, *, check: Callable[[], Awaitable[Any]] | None = None) -> State:
+    async def sign_in(self, cause: Cause, *, check: Check = None) -> State:
         """Look, and open the session where that may be done; only under the connection's lock."""
         state = await self.look(cause, check=check)
         if state.can_trade:
@@ -68,13 +63,27 @@ class SigningIn:
         if isinstance(seen, BrokerError) and not _is_the_answer(seen):
             # How a sign-in fails is one thing, what the session is afterwards another.
             return await self.look(Cause.OPENING)
-        return await self._written(seen, self.clock(), Cause.OPENING)
+        asked_at = self.clock()
+        return await self._written(await _checked(seen, check), asked_at, Cause.OPENING)
 
     async def _opened(self, *, compete: bool, form: bool) -> Seen:
         try:
             return await self.broker.open_session(compete=compete, form=form)
         except BrokerError as error:
             return error
+
+
+async def _checked(seen: Seen, check: Check) -> Seen:
+    """What was seen; or the refusal of a login that is another one than it was connected as."""
+    if check is not None and isinstance(seen, AuthStatus) and seen.ready:
+        try:
+            await check()
+        except LoginRefused as refused:
+            return refused
+        except BrokerError:
+            # What else goes wrong with this read says nothing about the session.
+            return seen
+    return seen
 
 
 def _is_the_answer(error: BrokerError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import time
@@ -207,12 +208,12 @@ class Watch:
             await feed.close()
 
     async def _sign_in(self, connection: Connection) -> None:
-        known = list(await self._db(lambda: list(connection.accounts.all())))
+        known = await self._db(lambda: list(connection.accounts.all()))
         trusted = connection.session_status not in UNPROVED and connections.are_known(
             connection, known, self.keeper.clock()
         )
         # A login that turns out to be another one than it was connected as must not trade for a moment either.
-        check = None if trusted else self.broker.accounts
+        check = None if trusted else functools.partial(self._accounts, connection)
         state = await self.session.look(self.cause, check=check)
         self.cause = Cause.LOOK
         if not state.can_trade:
@@ -225,7 +226,7 @@ class Watch:
 
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
         known = await self._db(lambda: list(connection.accounts.all()))
-        if connections.are_known(connection, known, self.keeper.clock()):
+        if connection.session_status not in UNPROVED and connections.are_known(connection, known, self.keeper.clock()):
             return known
         facts = await self.broker.accounts()
         accounts = await self._db(
