@@ -14,7 +14,7 @@ from brokers.domain.brokerage import BrokerError, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.session_states import Seen, State, Step, Terms
-from brokers.domain.sessions import AuthStatus, Cause, Environment, Ownership, Region, SessionStatus
+from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, Region, SessionStatus
 from brokers.models import Connection, Order
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
@@ -60,6 +60,7 @@ def terms_of(connection: Connection) -> Terms:
         ownership=Ownership(connection.ownership),
         polite_minutes=connection.polite_minutes,
         exit_due=competing and exit_is_due(connection.pk),
+        by_person=connection.auth_method == AuthMethod.GATEWAY,
     )
 
 

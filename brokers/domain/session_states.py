@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from brokers.domain import takeovers
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
 from brokers.domain.resets import reset_at
-from brokers.domain.session_words import WORDS
+from brokers.domain.session_words import SIGNS_IN_ITSELF, WORDS, Words
 from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
 
 # What a look at a session brings: the broker's answer, or why there is none.
@@ -54,6 +54,8 @@ class Terms:
     ownership: Ownership = Ownership.ALWAYS
     polite_minutes: int = 30
     exit_due: bool = False
+    # Whether a person signs in at a gateway's page; keys sign in by themselves.
+    by_person: bool = True
 
     @property
     def simulated(self) -> bool:
@@ -112,13 +114,15 @@ def judged(seen: Seen, before: State, terms: Terms, now: datetime) -> State:
     active = picture.status is SessionStatus.ACTIVE
     due = before.next_try_at is None or now >= before.next_try_at or picture.status is not before.status
     tries = 0 if active or picture.status is not before.status else before.tries + due
-    words = WORDS.get(picture.code)
+    words = WORDS.get(picture.code, Words(""))
+    out = picture.status is SessionStatus.SIGNED_OUT
+    action = picture.action or words.action
     return State(
         status=picture.status,
         code=picture.code,
         since=before.since if same else now,
-        reason=picture.reason or (words.reason if words else ""),
-        action=picture.action or (words.action if words else ""),
+        reason=picture.reason or words.reason,
+        action=SIGNS_IN_ITSELF if out and not terms.by_person else action,
         tries=tries,
         next_try_at=_next_try(picture, seen, before, terms, left, tries, now) if due else before.next_try_at,
         opens=0 if active else before.opens,
@@ -194,6 +198,8 @@ def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) ->
             if reset is not None:
                 return _Picture(SessionStatus.RESETTING, reset[0])
             return _Picture(SessionStatus.UNREACHABLE, error.code, str(error))
+        case SessionLost(code="session-gone"):
+            return _Picture(SessionStatus.NOT_OPENED, error.code, str(error))
         case _:
             return _Picture(SessionStatus.SIGNED_OUT, error.code, str(error))
 
@@ -240,10 +246,10 @@ def step(state: State, terms: Terms, now: datetime) -> Step:
         return Step.WAIT
     match state.status:
         case SessionStatus.CONNECTING:
-            return Step.FORM if state.opens == _WAYS_TO_OPEN - 1 else Step.OPEN
+            return Step.FORM if terms.by_person and state.opens == _WAYS_TO_OPEN - 1 else Step.OPEN
         case SessionStatus.NOT_OPENED | SessionStatus.RESETTING:
             return Step.OPEN
-        case SessionStatus.SIGNED_OUT if terms.simulated:
+        case SessionStatus.SIGNED_OUT if terms.simulated or not terms.by_person:
             return Step.OPEN
         case _:
             return Step.WAIT

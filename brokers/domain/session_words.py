@@ -13,6 +13,7 @@ class Words(NamedTuple):
 
 
 _OWN_USER = "Give this connection an IBKR user of its own, that nobody signs in with by hand."
+SIGNS_IN_ITSELF = "Halyard signs in again by itself; nothing is to be done."
 _SIGN_IN = "Sign in at the gateway's page; Halyard continues by itself."
 
 WORDS: dict[str, Words] = {

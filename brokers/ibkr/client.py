@@ -350,7 +350,11 @@ def way_of(request: Request) -> Way | None:
 
 def _length(request: Request) -> dict[str, str]:
     """Some of IBKR's servers hang on a POST that does not say it is empty."""
-    return {} if request.body is not None or request.form is not None or request.method == "GET" else {"Content-Length": "0"}
+    return (
+        {}
+        if request.body is not None or request.form is not None or request.method == "GET"
+        else {"Content-Length": "0"}
+    )
 
 
 def _moment(header: str) -> datetime | None:

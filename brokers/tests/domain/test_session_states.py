@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain import takeovers
-from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused
+from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused, SessionLost
 from brokers.domain.resets import reset_at
 from brokers.domain.session_states import Seen, State, Step, Terms, competes, judged, opening, step
 from brokers.domain.session_words import WORDS
@@ -229,3 +229,13 @@ def test_however_they_quarrel_at_most_one_a_minute_and_three_in_ten_are_taken(
     for number, moment in enumerate(taken):
         assert all(later - moment >= takeovers.ONE_EACH for later in taken[number + 1 : number + 2])
         assert all(later - moment >= takeovers.WITHIN for later in taken[number + takeovers.MOST :])
+
+
+def test_keys_sign_in_by_themselves() -> None:
+    keys = replace(PAPER, by_person=False)
+    state = after(NOBODY, terms=keys)
+    assert "by itself" in state.action
+    assert step(state, keys, NOON) is Step.OPEN
+    assert step(after(NOBODY), PAPER, NOON) is Step.WAIT
+    gone = after(SessionLost("IBKR opens no session with a token.", code="session-gone"), terms=keys)
+    assert (gone.status, gone.code) == (SessionStatus.NOT_OPENED, "session-gone")

@@ -56,7 +56,7 @@ def test_a_person_who_insists_is_not_fought_more_than_once_a_minute(bench: lab.L
 
     async def story() -> None:
         await asyncio.to_thread(bench.gateway.tws, bench.user, insists_s=1)
-        await until_shown(bench.connection, "connecting", "taking-over")
+        await lab.until(lambda: ("connecting", "taking-over") in events(bench.connection), "it is taken back")
         await asyncio.sleep(6)
         await until_shown(bench.connection, "competing")
 
