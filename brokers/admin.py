@@ -8,6 +8,7 @@ from accounts import readonly
 from accounts.readonly import ReadOnly
 from brokers.models import (
     BrokerageAccount,
+    Call,
     Closing,
     Connection,
     ContractLookup,
@@ -39,6 +40,14 @@ class SessionEventAdmin(ReadOnly):
     task = readonly.BROKER
     list_display = ("at", "connection", "status", "reason")
     list_filter = ("status",)
+    list_select_related = ("connection",)
+
+
+@admin.register(Call)
+class CallAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("at", "connection", "method", "address", "outcome", "status", "took_ms")
+    list_filter = ("outcome",)
     list_select_related = ("connection",)
 
 

@@ -20,6 +20,7 @@ from brokers.connections.reach import reach
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.postgres.locks import direct_parameters
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
+from brokers.processes.call_writer import CallWriter
 from brokers.processes.lanes import Lanes
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ def work(*, shard: int = 0) -> None:
         return
 
     async def main() -> None:
-        async with ibkr.new_http(reach()) as http:
-            open_brokerage = functools.partial(ibkr.connect, http=http)
+        async with CallWriter() as calls, ibkr.new_http(reach()) as http:
+            open_brokerage = functools.partial(ibkr.connect, http=http, calls=calls)
             await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS).run()
 
     asyncio.run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers.pages import accounts, closing, connections, help, orders, owning, proxies, rulebook, stress
+from brokers.pages import accounts, closing, connections, diagnosis, help, orders, owning, proxies, rulebook, stress
 
 TEAM = "teams/<uuid:team_code>/"
 
@@ -37,5 +37,7 @@ urlpatterns = [
     path(TEAM + "connections/<uuid:connection_code>/proxy/", proxies.connection_proxy, name="connection_proxy"),
     path(TEAM + "connections/<uuid:connection_code>/stress/", stress.panel, name="stress"),
     path(TEAM + "connections/<uuid:connection_code>/stress/clear/", stress.clear, name="stress_clear"),
+    path(TEAM + "connections/<uuid:connection_code>/diagnosis/", diagnosis.diagnosis, name="connection_diagnosis"),
+    path(TEAM + "connections/<uuid:connection_code>/times.json", diagnosis.curve, name="connection_times"),
     path("help/<slug:page>/", help.help_page, name="help"),
 ]

@@ -392,5 +392,8 @@ WEBHOOK_PER_MINUTE = env.number("HALYARD_WEBHOOK_PER_MINUTE", 60, low=1)
 WEBHOOK_PER_HOUR = env.number("HALYARD_WEBHOOK_PER_HOUR", 500, low=1)
 # How long bodies, headers and addresses of deliveries are kept, where a strategy says nothing else.
 KEEP_DELIVERIES_DAYS = env.number("HALYARD_KEEP_DELIVERIES_DAYS", 365, low=1)
+# How long the log of requests to gateways is kept, and how many of its rows of one connection at the most.
+KEEP_CALLS_DAYS = env.number("HALYARD_KEEP_CALLS_DAYS", 7, low=1)
+KEEP_CALLS = env.number("HALYARD_KEEP_CALLS", 5000, low=100)
 # How long owners can read the history of a team they closed, and open it again; then its rows are removed.
 KEEP_CLOSED_TEAMS_DAYS = env.number("HALYARD_KEEP_CLOSED_TEAMS_DAYS", 30, low=1)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
+from brokers.connections import call_log
 from strategies.control import mail, team_end
 from strategies.drain import drain
 from strategies.webhook import intake, retention
@@ -29,10 +30,11 @@ def sweep() -> None:
 
 @shared_task(name="strategies.tidy", queue="housekeeping", ignore_result=True, acks_late=True)
 def tidy() -> None:
-    """Delete expired keys, contents of deliveries older than their strategy keeps them, and teams closed long ago."""
+    """Delete expired keys, old contents of deliveries, old calls to brokers, and teams closed long ago."""
     intake.forget_expired(timezone.now())
     retention.forget(timezone.now())
     team_end.remove_closed(timezone.now())
+    call_log.forget(timezone.now())
 
 
 @shared_task(name="strategies.mail_approvers", queue="housekeeping", ignore_result=True, acks_late=True)

@@ -12,15 +12,17 @@ from accounts.api.filters import equals, one_of, public_id, since, ticker
 from accounts.api.views import Listed, ListedAndShown
 from brokers.api.serializers import (
     AccountSerializer,
+    CallSerializer,
     ConnectionSerializer,
     ExecutionSerializer,
     OrderSerializer,
     PositionSerializer,
 )
 from brokers.book import day_ledger
+from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
 from brokers.domain.sessions import Environment, SessionStatus
-from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
+from brokers.models import BrokerageAccount, Call, Connection, Execution, Order, Position
 
 
 def whole_orders() -> QuerySet[Order]:
@@ -97,10 +99,24 @@ class Executions(ListedAndShown):
     }
 
 
+class Calls(ListedAndShown):
+    """Requests to the broker, the newest first: what was sent and answered, masked, and how long it took."""
+
+    queryset = Call.objects.select_related("connection", "order")
+    serializer_class = CallSerializer
+    filters = {
+        "connection": public_id("connection__code"),
+        "order": public_id("order__code"),
+        "outcome": one_of("outcome", CallOutcome),
+        "since": since("at"),
+    }
+
+
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "connections": Connections,
     "accounts": Accounts,
     "positions": Positions,
     "orders": Orders,
     "executions": Executions,
+    "calls": Calls,
 }

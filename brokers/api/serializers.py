@@ -6,7 +6,7 @@ from accounts.api.fields import Shown, code
 from brokers.api.day import DayFigures
 from brokers.api.pricing import SimulatedPrice
 from brokers.domain.dayresult import DayResult
-from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
+from brokers.models import BrokerageAccount, Call, Connection, Execution, Order, Position
 
 CONNECTION = (
     "id",
@@ -103,6 +103,25 @@ ORDER = (
     "executions",
 )
 
+CALL = (
+    "id",
+    "connection",
+    "order",
+    "at",
+    "method",
+    "endpoint",
+    "address",
+    "outcome",
+    "status",
+    "took_ms",
+    "own_ms",
+    "size",
+    "pace_left",
+    "request",
+    "answer",
+    "missing",
+)
+
 
 class ConnectionSerializer(Shown):
     id = code()
@@ -175,3 +194,15 @@ class OrderSerializer(SimulatedPrice, Shown):
     class Meta:
         model = Order
         fields = ORDER
+
+
+class CallSerializer(Shown):
+    """A request to the broker and its answer, both masked and cut. `order` is null for one that was made for no order."""
+
+    id = code()
+    connection = code("connection.code")
+    order = code("order.code", allow_null=True, default=None)
+
+    class Meta:
+        model = Call
+        fields = CALL

@@ -226,6 +226,7 @@ def login_of(connection: Connection) -> Login:
         region=Region(connection.region),
         secrets=connection.secrets.open(),
         tenant=str(connection.team_id),
+        connection=connection.pk,
     )
 
 

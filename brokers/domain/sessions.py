@@ -70,6 +70,7 @@ class Login:
     """Everything needed to speak to the broker as one IBKR user. `secrets` never appears in a repr or a log.
 
     `tenant` names the team that it belongs to: nothing that one team's gateway does is believed of another's.
+    `connection` is the number of the connection whose calls are kept; 0: nobody keeps them.
     """
 
     username: str
@@ -79,6 +80,7 @@ class Login:
     region: Region = Region.NORTH_AMERICA
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     tenant: str = ""
+    connection: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

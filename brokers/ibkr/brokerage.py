@@ -30,6 +30,7 @@ from brokers.domain.brokerage import (
     Refused,
     SubmissionOutcome,
 )
+from brokers.domain.calls import CallLog
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login
 from brokers.domain.snapshot import Quote
@@ -59,9 +60,11 @@ def connect(
     pacing: Pacing | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     shelf: TokenShelf | None = None,
+    calls: CallLog | None = None,
 ) -> IbkrBrokerage:
     """A brokerage for this login; nothing is sent before the first call. `http` comes from `new_http()`."""
-    return IbkrBrokerage(Client(login, http, egress=egress, pacing=pacing, shelf=shelf), egress=egress, now=now)
+    client = Client(login, http, egress=egress, pacing=pacing, shelf=shelf, calls=calls)
+    return IbkrBrokerage(client, egress=egress, now=now)
 
 
 class IbkrBrokerage:

@@ -23,6 +23,8 @@ from yarl import URL
 from brokers.dialing import DialRefused, Lines, Redirected, new_session, on_behalf_of
 from brokers.domain.addresses import AddressRefused, Reach, location
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused
+from brokers.domain.calls import Call, CallLog, CallOutcome, NoCallLog, order_of_calls, outcome_of
+from brokers.domain.redaction import clip
 from brokers.domain.sessions import Environment, Login
 from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import credentials
@@ -89,6 +91,9 @@ class Answer:
     body: Any
     retry_after: float | None = None
     at: datetime | None = None
+    size: int = 0
+    # When its last byte was there; reading it is our own share of the time.
+    arrived_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,7 @@ class Client:
         egress: Egress = EGRESS,
         pacing: Pacing | None = None,
         shelf: TokenShelf | None = None,
+        calls: CallLog | None = None,
     ) -> None:
         if isinstance(http, aiohttp.ClientSession):
             raise ValueError(
@@ -148,6 +154,8 @@ class Client:
         self._tls = credentials.context(login.secrets)
         self._pace = egress.pace(login, pacing or pacing_for(login))
         self._clock = egress.clock
+        self._calls = calls or NoCallLog()
+        self._hidden = (login.username, *login.secrets.values())
 
     def url(self, path: str, parts: Mapping[str, str] | None = None) -> URL:
         """The address of a path whose {parts} are filled in safely."""
@@ -239,33 +247,71 @@ class Client:
         way = way_of(request)
         if way is None:
             self.check()
+        asked = self._clock()
         await self._pace.turn(request.path)
         self.check(way)
-        began, outcome = self._clock(), "cancelled"
+        began, outcome, answer = self._clock(), CallOutcome.GIVEN_UP, None
         try:
             with on_behalf_of(self.login.tenant):
                 answer = await self._exchange(request, way, writing=writing)
-            outcome = str(answer.status)
+            outcome = outcome_of(answer.status, answer.body)
         except _BEFORE_SENDING as problem:
-            outcome = "not delivered"
+            outcome = CallOutcome.NOT_DELIVERED
             if isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, DialRefused):
                 raise NotAllowed(str(problem.os_error)) from problem
             raise NotDelivered(_say(problem)) from problem
         except Nonsense as problem:
-            outcome = "nonsense"
+            outcome = CallOutcome.NONSENSE
             self.note_nonsense(str(problem), way)
             raise Unreadable(f"the gateway sent {problem}") from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            outcome = "no answer"
+            outcome = CallOutcome.NO_ANSWER
             if isinstance(problem, aiohttp.ClientResponseError):
                 self.note_nonsense("what is no HTTP", way)
             raise NoAnswer(_say(problem)) from problem
         finally:
+            ended = self._clock()
             # The path is the pattern, without account numbers; bodies are never logged.
-            took = (self._clock() - began) * 1000
-            level = logging.INFO if writing else logging.DEBUG
-            logger.log(level, "%s /%s: %s in %.0f ms", request.method, request.path, outcome, took)
+            level, what = logging.INFO if writing else logging.DEBUG, answer.status if answer else outcome
+            logger.log(level, "%s /%s: %s in %.0f ms", request.method, request.path, what, (ended - began) * 1000)
+            self._keep(request, answer, outcome, asked, began, ended)
         return answer
+
+    def _keep(
+        self,
+        request: Request,
+        answer: Answer | None,
+        outcome: CallOutcome,
+        asked: float,
+        began: float,
+        ended: float,
+    ) -> None:
+        """Hand the call to its log. What fails here must not change what is known of a request that left."""
+        try:
+            if not self.login.connection:
+                return
+            body = answer.body if answer and answer.body is not NOT_JSON else None
+            call = Call(
+                connection=self.login.connection,
+                method=request.method,
+                endpoint=request.path,
+                outcome=outcome,
+                took=ended - asked,
+                # Waiting for our turn before it left, and reading the answer once it was there.
+                own=(began - asked) + (ended - answer.arrived_at if answer else 0.0),
+                status=answer.status if answer else None,
+                size=answer.size if answer else 0,
+                order=order_of_calls(),
+                pace_left=self._pace.left(),
+                parts=dict(request.parts or {}),
+                params=dict(request.params or {}),
+                request=clip(request.form if request.body is None else request.body),
+                answer=clip(body),
+                secrets=self._hidden,
+            )
+            self._calls.add(call)
+        except Exception:
+            logger.exception("A call is missing from its log")
 
     async def _exchange(self, request: Request, way: Way | None, *, writing: bool) -> Answer:
         bounds, url = WRITE if writing else READ, self.url(request.path, request.parts)
@@ -286,11 +332,12 @@ class Client:
             unpacking = Unpacking(response.headers.get("Content-Encoding", ""), bounds)
             async for chunk in response.content.iter_any():
                 unpacking.feed(chunk)
+        arrived_at = self._clock()
         # A write's answer is stored as it is, so it keeps JSON's own numbers.
         body = await self.decoded(unpacking.body, bounds, exact=not writing)
         if body is NOT_JSON and status < 300 and not is_page(unpacking.body):
             self.note_nonsense("what is no JSON", way)
-        return Answer(status, body, pause, at)
+        return Answer(status, body, pause, at, len(unpacking.body), arrived_at)
 
     async def decoded(self, data: bytes, bounds: Bounds, *, exact: bool = True) -> Any:
         """What was sent as a value. Of one client, one thing that is long at a time."""

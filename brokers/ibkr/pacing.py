@@ -7,6 +7,7 @@ to one gateway of one team: what that gateway says silences nobody else.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections import OrderedDict
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
+from brokers.domain.calls import PER_SECOND
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr.circuits import Circuit, Clock, Way
 from brokers.ibkr.trust import Trust
@@ -34,7 +36,7 @@ _IBKR_INTERVALS: Mapping[str, float] = {
 class Pacing:
     """The limits of one login; without limits for a simulated one, which has none."""
 
-    per_second: float | None = 10.0
+    per_second: float | None = PER_SECOND
     intervals: Mapping[str, float] = field(default_factory=lambda: _IBKR_INTERVALS)
     # IBKR names no time in its 429; its pages say 10 and 15 minutes, and asking too early makes it longer.
     penalty: float = 900.0
@@ -70,6 +72,13 @@ class Pace:
         wait = max(self._endpoint_wait(endpoint), self._global_wait())
         if wait > 0:
             await asyncio.sleep(wait)
+
+    def left(self) -> int | None:
+        """Requests that may leave at once, below zero how many wait; None without a limit."""
+        if self.pacing.per_second is None:
+            return None
+        refilled = self._tokens + (self._clock() - self._counted_at) * self.pacing.per_second
+        return math.floor(min(self.pacing.per_second, refilled))
 
     def _endpoint_wait(self, endpoint: str) -> float:
         interval = self.pacing.intervals.get(endpoint)

@@ -15,6 +15,7 @@ import aiohttp
 
 from brokers.dialing import Lines, Redirected, on_behalf_of
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
+from brokers.domain.calls import CallLog
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import order_rows, translate
@@ -42,9 +43,11 @@ def listen(
     pacing: Pacing | None = None,
     silence: float = SILENCE,
     shelf: TokenShelf | None = None,
+    calls: CallLog | None = None,
 ) -> IbkrFeed:
     """A feed for this login; the socket opens when its events are first asked for."""
-    return IbkrFeed(Client(login, http, egress=egress, pacing=pacing, shelf=shelf), egress=egress, silence=silence)
+    client = Client(login, http, egress=egress, pacing=pacing, shelf=shelf, calls=calls)
+    return IbkrFeed(client, egress=egress, silence=silence)
 
 
 class IbkrFeed:

@@ -1,6 +1,7 @@
 """The brokerage account, and everything that is true at the broker. What must never be true, Postgres refuses."""
 
 from brokers.models.accounts import BrokerageAccount, Closing, EquityPoint, OpeningPosition, Position
+from brokers.models.calls import Call
 from brokers.models.columns import AmountValue, amount, choices, optional_amount, word
 from brokers.models.connections import Connection, SessionEvent
 from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
@@ -11,6 +12,7 @@ from brokers.models.tickets import Ticket
 __all__ = [
     "AmountValue",
     "BrokerageAccount",
+    "Call",
     "Closing",
     "Connection",
     "ContractLookup",

@@ -25,8 +25,9 @@ class Threads:
         call = functools.partial(_returning, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
-    def close(self) -> None:
-        self._pool.shutdown(wait=True)
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads; without waiting, one that hangs keeps nobody."""
+        self._pool.shutdown(wait=wait, cancel_futures=not wait)
 
 
 def _returning(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

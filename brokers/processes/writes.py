@@ -14,6 +14,7 @@ from brokers.domain.brokerage import (
     Refused,
     SubmissionOutcome,
 )
+from brokers.domain.calls import about_order
 from brokers.domain.orders import Role
 from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, gone, resizes
@@ -40,7 +41,8 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
         attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
         outcome, reason, code = "accepted", "IBKR has the request.", ""
         try:
-            await wire.broker.cancel(order.account.account_id, order.broker_order_id)
+            with about_order(order.pk):
+                await wire.broker.cancel(order.account.account_id, order.broker_order_id)
         except OrderRefused as refusal:
             outcome, reason = gone.GONE if refusal.code == "unknown-order" else "rejected", str(refusal)
             code = refusal.code
@@ -60,7 +62,8 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
     while job is not None:
         await _set_simulated_price(wire, connection, job.orders[0])
         # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
-        outcome = await wire.broker.submit(job.account_id, job.legs)
+        with about_order(job.orders[0].pk):
+            outcome = await wire.broker.submit(job.account_id, job.legs)
         answer = await _answer_questions(wire, connection, job.orders[0], job.attempt_pk, outcome)
         if isinstance(answer.outcome, NotSent):
             await wire.db(execution.finish, job, answer, wire.clock())
@@ -105,7 +108,9 @@ async def _answer_questions(
         declined = not confirmed
         await wire.db(execution.note_answer, attempt_pk, outcome, wire.clock())
         attempt_pk = await wire.db(execution.begin_reply, order, outcome, confirmed, wire.clock())
-        question, outcome = outcome, await wire.broker.reply(outcome, confirmed=confirmed)
+        question = outcome
+        with about_order(order.pk):
+            outcome = await wire.broker.reply(question, confirmed=confirmed)
         if declined:
             outcome = _as_declined(outcome, question, role)
     return execution.Answer(outcome=outcome, attempt_pk=attempt_pk, declined=declined)
@@ -136,7 +141,8 @@ async def change_orders(wire: Wire, connection: Connection) -> None:
 async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, order: Order) -> bool:
     """Send one change and answer IBKR's questions about it; False when it could not be sent."""
     attempt, leg = await wire.db(kind.begin, order, wire.clock())
-    outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
+    with about_order(order.pk):
+        outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
     answer = await _answer_questions(wire, connection, order, attempt, outcome)
     await wire.db(kind.finish, order, attempt, answer, wire.clock())
     if isinstance(answer.outcome, Refused):

@@ -45,6 +45,17 @@ BADGES: dict[str, Words] = {
         "not_opened": ("alert", "warn"),
         "pending": ("hourglass", "warn"),
     },
+    "call": {
+        "answered": ("check", "good"),
+        "refused": ("x", "bad"),
+        "signed_out": ("minus", "warn"),
+        "too_fast": ("hourglass", "warn"),
+        "broker_failed": ("alert", "bad"),
+        "not_delivered": ("ban", "bad"),
+        "no_answer": ("help", "bad"),
+        "nonsense": ("alert", "bad"),
+        "given_up": ("clock", "warn"),
+    },
 }
 SIMULATED_PRICE = format_html('<span class="sub simulated-price">{}</span>', "simulated price")
 _DOUBT = {OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION}
@@ -79,6 +90,20 @@ def answer_ms(attempt: SubmissionAttempt) -> float | None:
     if attempt.answered_at is None:
         return None
     return (attempt.answered_at - attempt.sent_at).total_seconds() * 1000
+
+
+@register.filter
+def share(part: float | None) -> str:
+    """A part of a whole in percent."""
+    if part is None:
+        return DASH
+    return "under 1 %" if 0 < part < 0.01 else f"{part:.0%}".replace("%", " %")
+
+
+@register.simple_tag
+def bar(value: float | None, whole: float) -> int:
+    """How long the bar of a value is in percent, where the longest is `whole`; a value that is there is seen."""
+    return 0 if not value or not whole else max(1, min(100, round(value / whole * 100)))
 
 
 @register.filter

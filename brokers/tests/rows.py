@@ -16,7 +16,7 @@ from brokers.connections import connections
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderEvent, Position, Ticket
+from brokers.models import BrokerageAccount, Call, Connection, Execution, Order, OrderEvent, Position, Ticket
 
 Row = TypeVar("Row", bound=Model)
 _numbers = itertools.count(1)
@@ -40,6 +40,24 @@ def account(team: Team, of: Connection | None = None, **values: Any) -> Brokerag
     facts = AccountFacts(account_id=values.pop("account_id", f"SIM{next(_numbers):07d}"), is_paper=True)
     made = connections.save_accounts(connection=of or connection(team), facts=[facts], now=timezone.now())[0]
     return _with(made, values)
+
+
+def call(of: Connection, **values: Any) -> Call:
+    """A tickle that was answered within 20 ms."""
+    columns = {
+        "team": of.team,
+        "connection": of,
+        "at": timezone.now(),
+        "method": "GET",
+        "endpoint": "tickle",
+        "address": "/tickle",
+        "outcome": "answered",
+        "status": 200,
+        "took_ms": 20.0,
+        "own_ms": 0.0,
+        **values,
+    }
+    return Call.objects.create(**columns)
 
 
 def position(of: BrokerageAccount, **values: Any) -> Position:

@@ -175,6 +175,10 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "closing_quantity_positive": lambda at: closing(at, quantity=Decimal(0)),
     "ended_closing_has_its_moment": lambda at: closing(at, status="done"),
     "closing_and_its_account_share_a_team": lambda at: closing(at, account=at.theirs),
+    "call_outcome_is_known": lambda at: rows.call(at.connection, outcome="lost"),
+    "call_takes_at_least_our_share": lambda at: rows.call(at.connection, took_ms=1.0, own_ms=2.0),
+    "call_and_its_connection_share_a_team": lambda at: rows.call(at.connection, team=at.theirs.team),
+    "call_and_its_order_share_a_team": lambda at: rows.call(at.connection, order=at.their_order),
 }
 
 

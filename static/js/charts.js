@@ -1,9 +1,9 @@
 /* The value of an account over time: uPlot on a canvas, in the colours of the theme, with a live end. */
 
-const zone = document.documentElement.dataset.timeZone || Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const zone = document.documentElement.dataset.timeZone || Intl.DateTimeFormat().resolvedOptions().timeZone;
 const still = matchMedia("(prefers-color-scheme: dark)");
 
-function colour(name) {
+export function colour(name) {
   // The canvas knows no light-dark(): ask the browser what the name means here and now.
   const probe = document.createElement("i");
   probe.style.color = `var(${name})`;
@@ -18,8 +18,19 @@ function money(value, currency) {
 }
 
 /* Its style says how high a chart is: less where several stand below each other on a phone. */
-function height(place) {
+export function height(place) {
   return parseFloat(getComputedStyle(place).minBlockSize) || 150;
+}
+
+/* A moment as the clock of the page shows it. */
+export function clock(seconds) {
+  const local = window.uPlot.tzDate(new Date(seconds * 1000), zone);
+  return `${String(local.getHours()).padStart(2, "0")}:${String(local.getMinutes()).padStart(2, "0")}`;
+}
+
+/* The axis of the time of day. */
+export function hours(ink, line, font) {
+  return { stroke: ink, font, size: 26, space: 64, incrs: [60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200], grid: { show: false }, ticks: { stroke: line, size: 4 }, values: (plot, splits) => splits.map(clock) };
 }
 
 function draw(figure, data) {
@@ -38,7 +49,7 @@ function draw(figure, data) {
     cursor: { y: false, points: { size: 7, fill: accent }, drag: { x: false, y: false } },
     scales: { y: { range: (plot, low, high) => { const pad = Math.max((high - low) * 0.15, Math.abs(high) * 0.000002, 0.01); return [low - pad, high + pad]; } } },
     axes: [
-      { stroke: ink, font, size: 26, space: 64, incrs: [60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200], grid: { show: false }, ticks: { stroke: line, size: 4 }, values: (plot, splits) => splits.map((at) => { const local = window.uPlot.tzDate(new Date(at * 1000), zone); return `${String(local.getHours()).padStart(2, "0")}:${String(local.getMinutes()).padStart(2, "0")}`; }) },
+      hours(ink, line, font),
       { side: 1, stroke: ink, font, size: 66, grid: { stroke: line, width: 1 }, ticks: { show: false }, splits: undefined, space: 40, values: (plot, splits) => splits.map((value) => value.toLocaleString("en-US", { minimumFractionDigits: splits[1] - splits[0] < 1 ? 2 : 0, maximumFractionDigits: splits[1] - splits[0] < 1 ? 2 : 0 })) },
     ],
     series: [{}, { stroke: accent, width: 1.75, fill: colour("--accent-tint"), points: { show: data.points.length < 3, size: 5, fill: accent } }],
@@ -46,8 +57,7 @@ function draw(figure, data) {
       setCursor: [(plot) => {
         const index = plot.cursor.idx;
         if (index === null || index === undefined || !read) return;
-        const at = window.uPlot.tzDate(new Date(plot.data[0][index] * 1000), zone);
-        read.textContent = `${money(plot.data[1][index], data.currency)} at ${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;
+        read.textContent = `${money(plot.data[1][index], data.currency)} at ${clock(plot.data[0][index])}`;
       }],
     },
   };

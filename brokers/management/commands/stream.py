@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from brokers import ibkr
 from brokers.connections.reach import reach
+from brokers.processes.call_writer import CallWriter
 from brokers.processes.stream import Keeper
 
 
@@ -29,8 +30,9 @@ class Command(BaseCommand):
             asyncio.run(self._run(options["shard"], options["shards"]))
 
     async def _run(self, shard: int, shards: int) -> None:
-        async with ibkr.new_http(reach()) as http:
-            connect, listen = functools.partial(ibkr.connect, http=http), functools.partial(ibkr.listen, http=http)
+        async with CallWriter() as calls, ibkr.new_http(reach()) as http:
+            connect = functools.partial(ibkr.connect, http=http, calls=calls)
+            listen = functools.partial(ibkr.listen, http=http, calls=calls)
             keeper = Keeper(connect, listen, shard=shard, shards=shards)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

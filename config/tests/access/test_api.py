@@ -31,6 +31,7 @@ ROWS = {
     "accounts": "account_code",
     "orders": "order_code",
     "executions": "execution_code",
+    "calls": "call_code",
     "guards": "strategy_code",
 }
 LOWER = {"approver": "viewer", "trader": "approver", "owner": "trader"}

@@ -175,6 +175,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "reference of token_revoke": ApiToken.objects.get(team=team, name="all").token_hash[:16],
         "departure_code": departure.code,
         "order_code": walk.order.code,
+        "call_code": broker.call(walk.order.connection, order=walk.order).code,
         "execution_code": walk.order.executions.get().code,
         "account_code": walk.account.code,
         "conid": 265598,

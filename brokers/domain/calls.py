@@ -1,0 +1,99 @@
+"""One request to the broker and what came of it, as its log keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+# What IBKR takes from one user, by its pages about pacing.
+PER_SECOND = 10.0
+
+
+class CallOutcome(StrEnum):
+    """How a request ended; all but ANSWERED are errors of a kind."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    SIGNED_OUT = "signed_out"
+    TOO_FAST = "too_fast"
+    BROKER_FAILED = "broker_failed"
+    NOT_DELIVERED = "not_delivered"
+    NO_ANSWER = "no_answer"
+    NONSENSE = "nonsense"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request and its answer. `request` and `answer` are raw until a Redactor has read them, so they never show in a repr.
+
+    `endpoint` is the path with its {names}, `parts` fill them in. `took` is the whole call in seconds, our waiting for the
+    pace included; `own` is our share of it. `secrets` are texts that no log may hold. `pace_left` are the requests that
+    the pace of this process still had just after it.
+    """
+
+    connection: int
+    method: str
+    endpoint: str
+    outcome: CallOutcome
+    took: float
+    own: float
+    status: int | None = None
+    size: int = 0
+    order: int | None = None
+    pace_left: int | None = None
+    parts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    request: Any = field(default=None, repr=False)
+    answer: Any = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+class CallLog(Protocol):
+    """Takes calls at once: it waits for nothing and raises nothing."""
+
+    def add(self, call: Call) -> None: ...
+
+
+class NoCallLog:
+    """Keeps nothing."""
+
+    def add(self, call: Call) -> None:
+        """Drop the call."""
+
+
+def outcome_of(status: int, body: Any) -> CallOutcome:
+    """How a request ended that has an answer. IBKR refuses many an order with 200 and an `error`."""
+    match status:
+        case 401:
+            return CallOutcome.SIGNED_OUT
+        case 429:
+            return CallOutcome.TOO_FAST
+        case _ if status >= 500:
+            return CallOutcome.BROKER_FAILED
+        case _ if status >= 300 or (isinstance(body, Mapping) and body.get("error")):
+            return CallOutcome.REFUSED
+        case _:
+            return CallOutcome.ANSWERED
+
+
+_order: ContextVar[int | None] = ContextVar("order that calls are about", default=None)
+
+
+@contextmanager
+def about_order(pk: int) -> Iterator[None]:
+    """Calls made inside belong to this order."""
+    token = _order.set(pk)
+    try:
+        yield
+    finally:
+        _order.reset(token)
+
+
+def order_of_calls() -> int | None:
+    """The order that calls made now belong to."""
+    return _order.get()

@@ -1,0 +1,67 @@
+/* How long calls to the broker took over the day: three curves, and IBKR's average as a line across. */
+
+import { clock, colour, height, hours, zone } from "./charts.js";
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const KINDS = [["p50", "--accent", 2], ["p95", "--warn", 1.5], ["p99", "--down", 1.5]];
+
+function ms(value) {
+  return `${Math.round(value).toLocaleString("en-US")} ms`;
+}
+
+function draw(figure, data) {
+  const place = figure.querySelector(".chart");
+  const read = figure.querySelector(".chart-read");
+  const ink = colour("--ink-3");
+  const line = colour("--line");
+  const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  const few = data.points.length < 3;
+  const curves = KINDS.map(([label, name, width]) => ({ label, stroke: colour(name), width, points: { show: few, size: 5, fill: colour(name) } }));
+  const top = (plot, low, high) => [0, Math.max(high, data.yardstick) * 1.1];
+  const plot = new window.uPlot({
+    width: place.clientWidth,
+    height: height(place),
+    padding: [8, 0, 0, 18],
+    legend: { show: false },
+    tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zone),
+    cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
+    scales: { y: { range: top } },
+    axes: [hours(ink, line, font), { side: 1, stroke: ink, font, size: 66, grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 40, values: (own, splits) => splits.map(ms) }],
+    series: [{}, ...curves, { label: "IBKR", stroke: ink, width: 1, dash: [6, 5], points: { show: false } }],
+    hooks: {
+      setCursor: [(own) => {
+        const index = own.cursor.idx;
+        if (index === null || index === undefined) return;
+        const figures = KINDS.map(([label], kind) => `${label} ${ms(own.data[kind + 1][index])}`);
+        read.textContent = `${figures.join(", ")} at ${clock(own.data[0][index])}`;
+      }],
+    },
+  }, columns(data), place);
+  plot.over.addEventListener("mouseleave", () => { read.textContent = ""; });
+  return plot;
+}
+
+function columns(data) {
+  const rows = data.points;
+  return [0, 1, 2, 3].map((column) => rows.map((row) => row[column])).concat([rows.map(() => data.yardstick)]);
+}
+
+async function begin(figure) {
+  const place = figure.querySelector(".chart");
+  const answer = await fetch(figure.dataset.times, { credentials: "same-origin" });
+  if (!answer.ok) return;
+  const data = await answer.json();
+  if (data.points.length < 2) {
+    const note = document.createElement("p");
+    note.textContent = "The curves begin with the second half hour of calls. The table has their figures already.";
+    place.replaceChildren(note);
+    return;
+  }
+  let plot = draw(figure, data);
+  const again = () => { plot.destroy(); plot = draw(figure, data); };
+  document.addEventListener("theme", again);
+  dark.addEventListener("change", again);
+  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: height(place) })).observe(place);
+}
+
+if (window.uPlot) for (const figure of document.querySelectorAll("[data-times]")) begin(figure).catch(() => {});
