@@ -32,10 +32,13 @@ NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 BODIES = samples(5000)
 
 
+@pytest.mark.long
 def test_no_body_and_no_frame_costs_more_than_it_may() -> None:
     dice, read, refused = random.Random(13), 0, 0
     for number in range(BODIES):
         data = mutated(dice, SHAPES[number % len(SHAPES)])
+        # What is read is a value: one that an answer and a frame make alike is understood alike.
+        understood: set[str] = set()
         for bounds, exact in ((READ, True), (WRITE, False), (FRAME, True)):
             try:
                 body = decode(data, bounds, exact=exact)
@@ -43,7 +46,9 @@ def test_no_body_and_no_frame_costs_more_than_it_may() -> None:
                 refused += 1
                 continue
             read += 1
-            understand(body)
+            if (value := repr(body)) not in understood:
+                understood.add(value)
+                understand(body)
     # Neither everything nor nothing.
     assert read > BODIES
     assert refused > BODIES // 4
