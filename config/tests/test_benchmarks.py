@@ -22,6 +22,7 @@ LAST_LINES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("servers", "django_db_setup")
 @pytest.mark.parametrize(("module", "short"), [(module, short) for _, module, short in PARTS])
 def test_every_part_of_the_bench_runs(module: str, short: str, monkeypatch: pytest.MonkeyPatch) -> None:

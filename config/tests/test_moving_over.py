@@ -22,6 +22,7 @@ from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Sides
 from strategies.models import Decision, SeenKey, Signal, Strategy, Subscription
 
+pytestmark = pytest.mark.long
 FIRST = [(app, "0001_initial") for app in ("accounts", "brokers", "strategies")]
 OLDER = "older"
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)

@@ -115,6 +115,7 @@ def test_a_row_of_the_log_reads_the_same_in_both_files(team: Team, now: datetime
     assert json.loads("".join(export.as_json([]))) == []
 
 
+@pytest.mark.long
 def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
     client: Client, bob: User, team: Team, now: datetime
 ) -> None:
