@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateAnswer
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
@@ -108,6 +109,19 @@ def _sockets(reach: Reach) -> Callable[[Any], socket.socket]:
     return opened
 
 
+async def opened(address: str, port: int, reach: Reach) -> socket.socket:
+    """A socket that is connected to an IP address within reach. DialRefused where it is not; OSError says the rest."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = _sockets(reach)((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)))
+    try:
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 async def _refuse_redirect(
     session: aiohttp.ClientSession, context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
 ) -> None:
@@ -132,19 +146,22 @@ def new_session(reach: Reach | None, **connector: Any) -> aiohttp.ClientSession:
 
 class Lines:
     """The ways out of a process: to gateways that users named, and to the one that the operator named. Apart from each
-    other, so that no user's address is ever served by a connection that was opened for the operator's."""
+    other, so that no user's address is ever served by a connection that was opened for the operator's. Plain http has a
+    way of its own, which ends at this machine."""
 
     def __init__(self, reach: Reach, *, limit: int = 0) -> None:
         self.reach = reach
         self.users, self.operators = new_session(reach, limit=limit), new_session(None, limit=limit)
+        self.plain = new_session(replace(reach, only_here=True), limit=limit)
 
     @property
     def closed(self) -> bool:
-        return self.users.closed and self.operators.closed
+        return self.users.closed and self.plain.closed and self.operators.closed
 
     async def close(self) -> None:
-        """Close both."""
+        """Close all of them."""
         await self.users.close()
+        await self.plain.close()
         await self.operators.close()
 
     async def __aenter__(self) -> Lines:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from brokers.pages import accounts, closing, connections, diagnosis, help, orders, owning, proxies, rulebook, stress
+from brokers.pages import (
+    accounts,
+    closing,
+    connection_forms,
+    connections,
+    diagnosis,
+    help,
+    orders,
+    owning,
+    proxies,
+    rulebook,
+    stress,
+)
 
 TEAM = "teams/<uuid:team_code>/"
 
@@ -22,8 +34,14 @@ urlpatterns = [
     path(TEAM + "accounts/<uuid:account_code>/equity.json", accounts.account_equity, name="account_equity"),
     path(TEAM + "rulebook/", rulebook.rulebook, name="rulebook"),
     path(TEAM + "connections/", connections.connections, name="connections"),
-    path(TEAM + "connections/new/", connections.connection_new, name="connection_new"),
+    path(TEAM + "connections/new/", connection_forms.connection_new, name="connection_new"),
     path(TEAM + "connections/<uuid:connection_code>/", connections.connection, name="connection"),
+    path(TEAM + "connections/<uuid:connection_code>/edit/", connection_forms.connection_edit, name="connection_edit"),
+    path(
+        TEAM + "connections/<uuid:connection_code>/certificate/",
+        connection_forms.connection_certificate,
+        name="connection_certificate",
+    ),
     path(TEAM + "connections/<uuid:connection_code>/switch/", connections.connection_switch, name="connection_switch"),
     path(TEAM + "connections/<uuid:connection_code>/exits/", connections.connection_exits, name="connection_exits"),
     path(TEAM + "connections/<uuid:connection_code>/prices/", connections.connection_prices, name="connection_prices"),

@@ -255,6 +255,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_device": "10/5m/key",
     "api_token_failed": "60/m/ip",
     "csp_report": "20/m/ip",
+    "gateway_call": "20/m/user",
 }
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_FORMS = {

@@ -7,6 +7,7 @@ from django.urls import path
 from strategies.pages import (
     approvals,
     builder,
+    connection_remove,
     dashboard,
     decisions,
     departures,
@@ -37,6 +38,11 @@ urlpatterns = [
     path(TEAM + "approvals/", approvals.approvals, name="approvals"),
     path(TEAM + "approvals/<uuid:decision_code>/approve/", approvals.approval_approve, name="approval_approve"),
     path(TEAM + "approvals/<uuid:decision_code>/decline/", approvals.approval_decline, name="approval_decline"),
+    path(
+        TEAM + "connections/<uuid:connection_code>/remove/",
+        connection_remove.connection_remove,
+        name="connection_remove",
+    ),
     path(TEAM + "settings/close/", team_end.team_close, name="team_close"),
     path(TEAM + "settings/reopen/", team_end.team_reopen, name="team_reopen"),
     path(TEAM + "departures/<uuid:departure_code>/", departures.departure, name="departure"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rest_framework import serializers
+
 from accounts.api.fields import Shown, code
 from brokers.api.day import DayFigures
 from brokers.api.pricing import SimulatedPrice
@@ -14,8 +16,11 @@ CONNECTION = (
     "username",
     "environment",
     "auth_method",
+    "base_url",
+    "certificate_sha256",
     "region",
     "enabled",
+    "removed_at",
     "can_trade",
     "prices",
     "ownership",
@@ -125,6 +130,11 @@ CALL = (
 
 class ConnectionSerializer(Shown):
     id = code()
+    certificate_sha256 = serializers.SerializerMethodField()
+
+    def get_certificate_sha256(self, row: Connection) -> str:
+        """The fingerprint of the certificate that was accepted for its gateway; empty where none was."""
+        return str((row.certificate or {}).get("sha256", ""))
 
     class Meta:
         model = Connection

@@ -13,10 +13,12 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import Team, User
+from accounts.vault.fields import Sealed
 from brokers import live
 from brokers.connections.reach import check_address
-from brokers.domain.addresses import AddressRefused
+from brokers.domain.addresses import AddressRefused, completed
 from brokers.domain.brokerage import AccountFacts
+from brokers.domain.certificates import Certificate
 from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
 from brokers.domain.session_words import WORDS
 from brokers.domain.sessions import AuthMethod, Cause, Environment, Login, Region, SessionStatus
@@ -29,6 +31,8 @@ BELIEVED_FOR = timedelta(hours=20)
 USERNAME_TAKEN = (
     "This IBKR user is already connected. IBKR allows one session per user: give this connection a user of its own."
 )
+# The fingerprint of the one certificate that is believed, among a connection's secrets.
+PIN = "certificate_sha256"
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -54,6 +58,7 @@ def connect(
     base_url: str = "",
     region: Region = Region.NORTH_AMERICA,
     consent: Consent = NO_CONSENT,
+    certificate: Certificate | None = None,
     now: datetime,
 ) -> Connection:
     """Make a connection. The stream process finds its accounts in the background.
@@ -67,21 +72,33 @@ def connect(
             )
         username = username or f"sim-{secrets.token_hex(5)}"
         base_url = ""
-    _refuse_live_money_of_a_demo(team, environment)
+    refuse_live_money_of_a_demo(team, environment)
     if not USERNAME.fullmatch(username):
         raise ConnectionRefused(
             "An IBKR user name has letters, digits, dots, dashes and underscores only. Check it in Client Portal.",
             "invalid-username",
         )
     if environment is not Environment.SIMULATED:
+        base_url = completed(base_url)
         # Before any transaction: a name server may take its time.
         try:
             check_address(base_url, str(team.pk))
         except AddressRefused as refusal:
             raise ConnectionRefused(str(refusal), refusal.code) from refusal
     live_account = _opted_into(consent, []) if environment is Environment.LIVE else ""
-    columns = {"base_url": base_url, "name": name, "region": region, "live_account": live_account}
+    columns: dict[str, object] = {"base_url": base_url, "name": name, "region": region, "live_account": live_account}
+    columns |= {"secrets": Sealed.of(pin_of(certificate)), "certificate": row_of(certificate)}
     return _made(team, actor, username, environment, columns, now)
+
+
+def pin_of(certificate: Certificate | None) -> dict[str, str]:
+    """What is kept of an accepted certificate among the secrets: nothing where an authority vouches for it."""
+    return {PIN: certificate.sha256} if certificate is not None and not certificate.is_public else {}
+
+
+def row_of(certificate: Certificate | None) -> dict[str, str] | None:
+    """What is kept of it to be shown."""
+    return certificate.as_json() if certificate is not None else None
 
 
 @transaction.atomic
@@ -90,7 +107,7 @@ def _made(
     actor: User | None,
     username: str,
     environment: Environment,
-    columns: dict[str, str],
+    columns: dict[str, object],
     now: datetime,
 ) -> Connection:
     if team.connections.filter(username__iexact=username, environment=environment, enabled=True).exists():
@@ -116,7 +133,8 @@ def _made(
     return connection
 
 
-def _refuse_live_money_of_a_demo(team: Team, environment: str) -> None:
+def refuse_live_money_of_a_demo(team: Team, environment: str) -> None:
+    """Raise where a team whose sign-in everybody knows would trade real money."""
     if environment == Environment.LIVE and team.is_demo:
         raise ConnectionRefused(
             "This is the demo's team, whose sign-in is printed on a terminal, so it trades no real money. Make a team of "
@@ -155,7 +173,9 @@ def disable(*, connection: Connection, actor: User | None, now: datetime) -> Non
 @transaction.atomic
 def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_CONSENT, now: datetime) -> None:
     """Use the connection again; one to real money takes a consent with the number of one of its accounts."""
-    _refuse_live_money_of_a_demo(connection.team, connection.environment)
+    if connection.removed_at is not None:
+        raise ConnectionRefused("This connection was removed; its history stays. Make a new one.", "connection-removed")
+    refuse_live_money_of_a_demo(connection.team, connection.environment)
     live_account = connection.live_account
     if (
         connection.environment == Environment.LIVE
@@ -164,7 +184,7 @@ def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_
         live_account = _opted_into(consent, list(connection.accounts.values_list("account_id", flat=True)))
     try:
         with transaction.atomic():
-            Connection.objects.filter(pk=connection.pk).update(
+            Connection.objects.filter(pk=connection.pk, removed_at=None).update(
                 enabled=True, wants_verify=True, live_account=live_account
             )
     except IntegrityError as error:
@@ -206,13 +226,23 @@ def confirm_exits(*, connection: Connection, confirms: bool, actor: User | None,
 def verify(*, connection: Connection, actor: User | None, now: datetime) -> None:
     """Ask for the accounts and the session again; the answer arrives on the page."""
     asked: dict[str, Any] = {"wants_verify": True, "last_kept_at": None, **QUICK_AGAIN, "next_try_at": now}
-    Connection.objects.filter(pk=connection.pk).update(**asked)
+    Connection.objects.filter(pk=connection.pk).update(**asked, trial_asked_at=now)
     wake()
 
 
 def wake() -> None:
     """Tell the stream process, after commit, that connections have changed. A lost notice costs seconds."""
     notify(CONNECTIONS_CHANNEL)
+
+
+# What speaks for a connection depends on: its user, its gateway's address, its money, its region, its secrets.
+Identity = tuple[str, str, str, str, Sealed]
+
+
+def identity_of(connection: Connection) -> Identity:
+    """What must be the same for whoever speaks for the connection to go on."""
+    row = connection
+    return row.username, row.base_url, str(row.environment), str(row.region), row.secrets
 
 
 def login_of(connection: Connection) -> Login:

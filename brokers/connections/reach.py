@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.conf import settings
 
 from brokers import dialing
 from brokers.domain import addresses
-from brokers.domain.addresses import AddressRefused, Reach
+from brokers.domain.addresses import Location, Reach
 
 
 def reach() -> Reach:
@@ -17,10 +19,14 @@ def reach() -> Reach:
     )
 
 
+def reach_of(location: Location) -> Reach:
+    """Where an address may lead: over plain http to this machine and no further."""
+    return reach() if location.secure else replace(reach(), only_here=True)
+
+
 def check_address(url: str, team: str = "") -> None:
     """Refuse a gateway address the server must not be sent to: it is fetched from inside our network."""
-    location, within = addresses.location(url), reach()
-    if not location.secure and not within.networks:
-        raise AddressRefused("The gateway's address must start with https://.", "address-not-encrypted")
+    location = addresses.location(url)
+    within = reach_of(location)
     with dialing.on_behalf_of(team):
         dialing.check(location, within)

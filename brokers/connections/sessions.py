@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from brokers.connections.connections import session_is
 from brokers.domain import session_states
-from brokers.domain.brokerage import BrokerError, LoginRefused, Paused
+from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.session_states import Seen, State, Step, Terms
@@ -159,6 +159,8 @@ def _evidence(what: Seen) -> dict[str, object]:
     evidence: dict[str, object] = {"error": type(what).__name__}
     if isinstance(what, Paused):
         evidence["code"] = what.code
+    if isinstance(what, CertificateRefused) and what.seen:
+        evidence["certificate_sha256"] = what.seen
     if isinstance(what, LoginRefused) and what.help_page:
         evidence["help_page"] = what.help_page
     return evidence

@@ -36,6 +36,10 @@ _HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?\Z"
 )
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
+# Pages of the gateway that a browser shows: its login, and what stands there afterwards.
+_BROWSERS = re.compile(
+    r"(?P<before>([A-Za-z0-9._~-]+/)*?)(sso/|demo/|v1/portal\b|v1/api/(?=[A-Za-z])).*\Z", re.IGNORECASE
+)
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?\Z")
 
 
@@ -62,6 +66,8 @@ class Reach:
 
     networks: tuple[Network, ...] = ()
     ports: tuple[tuple[int, int], ...] = ((443, 443), (5000, 5099), (8443, 8443))
+    # Of what goes over plain http: to this machine itself and no further.
+    only_here: bool = False
 
     def refusal(self, address: str) -> AddressRefused | None:
         """Why we do not go to an IP address; None where we do."""
@@ -74,9 +80,10 @@ class Reach:
             return _elsewhere()
         if meant in _METADATA:
             return None if any(n.num_addresses == 1 and meant in n for n in self.networks) else _elsewhere()
-        if any(meant in network for network in self.networks if network.version == meant.version):
-            return None
-        return None if meant.is_global and not meant.is_reserved else _private()
+        allowed = any(meant in network for network in self.networks if network.version == meant.version)
+        if not allowed and (meant.is_reserved or not meant.is_global):
+            return _private()
+        return not_encrypted() if self.only_here and not meant.is_loopback else None
 
     def allows_port(self, port: int) -> bool:
         """Whether the operator lets gateways listen there."""
@@ -91,6 +98,35 @@ class Reach:
                 f"{shown}. The operator of this installation may allow others in HALYARD_GATEWAY_PORTS.",
                 "port-not-allowed",
             )
+
+
+def completed(text: str) -> str:
+    """A gateway's address as people type or paste it, with what it lacks: https:// before it, /v1/api at its end."""
+    url = text.strip()
+    if not url or not url.isascii():
+        return url
+    if "://" not in url:
+        url = f"https://{url}"
+    begin, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    # What the address bar shows after a login at the gateway's own page.
+    page = _BROWSERS.match(path)
+    path = page["before"] if page else path
+    if "?" in path or "#" in path:
+        return url
+    parts = [part for part in path.split("/") if part]
+    if parts[-2:] != ["v1", "api"]:
+        parts = [*parts[: -1 if parts[-1:] == ["v1"] else None], "v1", "api"]
+    return "/".join((f"{begin.lower()}://{host}", *parts)) if host else url
+
+
+def login_page(base_url: str) -> str:
+    """Where a person logs in at the gateway of this address; "" where it is none that a link may lead to."""
+    try:
+        location(base_url)
+    except AddressRefused:
+        return ""
+    return base_url.removesuffix("/").removesuffix("/v1/api") + "/"
 
 
 def location(url: str) -> Location:
@@ -167,6 +203,15 @@ def _meant(address: Address) -> Address:
 
 def _misspelled() -> AddressRefused:
     return AddressRefused("The gateway's address must look like https://host:5000/v1/api, without a user name in it.")
+
+
+def not_encrypted() -> AddressRefused:
+    """Why plain http goes nowhere but to this machine."""
+    return AddressRefused(
+        "Plain http is for a gateway on this very machine: on the way to any other, whoever listens can read and change "
+        "orders. Begin the address with https://, and accept the gateway's certificate.",
+        "address-not-encrypted",
+    )
 
 
 def _private() -> AddressRefused:

@@ -64,6 +64,14 @@ class LoginRefused(BrokerError):
         self.help_page, self.code = help_page, code
 
 
+class CertificateRefused(LoginRefused):
+    """The gateway shows a certificate that nobody accepted for it; `seen` is its fingerprint where it is known."""
+
+    def __init__(self, reason: str, *, code: str, seen: str = "") -> None:
+        super().__init__(reason, "gateway", code)
+        self.seen = seen
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFacts:
     account_id: str

@@ -96,6 +96,8 @@ class AuthStatus:
     code: str = ""
     # IBKR asks to be waited for.
     waiting: bool = False
+    # What answered was a web page, or another address: anybody's.
+    page: bool = False
 
     @property
     def ready(self) -> bool:

@@ -91,8 +91,24 @@ def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
     refuse_login(answer)
     body = answer.body if status_body is None else status_body
     error = error_text(answer.body)
-    page = answer.status < 400 and (answer.status >= 300 or answer.body is NOT_JSON)
-    if page or answer.status in {400, 401, 410}:
+    if answer.status < 400 and (answer.status >= 300 or answer.body is NOT_JSON):
+        # The gateway's own login page, or a program that is no gateway.
+        sends = (
+            "sends Halyard to another address, which it does not follow" if answer.status >= 300 else "sends a web page"
+        )
+        message = (
+            f"What answers at the gateway's address {sends}. Log in at the gateway's page; if somebody is logged in there, "
+            "check the address."
+        )
+        return AuthStatus(
+            authenticated=False,
+            connected=False,
+            competing=False,
+            message=message,
+            code=_signed_out_code(error),
+            page=True,
+        )
+    if answer.status in {400, 401, 410}:
         # The gateway of a person knows no user until that person logs in at its page.
         message = (
             "Nobody is signed in at IBKR for this user. Log in at the gateway's page; Halyard continues by itself."

@@ -11,7 +11,7 @@ import logging
 import random
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -62,13 +62,20 @@ _BEFORE_SENDING = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.ClientConnectorSSLError,
     aiohttp.ConnectionTimeoutError,
-    aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
 )
 
 
 class NotDelivered(Exception):
     """The request provably never left."""
+
+
+class Untrusted(NotDelivered):
+    """The handshake failed, so nothing was sent. `error` says why, to the owner of the connection."""
+
+    def __init__(self, error: BrokerError) -> None:
+        super().__init__("the TLS handshake failed")
+        self.error = error
 
 
 class NotAllowed(NotDelivered):
@@ -146,6 +153,7 @@ class Client:
             _check(login.base_url)
         self._auth = method_of(login, shelf)
         self._base = self._auth.base_url
+        self._secure = self._base.lower().startswith("https")
         self._lines, self._owns_lines = http, http is None
         self._writes: aiohttp.ClientSession | None = None
         self._egress, self._trust = egress, egress.trust(login)
@@ -177,16 +185,15 @@ class Client:
         """The session for reads and for the stream."""
         if self._lines is None:
             self._lines = new_http()
-        return self._lines.users if self._guarded else self._lines.operators
+        if not self._guarded:
+            return self._lines.operators
+        return self._lines.users if self._secure else self._lines.plain
 
     @property
-    def ssl(self) -> aiohttp.Fingerprint | ssl.SSLContext | bool:
+    def ssl(self) -> ssl.SSLContext | bool:
         """A gateway's self-signed certificate is pinned by its fingerprint, never waved through; a proxy that asks who comes
         is shown the login's own certificate."""
-        if self._tls is not None:
-            return self._tls
-        pinned = self.login.secrets.get("certificate_sha256", "").replace(":", "")
-        return aiohttp.Fingerprint(bytes.fromhex(pinned)) if pinned else True
+        return self._tls
 
     async def read(self, request: Request, *, attempts: int = READ_ATTEMPTS) -> Answer:
         """Send a request that may be sent again; raises BrokerUnavailable when nobody answers.
@@ -217,6 +224,10 @@ class Client:
                 answer = await self._send(request, writing=False)
             except NotAllowed as problem:
                 raise LoginRefused(str(problem)) from problem
+            except Untrusted as problem:
+                # Another try sees the same certificate.
+                if last or isinstance(problem.error, LoginRefused):
+                    raise problem.error from problem
             except Unreadable as problem:
                 sentence = f"IBKR's answer cannot be read: {problem}. Halyard tries again."
                 raise BrokerUnavailable(sentence, code="unreadable-answer") from problem
@@ -259,6 +270,8 @@ class Client:
             outcome = CallOutcome.NOT_DELIVERED
             if isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, DialRefused):
                 raise NotAllowed(str(problem.os_error)) from problem
+            if (refusal := credentials.refusal(problem)) is not None:
+                raise Untrusted(refusal) from problem
             raise NotDelivered(_say(problem)) from problem
         except Nonsense as problem:
             outcome = CallOutcome.NONSENSE
@@ -354,9 +367,8 @@ class Client:
     def _write_http(self) -> aiohttp.ClientSession:
         if self._writes is None:
             # A new connection proves most: refused means not sent. Only where it costs a TLS handshake is one kept.
-            secure = self._base.startswith("https")
-            kept: dict[str, Any] = {"keepalive_timeout": WRITE_IDLE} if secure else {"force_close": True}
-            reach = self._lines.reach if self._lines is not None else Reach()
+            kept: dict[str, Any] = {"keepalive_timeout": WRITE_IDLE} if self._secure else {"force_close": True}
+            reach = replace(self._lines.reach if self._lines is not None else Reach(), only_here=not self._secure)
             self._writes = new_session(reach if self._guarded else None, **kept)
             # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
             self._writes._retry_connection = False
@@ -429,10 +441,6 @@ def _say(problem: BaseException) -> str:
             return "its address is unknown"
         case aiohttp.ConnectionTimeoutError():
             return "no connection within 5 seconds"
-        case aiohttp.ServerFingerprintMismatch():
-            return "its certificate is not the one we were told to trust"
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return "its certificate is not trusted"
         case aiohttp.ClientConnectorError():
             return "the connection was refused"
         case aiohttp.InvalidURL():

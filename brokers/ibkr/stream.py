@@ -18,7 +18,7 @@ from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.calls import CallLog
 from brokers.domain.sessions import AuthStatus, Login
 from brokers.domain.tokens import TokenShelf
-from brokers.ibkr import order_rows, translate
+from brokers.ibkr import credentials, order_rows, translate
 from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import Client, Request
 from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense
@@ -119,6 +119,8 @@ class IbkrFeed:
                 "Give the connection the address that answers by itself."
             ) from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            if (refusal := credentials.refusal(problem)) is not None:
+                raise refusal from problem
             raise BrokerUnavailable("IBKR's live stream does not open. Halyard tries again.") from problem
 
     async def _next(self, socket: aiohttp.ClientWebSocketResponse, flow: Flow) -> bytes | None:

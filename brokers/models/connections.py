@@ -67,10 +67,18 @@ class Connection(models.Model):
     last_kept_at = models.DateTimeField(null=True, blank=True)
     # Set by people and by edges who need the accounts looked up; the stream clears it once it has read them.
     wants_verify = models.BooleanField(default=True)
+    # The certificate that was accepted for its gateway, as `domain.certificates` writes one; the pin is among the secrets.
+    certificate = models.JSONField(null=True, blank=True)
+    # What its last trial found, and since when another one is waited for.
+    trial = models.JSONField(null=True, blank=True)
+    trial_asked_at = models.DateTimeField(null=True, blank=True)
+    # Its history stays after it was removed.
+    removed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(condition=Q(removed_at=None) | Q(enabled=False), name="removed_connection_is_off"),
             # The simulator is the installation's own. A gateway is a program of its team's, which can show any accounts
             # under any name: what it proves counts within that team, and keeps no other team from its own user.
             models.UniqueConstraint(

@@ -38,7 +38,11 @@ def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
 def accounts_of(team: Team) -> list[BrokerageAccount]:
     """The team's accounts with their positions (prefetched) and results, those with enabled connections first."""
     positions = Prefetch("positions", Position.objects.order_by("ticker"))
-    rows = BrokerageAccount.objects.filter(team=team).select_related("connection").prefetch_related(positions)
+    rows = (
+        BrokerageAccount.objects.filter(team=team, connection__removed_at=None)
+        .select_related("connection")
+        .prefetch_related(positions)
+    )
     accounts = list(rows.order_by("-connection__enabled", "pk"))
     closings = list(open_closings().filter(team=team))
     for account in accounts:

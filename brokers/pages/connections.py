@@ -1,4 +1,4 @@
-"""Pages of connections: the list, one of them with its session, making one, switching it."""
+"""Pages of connections: the list, one of them with its session, switching it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import membership_for, row_for, team_for
 from accounts.entrance.step_up import is_fresh, require_step_up
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
+from accounts.vault.keys import VaultError
 from brokers.connections import connections as activities
+from brokers.connections import trials
 from brokers.connections.consents import consent_of
-from brokers.domain.live_money import NUMBER
-from brokers.domain.sessions import Environment, Region, SimulatedPrices
+from brokers.domain.addresses import login_page
+from brokers.domain.certificates import Certificate
+from brokers.domain.sessions import Environment, SimulatedPrices
 from brokers.models import Connection
-from brokers.pages.forms import ConnectionForm
 from brokers.pages.live_money import missing_of
 from brokers.pages.owning import OWNERSHIPS
 from brokers.stress import control_plane, prices, stress
+
+# Troubles that are mended by a look at the certificate.
+CERTIFICATE_CODES = ("certificate-changed", "certificate-unknown", "certificate-of-another-name")
+# Somebody answers, and not in the way that the address says.
+TLS_CODES = ("gateway-speaks-http", "tls-broken-off", "certificate-over", "certificate-early")
 
 
 @require_GET
@@ -34,8 +41,8 @@ def connections(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 
 def connections_of(team: Team) -> QuerySet[Connection]:
-    """The team's connections, enabled ones first."""
-    return team.connections.order_by("-enabled", "pk")
+    """The team's connections, enabled ones first, without those that were removed."""
+    return team.connections.filter(removed_at=None).order_by("-enabled", "pk")
 
 
 @require_GET
@@ -54,55 +61,23 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "signals_price": control_plane.trades_at_signals(connection),
         "by_installation": settings.SIM_PRICES == SimulatedPrices.SIGNAL,
         "gateway": settings.GATEWAY_URL if connection.environment == Environment.SIMULATED else connection.base_url,
+        "login_page": login_page(connection.base_url) if connection.base_url else "",
+        "certificate": Certificate.from_json(connection.certificate) if connection.certificate else None,
+        "proxied": _is_proxied(connection),
+        "certificate_codes": CERTIFICATE_CODES,
+        "tls_codes": TLS_CODES,
+        "report": trials.last(connection),
+        "trial_is_late": trials.is_late(connection, timezone.now()),
     }
     return render(request, "brokers/connection.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
-    team = team_for(request.user, team_code, Role.TRADER)
-    first = Environment.SIMULATED if settings.SIMULATOR and not team.connections.exists() else Environment.PAPER
-    form = ConnectionForm(request.POST or None, initial={"environment": first, "region": Region.NORTH_AMERICA})
-    if request.method == "POST" and form.is_valid():
-        values = form.cleaned_data
-        if values["environment"] == Environment.LIVE:
-            require_step_up(request)
-        actor = actor_of(request)
-        try:
-            made = activities.connect(
-                team=team,
-                actor=actor,
-                name=values["name"],
-                username=values["username"],
-                environment=Environment(values["environment"]),
-                base_url=values["base_url"],
-                region=Region(values["region"] or Region.NORTH_AMERICA),
-                consent=consent_of(actor, confirmed=is_fresh(request), typed=[values["account_number"]]),
-                now=timezone.now(),
-            )
-        except activities.ConnectionRefused as error:
-            form.add_error(_FIELD_OF.get(error.code), str(error))
-        else:
-            return redirect("connection", team_code, made.code)
-    status = 422 if form.errors else 200
-    context = {"form": form, "missing": missing_of(request)}
-    return render(request, "brokers/connection_new.html", context, status=status)
-
-
-_FIELD_OF = {
-    "no-simulator": "environment",
-    "demo-team": "environment",
-    "invalid-username": "username",
-    "username-taken": "username",
-    "invalid-address": "base_url",
-    "address-not-encrypted": "base_url",
-    "unknown-host": "base_url",
-    "too-many-names": "base_url",
-    "private-address": "base_url",
-    "numeric-host": "base_url",
-    "port-not-allowed": "base_url",
-    NUMBER: "account_number",
-}
+def _is_proxied(connection: Connection) -> bool:
+    """Whether a proxy is shown anything. Secrets that no key opens close no page: something is kept then."""
+    try:
+        return bool(connection.secrets.open().keys() - {activities.PIN})
+    except VaultError:
+        return True
 
 
 @require_POST

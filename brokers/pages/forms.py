@@ -8,9 +8,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.db.models import QuerySet
+from django.forms.utils import ErrorDict
 
+from brokers.connections.changes import Fields
 from brokers.domain.sessions import Environment, Region
-from brokers.models import BrokerageAccount
+from brokers.models import BrokerageAccount, Connection
 
 REGIONS = [
     (Region.NORTH_AMERICA, "Americas: restarts about 00:00 in New York"),
@@ -36,10 +38,12 @@ class ConnectionForm(forms.Form):
         label="Address of your gateway",
         max_length=300,
         required=False,
-        help_text="Where the proxy before IBKR's Client Portal Gateway listens for this user, with /v1/api at its end. "
+        help_text="Where IBKR's Client Portal Gateway, or the proxy before it, listens for this user. "
         "Leave no gateway open to the internet: list in its ips.allow who may ask.",
         widget=forms.URLInput(attrs={"placeholder": "https://gateway.example.com:5000/v1/api", "spellcheck": "false"}),
     )
+    # The fingerprint of the certificate that was ticked.
+    accepted = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput)
     region = forms.ChoiceField(label="Region", choices=REGIONS, required=False, help_text="Tells the nightly restart.")
     confirm_live = forms.BooleanField(
         label="Signals may trade real money through this connection. I have tried them on paper.", required=False
@@ -59,11 +63,16 @@ class ConnectionForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, of: Connection | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.of = of
         field = self.fields["environment"]
         assert isinstance(field, forms.ChoiceField)
-        offered = [Environment.SIMULATED] * settings.SIMULATOR + [Environment.PAPER, Environment.LIVE]
+        if of is None:
+            offered = [Environment.SIMULATED] * settings.SIMULATOR + [Environment.PAPER, Environment.LIVE]
+        else:
+            # What money it moves was chosen when it was made.
+            offered = [Environment(of.environment)]
         field.choices = [(environment, environment.capitalize()) for environment in offered]
 
     def clean(self) -> dict[str, Any]:
@@ -74,11 +83,32 @@ class ConnectionForm(forms.Form):
                 self.add_error("username", "Fill in the IBKR user name this connection signs in with.")
             if not values.get("base_url"):
                 self.add_error("base_url", "Fill in where the gateway of this user can be reached.")
-        if environment == Environment.LIVE and not values.get("confirm_live"):
+        made_live = environment == Environment.LIVE and self.of is None
+        if made_live and not values.get("confirm_live"):
             self.add_error("confirm_live", "Tick this to connect real money.")
-        if environment == Environment.LIVE and not values.get("account_number"):
+        if made_live and not values.get("account_number"):
             self.add_error("account_number", "Type the number of the account that is to trade real money.")
         return values
+
+    def only_the_address(self) -> bool:
+        """Whether there is an address to test; whatever else is not filled in yet is no matter."""
+        self.full_clean()
+        address = str(self.data.get("base_url", "")).strip()
+        self._errors = ErrorDict(renderer=self.renderer)
+        if not address:
+            self.add_error("base_url", "Fill in the address to test.")
+        return bool(address)
+
+    def values(self) -> Fields:
+        """What was filled in."""
+        values = self.cleaned_data
+        return Fields(
+            name=values["name"],
+            username=values["username"],
+            environment=Environment(values["environment"]),
+            base_url=values["base_url"],
+            region=Region(values["region"] or Region.NORTH_AMERICA),
+        )
 
 
 class ProxyForm(forms.Form):

@@ -12,6 +12,7 @@ HELP = {
     "dedicated-user": "dedicated_user",
     "precautions": "precautions",
     "daily-reset": "daily_reset",
+    "gateway": "gateway",
     "guard-gateway": "guard_gateway",
 }
 

@@ -12,9 +12,8 @@ from typing import ParamSpec, TypeVar
 
 import psycopg
 
-from accounts.vault.fields import Sealed
 from brokers.connections import sessions
-from brokers.connections.connections import login_of
+from brokers.connections.connections import Identity, identity_of, login_of
 from brokers.domain.brokerage import BrokerError, OpenBrokerage, Paused
 from brokers.domain.sessions import Cause
 from brokers.models import Connection
@@ -55,7 +54,7 @@ class Lane:
         self.wake = asyncio.Event()
         self.stopping = asyncio.Event()
         self.wire: Wire | None = None
-        self.shown = Sealed()
+        self.shown: Identity | None = None
         self.looked_back = False
         self.task = asyncio.create_task(self._run())
 
@@ -157,12 +156,12 @@ class Lane:
 
     async def _signed_in(self, connection: Connection, *, believed: bool) -> Wire | None:
         """The way to the broker, with a session that may trade; None when there is none."""
-        if self.wire is not None and self.shown != connection.secrets:
-            # What its proxy is shown has changed.
+        if self.wire is not None and self.shown != identity_of(connection):
+            # Its user, its address or what its proxy is shown has changed.
             await self.wire.broker.close()
             self.wire = None
         if self.wire is None:
-            self.shown = connection.secrets
+            self.shown = identity_of(connection)
             self.wire = Wire(
                 connection_pk=self.pk,
                 broker=self.shared.open_brokerage(login_of(connection)),

@@ -11,20 +11,20 @@ import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import cast
 
 import psycopg
 from django.utils import timezone
 
 from accounts import pulse
-from accounts.vault.fields import Sealed
+from brokers.connections.connections import Identity, identity_of
 from brokers.domain.brokerage import OpenBrokerage, OpenFeed
 from brokers.models import Connection
 from brokers.orders import closing
 from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.notices import CONNECTIONS_CHANNEL
 from brokers.postgres.threads import Threads
-from brokers.processes.watch import Identity, Watch
+from brokers.processes.trials import Trials
+from brokers.processes.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Keeper:
         self.watches: dict[int, Watch] = {}
         # Watches that are told to end; one whose gateway says no goodbye takes seconds, and keeps nobody else waiting.
         self.ending: dict[int, asyncio.Task[None]] = {}
+        self.trials = Trials(self)
         self.locks: Locks
         self.stopping = asyncio.Event()
 
@@ -99,6 +100,7 @@ class Keeper:
                 await self._stop_watches()
 
     async def _look(self) -> None:
+        await self.trials.look(self.shard, self.shards)
         identities = await self.threads.run(_to_watch, self.shard, self.shards)
         for key in [
             key for key, watch in self.watches.items() if identities.get(key) != watch.identity or watch.task.done()
@@ -116,17 +118,16 @@ class Keeper:
 
     async def _stop_watches(self) -> None:
         watches, self.watches = self.watches, {}
+        await self.trials.stop()
         await asyncio.gather(*(watch.stop() for watch in watches.values()), *self.ending.values())
 
 
 def _to_watch(shard: int, shards: int) -> dict[int, Identity]:
     """Enabled connections of the shard with what a running watch depends on; a change restarts the watch."""
-    rows = Connection.objects.filter(enabled=True).values_list("pk", "username", "base_url", "secrets")
-    return {
-        pk: (username, base_url, cast(Sealed, secrets))
-        for pk, username, base_url, secrets in rows
-        if pk % shards == shard
-    }
+    rows = Connection.objects.filter(enabled=True).only(
+        "pk", "username", "base_url", "environment", "region", "secrets"
+    )
+    return {row.pk: identity_of(row) for row in rows if row.pk % shards == shard}
 
 
 def _due(now: datetime) -> set[int]:

@@ -14,9 +14,9 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from django.conf import settings
 
-from accounts.vault.fields import Sealed
 from brokers.book import holdings
 from brokers.connections import connections, sessions
+from brokers.connections.connections import Identity
 from brokers.domain.brokerage import (
     BrokerError,
     Feed,
@@ -48,10 +48,6 @@ LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 10.0
 # Whether these may trade is told by their accounts.
 UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING)}
-
-
-# What a running watch depends on: the username, the gateway's address, and what its proxy is shown.
-Identity = tuple[str, str, Sealed]
 
 
 FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far as it can be parted
@@ -208,7 +204,7 @@ class Watch:
             await feed.close()
 
     async def _sign_in(self, connection: Connection) -> None:
-        known = await self._db(lambda: list(connection.accounts.all()))
+        known = await self._db(lambda: list(connection.accounts.exclude(capabilities_as_of=None)))
         trusted = connection.session_status not in UNPROVED and connections.are_known(
             connection, known, self.keeper.clock()
         )
@@ -225,7 +221,8 @@ class Watch:
             raise NotSignedIn(state)
 
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
-        known = await self._db(lambda: list(connection.accounts.all()))
+        # Without those that IBKR no longer shows since the connection has another user.
+        known = await self._db(lambda: list(connection.accounts.exclude(capabilities_as_of=None)))
         if connection.session_status not in UNPROVED and connections.are_known(connection, known, self.keeper.clock()):
             return known
         facts = await self.broker.accounts()

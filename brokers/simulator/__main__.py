@@ -23,7 +23,8 @@ def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     _configure(arguments.database or data_folder() / "simulator.sqlite3")
-    from brokers.simulator.run import CannotServe, options, serve
+    from brokers.simulator.certificates import FILE
+    from brokers.simulator.run import CannotServe, options, over_tls, serve
 
     try:
         chosen = options(host=arguments.host, port=arguments.port, preset_name=arguments.preset)
@@ -34,7 +35,8 @@ def main() -> int:
             call_command("migrate", verbosity=0, interactive=False)
         except (DatabaseError, OSError) as problem:
             raise CannotServe(f"Cannot keep books in {database}: {problem}. Choose another file.") from None
-        serve(chosen)
+        # Beside the books, so that it is the same one after a restart.
+        serve(over_tls(chosen, Path(database).parent / FILE) if arguments.tls else chosen)
     except CannotServe as reason:
         sys.stderr.write(f"{reason}\n")
         return 1
@@ -50,6 +52,11 @@ def _arguments() -> argparse.Namespace:
         "--database",
         type=lambda text: Path(text).resolve(),
         help="the SQLite file that holds the books; simulator.sqlite3 in the data folder otherwise",
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="speak https and wss, with a certificate that signs itself; it is made once and kept beside the books",
     )
     return parser.parse_args()
 

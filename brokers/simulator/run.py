@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from brokers.simulator.behaviour import Behaviour, changed, preset
 from brokers.simulator.books.load import load
 from brokers.simulator.books.lock import only_gateway
 from brokers.simulator.books.store import Store
+from brokers.simulator.certificates import Certificate
 from brokers.simulator.control.prices import configure
 from brokers.simulator.gateway.clockwork import Clockwork
 from brokers.simulator.gateway.gateway import Gateway
@@ -36,6 +37,8 @@ class Options:
     control_token: str
     seed: int
     feeds: Path | None = None
+    # Over TLS, with this certificate.
+    certificate: Certificate | None = None
 
 
 class CannotServe(Exception):
@@ -62,6 +65,14 @@ def options(*, host: str, port: int, preset_name: str, control_token: str | None
         seed=seed,
         feeds=_feeds(os.environ.get("SIM_FEEDS", "")),
     )
+
+
+def over_tls(chosen: Options, file: Path) -> Options:
+    """The same over TLS, with the certificate that is kept in the file; made where there is none."""
+    try:
+        return replace(chosen, certificate=Certificate(file))
+    except (OSError, ValueError) as problem:
+        raise CannotServe(f"The certificate in {file} cannot be used: {problem}. Remove the file.") from None
 
 
 def _feeds(folder: str) -> Path | None:
@@ -114,17 +125,21 @@ async def _serve(chosen: Options, listener: socket.socket) -> None:
             configure(gateway, chosen.feeds)
         except (OSError, ValueError) as problem:
             raise CannotServe(f"The prices in {chosen.feeds} cannot be read: {problem}") from None
-    edge = Edge(gateway, control_token=chosen.control_token)
+    tls = chosen.certificate
+    edge = Edge(gateway, control_token=chosen.control_token, certificate=tls)
     runner = web.AppRunner(edge.app(), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    await web.SockSite(runner, listener, backlog=512).start()
+    await web.SockSite(runner, listener, backlog=512, ssl_context=tls.context if tls else None).start()
     clockwork = Clockwork(gateway)
     clockwork.start()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     port = listener.getsockname()[1]
-    sys.stdout.write(f"The simulated broker listens on http://{chosen.host}:{port} ({chosen.behaviour.name}).\n")
+    scheme = "https" if tls else "http"
+    sys.stdout.write(f"The simulated broker listens on {scheme}://{chosen.host}:{port} ({chosen.behaviour.name}).\n")
+    if tls:
+        sys.stdout.write(f"The SHA-256 fingerprint of its certificate is {tls.describe()['sha256']}.\n")
     sys.stdout.flush()
     await stopped.wait()
     for user in gateway.users.values():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import Team
 from accounts.templatetags.ui import DASH, MINUS, Words, icon
 from brokers.book import day_ledger
 from brokers.connections.consents import Reach, reach_of
+from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sessions import Environment
@@ -56,9 +57,28 @@ BADGES: dict[str, Words] = {
         "nonsense": ("alert", "bad"),
         "given_up": ("clock", "warn"),
     },
+    "trial": {
+        "good": ("check", "good"),
+        "look": ("eye", "warn"),
+        "bad": ("x", "bad"),
+        "not_reached": ("dashed", ""),
+    },
 }
 SIMULATED_PRICE = format_html('<span class="sub simulated-price">{}</span>', "simulated price")
 _DOUBT = {OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION}
+
+
+@register.filter
+def fingerprint(sha256: str) -> SafeString:
+    """A SHA-256 fingerprint in pairs, with places to break it."""
+    *pairs, last = spelled(sha256).split(":")
+    return format_html("{}{}", format_html_join("", "{}:<wbr>", ((pair,) for pair in pairs)), last)
+
+
+@register.filter
+def certificate_age(certificate: Certificate) -> str:
+    """What is to be said of its dates now."""
+    return age(certificate, timezone.now())
 
 
 @register.filter

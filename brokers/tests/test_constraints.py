@@ -123,6 +123,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_enabled_connection_per_username_in_a_team": lambda at: twice(
         lambda: another_connection(at, environment="paper", proved_at=at.now)
     ),
+    "removed_connection_is_off": lambda at: another_connection(at, removed_at=at.now, enabled=True),
     "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
     "connection_ownership_is_known": lambda at: another_connection(at, ownership="mine"),
     "polite_for_a_day_at_most": lambda at: another_connection(at, polite_minutes=0),

@@ -97,7 +97,9 @@ class LevelStates:
 def all_levels(team: Team, now: datetime) -> LevelStates:
     """Every level of a team, with a query or two for each kind of figure."""
     accounts = list(
-        BrokerageAccount.objects.filter(team=team).select_related("connection").order_by("-connection__enabled", "pk")
+        BrokerageAccount.objects.filter(team=team, connection__removed_at=None)
+        .select_related("connection")
+        .order_by("-connection__enabled", "pk")
     )
     strategies = list(Strategy.objects.filter(team=team).order_by("name"))
     subscriptions = list(

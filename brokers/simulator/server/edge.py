@@ -15,8 +15,10 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from brokers.simulator.calls import Call, Unreadable
+from brokers.simulator.certificates import Certificate
 from brokers.simulator.control.control import control
 from brokers.simulator.control.oauth import control_oauth
+from brokers.simulator.control.tls import control_tls
 from brokers.simulator.effects import actions
 from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.oauth.oauth import NOBODY, USERNAME
@@ -36,8 +38,8 @@ _BODY_LIMIT = 256 * 1024
 class Edge:
     """Turns requests into calls, and answers into responses."""
 
-    def __init__(self, gateway: Gateway, *, control_token: str = "") -> None:
-        self.gateway = gateway
+    def __init__(self, gateway: Gateway, *, control_token: str = "", certificate: Certificate | None = None) -> None:
+        self.gateway, self.certificate = gateway, certificate
         self.control_token = control_token
         gateway.keeps_journal = bool(control_token)
         self.dice = random.Random()
@@ -77,6 +79,8 @@ class Edge:
             return as_json({"error": "The body is a JSON object.", "statusCode": 400}, 400)
         if parts[:1] == ["oauth"]:
             answer = control_oauth(self.gateway, request.method, parts[1:], body)
+        elif parts == ["tls"]:
+            answer = control_tls(self.certificate, request.method, body)
         else:
             answer = control(self.gateway, request.method, parts, body)
         await self.gateway.store.durable()

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -33,12 +34,15 @@ class RunningGateway:
     """One gateway process and the handles a test needs."""
 
     def __init__(self, *, preset: str, token: str, env: Mapping[str, str], command: list[str], port: int) -> None:
+        # Whoever holds the process knows its certificate; what is tested is whoever else dials it.
+        self.tls = "--tls" in command
         self.preset = preset
         self.token = token
         self.env = dict(env)
         self.command = command
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        # A name, as its certificate has one.
+        self.url = f"https://localhost:{port}" if self.tls else f"http://127.0.0.1:{port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.exit_code: int | None = None
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object
@@ -103,7 +107,7 @@ class RunningGateway:
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request; returns the status and the JSON body (or the text)."""
         parts = urlsplit(self.url)
-        link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=15)
+        link = self._link(parts.hostname or "", parts.port or 0)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
             link.request(method, path, json.dumps(body) if body is not None else "", headers)
@@ -115,6 +119,20 @@ class RunningGateway:
             return answer.status, json.loads(text)
         except ValueError:
             return answer.status, text
+
+    def _link(self, host: str, port: int) -> http.client.HTTPConnection:
+        if not self.tls:
+            return http.client.HTTPConnection(host, port, timeout=15)
+        return http.client.HTTPSConnection(host, port, timeout=15, context=ssl._create_unverified_context())  # noqa: S323
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 fingerprint of the certificate it shows now, with colons."""
+        return str(self.control("GET", "/tls")["sha256"])
+
+    def renew_certificate(self, **terms: Any) -> str:
+        """Let it show another certificate from now on, of `days` that begin `begins_in_days`; its fingerprint."""
+        return str(self.control("POST", "/tls", terms)["sha256"])
 
     def call(self, user: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One Web API request of a user."""
@@ -264,11 +282,13 @@ def running_gateway(
     behaviour: Mapping[str, Any] | None = None,
     database: str = "",
     port: int = 0,
+    tls: bool = False,
 ) -> Iterator[RunningGateway]:
     """Run a gateway for the duration of a test.
 
     Its books are a SQLite file of its own, so that several gateways and a test's own tables never meet. With
-    `database` (a Postgres URL) it runs as `manage.py gateway` on that database instead.
+    `database` (a Postgres URL) it runs as `manage.py gateway` on that database instead. With `tls` it has a certificate
+    of its own.
     """
     extra = dict(env or {})
     if behaviour:
@@ -279,6 +299,7 @@ def running_gateway(
             command = [sys.executable, "manage.py", "gateway"]
         else:
             command = [sys.executable, "-m", "brokers.simulator", "--database", f"{folder}/books.sqlite3"]
+            command += ["--tls"] * tls
         gateway = RunningGateway(preset=preset, token=token, env=extra, command=command, port=port or free_port())
         try:
             gateway.start()

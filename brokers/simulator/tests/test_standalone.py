@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -124,3 +126,22 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         with alone(tmp_path, "--port", str(port)) as process:
             assert first_line(process).startswith(f"Cannot listen on 127.0.0.1:{port}: Address already in use.")
             assert process.wait(timeout=30) == 1
+
+
+def test_with_tls_it_keeps_its_certificate_and_prints_its_fingerprint(tmp_path: Path) -> None:
+    port, lines = free_port(), []
+    for _ in range(2):
+        with alone(tmp_path, "--port", str(port), "--tls") as process:
+            assert first_line(process) == f"The simulated broker listens on https://127.0.0.1:{port} (demo)."
+            lines.append(first_line(process))
+            shown = ssl.get_server_certificate(("127.0.0.1", port))
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).digest().hex(":").upper()
+    assert lines == [f"The SHA-256 fingerprint of its certificate is {digest}."] * 2
+    assert (tmp_path / "simulator-tls.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_certificate_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "simulator-tls.pem").write_text("no certificate")
+    with alone(tmp_path, "--port", str(free_port()), "--tls") as process:
+        assert "cannot be used" in first_line(process)
+        assert process.wait(20) == 1

@@ -24,7 +24,7 @@ from brokers.connections import connections, proxies
 from brokers.connections.connections import ConnectionRefused, login_of
 from brokers.domain import addresses
 from brokers.domain.addresses import Reach
-from brokers.domain.brokerage import BrokerUnavailable
+from brokers.domain.brokerage import CertificateRefused
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.models import Connection
 
@@ -125,7 +125,7 @@ async def test_it_shows_its_certificate_and_its_secret_and_nobody_else_comes_in(
         assert heard[-1]["path"].endswith("/ws")
         before = len(heard)
         without = ibkr.connect(login(address, proxy_header="X-Gateway-Secret", proxy_secret=SECRET), http)
-        with pytest.raises(BrokerUnavailable):
+        with pytest.raises(CertificateRefused):
             await without.session()
         await without.close()
         assert len(heard) == before

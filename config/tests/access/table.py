@@ -105,6 +105,17 @@ TEAM_PAGES: dict[str, Entry] = {
     "connection_ownership": proves(TRADER, ownership="always", polite_minutes="30"),
     "connection_ownership@yield": does(TRADER, ownership="yield"),
     "connection_take_back": proves(TRADER),
+    "connection_edit": form_that_proves(
+        TRADER,
+        TRADER,
+        environment="live",
+        name="Renamed",
+        username="ours1",
+        base_url="https://127.0.0.1:5000/v1/api",
+        region="NA",
+    ),
+    "connection_certificate": form_that_proves(TRADER, TRADER, accepted="ab" * 32),
+    "connection_remove": form_that_proves(TRADER, TRADER),
     "connection_proxy": form_that_proves(
         OWNER, OWNER, "GET", "POST", part="header", header="X-Gateway-Secret", secret="0123456789abcdef"
     ),

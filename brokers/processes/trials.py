@@ -1,0 +1,46 @@
+"""Trials that people asked for, beside the watches: a gateway that hangs holds up its own trial and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from brokers.connections import trials
+from brokers.processes.watch import Station
+
+log = logging.getLogger(__name__)
+
+# At the same time in one process; the others wait in their rows.
+MOST = 50
+
+
+class Trials:
+    """The trials of one shard that run now, one of a connection at a time."""
+
+    def __init__(self, keeper: Station) -> None:
+        self.keeper = keeper
+        self.running: dict[int, asyncio.Task[None]] = {}
+
+    async def look(self, shard: int, shards: int) -> None:
+        """Begin what was asked for since."""
+        self.running = {key: task for key, task in self.running.items() if not task.done()}
+        for key in await self.keeper.threads.run(trials.asked_for, shard, shards):
+            if key not in self.running and len(self.running) < MOST:
+                self.running[key] = asyncio.create_task(self._try(key))
+
+    async def _try(self, key: int) -> None:
+        try:
+            login = await self.keeper.threads.run(trials.login_for, key)
+            if login is not None:
+                report = await trials.try_login(login, self.keeper.open_brokerage, self.keeper.clock)
+                await self.keeper.threads.run(trials.save, key, report)
+        except Exception:
+            log.exception("Connection %s: its trial failed, and is tried again", key)
+            await asyncio.sleep(5)
+
+    async def stop(self) -> None:
+        """End them; they begin again with the next look, here or in the process that takes over."""
+        for task in self.running.values():
+            task.cancel()
+        await asyncio.gather(*self.running.values(), return_exceptions=True)
+        self.running = {}
