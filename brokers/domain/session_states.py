@@ -227,8 +227,17 @@ def _next_try(
             reset = reset_at(now, terms.region)
             seldom = now + timedelta(seconds=_rung(NIGHT_LADDER, tries))
             return min(seldom, reset[1]) if reset is not None else seldom
+    if picture.status in {SessionStatus.UNREACHABLE, SessionStatus.SIGNED_OUT}:
+        same = picture.code == before.code
+        rung = _patience(now - before.since if same else timedelta(0), tries)
+        return now + timedelta(seconds=min(rung, _SIMULATED_LONGEST) if terms.simulated else rung)
     rung = _rung(LADDER, tries + (_REFUSED_FROM if picture.status is SessionStatus.REFUSED else 0))
     return now + timedelta(seconds=min(rung, _SIMULATED_LONGEST) if terms.simulated else rung)
+
+
+def _patience(lasted: timedelta, tries: int) -> float:
+    """A quarter of the time that it has lasted, up to a quarter of an hour; quick again after a person acted."""
+    return min(max(LADDER[0], lasted.total_seconds() / 4), LADDER[0] * 2.0 ** min(tries, 20), LADDER[-1])
 
 
 def _rung(ladder: tuple[float, ...], tries: int) -> float:

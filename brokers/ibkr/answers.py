@@ -113,9 +113,8 @@ def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
         message = (
             "Nobody is signed in at IBKR for this user. Log in at the gateway's page; Halyard continues by itself."
         )
-        return AuthStatus(
-            authenticated=False, connected=False, competing=False, message=message, code=_signed_out_code(error)
-        )
+        code = "session-gone" if answer.status == 410 else _signed_out_code(error)
+        return AuthStatus(authenticated=False, connected=False, competing=False, message=message, code=code)
     if answer.status == 200:
         return translate.auth_status(body, message=error)
     if answer.status == 403:

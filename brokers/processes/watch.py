@@ -46,6 +46,7 @@ BOOK_SECONDS = 30.0  # positions and money are read at least this often
 FIRST_PAUSE = 0.05  # after the feed ended while the session is open; longer each time, until it stays for a while
 LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 10.0
+BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
 UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING)}
 
@@ -149,14 +150,23 @@ class Watch:
         except BrokerError as error:
             # What this call met is one thing, what the session is another.
             state = await self._after(connection, error)
-            if not state.can_trade:
-                return self._until(state)
+            return await self._bide(began) if state.can_trade else self._until(state)
+        else:
+            return await self._bide(began)
         finally:
             await self.broker.close()
+
+    async def _bide(self, began: float) -> float:
+        """Before the feed is opened again; meanwhile nobody but us sees what becomes of the session."""
         if time.monotonic() - began > SETTLED_SECONDS:
             self.flaps = FIRST_PAUSE
         wait, self.flaps = self.flaps, min(self.flaps * 2, LONGEST_PAUSE)
-        return wait
+        over_at = time.monotonic() + wait * random.uniform(0.8, 1.2)
+        while (left := over_at - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, BLIND_SECONDS))
+            if left > BLIND_SECONDS and not (state := await self.session.look(Cause.LOOK)).can_trade:
+                return self._until(state)
+        return 0.0
 
     async def _after(self, connection: Connection, error: BrokerError) -> State:
         if as_answer(error):

@@ -121,15 +121,29 @@ def test_a_login_that_the_night_ended_says_so() -> None:
 
 def test_looks_grow_seldom_and_quick_again_after_a_success() -> None:
     state, at, waits = SIGNED_IN, NOON, []
-    for _ in range(12):
+    while at - NOON < timedelta(hours=3):
         state = judged(AWAY, state, PAPER, at)
         assert state.next_try_at is not None
-        waits.append((state.next_try_at - at).total_seconds())
+        waits.append((at - NOON, (state.next_try_at - at).total_seconds()))
         at = state.next_try_at
-    assert waits == [0.5, 1, 2, 5, 15, 30, 120, 300, 900, 900, 900, 900]
+    assert waits[0][1] == 0.5
+    # An outage is noticed to be over within a quarter of its length, and a night costs few looks.
+    assert all(wait <= max(0.5, lasted.total_seconds() / 4) + 0.001 for lasted, wait in waits)
+    assert waits[-1][1] == 900
+    assert len(waits) < 60
     state = judged(READY, state, PAPER, at)
     assert (state.tries, state.opens, state.next_try_at) == (0, 0, None)
     assert after(AWAY, before=state, at=at).next_try_at == at + timedelta(seconds=0.5)
+
+
+def test_looks_come_quickly_again_after_a_person_acted() -> None:
+    state, at = SIGNED_IN, NOON
+    while at - NOON < timedelta(hours=1):
+        state = judged(NOBODY, state, PAPER, at)
+        at = state.next_try_at or at
+    pressed = judged(NOBODY, replace(state, tries=0, next_try_at=None), PAPER, at)
+    assert pressed.next_try_at is not None
+    assert pressed.next_try_at - at <= timedelta(seconds=1)
 
 
 def test_a_look_before_its_time_makes_none_more_seldom() -> None:
