@@ -50,7 +50,8 @@ _SHAPES = (
     ),
     re.compile(r"-----BEGIN.*", re.DOTALL),
 )
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# What opens nothing: the numbers of IBKR's questions, which are UUIDs, and the references that we give our orders.
+_HARMLESS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|hy-[0-9a-f]{32}")
 
 
 def clip(value: Any) -> Any:
@@ -146,9 +147,9 @@ class Redactor:
         return self._known.sub(MASK, text) if self._known is not None else text
 
 
-def _masked(found: re.Match[str]) -> str:
-    """The mask, but for the number of a question: IBKR names its questions by UUIDs, and they open nothing."""
-    return found[0] if _UUID.fullmatch(found[0]) else MASK
+def _masked(match: re.Match[str]) -> str:
+    """The mask, but for what opens nothing."""
+    return match[0] if _HARMLESS.fullmatch(match[0]) else MASK
 
 
 def _is_private(key: str) -> bool:

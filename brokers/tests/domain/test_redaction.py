@@ -109,6 +109,7 @@ def test_it_shows_what_a_fault_is_found_by() -> None:
         "order_status": "Inactive",
         "authenticated": False,
         "id": "07a13a5a-4a48-44a5-bb25-5ab37b79186c",
+        "local_order_id": "hy-d62621f8f3d24fd1aaa51c511795f730",
         "price": Decimal("187.25"),
     }
     assert json.loads(REDACTOR.excerpt(answer)) == {**answer, "price": "187.25"}
