@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,8 +14,13 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
-# What a spreadsheet may take for a formula, or skips before one.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a spreadsheet may take for a formula, in the wide letters of East Asia too, and what it skips or does not show
+# before one.
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+_SKIPPED = ("\t", "\r", "\n")
+_UNSEEN = " \t\r\n\x0b\x0c\xa0\u200b\u2028\u2029\u3000\ufeff"
+_NUMBER = re.compile(r"-[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_WORD = re.compile(r"[a-z0-9-]{1,40}")
 _PIECE = 64 * 1024
 
 
@@ -24,7 +30,13 @@ def as_csv(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[st
     # A mark that tells spreadsheets the text is UTF-8.
     yield "\ufeff" + writer.writerow(columns)
     for row in rows:
-        yield writer.writerow([f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text for text in row])
+        yield writer.writerow(map(_cell, row))
+
+
+def _cell(text: str) -> str:
+    """The text, behind a mark where a spreadsheet might run it; a number below zero is one."""
+    runs = text.startswith(_SKIPPED) or text.lstrip(_UNSEEN).startswith(_FORMULA)
+    return f"'{text}" if runs and not _NUMBER.fullmatch(text) else text
 
 
 def as_json(records: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -42,7 +54,12 @@ def refused(filters: forms.Form) -> HttpResponse:
 
 
 def download(name: str, form: str, lines: Iterator[str]) -> StreamingHttpResponse:
-    """The lines as a file of this form, named after the moment, so that it is never in memory as a whole."""
+    """The lines as a file of this form, named after the moment, so that it is never in memory as a whole.
+
+    `name` is a word of ours: nobody else's stands in a header.
+    """
+    if not _WORD.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a file of ours. Use small letters, digits and hyphens.")
     return StreamingHttpResponse(
         _streamed(lines),
         content_type=TYPES[form],

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ua_parser import parse
 
 from accounts import zones
-from accounts.entrance import outbox
+from accounts.entrance import letters, outbox
 
 register = template.Library()
 
@@ -128,6 +128,9 @@ def magnitude(value: Decimal | None) -> Decimal | None:
 def cell(value: Any) -> str:
     """A value that may be empty, for a table cell."""
     return DASH if value in (None, "") else str(value)
+
+
+register.filter("quoted", letters.quoted)
 
 
 @register.filter

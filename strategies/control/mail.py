@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from accounts import zones
+from accounts.entrance.letters import quoted
 from accounts.models import Membership
 from brokers.domain.sentences import all_of
 from strategies.display.approvers import MAY_APPROVE, panels
@@ -80,7 +81,7 @@ def _subject(proposals: Sequence[Decision]) -> str:
     if len(proposals) == 1:
         signal = proposals[0].signal
         # A line break in a name would begin a header of its own.
-        return " ".join(f"Approve? {signal.action.capitalize()} {signal.ticker}, {signal.strategy.name}".split())
+        return quoted(f"Approve? {signal.action.capitalize()} {signal.ticker}, {signal.strategy.name}")
     return f"{len(proposals)} plans wait for your approval"
 
 
@@ -97,7 +98,7 @@ def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
             *lines,
             f"Approve, approve less, or decline:\n{address}",
             "A plan that nobody answers in time is not sent.",
-            f"You may approve plans of {membership.team.name}. Switch these e-mails off here:\n{switch}",
+            f"You may approve plans of {quoted(membership.team.name)}. Switch these e-mails off here:\n{switch}",
         ]
     )
 
@@ -105,11 +106,11 @@ def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
 def _line(decision: Decision, panel: Panel, reader: int, zone: tzinfo) -> str:
     account, until = decision.subscription.account, decision.expires_at
     assert until is not None, "a proposal has an end"
-    where = f"{decision.signal.strategy.name} on {account.account_id} ({account.connection.environment})"
-    lines = [f"{where}, until {zones.spelled(until, zone, '%H:%M:%S')}:", decision.reason]
+    where = quoted(f"{decision.signal.strategy.name} on {account.account_id} ({account.connection.environment})")
+    lines = [f"{where}, until {zones.spelled(until, zone, '%H:%M:%S')}:", quoted(decision.reason)]
     if panel.counting:
-        lines.append(f"Approved so far by {all_of(word.name for word in panel.counting)}.")
+        lines.append(f"Approved so far by {all_of(quoted(word.name) for word in panel.counting)}.")
     obstacle = panel.obstacle(reader)
     if sentence := obstacle.sentence if obstacle else panel.standing():
-        lines.append(sentence)
+        lines.append(quoted(sentence))
     return "\n".join(lines)
