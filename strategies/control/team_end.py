@@ -66,8 +66,7 @@ def close_team(*, team: Team, actor: User, now: datetime) -> None:
     work = at_work(team)
     if work.orders or work.positions:
         raise TeamEndRefused(
-            f"{_many(work.orders, 'order')} at work and {_many(work.positions, 'position')} open keep this team from being "
-            "closed. Stop trading, close the positions, then close the team.",
+            f"The team cannot be closed yet: {_still(work)}. Stop trading, close the positions, then close the team.",
             "still-trading",
         )
     halt.halt(team=team, target=None, how=Halt.EVERYTHING, reason=REASON, actor=actor, now=now)
@@ -148,5 +147,11 @@ def _path(model: type[models.Model], known: dict[type[models.Model], str]) -> st
     return next((f"{name}__{known[target]}" for name, target in targets.items() if target in known), "")
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count or 'No'} {noun}{'' if count == 1 else 's'}"
+def _still(work: AtWork) -> str:
+    """What is at work: "2 orders are at work and 1 position is open"."""
+    counts = ((work.orders, "order", "at work"), (work.positions, "position", "open"))
+    return " and ".join(
+        f"1 {noun} is {state}" if count == 1 else f"{count} {noun}s are {state}"
+        for count, noun, state in counts
+        if count
+    )

@@ -157,6 +157,8 @@ def test_each_address_has_buttons_of_its_own(client: Client, alice: User, mailou
     link = next(line for line in mailoutbox[0].body.splitlines() if "/confirm-email/" in line)
     looks_like_ours(client.get(link).text)
     assert "alice@other.example is confirmed." in client.post(link, follow=True).text
+    # Opened once more, it is no older than a minute ago: the page says that it was used.
+    assert "It was used already, is older than three days" in client.get(link).text
     assert "This link opens nothing any more" in client.get("/accounts/confirm-email/broken/").text
 
 

@@ -62,6 +62,18 @@ def test_it_says_whether_it_can_trade_and_why_not(client: Client, alice: User, t
     assert "Give this connection its own user" in page.text
 
 
+def test_it_says_that_ibkr_is_asked_only_while_it_is(client: Client, alice: User, team: Team, now: datetime) -> None:
+    made = rows.connection(team)
+    path = f"/teams/{team.code}/connections/{made.code}/"
+    client.force_login(alice)
+    connections.session_is(made, SessionStatus.UNREACHABLE, "IBKR cannot be reached.", now=now)
+    page = client.get(path).text
+    assert "None yet: they are asked for once the connection can trade." in page
+    assert "IBKR is being asked" not in page
+    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    assert "IBKR is being asked" in client.get(path).text
+
+
 def test_it_switches_off_and_on_again(client: Client, alice: User, team: Team) -> None:
     made = rows.connection(team)
     client.force_login(alice)

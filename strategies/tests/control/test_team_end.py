@@ -51,6 +51,9 @@ def test_it_says_first_what_hangs_on_it(
         assert page.status_code == status
     assert "1 webhook URL:" in page.text
     assert "1 connection:" in page.text
+    # What there is none of needs no word.
+    assert "API token" not in page.text
+    assert "open invitation" not in page.text
     assert "for 30 days" in page.text
 
 
@@ -80,7 +83,7 @@ def test_open_positions_and_working_orders_are_named_in_one_sentence(
     client.force_login(alice)
     page = client.post(f"/teams/{team.code}/settings/close/", {"name": team.name})
     assert page.status_code == 422
-    assert "No orders at work and 1 position open keep this team from being closed." in page.text
+    assert "The team cannot be closed yet: 1 position is open. Stop trading," in page.text
     assert "(still-trading)" in page.text
     assert f"/guards/team/{team.code}/stop/" in page.text
     team.refresh_from_db()
@@ -96,7 +99,7 @@ def test_open_positions_and_working_orders_are_named_in_one_sentence(
 def test_a_working_order_keeps_it_open(alice: User, team: Team, account: BrokerageAccount, now: dt.datetime) -> None:
     order = broker_rows.order(account)
     Order.objects.filter(pk=order.pk).update(status="accepted")
-    with pytest.raises(team_end.TeamEndRefused, match="1 order at work and No positions open"):
+    with pytest.raises(team_end.TeamEndRefused, match="closed yet: 1 order is at work"):
         close(team, alice)
 
 

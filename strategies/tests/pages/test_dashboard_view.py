@@ -15,6 +15,7 @@ from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
 from brokers.tests import rows as broker
+from strategies.control import team_end
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,15 @@ def test_it_is_not_there_for_a_stranger(client: Client, charlie: User, team: Tea
 
 def test_it_asks_somebody_who_is_not_signed_in_to_sign_in(client: Client, team: Team) -> None:
     assert client.get(f"/teams/{team.code}/").headers["Location"].startswith("/accounts/login/")
+
+
+def test_a_closed_team_is_offered_no_first_steps(client: Client, alice: User, team: Team, now: datetime) -> None:
+    client.force_login(alice)
+    assert "First steps" in client.get(f"/teams/{team.code}/").text
+    team_end.close_team(team=team, actor=alice, now=now)
+    page = client.get(f"/teams/{team.code}/").text
+    assert "First steps" not in page
+    assert "Open it again" in page
 
 
 @pytest.mark.parametrize(
