@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -46,7 +47,7 @@ def refresh(
         unique_fields=["account", "conid"],
         update_fields=["ticker", "quantity", "average_cost", "market_price", "unrealized_pnl", "currency", "as_of"],
     )
-    values = {
+    values: dict[str, Any] = {
         "equity": summary.net_liquidation,
         "cash": summary.cash,
         "buying_power": summary.buying_power,
@@ -55,6 +56,8 @@ def refresh(
         "realized_pnl": summary.realized_pnl,
         "book_as_of": as_of,
     }
+    if summary.margin in BrokerageAccount.Margin.values:
+        values["margin"] = summary.margin
     BrokerageAccount.objects.filter(pk=account.pk).update(**values)
     for name, value in values.items():
         setattr(account, name, value)

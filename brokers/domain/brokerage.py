@@ -93,6 +93,8 @@ class AccountSummary:
     realized_pnl: Decimal | None = None
     available_funds: Decimal | None = None
     currency: str = "USD"
+    # "cash" or "margin"; empty where the broker does not say.
+    margin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

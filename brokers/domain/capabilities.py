@@ -28,6 +28,13 @@ class Capabilities:
     asset_types: str = ""
 
     @property
+    def classes(self) -> list[tuple[str, bool]]:
+        """Each class of instruments with whether the account may trade it; empty where IBKR does not say."""
+        allowed = {word.strip() for word in self.asset_types.split(",")}
+        classes = [(kind, word in allowed) for word, kind in KINDS.items()]
+        return classes if any(may for _, may in classes) else []
+
+    @property
     def sentence(self) -> str:
         """The one thing a person has to know of it, the gravest first."""
         if self.lite:
@@ -36,8 +43,7 @@ class Capabilities:
             return f"IBKR lists this account as {self.clearing}."
         if self.client_trades is False:
             return "IBKR has trading by the client switched off in this account."
-        allowed = {word.strip() for word in self.asset_types.split(",")}
-        kinds = [kind for word, kind in KINDS.items() if word in allowed]
+        kinds = [kind for kind, may in self.classes if may]
         return f"IBKR lets it trade {', '.join(kinds)}." if kinds else "IBKR has not said what this account may trade."
 
 

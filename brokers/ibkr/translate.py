@@ -78,12 +78,13 @@ def account_facts(accounts: Any, portfolio: Iterable[Row] = ()) -> list[AccountF
         if account_id == "All":
             continue
         detail = details.get(account_id, {})
-        parent = mapping(properties, account_id).get("hasChildAccounts") or detail.get("faclient")
+        # An advisor's client is no advisor: IBKR marks it `faclient`.
+        advises = features.get("allowFA") and mapping(properties, account_id).get("hasChildAccounts")
         facts.append(
             AccountFacts(
                 account_id=account_id,
                 is_paper=bool(accounts.get("isPaper")),
-                is_advisor=bool(features.get("allowFA") and parent),
+                is_advisor=bool(advises),
                 currency=currency(detail.get("currency")),
                 title=one_line(detail.get("accountTitle") or detail.get("displayName"), 120),
                 capabilities=capabilities(features, mapping(properties, account_id), detail),
@@ -130,7 +131,16 @@ def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") 
         realized_pnl=number(base.get("realizedpnl")),
         available_funds=number(row.get("availableFunds")),
         currency=currency,
+        margin=_margin(row),
     )
+
+
+def _margin(summary: Row) -> str:
+    """Whether the account borrows. IBKR names a cash account so; a whole summary without a type is a margin account's."""
+    named = summary.get("accountType")
+    if not isinstance(named, str) or number(summary.get("netLiquidationValue")) is None:
+        return ""
+    return "cash" if re.search(r"\bcash\b", named, re.IGNORECASE) else "margin"
 
 
 def profit(args: Any) -> dict[str, AccountSummary]:

@@ -259,6 +259,24 @@ def test_available_funds_are_read_beside_the_buying_power() -> None:
     assert (str(summary.available_funds), str(summary.buying_power)) == ("25000.5", "100002.0")
 
 
+@pytest.mark.parametrize(
+    ("named", "worth", "margin"),
+    [
+        ("CASH", 5000.0, "cash"),
+        ("Individual cash", 5000.0, "cash"),
+        ("", 5000.0, "margin"),
+        ("INDIVIDUAL", 5000.0, "margin"),
+        ("Cashier", 5000.0, "margin"),
+        ("", None, ""),  # a summary that is not whole says nothing
+        (None, 5000.0, ""),
+        ({"type": "CASH"}, 5000.0, ""),
+        (["CASH"], 5000.0, ""),
+    ],
+)
+def test_a_cash_account_is_told_from_one_that_borrows(named: Any, worth: float | None, margin: str) -> None:
+    assert translate.account_summary({"accountType": named, "netLiquidationValue": worth}).margin == margin
+
+
 def test_it_reads_what_was_recorded(recording: Any) -> None:
     [order] = [
         order_rows.order_facts(row) for row in translate.rows(recording("Orders/GET-live-orders-with-ref"), "orders")

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from brokers.simulator.calls import Call
+from brokers.simulator.calls import Call, Unreadable
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.effects import nonsense
 from brokers.simulator.exchange.records import Order
@@ -14,6 +14,7 @@ from brokers.simulator.faults.faults import fails
 from brokers.simulator.shapes.orders import failed
 from brokers.simulator.wire import Answer, error
 
+NO_PERMISSION = "No trading permissions."
 LITE = "API orders are not allowed for lite accounts"
 NOT_PAPER = "This username is not associated with a paper trading account"
 EXCHANGE_CLOSED = "Order rejected - reason:Exchange is closed."
@@ -81,7 +82,26 @@ def instead(call: Call) -> Answer | None:
             return Answer(text=f"<!DOCTYPE html><html><body><p>{NOT_PAPER}</p></body></html>")
     if _places(call) and faults.held("lite_account", user, now):
         return error(LITE, 200, with_code=False)
+    if _places(call) and (classes := _classes(call)) is not None and not _kinds(call) <= set(classes):
+        return error(NO_PERMISSION, 200, with_code=False)
     return None
+
+
+def _classes(call: Call) -> list[str] | None:
+    """The asset classes that the user may trade while a fault says so; None where none does."""
+    held = call.gateway.faults.held("permissions", call.user.name, call.now)
+    return None if held is None else str(held.setting("classes", "")).split(",")
+
+
+def _kinds(call: Call) -> set[str]:
+    """The asset classes of the contracts that an order request names."""
+    try:
+        orders = call.json().get("orders")
+    except Unreadable:
+        return set()
+    named = [row.get("conid") for row in orders if isinstance(row, dict)] if isinstance(orders, list) else []
+    found = [catalogue.find(conid) for conid in named if isinstance(conid, int)]
+    return {instrument.sec_type for instrument in found if instrument is not None}
 
 
 def _places(call: Call) -> bool:
@@ -174,6 +194,9 @@ def amended(call: Call, answer: Answer) -> Answer:
         return answer
     if call.path == "/iserver/accounts" and isinstance(answer.body, dict) and faults.held("lite_account", user, now):
         features = {**answer.body["allowFeatures"], "liteUser": True}
+        answer = Answer({**answer.body, "allowFeatures": features})
+    if call.path == "/iserver/accounts" and isinstance(answer.body, dict) and (classes := _classes(call)) is not None:
+        features = {**answer.body["allowFeatures"], "allowedAssetTypes": ",".join(classes)}
         answer = Answer({**answer.body, "allowFeatures": features})
     if call.path == "/iserver/marketdata/snapshot" and isinstance(answer.body, list):
         answer = Answer([quoted(call.gateway, user, now, row) for row in answer.body], answer.status)

@@ -59,6 +59,7 @@ LASTING = frozenset(
         "no_market_data",
         "delayed",
         "lite_account",
+        "permissions",
         "pending_consumer",
         "paper_username_error",
         "daily_reset",

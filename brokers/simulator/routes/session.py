@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from brokers.simulator.calls import Call, Routes
+from brokers.simulator.shapes.accounts import is_live
 from brokers.simulator.wire import Answer, error
 
 ROUTES = Routes()
@@ -115,7 +116,7 @@ def sso_validate(call: Call) -> Answer:
             "LANDING_APP": "UNIVERSAL",
             "IS_MASTER": False,
             "lastAccessed": int(call.now * 1000),
-            "LOGIN_TYPE": 2,
+            "LOGIN_TYPE": 1 if is_live(call.gateway, name) else 2,
             "PAPER_USER_NAME": name,
             "features": features,
             "region": "NJ",

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.oauth.oauth import NOBODY, OUT_OF_BAND, USERNAME, RequestToken
+from brokers.simulator.shapes.accounts import is_live
 
 NOT_PAPER = "This username is not associated with a paper trading account"
-_LIVE = "live"
 _FRAME = Template((Path(__file__).parent / "pages" / "frame.html").read_text())
 _FORM = Template((Path(__file__).parent / "pages" / "sign_in.html").read_text())
 _HEADERS = {
@@ -47,11 +47,6 @@ def answer(gateway: Gateway, token: str, username: str, *, allow: bool, not_pape
     if request.callback == OUT_OF_BAND:
         return _notice("Allowed", f"Give the program this code: {request.verifier}")
     return web.Response(status=302, headers=_HEADERS | {"Location": _back(request)})
-
-
-def is_live(gateway: Gateway, username: str) -> bool:
-    """Whether this page takes a username for a live one, which has no paper account of the same name."""
-    return username.lower().startswith(_LIVE) or username in gateway.oauth.live_usernames
 
 
 def _back(request: RequestToken) -> str:

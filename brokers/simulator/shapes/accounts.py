@@ -14,6 +14,7 @@ from brokers.simulator.gateway.users import User
 
 _ALL = ["*"]
 EVERY_ACCOUNT = "All"
+_LIVE = "live"
 _FEATURES: dict[str, Any] = {
     "showGFIS": True,
     "showEUCostReport": False,
@@ -56,7 +57,13 @@ def accounts_of(gateway: Gateway, user: User) -> dict[str, Any]:
     """A user's accounts as /iserver/accounts and the websocket show them."""
     advisor, session = gateway.advisors.get(user.name), user.session
     groups = advisor.groups if advisor is not None else {}
-    return accounts(gateway.accounts_of(user), session.selected_account, session.token, groups)
+    body = accounts(gateway.accounts_of(user), session.selected_account, session.token, groups)
+    return body | {"isPaper": not is_live(gateway, user.name)}
+
+
+def is_live(gateway: Gateway, username: str) -> bool:
+    """Whether the broker takes a username for one of real money, which has no paper account of the same name."""
+    return username.lower().startswith(_LIVE) or username in gateway.oauth.live_usernames
 
 
 def accounts(held: list[Account], selected: str, token: str, groups: Iterable[str] = ()) -> dict[str, Any]:

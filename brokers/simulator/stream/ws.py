@@ -96,8 +96,8 @@ class Socket(Connection):
             return
         self.greeted = True
         name = self.user.name
-        self.send({"topic": "system", "success": name, "isFT": False, "isPaper": True})
         args = accounts_of(self.gateway, self.user)
+        self.send({"topic": "system", "success": name, "isFT": False, "isPaper": args["isPaper"]})
         self.send({"topic": "act", "args": args})
         self.status_changed()
 

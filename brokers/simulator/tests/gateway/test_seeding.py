@@ -55,6 +55,25 @@ def test_a_lite_user_is_shown_as_one(gateway: RunningGateway, user: str) -> None
     assert client.trades()[0]["commission"] == "0"
 
 
+def test_a_user_with_few_permissions_trades_these_classes_only(gateway: RunningGateway, user: str) -> None:
+    client = seeded(gateway, user)
+    gateway.fault(match={"user": user}, action={"permissions": {"classes": "OPT,CASH", "s": 60}})
+    assert client.get("/iserver/accounts")["allowFeatures"]["allowedAssetTypes"] == "OPT,CASH"
+    path = f"/iserver/account/{client.account}/orders"
+    assert client.post(path, {"orders": [ticket("shares")]}) == {"error": "No trading permissions."}
+    assert client.post(path, {"orders": "none"}) != {"error": "No trading permissions."}
+    gateway.clear_faults()
+    client.place(ticket("shares-again"))
+    assert "FUT" in client.get("/iserver/accounts")["allowFeatures"]["allowedAssetTypes"]
+
+
+@pytest.mark.parametrize(("name", "paper"), [("liveuser", False), ("LIVE-1", False), ("olive", True)])
+def test_a_live_username_is_shown_as_one(gateway: RunningGateway, user: str, name: str, paper: bool) -> None:
+    client = seeded(gateway, f"{name}-{user}")
+    assert client.get("/iserver/accounts")["isPaper"] is paper
+    assert client.get("/sso/validate")["LOGIN_TYPE"] == (2 if paper else 1)
+
+
 def test_an_account_in_euros_shows_both_currencies(gateway: RunningGateway, user: str) -> None:
     gateway.quote(12087792, bid="1.2500", ask="1.2500", last="1.2500")
     gateway.quote("AAPL", bid="100.00", ask="100.00", last="100.00")
