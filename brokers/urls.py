@@ -57,5 +57,6 @@ urlpatterns = [
     path(TEAM + "connections/<uuid:connection_code>/stress/clear/", stress.clear, name="stress_clear"),
     path(TEAM + "connections/<uuid:connection_code>/diagnosis/", diagnosis.diagnosis, name="connection_diagnosis"),
     path(TEAM + "connections/<uuid:connection_code>/times.json", diagnosis.curve, name="connection_times"),
+    path("help/", help.help_index, name="help_index"),
     path("help/<slug:page>/", help.help_page, name="help"),
 ]

@@ -19,6 +19,7 @@ from brokers.connections.reach import check_address
 from brokers.domain.addresses import AddressRefused, completed
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.certificates import Certificate
+from brokers.domain.help_pages import page_of
 from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
 from brokers.domain.session_words import WORDS
 from brokers.domain.sessions import AuthMethod, Cause, Environment, Login, Region, SessionStatus
@@ -349,6 +350,12 @@ def are_known(connection: Connection, accounts: Sequence[BrokerageAccount], now:
     )
 
 
+def _named(code: str) -> dict[str, object]:
+    """What the evidence of a change says of its code, with the page that explains it."""
+    page = page_of(code)
+    return ({"code": code} if code else {}) | ({"help_page": page} if page else {})
+
+
 def session_is(
     connection: Connection,
     status: SessionStatus,
@@ -384,7 +391,7 @@ def session_is(
                 code=code,
                 cause=cause,
                 reason=reason,
-                evidence={**(evidence or {}), **({"code": code} if code else {})},
+                evidence={**(evidence or {}), **_named(code)},
                 at=now,
             )
         if shown:

@@ -19,6 +19,7 @@ from accounts.pages.requests import actor_of
 from accounts.vault.keys import VaultError
 from brokers.connections import connections as activities
 from brokers.connections import trials
+from brokers.connections.checklists import checklist_of
 from brokers.connections.consents import consent_of
 from brokers.domain.addresses import login_page
 from brokers.domain.certificates import Certificate
@@ -54,6 +55,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "connection": connection,
         "events": connection.session_events.order_by("-pk")[:40],
         "accounts": connection.accounts.order_by("account_id"),
+        "checks": checklist_of(connection, timezone.now()),
         "waiting": connection.tickets.filter(waiting).count(),
         "ownerships": OWNERSHIPS,
         "stress": stress.panel(connection) if stressed else None,

@@ -1,25 +1,50 @@
-"""Pages that explain: paper accounts, dedicated users, precautions, the daily reset, guarding a gateway."""
+"""Pages that explain what is hard about IBKR; anybody may read them. `brokers.domain.help_pages` says which there are."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-HELP = {
-    "paper-account": "paper_account",
-    "dedicated-user": "dedicated_user",
-    "precautions": "precautions",
-    "daily-reset": "daily_reset",
-    "gateway": "gateway",
-    "guard-gateway": "guard_gateway",
-}
+from accounts.access import teams_of
+from accounts.models import User
+from brokers.connections.checklists import checklist_of
+from brokers.domain.checklists import Check
+from brokers.domain.help_pages import PAGES
+from brokers.domain.sessions import Environment
+from brokers.models import Connection
+
+# More connections than these say nothing more about one page.
+MOST = 6
+
+
+@login_not_required
+@require_GET
+def help_index(request: HttpRequest) -> HttpResponse:
+    return render(request, "brokers/help/index.html", {"pages": PAGES})
 
 
 @login_not_required
 @require_GET
 def help_page(request: HttpRequest, page: str) -> HttpResponse:
-    if page not in HELP:
+    if page not in PAGES:
         raise Http404("There is no help page with this name.")
-    return render(request, f"brokers/help/{HELP[page]}.html")
+    context = {"page": PAGES[page], "ticks": _ticks(request, page)}
+    return render(request, f"brokers/help/{page.replace('-', '_')}.html", context)
+
+
+def _ticks(request: HttpRequest, page: str) -> list[tuple[Connection, Check]]:
+    """Of a reader who is signed in: what this page is about, as it is at their teams' own connections."""
+    if not isinstance(request.user, User):
+        return []
+    teams = [membership.team_id for membership in teams_of(request.user)]
+    rows = Connection.objects.filter(team__in=teams, enabled=True).exclude(environment=Environment.SIMULATED)
+    now = timezone.now()
+    return [
+        (connection, check)
+        for connection in rows.select_related("team").order_by("pk")[:MOST]
+        for check in checklist_of(connection, now)
+        if check.page == page
+    ]

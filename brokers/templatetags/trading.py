@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -13,6 +14,7 @@ from brokers.book import day_ledger
 from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
+from brokers.domain.help_pages import PAGES, page_of
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position, SubmissionAttempt
@@ -161,6 +163,15 @@ def environment(word: str) -> SafeString:
     symbol = {"simulated": "simulated", "paper": "paper", "live": "live"}.get(str(word), "dashed")
     label = "live money" if word == "live" else str(word)
     return format_html('<span class="environment {}">{}{}</span>', word, icon(symbol), label)
+
+
+@register.simple_tag
+def help_link(code: str) -> SafeString:
+    """The page that explains a code, by its title; nothing where none does."""
+    name = page_of(code)
+    if not name:
+        return SafeString("")
+    return format_html('<a href="{}">Help: {}</a>', reverse("help", args=[name]), PAGES[name].title)
 
 
 @register.simple_tag

@@ -197,6 +197,7 @@ OTHER_PAGES: dict[str, tuple[str, str]] = {
     "invitation": (OPEN, ""),
     "mails": (OPEN, ""),  # 404, except for the operator and on the machine itself
     "help": (OPEN, ""),
+    "help_index": (OPEN, ""),
     "profile": (MEMBERS, ""),
     "team_new": (MEMBERS, ""),
     "account_export": (MEMBERS, "GET"),

@@ -1,0 +1,183 @@
+"""Help where IBKR is hard: the pages, and which of them explains a code of IBKR's or of ours. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpPage:
+    """A page of help: its title, what it is about in one line, and the codes that lead to it."""
+
+    title: str
+    about: str
+    codes: tuple[str, ...] = ()
+
+
+PAGES: Mapping[str, HelpPage] = {
+    "paper-account": HelpPage(
+        title="Find your paper account",
+        about="It has a user name and a password of its own.",
+        codes=("paper-user-unknown", "paper-user-not-ready", "user-is-live", "user-is-paper", "account-not-shown"),
+    ),
+    "dedicated-user": HelpPage(
+        title="Make a dedicated user",
+        about="So that nobody's sign-in ends the session.",
+        codes=("competing-session", "session-not-taken-over", "username-taken"),
+    ),
+    "sign-in": HelpPage(
+        title="Signing in and two-step confirmation",
+        about="When IBKR wants a person, and how.",
+        codes=("not-signed-in", "sign-in-page", "session-gone"),
+    ),
+    "sessions": HelpPage(
+        title="How sessions work",
+        about="What takes orders, how long it lives, and asking too often.",
+        codes=(
+            "accounts-first",
+            "session-opens",
+            "session-not-kept",
+            "stream-waits",
+            "too-many-requests",
+            "too-many-suppressed",
+            "gateway-nonsense",
+            "ibkr-has-no-session",
+            "ibkr-did-not-answer",
+        ),
+    ),
+    "identity-check": HelpPage(
+        title="Signed in, and still no session",
+        about="Another proof of who you are, and logins that go in circles.",
+        codes=("no-brokerage-session",),
+    ),
+    "daily-reset": HelpPage(
+        title="The daily reset",
+        about="IBKR restarts every night; what Halyard does then.",
+        codes=("nightly-restart", "ibkr-unavailable"),
+    ),
+    "guard-gateway": HelpPage(
+        title="Guard your gateway",
+        about="It asks nobody for a password; let nobody reach it but Halyard.",
+        codes=("not-allowed",),
+    ),
+    "oauth": HelpPage(
+        title="Connecting with OAuth",
+        about="Keys instead of a gateway, and how long IBKR takes.",
+        codes=("key-not-active", "keys-do-not-match", "wrong-oauth-page", "login-expired"),
+    ),
+    "lite": HelpPage(title="IBKR Lite", about="It takes no orders from programs.", codes=("lite-account",)),
+    "permissions": HelpPage(
+        title="Permissions and restrictions",
+        about="What an account may trade is settled at IBKR.",
+        codes=(
+            "no-trading-permission",
+            "no-key-information",
+            "canada-restricted",
+            "pattern-day-trader",
+            "closing-only",
+            "short-sale-restricted",
+            "short-sale-not-allowed",
+            "no-shares-to-borrow",
+            "account-restricted",
+            "not-offered",
+        ),
+    ),
+    "advisors": HelpPage(
+        title="Advisors and groups of accounts",
+        about="Several accounts under one login.",
+        codes=("account-not-available", "allocation-not-taken", "account-search-off", "asked-about-allocation"),
+    ),
+    "market-data": HelpPage(
+        title="Market data", about="What is missing without a subscription.", codes=("no-market-data",)
+    ),
+    "precautions": HelpPage(
+        title="IBKR's precautionary settings",
+        about="They hold orders back that look unusual.",
+        codes=(
+            "question-declined",
+            "question-gone",
+            "price-too-far",
+            "quantity-too-large",
+            "asked",
+            "asked-about-price",
+            "asked-about-size",
+            "asked-about-value",
+            "asked-too-often",
+        ),
+    ),
+    "futures-operator": HelpPage(
+        title="Who answers for orders in futures",
+        about="Exchanges want to know who gave an order.",
+        codes=("operator-missing",),
+    ),
+    "money": HelpPage(
+        title="Cash, margin and buying power",
+        about="What an order is paid from.",
+        codes=("not-enough-cash", "not-enough-margin", "leveraged-currency"),
+    ),
+    "refused-orders": HelpPage(
+        title="Orders that IBKR did not take",
+        about="Prices, quantities, times, contracts.",
+        codes=(
+            "price-off-tick",
+            "stop-price-not-taken",
+            "price-not-taken",
+            "fraction-not-taken",
+            "too-many-orders",
+            "quantity-off-lot",
+            "quantity-not-taken",
+            "outside-hours-not-taken",
+            "auction-not-taken",
+            "exchange-closed",
+            "trading-halted",
+            "time-in-force-not-taken",
+            "close-to-delivery",
+            "unknown-symbol",
+            "contract-unknown",
+            "order-type-not-taken",
+            "order-not-readable",
+            "already-registered",
+            "opposite-order-works",
+            "exchange-refused",
+            "ibkr-refused",
+            "ibkr-gave-no-reason",
+        ),
+    ),
+    "order-life": HelpPage(
+        title="Orders that IBKR holds, ends or does not change",
+        about="What became of an order is IBKR's word.",
+        codes=(
+            "held-for-shares",
+            "held-until-open",
+            "held-for-review",
+            "held-not-sent",
+            "leg-without-parent",
+            "parent-ended",
+            "other-leg-filled",
+            "order-gone",
+            "order-not-canceled",
+            "order-not-changed",
+            "corporate-action",
+            "order-expired",
+            "canceled-by-ibkr",
+            "ibkr-ended",
+            "ibkr-holds",
+            "ibkr-did-not-cancel",
+            "ibkr-did-not-change",
+            "answer-lost",
+            "acknowledged-in-part",
+            "prompt-of-ibkr",
+        ),
+    ),
+}
+_PAGE_OF: Mapping[str, str] = {code: name for name, page in PAGES.items() for code in page.codes} | {
+    # Of a gateway that is not there: how it is set up.
+    "no-gateway": "guard-gateway",
+    "not-reached": "guard-gateway",
+}
+
+
+def page_of(code: str) -> str:
+    """The page that explains a code; empty where none does."""
+    return _PAGE_OF.get(code, "precautions" if code.startswith("asked-") else "")
