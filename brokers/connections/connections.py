@@ -353,7 +353,7 @@ def are_known(connection: Connection, accounts: Sequence[BrokerageAccount], now:
 def _named(code: str) -> dict[str, object]:
     """What the evidence of a change says of its code, with the page that explains it."""
     page = page_of(code)
-    return ({"code": code} if code else {}) | ({"help_page": page} if page else {})
+    return {name: word for name, word in (("code", code), ("help_page", page)) if word}
 
 
 def session_is(
