@@ -24,12 +24,20 @@ PAGES: Mapping[str, HelpPage] = {
     "dedicated-user": HelpPage(
         title="Make a dedicated user",
         about="So that nobody's sign-in ends the session.",
-        codes=("competing-session", "session-not-taken-over", "username-taken"),
+        codes=(
+            "competing-session",
+            "session-not-taken-over",
+            "username-taken",
+            "taking-over",
+            "left-to-person",
+            "left-to-others",
+            "takeovers-used-up",
+        ),
     ),
     "sign-in": HelpPage(
         title="Signing in and two-step confirmation",
         about="When IBKR wants a person, and how.",
-        codes=("not-signed-in", "sign-in-page", "session-gone"),
+        codes=("not-signed-in", "sign-in-page", "session-gone", "login-ended-overnight"),
     ),
     "sessions": HelpPage(
         title="How sessions work",
@@ -37,6 +45,10 @@ PAGES: Mapping[str, HelpPage] = {
         codes=(
             "accounts-first",
             "session-opens",
+            "session-waits",
+            "session-closed",
+            "session-ended",
+            "session-slow",
             "session-not-kept",
             "stream-waits",
             "too-many-requests",
@@ -49,12 +61,12 @@ PAGES: Mapping[str, HelpPage] = {
     "identity-check": HelpPage(
         title="Signed in, and still no session",
         about="Another proof of who you are, and logins that go in circles.",
-        codes=("no-brokerage-session",),
+        codes=("no-brokerage-session", "session-does-not-open", "identity-check"),
     ),
     "daily-reset": HelpPage(
         title="The daily reset",
         about="IBKR restarts every night; what Halyard does then.",
-        codes=("nightly-restart", "ibkr-unavailable"),
+        codes=("nightly-restart", "weekend-maintenance", "ibkr-unavailable"),
     ),
     "guard-gateway": HelpPage(
         title="Guard your gateway",
@@ -66,6 +78,7 @@ PAGES: Mapping[str, HelpPage] = {
         about="Keys instead of a gateway, and how long IBKR takes.",
         codes=(
             "key-not-active",
+            "key-never-active",
             "keys-do-not-match",
             "wrong-oauth-page",
             "login-expired",

@@ -10,15 +10,22 @@ from django.conf import settings
 from django.template.loader import get_template
 
 from brokers.domain.help_pages import PAGES, page_of
+from brokers.domain.session_words import WORDS
 from brokers.ibkr.texts.explained import every_text
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
+NEEDS_NO_HELP = {"signed-in", "switched-on", "switched-off"}
 CODES = sorted({text.code for text in every_text()})
 LINK = re.compile(r"\{% url 'help' '([a-z-]+)' %\}")
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_code_of_ibkrs_texts_has_a_page_that_exists(code: str) -> None:
+    assert page_of(code) in PAGES
+
+
+@pytest.mark.parametrize("code", sorted(WORDS.keys() - NEEDS_NO_HELP))
+def test_a_state_of_a_session_has_a_page_that_exists(code: str) -> None:
     assert page_of(code) in PAGES
 
 
@@ -43,7 +50,7 @@ def test_a_refusal_leads_to_the_page_of_its_own_trouble(code: str, page: str) ->
     assert page_of(code) == page
 
 
-@pytest.mark.parametrize("code", ["", "signed-in", "no-such-code", "paper-account"])
+@pytest.mark.parametrize("code", ["", *sorted(NEEDS_NO_HELP), "no-such-code", "paper-account"])
 def test_what_needs_no_help_leads_nowhere(code: str) -> None:
     assert page_of(code) == ""
 
