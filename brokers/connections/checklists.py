@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from brokers.domain.checklists import Check, Seen, checklist
+from brokers.domain.help.checklists import Check, Seen, checklist
 from brokers.domain.sessions import Environment, SessionStatus
 from brokers.models import BrokerageAccount, Connection, ContractLookup
 

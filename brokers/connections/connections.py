@@ -19,7 +19,7 @@ from brokers.connections.reach import check_address
 from brokers.domain.addresses import AddressRefused, completed
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.certificates import Certificate
-from brokers.domain.help_pages import page_of
+from brokers.domain.help.pages import page_of
 from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
 from brokers.domain.session_words import WORDS
 from brokers.domain.sessions import AuthMethod, Cause, Environment, Login, Region, SessionStatus

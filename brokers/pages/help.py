@@ -1,4 +1,4 @@
-"""Pages that explain what is hard about IBKR; anybody may read them. `brokers.domain.help_pages` says which there are."""
+"""Pages that explain what is hard about IBKR; anybody may read them. `brokers.domain.help.pages` says which there are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.views.decorators.http import require_GET
 from accounts.access import teams_of
 from accounts.models import User
 from brokers.connections.checklists import checklist_of
-from brokers.domain.checklists import Check
-from brokers.domain.help_pages import PAGES
+from brokers.domain.help.checklists import Check
+from brokers.domain.help.pages import PAGES
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
 

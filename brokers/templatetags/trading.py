@@ -14,7 +14,7 @@ from brokers.book import day_ledger
 from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
-from brokers.domain.help_pages import PAGES, page_of
+from brokers.domain.help.pages import PAGES, page_of
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position, SubmissionAttempt

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from brokers.domain.capabilities import Capabilities
-from brokers.domain.checklists import Seen, checklist
-from brokers.domain.help_pages import PAGES
+from brokers.domain.help.checklists import Seen, checklist
+from brokers.domain.help.pages import PAGES
 from brokers.domain.sessions import Environment
 
 PRO = Capabilities(lite=False, asset_types="STK,OPT", clearing="open")

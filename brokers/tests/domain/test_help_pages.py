@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.template.loader import get_template
 
-from brokers.domain.help_pages import PAGES, page_of
+from brokers.domain.help.pages import PAGES, page_of
 from brokers.domain.session_words import WORDS
 from brokers.ibkr.texts.explained import every_text
 

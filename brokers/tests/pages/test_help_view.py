@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Team, User
 from brokers.connections import connections, sessions
 from brokers.domain.brokerage import LoginRefused
-from brokers.domain.help_pages import PAGES
+from brokers.domain.help.pages import PAGES
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.tests import rows

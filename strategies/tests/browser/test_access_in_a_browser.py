@@ -17,7 +17,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import Team, User
-from brokers.domain.help_pages import PAGES as HELP
+from brokers.domain.help.pages import PAGES as HELP
 from brokers.tests import rows as broker
 from strategies import live
 from strategies.control import halt

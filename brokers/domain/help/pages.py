@@ -68,6 +68,22 @@ PAGES: Mapping[str, HelpPage] = {
         about="IBKR restarts every night; what Halyard does then.",
         codes=("nightly-restart", "weekend-maintenance", "ibkr-unavailable"),
     ),
+    "gateway": HelpPage(
+        title="Set up a gateway",
+        about="IBKR's own or ibeam: its certificate, its address, who may ask.",
+        codes=(
+            "no-gateway",
+            "not-reached",
+            "dial-refused",
+            "dial-unanswered",
+            "handshake-unanswered",
+            "tls-broken-off",
+            "gateway-speaks-http",
+            "gateway-speaks-https",
+            "certificate-unknown",
+            "certificate-changed",
+        ),
+    ),
     "guard-gateway": HelpPage(
         title="Guard your gateway",
         about="It asks nobody for a password; let nobody reach it but Halyard.",
@@ -201,11 +217,7 @@ PAGES: Mapping[str, HelpPage] = {
         ),
     ),
 }
-_PAGE_OF: Mapping[str, str] = {code: name for name, page in PAGES.items() for code in page.codes} | {
-    # Of a gateway that is not there: how it is set up.
-    "no-gateway": "guard-gateway",
-    "not-reached": "guard-gateway",
-}
+_PAGE_OF: Mapping[str, str] = {code: name for name, page in PAGES.items() for code in page.codes}
 
 
 def page_of(code: str) -> str:

@@ -1,0 +1,1 @@
+"""What helps a person with IBKR: pages by code, and a checklist of a connection. Pure."""
