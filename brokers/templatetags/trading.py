@@ -166,11 +166,11 @@ def environment(word: str) -> SafeString:
 
 
 @register.simple_tag
-def help_link(code: str) -> SafeString:
+def help_link(code: str) -> SafeString | str:
     """The page that explains a code, by its title; nothing where none does."""
     name = page_of(code)
     if not name:
-        return SafeString("")
+        return ""
     return format_html('<a href="{}">Help: {}</a>', reverse("help", args=[name]), PAGES[name].title)
 
 
