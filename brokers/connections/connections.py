@@ -21,7 +21,7 @@ from brokers.domain.brokerage import AccountFacts
 from brokers.domain.certificates import Certificate
 from brokers.domain.help.pages import page_of
 from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
-from brokers.domain.session_words import WORDS
+from brokers.domain.session.words import WORDS
 from brokers.domain.sessions import AuthMethod, Cause, Environment, Login, Region, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.models import SessionEvent as Event

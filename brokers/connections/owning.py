@@ -10,7 +10,7 @@ from accounts import audit
 from accounts.models import User
 from brokers import live
 from brokers.connections.connections import QUICK_AGAIN, ConnectionRefused, wake
-from brokers.domain import takeovers
+from brokers.domain.session import takeovers
 from brokers.domain.sessions import Ownership, SessionStatus
 from brokers.models import Connection
 

@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from brokers.connections.connections import session_is
-from brokers.domain import session_states
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
-from brokers.domain.session_states import Seen, State, Step, Terms
+from brokers.domain.session import states as session_states
+from brokers.domain.session.states import Seen, State, Step, Terms
 from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, Region, SessionStatus
 from brokers.models import Connection, Order
 from brokers.postgres.notices import ORDERS_CHANNEL, notify

@@ -9,7 +9,7 @@ from typing import Any
 
 from brokers.connections import sessions
 from brokers.domain.brokerage import Brokerage, BrokerError, BrokerUnavailable, LoginRefused, Paused
-from brokers.domain.session_states import Seen, State, Step
+from brokers.domain.session.states import Seen, State, Step
 from brokers.domain.sessions import AuthStatus, Cause
 from brokers.postgres.threads import Threads
 

@@ -26,7 +26,7 @@ from brokers.domain.brokerage import (
     OpenFeed,
     Paused,
 )
-from brokers.domain.session_states import State
+from brokers.domain.session.states import State
 from brokers.domain.sessions import Cause, Login, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders import closing, doubt, reconciliation

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from brokers.domain import questions, session_states
+from brokers.domain import questions
 from brokers.domain.brokerage import Ack, AlreadyRegistered, BrokerError, PartlyAccepted, Question
 from brokers.domain.orders import OrderStatus, Role
-from brokers.domain.session_states import State, Terms
+from brokers.domain.session import states as session_states
+from brokers.domain.session.states import State, Terms
 from brokers.domain.sessions import AuthStatus, Environment, SessionStatus
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.client import Answer

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.template.loader import get_template
 
 from brokers.domain.help.pages import PAGES, page_of
-from brokers.domain.session_words import WORDS
+from brokers.domain.session.words import WORDS
 from brokers.ibkr.texts.explained import every_text
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.domain import takeovers
 from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused, SessionLost
-from brokers.domain.resets import reset_at
-from brokers.domain.session_states import Seen, State, Step, Terms, competes, judged, opening, step
-from brokers.domain.session_words import WORDS
+from brokers.domain.session import takeovers
+from brokers.domain.session.resets import reset_at
+from brokers.domain.session.states import Seen, State, Step, Terms, competes, judged, opening, step
+from brokers.domain.session.words import WORDS
 from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
 from config.tests.samples import samples
 

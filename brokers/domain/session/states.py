@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from brokers.domain import takeovers
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
-from brokers.domain.resets import reset_at
-from brokers.domain.session_words import SIGNS_IN_ITSELF, WORDS, Words
+from brokers.domain.session import takeovers
+from brokers.domain.session.resets import reset_at
+from brokers.domain.session.words import SIGNS_IN_ITSELF, WORDS, Words
 from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
 
 # What a look at a session brings: the broker's answer, or why there is none.
