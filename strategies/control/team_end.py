@@ -15,6 +15,7 @@ from accounts.feed import pushes
 from accounts.models import AuditChain, AuditEntry, Team, User
 from brokers.connections import connections
 from brokers.domain.orders import MAY_FILL
+from brokers.domain.sentences import all_of
 from brokers.models import Closing, Order, Position
 from strategies.control import halt
 from strategies.control.limits import lock_guard
@@ -150,7 +151,7 @@ def _path(model: type[models.Model], known: dict[type[models.Model], str]) -> st
 def _still(work: AtWork) -> str:
     """What is at work: "2 orders are at work and 1 position is open"."""
     counts = ((work.orders, "order", "at work"), (work.positions, "position", "open"))
-    return " and ".join(
+    return all_of(
         f"1 {noun} is {state}" if count == 1 else f"{count} {noun}s are {state}"
         for count, noun, state in counts
         if count
