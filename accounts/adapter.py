@@ -80,9 +80,9 @@ class AccountAdapter(LimitedSignIn):
         The page says the same in both cases: only who reads the mail learns who is signed up.
         """
         address = emailconfirmation.email_address
-        others = User.objects.exclude(pk=address.user_id)
+        rivals = User.objects.exclude(pk=address.user_id)
         verified = Q(emailaddress__email__iexact=address.email, emailaddress__verified=True)
-        if not others.filter(verified | Q(email__iexact=address.email)).exists():
+        if not rivals.filter(verified | Q(email__iexact=address.email)).exists():
             super().send_confirmation_mail(request, emailconfirmation, signup)
             return
         context = {"password_reset_url": get_reset_password_url(request)}
@@ -127,7 +127,7 @@ class TwoStepAdapter(SealedFactors):
         return "Halyard"
 
 
-class Browsers(DefaultUserSessionsAdapter):  # type: ignore[misc]
+class Browsers(DefaultUserSessionsAdapter):
     """Sessions that somebody ends from another browser."""
 
     def end_sessions(self, sessions: Iterable[UserSession]) -> None:

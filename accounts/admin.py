@@ -180,7 +180,7 @@ class SessionAdmin(ReadOnly):
 
 
 @admin.register(EmailAddress)
-class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc]
+class AddressAdmin(EmailAddressAdmin):
     """Addresses: an operator may add, confirm and remove one, where mail does not reach."""
 
     task = readonly.ENTER

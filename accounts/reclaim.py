@@ -38,8 +38,8 @@ def after_change(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -
 @receiver(email_confirmed)
 def after_confirmation(sender: Any, request: HttpRequest, email_address: EmailAddress, **kwargs: Any) -> None:
     """The first proof that the account's address is its owner's. A further address of a proved account changes nothing."""
-    others = EmailAddress.objects.filter(user=email_address.user).exclude(pk=email_address.pk)
-    if email_address.primary or not others.filter(verified=True).exists():
+    remaining = EmailAddress.objects.filter(user=email_address.user).exclude(pk=email_address.pk)
+    if email_address.primary or not remaining.filter(verified=True).exists():
         _forget_strangers(email_address)
         reclaim(request, email_address.user, because=f"{email_address.email} was confirmed for the first time")
 

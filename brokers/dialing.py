@@ -55,12 +55,12 @@ def check(location: Location, reach: Reach) -> None:
     """Refuse a location before it is kept; every dial is checked again. AddressRefused says why."""
     reach.check_port(location.port)
     try:
-        found = addresses_of(location.host, location.port).result(LOOK_UP_SECONDS)
+        addresses = addresses_of(location.host, location.port).result(LOOK_UP_SECONDS)
     except TooManyNames as error:
         raise AddressRefused(str(error), "too-many-names") from error
     except (OSError, UnicodeError, LateAnswer) as error:
         raise AddressRefused(f"No address is known for {location.host}. Check the spelling.", "unknown-host") from error
-    for address in found:
+    for address in addresses:
         if (refusal := reach.refusal(address)) is not None:
             raise refusal
 
@@ -76,13 +76,13 @@ class Resolver(AbstractResolver):
     ) -> list[ResolveResult]:
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                found = await asyncio.shield(asyncio.wrap_future(addresses_of(host, port)))
+                addresses = await asyncio.shield(asyncio.wrap_future(addresses_of(host, port)))
         except (UnicodeError, TimeoutError) as problem:
             raise OSError(f"No address is known for {host}.") from problem
-        for address in found:
+        for address in addresses:
             if (refusal := self._reach.refusal(address)) is not None:
                 raise DialRefused(refusal)
-        return [_result(host, port, address) for address in found]
+        return [_result(host, port, address) for address in addresses]
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -27,9 +27,9 @@ _KEPT_FREE = 1 / 4
 class TooManyNames(OSError):
     """As many names of this team as may be are being looked up, and none has been answered."""
 
-    def __init__(self, host: str, others: int) -> None:
-        wait = "another name" if others == 1 else f"{others} other names"
-        verb, whose = ("waits", "its name server") if others == 1 else ("wait", "their name servers")
+    def __init__(self, host: str, count: int) -> None:
+        wait = "another name" if count == 1 else f"{count} other names"
+        verb, whose = ("waits", "its name server") if count == 1 else ("wait", "their name servers")
         super().__init__(
             f"{host} was not looked up: {wait} of your team's gateways {verb} for {whose}. "
             "Switch off the connections whose names lead nowhere."

@@ -65,8 +65,8 @@ def of_installation(actor: User | None, now: datetime) -> Anchor:
     """Write down where all chains end, in the installation's own, and anchor that."""
     # Locked until the last part is written: the parts of one anchor stand one behind the other.
     own = writing.locked(writing.chain_of_installation())
-    others = AuditChain.objects.exclude(pk=own.pk).order_by("pk").values_list("code", "number", "head")
-    for part, chunk in enumerate(_chunks(others.iterator(chunk_size=MOST))):
+    chains = AuditChain.objects.exclude(pk=own.pk).order_by("pk").values_list("code", "number", "head")
+    for part, chunk in enumerate(_chunks(chains.iterator(chunk_size=MOST))):
         ends = {code.hex: [number, head] for code, number, head in chunk}
         after = {"part": part + 1, "ends": ends}
         writing.record_installation(actor=actor, action=ANCHORED, subject=f"part {part + 1}", after=after, now=now)
@@ -119,8 +119,8 @@ def check(anchor: Anchor) -> Proof:
 
 
 def _said(entry: AuditEntry) -> dict[str, Any]:
-    said: dict[str, Any] = entry.after or {}
-    return said
+    anchor: dict[str, Any] = entry.after or {}
+    return anchor
 
 
 def _of(chain: AuditChain, now: datetime) -> Anchor:

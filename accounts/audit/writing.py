@@ -55,8 +55,8 @@ def record_person(
     entry = _append(chain_of_person(person), deed)
     # In one order, so that two people of the same teams never wait for each other.
     for team in sorted(teams, key=lambda team: team.pk):
-        told = Deed(actor=actor, action=f"member.{action}", subject=person.email[:120], now=now, after=shared)
-        _append(chain_of_team(team), told, with_address=False)
+        deed = Deed(actor=actor, action=f"member.{action}", subject=person.email[:120], now=now, after=shared)
+        _append(chain_of_team(team), deed, with_address=False)
     return entry
 
 

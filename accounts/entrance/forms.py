@@ -66,11 +66,11 @@ def _checks_address(validator: object) -> bool:
     return isinstance(validator, EmailValidator)
 
 
-class LoginForm(Plain, account.LoginForm):  # type: ignore[misc]
+class LoginForm(Plain, account.LoginForm):
     """Address and password."""
 
 
-class SignupForm(Plain, account.SignupForm):  # type: ignore[misc]
+class SignupForm(Plain, account.SignupForm):
     """Address and password of somebody new: the only form that signs up, wherever it stands."""
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
@@ -81,65 +81,65 @@ class SignupForm(Plain, account.SignupForm):  # type: ignore[misc]
         return answer
 
 
-class AddEmailForm(Plain, account.AddEmailForm):  # type: ignore[misc]
+class AddEmailForm(Plain, account.AddEmailForm):
     labels = {"email": "New address"}
 
 
-class ChangePasswordForm(Plain, account.ChangePasswordForm):  # type: ignore[misc]
+class ChangePasswordForm(Plain, account.ChangePasswordForm):
     labels = {"password1": "New password"}
 
 
-class SetPasswordForm(Plain, account.SetPasswordForm):  # type: ignore[misc]
+class SetPasswordForm(Plain, account.SetPasswordForm):
     labels = {"password1": "New password"}
 
 
-class ResetPasswordForm(Plain, account.ResetPasswordForm):  # type: ignore[misc]
+class ResetPasswordForm(Plain, account.ResetPasswordForm):
     """The address that a link to choose a new password goes to."""
 
 
-class ResetPasswordKeyForm(Plain, account.ResetPasswordKeyForm):  # type: ignore[misc]
+class ResetPasswordKeyForm(Plain, account.ResetPasswordKeyForm):
     labels = {"password1": "New password"}
 
 
-class ReauthenticateForm(Plain, account.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateForm(Plain, account.ReauthenticateForm):
     """The password once more."""
 
 
-class RequestLoginCodeForm(Plain, account.RequestLoginCodeForm):  # type: ignore[misc]
+class RequestLoginCodeForm(Plain, account.RequestLoginCodeForm):
     """The address that a code to sign in with goes to."""
 
 
-class ConfirmLoginCodeForm(Plain, account.ConfirmLoginCodeForm):  # type: ignore[misc]
+class ConfirmLoginCodeForm(Plain, account.ConfirmLoginCodeForm):
     labels = {"code": "Code from the e-mail"}
 
 
-class ConfirmEmailCodeForm(Plain, account.ConfirmEmailVerificationCodeForm):  # type: ignore[misc]
+class ConfirmEmailCodeForm(Plain, account.ConfirmEmailVerificationCodeForm):
     labels = {"code": "Code from the e-mail"}
 
 
-class ConfirmResetCodeForm(Plain, account.ConfirmPasswordResetCodeForm):  # type: ignore[misc]
+class ConfirmResetCodeForm(Plain, account.ConfirmPasswordResetCodeForm):
     labels = {"code": "Code from the e-mail"}
 
 
-class ChangeEmailForm(Plain, account.ChangeEmailForm):  # type: ignore[misc]
+class ChangeEmailForm(Plain, account.ChangeEmailForm):
     labels = {"email": "Another address"}
 
 
-class AuthenticateForm(Plain, mfa.AuthenticateForm):  # type: ignore[misc]
+class AuthenticateForm(Plain, mfa.AuthenticateForm):
     labels = {"code": "Code of the app, or a recovery code"}
 
 
-class ReauthenticateCodeForm(Plain, mfa.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateCodeForm(Plain, mfa.ReauthenticateForm):
     labels = {"code": "Code of the app, or a recovery code"}
 
 
-class ActivateAppForm(Plain, totp.ActivateTOTPForm):  # type: ignore[misc]
+class ActivateAppForm(Plain, totp.ActivateTOTPForm):
     labels = {"code": "Code that the app shows"}
 
 
-class AddKeyForm(Plain, webauthn.AddWebAuthnForm):  # type: ignore[misc]
+class AddKeyForm(Plain, webauthn.AddWebAuthnForm):
     labels = {"passwordless": "Also sign in with it alone"}
 
 
-class EditKeyForm(Plain, webauthn.EditWebAuthnForm):  # type: ignore[misc]
+class EditKeyForm(Plain, webauthn.EditWebAuthnForm):
     """Another name for a key."""

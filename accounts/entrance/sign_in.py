@@ -14,7 +14,7 @@ from accounts.entrance import devices
 from accounts.entrance.addresses import bucket
 
 
-class LimitedSignIn(DefaultAccountAdapter):  # type: ignore[misc]
+class LimitedSignIn(DefaultAccountAdapter):
     """allauth's sign-in with our limits. Every way to sign in with a password comes through `authenticate`."""
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:

@@ -27,7 +27,7 @@ ROLE_CHANGED = 4409
 ASKED_EVERY = 60.0
 
 
-class TeamFeed(AsyncWebsocketConsumer):  # type: ignore[misc]
+class TeamFeed(AsyncWebsocketConsumer):
     """Authorise on connect, forward html, and answer what needs somebody: nothing else."""
 
     async def connect(self) -> None:

@@ -152,12 +152,12 @@ def refresh() -> None:
 
 def _facts(kinds: Sequence[Kind], team: Team, now: datetime) -> dict[str, list[Facts]]:
     """What every kind has found, by its name, in no order: a union keeps none."""
-    first, *others = [
+    first, *rest = [
         kind.rows(team, now).annotate(kind_of_need=Value(kind.name)).values_list("kind_of_need", "facts")
         for kind in kinds
     ]
     facts: dict[str, list[Facts]] = defaultdict(list)
-    for name, row in first.union(*others, all=True):
+    for name, row in first.union(*rest, all=True):
         facts[name].append(row)
     return facts
 

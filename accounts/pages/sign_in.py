@@ -22,7 +22,7 @@ from accounts.entrance.step_up import require_step_up
 from accounts.models import User
 
 
-class EmailAddresses(EmailView):  # type: ignore[misc]
+class EmailAddresses(EmailView):
     """The library's page, which answers also where the library does nothing."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -65,11 +65,11 @@ class NewPassword:
         return answer
 
 
-class ChangedPassword(NewPassword, PasswordChangeView):  # type: ignore[misc]
+class ChangedPassword(NewPassword, PasswordChangeView):
     """The library's page that changes a password."""
 
 
-class FirstPassword(NewPassword, PasswordSetView):  # type: ignore[misc]
+class FirstPassword(NewPassword, PasswordSetView):
     """The library's page that sets a first password."""
 
 
@@ -83,11 +83,11 @@ class Shown:
         return answer
 
 
-class RecoveryCodes(Shown, ViewRecoveryCodesView):  # type: ignore[misc]
+class RecoveryCodes(Shown, ViewRecoveryCodesView):
     """The library's page."""
 
 
-class RecoveryCodesFile(Shown, DownloadRecoveryCodesView):  # type: ignore[misc]
+class RecoveryCodesFile(Shown, DownloadRecoveryCodesView):
     """The library's file."""
 
 

@@ -7,7 +7,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from accounts.vault import keys
 
 
-class SealedFactors(DefaultMFAAdapter):  # type: ignore[misc]
+class SealedFactors(DefaultMFAAdapter):
     """allauth's second factors, whose seeds are stored encrypted."""
 
     def encrypt(self, text: str) -> str:

@@ -249,9 +249,9 @@ def accept(*, connection: Connection, sha256: str, actor: User | None, now: date
 def pin_to(*, connection: Connection, certificate: Certificate, actor: User | None, now: datetime) -> None:
     """Keep a certificate that was looked at. One that an authority vouches for takes no pin."""
     locked = Connection.objects.select_for_update().get(pk=connection.pk)
-    others = {name: value for name, value in locked.secrets.open().items() if name != PIN}
+    secrets = {name: value for name, value in locked.secrets.open().items() if name != PIN}
     values: dict[str, object] = {
-        "secrets": Sealed.of(others | pin_of(certificate)),
+        "secrets": Sealed.of(secrets | pin_of(certificate)),
         "certificate": row_of(certificate),
         "trial_asked_at": now,
     }

@@ -70,8 +70,8 @@ def _keep(
     connection: Connection, names: tuple[str, str], values: dict[str, str], actor: User | None, now: datetime
 ) -> None:
     locked = Connection.objects.select_for_update().get(pk=connection.pk)
-    others = {name: value for name, value in locked.secrets.open().items() if name not in names}
-    connection.secrets = Sealed.of(others | values)
+    kept = {name: value for name, value in locked.secrets.open().items() if name not in names}
+    connection.secrets = Sealed.of(kept | values)
     Connection.objects.filter(pk=connection.pk).update(secrets=connection.secrets)
     what = names[0].replace("_", " ")
     action = "connection.proxy_shown" if values else "connection.proxy_hidden"

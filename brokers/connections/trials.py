@@ -77,7 +77,7 @@ async def _call(location: Location, team: str, now: datetime, pin: str) -> tuple
     try:
         within.check_port(location.port)
         with dialing.on_behalf_of(team):
-            found = await certificates.look_up(location, within)
+            addresses = await certificates.look_up(location, within)
     except AddressRefused as refusal:
         return [trials.not_looked_up(refusal)], None
     except DialRefused as refused:
@@ -87,11 +87,11 @@ async def _call(location: Location, team: str, now: datetime, pin: str) -> tuple
     except OSError:
         unknown = AddressRefused(f"No address is known for {location.host}. Check the spelling.", "unknown-host")
         return [trials.not_looked_up(unknown)], None
-    steps = [trials.looked_up(location, found)]
+    steps = [trials.looked_up(location, addresses)]
     try:
-        line = await certificates.dial(location, within, found)
+        line = await certificates.dial(location, within, addresses)
     except tuple(_SILENCES) as problem:
-        return [*steps, trials.dialled(location, found[0]), trials.not_shown(_SILENCES[type(problem)])], None
+        return [*steps, trials.dialled(location, addresses[0]), trials.not_shown(_SILENCES[type(problem)])], None
     except OSError as problem:
         return [*steps, trials.not_dialled(location, problem)], None
     steps.append(trials.dialled(location, line.address))

@@ -36,9 +36,9 @@ def demand(answer: Answer) -> Any:
         raise OrderRefused(why.in_full(MOST_OF_A_STATE), code=why.code)
     if answer.status >= 400:
         why = explained(error or "Service Unavailable", About.READ)
-        said = f' IBKR: "{error[:120]}"' if error else ""
+        reason = f' IBKR: "{error[:120]}"' if error else ""
         raise BrokerUnavailable(
-            f"IBKR could not answer (status {answer.status}). Halyard tries again.{said}", code=why.code
+            f"IBKR could not answer (status {answer.status}). Halyard tries again.{reason}", code=why.code
         )
     if answer.body is NOT_JSON or answer.status >= 300:
         # A gateway that lost its login, and IBKR under maintenance, answer with a page.

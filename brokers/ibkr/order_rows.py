@@ -35,10 +35,10 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         return None
     filled = quantity(row.get("filledQuantity"))
     remaining = quantity(row.get("remainingQuantity"))
-    said = reason_of(row)
-    status = words.status(row.get("status"), filled=filled, remaining=remaining, text=said)
-    held = words.held_because(row.get("status"), said)
-    why = explained(said, About.HOLD if held else About.END) if _tells_why(said, status) else None
+    reason = reason_of(row)
+    status = words.status(row.get("status"), filled=filled, remaining=remaining, text=reason)
+    held = words.held_because(row.get("status"), reason)
+    why = explained(reason, About.HOLD if held else About.END) if _tells_why(reason, status) else None
     parent = whole(row.get("parentId"))
     return OrderFacts(
         account_id=name(row.get("acct") or row.get("account"), 32) or account_id,
@@ -53,22 +53,22 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         conid=whole(row.get("conid")),
         side=words.READ_SIDES.get(text(row.get("side"), 16).upper()),
         type=_type(row),
-        text=why.in_full() if why else said,
+        text=why.in_full() if why else reason,
         code=why.code if why else "",
-        words=said,
+        words=reason,
         held=_held(held) if row.get("status") else None,
     )
 
 
-def _tells_why(said: str, status: OrderStatus | None) -> bool:
+def _tells_why(reason: str, status: OrderStatus | None) -> bool:
     """Whether what is said about an order that is over is to be explained; an order that fails silently is too."""
-    if said:
-        return status in _OVER and not _NO_REASON.match(said)
+    if reason:
+        return status in _OVER and not _NO_REASON.match(reason)
     return status is OrderStatus.REJECTED
 
 
-def _held(said: str) -> str:
-    return explained(said, About.HOLD).in_full(MOST_OF_A_HOLD) if said else ""
+def _held(reason: str) -> str:
+    return explained(reason, About.HOLD).in_full(MOST_OF_A_HOLD) if reason else ""
 
 
 def reason_of(row: Row) -> str:
@@ -78,10 +78,10 @@ def reason_of(row: Row) -> str:
 
 def _total(row: Row) -> Decimal | None:
     """All of the order, above zero: said outright, or behind the stroke of "40/100"."""
-    said = row.get("totalSize", row.get("total_size"))
-    if said is None:
-        said = text(row.get("sizeAndFills"), 64).rpartition("/")[2]
-    size = quantity(said)
+    total = row.get("totalSize", row.get("total_size"))
+    if total is None:
+        total = text(row.get("sizeAndFills"), 64).rpartition("/")[2]
+    size = quantity(total)
     return size if size is not None and size > 0 else None
 
 

@@ -77,9 +77,9 @@ def classify(
     if status in {400, 403}:
         return _refused(error, about, raw=_raw(body))
     if not 200 <= status < 300:
-        said = f"{status} ({error[:120]})" if error else str(status)
+        status_text = f"{status} ({error[:120]})" if error else str(status)
         return Ambiguous(
-            reason=f"IBKR answered {said}, which does not tell whether it has the order. {LOOKED_FOR}", raw=_raw(body)
+            reason=f"IBKR answered {status_text}, which does not tell whether it has the order. {LOOKED_FOR}", raw=_raw(body)
         )
     return _classify_ok(body, error, references, about)
 

@@ -53,14 +53,14 @@ def auth_status(body: Any, *, before: AuthStatus | None = None, message: str = "
     established: bool | None = None
     if authenticated:
         established = bool(row["established"]) if "established" in row else before.established if before else None
-    said = one_line(row.get("fail") or row.get("message") or message)
-    why = explained(said, About.SESSION) if said and not authenticated else None
+    words = one_line(row.get("fail") or row.get("message") or message)
+    why = explained(words, About.SESSION) if words and not authenticated else None
     return AuthStatus(
         authenticated=authenticated,
         connected=flag("connected", before.connected if before else False),
         competing=flag("competing", before.competing if before else False),
         established=established,
-        message=why.in_full(MOST_OF_A_STATE) if why else said,
+        message=why.in_full(MOST_OF_A_STATE) if why else words,
         code=why.code if why else "",
         waiting=flag("wait", fallback=False),
     )
@@ -255,9 +255,9 @@ def ticker(spelled: str, security_type: str, multiplier: Any = None) -> str:
 
 def _size(row: Row) -> Decimal | None:
     """The multiplier of a holding: IBKR's word, or what its value is in units of its price."""
-    told = quantity(row.get("multiplier"))
-    if told:
-        return told
+    multiplier = quantity(row.get("multiplier"))
+    if multiplier:
+        return multiplier
     value, price, held = (number(row.get(key)) for key in ("marketValue", "marketPrice", "position"))
     return quotient(value, price * held) if value and price and held else None
 

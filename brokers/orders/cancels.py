@@ -150,9 +150,9 @@ def back_to_work(order: Order, reason: str, now: datetime, *, code: str = "") ->
     """The broker has not canceled the order, and it still works there."""
     partly = 0 < order.filled_quantity < order.quantity
     back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
-    said = f"Not canceled: {reason}"[:400]
+    reason_text = f"Not canceled: {reason}"[:400]
     if can_move(OrderStatus(order.status), back) and Order.objects.move(
-        order, back, now=now, cause=reason, reason=said, reason_code=code
+        order, back, now=now, cause=reason, reason=reason_text, reason_code=code
     ):
         finish_ticket_if_done(order.ticket_id, now)
         live.order_changed(order)

@@ -203,8 +203,8 @@ def finish(job: Job, answer: Answer, now: datetime) -> None:
         case PartlyAccepted(acks=acks, failures=failures):
             _acknowledge(orders, [*acks, *failures], now)
         case Refused(reason=reason, code=code):
-            said = f"Not confirmed: {reason}" if answer.declined else reason
-            _end_all(orders, OrderStatus.REJECTED, said, now, code)
+            sentence = f"Not confirmed: {reason}" if answer.declined else reason
+            _end_all(orders, OrderStatus.REJECTED, sentence, now, code)
         case NotSent(reason=reason):
             waiting = [o for o in orders if _move(o, OrderStatus.CREATED, now, cause=reason, submitted_at=None)]
             for order in waiting:
@@ -214,12 +214,12 @@ def finish(job: Job, answer: Answer, now: datetime) -> None:
             for order in orders:
                 _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=reason, reason_code="already-registered")
         case Ambiguous(reason=reason, code=code):
-            said = f"{reason} It was not sent again."
+            sentence = f"{reason} It was not sent again."
             for order in orders:
-                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=said[:400], reason_code=code)
+                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=sentence[:400], reason_code=code)
         case Question(text=text):
-            said = f"Not confirmed: IBKR asked more than Halyard answers. Place it in TWS if it is wanted. IBKR: {text}"
-            _end_all(orders, OrderStatus.REJECTED, said, now, "asked-too-often")
+            sentence = f"Not confirmed: IBKR asked more than Halyard answers. Place it in TWS if it is wanted. IBKR: {text}"
+            _end_all(orders, OrderStatus.REJECTED, sentence, now, "asked-too-often")
     finish_ticket_if_done(job.orders[0].ticket_id, now)
     for order in orders:
         live.order_changed(order)

@@ -43,8 +43,8 @@ def connection_ownership(request: HttpRequest, team_code: UUID, connection_code:
     except ConnectionRefused as refused:
         messages.error(request, f"{refused} ({refused.code})")
     else:
-        said = dict(OWNERSHIPS)[Ownership(ownership)]
-        messages.success(request, f"When another login takes the session, Halyard {said}.")
+        choice = dict(OWNERSHIPS)[Ownership(ownership)]
+        messages.success(request, f"When another login takes the session, Halyard {choice}.")
     return redirect("connection", team_code, connection_code)
 
 

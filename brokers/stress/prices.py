@@ -59,6 +59,6 @@ def choose(*, connection: Connection, prices: str, actor: User | None, now: date
 def _priced_by_signals(connection: Connection, now: datetime) -> set[int]:
     """The contracts whose prices signals of this connection may have set; those of other connections that do are kept."""
     recent = Order.objects.filter(signal_price__isnull=False, conid__isnull=False, created_at__gte=now - LONGEST)
-    others = recent.filter(connection__prices=SimulatedPrices.SIGNAL).exclude(connection=connection)
-    own = recent.filter(connection=connection).exclude(conid__in=others.values("conid"))
+    signalled = recent.filter(connection__prices=SimulatedPrices.SIGNAL).exclude(connection=connection)
+    own = recent.filter(connection=connection).exclude(conid__in=signalled.values("conid"))
     return set(own.values_list("conid", flat=True))

@@ -86,9 +86,9 @@ class Command(BaseCommand):
 
 def _team(code: str) -> Team:
     try:
-        found = Team.objects.filter(code=uuid.UUID(code)).first()
+        team = Team.objects.filter(code=uuid.UUID(code)).first()
     except ValueError:
-        found = None
-    if found is None:
+        team = None
+    if team is None:
         raise CommandError(f"There is no team {code!r}. Its code stands in the address of its pages, behind /teams/.")
-    return found
+    return team

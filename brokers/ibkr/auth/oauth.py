@@ -129,9 +129,9 @@ class OAuthLogin:
         return refusals.of_a_request(answer, self._now())
 
 
-def _end(said: Any, asked_at: datetime) -> datetime:
+def _end(expiration: Any, asked_at: datetime) -> datetime:
     """When the token ends: as IBKR says in milliseconds, and never later than a day from now."""
     longest = asked_at + LONGEST
-    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said < 1e14:
+    if isinstance(expiration, bool) or not isinstance(expiration, int | float) or not 0 < expiration < 1e14:
         return longest
-    return min(longest, datetime.fromtimestamp(said / 1000, UTC))
+    return min(longest, datetime.fromtimestamp(expiration / 1000, UTC))

@@ -35,10 +35,10 @@ def of_a_request(answer: Answered, now: datetime) -> BrokerError | None:
         )
     if answer.status != 401:
         return None
-    said = said_in(answer)
-    if "invalid signature" in said or "invalid consumer" in said:
-        return _of_the_keys(said, answer, now)
-    if "expired" in said:
+    words = said_in(answer)
+    if "invalid signature" in words or "invalid consumer" in words:
+        return _of_the_keys(words, answer, now)
+    if "expired" in words:
         return SessionLost(
             "IBKR says that a token has expired which it has just given out. Halyard asks for another one and tries again.",
             code="login-expired",
@@ -62,15 +62,15 @@ def of_the_token(answer: Answered, now: datetime) -> BrokerError | None:
     return None
 
 
-def _of_the_keys(said: str, answer: Answered, now: datetime) -> LoginRefused:
-    if "invalid consumer" in said:
+def _of_the_keys(words: str, answer: Answered, now: datetime) -> LoginRefused:
+    if "invalid consumer" in words:
         return LoginRefused(
             "IBKR does not know this consumer key, or has not activated it yet: it activates keys overnight, sometimes after "
             "the weekend, and up to two weeks have been seen. Compare the nine letters with IBKR's page, then wait.",
             help_page=HELP,
             code="key-not-active",
         )
-    if "no access secret" in said or "lst failed" in said:
+    if "no access secret" in words or "lst failed" in words:
         return LoginRefused(
             "IBKR does not know this access token any more: it was revoked, or it belongs to another consumer key. Generate "
             "a token on IBKR's page again, and give this connection the token and its secret.",

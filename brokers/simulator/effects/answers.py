@@ -100,8 +100,8 @@ def _kinds(call: Call) -> set[str]:
     except Unreadable:
         return set()
     named = [row.get("conid") for row in orders if isinstance(row, dict)] if isinstance(orders, list) else []
-    found = [catalogue.find(conid) for conid in named if isinstance(conid, int)]
-    return {instrument.sec_type for instrument in found if instrument is not None}
+    instruments = [catalogue.find(conid) for conid in named if isinstance(conid, int)]
+    return {instrument.sec_type for instrument in instruments if instrument is not None}
 
 
 def _places(call: Call) -> bool:
