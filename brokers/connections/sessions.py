@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from brokers import live
 from brokers.connections.connections import session_is
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
@@ -15,7 +16,7 @@ from brokers.domain.questions import WAYS_OUT
 from brokers.domain.session import states as session_states
 from brokers.domain.session.states import Seen, State, Step, Terms
 from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, Region, SessionStatus
-from brokers.models import Connection, Order
+from brokers.models import Connection, Order, SessionEvent
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # Whether these may trade is for the stream process to find out: it reads their accounts first.
@@ -106,6 +107,23 @@ def seen(
     if state.can_trade and not before.can_trade:
         notify(ORDERS_CHANNEL, str(connection_pk))
     return state
+
+
+@transaction.atomic
+def stream_ended(connection_pk: int, now: datetime) -> None:
+    """Add to the story that the live stream ended while orders could be sent; the state stays what it is."""
+    connection = Connection.objects.select_for_update().get(pk=connection_pk)
+    if connection.session_status != SessionStatus.ACTIVE:
+        return
+    SessionEvent.objects.create(
+        connection=connection,
+        status=connection.session_status,
+        code="stream-ended",
+        cause=Cause.STREAM,
+        reason="The live stream of orders and fills ended. Halyard opens it again and reads what happened in between.",
+        at=now,
+    )
+    live.session_changed(connection)
 
 
 @transaction.atomic

@@ -79,7 +79,8 @@ def classify(
     if not 200 <= status < 300:
         status_text = f"{status} ({error[:120]})" if error else str(status)
         return Ambiguous(
-            reason=f"IBKR answered {status_text}, which does not tell whether it has the order. {LOOKED_FOR}", raw=_raw(body)
+            reason=f"IBKR answered {status_text}, which does not tell whether it has the order. {LOOKED_FOR}",
+            raw=_raw(body),
         )
     return _classify_ok(body, error, references, about)
 

@@ -218,7 +218,9 @@ def finish(job: Job, answer: Answer, now: datetime) -> None:
             for order in orders:
                 _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=sentence[:400], reason_code=code)
         case Question(text=text):
-            sentence = f"Not confirmed: IBKR asked more than Halyard answers. Place it in TWS if it is wanted. IBKR: {text}"
+            sentence = (
+                f"Not confirmed: IBKR asked more than Halyard answers. Place it in TWS if it is wanted. IBKR: {text}"
+            )
             _end_all(orders, OrderStatus.REJECTED, sentence, now, "asked-too-often")
     finish_ticket_if_done(job.orders[0].ticket_id, now)
     for order in orders:

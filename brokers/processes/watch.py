@@ -160,6 +160,8 @@ class Watch:
         """Before the feed is opened again; meanwhile nobody but us sees what becomes of the session."""
         if time.monotonic() - began > SETTLED_SECONDS:
             self.flaps = FIRST_PAUSE
+        if self.flaps == FIRST_PAUSE and self.cause is not Cause.STREAM:
+            await self._db(sessions.stream_ended, self.pk, self.keeper.clock())
         wait, self.flaps = self.flaps, min(self.flaps * 2, LONGEST_PAUSE)
         over_at = time.monotonic() + wait * random.uniform(0.8, 1.2)
         while (left := over_at - time.monotonic()) > 0:

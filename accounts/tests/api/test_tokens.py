@@ -169,7 +169,8 @@ def test_a_refused_status_says_which_there_are(api: Api) -> None:
     message = api.refused("connections/", status="up")["message"]
     assert message == (
         "'up' is not a status. Use one or more of: "
-        "signed_out, connecting, active, competing, resetting, unreachable, refused, paused."
+        "signed_out, connecting, active, competing, resetting, unreachable, refused, paused, "
+        "not_opened, pending."
     )
 
 
@@ -186,6 +187,7 @@ def test_a_forgotten_slash_is_put_right(api: Api) -> None:
 def test_the_index_lists_what_there_is(api: Api) -> None:
     assert sorted(api.get("")) == [
         "accounts",
+        "calls",
         "connections",
         "decisions",
         "executions",

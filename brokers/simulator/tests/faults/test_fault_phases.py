@@ -59,6 +59,9 @@ CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "paper_username_error": ({"s": 1}, STANDS, STANDS),
     "daily_reset": ({"duration_s": 1}, None, STANDS),
     "weekend": ({"duration_s": 1}, None, STANDS),
+    "permissions": ({"classes": "OPT,CASH", "s": 1}, None, STANDS),
+    "session_stays_closed": ({"s": 1}, STANDS, STANDS),
+    "session_wants_form": ({"s": 1}, STANDS, STANDS),
 }
 # They are about signing in: an order that goes with them is answered by a session that is not there yet.
 _ABOUT_INIT = {"delay_established_ms"}
