@@ -35,7 +35,7 @@ def test_a_stolen_session_never_reads_nobody_answers(bench: lab.Lab) -> None:
 
     async def story() -> None:
         await asyncio.to_thread(bench.gateway.tws, bench.user)
-        await until_shown(bench.connection, "competing", "left-to-others", within=2)
+        await until_shown(bench.connection, "competing", "left-to-others")
         await stays_shown(bench.connection, "competing", seconds=4)
 
     watched(bench.connection, story)
@@ -46,7 +46,7 @@ def test_a_stolen_session_never_reads_nobody_answers(bench: lab.Lab) -> None:
 def test_a_login_that_ended_reads_signed_out_and_opens_once_the_person_is_back(bench: lab.Lab) -> None:
     async def story() -> None:
         await asyncio.to_thread(bench.gateway.sign_out, bench.user)
-        await until_shown(bench.connection, "signed_out", "not-signed-in", within=2)
+        await until_shown(bench.connection, "signed_out", "not-signed-in")
         await stays_shown(bench.connection, "signed_out", seconds=4)
         await asyncio.to_thread(bench.gateway.person_signs_in, bench.user)
         # Somebody presses the button; otherwise it is seen at the next look.
