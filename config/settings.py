@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from brokers.domain import addresses
+from brokers.domain.session import resets
 from config import embedded, env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -385,6 +386,11 @@ LOGGING = {
 BOOK_FRESH_SECONDS = env.number("HALYARD_BOOK_FRESH_SECONDS", 90, low=1)
 KEEP_SECONDS = env.number("HALYARD_KEEP_SECONDS", 55, low=1)
 SWEEP_SECONDS = env.number("HALYARD_SWEEP_SECONDS", 2, low=1)
+# When IBKR restarts its servers, by region and at the weekend, and for how long before that nothing leaves.
+RESET_WINDOWS = env.checked("HALYARD_RESET_WINDOWS", "", resets.read)
+RESET_GATE_SECONDS = env.number("HALYARD_RESET_GATE_SECONDS", 120, low=0, high=3600)
+# Whether ways out of positions may still leave in these minutes, until the window itself begins.
+EXITS_BEFORE_RESETS = env.flag("HALYARD_EXITS_BEFORE_RESETS", False)
 WORK_SHARDS = env.number("HALYARD_WORK_SHARDS", 1, low=1, high=64)
 WEBHOOK_BODY_LIMIT = 64 * 1024
 WEBHOOK_BODY_SECONDS = env.number("HALYARD_WEBHOOK_BODY_SECONDS", 8, low=1)

@@ -9,13 +9,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from brokers import live
+from brokers.connections import nights
 from brokers.connections.connections import session_is
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.session import states as session_states
 from brokers.domain.session.states import Seen, State, Step, Terms
-from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, Region, SessionStatus
+from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, SessionStatus
 from brokers.models import Connection, Order, SessionEvent
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
@@ -26,6 +27,8 @@ _LEFT_TO_THE_STREAM = {SessionStatus.REFUSED, SessionStatus.PENDING}
 def believed_active(connection: Connection, now: datetime) -> bool:
     """True while the last look at the session is recent and said that orders can be sent."""
     if connection.session_status != SessionStatus.ACTIVE or connection.last_kept_at is None:
+        return False
+    if not nights.proved_since(connection, now):
         return False
     return now - connection.last_kept_at < timedelta(seconds=settings.KEEP_SECONDS * 1.5)
 
@@ -57,7 +60,8 @@ def terms_of(connection: Connection) -> Terms:
     competing = connection.session_status == SessionStatus.COMPETING
     return Terms(
         environment=Environment(connection.environment),
-        region=Region(connection.region),
+        region=nights.region_of(connection),
+        resets=nights.resets(),
         ownership=Ownership(connection.ownership),
         polite_minutes=connection.polite_minutes,
         exit_due=competing and exit_is_due(connection.pk),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -81,6 +82,14 @@ class Login:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     tenant: str = ""
     connection: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """What IBKR says of the login behind a session: where it is served, as IBKR calls it, and when somebody signed in."""
+
+    place: str = ""
+    signed_in_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

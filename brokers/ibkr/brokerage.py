@@ -32,7 +32,7 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.calls import CallLog
 from brokers.domain.orders import Contract, Instrument
-from brokers.domain.sessions import AuthStatus, Environment, Login
+from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
 from brokers.domain.snapshot import Quote
 from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import contracts, order_rows, previews, translate
@@ -40,7 +40,7 @@ from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
-from brokers.ibkr.numbers import whole
+from brokers.ibkr.numbers import moment, whole
 from brokers.ibkr.outcomes import classify, inactive_without_reason, unanswered, undelivered
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.reads import Parts, Reads, in_turns
@@ -101,6 +101,11 @@ class IbkrBrokerage:
         self.session_token = text(body.get("session"), 256, self.session_token)
         # {"error": "no session"} comes with 200 and no status, which reads as signed out.
         return session_status(answer, mapping(mapping(body, "iserver"), "authStatus"))
+
+    async def sign_in(self) -> SignIn:
+        """What IBKR says of the login itself; once a minute at the most."""
+        body = mapping(demand(await self._client.read(Request("GET", "sso/validate"), attempts=1)))
+        return SignIn(place=text(body.get("region"), 20, ""), signed_in_at=moment(body.get("AUTH_TIME")))
 
     async def open_session(self, *, compete: bool = True, form: bool = False) -> AuthStatus:
         """Bring the brokerage session up; not ready means it did not work.

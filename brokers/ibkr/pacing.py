@@ -26,6 +26,7 @@ _IBKR_INTERVALS: Mapping[str, float] = {
     "iserver/account/orders": 5.0,
     "iserver/account/trades": 5.0,
     "portfolio/accounts": 5.0,
+    "sso/validate": 60.0,
     "tickle": 1.0,
     # IBKR names no limit of its own for it; a preview never takes much of what orders need.
     "iserver/account/{account}/orders/whatif": 1.0,

@@ -30,6 +30,10 @@ class Connection(models.Model):
     base_url = models.URLField(blank=True, max_length=300)
     secrets = SealedField(blank=True, default=Sealed)
     region = word(Region, default=Region.NORTH_AMERICA)
+    # Where IBKR itself says that it serves this user; empty until it does, and then it counts.
+    region_seen = models.CharField(max_length=20, choices=choices(Region), blank=True, default="", db_default="")
+    # When somebody last signed in, as IBKR says; None where it does not.
+    signed_in_at = models.DateTimeField(null=True, blank=True)
     enabled = models.BooleanField(default=True)
     # The account that real money was switched on for, as it was typed; empty where no money moves.
     live_account = models.CharField(max_length=32, blank=True, default="", db_default="")
@@ -99,6 +103,9 @@ class Connection(models.Model):
             ),
             models.CheckConstraint(
                 condition=one_of("session_status", SessionStatus), name="connection_session_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=one_of("region_seen", ["", *Region]), name="connection_region_seen_is_known"
             ),
             models.CheckConstraint(condition=one_of("prices", SimulatedPrices), name="connection_prices_are_known"),
             models.CheckConstraint(condition=one_of("ownership", Ownership), name="connection_ownership_is_known"),

@@ -17,7 +17,7 @@ from django.db.models import Max, Q, QuerySet, Sum
 from accounts import audit
 from accounts.models import Team, User
 from brokers import live
-from brokers.connections import connections
+from brokers.connections import connections, nights
 from brokers.domain import questions
 from brokers.domain.orders import (
     MAY_FILL,
@@ -285,7 +285,7 @@ def _may_be_an_old_list(closing: Closing, own: QuerySet[Order]) -> bool:
 
 def _wait(closing: Closing, note: str, now: datetime, *, patient: bool = False) -> bool:
     """Note what it waits for; after LONGEST without an order at IBKR, give up. True when the note is new."""
-    if not patient and now - _began_at(closing) > LONGEST:
+    if not patient and now > _until(closing):
         cancels.cancel_all(_own_orders(closing), actor=None, cause="The position could not be closed in time.", now=now)
         return _give_up(closing, note, now)
     if closing.note == note[:300]:
@@ -296,6 +296,14 @@ def _wait(closing: Closing, note: str, now: datetime, *, patient: bool = False) 
     # The book may be what is missing; the stream, which reads it, looks at once.
     connections.wake()
     return True
+
+
+def _until(closing: Closing) -> datetime:
+    """When it is given up; while IBKR restarts its servers the time does not run."""
+    began, connection = _began_at(closing), closing.account.connection
+    if connection.environment == Environment.SIMULATED:
+        return began + LONGEST
+    return nights.resets().deadline(began, began + LONGEST, nights.region_of(connection))
 
 
 def _began_at(closing: Closing) -> datetime:

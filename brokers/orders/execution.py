@@ -15,6 +15,7 @@ from typing import Any, Unpack
 from django.db import connection, transaction
 
 from brokers import live
+from brokers.connections import nights
 from brokers.domain.brokerage import (
     Accepted,
     Ack,
@@ -39,10 +40,13 @@ from brokers.domain.orders import (
     TimeInForce,
     can_move,
 )
+from brokers.domain.questions import WAYS_OUT
 from brokers.models import Order, OrderChanges, SubmissionAttempt
 from brokers.orders.statements import ACKNOWLEDGE, TAKE_NEXT
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
+
+_WAYS_OUT = [str(role) for role in WAYS_OUT]
 
 OUTCOME_NAMES = {
     Accepted: "accepted",
@@ -81,7 +85,9 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
     From this commit on, nobody sends these references again without proof that the broker does not have them.
     """
     with transaction.atomic():
-        orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, {"connection": connection_pk, "now": now}))
+        closed, shut = nights.closed_regions(now)
+        values = {"connection": connection_pk, "now": now, "closed": closed, "shut": shut, "ways_out": _WAYS_OUT}
+        orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, values))
         if not orders:
             return None
         head = orders[0]

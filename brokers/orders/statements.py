@@ -18,8 +18,8 @@ HELD = """(EXISTS (
 ))"""
 
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
-# The last condition holds an instrument back while it is not known what became of an
-# earlier order in it.
+# An instrument is held back while it is not known what became of an earlier order in it; and a connection while IBKR
+# restarts, its ways out a little later than the rest where the operator says so.
 TAKE_NEXT = f"""
 WITH next AS (
   SELECT o.id FROM brokers_order o
@@ -29,6 +29,9 @@ WITH next AS (
          AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
     AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid
                     AND u.status IN ('unknown', 'needs_attention'))
+    AND NOT EXISTS (SELECT FROM brokers_connection c WHERE c.id = o.connection_id AND c.environment <> 'simulated'
+                    AND coalesce(nullif(c.region_seen, ''), c.region) = ANY(
+                      CASE WHEN o.role = ANY(%(ways_out)s::text[]) THEN %(shut)s::text[] ELSE %(closed)s::text[] END))
   ORDER BY o.role <> 'exit', o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED
 ), leaving AS (
   SELECT id FROM next

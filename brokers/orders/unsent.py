@@ -9,8 +9,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from brokers import live
+from brokers.connections import nights
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release
+from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import cut, ended, grouped
+from brokers.domain.sessions import Environment
 from brokers.models import Order, Ticket
 
 _NOT_ASKED = [str(status) for status in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
@@ -31,8 +34,21 @@ def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
         overdue = overdue.filter(connection_id=connection_pk)
     count = 0
     for order in overdue.select_for_update(of=("self",), skip_locked=True):
-        count += expire(order, now)
+        count += not _waits_out_the_night(order, now) and expire(order, now)
     return count
+
+
+def _waits_out_the_night(order: Order, now: datetime) -> bool:
+    """Give a way out the time back that it could not leave in, since IBKR was away; whether it may still leave."""
+    connection = order.connection
+    if order.role not in WAYS_OUT or connection.environment == Environment.SIMULATED:
+        return False
+    region = nights.region_of(connection)
+    until = nights.resets().deadline(order.created_at, order.expires_at, region)
+    if until <= now:
+        return False
+    Order.objects.filter(pk=order.pk, status=str(OrderStatus.CREATED)).update(expires_at=until)
+    return True
 
 
 def expire(order: Order, now: datetime) -> bool:
@@ -53,6 +69,8 @@ def _why_late(order: Order) -> str:
         return f"Not sent: {in_words(filled)} was filled before it could be canceled, so the plan no longer fits the position."
     connection = order.connection
     reason = connection.session_reason or "the broker could not be reached"
+    if nights.night_of(connection, order.expires_at) is not None:
+        reason = "IBKR restarts its servers at this hour, and nothing is sent shortly before it and meanwhile"
     waited = (order.expires_at - order.created_at).total_seconds()
     if not connection.enabled:
         reason = "its connection is switched off"

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from brokers.connections import sessions
+from brokers.connections import nights, sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes
@@ -117,7 +117,8 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         prices=connection.has_quotes or connection.has_rates,
         previews=connection.has_previews,
         cancels=unsent,
-        changes=connection.has_changes and has_changes(connection_pk, now),
+        # A change is an order as well: what IBKR gets in the second of its restart is lost.
+        changes=connection.has_changes and has_changes(connection_pk, now) and not nights.night_of(connection, now),
         doubtful=connection.has_doubts,
         gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
         job=job,

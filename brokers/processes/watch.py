@@ -15,7 +15,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from django.conf import settings
 
 from brokers.book import holdings
-from brokers.connections import connections, sessions
+from brokers.connections import connections, nights, sessions
 from brokers.connections.connections import Identity
 from brokers.domain.brokerage import (
     BrokerError,
@@ -27,7 +27,7 @@ from brokers.domain.brokerage import (
     Paused,
 )
 from brokers.domain.session.states import State
-from brokers.domain.sessions import Cause, Login, SessionStatus
+from brokers.domain.sessions import Cause, Environment, Login, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders import closing, doubt, reconciliation
 from brokers.postgres.locks import Locks, Space
@@ -46,6 +46,7 @@ BOOK_SECONDS = 30.0  # positions and money are read at least this often
 FIRST_PAUSE = 0.05  # after the feed ended while the session is open; longer each time, until it stays for a while
 LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 10.0
+SIGN_IN_SECONDS = 90.0  # IBKR answers what it knows of the login itself once a minute
 BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
 UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING)}
@@ -109,6 +110,7 @@ class Watch:
         self.book_at = 0.0
         self.flaps = FIRST_PAUSE
         self.cause = Cause.LOOK
+        self.sign_in_at = -SIGN_IN_SECONDS
         # Set when somebody wants the session looked at before the next look is due.
         self.wake = asyncio.Event()
         self.task = asyncio.create_task(self._run())
@@ -194,6 +196,7 @@ class Watch:
         """From sign-in to the end of the feed."""
         await self._sign_in(connection)
         accounts = await self._accounts(connection)
+        await self._note_sign_in(connection)
         feed = self.keeper.open_feed(login)
         news = News()
         try:
@@ -231,6 +234,16 @@ class Watch:
                     state = await self.session.sign_in(Cause.LOOK, check=check)
         if not state.can_trade:
             raise NotSignedIn(state)
+
+    async def _note_sign_in(self, connection: Connection) -> None:
+        """Where IBKR serves this user and since when somebody is signed in: a person's gateway knows, once a minute."""
+        simulated = connection.environment == Environment.SIMULATED
+        now = time.monotonic()
+        if simulated or not nights.signs_in_by_hand(connection) or now - self.sign_in_at < SIGN_IN_SECONDS:
+            return
+        self.sign_in_at = now
+        with contextlib.suppress(BrokerError):
+            await self._db(nights.sign_in_seen, self.pk, await self.broker.sign_in())
 
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
         # Without those that IBKR no longer shows since the connection has another user.
@@ -325,7 +338,7 @@ class Watch:
         """Tickle every minute, ask where the feed is silent, read the book now and then."""
         # Spread over the minute, so that ten thousand sessions do not tickle in the same second.
         next_keep = time.monotonic() + settings.KEEP_SECONDS * random.random()
-        paused = False
+        paused, back_at = False, nights.back_at(connection, self.keeper.clock())
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
@@ -333,6 +346,10 @@ class Watch:
             if now >= next_keep or (was_paused and not paused):
                 next_keep = now + settings.KEEP_SECONDS
                 await self._keep(connection)
+                if back_at != (back_at := nights.back_at(connection, self.keeper.clock())):
+                    # A session that outlived a night: what became of its orders meanwhile is read as after a sign-in.
+                    await self._note_sign_in(connection)
+                    await self._read_all(connection, accounts)
             if not paused:
                 try:
                     await self._ask(connection, accounts, now)

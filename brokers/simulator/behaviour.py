@@ -35,6 +35,8 @@ class Behaviour:
     accounts_first_status: int = 400
     portfolio_accounts_first: bool = True
     ws_cookie_required: bool = False
+    # Where `sso/validate` says that the user is served.
+    place: str = "NJ"
 
     # Signed requests. With `oauth_only` nobody is served without a signature, except below /u/<username>.
     oauth_only: bool = False

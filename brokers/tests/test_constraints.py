@@ -127,6 +127,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
     "connection_ownership_is_known": lambda at: another_connection(at, ownership="mine"),
     "polite_for_a_day_at_most": lambda at: another_connection(at, polite_minutes=0),
+    "connection_region_seen_is_known": lambda at: another_connection(at, region_seen="Mars"),
     "connection_prices_are_known": lambda at: another_connection(at, prices="guessed"),
     "signals_price_simulated_markets_only": lambda at: another_connection(at, environment="paper", prices="signal"),
     "connection_session_status_is_known": lambda at: another_connection(at, session_status="well"),

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
 from brokers.domain.session import takeovers
-from brokers.domain.session.resets import reset_at
+from brokers.domain.session.resets import DEFAULT, Resets, reset_at
 from brokers.domain.session.words import SIGNS_IN_ITSELF, WORDS, Words
 from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
 
@@ -51,6 +51,7 @@ class Terms:
 
     environment: Environment
     region: Region = Region.NORTH_AMERICA
+    resets: Resets = DEFAULT
     ownership: Ownership = Ownership.ALWAYS
     polite_minutes: int = 30
     exit_due: bool = False
@@ -137,7 +138,7 @@ def _of_answer(auth: AuthStatus, before: State, terms: Terms, left: datetime | N
         return _Picture(SessionStatus.ACTIVE, "signed-in")
     if auth.competing:
         return _Picture(SessionStatus.COMPETING, _competing_code(auth, before, terms, left, now))
-    if not terms.simulated and (reset := reset_at(now, terms.region)) is not None:
+    if not terms.simulated and (reset := reset_at(now, terms.region, terms.resets)) is not None:
         return _Picture(SessionStatus.RESETTING, reset[0])
     if auth.authenticated or auth.waiting:
         slow = before.code in _OPENS and now - before.since >= SLOWLY
@@ -194,7 +195,9 @@ def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) ->
         case BrokerUnavailable(code="paper-user-not-ready"):
             return _Picture(SessionStatus.NOT_OPENED, error.code)
         case BrokerUnavailable():
-            reset = None if terms.simulated or error.code == "not-reached" else reset_at(now, terms.region)
+            reset = (
+                None if terms.simulated or error.code == "not-reached" else reset_at(now, terms.region, terms.resets)
+            )
             if reset is not None:
                 return _Picture(SessionStatus.RESETTING, reset[0])
             return _Picture(SessionStatus.UNREACHABLE, error.code, str(error))
@@ -224,7 +227,7 @@ def _next_try(
         case SessionStatus.PAUSED if isinstance(seen, Paused) and seen.retry_after is not None:
             return now + timedelta(seconds=seen.retry_after)
         case SessionStatus.RESETTING:
-            reset = reset_at(now, terms.region)
+            reset = reset_at(now, terms.region, terms.resets)
             seldom = now + timedelta(seconds=_rung(NIGHT_LADDER, tries))
             return min(seldom, reset[1]) if reset is not None else seldom
     if picture.status in {SessionStatus.UNREACHABLE, SessionStatus.SIGNED_OUT}:

@@ -119,7 +119,7 @@ def sso_validate(call: Call) -> Answer:
             "LOGIN_TYPE": 1 if is_live(call.gateway, name) else 2,
             "PAPER_USER_NAME": name,
             "features": features,
-            "region": "NJ",
+            "region": call.gateway.behaviour.place,
         }
     )
 
