@@ -12,15 +12,18 @@ from brokers.models import (
     Closing,
     Connection,
     ContractLookup,
+    Dispatch,
     EquityPoint,
     ExchangeRate,
     Execution,
     MarginPreview,
+    Notice,
     OpeningPosition,
     Order,
     OrderEvent,
     Position,
     SessionEvent,
+    SilencedNotice,
     SubmissionAttempt,
     Ticket,
 )
@@ -152,6 +155,33 @@ class OpeningPositionAdmin(ReadOnly):
     list_display = ("day", "account", "ticker", "quantity", "price", "currency")
     search_fields = ("ticker", "account__account_id")
     list_select_related = ("account",)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("connection", "kind", "event", "opens_at", "created_at", "settled_at")
+    list_filter = ("kind",)
+    search_fields = ("event", "connection__username")
+    list_select_related = ("connection",)
+
+
+@admin.register(Dispatch)
+class DispatchAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("notice", "user", "channel", "status", "tries", "due_at", "sent_at", "error")
+    list_filter = ("status", "channel")
+    search_fields = ("user__email",)
+    list_select_related = ("notice", "user")
+
+
+@admin.register(SilencedNotice)
+class SilencedNoticeAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("membership", "kind")
+    list_filter = ("kind",)
+    search_fields = ("membership__user__email",)
+    list_select_related = ("membership",)
 
 
 @admin.register(MarginPreview)

@@ -13,11 +13,12 @@ from django.urls import reverse
 
 from accounts.feed.needs import Facts, Kind, Need, Urgency, moment, with_facts
 from accounts.models import Team
+from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import grouped
 from brokers.domain.sessions import SessionStatus
-from brokers.models import Closing, Connection, Order, Position, SubmissionAttempt
+from brokers.models import Closing, Connection, Dispatch, Notice, Order, Position, SubmissionAttempt
 
 # A closing that failed longer ago was dealt with, or it is no emergency any more.
 REMEMBERED = timedelta(days=1)
@@ -202,10 +203,59 @@ def _of_order(team: Team, code: str) -> str:
     return reverse("order", args=[team.code, code])
 
 
+def _notice_rows(team: Team, now: datetime) -> QuerySet[Notice]:
+    """Sign-ins that are due before a market opens; what cannot trade already says so by its session."""
+    rows = Notice.objects.filter(
+        connection__team=team, connection__enabled=True, settled_at=None, kind=str(NoticeKind.WEEKLY_SIGN_IN)
+    )
+    ahead = rows.filter(opens_at__gt=now).order_by("opens_at", "pk")
+    columns = {"name": F("connection__name"), "code": F("connection__code"), "event": F("event")}
+    return with_facts(ahead, **columns, opens_at=F("opens_at"), created_at=F("created_at"))[:MOST]
+
+
+def _notices(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for notice in sorted(facts, key=itemgetter("pk")):
+        yield Need(
+            key=f"{notice['event']}-{notice['code']}",
+            urgency=Urgency.SESSION,
+            symbol="connections",
+            title=f"Sign in for {notice['name']} before its market opens",
+            text="IBKR ends every login once a week. Sign in at the gateway's page; Halyard continues by itself.",
+            href=reverse("connection", args=[team.code, notice["code"]]),
+            action="See the connection",
+            since=moment(notice, "created_at"),
+            until=moment(notice, "opens_at"),
+        )
+
+
+def _unaddressed_rows(team: Team, now: datetime) -> QuerySet[Dispatch]:
+    """Owners whom a notice of today could not reach, since nobody knows that their address is theirs."""
+    rows = Dispatch.objects.filter(
+        notice__connection__team=team, status=str(DispatchStatus.NO_ADDRESS), due_at__gte=now - REMEMBERED
+    )
+    newest = rows.order_by("user_id", "-pk").distinct("user_id").values("pk")
+    return with_facts(Dispatch.objects.filter(pk__in=newest).order_by("pk"), email=F("user__email"))[:MOST]
+
+
+def _unaddressed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for dispatch in sorted(facts, key=itemgetter("email")):
+        yield Need(
+            key=f"address-{dispatch['email']}",
+            urgency=Urgency.ANSWER,
+            symbol="alert",
+            title=f"{dispatch['email']} got no notice: the address is not confirmed",
+            text="Notices go to confirmed addresses only. Its owner confirms it under Your settings, E-mail addresses.",
+            href=reverse("notices", args=[team.code]),
+            action="See the notices",
+        )
+
+
 NEEDS = [
     Kind(name="failed closings", rows=_unclosed_rows, lines=_unclosed),
     Kind(name="unconfirmed ways out", rows=_declined_rows, lines=_declined),
     Kind(name="positions without a stop", rows=_unprotected_rows, lines=_unprotected),
     Kind(name="orders in doubt", rows=_doubtful_rows, lines=_doubts),
     Kind(name="lost sessions", rows=_lost_rows, lines=_sessions),
+    Kind(name="sign-ins ahead", rows=_notice_rows, lines=_notices),
+    Kind(name="addresses not confirmed", rows=_unaddressed_rows, lines=_unaddressed),
 ]

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 
 from brokers import ibkr
 from brokers.connections.reach import reach
+from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.postgres.locks import direct_parameters
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
@@ -49,6 +50,13 @@ def sweep() -> None:
     closing.work(timezone.now())
     orphans.cancel(timezone.now())
     nudge()
+
+
+@shared_task(name="brokers.tell_owners", queue="housekeeping", ignore_result=True, acks_late=True)
+def tell_owners() -> None:
+    """Look at every connection before its market opens, and send the notices that wait."""
+    telling.look(timezone.now())
+    telling.send(timezone.now())
 
 
 def nudge() -> None:

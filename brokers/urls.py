@@ -11,6 +11,7 @@ from brokers.pages import (
     connections,
     diagnosis,
     help,
+    notices,
     orders,
     owning,
     proxies,
@@ -57,6 +58,7 @@ urlpatterns = [
     path(TEAM + "connections/<uuid:connection_code>/stress/clear/", stress.clear, name="stress_clear"),
     path(TEAM + "connections/<uuid:connection_code>/diagnosis/", diagnosis.diagnosis, name="connection_diagnosis"),
     path(TEAM + "connections/<uuid:connection_code>/times.json", diagnosis.curve, name="connection_times"),
+    path(TEAM + "notices/", notices.notices, name="notices"),
     path("help/", help.help_index, name="help_index"),
     path("help/<slug:page>/", help.help_page, name="help"),
 ]

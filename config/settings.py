@@ -326,6 +326,8 @@ def _email(url: str) -> None:
     )
 
 
+# A mail server that hangs keeps nobody waiting for longer.
+EMAIL_TIMEOUT = 20
 # Others' installations say where mail goes, and be it the log: a reset that nobody receives is found too late.
 _email(env.text("EMAIL_URL", "console:" if SELF_CONTAINED else None))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Halyard <halyard@{_public.hostname}>")

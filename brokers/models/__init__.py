@@ -5,6 +5,7 @@ from brokers.models.calls import Call
 from brokers.models.columns import AmountValue, amount, choices, optional_amount, word
 from brokers.models.connections import Connection, SessionEvent
 from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
+from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
@@ -16,10 +17,12 @@ __all__ = [
     "Closing",
     "Connection",
     "ContractLookup",
+    "Dispatch",
     "EquityPoint",
     "ExchangeRate",
     "Execution",
     "MarginPreview",
+    "Notice",
     "OpeningPosition",
     "Order",
     "OrderChanges",
@@ -28,6 +31,7 @@ __all__ = [
     "OrderQuerySet",
     "Position",
     "SessionEvent",
+    "SilencedNotice",
     "SubmissionAttempt",
     "Ticket",
     "amount",

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import teams
-from accounts.models import Team, User
+from accounts.models import Membership, Team, User
 from accounts.tests.refusals import named_constraints, refused_by
 from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TRANSITIONS, OrderStatus, can_move
 from brokers.models import (
@@ -19,12 +19,15 @@ from brokers.models import (
     Closing,
     Connection,
     ContractLookup,
+    Dispatch,
     EquityPoint,
     ExchangeRate,
     MarginPreview,
+    Notice,
     OpeningPosition,
     Order,
     OrderEvent,
+    SilencedNotice,
     SubmissionAttempt,
     Ticket,
 )
@@ -109,6 +112,24 @@ def closing(at: Scene, **values: object) -> Closing:
     return Closing.objects.create(**fields)
 
 
+def notice(at: Scene, **values: object) -> Notice:
+    columns = {"connection": at.connection, "kind": "not-ready", "event": "an event", "opens_at": at.now, **values}
+    return Notice.objects.create(created_at=at.now, **columns)
+
+
+def dispatch(at: Scene, **values: object) -> Dispatch:
+    of, _ = Notice.objects.get_or_create(
+        connection=at.connection, kind="not-ready", event="one", opens_at=at.now, created_at=at.now
+    )
+    user = Membership.objects.filter(team=at.account.team).earliest("pk").user
+    return Dispatch.objects.create(**{"notice": of, "user": user, "channel": "email", "due_at": at.now, **values})
+
+
+def silence(at: Scene, **values: object) -> SilencedNotice:
+    membership = Membership.objects.filter(team=at.account.team).earliest("pk")
+    return SilencedNotice.objects.create(**{"membership": membership, "kind": "ready-again", **values})
+
+
 def changed(order: Order, **values: object) -> None:
     Order.objects.filter(pk=order.pk).update(**values)
 
@@ -124,6 +145,14 @@ BAD: dict[str, Callable[[Scene], object]] = {
         lambda: another_connection(at, environment="paper", proved_at=at.now)
     ),
     "removed_connection_is_off": lambda at: another_connection(at, removed_at=at.now, enabled=True),
+    "one_notice_per_connection_and_event": lambda at: twice(lambda: notice(at)),
+    "notice_kind_is_known": lambda at: notice(at, kind="gossip"),
+    "one_dispatch_per_notice_person_and_channel": lambda at: twice(lambda: dispatch(at)),
+    "dispatch_channel_is_known": lambda at: dispatch(at, channel="pigeon"),
+    "dispatch_status_is_known": lambda at: dispatch(at, status="thrown"),
+    "dispatch_says_when_it_left": lambda at: dispatch(at, status="sent"),
+    "one_silence_per_member_and_kind": lambda at: twice(lambda: silence(at)),
+    "only_notices_that_may_be_silent_are_silenced": lambda at: silence(at, kind="not-ready"),
     "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
     "connection_ownership_is_known": lambda at: another_connection(at, ownership="mine"),
     "polite_for_a_day_at_most": lambda at: another_connection(at, polite_minutes=0),

@@ -1,0 +1,70 @@
+"""When the markets of a connection open: the exchange's calendar, with its holidays."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from brokers.domain.notices import Hours, first_of
+from brokers.domain.orders import AssetClass
+from brokers.models import Order, Position
+from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_shares
+
+# What it traded lately, beside what it holds.
+_LATELY = timedelta(days=30)
+_DAYS_AHEAD = 11
+_DAYS_BACK = 7
+
+
+_ROUND_THE_CLOCK = {AssetClass.FUTURE, AssetClass.FOREX}
+
+
+class Markets:
+    """What every connection trades: what it holds and ordered lately; shares where nothing is known yet."""
+
+    def __init__(self, now: datetime) -> None:
+        held = Position.objects.values_list("account__connection_id", "asset_class").distinct()
+        recent = Order.objects.filter(created_at__gte=now - _LATELY)
+        self._classes: dict[int, set[AssetClass]] = defaultdict(set)
+        for connection_pk, name in held.union(recent.values_list("connection_id", "asset_class").distinct()):
+            if name in set(AssetClass):
+                self._classes[connection_pk].add(AssetClass(name))
+        self._sessions: dict[tuple[AssetClass, datetime], Hours | None] = {}
+
+    def hours_of(self, connection_pk: int, now: datetime) -> Hours | None:
+        """The session of any of its markets that is open at a moment, or the next one."""
+        return first_of(self._session(each, now) for each in self._classes.get(connection_pk) or {AssetClass.STOCK})
+
+    def _session(self, asset_class: AssetClass, now: datetime) -> Hours | None:
+        if (asset_class, now) not in self._sessions:
+            found = session_at(_calendar(asset_class), now, every=asset_class in _ROUND_THE_CLOCK)
+            self._sessions[(asset_class, now)] = found
+        return self._sessions[(asset_class, now)]
+
+
+def _calendar(asset_class: AssetClass) -> Calendar:
+    match asset_class:
+        case AssetClass.FUTURE:
+            return cme_futures() or us_shares()
+        case AssetClass.FOREX:
+            return currencies()
+        case _:
+            return us_shares()
+
+
+def session_at(calendar: Calendar, now: datetime, *, every: bool = False) -> Hours | None:
+    """The session that is open, or the next one; what touches, as over a midnight, is one. `every`: not only regular ones."""
+    first = calendar.local(now).date() - timedelta(days=_DAYS_BACK)
+    opens = closes = None
+    for days in range(_DAYS_BACK + _DAYS_AHEAD):
+        day = first + timedelta(days=days)
+        for segment in calendar.segments(day):
+            if not (segment.regular or every):
+                continue
+            begins, ends = calendar.instant(day, segment.start), calendar.instant(day, segment.end)
+            if closes is not None and begins > closes:
+                if closes > now and opens is not None:
+                    return Hours(opens, closes)
+                opens = begins
+            opens, closes = opens or begins, ends
+    return Hours(opens, closes) if opens is not None and closes is not None and closes > now else None

@@ -1,0 +1,227 @@
+"""Who is told what: connections are looked at, notices written down, and each is sent once to every owner."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.urls import reverse
+
+from accounts import zones
+from accounts.entrance.letters import quoted
+from accounts.feed.needs import needs_changed
+from accounts.models import Membership, Role
+from brokers.connections import connections, nights
+from brokers.domain import notices
+from brokers.domain.notices import MAY_BE_SILENT, DispatchStatus, Due, NoticeChannel, NoticeKind, Standing
+from brokers.domain.sessions import Environment, SessionStatus
+from brokers.models import Connection, Dispatch, Notice, SilencedNotice
+from brokers.notices.channels import CHANNELS, NotSent
+from brokers.notices.markets import Markets
+
+log = logging.getLogger(__name__)
+
+MOST_TRIES = 5
+# After a try that certainly sent nothing; twice as long each time.
+PAUSE = timedelta(minutes=1)
+# A worker that did not come back from sending for so long has died there.
+LONGEST = timedelta(minutes=10)
+# A letter that could not leave for so long says nothing of now.
+STALE = timedelta(hours=2)
+
+
+def look(now: datetime) -> int:
+    """Look at every enabled connection and write down what its owners are to be told; how many notices are new."""
+    rows = Connection.objects.filter(enabled=True, team__closed_at=None).exclude(environment=Environment.SIMULATED)
+    markets = Markets(now)
+    unsettled = set(Notice.objects.filter(settled_at=None).values_list("connection_id", flat=True))
+    return sum(
+        _look_or_log(connection, markets, now, unsettled=connection.pk in unsettled)
+        for connection in rows.select_related("team").order_by("pk")
+    )
+
+
+def _look_or_log(connection: Connection, markets: Markets, now: datetime, *, unsettled: bool) -> int:
+    try:
+        return _look_at(connection, markets, now, unsettled=unsettled)
+    except Exception:
+        log.exception("Connection %s could not be looked at before its market opens", connection.pk)
+        return 0
+
+
+def _look_at(connection: Connection, markets: Markets, now: datetime, *, unsettled: bool) -> int:
+    standing = standing_of(connection, markets, now)
+    due = notices.due(standing, now)
+    if any(each.kind is NoticeKind.NOT_READY for each in due):
+        _bring_forward(connection, now)
+    if unsettled and standing.can_trade:
+        _settle(connection, NoticeKind.NOT_READY, now, tell=True)
+    if unsettled and all(each.kind is not NoticeKind.WEEKLY_SIGN_IN for each in due):
+        _settle(connection, NoticeKind.WEEKLY_SIGN_IN, now)
+    return sum(_written(connection, each, now) for each in due)
+
+
+def standing_of(connection: Connection, markets: Markets, now: datetime) -> Standing:
+    """The connection as the decision sees it. A state that nobody has looked at since the night proves nothing."""
+    return Standing(
+        can_trade=connection.session_status == SessionStatus.ACTIVE and nights.proved_since(connection, now),
+        since=connection.turned_at or connection.created_at,
+        by_person=nights.signs_in_by_hand(connection),
+        signed_in_at=connection.signed_in_at,
+        hours=markets.hours_of(connection.pk, now),
+        week=markets.hours_of(connection.pk, notices.week_turned(now)),
+        night=nights.night_of(connection, now),
+        back_at=nights.back_at(connection, now),
+    )
+
+
+def _bring_forward(connection: Connection, now: datetime) -> None:
+    """Before its market opens a connection is looked at anew, however seldom it was looked at through the night."""
+    if Connection.objects.filter(pk=connection.pk, next_try_at__gt=now + PAUSE).update(next_try_at=now):
+        connections.wake()
+
+
+def _written(connection: Connection, due: Due, now: datetime) -> bool:
+    """Write a notice down, with a dispatch for every owner; False when it was there already."""
+    if Notice.objects.filter(connection=connection, event=due.event).exists():
+        return False
+    why = f"{connection.session_reason} {connection.session_action}".strip()
+    try:
+        with transaction.atomic():
+            notice = Notice.objects.create(
+                connection=connection, kind=due.kind, event=due.event, why=why, opens_at=due.opens_at, created_at=now
+            )
+            Notice.objects.filter(connection=connection, kind=due.kind, settled_at=None).exclude(pk=notice.pk).update(
+                settled_at=now
+            )
+            _address(notice, now)
+            needs_changed(connection.team_id)
+    except IntegrityError:
+        # Another worker has written it at this very moment.
+        return False
+    return True
+
+
+def _address(notice: Notice, now: datetime) -> None:
+    """A dispatch for every owner by every channel, but for what somebody switched off."""
+    owners = Membership.objects.filter(
+        team=notice.connection.team_id, role=Role.OWNER, user__is_active=True, user__deleted_at=None
+    ).select_related("user")
+    silent = set(
+        SilencedNotice.objects.filter(membership__in=owners, kind=notice.kind).values_list("membership_id", flat=True)
+    )
+    for owner in owners:
+        if owner.pk in silent and notice.kind in MAY_BE_SILENT:
+            continue
+        for name, channel in CHANNELS.items():
+            known = bool(channel.address_of(owner.user))
+            status = DispatchStatus.WAITING if known else DispatchStatus.NO_ADDRESS
+            Dispatch.objects.create(notice=notice, user=owner.user, channel=name, status=status, due_at=now)
+
+
+def _settle(connection: Connection, kind: NoticeKind, now: datetime, *, tell: bool = False) -> None:
+    """End what is no matter any more; where somebody was told of it, `tell` them of its end as well."""
+    unsettled = Notice.objects.filter(connection=connection, kind=kind, settled_at=None)
+    last = unsettled.order_by("-pk").first()
+    if last is None:
+        return
+    unsettled.update(settled_at=now)
+    needs_changed(connection.team_id)
+    if tell and last.dispatches.filter(status=DispatchStatus.SENT).exists():
+        event = f"{NoticeKind.READY_AGAIN}:{last.pk}"
+        _written(connection, Due(NoticeKind.READY_AGAIN, event, last.opens_at), now)
+        Notice.objects.filter(connection=connection, event=event).update(settled_at=now)
+
+
+# Sending -------------------------------------------------------------------------------------------------------------
+
+
+def send(now: datetime) -> int:
+    """Send what waits; returns how many went out."""
+    _give_up_lost(now)
+    waiting = Dispatch.objects.filter(status=DispatchStatus.WAITING, due_at__lte=now)
+    joined = ("notice__connection__team", "user")
+    return sum(_send_or_log(each, now) for each in waiting.select_related(*joined).order_by("pk"))
+
+
+def _give_up_lost(now: datetime) -> None:
+    """A letter whose sender died on the way may have arrived: it is not sent again."""
+    lost = Dispatch.objects.filter(status=DispatchStatus.SENDING, sent_at__lte=now - LONGEST)
+    lost.update(status=DispatchStatus.LOST, error="Its sender ended before the mail server had answered.")
+
+
+def _send_or_log(dispatch: Dispatch, now: datetime) -> bool:
+    try:
+        return _send(dispatch, now)
+    except Exception:
+        # Whether it went out nobody knows, so it is not tried again; the next one must not wait for it.
+        log.exception("Notice %s may not have reached its reader", dispatch.notice_id)
+        _ended(dispatch, DispatchStatus.LOST, "The mail server's answer is not known.")
+        return False
+
+
+def _send(dispatch: Dispatch, now: datetime) -> bool:
+    notice, channel = dispatch.notice, CHANNELS[NoticeChannel(dispatch.channel)]
+    if notice.connection.team.closed_at is not None or now - notice.created_at > STALE:
+        return _ended(dispatch, DispatchStatus.FAILED, "It came too late to be of use.")
+    address = channel.address_of(dispatch.user)
+    if not address:
+        return _ended(dispatch, DispatchStatus.NO_ADDRESS, "The address is not confirmed.")
+    subject, text = letter(notice, dispatch, now)
+    # Written down before it is sent, and by one worker only.
+    mine = Dispatch.objects.filter(pk=dispatch.pk, status=DispatchStatus.WAITING)
+    if not mine.update(status=DispatchStatus.SENDING, sent_at=now, tries=F("tries") + 1):
+        return False
+    try:
+        channel.send(address, subject, text)
+    except NotSent as error:
+        log.warning("Notice %s did not reach the mail server: %s", notice.pk, error)
+        if dispatch.tries + 1 >= MOST_TRIES:
+            return _ended(dispatch, DispatchStatus.FAILED, f"The mail server took it not once: {error}.")
+        later = now + PAUSE * 2**dispatch.tries
+        Dispatch.objects.filter(pk=dispatch.pk).update(status=DispatchStatus.WAITING, sent_at=None, due_at=later)
+        return False
+    Dispatch.objects.filter(pk=dispatch.pk).update(status=DispatchStatus.SENT, error="")
+    return True
+
+
+def _ended(dispatch: Dispatch, status: DispatchStatus, error: str) -> bool:
+    Dispatch.objects.filter(pk=dispatch.pk).update(status=status, error=error)
+    return False
+
+
+def letter(notice: Notice, dispatch: Dispatch, now: datetime) -> tuple[str, str]:
+    """The subject and the text of a notice for its reader, in the reader's time zone."""
+    connection = notice.connection
+    zone = zones.zone_named(dispatch.user.time_zone)
+    words = notices.in_words(
+        NoticeKind(notice.kind),
+        quoted(connection.name),
+        why=quoted(notice.why),
+        opens=zones.spelled(notice.opens_at, zone),
+        has_opened=notice.opens_at <= now,
+    )
+    page = settings.PUBLIC_URL + reverse("connection", args=[connection.team.code, connection.code])
+    silence = settings.PUBLIC_URL + reverse("notices", args=[connection.team.code])
+    lines = [*words.sentences, f"See the connection:\n{page}"]
+    lines.append(f"You own {quoted(connection.team.name)}. Choose which notices you get here:\n{silence}")
+    return words.subject, "\n\n".join(lines)
+
+
+def silenced(membership: Membership) -> set[str]:
+    """The kinds of notice that a member switched off."""
+    return set(membership.silenced_notices.values_list("kind", flat=True))
+
+
+def choose(membership: Membership, kinds: Iterable[NoticeKind]) -> None:
+    """Keep the kinds of notice that a member wants, of those that may be switched off."""
+    wanted = set(kinds)
+    for kind in MAY_BE_SILENT:
+        if kind in wanted:
+            SilencedNotice.objects.filter(membership=membership, kind=kind).delete()
+        else:
+            SilencedNotice.objects.get_or_create(membership=membership, kind=kind)

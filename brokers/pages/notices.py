@@ -1,0 +1,41 @@
+"""The notices that owners got about the team's connections, and which of them they want."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import membership_for
+from accounts.models import Role
+from brokers.domain.notices import MAY_BE_SILENT, NoticeKind
+from brokers.models import Notice
+from brokers.notices import telling
+
+KINDS = {
+    NoticeKind.NOT_READY: "A connection cannot trade half an hour before its market opens, and again until it can",
+    NoticeKind.WEEKLY_SIGN_IN: "The weekly sign-in is due before the market opens",
+    NoticeKind.READY_AGAIN: "A connection that could not trade can trade again",
+}
+SHOWN = 50
+
+
+@require_http_methods(["GET", "POST"])
+def notices(request: HttpRequest, team_code: UUID) -> HttpResponse:
+    role = Role.OWNER if request.method == "POST" else Role.VIEWER
+    membership = membership_for(request.user, team_code, role)
+    if request.method == "POST":
+        telling.choose(membership, [kind for kind in MAY_BE_SILENT if request.POST.get(kind)])
+        messages.success(request, "Your choice of notices is saved.")
+        return redirect("notices", team_code)
+    silenced = telling.silenced(membership)
+    rows = Notice.objects.filter(connection__team=membership.team).select_related("connection")
+    context = {
+        "notices": rows.prefetch_related("dispatches__user").order_by("-pk")[:SHOWN],
+        "choices": [(kind, label, kind in MAY_BE_SILENT, kind not in silenced) for kind, label in KINDS.items()],
+        "is_owner": membership.may(Role.OWNER),
+    }
+    return render(request, "brokers/notices.html", context)
