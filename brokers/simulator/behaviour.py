@@ -42,6 +42,8 @@ class Behaviour:
     oauth_only: bool = False
     lst_life_s: float = 86_400.0
     oauth_slack_s: float = 0.0
+    # Whether who refuses a program is sent back to it, or sees a page that ends there.
+    oauth_refusal_returns: bool = False
 
     # The first read of a session is incomplete.
     cold_orders: bool = True

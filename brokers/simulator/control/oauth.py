@@ -25,6 +25,8 @@ def control_oauth(gateway: Gateway, method: str, parts: list[str], body: dict[st
                 return _change(gateway, key, body)
             case "POST", ["consumers", key, "tokens"]:
                 return _grant(gateway, key, body)
+            case "POST", ["consumers", key, "revoke"]:
+                return _revoke(gateway, key, body)
             case "POST", ["expire"]:
                 return Answer({"expired": gateway.oauth.expire(body.get("username"))})
             case "POST", ["live_usernames"]:
@@ -93,6 +95,14 @@ def _grant(gateway: Gateway, key: str, body: dict[str, Any]) -> Answer:
     gateway.store.save([granted])
     sealed = signatures.sealed(signatures.public_key(consumer.encryption_key), granted.secret)
     return Answer({"access_token": granted.token, "access_token_secret": sealed, "username": username}, 201)
+
+
+def _revoke(gateway: Gateway, key: str, body: dict[str, Any]) -> Answer:
+    """What a user does on the broker's page of the programs that they have let in."""
+    consumer, username = _known(gateway, key), str(body.get("username") or "")
+    revoked = gateway.oauth.revoke(consumer, username)
+    gateway.store.save([t for t in gateway.oauth.tokens.values() if t.consumer_key == key and t.username == username])
+    return Answer({"revoked": revoked})
 
 
 def _known(gateway: Gateway, key: str) -> Consumer:

@@ -62,6 +62,7 @@ LASTING = frozenset(
         "permissions",
         "pending_consumer",
         "paper_username_error",
+        "stray_callback",
         "daily_reset",
         "weekend",
         "session_stays_closed",

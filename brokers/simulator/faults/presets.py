@@ -22,6 +22,7 @@ _TICKLE = {"path": "/tickle"}
 _SNAPSHOT = {"path": "/iserver/marketdata/snapshot"}
 _SOCKET = {"method": "GET", "path": "/ws"}
 _TOKEN = {"method": "POST", "path": "/oauth/live_session_token"}
+_ACCESS = {"method": "POST", "path": "/oauth/access_token"}
 _OAUTH = {"path": "/oauth/*"}
 _ANY: dict[str, Any] = {}
 _ISERVER = {"path": "/iserver/*"}
@@ -247,6 +248,10 @@ _NEWS: dict[str, dict[str, Any]] = {
 FIELD: dict[str, dict[str, Any]] = {
     "login_without_session": _lasts("session_wants_form", s=60),
     "identity_check_wanted": _lasts("session_stays_closed", s=60),
+    "oauth_stray_callback": _lasts("stray_callback", {"path": "/authorize"}, s=60),
+    "oauth_verifier_used": _answers(
+        _ACCESS, 401, {"type": "/simple", "title": "Unauthorized", "status": 401, "detail": "Access token expired"}
+    ),
     "cancel_already_filled": _says(_CANCEL, 200, "OrderID {last} can not be cancelled, state: Filled."),
     "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),

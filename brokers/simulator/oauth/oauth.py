@@ -157,7 +157,7 @@ class OAuth:
     def granted(self, consumer: Consumer, presented: Presented) -> AccessToken:
         """The access token a request names, when it is this consumer's."""
         granted = self.tokens.get(presented.signed.get("oauth_token", ""))
-        if granted is None or granted.consumer_key != consumer.consumer_key:
+        if granted is None or granted.consumer_key != consumer.consumer_key or not granted.secret:
             raise Unauthorised(no_secret(consumer.consumer_key), "the access token is not of this consumer")
         return granted
 
@@ -239,6 +239,14 @@ class OAuth:
         granted.secret = secrets.token_bytes(32)
         self.sessions.pop(granted.token, None)
         return granted
+
+    def revoke(self, consumer: Consumer, username: str) -> int:
+        """The user lets the program in no more; returns how many tokens that ends. Another grant makes a new secret."""
+        ended = [t for t in self.tokens.values() if (t.consumer_key, t.username) == (consumer.consumer_key, username)]
+        for granted in ended:
+            granted.secret = b""
+            self.sessions.pop(granted.token, None)
+        return len(ended)
 
     def open_session(self, granted: AccessToken, token: bytes, until: float) -> None:
         self.sessions[granted.token] = LiveSession(token=token, until=until)

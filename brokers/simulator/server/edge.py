@@ -108,6 +108,7 @@ class Edge:
             username,
             allow=fields.get("choice") == "allow",
             not_paper=faults.held("paper_username_error", user, now) is not None,
+            stray=faults.held("stray_callback", user, now) is not None,
         )
         await self.gateway.store.durable()
         return response

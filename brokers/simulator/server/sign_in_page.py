@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from html import escape
 from pathlib import Path
 from string import Template
@@ -30,13 +31,19 @@ def show(gateway: Gateway, token: str) -> web.Response:
     return _expired() if request is None else _form(gateway, request)
 
 
-def answer(gateway: Gateway, token: str, username: str, *, allow: bool, not_paper: bool = False) -> web.Response:
-    """What follows the user's answer: the way back, or the same page with what was wrong."""
+def answer(
+    gateway: Gateway, token: str, username: str, *, allow: bool, not_paper: bool = False, stray: bool = False
+) -> web.Response:
+    """What follows the user's answer: the way back, or the same page with what was wrong. `stray`: the way back of another
+    browser."""
     request = gateway.oauth.open_request(token, gateway.clock())
     if request is None:
         return _expired()
     if not allow:
         del gateway.oauth.requests[token]
+        if gateway.behaviour.oauth_refusal_returns and request.callback != OUT_OF_BAND:
+            refused = [("oauth_token", request.token), ("oauth_problem", "permission_denied")]
+            return _sent_back(request, refused)
         return _notice("Nothing was allowed", "The program may not trade for you. You can close this page.")
     if not USERNAME.fullmatch(username) or username.lower() == NOBODY:
         return _form(gateway, request, username, "Write a username of letters, digits, dots, dashes and underscores.")
@@ -46,15 +53,16 @@ def answer(gateway: Gateway, token: str, username: str, *, allow: bool, not_pape
     gateway.oauth.allow(request, username)
     if request.callback == OUT_OF_BAND:
         return _notice("Allowed", f"Give the program this code: {request.verifier}")
-    return web.Response(status=302, headers=_HEADERS | {"Location": _back(request)})
+    token = secrets.token_hex(10) if stray else request.token
+    return _sent_back(request, [("oauth_token", token), ("oauth_verifier", request.verifier)])
 
 
-def _back(request: RequestToken) -> str:
-    """The program's address with the token and the proof that the user allowed it."""
+def _sent_back(request: RequestToken, said: list[tuple[str, str]]) -> web.Response:
+    """To the program's address with the token, and the proof that the user allowed it or that they refused."""
     parts = urlsplit(request.callback)
-    query = [*parse_qsl(parts.query, keep_blank_values=True)]
-    query += [("oauth_token", request.token), ("oauth_verifier", request.verifier)]
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    query = [*parse_qsl(parts.query, keep_blank_values=True), *said]
+    back = urlunsplit(parts._replace(query=urlencode(query)))
+    return web.Response(status=302, headers=_HEADERS | {"Location": back})
 
 
 def _form(gateway: Gateway, request: RequestToken, username: str = "", problem: str = "") -> web.Response:

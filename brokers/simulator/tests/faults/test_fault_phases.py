@@ -57,6 +57,7 @@ CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "lite_account": ({"s": 1}, None, STANDS),
     "pending_consumer": ({"s": 1}, STANDS, STANDS),
     "paper_username_error": ({"s": 1}, STANDS, STANDS),
+    "stray_callback": ({"s": 1}, STANDS, STANDS),
     "daily_reset": ({"duration_s": 1}, None, STANDS),
     "weekend": ({"duration_s": 1}, None, STANDS),
     "permissions": ({"classes": "OPT,CASH", "s": 1}, None, STANDS),
