@@ -35,7 +35,7 @@ class ConnectionAdmin(ReadOnly):
     list_display = ("name", "team", "username", "environment", "enabled", "session_status", "last_kept_at")
     list_filter = ("environment", "session_status", "enabled")
     search_fields = ("name", "username", "team__name", "code")
-    exclude = ("secrets",)
+    exclude = ("secrets", "signing_keys")
 
 
 @admin.register(SessionEvent)

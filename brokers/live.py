@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 
 from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
 from brokers.domain.orders import OrderStatus
-from brokers.models import BrokerageAccount, Closing, Connection, Execution, Order, Position
+from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Order, Position
 
 _WRONG = {
     OrderStatus.REJECTED,
@@ -45,6 +46,11 @@ def account_changed(account: BrokerageAccount) -> None:
     needs_changed(account.team_id)
 
 
+def keys_changed(key_set: KeySet) -> None:
+    """After commit, the page of keys in the making shows how far they are. It is fetched again: nothing of it is pushed."""
+    push_on_commit(key_set.team_id, f"keys.{key_set.pk}", lambda: keys_html(key_set.pk))
+
+
 def order_html(order_pk: int) -> str:
     order = _joined_orders().get(pk=order_pk)
     # Asked for apart, and only once there can be one: most moves of an order come before its first fill.
@@ -65,6 +71,12 @@ def session_html(connection_pk: int) -> str:
     connection = Connection.objects.select_related("team").get(pk=connection_pk)
     context = {"connection": connection, "team": connection.team}
     return several(context, "brokers/_session_badge.html")
+
+
+def keys_html(key_set_pk: int) -> str:
+    """The name of what has changed, and nothing of it."""
+    code = KeySet.objects.values_list("code", flat=True).get(pk=key_set_pk)
+    return format_html('<template><span id="keys-{}"></span></template>', code)
 
 
 def account_html(account_pk: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 
@@ -16,7 +15,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from brokers import ibkr
+from brokers.connections import keysets, tokens
 from brokers.connections.reach import reach
+from brokers.domain.sessions import Login
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.postgres.locks import direct_parameters
@@ -36,8 +37,12 @@ def work(*, shard: int = 0) -> None:
 
     async def main() -> None:
         async with CallWriter() as calls, ibkr.new_http(reach()) as http:
-            open_brokerage = functools.partial(ibkr.connect, http=http, calls=calls)
-            await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS).run()
+            with tokens.Shelves() as shelves:
+
+                def open_brokerage(login: Login) -> ibkr.IbkrBrokerage:
+                    return ibkr.connect(login, http, calls=calls, shelf=shelves.of(login))
+
+                await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS).run()
 
     asyncio.run(main())
 
@@ -50,6 +55,14 @@ def sweep() -> None:
     closing.work(timezone.now())
     orphans.cancel(timezone.now())
     nudge()
+    if keysets.waits(timezone.now()):
+        make_keys.delay()
+
+
+@shared_task(name="brokers.make_keys", queue="housekeeping", ignore_result=True, acks_late=True)
+def make_keys() -> None:
+    """Make the keys that were asked for; ends at once when another worker is at it."""
+    keysets.make_next(timezone.now)
 
 
 @shared_task(name="brokers.tell_owners", queue="housekeeping", ignore_result=True, acks_late=True)

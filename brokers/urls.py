@@ -6,16 +6,19 @@ from django.urls import path
 
 from brokers.pages import (
     accounts,
+    authorizing,
     closing,
     connection_forms,
     connections,
     diagnosis,
     help,
+    keysets,
     notices,
     orders,
     owning,
     proxies,
     rulebook,
+    signing,
     stress,
 )
 
@@ -36,7 +39,23 @@ urlpatterns = [
     path(TEAM + "rulebook/", rulebook.rulebook, name="rulebook"),
     path(TEAM + "connections/", connections.connections, name="connections"),
     path(TEAM + "connections/new/", connection_forms.connection_new, name="connection_new"),
+    path(TEAM + "connections/new/signing/", signing.connection_signing, name="connection_signing"),
+    path(TEAM + "connections/new/keys/", keysets.keyset_new, name="keyset_new"),
+    path(TEAM + "connections/new/allow/", authorizing.authorization_new, name="authorization_new"),
+    path(TEAM + "connections/keys/<uuid:keyset_code>/", keysets.keyset, name="keyset"),
+    path(TEAM + "connections/keys/<uuid:keyset_code>/token/", keysets.keyset_token, name="keyset_token"),
+    path(TEAM + "connections/keys/<uuid:keyset_code>/discard/", keysets.keyset_discard, name="keyset_discard"),
+    path(TEAM + "connections/keys/<uuid:keyset_code>/files/<str:name>", keysets.keyset_file, name="keyset_file"),
+    path(TEAM + "connections/allow/<uuid:authorization_code>/", authorizing.authorization, name="authorization"),
+    path("connections/callback/", authorizing.ibkr_callback, name="ibkr_callback"),
     path(TEAM + "connections/<uuid:connection_code>/", connections.connection, name="connection"),
+    path(TEAM + "connections/<uuid:connection_code>/keys/", signing.connection_keys, name="connection_keys"),
+    path(
+        TEAM + "connections/<uuid:connection_code>/keys/<str:name>",
+        signing.connection_key_file,
+        name="connection_key_file",
+    ),
+    path(TEAM + "connections/<uuid:connection_code>/allow/", authorizing.connection_allow, name="connection_allow"),
     path(TEAM + "connections/<uuid:connection_code>/edit/", connection_forms.connection_edit, name="connection_edit"),
     path(
         TEAM + "connections/<uuid:connection_code>/certificate/",

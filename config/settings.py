@@ -67,6 +67,27 @@ SIM_PRICES = env.text("SIM_PRICES", "generated")
 # Whom to write to about a weakness, as a mailto: or https: address; /.well-known/security.txt says it.
 SECURITY_CONTACT = env.text("HALYARD_SECURITY_CONTACT", "")
 SIGNUP_OPEN = env.flag("HALYARD_SIGNUP", True)
+# IBKR's own Web API, for connections that sign with keys of their own.
+IBKR_API_URL = env.text("HALYARD_IBKR_API_URL", "https://api.ibkr.com/v1/api")
+IBKR_AUTHORIZE_URL = env.text("HALYARD_IBKR_AUTHORIZE_URL", "https://www.interactivebrokers.com/authorize")
+
+
+def _consumer() -> dict[str, str]:
+    """The operator's own consumer at IBKR, whom users let in with one click; nothing where there is none."""
+    names = ("consumer_key", "signature_key", "encryption_key", "dh_parameters")
+    if not (key := env.text("HALYARD_IBKR_CONSUMER_KEY", "")):
+        return {}
+    from brokers.ibkr.auth import keys, trouble
+
+    values = {name: env.text(f"HALYARD_IBKR_{name.upper()}") for name in names[1:]} | {names[0]: key}
+    try:
+        keys.program_of(values)
+    except trouble.KeyRefused as problem:
+        raise env.SettingError(f"The consumer of HALYARD_IBKR_CONSUMER_KEY cannot sign in: {problem}") from None
+    return values
+
+
+IBKR_CONSUMER = _consumer()
 # A user's own gateway may sit on a private address only where the operator is that user.
 TRUST_PRIVATE_GATEWAYS = env.flag("HALYARD_TRUST_PRIVATE_GATEWAYS", SELF_CONTAINED)
 # Or only in these networks; and everywhere only at these ports.

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.models import Team, User
 from accounts.vault.fields import Sealed
-from brokers.connections import connections
+from brokers.connections import connections, tokens
 from brokers.connections.connections import (
     PIN,
     QUICK_AGAIN,
@@ -191,7 +191,7 @@ def _save(
     subject = f"{fields.username} ({', '.join(changed)})"
     audit.record(team=connection.team, actor=actor, action="connection.edited", subject=subject, now=now)
     if signs_in and connection.enabled:
-        _begin_again(connection, "It has just been changed; Halyard is signing in.", now)
+        begin_again(connection, "It has just been changed; Halyard is signing in.", now)
     wake()
 
 
@@ -261,11 +261,11 @@ def pin_to(*, connection: Connection, certificate: Certificate, actor: User | No
     subject = f"{connection.username[:40]} ({certificate.sha256})"
     audit.record(team=connection.team, actor=actor, action="connection.certificate_accepted", subject=subject, now=now)
     if connection.enabled:
-        _begin_again(connection, "The gateway's certificate was accepted; Halyard is signing in.", now)
+        begin_again(connection, "The gateway's certificate was accepted; Halyard is signing in.", now)
     wake()
 
 
-def _begin_again(connection: Connection, reason: str, now: datetime) -> None:
+def begin_again(connection: Connection, reason: str, now: datetime) -> None:
     # As if it had just been switched on: its watch looks first, and no waiting order opens a session by itself.
     again = {**QUICK_AGAIN, "next_try_at": now}
     session_is(connection, SessionStatus.CONNECTING, reason, now=now, code="switched-on", columns=again)
@@ -288,10 +288,12 @@ def remove(*, connection: Connection, actor: User | None, now: datetime) -> None
         "enabled": False,
         "removed_at": now,
         "secrets": Sealed(),
+        "signing_keys": Sealed(),
         "trial_asked_at": None,
         "next_try_at": None,
     }
     Connection.objects.filter(pk=locked.pk).update(**values)
+    tokens.forget(locked.pk)
     for name, value in values.items():
         setattr(connection, name, value)
     session_is(connection, SessionStatus.SIGNED_OUT, "This connection was removed.", now=now, code="connection-removed")

@@ -58,11 +58,15 @@ def connect(
     environment: Environment,
     base_url: str = "",
     region: Region = Region.NORTH_AMERICA,
+    signing_keys: Sealed | None = None,
+    auth_method: AuthMethod = AuthMethod.OAUTH,
     consent: Consent = NO_CONSENT,
     certificate: Certificate | None = None,
     now: datetime,
 ) -> Connection:
     """Make a connection. The stream process finds its accounts in the background.
+
+    One with signing keys goes to IBKR itself, by the `auth_method` of the keys; any other through its user's gateway.
 
     One to real money takes a consent with the number of an account, which IBKR must then show under this user.
     """
@@ -79,7 +83,9 @@ def connect(
             "An IBKR user name has letters, digits, dots, dashes and underscores only. Check it in Client Portal.",
             "invalid-username",
         )
-    if environment is not Environment.SIMULATED:
+    if signing_keys:
+        base_url = ""
+    elif environment is not Environment.SIMULATED:
         base_url = completed(base_url)
         # Before any transaction: a name server may take its time.
         try:
@@ -89,6 +95,8 @@ def connect(
     live_account = _opted_into(consent, []) if environment is Environment.LIVE else ""
     columns: dict[str, object] = {"base_url": base_url, "name": name, "region": region, "live_account": live_account}
     columns |= {"secrets": Sealed.of(pin_of(certificate)), "certificate": row_of(certificate)}
+    if signing_keys:
+        columns |= {"auth_method": auth_method, "signing_keys": signing_keys}
     return _made(team, actor, username, environment, columns, now)
 
 
@@ -119,7 +127,6 @@ def _made(
                 team=team,
                 username=username,
                 environment=environment,
-                auth_method=AuthMethod.GATEWAY,
                 session_changed_at=now,
                 created_at=now,
                 **columns,
@@ -237,28 +244,35 @@ def wake() -> None:
 
 
 # What speaks for a connection depends on: its user, its gateway's address, its money, its region, its secrets.
-Identity = tuple[str, str, str, str, Sealed]
+Identity = tuple[str, str, str, str, Sealed, Sealed]
 
 
 def identity_of(connection: Connection) -> Identity:
     """What must be the same for whoever speaks for the connection to go on."""
     row = connection
-    return row.username, row.base_url, str(row.environment), str(row.region), row.secrets
+    return row.username, row.base_url, str(row.environment), str(row.region), row.secrets, row.signing_keys or Sealed()
 
 
 def login_of(connection: Connection) -> Login:
     """The value that signs in as this connection's user."""
-    base_url = connection.base_url or f"{settings.GATEWAY_URL}/u/{connection.username}/v1/api"
+    method = AuthMethod(connection.auth_method)
+    its_own = settings.IBKR_API_URL if method.signs else f"{settings.GATEWAY_URL}/u/{connection.username}/v1/api"
     return Login(
         username=connection.username,
         environment=Environment(connection.environment),
-        auth_method=AuthMethod(connection.auth_method),
-        base_url=base_url,
+        auth_method=method,
+        base_url=connection.base_url or its_own,
         region=Region(connection.region),
-        secrets=connection.secrets.open(),
+        secrets={**connection.secrets.open(), **(_keys_of(connection, method) if method.signs else {})},
         tenant=str(connection.team_id),
         connection=connection.pk,
     )
+
+
+def _keys_of(connection: Connection, method: AuthMethod) -> dict[str, str]:
+    """What a connection signs with: all of it its own, or an access token beside the operator's keys."""
+    own = connection.signing_keys.open()
+    return {**settings.IBKR_CONSUMER, **own} if method is AuthMethod.OPERATOR else own
 
 
 @transaction.atomic

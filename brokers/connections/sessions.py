@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from brokers import live
-from brokers.connections import nights
+from brokers.connections import nights, tokens
 from brokers.connections.connections import session_is
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
@@ -21,7 +21,7 @@ from brokers.models import Connection, Order, SessionEvent
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # Whether these may trade is for the stream process to find out: it reads their accounts first.
-_LEFT_TO_THE_STREAM = {SessionStatus.REFUSED, SessionStatus.PENDING}
+_LEFT_TO_THE_STREAM = {SessionStatus.REFUSED, SessionStatus.PENDING, SessionStatus.REVOKED}
 
 
 def believed_active(connection: Connection, now: datetime) -> bool:
@@ -58,6 +58,7 @@ def state_of(connection: Connection) -> State:
 def terms_of(connection: Connection) -> Terms:
     """What was chosen for the connection, and whether a way out waits to leave by it."""
     competing = connection.session_status == SessionStatus.COMPETING
+    method = AuthMethod(connection.auth_method)
     return Terms(
         environment=Environment(connection.environment),
         region=nights.region_of(connection),
@@ -65,7 +66,9 @@ def terms_of(connection: Connection) -> Terms:
         ownership=Ownership(connection.ownership),
         polite_minutes=connection.polite_minutes,
         exit_due=competing and exit_is_due(connection.pk),
-        by_person=connection.auth_method == AuthMethod.GATEWAY,
+        by_person=not method.signs,
+        by_operator=method is AuthMethod.OPERATOR,
+        has_signed=method.signs and tokens.has_signed(connection.pk),
     )
 
 

@@ -23,7 +23,14 @@ class Environment(StrEnum):
 
 class AuthMethod(StrEnum):
     GATEWAY = "gateway"
+    # Keys of the team's own; or the operator's, whom a user has let in at IBKR.
     OAUTH = "oauth"
+    OPERATOR = "oauth_operator"
+
+    @property
+    def signs(self) -> bool:
+        """Whether requests are signed with keys, so that nobody signs in at a gateway."""
+        return self is not AuthMethod.GATEWAY
 
 
 class Region(StrEnum):
@@ -45,6 +52,8 @@ class SessionStatus(StrEnum):
     NOT_OPENED = "not_opened"
     # The key waits for IBKR to activate it.
     PENDING = "pending"
+    # IBKR takes the keys or the access no more, until a person gives them again.
+    REVOKED = "revoked"
 
 
 class Ownership(StrEnum):
@@ -71,7 +80,7 @@ class Login:
     """Everything needed to speak to the broker as one IBKR user. `secrets` never appears in a repr or a log.
 
     `tenant` names the team that it belongs to: nothing that one team's gateway does is believed of another's.
-    `connection` is the number of the connection whose calls are kept; 0: nobody keeps them.
+    `connection` is the number of the connection, where its processes meet and whose calls are kept; 0: of none.
     """
 
     username: str

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 # IBKR's tokens last a day; a new one is asked for this long before, or earlier in the life of a short one.
 RENEW_BEFORE = timedelta(hours=1)
+
+
+class KeyStep(StrEnum):
+    """How far the making of a set of keys is."""
+
+    WAITING = "waiting"
+    SIGNATURE = "signature"
+    ENCRYPTION = "encryption"
+    PRIME = "prime"
+    MADE = "made"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

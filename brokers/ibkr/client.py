@@ -198,11 +198,13 @@ class Client:
     async def read(self, request: Request, *, attempts: int = READ_ATTEMPTS) -> Answer:
         """Send a request that may be sent again; raises BrokerUnavailable when nobody answers.
 
-        One that the login's token is refused for is signed with a new one, once.
+        One whose signature is refused is signed anew, once with the same token and once with a new one.
         """
         await self._prepare()
         answer = await self._read(request, attempts)
-        if self._auth.is_over(answer):
+        for _ in range(2):
+            if not self._auth.is_over(answer):
+                break
             await self._prepare()
             answer = await self._read(request, attempts)
         if (refusal := self._auth.refusal(answer)) is not None:
@@ -211,9 +213,10 @@ class Client:
 
     async def _prepare(self) -> None:
         """See that requests can be signed."""
-        await self._auth.prepare(self._post)
+        await self._auth.prepare(self.post)
 
-    async def _post(self, path: str, proof: Mapping[str, str]) -> Answer:
+    async def post(self, path: str, proof: Mapping[str, str]) -> Answer:
+        """Send an empty POST that shows this proof, once."""
         return await self._read(Request("POST", path, proof=proof), attempts=1)
 
     async def _read(self, request: Request, attempts: int) -> Answer:

@@ -1,17 +1,21 @@
 """The brokerage account, and everything that is true at the broker. What must never be true, Postgres refuses."""
 
 from brokers.models.accounts import BrokerageAccount, Closing, EquityPoint, OpeningPosition, Position
+from brokers.models.authorizations import Authorization
 from brokers.models.calls import Call
 from brokers.models.columns import AmountValue, amount, choices, optional_amount, word
 from brokers.models.connections import Connection, SessionEvent
 from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
+from brokers.models.keysets import KeySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
+from brokers.models.tokens import LiveSessionToken
 
 __all__ = [
     "AmountValue",
+    "Authorization",
     "BrokerageAccount",
     "Call",
     "Closing",
@@ -21,6 +25,8 @@ __all__ = [
     "EquityPoint",
     "ExchangeRate",
     "Execution",
+    "KeySet",
+    "LiveSessionToken",
     "MarginPreview",
     "Notice",
     "OpeningPosition",

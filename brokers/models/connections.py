@@ -29,6 +29,8 @@ class Connection(models.Model):
     # Empty for a simulated connection: the simulator's address is a setting of this installation.
     base_url = models.URLField(blank=True, max_length=300)
     secrets = SealedField(blank=True, default=Sealed)
+    # Of a connection that signs with keys of its own: both keys, the prime, the access token and its secret.
+    signing_keys = SealedField(null=True, blank=True, default=Sealed)
     region = word(Region, default=Region.NORTH_AMERICA)
     # Where IBKR itself says that it serves this user; empty until it does, and then it counts.
     region_seen = models.CharField(max_length=20, choices=choices(Region), blank=True, default="", db_default="")

@@ -16,14 +16,14 @@ from accounts.access import row_for, team_for
 from accounts.entrance.step_up import is_fresh, require_step_up
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
-from brokers.connections import changes, trials
+from brokers.connections import authorizing, changes, trials
 from brokers.connections.changes import CertificateUnknown
 from brokers.connections.connections import PIN, ConnectionRefused
 from brokers.connections.consents import consent_of
 from brokers.domain.addresses import AddressRefused, completed, login_page
 from brokers.domain.certificates import Certificate
 from brokers.domain.live_money import NUMBER
-from brokers.domain.sessions import Environment, Region
+from brokers.domain.sessions import AuthMethod, Environment, Region
 from brokers.domain.trials import Report
 from brokers.models import Connection
 from brokers.pages.forms import ConnectionForm
@@ -59,7 +59,7 @@ def connection_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
             report = _add(form, refusal)
         else:
             return redirect("connection", team_code, made.code)
-    context = {"form": form, "report": report, "missing": missing_of(request)}
+    context = {"form": form, "report": report, "missing": missing_of(request), "may_allow": authorizing.is_offered()}
     return render(request, "brokers/connection_new.html", context, status=422 if form.errors else 200)
 
 
@@ -101,6 +101,8 @@ def connection_certificate(request: HttpRequest, team_code: UUID, connection_cod
     connection = _there(row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER))
     if connection.environment == Environment.SIMULATED:
         raise Http404("A simulated connection has no gateway of yours.")
+    if AuthMethod(connection.auth_method).signs:
+        raise Http404("A connection that signs has no gateway.")
     refusal, certificate = "", None
     if request.method == "POST":
         require_step_up(request)
@@ -146,7 +148,7 @@ def _spend_a_call(request: HttpRequest, environment: Environment) -> None:
 
 
 def _tested(request: HttpRequest, team: Team, form: ConnectionForm, of: Connection | None = None) -> Report | None:
-    if not form.only_the_address():
+    if "base_url" not in form.fields or not form.only_the_address():
         return None
     address = completed(str(form.data["base_url"]))
     pin = of.secrets.open().get(PIN, "") if of is not None and of.base_url == address else ""

@@ -62,7 +62,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "may_price": stressed and control_plane.is_there(),
         "signals_price": control_plane.trades_at_signals(connection),
         "by_installation": settings.SIM_PRICES == SimulatedPrices.SIGNAL,
-        "gateway": settings.GATEWAY_URL if connection.environment == Environment.SIMULATED else connection.base_url,
+        "gateway": _address_of(connection),
         "login_page": login_page(connection.base_url) if connection.base_url else "",
         "certificate": Certificate.from_json(connection.certificate) if connection.certificate else None,
         "proxied": _is_proxied(connection),
@@ -80,6 +80,12 @@ def _is_proxied(connection: Connection) -> bool:
         return bool(connection.secrets.open().keys() - {activities.PIN})
     except VaultError:
         return True
+
+
+def _address_of(connection: Connection) -> str:
+    if connection.environment == Environment.SIMULATED:
+        return settings.GATEWAY_URL
+    return connection.base_url or settings.IBKR_API_URL
 
 
 @require_POST

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.forms.utils import ErrorDict
 
 from brokers.connections.changes import Fields
-from brokers.domain.sessions import Environment, Region
+from brokers.domain.sessions import AuthMethod, Environment, Region
 from brokers.models import BrokerageAccount, Connection
 
 REGIONS = [
@@ -73,6 +73,8 @@ class ConnectionForm(forms.Form):
         else:
             # What money it moves was chosen when it was made.
             offered = [Environment(of.environment)]
+            if AuthMethod(of.auth_method).signs:
+                del self.fields["base_url"]
         field.choices = [(environment, environment.capitalize()) for environment in offered]
 
     def clean(self) -> dict[str, Any]:
@@ -81,7 +83,7 @@ class ConnectionForm(forms.Form):
         if environment in {Environment.PAPER, Environment.LIVE}:
             if not values.get("username"):
                 self.add_error("username", "Fill in the IBKR user name this connection signs in with.")
-            if not values.get("base_url"):
+            if "base_url" in self.fields and not values.get("base_url"):
                 self.add_error("base_url", "Fill in where the gateway of this user can be reached.")
         made_live = environment == Environment.LIVE and self.of is None
         if made_live and not values.get("confirm_live"):
@@ -106,7 +108,7 @@ class ConnectionForm(forms.Form):
             name=values["name"],
             username=values["username"],
             environment=Environment(values["environment"]),
-            base_url=values["base_url"],
+            base_url=values.get("base_url", ""),
             region=Region(values["region"] or Region.NORTH_AMERICA),
         )
 

@@ -18,7 +18,7 @@ from accounts.models import Role
 from accounts.pages.requests import actor_of
 from brokers.connections import proxies
 from brokers.connections.connections import ConnectionRefused
-from brokers.domain.sessions import Environment
+from brokers.domain.sessions import AuthMethod, Environment
 from brokers.models import Connection
 from brokers.pages.forms import ProxyForm
 
@@ -30,6 +30,8 @@ def connection_proxy(request: HttpRequest, team_code: UUID, connection_code: UUI
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.OWNER)
     if connection.environment == Environment.SIMULATED:
         raise Http404("A simulated connection has no gateway of yours.")
+    if AuthMethod(connection.auth_method).signs:
+        raise Http404("A connection that signs has no gateway.")
     # Before the form, too: what holds a secret is not kept while a person confirms, so it would be typed twice.
     require_step_up(request)
     form = ProxyForm(request.POST or None)

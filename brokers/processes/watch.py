@@ -49,7 +49,9 @@ SETTLED_SECONDS = 10.0
 SIGN_IN_SECONDS = 90.0  # IBKR answers what it knows of the login itself once a minute
 BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
-UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING)}
+UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
+# Keys or access that IBKR does not take: it is asked every half hour and no more often.
+NOT_TAKEN = {str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
 
 
 FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far as it can be parted
@@ -133,11 +135,13 @@ class Watch:
             # Everybody's gateway comes back at the same second; not everybody need knock in it.
             self.wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), wait * random.uniform(0.8, 1.2))
+                await asyncio.wait_for(self.wake.wait(), wait * random.uniform(1.0, 1.3))
 
     async def _round(self) -> float:
         """From a look at the session to whatever ends it; returns the seconds after which to begin again."""
         connection = await self._db(Connection.objects.get, pk=self.pk)
+        if (early := self._early(connection)) > 0:
+            return early
         login = connections.login_of(connection)
         self.broker = self.keeper.open_brokerage(login)
         self.session = SigningIn(
@@ -157,6 +161,12 @@ class Watch:
             return await self._bide(began)
         finally:
             await self.broker.close()
+
+    def _early(self, connection: Connection) -> float:
+        """Seconds before IBKR may be asked again for keys that it did not take, however often this process begins."""
+        if connection.session_status not in NOT_TAKEN or connection.next_try_at is None:
+            return 0.0
+        return (connection.next_try_at - self.keeper.clock()).total_seconds()
 
     async def _bide(self, began: float) -> float:
         """Before the feed is opened again; meanwhile nobody but us sees what becomes of the session."""

@@ -47,6 +47,7 @@ BADGES: dict[str, Words] = {
         "paused": ("hourglass", "warn"),
         "not_opened": ("alert", "warn"),
         "pending": ("hourglass", "warn"),
+        "revoked": ("ban", "bad"),
     },
     "call": {
         "answered": ("check", "good"),

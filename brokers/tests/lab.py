@@ -15,6 +15,7 @@ from accounts.models import Team
 from brokers import ibkr
 from brokers.connections import connections
 from brokers.connections.reach import reach
+from brokers.connections.tokens import Shelves
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
 from brokers.processes.lanes import Lanes
@@ -23,6 +24,7 @@ from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
 
 DEADLINE = 20.0
+SHELVES = Shelves()
 
 T = TypeVar("T")
 
@@ -97,7 +99,9 @@ def work(**options: Any) -> bool:
 
     async def main() -> bool:
         async with ibkr.new_http(reach()) as http:
-            return await Lanes(lambda login: ibkr.connect(login, http), linger=0.3, **options).run()
+            return await Lanes(
+                lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login)), linger=0.3, **options
+            ).run()
 
     return asyncio.run(main())
 
@@ -134,7 +138,7 @@ def asked(function: Callable[[], T]) -> T:
 async def working() -> AsyncIterator[asyncio.Task[bool]]:
     """The lanes of the one shard, until the story has ended."""
     async with ibkr.new_http(reach()) as http:
-        task = asyncio.create_task(Lanes(lambda login: ibkr.connect(login, http)).run())
+        task = asyncio.create_task(Lanes(lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login))).run())
         try:
             yield task
         finally:
@@ -146,7 +150,10 @@ async def working() -> AsyncIterator[asyncio.Task[bool]]:
 async def watching() -> AsyncIterator[Keeper]:
     """The stream process's work, inside the test."""
     async with ibkr.new_http(reach()) as http:
-        keeper = Keeper(lambda login: ibkr.connect(login, http), lambda login: ibkr.listen(login, http))
+        keeper = Keeper(
+            lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login)),
+            lambda login: ibkr.listen(login, http, shelf=SHELVES.of(login)),
+        )
         task = asyncio.create_task(keeper.run())
         try:
             yield keeper

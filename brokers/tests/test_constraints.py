@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from accounts.models import Membership, Team, User
 from accounts.tests.refusals import named_constraints, refused_by
 from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TRANSITIONS, OrderStatus, can_move
 from brokers.models import (
+    Authorization,
     BrokerageAccount,
     Closing,
     Connection,
@@ -22,6 +23,8 @@ from brokers.models import (
     Dispatch,
     EquityPoint,
     ExchangeRate,
+    KeySet,
+    LiveSessionToken,
     MarginPreview,
     Notice,
     OpeningPosition,
@@ -98,6 +101,16 @@ def preview(at: Scene, **values: object) -> MarginPreview:
     return MarginPreview.objects.create(**columns)
 
 
+def key_set(at: Scene, **values: object) -> KeySet:
+    return KeySet.objects.create(team=at.account.team, consumer_key="ABCDEFGHI", **values)
+
+
+def authorization(at: Scene, **values: object) -> Authorization:
+    fields = {"team": at.account.team, "request_token": "r", "asked_at": at.now, **values}
+    fields.setdefault("expires_at", at.now + timedelta(minutes=10))
+    return Authorization.objects.create(user=at.account.team.memberships.earliest("pk").user, **fields)
+
+
 def closing(at: Scene, **values: object) -> Closing:
     fields = {
         "team": at.account.team,
@@ -153,6 +166,14 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "dispatch_says_when_it_left": lambda at: dispatch(at, status="sent"),
     "one_silence_per_member_and_kind": lambda at: twice(lambda: silence(at)),
     "only_notices_that_may_be_silent_are_silenced": lambda at: silence(at, kind="not-ready"),
+    "live_session_token_ends_after_it_began": lambda at: LiveSessionToken.objects.create(
+        connection=at.connection, made_at=at.now, expires_at=at.now
+    ),
+    "one_key_set_is_made_at_a_time": lambda at: twice(lambda: key_set(at, in_hand=True)),
+    "key_set_step_is_known": lambda at: key_set(at, step="begun"),
+    "key_set_and_its_connection_share_a_team": lambda at: key_set(at, connection=at.theirs.connection),
+    "authorization_ends_after_it_began": lambda at: authorization(at, expires_at=at.now),
+    "authorization_and_its_connection_share_a_team": lambda at: authorization(at, connection=at.theirs.connection),
     "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
     "connection_ownership_is_known": lambda at: another_connection(at, ownership="mine"),
     "polite_for_a_day_at_most": lambda at: another_connection(at, polite_minutes=0),

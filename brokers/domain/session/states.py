@@ -9,7 +9,7 @@ from enum import StrEnum
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
 from brokers.domain.session import takeovers
 from brokers.domain.session.resets import DEFAULT, Resets, reset_at
-from brokers.domain.session.words import SIGNS_IN_ITSELF, WORDS, Words
+from brokers.domain.session.words import SIGNS_IN_ITSELF, WORDS, WORDS_OF_THE_OPERATORS_KEYS, Words
 from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
 
 # What a look at a session brings: the broker's answer, or why there is none.
@@ -57,6 +57,9 @@ class Terms:
     exit_due: bool = False
     # Whether a person signs in at a gateway's page; keys sign in by themselves.
     by_person: bool = True
+    # Of keys: whether they are the operator's, whom the user lets in at IBKR; and whether IBKR ever took them.
+    by_operator: bool = False
+    has_signed: bool = False
 
     @property
     def simulated(self) -> bool:
@@ -184,6 +187,10 @@ def _signed_out(auth: AuthStatus, before: State) -> _Picture:
 
 def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) -> _Picture:
     match error:
+        case LoginRefused(code="key-not-active") if terms.has_signed:
+            return _revoked("key-withdrawn", terms)
+        case LoginRefused(code="token-revoked"):
+            return _revoked("token-revoked", terms)
         case LoginRefused(code="key-not-active"):
             since = before.since if before.status is SessionStatus.PENDING else now
             late = now - since >= _TWO_WEEKS or before.code == "key-never-active"
@@ -207,6 +214,12 @@ def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) ->
             return _Picture(SessionStatus.SIGNED_OUT, error.code, str(error))
 
 
+def _revoked(code: str, terms: Terms) -> _Picture:
+    """IBKR takes what it took before no more; who can give it again depends on whose keys they are."""
+    words = (WORDS_OF_THE_OPERATORS_KEYS if terms.by_operator else WORDS)[code]
+    return _Picture(SessionStatus.REVOKED, code, words.reason, words.action)
+
+
 def _next_try(
     picture: _Picture, seen: Seen, before: State, terms: Terms, left: datetime | None, tries: int, now: datetime
 ) -> datetime | None:
@@ -220,6 +233,8 @@ def _next_try(
             take = takeovers.may_take_from(terms.ownership, left, before.taken, now, exit_due=terms.exit_due)
             look = now + timedelta(seconds=1 if terms.simulated else 15)
             return look if take is None else max(now, min(take, look))
+        case SessionStatus.REVOKED:
+            return now + _KEY_EVERY
         case SessionStatus.PENDING:
             return now + (_KEY_EVERY if picture.code == "key-not-active" else timedelta(days=1))
         case SessionStatus.NOT_OPENED if picture.code == "paper-user-not-ready":

@@ -90,14 +90,34 @@ WORDS: dict[str, Words] = {
     ),
     # Keys
     "key-not-active": Words(
-        "IBKR has not activated this API key yet. It activates keys overnight, sometimes after the weekend.",
+        "IBKR has not activated this consumer key yet. It activates keys overnight, sometimes after the weekend; "
+        "up to two weeks have been seen.",
         "Wait for that; Halyard asks every half hour.",
     ),
     "key-never-active": Words(
-        "IBKR has not activated this API key for two weeks.",
-        "Check at IBKR that all three files were uploaded for this key, or ask its API support.",
+        "IBKR has not activated this consumer key for two weeks, which is not normal.",
+        "Compare its nine letters and the three files with IBKR's page, or ask IBKR's API support.",
+    ),
+    "key-withdrawn": Words(
+        "IBKR took this consumer key before and does not know it any more: it was deleted or suspended on IBKR's page.",
+        "Look at the key on IBKR's OAuth page, or give this connection new keys.",
+    ),
+    "token-revoked": Words(
+        "IBKR does not know this access token any more: it was revoked, or it belongs to another consumer key.",
+        "Generate a token on IBKR's page again, and give this connection the token and its secret.",
     ),
     # People
     "switched-off": Words("This connection is switched off."),
     "switched-on": Words("It has just been switched on; Halyard is signing in."),
+}
+# The same where the keys are the operator's.
+WORDS_OF_THE_OPERATORS_KEYS: dict[str, Words] = {
+    "key-withdrawn": Words(
+        "IBKR took the consumer key of this installation before and does not know it any more.",
+        "Tell whoever runs Halyard; connections with other ways of signing in go on.",
+    ),
+    "token-revoked": Words(
+        "IBKR lets Halyard in for this user no more: the access was revoked on IBKR's page.",
+        "Allow it again at IBKR, or remove the connection.",
+    ),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from brokers.domain.sessions import AuthMethod as Named
 from brokers.domain.sessions import Environment, Login
 from brokers.domain.tokens import TokenShelf
 from brokers.ibkr.auth.gateway import GatewayLogin, SimulatedLogin
@@ -15,6 +14,6 @@ __all__ = ["AuthMethod", "method_of"]
 
 def method_of(login: Login, shelf: TokenShelf | None = None) -> AuthMethod:
     """How this login signs in. `shelf` is where its processes share a token; without one it keeps its own."""
-    if login.auth_method is Named.OAUTH:
+    if login.auth_method.signs:
         return OAuthLogin(login, shelf or MemoryShelf())
     return SimulatedLogin(login) if login.environment is Environment.SIMULATED else GatewayLogin(login)

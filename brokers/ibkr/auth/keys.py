@@ -52,7 +52,36 @@ class Consumer:
     @property
     def realm(self) -> str:
         """IBKR's test consumer has a realm of its own."""
-        return TEST_REALM if self.consumer_key == TEST_CONSUMER else REALM
+        return realm_of(self.consumer_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program whose users let it in: the operator's consumer, before anybody has. Nothing secret appears in a repr."""
+
+    consumer_key: str
+    signature_key: rsa.RSAPrivateKey = field(repr=False)
+    encryption_key: rsa.RSAPrivateKey = field(repr=False)
+
+    @property
+    def realm(self) -> str:
+        """IBKR's test consumer has a realm of its own."""
+        return realm_of(self.consumer_key)
+
+
+def realm_of(consumer_key: str) -> str:
+    """The realm that a consumer signs in."""
+    return TEST_REALM if consumer_key == TEST_CONSUMER else REALM
+
+
+def program_of(secrets: Mapping[str, str]) -> Program:
+    """The operator's consumer; KeyRefused names what is missing or does not fit."""
+    group_of(secrets.get(DH_PARAMETERS, ""))
+    return Program(
+        consumer_key=consumer_key_of(secrets.get(CONSUMER_KEY, "")),
+        signature_key=private_key(secrets.get(SIGNATURE_KEY, ""), "signature"),
+        encryption_key=private_key(secrets.get(ENCRYPTION_KEY, ""), "encryption"),
+    )
 
 
 def consumer_of(secrets: Mapping[str, str]) -> Consumer:

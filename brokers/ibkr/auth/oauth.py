@@ -38,6 +38,7 @@ class OAuthLogin:
         self._consumer: Consumer | None = None
         self._token: LiveToken | None = None
         self._refused: LiveToken | None = None
+        self._doubted: LiveToken | None = None
 
     @property
     def consumer(self) -> Consumer:
@@ -64,6 +65,8 @@ class OAuthLogin:
 
         try:
             self._token = await self._shelf.token(make=make, refused=self._refused)
+            # Another process may have asked for it, before the clock went back.
+            self._stamps.passed(self.consumer.consumer_key, self._token.made_at.timestamp())
         except BrokerUnavailable:
             # IBKR renews tokens while the old one is in force: a renewal that fails is tried again.
             if self._token is None or self._token == self._refused or not self._token.in_force(now):
@@ -89,9 +92,9 @@ class OAuthLogin:
         token = agreement.token_of(shared, consumer.secret)
         if not agreement.is_proved(token, consumer.consumer_key, text(body.get("live_session_token_signature"), 100)):
             raise refusals.unproved()
-        return LiveToken(
-            value=token, made_at=asked_at, expires_at=_end(body.get("live_session_token_expiration"), asked_at)
-        )
+        made_at = max(asked_at, datetime.fromtimestamp(int(signed["oauth_timestamp"]), UTC))
+        end = _end(body.get("live_session_token_expiration"), made_at)
+        return LiveToken(value=token, made_at=made_at, expires_at=end)
 
     def headers(self, method: str, url: str) -> Mapping[str, str]:
         """A new signature: IBKR takes no nonce twice, and no timestamp before an earlier one."""
@@ -119,10 +122,18 @@ class OAuthLogin:
         return {"oauth_token": self.consumer.access_token}
 
     def is_over(self, answer: Answered) -> bool:
-        """Every 401, and a session that is Gone, may be the end of the token. Remembered, so that it signs nothing more."""
+        """Every 401, and a session that is Gone, may be the end of the token. Remembered, so that it signs nothing more.
+
+        A signature that is refused may merely have come behind a later one of another process: the token is given up when
+        it is refused once more, since a new one ends what the others sign with.
+        """
         if not refusals.ends_the_token(answer):
+            self._doubted = None
             return False
-        self._refused = self._token
+        if refusals.is_of_the_signature(answer) and self._doubted != self._token:
+            self._doubted = self._token
+        else:
+            self._refused = self._token
         return True
 
     def refusal(self, answer: Answered) -> BrokerError | None:
@@ -134,4 +145,5 @@ def _end(expiration: Any, asked_at: datetime) -> datetime:
     longest = asked_at + LONGEST
     if isinstance(expiration, bool) or not isinstance(expiration, int | float) or not 0 < expiration < 1e14:
         return longest
-    return min(longest, datetime.fromtimestamp(expiration / 1000, UTC))
+    # By a clock of ours that is ahead it may be over already: then it serves this once.
+    return max(asked_at + timedelta(seconds=1), min(longest, datetime.fromtimestamp(expiration / 1000, UTC)))

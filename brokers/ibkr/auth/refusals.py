@@ -26,6 +26,11 @@ def ends_the_token(answer: Answered) -> bool:
     return answer.status == 401 and "invalid consumer" not in said_in(answer)
 
 
+def is_of_the_signature(answer: Answered) -> bool:
+    """Whether it was this one request that was refused: its signature, its nonce or its timestamp."""
+    return answer.status == 401 and "invalid signature" in said_in(answer)
+
+
 def of_a_request(answer: Answered, now: datetime) -> BrokerError | None:
     """Why a request was refused although its token is new."""
     if answer.status == 410:
@@ -78,7 +83,7 @@ def _of_the_keys(words: str, answer: Answered, now: datetime) -> LoginRefused:
             code="token-revoked",
         )
     if answer.at is not None and abs(answer.at - now) > SKEW:
-        return _skewed(answer.at - now)
+        return skewed(answer.at - now)
     return LoginRefused(
         "IBKR could not verify Halyard's signature. Either another signature key was uploaded than this connection's, or the "
         "access token's secret is not its newest one. Upload the keys again, or generate the token again.",
@@ -87,7 +92,8 @@ def _of_the_keys(words: str, answer: Answered, now: datetime) -> LoginRefused:
     )
 
 
-def _skewed(behind: timedelta) -> LoginRefused:
+def skewed(behind: timedelta) -> LoginRefused:
+    """The clock of this server and IBKR's are too far apart."""
     minutes = max(1, round(abs(behind).total_seconds() / 60))
     which = "behind" if behind > timedelta(0) else "ahead of"
     return LoginRefused(

@@ -61,6 +61,11 @@ class Stamps:
         self._latest: dict[str, int] = {}
         self._lock = threading.Lock()
 
+    def passed(self, consumer_key: str, at: float) -> None:
+        """Some process has stamped a request of the consumer with this time."""
+        with self._lock:
+            self._latest[consumer_key] = max(int(at), self._latest.get(consumer_key, 0))
+
     def stamp(self, consumer_key: str, now: float) -> str:
         """The time of a request in seconds, never before that of the consumer's last one."""
         with self._lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import signal
 from typing import Any
 
@@ -12,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from brokers import ibkr
 from brokers.connections.reach import reach
+from brokers.connections.tokens import Shelves
+from brokers.domain.sessions import Login
 from brokers.processes.call_writer import CallWriter
 from brokers.processes.stream import Keeper
 
@@ -31,8 +32,14 @@ class Command(BaseCommand):
 
     async def _run(self, shard: int, shards: int) -> None:
         async with CallWriter() as calls, ibkr.new_http(reach()) as http:
-            connect = functools.partial(ibkr.connect, http=http, calls=calls)
-            listen = functools.partial(ibkr.listen, http=http, calls=calls)
+            shelves = Shelves()  # for the life of the process
+
+            def connect(login: Login) -> ibkr.IbkrBrokerage:
+                return ibkr.connect(login, http, calls=calls, shelf=shelves.of(login))
+
+            def listen(login: Login) -> ibkr.IbkrFeed:
+                return ibkr.listen(login, http, calls=calls, shelf=shelves.of(login))
+
             keeper = Keeper(connect, listen, shard=shard, shards=shards)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -253,3 +253,33 @@ def test_keys_sign_in_by_themselves() -> None:
     assert step(after(NOBODY), PAPER, NOON) is Step.WAIT
     gone = after(SessionLost("IBKR opens no session with a token.", code="session-gone"), terms=keys)
     assert (gone.status, gone.code) == (SessionStatus.NOT_OPENED, "session-gone")
+
+
+SIGNS = Terms(environment=Environment.PAPER, by_person=False)
+UNKNOWN_KEY = LoginRefused("IBKR does not know this consumer key.", code="key-not-active")
+UNKNOWN_TOKEN = LoginRefused("IBKR does not know this access token any more.", code="token-revoked")
+
+
+def test_keys_that_were_never_taken_wait_and_keys_that_were_are_revoked() -> None:
+    assert after(UNKNOWN_KEY, terms=SIGNS).status is SessionStatus.PENDING
+    taken = replace(SIGNS, has_signed=True)
+    state = after(UNKNOWN_KEY, terms=taken)
+    assert (state.status, state.code) == (SessionStatus.REVOKED, "key-withdrawn")
+    assert after(READY, before=state, terms=taken).can_trade
+
+
+@pytest.mark.parametrize(("by_operator", "action"), [(False, "Generate a token"), (True, "Allow it again")])
+def test_revoked_access_says_who_can_give_it_again(by_operator: bool, action: str) -> None:
+    state = after(UNKNOWN_TOKEN, terms=replace(SIGNS, by_operator=by_operator, has_signed=True))
+    assert (state.status, state.code) == (SessionStatus.REVOKED, "token-revoked")
+    assert state.action.startswith(action)
+    assert step(state, SIGNS, NOON) is Step.WAIT
+
+
+@pytest.mark.parametrize("seen", [UNKNOWN_KEY, UNKNOWN_TOKEN], ids=["pending", "revoked"])
+def test_ibkr_is_asked_for_what_it_does_not_take_every_half_hour(seen: LoginRefused) -> None:
+    state = SIGNED_IN
+    for number in range(4):
+        at = NOON + timedelta(minutes=30 * number)
+        state = judged(seen, state, SIGNS, at)
+        assert state.next_try_at == at + timedelta(minutes=30)

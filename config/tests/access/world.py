@@ -21,7 +21,10 @@ from django.utils import timezone
 from accounts import departures, teams
 from accounts.entrance.step_up import PROVED_AT
 from accounts.models import ApiToken, Invitation, Leaving, Membership, Role, Team, User
-from brokers.models import BrokerageAccount, Connection
+from accounts.vault.fields import Sealed
+from brokers.ibkr.auth.keys import group_pem
+from brokers.ibkr.tests.auth.conftest import PRIME
+from brokers.models import Authorization, BrokerageAccount, Connection, KeySet
 from brokers.tests import rows as broker
 from config.tests.access.urlmap import Page
 from strategies.control import limits
@@ -58,8 +61,8 @@ class World:
         """The page's address, with our rows and other parts in the place of some."""
         owned = self.ours
         values = {**owned.parts, **at, **parts}
-        if at.get("connection_code") == "simulated":
-            values["connection_code"] = parts.get("connection_code", owned.parts["simulated"])
+        if kind := at.get("connection_code"):
+            values["connection_code"] = parts.get("connection_code", owned.parts[kind])
         if values["level"] == "team" and "code" not in parts:
             values["code"] = owned.team.code
         if "reference" in page.parts and "reference" not in parts:
@@ -155,6 +158,11 @@ def _holder(secret: str) -> Client:
     return Client(headers={"Authorization": f"Token {secret}"})
 
 
+def keys() -> dict[str, str]:
+    """What a connection of its own signs with, as far as pages read it."""
+    return {"consumer_key": "ABCDEFGHI", "dh_parameters": group_pem(PRIME)}
+
+
 def _owned(owner: User, name: str, now: datetime) -> Owned:
     team = teams.found_team(owner=owner, name=name, now=now)
     walk = rows.walk(team, now, f"{name} trend")
@@ -180,6 +188,14 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         limits.set_limits(**whom, limits={"max_quantity": Decimal(10)})
         limits.lock_out(**whom, until=now + timedelta(days=9999), reason="Holiday")
     assert departure is not None
+    signed, allowed = (
+        broker.connection(team, environment="paper", auth_method=method, signing_keys=Sealed.of(values))
+        for method, values in (("oauth", keys()), ("oauth_operator", {"access_token": "a"}))
+    )
+    key_set = KeySet.objects.create(team=team, consumer_key="ABCDEFGHI", step="made", keys=Sealed.of(keys()))
+    authorization = Authorization.objects.create(
+        team=team, user=owner, request_token=f"asked-{name}", asked_at=now, expires_at=now + timedelta(minutes=10)
+    )
     parts = {
         "team_code": team.code,
         "level": "strategy",
@@ -194,6 +210,10 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "conid": 265598,
         "connection_code": live.get().code,
         "simulated": broker.connection(team).code,
+        "signed": signed.code,
+        "allowed": allowed.code,
+        "keyset_code": key_set.code,
+        "authorization_code": authorization.code,
         "signal_code": walk.signal.code,
         "log_code": refusal.log_code,
         "decision_code": proposed.code,

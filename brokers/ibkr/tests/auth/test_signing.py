@@ -182,3 +182,15 @@ def test_a_clock_that_was_set_back_by_hours_is_believed_again() -> None:
     # IBKR refused what was stamped hours ahead, so it holds none of it against us.
     stamps = signing.Stamps()
     assert [stamps.stamp("A", at) for at in (90_000.0, 1000.0, 1001.0)] == ["90000", "1000", "1001"]
+
+
+def test_a_new_process_stamps_nothing_before_the_token_that_it_takes_over() -> None:
+    stamps = signing.Stamps()
+    stamps.passed("KEY", 1_000_060.9)
+    # The clock went back by a minute since another process asked for the token.
+    assert [stamps.stamp("KEY", now) for now in (1_000_000.0, 1_000_059.0, 1_000_061.0)] == [
+        "1000060",
+        "1000060",
+        "1000061",
+    ]
+    assert stamps.stamp("OTHER", 1_000_000.0) == "1000000"
