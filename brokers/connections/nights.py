@@ -47,6 +47,14 @@ def proved_since(connection: Connection, now: datetime) -> bool:
     return back is None or (connection.session_seen_at is not None and connection.session_seen_at >= back)
 
 
+def night_around(connection: Connection, at: datetime, patience: timedelta) -> Night | None:
+    """The night that a signal of `at` came into, or that began while it still waited with this patience."""
+    if connection.environment == Environment.SIMULATED:
+        return None
+    every = resets().nights(region_of(connection), at + patience)
+    return next((night for night in every if night.closes <= at + patience and at < night.ends), None)
+
+
 def sign_in_seen(connection_pk: int, seen: SignIn) -> None:
     """Write down where IBKR serves the connection's user, and when somebody last signed in, as far as it says so."""
     region = region_of_place(seen.place)

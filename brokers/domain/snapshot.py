@@ -115,3 +115,5 @@ class Snapshot:
     opened_at: datetime | None = None
     # Other months that are held of the future a continuous name stands for.
     other_months: tuple[str, ...] = ()
+    # When IBKR was back from the restart that the signal came into; None for one that came at another time.
+    back_at: datetime | None = None

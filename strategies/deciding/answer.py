@@ -34,6 +34,8 @@ class Question:
     guards: Guards
     received_at: datetime
     freshness: Freshness | None
+    # When IBKR was back from the restart that the message came into.
+    back_at: datetime | None = None
 
     def inputs(self, snapshot: Snapshot, now: datetime) -> Inputs:
         return Inputs(
@@ -112,6 +114,7 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
         planned=desk.ownership.entries[subscription.pk],
         figures=desk.guards,
     )
+    snapshot = replace(snapshot, back_at=question.back_at)
     if not may_close(message) or message.signal_time is None:
         return replace(view, snapshot=snapshot)
     opened_at = desk.openings.opened_at(subscription.account_id, snapshot)

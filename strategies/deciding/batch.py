@@ -8,7 +8,7 @@ from datetime import datetime
 from brokers.book import live_book, previews
 from brokers.book.live_book import NotYet
 from brokers.orders import tickets
-from strategies.deciding import record, turns
+from strategies.deciding import record, restarts, turns
 from strategies.deciding.answer import Answered, Question, answer
 from strategies.deciding.desk import Desk, open_desk
 from strategies.domain.message.freshness import Freshness
@@ -51,7 +51,12 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     for entry in turn:
         record.reject(entry, turns.overtaken(signal.received_at), desk.now)
         desk.overtaken.append(entry)
-    answered = ask_subscription(decision, message, desk, received_at=signal.due_at, freshness=signal.freshness())
+    held = restarts.held(decision, message, desk)
+    answered = (
+        ask_subscription(decision, message, desk, received_at=signal.due_at, freshness=signal.freshness())
+        if held is None
+        else Answered(held)
+    )
     if answered.unquoted is not None:
         desk.unquoted.append((decision.subscription.account, answered.unquoted))
     if answered.unpreviewed is not None:
@@ -72,15 +77,22 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
             assert answered.inputs is not None, "there is no plan without a snapshot"
             record.end_proposals(decision, message, desk)
             return record.accept(
-                decision, plan, answered.inputs, desk, until=record.expiry(signal.due_at, message, plan)
+                decision, plan, answered.inputs, desk, until=record.expiry(_begin(decision, message), message, plan)
             )
     return None
+
+
+def _begin(decision: Decision, message: Message) -> datetime:
+    """From when on the life of an order counts: from the signal, or from the end of the restart it came into."""
+    night = restarts.night_of(decision, message)
+    return decision.signal.due_at if night is None else max(night.ends, decision.signal.due_at)
 
 
 def ask_subscription(
     decision: Decision, message: Message, desk: Desk, *, received_at: datetime, freshness: Freshness | None
 ) -> Answered:
     """What the decision's subscription makes of the message by its own version of the terms; the inputs are kept."""
+    night = restarts.night_of(decision, message)
     question = Question(
         message=message,
         subscription=decision.subscription,
@@ -88,6 +100,7 @@ def ask_subscription(
         guards=desk.guards.of(decision.subscription),
         received_at=received_at,
         freshness=freshness,
+        back_at=None if night is None else night.ends,
     )
     answered = answer(question, desk)
     if answered.inputs is not None and not isinstance(answered.answer, NotYet):

@@ -13,9 +13,10 @@ from brokers.domain.snapshot import WorkingOrder
 from brokers.orders import tickets
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from strategies import inputs, live
+from strategies.deciding import restarts
 from strategies.deciding.desk import Desk
 from strategies.deciding.turns import ends_it, only_enters
-from strategies.domain.message.freshness import is_no_newer, leaves
+from strategies.domain.message.freshness import is_no_newer
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.inputs import Inputs
@@ -198,9 +199,9 @@ def wait(decision: Decision, message: Message, waiting_for: str, desk: Desk) -> 
     Whether a buy is an exit is not known without a book, so a buy waits no longer than an entry may.
     """
     decision.waiting_for = cut(waiting_for, 200)
-    terms = decision.terms.value()
-    life = max(terms.exit_time_to_live_seconds if leaves(message) else terms.entry_time_to_live_seconds, 1)
-    if desk.now - decision.signal.due_at >= timedelta(seconds=life):
+    until = restarts.life_until(decision, message)
+    if desk.now >= until:
+        life = round((until - decision.signal.due_at).total_seconds())
         reason = f"Not traded: {life} seconds passed while waiting for {waiting_for}. Check the connection's session."
         reject(decision, Rejection(rule="T02", code="waited-too-long", reason=reason), desk.now)
     else:

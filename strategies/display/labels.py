@@ -13,6 +13,7 @@ from strategies.domain.terms.terms import (
     MarketClosed,
     MarketPrice,
     QuantityType,
+    RestartEntries,
     Rounding,
     Sides,
     WorkingEntry,
@@ -59,6 +60,8 @@ LABELS = {
     "exits_outside_windows": "Exits and cancels outside the windows",
     "hours": "Open positions",
     "market_closed": "A market order while the market is closed",
+    "restart_entries": "An entry while IBKR restarts",
+    "restart_minutes": "It may leave so long afterwards",
     "working_entry": "A new entry while one is working",
     "cancel_orders": "Cancel working orders first",
     "cancel_wait_seconds": "Wait for cancels",
@@ -137,6 +140,10 @@ CHOICES: Mapping[str, Mapping[Any, str]] = {
         MarketClosed.QUEUE: "IBKR holds it until the open",
         MarketClosed.OPG: "Joins the opening auction",
         MarketClosed.REJECT: "Is rejected",
+    },
+    "restart_entries": {
+        RestartEntries.REJECT: "Is rejected",
+        RestartEntries.QUEUE: "Waits until it is over",
     },
     "working_entry": {
         WorkingEntry.REPLACE: "Takes its place",

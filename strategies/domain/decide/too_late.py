@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from strategies.domain.decide.case import Case
 from strategies.domain.message.freshness import age_of, bar_time_hint, is_no_newer, seconds
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
+from strategies.domain.terms.terms import RestartEntries
 
 
 def time_to_live(case: Case, leg: Leg) -> int:
     """The seconds a signal has to become an order of this leg."""
-    entry = leg is Leg.ENTRY
-    return case.terms.entry_time_to_live_seconds if entry else case.terms.exit_time_to_live_seconds
+    if leg is not Leg.ENTRY:
+        return case.terms.exit_time_to_live_seconds
+    return case.terms.entry_time_to_live_seconds if case.snapshot.back_at is None else case.terms.restart_minutes * 60
 
 
 def too_late(case: Case, leg: Leg) -> Rejection | None:
@@ -21,7 +23,11 @@ def too_late(case: Case, leg: Leg) -> Rejection | None:
     received_at, limit = case.received_at, time_to_live(case, leg)
     if received_at is None:
         return None
-    if case.now - received_at >= timedelta(seconds=limit):
+    back_at = case.snapshot.back_at
+    if back_at is not None and leg is Leg.ENTRY and case.terms.restart_entries is RestartEntries.REJECT:
+        return during_restart(back_at)
+    begin = received_at if back_at is None else max(received_at, back_at)
+    if case.now - begin >= timedelta(seconds=limit):
         kind = "an entry" if leg is Leg.ENTRY else "an exit"
         reason = (
             f"The signal waited here for {seconds(case.now - received_at)}, and this subscription gives {kind} "
@@ -47,6 +53,15 @@ def too_late(case: Case, leg: Leg) -> Rejection | None:
         f"{most} seconds.{bar_time_hint(case.message)}"
     )
     return Rejection(rule="T03", code="stale-signal", reason=reason)
+
+
+def during_restart(back_at: datetime) -> Rejection:
+    """T06: an entry that came while IBKR restarts, of a subscription that lets none wait."""
+    reason = (
+        f"IBKR restarts its servers until {back_at:%H:%M} UTC, and this subscription takes no entry meanwhile. "
+        "To let entries wait, change it under When, An entry while IBKR restarts."
+    )
+    return Rejection(rule="T06", code="broker-restarts", reason=reason)
 
 
 def opened_since(case: Case) -> Rejection | None:

@@ -39,6 +39,7 @@ _NOT_BELOW = ("spread_amount", "spread_percent", "exit_spread_amount", "exit_spr
 _BOUNDS = {
     "entry_time_to_live_seconds": (1, DAY),
     "exit_time_to_live_seconds": (1, DAY),
+    "restart_minutes": (1, 1440),
     "cancel_after": (1, MOST_SECONDS),
     "exit_cancel_after": (1, MOST_SECONDS),
     "cancel_wait_seconds": (1, 300),

@@ -63,6 +63,13 @@ class MarketClosed(StrEnum):
     REJECT = "reject"
 
 
+class RestartEntries(StrEnum):
+    """What becomes of an entry that comes while IBKR restarts its servers. Exits always wait until it is over."""
+
+    REJECT = "reject"
+    QUEUE = "queue"
+
+
 class ExitUnfilled(StrEnum):
     """What becomes of a flip's exit that did not fill in time. Kept or canceled, the entry is dropped; at the market, it follows."""
 
@@ -106,6 +113,9 @@ class Terms:
     exits_outside_windows: bool = False
     hours: Hours = Hours.ANY
     market_closed: MarketClosed = MarketClosed.QUEUE
+    # `restart_minutes`: how long after the restart an entry that waited may still leave.
+    restart_entries: RestartEntries = RestartEntries.REJECT
+    restart_minutes: int = 15
     entry_time_to_live_seconds: int = 60
     exit_time_to_live_seconds: int = 600
     # How many.
@@ -177,6 +187,7 @@ _WORDS: dict[str, type[StrEnum]] = {
     "exit_market_price": MarketPrice,
     "working_entry": WorkingEntry,
     "market_closed": MarketClosed,
+    "restart_entries": RestartEntries,
     "exit_unfilled": ExitUnfilled,
     "hours": Hours,
     "order_type": OrderType,

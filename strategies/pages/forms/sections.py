@@ -56,7 +56,7 @@ SECTIONS = (
         "exit_trail_percent exit_spread_amount exit_spread_percent",
         "What is left as it is works like an entry.",
     ),
-    Outline("when", "When", "windows exits_outside_windows hours market_closed"),
+    Outline("when", "When", "windows exits_outside_windows hours market_closed restart_entries restart_minutes"),
     Outline(
         "flow",
         "One after the other",

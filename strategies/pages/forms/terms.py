@@ -114,6 +114,8 @@ class TermsForm(forms.Form):
     exits_outside_windows = switch("exits_outside_windows", "Off, a position may have to stay until the next window.")
     hours = word("hours", "By the calendar of the exchange.")
     market_closed = word("market_closed")
+    restart_entries = word("restart_entries", "Exits always wait, and leave first when it is over.")
+    restart_minutes = whole("restart_minutes", "Minutes. An entry that leaves later than that is not sent.")
 
     working_entry = word("working_entry", "An entry of this subscription in the same ticker that has not filled.")
     cancel_orders = switch(
