@@ -256,3 +256,18 @@ def test_connections_from_before_are_proved_by_their_accounts(team: Team, now: d
     assert (with_accounts.proved_at, bare.proved_at) == (with_accounts.created_at, None)
     assert with_accounts.enabled
     assert bare.enabled
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seen", "shown", "said"),
+    [("NA", "", "00:00 in New York", False), ("NA", "EU", "07:00 in Zurich", True), ("EU", "APAC", "Hong Kong", True)],
+)
+def test_it_shows_the_restart_of_the_region_that_ibkr_names(
+    client: Client, alice: User, team: Team, chosen: str, seen: str, shown: str, said: bool
+) -> None:
+    made = rows.connection(team)
+    Connection.objects.filter(pk=made.pk).update(environment="paper", region=chosen, region_seen=seen)
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
+    assert shown in page
+    assert ("IBKR says so" in page) is said
