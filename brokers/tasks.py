@@ -36,7 +36,11 @@ def work(*, shard: int = 0) -> None:
         return
 
     async def main() -> None:
-        async with CallWriter() as calls, ibkr.new_http(reach()) as http:
+        async with (
+            CallWriter() as calls,
+            ibkr.new_http(reach()) as http,
+            ibkr.EGRESS.sharing(settings.REDIS_URL, per_second=settings.IBKR_PER_SECOND),
+        ):
             with tokens.Shelves() as shelves:
 
                 def open_brokerage(login: Login) -> ibkr.IbkrBrokerage:

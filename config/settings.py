@@ -408,6 +408,8 @@ LOGGING = {
 # How long our own copy of the broker's book counts as the present, and how often the sweep looks for lost nudges.
 BOOK_FRESH_SECONDS = env.number("HALYARD_BOOK_FRESH_SECONDS", 90, low=1)
 KEEP_SECONDS = env.number("HALYARD_KEEP_SECONDS", 55, low=1)
+# Requests a second to IBKR's own hosts from this installation's address, for all teams together.
+IBKR_PER_SECOND = env.number("HALYARD_IBKR_PER_SECOND", 50, low=1, high=1000)
 SWEEP_SECONDS = env.number("HALYARD_SWEEP_SECONDS", 2, low=1)
 # When IBKR restarts its servers, by region and at the weekend, and for how long before that nothing leaves.
 RESET_WINDOWS = env.checked("HALYARD_RESET_WINDOWS", "", resets.read)

@@ -6,11 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
 # What IBKR takes from one user, by its pages about pacing.
 PER_SECOND = 10.0
+
+
+class Rank(IntEnum):
+    """Who leaves first where the pace lets few leave: ways out and what keeps the session, then orders, then questions."""
+
+    FIRST = 0
+    ORDER = 1
+    READ = 2
 
 
 class CallOutcome(StrEnum):
@@ -33,7 +41,7 @@ class Call:
 
     `endpoint` is the path with its {names}, `parts` fill them in. `took` is the whole call in seconds, our waiting for the
     pace included; `own` is our share of it. `secrets` are texts that no log may hold. `pace_left` are the requests that
-    the pace of this process still had just after it.
+    the pace of its user still had just after it.
     """
 
     connection: int
@@ -82,16 +90,23 @@ def outcome_of(status: int, body: Any) -> CallOutcome:
 
 
 _order: ContextVar[int | None] = ContextVar("order that calls are about", default=None)
+_way_out: ContextVar[bool] = ContextVar("whether that order is a way out of a position", default=False)
 
 
 @contextmanager
-def about_order(pk: int) -> Iterator[None]:
-    """Calls made inside belong to this order."""
-    token = _order.set(pk)
+def about_order(pk: int, *, way_out: bool = False) -> Iterator[None]:
+    """Calls made inside belong to this order; those about a way out leave first."""
+    tokens = _order.set(pk), _way_out.set(way_out)
     try:
         yield
     finally:
-        _order.reset(token)
+        _order.reset(tokens[0])
+        _way_out.reset(tokens[1])
+
+
+def about_a_way_out() -> bool:
+    """Whether calls made now are about a way out of a position."""
+    return _way_out.get()
 
 
 def order_of_calls() -> int | None:

@@ -2,6 +2,7 @@
 
 from brokers.ibkr.brokerage import IbkrBrokerage, connect
 from brokers.ibkr.client import new_http
+from brokers.ibkr.pacing import EGRESS
 from brokers.ibkr.stream import IbkrFeed, listen
 
-__all__ = ["IbkrBrokerage", "IbkrFeed", "connect", "listen", "new_http"]
+__all__ = ["EGRESS", "IbkrBrokerage", "IbkrFeed", "connect", "listen", "new_http"]

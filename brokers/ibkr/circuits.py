@@ -46,6 +46,22 @@ class Circuit:
         self._code, self._sentence = code, sentence or _slow_down(seconds)
         self._opened()
 
+    def learn(self, seconds: float, sentence: str, way: Way | None = None, through: float = 0.0) -> None:
+        """Another process met a 429: keep to its pause. What has a way through waits `through` seconds for it."""
+        if seconds > self.remaining + 0.5 or self.remaining <= 0:
+            self.trip(max(seconds, 0.05), sentence=sentence)
+        if way is not None and through > 0:
+            self._next[way] = max(self._next.get(way, 0.0), self._clock() + through)
+
+    def interval(self, way: Way) -> float:
+        """Seconds between two of a kind that have a way through."""
+        return self._intervals[way]
+
+    @property
+    def sentence(self) -> str:
+        """What the pause says while it lasts."""
+        return self._sentence
+
     @property
     def remaining(self) -> float:
         """Seconds until requests may leave again; 0 when they may now."""

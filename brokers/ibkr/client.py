@@ -23,7 +23,16 @@ from yarl import URL
 from brokers.dialing import DialRefused, Lines, Redirected, new_session, on_behalf_of
 from brokers.domain.addresses import AddressRefused, Reach, location
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused
-from brokers.domain.calls import Call, CallLog, CallOutcome, NoCallLog, order_of_calls, outcome_of
+from brokers.domain.calls import (
+    Call,
+    CallLog,
+    CallOutcome,
+    NoCallLog,
+    Rank,
+    about_a_way_out,
+    order_of_calls,
+    outcome_of,
+)
 from brokers.domain.redaction import clip
 from brokers.domain.sessions import Environment, Login
 from brokers.domain.tokens import TokenShelf
@@ -262,7 +271,7 @@ class Client:
         if way is None:
             self.check()
         asked = self._clock()
-        await self._pace.turn(request.path)
+        await self._pace.turn(request.path, rank_of(request, writing=writing), way)
         self.check(way)
         began, outcome, answer = self._clock(), CallOutcome.GIVEN_UP, None
         try:
@@ -408,6 +417,14 @@ def way_of(request: Request) -> Way | None:
     if request.method == "DELETE":
         return Way.CANCEL
     return Way.TICKLE if request.path == "tickle" else None
+
+
+def rank_of(request: Request, *, writing: bool) -> Rank:
+    """Who leaves first where few may: what takes risk away and what keeps the session, then orders, then questions."""
+    if about_a_way_out() or way_of(request) is not None:
+        return Rank.FIRST
+    # A request about the session comes before what the session is for.
+    return Rank.ORDER if writing or request.path.startswith("iserver/auth/") else Rank.READ
 
 
 def _length(request: Request) -> dict[str, str]:

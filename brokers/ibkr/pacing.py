@@ -1,105 +1,29 @@
 """How fast we may speak to a gateway, and the circuit that opens when it says we were too fast.
 
 IBKR punishes the address that it hears, and each team's gateway speaks from an address of its own. So a circuit belongs
-to one gateway of one team: what that gateway says silences nobody else.
+to one gateway of one team: what that gateway says silences nobody else. Circuits and paces are shared by all processes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import re
+import contextlib
+import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from brokers.domain.calls import PER_SECOND
-from brokers.domain.sessions import AuthMethod, Environment, Login
+from brokers.domain.sessions import AuthMethod, Login
 from brokers.ibkr.circuits import Circuit, Clock, Way
+from brokers.ibkr.pace.ledger import Ledger
+from brokers.ibkr.pace.limits import NO_PACING, OWN_ADDRESS_PER_SECOND, Pacing, pacing_for
+from brokers.ibkr.pace.turns import Pace
+from brokers.ibkr.pace.valkey import Pause, SharedPace
 from brokers.ibkr.trust import Trust
 
-# Seconds between two requests to the same endpoint.
-_IBKR_INTERVALS: Mapping[str, float] = {
-    "iserver/account/orders": 5.0,
-    "iserver/account/trades": 5.0,
-    "portfolio/accounts": 5.0,
-    "sso/validate": 60.0,
-    "tickle": 1.0,
-    # IBKR names no limit of its own for it; a preview never takes much of what orders need.
-    "iserver/account/{account}/orders/whatif": 1.0,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pacing:
-    """The limits of one login; without limits for a simulated one, which has none."""
-
-    per_second: float | None = PER_SECOND
-    intervals: Mapping[str, float] = field(default_factory=lambda: _IBKR_INTERVALS)
-    # IBKR names no time in its 429; its pages say 10 and 15 minutes, and asking too early makes it longer.
-    penalty: float = 900.0
-
-    def pause(self, header: str | None) -> float:
-        """Seconds to wait after a 429: what `Retry-After` asks for, never longer than IBKR's penalty."""
-        if header is None or not _SECONDS.match(header):
-            return self.penalty
-        return min(float(header), self.penalty) or self.penalty
-
-
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?\Z")
-NO_PACING = Pacing(per_second=None, intervals={}, penalty=5.0)
-
-
-def pacing_for(login: Login) -> Pacing:
-    """IBKR's limits, or none for a simulated login."""
-    return NO_PACING if login.environment is Environment.SIMULATED else Pacing()
-
-
-class Pace:
-    """One login's turn-taking: gives each request the moment at which it may leave."""
-
-    def __init__(self, pacing: Pacing, clock: Clock) -> None:
-        self.pacing = pacing
-        self._clock = clock
-        self._next: dict[str, float] = {}
-        self._tokens = pacing.per_second or 0.0
-        self._counted_at = clock()
-
-    async def turn(self, endpoint: str) -> None:
-        """Wait until a request to this endpoint may leave."""
-        wait = max(self._endpoint_wait(endpoint), self._global_wait())
-        if wait > 0:
-            await asyncio.sleep(wait)
-
-    def left(self) -> int | None:
-        """Requests that may leave at once, below zero how many wait; None without a limit."""
-        if self.pacing.per_second is None:
-            return None
-        refilled = self._tokens + (self._clock() - self._counted_at) * self.pacing.per_second
-        return math.floor(min(self.pacing.per_second, refilled))
-
-    def _endpoint_wait(self, endpoint: str) -> float:
-        interval = self.pacing.intervals.get(endpoint)
-        if interval is None:
-            return 0.0
-        now = self._clock()
-        at = max(now, self._next.get(endpoint, 0.0))
-        self._next[endpoint] = at + interval
-        return at - now
-
-    def _global_wait(self) -> float:
-        if self.pacing.per_second is None:
-            return 0.0
-        now = self._clock()
-        refilled = self._tokens + (now - self._counted_at) * self.pacing.per_second
-        # Below zero the bucket counts those who wait already.
-        self._tokens = min(self.pacing.per_second, refilled) - 1
-        self._counted_at = now
-        return max(0.0, -self._tokens / self.pacing.per_second)
-
+__all__ = ["EGRESS", "NO_PACING", "Egress", "Pace", "Pacing", "pacing_for", "shared_by"]
 
 _MOST_TRUSTS = 20_000
 
@@ -112,39 +36,62 @@ def shared_by(login: Login) -> tuple[str, str]:
     """
     parts = urlsplit(login.base_url)
     host = f"{parts.scheme}://{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-    if str(login.auth_method) != str(AuthMethod.GATEWAY):
+    if not _is_gateway(login):
         return "", host
     return login.tenant, host + parts.path.rstrip("/")
 
 
 class Egress:
-    """The ways out of this process: circuits and paces, shared by clients that speak to one gateway for one team."""
+    """The ways out of this process: circuits and paces, shared by clients that speak to one gateway for one team, and while
+    `sharing`, by all processes."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
-        self._circuits: WeakValueDictionary[tuple[str, ...], Circuit] = WeakValueDictionary()
-        self._paces: WeakValueDictionary[tuple[str, ...], Pace] = WeakValueDictionary()
+        self.shared: SharedPace | None = None
+        # Requests a second from our own address to IBKR's own hosts, for all teams together.
+        self.per_second = OWN_ADDRESS_PER_SECOND
+        self._ledger = Ledger()
+        self._circuits: WeakValueDictionary[str, Circuit] = WeakValueDictionary()
+        self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
         # Open circuits outlive their clients, which come and go while a pause lasts.
-        self._open: dict[tuple[str, ...], Circuit] = {}
+        self._open: dict[str, Circuit] = {}
         # What is counted outlives them too, of the connections heard of last.
         self._trusts: OrderedDict[tuple[str, ...], Trust] = OrderedDict()
 
+    @contextlib.asynccontextmanager
+    async def sharing(self, url: str, *, per_second: int = OWN_ADDRESS_PER_SECOND) -> AsyncIterator[SharedPace]:
+        """Keep to one pace with all processes that share it at `url`."""
+        self.per_second = per_second
+        self.shared = shared = SharedPace(url, self)
+        beat = asyncio.create_task(shared.beat())
+        try:
+            yield shared
+        finally:
+            self.shared = None
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+            await shared.close()
+
     def circuit(self, login: Login) -> Circuit:
         """The circuit of this login's gateway."""
-        key = shared_by(login)
+        return self._circuit(_name(*shared_by(login)))
+
+    def _circuit(self, way: str) -> Circuit:
         self._open = {name: circuit for name, circuit in self._open.items() if circuit.remaining > 0}
-        circuit = self._circuits.get(key)
+        circuit = self._circuits.get(way)
         if circuit is None:
-            circuit = self._circuits[key] = Circuit(self.clock, lambda: self._keep(key))
+            circuit = self._circuits[way] = Circuit(self.clock, lambda: self._keep(way))
         return circuit
 
-    def _keep(self, key: tuple[str, ...]) -> None:
-        self._open[key] = self._circuits[key]
+    def _keep(self, way: str) -> None:
+        self._open[way] = self._circuits[way]
 
     def trip(self, login: Login, header: str | None, pacing: Pacing, way: Way | None) -> float:
         """Open the circuit of this login's gateway after its 429; returns the seconds that ordinary requests wait."""
         circuit = self.circuit(login)
         circuit.trip(pacing.pause(header), way=way)
+        if self.shared is not None:
+            self.shared.tell_soon()
         return circuit.remaining
 
     def trust(self, login: Login) -> Trust:
@@ -158,11 +105,49 @@ class Egress:
 
     def pace(self, login: Login, pacing: Pacing) -> Pace:
         """One pace per user and gateway, however many clients speak for it."""
-        key = (*shared_by(login), login.username)
-        pace = self._paces.get(key)
+        way, tenant = _name(*shared_by(login)), _name(login.tenant)
+        user = _name(*shared_by(login), login.username)
+        pace = self._paces.get(user)
         if pace is None or pace.pacing != pacing:
-            pace = self._paces[key] = Pace(pacing, self.clock)
+            pace = self._paces[user] = Pace(
+                pacing,
+                self.clock,
+                ledger=self._ledger,
+                names=(user, way, tenant),
+                # A gateway takes as much as its user may send; IBKR's own hosts hear all of us from one address.
+                per_way=None if _is_gateway(login) else self.per_second,
+                circuit=self.circuit(login),
+                shared=lambda: self.shared,
+            )
         return pace
+
+    # What this process knows, for the others
+
+    def pauses(self) -> Iterable[Pause]:
+        """Ways out that are left alone after a 429."""
+        return [
+            Pause(way, circuit.remaining, circuit.sentence)
+            for way, circuit in self._open.items()
+            if circuit.remaining > 0
+        ]
+
+    def slow_endpoints(self) -> Iterable[tuple[str, float, float]]:
+        """Endpoints that may be asked once in several seconds: name, window, and how long ago they were."""
+        return self._ledger.slow(self.clock())
+
+    def hear(self, pauses: Iterable[Pause]) -> None:
+        """Keep to the pauses that other processes met."""
+        for pause in pauses:
+            self._circuit(pause.way).learn(pause.seconds, pause.text)
+
+
+def _is_gateway(login: Login) -> bool:
+    return str(login.auth_method) == str(AuthMethod.GATEWAY)
+
+
+def _name(*parts: str) -> str:
+    """A name for what belongs to these, which tells nobody of them."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
 
 
 # The process has one address unless somebody says otherwise.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from brokers.connections import sessions
 from brokers.domain import questions
 from brokers.domain.brokerage import (
@@ -28,6 +30,11 @@ MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a 
 CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
 
 
+def _about(order: Order) -> AbstractContextManager[None]:
+    """Calls made inside are about this order; a way out leaves before all else that waits for the pace."""
+    return about_order(order.pk, way_out=Role(order.role) in questions.WAYS_OUT)
+
+
 async def send_cancels(wire: Wire, connection: Connection) -> None:
     """Ask for cancels one by one; after an answer that was lost, the others wait for the next look.
 
@@ -41,7 +48,7 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
         attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
         outcome, reason, code = "accepted", "IBKR has the request.", ""
         try:
-            with about_order(order.pk):
+            with _about(order):
                 await wire.broker.cancel(order.account.account_id, order.broker_order_id)
         except OrderRefused as refusal:
             outcome, reason = gone.GONE if refusal.code == "unknown-order" else "rejected", str(refusal)
@@ -62,7 +69,7 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
     while job is not None:
         await _set_simulated_price(wire, connection, job.orders[0])
         # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
-        with about_order(job.orders[0].pk):
+        with _about(job.orders[0]):
             outcome = await wire.broker.submit(job.account_id, job.legs)
         answer = await _answer_questions(wire, connection, job.orders[0], job.attempt_pk, outcome)
         if isinstance(answer.outcome, NotSent):
@@ -109,7 +116,7 @@ async def _answer_questions(
         await wire.db(execution.note_answer, attempt_pk, outcome, wire.clock())
         attempt_pk = await wire.db(execution.begin_reply, order, outcome, confirmed, wire.clock())
         question = outcome
-        with about_order(order.pk):
+        with _about(order):
             outcome = await wire.broker.reply(question, confirmed=confirmed)
         if declined:
             outcome = _as_declined(outcome, question, role)
@@ -141,7 +148,7 @@ async def change_orders(wire: Wire, connection: Connection) -> None:
 async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, order: Order) -> bool:
     """Send one change and answer IBKR's questions about it; False when it could not be sent."""
     attempt, leg = await wire.db(kind.begin, order, wire.clock())
-    with about_order(order.pk):
+    with _about(order):
         outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
     answer = await _answer_questions(wire, connection, order, attempt, outcome)
     await wire.db(kind.finish, order, attempt, answer, wire.clock())

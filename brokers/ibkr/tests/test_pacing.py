@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from brokers.domain.brokerage import BrokerUnavailable, Paused
+from brokers.domain.calls import Rank
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr.circuits import Circuit, Way
 from brokers.ibkr.pacing import NO_PACING, Egress, Pace, Pacing, pacing_for
@@ -42,7 +43,7 @@ async def test_it_reads_orders_once_in_five_seconds(clock: Clock) -> None:
     pace = Pace(Pacing(), clock)
     for _ in range(3):
         await pace.turn("iserver/account/orders")
-    assert clock.slept == [5.0, 5.0]
+    assert clock.slept == [5.05, 5.05]
 
 
 async def test_it_does_not_make_one_endpoint_wait_for_another(clock: Clock) -> None:
@@ -52,11 +53,60 @@ async def test_it_does_not_make_one_endpoint_wait_for_another(clock: Clock) -> N
     assert clock.slept == []
 
 
-async def test_it_sends_ten_requests_at_once_and_then_one_each_tenth_of_a_second(clock: Clock) -> None:
+@pytest.mark.parametrize(("rank", "at_once"), [(Rank.FIRST, 10), (Rank.ORDER, 8), (Rank.READ, 6)])
+async def test_no_second_has_more_than_ten_requests_and_the_last_ones_are_kept(
+    clock: Clock, rank: Rank, at_once: int
+) -> None:
     pace = Pace(Pacing(), clock)
-    for _ in range(12):
-        await pace.turn("trsrv/stocks")
-    assert clock.slept == [0.1, 0.1]
+    for _ in range(at_once + 2):
+        await pace.turn("trsrv/stocks", rank)
+    assert clock.slept == [1.05]
+    for _ in range(at_once - 2):
+        await pace.turn("trsrv/stocks", rank)
+    assert clock.slept == [1.05]
+
+
+async def test_a_way_out_and_a_tickle_leave_while_questions_wait(clock: Clock) -> None:
+    pace = Pace(Pacing(), clock)
+    for _ in range(6):
+        await pace.turn("trsrv/stocks", Rank.READ)
+    await pace.turn("iserver/account/{account}/orders", Rank.ORDER)
+    await pace.turn("iserver/account/{account}/orders", Rank.FIRST)
+    await pace.turn("tickle", Rank.FIRST, Way.TICKLE)
+    assert (clock.slept, pace.left()) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "count", "seconds"),
+    [
+        ("iserver/account/trades", 1, 5.05),
+        ("iserver/account/pnl/partitioned", 1, 5.05),
+        ("portfolio/accounts", 1, 5.05),
+        ("portfolio/subaccounts", 1, 5.05),
+        ("iserver/scanner/run", 1, 1.05),
+        ("tickle", 1, 1.05),
+        ("sso/validate", 1, 60.05),
+        ("iserver/scanner/params", 1, 900.05),
+        ("pa/performance", 1, 900.05),
+        ("pa/transactions", 1, 900.05),
+        ("fyi/unreadnumber", 1, 1.05),
+        ("iserver/marketdata/history", 5, 10.05),
+    ],
+)
+async def test_each_endpoint_has_its_own_limit(clock: Clock, endpoint: str, count: int, seconds: float) -> None:
+    pace = Pace(Pacing(), clock)
+    for _ in range(count):
+        await pace.turn(endpoint, Rank.FIRST)
+    assert clock.slept == []
+    await pace.turn(endpoint, Rank.FIRST)
+    assert round(sum(clock.slept), 3) == seconds
+
+
+async def test_what_lies_below_one_path_shares_its_limit(clock: Clock) -> None:
+    pace = Pace(Pacing(), clock)
+    await pace.turn("fyi/settings")
+    await pace.turn("fyi/notifications")
+    assert clock.slept == [1.05]
 
 
 async def test_a_simulated_login_is_not_paced(clock: Clock) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from brokers import ibkr
@@ -31,7 +32,11 @@ class Command(BaseCommand):
             asyncio.run(self._run(options["shard"], options["shards"]))
 
     async def _run(self, shard: int, shards: int) -> None:
-        async with CallWriter() as calls, ibkr.new_http(reach()) as http:
+        async with (
+            CallWriter() as calls,
+            ibkr.new_http(reach()) as http,
+            ibkr.EGRESS.sharing(settings.REDIS_URL, per_second=settings.IBKR_PER_SECOND),
+        ):
             shelves = Shelves()  # for the life of the process
 
             def connect(login: Login) -> ibkr.IbkrBrokerage:

@@ -16,19 +16,28 @@ _NEEDS_ACCOUNTS = re.compile(
     r"|/iserver/marketdata/snapshot|/iserver/reply/"
 )
 _OPENS_PORTFOLIO = frozenset({"/portfolio/accounts", "/portfolio/subaccounts", "/portfolio/subaccounts2"})
-# Calls that are limited more tightly than the rest: path -> seconds between two calls.
+# Calls that are limited more tightly than the rest: path -> how many within so many seconds.
 _SLOW = {
-    "/iserver/account/orders": 5.0,
-    "/iserver/account/trades": 5.0,
-    "/iserver/account/pnl/partitioned": 5.0,
-    "/portfolio/accounts": 5.0,
-    "/portfolio/subaccounts": 5.0,
-    "/iserver/scanner/params": 900.0,
-    "/iserver/scanner/run": 1.0,
-    "/pa/performance": 900.0,
-    "/tickle": 1.0,
-    "/sso/validate": 60.0,
+    "/iserver/account/orders": (1, 5.0),
+    "/iserver/account/trades": (1, 5.0),
+    "/iserver/account/pnl/partitioned": (1, 5.0),
+    "/portfolio/accounts": (1, 5.0),
+    "/portfolio/subaccounts": (1, 5.0),
+    "/iserver/marketdata/snapshot": (10, 1.0),
+    "/iserver/scanner/params": (1, 900.0),
+    "/iserver/scanner/run": (1, 1.0),
+    "/tickle": (1, 1.0),
+    "/sso/validate": (1, 60.0),
 }
+# Everything below these paths together.
+_SLOW_FAMILIES = {"/pa/": (1, 900.0), "/fyi/": (1, 1.0)}
+
+
+def _limit_of(path: str) -> tuple[str, int, float] | None:
+    """What is counted together with a path, and its limit."""
+    if (own := _SLOW.get(path)) is not None:
+        return path, *own
+    return next((((family, *limit)) for family, limit in _SLOW_FAMILIES.items() if path.startswith(family)), None)
 
 
 def gate(session: Session, behaviour: Behaviour, path: str, now: float) -> Answer | None:
@@ -57,7 +66,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._recent: dict[str, deque[float]] = {}
-        self._last: dict[tuple[str, str], float] = {}
+        self._slow: dict[tuple[str, str], deque[float]] = {}
 
     def check(self, call: Call) -> Answer | None:
         """The refusal of a call that comes too soon."""
@@ -70,10 +79,19 @@ class Pace:
         while seen and now - seen[0] > 1.0:
             seen.popleft()
         seen.append(now)
-        slow = _SLOW.get(call.path)
-        before = self._last.get((call.user.name, call.path), 0.0)
-        self._last[call.user.name, call.path] = now
+        too_soon = self._too_soon(call, now)
         if len(seen) > behaviour.requests_per_second:
             boxed[call.address] = now + behaviour.penalty_box_s
             return error("Too Many Requests", 429)
-        return error("Too Many Requests", 429) if slow is not None and now - before < slow else None
+        return error("Too Many Requests", 429) if too_soon else None
+
+    def _too_soon(self, call: Call, now: float) -> bool:
+        """Count the call; whether its path was called too often."""
+        limit = _limit_of(call.path)
+        if limit is None:
+            return False
+        counted, most, seconds = limit
+        times = self._slow.setdefault((call.user.name, counted), deque(maxlen=most))
+        too_soon = len(times) == most and now - times[0] < seconds
+        times.append(now)
+        return too_soon

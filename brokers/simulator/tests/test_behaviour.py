@@ -341,6 +341,20 @@ def test_some_reads_are_paced_by_themselves(client: Client) -> None:
     assert [status(client, "GET", ORDERS) for _ in range(2)] == [200, 200]
 
 
+@pytest.mark.parametrize(
+    ("paths", "answers"),
+    [
+        (["/fyi/unreadnumber", "/fyi/settings"], [False, True]),
+        (["/pa/performance", "/pa/transactions", "/iserver/auth/status"], [False, True, False]),
+        (["/iserver/marketdata/snapshot?conids=265598&fields=31"] * 11, [False] * 10 + [True]),
+        (["/sso/validate", "/tickle", "/sso/validate"], [False, False, True]),
+    ],
+)
+def test_paths_are_paced_alone_or_with_their_family(client: Client, paths: list[str], answers: list[bool]) -> None:
+    with client.gateway.behaving(pacing=True, requests_per_second=100):
+        assert [status(client, "GET", path) == 429 for path in paths] == answers
+
+
 def test_answers_take_a_log_normal_time() -> None:
     dice, behaviour = random.Random(7), strict()
     waits = [behaviour.wait_s(dice) * 1000 for _ in range(20_000)]
