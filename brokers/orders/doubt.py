@@ -88,7 +88,7 @@ def _send_again(order: Order, now: datetime) -> None:
     notify(ORDERS_CHANNEL)
 
 
-def in_flight(connection_pk: int) -> bool:
-    """True while the connection has orders at the broker that may still change."""
+def all_in_flight() -> frozenset[int]:
+    """The connections with orders at the broker that may still change."""
     states = [str(status) for status in IN_FLIGHT | WORKING]
-    return Order.objects.filter(connection_id=connection_pk, status__in=states).exists()
+    return frozenset(Order.objects.filter(status__in=states).values_list("connection_id", flat=True).distinct())

@@ -25,6 +25,8 @@ class Space(IntEnum):
     STREAM = 7103  # the feeds and sessions of one shard of connections
     CONNECTION = 7104  # writes and sign-in of one IBKR user
     STOP = 7105  # one team's trading: shared by what is being decided, alone by who stops it
+    STREAMS = 7106  # the number of shards that all stream processes share the connections by
+    STREAM_HOME = 7107  # shared by the stream processes that are there for a shard
 
 
 def direct_parameters() -> dict[str, Any]:
@@ -78,6 +80,21 @@ class Locks:
         cursor = await self._session.execute("SELECT pg_try_advisory_lock(%s, %s)", [int(space), key])
         row = await cursor.fetchone()
         return bool(row and row[0])
+
+    async def share(self, space: Space, key: int) -> bool:
+        """True when the lock is now ours and of all others who share it, False when somebody holds it alone."""
+        cursor = await self._session.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [int(space), key])
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async def held(self, space: Space) -> set[int]:
+        """The keys of a space that anybody in this database holds."""
+        cursor = await self._session.execute(
+            "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s AND objsubid = 2"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [int(space)],
+        )
+        return {int(row[0]) for row in await cursor.fetchall()}
 
     async def free(self, space: Space, key: int) -> None:
         await self._session.execute("SELECT pg_advisory_unlock(%s, %s)", [int(space), key])

@@ -1,7 +1,8 @@
 """The stream process: thousands of sessions kept alive and their news brought home, on one event loop.
 
 One watch per connection: sign in, read everything once, then follow IBKR's websocket. Where it is silent, polling
-fills in. Several stream processes share the connections by shard, each under an advisory lock.
+fills in. Several stream processes share the connections by shard, each under an advisory lock; the shard of one that
+is gone is watched by another one until it is back.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from brokers.connections.connections import Identity, identity_of
 from brokers.domain.brokerage import OpenBrokerage, OpenFeed
 from brokers.models import Connection
 from brokers.orders import closing
-from brokers.postgres.locks import Locks, Space, direct_parameters
+from brokers.postgres.locks import Locks, direct_parameters
 from brokers.postgres.notices import CONNECTIONS_CHANNEL
 from brokers.postgres.threads import Threads
+from brokers.processes.in_flight import InFlight
+from brokers.processes.shards import TAKE_OVER_SECONDS, Shards
 from brokers.processes.trials import Trials
 from brokers.processes.watch import Watch
 
@@ -32,7 +35,7 @@ LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, in c
 
 
 class Keeper:
-    """Watches every enabled connection of one shard."""
+    """Watches every enabled connection of one shard, and of those whose process has gone."""
 
     def __init__(
         self,
@@ -42,18 +45,22 @@ class Keeper:
         shard: int = 0,
         shards: int = 1,
         clock: Callable[[], datetime] = timezone.now,
+        take_over_seconds: float = TAKE_OVER_SECONDS,
     ) -> None:
         self.open_brokerage = open_brokerage
         self.open_feed = open_feed
         self.shard = shard
         self.shards = shards
         self.clock = clock
+        self.take_over_seconds = take_over_seconds
         self.threads = Threads(size=8)
         self.watches: dict[int, Watch] = {}
         # Watches that are told to end; one whose gateway says no goodbye takes seconds, and keeps nobody else waiting.
         self.ending: dict[int, asyncio.Task[None]] = {}
         self.trials = Trials(self)
+        self.in_flight = InFlight(self.threads)
         self.locks: Locks
+        self.held: Shards
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -62,7 +69,7 @@ class Keeper:
         try:
             while not self.stopping.is_set():
                 try:
-                    await self._hold_shard()
+                    await self._hold_shards()
                 except psycopg.OperationalError as error:
                     log.warning("The database is away, trying again: %s", str(error).strip())
                     await self._pause(1.0)
@@ -80,28 +87,38 @@ class Keeper:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), seconds)
 
-    async def _hold_shard(self) -> None:
+    async def _hold_shards(self) -> None:
         async with (
             Locks.opened() as self.locks,
             await psycopg.AsyncConnection.connect(**direct_parameters()) as session,
         ):
-            while not await self.locks.take(Space.STREAM, self.shard):
-                # Another process watches; stand by for the moment it goes.
+            self.held = Shards(self.locks, self.shard, self.shards, take_over_seconds=self.take_over_seconds)
+            while not await self.held.enter():
                 await self._pause(LOOK_SECONDS)
                 if self.stopping.is_set():
                     return
             await session.execute(f"LISTEN {CONNECTIONS_CHANNEL}")
             try:
                 while not self.stopping.is_set():
+                    # Where another process watches our shard, we stand by for the moment it goes.
+                    await self.held.look(self._let_go)
                     await self._look()
                     _ = [notice async for notice in session.notifies(timeout=LOOK_SECONDS, stop_after=1)]
             finally:
-                # The lock is gone or about to go: somebody else may watch from now on.
+                # The locks are gone or about to go: somebody else may watch from now on.
                 await self._stop_watches()
 
+    async def _let_go(self, shard: int) -> None:
+        """End everything of a shard, before somebody else begins with it."""
+        watches = [self.watches.pop(key) for key in list(self.watches) if key % self.shards == shard]
+        await self.trials.stop()
+        await asyncio.gather(*(watch.stop() for watch in watches), *self.ending.values())
+
     async def _look(self) -> None:
-        await self.trials.look(self.shard, self.shards)
-        identities = await self.threads.run(_to_watch, self.shard, self.shards)
+        identities: dict[int, Identity] = {}
+        for shard in sorted(self.held.held):
+            await self.trials.look(shard, self.shards)
+            identities |= await self.threads.run(_to_watch, shard, self.shards)
         for key in [
             key for key, watch in self.watches.items() if identities.get(key) != watch.identity or watch.task.done()
         ]:
@@ -112,9 +129,10 @@ class Keeper:
                 self.watches[key] = Watch(self, key, identity)
         for key in await self.threads.run(_due, self.clock()) & self.watches.keys():
             self.watches[key].wake.set()
-        for key, accounts in (await self.threads.run(closing.accounts_to_read, self.shard, self.shards)).items():
-            if key in self.watches:
-                self.watches[key].dirty |= accounts
+        for shard in sorted(self.held.held):
+            for key, accounts in (await self.threads.run(closing.accounts_to_read, shard, self.shards)).items():
+                if key in self.watches:
+                    self.watches[key].dirty |= accounts
 
     async def _stop_watches(self) -> None:
         watches, self.watches = self.watches, {}

@@ -29,9 +29,10 @@ from brokers.domain.brokerage import (
 from brokers.domain.session.states import State
 from brokers.domain.sessions import Cause, Environment, Login, SessionStatus
 from brokers.models import BrokerageAccount, Connection
-from brokers.orders import closing, doubt, reconciliation
+from brokers.orders import closing, reconciliation
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
+from brokers.processes.in_flight import InFlight
 from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ FIRST_PAUSE = 0.05  # after the feed ended while the session is open; longer eac
 LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 10.0
 SIGN_IN_SECONDS = 90.0  # IBKR answers what it knows of the login itself once a minute
+# Sessions that were opened together, or waited for the same pause, do not stay in step.
+KEEP_JITTER = 0.9, 1.1
 BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
 UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
@@ -98,6 +101,7 @@ class Station(Protocol):
     threads: Threads
     locks: Locks
     clock: Callable[[], datetime]
+    in_flight: InFlight
 
 
 class Watch:
@@ -354,7 +358,7 @@ class Watch:
             now = time.monotonic()
             was_paused, paused = paused, self.broker.pause() is not None
             if now >= next_keep or (was_paused and not paused):
-                next_keep = now + settings.KEEP_SECONDS
+                next_keep = now + settings.KEEP_SECONDS * random.uniform(*KEEP_JITTER)
                 await self._keep(connection)
                 if back_at != (back_at := nights.back_at(connection, self.keeper.clock())):
                     # A session that outlived a night: what became of its orders meanwhile is read as after a sign-in.
@@ -387,7 +391,7 @@ class Watch:
 
     async def _ask(self, connection: Connection, accounts: list[BrokerageAccount], now: float) -> None:
         """Orders and fills where the feed is silent, and the book where it is old."""
-        if now - self.news_at > SILENT_SECONDS and await self._db(doubt.in_flight, self.pk):
+        if now - self.news_at > SILENT_SECONDS and await self.keeper.in_flight.has(self.pk):
             for account in accounts:
                 await self._sync(connection, account)
         due = now - self.book_at > BOOK_SECONDS

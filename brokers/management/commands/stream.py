@@ -8,13 +8,14 @@ import signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from brokers import ibkr
 from brokers.connections.reach import reach
 from brokers.connections.tokens import Shelves
 from brokers.domain.sessions import Login
 from brokers.processes.call_writer import CallWriter
+from brokers.processes.shards import TAKE_OVER_SECONDS
 from brokers.processes.stream import Keeper
 
 
@@ -27,11 +28,24 @@ class Command(BaseCommand):
         parser.add_argument("--shard", type=int, default=0, help="which share of the connections, from 0")
         parser.add_argument("--shards", type=int, default=1, help="how many stream processes there are")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(self._run(options["shard"], options["shards"]))
+        parser.add_argument(
+            "--take-over-after",
+            type=float,
+            default=TAKE_OVER_SECONDS,
+            metavar="SECONDS",
+            help="how long another shard may be without a process before this one watches its connections, too",
+        )
 
-    async def _run(self, shard: int, shards: int) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["shard"] not in range(options["shards"]):
+            raise CommandError(
+                f"With --shards {options['shards']} the shards are numbered from 0 to {options['shards'] - 1}. "
+                "Give --shard one of these."
+            )
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(self._run(options["shard"], options["shards"], options["take_over_after"]))
+
+    async def _run(self, shard: int, shards: int, take_over_seconds: float) -> None:
         async with (
             CallWriter() as calls,
             ibkr.new_http(reach()) as http,
@@ -45,7 +59,7 @@ class Command(BaseCommand):
             def listen(login: Login) -> ibkr.IbkrFeed:
                 return ibkr.listen(login, http, calls=calls, shelf=shelves.of(login))
 
-            keeper = Keeper(connect, listen, shard=shard, shards=shards)
+            keeper = Keeper(connect, listen, shard=shard, shards=shards, take_over_seconds=take_over_seconds)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, keeper.stopping.set)

@@ -118,6 +118,7 @@ def _truth(gateway: Gateway, user: User) -> dict[str, Any]:
         "stage": user.session.stage(now),
         "signed_in": user.session.signed_in,
         "person_needed": user.session.person_needed,
+        "sockets": len(user.sockets),
         "nights": nights,
         "closed": [name for name in _CLOSED if any(gateway.faults.holding(name, user.name, now))],
     }
