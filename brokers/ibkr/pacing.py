@@ -68,7 +68,7 @@ class Egress:
             yield shared
         finally:
             self.shared = None
-            beat.cancel()
+            shared.end()
             await asyncio.gather(beat, return_exceptions=True)
             await shared.close()
 

@@ -97,6 +97,7 @@ class SharedPace:
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._soon = asyncio.Event()
+        self._ended = False
         self._away_until = 0.0
         self._epoch: int | None = None
         self._told = False
@@ -177,15 +178,21 @@ class SharedPace:
         self._soon.set()
 
     async def beat(self) -> None:
-        """Say that this process is there, tell and hear, for as long as it runs."""
-        while True:
+        """Say that this process is there, tell and hear, until `end`."""
+        while not self._ended:
             self._soon.clear()
             try:
                 await self._tell()
             except (RedisError, OSError, TimeoutError) as problem:
                 self._is_away(problem)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), BEAT_SECONDS)
+                async with asyncio.timeout(0 if self._ended else BEAT_SECONDS):
+                    await self._soon.wait()
+
+    def end(self) -> None:
+        """Let `beat` return after what it is about. Canceled, it could go on: a client in between may swallow that."""
+        self._ended = True
+        self._soon.set()
 
     async def _tell(self) -> None:
         pauses = list(self._knowledge.pauses())

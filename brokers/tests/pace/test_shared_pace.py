@@ -241,3 +241,13 @@ async def test_a_turn_is_one_round_trip(valkey: OwnValkey) -> None:
         stats = valkey.client.info("commandstats")
         assert stats["cmdstat_evalsha"]["calls"] == 50
         assert "cmdstat_script|load" not in stats
+
+
+async def test_a_process_that_ends_at_once_ends(valkey: OwnValkey) -> None:
+    """Most tasks of a worker see that another one is at work, and end within a moment of their start."""
+    async with asyncio.timeout(20):
+        for number in range(100):
+            egress = Egress()
+            async with egress.sharing(valkey.url):
+                await asyncio.sleep(number / 20_000)
+    assert valkey.client.zcard("halyard:pace:processes") == 0
