@@ -241,7 +241,8 @@ class Watch:
         check = None if trusted else functools.partial(self._accounts, connection)
         state = await self.session.look(self.cause, check=check)
         self.cause = Cause.LOOK
-        if not state.can_trade:
+        # Keys that IBKR does not take open nothing, and are not to be asked about twice.
+        if not state.can_trade and state.status not in NOT_TAKEN:
             async with self.keeper.locks.only_one(Space.CONNECTION, self.pk) as held:
                 # A lane that holds the lock signs in by itself.
                 if held:

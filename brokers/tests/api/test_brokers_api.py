@@ -80,6 +80,22 @@ def test_a_connection_shows_its_session_and_no_secret(api: Api, team: Team, now:
     }
 
 
+@pytest.mark.parametrize("method", ["oauth", "oauth_operator"])
+def test_a_connection_that_signs_shows_how_and_no_key(api: Api, team: Team, method: str) -> None:
+    kept = {"consumer_key": "ABCDEFGHI", "access_token": "a1b2c3", "signature_key": "-----BEGIN PRIVATE KEY-----"}
+    made = rows.connection(team, environment="paper", auth_method=method, signing_keys=Sealed.of(kept))
+    type(made).objects.filter(pk=made.pk).update(session_status="revoked", session_code="token-revoked")
+    shown = one(api.get("connections/"))
+    assert (shown["auth_method"], shown["session_status"], shown["session_code"], shown["can_trade"]) == (
+        method,
+        "revoked",
+        "token-revoked",
+        False,
+    )
+    assert not [part for part in kept.values() if part in str(shown)]
+    assert "signing_keys" not in shown
+
+
 def test_an_account_shows_its_money_as_text(api: Api, team: Team, now: datetime) -> None:
     account = rows.account(team, account_id="SIM0000042", equity=Decimal("1000000.10000000"), book_as_of=now)
     assert one(api.get("accounts/")) == {
