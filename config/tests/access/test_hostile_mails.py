@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from allauth.core.context import request_context
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.db import SessionStore
@@ -22,6 +23,9 @@ from django.utils import timezone
 from accounts import audit
 from accounts.entrance.letters import quoted
 from accounts.models import AuditEntry, Team, User
+from brokers.domain.notices import NoticeKind
+from brokers.models import Dispatch, Notice
+from brokers.notices import telling
 from config.tests.access.world import World, ours, world
 from strategies.control.mail import tell_approvers
 from strategies.models import Decision, Refusal, Signal
@@ -104,6 +108,25 @@ def test_no_name_forges_a_line_or_a_header_of_the_mail_to_approvers(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("kind", sorted(NoticeKind))
+def test_no_name_forges_a_line_or_a_header_of_a_notice(
+    made: World, mailoutbox: list[EmailMessage], kind: NoticeKind
+) -> None:
+    now, team = timezone.now(), made.ours.team
+    Team.objects.filter(pk=team.pk).update(name=FORGED[:80])
+    team.connections.update(name=FORGED[:80], session_reason=FORGED)
+    owner = team.memberships.get(role="owner").user
+    EmailAddress.objects.update_or_create(user=owner, email=owner.email, defaults={"verified": True})
+    notice = Notice.objects.create(
+        connection=team.connections.latest("pk"), kind=kind, event="1", why=FORGED, opens_at=now, created_at=now
+    )
+    Dispatch.objects.create(notice=notice, user=owner, channel="email", status="waiting", due_at=now)
+    assert telling.send(now) == 1
+    assert [wrong_with(mail) for mail in mailoutbox] == [[]]
+    assert "evil[.]example" in str(mailoutbox[0].body)
+
+
+@pytest.mark.django_db
 def test_no_name_forges_a_line_or_a_header_of_the_sign_in_librarys_mails(
     made: World, mailoutbox: list[EmailMessage]
 ) -> None:
@@ -156,13 +179,14 @@ def test_every_mail_quotes_what_others_chose() -> None:
 
 
 def test_mails_are_sent_in_these_places_only() -> None:
-    """By the sign-in library's adapter, and to approvers: both are tried above."""
+    """By the sign-in library's adapter, to approvers, and in notices: all are tried above."""
     calls = ours(r"\bsend_mail\(|\bEmailMessage\(|\bsend_notification_mail\(")
     assert set(calls) == {
         "accounts/adapter.py",
         "accounts/entrance/sign_in.py",
         "accounts/pages/account.py",
         "accounts/reclaim.py",
+        "brokers/notices/channels.py",
         "strategies/control/mail.py",
         "strategies/pages/team_end.py",
     }
