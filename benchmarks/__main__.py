@@ -18,6 +18,7 @@ PARTS = (
     ("A decision", "bench_decide", "--rounds 20"),
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
+    ("Sessions kept alive", "bench_sessions", "--sessions 20"),
     ("The rulebook", "bench_rulebook", "--seconds 0.1"),
 )
 
