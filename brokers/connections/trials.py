@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from brokers import certificates, dialing, live
 from brokers.connections.connections import PIN, login_of
@@ -16,7 +17,7 @@ from brokers.domain import addresses, trials
 from brokers.domain.addresses import AddressRefused, Location
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OpenBrokerage
 from brokers.domain.certificates import Certificate, fingerprint
-from brokers.domain.sessions import Environment, Login
+from brokers.domain.sessions import Environment, Login, SessionStatus
 from brokers.domain.trials import Outcome, Report, Silence, Step
 from brokers.models import Connection
 from brokers.names import TooManyNames
@@ -130,6 +131,15 @@ def login_for(connection_pk: int) -> Login | None:
     rows = Connection.objects.filter(pk=connection_pk, trial_asked_at__isnull=False, removed_at=None)
     connection = rows.first()
     return None if connection is None else login_of(connection)
+
+
+def is_too_early(connection_pk: int, report: Report) -> bool:
+    """Whether Halyard is still opening the session that the report did not find open: it is worth asking again."""
+    if all(step.name != "session" or step.outcome is not Outcome.LOOK for step in report.steps):
+        return False
+    # One that was made a moment ago has no code yet: Halyard has not looked at its session.
+    opens = Q(session_status__in=(SessionStatus.CONNECTING, SessionStatus.ACTIVE)) | Q(session_code="")
+    return Connection.objects.filter(opens, pk=connection_pk, enabled=True).exists()
 
 
 def asked_for(shard: int, shards: int) -> list[int]:

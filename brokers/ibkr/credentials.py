@@ -88,5 +88,6 @@ def refusal(problem: BaseException) -> BrokerError | None:
 def _changed(seen: str) -> str:
     return (
         f"The gateway shows another certificate than the one that was accepted for it; the new one ends in {ending(seen)}. "
-        "Nothing was sent to it. Compare the new one with your gateway's, and accept it on this page only if it is yours."
+        "Nothing was sent to it. Compare the new one with your gateway's, and accept it on the connection's page only if "
+        "it is yours."
     )

@@ -6,12 +6,16 @@ import asyncio
 import logging
 
 from brokers.connections import trials
+from brokers.domain.sessions import Login
+from brokers.domain.trials import Report
 from brokers.processes.watch import Station
 
 log = logging.getLogger(__name__)
 
 # At the same time in one process; the others wait in their rows.
 MOST = 50
+# A session that is being opened is asked for again, as often and at this distance.
+_TIMES, _SECONDS = 10, 1.0
 
 
 class Trials:
@@ -32,11 +36,21 @@ class Trials:
         try:
             login = await self.keeper.threads.run(trials.login_for, key)
             if login is not None:
-                report = await trials.try_login(login, self.keeper.open_brokerage, self.keeper.clock)
+                report = await self._report(key, login)
                 await self.keeper.threads.run(trials.save, key, report)
         except Exception:
             log.exception("Connection %s: its trial failed, and is tried again", key)
             await asyncio.sleep(5)
+
+    async def _report(self, key: int, login: Login) -> Report:
+        """What the trial finds, once a session that Halyard is just opening is open."""
+        report = await trials.try_login(login, self.keeper.open_brokerage, self.keeper.clock)
+        for _ in range(_TIMES):
+            if not await self.keeper.threads.run(trials.is_too_early, key, report):
+                break
+            await asyncio.sleep(_SECONDS)
+            report = await trials.try_login(login, self.keeper.open_brokerage, self.keeper.clock)
+        return report
 
     async def stop(self) -> None:
         """End them; they begin again with the next look, here or in the process that takes over."""

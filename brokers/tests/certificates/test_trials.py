@@ -103,6 +103,37 @@ def test_a_trial_takes_no_session_over(team: Team, secured: RunningGateway) -> N
 
 
 @pytest.mark.parametrize(
+    ("status", "code", "enabled", "early"),
+    [
+        ("connecting", "switched-on", True, True),
+        ("active", "signed-in", True, True),
+        ("signed_out", "", True, True),
+        ("signed_out", "not-signed-in", True, False),
+        ("connecting", "switched-on", False, False),
+    ],
+)
+def test_a_session_that_halyard_is_opening_is_asked_for_again(
+    team: Team, secured: RunningGateway, status: str, code: str, enabled: bool, early: bool
+) -> None:
+    user = f"EARLY{status}{len(code)}{enabled}"
+    made = paper(team, secured.base_url(user), username=user, enabled=enabled)
+    changes.accept(connection=made, sha256=fingerprint(secured.fingerprint), actor=None, now=timezone.now())
+    Connection.objects.update(session_status=status, session_code=code)
+    report = tried(made)
+    assert codes(report)["session"] == "not-signed-in"
+    assert trials.is_too_early(made.pk, report) is early
+    secured.sign_in(user)
+    assert not trials.is_too_early(made.pk, tried(made))
+
+
+def test_a_certificate_to_look_at_is_not_waited_for(team: Team, secured: RunningGateway) -> None:
+    made = paper(team, secured.base_url("LOOK1"), username="LOOK1", session_status="connecting")
+    report = tried(made)
+    assert codes(report)["certificate"] == "certificate-unknown"
+    assert not trials.is_too_early(made.pk, report)
+
+
+@pytest.mark.parametrize(
     ("fault", "words"),
     [
         ("http_200_non_json", "page"),
