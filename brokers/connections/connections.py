@@ -163,9 +163,12 @@ def _opted_into(consent: Consent, accounts: Sequence[str]) -> str:
 
 @transaction.atomic
 def disable(*, connection: Connection, actor: User | None, now: datetime) -> None:
-    """Stop using the connection. Waiting orders stay waiting until they expire; nothing new is sent."""
-    Connection.objects.filter(pk=connection.pk).update(enabled=False)
-    connection.enabled = False
+    """Stop using the connection. Waiting orders stay waiting until they expire; nothing new is sent.
+
+    A consent to real money ends with it.
+    """
+    Connection.objects.filter(pk=connection.pk).update(enabled=False, live_account="")
+    connection.enabled, connection.live_account = False, ""
     session_is(
         connection,
         SessionStatus.SIGNED_OUT,
@@ -287,6 +290,18 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             f"Make a {wrong} connection for it.",
             now=now,
             code=f"user-is-{wrong}",
+            cause=Cause.LOOK,
+        )
+        return []
+    if connection.environment == Environment.LIVE and not connection.live_account:
+        words = WORDS["consent-missing"]
+        session_is(
+            connection,
+            SessionStatus.REFUSED,
+            words.reason,
+            now=now,
+            code="consent-missing",
+            action=words.action,
             cause=Cause.LOOK,
         )
         return []

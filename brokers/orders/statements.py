@@ -17,6 +17,11 @@ HELD = """(EXISTS (
        OR r.quantity > s.quantity AND r.status NOT IN ('filled', 'canceled', 'expired', 'rejected', 'denied'))
 ))"""
 
+# A live connection's orders leave only while a consent to real money stands; Postgres refuses every other way, too.
+CONSENTED = """EXISTS (
+  SELECT FROM brokers_connection c WHERE c.id = {order}.connection_id AND (c.environment <> 'live' OR c.live_account <> '')
+)"""
+
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
 # An instrument is held back while it is not known what became of an earlier order in it; and a connection while IBKR
 # restarts, its ways out a little later than the rest where the operator says so.
@@ -24,7 +29,7 @@ TAKE_NEXT = f"""
 WITH next AS (
   SELECT o.id FROM brokers_order o
   WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
-    AND NOT {HELD.format(order="o")}
+    AND NOT {HELD.format(order="o")} AND {CONSENTED.format(order="o")}
     AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
          AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
     AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid

@@ -107,6 +107,10 @@ WORDS: dict[str, Words] = {
         "Generate a token on IBKR's page again, and give this connection the token and its secret.",
     ),
     # People
+    "consent-missing": Words(
+        "Nobody has switched real money on for this connection by typing the number of its account, so no order leaves.",
+        "Switch the connection off, then on again with the number of its account.",
+    ),
     "switched-off": Words("This connection is switched off."),
     "switched-on": Words("It has just been switched on; Halyard is signing in."),
 }

@@ -14,7 +14,7 @@ from brokers.domain.session.words import WORDS
 from brokers.ibkr.texts.explained import every_text
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
-NEEDS_NO_HELP = {"signed-in", "switched-on", "switched-off"}
+NEEDS_NO_HELP = {"signed-in", "switched-on", "switched-off", "consent-missing"}
 CODES = sorted({text.code for text in every_text()})
 LINK = re.compile(r"\{% url 'help' '([a-z-]+)' %\}")
 
