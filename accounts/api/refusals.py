@@ -38,4 +38,5 @@ def explain(error: Exception, context: dict[str, Any]) -> Response | None:
     response.data = {"code": code, "message": str(response.data["detail"])}
     if field := getattr(error, "field", None):
         response.data["field"] = field
+    response.data |= getattr(error, "more", {})
     return response

@@ -17,7 +17,7 @@ class Scope(models.TextChoices):
 
     READ = "read", "Read"
     APPROVE = "approve", "Answer plans that wait for approval"
-    TRADE = "trade", "Stop and resume trading, enable and disable subscriptions"
+    TRADE = "trade", "Stop and resume trading, switch subscriptions, make and mend connections"
 
 
 def hashed(token: str) -> str:

@@ -1,4 +1,4 @@
-"""The brokers' part of the REST API: connections, accounts, positions, orders, executions."""
+"""The brokers' part of the REST API beside connections: accounts, positions, orders, executions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from accounts.api.views import Listed, ListedAndShown
 from brokers.api.serializers import (
     AccountSerializer,
     CallSerializer,
-    ConnectionSerializer,
     ExecutionSerializer,
     OrderSerializer,
     PositionSerializer,
@@ -21,8 +20,7 @@ from brokers.api.serializers import (
 from brokers.book import day_ledger
 from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
-from brokers.domain.sessions import Environment, SessionStatus
-from brokers.models import BrokerageAccount, Call, Connection, Execution, Order, Position
+from brokers.models import BrokerageAccount, Call, Execution, Order, Position
 
 
 def whole_orders() -> QuerySet[Order]:
@@ -31,18 +29,6 @@ def whole_orders() -> QuerySet[Order]:
     executions = Prefetch("executions", fills)
     orders: QuerySet[Order] = Order.objects.select_related("account", "connection", "parent")
     return orders.prefetch_related(executions).order_by("id")
-
-
-class Connections(ListedAndShown):
-    """IBKR users that work for the team, and the state of their sessions."""
-
-    queryset = Connection.objects.all()
-    serializer_class = ConnectionSerializer
-    filters = {
-        "status": one_of("session_status", SessionStatus),
-        "environment": one_of("environment", Environment),
-        "since": since("created_at"),
-    }
 
 
 class Accounts(ListedAndShown):
@@ -113,7 +99,6 @@ class Calls(ListedAndShown):
 
 
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
-    "connections": Connections,
     "accounts": Accounts,
     "positions": Positions,
     "orders": Orders,

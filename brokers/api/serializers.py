@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from accounts.api.fields import Shown, code
@@ -34,6 +36,8 @@ CONNECTION = (
     "next_try_at",
     "left_until",
     "last_kept_at",
+    "trial",
+    "trial_asked_at",
     "created_at",
 )
 ACCOUNT = (
@@ -128,9 +132,41 @@ CALL = (
 )
 
 
+class CertificateSerializer(serializers.Serializer[Any]):
+    """The certificate that a gateway shows. `trouble` is empty where an authority vouches for it."""
+
+    sha256 = serializers.CharField()
+    subject = serializers.CharField()
+    issuer = serializers.CharField()
+    begins = serializers.CharField()
+    ends = serializers.CharField()
+    trouble = serializers.CharField()
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """One step of a trial: `outcome` is `good`, `look`, `bad` or `not_reached`."""
+
+    name = serializers.CharField()
+    outcome = serializers.CharField()
+    answer = serializers.CharField()
+    proves = serializers.CharField()
+    code = serializers.CharField()
+
+
+class TrialSerializer(serializers.Serializer[Any]):
+    """What a trial of a connection or an address found, step by step."""
+
+    at = serializers.CharField()
+    steps = StepSerializer(many=True)
+    certificate = CertificateSerializer(allow_null=True)
+
+
 class ConnectionSerializer(Shown):
+    """`trial` is what the last test found; one is under way while `trial_asked_at` is set."""
+
     id = code()
     certificate_sha256 = serializers.SerializerMethodField()
+    trial = TrialSerializer(read_only=True, allow_null=True)
 
     def get_certificate_sha256(self, row: Connection) -> str:
         """The fingerprint of the certificate that was accepted for its gateway; empty where none was."""

@@ -34,7 +34,7 @@ from brokers.domain.sessions import Environment, Region, SessionStatus
 from brokers.domain.trials import Outcome, Report, Step
 from brokers.models import BrokerageAccount, Connection, Order
 
-_REMOVED = "This connection was removed; its history stays. Make a new one."
+REMOVED = "This connection was removed; its history stays. Make a new one."
 _OF_THE_GATEWAY = "The certificate of a gateway"
 
 
@@ -136,7 +136,7 @@ def connect(
 
 def _check_fields(connection: Connection, fields: Fields) -> None:
     if connection.removed_at is not None:
-        raise ConnectionRefused(_REMOVED, "connection-removed")
+        raise ConnectionRefused(REMOVED, "connection-removed")
     if not USERNAME.fullmatch(fields.username):
         raise ConnectionRefused(
             "An IBKR user name has letters, digits, dots, dashes and underscores only. Check it in Client Portal.",
@@ -235,7 +235,7 @@ def _last_answer(steps: Sequence[Step]) -> str:
 def accept(*, connection: Connection, sha256: str, actor: User | None, now: datetime) -> None:
     """From now on this certificate is the gateway's, and no other is. Raises ConnectionRefused when it shows another."""
     if connection.removed_at is not None:
-        raise ConnectionRefused(_REMOVED, "connection-removed")
+        raise ConnectionRefused(REMOVED, "connection-removed")
     certificate = look(connection, now)
     if certificate.sha256 != sha256:
         raise ConnectionRefused(
@@ -277,7 +277,7 @@ def remove(*, connection: Connection, actor: User | None, now: datetime) -> None
     of it may still fill."""
     locked = Connection.objects.select_for_update().get(pk=connection.pk)
     if locked.removed_at is not None:
-        raise ConnectionRefused(_REMOVED, "connection-removed")
+        raise ConnectionRefused(REMOVED, "connection-removed")
     if working := working_orders(locked):
         raise ConnectionRefused(
             f"{_many(working, 'order')} may still fill. Cancel them and wait until they are over, then remove the "

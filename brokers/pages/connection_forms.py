@@ -20,16 +20,14 @@ from brokers.connections import authorizing, changes, trials
 from brokers.connections.changes import CertificateUnknown
 from brokers.connections.connections import PIN, ConnectionRefused
 from brokers.connections.consents import consent_of
+from brokers.connections.refusals import FIELD_OF, TOO_MANY_CALLS
 from brokers.domain.addresses import AddressRefused, completed, login_page
 from brokers.domain.certificates import Certificate
-from brokers.domain.live_money import NUMBER
 from brokers.domain.sessions import AuthMethod, Environment, Region
 from brokers.domain.trials import Report
 from brokers.models import Connection
 from brokers.pages.forms import ConnectionForm
 from brokers.pages.live_money import missing_of
-
-_TOO_MANY = "Gateways were called very often from here. Wait a minute, then try again."
 
 
 @require_http_methods(["GET", "POST"])
@@ -144,7 +142,7 @@ def _spend_a_call(request: HttpRequest, environment: Environment) -> None:
     if environment is Environment.SIMULATED:
         return
     if not ratelimit.consume(request, app="allauth.account", action="gateway_call", user=request.user):
-        raise ConnectionRefused(_TOO_MANY, "too-many-calls")
+        raise ConnectionRefused(TOO_MANY_CALLS, "too-many-calls")
 
 
 def _tested(request: HttpRequest, team: Team, form: ConnectionForm, of: Connection | None = None) -> Report | None:
@@ -164,25 +162,5 @@ def _tested(request: HttpRequest, team: Team, form: ConnectionForm, of: Connecti
 
 def _add(form: ConnectionForm, refusal: ConnectionRefused) -> Report | None:
     """The refusal beside its field, and what was found at the address if that is why."""
-    form.add_error(_FIELD_OF.get(refusal.code), str(refusal))
+    form.add_error(FIELD_OF.get(refusal.code), str(refusal))
     return refusal.report if isinstance(refusal, CertificateUnknown) else None
-
-
-_FIELD_OF = {
-    "no-simulator": "environment",
-    "demo-team": "environment",
-    "environment-stays": "environment",
-    "invalid-username": "username",
-    "username-taken": "username",
-    "orders-work": "username",
-    "certificate-unknown": "accepted",
-    "invalid-address": "base_url",
-    "address-not-encrypted": "base_url",
-    "unknown-host": "base_url",
-    "too-many-names": "base_url",
-    "too-many-calls": "base_url",
-    "private-address": "base_url",
-    "numeric-host": "base_url",
-    "port-not-allowed": "base_url",
-    NUMBER: "account_number",
-}

@@ -22,6 +22,7 @@ from accounts.models import Role, Scope
 from brokers.api.rest import whole_orders
 from brokers.connections.consents import consent_of
 from brokers.domain.live_money import LiveMoneyRefused
+from strategies.api.connections import Connections
 from strategies.api.guards import Guards
 from strategies.api.serializers import (
     ApproveSerializer,
@@ -171,6 +172,7 @@ class Decisions(ListedAndShown):
 
 
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
+    "connections": Connections,
     "guards": Guards,
     "strategies": Strategies,
     "subscriptions": Subscriptions,

@@ -76,6 +76,8 @@ def test_a_connection_shows_its_session_and_no_secret(api: Api, team: Team, now:
         "next_try_at": None,
         "left_until": None,
         "last_kept_at": None,
+        "trial": None,
+        "trial_asked_at": None,
         "created_at": "2026-11-20T15:00:00Z",
     }
 
@@ -246,7 +248,7 @@ def test_no_list_asks_once_per_row(
         assert len(api.get(f"{name}/")["results"]) == 4
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", [name for name in LISTS if name != "connections"])
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_nothing_can_be_written(api: Api, name: str, method: str) -> None:
     answer = getattr(api.client, method)(f"/api/v1/{name}/")

@@ -252,7 +252,8 @@ OTHER_PAGES: dict[str, tuple[str, str]] = {
 
 # The API: for each action of a row its method, the scope its token needs, and the role its member needs now. A token is
 # issued after a proof and asks for none later: what it may do is what its scopes say, and it may never do more than read,
-# answer plans, stop and resume, and switch subscriptions. No token shows a secret, issues a token or invites anybody.
+# answer plans, stop and resume, switch subscriptions, and make and mend connections that move no real money. No token
+# shows a secret, issues a token or invites anybody. A name with `@` is another method of the same address.
 API: dict[str, tuple[str, str, str]] = {
     "api-root": ("GET", "read", VIEWER),
     "api-schema": ("GET", "read", VIEWER),
@@ -275,6 +276,15 @@ API: dict[str, tuple[str, str, str]] = {
     "api-guards-resume": ("POST", "trade", TRADER),  # the whole team: an owner
     "api-subscriptions-enable": ("POST", "trade", TRADER),
     "api-subscriptions-disable": ("POST", "trade", TRADER),
+    "api-connections-list@make": ("POST", "trade", TRADER),
+    "api-connections-detail@edit": ("PATCH", "trade", TRADER),
+    "api-connections-detail@remove": ("DELETE", "trade", TRADER),
+    "api-connections-enable": ("POST", "trade", TRADER),
+    "api-connections-disable": ("POST", "trade", TRADER),
+    "api-connections-test": ("POST", "trade", TRADER),
+    "api-connections-try-address": ("POST", "trade", TRADER),
+    "api-connections-ownership": ("POST", "trade", TRADER),
+    "api-connections-take-back": ("POST", "trade", TRADER),
     "api-decisions-approve": ("POST", "approve", APPROVER),
     "api-decisions-decline": ("POST", "approve", APPROVER),
 }
