@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from brokers.book import trading_hours
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.snapshot import Quote
+from brokers.domain.trading_hours import TradingHours
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
@@ -97,6 +99,7 @@ def answer(
     contract: Contract | None = None,
     quote: Quote | None = None,
     permitted: Sequence[str] | None = None,
+    hours: TradingHours | None = None,
     reason: str = "",
     code: str = "",
 ) -> None:
@@ -115,6 +118,7 @@ def answer(
             tick=contract.tick,
             increments=[[str(edge), str(tick)] for edge, tick in contract.increments],
             permitted=None if permitted is None else list(permitted),
+            **trading_hours.columns(hours, now),
         )
         if quote is not None:
             values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)

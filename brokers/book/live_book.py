@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from brokers.book import contracts, months, previews, quotes, rates
+from brokers.book import contracts, months, previews, quotes, rates, trading_hours
 from brokers.book.months import OtherMonth
 from brokers.domain.orders import (
     MAY_FILL,
@@ -176,6 +176,7 @@ class Book:
             capabilities=account.capabilities,
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
+            hours=trading_hours.shown(lookup),
             rates={} if rate is None else {contract.currency: rate},
             previews=tuple(
                 preview for row in self.previews.get(key, ()) if (preview := previews.value(row)) is not None
@@ -241,6 +242,8 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
         book.lookups |= contracts.load(connections, {instrument.ticker for _, instrument in beside})
     if ask:
         contracts.ask_for_missing(book.lookups, pairs, now)
+        known = ((account, book.lookup(account, instrument)) for account, instrument in pairs)
+        trading_hours.want([(account, lookup) for account, lookup in known if lookup is not None], now)
     book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)
     conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
     # In this order: what changes meanwhile is seen twice, as an order that may fill or as a fill that may not be in the

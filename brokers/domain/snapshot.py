@@ -9,6 +9,7 @@ from decimal import Decimal
 from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import Environment
+from brokers.domain.trading_hours import TradingHours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,8 @@ class Snapshot:
     # What IBKR lets the account do, and whether it may trade this contract; None where IBKR did not say.
     capabilities: Capabilities = NOT_SAID
     permitted: bool | None = None
+    # When this contract trades, by IBKR's word; None where it has not said.
+    hours: TradingHours | None = None
     # The profit not taken yet, and what one unit of another currency is in `currency`.
     unrealized_pnl: Decimal | None = None
     rates: dict[str, Decimal] = field(default_factory=dict)

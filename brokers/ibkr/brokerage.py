@@ -35,6 +35,7 @@ from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
 from brokers.domain.snapshot import Quote
 from brokers.domain.tokens import TokenShelf
+from brokers.domain.trading_hours import TradingHours
 from brokers.ibkr import contracts, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.circuits import Way
@@ -212,6 +213,13 @@ class IbkrBrokerage:
         """The accounts that may trade it; None where IBKR does not say."""
         path, parts = "iserver/contract/{conid}/info-and-rules", {"conid": str(contract.conid)}
         return translate.permitted(await self._reads.get(path, parts))
+
+    async def hours(self, contract: Contract) -> TradingHours | None:
+        """When it trades in the days around today; None where IBKR does not say. The simulated market never closes."""
+        if self._client.login.environment is Environment.SIMULATED:
+            return None
+        params = {"conid": str(contract.conid)}
+        return contracts.trading_hours(await self._reads.get("contract/trading-schedule", params=params), self._now())
 
     # Orders
 

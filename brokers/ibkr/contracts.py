@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
+from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
-from brokers.ibkr.cleaning import one_line, text
+from brokers.ibkr.cleaning import mapping, one_line, text
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows
 from brokers.rulebook.products.futures import product_of
 from brokers.rulebook.products.untradable import untradable
 
+# A schedule is of some days; more sessions than this are none.
+_MOST_SESSIONS = 100
+# In seconds since 1970: until the year 2100, and no session is longer than a week.
+_LATEST, _LONGEST = 4_102_444_800, 7 * 86_400
 _MAIN_EXCHANGES = {"NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "CBOE", "IEX"}
 
 
@@ -54,6 +60,25 @@ def _increments(row: Row) -> tuple[tuple[Decimal, Decimal], ...]:
     """The ticks by the price they count from, lowest first."""
     bands = [(number(band.get("lowerEdge")), number(band.get("increment"))) for band in rows(row, "incrementRules")]
     return tuple(sorted((edge or Decimal(0), tick) for edge, tick in bands if tick is not None and tick > 0))
+
+
+def trading_hours(body: Any, now: datetime) -> TradingHours | None:
+    """The sessions of a schedule that was asked for now; None where it lists none."""
+    days = [day for day in mapping(body, "schedules").values() if isinstance(day, Mapping)][:_MOST_SESSIONS]
+    regular, extended = (_sessions(days, key) for key in ("liquid_hours", "extended_hours"))
+    if not regular and not extended:
+        return None
+    return TradingHours(regular=regular, extended=extended, as_of=int(now.timestamp()))
+
+
+def _sessions(days: Sequence[Row], key: str) -> tuple[Session, ...]:
+    spans = [(whole(row.get("opening")), whole(row.get("closing"))) for day in days for row in rows(day, key)]
+    known = {
+        (opens, closes)
+        for opens, closes in spans[:_MOST_SESSIONS]
+        if opens is not None and closes is not None and 0 < closes - opens <= _LONGEST and 0 < opens < _LATEST
+    }
+    return tuple(sorted(known))
 
 
 async def _stock(instrument: Instrument, get: Get) -> Contract:

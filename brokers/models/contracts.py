@@ -57,6 +57,11 @@ class ContractLookup(models.Model):
     quote_answered_at = models.DateTimeField(null=True, blank=True)
     # The account numbers that IBKR lets trade it; null where it did not say.
     permitted = models.JSONField(null=True, blank=True)
+    # When it trades, as `domain.trading_hours` writes it; null where IBKR was not asked or does not say. Asked each day.
+    hours = models.JSONField(null=True, blank=True)
+    hours_asked_on = models.DateField(null=True, blank=True)
+    # Since when somebody wants the day's; null when nobody does.
+    hours_wanted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = "symbol asked for"
@@ -72,6 +77,7 @@ class ContractLookup(models.Model):
         indexes = [
             models.Index(fields=["connection"], condition=Q(status="wanted"), name="contracts_wanted"),
             models.Index(fields=["connection"], condition=Q(quote_wanted_at__isnull=False), name="quotes_wanted"),
+            models.Index(fields=["connection"], condition=Q(hours_wanted_at__isnull=False), name="hours_wanted"),
         ]
 
     def __str__(self) -> str:

@@ -33,9 +33,10 @@ from brokers.domain.orders import (
 )
 from brokers.domain.sentences import grouped
 from brokers.domain.sessions import Environment
+from brokers.domain.trading_hours import TradingHours
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position, SubmissionAttempt
 from brokers.orders import cancels, closed, tickets
-from brokers.rulebook.calendars import us_shares
+from brokers.rulebook.calendars import us_shares, us_shares_as_listed
 
 MOST_ATTEMPTS = 5
 # How long it may take until IBKR has an order for it; a market order that rests there waits for its market instead.
@@ -248,14 +249,25 @@ def _about_sent(order: Order, now: datetime) -> str:
 
 
 def _opens_at(order: Order, now: datetime) -> str:
-    """When the market of a US share opens next, in its own time; nothing while it is open or where we do not know."""
-    simulated = order.account.connection.environment == Environment.SIMULATED
-    if order.asset_class != AssetClass.STOCK or order.currency != "USD" or simulated:
+    """When its market opens next: by IBKR's word for this contract, of a US share in its own time; nothing while it is
+    open or where we do not know."""
+    if order.account.connection.environment == Environment.SIMULATED:
         return ""
-    calendar = us_shares()
+    row = ContractLookup.objects.filter(connection=order.connection_id, conid=order.conid, hours__isnull=False).first()
+    listed = TradingHours.from_json(row.hours) if row is not None else None
+    if order.asset_class != AssetClass.STOCK or order.currency != "USD":
+        return _listed_open(listed, now, extended=order.asset_class == AssetClass.FUTURE)
+    calendar = us_shares_as_listed(listed.regular) if listed is not None else us_shares()
     if calendar.is_open(now):
         return ""
     return f"{calendar.local(calendar.open_after(now)):%A %H:%M} in New York"
+
+
+def _listed_open(listed: TradingHours | None, now: datetime, *, extended: bool) -> str:
+    if listed is None or listed.is_open(now, extended=extended) is not False:
+        return ""
+    opens = listed.opens_after(now, extended=extended)
+    return "" if opens is None else f"{opens:%A %H:%M} UTC"
 
 
 def _book_missing(closing: Closing, now: datetime) -> str | None:

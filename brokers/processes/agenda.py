@@ -21,6 +21,8 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_contractlookup l WHERE l.connection_id = c.id AND l.status = 'wanted') AS has_lookups,
   EXISTS (SELECT FROM brokers_contractlookup q WHERE q.connection_id = c.id AND q.quote_wanted_at IS NOT NULL)
     AS has_quotes,
+  EXISTS (SELECT FROM brokers_contractlookup h WHERE h.connection_id = c.id AND h.hours_wanted_at IS NOT NULL)
+    AS has_hours,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_marginpreview m JOIN brokers_brokerageaccount a ON a.id = m.account_id
           WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
@@ -41,7 +43,8 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
     rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
     previews = MarginPreview.objects.filter(wanted_at__isnull=False, account__connection__enabled=True)
-    rest = (quotes, rates, conversions.due(now), resizes.due(), gone.orders())
+    hours = ContractLookup.objects.filter(hours_wanted_at__isnull=False, connection__enabled=True)
+    rest = (quotes, rates, hours, conversions.due(now), resizes.due(), gone.orders())
     asked: list[QuerySet[Any, Any]] = [rows.values_list("connection_id").distinct() for rows in rest]
     asked.append(previews.values_list("account__connection_id").distinct())
     every = (
@@ -114,7 +117,7 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         connection=connection,
         believed_active=active,
         lookups=connection.has_lookups,
-        prices=connection.has_quotes or connection.has_rates,
+        prices=connection.has_quotes or connection.has_rates or connection.has_hours,
         previews=connection.has_previews,
         cancels=unsent,
         # A change is an order as well: what IBKR gets in the second of its restart is lost.

@@ -7,8 +7,10 @@ import contextlib
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from brokers.book import contracts, quotes, rates
-from brokers.domain.brokerage import BrokerUnavailable, OrderRefused
+from brokers.book import contracts, quotes, rates, trading_hours
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OrderRefused
+from brokers.domain.orders import Contract
+from brokers.domain.trading_hours import TradingHours
 from brokers.models import ContractLookup, ExchangeRate
 from brokers.processes.wire import Wire
 
@@ -23,17 +25,21 @@ async def answer_lookups(wire: Wire) -> None:
         except OrderRefused as refusal:
             await wire.db(contracts.answer, lookup, now=wire.clock(), reason=str(refusal), code=refusal.code)
             continue
-        quote, permitted = await asyncio.gather(
-            _or_none(wire.broker.quote(contract)), _or_none(wire.broker.permitted(contract))
+        quote, permitted, hours = await asyncio.gather(
+            _or_none(wire.broker.quote(contract)),
+            _or_none(wire.broker.permitted(contract)),
+            _hours(wire, contract),
         )
-        await wire.db(contracts.answer, lookup, now=wire.clock(), contract=contract, quote=quote, permitted=permitted)
+        known = {"quote": quote, "permitted": permitted, "hours": hours}
+        await wire.db(contracts.answer, lookup, now=wire.clock(), contract=contract, **known)
 
 
 async def answer_prices(wire: Wire) -> None:
-    """Quotes and rates that decisions wait for. What IBKR does not show is an answer too."""
+    """Quotes and rates that decisions wait for, and the day's trading hours. What IBKR does not show is an answer too."""
     await asyncio.gather(
         *(_answer_quote(wire, lookup) for lookup in await wire.db(quotes.wanted_of, wire.connection_pk)),
         *(_answer_rate(wire, row) for row in await wire.db(rates.wanted_of, wire.connection_pk)),
+        *(_answer_hours(wire, lookup) for lookup in await wire.db(trading_hours.wanted_of, wire.connection_pk)),
     )
 
 
@@ -45,6 +51,18 @@ async def _answer_quote(wire: Wire, lookup: ContractLookup) -> None:
 async def _answer_rate(wire: Wire, row: ExchangeRate) -> None:
     rate = await _or_none(wire.broker.rate(row.source, row.target))
     await wire.db(rates.answer, row, rate, wire.clock())
+
+
+async def _answer_hours(wire: Wire, lookup: ContractLookup) -> None:
+    hours = await _hours(wire, lookup.value())
+    await wire.db(trading_hours.answer, lookup, hours, wire.clock())
+
+
+async def _hours(wire: Wire, contract: Contract) -> TradingHours | None:
+    """The day's hours, which nobody waits for: whatever goes wrong with this read stops nothing else."""
+    with contextlib.suppress(BrokerError):
+        return await wire.broker.hours(contract)
+    return None
 
 
 async def _or_none(answer: Awaitable[T]) -> T | None:

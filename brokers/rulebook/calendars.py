@@ -1,9 +1,9 @@
 """Exchange calendars: which session is open at an instant, and when regular sessions open and close."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from brokers.rulebook import tables
@@ -13,6 +13,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ONE_DAY = timedelta(days=1)
 FULL_DAY = 24 * 60 * 60
 SEARCHED_DAYS = 400
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,29 @@ class Calendar:
             bank_holidays=self.bank_holidays if bank_holidays is None else bank_holidays,
         )
 
+    def as_listed(self, sessions: Sequence[tuple[int, int]]) -> "Calendar":
+        """The same with the days that a broker lists: one without a regular session is a holiday, one that ends before its
+        week's close ends early. `sessions` are regular ones, in seconds since 1970."""
+        closes: dict[date, datetime] = {}
+        for opening, closing in sessions:
+            day = self.local(datetime.fromtimestamp(opening, UTC)).date()
+            closes[day] = max(self.local(datetime.fromtimestamp(closing, UTC)), closes.get(day, _LONG_AGO))
+        if not closes:
+            return self
+        holidays, early = set(self.holidays), dict(self.early_closes)
+        plain = self.with_days(holidays=frozenset(), early_closes={})
+        day = min(closes)
+        while day <= max(closes):
+            holidays.discard(day)
+            early.pop(day, None)
+            usual = plain.regular_close(day)
+            if usual is not None and day not in closes:
+                holidays.add(day)
+            elif usual is not None and closes[day] < usual:
+                early[day] = closes[day].time()
+            day += ONE_DAY
+        return self.with_days(holidays=frozenset(holidays), early_closes=early)
+
 
 @cache
 def calendar(name: str) -> Calendar:
@@ -182,6 +206,12 @@ def exchange_calendar(name: str, days_of: str) -> Calendar:
 def us_shares() -> Calendar:
     """US shares, whose days all other markets of the US go by."""
     return exchange_calendar("us_equity", "Equity-usa-[*]")
+
+
+@lru_cache(maxsize=256)
+def us_shares_as_listed(sessions: tuple[tuple[int, int], ...]) -> Calendar:
+    """US shares with the days that the broker lists for one of them."""
+    return us_shares().as_listed(sessions)
 
 
 @cache

@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from brokers.connections.reach import reach
 from brokers.domain.brokerage import Accepted, BrokerError, Leg, Question
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import AuthMethod, Environment, Login
-from brokers.ibkr import IbkrBrokerage, connect, listen
+from brokers.ibkr import IbkrBrokerage, connect, listen, new_http
 from brokers.ibkr.auth.keys import group_pem
 from brokers.ibkr.client import Client
 from brokers.ibkr.tests.auth.conftest import PRIME
@@ -178,7 +179,16 @@ async def listening(gateway: RunningGateway) -> None:
     await feed.close()
 
 
-USERS = ("asks-all", "asks-by-form", "asks-old", "asks-by-key")
+async def when_it_trades(gateway: RunningGateway) -> None:
+    """A paper user, since the simulated market never closes."""
+    async with new_http(reach()) as http:
+        broker = connect(user(gateway, "asks-paper", Environment.PAPER), http)
+        await broker.open_session()
+        await broker.hours(Contract(instrument=Instrument(ticker="AAPL"), conid=265598))
+        await broker.close()
+
+
+USERS = ("asks-all", "asks-paper", "asks-by-form", "asks-old", "asks-by-key")
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +202,7 @@ def asked(servers: None) -> Iterator[list[dict[str, Any]]]:
         await by_form(gateway)
         await old_positions(gateway)
         await by_keys(gateway)
+        await when_it_trades(gateway)
 
     with running_gateway("fast") as gateway:
         gateway.seed("asks-all", sub_accounts=1, positions=[{"symbol": "AAPL", "quantity": 10}])

@@ -9,6 +9,7 @@ from decimal import Decimal
 from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Quote, Snapshot
+from brokers.domain.trading_hours import TradingHours
 from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_shares
 from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
@@ -100,15 +101,34 @@ class Case:
         return quote if quote is not None and abs(self.now - quote.as_of) <= QUOTE_IS_FRESH else None
 
     def market_is_open(self, *, extended: bool = False) -> bool | None:
-        """Whether the exchange's session is open; None where we have no calendar for the exchange."""
+        """Whether the contract's session is open, by IBKR's word and else by the calendar of its exchange; None where
+        neither is known."""
+        listed = self.listed_hours
+        known = None if listed is None else listed.is_open(self.now, extended=extended)
+        if known is not None:
+            return known
         hours = _calendar(self.snapshot)
         return None if hours is None else hours.is_open(self.now, extended=extended)
 
     @property
     def market_is_closed(self) -> bool:
         """Whether a market order would have to wait; a future trades in every session of its exchange."""
-        future = self.snapshot.contract.instrument.asset_class is AssetClass.FUTURE
-        return self.market_is_open(extended=future) is False
+        return self.market_is_open(extended=self._is_future) is False
+
+    @property
+    def listed_hours(self) -> TradingHours | None:
+        """When IBKR says that the contract trades. The simulated market is always open."""
+        return None if self.snapshot.environment is Environment.SIMULATED else self.snapshot.hours
+
+    @property
+    def opens_at(self) -> datetime | None:
+        """When its market opens next, where IBKR says so."""
+        listed = self.listed_hours
+        return None if listed is None else listed.opens_after(self.now, extended=self._is_future)
+
+    @property
+    def _is_future(self) -> bool:
+        return self.snapshot.contract.instrument.asset_class is AssetClass.FUTURE
 
 
 def _side(message: Message, terms: Terms) -> Side | None:

@@ -64,7 +64,8 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
         if extended and case.snapshot.contract.instrument.asset_class is AssetClass.STOCK:
             kind = OrderType.LIMIT
         elif case.terms.market_closed is MarketClosed.REJECT:
-            reason = "The market is closed, and this subscription sends no market orders then. Send a limit, or wait."
+            until = f" until {case.opens_at:%A %H:%M} UTC" if case.opens_at else ""
+            reason = f"The market is closed{until}, and this subscription sends no market orders then. Send a limit, or wait."
             return Rejection(rule="H01", code="market-closed", reason=reason)
         elif case.terms.market_closed is MarketClosed.OPG:
             tif = TimeInForce.OPG

@@ -17,7 +17,7 @@ from brokers.rulebook import rulesets
 from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.answers import Denied
-from brokers.rulebook.calendars import Calendar, us_shares
+from brokers.rulebook.calendars import Calendar, us_shares, us_shares_as_listed
 from brokers.rulebook.errors import RulebookError
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.gate.permissions import REASONS
@@ -270,7 +270,7 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
     stock = snapshot.contract.instrument.asset_class is AssetClass.STOCK
     if not stock or snapshot.environment is Environment.SIMULATED or snapshot.contract.currency != "USD":
         return None
-    return us_shares()
+    return us_shares_as_listed(snapshot.hours.regular) if snapshot.hours else us_shares()
 
 
 def _rate(instrument: book.Instrument, snapshot: Snapshot, price: Price | None) -> Decimal | None:

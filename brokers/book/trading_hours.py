@@ -1,0 +1,54 @@
+"""Trading hours per contract, kept per trading day. A contract's row says since when somebody wants today's; its lane asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from brokers.domain.sessions import Environment
+from brokers.domain.trading_hours import TradingHours
+from brokers.models import BrokerageAccount, ContractLookup
+from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
+
+
+def shown(lookup: ContractLookup) -> TradingHours | None:
+    """The hours IBKR showed last. They hold the days around that one, so that yesterday's are of use until today's are there."""
+    return TradingHours.from_json(lookup.hours)
+
+
+def want(pairs: Iterable[tuple[BrokerageAccount, ContractLookup]], now: datetime) -> None:
+    """Ask for the day's hours of contracts that were asked for on another day. No decision waits for them."""
+    today = now.date()
+    stale = [
+        lookup
+        for account, lookup in pairs
+        if lookup.status == ContractLookup.Status.FOUND
+        and lookup.hours_wanted_at is None
+        and lookup.hours_asked_on != today
+        # The simulated market never closes.
+        and account.connection.environment != Environment.SIMULATED
+    ]
+    if not stale:
+        return
+    rows = ContractLookup.objects.filter(pk__in={lookup.pk for lookup in stale}, hours_wanted_at__isnull=True)
+    rows.update(hours_wanted_at=now)
+    for lookup in stale:
+        lookup.hours_wanted_at = now
+    notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in stale))
+
+
+def wanted_of(connection_pk: int) -> list[ContractLookup]:
+    """The contracts whose hours a lane has to ask for."""
+    rows = ContractLookup.objects.filter(connection=connection_pk, status="found", hours_wanted_at__isnull=False)
+    return list(rows.order_by("hours_wanted_at")[:50])
+
+
+def answer(lookup: ContractLookup, hours: TradingHours | None, now: datetime) -> None:
+    """Write IBKR's answer down. None: it shows none today; the old ones stay, as far as they reach."""
+    ContractLookup.objects.filter(pk=lookup.pk).update(**columns(hours, now))
+
+
+def columns(hours: TradingHours | None, now: datetime) -> dict[str, object]:
+    """What an answer writes into a contract's row."""
+    values: dict[str, object] = {"hours_wanted_at": None, "hours_asked_on": now.date()}
+    return values if hours is None else {**values, "hours": hours.as_json()}
