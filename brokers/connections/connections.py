@@ -317,6 +317,19 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             cause=Cause.LOOK,
         )
         return []
+    if facts and _is_another_user(connection, shown):
+        words = WORDS["another-user"]
+        session_is(
+            connection,
+            SessionStatus.REFUSED,
+            words.reason,
+            now=now,
+            code="another-user",
+            action=words.action,
+            cause=Cause.LOOK,
+            evidence={"shown": list(shown[:10])},
+        )
+        return []
     if facts and not _is_proved(connection, now):
         session_is(connection, SessionStatus.REFUSED, USERNAME_TAKEN, now=now, code="username-taken", cause=Cause.LOOK)
         return []
@@ -343,6 +356,15 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             live.account_changed(account)
     Connection.objects.filter(pk=connection.pk).update(wants_verify=False)
     return accounts
+
+
+def _is_another_user(connection: Connection, shown: Sequence[str]) -> bool:
+    """Whether none of the accounts that IBKR showed under this user is shown any more: a gateway signs in whom it is told
+    to. The simulated one knows its user by the address."""
+    if connection.environment == Environment.SIMULATED or connection.proved_at is None:
+        return False
+    known = connection.accounts.exclude(capabilities_as_of=None)
+    return known.exists() and not known.filter(account_id__in=shown).exists()
 
 
 def _listed(numbers: Sequence[str]) -> str:

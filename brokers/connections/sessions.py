@@ -22,6 +22,7 @@ from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # Whether these may trade is for the stream process to find out: it reads their accounts first.
 _LEFT_TO_THE_STREAM = {SessionStatus.REFUSED, SessionStatus.PENDING, SessionStatus.REVOKED}
+_READ_FIRST = {"switched-on", "accounts-unread"}
 
 
 def believed_active(connection: Connection, now: datetime) -> bool:
@@ -83,12 +84,21 @@ def exit_is_due(connection_pk: int) -> bool:
 def may_try(connection: Connection, now: datetime) -> bool:
     """Whether a waiting order may look at the session, and open it: not before the next try is due."""
     state = state_of(connection)
-    if state.status in _LEFT_TO_THE_STREAM or state.code == "switched-on":
+    if state.status in _LEFT_TO_THE_STREAM or state.code in _READ_FIRST:
         return False
     if state.can_trade or state.next_try_at is None or now >= state.next_try_at:
         return True
     return (
         state.status is SessionStatus.COMPETING and session_states.step(state, terms_of(connection), now) is Step.TAKE
+    )
+
+
+def may_be_another(connection: Connection) -> bool:
+    """Whether somebody else may have signed in since it last could trade: at a gateway, whoever is at its page does."""
+    return bool(
+        connection.session_status != SessionStatus.ACTIVE
+        and connection.environment != Environment.SIMULATED
+        and connection.auth_method == AuthMethod.GATEWAY
     )
 
 

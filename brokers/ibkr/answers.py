@@ -105,7 +105,7 @@ def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
             connected=False,
             competing=False,
             message=message,
-            code=_signed_out_code(error),
+            code="sign-in-page",
             page=True,
         )
     if answer.status in {400, 401, 410}:

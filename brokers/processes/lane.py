@@ -177,5 +177,5 @@ class Lane:
         session = SigningIn(
             connection_pk=self.pk, broker=self.wire.broker, threads=self.shared.threads, clock=self.shared.clock
         )
-        state = await session.sign_in(Cause.ORDER)
+        state = await session.sign_in(Cause.ORDER, check=session.prove)
         return self.wire if state.can_trade else None

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from brokers.connections import sessions
+from brokers.connections import connections, sessions
 from brokers.domain.brokerage import Brokerage, BrokerError, BrokerUnavailable, LoginRefused, Paused
 from brokers.domain.session.states import Seen, State, Step
 from brokers.domain.sessions import AuthStatus, Cause
+from brokers.models import BrokerageAccount, Connection
 from brokers.postgres.threads import Threads
 
 # Reads what may refuse a login whose session is open.
@@ -60,11 +61,30 @@ class SigningIn:
         if step is Step.WAIT:
             return state
         seen = await self._opened(compete=compete, form=step is Step.FORM)
-        if isinstance(seen, BrokerError) and not _is_the_answer(seen):
+        if not _is_the_answer(seen):
             # How a sign-in fails is one thing, what the session is afterwards another.
-            return await self.look(Cause.OPENING)
+            return await self.look(Cause.OPENING, check=check)
         asked_at = self.clock()
         return await self._written(await _checked(seen, check), asked_at, Cause.OPENING)
+
+    async def prove(self) -> None:
+        """Where somebody else may have signed in meanwhile, let the accounts tell whose session it is."""
+        connection = await self.threads.run(Connection.objects.get, pk=self.connection_pk)
+        if sessions.may_be_another(connection):
+            await self.accounts(connection)
+
+    async def accounts(self, connection: Connection) -> list[BrokerageAccount]:
+        """The accounts that IBKR shows under this user now, written down; LoginRefused where they are not this
+        connection's."""
+        facts = await self.broker.accounts()
+        accounts = await self.threads.run(
+            connections.save_accounts, connection=connection, facts=facts, now=self.clock()
+        )
+        if accounts:
+            return accounts
+        if facts:
+            raise LoginRefused(connection.session_reason, "paper_account", connection.session_code)
+        raise LoginRefused("IBKR shows no account under this user.", "paper_account", "no-account")
 
     async def _opened(self, *, compete: bool, form: bool) -> Seen:
         try:
@@ -78,16 +98,20 @@ async def _checked(seen: Seen, check: Check) -> Seen:
     if check is not None and isinstance(seen, AuthStatus) and seen.ready:
         try:
             await check()
-        except LoginRefused as refused:
-            return refused
-        except BrokerError:
-            # What else goes wrong with this read says nothing about the session.
-            return seen
+        except (LoginRefused, Paused) as problem:
+            return problem
+        except BrokerError as problem:
+            # Until they are read it is not known whose session this is.
+            return BrokerUnavailable(str(problem), code="accounts-unread")
     return seen
 
 
-def _is_the_answer(error: BrokerError) -> bool:
-    return as_answer(error) or (isinstance(error, BrokerUnavailable) and error.code == "paper-user-not-ready")
+def _is_the_answer(seen: Seen) -> bool:
+    """Whether what a sign-in brought tells the session's state; a page or an empty answer only says that it failed."""
+    if isinstance(seen, AuthStatus):
+        told = seen.authenticated or seen.connected or seen.competing or seen.waiting
+        return bool(told or seen.code not in {"", "not-signed-in", "sign-in-page"})
+    return as_answer(seen) or (isinstance(seen, BrokerUnavailable) and seen.code == "paper-user-not-ready")
 
 
 def as_answer(error: BrokerError) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import random
 import time
@@ -53,6 +52,7 @@ KEEP_JITTER = 0.9, 1.1
 BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
 UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
+UNPROVED |= {str(SessionStatus.NOT_OPENED)}
 # Keys or access that IBKR does not take: it is asked every half hour and no more often.
 NOT_TAKEN = {str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
 
@@ -182,7 +182,7 @@ class Watch:
         over_at = time.monotonic() + wait * random.uniform(0.8, 1.2)
         while (left := over_at - time.monotonic()) > 0:
             await asyncio.sleep(min(left, BLIND_SECONDS))
-            if left > BLIND_SECONDS and not (state := await self.session.look(Cause.LOOK)).can_trade:
+            if left > BLIND_SECONDS and not (state := await self.session.look(Cause.LOOK, check=self._prove)).can_trade:
                 return self._until(state)
         return 0.0
 
@@ -190,7 +190,7 @@ class Watch:
         if as_answer(error):
             return await self._db(sessions.seen, self.pk, error, self.keeper.clock())
         log.info("Connection %s: %s", self.pk, error)
-        return await self.session.look(Cause.LOOK)
+        return await self.session.look(Cause.LOOK, check=self._prove)
 
     def _until(self, state: State) -> float:
         """Seconds until the next look is due."""
@@ -233,20 +233,14 @@ class Watch:
             await feed.close()
 
     async def _sign_in(self, connection: Connection) -> None:
-        known = await self._db(lambda: list(connection.accounts.exclude(capabilities_as_of=None)))
-        trusted = connection.session_status not in UNPROVED and connections.are_known(
-            connection, known, self.keeper.clock()
-        )
-        # A login that turns out to be another one than it was connected as must not trade for a moment either.
-        check = None if trusted else functools.partial(self._accounts, connection)
-        state = await self.session.look(self.cause, check=check)
+        state = await self.session.look(self.cause, check=self._prove)
         self.cause = Cause.LOOK
         # Keys that IBKR does not take open nothing, and are not to be asked about twice.
         if not state.can_trade and state.status not in NOT_TAKEN:
             async with self.keeper.locks.only_one(Space.CONNECTION, self.pk) as held:
                 # A lane that holds the lock signs in by itself.
                 if held:
-                    state = await self.session.sign_in(Cause.LOOK, check=check)
+                    state = await self.session.sign_in(Cause.LOOK, check=self._prove)
         if not state.can_trade:
             raise NotSignedIn(state)
 
@@ -260,20 +254,20 @@ class Watch:
         with contextlib.suppress(BrokerError):
             await self._db(nights.sign_in_seen, self.pk, await self.broker.sign_in())
 
+    async def _prove(self) -> None:
+        """A login that turns out to be another one than it was connected as must not trade for a moment either."""
+        await self._accounts(await self._db(Connection.objects.get, pk=self.pk))
+
+    def _unproved(self, connection: Connection) -> bool:
+        """Whether the accounts have to tell whose session it is."""
+        return connection.session_status in UNPROVED or sessions.may_be_another(connection)
+
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
         # Without those that IBKR no longer shows since the connection has another user.
         known = await self._db(lambda: list(connection.accounts.exclude(capabilities_as_of=None)))
-        if connection.session_status not in UNPROVED and connections.are_known(connection, known, self.keeper.clock()):
+        if not self._unproved(connection) and connections.are_known(connection, known, self.keeper.clock()):
             return known
-        facts = await self.broker.accounts()
-        accounts = await self._db(
-            connections.save_accounts, connection=connection, facts=facts, now=self.keeper.clock()
-        )
-        if not accounts:
-            if facts:
-                raise LoginRefused(connection.session_reason, "paper_account", connection.session_code)
-            raise LoginRefused("IBKR shows no account under this user.", "paper_account", "no-account")
-        return accounts
+        return await self.session.accounts(connection)
 
     async def _read_all(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
         for account in accounts:

@@ -37,13 +37,14 @@ PAGES: Mapping[str, HelpPage] = {
     "sign-in": HelpPage(
         title="Signing in and two-step confirmation",
         about="When IBKR wants a person, and how.",
-        codes=("not-signed-in", "sign-in-page", "session-gone", "login-ended-overnight"),
+        codes=("not-signed-in", "another-user", "sign-in-page", "session-gone", "login-ended-overnight"),
     ),
     "sessions": HelpPage(
         title="How sessions work",
         about="What takes orders, how long it lives, and asking too often.",
         codes=(
             "accounts-first",
+            "accounts-unread",
             "session-opens",
             "session-waits",
             "session-closed",

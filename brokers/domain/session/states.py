@@ -199,7 +199,7 @@ def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) ->
             return _Picture(SessionStatus.REFUSED, error.code, str(error))
         case Paused():
             return _Picture(SessionStatus.PAUSED, error.code, str(error))
-        case BrokerUnavailable(code="paper-user-not-ready"):
+        case BrokerUnavailable(code="paper-user-not-ready" | "accounts-unread"):
             return _Picture(SessionStatus.NOT_OPENED, error.code)
         case BrokerUnavailable():
             reset = (
@@ -269,7 +269,7 @@ def step(state: State, terms: Terms, now: datetime) -> Step:
     if state.status is SessionStatus.COMPETING:
         take = takeovers.may_take_from(terms.ownership, state.left_until, state.taken, now, exit_due=terms.exit_due)
         return Step.TAKE if take is not None and take <= now else Step.WAIT
-    if fresh or state.code in _OPENS:
+    if fresh or state.code in _OPENS or state.code == "accounts-unread":
         return Step.WAIT
     match state.status:
         case SessionStatus.CONNECTING:

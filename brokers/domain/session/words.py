@@ -72,6 +72,10 @@ WORDS: dict[str, Words] = {
     "session-gone": Words(
         "IBKR has closed this login for good and opens no session with it.", "Sign in at the gateway's page again."
     ),
+    "accounts-unread": Words(
+        "IBKR is signed in, but does not show the user's accounts, so it is not known whose money this is and no order leaves.",
+        "Look at the gateway's own log if it lasts; Halyard asks again.",
+    ),
     # Nobody is signed in
     "not-signed-in": Words("Nobody is signed in at IBKR for this user.", _SIGN_IN),
     "sign-in-page": Words("The gateway answers with its sign-in page, so nobody is signed in for this user.", _SIGN_IN),
@@ -107,6 +111,10 @@ WORDS: dict[str, Words] = {
         "Generate a token on IBKR's page again, and give this connection the token and its secret.",
     ),
     # People
+    "another-user": Words(
+        "IBKR shows none of the accounts that this user had: somebody else is signed in at the gateway. No order leaves.",
+        "Log out at the gateway's page and in as this user; where the user was meant to change, edit the connection.",
+    ),
     "consent-missing": Words(
         "Nobody has switched real money on for this connection by typing the number of its account, so no order leaves.",
         "Switch the connection off, then on again with the number of its account.",

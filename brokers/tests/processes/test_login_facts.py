@@ -60,6 +60,8 @@ def test_paper_and_real_money_are_never_mixed(
 
 def test_a_live_user_is_taken_as_live(team: Team, gateway: RunningGateway) -> None:
     made = connected(team, gateway, "live7004", "live")
+    number = gateway.sign_in("live7004")
+    Connection.objects.update(live_account=number)
     watch(BrokerageAccount.objects.exists, "its account is found")
     account = BrokerageAccount.objects.get(connection=made)
     assert not account.is_paper
