@@ -30,8 +30,15 @@ async def answer_lookups(wire: Wire) -> None:
             _or_none(wire.broker.permitted(contract)),
             _hours(wire, contract),
         )
-        known = {"quote": quote, "permitted": permitted, "hours": hours}
-        await wire.db(contracts.answer, lookup, now=wire.clock(), contract=contract, **known)
+        await wire.db(
+            contracts.answer,
+            lookup,
+            now=wire.clock(),
+            contract=contract,
+            quote=quote,
+            permitted=permitted,
+            hours=hours,
+        )
 
 
 async def answer_prices(wire: Wire) -> None:

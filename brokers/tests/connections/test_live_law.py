@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection as database
@@ -34,7 +35,7 @@ def order(team: Team, now: datetime) -> Order:
     return rows.order(BrokerageAccount.objects.get(pk=account.pk), expires_at=now + timedelta(hours=1))
 
 
-def sql(statement: str, *values: object) -> None:
+def sql(statement: str, *values: Any) -> None:
     with database.cursor() as cursor:
         cursor.execute(statement, values)
 

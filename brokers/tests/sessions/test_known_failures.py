@@ -1,4 +1,4 @@
-"""Each known failure of a session gets the reaction that its row names, from the product as it runs."""
+"""Each known failure of a session, a sign-in, an account or the pace gets the reaction that its row names, from the product as it runs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,32 @@ from typing import Any
 import pytest
 
 from accounts.models import Team
+from brokers.domain.help.pages import PAGES, page_of
 from brokers.models import Connection
-from brokers.simulator.testing.gateway import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab, neighbours
 from brokers.tests.sessions.watched import events, stays_shown, until_shown, watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 _HERE = Path(__file__).resolve().parent
+# What any call can meet and tells of a login, an account or the pace.
+OF_EVERY_CALL = {
+    "not_authenticated_401",
+    "access_token_expired",
+    "no_bridge_400",
+    "no_bridge_401",
+    "permanent_block",
+    "http_429",
+    "penalty_box",
+    "accounts_first_400",
+    "accounts_first_500",
+    "account_not_valid",
+}
 FAILURES = {
     row["id"]: row
     for row in map(json.loads, (_HERE.parents[1] / "ibkr/tests/data/failures.jsonl").read_text().splitlines())
-    if row["scope"] == "session"
+    if row["scope"] in {"session", "accounts", "onboarding"} or row["id"] in OF_EVERY_CALL
 }
 REACTIONS = {row["id"]: row for row in csv.DictReader((_HERE / "reactions.csv").open())}
 # What only a login by keys meets is tried where keys sign in.
@@ -89,8 +103,57 @@ def test_it_stays_said_until_it_is_over(bench: lab.Lab, name: str) -> None:
 
     watched(bench.connection, story)
     shown = Connection.objects.get(pk=bench.connection.pk)
-    assert shown.session_action
+    # What a refused login takes stands in its reason.
+    assert shown.session_action or "Ask IBKR's API support" in shown.session_reason
     assert shown.next_try_at is not None
+
+
+@pytest.mark.parametrize("name", of("of_account"))
+def test_it_is_an_accounts_own_and_the_session_goes_on(team: Team, gateway: RunningGateway, name: str) -> None:
+    """Of two accounts, since IBKR shows some facts of the selected one only."""
+    bench = lab.make(team, gateway, sub_accounts=[{"cash": 25_000}])
+    failure = FAILURES[name]
+
+    async def story() -> None:
+        match = {"user": bench.user, "path": f"*{REACTIONS[name]['status']}"}
+        answer = {"status": failure["http_status"], "body": failure["body"]}
+        bench.gateway.fault(match=match, action=answer, times=2, ttl_s=20)
+        bench.gateway.close_sockets(bench.user)
+        await stays_shown(bench.connection, "active", seconds=2)
+        await lab.until(lambda: all(fault["hits"] for fault in bench.gateway.faults()), "it was met")
+
+    watched(bench.connection, story)
+    assert {status for status, _ in events(bench.connection)} == {"active"}
+
+
+@pytest.mark.parametrize("name", of("slows"))
+def test_it_slows_down_and_says_until_when(team: Team, name: str, settings: Any) -> None:
+    with running_gateway() as gateway:
+        settings.GATEWAY_URL = gateway.url
+        bench = lab.make(team, gateway)
+        row, failure = REACTIONS[name], FAILURES[name]
+
+        async def story() -> None:
+            answer = {"status": failure["http_status"], "body": failure["body"]}
+            gateway.fault(match={"user": bench.user}, action=answer, times=None, ttl_s=60)
+            await asyncio.to_thread(gateway.lose, bench.user)
+            await until_shown(bench.connection, row["status"], row["code"])
+            before = len(gateway.journal(bench.user))
+            await stays_shown(bench.connection, row["status"], row["code"])
+            # Cancels and the tickle that keeps the session have a way through.
+            assert len(gateway.journal(bench.user)) - before <= 2
+
+        watched(bench.connection, story)
+        shown = Connection.objects.get(pk=bench.connection.pk)
+        assert shown.next_try_at is not None
+        assert shown.session_reason
+
+
+@pytest.mark.parametrize("name", of("told"))
+def test_what_ibkrs_own_pages_say_has_a_page_of_help(name: str) -> None:
+    row = REACTIONS[name]
+    assert page_of(row["code"]) == row["status"]
+    assert row["status"] in PAGES
 
 
 def test_a_new_paper_user_is_asked_to_wait(team: Team, gateway: RunningGateway) -> None:
