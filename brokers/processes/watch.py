@@ -51,8 +51,10 @@ SIGN_IN_SECONDS = 90.0  # IBKR answers what it knows of the login itself once a 
 KEEP_JITTER = 0.9, 1.1
 BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
-UNPROVED = {str(SessionStatus.REFUSED), str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
-UNPROVED |= {str(SessionStatus.NOT_OPENED)}
+UNPROVED = {
+    str(each)
+    for each in (SessionStatus.REFUSED, SessionStatus.PENDING, SessionStatus.REVOKED, SessionStatus.NOT_OPENED)
+}
 # Keys or access that IBKR does not take: it is asked every half hour and no more often.
 NOT_TAKEN = {str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
 

@@ -53,6 +53,6 @@ DROP FUNCTION brokers_takes_no_live_order(bigint);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("brokers", "0028_certificates_and_trials")]
+    dependencies = [("brokers", "0032_keys_in_the_making")]
 
     operations = [migrations.RunSQL(REFUSE, ALLOW)]
