@@ -184,6 +184,7 @@ async def when_it_trades(gateway: RunningGateway) -> None:
     async with new_http(reach()) as http:
         broker = connect(user(gateway, "asks-paper", Environment.PAPER), http)
         await broker.open_session()
+        await broker.sign_in()
         await broker.hours(Contract(instrument=Instrument(ticker="AAPL"), conid=265598))
         await broker.close()
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('brokers', '0034_live_orders_take_a_consent'),
+        ('brokers', '0033_live_orders_take_a_consent'),
     ]
 
     operations = [
