@@ -23,6 +23,7 @@ from brokers.domain.brokerage import Accepted, BrokerError, Leg, Question
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr import IbkrBrokerage, connect, listen, new_http
+from brokers.ibkr.auth.access import ACCESS_TOKEN, REQUEST_TOKEN
 from brokers.ibkr.auth.keys import group_pem
 from brokers.ibkr.client import Client
 from brokers.ibkr.tests.auth.conftest import PRIME
@@ -341,8 +342,15 @@ def paths_in_the_code() -> set[str]:
     )
     begins = {path.split("/")[1] for path in load()["paths"]} | {"portfolio2"}
     paths = {text for text in texts if re.fullmatch(r"[a-z0-9]+(/[\w{}-]+)*", text) and text.split("/")[0] in begins}
-    # The opening of the stream is looked at below.
-    return {path for path in paths if "/" in path or f"/{path}" in load()["paths"]} - {"ws"}
+    # The opening of the stream, and what comes before there is a user, are looked at below.
+    before = {"ws", REQUEST_TOKEN, ACCESS_TOKEN}
+    return {path for path in paths if "/" in path or f"/{path}" in load()["paths"]} - before
+
+
+@pytest.mark.parametrize("path", [REQUEST_TOKEN, ACCESS_TOKEN])
+def test_what_comes_before_there_is_a_user_is_an_empty_post(path: str) -> None:
+    shared_ibkr()
+    assert differences({"method": "POST", "path": f"/{path}", "query": {}, "body": ""}) == []
 
 
 def test_every_path_that_the_product_knows_was_asked_for(asked: list[dict[str, Any]]) -> None:
