@@ -49,6 +49,7 @@ SETTLED_SECONDS = 10.0
 SIGN_IN_SECONDS = 90.0  # IBKR answers what it knows of the login itself once a minute
 # Sessions that were opened together, or waited for the same pause, do not stay in step.
 KEEP_JITTER = 0.9, 1.1
+SIGN_IN_WAIT_SECONDS = 5.0
 BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
 UNPROVED = {
@@ -253,8 +254,10 @@ class Watch:
         if simulated or not nights.signs_in_by_hand(connection) or now - self.sign_in_at < SIGN_IN_SECONDS:
             return
         self.sign_in_at = now
-        with contextlib.suppress(BrokerError):
-            await self._db(nights.sign_in_seen, self.pk, await self.broker.sign_in())
+        # What it says is worth no wait: the pace may hold it back for a minute.
+        with contextlib.suppress(BrokerError, TimeoutError):
+            seen = await asyncio.wait_for(self.broker.sign_in(), SIGN_IN_WAIT_SECONDS)
+            await self._db(nights.sign_in_seen, self.pk, seen)
 
     async def _prove(self) -> None:
         """A login that turns out to be another one than it was connected as must not trade for a moment either."""
