@@ -144,12 +144,12 @@ class Connections(ListedAndShown):
     def partial_update(self, request: Request, code: str) -> Response:
         """Change what is sent. Where user or address change, Halyard signs in again; those of a live one take a person."""
         self.allow(Scope.TRADE, Role.TRADER)
-        connection, values = self.standing(), self.body(FieldsSerializer)
-        if connection.environment == Environment.SIMULATED and (others := sorted(values.keys() - {"name"})):
+        connection, values = self.kept_connection(), self.body(FieldsSerializer)
+        if connection.environment == Environment.SIMULATED and (fixed := sorted(values.keys() - {"name"})):
             raise Refused(
                 "A simulated connection has a user and a gateway of the installation's own. Only its name changes.",
                 "simulated-keeps-its-user",
-                others[0],
+                fixed[0],
             )
         if values.keys() & {"username", "base_url"}:
             self.require_person(connection)
@@ -174,7 +174,7 @@ class Connections(ListedAndShown):
     def enable(self, request: Request, code: str) -> Response:
         """Use the connection again. One to real money is switched on by people only."""
         self.allow(Scope.TRADE, Role.TRADER)
-        connection = self.standing()
+        connection = self.kept_connection()
         self.require_person(connection)
         with refusals():
             connections.enable(
@@ -187,7 +187,7 @@ class Connections(ListedAndShown):
     def disable(self, request: Request, code: str) -> Response:
         """Send nothing new through it. Orders working at IBKR go on there."""
         self.allow(Scope.TRADE, Role.TRADER)
-        connections.disable(connection=self.standing(), actor=self.actor, now=timezone.now())
+        connections.disable(connection=self.kept_connection(), actor=self.actor, now=timezone.now())
         return self.shown()
 
     @extend_schema(request=None, responses={202: ConnectionSerializer})
@@ -195,7 +195,7 @@ class Connections(ListedAndShown):
     def test(self, request: Request, code: str) -> Response:
         """Ask IBKR for the session and the accounts; what is found stands in `trial` once `trial_asked_at` is null."""
         self.allow(Scope.TRADE, Role.TRADER)
-        connections.verify(connection=self.standing(), actor=self.actor, now=timezone.now())
+        connections.verify(connection=self.kept_connection(), actor=self.actor, now=timezone.now())
         return self.shown(status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=AddressSerializer, responses=TrialSerializer)
@@ -214,7 +214,7 @@ class Connections(ListedAndShown):
     def ownership(self, request: Request, code: str) -> Response:
         """Whose the session is when another login of the same user takes it: `always`, `polite` or `yield`."""
         self.allow(Scope.TRADE, Role.TRADER)
-        connection, values = self.standing(), self.body(OwnershipSerializer)
+        connection, values = self.kept_connection(), self.body(OwnershipSerializer)
         if values["ownership"] != Ownership.YIELD:
             self.require_person(connection)
         with refusals():
@@ -232,13 +232,13 @@ class Connections(ListedAndShown):
     def take_back(self, request: Request, code: str) -> Response:
         """Take the session back from another login, at most once a minute."""
         self.allow(Scope.TRADE, Role.TRADER)
-        connection = self.standing()
+        connection = self.kept_connection()
         self.require_person(connection)
         if not owning.take_back(connection=connection, actor=self.actor, now=timezone.now()):
             raise Conflict("No other login has this session now, so there is nothing to take back.", "not-competing")
         return self.shown()
 
-    def standing(self) -> Connection:
+    def kept_connection(self) -> Connection:
         """The connection of this address, unless it was removed."""
         connection: Connection = self.get_object()
         if connection.removed_at is not None:

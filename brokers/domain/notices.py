@@ -82,18 +82,18 @@ class Due:
     opens_at: datetime
 
 
-def due(standing: Standing, now: datetime) -> list[Due]:
+def due(connection: Standing, now: datetime) -> list[Due]:
     """What is to be told now. What was missed while nobody looked is not made up for."""
-    found = (_not_ready(standing, now), _weekly(standing, now))
-    return [each for each in found if each is not None]
+    notices = (_not_ready(connection, now), _weekly(connection, now))
+    return [each for each in notices if each is not None]
 
 
-def _not_ready(standing: Standing, now: datetime) -> Due | None:
-    hours = standing.hours
-    if standing.can_trade or standing.night is not None or hours is None:
+def _not_ready(connection: Standing, now: datetime) -> Due | None:
+    hours = connection.hours
+    if connection.can_trade or connection.night is not None or hours is None:
         return None
     begins = hours.opens - LOOK_BEFORE
-    for moment in (standing.since, standing.back_at):
+    for moment in (connection.since, connection.back_at):
         if moment is not None and moment + GRACE > begins:
             begins = moment + GRACE
     if not begins <= now < hours.closes:
@@ -109,14 +109,14 @@ def _times(waited: timedelta) -> int:
     return len(_AGAIN) - 1 + (waited - _AGAIN[-1]) // _EVERY
 
 
-def _weekly(standing: Standing, now: datetime) -> Due | None:
-    if not standing.by_person or standing.week is None:
+def _weekly(connection: Standing, now: datetime) -> Due | None:
+    if not connection.by_person or connection.week is None:
         return None
     turned = week_turned(now)
-    signed_in_at = standing.signed_in_at or (standing.since if standing.can_trade else None)
+    signed_in_at = connection.signed_in_at or (connection.since if connection.can_trade else None)
     if signed_in_at is not None and signed_in_at >= turned:
         return None
-    opens = standing.week.opens
+    opens = connection.week.opens
     if not max(turned + _NOT_BEFORE, opens - _A_DAY) <= now < opens:
         return None
     return Due(NoticeKind.WEEKLY_SIGN_IN, f"{NoticeKind.WEEKLY_SIGN_IN}:{turned:%Y%m%d}", opens)

@@ -37,8 +37,8 @@ class Markets:
 
     def _session(self, asset_class: AssetClass, now: datetime) -> Hours | None:
         if (asset_class, now) not in self._sessions:
-            found = session_at(_calendar(asset_class), now, every=asset_class in _ROUND_THE_CLOCK)
-            self._sessions[(asset_class, now)] = found
+            session = session_at(_calendar(asset_class), now, every=asset_class in _ROUND_THE_CLOCK)
+            self._sessions[(asset_class, now)] = session
         return self._sessions[(asset_class, now)]
 
 

@@ -54,11 +54,11 @@ def _look_or_log(connection: Connection, markets: Markets, now: datetime, *, uns
 
 
 def _look_at(connection: Connection, markets: Markets, now: datetime, *, unsettled: bool) -> int:
-    standing = standing_of(connection, markets, now)
-    due = notices.due(standing, now)
+    facts = standing_of(connection, markets, now)
+    due = notices.due(facts, now)
     if any(each.kind is NoticeKind.NOT_READY for each in due):
         _bring_forward(connection, now)
-    if unsettled and standing.can_trade:
+    if unsettled and facts.can_trade:
         _settle(connection, NoticeKind.NOT_READY, now, tell=True)
     if unsettled and all(each.kind is not NoticeKind.WEEKLY_SIGN_IN for each in due):
         _settle(connection, NoticeKind.WEEKLY_SIGN_IN, now)
@@ -219,9 +219,9 @@ def silenced(membership: Membership) -> set[str]:
 
 def choose(membership: Membership, kinds: Iterable[NoticeKind]) -> None:
     """Keep the kinds of notice that a member wants, of those that may be switched off."""
-    wanted = set(kinds)
+    chosen = set(kinds)
     for kind in MAY_BE_SILENT:
-        if kind in wanted:
+        if kind in chosen:
             SilencedNotice.objects.filter(membership=membership, kind=kind).delete()
         else:
             SilencedNotice.objects.get_or_create(membership=membership, kind=kind)

@@ -29,12 +29,12 @@ class Shards:
         async with self._locks.only_one(Space.STREAMS, _ENTRANCE) as alone:
             if not alone:
                 return False
-            others = await self._locks.held(Space.STREAMS) - {_ENTRANCE, self._shards}
-            if others:
+            other_counts = await self._locks.held(Space.STREAMS) - {_ENTRANCE, self._shards}
+            if other_counts:
                 if not self._told:
                     log.warning(
                         "Other stream processes run with --shards %s, this one with --shards %s: it waits until they ended.",
-                        ", ".join(map(str, sorted(others))),
+                        ", ".join(map(str, sorted(other_counts))),
                         self._shards,
                     )
                 self._told = True

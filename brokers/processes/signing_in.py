@@ -109,8 +109,8 @@ async def _checked(seen: Seen, check: Check) -> Seen:
 def _is_the_answer(seen: Seen) -> bool:
     """Whether what a sign-in brought tells the session's state; a page or an empty answer only says that it failed."""
     if isinstance(seen, AuthStatus):
-        told = seen.authenticated or seen.connected or seen.competing or seen.waiting
-        return bool(told or seen.code not in {"", "not-signed-in", "sign-in-page"})
+        says_more = seen.authenticated or seen.connected or seen.competing or seen.waiting
+        return bool(says_more or seen.code not in {"", "not-signed-in", "sign-in-page"})
     return as_answer(seen) or (isinstance(seen, BrokerUnavailable) and seen.code == "paper-user-not-ready")
 
 

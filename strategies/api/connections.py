@@ -21,7 +21,7 @@ class Connections(connections.Connections):
         """Take it away: it is off for good, its subscriptions are switched off, its history stays. Those of real money
         are removed by people only."""
         self.allow(Scope.TRADE, Role.TRADER)
-        connection = self.standing()
+        connection = self.kept_connection()
         self.require_person(connection)
         with connections.refusals():
             removal.remove_connection(connection=connection, actor=self.actor, now=timezone.now())

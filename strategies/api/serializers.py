@@ -152,7 +152,7 @@ class WholeDecisionSerializer(DecisionSerializer):
         shortage = panel.shortage()
         return {
             "people": panel.missing,
-            "message": panel.standing(),
+            "message": panel.what_is_missing(),
             "code": shortage.code if shortage else "",
         }
 

@@ -111,6 +111,6 @@ def _line(decision: Decision, panel: Panel, reader: int, zone: tzinfo) -> str:
     if panel.counting:
         lines.append(f"Approved so far by {all_of(quoted(word.name) for word in panel.counting)}.")
     obstacle = panel.obstacle(reader)
-    if sentence := obstacle.sentence if obstacle else panel.standing():
+    if sentence := obstacle.sentence if obstacle else panel.what_is_missing():
         lines.append(quoted(sentence))
     return "\n".join(lines)

@@ -117,8 +117,8 @@ class Card:
     approvals: list[ShownApproval] = field(default_factory=list)
     least: Decimal | None = None
     missing: int = 1
-    standing: str = ""
-    standing_code: str = ""
+    shortage: str = ""
+    shortage_code: str = ""
 
     @property
     def quantity(self) -> str:
@@ -156,6 +156,6 @@ def card(decision: Decision, note: str = "", panel: Panel | None = None) -> Card
         approvals=approvals_of(decision, panel),
         least=panel.quantity,
         missing=panel.missing,
-        standing=panel.standing(),
-        standing_code=shortage.code if shortage else "",
+        shortage=panel.what_is_missing(),
+        shortage_code=shortage.code if shortage else "",
     )

@@ -99,7 +99,7 @@ def _answer(request: HtmxHttpRequest, decision: Decision, refused: str = "") -> 
     if refused:
         messages.error(request, refused)
     elif decision.status == Decision.Status.PROPOSED:
-        messages.success(request, f"Your approval counts. {proposals.card(decision).standing}")
+        messages.success(request, f"Your approval counts. {proposals.card(decision).shortage}")
     else:
         messages.success(request, proposals.describe_outcome(decision))
     return redirect("approvals", decision.team.code)

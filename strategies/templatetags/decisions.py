@@ -59,7 +59,7 @@ def decided_after(signal: Signal) -> float | None:
 
 
 @register.filter
-def wanted(signal: Signal) -> str:
+def asked_quantity(signal: Signal) -> str:
     """The quantity that a signal asks for, with its unit: "1,000", "50 % of the position"; "" for none."""
     return one_line.quantity_of(signal.reading)
 

@@ -36,10 +36,10 @@ def new_prime(bits: int = 0) -> int:
     """A prime p of which (p - 1) / 2 is one too. Searched for by a process that leaves the machine to everybody else."""
     command = [sys.executable, "-m", __name__, str(bits or PRIME_BITS)]
     try:
-        found = subprocess.run(  # noqa: S603 - our own module
+        search = subprocess.run(  # noqa: S603 - our own module
             command, capture_output=True, text=True, timeout=LONGEST_SEARCH, check=True
         )
-        return int(found.stdout, 16)
+        return int(search.stdout, 16)
     except (subprocess.SubprocessError, OSError, ValueError) as problem:
         raise SearchFailed("No Diffie-Hellman prime was found in time.") from problem
 

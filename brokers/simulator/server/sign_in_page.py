@@ -57,10 +57,10 @@ def answer(
     return _sent_back(request, [("oauth_token", token), ("oauth_verifier", request.verifier)])
 
 
-def _sent_back(request: RequestToken, said: list[tuple[str, str]]) -> web.Response:
+def _sent_back(request: RequestToken, answer: list[tuple[str, str]]) -> web.Response:
     """To the program's address with the token, and the proof that the user allowed it or that they refused."""
     parts = urlsplit(request.callback)
-    query = [*parse_qsl(parts.query, keep_blank_values=True), *said]
+    query = [*parse_qsl(parts.query, keep_blank_values=True), *answer]
     back = urlunsplit(parts._replace(query=urlencode(query)))
     return web.Response(status=302, headers=_HEADERS | {"Location": back})
 

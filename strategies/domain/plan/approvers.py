@@ -121,7 +121,7 @@ class Panel:
         )
         return Obstacle(sentence, "too-few-approvers")
 
-    def standing(self) -> str:
+    def what_is_missing(self) -> str:
         """What is missing, for everybody who looks; empty where anybody's approval is enough."""
         if (shortage := self.shortage()) is not None:
             return shortage.sentence

@@ -99,8 +99,8 @@ def test_how_many_are_missing_and_how_much_is_approved(of: Panel, missing: int, 
     ],
 )
 def test_what_is_missing_is_a_sentence(of: Panel, words: str) -> None:
-    assert of.standing().startswith(words)
-    assert bool(of.standing()) == bool(words)
+    assert of.what_is_missing().startswith(words)
+    assert bool(of.what_is_missing()) == bool(words)
     assert (of.shortage() is not None) == (of.has_too_few and not of.reduces)
 
 
