@@ -7,6 +7,7 @@ from django.contrib import admin
 from accounts import readonly
 from accounts.readonly import ReadOnly
 from brokers.models import (
+    Authorization,
     BrokerageAccount,
     Call,
     Closing,
@@ -16,6 +17,8 @@ from brokers.models import (
     EquityPoint,
     ExchangeRate,
     Execution,
+    KeySet,
+    LiveSessionToken,
     MarginPreview,
     Notice,
     OpeningPosition,
@@ -44,6 +47,31 @@ class SessionEventAdmin(ReadOnly):
     list_display = ("at", "connection", "status", "reason")
     list_filter = ("status",)
     list_select_related = ("connection",)
+
+
+@admin.register(LiveSessionToken)
+class LiveSessionTokenAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("connection", "made_at", "expires_at", "claimed_until")
+    list_select_related = ("connection",)
+    exclude = ("token",)
+
+
+@admin.register(KeySet)
+class KeySetAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("asked_at", "team", "consumer_key", "step", "connection")
+    list_filter = ("step",)
+    list_select_related = ("team", "connection")
+    exclude = ("keys",)
+
+
+@admin.register(Authorization)
+class AuthorizationAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("asked_at", "team", "user", "used_at", "problem_code")
+    list_select_related = ("team", "user")
+    exclude = ("browser_sha256", "request_token")
 
 
 @admin.register(Call)

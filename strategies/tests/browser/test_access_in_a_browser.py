@@ -6,6 +6,7 @@ The pages are those addresses of the installation that answer a GET with html: a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import Team, User
+from accounts.vault.fields import Sealed
 from brokers.domain.help.pages import PAGES as HELP
+from brokers.models import Authorization, KeySet
 from brokers.tests import rows as broker
+from config.tests.access.world import keys
 from strategies import live
 from strategies.control import halt
 from strategies.domain.decide.guards import Halt
@@ -95,7 +99,13 @@ def on_a_phone(open_page: Opener, user: User | None, path: str = "/") -> Page:
 
 @pytest.fixture
 def values(team: Team, alice: User) -> dict[str, Any]:
-    return {**LINKS, **plenty.fill(team, alice, timezone.now())}
+    made = KeySet.objects.create(team=team, consumer_key="ABCDEFGHI", step="made", keys=Sealed.of(keys()))
+    now = timezone.now()
+    way = Authorization.objects.create(
+        team=team, user=alice, request_token="asked", asked_at=now, expires_at=now + timedelta(minutes=10)
+    )
+    ours = {"keyset_code": made.code, "authorization_code": way.code, "name": "nothing.pem"}
+    return {**LINKS, **ours, **plenty.fill(team, alice, now)}
 
 
 def test_no_page_with_much_on_it_keeps_anybody_out(
