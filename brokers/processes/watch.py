@@ -32,6 +32,7 @@ from brokers.orders import closing, reconciliation
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
 from brokers.processes.in_flight import InFlight
+from brokers.processes.news import FACTS_AT_ONCE, News, facts_in
 from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
 
 log = logging.getLogger(__name__)
@@ -58,42 +59,6 @@ UNPROVED = {
 }
 # Keys or access that IBKR does not take: it is asked every half hour and no more often.
 NOT_TAKEN = {str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
-
-
-FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far as it can be parted
-FACTS_WAITING = 5000  # read but not brought home yet; more waits in the gateway's own socket
-
-
-class News(asyncio.Queue[FeedEvent | None]):
-    """What the feed said and nobody has brought home yet: no more of it than fits a transaction or a few."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting = 0
-        self.room = asyncio.Event()
-        self.room.set()
-
-    async def put_facts(self, event: FeedEvent) -> None:
-        """Put an event, once there is room for more."""
-        await self.room.wait()
-        self.put_nowait(event)
-
-    def _put(self, item: FeedEvent | None) -> None:
-        self.waiting += _facts_in(item)
-        if self.waiting > FACTS_WAITING:
-            self.room.clear()
-        super()._put(item)
-
-    def _get(self) -> FeedEvent | None:
-        item: FeedEvent | None = super()._get()
-        self.waiting -= _facts_in(item)
-        if self.waiting <= FACTS_WAITING:
-            self.room.set()
-        return item
-
-
-def _facts_in(event: FeedEvent | None) -> int:
-    return 1 if event is None else 1 + len(event.orders) + len(event.executions) + len(event.profit)
 
 
 class Station(Protocol):
@@ -342,10 +307,10 @@ class Watch:
             batch.append(await asyncio.wait_for(news.get(), due))
             # An order's news comes in threes (working, filled, the fill itself): one transaction for them.
             await asyncio.sleep(GATHER_SECONDS)
-        facts = sum(map(_facts_in, batch))
+        facts = sum(map(facts_in, batch))
         while not news.empty() and facts < FACTS_AT_ONCE and len(batch) < 500:
             batch.append(news.get_nowait())
-            facts += _facts_in(batch[-1])
+            facts += facts_in(batch[-1])
         return batch
 
     async def _tend(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:

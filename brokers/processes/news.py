@@ -1,0 +1,43 @@
+"""What a live stream has said and nobody has brought home yet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from brokers.domain.brokerage import FeedEvent
+
+FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far as it can be parted
+FACTS_WAITING = 5000  # read but not brought home yet; more waits in the gateway's own socket
+
+
+class News(asyncio.Queue[FeedEvent | None]):
+    """What the feed said and nobody has brought home yet: no more of it than fits a transaction or a few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+        self.room = asyncio.Event()
+        self.room.set()
+
+    async def put_facts(self, event: FeedEvent) -> None:
+        """Put an event, once there is room for more."""
+        await self.room.wait()
+        self.put_nowait(event)
+
+    def _put(self, item: FeedEvent | None) -> None:
+        self.waiting += facts_in(item)
+        if self.waiting > FACTS_WAITING:
+            self.room.clear()
+        super()._put(item)
+
+    def _get(self) -> FeedEvent | None:
+        item: FeedEvent | None = super()._get()
+        self.waiting -= facts_in(item)
+        if self.waiting <= FACTS_WAITING:
+            self.room.set()
+        return item
+
+
+def facts_in(event: FeedEvent | None) -> int:
+    """How much a piece of news weighs: itself, and each order, fill and profit in it."""
+    return 1 if event is None else 1 + len(event.orders) + len(event.executions) + len(event.profit)
