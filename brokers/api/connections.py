@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from allauth.core.internal import ratelimit
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -22,6 +21,7 @@ from rest_framework.response import Response
 from accounts.api.filters import one_of, since
 from accounts.api.refusals import Conflict, Refused
 from accounts.api.views import ListedAndShown
+from accounts.entrance.gateway_calls import may_call
 from accounts.models import Role, Scope
 from brokers.api.serializers import ConnectionSerializer, TrialSerializer
 from brokers.connections import changes, connections, owning, trials
@@ -263,5 +263,5 @@ class Connections(ListedAndShown):
         if environment is Environment.SIMULATED:
             return
         request = self.request._request
-        if not ratelimit.consume(request, app="allauth.account", action="gateway_call", user=self.actor):
+        if not may_call(request, self.actor):
             raise TooMany(TOO_MANY_CALLS, "too-many-calls")

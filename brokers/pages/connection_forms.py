@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import row_for, team_for
+from accounts.entrance.gateway_calls import may_call
 from accounts.entrance.step_up import is_fresh, require_step_up
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
@@ -141,7 +141,7 @@ def _spend_a_call(request: HttpRequest, environment: Environment) -> None:
     """A person calls a few gateways a minute; this server is nobody's way to look for open ports."""
     if environment is Environment.SIMULATED:
         return
-    if not ratelimit.consume(request, app="allauth.account", action="gateway_call", user=request.user):
+    if not may_call(request, request.user):
         raise ConnectionRefused(TOO_MANY_CALLS, "too-many-calls")
 
 

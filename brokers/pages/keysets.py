@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from allauth.core.internal import ratelimit
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import row_for, team_for
+from accounts.entrance.gateway_calls import may_call
 from accounts.entrance.step_up import is_fresh, require_step_up
 from accounts.models import Role
 from accounts.pages.requests import actor_of
@@ -65,7 +65,7 @@ def keyset_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
         require_step_up(request)
         try:
             connection = _connection_of(request, team_code)
-            if not ratelimit.consume(request, app="allauth.account", action="gateway_call", user=request.user):
+            if not may_call(request, request.user):
                 raise ConnectionRefused(
                     "Keys were asked for very often. Wait a minute, then try again.", "too-many-calls"
                 )
