@@ -251,7 +251,7 @@ Identity = tuple[str, str, str, str, Sealed, Sealed]
 
 
 def identity_of(connection: Connection) -> Identity:
-    """What must be the same for whoever speaks for the connection to go on."""
+    """What a lane or a watch was opened with: once one of these changes, it opens its way to the broker anew."""
     row = connection
     return row.username, row.base_url, str(row.environment), str(row.region), row.secrets, row.signing_keys or Sealed()
 

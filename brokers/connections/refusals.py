@@ -1,4 +1,4 @@
-"""What a refused connection is about: the field at fault, whoever filled it in."""
+"""What a refused connection is about: the field at fault, on a page and in REST."""
 
 from __future__ import annotations
 

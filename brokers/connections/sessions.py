@@ -94,7 +94,7 @@ def may_try(connection: Connection, now: datetime) -> bool:
 
 
 def may_be_another(connection: Connection) -> bool:
-    """Whether somebody else may have signed in since it last could trade: at a gateway, whoever is at its page does."""
+    """Whether somebody else may have signed in since it last could trade: at a gateway, a person signs in by hand."""
     return bool(
         connection.session_status != SessionStatus.ACTIVE
         and connection.environment != Environment.SIMULATED

@@ -1,4 +1,4 @@
-"""Live session tokens, one for all processes of a connection: kept sealed, and asked for by whoever claims it first.
+"""Live session tokens, one for all processes of a connection: kept sealed. The process that claims one first asks IBKR for it.
 
 The claim is a moment in the row and no lock that is held: nobody waits in a transaction for IBKR.
 """

@@ -1,4 +1,4 @@
-"""One request to the broker and what came of it, as its log keeps it."""
+"""One request to the broker, with its answer or its failure, as the log of calls keeps it."""
 
 from __future__ import annotations
 
