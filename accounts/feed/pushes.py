@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 Render = Callable[[], str]
 # Long enough to fold created-submitted-accepted of one order into one rendering, too short for an eye.
 GATHER_SECONDS = 0.04
+# A Redis that takes a message takes it at once; one that hangs must not hold all later pushes.
+SEND_SECONDS = 5
 # An open page says so every 25 seconds.
 PAGE_SECONDS = 60
 
@@ -160,22 +162,33 @@ class Pusher:
         while True:
             self._wake.wait(self._until_due())
             pause.wait(GATHER_SECONDS)
-            work = self._take()
+            try:
+                self._send_due(loop)
+            except Exception:
+                # Nobody starts this thread again: whatever fails, the next push has to find it.
+                log.exception("A round of pushes was lost")
+            with self._lock:
+                if not self._waiting:
+                    self._idle.set()
+
+    def _send_due(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send everything whose time has come. Raises whatever Redis or the database raise outside of one push."""
+        work = self._take()
+        try:
             watched = watched_teams({audience.team_id for audience, _ in work if audience.team_id is not None})
             for (audience, key), push in work.items():
                 if audience.team_id is None or audience.team_id in watched:
                     self._send(loop, audience.group, key, push.work)
+        finally:
             close_old_connections()
-            with self._lock:
-                if not self._waiting:
-                    self._idle.set()
 
     def _send(self, loop: asyncio.AbstractEventLoop, group: str, key: str, work: Render | dict[str, Any]) -> None:
         try:
             message = work if isinstance(work, dict) else {"type": "feed.html", "html": work()}
             if message.get("html") == "":
                 return
-            loop.run_until_complete(get_channel_layer().group_send(group, message))
+            sending = asyncio.wait_for(get_channel_layer().group_send(group, message), SEND_SECONDS)
+            loop.run_until_complete(sending)
         except Exception:
             # The truth is in the database and pages reload it; a page that misses one push must not stop the others.
             log.warning("Push of %s to %s was lost", key, group, exc_info=True)

@@ -52,25 +52,30 @@ class Announcer:
         while True:
             self._wake.wait()
             self._wake.clear()
-            self._push()
+            self._push_or_log()
             if self._closing.wait(SECONDS_BETWEEN):
-                self._push()
+                self._push_or_log()
                 return
 
-    def _push(self) -> None:
+    def _push_or_log(self) -> None:
         refusals, signals = _drained(self._refusals), _drained(self._signals)
         if not (refusals or signals):
             return
         try:
-            for pk, team in Refusal.objects.filter(log_code__in=refusals).order_by("pk").values_list("pk", "team_id"):
-                live.refused(pk, team)
-            for pk, team in Signal.objects.filter(code__in=signals).order_by("pk").values_list("pk", "team_id"):
-                live.signal_changed(pk, team)
+            _push(refusals, signals)
         except Exception as error:
-            # A missed push costs freshness, never truth.
+            # A missed push costs freshness, never truth; nobody starts this thread again, so nothing may end it.
             log.warning("pages were not told of %d deliveries: %s", len(refusals) + len(signals), error)
-        finally:
-            close_old_connections()
+
+
+def _push(refusals: list[UUID], signals: list[UUID]) -> None:
+    try:
+        for pk, team in Refusal.objects.filter(log_code__in=refusals).order_by("pk").values_list("pk", "team_id"):
+            live.refused(pk, team)
+        for pk, team in Signal.objects.filter(code__in=signals).order_by("pk").values_list("pk", "team_id"):
+            live.signal_changed(pk, team)
+    finally:
+        close_old_connections()
 
 
 def _drained(codes: deque[UUID]) -> list[UUID]:

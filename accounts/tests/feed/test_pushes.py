@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from accounts.feed import pushes
+from accounts.models import User
 from accounts.tests.feed.feeds import aside
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_layer")]
@@ -168,3 +170,38 @@ def test_without_redis_a_push_is_lost_and_nothing_else(settings: Any) -> None:
     settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": config}}
     push("order.1", "lost")
     pushes.flush()
+
+
+async def test_a_round_that_fails_as_a_whole_does_not_stop_the_next(ear: Ear, django_db_blocker: Any) -> None:
+    """The database is refused right after the last rendering, where the fault belongs to no single push."""
+
+    def counted() -> str:
+        return f"{User.objects.count()} users"
+
+    def counted_for_the_last_time() -> str:
+        text = counted()
+        django_db_blocker.block()
+        return text
+
+    await aside(lambda: pushes.push_on_commit(TEAM, "users.1", counted_for_the_last_time))
+    assert await ear.next_html() == "0 users"
+    await asyncio.to_thread(pushes.flush)
+    django_db_blocker.restore()
+    await aside(lambda: pushes.push_on_commit(TEAM, "users.2", counted))
+    assert await ear.next_html() == "0 users"
+
+
+async def test_a_redis_that_hangs_holds_later_pushes_only_for_a_while(
+    ear: Ear, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushes, "SEND_SECONDS", 0.1)
+    layer = settings.CHANNEL_LAYERS
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        config = {**layer["default"]["CONFIG"], "hosts": [address]}
+        settings.CHANNEL_LAYERS = {"default": {**layer["default"], "CONFIG": config}}
+        await aside(lambda: push("order.1", "lost"))
+        await asyncio.to_thread(pushes.flush)
+        settings.CHANNEL_LAYERS = layer
+        await aside(lambda: push("order.2", "after"))
+        assert await ear.next_html() == "after"
