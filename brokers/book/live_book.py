@@ -24,6 +24,7 @@ from brokers.domain.orders import (
     Side,
     TimeInForce,
 )
+from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import BrokerageAccount, ContractLookup, Execution, MarginPreview, Order, Position
@@ -150,7 +151,7 @@ class Book:
             return Unknown(reason=lookup.reason, code=lookup.reason_code or "unknown-symbol")
         if account.book_as_of is None:
             return NotYet(waiting_for="the first look at the account's positions")
-        if self.now - account.book_as_of > timedelta(seconds=settings.BOOK_FRESH_SECONDS):
+        if not clocks.is_recent(account.book_as_of, self.now, timedelta(seconds=settings.BOOK_FRESH_SECONDS)):
             return NotYet(waiting_for="a fresh look at the account's positions")
         contract = lookup.value()
         key = (account.pk, contract.conid)
@@ -265,15 +266,16 @@ def _read_working(book: Book, accounts: Collection[int], conids: Collection[int]
 
 def _read_unsettled(book: Book, accounts: Collection[int], conids: Collection[int]) -> None:
     """Fills that the positions may not contain: heard of since these were read, by their own report or by their order's."""
-    read = F("account__book_as_of")
+    # What was heard before the clock was set back was heard before a book that has been read since.
+    read, latest = F("account__book_as_of"), book.now + clocks.SKEW
     newer = Execution.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(account__book_as_of__isnull=True) | Q(seen_at__gt=read)
+        Q(account__book_as_of__isnull=True) | Q(seen_at__gt=read, seen_at__lte=latest)
     )
     for row in newer.values("account_id", "conid", "side").annotate(total=Sum("quantity")):
         book.count_fill(row["account_id"], row["conid"], Side(row["side"]), row["total"])
     # An order can be known to have filled before its executions come home.
     orders = Order.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(status__in=_MAY_FILL, filled_quantity__gt=0) | Q(status=str(OrderStatus.FILLED), filled_at__gt=read)
+        Q(status__in=_MAY_FILL, filled_quantity__gt=0) | Q(status=str(OrderStatus.FILLED), filled_at__gt=read, filled_at__lte=latest)
     )
     unreported = orders.annotate(reported=Coalesce(Sum("executions__quantity"), Decimal(0))).filter(
         filled_quantity__gt=F("reported")

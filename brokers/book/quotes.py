@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from brokers.domain.session import clocks
 from brokers.domain.snapshot import Quote
 from brokers.models import ContractLookup
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
@@ -31,13 +32,12 @@ def is_fresh(lookup: ContractLookup, now: datetime) -> bool:
 
 def is_coming(lookup: ContractLookup, now: datetime) -> bool:
     """Whether a fresh one was asked for and may still be worth waiting for."""
-    return lookup.quote_wanted_at is not None and now - lookup.quote_wanted_at < WAITED_FOR
+    return clocks.is_recent(lookup.quote_wanted_at, now, WAITED_FOR)
 
 
 def is_withheld(lookup: ContractLookup, now: datetime) -> bool:
     """Whether IBKR was asked a moment ago and showed no fresh quote."""
-    asked = lookup.quote_answered_at
-    return not is_fresh(lookup, now) and asked is not None and now - asked <= FRESH_FOR
+    return not is_fresh(lookup, now) and clocks.is_recent(lookup.quote_answered_at, now, FRESH_FOR)
 
 
 def want(lookups: Iterable[ContractLookup], now: datetime) -> None:

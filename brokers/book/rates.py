@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from brokers.domain.session import clocks
 from brokers.models import ExchangeRate
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
@@ -49,13 +50,13 @@ def load(pairs: Collection[Key], now: datetime, *, ask: bool) -> Rates:
 
 
 def _is_fresh(row: ExchangeRate, now: datetime) -> bool:
-    return row.as_of is not None and now - row.as_of <= FRESH_FOR
+    return clocks.is_recent(row.as_of, now, FRESH_FOR)
 
 
 def _is_due(row: ExchangeRate, now: datetime) -> bool:
     if row.wanted_at is not None:
         return False
-    return row.as_of is None or now - row.as_of > (UNKNOWN_FOR if row.rate is None else ASKED_AGAIN_AFTER)
+    return not clocks.is_recent(row.as_of, now, UNKNOWN_FOR if row.rate is None else ASKED_AGAIN_AFTER)
 
 
 def _ask(due: set[Key], rows: dict[Key, ExchangeRate], now: datetime) -> None:

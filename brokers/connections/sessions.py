@@ -14,6 +14,7 @@ from brokers.connections.connections import session_is
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
+from brokers.domain.session import clocks
 from brokers.domain.session import states as session_states
 from brokers.domain.session.states import Seen, State, Step, Terms
 from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, SessionStatus
@@ -27,11 +28,9 @@ _READ_FIRST = {"switched-on", "accounts-unread"}
 
 def believed_active(connection: Connection, now: datetime) -> bool:
     """True while the last look at the session is recent and said that orders can be sent."""
-    if connection.session_status != SessionStatus.ACTIVE or connection.last_kept_at is None:
+    if connection.session_status != SessionStatus.ACTIVE or not nights.proved_since(connection, now):
         return False
-    if not nights.proved_since(connection, now):
-        return False
-    return now - connection.last_kept_at < timedelta(seconds=settings.KEEP_SECONDS * 1.5)
+    return clocks.is_recent(connection.last_kept_at, now, timedelta(seconds=settings.KEEP_SECONDS * 1.5))
 
 
 def doubted(connection_pk: int) -> None:
@@ -39,8 +38,14 @@ def doubted(connection_pk: int) -> None:
     Connection.objects.filter(pk=connection_pk).update(last_kept_at=None)
 
 
-def state_of(connection: Connection) -> State:
-    """The state that the connection's row holds."""
+def state_of(connection: Connection, now: datetime) -> State:
+    """The state that the connection's row holds, by the clock of now."""
+    ownership, minutes = Ownership(connection.ownership), connection.polite_minutes
+    written, seen_at = _written_state(connection), connection.session_seen_at
+    return clocks.set_right(written, seen_at, now, ownership=ownership, polite_minutes=minutes)
+
+
+def _written_state(connection: Connection) -> State:
     return State(
         status=SessionStatus(connection.session_status),
         code=connection.session_code,
@@ -83,7 +88,7 @@ def exit_is_due(connection_pk: int) -> bool:
 
 def may_try(connection: Connection, now: datetime) -> bool:
     """Whether a waiting order may look at the session, and open it: not before the next try is due."""
-    state = state_of(connection)
+    state = state_of(connection, now)
     if state.status in _LEFT_TO_THE_STREAM or state.code in _READ_FIRST:
         return False
     if state.can_trade or state.next_try_at is None or now >= state.next_try_at:
@@ -112,15 +117,20 @@ def seen(
     session has become active.
     """
     connection = Connection.objects.select_for_update().get(pk=connection_pk)
-    before = state_of(connection)
-    asked_at = asked_at or now
-    late = connection.session_seen_at is not None and asked_at < connection.session_seen_at
-    if not connection.enabled or late:
+    before = state_of(connection, now)
+    # What was asked for and what was seen before the clock was set back tell no order.
+    asked_at = min(asked_at or now, now)
+    seen_at = None if clocks.is_ahead(connection.session_seen_at, now) else connection.session_seen_at
+    if not connection.enabled or (seen_at is not None and asked_at < seen_at):
         # Switched off while we asked: its own sentence stays.
         return before
     state = session_states.judged(what, before, terms_of(connection), now)
-    kept = {"last_kept_at": now} if state.can_trade else {}
-    _write(connection, state, now, cause=cause, evidence=_evidence(what), session_seen_at=asked_at, **kept)
+    columns: dict[str, object] = {"session_seen_at": asked_at}
+    if state.can_trade:
+        columns["last_kept_at"] = now
+    if list(state.taken) != list(connection.takeovers or ()):
+        columns["takeovers"] = list(state.taken)
+    _write(connection, state, now, cause=cause, evidence=_evidence(what), **columns)
     if state.can_trade and not before.can_trade:
         notify(ORDERS_CHANNEL, str(connection_pk))
     return state
@@ -147,7 +157,7 @@ def stream_ended(connection_pk: int, now: datetime) -> None:
 def next_step(connection_pk: int, now: datetime, *, cause: Cause) -> tuple[Step, bool]:
     """What may be done about the session now, written down before it is done; and whether it may push others out."""
     connection = Connection.objects.select_for_update().get(pk=connection_pk)
-    state, terms = state_of(connection), terms_of(connection)
+    state, terms = state_of(connection, now), terms_of(connection)
     chosen = session_states.step(state, terms, now) if connection.enabled else Step.WAIT
     if chosen is Step.WAIT:
         return chosen, False
@@ -172,6 +182,7 @@ def _write(
         cause=cause,
         evidence=evidence,
         columns={
+            "session_changed_at": state.since,
             "session_tries": min(state.tries, 1000),
             "next_try_at": state.next_try_at,
             "session_opens": state.opens,

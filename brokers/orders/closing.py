@@ -32,6 +32,7 @@ from brokers.domain.orders import (
     TimeInForce,
 )
 from brokers.domain.sentences import grouped
+from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position, SubmissionAttempt
@@ -123,12 +124,12 @@ def shown_to(team: Team, now: datetime) -> list[Closing]:
     return list(Closing.objects.filter(shown, team=team).select_related("account__connection").order_by("-pk"))
 
 
-def accounts_to_read(shard: int = 0, shards: int = 1) -> dict[int, set[int]]:
+def accounts_to_read(now: datetime, shard: int = 0, shards: int = 1) -> dict[int, set[int]]:
     """Accounts whose book a closing waits for, by connection: the stream reads these first."""
     waiting: dict[int, set[int]] = {}
     for closing in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related("account"):
         account = closing.account
-        if account.connection_id % shards == shard and not _may_fill(closing).exists() and not _is_settled(closing):
+        if account.connection_id % shards == shard and not _may_fill(closing).exists() and not _is_settled(closing, now):
             waiting.setdefault(account.connection_id, set()).add(account.pk)
     return waiting
 
@@ -273,12 +274,12 @@ def _listed_open(listed: TradingHours | None, now: datetime, *, extended: bool) 
 def _book_missing(closing: Closing, now: datetime) -> str | None:
     """What the book lacks to be acted on; None when it shows what is held now."""
     account = closing.account
-    if account.book_as_of is None or now - account.book_as_of > timedelta(seconds=settings.BOOK_FRESH_SECONDS):
+    if not clocks.is_recent(account.book_as_of, now, timedelta(seconds=settings.BOOK_FRESH_SECONDS)):
         return "Waiting for a fresh look at the account's positions."
-    return None if _is_settled(closing) else "Waiting for the account's positions after the last fill or cancel."
+    return None if _is_settled(closing, now) else "Waiting for the account's positions after the last fill or cancel."
 
 
-def _is_settled(closing: Closing) -> bool:
+def _is_settled(closing: Closing, now: datetime) -> bool:
     """Whether the book was read after everything that is known to have happened in the instrument."""
     as_of = closing.account.book_as_of
     here = {"account": closing.account_id, "conid": closing.conid}
@@ -286,7 +287,8 @@ def _is_settled(closing: Closing) -> bool:
         Order.objects.filter(**here, submitted_at__isnull=False).aggregate(at=Max("changed_at"))["at"],
         Execution.objects.filter(**here).aggregate(at=Max("seen_at"))["at"],
     )
-    return as_of is not None and all(as_of > moment for moment in moments if moment is not None)
+    known = (moment for moment in moments if moment is not None and not clocks.is_ahead(moment, now))
+    return as_of is not None and all(as_of > moment for moment in known)
 
 
 def _may_be_an_old_list(closing: Closing, own: QuerySet[Order]) -> bool:

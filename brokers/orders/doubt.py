@@ -10,6 +10,7 @@ from django.db.models import F
 
 from brokers import live
 from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus, Release
+from brokers.domain.session import clocks
 from brokers.models import Order, SubmissionAttempt, Ticket
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
@@ -51,6 +52,10 @@ def note_absence(order: Order, proof: Proof, now: datetime) -> None:
     """The broker's complete answer does not show the order. Enough of these, and it was never placed."""
     fresh = Order.objects.select_for_update().get(pk=order.pk)
     if fresh.status != OrderStatus.UNKNOWN:
+        return
+    if clocks.is_ahead(fresh.changed_at, now):
+        # The clock was set back since: how long it has been missing is counted anew.
+        Order.objects.filter(pk=fresh.pk).update(absences=0, changed_at=now, checked_at=now)
         return
     Order.objects.filter(pk=fresh.pk).update(absences=F("absences") + 1, checked_at=now)
     missing_for = (now - fresh.changed_at).total_seconds()

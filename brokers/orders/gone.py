@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sentences import grouped
+from brokers.domain.session import clocks
 from brokers.models import Connection, Order, SubmissionAttempt
 from brokers.orders import cancels, reconciliation
 from brokers.orders.changes import facts_about
@@ -58,6 +59,10 @@ def settle(connection: Connection, order: Order, facts: Sequence[OrderFacts], pr
             _settle_shown(fresh, answer, shown.status, now)
             return
         Order.objects.filter(pk=fresh.pk).update(absences=fresh.absences + 1, checked_at=now)
+        if clocks.is_ahead(answer.answered_at, now):
+            # The clock was set back since: how long it has been missing is counted anew.
+            SubmissionAttempt.objects.filter(pk=answer.pk).update(answered_at=now)
+            return
         if fresh.absences + 1 < proof.reads or (now - answer.answered_at).total_seconds() < proof.seconds:
             return
         ended = OrderFacts(

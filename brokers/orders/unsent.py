@@ -6,13 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from brokers import live
 from brokers.connections import nights
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import cut, ended, grouped
+from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.models import Order, Ticket
 
@@ -29,6 +30,7 @@ def overdue_orders(now: datetime) -> QuerySet[Order]:
 @transaction.atomic
 def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
     """End the orders that have not left by their time; returns how many. Too late is an answer."""
+    _date_again(now, connection_pk)
     overdue = overdue_orders(now).select_related("connection", "ticket")
     if connection_pk is not None:
         overdue = overdue.filter(connection_id=connection_pk)
@@ -36,6 +38,14 @@ def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
     for order in overdue.select_for_update(of=("self",), skip_locked=True):
         count += not _waits_out_the_night(order, now) and expire(order, now)
     return count
+
+
+def _date_again(now: datetime, connection_pk: int | None) -> None:
+    """Let the time of orders that were made before the clock was set back begin now: by theirs they could leave for hours."""
+    ahead = Order.objects.filter(status=str(OrderStatus.CREATED), created_at__gt=now + clocks.SKEW)
+    if connection_pk is not None:
+        ahead = ahead.filter(connection_id=connection_pk)
+    ahead.update(created_at=now, expires_at=now + (F("expires_at") - F("created_at")))
 
 
 def _waits_out_the_night(order: Order, now: datetime) -> bool:

@@ -136,9 +136,9 @@ class Watch:
 
     def _early(self, connection: Connection) -> float:
         """Seconds before IBKR may be asked again for keys that it did not take, however often this process begins."""
-        if connection.session_status not in NOT_TAKEN or connection.next_try_at is None:
-            return 0.0
-        return (connection.next_try_at - self.keeper.clock()).total_seconds()
+        now = self.keeper.clock()
+        due = sessions.state_of(connection, now).next_try_at
+        return 0.0 if due is None or connection.session_status not in NOT_TAKEN else (due - now).total_seconds()
 
     async def _bide(self, began: float) -> float:
         """Before the feed is opened again; meanwhile nobody but us sees what becomes of the session."""

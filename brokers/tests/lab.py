@@ -135,10 +135,11 @@ def asked(function: Callable[[], T]) -> T:
 
 
 @contextlib.asynccontextmanager
-async def working() -> AsyncIterator[asyncio.Task[bool]]:
+async def working(**options: Any) -> AsyncIterator[asyncio.Task[bool]]:
     """The lanes of the one shard, until the story has ended."""
     async with ibkr.new_http(reach()) as http:
-        task = asyncio.create_task(Lanes(lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login))).run())
+        lanes = Lanes(lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login)), **options)
+        task = asyncio.create_task(lanes.run())
         try:
             yield task
         finally:
@@ -147,12 +148,13 @@ async def working() -> AsyncIterator[asyncio.Task[bool]]:
 
 
 @contextlib.asynccontextmanager
-async def watching() -> AsyncIterator[Keeper]:
+async def watching(**options: Any) -> AsyncIterator[Keeper]:
     """The stream process's work, inside the test."""
     async with ibkr.new_http(reach()) as http:
         keeper = Keeper(
             lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login)),
             lambda login: ibkr.listen(login, http, shelf=SHELVES.of(login)),
+            **options,
         )
         task = asyncio.create_task(keeper.run())
         try:

@@ -11,6 +11,7 @@ from brokers.orders import tickets
 from strategies.deciding import record, restarts, turns
 from strategies.deciding.answer import Answered, Question, answer
 from strategies.deciding.desk import Desk, open_desk
+from strategies.domain.decide.too_late import before_the_clock_went_back
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
@@ -51,7 +52,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     for entry in turn:
         record.reject(entry, turns.overtaken(signal.received_at), desk.now)
         desk.overtaken.append(entry)
-    held = restarts.held(decision, message, desk)
+    aged = None if signal.is_test else before_the_clock_went_back(message, signal.due_at, desk.now)
+    held = aged or restarts.held(decision, message, desk)
     answered = (
         ask_subscription(decision, message, desk, received_at=signal.due_at, freshness=signal.freshness())
         if held is None

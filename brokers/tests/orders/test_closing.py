@@ -155,7 +155,7 @@ def test_a_book_from_before_the_last_fill_is_not_acted_on(bench: lab.Lab) -> Non
     bench.account.save()
     wish = close(bench, now=now + timedelta(seconds=1))
     assert wish.note == "Waiting for the account's positions after the last fill or cancel."
-    assert closing.accounts_to_read() == {bench.connection.pk: {bench.account.pk}}
+    assert closing.accounts_to_read(timezone.now()) == {bench.connection.pk: {bench.account.pk}}
     BrokerageAccount.objects.update(book_as_of=now + timedelta(seconds=1))
     assert closing.work(now + timedelta(seconds=2)) == 1
     assert ended(wish)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from brokers.domain.session import clocks
 from strategies.domain.decide.case import Case
-from strategies.domain.message.freshness import age_of, bar_time_hint, is_no_newer, seconds
+from strategies.domain.message.freshness import age_of, bar_time_hint, is_no_newer, leaves, seconds
+from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import RestartEntries
@@ -53,6 +55,17 @@ def too_late(case: Case, leg: Leg) -> Rejection | None:
         f"{most} seconds.{bar_time_hint(case.message)}"
     )
     return Rejection(rule="T03", code="stale-signal", reason=reason)
+
+
+def before_the_clock_went_back(message: Message, received_at: datetime, now: datetime) -> Rejection | None:
+    """T01: an entry whose age nobody knows, since it came at a time that has not come yet."""
+    if leaves(message) or not clocks.is_ahead(received_at, now):
+        return None
+    reason = (
+        f"The clock of this server was set back by more than {seconds(received_at - now)} since the signal came, so nobody "
+        "knows how long it has waited, and it is not traded late. Send it again if it is still wanted."
+    )
+    return Rejection(rule="T01", code="stale-signal", reason=reason)
 
 
 def during_restart(back_at: datetime) -> Rejection:
