@@ -29,6 +29,7 @@ from brokers.postgres.notices import CONNECTIONS_CHANNEL, notify
 
 # Permissions change in Client Portal; the accounts are read again when a session of a new day begins.
 BELIEVED_FOR = timedelta(hours=20)
+ACCOUNT_NOT_SHOWN = "account-not-shown"
 USERNAME_TAKEN = (
     "This IBKR user is already connected. IBKR allows one session per user: give this connection a user of its own."
 )
@@ -187,12 +188,10 @@ def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_
     if connection.removed_at is not None:
         raise ConnectionRefused("This connection was removed; its history stays. Make a new one.", "connection-removed")
     refuse_live_money_of_a_demo(connection.team, connection.environment)
-    live_account = connection.live_account
-    if (
-        connection.environment == Environment.LIVE
-        and Connection.objects.filter(pk=connection.pk, enabled=False).exists()
-    ):
-        live_account = _opted_into(consent, list(connection.accounts.values_list("account_id", flat=True)))
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    live_account = row.live_account
+    if wants_consent(row):
+        live_account = _opted_into(consent, numbers_to_type(row))
     try:
         with transaction.atomic():
             Connection.objects.filter(pk=connection.pk, removed_at=None).update(
@@ -220,6 +219,20 @@ def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_
         now=now,
     )
     wake()
+
+
+def wants_consent(connection: Connection) -> bool:
+    """Whether real money is off, or on for no account that IBKR shows: somebody has to type the number of one."""
+    if connection.environment != Environment.LIVE:
+        return False
+    return not connection.enabled or not connection.live_account or connection.session_code == ACCOUNT_NOT_SHOWN
+
+
+def numbers_to_type(connection: Connection) -> list[str]:
+    """The accounts of which somebody types the number; empty where IBKR has yet to show them, or shows others now."""
+    if connection.session_code == ACCOUNT_NOT_SHOWN:
+        return []
+    return list(connection.accounts.order_by("account_id").values_list("account_id", flat=True))
 
 
 @transaction.atomic
@@ -311,9 +324,9 @@ def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now:
             connection,
             SessionStatus.REFUSED,
             f"IBKR shows {_listed(shown)} under this user, and real money was switched on for {connection.live_account}. "
-            "Switch the connection off, then on again with the number of its account, or sign in with the user of that one.",
+            "Type the number of its account on the connection's page, or sign in with the user of that one.",
             now=now,
-            code="account-not-shown",
+            code=ACCOUNT_NOT_SHOWN,
             cause=Cause.LOOK,
         )
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -68,10 +69,19 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "proxied": _is_proxied(connection),
         "certificate_codes": CERTIFICATE_CODES,
         "tls_codes": TLS_CODES,
+        "consent": _consent(request, connection),
         "report": trials.last(connection),
         "trial_is_late": trials.is_late(connection, timezone.now()),
     }
     return render(request, "brokers/connection.html", context)
+
+
+def _consent(request: HttpRequest, connection: Connection) -> dict[str, Any] | None:
+    """What a connection to real money that nobody has consented to asks for, where its viewer may give it."""
+    wanted = connection.enabled and activities.wants_consent(connection)
+    if not wanted or not membership_for(request.user, connection.team.code).may(Role.TRADER):
+        return None
+    return {"numbers": activities.numbers_to_type(connection), "missing": missing_of(request)}
 
 
 def _is_proxied(connection: Connection) -> bool:
@@ -99,7 +109,7 @@ def connection_switch(request: HttpRequest, team_code: UUID, connection_code: UU
     live = connection.environment == Environment.LIVE
     if live:
         require_step_up(request)
-    asks = live and not connection.enabled
+    asks = activities.wants_consent(connection)
     typed = request.POST.getlist("account_number")
     if asks and not typed:
         return _ask(request, connection)
@@ -119,7 +129,7 @@ def _ask(request: HttpRequest, connection: Connection, refusal: str = "") -> Htt
     """The page that asks for what real money takes, before a connection is switched on."""
     context = {
         "connection": connection,
-        "numbers": list(connection.accounts.order_by("account_id").values_list("account_id", flat=True)),
+        "numbers": activities.numbers_to_type(connection),
         "missing": missing_of(request),
         "refusal": refusal,
     }

@@ -117,7 +117,7 @@ WORDS: dict[str, Words] = {
     ),
     "consent-missing": Words(
         "Nobody has switched real money on for this connection by typing the number of its account, so no order leaves.",
-        "Switch the connection off, then on again with the number of its account.",
+        "Type the number of its account on the connection's page.",
     ),
     "switched-off": Words("This connection is switched off."),
     "switched-on": Words("It has just been switched on; Halyard is signing in."),

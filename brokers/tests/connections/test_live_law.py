@@ -126,4 +126,4 @@ def test_a_live_connection_without_a_consent_says_so(order: Order, now: datetime
     facts = [AccountFacts(account_id=NUMBER, is_paper=False)]
     assert connections.save_accounts(connection=made, facts=facts, now=now) == []
     assert (made.session_status, made.session_code) == ("refused", "consent-missing")
-    assert made.session_action == "Switch the connection off, then on again with the number of its account."
+    assert made.session_action == "Type the number of its account on the connection's page."

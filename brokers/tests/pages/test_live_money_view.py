@@ -134,6 +134,65 @@ def test_a_connection_is_switched_on_again_with_one_of_its_numbers(proved: Clien
     assert (Connection.objects.get().enabled, Connection.objects.get().live_account) == (True, NUMBER)
 
 
+def without_a_consent(connection: Connection, code: str = "consent-missing", live_account: str = "") -> str:
+    """A connection that IBKR was asked about, which nobody switched real money on for; the address of its page."""
+    Connection.objects.update(live_account=live_account, session_status="refused", session_code=code)
+    return f"/teams/{connection.team.code}/connections/{connection.code}/"
+
+
+@pytest.mark.parametrize(("code", "typed_before"), [("consent-missing", ""), ("account-not-shown", "U7654321")])
+def test_a_consent_is_given_on_the_connections_page_without_switching_it_off(
+    proved: Client, follower: Subscription, code: str, typed_before: str
+) -> None:
+    page = without_a_consent(follower.account.connection, code, typed_before)
+    assert "Let it trade real money" in proved.get(page).text
+    wrong = proved.post(f"{page}switch/", {"enabled": "yes", "account_number": "mine"})
+    assert (wrong.status_code, Connection.objects.get().live_account) == (422, typed_before)
+    assert proved.post(f"{page}switch/", {"enabled": "yes", "account_number": NUMBER}).status_code == 302
+    made = Connection.objects.get()
+    assert (made.enabled, made.live_account, made.session_code) == (True, NUMBER, "switched-on")
+    assert AuditEntry.objects.get(action="connection.enabled").after == {"live_account": NUMBER}
+    assert "Let it trade real money" not in proved.get(page).text
+    assert [
+        each.account_id
+        for each in connections.save_accounts(
+            connection=made, facts=[AccountFacts(account_id=NUMBER, is_paper=False)], now=timezone.now()
+        )
+    ] == [NUMBER]
+
+
+def test_it_takes_a_fresh_proof_and_nothing_changes_without(proved: Client, follower: Subscription) -> None:
+    page = without_a_consent(follower.account.connection)
+    old = stale(proved).post(f"{page}switch/", {"enabled": "yes", "account_number": NUMBER})
+    assert old.headers["Location"].startswith("/accounts/2fa/reauthenticate/")
+    assert Connection.objects.get().live_account == ""
+
+
+def test_it_names_what_its_viewer_lacks_in_place_of_the_form(
+    client: Client, alice: User, follower: Subscription
+) -> None:
+    page = without_a_consent(follower.account.connection)
+    client.force_login(alice)
+    shown = client.get(page).text
+    assert "Set it up" in shown
+    assert "Let it trade real money" not in shown
+
+
+def test_who_may_only_look_gets_no_form(client: Client, bob: User, follower: Subscription) -> None:
+    page = without_a_consent(follower.account.connection)
+    client.force_login(bob)
+    shown = client.get(page).text
+    assert "consent-missing" in shown
+    assert "account_number" not in shown
+
+
+def test_one_that_trades_asks_for_no_number_again(proved: Client, follower: Subscription) -> None:
+    page = without_a_consent(follower.account.connection, "signed-in", NUMBER)
+    assert "Let it trade real money" not in proved.get(page).text
+    assert proved.post(f"{page}switch/", {"enabled": "yes"}).status_code == 302
+    assert Connection.objects.get().live_account == NUMBER
+
+
 def test_a_live_subscription_is_switched_on_with_the_number_of_its_account(
     proved: Client, follower: Subscription
 ) -> None:
