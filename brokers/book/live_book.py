@@ -275,7 +275,8 @@ def _read_unsettled(book: Book, accounts: Collection[int], conids: Collection[in
         book.count_fill(row["account_id"], row["conid"], Side(row["side"]), row["total"])
     # An order can be known to have filled before its executions come home.
     orders = Order.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(status__in=_MAY_FILL, filled_quantity__gt=0) | Q(status=str(OrderStatus.FILLED), filled_at__gt=read, filled_at__lte=latest)
+        Q(status__in=_MAY_FILL, filled_quantity__gt=0)
+        | Q(status=str(OrderStatus.FILLED), filled_at__gt=read, filled_at__lte=latest)
     )
     unreported = orders.annotate(reported=Coalesce(Sum("executions__quantity"), Decimal(0))).filter(
         filled_quantity__gt=F("reported")

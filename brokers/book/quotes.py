@@ -32,7 +32,8 @@ def is_fresh(lookup: ContractLookup, now: datetime) -> bool:
 
 def is_coming(lookup: ContractLookup, now: datetime) -> bool:
     """Whether a fresh one was asked for and may still be worth waiting for."""
-    return clocks.is_recent(lookup.quote_wanted_at, now, WAITED_FOR)
+    wanted = lookup.quote_wanted_at
+    return wanted is not None and now - wanted < WAITED_FOR and not clocks.is_ahead(wanted, now)
 
 
 def is_withheld(lookup: ContractLookup, now: datetime) -> bool:

@@ -129,7 +129,11 @@ def accounts_to_read(now: datetime, shard: int = 0, shards: int = 1) -> dict[int
     waiting: dict[int, set[int]] = {}
     for closing in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related("account"):
         account = closing.account
-        if account.connection_id % shards == shard and not _may_fill(closing).exists() and not _is_settled(closing, now):
+        if (
+            account.connection_id % shards == shard
+            and not _may_fill(closing).exists()
+            and not _is_settled(closing, now)
+        ):
             waiting.setdefault(account.connection_id, set()).add(account.pk)
     return waiting
 

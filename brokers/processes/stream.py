@@ -130,7 +130,9 @@ class Keeper:
         for key in await self.threads.run(_due, self.clock()) & self.watches.keys():
             self.watches[key].wake.set()
         for shard in sorted(self.held.held):
-            for key, accounts in (await self.threads.run(closing.accounts_to_read, self.clock(), shard, self.shards)).items():
+            for key, accounts in (
+                await self.threads.run(closing.accounts_to_read, self.clock(), shard, self.shards)
+            ).items():
                 if key in self.watches:
                     self.watches[key].dirty |= accounts
 

@@ -28,7 +28,8 @@ def right(state: State, seen_at: datetime | None, now: datetime, ownership: Owne
 
 
 @pytest.mark.parametrize(
-    ("seconds", "ahead", "recent"), [(-61, False, False), (-60, False, True), (0, False, True), (5, False, True), (6, True, False)]
+    ("seconds", "ahead", "recent"),
+    [(-61, False, False), (-60, False, True), (0, False, True), (5, False, True), (6, True, False)],
 )
 def test_a_moment_that_has_not_come_yet_proves_nothing(seconds: int, ahead: bool, recent: bool) -> None:
     at = NOON + timedelta(seconds=seconds)

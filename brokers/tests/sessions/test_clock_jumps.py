@@ -83,7 +83,9 @@ def test_a_gateway_that_was_away_is_asked_again_within_moments(team: Team, setti
                 await until_shown(bench.connection, "active")
 
         asyncio.run(story())
-    assert [event for event in events(bench.connection) if event[0] == "unreachable"] == [("unreachable", "not-reached")]
+    assert [event for event in events(bench.connection) if event[0] == "unreachable"] == [
+        ("unreachable", "not-reached")
+    ]
 
 
 @JUMPS

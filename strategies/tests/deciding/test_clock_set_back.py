@@ -38,7 +38,9 @@ def test_an_entry_is_not_traded_late(strategy: Strategy, account: BrokerageAccou
     settle.settle_waiting(now)
     decision = Decision.objects.get()
     assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "T01", "stale-signal")
-    assert decision.reason.startswith("The clock of this server was set back by more than 60 minutes since the signal came")
+    assert decision.reason.startswith(
+        "The clock of this server was set back by more than 60 minutes since the signal came"
+    )
     assert not Order.objects.exists()
 
 
