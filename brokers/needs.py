@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from accounts.models import Team
 from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
-from brokers.domain.sentences import grouped
+from brokers.domain.sentences import all_of, grouped
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Closing, Connection, Dispatch, Notice, Order, Position, SubmissionAttempt
 
@@ -31,6 +32,10 @@ _CAME_TO_NOTHING = [
 _IN_ACCOUNT = {"ticker": F("ticker"), "account": F("account__account_id"), "account_code": F("account__code")}
 # IBKR ends these by itself, within minutes.
 _PASSING = {SessionStatus.RESETTING, SessionStatus.UNREACHABLE, SessionStatus.PENDING}
+# What connections have in common that one line speaks of, and how many of them it names.
+_ALIKE = ("session_status", "session_reason", "session_action")
+_NAMED = 3
+_MOST_LOST = 100
 
 
 def unprotected(team: Team) -> QuerySet[Position]:
@@ -177,22 +182,52 @@ def _lost_rows(team: Team, now: datetime) -> QuerySet[Connection]:
     rows = Connection.objects.filter(team=team, enabled=True).exclude(session_reason="")
     lost = rows.exclude(session_status__in=[str(SessionStatus.ACTIVE), str(SessionStatus.CONNECTING)])
     columns = ("code", "name", "session_status", "session_reason", "session_action", "session_changed_at")
-    return with_facts(lost.order_by("pk"), **{name: F(name) for name in columns})[: 2 * MOST]
+    return with_facts(lost.order_by("pk"), **{name: F(name) for name in columns})[:_MOST_LOST]
 
 
 def _sessions(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    """One line for connections that cannot trade for one reason: what is away for one is often away for all."""
+    groups: dict[tuple[str, ...], list[Facts]] = defaultdict(list)
     for connection in sorted(facts, key=itemgetter("pk")):
+        groups[tuple(connection[name] for name in _ALIKE)].append(connection)
+    lines = [*groups.values()]
+    shown = lines if len(lines) <= 2 * MOST else lines[: 2 * MOST - 1]
+    for alike in shown:
+        yield _lost(team, alike)
+    if rest := sum(map(len, lines[len(shown) :])):
         yield Need(
-            key=f"session-{connection['code']}",
+            key="sessions",
             urgency=Urgency.SESSION,
             symbol="connections",
-            title=f"{connection['name']} cannot trade: {connection['session_status'].replace('_', ' ')}",
-            text=f"{connection['session_reason']} {connection['session_action']}".strip(),
-            href=reverse("connection", args=[team.code, connection["code"]]),
-            action="See the session",
-            alarm=SessionStatus(connection["session_status"]) not in _PASSING,
-            since=moment(connection, "session_changed_at"),
+            title=f"{rest} more connections cannot trade",
+            text="The list of connections says of each why, and what to do.",
+            href=reverse("connections", args=[team.code]),
+            action="See the connections",
+            alarm=True,
         )
+
+
+def _lost(team: Team, alike: list[Facts]) -> Need:
+    first, *others = alike
+    status = SessionStatus(first["session_status"])
+    page = (
+        reverse("connections", args=[team.code]) if others else reverse("connection", args=[team.code, first["code"]])
+    )
+    since = [moment(connection, "session_changed_at") for connection in alike]
+    names = [connection["name"] for connection in alike]
+    rest = len(names) - _NAMED
+    named = names if rest < 2 else [*names[:_NAMED], f"{rest} more"]
+    return Need(
+        key=f"session-{first['code']}",
+        urgency=Urgency.SESSION,
+        symbol="connections",
+        title=f"{all_of(named)} cannot trade: {status.replace('_', ' ')}",
+        text=f"{first['session_reason']} {first['session_action']}".strip(),
+        href=page,
+        action="See the connections" if others else "See the connection",
+        alarm=status not in _PASSING,
+        since=min((each for each in since if each is not None), default=None),
+    )
 
 
 def _of_account(team: Team, code: str) -> str:

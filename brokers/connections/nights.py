@@ -27,6 +27,11 @@ def region_of(connection: Connection) -> Region:
     return Region(connection.region_seen or connection.region)
 
 
+def windows_of(connection: Connection) -> list[str]:
+    """When IBKR restarts for the connection, by the clock of its place: "23:45 to 01:45 in New York"."""
+    return [str(window) for window in resets().nightly[region_of(connection)]]
+
+
 def night_of(connection: Connection, now: datetime) -> Night | None:
     """The night for which nothing leaves by the connection now; the operator's own simulated market has none."""
     if connection.environment == Environment.SIMULATED:

@@ -35,14 +35,21 @@ class Capabilities:
         return classes if any(may for _, may in classes) else []
 
     @property
-    def sentence(self) -> str:
-        """The one thing a person has to know of it, the gravest first."""
+    def trouble(self) -> str:
+        """Why IBKR takes no orders for it, the gravest reason first; empty where none is known."""
         if self.lite:
             return "This is an IBKR Lite account: IBKR takes no orders for it through the API."
         if self.clearing not in {"", "open"}:
             return f"IBKR lists this account as {self.clearing}."
         if self.client_trades is False:
             return "IBKR has trading by the client switched off in this account."
+        return ""
+
+    @property
+    def sentence(self) -> str:
+        """The one thing a person has to know of it."""
+        if trouble := self.trouble:
+            return trouble
         kinds = [kind for kind, may in self.classes if may]
         return f"IBKR lets it trade {', '.join(kinds)}." if kinds else "IBKR has not said what this account may trade."
 

@@ -101,7 +101,7 @@ def connection_certificate(request: HttpRequest, team_code: UUID, connection_cod
         raise Http404("A simulated connection has no gateway of yours.")
     if AuthMethod(connection.auth_method).signs:
         raise Http404("A connection that signs has no gateway.")
-    refusal, certificate = "", None
+    refusal, code, certificate = "", "", None
     if request.method == "POST":
         require_step_up(request)
     try:
@@ -113,7 +113,7 @@ def connection_certificate(request: HttpRequest, team_code: UUID, connection_cod
             return redirect("connection", team_code, connection_code)
         certificate = changes.look(connection, timezone.now())
     except ConnectionRefused as refused:
-        refusal = f"{refused} ({refused.code})"
+        refusal, code = str(refused), refused.code
     accepted = Certificate.from_json(connection.certificate) if connection.certificate else None
     context = {
         "connection": connection,
@@ -121,6 +121,7 @@ def connection_certificate(request: HttpRequest, team_code: UUID, connection_cod
         "accepted": accepted,
         "is_the_accepted": bool(certificate and accepted and certificate.sha256 == accepted.sha256),
         "refusal": refusal,
+        "refusal_code": code,
         "login_page": login_page(connection.base_url),
     }
     return render(

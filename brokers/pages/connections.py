@@ -19,7 +19,7 @@ from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
 from accounts.vault.keys import VaultError
 from brokers.connections import connections as activities
-from brokers.connections import trials
+from brokers.connections import nights, trials
 from brokers.connections.checklists import checklist_of
 from brokers.connections.consents import consent_of
 from brokers.domain.addresses import login_page
@@ -32,6 +32,8 @@ from brokers.stress import control_plane, prices, stress
 
 # Troubles that are mended by a look at the certificate.
 CERTIFICATE_CODES = ("certificate-changed", "certificate-unknown", "certificate-of-another-name")
+# Of the session's story; the diagnosis has more of it.
+EVENTS = 12
 # Somebody answers, and not in the way that the address says.
 TLS_CODES = ("gateway-speaks-http", "tls-broken-off", "certificate-over", "certificate-early")
 
@@ -50,13 +52,17 @@ def connections_of(team: Team) -> QuerySet[Connection]:
 @require_GET
 def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code)
-    waiting = Q(worked_at__isnull=True)
+    waiting, now = Q(worked_at__isnull=True), timezone.now()
+    events = list(connection.session_events.order_by("-pk")[: EVENTS + 1])
     stressed = stress.offered(connection) and membership_for(request.user, team_code).may(Role.TRADER)
     context = {
         "connection": connection,
-        "events": connection.session_events.order_by("-pk")[:40],
+        "events": events[:EVENTS],
+        "more_events": len(events) > EVENTS,
+        "night": nights.night_of(connection, now),
+        "windows": nights.windows_of(connection),
         "accounts": connection.accounts.order_by("account_id"),
-        "checks": checklist_of(connection, timezone.now()),
+        "checks": checklist_of(connection, now),
         "waiting": connection.tickets.filter(waiting).count(),
         "ownerships": OWNERSHIPS,
         "stress": stress.panel(connection) if stressed else None,
@@ -71,7 +77,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "tls_codes": TLS_CODES,
         "consent": _consent(request, connection),
         "report": trials.last(connection),
-        "trial_is_late": trials.is_late(connection, timezone.now()),
+        "trial_is_late": trials.is_late(connection, now),
     }
     return render(request, "brokers/connection.html", context)
 

@@ -38,7 +38,7 @@ def diagnosis(request: HttpRequest, team_code: UUID, connection_code: UUID) -> H
         "per_second": round(PER_SECOND),
         "keep_days": settings.KEEP_CALLS_DAYS,
         "keep_calls": settings.KEEP_CALLS,
-        "events": connection.session_events.order_by("-pk")[:20],
+        "events": connection.session_events.order_by("-pk")[:60],
         "page": page,
         "chosen": chosen if chosen in CHOICES else "",
         "choices": CHOICES.items(),

@@ -15,10 +15,13 @@ from brokers.domain.sessions import AuthMethod, Environment, Region
 from brokers.models import BrokerageAccount, Connection
 
 REGIONS = [
-    (Region.NORTH_AMERICA, "Americas: restarts about 00:00 in New York"),
-    (Region.EUROPE, "Europe: restarts about 07:00 in Zurich"),
-    (Region.ASIA, "Asia: restarts about 05:30 in Hong Kong"),
+    (Region.NORTH_AMERICA, "Americas"),
+    (Region.EUROPE, "Europe"),
+    (Region.ASIA, "Asia"),
 ]
+REGION_HELP = (
+    "Where IBKR serves this user: it restarts there each night. What IBKR says itself counts, once it says so."
+)
 STATES = [("", "All"), ("open", "Open"), ("doubt", "In doubt"), ("filled", "Filled"), ("over", "Over, not filled")]
 
 
@@ -44,7 +47,7 @@ class ConnectionForm(forms.Form):
     )
     # The fingerprint of the certificate that was ticked.
     accepted = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput)
-    region = forms.ChoiceField(label="Region", choices=REGIONS, required=False, help_text="Tells the nightly restart.")
+    region = forms.ChoiceField(label="Region", choices=REGIONS, required=False, help_text=REGION_HELP)
     confirm_live = forms.BooleanField(
         label="Signals may trade real money through this connection. I have tried them on paper.", required=False
     )

@@ -10,11 +10,13 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import teams_of
 from accounts.models import User
+from brokers.connections import nights
 from brokers.connections.checklists import checklist_of
 from brokers.domain.help.checklists import Check
 from brokers.domain.help.pages import PAGES
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
+from brokers.pages.forms import REGIONS
 
 # More connections than these say nothing more about one page.
 MOST = 6
@@ -31,7 +33,13 @@ def help_index(request: HttpRequest) -> HttpResponse:
 def help_page(request: HttpRequest, page: str) -> HttpResponse:
     if page not in PAGES:
         raise Http404("There is no help page with this name.")
-    context = {"page": PAGES[page], "ticks": _ticks(request, page)}
+    resets = nights.resets()
+    context = {
+        "page": PAGES[page],
+        "ticks": _ticks(request, page),
+        "nights": [(name, resets.nightly[region]) for region, name in REGIONS],
+        "weekend": resets.weekend,
+    }
     return render(request, f"brokers/help/{page.replace('-', '_')}.html", context)
 
 

@@ -15,6 +15,7 @@ from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
 from brokers.domain.help.pages import PAGES, page_of
+from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position, SubmissionAttempt
@@ -89,6 +90,33 @@ def order_tags(status: str) -> str:
     """The words a list of orders may ask for: its status, and whether it is open, over or in doubt."""
     groups = ["over" if status in OVER else "open", *(["doubt"] if status in _DOUBT else [])]
     return " ".join([str(status), *groups])
+
+
+_NOTICES = {
+    NoticeKind.NOT_READY: "Cannot trade",
+    NoticeKind.WEEKLY_SIGN_IN: "Weekly sign-in",
+    NoticeKind.READY_AGAIN: "Can trade again",
+}
+_DISPATCHES = {
+    DispatchStatus.WAITING: "waits to be sent",
+    DispatchStatus.SENDING: "is being sent",
+    DispatchStatus.SENT: "sent by e-mail",
+    DispatchStatus.FAILED: "not sent",
+    DispatchStatus.LOST: "may have arrived or not, and is not sent again",
+    DispatchStatus.NO_ADDRESS: "not sent, as nobody has confirmed this address",
+}
+
+
+@register.filter
+def notice_words(kind: str) -> str:
+    """What a notice is about."""
+    return _NOTICES[NoticeKind(kind)]
+
+
+@register.filter
+def dispatch_words(status: str) -> str:
+    """What became of a notice on its way to one person."""
+    return _DISPATCHES[DispatchStatus(status)]
 
 
 _SEEN_BY = {

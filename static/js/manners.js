@@ -76,10 +76,11 @@ function follow(form) {
     if (part instanceof HTMLFieldSetElement) part.disabled = !on;
   }
 }
-for (const form of document.querySelectorAll("form:has([data-only])")) {
-  follow(form);
-  form.addEventListener("change", () => follow(form));
-}
+const followIn = (place) => { for (const form of place?.querySelectorAll("form:has([data-only])") || []) follow(form); };
+followIn(document);
+document.addEventListener("change", (event) => { if (event.target.form) follow(event.target.form); });
+/* What was fetched again while the page is open follows as well. */
+document.addEventListener("feed:placed", (event) => followIn(event.detail.element));
 
 /* A form's message, shown while it is typed. */
 function preview(form) {

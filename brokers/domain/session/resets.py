@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import day_name
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -52,6 +53,11 @@ class Window:
     zone: str
     code: str = NIGHTLY
     weekday: int | None = None
+
+    def __str__(self) -> str:
+        place = self.zone.rpartition("/")[2].replace("_", " ")
+        day = "" if self.weekday is None else f"{day_name[self.weekday]} "
+        return f"{day}{self.opens:%H:%M} to {self.closes:%H:%M} in {place}"
 
     def on(self, day: date) -> Span | None:
         """The window that begins on a day, in UTC; None where it does not.

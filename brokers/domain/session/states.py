@@ -9,7 +9,13 @@ from enum import StrEnum
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
 from brokers.domain.session import takeovers
 from brokers.domain.session.resets import DEFAULT, Resets, reset_at
-from brokers.domain.session.words import SIGNS_IN_ITSELF, WORDS, WORDS_OF_THE_OPERATORS_KEYS, Words
+from brokers.domain.session.words import (
+    SIGNS_IN_ITSELF,
+    WORDS,
+    WORDS_OF_A_GATEWAY,
+    WORDS_OF_THE_OPERATORS_KEYS,
+    Words,
+)
 from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
 
 # What a look at a session brings: the broker's answer, or why there is none.
@@ -194,7 +200,7 @@ def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) ->
         case LoginRefused(code="key-not-active"):
             since = before.since if before.status is SessionStatus.PENDING else now
             late = now - since >= _TWO_WEEKS or before.code == "key-never-active"
-            return _Picture(SessionStatus.PENDING, "key-never-active" if late else "key-not-active")
+            return _pending("key-never-active" if late else "key-not-active", terms)
         case LoginRefused():
             return _Picture(SessionStatus.REFUSED, error.code, str(error))
         case Paused():
@@ -212,6 +218,12 @@ def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) ->
             return _Picture(SessionStatus.NOT_OPENED, error.code, str(error))
         case _:
             return _Picture(SessionStatus.SIGNED_OUT, error.code, str(error))
+
+
+def _pending(code: str, terms: Terms) -> _Picture:
+    """IBKR does not take the consumer key yet; at a gateway the key is not ours, if there is one at all."""
+    words = (WORDS_OF_A_GATEWAY if terms.by_person and not terms.simulated else WORDS)[code]
+    return _Picture(SessionStatus.PENDING, code, words.reason, words.action)
 
 
 def _revoked(code: str, terms: Terms) -> _Picture:

@@ -122,6 +122,20 @@ WORDS: dict[str, Words] = {
     "switched-off": Words("This connection is switched off."),
     "switched-on": Words("It has just been switched on; Halyard is signing in."),
 }
+# The same at a gateway, where Halyard has no key: what answers there signs with one of its own, or is no gateway.
+WORDS_OF_A_GATEWAY: dict[str, Words] = {
+    "key-not-active": Words(
+        'IBKR answers "invalid consumer": the program at this address signs with an OAuth consumer key that IBKR has not '
+        "activated, or does not know.",
+        "If its key is new, wait; IBKR activates keys overnight. IBKR's own gateway uses no key: if you run that one, "
+        "check the address.",
+    ),
+    "key-never-active": Words(
+        'IBKR has answered "invalid consumer" for two weeks: it does not know the OAuth consumer key of the program at this '
+        "address.",
+        "Check the key of that program at IBKR. IBKR's own gateway uses no key: if you run that one, check the address.",
+    ),
+}
 # The same where the keys are the operator's.
 WORDS_OF_THE_OPERATORS_KEYS: dict[str, Words] = {
     "key-withdrawn": Words(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -173,6 +174,15 @@ def test_removal_says_what_hangs_on_it_and_waits_for_orders(client: Client, alic
         connections.enable(connection=made, actor=alice, now=timezone.now())
     with pytest.raises(IntegrityError), transaction.atomic():
         Connection.objects.filter(pk=made.pk).update(enabled=True)
+
+
+def test_removal_of_an_empty_connection_counts_nothing(client: Client, alice: User, team: Team) -> None:
+    made = paper(team)
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/connections/{made.code}/remove/").text
+    assert "No subscription trades through it." in page
+    assert "No position is open" in page
+    assert not re.search(r"\b0 (subscription|account|position)", page)
 
 
 def test_a_removed_user_can_be_connected_again(team: Team, alice: User) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -33,4 +35,9 @@ def test_the_page_of_an_account_says_what_it_may_trade(client: Client, bob: User
     account = rows.account(team, asset_types="STK,OPT", clearing="open")
     client.force_login(bob)
     page = client.get(f"/teams/{team.code}/accounts/{account.code}/")
-    assert "IBKR lets it trade shares, options." in page.text
+    classes = page.text.partition("What it may trade")[2].partition("</ul>")[0]
+    assert re.findall(r"(no)?(?:</span>)? ([a-zA-Z ]+)\s+</li>", classes)[:3] == [
+        ("", "shares"),
+        ("", "options"),
+        ("no", "currencies"),
+    ]

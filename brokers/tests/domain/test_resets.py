@@ -21,6 +21,14 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
 
 
+def test_windows_are_spelled_as_people_read_them() -> None:
+    assert [str(window) for window in DEFAULT.nightly[Region.ASIA]] == [
+        "04:45 to 06:05 in Hong Kong",
+        "20:15 to 21:15 in Hong Kong",
+    ]
+    assert [str(window) for window in DEFAULT.weekend] == ["Friday 23:00 to 03:00 in New York"]
+
+
 @pytest.mark.parametrize(
     ("now", "region", "closed"),
     [

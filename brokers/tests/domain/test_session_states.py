@@ -268,6 +268,25 @@ def test_keys_that_were_never_taken_wait_and_keys_that_were_are_revoked() -> Non
     assert after(READY, before=state, terms=taken).can_trade
 
 
+@pytest.mark.parametrize(
+    ("terms", "reason", "action"),
+    [
+        (SIGNS, "IBKR has not activated this consumer key yet", "Wait for that"),
+        (PAPER, "the program at this address signs with an OAuth consumer key", "check the address"),
+        (Terms(environment=Environment.LIVE), "the program at this address signs", "IBKR's own gateway uses no key"),
+    ],
+    ids=["keys", "gateway", "gateway of a live user"],
+)
+def test_an_unknown_consumer_is_said_of_whose_key_it_is(terms: Terms, reason: str, action: str) -> None:
+    state = after(UNKNOWN_KEY, terms=terms)
+    assert (state.status, state.code) == (SessionStatus.PENDING, "key-not-active")
+    assert reason in state.reason
+    assert action in state.action
+    late = judged(UNKNOWN_KEY, state, terms, NOON + timedelta(days=15))
+    assert late.code == "key-never-active"
+    assert ("nine letters" in late.action) is (not terms.by_person)
+
+
 @pytest.mark.parametrize(("by_operator", "action"), [(False, "Generate a token"), (True, "Allow it again")])
 def test_revoked_access_says_who_can_give_it_again(by_operator: bool, action: str) -> None:
     state = after(UNKNOWN_TOKEN, terms=replace(SIGNS, by_operator=by_operator, has_signed=True))

@@ -174,7 +174,7 @@ def test_the_page_keeps_the_choice_and_shows_what_was_sent(
     assert list(SilencedNotice.objects.values_list("kind", flat=True)) == ["weekly-sign-in"]
     client.force_login(alice)
     page = client.get(address).content.decode()
-    assert "alice@example.com, by email: sent." in page
+    assert "To alice@example.com: sent by e-mail." in page
     assert "(always)" in page
 
 

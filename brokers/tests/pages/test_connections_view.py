@@ -62,6 +62,30 @@ def test_it_says_whether_it_can_trade_and_why_not(client: Client, alice: User, t
     assert "Give this connection its own user" in page.text
 
 
+def test_a_session_in_doubt_is_being_checked(client: Client, alice: User, team: Team, now: datetime) -> None:
+    made = rows.connection(team)
+    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    client.force_login(alice)
+    path = f"/teams/{team.code}/connections/{made.code}/"
+    assert "it is being checked" in client.get(path).text
+    connections.session_is(made, SessionStatus.SIGNED_OUT, "Nobody is signed in.", now=now)
+    assert "none lately" in client.get(path).text
+
+
+def test_a_long_story_goes_on_under_diagnosis(client: Client, alice: User, team: Team, now: datetime) -> None:
+    made = rows.connection(team)
+    client.force_login(alice)
+    path = f"/teams/{team.code}/connections/{made.code}/"
+    for number in range(13):
+        connections.session_is(made, SessionStatus.PAUSED, f"Reason {number}.", now=now, code=f"code-{number}")
+    page = client.get(path).text
+    assert "Reason 0." not in page
+    assert "What happened before" in page
+    diagnosis = client.get(f"{path}diagnosis/").text
+    assert "Reason 0." in diagnosis
+    assert "Seen by: somebody at this page." in diagnosis
+
+
 def test_it_says_that_ibkr_is_asked_only_while_it_is(client: Client, alice: User, team: Team, now: datetime) -> None:
     made = rows.connection(team)
     path = f"/teams/{team.code}/connections/{made.code}/"
@@ -260,7 +284,11 @@ def test_connections_from_before_are_proved_by_their_accounts(team: Team, now: d
 
 @pytest.mark.parametrize(
     ("chosen", "seen", "shown", "said"),
-    [("NA", "", "00:00 in New York", False), ("NA", "EU", "07:00 in Zurich", True), ("EU", "APAC", "Hong Kong", True)],
+    [
+        ("NA", "", "23:45 to 01:45 in New York", False),
+        ("NA", "EU", "06:25 to 07:45 in Zurich", True),
+        ("EU", "APAC", "20:15 to 21:15 in Hong Kong", True),
+    ],
 )
 def test_it_shows_the_restart_of_the_region_that_ibkr_names(
     client: Client, alice: User, team: Team, chosen: str, seen: str, shown: str, said: bool
@@ -270,4 +298,4 @@ def test_it_shows_the_restart_of_the_region_that_ibkr_names(
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
     assert shown in page
-    assert ("IBKR says so" in page) is said
+    assert ("IBKR names the region" in page) is said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -24,6 +25,16 @@ def test_anybody_may_read_a_page(client: Client, name: str) -> None:
     page = client.get(f"/help/{name}/")
     assert page.status_code == 200
     assert "At your connections" not in page.text
+
+
+def test_the_daily_reset_is_told_as_the_gate_keeps_it(client: Client, settings: Any) -> None:
+    page = client.get("/help/daily-reset/").text
+    assert "23:45 to 01:45 in New York" in page
+    assert "Friday 23:00 to 03:00 in New York" in page
+    settings.RESET_WINDOWS = ["NA=22:10-23:20 America/Chicago"]
+    page = client.get("/help/daily-reset/").text
+    assert "22:10 to 23:20 in Chicago" in page
+    assert "23:45" not in page
 
 
 def test_the_index_lists_them_all(client: Client) -> None:

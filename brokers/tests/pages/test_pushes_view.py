@@ -43,7 +43,7 @@ def test_a_session_says_whether_it_can_trade(team: Team) -> None:
     made = rows.connection(team)
     Connection.objects.filter(pk=made.pk).update(session_status="unreachable", session_reason="Nobody answers.")
     (badge,) = parts(live.session_html(made.pk))
-    assert re.search(r"Can trade: <strong>no</strong>, unreachable. Nobody answers.", squeezed(badge))
+    assert re.search(r"Can trade: <strong>no</strong>, unreachable. <span class=.why.>Nobody answers.", squeezed(badge))
     Connection.objects.filter(pk=made.pk).update(session_status="active")
     (badge,) = parts(live.session_html(made.pk))
     assert "Can trade: <strong>yes</strong>" in badge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -93,7 +94,12 @@ def test_classes_that_a_login_may_not_trade_are_shown(
     ]
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/accounts/{account.code}/").text
-    assert "IBKR lets it trade shares, options." in page
+    classes = page.partition("What it may trade")[2].partition("</ul>")[0]
+    assert re.findall(r"(no)?(?:</span>)? ([a-zA-Z ]+)\s+</li>", classes)[:3] == [
+        ("", "shares"),
+        ("", "options"),
+        ("no", "currencies"),
+    ]
 
 
 def test_each_account_of_a_login_has_orders_and_a_book_of_its_own(team: Team, gateway: RunningGateway) -> None:

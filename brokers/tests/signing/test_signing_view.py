@@ -38,7 +38,7 @@ def test_an_owner_connects_with_keys(proved: Client, team: Team, owner: Owner) -
     assert made.signing_keys.open() == {name: text.strip() for name, text in owner.parts.items()}
     assert owner.asked() == 0
     shown = proved.get(answer["Location"]).content.decode()
-    assert "Halyard signs with keys of this connection" in shown
+    assert "with keys of its own" in shown
     assert owner.parts["access_token"] not in shown
 
 
