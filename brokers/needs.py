@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts.feed.needs import Facts, Kind, Need, Urgency, moment, with_facts
 from accounts.models import Team
+from brokers.domain.doubts.evidence import NOT_SHOWN
 from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
@@ -145,7 +146,7 @@ def _doubtful_rows(team: Team, now: datetime) -> QuerySet[Order]:
     """Orders whose answer was lost, and ways out that IBKR has and holds back."""
     unsure = Q(status__in=[str(OrderStatus.UNKNOWN), str(OrderStatus.NEEDS_ATTENTION)])
     held = Q(role__in=_WAYS_OUT, status__in=[str(status) for status in WORKING]) & ~Q(held_reason="")
-    columns = ("code", "ticker", "side", "status", "held_reason", "changed_at")
+    columns = ("code", "ticker", "side", "status", "held_reason", "changed_at", "reason", "reason_code")
     # As text: a number of JSON would lose what a decimal keeps.
     quantity = Cast("quantity", TextField())
     rows = Order.objects.filter(unsure | held, team=team).order_by("-pk")
@@ -170,11 +171,11 @@ def _doubts(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
 
 def _doubt(order: Facts) -> tuple[str, str]:
     if order["status"] == OrderStatus.UNKNOWN:
-        meaning = "Halyard is asking IBKR for it by its reference, and sends nothing again until it knows."
-        return "IBKR's answer was lost", meaning
+        matter = "IBKR does not show it any more" if order["reason_code"] == NOT_SHOWN else "IBKR's answer was lost"
+        return matter, "Halyard is asking IBKR for it by its reference, and sends nothing again until it knows."
     if order["status"] == OrderStatus.NEEDS_ATTENTION:
-        meaning = "Look for it in IBKR's own order list; the order's page says what was tried."
-        return "nobody knows whether IBKR has it", meaning
+        meaning = f"{order['reason'].rstrip('.')}. Look in TWS or Client Portal, and say on its page what is true."
+        return "only you can tell whether IBKR has it", meaning
     return "IBKR holds it back", f"{order['held_reason'].rstrip('.')}. Until it works, it does not close the position."
 
 

@@ -19,6 +19,7 @@ from brokers.connections.reach import check_address
 from brokers.domain.addresses import AddressRefused, completed
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.certificates import Certificate
+from brokers.domain.doubts.verdicts import Resend
 from brokers.domain.help.pages import page_of
 from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
 from brokers.domain.session.words import WORDS
@@ -128,6 +129,8 @@ def _made(
                 team=team,
                 username=username,
                 environment=environment,
+                # Where no money moves, what a resend does can be watched.
+                resends=Resend.ALL if environment is Environment.SIMULATED else Resend.LIMIT,
                 session_changed_at=now,
                 created_at=now,
                 **columns,

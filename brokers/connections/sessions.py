@@ -136,6 +136,17 @@ def seen(
     return state
 
 
+def stream_heard(connection_pk: int, at: datetime, *, opened: bool = False) -> None:
+    """Something came through the live stream at `at`; `opened`: the first since it was opened."""
+    values = {"stream_heard_at": at, **({"stream_since": at} if opened else {})}
+    Connection.objects.filter(pk=connection_pk).update(**values)
+
+
+def stream_closed(connection_pk: int) -> None:
+    """The live stream is not there any more: what happens from now on is not seen."""
+    Connection.objects.filter(pk=connection_pk).exclude(stream_since=None).update(stream_since=None)
+
+
 @transaction.atomic
 def stream_ended(connection_pk: int, now: datetime) -> None:
     """Add to the story that the live stream ended while orders could be sent; the state stays what it is."""

@@ -179,8 +179,11 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.SUBMITTED: _AT_THE_BROKER | {_S.CREATED, _S.UNKNOWN, _S.NEEDS_ATTENTION},
     _S.UNKNOWN: _AT_THE_BROKER | {_S.SUBMITTED, _S.NEEDS_ATTENTION},
     _S.NEEDS_ATTENTION: _AT_THE_BROKER,
-    _S.ACCEPTED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
-    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
+    # Back to unknown where IBKR acknowledged it and then shows it nowhere.
+    _S.ACCEPTED: frozenset(
+        {_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.UNKNOWN}
+    ),
+    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED, _S.UNKNOWN}),
     # A cancel can be refused, and a fill can overtake it.
     _S.PENDING_CANCEL: frozenset({_S.CANCELED, _S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.REJECTED, _S.EXPIRED}),
     # A late fill is a fact: the broker's word that an execution happened beats our belief that the order was over.
@@ -197,7 +200,8 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 CHANGED_IN_PLACE = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED})
 
 WAITING = frozenset({_S.CREATED})
-IN_FLIGHT = frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.NEEDS_ATTENTION})
+IN_DOUBT = frozenset({_S.UNKNOWN, _S.NEEDS_ATTENTION})
+IN_FLIGHT = IN_DOUBT | {_S.SUBMITTED}
 WORKING = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})
 MAY_FILL = WAITING | IN_FLIGHT | WORKING
 # States in which the broker's word on an order's size is written into its history.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from brokers.domain.orders import IN_DOUBT
 from brokers.domain.orders import OrderStatus as S
 
 
@@ -28,7 +29,6 @@ _NOTES = {
 }
 _BAD = frozenset({S.DENIED, S.REJECTED})
 _ENDS = frozenset({S.DENIED, S.REJECTED, S.CANCELED, S.EXPIRED})
-_DOUBT = frozenset({S.UNKNOWN, S.NEEDS_ATTENTION})
 
 
 def path(
@@ -52,7 +52,7 @@ def path(
     if status in _ENDS:
         passed = [Step(word, at, "done") for word, at in moments[:-1] if at is not None]
         return [*passed, Step(status, changed_at, "bad" if status in _BAD else "warn")]
-    if status in _DOUBT:
+    if status in IN_DOUBT:
         ahead = [Step(word, None, "todo") for word in (S.ACCEPTED, S.FILLED)]
         return [
             Step(S.CREATED, created_at, "done"),

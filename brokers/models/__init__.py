@@ -6,6 +6,7 @@ from brokers.models.calls import Call
 from brokers.models.columns import AmountValue, amount, choices, optional_amount, word
 from brokers.models.connections import Connection, SessionEvent
 from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
+from brokers.models.doubts import Doubt
 from brokers.models.keysets import KeySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
@@ -22,6 +23,7 @@ __all__ = [
     "Connection",
     "ContractLookup",
     "Dispatch",
+    "Doubt",
     "EquityPoint",
     "ExchangeRate",
     "Execution",

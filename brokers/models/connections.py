@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.constraints import one_id_per_team, one_of
 from accounts.models import Team
 from accounts.vault.fields import Sealed, SealedField
+from brokers.domain.doubts.verdicts import Resend
 from brokers.domain.sessions import AuthMethod, Cause, Environment, Ownership, Region, SessionStatus, SimulatedPrices
 from brokers.models.columns import choices, word
 
@@ -49,6 +50,8 @@ class Connection(models.Model):
     ownership = models.CharField(
         max_length=20, choices=choices(Ownership), default=Ownership.ALWAYS, db_default="always"
     )
+    # Which orders may leave a second time once it is proven that IBKR never had them.
+    resends = models.CharField(max_length=20, choices=choices(Resend), default=Resend.LIMIT, db_default="limit")
     polite_minutes = models.PositiveSmallIntegerField(default=30, db_default=30)
     session_status = word(SessionStatus, default=SessionStatus.SIGNED_OUT)
     session_reason = models.CharField(max_length=300, blank=True)
@@ -71,6 +74,9 @@ class Connection(models.Model):
     # When the broker first showed accounts under this user: until then anybody may have typed the name.
     proved_at = models.DateTimeField(null=True, blank=True)
     last_kept_at = models.DateTimeField(null=True, blank=True)
+    # Since when its live stream runs without a gap, null while there is none, and when something last came through it.
+    stream_since = models.DateTimeField(null=True, blank=True)
+    stream_heard_at = models.DateTimeField(null=True, blank=True)
     # Set by people and by edges who need the accounts looked up; the stream clears it once it has read them.
     wants_verify = models.BooleanField(default=True)
     # The certificate that was accepted for its gateway, as `domain.certificates` writes one; the pin is among the secrets.
@@ -111,6 +117,7 @@ class Connection(models.Model):
             ),
             models.CheckConstraint(condition=one_of("prices", SimulatedPrices), name="connection_prices_are_known"),
             models.CheckConstraint(condition=one_of("ownership", Ownership), name="connection_ownership_is_known"),
+            models.CheckConstraint(condition=one_of("resends", Resend), name="connection_resends_are_known"),
             models.CheckConstraint(
                 condition=Q(polite_minutes__gte=1) & Q(polite_minutes__lte=1440), name="polite_for_a_day_at_most"
             ),

@@ -15,6 +15,7 @@ from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
+    IN_DOUBT,
     SIZED_BY_THE_BROKER,
     TRANSITIONS,
     AssetClass,
@@ -76,6 +77,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
             if not self.filter(pk=order.pk, status=str(old)).update(**values):
                 return False
             OrderEvent.objects.create(order_id=order.pk, old=str(old), new=str(to), cause=cause[:300], at=now)
+            if old in IN_DOUBT and to not in IN_DOUBT:
+                order.doubts.filter(closed_at=None).update(closed_at=now, became=str(to))
         for column, value in values.items():
             setattr(order, column, value)
         return True

@@ -1,20 +1,39 @@
-"""Orders in doubt: sent, and their answer lost. Found by reference, or proven absent; never guessed."""
+"""Orders in doubt: sent, and their answer lost. Found by reference, proven absent, or left to a person; never guessed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
 from brokers import live
-from brokers.domain.orders import IN_FLIGHT, WORKING, OrderStatus, Release
-from brokers.domain.session import clocks
-from brokers.models import Order, SubmissionAttempt, Ticket
+from brokers.connections import nights
+from brokers.domain.brokerage import OrderFacts
+from brokers.domain.doubts.choices import Shape, differs
+from brokers.domain.doubts.evidence import REAL, SIMULATED, Evidence, Origin, Sight, Source, Terms, by_clock, looked
+from brokers.domain.doubts.verdicts import Matter, Resend, Step, Verdict, judge
+from brokers.domain.orders import IN_DOUBT, IN_FLIGHT, WORKING, OrderStatus, OrderType, Release, Side
+from brokers.domain.sentences import cut
+from brokers.domain.sessions import Environment, Region, SessionStatus
+from brokers.models import Connection, Doubt, Order, SubmissionAttempt, Ticket
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
+
+MOST_LOOKS = 20
+# Nobody looked for so long: whoever looks then begins to be patient anew.
+PAUSE = timedelta(minutes=1)
+ALREADY_REGISTERED = "already-registered"
+PROVEN_ABSENT = "proven-absent"
+# By whose midnight IBKR's day ends.
+_CLOCKS = {
+    Region.NORTH_AMERICA: "America/New_York",
+    Region.EUROPE: "Europe/Zurich",
+    Region.ASIA: "Asia/Hong_Kong",
+}
 
 
 @transaction.atomic
@@ -38,39 +57,126 @@ def unknown_orders(connection_pk: int) -> list[Order]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """How often, and over how long, a reference must be missing from complete answers before it counts as absent."""
+def terms_of(connection: Connection) -> Terms:
+    """What proves to this connection that IBKR does not have an order."""
+    if connection.environment == Environment.SIMULATED:
+        return SIMULATED
+    return replace(REAL, zone=_CLOCKS[nights.region_of(connection)])
 
-    reads: int = 3
-    seconds: float = 30.0
-    resend: bool = False
+
+def sight_of(connection: Connection, now: datetime) -> Sight:
+    """What makes a look through this connection believable now."""
+    trades = connection.session_status == SessionStatus.ACTIVE
+    real = connection.environment != Environment.SIMULATED
+    return Sight(
+        session_since=connection.turned_at if trades else None,
+        stream_since=connection.stream_since,
+        heard_at=connection.stream_heard_at,
+        resetting=real and nights.resets().away_at(now, nights.region_of(connection)) is not None,
+    )
+
+
+def open_doubt(order: Order, origin: Origin, now: datetime, shown: dict[str, Any] | None = None) -> Doubt:
+    """The order's open doubt, begun where it has none; call it inside a transaction that holds the order."""
+    values = {"team_id": order.team_id, "origin": origin, "opened_at": now, "shown": shown}
+    return Doubt.objects.get_or_create(order=order, closed_at=None, defaults=values)[0]
 
 
 @transaction.atomic
-def note_absence(order: Order, proof: Proof, now: datetime) -> None:
-    """The broker's complete answer does not show the order. Enough of these, and it was never placed."""
-    fresh = Order.objects.select_for_update().get(pk=order.pk)
+def note_looks(order: Order, sources: Iterable[Source], rows: int, now: datetime) -> Verdict | None:
+    """Complete lists of the broker, `rows` long together, did not name the order: count them, and follow the verdict.
+
+    None where the order is not in doubt any more.
+    """
+    fresh = Order.objects.select_for_update(of=("self",)).select_related("connection").get(pk=order.pk)
     if fresh.status != OrderStatus.UNKNOWN:
-        return
-    if clocks.is_ahead(fresh.changed_at, now):
-        # The clock was set back since: how long it has been missing is counted anew.
-        Order.objects.filter(pk=fresh.pk).update(absences=0, changed_at=now, checked_at=now)
-        return
-    Order.objects.filter(pk=fresh.pk).update(absences=F("absences") + 1, checked_at=now)
-    missing_for = (now - fresh.changed_at).total_seconds()
-    if fresh.absences + 1 < proof.reads or missing_for < proof.seconds:
-        return
-    tries = fresh.attempts.filter(kind=SubmissionAttempt.Kind.POST).count()
-    if proof.resend and fresh.expires_at > now and tries < 2 and _can_leave_again(fresh):
-        _send_again(fresh, now)
-        return
+        return None
+    origin = Origin.REGISTERED if fresh.reason_code == ALREADY_REGISTERED else Origin.ANSWER_LOST
+    doubt = open_doubt(fresh, origin, fresh.changed_at)
+    terms, sight = terms_of(fresh.connection), sight_of(fresh.connection, now)
+    if doubt.looked_at is None or now - doubt.looked_at > PAUSE:
+        doubt.looking_since = now
+    evidence = by_clock(evidence_of(doubt, fresh), now)
+    for source in sources:
+        evidence = looked(evidence, source, sight, terms, now)
+    verdict = judge(evidence, sight, matter_of(fresh), terms, now)
+    _keep(doubt, evidence, verdict, {"rows": rows, "counted": evidence.count(Source.ORDERS)}, now)
+    Order.objects.filter(pk=fresh.pk).update(absences=evidence.count(Source.ORDERS), checked_at=now)
+    _follow(fresh, verdict, now)
+    return verdict
+
+
+def evidence_of(doubt: Doubt, order: Order) -> Evidence:
+    """The looks that a doubt's row has counted."""
+    last = {Source.ORDERS: doubt.orders_read_at, Source.TRADES: doubt.trades_read_at}
+    return Evidence(
+        origin=Origin(doubt.origin),
+        since=doubt.opened_at,
+        sent_at=_last_sent_at(order) or doubt.opened_at,
+        reads=((Source.ORDERS, doubt.order_reads), (Source.TRADES, doubt.trade_reads)),
+        last_at=tuple((source, at) for source, at in last.items() if at is not None),
+        counting_since=doubt.counting_since,
+        looking_since=doubt.looking_since,
+    )
+
+
+def _last_sent_at(order: Order) -> datetime | None:
+    post = order.attempts.filter(kind=SubmissionAttempt.Kind.POST).order_by("-pk").first()
+    return post.sent_at if post is not None else order.submitted_at
+
+
+def matter_of(order: Order) -> Matter:
+    """What of an order decides whether it may leave again; a leg leaves by what counts for the order it belongs to."""
+    head = order.parent if _is_leg(order) and order.parent is not None else order
+    return Matter(
+        posts=head.attempts.filter(kind=SubmissionAttempt.Kind.POST).count(),
+        expires_at=head.expires_at,
+        type=OrderType(head.type),
+        resend=Resend(order.connection.resends),
+        alone=_can_leave_again(order),
+    )
+
+
+def _keep(doubt: Doubt, evidence: Evidence, verdict: Verdict, look: dict[str, Any], now: datetime) -> None:
+    doubt.order_reads, doubt.trade_reads = evidence.count(Source.ORDERS), evidence.count(Source.TRADES)
+    doubt.orders_read_at = evidence.read_at(Source.ORDERS)
+    doubt.trades_read_at = evidence.read_at(Source.TRADES)
+    doubt.opened_at, doubt.looking_since = evidence.since, evidence.looking_since
+    doubt.counting_since = evidence.counting_since
+    doubt.code, doubt.sentence, doubt.looked_at = verdict.code, cut(verdict.sentence, 400), now
+    doubt.looks = [*doubt.looks, {"at": now.isoformat(), "code": verdict.code, **look}][-MOST_LOOKS:]
+    doubt.save()
+
+
+def _follow(order: Order, verdict: Verdict, now: datetime) -> None:
+    match verdict.step:
+        case Step.LOOK:
+            # The page says what was looked at.
+            live.order_changed(order)
+        case Step.SEND_AGAIN:
+            _send_again(order, verdict, now)
+        case Step.ABSENT:
+            _end_absent(order, now)
+        case Step.ASK:
+            ask_person(order, verdict.sentence, verdict.code, now)
+
+
+def ask_person(order: Order, sentence: str, code: str, now: datetime) -> None:
+    """Nothing that Halyard can read decides it: from here on a person does."""
+    status = OrderStatus.NEEDS_ATTENTION
+    if Order.objects.move(order, status, now=now, cause=sentence, reason=cut(sentence, 400), reason_code=code):
+        live.order_changed(order)
+
+
+def _end_absent(order: Order, now: datetime) -> None:
     reason = "Not placed: IBKR shows no such order. Send the signal again if it is still wanted."
-    if _is_leg(fresh):
+    if _is_leg(order) and order.parent is not None and order.parent.reason_code == PROVEN_ABSENT:
+        reason = "Not placed: IBKR has neither this leg nor the order that it came with."
+    elif _is_leg(order):
         reason = "Not placed: IBKR has the order that this leg came with, and not the leg. Check how it is protected."
-    if Order.objects.move(fresh, OrderStatus.EXPIRED, now=now, cause=reason, reason=reason):
-        finish_ticket_if_done(fresh.ticket_id, now)
-        live.order_changed(fresh)
+    if Order.objects.move(order, OrderStatus.EXPIRED, now=now, cause=reason, reason=reason, reason_code=PROVEN_ABSENT):
+        finish_ticket_if_done(order.ticket_id, now)
+        live.order_changed(order)
 
 
 def _is_leg(order: Order) -> bool:
@@ -82,12 +188,13 @@ def _can_leave_again(order: Order) -> bool:
     return not _is_leg(order) or (order.parent is not None and order.parent.status == OrderStatus.CREATED)
 
 
-def _send_again(order: Order, now: datetime) -> None:
+def _send_again(order: Order, verdict: Verdict, now: datetime) -> None:
     """Proven absent and still fresh: the same reference may leave once more; IBKR refuses it if it has it after all."""
-    cause = "IBKR has never had this order; sending it again under the same reference."
     # Two moves, since "proven absent" and "back in the queue" are two facts.
-    Order.objects.move(order, OrderStatus.SUBMITTED, now=now, cause=cause)
-    Order.objects.move(order, OrderStatus.CREATED, now=now, cause=cause, submitted_at=None, absences=0, reason="")
+    Order.objects.move(order, OrderStatus.SUBMITTED, now=now, cause=verdict.sentence)
+    Order.objects.move(
+        order, OrderStatus.CREATED, now=now, cause=verdict.sentence, submitted_at=None, absences=0, reason=""
+    )
     Ticket.objects.filter(pk=order.ticket_id).update(worked_at=None)
     back_in_the_queue(order, now)
     notify(ORDERS_CHANNEL)
@@ -97,3 +204,32 @@ def all_in_flight() -> frozenset[int]:
     """The connections with orders at the broker that may still change."""
     states = [str(status) for status in IN_FLIGHT | WORKING]
     return frozenset(Order.objects.filter(status__in=states).values_list("connection_id", flat=True).distinct())
+
+
+def shape_of(order: Order) -> Shape:
+    """What of our order must be alike in IBKR's."""
+    return Shape(conid=order.conid, side=Side(order.side), quantity=order.quantity)
+
+
+def shape_shown(shown: OrderFacts) -> Shape:
+    """What IBKR shows of an order, to compare."""
+    return Shape(conid=shown.conid, side=shown.side, quantity=shown.quantity)
+
+
+def ask_about_another(order: Order, shown: OrderFacts, now: datetime) -> bool:
+    """Leave an order in doubt to a person, where IBKR shows another order under its reference; True where it does.
+
+    Call it inside a transaction that holds the order.
+    """
+    if OrderStatus(order.status) not in IN_DOUBT:
+        return False
+    difference = differs(shape_of(order), shape_shown(shown))
+    if not difference:
+        return False
+    values = {"number": shown.broker_order_id, "conid": shown.conid, "side": str(shown.side or "")}
+    values["quantity"] = "" if shown.quantity is None else f"{shown.quantity:f}"
+    doubt = open_doubt(order, Origin.ANOTHER, now)
+    Doubt.objects.filter(pk=doubt.pk).update(origin=str(Origin.ANOTHER), shown=values, sentence=cut(difference, 400))
+    sentence = f"IBKR shows another order under this reference. {difference}"
+    ask_person(order, sentence, "another-order", now)
+    return True

@@ -16,7 +16,7 @@ from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, can_move
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
-from brokers.orders import sizes
+from brokers.orders import doubt, sizes
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -65,7 +65,10 @@ def apply(
     for order in _keep_executions(accounts, ours, executions, now, applied):
         _count_fills(order, now, applied)
     for order, report in ours_reported:
-        _apply_report(order, report, now, applied)
+        if doubt.ask_about_another(order, report, now):
+            _moved(order, applied)
+        else:
+            _apply_report(order, report, now, applied)
     _release_children(applied.moved, now)
     end_unfit(applied.moved, now)
     for order in applied.moved:

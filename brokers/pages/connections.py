@@ -26,6 +26,7 @@ from brokers.domain.addresses import login_page
 from brokers.domain.certificates import Certificate
 from brokers.domain.sessions import Environment, SimulatedPrices
 from brokers.models import Connection
+from brokers.pages.doubts import RESENDS
 from brokers.pages.live_money import missing_of
 from brokers.pages.owning import OWNERSHIPS
 from brokers.stress import control_plane, prices, stress
@@ -65,6 +66,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "checks": checklist_of(connection, now),
         "waiting": connection.tickets.filter(waiting).count(),
         "ownerships": OWNERSHIPS,
+        "resends": RESENDS,
         "stress": stress.panel(connection) if stressed else None,
         "may_price": stressed and control_plane.is_there(),
         "signals_price": control_plane.trades_at_signals(connection),

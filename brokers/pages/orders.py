@@ -25,6 +25,7 @@ from brokers.models import Order, SubmissionAttempt
 from brokers.orders import cancels
 from brokers.orders.remains import left_by_canceling
 from brokers.pages.diagnosis import calls_of
+from brokers.pages.doubts import doubt_of
 from brokers.pages.forms import OrderFilter
 
 POST = SubmissionAttempt.Kind.POST
@@ -104,6 +105,7 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "executions": order.executions.order_by("executed_at", "pk"),
         "events": order.events.order_by("pk"),
         "attempts": attempts,
+        "doubt": doubt_of(order),
         "calls": calls_of([order, *(attempt.order for attempt in sent_with)]),
     }
     return render(request, "brokers/order.html", context)

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from brokers.connections import nights, sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import Connection, ContractLookup, ExchangeRate, MarginPreview, Order
-from brokers.orders import cancels, conversions, doubt, execution, gone, resizes
+from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.statements import HELD
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
@@ -26,7 +26,10 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_marginpreview m JOIN brokers_brokerageaccount a ON a.id = m.account_id
           WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
-  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown') AS has_doubts,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown')
+    OR EXISTS (SELECT FROM brokers_order o JOIN brokers_doubt d ON d.order_id = o.id
+               WHERE o.connection_id = c.id AND o.status = 'needs_attention' AND d.closed_at IS NULL
+               AND d.choice = 'adopt' AND d.objection = '') AS has_doubts,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
           AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes
@@ -44,7 +47,7 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
     previews = MarginPreview.objects.filter(wanted_at__isnull=False, account__connection__enabled=True)
     hours = ContractLookup.objects.filter(hours_wanted_at__isnull=False, connection__enabled=True)
-    rest = (quotes, rates, hours, conversions.due(now), resizes.due(), gone.orders())
+    rest = (quotes, rates, hours, conversions.due(now), resizes.due(), gone.orders(), undecided.named_orders())
     asked: list[QuerySet[Any, Any]] = [rows.values_list("connection_id").distinct() for rows in rest]
     asked.append(previews.values_list("account__connection_id").distinct())
     every = (

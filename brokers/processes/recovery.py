@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from brokers.domain.brokerage import OrdersReply
+from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
-from brokers.models import Connection
-from brokers.orders import doubt, gone, reconciliation
+from brokers.models import Connection, Order
+from brokers.orders import doubt, gone, reconciliation, undecided, vanished
 from brokers.processes.wire import Wire
 
-PROOF = doubt.Proof(reads=3, seconds=30.0)
-# The simulator's reads are complete at once and it never forgets a reference, so absence is proven sooner.
-SIMULATED_PROOF = doubt.Proof(reads=3, seconds=2.0, resend=True)
 GONE = gone.Proof(reads=2, seconds=5.0)
 GONE_SIMULATED = gone.Proof(reads=2, seconds=0.5)
 
 
 async def resolve_unknown(wire: Wire, connection: Connection) -> float:
-    """Look for orders whose answer was lost; returns the seconds until the next look."""
+    """Look for orders whose answer was lost, and for those that a person named; returns the seconds until the next look."""
     doubtful = await wire.db(doubt.unknown_orders, wire.connection_pk)
-    simulated = connection.environment == Environment.SIMULATED
-    proof = SIMULATED_PROOF if simulated else PROOF
-    for account_id in {order.account.account_id for order in doubtful}:
-        reply = await bring_home(wire, connection, account_id)
+    named = await wire.db(undecided.to_adopt, wire.connection_pk)
+    accounts = {order.account.account_id for order in doubtful} | {each.order.account.account_id for each in named}
+    for account_id in sorted(accounts):
+        reply, fills = await _look(wire, connection, account_id)
         for order in doubtful:
-            if reply.complete and order.account.account_id == account_id:
-                await wire.db(doubt.note_absence, order, proof, wire.clock())
-    return 1.0 if simulated else 6.0
+            if order.account.account_id == account_id:
+                await _note(wire, order, reply, fills)
+        for each in named:
+            if each.order.account.account_id == account_id and reply.complete:
+                await wire.db(undecided.adopt, connection, each, reply.orders, wire.clock())
+    return 0.5 if connection.environment == Environment.SIMULATED else 6.0
+
+
+async def _note(wire: Wire, order: Order, reply: OrdersReply, fills: int) -> None:
+    """Count what a look at both lists says of an order. The list of orders counts where it was complete."""
+    sources = [Source.TRADES, *([Source.ORDERS] if reply.complete else [])]
+    await wire.db(doubt.note_looks, order, sources, len(reply.orders) + fills, wire.clock())
 
 
 async def settle_gone(wire: Wire, connection: Connection) -> float:
@@ -43,7 +50,15 @@ async def settle_gone(wire: Wire, connection: Connection) -> float:
 
 async def bring_home(wire: Wire, connection: Connection, account_id: str) -> OrdersReply:
     """Store what the broker shows of an account's orders and fills, and return the orders."""
+    return (await _look(wire, connection, account_id))[0]
+
+
+async def _look(wire: Wire, connection: Connection, account_id: str) -> tuple[OrdersReply, int]:
+    """As `bring_home`, with the number of executions that the broker shows."""
+    asked_at = wire.clock()
     reply = await wire.broker.orders(account_id)
     fills = await wire.broker.executions(account_id)
     await wire.db(reconciliation.apply, connection, orders=reply.orders, executions=fills, now=wire.clock())
-    return reply
+    if reply.complete:
+        await wire.db(vanished.note_list, connection, account_id, reply.orders, asked_at)
+    return reply, len(fills)

@@ -28,7 +28,7 @@ from brokers.domain.brokerage import (
 from brokers.domain.session.states import State
 from brokers.domain.sessions import Cause, Environment, Login, SessionStatus
 from brokers.models import BrokerageAccount, Connection
-from brokers.orders import closing, reconciliation
+from brokers.orders import closing, reconciliation, vanished
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
 from brokers.processes.in_flight import InFlight
@@ -82,6 +82,7 @@ class Watch:
         self.dirty: set[int] = set()
         self.news_at = 0.0
         self.book_at = 0.0
+        self.heard_at: datetime | None = None
         self.flaps = FIRST_PAUSE
         self.cause = Cause.LOOK
         self.sign_in_at = -SIGN_IN_SECONDS
@@ -179,7 +180,7 @@ class Watch:
         await self._sign_in(connection)
         accounts = await self._accounts(connection)
         await self._note_sign_in(connection)
-        feed = self.keeper.open_feed(login)
+        feed, self.heard_at = self.keeper.open_feed(login), None
         news = News()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -198,6 +199,7 @@ class Watch:
                         raise problem from group
             raise group.exceptions[0] from group
         finally:
+            await self._db(sessions.stream_closed, self.pk)
             await feed.close()
 
     async def _sign_in(self, connection: Connection) -> None:
@@ -246,8 +248,10 @@ class Watch:
 
     async def _sync(self, connection: Connection, account: BrokerageAccount) -> None:
         """Orders and executions as the broker shows them now. The first read of a session may be empty: read twice."""
+        asked_at = self.keeper.clock()
         reply = await self.broker.orders(account.account_id)
         if not reply.complete:
+            asked_at = self.keeper.clock()
             reply = await self.broker.orders(account.account_id)
         fills = await self.broker.executions(account.account_id)
         self.news_at = time.monotonic()
@@ -255,6 +259,8 @@ class Watch:
             reconciliation.apply, connection, orders=reply.orders, executions=fills, now=self.keeper.clock()
         )
         self.dirty |= applied.accounts
+        if reply.complete:
+            await self._db(vanished.note_list, connection, account.account_id, reply.orders, asked_at)
 
     async def _refresh(self, account: BrokerageAccount) -> None:
         as_of, self.book_at = self.keeper.clock(), time.monotonic()
@@ -277,6 +283,7 @@ class Watch:
         by_pk = {account.pk: account for account in accounts}
         while True:
             batch = await self._gather(news)
+            await self._hear(batch)
             orders = [fact for event in batch if event for fact in event.orders]
             fills = [fact for event in batch if event for fact in event.executions]
             if orders or fills:
@@ -298,6 +305,14 @@ class Watch:
                         await self._refresh(by_pk[key])
                 except Paused as pause:
                     await self._db(sessions.failed, connection, pause, self.keeper.clock())
+
+    async def _hear(self, batch: list[FeedEvent | None]) -> None:
+        """Remember when the stream last spoke; its first word is written down at once, the others while it matters."""
+        if not any(event is not None for event in batch):
+            return
+        first, self.heard_at = self.heard_at is None, self.keeper.clock()
+        if first:
+            await self._db(sessions.stream_heard, self.pk, self.heard_at, opened=True)
 
     async def _gather(self, news: News) -> list[FeedEvent | None]:
         """What has arrived, at least one event; nothing when the book is due to be read first."""
@@ -359,6 +374,8 @@ class Watch:
         if now - self.news_at > SILENT_SECONDS and await self.keeper.in_flight.has(self.pk):
             for account in accounts:
                 await self._sync(connection, account)
+            if self.heard_at is not None:
+                await self._db(sessions.stream_heard, self.pk, self.heard_at)
         due = now - self.book_at > BOOK_SECONDS
         for account in accounts:
             if due or account.pk in self.dirty:

@@ -16,7 +16,7 @@ from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
 from brokers.domain.help.pages import PAGES, page_of
 from brokers.domain.notices import DispatchStatus, NoticeKind
-from brokers.domain.orders import OVER, OrderStatus
+from brokers.domain.orders import IN_DOUBT, OVER, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position, SubmissionAttempt
 
@@ -69,7 +69,6 @@ BADGES: dict[str, Words] = {
     },
 }
 SIMULATED_PRICE = format_html('<span class="sub simulated-price">{}</span>', "simulated price")
-_DOUBT = {OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION}
 
 
 @register.filter
@@ -88,7 +87,7 @@ def certificate_age(certificate: Certificate) -> str:
 @register.filter
 def order_tags(status: str) -> str:
     """The words a list of orders may ask for: its status, and whether it is open, over or in doubt."""
-    groups = ["over" if status in OVER else "open", *(["doubt"] if status in _DOUBT else [])]
+    groups = ["over" if status in OVER else "open", *(["doubt"] if status in IN_DOUBT else [])]
     return " ".join([str(status), *groups])
 
 

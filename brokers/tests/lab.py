@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -72,6 +73,7 @@ def make(team: Team, gateway: RunningGateway, connection: Connection | None = No
     from brokers.connections import sessions
 
     sessions.kept(connection, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)
+    watched_without_gap(connection)
     ContractLookup.objects.create(
         connection=connection,
         ticker="AAPL",
@@ -82,6 +84,31 @@ def make(team: Team, gateway: RunningGateway, connection: Connection | None = No
         increments=[],
     )
     return Lab(gateway, connection, account)
+
+
+def watched_without_gap(connection: Connection) -> None:
+    """As if its live stream ran since the session did, and spoke on: lanes alone have none."""
+    now = timezone.now()
+    Connection.objects.filter(pk=connection.pk).update(
+        turned_at=now - timedelta(hours=1),
+        stream_since=now - timedelta(hours=1),
+        stream_heard_at=now + timedelta(hours=1),
+    )
+    connection.refresh_from_db()
+
+
+def miss(order: Order, seconds: float = 60.0, looks: int = 12) -> Order:
+    """Look at complete lists that do not name an order, again and again over `seconds` from now on."""
+    from brokers.domain.doubts.evidence import Source
+    from brokers.orders import doubt
+
+    begin = timezone.now()
+    for n in range(looks):
+        now = begin + timedelta(seconds=seconds * n / (looks - 1))
+        if doubt.note_looks(order, [Source.TRADES, Source.ORDERS], 0, now) is None:
+            break
+    order.refresh_from_db()
+    return order
 
 
 async def _sign_in(connection: Connection) -> Any:

@@ -21,6 +21,7 @@ from brokers.models import (
     Connection,
     ContractLookup,
     Dispatch,
+    Doubt,
     EquityPoint,
     ExchangeRate,
     KeySet,
@@ -79,6 +80,11 @@ def lookup(at: Scene, **values: object) -> ContractLookup:
 
 def attempt(at: Scene, **values: object) -> SubmissionAttempt:
     return SubmissionAttempt.objects.create(order=at.order, kind="post", request_hash="0", sent_at=at.now, **values)
+
+
+def doubt(at: Scene, **values: object) -> Doubt:
+    fields = {"team": at.account.team, "order": at.order, "origin": "answer_lost", **values}
+    return Doubt.objects.create(**fields)
 
 
 def another_order(at: Scene, **values: object) -> Order:
@@ -176,6 +182,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "authorization_and_its_connection_share_a_team": lambda at: authorization(at, connection=at.theirs.connection),
     "connection_environment_is_known": lambda at: another_connection(at, environment="dream"),
     "connection_ownership_is_known": lambda at: another_connection(at, ownership="mine"),
+    "connection_resends_are_known": lambda at: another_connection(at, resends="twice"),
     "polite_for_a_day_at_most": lambda at: another_connection(at, polite_minutes=0),
     "connection_region_seen_is_known": lambda at: another_connection(at, region_seen="Mars"),
     "connection_prices_are_known": lambda at: another_connection(at, prices="guessed"),
@@ -214,6 +221,11 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_side_is_known": lambda at: another_order(at, side="short"),
     "order_type_is_known": lambda at: another_order(at, type="guess"),
     "order_event_is_a_legal_move": lambda at: OrderEvent.objects.create(order=at.order, old="filled", new="canceled"),
+    "one_open_doubt_an_order": lambda at: twice(lambda: doubt(at)),
+    "doubt_origin_is_known": lambda at: doubt(at, origin="rumour"),
+    "doubt_choice_has_its_time": lambda at: doubt(at, choice="absent"),
+    "closed_doubt_says_what_became": lambda at: doubt(at, closed_at=at.now),
+    "doubt_and_its_order_share_a_team": lambda at: doubt(at, order=at.their_order),
     "attempt_has_an_outcome_once_answered": lambda at: attempt(at, outcome="accepted"),
     "a_fill_counts_once": lambda at: twice(lambda: rows.execution(at.order, broker_execution_id="0000.1")),
     "execution_quantity_positive": lambda at: rows.execution(at.order, quantity=Decimal(-1)),

@@ -131,8 +131,7 @@ def test_what_the_broker_never_had_is_not_sent_again(bench: lab.Lab) -> None:
     order, _ = on_its_way(bench)
     stop_all(bench)
     doubt.doubt_abandoned(bench.connection.pk, timezone.now())
-    proof = doubt.Proof(reads=1, seconds=0.0, resend=True)
-    doubt.note_absence(Order.objects.get(pk=order.pk), proof, timezone.now())
+    lab.miss(Order.objects.get(pk=order.pk))
     assert status(order) == OrderStatus.CANCELED
 
 

@@ -12,7 +12,6 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.domain.orders import OrderType, Release, TimeInForce
 from brokers.models import Order, Ticket
-from brokers.orders import doubt
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_plans import intent, opened
@@ -63,8 +62,7 @@ def test_a_leg_that_the_broker_has_not_is_not_sent_without_its_parent(bench: lab
     lab.work()
     stop = ticket.orders.get(role="stop_loss")
     Order.objects.filter(pk=stop.pk).update(status="unknown", changed_at=timezone.now() - timedelta(minutes=1))
-    doubt.note_absence(stop, doubt.Proof(reads=1, seconds=2.0, resend=True), timezone.now())
-    stop.refresh_from_db()
+    lab.miss(stop)
     assert (stop.status, stop.reason) == (
         "expired",
         "Not placed: IBKR has the order that this leg came with, and not the leg. Check how it is protected.",

@@ -1,0 +1,136 @@
+"""What follows from the evidence about an order in doubt. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from brokers.domain.doubts.evidence import Evidence, Origin, Sight, Source, Terms, day_ends_between
+from brokers.domain.orders import OrderType
+
+MOST_POSTS = 2
+# IBKR knows a reference for 24 hours; a few of them are left for clocks that differ.
+PROTECTED = timedelta(hours=20)
+
+
+class Resend(StrEnum):
+    """Which orders may leave a second time under the same reference, once it is proven that IBKR never had them."""
+
+    NEVER = "never"
+    LIMIT = "limit"
+    ALL = "all"
+
+
+class Step(StrEnum):
+    LOOK = "look"
+    SEND_AGAIN = "send_again"
+    ABSENT = "absent"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """What of the order decides whether it may leave again: how often it left, until when it may leave, its type.
+
+    `alone`: it may leave by itself, and not only with the order that it belongs to.
+    """
+
+    posts: int
+    expires_at: datetime
+    type: OrderType
+    resend: Resend = Resend.LIMIT
+    alone: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The next step, with its stable code and the sentence that a person reads."""
+
+    step: Step
+    code: str
+    sentence: str
+
+
+def judge(evidence: Evidence, sight: Sight, matter: Matter, terms: Terms, now: datetime) -> Verdict:
+    """What to do about an order that no list has named so far."""
+    if evidence.origin is Origin.ANOTHER:
+        return _ask("another-order", "IBKR shows another order under this reference.")
+    seen_both = all(evidence.count(source) for source in Source)
+    if day_ends_between(evidence.sent_at, now, terms) and seen_both:
+        return _ask(
+            "past-the-day",
+            "IBKR's day ended before the order was found: its list of orders began anew and proves nothing any more.",
+        )
+    if evidence.origin is Origin.REGISTERED:
+        return _registered(evidence, sight, terms, now)
+    if is_proven(evidence, sight, terms):
+        return _absent(evidence, matter, terms, now)
+    return _look_on(evidence, sight, terms, now)
+
+
+def is_proven(evidence: Evidence, sight: Sight, terms: Terms) -> bool:
+    """Whether both lists missed the order often and long enough while nothing could be missed."""
+    clear, start, latest = sight.clear_since(), evidence.counting_since, evidence.latest
+    if clear is None or start is None or latest is None or start < clear:
+        return False
+    if any(evidence.count(source) < needed for source, needed in terms.needed.items()):
+        return False
+    # The stream has spoken after the last look: until then it may have ended unnoticed.
+    if (latest - start).total_seconds() < terms.span or sight.heard_at is None:
+        return False
+    return sight.heard_at >= latest - timedelta(seconds=terms.lag)
+
+
+def _registered(evidence: Evidence, sight: Sight, terms: Terms, now: datetime) -> Verdict:
+    looked_for = (now - evidence.since).total_seconds()
+    if is_proven(evidence, sight, terms) and looked_for >= terms.span + terms.registered:
+        return _ask(
+            "registered-not-shown",
+            "IBKR says that it has this reference, and neither its orders nor its executions show it: it may wait in a"
+            " question, or IBKR refused it.",
+        )
+    return _look_on(evidence, sight, terms, now)
+
+
+def _absent(evidence: Evidence, matter: Matter, terms: Terms, now: datetime) -> Verdict:
+    if evidence.origin is Origin.VANISHED:
+        return _ask(
+            "acknowledged-then-gone",
+            "IBKR acknowledged this order, and neither its orders nor its executions show it any more.",
+        )
+    if may_leave_again(evidence, matter, terms, now):
+        return Verdict(
+            step=Step.SEND_AGAIN,
+            code="proven-absent",
+            sentence="IBKR has never had this order; sending it again under the same reference.",
+        )
+    return Verdict(step=Step.ABSENT, code="proven-absent", sentence="IBKR shows no such order.")
+
+
+def may_leave_again(evidence: Evidence, matter: Matter, terms: Terms, now: datetime) -> bool:
+    """Whether an order that IBKR provably does not have may leave once more under its reference."""
+    allowed = matter.resend is Resend.ALL or (matter.resend is Resend.LIMIT and matter.type is OrderType.LIMIT)
+    protected = now - evidence.sent_at < PROTECTED and not day_ends_between(evidence.sent_at, now, terms)
+    return allowed and protected and matter.alone and matter.posts < MOST_POSTS and matter.expires_at > now
+
+
+def _look_on(evidence: Evidence, sight: Sight, terms: Terms, now: datetime) -> Verdict:
+    """Look again; or ask a person where IBKR could be asked for long enough and its answers still prove nothing."""
+    if sight.session_since is not None:
+        begin = max(evidence.looking_since or now, sight.session_since)
+        asked_for = (now - begin).total_seconds()
+        if asked_for >= terms.patience and not sight.resetting:
+            missing = "the live stream had gaps" if sight.stream_since is None else "its lists were not complete"
+            return _ask("not-to-be-decided", f"IBKR's answers do not tell whether it has this order: {missing}.")
+    if sight.session_since is None:
+        return Verdict(step=Step.LOOK, code="waits-for-session", sentence="Looking again once the session is open.")
+    if sight.resetting:
+        return Verdict(step=Step.LOOK, code="waits-for-reset", sentence="Looking again once IBKR's restart is over.")
+    if sight.stream_since is None:
+        return Verdict(step=Step.LOOK, code="waits-for-stream", sentence="Looking until the live stream is open again.")
+    return Verdict(step=Step.LOOK, code="looking", sentence="Looking again in a few seconds.")
+
+
+def _ask(code: str, sentence: str) -> Verdict:
+    return Verdict(step=Step.ASK, code=code, sentence=sentence)
