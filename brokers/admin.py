@@ -14,6 +14,7 @@ from brokers.models import (
     Connection,
     ContractLookup,
     Dispatch,
+    Doubt,
     EquityPoint,
     ExchangeRate,
     Execution,
@@ -140,6 +141,15 @@ class OrderEventAdmin(ReadOnly):
     list_filter = ("new",)
     search_fields = ("order__reference",)
     list_select_related = ("order",)
+
+
+@admin.register(Doubt)
+class DoubtAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("opened_at", "team", "order", "origin", "code", "choice", "closed_at", "became")
+    list_filter = ("origin", "choice", "became", ("closed_at", admin.EmptyFieldListFilter))
+    search_fields = ("order__reference", "number", "team__name")
+    list_select_related = ("team", "order")
 
 
 @admin.register(SubmissionAttempt)

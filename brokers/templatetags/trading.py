@@ -16,7 +16,7 @@ from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
 from brokers.domain.help.pages import PAGES, page_of
 from brokers.domain.notices import DispatchStatus, NoticeKind
-from brokers.domain.orders import IN_DOUBT, OVER, OrderStatus
+from brokers.domain.orders import IN_DOUBT, OVER
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position, SubmissionAttempt
 

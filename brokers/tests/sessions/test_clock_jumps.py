@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
+from brokers.domain.doubts.evidence import Source
 from brokers.domain.orders import OrderStatus
 from brokers.models import Connection, Order
 from brokers.orders import doubt, unsent
@@ -136,14 +137,14 @@ def test_an_order_that_waited_may_leave_no_later_than_its_time_from_now_on(bench
 
 
 def test_an_order_in_doubt_is_proven_absent_from_then_on(bench: lab.Lab) -> None:
+    Connection.objects.filter(pk=bench.connection.pk).update(resends="never")
     order = bench.order()
     made = timezone.now()
     for to in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
         assert Order.objects.move(order, to, now=made)
-    proof = doubt.Proof(reads=3, seconds=30)
     now = made - HOUR
-    for second in (0, 1, 2, 3):
-        doubt.note_absence(order, proof, now + timedelta(seconds=second))
+    for second in (0, 0.5, 1, 1.5):
+        doubt.note_looks(order, list(Source), 0, now + timedelta(seconds=second))
         assert status(order) == "unknown"
-    doubt.note_absence(order, proof, now + timedelta(seconds=31))
+    doubt.note_looks(order, list(Source), 0, now + timedelta(seconds=2.1))
     assert status(order) == "expired"
