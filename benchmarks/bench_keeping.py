@@ -1,0 +1,245 @@
+"""Whole sessions kept alive by a stream process: what each costs a minute, in processor time of that process.
+
+    python -m benchmarks.bench_keeping [--sessions 1500] [--seconds 60] [--shards 1]
+
+A stream process as the Procfile starts it, on a Postgres and a Valkey of its own, watches so many paper users of a
+simulated gateway: sign-in, first reads, websockets, tickles with their turn of the shared pace, rows, books and the log
+of calls. Only its own processor time counts; the gateway, Postgres and Valkey are processes of their own. The baseline
+of the same run is a bare HTTP client that tickles the same users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.servers import migrated_database
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
+
+GOAL_SESSIONS, GOAL_SHARE = 10_000, 0.20
+AT_ONCE = 20
+PATIENCE_S = 600
+SETTLE_S = 3.0
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was measured: seconds of processor over all stream processes, megabytes, and how much was done for it."""
+
+    sessions: int
+    shards: int
+    opening: float
+    seconds: float
+    cpu: float
+    wall: float
+    servers: float
+    memory: float
+    calls: dict[str, int]
+    kept: int
+    bare: float
+
+    @property
+    def minute(self) -> float:
+        """Processor seconds of one session in one minute."""
+        return self.cpu / self.sessions * 60 / self.wall
+
+    @property
+    def share(self) -> float:
+        """Of a core, for the number of sessions of the goal."""
+        return self.minute * GOAL_SESSIONS / 60
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=1500)
+    parser.add_argument("--seconds", type=float, default=60, help="how long is measured, once all sessions are open")
+    parser.add_argument("--shards", type=int, default=1, help="so many stream processes share the sessions")
+    options = parser.parse_args(argv)
+    os.environ |= {"HALYARD_GATEWAY_RANGES": "127.0.0.0/8", "HALYARD_GATEWAY_PORTS": "1024-65535"}
+    # A line that beats as IBKR's does: every ten seconds.
+    with migrated_database() as folder, running_gateway(behaviour={"heartbeat_s": 10}) as gateway:
+        report(measure(folder, gateway, options.sessions, options.seconds, options.shards))
+
+
+def measure(folder: Path, gateway: RunningGateway, sessions: int, seconds: float, shards: int) -> Figures:
+    users = [f"keep{number}" for number in range(sessions)]
+    bare = asyncio.run(bare_tickles(gateway, users))
+    connect(gateway, users)
+    with streams(shards) as running:
+        pids = [process.pid for process in running]
+        wait_until_open(sessions, running)
+        time.sleep(SETTLE_S)
+        opening = sum(map(cpu_of, pids))
+        servers, since = servers_cpu(folder), now_there()
+        cpu, began = opening, time.monotonic()
+        time.sleep(seconds)
+        cpu, wall = sum(map(cpu_of, pids)) - cpu, time.monotonic() - began
+        return Figures(
+            sessions=sessions,
+            shards=shards,
+            opening=opening / sessions,
+            seconds=seconds,
+            cpu=cpu,
+            wall=wall,
+            servers=servers_cpu(folder) - servers,
+            memory=sum(map(memory_of, pids)),
+            calls=calls_since(since),
+            kept=kept(),
+            bare=bare,
+        )
+
+
+def report(figures: Figures) -> None:
+    each, per = figures.minute, figures.sessions * figures.wall / 60
+    calls = ", ".join(f"{name} {count / per:.2f}" for name, count in sorted(figures.calls.items()))
+    print(
+        f"{figures.kept} of {figures.sessions} sessions are active after {figures.wall:.0f} s in {figures.shards} process"
+        f"{'es' * (figures.shards > 1)}; opening one took {figures.opening * 1000:.1f} ms of processor",
+        f"  requests of a session a minute: {calls}",
+        f"  a session a minute: {each * 1e6:.0f} us of processor, {each / figures.bare:.1f} times a bare tickle"
+        f" ({figures.bare * 1e6:.0f} us); Postgres and Valkey {figures.servers / per * 1e6:.0f} us",
+        f"  memory: {figures.memory:.0f} MB, {figures.memory / figures.sessions * 1000:.0f} kB a session with the process's own",
+        f"  sessions per core: {60 / each:,.0f}; {GOAL_SESSIONS:,} would take {figures.share:.0%} of a core"
+        f" (goal {GOAL_SHARE:.0%}; scaled from {figures.sessions})",
+        sep="\n",
+    )
+
+
+async def bare_tickles(gateway: RunningGateway, users: Sequence[str]) -> float:
+    """Processor seconds of a tickle sent by a bare client that keeps its lines."""
+    import aiohttp
+
+    slots = asyncio.Semaphore(AT_ONCE)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+        async def post(user: str, path: str, body: object = None) -> None:
+            async with slots, http.post(f"{gateway.base_url(user)}/{path}", json=body) as answer:
+                await answer.json()
+
+        opened = {"publish": True, "compete": True}
+        await asyncio.gather(*(post(user, "iserver/auth/ssodh/init", opened) for user in users))
+        cpu = time.process_time()
+        await asyncio.gather(*(post(user, "tickle") for user in users))
+        return (time.process_time() - cpu) / len(users)
+
+
+def connect(gateway: RunningGateway, users: Sequence[str]) -> None:
+    """A connection to each user's gateway, as a person would make it."""
+    from django.utils import timezone
+
+    from accounts import teams
+    from accounts.models import User
+    from brokers.domain.sessions import Environment
+    from brokers.models import Connection
+
+    owner = User.objects.create_user("owner@example.com", "a password")
+    team = teams.found_team(owner=owner, name="Many sessions", now=timezone.now())
+    Connection.objects.bulk_create(
+        Connection(
+            team=team,
+            name=user,
+            username=user,
+            environment=Environment.PAPER,
+            base_url=gateway.base_url(user),
+        )
+        for user in users
+    )
+
+
+@contextlib.contextmanager
+def streams(shards: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many stream processes, which share the connections."""
+    command = [sys.executable, "manage.py", "stream", "--shards", str(shards)]
+    running = [subprocess.Popen([*command, "--shard", str(shard)]) for shard in range(shards)]
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def wait_until_open(sessions: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Return once every session is active and every book is read."""
+    from brokers.models import BrokerageAccount, Connection
+
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        active = Connection.objects.filter(session_status="active").count()
+        read = BrokerageAccount.objects.exclude(book_as_of=None).count()
+        if active == sessions and read >= sessions:
+            return
+        if any(process.poll() is not None for process in running):
+            raise SystemExit("A stream process ended.")
+        if time.monotonic() > give_up:
+            raise SystemExit(f"Only {active} of {sessions} sessions opened, and {read} books were read.")
+        time.sleep(0.5)
+
+
+def kept() -> int:
+    """Sessions that are active now and kept as lately as orders want it."""
+    from django.utils import timezone
+
+    from brokers.connections.sessions import believed_active
+    from brokers.models import Connection
+
+    return sum(believed_active(each, timezone.now()) for each in Connection.objects.all())
+
+
+def now_there() -> object:
+    """The newest row of the log of calls."""
+    from brokers.models import Call
+
+    return Call.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def calls_since(newest: object) -> dict[str, int]:
+    """How often each endpoint was asked, by the log of calls."""
+    from django.db.models import Count
+
+    from brokers.models import Call
+
+    rows = Call.objects.filter(pk__gt=newest).values_list("endpoint").annotate(count=Count("pk"))
+    return {endpoint.rsplit("/", 1)[-1]: count for endpoint, count in rows}
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of processor that a process has used, by itself and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def servers_cpu(folder: Path) -> float:
+    """The same of Postgres with all its processes, and of Valkey."""
+    return sum(
+        cpu_of(int(place.name))
+        for place in Path("/proc").iterdir()
+        if place.name.isdigit() and _belongs(place, str(folder))
+    )
+
+
+def _belongs(place: Path, folder: str) -> bool:
+    with contextlib.suppress(OSError):
+        parent = (place / "stat").read_text().rsplit(")", 1)[1].split()[1]
+        lines = [(place / "cmdline").read_text(), (place.parent / parent / "cmdline").read_text()]
+        return any(folder in line and "manage.py" not in line for line in lines)
+    return False
+
+
+def memory_of(pid: int) -> float:
+    """Megabytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
+
+
+if __name__ == "__main__":
+    main()
