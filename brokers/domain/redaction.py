@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -24,6 +25,8 @@ TEXT, EXCERPT, ADDRESS = 200, 600, 200
 _CLIP_TEXT, _CLIP_ALL, _VALUES, _DEPTH = 4096, 16_384, 60, 6
 # A partial token at the end of a clipped text is shorter than this.
 _TAIL = 64
+# Keys of IBKR's answers are this long at the most; what they speak of is kept in mind.
+_COMMON_KEY = 64
 
 # What a key speaks of, without its punctuation and in lower case: parts of a key, and keys as a whole.
 _PRIVATE_PARTS = re.compile(
@@ -101,7 +104,8 @@ class Redactor:
         """A text on one line, masked and then cut: a half of a secret would be known by nobody."""
         plain = _plain(value[:_CLIP_TEXT])
         masked = self._mask(plain)
-        for shape in _SHAPES:
+        # A word of letters alone has none of the shapes.
+        for shape in () if masked.isalpha() else _SHAPES:
             masked = shape.sub(_masked, masked)
         if len(value) >= _CLIP_TEXT:
             masked = masked[: max(0, len(masked) - max(_TAIL, self._longest))]
@@ -153,12 +157,19 @@ def _masked(match: re.Match[str]) -> str:
 
 
 def _is_private(key: str) -> bool:
+    return _speaks_of_somebody(key) if len(key) <= _COMMON_KEY else _speaks_of_somebody.__wrapped__(key)
+
+
+@lru_cache(maxsize=2048)
+def _speaks_of_somebody(key: str) -> bool:
     plain = _PUNCTUATION.sub("", unicodedata.normalize("NFKC", key).lower())
     return plain in _PRIVATE_KEYS or _PRIVATE_PARTS.search(plain) is not None
 
 
 def _plain(text: str) -> str:
     """A text on one line, without characters that cannot be seen or stored: they would part what belongs together."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     seen = unicodedata.normalize("NFKC", text)
     kept = (" " if each.isspace() or unicodedata.category(each) == "Cc" else each for each in seen)
     return " ".join("".join(each for each in kept if unicodedata.category(each) not in _UNSEEN).split())

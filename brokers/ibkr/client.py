@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -343,7 +344,7 @@ class Client:
         proof = request.proof if request.proof is not None else self._auth.headers(request.method, str(url))
         async with (self._write_http() if writing else self.http).request(
             request.method,
-            url.update_query(request.params or {}),
+            url.update_query(request.params) if request.params else url,
             json=request.body,
             data=request.form,
             headers={**HEADERS, **proof, **_length(request)},
@@ -351,7 +352,7 @@ class Client:
             allow_redirects=False,
             ssl=self.ssl,
         ) as response:
-            status, pause, at = response.status, None, _moment(response.headers.get("Date", ""))
+            status, pause, at = response.status, None, _moment(response.headers.get("Date", "")[:40])
             if status == 429:
                 pause = self._egress.trip(self.login, response.headers.get("Retry-After"), self._pace.pacing, way)
             unpacking = Unpacking(response.headers.get("Content-Encoding", ""), bounds)
@@ -436,10 +437,11 @@ def _length(request: Request) -> dict[str, str]:
     )
 
 
+@lru_cache(maxsize=16)
 def _moment(header: str) -> datetime | None:
-    """The time that an answer says it was sent at."""
+    """The time that an answer says it was sent at; what comes in the same second says the same."""
     try:
-        return parsedate_to_datetime(header[:40]).astimezone(UTC)
+        return parsedate_to_datetime(header).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -61,20 +62,23 @@ def decode(data: bytes, bounds: Bounds, *, exact: bool = True) -> Any:
     # Looked for before anything is made of it: these cost memory by the piece.
     if data.count(b",") > bounds.values or data.count(b"[") + data.count(b"{") > bounds.values // 2:
         raise Nonsense("more values than an answer has")
+    decoder = (_EXACT if exact else _PLAIN)[len(data) > ON_THE_LOOP]
     try:
-        decoded = json.loads(
-            data,
-            parse_float=_exact if exact else _plain,
-            parse_int=_integer,
-            parse_constant=_nothing,
-            # Not for what it returns: without a hook, a long answer of texts gives the loop no turn while it is read.
-            object_hook=_as_it_is if len(data) > ON_THE_LOOP else None,
-        )
+        decoded = decoder.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
     except RecursionError as problem:
         raise Nonsense("lists within lists without end") from problem
     except ValueError:
         return NOT_JSON
-    return _clean(_checked(decoded, bounds), data)
+    return _clean(decoded if _is_small(data, bounds) else _checked(decoded, bounds), data)
+
+
+def _is_small(data: bytes, bounds: Bounds) -> bool:
+    """Whether no part of it can be beyond bounds: it has too few characters, commas and brackets for that."""
+    return (
+        len(data) <= bounds.text
+        and data.count(b",") < bounds.rows
+        and data.count(b"[") + data.count(b"{") < bounds.depth
+    )
 
 
 def is_page(data: bytes) -> bool:
@@ -160,6 +164,16 @@ def _as_it_is(value: dict[str, Any]) -> dict[str, Any]:
 
 def _nothing(_: str) -> None:
     """NaN and Infinity are no numbers of ours."""
+
+
+def _decoder(parse_float: Callable[[str], Any], hook: Callable[[dict[str, Any]], Any] | None) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_float=parse_float, parse_int=_integer, parse_constant=_nothing, object_hook=hook)
+
+
+# The second is for what is long. Its hook is not for what it returns: without one, a long answer of texts gives the loop
+# no turn while it is read.
+_EXACT = _decoder(_exact, None), _decoder(_exact, _as_it_is)
+_PLAIN = _decoder(_plain, None), _decoder(_plain, _as_it_is)
 
 
 class Unpacking:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
@@ -33,6 +34,8 @@ SILENCE = 25.0
 # It forgets a socket that says nothing for a minute.
 TIC_EVERY = 45.0
 CONNECT_WITHIN = 10.0
+# A beat, as IBKR sends it to every stream every ten seconds: nothing has to be decoded to know one.
+BEAT = re.compile(rb'\{\s*"topic"\s*:\s*"system"\s*,\s*"hb"\s*:\s*[0-9]{1,16}\s*\}')
 
 
 def listen(
@@ -80,6 +83,9 @@ class IbkrFeed:
 
     async def _read(self, data: bytes) -> FeedEvent | None:
         """The event of a message. Nonsense is passed over, until there is too much of it."""
+        if len(data) < 80 and BEAT.fullmatch(data):
+            self._check_trust()
+            return self._reader.beat()
         what = "what is no JSON"
         try:
             message = await self._client.decoded(data, FRAME)
@@ -158,6 +164,9 @@ class IbkrFeed:
         await self._client.close()
 
 
+_BEAT = FeedEvent(heartbeat=True)
+
+
 class Reader:
     """Turns messages into events, and fills in what a partial message leaves out. Does no I/O."""
 
@@ -185,16 +194,19 @@ class Reader:
             case "spl":
                 return _unless_empty(FeedEvent(profit=translate.profit(message.get("args"))))
             case "system" if "hb" in message:
-                # A server that never announced a status is listened to all the same.
-                self._subscribe()
-                return FeedEvent(heartbeat=True)
+                return self.beat()
             case "tic":
-                return FeedEvent(heartbeat=True)
+                return _BEAT
             case _ if message.get("message") == "waiting for session":
                 self.turned_away = True
                 return FeedEvent(auth=translate.auth_status({"connected": True}, message="waiting for session"))
             case _:
                 return None
+
+    def beat(self) -> FeedEvent:
+        """The line is alive. A server that never announced a status is listened to all the same."""
+        self._subscribe()
+        return _BEAT
 
     def _status(self, args: Any) -> AuthStatus:
         """The session's status; a message may carry only the key that changed."""

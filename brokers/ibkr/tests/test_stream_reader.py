@@ -10,7 +10,7 @@ import pytest
 from brokers.domain.brokerage import FeedEvent
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.decoding import FRAME, decode
-from brokers.ibkr.stream import Reader
+from brokers.ibkr.stream import BEAT, Reader
 
 SIGNED_IN = {"topic": "sts", "args": {"authenticated": True, "competing": False, "message": ""}}
 
@@ -49,6 +49,25 @@ def test_it_subscribes_at_the_first_heartbeat_when_no_status_came() -> None:
     event = say(reader, {"topic": "system", "hb": 1712596911593})
     assert event == FeedEvent(heartbeat=True)
     assert reader.wants_subscriptions
+
+
+@pytest.mark.parametrize(
+    ("text", "beats"),
+    [
+        (b'{"topic":"system","hb":1712596911593}', True),
+        (b'{ "topic" : "system", "hb": 1 }', True),
+        (b'{"topic":"system","hb":"1712596911593"}', False),
+        (b'{"topic":"system","hb":1712596911593,"success":"user"}', False),
+        (b'{"topic":"system","hb":1712596911593}{"topic":"sts"}', False),
+        (b'{"topic":"system","hb":11111111111111111111}', False),
+        (b'{"topic":"systems","hb":1}', False),
+    ],
+)
+def test_a_beat_is_known_by_its_bytes(text: bytes, beats: bool) -> None:
+    assert bool(BEAT.fullmatch(text)) is beats
+    if beats:
+        # What is not decoded says the same as what is.
+        assert Reader().beat() == Reader().take(decode(text, FRAME))
 
 
 def test_it_knows_that_another_login_took_the_session() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brokers.domain import redaction
 from brokers.domain.redaction import ADDRESS, EXCERPT, MASK, Redactor, clip
 
 SECRET = "s3cr3t-Of/The+Proxy=="
@@ -150,3 +151,14 @@ def test_a_flood_costs_little() -> None:
 
 def test_it_masks_a_name_of_one_letter_as_a_word_only() -> None:
     assert Redactor(["A"]).text("user A asks: ABBA, a") == f"user {MASK} asks: ABBA, {MASK}"
+
+
+@pytest.mark.parametrize("text", ["", " a  b ", "plain", "a-b_c", "U1234567", "~"])
+def test_a_text_of_visible_letters_is_read_as_any_other(text: str) -> None:
+    # A letter that is no ASCII takes the long way.
+    assert redaction._plain(text) == redaction._plain(text + "é").removesuffix("é").rstrip()
+
+
+@pytest.mark.parametrize("key", ["accountNumber", "x" * 70 + "token", "SESSION", "user_name"])
+def test_a_private_key_is_known_again(key: str) -> None:
+    assert [redaction._is_private(key) for _ in range(2)] == [True, True]
