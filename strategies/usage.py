@@ -1,6 +1,7 @@
-"""Figures that a subscription's limits are checked against: entries today, the last entry, the account's day.
+"""What subscriptions use: figures that their limits are checked against, and the connections that they trade by.
 
-Read only where the terms set such a limit: most decisions do without.
+The figures (entries today, the last entry, the account's day) are read only where the terms set such a limit: most
+decisions do without.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 
 from brokers.book.day_ledger import day_start
 from brokers.domain.dayresult import DayResult
@@ -29,6 +30,11 @@ class Figures(Protocol):
     def own_entries(self, subscription_pk: int) -> tuple[int, datetime | None]: ...
 
     def day_of(self, account: BrokerageAccount) -> DayResult: ...
+
+
+def followed_connections() -> QuerySet[Any, Any]:
+    """The connections of accounts that a subscription trades by, as `brokers.book.in_use` wants them."""
+    return Subscription.objects.filter(enabled=True).values_list("account__connection_id").distinct()
 
 
 def counted(

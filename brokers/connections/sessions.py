@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection as database
 from django.db import transaction
 from django.db.models import Q
 
@@ -17,6 +19,7 @@ from brokers.domain.questions import WAYS_OUT
 from brokers.domain.session import clocks
 from brokers.domain.session import states as session_states
 from brokers.domain.session.states import Seen, State, Step, Terms
+from brokers.domain.session.words import WORDS
 from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, SessionStatus
 from brokers.models import Connection, Order, SessionEvent
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -24,6 +27,22 @@ from brokers.postgres.notices import ORDERS_CHANNEL, notify
 # Whether these may trade is for the stream process to find out: it reads their accounts first.
 _LEFT_TO_THE_STREAM = {SessionStatus.REFUSED, SessionStatus.PENDING, SessionStatus.REVOKED}
 _READ_FIRST = {"switched-on", "accounts-unread"}
+# Locked in order, so that two processes that write many rows never wait for each other.
+_KEPT_AS_BEFORE = """
+WITH kept AS (
+  SELECT c.id, v.at FROM unnest(%s::bigint[], %s::timestamptz[]) AS v (id, at) JOIN brokers_connection c ON c.id = v.id
+  WHERE c.enabled AND c.session_status = %s AND c.session_code = 'signed-in'
+    AND c.session_reason = %s AND c.session_action = %s
+    AND c.session_tries = 0 AND c.session_opens = 0 AND c.next_try_at IS NULL AND c.left_until IS NULL
+    AND c.turned_at IS NOT NULL AND (c.session_seen_at IS NULL OR c.session_seen_at <= v.at)
+    -- What was written before the clock was set back is set right.
+    AND c.session_changed_at <= v.at AND (c.session_opened_at IS NULL OR c.session_opened_at <= v.at)
+    AND v.at >= ALL (coalesce(c.takeovers, '{}'))
+  ORDER BY c.id FOR NO KEY UPDATE OF c
+)
+UPDATE brokers_connection c SET last_kept_at = kept.at, session_seen_at = kept.at FROM kept WHERE c.id = kept.id
+RETURNING c.id
+"""
 
 
 def believed_active(connection: Connection, now: datetime) -> bool:
@@ -145,6 +164,20 @@ def stream_heard(connection_pk: int, at: datetime, *, opened: bool = False) -> N
 def stream_closed(connection_pk: int) -> None:
     """The live stream is not there any more: what happens from now on is not seen."""
     Connection.objects.filter(pk=connection_pk).exclude(stream_since=None).update(stream_since=None)
+
+
+def kept_as_before(seen_at: Mapping[int, datetime]) -> set[int]:
+    """Write that sessions can trade, each as of the moment it was seen, where that is all that its row would say anew.
+
+    One statement for all. What it leaves out (another state, another sentence, a look that is late) `seen` judges.
+    """
+    words = WORDS["signed-in"]
+    pks = sorted(seen_at)
+    with database.cursor() as cursor:
+        cursor.execute(
+            _KEPT_AS_BEFORE, [pks, [seen_at[pk] for pk in pks], str(SessionStatus.ACTIVE), words.reason, words.action]
+        )
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 @transaction.atomic

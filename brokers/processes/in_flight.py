@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import logging
+from collections.abc import Callable
 
 from brokers.orders import doubt
 from brokers.postgres.threads import Threads
 
-FRESH_SECONDS = 1.0
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
 
 
 class InFlight:
-    """Ten thousand watches ask each second; the database hears one question."""
+    """Ten thousand watches sleep; the database hears one question, and those are woken that it is about."""
 
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
-        self._asking: asyncio.Task[frozenset[int]] | None = None
-        self._asked_at = 0.0
+    def __init__(self, threads: Threads, wake: Callable[[frozenset[int]], None]) -> None:
+        self._threads, self._wake = threads, wake
+        self.now: frozenset[int] = frozenset()
 
-    async def has(self, connection_pk: int) -> bool:
-        """True while the connection has such orders, as of at most a second ago."""
-        now = time.monotonic()
-        failed = self._asking is not None and self._asking.done() and not _answered(self._asking)
-        if self._asking is None or failed or now - self._asked_at > FRESH_SECONDS:
-            self._asked_at = now
-            self._asking = asyncio.create_task(self._threads.run(doubt.all_in_flight))
-        return connection_pk in await asyncio.shield(self._asking)
-
-
-def _answered(task: asyncio.Task[frozenset[int]]) -> bool:
-    return not task.cancelled() and task.exception() is None
+    async def run(self) -> None:
+        """Ask until canceled. While the database is away, what it said last holds."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                self.now = await self._threads.run(doubt.all_in_flight)
+            except Exception as problem:
+                log.warning("Orders in flight were not looked for: %s", str(problem).strip()[:200])
+            if self.now:
+                self._wake(self.now)

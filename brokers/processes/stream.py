@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import psycopg
+from django.db import connection
 from django.utils import timezone
 
 from accounts import pulse
+from brokers.book import in_use
 from brokers.connections.connections import Identity, identity_of
 from brokers.domain.brokerage import OpenBrokerage, OpenFeed
 from brokers.models import Connection
@@ -25,6 +27,7 @@ from brokers.postgres.locks import Locks, direct_parameters
 from brokers.postgres.notices import CONNECTIONS_CHANNEL
 from brokers.postgres.threads import Threads
 from brokers.processes.in_flight import InFlight
+from brokers.processes.kept import Kept
 from brokers.processes.shards import TAKE_OVER_SECONDS, Shards
 from brokers.processes.trials import Trials
 from brokers.processes.watch import Watch
@@ -58,14 +61,19 @@ class Keeper:
         # Watches that are told to end; one whose gateway says no goodbye takes seconds, and keeps nobody else waiting.
         self.ending: dict[int, asyncio.Task[None]] = {}
         self.trials = Trials(self)
-        self.in_flight = InFlight(self.threads)
+        self.in_flight = InFlight(self.threads, self._wake)
+        self.kept = Kept(self.threads)
+        # Connections by which somebody trades, or that have something to lose.
+        self.in_use: frozenset[int] = frozenset()
+        # By shard: what the rows of its connections added up to when they were read last.
+        self.known: dict[int, tuple[object, dict[int, Identity]]] = {}
         self.locks: Locks
         self.held: Shards
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Watch until `stopping` is set. A database that goes away is waited for."""
-        beat = asyncio.create_task(self._pulse())
+        beats = [asyncio.create_task(beat) for beat in (self._pulse(), self.in_flight.run())]
         try:
             while not self.stopping.is_set():
                 try:
@@ -74,7 +82,8 @@ class Keeper:
                     log.warning("The database is away, trying again: %s", str(error).strip())
                     await self._pause(1.0)
         finally:
-            beat.cancel()
+            for beat in beats:
+                beat.cancel()
             await self._stop_watches()
             self.threads.close()
 
@@ -82,6 +91,11 @@ class Keeper:
         while True:
             await asyncio.to_thread(pulse.beat, "stream")
             await asyncio.sleep(3)
+
+    def _wake(self, keys: Iterable[int]) -> None:
+        for key in keys:
+            if key in self.watches:
+                self.watches[key].wake.set()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -118,7 +132,7 @@ class Keeper:
         identities: dict[int, Identity] = {}
         for shard in sorted(self.held.held):
             await self.trials.look(shard, self.shards)
-            identities |= await self.threads.run(_to_watch, shard, self.shards)
+            identities |= await self._to_watch(shard)
         for key in [
             key for key, watch in self.watches.items() if identities.get(key) != watch.identity or watch.task.done()
         ]:
@@ -127,14 +141,26 @@ class Keeper:
         for key, identity in identities.items():
             if key not in self.watches and key not in self.ending:
                 self.watches[key] = Watch(self, key, identity)
-        for key in await self.threads.run(_due, self.clock()) & self.watches.keys():
-            self.watches[key].wake.set()
+        due = await self.threads.run(_due, self.clock()) & self.watches.keys()
+        for key in due:
+            self.watches[key].due = True
+        self._wake(due)
+        before, self.in_use = self.in_use, await self.threads.run(in_use.connections)
+        self._wake(self.in_use - before)
         for shard in sorted(self.held.held):
             for key, accounts in (
                 await self.threads.run(closing.accounts_to_read, self.clock(), shard, self.shards)
             ).items():
                 if key in self.watches:
                     self.watches[key].dirty |= accounts
+                    self._wake([key])
+
+    async def _to_watch(self, shard: int) -> dict[int, Identity]:
+        """The connections to watch; ten thousand rows are read when one of them has changed, and not at every look."""
+        rows = await self.threads.run(_sum_of_rows, shard, self.shards)
+        if shard not in self.known or self.known[shard][0] != rows:
+            self.known[shard] = rows, await self.threads.run(_to_watch, shard, self.shards)
+        return self.known[shard][1]
 
     async def _stop_watches(self) -> None:
         watches, self.watches = self.watches, {}
@@ -142,11 +168,24 @@ class Keeper:
         await asyncio.gather(*(watch.stop() for watch in watches.values()), *self.ending.values())
 
 
+# What a running watch depends on, as `identity_of` has it.
+_COLUMNS = ("username", "base_url", "environment", "region", "secrets", "signing_keys")
+_SUM_OF_ROWS = """
+SELECT count(*), sum(hashtextextended(ROW(id, {columns})::text, 0))
+FROM brokers_connection WHERE enabled AND id %% %s = %s
+"""
+
+
+def _sum_of_rows(shard: int, shards: int) -> tuple[object, ...]:
+    """A number that is another one once a connection of the shard comes, goes or changes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SUM_OF_ROWS.format(columns=", ".join(_COLUMNS)), [shards, shard])
+        return tuple(cursor.fetchone())
+
+
 def _to_watch(shard: int, shards: int) -> dict[int, Identity]:
     """Enabled connections of the shard with what a running watch depends on; a change restarts the watch."""
-    rows = Connection.objects.filter(enabled=True).only(
-        "pk", "username", "base_url", "environment", "region", "secrets"
-    )
+    rows = Connection.objects.filter(enabled=True).only("pk", *_COLUMNS)
     return {row.pk: identity_of(row) for row in rows if row.pk % shards == shard}
 
 

@@ -32,6 +32,7 @@ from brokers.orders import closing, reconciliation, vanished
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
 from brokers.processes.in_flight import InFlight
+from brokers.processes.kept import Kept
 from brokers.processes.news import FACTS_AT_ONCE, News, facts_in
 from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
 
@@ -43,7 +44,8 @@ T = TypeVar("T")
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
 GATHER_SECONDS = 0.015
 BOOK_PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
-BOOK_SECONDS = 30.0  # positions and money are read at least this often
+BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
+IDLE_BOOK_SECONDS = 300.0  # ... and where nothing is held, nothing works and nobody trades
 FIRST_PAUSE = 0.05  # after the feed ended while the session is open; longer each time, until it stays for a while
 LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 10.0
@@ -70,6 +72,8 @@ class Station(Protocol):
     locks: Locks
     clock: Callable[[], datetime]
     in_flight: InFlight
+    in_use: frozenset[int]
+    kept: Kept
 
 
 class Watch:
@@ -86,7 +90,9 @@ class Watch:
         self.flaps = FIRST_PAUSE
         self.cause = Cause.LOOK
         self.sign_in_at = -SIGN_IN_SECONDS
-        # Set when somebody wants the session looked at before the next look is due.
+        # A look at the session is due by its row, which somebody may have brought forward.
+        self.due = False
+        # Set when there is something to do before the time that the watch sleeps for.
         self.wake = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
@@ -184,7 +190,7 @@ class Watch:
         news = News()
         try:
             async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(_read(feed, news))
+                reader = tasks.create_task(self._read_feed(feed, news))
                 # The feed is open before the first full read, so that nothing falls between the two.
                 await self._read_all(connection, accounts)
                 timers = tasks.create_task(self._tend(connection, accounts))
@@ -267,6 +273,7 @@ class Watch:
         if self.broker.pause() is not None:
             self.dirty.add(account.pk)
             return
+        closes = account.pk in self.dirty or self.pk in self.keeper.in_use
         self.dirty.discard(account.pk)
         try:
             positions = await self.broker.positions(account.account_id)
@@ -276,7 +283,8 @@ class Watch:
             raise
         await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
         self.book_at = time.monotonic()
-        await self._db(closing.work, self.keeper.clock())
+        if closes:
+            await self._db(closing.work, self.keeper.clock())
 
     async def _apply_news(self, connection: Connection, accounts: list[BrokerageAccount], news: News) -> None:
         """Bring home what the feed says, everything that has gathered in one transaction."""
@@ -306,6 +314,22 @@ class Watch:
                 except Paused as pause:
                     await self._db(sessions.failed, connection, pause, self.keeper.clock())
 
+    async def _read_feed(self, feed: Feed, news: News) -> None:
+        try:
+            async for event in feed.events():
+                if event.heartbeat and self.heard_at is not None and not self._listens_closely(news):
+                    self.heard_at = self.keeper.clock()
+                else:
+                    await news.put_facts(event)
+        finally:
+            # The end of the feed is news too.
+            with contextlib.suppress(asyncio.QueueFull):
+                news.put_nowait(None)
+
+    def _listens_closely(self, news: News) -> bool:
+        """Whether a beat is news: where orders may change, and behind news that nobody has brought home yet."""
+        return self.pk in self.keeper.in_flight.now or not news.empty()
+
     async def _hear(self, batch: list[FeedEvent | None]) -> None:
         """Remember when the stream last spoke; its first word is written down at once, the others while it matters."""
         if not any(event is not None for event in batch):
@@ -334,10 +358,11 @@ class Watch:
         next_keep = time.monotonic() + settings.KEEP_SECONDS * random.random()
         paused, back_at = False, nights.back_at(connection, self.keeper.clock())
         while True:
-            await asyncio.sleep(1.0)
+            await self._rest(next_keep, paused=paused)
             now = time.monotonic()
             was_paused, paused = paused, self.broker.pause() is not None
-            if now >= next_keep or (was_paused and not paused):
+            due, self.due = self.due, False
+            if now >= next_keep or due or (was_paused and not paused):
                 next_keep = now + settings.KEEP_SECONDS * random.uniform(*KEEP_JITTER)
                 await self._keep(connection)
                 if back_at != (back_at := nights.back_at(connection, self.keeper.clock())):
@@ -351,6 +376,15 @@ class Watch:
                     # What fills meanwhile comes over the feed; the rest is asked for afterwards.
                     await self._db(sessions.failed, connection, pause, self.keeper.clock())
 
+    async def _rest(self, next_keep: float, *, paused: bool) -> None:
+        """Sleep until something is due, or somebody says so. A pause that ends is met within a second."""
+        seconds = 1.0
+        if not paused and not self.dirty:
+            seconds = max(0.0, min(next_keep, self.book_at + self._book_seconds()) - time.monotonic()) + 0.01
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wake.wait(), seconds)
+        self.wake.clear()
+
     async def _keep(self, connection: Connection) -> None:
         """Tickle. A gateway that is left alone keeps its session that way, and trades no sooner for it."""
         try:
@@ -362,31 +396,26 @@ class Watch:
         if left_alone is not None:
             await self._db(sessions.failed, connection, left_alone, self.keeper.clock())
         elif auth.ready:
-            await self._db(sessions.seen, self.pk, auth, self.keeper.clock(), cause=Cause.TICKLE)
+            now = self.keeper.clock()
+            if not await self.keeper.kept.write(self.pk, now):
+                await self._db(sessions.seen, self.pk, auth, now, cause=Cause.TICKLE)
         else:
             # One tickle that fails says little; the session itself is asked.
             state = await self.session.look(Cause.TICKLE)
             if not state.can_trade:
                 raise NotSignedIn(state)
 
+    def _book_seconds(self) -> float:
+        return BOOK_SECONDS if self.pk in self.keeper.in_use else IDLE_BOOK_SECONDS
+
     async def _ask(self, connection: Connection, accounts: list[BrokerageAccount], now: float) -> None:
         """Orders and fills where the feed is silent, and the book where it is old."""
-        if now - self.news_at > SILENT_SECONDS and await self.keeper.in_flight.has(self.pk):
+        if now - self.news_at > SILENT_SECONDS and self.pk in self.keeper.in_flight.now:
             for account in accounts:
                 await self._sync(connection, account)
             if self.heard_at is not None:
                 await self._db(sessions.stream_heard, self.pk, self.heard_at)
-        due = now - self.book_at > BOOK_SECONDS
+        due = now - self.book_at > self._book_seconds()
         for account in accounts:
             if due or account.pk in self.dirty:
                 await self._refresh(account)
-
-
-async def _read(feed: Feed, news: News) -> None:
-    try:
-        async for event in feed.events():
-            await news.put_facts(event)
-    finally:
-        # The end of the feed is news too.
-        with contextlib.suppress(asyncio.QueueFull):
-            news.put_nowait(None)

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import Any
 
+import uvloop
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -43,7 +44,7 @@ class Command(BaseCommand):
                 "Give --shard one of these."
             )
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(self._run(options["shard"], options["shards"], options["take_over_after"]))
+            uvloop.run(self._run(options["shard"], options["shards"], options["take_over_after"]))
 
     async def _run(self, shard: int, shards: int, take_over_seconds: float) -> None:
         async with (

@@ -1,0 +1,188 @@
+"""What many sessions cost a stream process: one statement for many rows, one question for all, and sleep where nothing is due."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Team
+from accounts.vault.fields import Sealed
+from brokers.book import in_use
+from brokers.connections import connections, sessions
+from brokers.domain.orders import AssetClass
+from brokers.domain.sessions import AuthStatus
+from brokers.models import BrokerageAccount, Connection, SessionEvent
+from brokers.orders import closing
+from brokers.processes import stream, watch
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.tests import lab, rows
+from strategies.tests import rows as strategy_rows
+
+READY = AuthStatus(authenticated=True, connected=True, competing=False, established=True)
+
+
+def active(team: Team, **values: Any) -> Connection:
+    made = rows.connection(team)
+    sessions.kept(made, READY, timezone.now() - timedelta(minutes=2))
+    Connection.objects.filter(pk=made.pk).update(**values)
+    made.refresh_from_db()
+    return made
+
+
+@pytest.mark.django_db
+def test_sessions_as_they_were_are_written_in_one_statement(
+    team: Team, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    many, now, events = [active(team) for _ in range(5)], timezone.now(), SessionEvent.objects.count()
+
+    with django_assert_num_queries(1):
+        written = sessions.kept_as_before({each.pk: now - timedelta(seconds=n) for n, each in enumerate(many)})
+
+    assert written == {each.pk for each in many}
+    assert SessionEvent.objects.count() == events
+    for n, each in enumerate(many):
+        fields = {"last_kept_at": now - timedelta(seconds=n), "session_seen_at": now - timedelta(seconds=n)}
+        assert Connection.objects.filter(pk=each.pk, **fields).exists()
+        judged = sessions.seen(each.pk, READY, now - timedelta(seconds=n))
+        each.refresh_from_db()
+        assert sessions.state_of(each, now) == judged
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"enabled": False},
+        {"session_status": "competing"},
+        {"session_code": "another"},
+        {"session_reason": "Another sentence."},
+        {"session_action": "Do something."},
+        {"session_tries": 1},
+        {"session_opens": 1},
+        {"next_try_at": timezone.now()},
+        {"left_until": timezone.now()},
+        {"turned_at": None},
+        {"session_seen_at": timezone.now() + timedelta(minutes=5)},
+        {"session_changed_at": timezone.now() + timedelta(minutes=5)},
+        {"session_opened_at": timezone.now() + timedelta(minutes=5)},
+        {"takeovers": [timezone.now() - timedelta(minutes=5), timezone.now() + timedelta(minutes=5)]},
+    ],
+)
+def test_what_a_row_would_say_anew_is_judged_and_not_written_over(team: Team, row: dict[str, Any]) -> None:
+    other, same = active(team, **row), active(team)
+    before = Connection.objects.filter(pk=other.pk).values().get()
+
+    assert sessions.kept_as_before({other.pk: timezone.now(), same.pk: timezone.now()}) == {same.pk}
+    assert Connection.objects.filter(pk=other.pk).values().get() == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"username": "somebody-else"},
+        {"base_url": "https://gateway.example.com/v1/api"},
+        {"environment": "paper"},
+        {"region": "europe"},
+        {"secrets": Sealed.of({"header": "x"})},
+        {"signing_keys": Sealed.of({"key": "y"})},
+        {"enabled": False},
+    ],
+)
+def test_rows_are_read_again_when_one_that_a_watch_depends_on_changes(
+    team: Team, django_assert_num_queries: DjangoAssertNumQueries, change: dict[str, Any]
+) -> None:
+    many = [active(team) for _ in range(4)]
+    with django_assert_num_queries(1):
+        before = stream._sum_of_rows(0, 1)
+    with django_assert_num_queries(1):
+        assert stream._to_watch(0, 1) == {each.pk: connections.identity_of(each) for each in many}
+
+    # What changes all the time says nothing.
+    sessions.kept_as_before({each.pk: timezone.now() for each in many})
+    assert stream._sum_of_rows(0, 1) == before
+    Connection.objects.filter(pk=many[2].pk).update(**change)
+    assert stream._sum_of_rows(0, 1) != before
+
+
+@pytest.mark.django_db
+def test_a_shard_is_told_of_its_own_rows_alone(team: Team) -> None:
+    many = [active(team) for _ in range(4)]
+    before = [stream._sum_of_rows(shard, 2) for shard in (0, 1)]
+    Connection.objects.filter(pk=many[0].pk).update(username="somebody-else")
+
+    changed = [stream._sum_of_rows(shard, 2) != before[shard] for shard in (0, 1)]
+    assert changed == [many[0].pk % 2 == 0, many[0].pk % 2 == 1]
+    assert stream._to_watch(0, 2).keys() | stream._to_watch(1, 2).keys() == {each.pk for each in many}
+
+
+@pytest.mark.django_db
+def test_accounts_with_something_in_them_or_a_follower_are_in_use(
+    team: Team, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    holds, works, closes, follows, left, done, _empty = (rows.account(team) for _ in range(7))
+    now = timezone.now()
+    rows.position(holds)
+    rows.order(works, status="accepted")
+    rows.order(done, status="canceled")
+    closing.close(
+        account=closes, conid=1, ticker="AAPL", asset_class=AssetClass.STOCK, reason="A test.", actor=None, now=now
+    )
+    strategy = strategy_rows.strategy(team, now)
+    strategy_rows.subscription(strategy, follows, now, quantity=Decimal(1))
+    off = strategy_rows.subscription(strategy, left, now, quantity=Decimal(1))
+    type(off).objects.filter(pk=off.pk).update(enabled=False)
+
+    with django_assert_num_queries(1):
+        assert in_use.connections() == {each.connection_id for each in (holds, works, closes, follows)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_book_is_read_often_where_it_is_in_use(
+    team: Team, gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "BOOK_SECONDS", 0.3)
+    used, idle = lab.make(team, gateway, positions=[{"symbol": "AAPL", "quantity": 3}]), lab.make(team, gateway)
+
+    def read_at(of: lab.Lab) -> Any:
+        return BrokerageAccount.objects.values_list("book_as_of", flat=True).get(pk=of.account.pk)
+
+    def reads(of: lab.Lab) -> int:
+        return len(gateway.journal(of.user, method="GET", path="/positions"))
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: read_at(used) and read_at(idle), "both books are read")
+            before = await asyncio.to_thread(reads, used), await asyncio.to_thread(reads, idle)
+            await lab.until(lambda: reads(used) >= before[0] + 3, "the book in use is read again and again")
+            assert reads(idle) == before[1]
+            # From the moment somebody trades by it.
+            await asyncio.to_thread(lab.asked, lambda: rows.order(idle.account, status="accepted", broker_order_id="1"))
+            await lab.until(lambda: reads(idle) >= before[1] + 2, "the other one is read often as well")
+
+    asyncio.run(story())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_for_a_look_need_not_wait_for_the_next_tickle(team: Team, gateway: RunningGateway) -> None:
+    bench = lab.make(team, gateway)
+
+    def kept_at() -> Any:
+        return Connection.objects.values_list("last_kept_at", flat=True).get(pk=bench.connection.pk)
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: BrokerageAccount.objects.exclude(book_as_of=None).exists(), "the book is read")
+            asked = timezone.now()
+            await asyncio.to_thread(
+                lab.asked, lambda: connections.verify(connection=bench.connection, actor=None, now=asked)
+            )
+            await lab.until(lambda: (kept_at() or asked) > asked, "the session is looked at")
+
+    asyncio.run(story())
