@@ -218,11 +218,11 @@ def finish(job: Job, answer: Answer, now: datetime) -> None:
         case AlreadyRegistered():
             reason = "IBKR has this order from an earlier request. Halyard looks for it; do not place it by hand."
             for order in orders:
-                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=reason, reason_code="already-registered")
+                _doubt(order, now, cause=reason, reason=reason, reason_code="already-registered")
         case Ambiguous(reason=reason, code=code):
             sentence = f"{reason} It was not sent again."
             for order in orders:
-                _move(order, OrderStatus.UNKNOWN, now, cause=reason, reason=sentence[:400], reason_code=code)
+                _doubt(order, now, cause=reason, reason=sentence[:400], reason_code=code)
         case Question(text=text):
             sentence = (
                 f"Not confirmed: IBKR asked more than Halyard answers. Place it in TWS if it is wanted. IBKR: {text}"
@@ -259,7 +259,7 @@ def _acknowledge(orders: Sequence[Order], acks: Iterable[Ack], now: datetime) ->
     for order in orders:
         ack = by_reference.get(order.reference)
         if ack is None:
-            _move(order, OrderStatus.UNKNOWN, now, cause="IBKR's answer does not name this order; looking for it.")
+            _doubt(order, now, cause="IBKR's answer does not name this order; looking for it.")
         elif ack.status is OrderStatus.REJECTED:
             _end_all([order], OrderStatus.REJECTED, ack.text, now, ack.code)
         else:
@@ -274,6 +274,12 @@ def _acknowledge(orders: Sequence[Order], acks: Iterable[Ack], now: datetime) ->
 
 def _move(order: Order, to: OrderStatus, now: datetime, *, cause: str, **changes: Unpack[OrderChanges]) -> bool:
     return can_move(OrderStatus(order.status), to) and Order.objects.move(order, to, now=now, cause=cause, **changes)
+
+
+def _doubt(order: Order, now: datetime, *, cause: str, **changes: Unpack[OrderChanges]) -> None:
+    """Nobody knows whether IBKR has this order, unless the stream or a list has named it while the answer was awaited."""
+    if order.status == OrderStatus.SUBMITTED:
+        _move(order, OrderStatus.UNKNOWN, now, cause=cause, **changes)
 
 
 def _end_all(orders: Sequence[Order], status: OrderStatus, reason: str, now: datetime, code: str) -> None:

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
-from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, can_move
+from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, TimeInForce, can_move
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
 from brokers.orders import doubt, sizes
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 # What a report of the broker may move an order to; everything else it says is kept but moves nothing.
 REPORTABLE = frozenset(
     {OrderStatus.ACCEPTED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
+)
+CANCELED_ELSEWHERE = (
+    "Canceled at IBKR, without a reason: by hand in TWS, by the exchange, or since its time was over."
+    " Send the signal again if it is still wanted."
 )
 # What a plan waits for when it waits for an order to be over.
 ENDS_A_WAIT = OVER - {OrderStatus.DENIED}
@@ -255,9 +259,16 @@ def _apply_status(order: Order, report: OrderFacts, now: datetime, applied: Appl
         changes["reason"] = ""
     if status in {OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED} and report.text:
         changes["reason"], changes["reason_code"] = report.text[:400], report.code
+    elif status is OrderStatus.CANCELED and old is not OrderStatus.PENDING_CANCEL and _works_on(order):
+        changes["reason"], changes["reason_code"] = CANCELED_ELSEWHERE, "canceled-elsewhere"
     cause = f"IBKR: {report.words}" if report.words else report.text or f"IBKR: {status}"
     if Order.objects.move(order, status, now=now, cause=cause, **changes):
         _moved(order, applied)
+
+
+def _works_on(order: Order) -> bool:
+    """Whether an order works until it fills or somebody ends it; a leg ends with the order that it belongs to."""
+    return order.release == Release.AT_ONCE and order.time_in_force != TimeInForce.IOC
 
 
 def _note_held(order: Order, held: str | None, now: datetime, applied: Applied) -> None:
