@@ -85,7 +85,7 @@ def _settle_shown(order: Order, answer: SubmissionAttempt, status: OrderStatus |
         SubmissionAttempt.objects.filter(pk=answer.pk).update(outcome="accepted")
         return
     SubmissionAttempt.objects.filter(pk=answer.pk).update(outcome="rejected")
-    cancels.back_to_work(order, f"{answer.answer} Yet it shows the order as working.", now)
+    cancels.back_to_work(order, f"{answer.answer} Yet it shows the order as working.", now, code="still-working")
 
 
 def _how_it_ended(order: Order) -> str:
