@@ -24,8 +24,14 @@ def checklist_of(connection: Connection, now: datetime) -> list[Check]:
             environment=Environment(connection.environment),
             paper_connected=papers.exists(),
             accounts=[account.capabilities for account in connection.accounts.all()],
-            was_active=connection.last_kept_at is not None or connection.session_status == SessionStatus.ACTIVE,
+            was_active=connection.session_status == SessionStatus.ACTIVE or _was_active(connection),
             shared_at=shared,
             quoted=ContractLookup.objects.filter(connection=connection, quote_as_of__isnull=False).exists(),
         )
     )
+
+
+def _was_active(connection: Connection) -> bool:
+    """Whether it ever could trade: `last_kept_at` alone is forgotten while a session is in doubt."""
+    seen = connection.last_kept_at is not None or connection.proved_at is not None
+    return seen or connection.session_events.filter(status=SessionStatus.ACTIVE).exists()

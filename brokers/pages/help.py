@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -43,16 +45,16 @@ def help_page(request: HttpRequest, page: str) -> HttpResponse:
     return render(request, f"brokers/help/{page.replace('-', '_')}.html", context)
 
 
-def _ticks(request: HttpRequest, page: str) -> list[tuple[Connection, Check]]:
-    """Of a reader who is signed in: what this page is about, as it is at their teams' own connections."""
+def _ticks(request: HttpRequest, page: str) -> list[tuple[Check, list[Connection]]]:
+    """Of a reader who is signed in: what this page is about, with those of their teams' connections where it is so."""
     if not isinstance(request.user, User):
         return []
     teams = [membership.team_id for membership in teams_of(request.user)]
     rows = Connection.objects.filter(team__in=teams, enabled=True).exclude(environment=Environment.SIMULATED)
     now = timezone.now()
-    return [
-        (connection, check)
-        for connection in rows.select_related("team").order_by("pk")[:MOST]
-        for check in checklist_of(connection, now)
-        if check.page == page
-    ]
+    ticks: dict[Check, list[Connection]] = defaultdict(list)
+    for connection in rows.select_related("team").order_by("pk")[:MOST]:
+        for check in checklist_of(connection, now):
+            if check.page == page:
+                ticks[check].append(connection)
+    return list(ticks.items())

@@ -14,7 +14,7 @@ from brokers.book import day_ledger
 from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
-from brokers.domain.help.pages import PAGES, page_of
+from brokers.domain.help.pages import PAGES, HelpPage, page_of
 from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import IN_DOUBT, OVER
 from brokers.domain.sessions import Environment
@@ -200,6 +200,16 @@ def help_link(code: str) -> SafeString | str:
     if not name:
         return ""
     return format_html('<a href="{}">Help: {}</a>', reverse("help", args=[name]), PAGES[name].title)
+
+
+# What people meet first, in that order.
+_FIRST_HELP = ("paper-account", "dedicated-user", "precautions", "gateway", "guard-gateway", "oauth", "daily-reset")
+
+
+@register.simple_tag
+def first_help(read: HelpPage | str = "") -> list[tuple[str, HelpPage]]:
+    """The pages of help that people meet first, by their names, without the one that is being read."""
+    return [(name, PAGES[name]) for name in _FIRST_HELP if PAGES[name] != read]
 
 
 @register.simple_tag

@@ -72,6 +72,26 @@ def test_a_session_in_doubt_is_being_checked(client: Client, alice: User, team: 
     assert "none lately" in client.get(path).text
 
 
+def test_a_connection_that_was_just_made_is_not_called_signed_out(client: Client, alice: User, team: Team) -> None:
+    made = rows.connection(team)
+    client.force_login(alice)
+    for path in ("", "connections/", f"connections/{made.code}/"):
+        page = client.get(f"/teams/{team.code}/{path}").text
+        assert "signing in for the first time" in page
+        assert "no, signed out" not in " ".join(page.replace("<strong>", "").replace("</strong>", "").split())
+
+
+def test_the_checklist_remembers_a_session_that_is_in_doubt(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    made = rows.connection(team)
+    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    Connection.objects.filter(pk=made.pk).update(session_status="unreachable", last_kept_at=None, proved_at=None)
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
+    assert '<li class="done">' in page.partition("Checklist")[2].partition("has opened a session")[0]
+
+
 def test_a_long_story_goes_on_under_diagnosis(client: Client, alice: User, team: Team, now: datetime) -> None:
     made = rows.connection(team)
     client.force_login(alice)

@@ -107,6 +107,24 @@ def test_a_page_says_how_it_is_at_the_readers_own_connections(
     assert "Our paper" not in client.get("/help/lite/").text
 
 
+def test_what_is_alike_at_several_connections_is_one_line(client: Client, alice: User, team: Team) -> None:
+    for name in ("First desk", "Second desk"):
+        rows.account(team, of=rows.connection(team, name=name, username=name[:5]))
+    Connection.objects.update(environment="paper")
+    client.force_login(alice)
+    ticks = client.get("/help/paper-account/").text.partition("At your connections")[2].partition("</ul>")[0]
+    assert ticks.count("A paper account of the team has been connected") == 1
+    assert "First desk" in ticks
+    assert "Second desk" in ticks
+
+
+@pytest.mark.parametrize("name", ["daily-reset", "oauth", "lite"])
+def test_a_page_does_not_lead_to_itself(client: Client, name: str) -> None:
+    cards = client.get(f"/help/{name}/").text.partition('class="cards"')[2]
+    assert f'href="/help/{name}/"' not in cards
+    assert 'href="/help/paper-account/"' in cards
+
+
 def test_the_traps_are_named_before_the_connection_is_made(client: Client, alice: User, team: Team) -> None:
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/connections/new/").text
