@@ -21,7 +21,7 @@ from brokers.models import Connection
 
 OWNERSHIPS = [
     (Ownership.ALWAYS, "takes it back at once"),
-    (Ownership.POLITE, "leaves it to them for a while, and takes it back at once when an exit is due"),
+    (Ownership.POLITE, "leaves it to them for some minutes"),
     (Ownership.YIELD, "leaves it to them until they sign out"),
 ]
 
