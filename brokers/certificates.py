@@ -85,6 +85,22 @@ def trouble_of(error: ssl.SSLCertVerificationError) -> str:
     return TROUBLES.get(getattr(error, "verify_code", 0), "unknown")
 
 
+def wants_a_certificate(error: BaseException) -> bool:
+    """Whether the other side ended the handshake because of our certificate, or because there was none."""
+    reason = str(getattr(error, "reason", "") or error).upper()
+    return "ALERT" in reason and any(word in reason for word in _ABOUT_OURS)
+
+
+_ABOUT_OURS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNKNOWN_CA", "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN")
+
+
+def why_broken_off(error: BaseException) -> str:
+    """Why a handshake did not come about, as a stable code."""
+    if wants_a_certificate(error):
+        return "client-certificate-wanted"
+    return "gateway-speaks-http" if speaks_no_tls(error) else "tls-broken-off"
+
+
 def speaks_no_tls(error: BaseException) -> bool:
     """Whether the other side answered the handshake with something else, like plain http."""
     reason = str(getattr(error, "reason", "") or error).upper()
@@ -121,6 +137,33 @@ async def dial(location: Location, reach: Reach, addresses: list[str]) -> Line:
         except OSError as error:
             problem = error
     raise problem
+
+
+async def takes_calls(location: Location, reach: Reach, address: str) -> bool:
+    """Whether something takes the call at an address, whatever it says then."""
+    try:
+        await _handshake(location, reach, address, None)
+    except OSError:
+        return False
+    return True
+
+
+async def is_turned_away(location: Location, reach: Reach, address: str, tls: ssl.SSLContext) -> bool:
+    """Whether the other side ends a line because of the certificate that it is shown, or is not: TLS 1.3 says so after the
+    handshake. Nothing is sent."""
+    line = await dialing.opened(address, location.port, reach)
+    try:
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            reader, writer = await asyncio.open_connection(sock=line, ssl=tls, server_hostname=location.host)
+            try:
+                await reader.read(1)
+            finally:
+                writer.transport.abort()
+    except OSError as error:
+        return wants_a_certificate(error)
+    finally:
+        line.close()
+    return False
 
 
 async def speaks_tls(location: Location, reach: Reach, address: str) -> bool:

@@ -133,6 +133,8 @@ def _made(
                 resends=Resend.ALL if environment is Environment.SIMULATED else Resend.LIMIT,
                 session_changed_at=now,
                 created_at=now,
+                # The page of a new connection shows step by step what its way to IBKR proves.
+                trial_asked_at=now,
                 **columns,
             )
     except IntegrityError as error:

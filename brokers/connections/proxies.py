@@ -71,8 +71,8 @@ def _keep(
 ) -> None:
     locked = Connection.objects.select_for_update().get(pk=connection.pk)
     kept = {name: value for name, value in locked.secrets.open().items() if name not in names}
-    connection.secrets = Sealed.of(kept | values)
-    Connection.objects.filter(pk=connection.pk).update(secrets=connection.secrets)
+    connection.secrets, connection.trial_asked_at = Sealed.of(kept | values), now
+    Connection.objects.filter(pk=connection.pk).update(secrets=connection.secrets, trial_asked_at=now)
     what = names[0].replace("_", " ")
     action = "connection.proxy_shown" if values else "connection.proxy_hidden"
     audit.record(team=connection.team, actor=actor, action=action, subject=f"{connection.username} ({what})", now=now)

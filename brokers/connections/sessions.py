@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from brokers import live
 from brokers.connections import nights, tokens
-from brokers.connections.connections import session_is
+from brokers.connections.connections import session_is, wake
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
@@ -21,11 +21,17 @@ from brokers.domain.session import states as session_states
 from brokers.domain.session.states import Seen, State, Step, Terms
 from brokers.domain.session.words import WORDS
 from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, SessionStatus
+from brokers.domain.trials import Outcome, Report
 from brokers.models import Connection, Order, SessionEvent
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # Whether these may trade is for the stream process to find out: it reads their accounts first.
-_LEFT_TO_THE_STREAM = {SessionStatus.REFUSED, SessionStatus.PENDING, SessionStatus.REVOKED}
+_LEFT_TO_THE_STREAM = {
+    SessionStatus.REFUSED,
+    SessionStatus.PENDING,
+    SessionStatus.REVOKED,
+    SessionStatus.CERTIFICATE_REFUSED,
+}
 _READ_FIRST = {"switched-on", "accounts-unread"}
 # Locked in order, so that two processes that write many rows never wait for each other.
 _KEPT_AS_BEFORE = """
@@ -149,10 +155,23 @@ def seen(
         columns["last_kept_at"] = now
     if list(state.taken) != list(connection.takeovers or ()):
         columns["takeovers"] = list(state.taken)
+    if state.can_trade and not before.can_trade and _opens_at_last(connection):
+        # What the first test found is over; what it can prove now is asked again.
+        columns["trial_asked_at"] = now
     _write(connection, state, now, cause=cause, evidence=_evidence(what), **columns)
     if state.can_trade and not before.can_trade:
         notify(ORDERS_CHANNEL, str(connection_pk))
+    if "trial_asked_at" in columns:
+        wake()
     return state
+
+
+def _opens_at_last(connection: Connection) -> bool:
+    """Whether this is the first time that the connection can trade, after a test that found why it could not."""
+    last = connection.trial
+    if not last or Report.from_json(last).outcome is Outcome.GOOD:
+        return False
+    return not connection.session_events.filter(status=SessionStatus.ACTIVE).exists()
 
 
 def stream_heard(connection_pk: int, at: datetime, *, opened: bool = False) -> None:
@@ -254,6 +273,14 @@ def _evidence(what: Seen) -> dict[str, object]:
     if isinstance(what, LoginRefused) and what.help_page:
         evidence["help_page"] = what.help_page
     return evidence
+
+
+def other_certificate(connection: Connection) -> str:
+    """The fingerprint of what the gateway shows in place of the accepted certificate; "" where it shows that one."""
+    if not connection.enabled or connection.session_code != "certificate-changed":
+        return ""
+    last = connection.session_events.filter(code="certificate-changed").order_by("-pk").first()
+    return str(last.evidence.get("certificate_sha256", "")) if last is not None else ""
 
 
 def kept(connection: Connection, auth: AuthStatus, now: datetime) -> SessionStatus:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from brokers import certificates, dialing, live
-from brokers.connections.connections import PIN, login_of
+from brokers.connections.connections import PIN, login_of, wake
 from brokers.connections.reach import reach_of
 from brokers.dialing import DialRefused
 from brokers.domain import addresses, trials
@@ -121,7 +121,13 @@ async def _ask(login: Login, open_brokerage: OpenBrokerage) -> list[Step]:
 def save(connection_pk: int, report: Report) -> None:
     """Keep what a trial found, and show it on open pages."""
     with transaction.atomic():
-        Connection.objects.filter(pk=connection_pk).update(trial=report.as_json(), trial_asked_at=None)
+        rows = Connection.objects.filter(pk=connection_pk)
+        rows.update(trial=report.as_json(), trial_asked_at=None)
+        # A session that was thought to be open is looked at now, and not with the next minute's tickle.
+        if report.outcome is not Outcome.GOOD and rows.filter(enabled=True, session_status=SessionStatus.ACTIVE).update(
+            next_try_at=report.at
+        ):
+            wake()
         if (connection := Connection.objects.filter(pk=connection_pk).first()) is not None:
             live.session_changed(connection)
 

@@ -41,6 +41,12 @@ class Paused(BrokerUnavailable):
         self.code = code
 
 
+SLOW_DOWN = (
+    "IBKR asked us to slow down; Halyard waits as long as IBKR wants it to, and then goes on by itself. "
+    "Cancels leave meanwhile."
+)
+
+
 class SessionLost(BrokerError):
     """The brokerage session is gone: sign in again, then try again."""
 

@@ -26,9 +26,10 @@ class NoticeKind(StrEnum):
     NOT_READY = "not-ready"
     WEEKLY_SIGN_IN = "weekly-sign-in"
     READY_AGAIN = "ready-again"
+    CERTIFICATE_CHANGED = "certificate-changed"
 
 
-# A connection that will miss its market is for nobody to overlook.
+# A connection that will miss its market is for nobody to overlook, nor is one before which something may stand.
 MAY_BE_SILENT = (NoticeKind.WEEKLY_SIGN_IN, NoticeKind.READY_AGAIN)
 
 
@@ -59,6 +60,7 @@ class Hours:
 class Standing:
     """A connection as it stands: whether it can trade and since when, and when somebody last signed in for it.
 
+    `certificate` is the fingerprint of what its gateway shows in place of the accepted one, "" where it shows that one.
     `hours` is the session of its markets that is open or comes next, and `week` the first one after the week has turned;
     None where no calendar knows one. `night` is IBKR's restart of now, and `back_at` the end of the last one.
     """
@@ -67,6 +69,7 @@ class Standing:
     since: datetime
     by_person: bool
     signed_in_at: datetime | None
+    certificate: str
     hours: Hours | None
     week: Hours | None
     night: Night | None
@@ -84,7 +87,7 @@ class Due:
 
 def due(connection: Standing, now: datetime) -> list[Due]:
     """What is to be told now. What was missed while nobody looked is not made up for."""
-    notices = (_not_ready(connection, now), _weekly(connection, now))
+    notices = (_not_ready(connection, now), _weekly(connection, now), _certificate(connection, now))
     return [each for each in notices if each is not None]
 
 
@@ -122,6 +125,14 @@ def _weekly(connection: Standing, now: datetime) -> Due | None:
     return Due(NoticeKind.WEEKLY_SIGN_IN, f"{NoticeKind.WEEKLY_SIGN_IN}:{turned:%Y%m%d}", opens)
 
 
+def _certificate(connection: Standing, now: datetime) -> Due | None:
+    """Told at once and at any hour: something may stand between, whether or not a market is open."""
+    if not connection.certificate:
+        return None
+    event = f"{NoticeKind.CERTIFICATE_CHANGED}:{connection.certificate[:32]}:{connection.since:%Y%m%dT%H%MZ}"
+    return Due(NoticeKind.CERTIFICATE_CHANGED, event, connection.hours.opens if connection.hours else now)
+
+
 def week_turned(now: datetime) -> datetime:
     """When IBKR's logins last ended for a week."""
     weekday, at, zone = _WEEK_TURNS
@@ -157,6 +168,10 @@ def in_words(kind: NoticeKind, name: str, *, why: str, opens: str, has_opened: b
             return Letter(
                 f"Sign in for {name} before its market opens",
                 [what, f"Sign in at the gateway's page before {opens}; Halyard continues by itself."],
+            )
+        case NoticeKind.CERTIFICATE_CHANGED:
+            return Letter(
+                f"The gateway of {name} shows another certificate", [why, "Until then no order leaves by it."]
             )
         case NoticeKind.READY_AGAIN:
             return Letter(f"{name} can trade again", ["Its session at IBKR is open. Nothing is to be done."])

@@ -54,6 +54,10 @@ class SessionStatus(StrEnum):
     PENDING = "pending"
     # IBKR takes the keys or the access no more, until a person gives them again.
     REVOKED = "revoked"
+    # What answers shows a certificate that is not believed, so nothing is sent to it.
+    CERTIFICATE_REFUSED = "certificate_refused"
+    # Something answers, and no encrypted line to it comes about.
+    ENCRYPTION_FAILED = "encryption_failed"
 
 
 class Ownership(StrEnum):
@@ -73,6 +77,7 @@ class Cause(StrEnum):
     ORDER = "order"
     OPENING = "opening"
     PERSON = "person"
+    TRIAL = "trial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

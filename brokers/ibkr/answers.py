@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, OrderRefused, Paused, SessionLost
+from brokers.domain.brokerage import SLOW_DOWN, BrokerUnavailable, LoginRefused, OrderRefused, Paused, SessionLost
+from brokers.domain.session.words import sentence_of
 from brokers.domain.sessions import AuthStatus, Environment
 from brokers.ibkr import translate
 from brokers.ibkr.cleaning import mapping
@@ -27,7 +28,7 @@ def demand(answer: Answer) -> Any:
     error = error_text(answer.body)
     refuse_login(answer)
     if answer.status == 429:
-        raise Paused("IBKR asked us to slow down; Halyard waits before it asks again.", retry_after=answer.retry_after)
+        raise Paused(SLOW_DOWN, retry_after=answer.retry_after)
     if answer.status == 401 or _signed_out(answer):
         lost = explained(error or "not authenticated", About.SESSION)
         raise SessionLost(lost.in_full(MOST_OF_A_STATE), code=lost.code)
@@ -86,8 +87,9 @@ def refuse_login(answer: Answer) -> None:
         )
 
 
-def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
-    """The status an answer about the session carries; a refused or empty one means signed out."""
+def session_status(answer: Answer, status_body: Any = None, *, forbids: str = "not-allowed") -> AuthStatus:
+    """The status an answer about the session carries; a refused or empty one means signed out. `forbids` is the code of
+    who answers 403."""
     refuse_login(answer)
     body = answer.body if status_body is None else status_body
     error = error_text(answer.body)
@@ -118,9 +120,7 @@ def session_status(answer: Answer, status_body: Any = None) -> AuthStatus:
     if answer.status == 200:
         return translate.auth_status(body, message=error)
     if answer.status == 403:
-        raise LoginRefused(
-            "IBKR blocks requests from this server. Ask IBKR's API support to lift the block.", code="not-allowed"
-        )
+        raise LoginRefused(sentence_of(forbids), code=forbids)
     if answer.status == 404:
         raise BrokerUnavailable(
             "There is no IBKR gateway at this connection's address. Check the address.", code="no-gateway"

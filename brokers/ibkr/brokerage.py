@@ -36,7 +36,7 @@ from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
 from brokers.domain.snapshot import Quote
 from brokers.domain.tokens import TokenShelf
 from brokers.domain.trading_hours import TradingHours
-from brokers.ibkr import contracts, order_rows, previews, translate
+from brokers.ibkr import contracts, credentials, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
@@ -76,6 +76,8 @@ class IbkrBrokerage:
         # Names the websocket's session; IBKR gives it in the answer to a tickle.
         self.session_token = ""
         self._machine = ""
+        # The code of who it is that answers 403.
+        self._forbids = credentials.forbidding(client.login)
         self._reads = Reads(client)
         # Each with the day it was asked for.
         self._contracts: dict[Instrument, tuple[date, Contract]] = {}
@@ -93,7 +95,7 @@ class IbkrBrokerage:
         answer = await self._client.read(Request("POST", "iserver/auth/status"))
         # "id|MAC" of the gateway's machine, which it wants to see again in a sign-in by form.
         self._machine = text(mapping(answer.body).get("hardware_info"), 200, self._machine)
-        return session_status(answer)
+        return session_status(answer, forbids=self._forbids)
 
     async def tickle(self) -> AuthStatus:
         """Keep the session alive, and learn its state on the way."""
@@ -101,7 +103,7 @@ class IbkrBrokerage:
         body = mapping(answer.body)
         self.session_token = text(body.get("session"), 256, self.session_token)
         # {"error": "no session"} comes with 200 and no status, which reads as signed out.
-        return session_status(answer, mapping(mapping(body, "iserver"), "authStatus"))
+        return session_status(answer, mapping(mapping(body, "iserver"), "authStatus"), forbids=self._forbids)
 
     async def sign_in(self) -> SignIn:
         """What IBKR says of the login itself; once a minute at the most."""
@@ -136,7 +138,7 @@ class IbkrBrokerage:
                 "Log in to it once on IBKR's website. Halyard tries again.",
                 code="paper-user-not-ready",
             )
-        return await self._opened(session_status(answer))
+        return await self._opened(session_status(answer, forbids=self._forbids))
 
     async def _opened(self, status: AuthStatus) -> AuthStatus:
         """The status once the session is open; or as it is when it does not open."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from brokers.domain.brokerage import Paused
+from brokers.domain.brokerage import SLOW_DOWN, Paused
 
 Clock = Callable[[], float]
 
@@ -43,7 +43,7 @@ class Circuit:
         if self.remaining <= 0:
             self._next, self._intervals = {}, dict(_WAY_INTERVALS)
         self._open_until = max(self._open_until, self._clock() + seconds)
-        self._code, self._sentence = code, sentence or _slow_down(seconds)
+        self._code, self._sentence = code, sentence or SLOW_DOWN
         self._opened()
 
     def learn(self, seconds: float, sentence: str, way: Way | None = None, through: float = 0.0) -> None:
@@ -83,8 +83,3 @@ class Circuit:
     def paused(self) -> Paused:
         """The pause as the error that tells of it. Its sentence stays the same while it lasts."""
         return Paused(self._sentence, code=self._code, retry_after=self.remaining)
-
-
-def _slow_down(seconds: float) -> str:
-    lasts = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{max(1, round(seconds))} seconds"
-    return f"IBKR asked us to slow down; Halyard waits {lasts} and then goes on by itself. Cancels leave meanwhile."

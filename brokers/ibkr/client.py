@@ -37,7 +37,7 @@ from brokers.domain.calls import (
 from brokers.domain.redaction import clip
 from brokers.domain.sessions import Environment, Login
 from brokers.domain.tokens import TokenShelf
-from brokers.ibkr import credentials
+from brokers.ibkr import credentials, silence
 from brokers.ibkr.auth import method_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.decoding import (
@@ -93,7 +93,11 @@ class NotAllowed(NotDelivered):
 
 
 class NoAnswer(Exception):
-    """The request may have arrived; its answer did not."""
+    """The request may have arrived; its answer did not. `error` is why, where more is known than that."""
+
+    def __init__(self, reason: str, error: BrokerError | None = None) -> None:
+        super().__init__(reason)
+        self.error = error
 
 
 class Unreadable(NoAnswer):
@@ -111,6 +115,8 @@ class Answer:
     size: int = 0
     # When its last byte was there; reading it is our own share of the time.
     arrived_at: float = 0.0
+    # What a page in place of an answer says of the line, as a code.
+    page_says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +252,24 @@ class Client:
                 raise BrokerUnavailable(sentence, code="unreadable-answer") from problem
             except (NotDelivered, NoAnswer) as problem:
                 if last:
-                    sentence = f"IBKR cannot be reached: {problem}. Halyard tries again."
-                    raise BrokerUnavailable(sentence, code="not-reached") from problem
+                    raise await self._why(problem) from problem
             else:
                 if last or answer.status not in WORTH_ANOTHER_READ:
+                    if answer.page_says:
+                        raise credentials.no_line(answer.page_says)
                     return answer
             await asyncio.sleep(0.2 * attempt * random.uniform(0.5, 1.5))
         raise AssertionError("the last attempt returns or raises")
+
+    async def _why(self, problem: NotDelivered | NoAnswer) -> BrokerError:
+        """Why nothing came back, as exactly as it can be known."""
+        if isinstance(problem, NoAnswer) and problem.error is not None:
+            return problem.error
+        silent = BrokerUnavailable(f"IBKR cannot be reached: {problem}. Halyard tries again.", code="not-reached")
+        if not self._guarded or problem.__cause__ is None:
+            return silent
+        reach = self._lines.reach if self._lines is not None else Reach()
+        return await silence.explain(self._base, reach, self.login.tenant, problem.__cause__, self._tls) or silent
 
     async def write(self, request: Request) -> Answer:
         """Send once. Raises NotDelivered, NoAnswer, or BrokerUnavailable when the circuit kept it from leaving."""
@@ -283,7 +300,7 @@ class Client:
             outcome = CallOutcome.NOT_DELIVERED
             if isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, DialRefused):
                 raise NotAllowed(str(problem.os_error)) from problem
-            if (refusal := credentials.refusal(problem)) is not None:
+            if (refusal := credentials.refusal(problem, secure=self._secure)) is not None:
                 raise Untrusted(refusal) from problem
             raise NotDelivered(_say(problem)) from problem
         except Nonsense as problem:
@@ -292,9 +309,9 @@ class Client:
             raise Unreadable(f"the gateway sent {problem}") from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             outcome = CallOutcome.NO_ANSWER
-            if isinstance(problem, aiohttp.ClientResponseError):
+            if isinstance(problem, aiohttp.ClientResponseError) and not silence.is_alert(problem):
                 self.note_nonsense("what is no HTTP", way)
-            raise NoAnswer(_say(problem)) from problem
+            raise NoAnswer(_say(problem), credentials.late_refusal(problem)) from problem
         finally:
             ended = self._clock()
             # The path is the pattern, without account numbers; bodies are never logged.
@@ -363,7 +380,8 @@ class Client:
         body = await self.decoded(unpacking.body, bounds, exact=not writing)
         if body is NOT_JSON and status < 300 and not is_page(unpacking.body):
             self.note_nonsense("what is no JSON", way)
-        return Answer(status, body, pause, at, len(unpacking.body), arrived_at)
+        says = silence.said_by_page(status, unpacking.body) if body is NOT_JSON and self._guarded else ""
+        return Answer(status, body, pause, at, len(unpacking.body), arrived_at, says)
 
     async def decoded(self, data: bytes, bounds: Bounds, *, exact: bool = True) -> Any:
         """What was sent as a value. Of one client, one thing that is long at a time."""

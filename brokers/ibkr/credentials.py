@@ -10,7 +10,9 @@ import aiohttp
 from brokers import certificates
 from brokers.certificates import PinnedContext, WrongCertificate
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, CertificateRefused
-from brokers.domain.certificates import ending, fingerprint
+from brokers.domain.certificates import fingerprint
+from brokers.domain.session.words import sentence_of
+from brokers.domain.sessions import Environment, Login
 
 CERTIFICATE, KEY = "client_certificate", "client_key"
 HEADER, SECRET = "proxy_header", "proxy_secret"
@@ -35,59 +37,54 @@ def context(secrets: Mapping[str, str]) -> ssl.SSLContext | bool:
     return made
 
 
-_UNKNOWN = {
-    "self-signed": (
-        "certificate-unknown",
-        "The gateway shows a certificate that it signed itself, as IBKR's gateway does, and nobody has said yet that it is "
-        "the right one. Nothing was sent. Look at it on this connection's page, and accept it if it is your gateway's.",
-    ),
-    "over": (
-        "certificate-over",
-        "The certificate of the gateway's address has ended. Nothing was sent. Renew it there; Halyard goes on by itself.",
-    ),
-    "early": (
-        "certificate-early",
-        "The certificate of the gateway's address is not valid yet. Nothing was sent. Check the clock of its machine.",
-    ),
-    "other-name": (
-        "certificate-of-another-name",
-        "The certificate of the gateway was made for another name than the one in this connection's address. Nothing was "
-        "sent. Give the connection the name in the certificate, or accept the certificate on this connection's page.",
-    ),
-    "unknown": (
-        "certificate-unknown",
-        "The gateway shows a certificate of an authority that Halyard does not know. Nothing was sent. Look at it on this "
-        "connection's page, and accept it if it is your gateway's.",
-    ),
+# Why a certificate is not believed, as the code of the session's state.
+_REFUSED = {
+    "self-signed": "certificate-unknown",
+    "over": "certificate-over",
+    "early": "certificate-early",
+    "other-name": "certificate-of-another-name",
+    "unknown": "certificate-unknown",
 }
 
 
-def refusal(problem: BaseException) -> BrokerError | None:
+def forbidding(login: Login) -> str:
+    """Who it is that answers 403 to a login, as the code of the session's state."""
+    if login.secrets.get(HEADER) or login.secrets.get(CERTIFICATE):
+        return "proxy-refuses"
+    asks_ibkr = login.auth_method.signs or login.environment is Environment.SIMULATED
+    return "not-allowed" if asks_ibkr else "gateway-forbids"
+
+
+def refusal(problem: BaseException, *, secure: bool = True) -> BrokerError | None:
     """The error that a failed handshake is, for the owner of the connection; None where it was no handshake."""
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         cause = problem.certificate_error
         if isinstance(cause, WrongCertificate):
-            return CertificateRefused(_changed(cause.seen), code="certificate-changed", seen=cause.seen)
+            return CertificateRefused(sentence_of("certificate-changed"), code="certificate-changed", seen=cause.seen)
         trouble = certificates.trouble_of(cause) if isinstance(cause, ssl.SSLCertVerificationError) else "unknown"
-        code, sentence = _UNKNOWN[trouble]
-        return CertificateRefused(sentence, code=code)
+        code = _REFUSED[trouble]
+        return CertificateRefused(sentence_of(code), code=code)
     if isinstance(problem, aiohttp.ClientConnectorSSLError):
-        if certificates.speaks_no_tls(problem.os_error):
-            return BrokerUnavailable(
-                "The address begins with https://, and what answers there speaks plain http. Correct the address, or let "
-                "the gateway speak TLS (listenSsl: true in its conf.yaml).",
-                code="gateway-speaks-http",
-            )
-        return BrokerUnavailable(
-            "The gateway broke off the TLS handshake. Check what listens at its address. Halyard tries again.",
-            code="tls-broken-off",
-        )
+        return no_line(certificates.why_broken_off(problem.os_error))
+    if secure and isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, _HUNG_UP):
+        # The call was taken, and ended before the handshake did.
+        return no_line("tls-broken-off")
     return None
 
 
-def _changed(seen: str) -> str:
-    return (
-        f"The gateway shows another certificate than the one that was accepted for it; the new one ends in {ending(seen)}. "
-        "Nothing was sent to it. Compare the new one with your gateway's, and accept it on the connection's page only if "
-        "it is yours."
-    )
+_HUNG_UP = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
+
+def late_refusal(problem: BaseException) -> BrokerError | None:
+    """The error that a broken line is where the other side did not take our certificate: TLS 1.3 says so afterwards."""
+    seen: BaseException | None = problem
+    while seen is not None:
+        if certificates.wants_a_certificate(seen):
+            return no_line("client-certificate-wanted")
+        seen = seen.__cause__
+    return None
+
+
+def no_line(code: str) -> BrokerUnavailable:
+    """Why no encrypted line to the gateway came about."""
+    return BrokerUnavailable(sentence_of(code), code=code)

@@ -15,7 +15,7 @@ from accounts import zones
 from accounts.entrance.letters import quoted
 from accounts.feed.needs import needs_changed
 from accounts.models import Membership, Role
-from brokers.connections import connections, nights
+from brokers.connections import connections, nights, sessions
 from brokers.domain import notices
 from brokers.domain.notices import MAY_BE_SILENT, DispatchStatus, Due, NoticeChannel, NoticeKind, Standing
 from brokers.domain.sessions import Environment, SessionStatus
@@ -58,8 +58,9 @@ def _look_at(connection: Connection, markets: Markets, now: datetime, *, unsettl
     due = notices.due(facts, now)
     if any(each.kind is NoticeKind.NOT_READY for each in due):
         _bring_forward(connection, now)
-    if unsettled and facts.can_trade:
-        _settle(connection, NoticeKind.NOT_READY, now, tell=True)
+    told = unsettled and facts.can_trade and _settle(connection, NoticeKind.NOT_READY, now, tell=True)
+    if unsettled and not facts.certificate:
+        _settle(connection, NoticeKind.CERTIFICATE_CHANGED, now, tell=facts.can_trade and not told)
     if unsettled and all(each.kind is not NoticeKind.WEEKLY_SIGN_IN for each in due):
         _settle(connection, NoticeKind.WEEKLY_SIGN_IN, now)
     return sum(_written(connection, each, now) for each in due)
@@ -72,6 +73,7 @@ def standing_of(connection: Connection, markets: Markets, now: datetime) -> Stan
         since=connection.turned_at or connection.created_at,
         by_person=nights.signs_in_by_hand(connection),
         signed_in_at=connection.signed_in_at,
+        certificate=sessions.other_certificate(connection),
         hours=markets.hours_of(connection.pk, now),
         week=markets.hours_of(connection.pk, notices.week_turned(now)),
         night=nights.night_of(connection, now),
@@ -123,18 +125,20 @@ def _address(notice: Notice, now: datetime) -> None:
             Dispatch.objects.create(notice=notice, user=owner.user, channel=name, status=status, due_at=now)
 
 
-def _settle(connection: Connection, kind: NoticeKind, now: datetime, *, tell: bool = False) -> None:
-    """End what is no matter any more; where somebody was told of it, `tell` them of its end as well."""
+def _settle(connection: Connection, kind: NoticeKind, now: datetime, *, tell: bool = False) -> bool:
+    """End what is no matter any more; where somebody was told of it, `tell` them of its end as well: whether that is so."""
     unsettled = Notice.objects.filter(connection=connection, kind=kind, settled_at=None)
     last = unsettled.order_by("-pk").first()
     if last is None:
-        return
+        return False
     unsettled.update(settled_at=now)
     needs_changed(connection.team_id)
     if tell and last.dispatches.filter(status=DispatchStatus.SENT).exists():
         event = f"{NoticeKind.READY_AGAIN}:{last.pk}"
         _written(connection, Due(NoticeKind.READY_AGAIN, event, last.opens_at), now)
         Notice.objects.filter(connection=connection, event=event).update(settled_at=now)
+        return True
+    return False
 
 
 # Sending -------------------------------------------------------------------------------------------------------------

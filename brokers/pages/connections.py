@@ -24,19 +24,27 @@ from brokers.connections.checklists import checklist_of
 from brokers.connections.consents import consent_of
 from brokers.domain.addresses import login_page
 from brokers.domain.certificates import Certificate
-from brokers.domain.sessions import Environment, SimulatedPrices
+from brokers.domain.sessions import Environment, SessionStatus, SimulatedPrices
 from brokers.models import Connection
 from brokers.pages.doubts import RESENDS
 from brokers.pages.live_money import missing_of
 from brokers.pages.owning import OWNERSHIPS
 from brokers.stress import control_plane, prices, stress
 
-# Troubles that are mended by a look at the certificate.
-CERTIFICATE_CODES = ("certificate-changed", "certificate-unknown", "certificate-of-another-name")
 # Of the session's story; the diagnosis has more of it.
 EVENTS = 12
-# Somebody answers, and not in the way that the address says.
-TLS_CODES = ("gateway-speaks-http", "tls-broken-off", "certificate-over", "certificate-early")
+# States that show their way out themselves.
+OWN_HELP = (SessionStatus.COMPETING, SessionStatus.RESETTING, SessionStatus.CERTIFICATE_REFUSED)
+# States that end by what a person does, and not by another look.
+FOR_A_PERSON = (
+    SessionStatus.REFUSED,
+    SessionStatus.REVOKED,
+    SessionStatus.SIGNED_OUT,
+    SessionStatus.CERTIFICATE_REFUSED,
+    SessionStatus.ENCRYPTION_FAILED,
+)
+# States of moments, and those that say until when they last.
+NO_LOOK_AHEAD = (SessionStatus.CONNECTING, SessionStatus.PAUSED)
 
 
 @require_GET
@@ -75,9 +83,10 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "login_page": login_page(connection.base_url) if connection.base_url else "",
         "certificate": Certificate.from_json(connection.certificate) if connection.certificate else None,
         "proxied": _is_proxied(connection),
-        "certificate_codes": CERTIFICATE_CODES,
-        "tls_codes": TLS_CODES,
         "consent": _consent(request, connection),
+        "own_help": OWN_HELP,
+        "for_a_person": FOR_A_PERSON,
+        "no_look_ahead": NO_LOOK_AHEAD,
         "report": trials.last(connection),
         "trial_is_late": trials.is_late(connection, now),
     }

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -26,7 +27,7 @@ from brokers.domain.brokerage import (
     Paused,
 )
 from brokers.domain.session.states import State
-from brokers.domain.sessions import Cause, Environment, Login, SessionStatus
+from brokers.domain.sessions import Cause, Environment, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders import closing, reconciliation, vanished
 from brokers.postgres.locks import Locks, Space
@@ -57,7 +58,13 @@ BLIND_SECONDS = 1.5  # without a feed the session is looked at this often
 # Whether these may trade is told by their accounts.
 UNPROVED = {
     str(each)
-    for each in (SessionStatus.REFUSED, SessionStatus.PENDING, SessionStatus.REVOKED, SessionStatus.NOT_OPENED)
+    for each in (
+        SessionStatus.REFUSED,
+        SessionStatus.PENDING,
+        SessionStatus.REVOKED,
+        SessionStatus.NOT_OPENED,
+        SessionStatus.CERTIFICATE_REFUSED,
+    )
 }
 # Keys or access that IBKR does not take: it is asked every half hour and no more often.
 NOT_TAKEN = {str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
@@ -121,15 +128,15 @@ class Watch:
         connection = await self._db(Connection.objects.get, pk=self.pk)
         if (early := self._early(connection)) > 0:
             return early
-        login = connections.login_of(connection)
-        self.broker = self.keeper.open_brokerage(login)
+        self.login = connections.login_of(connection)
+        self.broker = self.keeper.open_brokerage(self.login)
         self.session = SigningIn(
             connection_pk=self.pk, broker=self.broker, threads=self.keeper.threads, clock=self.keeper.clock
         )
         began = time.monotonic()
         try:
             await self._wait_paused(connection)
-            await self._follow(connection, login)
+            await self._follow(connection)
         except NotSignedIn as lost:
             return self._until(lost.state)
         except BrokerError as error:
@@ -181,12 +188,12 @@ class Watch:
                 await self.broker.tickle()
             await asyncio.sleep(min(settings.KEEP_SECONDS, paused.retry_after or 0.1))
 
-    async def _follow(self, connection: Connection, login: Login) -> None:
+    async def _follow(self, connection: Connection) -> None:
         """From sign-in to the end of the feed."""
         await self._sign_in(connection)
         accounts = await self._accounts(connection)
         await self._note_sign_in(connection)
-        feed, self.heard_at = self.keeper.open_feed(login), None
+        feed, self.heard_at = self.keeper.open_feed(self.login), None
         news = News()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -357,12 +364,15 @@ class Watch:
         # Spread over the minute, so that ten thousand sessions do not tickle in the same second.
         next_keep = time.monotonic() + settings.KEEP_SECONDS * random.random()
         paused, back_at = False, nights.back_at(connection, self.keeper.clock())
+        self.due = False
         while True:
             await self._rest(next_keep, paused=paused)
             now = time.monotonic()
             was_paused, paused = paused, self.broker.pause() is not None
             due, self.due = self.due, False
-            if now >= next_keep or due or (was_paused and not paused):
+            if due and not paused:
+                await self._look_anew()
+            if now >= next_keep or (was_paused and not paused):
                 next_keep = now + settings.KEEP_SECONDS * random.uniform(*KEEP_JITTER)
                 await self._keep(connection)
                 if back_at != (back_at := nights.back_at(connection, self.keeper.clock())):
@@ -384,6 +394,16 @@ class Watch:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), seconds)
         self.wake.clear()
+
+    async def _look_anew(self) -> None:
+        """Look at the session as who comes new to the gateway does: its certificate and the keys are shown again."""
+        broker = self.keeper.open_brokerage(self.login)
+        try:
+            state = await replace(self.session, broker=broker).look(Cause.TRIAL, check=self._prove)
+        finally:
+            await broker.close()
+        if not state.can_trade:
+            raise NotSignedIn(state)
 
     async def _keep(self, connection: Connection) -> None:
         """Tickle. A gateway that is left alone keeps its session that way, and trades no sooner for it."""

@@ -49,6 +49,8 @@ BADGES: dict[str, Words] = {
         "not_opened": ("alert", "warn"),
         "pending": ("hourglass", "warn"),
         "revoked": ("ban", "bad"),
+        "certificate_refused": ("ban", "bad"),
+        "encryption_failed": ("alert", "bad"),
     },
     "call": {
         "answered": ("check", "good"),
@@ -125,6 +127,7 @@ _SEEN_BY = {
     "order": "an order that waited",
     "opening": "Halyard opened the session",
     "person": "somebody at this page",
+    "trial": "a test of the connection",
 }
 
 

@@ -170,7 +170,7 @@ def test_a_refused_status_says_which_there_are(api: Api) -> None:
     assert message == (
         "'up' is not a status. Use one or more of: "
         "signed_out, connecting, active, competing, resetting, unreachable, refused, paused, "
-        "not_opened, pending, revoked."
+        "not_opened, pending, revoked, certificate_refused, encryption_failed."
     )
 
 

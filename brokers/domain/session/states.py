@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
+from brokers.domain.brokerage import BrokerError, Paused
 from brokers.domain.session import takeovers
-from brokers.domain.session.resets import DEFAULT, Resets, reset_at
-from brokers.domain.session.words import (
-    SIGNS_IN_ITSELF,
-    WORDS,
-    WORDS_OF_A_GATEWAY,
-    WORDS_OF_THE_OPERATORS_KEYS,
-    Words,
-)
-from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
+from brokers.domain.session.picture import Picture, State, Terms
+from brokers.domain.session.resets import reset_at
+from brokers.domain.session.troubles import of_error
+from brokers.domain.session.words import SIGNS_IN_ITSELF, WORDS, Words
+from brokers.domain.sessions import AuthStatus, Ownership, SessionStatus
+
+__all__ = ["Seen", "State", "Step", "Terms", "competes", "judged", "opening", "step"]
 
 # What a look at a session brings: the broker's answer, or why there is none.
 Seen = AuthStatus | BrokerError
@@ -28,7 +25,6 @@ NIGHT_LADDER = (30, 120, 300, 900)
 _SIMULATED_LONGEST = 30.0
 SLOWLY = timedelta(seconds=60)
 _IDENTITY_AFTER = timedelta(minutes=15)
-_TWO_WEEKS = timedelta(days=14)
 _KEY_EVERY = timedelta(minutes=30)
 _PAPER_EVERY = timedelta(hours=1)
 _REFUSED_FROM = LADDER.index(120)
@@ -40,6 +36,9 @@ _WAYS_TO_OPEN = 2
 # Why a session could not be opened holds until one of these ends, although a look shows a login without a session.
 _STICKY = frozenset({"paper-user-not-ready", "session-gone"})
 _OPENS = frozenset({"session-opens", "session-slow", "session-waits"})
+# What is away or not signed in is looked at the more seldom the longer it lasts.
+_LASTS = frozenset({SessionStatus.UNREACHABLE, SessionStatus.SIGNED_OUT, SessionStatus.ENCRYPTION_FAILED})
+_REFUSES = frozenset({SessionStatus.REFUSED, SessionStatus.CERTIFICATE_REFUSED})
 
 
 class Step(StrEnum):
@@ -49,60 +48,6 @@ class Step(StrEnum):
     OPEN = "open"
     FORM = "form"
     TAKE = "take"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What people chose for the connection, and what waits to leave by it."""
-
-    environment: Environment
-    region: Region = Region.NORTH_AMERICA
-    resets: Resets = DEFAULT
-    ownership: Ownership = Ownership.ALWAYS
-    polite_minutes: int = 30
-    exit_due: bool = False
-    # Whether a person signs in at a gateway's page; keys sign in by themselves.
-    by_person: bool = True
-    # Of keys: whether they are the operator's, whom the user lets in at IBKR; and whether IBKR ever took them.
-    by_operator: bool = False
-    has_signed: bool = False
-
-    @property
-    def simulated(self) -> bool:
-        return self.environment is Environment.SIMULATED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """A session's state as it is written down; the next one follows from it and from what is seen next.
-
-    `since`: when it became this state; `tries`: looks since it last could trade; `opens`: sign-ins since then;
-    `left_until`: until when it is left to another login; `taken`: when it was taken back lately.
-    """
-
-    status: SessionStatus
-    code: str
-    since: datetime
-    reason: str = ""
-    action: str = ""
-    tries: int = 0
-    next_try_at: datetime | None = None
-    opens: int = 0
-    opened_at: datetime | None = None
-    left_until: datetime | None = None
-    taken: tuple[datetime, ...] = ()
-
-    @property
-    def can_trade(self) -> bool:
-        return self.status is SessionStatus.ACTIVE
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    status: SessionStatus
-    code: str
-    reason: str = ""
-    action: str = ""
 
 
 def judged(seen: Seen, before: State, terms: Terms, now: datetime) -> State:
@@ -118,7 +63,7 @@ def judged(seen: Seen, before: State, terms: Terms, now: datetime) -> State:
     picture = (
         _of_answer(seen, before, terms, left, now)
         if isinstance(seen, AuthStatus)
-        else _of_error(seen, before, terms, now)
+        else of_error(seen, before, terms, now)
     )
     same = (picture.status, picture.code) == (before.status, before.code)
     active = picture.status is SessionStatus.ACTIVE
@@ -142,21 +87,21 @@ def judged(seen: Seen, before: State, terms: Terms, now: datetime) -> State:
     )
 
 
-def _of_answer(auth: AuthStatus, before: State, terms: Terms, left: datetime | None, now: datetime) -> _Picture:
+def _of_answer(auth: AuthStatus, before: State, terms: Terms, left: datetime | None, now: datetime) -> Picture:
     if auth.ready:
-        return _Picture(SessionStatus.ACTIVE, "signed-in")
+        return Picture(SessionStatus.ACTIVE, "signed-in")
     if auth.competing:
-        return _Picture(SessionStatus.COMPETING, _competing_code(auth, before, terms, left, now))
+        return Picture(SessionStatus.COMPETING, _competing_code(auth, before, terms, left, now))
     if not terms.simulated and (reset := reset_at(now, terms.region, terms.resets)) is not None:
-        return _Picture(SessionStatus.RESETTING, reset[0])
+        return Picture(SessionStatus.RESETTING, reset[0])
     if auth.authenticated or auth.waiting:
         slow = before.code in _OPENS and now - before.since >= SLOWLY
         if slow or before.code == "session-slow":
-            return _Picture(SessionStatus.NOT_OPENED, "session-slow")
-        return _Picture(SessionStatus.CONNECTING, "session-waits" if auth.waiting else "session-opens")
+            return Picture(SessionStatus.NOT_OPENED, "session-slow")
+        return Picture(SessionStatus.CONNECTING, "session-waits" if auth.waiting else "session-opens")
     if auth.code == "session-gone" or (auth.connected and before.code in _STICKY):
         code = before.code if before.code in _STICKY else auth.code
-        return _Picture(SessionStatus.NOT_OPENED, code)
+        return Picture(SessionStatus.NOT_OPENED, code)
     return _closed(before, now) if auth.connected else _signed_out(auth, before)
 
 
@@ -171,69 +116,28 @@ def _competing_code(auth: AuthStatus, before: State, terms: Terms, left: datetim
     return "left-to-person" if now < left and terms.ownership is not Ownership.ALWAYS else "competing-session"
 
 
-def _closed(before: State, now: datetime) -> _Picture:
+def _closed(before: State, now: datetime) -> Picture:
     """Somebody is signed in, and there is no brokerage session."""
     if before.opens < _WAYS_TO_OPEN:
         ended = before.can_trade or before.code == "session-ended"
-        return _Picture(SessionStatus.CONNECTING, "session-ended" if ended else "session-closed")
+        return Picture(SessionStatus.CONNECTING, "session-ended" if ended else "session-closed")
     long = before.code == "session-does-not-open" and now - before.since >= _IDENTITY_AFTER
     checked = long or before.code == "identity-check"
-    return _Picture(SessionStatus.NOT_OPENED, "identity-check" if checked else "session-does-not-open")
+    return Picture(SessionStatus.NOT_OPENED, "identity-check" if checked else "session-does-not-open")
 
 
-def _signed_out(auth: AuthStatus, before: State) -> _Picture:
+def _signed_out(auth: AuthStatus, before: State) -> Picture:
     code = auth.code or "not-signed-in"
     overnight = before.status is SessionStatus.RESETTING or before.code == "login-ended-overnight"
     if code == "not-signed-in" and overnight:
         code = "login-ended-overnight"
     if code in WORDS:
-        return _Picture(SessionStatus.SIGNED_OUT, code)
-    return _Picture(SessionStatus.SIGNED_OUT, code, auth.message, WORDS["not-signed-in"].action)
-
-
-def _of_error(error: BrokerError, before: State, terms: Terms, now: datetime) -> _Picture:
-    match error:
-        case LoginRefused(code="key-not-active") if terms.has_signed:
-            return _revoked("key-withdrawn", terms)
-        case LoginRefused(code="token-revoked"):
-            return _revoked("token-revoked", terms)
-        case LoginRefused(code="key-not-active"):
-            since = before.since if before.status is SessionStatus.PENDING else now
-            late = now - since >= _TWO_WEEKS or before.code == "key-never-active"
-            return _pending("key-never-active" if late else "key-not-active", terms)
-        case LoginRefused():
-            return _Picture(SessionStatus.REFUSED, error.code, str(error))
-        case Paused():
-            return _Picture(SessionStatus.PAUSED, error.code, str(error))
-        case BrokerUnavailable(code="paper-user-not-ready" | "accounts-unread"):
-            return _Picture(SessionStatus.NOT_OPENED, error.code)
-        case BrokerUnavailable():
-            reset = (
-                None if terms.simulated or error.code == "not-reached" else reset_at(now, terms.region, terms.resets)
-            )
-            if reset is not None:
-                return _Picture(SessionStatus.RESETTING, reset[0])
-            return _Picture(SessionStatus.UNREACHABLE, error.code, str(error))
-        case SessionLost(code="session-gone"):
-            return _Picture(SessionStatus.NOT_OPENED, error.code, str(error))
-        case _:
-            return _Picture(SessionStatus.SIGNED_OUT, error.code, str(error))
-
-
-def _pending(code: str, terms: Terms) -> _Picture:
-    """IBKR does not take the consumer key yet; at a gateway the key is not ours, if there is one at all."""
-    words = (WORDS_OF_A_GATEWAY if terms.by_person and not terms.simulated else WORDS)[code]
-    return _Picture(SessionStatus.PENDING, code, words.reason, words.action)
-
-
-def _revoked(code: str, terms: Terms) -> _Picture:
-    """IBKR takes what it took before no more; who can give it again depends on whose keys they are."""
-    words = (WORDS_OF_THE_OPERATORS_KEYS if terms.by_operator else WORDS)[code]
-    return _Picture(SessionStatus.REVOKED, code, words.reason, words.action)
+        return Picture(SessionStatus.SIGNED_OUT, code)
+    return Picture(SessionStatus.SIGNED_OUT, code, auth.message, WORDS["not-signed-in"].action)
 
 
 def _next_try(
-    picture: _Picture, seen: Seen, before: State, terms: Terms, left: datetime | None, tries: int, now: datetime
+    picture: Picture, seen: Seen, before: State, terms: Terms, left: datetime | None, tries: int, now: datetime
 ) -> datetime | None:
     """When to look again; None while it can trade: it is tickled then."""
     match picture.status:
@@ -257,11 +161,11 @@ def _next_try(
             reset = reset_at(now, terms.region, terms.resets)
             seldom = now + timedelta(seconds=_rung(NIGHT_LADDER, tries))
             return min(seldom, reset[1]) if reset is not None else seldom
-    if picture.status in {SessionStatus.UNREACHABLE, SessionStatus.SIGNED_OUT}:
+    if picture.status in _LASTS:
         same = picture.code == before.code
         rung = _patience(now - before.since if same else timedelta(0), tries)
         return now + timedelta(seconds=min(rung, _SIMULATED_LONGEST) if terms.simulated else rung)
-    rung = _rung(LADDER, tries + (_REFUSED_FROM if picture.status is SessionStatus.REFUSED else 0))
+    rung = _rung(LADDER, tries + (_REFUSED_FROM if picture.status in _REFUSES else 0))
     return now + timedelta(seconds=min(rung, _SIMULATED_LONGEST) if terms.simulated else rung)
 
 

@@ -92,6 +92,62 @@ WORDS: dict[str, Words] = {
         "The gateway answers, but IBKR's servers do not; Halyard asks again.",
         "Look at IBKR's system status if it lasts.",
     ),
+    # What answers shows another certificate, or none
+    "certificate-changed": Words(
+        "The gateway shows another certificate than the accepted one, so nothing was sent to it. It may have been set up "
+        "anew, or something stands between.",
+        "Compare the new certificate with your gateway's, and accept it only if it is yours.",
+    ),
+    "certificate-unknown": Words(
+        "The gateway shows a certificate that no known authority signed, as IBKR's own does, and nobody has accepted it "
+        "yet. Nothing was sent.",
+        "Compare it with your gateway's, and accept it if it is yours.",
+    ),
+    "certificate-of-another-name": Words(
+        "The gateway's certificate was made for another name than the one in this connection's address. Nothing was sent.",
+        "Edit the address to the name in the certificate, or accept the certificate if it is your gateway's.",
+    ),
+    "certificate-over": Words(
+        "The certificate at the gateway's address has ended. Nothing was sent.",
+        "Renew it there, and Halyard goes on by itself; or accept it as it is.",
+    ),
+    "certificate-early": Words(
+        "The certificate at the gateway's address is not valid yet. Nothing was sent.",
+        "Check the clock of the gateway's machine; Halyard goes on by itself.",
+    ),
+    "gateway-speaks-http": Words(
+        "The address begins with https://, and what answers there speaks plain http. Nothing was sent.",
+        "Edit the address, or let the gateway speak TLS (listenSsl: true in its conf.yaml).",
+    ),
+    "gateway-speaks-https": Words(
+        "The address begins with http://, and what answers there speaks https.",
+        "Edit the address so that it begins with https://.",
+    ),
+    "handshake-unanswered": Words(
+        "Something takes the call at the gateway's address and does not finish the TLS handshake. Nothing was sent.",
+        "Start the gateway anew, and check that the port is its own.",
+    ),
+    "tls-broken-off": Words(
+        "What answers at the gateway's address broke the TLS handshake off. Nothing was sent.",
+        "Check that the port is the gateway's, and that its ips.allow lets this server ask.",
+    ),
+    "client-certificate-wanted": Words(
+        "What stands before the gateway wants a client certificate, and does not take what Halyard shows.",
+        "Keep the certificate that it takes on the page of the proxy before the gateway.",
+    ),
+    # Somebody says no, with 403
+    "not-allowed": Words(
+        "IBKR takes no requests from this server: it answers 403 to all of them.",
+        "Ask IBKR's API support to lift the block.",
+    ),
+    "gateway-forbids": Words(
+        "The gateway answers 403: its ips.allow does not list this server, or IBKR has blocked the gateway.",
+        "List this server's address under ips.allow in the gateway's conf.yaml, and start the gateway anew.",
+    ),
+    "proxy-refuses": Words(
+        "The proxy before the gateway answers 403: it does not take what Halyard shows it.",
+        "Compare the header's secret and the certificate, on the page of the proxy, with what the proxy asks for.",
+    ),
     # Keys
     "key-not-active": Words(
         "IBKR has not activated this consumer key yet. It activates keys overnight, sometimes after the weekend; "
@@ -136,6 +192,10 @@ WORDS_OF_A_GATEWAY: dict[str, Words] = {
         "Check the key of that program at IBKR. IBKR's own gateway uses no key: if you run that one, check the address.",
     ),
 }
+# What a certificate asks for where requests are signed and no gateway of anybody's answers.
+OF_IBKRS_OWN_ADDRESS = (
+    "Tell whoever runs Halyard: something between this server and IBKR shows a certificate of its own. Nothing is sent."
+)
 # The same where the keys are the operator's.
 WORDS_OF_THE_OPERATORS_KEYS: dict[str, Words] = {
     "key-withdrawn": Words(
@@ -147,3 +207,9 @@ WORDS_OF_THE_OPERATORS_KEYS: dict[str, Words] = {
         "Allow it again at IBKR, or remove the connection.",
     ),
 }
+
+
+def sentence_of(code: str) -> str:
+    """What a code says and what to do about it, where both stand in one line."""
+    words = WORDS[code]
+    return f"{words.reason} {words.action}".strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
+from brokers.domain.brokerage import SLOW_DOWN, BrokerError, BrokerUnavailable, LoginRefused, Paused, SessionLost
 from brokers.ibkr.auth.method import Answered
 from brokers.ibkr.cleaning import mapping, text
 
@@ -55,7 +55,7 @@ def of_the_token(answer: Answered, now: datetime) -> BrokerError | None:
     """Why no live session token came; None when one did."""
     if answer.status == 429:
         retry_after = getattr(answer, "retry_after", None)
-        return Paused("IBKR asked us to slow down; Halyard waits before it asks again.", retry_after=retry_after)
+        return Paused(SLOW_DOWN, retry_after=retry_after)
     if answer.status in {400, 401, 403}:
         return _of_the_keys(said_in(answer), answer, now)
     if answer.status != 200 or not mapping(answer.body).get("diffie_hellman_response"):

@@ -44,6 +44,10 @@ def test_a_state_of_a_session_has_a_page_that_exists(code: str) -> None:
         ("asked-about-fractions", "precautions"),
         ("asked-about-allocation", "advisors"),
         ("sign-in-page", "sign-in"),
+        ("not-allowed", "sessions"),
+        ("gateway-forbids", "gateway"),
+        ("proxy-refuses", "guard-gateway"),
+        ("client-certificate-wanted", "guard-gateway"),
     ],
 )
 def test_a_refusal_leads_to_the_page_of_its_own_trouble(code: str, page: str) -> None:

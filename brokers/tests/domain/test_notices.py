@@ -19,6 +19,7 @@ HOURS = Hours(OPEN, OPEN + timedelta(hours=6.5))
 SUNDAY = datetime(2026, 11, 15, 6, tzinfo=UTC)
 MONDAY = Hours(datetime(2026, 11, 16, 14, 30, tzinfo=UTC), datetime(2026, 11, 16, 21, tzinfo=UTC))
 DOWN = Standing(
+    certificate="",
     can_trade=False,
     since=OPEN - timedelta(hours=8),
     by_person=True,

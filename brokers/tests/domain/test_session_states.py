@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, Paused, SessionLost
+from brokers.domain.brokerage import BrokerUnavailable, CertificateRefused, LoginRefused, Paused, SessionLost
 from brokers.domain.session import takeovers
 from brokers.domain.session.resets import reset_at
 from brokers.domain.session.states import Seen, State, Step, Terms, competes, judged, opening, step
@@ -65,6 +65,55 @@ def test_every_picture_is_a_state_with_a_sentence_and_a_next_look(seen: Seen, st
     assert state.reason
     assert (state.next_try_at is None) is state.can_trade
     assert state.since == (SIGNED_IN.since if state.can_trade else NOON)
+
+
+NIGHT = datetime(2026, 11, 19, 4, 50, tzinfo=UTC)
+NO_LINES = (
+    "gateway-speaks-http",
+    "gateway-speaks-https",
+    "handshake-unanswered",
+    "tls-broken-off",
+    "client-certificate-wanted",
+)
+
+
+@pytest.mark.parametrize("at", [NOON, NIGHT], ids=["noon", "night"])
+@pytest.mark.parametrize("code", NO_LINES)
+def test_a_line_that_does_not_come_about_is_neither_silence_nor_a_night(code: str, at: datetime) -> None:
+    state = after(BrokerUnavailable("no line", code=code), at=at)
+    assert (state.status, state.code) == (SessionStatus.ENCRYPTION_FAILED, code)
+    assert state.action
+    assert "obody answers" not in state.reason
+    assert step(state, PAPER, at) is Step.WAIT
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "certificate-changed",
+        "certificate-unknown",
+        "certificate-over",
+        "certificate-early",
+        "certificate-of-another-name",
+    ],
+)
+def test_a_certificate_that_is_not_believed_is_a_state_that_waits_for_a_person(code: str) -> None:
+    seen = CertificateRefused("refused", code=code, seen="ab" * 32 if code == "certificate-changed" else "")
+    state = after(seen, at=NIGHT)
+    assert (state.status, state.code) == (SessionStatus.CERTIFICATE_REFUSED, code)
+    assert ("AB:AB:AB:AB" in state.reason) is bool(seen.seen)
+    assert len(state.reason) <= 300
+    assert state.action == WORDS[code].action
+    assert after(READY, before=state, at=NIGHT).can_trade
+    # Nobody can accept a certificate of IBKR's own address.
+    assert after(seen, terms=SIGNS).action.startswith("Tell whoever runs Halyard")
+
+
+@pytest.mark.parametrize("code", ["not-allowed", "gateway-forbids", "proxy-refuses"])
+def test_who_says_no_with_403_is_told_apart(code: str) -> None:
+    state = after(LoginRefused("no", code=code))
+    assert (state.status, state.code) == (SessionStatus.REFUSED, code)
+    assert (state.reason, state.action) == (WORDS[code].reason, WORDS[code].action)
 
 
 @pytest.mark.parametrize("code", sorted(WORDS))

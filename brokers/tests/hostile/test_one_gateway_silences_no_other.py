@@ -14,6 +14,7 @@ from accounts.models import Team
 from brokers import ibkr
 from brokers.connections.reach import reach
 from brokers.dialing import Lines
+from brokers.domain.brokerage import SLOW_DOWN
 from brokers.ibkr import client
 from brokers.models import Connection, Order
 from brokers.orders import cancels
@@ -23,8 +24,6 @@ from brokers.tests import lab
 from brokers.tests.neighbours import Neighbours, neighbours, status
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SLOW_DOWN = "IBKR asked us to slow down; Halyard waits 15 minutes and then goes on by itself. Cancels leave meanwhile."
 
 
 @pytest.fixture

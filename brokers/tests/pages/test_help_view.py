@@ -49,7 +49,7 @@ def test_the_index_lists_them_all(client: Client) -> None:
         ("lite-account", "lite"),
         ("key-not-active", "oauth"),
         ("user-is-live", "paper-account"),
-        ("not-allowed", "guard-gateway"),
+        ("proxy-refuses", "guard-gateway"),
         ("account-not-shown", "paper-account"),
     ],
 )
