@@ -134,9 +134,16 @@ def _signed_out_code(error: str) -> str:
 
 
 def check_environment(accounts: Any, environment: Environment) -> None:
-    """Refuse a login that is not what it was connected as: paper and live are never mixed."""
-    if environment is Environment.SIMULATED or not isinstance(accounts, dict):
+    """Refuse a login that is not what it was connected as, for paper and live are never mixed; and one of IBKR Lite."""
+    if not isinstance(accounts, dict):
         return
+    if environment is not Environment.SIMULATED:
+        _check_money(accounts, environment)
+    if mapping(accounts, "allowFeatures").get("liteUser"):
+        raise LoginRefused(sentence_of("lite-account"), help_page="lite", code="lite-account")
+
+
+def _check_money(accounts: dict[str, Any], environment: Environment) -> None:
     is_paper = bool(accounts.get("isPaper"))
     if environment is Environment.PAPER and not is_paper:
         raise LoginRefused(
@@ -149,8 +156,4 @@ def check_environment(accounts: Any, environment: Environment) -> None:
             "This IBKR user is a paper trading user, but was connected as live. Connect it as paper.",
             help_page="paper_account",
             code="user-is-paper",
-        )
-    if mapping(accounts, "allowFeatures").get("liteUser"):
-        raise LoginRefused(
-            "IBKR Lite accounts cannot trade through the API. Switch the account to IBKR Pro.", code="lite-account"
         )

@@ -148,6 +148,11 @@ WORDS: dict[str, Words] = {
         "The proxy before the gateway answers 403: it does not take what Halyard shows it.",
         "Compare the header's secret and the certificate, on the page of the proxy, with what the proxy asks for.",
     ),
+    # Whose accounts they are
+    "lite-account": Words(
+        "This is a login of IBKR Lite: IBKR takes no orders for it from programs, so none leaves.",
+        "Change the account's plan to IBKR Pro in Client Portal, then test the connection.",
+    ),
     # Keys
     "key-not-active": Words(
         "IBKR has not activated this consumer key yet. It activates keys overnight, sometimes after the weekend; "

@@ -71,6 +71,8 @@ def _filled(body: Any, words: dict[str, str]) -> Any:
 def instead(call: Call) -> Answer | None:
     """What lasts at the moment and answers for the gateway."""
     faults, user, now = call.gateway.faults, call.user.name, call.now
+    if _places(call) and _is_lite(call):
+        return error(LITE, 200, with_code=False)
     if not faults.conditions:
         return None
     if faults.held("daily_reset", user, now) or faults.held("weekend", user, now):
@@ -102,6 +104,12 @@ def _kinds(call: Call) -> set[str]:
     named = [row.get("conid") for row in orders if isinstance(row, dict)] if isinstance(orders, list) else []
     instruments = [catalogue.find(conid) for conid in named if isinstance(conid, int)]
     return {instrument.sec_type for instrument in instruments if instrument is not None}
+
+
+def _is_lite(call: Call) -> bool:
+    """Whether the login is one whose orders IBKR takes from its own programs only."""
+    held = call.gateway.accounts_of(call.user)
+    return not call.gateway.behaviour.lite_takes_orders and any(each.kind == "lite" for each in held)
 
 
 def _places(call: Call) -> bool:

@@ -51,7 +51,9 @@ def test_the_preview_refuses_what_the_account_refuses(gateway: RunningGateway, u
 def test_a_lite_user_is_shown_as_one(gateway: RunningGateway, user: str) -> None:
     client = seeded(gateway, user, type="lite")
     assert client.get("/iserver/accounts")["allowFeatures"]["liteUser"] is True
-    client.place(ticket("free"))
+    assert client.place(ticket("refused")) == {"error": "API orders are not allowed for lite accounts"}
+    with gateway.behaving(lite_takes_orders=True):
+        client.place(ticket("free"))
     assert client.trades()[0]["commission"] == "0"
 
 
