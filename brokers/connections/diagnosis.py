@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from brokers.domain.calls import CallOutcome
+from brokers.domain.calls import MESSAGES, CallOutcome
 from brokers.domain.latency import Latency, Point, Sample, by_call, by_error, curve, latency
 from brokers.models import Call, Connection
 
@@ -60,7 +60,8 @@ def diagnose(connection: Connection, now: datetime) -> Diagnosis:
 def _rows(connection: Connection, since: datetime) -> list[Call]:
     """The calls since then, the newest first."""
     columns = ("at", "method", "endpoint", "outcome", "status", "took_ms", "own_ms", "pace_left", "missing")
-    newest = Call.objects.filter(connection=connection).order_by("-pk").only(*columns)
+    requests = Call.objects.filter(connection=connection).exclude(method__in=MESSAGES)
+    newest = requests.order_by("-pk").only(*columns)
     return [row for row in newest[: settings.KEEP_CALLS] if row.at >= since]
 
 

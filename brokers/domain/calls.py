@@ -13,6 +13,11 @@ from typing import Any, Protocol
 PER_SECOND = 10.0
 
 
+# What stands for a method of messages of the live stream, which are no requests.
+SENT, RECEIVED = "SENT", "RECEIVED"
+MESSAGES = (SENT, RECEIVED)
+
+
 class Rank(IntEnum):
     """Who leaves first where the pace lets few leave: ways out and what keeps the session, then orders, then questions."""
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil, floor, log10
 
 from brokers.domain.calls import CallOutcome
 
@@ -35,8 +36,13 @@ class Latency:
     p50: float | None
     p95: float | None
     p99: float | None
-    # Our own share of the median call, and of all the time that was spent.
+    # Halyard's part of a call, by itself: waiting for its turn and reading the answer.
     own_p50: float | None
+    own_p99: float | None
+    # The rest, by itself: the network, the gateway and IBKR.
+    rest_p50: float | None
+    rest_p99: float | None
+    # Halyard's part of all the time that was spent.
     own_share: float | None
 
     @property
@@ -44,9 +50,19 @@ class Latency:
         return self.errors / self.calls if self.calls else 0.0
 
     @property
+    def rest_share(self) -> float | None:
+        """The part of the network, the gateway and IBKR of all the time that was spent."""
+        return None if self.own_share is None else 1 - self.own_share
+
+    @property
+    def own_percent(self) -> str:
+        """How long Halyard's part is drawn, of a hundred; one that is there is seen."""
+        return f"{max(0.5, 100 * self.own_share):.1f}" if self.own_share else "0"
+
+    @property
     def against_ibkr(self) -> float | None:
-        """The median as a multiple of IBKR's average."""
-        return None if self.p50 is None else self.p50 / IBKR_AVERAGE_MS
+        """The median of IBKR's part as a multiple of IBKR's average."""
+        return None if self.rest_p50 is None else self.rest_p50 / IBKR_AVERAGE_MS
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -62,6 +78,7 @@ def latency(samples: Iterable[Sample]) -> Latency:
     every = list(samples)
     answered = [sample for sample in every if sample.answered]
     took, own = sorted(sample.took_ms for sample in answered), sorted(sample.own_ms for sample in answered)
+    rest = sorted(max(0.0, sample.took_ms - sample.own_ms) for sample in answered)
     total = sum(took)
     return Latency(
         calls=len(every),
@@ -70,8 +87,33 @@ def latency(samples: Iterable[Sample]) -> Latency:
         p95=percentile(took, 0.95),
         p99=percentile(took, 0.99),
         own_p50=percentile(own, 0.5),
+        own_p99=percentile(own, 0.99),
+        rest_p50=percentile(rest, 0.5),
+        rest_p99=percentile(rest, 0.99),
         own_share=sum(own) / total if total else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """A logarithmic scale of milliseconds: as long a way from 1 to 10 as from 100 to 1000, so that neither a slow call
+    nor a quick one is lost."""
+
+    low: float
+    high: float
+
+    def place(self, ms: float | None) -> float:
+        """Where a time stands, in percent of the scale's length."""
+        if not ms or ms <= self.low:
+            return 0.0
+        return min(100.0, 100 * log10(ms / self.low) / log10(self.high / self.low))
+
+
+def scale_of(kinds: Iterable[tuple[str, str, Latency]]) -> Scale:
+    """From the power of ten below the quickest call to the one above the slowest, IBKR's average among them."""
+    figures = [each for _, _, row in kinds for each in (row.p50, row.p99) if each]
+    low, high = min([*figures, IBKR_AVERAGE_MS]), max([*figures, IBKR_AVERAGE_MS])
+    return Scale(low=max(0.1, 10.0 ** floor(log10(low))), high=10.0 ** ceil(log10(high)))
 
 
 def by_call(samples: Iterable[Sample]) -> list[tuple[str, str, Latency]]:

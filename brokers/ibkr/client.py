@@ -52,6 +52,7 @@ from brokers.ibkr.decoding import (
     decode_aside,
     is_page,
 )
+from brokers.ibkr.frames import Frames
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
 
 logger = logging.getLogger(__name__)
@@ -422,6 +423,10 @@ class Client:
         """The pause that follows from too much nonsense, while it lasts."""
         circuit = self._trust.circuit
         return circuit.paused() if circuit.remaining > 0 else None
+
+    def frames(self) -> Frames:
+        """Where messages of a stream of this login are noted."""
+        return Frames(self.login, self._calls, self._hidden, self._clock)
 
     async def close(self) -> None:
         """Close the connections that are ours. The brokerage session at IBKR stays."""

@@ -59,7 +59,7 @@ class IbkrFeed:
     def __init__(self, client: Client, *, egress: Egress, silence: float) -> None:
         self._client, self._egress, self._silence = client, egress, silence
         self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._reader = Reader()
+        self._reader, self._frames = Reader(), client.frames()
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
         """IBKR's messages as events, until the socket closes or falls silent."""
@@ -70,16 +70,20 @@ class IbkrFeed:
                 event = await self._read(data)
                 if self._reader.wants_subscriptions:
                     for subscription in SUBSCRIPTIONS:
-                        await socket.send_str(subscription)
+                        await self._say(socket, subscription)
                     self._reader.wants_subscriptions = False
                 if time.monotonic() >= tic_at:
-                    await socket.send_str("tic")
+                    await self._say(socket, "tic")
                     tic_at = time.monotonic() + TIC_EVERY
                 if event is not None:
                     yield event
                 if self._reader.turned_away:
                     # The subscriptions would be lost: open a new socket when the session is there.
                     return
+
+    async def _say(self, socket: aiohttp.ClientWebSocketResponse, message: str) -> None:
+        await socket.send_str(message)
+        self._frames.sent(message)
 
     async def _read(self, data: bytes) -> FeedEvent | None:
         """The event of a message. Nonsense is passed over, until there is too much of it."""
@@ -91,7 +95,9 @@ class IbkrFeed:
             message = await self._client.decoded(data, FRAME)
         except Nonsense as problem:
             what, message = str(problem), NOT_JSON
-        if message is NOT_JSON:
+        nonsense = message is NOT_JSON
+        self._frames.received(what if nonsense else message, len(data), nonsense=nonsense)
+        if nonsense:
             self._client.note_nonsense(what)
         self._check_trust()
         return None if message is NOT_JSON else self._reader.take(message)

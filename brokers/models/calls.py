@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from accounts.constraints import one_of, same_team
 from accounts.models import Team
-from brokers.domain.calls import CallOutcome
+from brokers.domain.calls import MESSAGES, CallOutcome
 from brokers.domain.redaction import ADDRESS, EXCERPT
 from brokers.models.columns import word
 from brokers.models.connections import Connection
@@ -72,3 +72,8 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.address}: {self.status or self.outcome}"
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a message of the live stream, which has no answer and takes no time."""
+        return self.method in MESSAGES

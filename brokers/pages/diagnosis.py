@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET
 from accounts.access import row_for
 from accounts.pages.paging import page_of
 from brokers.connections.diagnosis import diagnose
-from brokers.domain.calls import PER_SECOND, CallOutcome
-from brokers.domain.latency import IBKR_AVERAGE_MS
+from brokers.domain.calls import MESSAGES, PER_SECOND, CallOutcome
+from brokers.domain.latency import IBKR_AVERAGE_MS, scale_of
 from brokers.models import Call, Connection, Order
 
 MOST_OF_AN_ORDER = 50
@@ -28,12 +28,10 @@ def diagnosis(request: HttpRequest, team_code: UUID, connection_code: UUID) -> H
     calls = _chosen(connection.calls.select_related("order"), chosen)
     page = page_of(calls, request.GET.get("before", ""))
     figures = diagnose(connection, timezone.now())
-    slowest = max((row.p99 or 0.0 for _, _, row in figures.kinds), default=0.0)
     context = {
         "connection": connection,
         "figures": figures,
-        # One call that took twenty seconds must not make a sliver of every other.
-        "scale": min(max(slowest, IBKR_AVERAGE_MS * 1.25), IBKR_AVERAGE_MS * 4),
+        "scale": scale_of(figures.kinds),
         "yardstick": IBKR_AVERAGE_MS,
         "per_second": round(PER_SECOND),
         "keep_days": settings.KEEP_CALLS_DAYS,
@@ -46,13 +44,15 @@ def diagnosis(request: HttpRequest, team_code: UUID, connection_code: UUID) -> H
     return render(request, "brokers/diagnosis.html", context)
 
 
-CHOICES = {"": "All calls", "orders": "For orders", "errors": "Errors"}
+CHOICES = {"": "All calls", "orders": "For orders", "errors": "Errors", "stream": "Live stream"}
 
 
 def _chosen(calls: QuerySet[Call], chosen: str) -> QuerySet[Call]:
     match chosen:
         case "orders":
             return calls.filter(order__isnull=False)
+        case "stream":
+            return calls.filter(method__in=MESSAGES)
         case "errors":
             return calls.exclude(outcome=CallOutcome.ANSWERED)
         case _:

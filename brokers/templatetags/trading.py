@@ -15,6 +15,7 @@ from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
 from brokers.domain.help.pages import PAGES, HelpPage, page_of
+from brokers.domain.latency import Scale
 from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import IN_DOUBT, OVER
 from brokers.domain.sessions import Environment
@@ -154,9 +155,17 @@ def share(part: float | None) -> str:
 
 
 @register.simple_tag
-def bar(value: float | None, whole: float) -> int:
-    """How long the bar of a value is in percent, where the longest is `whole`; a value that is there is seen."""
-    return 0 if not value or not whole else max(1, min(100, round(value / whole * 100)))
+def placed(ms: float | None, scale: Scale) -> str:
+    """Where a time stands on a scale, in percent; one that is there is seen."""
+    return f"{max(1.0, scale.place(ms)):.1f}" if ms else "0"
+
+
+@register.filter
+def duration(ms: float | None) -> str:
+    """A mark of a scale: in seconds from one second on."""
+    if ms is None:
+        return DASH
+    return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
 
 
 @register.filter

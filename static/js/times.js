@@ -1,4 +1,5 @@
-/* How long calls to the broker took over the day: three curves, and IBKR's average as a line across. */
+/* How long calls to the broker took over the day: three curves, and IBKR's average as a line across. The scale is
+   logarithmic, so that one call of twenty seconds does not press the curves of all others onto the floor. */
 
 import { clock, colour, height, hours, zone } from "./charts.js";
 
@@ -9,6 +10,26 @@ function ms(value) {
   return `${Math.round(value).toLocaleString("en-US")} ms`;
 }
 
+/* A mark of the scale: in seconds from one second on. */
+function mark(value) {
+  return value >= 1000 ? `${value / 1000} s` : `${value} ms`;
+}
+
+/* From the power of ten below the least to the one above the most. */
+function reach(data) {
+  const values = data.points.flatMap((row) => row.slice(1)).filter((value) => value > 0).concat(data.yardstick);
+  const least = 10 ** Math.floor(Math.log10(Math.min(...values)));
+  return [Math.max(0.1, least), 10 ** Math.ceil(Math.log10(Math.max(...values)))];
+}
+
+/* 1, 2 and 5 of each power of ten; its 1 alone where that would be a crowd. */
+function marks([low, high]) {
+  const steps = Math.log10(high / low) > 2 ? [1] : [1, 2, 5];
+  const found = [];
+  for (let power = low; power <= high * 1.001; power *= 10) for (const step of steps) if (power * step <= high * 1.001) found.push(Number((power * step).toPrecision(1)));
+  return found;
+}
+
 function draw(figure, data) {
   const place = figure.querySelector(".chart");
   const read = figure.querySelector(".chart-read");
@@ -17,7 +38,7 @@ function draw(figure, data) {
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const few = data.points.length < 3;
   const curves = KINDS.map(([label, name, width]) => ({ label, stroke: colour(name), width, points: { show: few, size: 5, fill: colour(name) } }));
-  const top = (plot, low, high) => [0, Math.max(high, data.yardstick) * 1.1];
+  const span = reach(data);
   const plot = new window.uPlot({
     width: place.clientWidth,
     height: height(place),
@@ -25,8 +46,8 @@ function draw(figure, data) {
     legend: { show: false },
     tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zone),
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    scales: { y: { range: top } },
-    axes: [hours(ink, line, font), { side: 1, stroke: ink, font, size: 66, grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 40, values: (own, splits) => splits.map(ms) }],
+    scales: { y: { distr: 3, log: 10, range: () => span } },
+    axes: [hours(ink, line, font), { side: 1, stroke: ink, font, size: 66, grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 1, splits: () => marks(span), filter: (own, splits) => splits, values: (own, splits) => splits.map(mark) }],
     series: [{}, ...curves, { label: "IBKR", stroke: ink, width: 1, dash: [6, 5], points: { show: false } }],
     hooks: {
       setCursor: [(own) => {
@@ -43,7 +64,9 @@ function draw(figure, data) {
 
 function columns(data) {
   const rows = data.points;
-  return [0, 1, 2, 3].map((column) => rows.map((row) => row[column])).concat([rows.map(() => data.yardstick)]);
+  // A logarithm has no zero.
+  const seen = (row, column) => (column === 0 ? row[0] : Math.max(row[column], 0.1));
+  return [0, 1, 2, 3].map((column) => rows.map((row) => seen(row, column))).concat([rows.map(() => data.yardstick)]);
 }
 
 async function begin(figure) {

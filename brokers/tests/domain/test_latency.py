@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.calls import CallOutcome, outcome_of
-from brokers.domain.latency import IBKR_AVERAGE_MS, Sample, by_call, by_error, curve, latency, percentile
+from brokers.domain.latency import IBKR_AVERAGE_MS, Sample, by_call, by_error, curve, latency, percentile, scale_of
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
@@ -26,7 +26,48 @@ def test_the_percentiles_of_a_hundred_calls() -> None:
     assert figures.own_p50 == 5
     assert figures.own_share == pytest.approx(0.1)
     assert (figures.calls, figures.errors, figures.error_share) == (100, 0, 0)
-    assert figures.against_ibkr == 50 / IBKR_AVERAGE_MS
+    assert (figures.rest_p50, figures.rest_p99) == (45, 89.1)
+    assert figures.rest_share == pytest.approx(0.9)
+    assert figures.against_ibkr == 45 / IBKR_AVERAGE_MS
+
+
+def test_a_wait_for_our_turn_is_not_held_against_ibkr() -> None:
+    figures = latency([*[sample(100, own_ms=1)] * 98, *[sample(20_000, own_ms=19_900)] * 2])
+    assert figures.p99 == 20_000
+    assert (figures.rest_p50, figures.rest_p99) == (99, 100)
+    assert figures.own_p99 == 19_900
+    assert figures.own_share is not None
+    assert figures.own_share > 0.7
+
+
+@pytest.mark.parametrize(
+    ("figures", "low", "high"),
+    [
+        ([(120, 300)], 100, 1000),
+        ([(3, 20), (400, 20_000)], 1, 100_000),
+        ([(0.02, 1)], 0.1, 1000),
+        ([], 100, 1000),
+    ],
+)
+def test_the_scale_holds_the_quickest_and_the_slowest_and_ibkr(
+    figures: list[tuple[float, float]], low: float, high: float
+) -> None:
+    kinds = [("GET", "a", latency([*[sample(quick)] * 98, *[sample(slow)] * 2])) for quick, slow in figures]
+    scale = scale_of(kinds)
+    assert (scale.low, scale.high) == pytest.approx((low, high))
+    places = [scale.place(ms) for ms in (low, IBKR_AVERAGE_MS, high)]
+    assert places[0] == 0
+    assert places[2] == pytest.approx(100)
+    assert places == sorted(places)
+    assert (scale.place(None), scale.place(0), scale.place(high * 10)) == (0, 0, 100)
+
+
+def test_one_slow_call_leaves_room_for_all_others() -> None:
+    scale = scale_of(
+        [("GET", "a", latency([*[sample(60)] * 98, *[sample(200)] * 2])), ("GET", "b", latency([sample(20_000)]))]
+    )
+    quick, slower, slowest = (scale.place(ms) for ms in (60, 200, 20_000))
+    assert min(slower - quick, slowest - slower) > 10
 
 
 def test_one_call_is_all_its_percentiles_and_none_has_none() -> None:

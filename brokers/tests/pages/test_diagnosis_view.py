@@ -116,6 +116,35 @@ def test_the_curve_is_of_the_last_day(client: Client, bob: User, connection: Con
     assert [point[1:] for point in points] == [[20, 20, 20], [1, 1, 1]]
 
 
+def test_it_says_whose_time_it_is_and_shows_a_slow_call_beside_quick_ones(
+    client: Client, bob: User, connection: Connection, now: datetime
+) -> None:
+    for _ in range(9):
+        rows.call(connection, at=now, took_ms=100, own_ms=10)
+    rows.call(connection, at=now, took_ms=20_000, own_ms=0, endpoint="iserver/accounts")
+    client.force_login(bob)
+    page = client.get(address(connection)).text
+    for words in ("Halyard: under 1 %", "IBKR, its gateway and the network: 100 %", "By itself 90 ms", "logarithmic"):
+        assert words in page, words
+    assert "10 ms to 100 s" in page
+    assert "Our own share" not in page
+
+
+def test_messages_of_the_stream_stand_apart_and_count_in_no_figure(
+    client: Client, bob: User, connection: Connection, now: datetime
+) -> None:
+    rows.call(connection, at=now, took_ms=120, address="/a-request")
+    rows.call(
+        connection, at=now, method="RECEIVED", endpoint="ws/sor", address="/ws/sor?left_out=3", took_ms=0, status=None
+    )
+    client.force_login(bob)
+    page = client.get(address(connection)).text
+    assert "None of 1 call in the last day went wrong." in page
+    assert "a message of the live stream that Halyard received" in page
+    stream = client.get(address(connection), {"calls": "stream"}).text
+    assert ("/ws/sor?left_out=3" in stream, "/a-request" in stream) == (True, False)
+
+
 def test_an_order_shows_its_own_calls_and_leads_to_the_diagnosis(
     client: Client, bob: User, team: Team, connection: Connection
 ) -> None:
