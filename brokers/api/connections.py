@@ -37,7 +37,7 @@ from brokers.models import Connection
 # A valid request that is not possible now.
 _CONFLICTS = frozenset(
     {"username-taken", "orders-work", "connection-removed", "certificate-changed", "certificate-unknown"}
-    | {"environment-stays", "no-simulator", "not-competing"}
+    | {"environment-stays", "no-simulator", "not-competing", "no-certificate", "plain-http"}
 )
 _FORBIDDEN = frozenset({EMAIL, FACTOR, CONFIRMATION, "demo-team"})
 
@@ -122,7 +122,7 @@ class Connections(ListedAndShown):
         self.allow(Scope.TRADE, Role.TRADER)
         values = self.body(NewSerializer)
         environment = Environment(values["environment"])
-        self._spend_a_call(environment)
+        self.spend_a_call(environment)
         with refusals():
             made = changes.connect(
                 team=self.team,
@@ -154,7 +154,7 @@ class Connections(ListedAndShown):
         if values.keys() & {"username", "base_url"}:
             self.require_person(connection)
         if "base_url" in values:
-            self._spend_a_call(Environment(connection.environment))
+            self.spend_a_call(Environment(connection.environment))
         kept = {name: getattr(connection, name) for name in ("name", "username", "environment", "base_url", "region")}
         kept |= {name: value for name, value in values.items() if name in kept}
         fields = Fields(
@@ -204,7 +204,7 @@ class Connections(ListedAndShown):
         """Call a gateway's address and look at its certificate, without a login."""
         self.allow(Scope.TRADE, Role.TRADER)
         address = completed(self.body(AddressSerializer)["base_url"])
-        self._spend_a_call(Environment.PAPER)
+        self.spend_a_call(Environment.PAPER)
         with refusals():
             report = trials.try_address(address, str(self.team.pk), timezone.now())
         return Response(TrialSerializer(report.as_json()).data)
@@ -258,7 +258,7 @@ class Connections(ListedAndShown):
                 CONFIRMATION,
             )
 
-    def _spend_a_call(self, environment: Environment) -> None:
+    def spend_a_call(self, environment: Environment) -> None:
         """A person calls a few gateways a minute, by pages and tokens together."""
         if environment is Environment.SIMULATED:
             return

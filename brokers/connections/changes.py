@@ -27,7 +27,7 @@ from brokers.connections.connections import (
 from brokers.connections.reach import check_address
 from brokers.connections.trials import try_address
 from brokers.domain.addresses import AddressRefused, completed, location
-from brokers.domain.certificates import Certificate
+from brokers.domain.certificates import Certificate, FingerprintRefused, fingerprint
 from brokers.domain.live_money import Consent
 from brokers.domain.orders import MAY_FILL
 from brokers.domain.sessions import Environment, Region, SessionStatus
@@ -104,7 +104,7 @@ def accept_at(base_url: str, accepted: str, team: str, now: datetime) -> Certifi
     answers, or over plain http. Raises CertificateUnknown for any other."""
     report = try_address(base_url, team, now)
     certificate = report.certificate
-    if certificate is None or certificate.is_public or certificate.sha256 == accepted:
+    if certificate is None or certificate.is_public or certificate.sha256 == _plain(accepted):
         return certificate
     raise CertificateUnknown(report)
 
@@ -237,12 +237,20 @@ def accept(*, connection: Connection, sha256: str, actor: User | None, now: date
     if connection.removed_at is not None:
         raise ConnectionRefused(REMOVED, "connection-removed")
     certificate = look(connection, now)
-    if certificate.sha256 != sha256:
+    if certificate.sha256 != _plain(sha256):
         raise ConnectionRefused(
             "The gateway shows yet another certificate now. Look at it again before you accept one.",
             "certificate-changed",
         )
     pin_to(connection=connection, certificate=certificate, actor=actor, now=now)
+
+
+def _plain(accepted: str) -> str:
+    """A fingerprint however it was written; one that is none is nobody's."""
+    try:
+        return fingerprint(accepted)
+    except FingerprintRefused:
+        return ""
 
 
 @transaction.atomic

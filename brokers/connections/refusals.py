@@ -21,5 +21,10 @@ FIELD_OF = {
     "numeric-host": "base_url",
     "port-not-allowed": "base_url",
     NUMBER: "account_number",
+    "proxy-header": "header",
+    "proxy-secret": "secret",
+    "client-certificate": "certificate",
+    "client-certificate-over": "certificate",
+    "client-key": "key",
 }
 TOO_MANY_CALLS = "Gateways were called very often from here. Wait a minute, then try again."

@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Role, Scope
-from brokers.api import connections
+from brokers.api.connections import refusals
+from brokers.api.gateways import Gateways
 from strategies.setup import removal
 
 
-class Connections(connections.Connections):
+class Connections(Gateways):
     """IBKR users that work for the team, and the state of their sessions."""
 
     @extend_schema(responses={204: None})
@@ -23,6 +24,6 @@ class Connections(connections.Connections):
         self.allow(Scope.TRADE, Role.TRADER)
         connection = self.kept_connection()
         self.require_person(connection)
-        with connections.refusals():
+        with refusals():
             removal.remove_connection(connection=connection, actor=self.actor, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)

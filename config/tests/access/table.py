@@ -289,6 +289,13 @@ API: dict[str, tuple[str, str, str]] = {
     "api-connections-try-address": ("POST", "trade", TRADER),
     "api-connections-ownership": ("POST", "trade", TRADER),
     "api-connections-take-back": ("POST", "trade", TRADER),
+    "api-connections-certificate": ("GET", "trade", TRADER),
+    "api-connections-certificate@accept": ("POST", "trade", TRADER),
+    "api-connections-proxy": ("GET", "trade", OWNER),
+    "api-connections-proxy-header": ("PUT", "trade", OWNER),
+    "api-connections-proxy-header@hide": ("DELETE", "trade", OWNER),
+    "api-connections-proxy-certificate": ("PUT", "trade", OWNER),
+    "api-connections-proxy-certificate@hide": ("DELETE", "trade", OWNER),
     "api-decisions-approve": ("POST", "approve", APPROVER),
     "api-decisions-decline": ("POST", "approve", APPROVER),
 }
