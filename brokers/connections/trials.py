@@ -15,7 +15,7 @@ from brokers.connections.reach import reach_of
 from brokers.dialing import DialRefused
 from brokers.domain import addresses, trials
 from brokers.domain.addresses import AddressRefused, Location
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OpenBrokerage
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, OpenBrokerage
 from brokers.domain.certificates import Certificate, fingerprint
 from brokers.domain.sessions import Environment, Login, SessionStatus
 from brokers.domain.trials import Outcome, Report, Silence, Step
@@ -50,8 +50,11 @@ async def _called(location: Location, team: str, now: datetime, pin: str) -> tup
         return [trials.not_dialled(location, late)], None
 
 
-async def try_login(login: Login, open_brokerage: OpenBrokerage, clock: Callable[[], datetime]) -> Report:
-    """Every step for a login, up to its accounts. Nothing is changed: no session is opened or taken over."""
+async def try_login(
+    login: Login, open_brokerage: OpenBrokerage, clock: Callable[[], datetime], known: BrokerError | None = None
+) -> Report:
+    """Every step for a login, up to its accounts. Nothing is changed: no session is opened or taken over. `known` is what
+    IBKR is known to say of its keys, which is then not asked."""
     certificate: Certificate | None = None
     steps: list[Step] = []
     names: tuple[str, ...] = ALL_STEPS
@@ -64,7 +67,7 @@ async def try_login(login: Login, open_brokerage: OpenBrokerage, clock: Callable
                 location = addresses.location(login.base_url)
                 steps, certificate = await _call(location, login.tenant, clock(), pin)
             if all(step.outcome is Outcome.GOOD for step in steps):
-                steps += await _ask(login, open_brokerage)
+                steps += [trials.failed("session", known)] if known else await _ask(login, open_brokerage)
     except AddressRefused as refusal:
         steps = [trials.not_looked_up(refusal)]
     except TimeoutError:
@@ -139,6 +142,19 @@ def login_for(connection_pk: int) -> Login | None:
     return None if connection is None else login_of(connection)
 
 
+def is_being_opened(connection_pk: int) -> bool:
+    """Whether Halyard looks at the session for the first time, or opens it."""
+    busy = Q(session_status=SessionStatus.CONNECTING) | Q(session_code="")
+    return Connection.objects.filter(busy, pk=connection_pk, enabled=True).exists()
+
+
+def not_taken(connection_pk: int, now: datetime) -> LoginRefused | None:
+    """What IBKR said of keys that it does not take, as long as it is not to be asked again."""
+    rows = Connection.objects.filter(pk=connection_pk, enabled=True, next_try_at__gt=now)
+    row = rows.filter(session_status__in=(SessionStatus.PENDING, SessionStatus.REVOKED)).first()
+    return None if row is None else LoginRefused(f"{row.session_reason} {row.session_action}", code=row.session_code)
+
+
 def is_too_early(connection_pk: int, report: Report) -> bool:
     """Whether Halyard is still opening the session that the report did not find open: it is worth asking again."""
     if all(step.name != "session" or step.outcome is not Outcome.LOOK for step in report.steps):
@@ -157,7 +173,7 @@ def asked_for(shard: int, shards: int) -> list[int]:
 def is_late(connection: Connection, now: datetime) -> bool:
     """Whether a trial should have had its answer long ago, so that nobody waits for what does not come."""
     asked_at = connection.trial_asked_at
-    return asked_at is not None and now - asked_at > timedelta(seconds=LONGEST + 15)
+    return asked_at is not None and now - asked_at > timedelta(seconds=LONGEST + 45)
 
 
 def last(connection: Connection) -> Report | None:

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 MOST = 50
 # A session that is being opened is asked for again, as often and at this distance.
 _TIMES, _SECONDS = 10, 1.0
+# ... and it is not asked for beside its opening, which would wait for the same pace.
+_OPENING_TIMES = 25
 
 
 class Trials:
@@ -44,13 +46,22 @@ class Trials:
 
     async def _report(self, key: int, login: Login) -> Report:
         """What the trial finds, once a session that Halyard is just opening is open."""
-        report = await trials.try_login(login, self.keeper.open_brokerage, self.keeper.clock)
+        for _ in range(_OPENING_TIMES):
+            if not await self.keeper.threads.run(trials.is_being_opened, key):
+                break
+            await asyncio.sleep(_SECONDS)
+        report = await self._tried(key, login)
         for _ in range(_TIMES):
             if not await self.keeper.threads.run(trials.is_too_early, key, report):
                 break
             await asyncio.sleep(_SECONDS)
-            report = await trials.try_login(login, self.keeper.open_brokerage, self.keeper.clock)
+            report = await self._tried(key, login)
         return report
+
+    async def _tried(self, key: int, login: Login) -> Report:
+        """One trial. Keys that IBKR did not take a moment ago are not shown again before their half hour is over."""
+        known = await self.keeper.threads.run(trials.not_taken, key, self.keeper.clock())
+        return await trials.try_login(login, self.keeper.open_brokerage, self.keeper.clock, known)
 
     async def stop(self) -> None:
         """End them; they begin again with the next look, here or in the process that takes over."""

@@ -98,6 +98,7 @@ _NOTICES = {
     NoticeKind.NOT_READY: "Cannot trade",
     NoticeKind.WEEKLY_SIGN_IN: "Weekly sign-in",
     NoticeKind.READY_AGAIN: "Can trade again",
+    NoticeKind.CERTIFICATE_CHANGED: "Another certificate",
 }
 _DISPATCHES = {
     DispatchStatus.WAITING: "waits to be sent",

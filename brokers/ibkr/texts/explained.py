@@ -114,7 +114,9 @@ def explained(text: object, about: About = About.ORDER) -> Explained:
     if not words:
         silent = _SILENT.get(about, _UNKNOWN[about])
         return Explained(code=silent.code, sentence=silent.sentence)
-    known = next((each for each in (*ORDER_TEXTS, *SESSION_TEXTS) if each.knows(words)), _UNKNOWN[about])
+    # What ended may be a contract or a login: who is asked about the one does not speak of the other.
+    tables = (*SESSION_TEXTS, *ORDER_TEXTS) if about is About.SESSION else (*ORDER_TEXTS, *SESSION_TEXTS)
+    known = next((each for each in tables if each.knows(words)), _UNKNOWN[about])
     return Explained(code=known.code, sentence=known.sentence, words=words)
 
 

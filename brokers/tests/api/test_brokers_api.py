@@ -77,7 +77,7 @@ def test_a_connection_shows_its_session_and_no_secret(api: Api, team: Team, now:
         "left_until": None,
         "last_kept_at": None,
         "trial": None,
-        "trial_asked_at": None,
+        "trial_asked_at": "2026-11-20T15:00:00Z",
         "created_at": "2026-11-20T15:00:00Z",
     }
 

@@ -348,6 +348,10 @@ def test_the_description_shows_each_way_to_write(api: Api) -> None:
         "test/": ["post"],
         "{code}/": ["delete", "get", "patch"],
         **{f"{{code}}/{each}/": ["post"] for each in ("enable", "disable", "test", "ownership", "take-back")},
+        "{code}/certificate/": ["get", "post"],
+        "{code}/proxy/": ["get"],
+        "{code}/proxy/header/": ["delete", "put"],
+        "{code}/proxy/certificate/": ["delete", "put"],
     }
     for path, methods in paths.items():
         if path.startswith("/api/v1/connections/") and "post" in methods:

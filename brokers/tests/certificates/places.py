@@ -19,6 +19,7 @@ from brokers import ibkr
 from brokers.connections import trials
 from brokers.connections.connections import login_of
 from brokers.domain.help.pages import page_of
+from brokers.domain.trials import Report
 from brokers.models import Connection
 from brokers.tests import lab
 from brokers.tests.certificates.conftest import LOOPBACK
@@ -48,7 +49,7 @@ def row(made: Connection) -> Connection:
 def trial_code(made: Connection) -> str:
     """What the trial says of the first step that is not good."""
 
-    async def go() -> trials.Report:
+    async def go() -> Report:
         async with ibkr.new_http(LOOPBACK) as http:
             return await trials.try_login(login_of(made), lambda login: ibkr.connect(login, http), timezone.now)
 

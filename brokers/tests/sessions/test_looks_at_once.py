@@ -74,7 +74,7 @@ def test_a_test_of_a_session_that_is_open_changes_nothing(team: Team, gateway: R
         async with lab.watching():
             await until_shown(made, "active")
             await lab.until(lambda: _untested(made), "the first test is over")
-            before = len(events(made))
+            before = len(await asyncio.to_thread(lab.asked, lambda: events(made)))
             await asyncio.to_thread(lab.asked, lambda: _verify(made))
             await lab.until(lambda: _untested(made), "the second test is over")
             await until_shown(made, "active")
@@ -103,6 +103,10 @@ def test_a_new_connection_is_tested_and_its_page_shows_what_each_step_proves(
         now=timezone.now(),
     )
 
+    if environment is Environment.PAPER:
+        gateway.sign_in(made.username)
+        gateway.sign_out(made.username)
+
     def outcomes() -> list[str]:
         report = trials.last(Connection.objects.get(pk=made.pk))
         return [f"{step.name} {step.outcome}" for step in report.steps] if report else []
@@ -111,7 +115,7 @@ def test_a_new_connection_is_tested_and_its_page_shows_what_each_step_proves(
         async with lab.watching():
             if environment is Environment.PAPER:
                 await lab.until(lambda: "session look" in outcomes(), "it says that nobody is signed in")
-                await asyncio.to_thread(gateway.sign_in, made.username)
+                await asyncio.to_thread(gateway.person_signs_in, made.username)
                 await asyncio.to_thread(lab.asked, lambda: _verify(made))
             await until_shown(made, "active")
             await lab.until(lambda: "accounts good" in outcomes(), "the steps are proved")
