@@ -37,7 +37,7 @@ from brokers.domain.calls import (
 from brokers.domain.redaction import clip
 from brokers.domain.sessions import Environment, Login
 from brokers.domain.tokens import TokenShelf
-from brokers.ibkr import credentials, silence
+from brokers.ibkr import credentials
 from brokers.ibkr.auth import method_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.decoding import (
@@ -52,7 +52,8 @@ from brokers.ibkr.decoding import (
     decode_aside,
     is_page,
 )
-from brokers.ibkr.frames import Frames
+from brokers.ibkr.lines import silence
+from brokers.ibkr.lines.frames import Frames
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from brokers.domain.calls import Call, CallOutcome
 from brokers.domain.redaction import Redactor
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr import IbkrBrokerage, listen
-from brokers.ibkr.frames import Frames, topic_of
+from brokers.ibkr.lines.frames import Frames, topic_of
 from brokers.ibkr.tests.conftest import leg
 
 OURS = Login(

@@ -123,5 +123,5 @@ def test_a_new_connection_is_tested_and_its_page_shows_what_each_step_proves(
     asyncio.run(story())
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
-    for words in ("The last test", "It proves: IBKR has opened the brokerage session.", "accounts-shown"):
+    for words in ("The last test", "It proves: IBKR has opened the brokerage session.", "IBKR shows "):
         assert words in page
