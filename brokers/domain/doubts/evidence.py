@@ -111,13 +111,16 @@ class Sight:
 def looked(evidence: Evidence, source: Source, sight: Sight, terms: Terms, now: datetime) -> Evidence:
     """The evidence after a complete list of `source` did not name the order.
 
-    A gap in the stream, a new session or a reset takes away what was counted: what happened meanwhile was not seen.
+    A gap in the stream, a new session or a reset takes away what was counted: what happened meanwhile was not seen. Once
+    there are looks enough, more of them count for nothing: the stream has to speak after the last that counts.
     """
     clear = sight.clear_since()
     if clear is None or near_day_end(now, terms):
         return replace(evidence, reads=(), last_at=(), counting_since=None)
     if evidence.counting_since is not None and evidence.counting_since < clear:
         evidence = replace(evidence, reads=(), last_at=(), counting_since=None)
+    if is_enough(evidence, terms):
+        return evidence
     last = evidence.read_at(source)
     if last is not None and (now - last).total_seconds() < terms.apart:
         return evidence
@@ -127,6 +130,14 @@ def looked(evidence: Evidence, source: Source, sight: Sight, terms: Terms, now: 
         last_at=tuple({**dict(evidence.last_at), source: now}.items()),
         counting_since=evidence.counting_since or now,
     )
+
+
+def is_enough(evidence: Evidence, terms: Terms) -> bool:
+    """Whether both lists missed the order often and long enough."""
+    start, latest = evidence.counting_since, evidence.latest
+    if start is None or latest is None or (latest - start).total_seconds() < terms.span:
+        return False
+    return all(evidence.count(source) >= needed for source, needed in terms.needed.items())
 
 
 def by_clock(evidence: Evidence, now: datetime) -> Evidence:

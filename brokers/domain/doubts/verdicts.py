@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from brokers.domain.doubts.evidence import Evidence, Origin, Sight, Source, Terms, day_ends_between
+from brokers.domain.doubts.evidence import Evidence, Origin, Sight, Source, Terms, day_ends_between, is_enough
 from brokers.domain.orders import OrderType
 
 MOST_POSTS = 2
@@ -72,14 +72,10 @@ def judge(evidence: Evidence, sight: Sight, matter: Matter, terms: Terms, now: d
 def is_proven(evidence: Evidence, sight: Sight, terms: Terms) -> bool:
     """Whether both lists missed the order often and long enough while nothing could be missed."""
     clear, start, latest = sight.clear_since(), evidence.counting_since, evidence.latest
-    if clear is None or start is None or latest is None or start < clear:
-        return False
-    if any(evidence.count(source) < needed for source, needed in terms.needed.items()):
+    if clear is None or start is None or latest is None or start < clear or not is_enough(evidence, terms):
         return False
     # The stream has spoken after the last look: until then it may have ended unnoticed.
-    if (latest - start).total_seconds() < terms.span or sight.heard_at is None:
-        return False
-    return sight.heard_at >= latest - timedelta(seconds=terms.lag)
+    return sight.heard_at is not None and sight.heard_at >= latest - timedelta(seconds=terms.lag)
 
 
 def _registered(evidence: Evidence, sight: Sight, terms: Terms, now: datetime) -> Verdict:

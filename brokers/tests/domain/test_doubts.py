@@ -59,6 +59,19 @@ def test_enough_looks_over_enough_time_prove_absence() -> None:
     assert step(evidence([0, 15, 30]), 30, matter=replace(MATTER, resend=Resend.NEVER)) == "absent: proven-absent"
 
 
+def test_looks_without_end_are_a_proof_once_the_stream_has_spoken_after_enough_of_them() -> None:
+    """IBKR's heart beats every ten seconds, and a list may be read every five: the last look is always the newer one."""
+    seen, proven_at = doubted(), 0.0
+    for seconds in range(0, 120, 6):
+        sight = replace(CLEAR, heard_at=after(seconds - seconds % 10 - 1))
+        for source in BOTH:
+            seen = looked(seen, source, sight, REAL, after(seconds))
+        if step(seen, seconds, sight=sight).startswith("send_again"):
+            proven_at = seconds
+            break
+    assert proven_at == 42
+
+
 @pytest.mark.parametrize(
     ("seen", "sight"),
     [
