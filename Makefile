@@ -5,9 +5,12 @@ PYTEST := $(PY) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
 # A run of the tests starts some eighty Python processes. Without bytecode each of them compiles the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 TEMPLATES := templates
+# Of `make soak`: the first schedule, another one each time, and how many.
+SEED := $(shell date +%s)
+N := 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help run quick test check static fmt bench mutants audit lock clean dev
+.PHONY: help run quick test check static fmt bench soak mutants audit lock clean dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +43,10 @@ fmt: dev ## format code and templates
 
 bench: dev ## measure: the webhook door, a decision, a fan-out, signal to order (ARGS=--quick: only see that all run)
 	@$(PY) -m benchmarks $(ARGS)
+
+soak: dev ## play random orders, faults and crashes against the simulated IBKR (SEED=1 N=10000; a few hours)
+	@echo "Schedules $(SEED) to $$(($(SEED) + $(N) - 1))"
+	@SOAK_SEED=$(SEED) SOAK_COUNT=$(N) $(PYTEST) brokers/tests/soak/test_soak.py $(ARGS)
 
 mutants: dev ## change the rulebook's fees, fills and allocation in 2,000 places and count what tests notice (half an hour)
 	@.venv/bin/mutmut run --max-children 2 $(ARGS)

@@ -1,0 +1,84 @@
+"""The faults of schedules: what the simulated IBKR does to one call, before it takes it and after. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PLACE = {"method": "POST", "path": "/iserver/account/*/orders"}
+_REPLY = {"method": "POST", "path": "/iserver/reply/*"}
+_CHANGE = {"method": "POST", "path": "/iserver/account/*/order/*"}
+_CANCEL = {"method": "DELETE", "path": "/iserver/account/*/order/*"}
+_ORDERS = {"method": "GET", "path": "/iserver/account/orders"}
+_TRADES = {"method": "GET", "path": "/iserver/account/trades"}
+_ANY: dict[str, Any] = {}
+
+WRITES = {"place": _PLACE, "reply": _REPLY, "modify": _CHANGE, "cancel": _CANCEL}
+# What may happen to any write, before IBKR has it and after.
+_LOST: dict[str, dict[str, Any]] = {
+    "dropped": {"drop_connection": True},
+    "hangs": {"hang": True},
+    "503": {"status": 503, "body": ""},
+    "504": {"status": 504, "body": "<html>504 Gateway Time-out</html>"},
+    "500": {"status": 500, "body": {"error": "unknown", "statusCode": 500}},
+    "page": {"html_body": True},
+    "signed_out": {"lose_session": True, "status": 401, "body": {"error": "not authenticated", "statusCode": 401}},
+}
+_LATE: dict[str, dict[str, Any]] = {"slow": {"delay_ms": 4000}, "cut_short": {"truncate_body": True}}
+
+
+def _made(match: dict[str, Any], action: dict[str, Any], phase: str = "before", times: int = 1) -> dict[str, Any]:
+    return {"match": match, "phase": phase, "action": action, "times": times, "ttl_s": 120}
+
+
+def _of_writes() -> dict[str, dict[str, Any]]:
+    made = {}
+    for write, match in WRITES.items():
+        for name, action in _LOST.items():
+            made[f"{write}_{name}_before"] = _made(match, action)
+            made[f"{write}_{name}_after"] = _made(match, action, "after")
+        for name, action in _LATE.items():
+            made[f"{write}_{name}_after"] = _made(match, action, "after")
+        made[f"{write}_slow_before"] = _made(match, _LATE["slow"])
+    return made
+
+
+# Each by its name; the word before the first "_" says which call it meets.
+TABLE: dict[str, dict[str, Any]] = {
+    **_of_writes(),
+    "place_acknowledged_and_never_seen": _made(_PLACE, {"silent_drop": True}),
+    "place_hidden_for_a_minute": _made(_PLACE, {"silent_drop": True}, "after"),
+    "place_lost_and_hidden_for_a_minute": _made(_PLACE, {"silent_drop": True, "drop_connection": True}, "after"),
+    "place_registered_and_never_seen": _made(_PLACE, {"duplicate_reference": True}),
+    "place_registered_after": _made(_PLACE, {"duplicate_reference": True}, "after"),
+    "place_refused": _made(_PLACE, {"reject": "No trading permissions."}),
+    "place_asks_and_may": _made(_PLACE, {"question": ["o354", "o10153"]}),
+    "place_asks_and_may_not": _made(_PLACE, {"question": ["o163"]}),
+    "place_asks_what_nobody_knows": _made(_PLACE, {"question": ["o99999"]}),
+    "place_leg_refused": _made(_PLACE, {"failed_rows": [1]}),
+    "place_first_refused": _made(_PLACE, {"failed_rows": [0]}),
+    "place_inactive": _made(_PLACE, {"inactive": "Not enough margin."}),
+    "place_canceled_by_system": _made(_PLACE, {"cancelled": "Cancelled by the system."}, "after"),
+    "place_partly_filled": _made(_PLACE, {"partial_fill": 0.5}),
+    "place_cuts_the_stream": _made(_PLACE, {"ws_close": True}, "after"),
+    "cancel_of_what_it_does_not_know": _made(
+        _CANCEL, {"status": 200, "body": {"error": "OrderID {last} doesn't exist"}}
+    ),
+    "modify_asks_and_may_not": _made(_CHANGE, {"question": ["o163"]}),
+    "orders_empty": _made(_ORDERS, {"false_empty_orders": 1}),
+    "orders_empty_thrice": _made(_ORDERS, {"status": 200, "body": {"orders": [], "snapshot": True}}, times=3),
+    "orders_incomplete": _made(_ORDERS, {"status": 200, "body": {"orders": [], "snapshot": False}}, times=4),
+    "orders_503": _made(_ORDERS, {"status": 503, "body": ""}, times=4),
+    "orders_hang": _made(_ORDERS, {"hang": True}, times=2),
+    "trades_empty_thrice": _made(_TRADES, {"status": 200, "body": []}, times=3),
+    "trades_503": _made(_TRADES, {"status": 503, "body": ""}, times=4),
+    "stream_without_orders": _made(_ANY, {"suppress_ws": {"topic": "sor", "s": 20}}),
+    "stream_without_fills": _made(_ANY, {"suppress_ws": {"topic": "str", "s": 20}}),
+    "stream_twice": _made(_ANY, {"duplicate_event": {"s": 20}}),
+    "stream_out_of_order": _made(_ANY, {"reorder_events": {"window": 3, "s": 20}}),
+}
+
+
+def of(call: str) -> list[str]:
+    """The names of the faults that meet one kind of call; an order's may be asked about as well."""
+    names = [name for name in TABLE if name.split("_", 1)[0] == call]
+    return names + ([name for name in TABLE if name.startswith("reply_")] if call == "place" else [])

@@ -1,0 +1,54 @@
+"""Orders at random, faults before and after IBKR's acceptance, crashes at any moment: what must hold of them all.
+
+SOAK_SEED and SOAK_COUNT choose other schedules than those of every run (`make soak`).
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from accounts.models import Team
+from brokers.tests.soak import running
+from brokers.tests.soak.kept import KEPT
+from brokers.tests.soak.schedules import Schedule, as_code, drawn, smaller
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
+SEED = int(os.environ.get("SOAK_SEED") or 15)
+COUNT = int(os.environ.get("SOAK_COUNT") or 60)
+AT_ONCE = 20
+# As often a schedule that fails is run again, to find a smaller one that fails as well.
+MOST_RUNS = 25
+
+
+@pytest.mark.parametrize("first", range(SEED, SEED + COUNT, AT_ONCE))
+def test_nothing_is_lost_doubled_or_unexplained(team: Team, first: int) -> None:
+    schedules = [drawn(seed) for seed in range(first, min(first + AT_ONCE, SEED + COUNT))]
+    wrong = running.run(schedules, team)
+    failed = [_report(team, schedule, each) for schedule, each in zip(schedules, wrong, strict=True) if each]
+    assert not failed, "\n\n".join(failed)
+
+
+def test_what_failed_once_holds(team: Team) -> None:
+    names = list(KEPT)
+    for at in range(0, len(names), AT_ONCE):
+        some = names[at : at + AT_ONCE]
+        wrong = running.run([KEPT[name] for name in some], team)
+        assert dict(zip(some, wrong, strict=True)) == {name: [] for name in some}
+
+
+def _report(team: Team, schedule: Schedule, wrong: list[str]) -> str:
+    """The seed of a schedule that failed, and the least of it that fails as well."""
+    least, runs = schedule, 0
+    is_smaller = True
+    while is_smaller and runs < MOST_RUNS:
+        is_smaller = False
+        for fewer in smaller(least):
+            runs += 1
+            if again := running.run([fewer], team)[0]:
+                least, wrong, is_smaller = fewer, again, True
+                break
+            if runs >= MOST_RUNS:
+                break
+    return f"Seed {schedule.seed}: {' '.join(wrong)}\n{as_code(least)}"
