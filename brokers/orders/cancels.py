@@ -24,6 +24,7 @@ from brokers.orders.tickets import (
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
+_NO_ANSWER = ("", "ambiguous")
 # A broker that refused a cancel is asked again, but not in the same breath.
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 
@@ -110,10 +111,13 @@ def ask_due(now: datetime) -> int:
 
 
 def unsent_cancels() -> QuerySet[Order]:
-    """Orders to be canceled whose request has not left yet, or whose answer was lost (asking twice harms nothing)."""
+    """Orders to be canceled whose request has not left yet, or whose answer was lost (asking twice harms nothing).
+
+    An answer that is not there yet is one that a dead worker waited for, to whoever holds the connection's lock.
+    """
     asked = SubmissionAttempt.objects.filter(
         order=OuterRef("pk"), kind=SubmissionAttempt.Kind.CANCEL, sent_at__gte=OuterRef("changed_at")
-    ).exclude(outcome="ambiguous")
+    ).exclude(outcome__in=_NO_ANSWER)
     pending = Order.objects.filter(status=str(OrderStatus.PENDING_CANCEL), connection__enabled=True)
     return pending.exclude(Exists(asked))
 
@@ -129,6 +133,8 @@ def begin_cancel(order: Order, now: datetime) -> int:
     """Write down that a cancel is about to leave."""
     request = {"broker_order_id": order.broker_order_id}
     Order.objects.filter(pk=order.pk).update(absences=0)
+    abandoned = SubmissionAttempt.objects.filter(order=order, kind=SubmissionAttempt.Kind.CANCEL, outcome="")
+    abandoned.update(outcome="ambiguous", answered_at=now, answer="Halyard was interrupted before IBKR answered.")
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=SubmissionAttempt.Kind.CANCEL, request=request, request_hash=hashed(request), sent_at=now
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from brokers.tests.soak.schedules import Crash, Fault, Place, Schedule, Wait
+from brokers.tests.soak.schedules import Cancel, Crash, Fault, Place, Schedule, Wait
 
 KEPT: dict[str, Schedule] = {
     # Each look at IBKR's lists counted, and the stream had never spoken after the last of them.
     "what_never_arrived_stays_in_doubt": Schedule(
         (Fault("place_dropped_before"), Crash("lane", 25), Place("near", "sell", 3, ttl=600), Wait(35.0)), resends="all"
     ),
+    # A cancel that was written down counted as asked for, whether it had left or not.
+    "killed_before_a_cancel_leaves": Schedule((Place("far"), Wait(2.0), Crash("lane", 7), Cancel(0))),
+    "killed_before_the_answer_to_a_cancel_is_read": Schedule((Place("far"), Wait(2.0), Crash("lane", 8), Cancel(0))),
 }
