@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil, floor, log10
+from math import log10
 
 from brokers.domain.calls import CallOutcome
 
@@ -109,11 +109,17 @@ class Scale:
         return min(100.0, 100 * log10(ms / self.low) / log10(self.high / self.low))
 
 
+# 1, 2 and 5 of each power of ten from 0.1 ms to over an hour.
+_ROUND = tuple(float(f"{step}e{power}") for power in range(-1, 7) for step in (1, 2, 5))
+
+
 def scale_of(kinds: Iterable[tuple[str, str, Latency]]) -> Scale:
-    """From the power of ten below the quickest call to the one above the slowest, IBKR's average among them."""
+    """From the round time below the quickest call to the one above the slowest, IBKR's average among them."""
     figures = [each for _, _, row in kinds for each in (row.p50, row.p99) if each]
     low, high = min([*figures, IBKR_AVERAGE_MS]), max([*figures, IBKR_AVERAGE_MS])
-    return Scale(low=max(0.1, 10.0 ** floor(log10(low))), high=10.0 ** ceil(log10(high)))
+    below = [each for each in _ROUND if each <= low] or _ROUND
+    above = [each for each in _ROUND if each >= high] or _ROUND[-1:]
+    return Scale(low=below[-1] if low >= _ROUND[0] else _ROUND[0], high=above[0])
 
 
 def by_call(samples: Iterable[Sample]) -> list[tuple[str, str, Latency]]:

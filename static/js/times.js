@@ -15,19 +15,20 @@ function mark(value) {
   return value >= 1000 ? `${value / 1000} s` : `${value} ms`;
 }
 
-/* From the power of ten below the least to the one above the most. */
+/* 1, 2 and 5 of each power of ten from 0.1 ms to an hour. */
+const ROUND = [-1, 0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((step) => Number((step * 10 ** power).toPrecision(1))));
+
+/* From the round time below the least to the one above the most. */
 function reach(data) {
   const values = data.points.flatMap((row) => row.slice(1)).filter((value) => value > 0).concat(data.yardstick);
-  const least = 10 ** Math.floor(Math.log10(Math.min(...values)));
-  return [Math.max(0.1, least), 10 ** Math.ceil(Math.log10(Math.max(...values)))];
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return [ROUND.findLast((each) => each <= least) ?? ROUND[0], ROUND.find((each) => each >= most) ?? ROUND.at(-1)];
 }
 
-/* 1, 2 and 5 of each power of ten; its 1 alone where that would be a crowd. */
+/* Round times; where all of them would be a crowd, the powers of ten and the end. */
 function marks([low, high]) {
-  const steps = Math.log10(high / low) > 2 ? [1] : [1, 2, 5];
-  const found = [];
-  for (let power = low; power <= high * 1.001; power *= 10) for (const step of steps) if (power * step <= high * 1.001) found.push(Number((power * step).toPrecision(1)));
-  return found;
+  const all = ROUND.filter((each) => each >= low && each <= high);
+  return all.length <= 7 ? all : all.filter((each) => each === high || Math.log10(each) % 1 === 0);
 }
 
 function draw(figure, data) {

@@ -43,10 +43,11 @@ def test_a_wait_for_our_turn_is_not_held_against_ibkr() -> None:
 @pytest.mark.parametrize(
     ("figures", "low", "high"),
     [
-        ([(120, 300)], 100, 1000),
-        ([(3, 20), (400, 20_000)], 1, 100_000),
-        ([(0.02, 1)], 0.1, 1000),
-        ([], 100, 1000),
+        ([(120, 300)], 100, 500),
+        ([(3, 20), (400, 20_000)], 2, 20_000),
+        ([(0.02, 1)], 0.1, 500),
+        ([(100, 8e9)], 100, 5_000_000),
+        ([], 200, 500),
     ],
 )
 def test_the_scale_holds_the_quickest_and_the_slowest_and_ibkr(

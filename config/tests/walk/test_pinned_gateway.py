@@ -43,6 +43,6 @@ def test_a_gateway_is_connected_by_its_certificate_and_again_by_another(product:
         gateway.renew_certificate()
         gateway.restart()
         page.get_by_text("certificate-changed").first.wait_for(timeout=90_000)
-        page.get_by_role("link", name="Look at the certificate").click()
+        page.get_by_role("link", name="Look at the new certificate").click()
         page.get_by_role("button", name="accept it").click()
         page.get_by_text("Can trade: yes").wait_for(timeout=60_000)
