@@ -4,7 +4,8 @@
 import { clock, colour, height, hours, zone } from "./charts.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const KINDS = [["p50", "--accent", 2], ["p95", "--warn", 1.5], ["p99", "--down", 1.5]];
+// Of few calls p95 and p99 are the same: the dots of the one let the other be seen.
+const KINDS = [["p50", "--accent", 2], ["p95", "--warn", 1.5], ["p99", "--down", 2, [2, 4]]];
 
 function ms(value) {
   return `${Math.round(value).toLocaleString("en-US")} ms`;
@@ -38,7 +39,7 @@ function draw(figure, data) {
   const line = colour("--line");
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const few = data.points.length < 3;
-  const curves = KINDS.map(([label, name, width]) => ({ label, stroke: colour(name), width, points: { show: few, size: 5, fill: colour(name) } }));
+  const curves = KINDS.map(([label, name, width, dash]) => ({ label, stroke: colour(name), width, dash, points: { show: few, size: 5, fill: colour(name) } }));
   const span = reach(data);
   const plot = new window.uPlot({
     width: place.clientWidth,
