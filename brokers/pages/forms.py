@@ -29,7 +29,12 @@ class ConnectionForm(forms.Form):
     """One IBKR user. The simulated one needs a name only."""
 
     environment = forms.ChoiceField(label="Which money")
-    name = forms.CharField(label="Name", max_length=80, help_text="How your team will call it.")
+    name = forms.CharField(
+        label="Name",
+        max_length=80,
+        help_text="How your team will call it.",
+        error_messages={"required": "Give the connection a name that your team will know it by."},
+    )
     username = forms.CharField(
         label="IBKR user name",
         max_length=64,

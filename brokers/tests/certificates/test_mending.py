@@ -162,10 +162,11 @@ def test_removal_says_what_hangs_on_it_and_waits_for_orders(client: Client, alic
         made.name
         not in client.get(f"/teams/{team.code}/connections/").text.partition("<main")[2].partition("is removed")[2]
     )
-    # Its history stays, and nothing brings it back.
+    # Its history stays, and nothing brings it back or changes it.
     story = client.get(f"/teams/{team.code}/connections/{made.code}/").text
     assert "no, it was removed" in story
     assert "Switch on" not in story
+    assert "<form" not in story.partition("<main")[2].partition("</main>")[0]
     assert SessionEvent.objects.filter(connection=made).exists()
     assert client.get(f"/teams/{team.code}/orders/{order.code}/").status_code == 200
     for page_name in ("edit", "certificate", "remove"):

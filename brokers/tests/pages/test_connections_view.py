@@ -74,10 +74,12 @@ def test_a_session_in_doubt_is_being_checked(client: Client, alice: User, team: 
 
 def test_a_connection_that_was_just_made_is_not_called_signed_out(client: Client, alice: User, team: Team) -> None:
     made = rows.connection(team)
+    Connection.objects.filter(pk=made.pk).update(environment="paper", base_url="https://localhost:5000/v1/api")
     client.force_login(alice)
     for path in ("", "connections/", f"connections/{made.code}/"):
         page = client.get(f"/teams/{team.code}/{path}").text
         assert "signing in for the first time" in page
+        assert "The user to sign in is" not in page
         assert "no, signed out" not in " ".join(page.replace("<strong>", "").replace("</strong>", "").split())
 
 
