@@ -85,7 +85,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "proxied": _is_proxied(connection),
         "consent": _consent(request, connection),
         "own_help": OWN_HELP,
-        "for_a_person": FOR_A_PERSON,
+        "for_a_person": _waits_for_a_person(connection),
         "no_look_ahead": NO_LOOK_AHEAD,
         "report": trials.last(connection),
         "trial_is_late": trials.is_late(connection, now),
@@ -99,6 +99,13 @@ def _consent(request: HttpRequest, connection: Connection) -> dict[str, Any] | N
     if not wanted or not membership_for(request.user, connection.team.code).may(Role.TRADER):
         return None
     return {"numbers": activities.numbers_to_type(connection), "missing": missing_of(request)}
+
+
+def _waits_for_a_person(connection: Connection) -> bool:
+    """Whether its state ends by what a person does: keys and the simulator sign in again by themselves."""
+    by_hand = nights.signs_in_by_hand(connection) and connection.environment != Environment.SIMULATED
+    status = connection.session_status
+    return status in FOR_A_PERSON and (by_hand or status != SessionStatus.SIGNED_OUT)
 
 
 def _is_proxied(connection: Connection) -> bool:

@@ -83,6 +83,19 @@ def test_a_connection_that_was_just_made_is_not_called_signed_out(client: Client
         assert "no, signed out" not in " ".join(page.replace("<strong>", "").replace("</strong>", "").split())
 
 
+@pytest.mark.parametrize(("environment", "waits"), [("paper", True), ("simulated", False)])
+def test_what_signs_in_by_itself_waits_for_nobody(
+    client: Client, alice: User, team: Team, now: datetime, environment: str, waits: bool
+) -> None:
+    made = rows.connection(team)
+    connections.session_is(made, SessionStatus.SIGNED_OUT, "Nobody is signed in.", now=now, code="not-signed-in")
+    Connection.objects.filter(pk=made.pk).update(environment=environment, next_try_at=now)
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
+    assert ("It goes on by itself once that is done" in page) is waits
+    assert ("Halyard looks again at" in page) is not waits
+
+
 def test_the_checklist_remembers_a_session_that_is_in_doubt(
     client: Client, alice: User, team: Team, now: datetime
 ) -> None:
