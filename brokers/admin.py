@@ -26,6 +26,7 @@ from brokers.models import (
     Order,
     OrderEvent,
     Position,
+    QuestionAnswer,
     SessionEvent,
     SilencedNotice,
     SubmissionAttempt,
@@ -229,3 +230,12 @@ class MarginPreviewAdmin(ReadOnly):
     list_filter = (("wanted_at", admin.EmptyFieldListFilter),)
     search_fields = ("conid", "account__account_id")
     list_select_related = ("account",)
+
+
+@admin.register(QuestionAnswer)
+class QuestionAnswerAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("chosen_at", "team", "message_id", "confirmed", "chosen_by")
+    list_filter = ("confirmed",)
+    search_fields = ("message_id", "team__name")
+    list_select_related = ("team", "chosen_by")

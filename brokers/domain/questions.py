@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from brokers.domain.orders import Role
 
@@ -42,10 +44,72 @@ CONFIRMED_ON_WAYS_OUT = CONFIRMED | PRECAUTIONS.keys() | {"o10138"}
 WAYS_OUT = frozenset({Role.EXIT, Role.STOP_LOSS, Role.TAKE_PROFIT})
 
 
-def is_confirmed(message_ids: Collection[str], role: Role, *, confirms_exits: bool) -> bool:
-    """Whether a question is answered with yes. One without an id we know never is."""
+# A letter and a number, as IBKR names its questions.
+MESSAGE_ID = re.compile(r"[a-z][0-9]{1,8}", re.ASCII)
+# Its yes would touch orders that Halyard did not place: whatever its id, and whatever a team chose.
+_NEVER = re.compile(r"cancel\s+all\s+(your\s+)?(open\s+|working\s+)?orders", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A question that IBKR is known to ask: what it is about, and what a yes may cost."""
+
+    message_id: str
+    about: str
+    risk: str
+
+    @property
+    def confirmed(self) -> bool:
+        """The answer where a team chose none."""
+        return self.message_id in CONFIRMED
+
+
+KNOWN = (
+    Known("o354", "No market data for the contract", "The order is checked against no live price of IBKR's."),
+    Known("o403", "The order would fill at once", "A limit on the wrong side of the market fills right away."),
+    Known("o10151", "Market orders and their price", "The fill may be far from the price of the signal."),
+    Known("o10152", "Stops become market orders", "The fill may be far behind the stop in a fast market."),
+    Known("o10153", "IBKR may cap the price", "An order may rest at IBKR's cap instead of filling."),
+    Known("o10331", "How stop orders are triggered", "A stop may trigger by another price than expected."),
+    Known("o163", "Price beyond the percentage limit", "A mistyped price is not held back by IBKR any more."),
+    Known("o382", "Price beyond the limit of ticks", "A mistyped price is not held back by IBKR any more."),
+    Known("o383", "Size beyond the limit", "A mistyped quantity is not held back by IBKR any more."),
+    Known("o451", "Value beyond the limit", "A mistyped quantity or price is not held back by IBKR any more."),
+    Known("o10138", "Size of a changed order", "A change to a far larger size is not held back any more."),
+    Known("o2136", "Mixed allocation among clients", "Accounts may get other parts than planned."),
+    Known("o2137", "The other side is held already", "An account may be long and short across clients."),
+    Known("o2165", "Fractions outside regular hours", "The fraction may fill at another time than the rest."),
+    Known("o10082", "The bond may be called", "The bond may be paid back before its time."),
+    Known("o10164", "Orders by amount of money", "The quantity that IBKR makes of it may differ."),
+    Known("o10223", "Orders by amount of money, once more", "The quantity that IBKR makes of it may differ."),
+    Known("o10288", "Market orders in crypto", "Spreads are wide, and prices move between venues."),
+    Known("o10332", "Limits in crypto", "The order may fill in parts at other prices."),
+    Known("o10334", "An account for several people", "The order is placed for all of them."),
+    Known("o10335", "Many orders in a short time", "A strategy that repeats itself by mistake is not held back."),
+    Known("o10336", "The contract is rarely traded", "The fill may be far from the last price."),
+    Known("p6", "The order goes to several accounts", "Every account of the group gets its part."),
+)
+# Saying yes to these takes a guard away, so that a person has to prove who they are first.
+GUARDS = frozenset(PRECAUTIONS) | {"o10138"}
+
+
+def is_confirmed(
+    message_ids: Collection[str],
+    role: Role,
+    *,
+    confirms_exits: bool,
+    chosen: Mapping[str, bool] | None = None,
+    text: str = "",
+) -> bool:
+    """Whether a question is answered with yes. One without an id never is, and an unknown one only by a team's choice.
+
+    `chosen`: a team's answers by message id. A no of the team's counts for ways out too.
+    """
     allowed = CONFIRMED_ON_WAYS_OUT if confirms_exits and role in WAYS_OUT else CONFIRMED
-    return bool(message_ids) and set(message_ids) <= allowed
+    answers = chosen or {}
+    if not message_ids or _NEVER.search(text):
+        return False
+    return all(answers.get(each, each in allowed) for each in message_ids)
 
 
 def code_of(message_ids: Collection[str]) -> str:

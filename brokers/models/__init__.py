@@ -10,6 +10,7 @@ from brokers.models.doubts import Doubt
 from brokers.models.keysets import KeySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
+from brokers.models.questions import QuestionAnswer
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
@@ -38,6 +39,7 @@ __all__ = [
     "OrderManager",
     "OrderQuerySet",
     "Position",
+    "QuestionAnswer",
     "SessionEvent",
     "SilencedNotice",
     "SubmissionAttempt",

@@ -21,6 +21,7 @@ from brokers.domain.orders import Role
 from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, gone, resizes
 from brokers.orders.changes import ChangeKind
+from brokers.orders.questions import chosen_by
 from brokers.processes.recovery import bring_home
 from brokers.processes.wire import Wire
 from brokers.stress import control_plane
@@ -107,11 +108,18 @@ async def _answer_questions(
 ) -> execution.Answer:
     """Answer IBKR's questions about a write, one by one; returns its last word."""
     declined = False
+    chosen = await wire.db(chosen_by, order.team_id) if isinstance(outcome, Question) else {}
     for _ in range(MOST_ROUNDS):
         if not isinstance(outcome, Question) or declined:
             break
         role = Role(order.role)
-        confirmed = questions.is_confirmed(outcome.message_ids, role, confirms_exits=connection.confirms_exits)
+        confirmed = questions.is_confirmed(
+            outcome.message_ids,
+            role,
+            confirms_exits=connection.confirms_exits,
+            chosen=chosen,
+            text=outcome.text,
+        )
         declined = not confirmed
         await wire.db(execution.note_answer, attempt_pk, outcome, wire.clock())
         attempt_pk = await wire.db(execution.begin_reply, order, outcome, confirmed, wire.clock())

@@ -76,6 +76,8 @@ TEAM_PAGES: dict[str, Entry] = {
     "orders": reads(),
     "order": reads(),
     "order_cancel": does(TRADER),
+    "questions": form_that_proves(VIEWER, TRADER, message_id="o163", answer="yes"),
+    "questions@no": does(TRADER, message_id="o163", answer="no"),
     "order_decide": proves(TRADER, choice="again"),
     "order_decide@absent": does(TRADER, choice="absent"),
     "positions": reads(),
