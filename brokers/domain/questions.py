@@ -123,7 +123,11 @@ def way_out(message_ids: Collection[str], role: Role) -> str:
     names = [name for message_id, name in PRECAUTIONS.items() if message_id in message_ids]
     on_exits = role in WAYS_OUT and bool(message_ids) and set(message_ids) <= CONFIRMED_ON_WAYS_OUT
     if not names:
-        return "Switch on confirming for exits at the connection." if on_exits else "Place it in TWS if it is wanted."
+        if on_exits:
+            return "Switch on confirming for exits at the connection."
+        if message_ids:
+            return "Answer it with yes on the page of IBKR's questions, or place the order in TWS, if it is wanted."
+        return "Place it in TWS if it is wanted."
     setting = " and the ".join(names)
     advice = f"Raise the {setting} in TWS (Global Configuration, Presets, Precautionary Settings) with this IBKR user"
     return f"{advice}, or switch on confirming for exits at the connection." if on_exits else f"{advice}."

@@ -31,6 +31,7 @@ from brokers.models import (
     OpeningPosition,
     Order,
     OrderEvent,
+    QuestionAnswer,
     SilencedNotice,
     SubmissionAttempt,
     Ticket,
@@ -80,6 +81,11 @@ def lookup(at: Scene, **values: object) -> ContractLookup:
 
 def attempt(at: Scene, **values: object) -> SubmissionAttempt:
     return SubmissionAttempt.objects.create(order=at.order, kind="post", request_hash="0", sent_at=at.now, **values)
+
+
+def answer(at: Scene, **values: object) -> QuestionAnswer:
+    columns = {"team": at.team, "message_id": "o354", "confirmed": True, "chosen_at": at.now, **values}
+    return QuestionAnswer.objects.create(**columns)
 
 
 def doubt(at: Scene, **values: object) -> Doubt:
@@ -221,6 +227,8 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_side_is_known": lambda at: another_order(at, side="short"),
     "order_type_is_known": lambda at: another_order(at, type="guess"),
     "order_event_is_a_legal_move": lambda at: OrderEvent.objects.create(order=at.order, old="filled", new="canceled"),
+    "one_answer_per_team_and_question": lambda at: twice(lambda: answer(at)),
+    "question_has_an_id": lambda at: answer(at, message_id="DROP"),
     "one_open_doubt_an_order": lambda at: twice(lambda: doubt(at)),
     "doubt_origin_is_known": lambda at: doubt(at, origin="rumour"),
     "doubt_choice_has_its_time": lambda at: doubt(at, choice="absent"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brokers.domain.orders import Role
-from brokers.domain.questions import as_declined, is_confirmed, way_out
+from brokers.domain.questions import CONFIRMED, KNOWN, MESSAGE_ID, as_declined, is_confirmed, way_out
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,39 @@ def test_a_long_question_leaves_room_for_the_way_out() -> None:
     reason = f"Not confirmed: {as_declined('Are you sure? ' * 60, ('o383',), Role.EXIT)}"
     assert len(reason) <= 400
     assert reason.endswith("or switch on confirming for exits at the connection.")
+
+
+@pytest.mark.parametrize(
+    ("ids", "chosen", "role", "confirmed"),
+    [
+        (("o383",), {"o383": True}, Role.ENTRY, True),
+        (("o383", "o451"), {"o383": True}, Role.ENTRY, False),
+        (("o354",), {"o354": False}, Role.ENTRY, False),
+        (("o383",), {"o383": False}, Role.EXIT, False),
+        (("o99999",), {"o99999": True}, Role.ENTRY, True),
+        (("o99999",), {}, Role.ENTRY, False),
+        ((), {"o354": True}, Role.ENTRY, False),
+    ],
+)
+def test_a_teams_own_answer_counts_before_ours(
+    ids: tuple[str, ...], chosen: dict[str, bool], role: Role, confirmed: bool
+) -> None:
+    assert is_confirmed(ids, role, confirms_exits=role is Role.EXIT, chosen=chosen) is confirmed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Would you like to cancel all open orders and then place new closing order?",
+        "Cancel all your working orders first?",
+        "cancel ALL  orders?",
+    ],
+)
+def test_orders_of_others_are_never_canceled_whatever_a_team_chose(text: str) -> None:
+    assert not is_confirmed(("o354",), Role.EXIT, confirms_exits=True, chosen={"o354": True}, text=text)
+
+
+def test_every_known_question_says_what_a_yes_may_cost() -> None:
+    assert len({each.message_id for each in KNOWN}) == len(KNOWN)
+    assert {each.message_id for each in KNOWN if each.confirmed} == CONFIRMED
+    assert all(each.risk.endswith(".") and each.about and MESSAGE_ID.fullmatch(each.message_id) for each in KNOWN)
