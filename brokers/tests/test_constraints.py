@@ -84,7 +84,7 @@ def attempt(at: Scene, **values: object) -> SubmissionAttempt:
 
 
 def answer(at: Scene, **values: object) -> QuestionAnswer:
-    columns = {"team": at.team, "message_id": "o354", "confirmed": True, "chosen_at": at.now, **values}
+    columns = {"team": at.account.team, "message_id": "o354", "confirmed": True, "chosen_at": at.now, **values}
     return QuestionAnswer.objects.create(**columns)
 
 
