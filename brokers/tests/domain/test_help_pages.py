@@ -39,6 +39,8 @@ def test_a_state_of_a_session_has_a_page_that_exists(code: str) -> None:
         ("competing-session", "dedicated-user"),
         ("nightly-restart", "daily-reset"),
         ("key-not-active", "oauth"),
+        ("signature-key-locked", "oauth"),
+        ("encryption-key-unreadable", "oauth"),
         ("no-brokerage-session", "identity-check"),
         ("operator-missing", "futures-operator"),
         ("asked-about-fractions", "precautions"),
