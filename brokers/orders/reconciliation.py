@@ -37,10 +37,15 @@ ENDS_A_WAIT = OVER - {OrderStatus.DENIED}
 
 @dataclass
 class Applied:
-    """Orders that a batch of reports moved, and keys of accounts whose book it made old."""
+    """Orders that a batch of reports moved, and keys of accounts whose book it made old.
+
+    `ahead`: keys of orders that have filled by a report, without the executions; `caught_up`: those that have them all.
+    """
 
     moved: list[Order] = field(default_factory=list)
     accounts: set[int] = field(default_factory=set)
+    ahead: set[int] = field(default_factory=set)
+    caught_up: set[int] = field(default_factory=set)
 
 
 @transaction.atomic
@@ -202,6 +207,8 @@ def _count_fills(order: Order, now: datetime, applied: Applied) -> None:
         return
     if total > order.quantity:
         log.error("Order %s: executions add up to %s of %s", order.reference, total, order.quantity)
+    if total >= order.filled_quantity:
+        applied.caught_up.add(order.pk)
     average = sum((quantity * price for quantity, price in fills), Decimal(0)) / total
     _set_filled(order, min(max(total, order.filled_quantity), order.quantity), average, now, applied)
 
@@ -237,6 +244,7 @@ def _apply_report(order: Order, report: OrderFacts, now: datetime, applied: Appl
         # The fill's own row (price, fee) may come later; that something filled is known now.
         _set_filled(order, min(max(filled, order.filled_quantity), order.quantity), report.average_price, now, applied)
         applied.accounts.add(order.account_id)
+        applied.ahead.add(order.pk)
     _apply_status(order, report, now, applied)
     _note_held(order, report.held, now, applied)
 

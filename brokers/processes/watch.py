@@ -43,6 +43,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
+MOST_READS = 12  # of executions that IBKR does not show
 GATHER_SECONDS = 0.015
 BOOK_PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
@@ -91,6 +92,9 @@ class Watch:
         self.pk = connection_pk
         self.identity = identity
         self.dirty: set[int] = set()
+        # Orders that have filled and whose executions are not here, and how often they were asked for.
+        self.unread: set[int] = set()
+        self.reads = 0
         self.news_at = 0.0
         self.book_at = 0.0
         self.heard_at: datetime | None = None
@@ -271,9 +275,17 @@ class Watch:
         applied = await self._db(
             reconciliation.apply, connection, orders=reply.orders, executions=fills, now=self.keeper.clock()
         )
-        self.dirty |= applied.accounts
+        self._note_fills(applied)
         if reply.complete:
             await self._db(vanished.note_list, connection, account.account_id, reply.orders, asked_at)
+
+    def _note_fills(self, applied: reconciliation.Applied) -> None:
+        """Remember what has filled without its executions, which are asked for where the feed does not bring them."""
+        self.dirty |= applied.accounts
+        self.unread = (self.unread | applied.ahead) - applied.caught_up
+        if applied.ahead:
+            self.reads = 0
+            self.wake.set()
 
     async def _refresh(self, account: BrokerageAccount) -> None:
         as_of, self.book_at = self.keeper.clock(), time.monotonic()
@@ -306,7 +318,7 @@ class Watch:
                 applied = await self._db(
                     reconciliation.apply, connection, orders=orders, executions=fills, now=self.keeper.clock()
                 )
-                self.dirty |= applied.accounts
+                self._note_fills(applied)
             for event in batch:
                 if event is None:
                     return
@@ -389,7 +401,7 @@ class Watch:
     async def _rest(self, next_keep: float, *, paused: bool) -> None:
         """Sleep until something is due, or somebody says so. A pause that ends is met within a second."""
         seconds = 1.0
-        if not paused and not self.dirty:
+        if not paused and not self.dirty and not self.unread:
             seconds = max(0.0, min(next_keep, self.book_at + self._book_seconds()) - time.monotonic()) + 0.01
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), seconds)
@@ -430,9 +442,13 @@ class Watch:
 
     async def _ask(self, connection: Connection, accounts: list[BrokerageAccount], now: float) -> None:
         """Orders and fills where the feed is silent, and the book where it is old."""
-        if now - self.news_at > SILENT_SECONDS and self.pk in self.keeper.in_flight.now:
+        asks = self.pk in self.keeper.in_flight.now or self.unread
+        if now - self.news_at > SILENT_SECONDS and asks:
             for account in accounts:
                 await self._sync(connection, account)
+            self.reads += 1
+            if self.reads >= MOST_READS:
+                self.unread.clear()
             if self.heard_at is not None:
                 await self._db(sessions.stream_heard, self.pk, self.heard_at)
         due = now - self.book_at > self._book_seconds()

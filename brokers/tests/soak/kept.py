@@ -12,4 +12,6 @@ KEPT: dict[str, Schedule] = {
     # A cancel that was written down counted as asked for, whether it had left or not.
     "killed_before_a_cancel_leaves": Schedule((Place("far"), Wait(2.0), Crash("lane", 7), Cancel(0))),
     "killed_before_the_answer_to_a_cancel_is_read": Schedule((Place("far"), Wait(2.0), Crash("lane", 8), Cancel(0))),
+    # Orders that were filled by the stream's word had no executions where the stream did not bring those.
+    "the_stream_tells_of_no_executions": Schedule((Fault("stream_without_fills"), Place(), Wait(2.5))),
 }
