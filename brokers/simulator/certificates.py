@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cryptography.x509.oid import NameOID
 FILE = "simulator-tls.pem"
 _DAYS = 825
 _MOST_DAYS = 36_500
+_MOST_SECONDS = 600
 
 
 class Certificate:
@@ -23,6 +25,8 @@ class Certificate:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.sni_callback = self._greet
+        self._refuses_until = 0.0
         if file.exists():
             self.context.load_cert_chain(file)
         else:
@@ -40,6 +44,16 @@ class Certificate:
             file.write(text)
         os.replace(new, self.file)
         self.context.load_cert_chain(self.file)
+
+    def refuse(self, seconds: float) -> None:
+        """End every handshake for so long; lines that are open stay. ValueError says what cannot be."""
+        if not 0 <= seconds <= _MOST_SECONDS:
+            raise ValueError(f"Handshakes are refused for {_MOST_SECONDS} seconds at most: nobody could end it sooner.")
+        self._refuses_until = time.monotonic() + seconds
+
+    def _greet(self, line: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:
+        refuses = time.monotonic() < self._refuses_until
+        return int(ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE) if refuses else None
 
     def describe(self) -> dict[str, str]:
         """What a client sees of it."""

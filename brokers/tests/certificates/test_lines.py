@@ -58,6 +58,26 @@ def test_https_where_no_tls_is_spoken_says_what_is_there(
         assert_shown(made, "encryption_failed", code)
 
 
+def test_a_gateway_that_ends_handshakes_is_told_until_it_does_no_more(team: Team, secured: RunningGateway) -> None:
+    secured.sign_in("ENDS1")
+    made = paper(team, secured.base_url("ENDS1"), "ENDS1", certificate_sha256=fingerprint(secured.fingerprint))
+    secured.control("POST", "/tls", {"refuses_s": 4})
+
+    async def story() -> None:
+        async with lab.watching():
+            await until_shown(made, "encryption_failed", "tls-broken-off")
+            await until_shown(made, "active")
+
+    asyncio.run(story())
+    assert events(made)[0] == ("encryption_failed", "tls-broken-off")
+
+
+@pytest.mark.parametrize("seconds", [-1, 601, True, "4"])
+def test_handshakes_are_refused_for_minutes_at_most(secured: RunningGateway, seconds: object) -> None:
+    with pytest.raises(RuntimeError, match="400"):
+        secured.control("POST", "/tls", {"refuses_s": seconds})
+
+
 def test_plain_http_at_a_tls_port_is_told_as_the_trial_tells_it(team: Team, secured: RunningGateway) -> None:
     made = paper(team, f"http://localhost:{secured.port}/v1/api", "PLAIN1")
     assert trial_code(made) == "gateway-speaks-https"
