@@ -38,7 +38,7 @@ def test_a_gateway_is_connected_by_its_certificate_and_again_by_another(product:
         page.get_by_role("button", name="Connect", exact=True).click()
         page.get_by_text("Can trade: yes").wait_for(timeout=60_000)
         page.get_by_role("button", name="Test the connection").click()
-        page.get_by_text("accounts-shown").wait_for(timeout=60_000)
+        page.get_by_text("IBKR shows ").first.wait_for(timeout=60_000)
 
         gateway.renew_certificate()
         gateway.restart()
