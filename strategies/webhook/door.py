@@ -6,13 +6,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.entrance import addresses
 from brokers.postgres.locks import direct_parameters
@@ -170,7 +170,7 @@ class Door:
         return Delivery(
             endpoint=code,
             authorised=key is not None,
-            received_at=datetime.now(UTC),
+            received_at=timezone.now(),
             sender=self._sender(headers, scope.get("client")),
             content_type=plain(headers.get(b"content-type", b""))[:100],
             headers=shown_headers(scope["headers"]),
