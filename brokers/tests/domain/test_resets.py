@@ -147,3 +147,33 @@ def test_it_says_what_is_wrong_with_a_window(written: str, why: str) -> None:
 )
 def test_ibkrs_places_are_regions(place: str, region: Region | None) -> None:
     assert resets.region_of_place(place) == region
+
+
+@pytest.mark.parametrize(
+    ("region", "on", "closes", "ends"),
+    [
+        (NA, utc(2026, 3, 7, 12), utc(2026, 3, 8, 4, 43), utc(2026, 3, 8, 6, 45)),
+        (NA, utc(2026, 3, 8, 12), utc(2026, 3, 9, 3, 43), utc(2026, 3, 9, 5, 45)),
+        (Region.EUROPE, utc(2026, 3, 28, 12), utc(2026, 3, 29, 4, 23), utc(2026, 3, 29, 5, 45)),
+        (Region.EUROPE, utc(2026, 3, 26, 12), utc(2026, 3, 27, 5, 23), utc(2026, 3, 27, 6, 45)),
+        (Region.EUROPE, utc(2026, 10, 24, 12), utc(2026, 10, 25, 5, 23), utc(2026, 10, 25, 6, 45)),
+        (Region.ASIA, utc(2026, 3, 28, 18), utc(2026, 3, 28, 20, 43), utc(2026, 3, 28, 22, 5)),
+        (Region.ASIA, utc(2026, 3, 29, 3), utc(2026, 3, 29, 12, 13), utc(2026, 3, 29, 13, 15)),
+    ],
+)
+def test_a_night_is_walked_by_the_clock_of_its_place(
+    region: Region, on: datetime, closes: datetime, ends: datetime
+) -> None:
+    """From the evening on: the gate, the window two minutes later, what waits through it, and the moment it is over."""
+    moment, second = on, timedelta(seconds=1)
+    while DEFAULT.closed_at(moment, region) is None:
+        moment += timedelta(minutes=1)
+    night = DEFAULT.closed_at(moment, region)
+    assert night is not None
+    assert (night.closes, night.begins, night.ends) == (closes, closes + timedelta(minutes=2), ends)
+    assert DEFAULT.closed_at(closes - second, region) is None
+    assert DEFAULT.away_at(night.begins - second, region) is None
+    assert DEFAULT.away_at(night.begins, region) == night
+    assert DEFAULT.deadline(closes - second, closes + second, region) == ends + AFTERWARDS
+    assert DEFAULT.closed_at(ends, region) is None
+    assert DEFAULT.last_end(ends, region) == ends

@@ -1,0 +1,65 @@
+"""What a test does among the product's own: run in a process of the product's, which prints what came of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from django.utils import timezone
+
+from config.tests.product import ROOT, Product
+
+
+def run(product: Product, call: str) -> Any:
+    """What a function of this module returns in the product's settings and on its database."""
+    code = f"import json; from config.tests.walk import inside; print(json.dumps(inside.{call}))"
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", code]
+    printed = subprocess.check_output(command, cwd=ROOT, env=product.environment, text=True)
+    return json.loads(printed.strip().splitlines()[-1])
+
+
+def connect(username: str, base_url: str) -> int:
+    """A paper connection of the demo's team; its key."""
+    from accounts.models import Team
+    from brokers.connections import connections
+    from brokers.domain.sessions import Environment
+
+    made = connections.connect(
+        team=Team.objects.get(is_demo=True),
+        actor=None,
+        name="Night",
+        username=username,
+        environment=Environment.PAPER,
+        base_url=base_url,
+        now=timezone.now(),
+    )
+    return made.pk
+
+
+def follow(connection_pk: int, **terms: dict[str, Any]) -> dict[str, str]:
+    """A strategy of each name that the connection's account follows on these terms; the address of its webhook."""
+    from brokers.models import BrokerageAccount
+    from strategies.domain.plan.plan import Terms
+    from strategies.domain.terms.terms import RestartEntries
+    from strategies.setup import strategies, subscriptions
+
+    account, now, urls = BrokerageAccount.objects.get(connection=connection_pk), timezone.now(), {}
+    for name, values in terms.items():
+        if "restart_entries" in values:
+            values["restart_entries"] = RestartEntries(values["restart_entries"])
+        strategy = strategies.create_strategy(team=account.team, actor=None, name=name, now=now)
+        made = subscriptions.subscribe(
+            team=account.team, strategy=strategy, account=account, terms=Terms(**values), actor=None, now=now
+        )
+        subscriptions.enable(subscription=made, actor=None, now=now)
+        urls[name] = strategies.webhook_url(strategy.endpoints.get())
+    return urls
+
+
+def look() -> None:
+    """What beat has a worker do every half minute."""
+    from brokers.tasks import tell_owners
+
+    tell_owners()
