@@ -41,7 +41,7 @@ fmt: dev ## format code and templates
 	@$(PY) -m ruff format .
 	@.venv/bin/djlint $(TEMPLATES) --reformat --quiet
 
-bench: dev ## measure: the webhook door, a decision, a fan-out, signal to order (ARGS=--quick: only see that all run)
+bench: dev ## measure: the webhook door, a decision, a fan-out, signal to order, stolen sessions (ARGS=--quick: only see that all run)
 	@$(PY) -m benchmarks $(ARGS)
 
 soak: dev ## play random orders, faults and crashes against the simulated IBKR (SEED=1 N=10000; a few hours)

@@ -20,6 +20,7 @@ PARTS = (
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
     ("A tickle", "bench_sessions", "--sessions 20"),
     ("Sessions kept alive", "bench_keeping", "--sessions 5 --seconds 3"),
+    ("Stolen sessions", "bench_steals", "--steals 3 --users 2"),
     ("The rulebook", "bench_rulebook", "--seconds 0.1"),
 )
 

@@ -20,6 +20,7 @@ LAST_LINES = {
     "bench_walk": "20 of 20 orders",
     "bench_sessions": "tickle with a turn of the shared pace",
     "bench_keeping": "5 of 5 sessions are active",
+    "bench_steals": "a night of quarrel, always, back after 300 s",
     "bench_rulebook": "a second on one core",
 }
 

@@ -38,6 +38,15 @@ def connect(username: str, base_url: str) -> int:
     return made.pk
 
 
+def yielding(addresses: dict[str, str]) -> dict[str, str]:
+    """A paper connection of the demo's team for each user, which leaves its session to others; their codes."""
+    from brokers.models import Connection
+
+    made = {username: connect(username, base_url) for username, base_url in addresses.items()}
+    Connection.objects.filter(pk__in=made.values()).update(ownership="yield")
+    return {username: str(Connection.objects.get(pk=pk).code) for username, pk in made.items()}
+
+
 def follow(connection_pk: int, **terms: dict[str, Any]) -> dict[str, str]:
     """A strategy of each name that the connection's account follows on these terms; the address of its webhook."""
     from brokers.models import BrokerageAccount
