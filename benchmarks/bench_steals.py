@@ -1,6 +1,6 @@
 """Stolen sessions: how soon an open page shows it, and how often a quarrel about one is fought in a night.
 
-    python -m benchmarks.bench_steals [--steals 100] [--users 5]
+    python -m benchmarks.bench_steals [--steals 100] [--users 10]
 
 The whole product runs as `make run` starts it, in a folder that is thrown away, with paper connections that yield, at a
 gateway in a process of its own. From the moment before a person at TWS takes the session to the arrival of the badge on
@@ -37,7 +37,7 @@ BEHAVIOUR = {"idle_ttl_s": 1e9}
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steals", type=int, default=100)
-    parser.add_argument("--users", type=int, default=5, help="whose sessions are stolen beside each other")
+    parser.add_argument("--users", type=int, default=10, help="whose sessions are stolen beside each other")
     options = parser.parse_args(argv)
     with (
         running_gateway("fast", behaviour=BEHAVIOUR) as gateway,
@@ -150,6 +150,7 @@ async def stolen(
     seconds = []
     await page.until(code, trades=True)
     for _ in range(times):
+        await followed(gateway, user)
         lost = page.event(code, trades=False)
         lost.clear()
         began = time.perf_counter()
@@ -163,6 +164,15 @@ async def stolen(
         await asyncio.to_thread(product.rows, soon, user)
         await page.until(code, trades=True)
     return seconds
+
+
+async def followed(gateway: RunningGateway, user: str) -> None:
+    """Until the stream process follows the user's news, as it does but for the moments after a sign-in."""
+    give_up = time.monotonic() + PATIENCE
+    while not (await asyncio.to_thread(gateway.session, user))["sockets"]:
+        if time.monotonic() > give_up:
+            raise SystemExit(f"Nobody follows the news of {user}.")
+        await asyncio.sleep(0.05)
 
 
 async def bare_news(gateway: RunningGateway, user: str, times: int) -> list[float]:

@@ -18,11 +18,19 @@ class News(asyncio.Queue[FeedEvent | None]):
         self.waiting = 0
         self.room = asyncio.Event()
         self.room.set()
+        # Set once the stream has said that the session cannot trade.
+        self.lost = asyncio.Event()
 
     async def put_facts(self, event: FeedEvent) -> None:
         """Put an event, once there is room for more."""
         await self.room.wait()
+        if event.auth is not None and not event.auth.ready:
+            self.lost.set()
         self.put_nowait(event)
+
+    def taken(self) -> list[FeedEvent | None]:
+        """All that waits, taken out."""
+        return [self.get_nowait() for _ in range(self.qsize())]
 
     def _put(self, item: FeedEvent | None) -> None:
         self.waiting += facts_in(item)

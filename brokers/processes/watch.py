@@ -7,10 +7,10 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.conf import settings
 
@@ -160,6 +160,12 @@ class Watch:
 
     async def _bide(self, began: float) -> float:
         """Before the feed is opened again; meanwhile nobody but us sees what becomes of the session."""
+        if (
+            self.cause is Cause.STREAM
+            and not (state := await self.session.look(self.cause, check=self._prove)).can_trade
+        ):
+            self.cause = Cause.LOOK
+            return self._until(state)
         if time.monotonic() - began > SETTLED_SECONDS:
             self.flaps = FIRST_PAUSE
         if self.flaps == FIRST_PAUSE and self.cause is not Cause.STREAM:
@@ -203,7 +209,7 @@ class Watch:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(self._read_feed(feed, news))
                 # The feed is open before the first full read, so that nothing falls between the two.
-                await self._read_all(connection, accounts)
+                await self._unless_lost(connection, news, self._read_all(connection, accounts))
                 timers = tasks.create_task(self._tend(connection, accounts))
                 await self._apply_news(connection, accounts, news)
                 timers.cancel()
@@ -311,14 +317,7 @@ class Watch:
         while True:
             batch = await self._gather(news)
             await self._hear(batch)
-            orders = [fact for event in batch if event for fact in event.orders]
-            fills = [fact for event in batch if event for fact in event.executions]
-            if orders or fills:
-                self.news_at = time.monotonic()
-                applied = await self._db(
-                    reconciliation.apply, connection, orders=orders, executions=fills, now=self.keeper.clock()
-                )
-                self._note_fills(applied)
+            await self._apply(connection, batch)
             for event in batch:
                 if event is None:
                     return
@@ -329,7 +328,7 @@ class Watch:
             if self.dirty and time.monotonic() - self.book_at >= BOOK_PAUSE_SECONDS:
                 try:
                     for key in list(self.dirty):
-                        await self._refresh(by_pk[key])
+                        await self._unless_lost(connection, news, self._refresh(by_pk[key]))
                 except Paused as pause:
                     await self._db(sessions.failed, connection, pause, self.keeper.clock())
 
@@ -356,6 +355,35 @@ class Watch:
         first, self.heard_at = self.heard_at is None, self.keeper.clock()
         if first:
             await self._db(sessions.stream_heard, self.pk, self.heard_at, opened=True)
+
+    async def _unless_lost(self, connection: Connection, news: News, reading: Coroutine[Any, Any, None]) -> None:
+        """Read, and raise NotSignedIn as soon as the session is lost: a read may wait for the pace, or for a gateway that hangs."""
+        task, lost = asyncio.create_task(reading), asyncio.create_task(news.lost.wait())
+        try:
+            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                # Its messages tell parts of the state; a look tells all of it.
+                state = await self.session.look(Cause.STREAM, check=self._prove)
+                if not state.can_trade:
+                    await self._apply(connection, news.taken())
+                    raise NotSignedIn(state)
+            await task
+        finally:
+            for each in (task, lost):
+                each.cancel()
+            await asyncio.gather(task, lost, return_exceptions=True)
+
+    async def _apply(self, connection: Connection, batch: Iterable[FeedEvent | None]) -> None:
+        """Bring home the orders and fills of some news, in one transaction."""
+        events = [event for event in batch if event is not None]
+        orders = [fact for event in events for fact in event.orders]
+        fills = [fact for event in events for fact in event.executions]
+        if orders or fills:
+            self.news_at = time.monotonic()
+            applied = await self._db(
+                reconciliation.apply, connection, orders=orders, executions=fills, now=self.keeper.clock()
+            )
+            self._note_fills(applied)
 
     async def _gather(self, news: News) -> list[FeedEvent | None]:
         """What has arrived, at least one event; nothing when the book is due to be read first."""
