@@ -18,7 +18,7 @@ from django.db import connection as database
 from accounts.models import Team
 from brokers.models import Connection
 from brokers.postgres.locks import Space, direct_parameters
-from brokers.simulator.testing.gateway import RunningGateway
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import rows
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("servers"), pytest.mark.long]
@@ -120,6 +120,30 @@ def test_two_streams_share_all_connections_and_one_takes_over_from_the_other(
     assert first.wait(20) == 0
     until(lambda: set(holders()) == {0, 1}, "its shard is taken over")
     all_watched(gateway, users)
+
+
+def test_one_takes_over_while_the_network_is_cut_and_each_is_watched_once_afterwards(team: Team) -> None:
+    users = [rows.connection(team) for _ in range(4)]
+    rows_of_users = Connection.objects.filter(pk__in=[user.pk for user in users])
+    with running_gateway() as gateway:
+        streams = Streams(gateway)
+        try:
+            streams.start(0, 2)
+            second = streams.start(1, 2)
+            all_watched(gateway, users)
+            gateway.kill()
+            until(lambda: rows_of_users.filter(session_status="unreachable").count() == 4, "all are seen to be away")
+            second.send_signal(signal.SIGKILL)
+            second.wait()
+            until(lambda: set(holders()) == {0, 1} and len(set(holders().values())) == 1, "the other one takes over")
+            gateway.restart()
+            until(lambda: rows_of_users.filter(session_status="active").count() == 4, "all are back", 90)
+            all_watched(gateway, users)
+        finally:
+            streams.end()
+    for user in users:
+        told = user.session_events.filter(status="unreachable").values_list("code", flat=True)
+        assert list(told) == ["not-reached"]
 
 
 def test_a_second_process_for_the_same_shard_stands_by(streams: Streams, users: list[Connection]) -> None:
