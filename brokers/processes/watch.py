@@ -160,12 +160,6 @@ class Watch:
 
     async def _bide(self, began: float) -> float:
         """Before the feed is opened again; meanwhile nobody but us sees what becomes of the session."""
-        if (
-            self.cause is Cause.STREAM
-            and not (state := await self.session.look(self.cause, check=self._prove)).can_trade
-        ):
-            self.cause = Cause.LOOK
-            return self._until(state)
         if time.monotonic() - began > SETTLED_SECONDS:
             self.flaps = FIRST_PAUSE
         if self.flaps == FIRST_PAUSE and self.cause is not Cause.STREAM:
@@ -322,7 +316,7 @@ class Watch:
                 if event is None:
                     return
                 if event.auth is not None and not event.auth.ready:
-                    # Its messages tell parts of the state; a look tells all of it.
+                    await self._look_at_loss()
                     self.cause = Cause.STREAM
                     return
             if self.dirty and time.monotonic() - self.book_at >= BOOK_PAUSE_SECONDS:
@@ -362,16 +356,23 @@ class Watch:
         try:
             await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                # Its messages tell parts of the state; a look tells all of it.
-                state = await self.session.look(Cause.STREAM, check=self._prove)
-                if not state.can_trade:
+                try:
+                    await self._look_at_loss()
+                except NotSignedIn:
                     await self._apply(connection, news.taken())
-                    raise NotSignedIn(state)
+                    raise
             await task
         finally:
             for each in (task, lost):
                 each.cancel()
             await asyncio.gather(task, lost, return_exceptions=True)
+
+    async def _look_at_loss(self) -> None:
+        """Raise NotSignedIn where the session is lost. The stream's messages tell parts of the state; a look tells all of it,
+        and is written down before the goodbye to the stream, which takes seconds at some gateways."""
+        state = await self.session.look(Cause.STREAM, check=self._prove)
+        if not state.can_trade:
+            raise NotSignedIn(state)
 
     async def _apply(self, connection: Connection, batch: Iterable[FeedEvent | None]) -> None:
         """Bring home the orders and fills of some news, in one transaction."""
