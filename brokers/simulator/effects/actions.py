@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.simulator.calls import Call
-from brokers.simulator.effects import answers
+from brokers.simulator.effects import answers, later
 from brokers.simulator.exchange import lifetimes
 from brokers.simulator.faults.faults import LASTING, Fault
 from brokers.simulator.wire import Answer, error
@@ -21,6 +21,7 @@ _ORDER_EFFECTS = (
     "server_prompt",
     "failed_rows",
     "failed_text",
+    "unnamed_rows",
     "silent_drop",
     "inactive",
     "cancelled",
@@ -81,6 +82,7 @@ def amended(call: Call, answer: Answer) -> Answer:
 async def after(call: Call, faults: Iterable[Fault], answer: Answer) -> Answer:
     """What happens to a call whose order stands and is durable."""
     for fault in faults:
+        later.befall(fault.action, call)
         if fault.phase == "before":
             if "spoil" in fault.action:
                 answer = answers.spoiled(answer, fault.action["spoil"])

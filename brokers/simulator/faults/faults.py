@@ -26,6 +26,7 @@ AT_A_CALL = frozenset(
         "question",
         "server_prompt",
         "failed_rows",
+        "unnamed_rows",
         "silent_drop",
         "inactive",
         "cancelled",
@@ -48,6 +49,8 @@ AT_A_CALL = frozenset(
         "natural",
     }
 )
+# What befalls an order some time after it was taken, or happens beside it.
+AFTERWARDS = frozenset({"cancel_leg", "lose_leg", "foreign_stop", "foreign_exit"})
 # What holds for a while: from the moment it is armed, or from the call it matches.
 LASTING = frozenset(
     {
@@ -69,7 +72,7 @@ LASTING = frozenset(
         "session_wants_form",
     }
 )
-ACTIONS = AT_A_CALL | LASTING
+ACTIONS = AT_A_CALL | AFTERWARDS | LASTING
 _MATCH = frozenset({"user", "method", "path", "nth", "p", "body_contains"})
 # A match that names one of these waits for a call; without, what lasts begins at once.
 _NAMES_A_CALL = ("method", "path", "nth", "body_contains", "p")

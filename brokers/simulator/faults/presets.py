@@ -10,6 +10,7 @@ from typing import Any
 
 _PLACE = {"method": "POST", "path": "/iserver/account/*/orders"}
 _PREVIEW = {"method": "POST", "path": "/iserver/account/*/orders/whatif"}
+_WITH_STOP = {**_PLACE, "body_contains": '"STP"'}
 _REPLY = {"method": "POST", "path": "/iserver/reply/*"}
 _CANCEL = {"method": "DELETE", "path": "/iserver/account/*/order/*"}
 _MODIFY = {"method": "POST", "path": "/iserver/account/*/order/*"}
@@ -66,6 +67,8 @@ _BARE = [{"conidEx": "265598", "conid": 265598}]
 _UNAVAILABLE = (
     "Details currently unavailable. Please try again later and contact client services if the issue persists."
 )
+_STOPS = ["STP", "STOP_LIMIT", "TRAIL", "TRAILLMT"]
+_NOT_SUBMITTED = "Order couldn't be submitted:"
 _NO_CHANGE = {"current": "", "change": "", "after": ""}
 _TWO_LISTINGS = [
     {"name": "A", "assetClass": "STK", "contracts": [{"conid": 1, "exchange": "NYSE", "isUS": True}]},
@@ -252,6 +255,14 @@ FIELD: dict[str, dict[str, Any]] = {
     "oauth_verifier_used": _answers(
         _ACCESS, 401, {"type": "/simple", "title": "Unauthorized", "status": 401, "detail": "Access token expired"}
     ),
+    "stop_refused": _made(
+        _WITH_STOP, {"failed_rows": _STOPS, "failed_text": f"{_NOT_SUBMITTED} the stop was refused."}
+    ),
+    "half_accepted_bracket": _made(_WITH_STOP, {"unnamed_rows": _STOPS}),
+    "stop_canceled_later": _made(_WITH_STOP, {"cancel_leg": {"s": 1}}),
+    "stop_lost": _made(_WITH_STOP, {"lose_leg": {"s": 1}}),
+    "foreign_stop": _made(_PLACE, {"foreign_stop": {"s": 0, "away": 0.1}}),
+    "position_shrunk": _made(_PLACE, {"foreign_exit": {"s": 1, "share": 0.5}}),
     "cancel_already_filled": _says(_CANCEL, 200, "OrderID {last} can not be cancelled, state: Filled."),
     "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),

@@ -102,7 +102,8 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
     rows: list[dict[str, Any]] = []
     # Its group is named after the first order of the request, so that no two groups have the same name.
     batch = _Batch(tickets, f"oca-{gateway.engine.last_order_id + 1}")
-    failing = list(effects.get("failed_rows", ()))
+    unnamed = list(effects.get("unnamed_rows", ()))
+    failing = [*effects.get("failed_rows", ()), *unnamed]
     effects["placed"] = made
     if not gateway.behaviour.partial_brackets:
         _check_whole(tickets, failing, now)
@@ -115,7 +116,8 @@ def place(gateway: Gateway, user: User, tickets: list[Ticket], effects: dict[str
         except Refused as refused:
             if len(tickets) == 1 and not ticket.parent_reference and not chosen:
                 raise
-            rows.append(failed(refused.text, ticket.reference))
+            if not fails(unnamed, index, ticket.order_type):
+                rows.append(failed(refused.text, ticket.reference))
             continue
         _register(user, [ticket], now)
         if ticket.reference:
