@@ -18,7 +18,9 @@ from brokers.models import (
     EquityPoint,
     ExchangeRate,
     Execution,
+    ForeignOrder,
     KeySet,
+    Lapse,
     LiveSessionToken,
     MarginPreview,
     Notice,
@@ -177,6 +179,24 @@ class ClosingAdmin(ReadOnly):
     list_filter = ("status",)
     search_fields = ("ticker", "account__account_id", "team__name", "code")
     list_select_related = ("team", "account")
+
+
+@admin.register(Lapse)
+class LapseAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("began_at", "team", "account", "ticker", "fault", "choice", "verdict", "alarm", "ended_at")
+    list_filter = ("fault", "choice", "alarm", ("ended_at", admin.EmptyFieldListFilter))
+    search_fields = ("ticker", "account__account_id", "team__name", "code")
+    list_select_related = ("team", "account")
+    raw_id_fields = ("stop", "entry")
+
+
+@admin.register(ForeignOrder)
+class ForeignOrderAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("seen_at", "account", "conid", "side", "type", "remaining", "broker_order_id")
+    search_fields = ("broker_order_id", "account__account_id")
+    list_select_related = ("account",)
 
 
 @admin.register(ExchangeRate)

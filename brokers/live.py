@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
 from brokers.domain.orders import OrderStatus
-from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Order, Position
+from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Lapse, Order, Position
 
 _WRONG = {
     OrderStatus.REJECTED,
@@ -92,10 +92,14 @@ def open_closings() -> QuerySet[Closing]:
 
 
 def with_closings(positions: Positions, closings: Sequence[Closing]) -> Positions:
-    """The positions, each with the open wish to close it as `closing`; None where there is none."""
+    """The positions, each with the open wish to close it as `closing` and the stop it lacks as `lapse`; None where there is none."""
     by_key = {(closing.account_id, closing.conid): closing for closing in closings}
+    accounts = {position.account_id for position in positions}
+    open_ones = Lapse.objects.filter(account__in=accounts, ended_at=None) if accounts else Lapse.objects.none()
+    lapses = {(lapse.account_id, lapse.conid): lapse for lapse in open_ones}
     for position in positions:
         position.closing = by_key.get((position.account_id, position.conid))
+        position.lapse = lapses.get((position.account_id, position.conid))
     return positions
 
 

@@ -20,7 +20,18 @@ from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import all_of, grouped
 from brokers.domain.sessions import SessionStatus
-from brokers.models import Closing, Connection, Dispatch, Notice, Order, Position, SubmissionAttempt
+from brokers.models import (
+    Closing,
+    Connection,
+    Dispatch,
+    ForeignOrder,
+    Lapse,
+    Notice,
+    Order,
+    Position,
+    SubmissionAttempt,
+)
+from brokers.models.protection import STOPS
 
 # A closing that failed longer ago was dealt with, or it is no emergency any more.
 REMEMBERED = timedelta(days=1)
@@ -50,8 +61,46 @@ def unprotected(team: Team) -> QuerySet[Position]:
     closing = Closing.objects.filter(
         account_id=OuterRef("account_id"), conid=OuterRef("conid"), status=Closing.Status.OPEN
     )
+    stops_elsewhere = ForeignOrder.objects.filter(
+        account_id=OuterRef("account_id"), conid=OuterRef("conid"), type__in=STOPS
+    )
+    long, short = Q(quantity__gt=0), Q(quantity__lt=0)
+    sells = stops_elsewhere.filter(side=str(Side.SELL), remaining__gte=OuterRef("quantity"))
+    buys = stops_elsewhere.filter(side=str(Side.BUY), remaining__gte=-OuterRef("quantity"))
+    # A lapse that is open says it by itself, in more words.
+    lapse = Lapse.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"), ended_at=None)
     rows = Position.objects.filter(team=team).annotate(last_ticket=last).filter(had_stop_loss).exclude(Exists(alive))
-    return rows.exclude(Exists(closing)).select_related("account").order_by("pk")
+    return (
+        rows.exclude(Exists(closing) | Exists(lapse))
+        .exclude(long & Exists(sells))
+        .exclude(short & Exists(buys))
+        .select_related("account")
+        .order_by("pk")
+    )
+
+
+def _lapse_rows(team: Team, now: datetime) -> QuerySet[Lapse]:
+    """Stops that are missing, where a person is needed."""
+    columns = ("code", "happened", "did", "can_do", "changed_at", "conid")
+    rows = Lapse.objects.filter(team=team, ended_at=None, alarm=True).order_by("-pk")
+    facts = {name: F(name) for name in columns}
+    return with_facts(rows, **_IN_ACCOUNT, **facts, stop_code=F("stop__code"), entry_code=F("entry__code"))[:MOST]
+
+
+def _lapses(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for lapse in sorted(facts, key=itemgetter("pk"), reverse=True):
+        code = lapse["stop_code"] or lapse["entry_code"]
+        yield Need(
+            key=f"lapse-{lapse['code']}",
+            urgency=Urgency.DANGER,
+            symbol="shield",
+            title=f"{lapse['ticker']} in {lapse['account']} is without its stop",
+            text=f"{lapse['happened']} {lapse['did']} {lapse['can_do']}",
+            href=_of_order(team, code) if code else _of_account(team, lapse["account_code"]),
+            action="See it",
+            alarm=True,
+            since=moment(lapse, "changed_at"),
+        )
 
 
 def _unclosed_rows(team: Team, now: datetime) -> QuerySet[Closing]:
@@ -287,6 +336,7 @@ def _unaddressed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need
 
 
 NEEDS = [
+    Kind(name="missing stops", rows=_lapse_rows, lines=_lapses),
     Kind(name="failed closings", rows=_unclosed_rows, lines=_unclosed),
     Kind(name="unconfirmed ways out", rows=_declined_rows, lines=_declined),
     Kind(name="positions without a stop", rows=_unprotected_rows, lines=_unprotected),

@@ -24,6 +24,7 @@ from brokers.postgres.locks import direct_parameters
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.call_writer import CallWriter
 from brokers.processes.lanes import Lanes
+from brokers.protection import rounds
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def sweep() -> None:
     cancels.ask_due(timezone.now())
     closing.work(timezone.now())
     orphans.cancel(timezone.now())
+    rounds.look(timezone.now())
     nudge()
     if keysets.waits(timezone.now()):
         make_keys.delay()

@@ -20,7 +20,7 @@ from brokers.api.serializers import (
 from brokers.book import day_ledger
 from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
-from brokers.models import BrokerageAccount, Call, Execution, Order, Position
+from brokers.models import BrokerageAccount, Call, Execution, Lapse, Order, Position
 
 
 def whole_orders() -> QuerySet[Order]:
@@ -52,7 +52,9 @@ class Accounts(ListedAndShown):
 class Positions(Listed):
     """Holdings now, as the broker reported them."""
 
-    queryset = Position.objects.select_related("account__connection")
+    queryset = Position.objects.select_related("account__connection").prefetch_related(
+        Prefetch("account__lapses", Lapse.objects.filter(ended_at=None), to_attr="open_lapses")
+    )
     serializer_class = PositionSerializer
     filters = {"ticker": ticker("ticker"), "account": public_id("account__code"), "since": since("as_of")}
 

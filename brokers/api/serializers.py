@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import Shown, code
 from brokers.api.day import DayFigures
 from brokers.api.pricing import SimulatedPrice
 from brokers.domain.dayresult import DayResult
-from brokers.models import BrokerageAccount, Call, Connection, Execution, Order, Position
+from brokers.models import BrokerageAccount, Call, Connection, Execution, Lapse, Order, Position
 
 CONNECTION = (
     "id",
@@ -73,6 +74,7 @@ POSITION = (
     "simulated_price",
     "currency",
     "as_of",
+    "protection",
 )
 FILL = ("id", "broker_execution_id", "quantity", "price", "simulated_price", "fee", "currency", "executed_at")
 EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
@@ -194,8 +196,23 @@ class AccountSerializer(DayFigures, SimulatedPrice, Shown):
         fields = ACCOUNT
 
 
+class ProtectionSerializer(Shown):
+    """The stop that a position is to have and has not, and what was done about it."""
+
+    class Meta:
+        model = Lapse
+        fields = ("fault", "choice", "verdict", "alarm", "happened", "did", "can_do", "began_at")
+
+
 class PositionSerializer(SimulatedPrice, Shown):
     account = code("account.code")
+    protection = serializers.SerializerMethodField(help_text="null where no stop is missing.")
+
+    @extend_schema_field(ProtectionSerializer(allow_null=True))
+    def get_protection(self, row: Position) -> dict[str, Any] | None:
+        lapses: list[Lapse] = row.account.open_lapses  # type: ignore[attr-defined]
+        lapse = next((each for each in lapses if each.conid == row.conid), None)
+        return None if lapse is None else dict(ProtectionSerializer(lapse).data)
 
     class Meta:
         model = Position

@@ -27,6 +27,7 @@ class NoticeKind(StrEnum):
     WEEKLY_SIGN_IN = "weekly-sign-in"
     READY_AGAIN = "ready-again"
     CERTIFICATE_CHANGED = "certificate-changed"
+    MISSING_STOP = "missing-stop"
 
 
 # A connection that will miss its market is for nobody to overlook, nor is one before which something may stand.
@@ -173,5 +174,7 @@ def in_words(kind: NoticeKind, name: str, *, why: str, opens: str, has_opened: b
             return Letter(
                 f"The gateway of {name} shows another certificate", [why, "Until then no order leaves by it."]
             )
+        case NoticeKind.MISSING_STOP:
+            return Letter(f"A stop is missing at {name}", [why])
         case NoticeKind.READY_AGAIN:
             return Letter(f"{name} can trade again", ["Its session at IBKR is open. Nothing is to be done."])

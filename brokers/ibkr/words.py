@@ -28,6 +28,9 @@ READ_ORDER_TYPES: Mapping[str, OrderType] = {
     "LIMIT": OrderType.LIMIT,
     "STOP": OrderType.STOP,
     "TRAILING_STOP": OrderType.TRAILING_STOP,
+    # Placed elsewhere only: it trails all the same.
+    "TRAILLMT": OrderType.TRAILING_STOP,
+    "TRAILING_STOP_LIMIT": OrderType.TRAILING_STOP,
 }
 
 # At the close an order has a type of its own, and is an order of the day.

@@ -10,6 +10,7 @@ from brokers.models.doubts import Doubt
 from brokers.models.keysets import KeySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
+from brokers.models.protection import ForeignOrder, Lapse
 from brokers.models.questions import QuestionAnswer
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
@@ -28,7 +29,9 @@ __all__ = [
     "EquityPoint",
     "ExchangeRate",
     "Execution",
+    "ForeignOrder",
     "KeySet",
+    "Lapse",
     "LiveSessionToken",
     "MarginPreview",
     "Notice",

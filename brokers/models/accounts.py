@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -15,6 +16,9 @@ from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import AssetClass
 from brokers.models.columns import amount, optional_amount, word
 from brokers.models.connections import Connection
+
+if TYPE_CHECKING:
+    from brokers.models.protection import Lapse
 
 
 class BrokerageAccount(models.Model):
@@ -135,8 +139,9 @@ class Position(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     as_of = models.DateTimeField()
 
-    # The open wish to close it; set by `live.with_closings`.
+    # The open wish to close it, and the stop it lacks; set by `live.with_closings`.
     closing: Closing | None
+    lapse: Lapse | None
 
     class Meta:
         constraints = [

@@ -24,6 +24,8 @@ class Notice(models.Model):
     # Why the connection could not trade, in the words of that moment.
     why = models.CharField(max_length=620, blank=True)
     opens_at = models.DateTimeField()
+    # The stop that is missing, where that is what it tells of.
+    lapse = models.ForeignKey("brokers.Lapse", null=True, blank=True, on_delete=models.CASCADE, related_name="notices")
     created_at = models.DateTimeField()
     # When it was no matter any more.
     settled_at = models.DateTimeField(null=True, blank=True)

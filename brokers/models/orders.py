@@ -209,6 +209,7 @@ class Order(models.Model):
                 ),
                 name="orders_that_may_still_fill",
             ),
+            models.Index(fields=["account", "conid", "id"], name="orders_of_a_position"),
             models.Index(fields=["account", "broker_order_id"], name="orders_by_broker_id"),
             models.Index(fields=["account", "filled_at"], condition=Q(status="filled"), name="orders_filled_of_late"),
             models.Index(fields=["expires_at"], condition=Q(status="created"), name="orders_by_time_to_leave"),

@@ -6,9 +6,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.constraints import one_id_per_team, same_team
+from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.models.accounts import BrokerageAccount
+from brokers.models.columns import choices
 from brokers.models.connections import Connection
 
 
@@ -27,9 +29,16 @@ class Ticket(models.Model):
     worked_at = models.DateTimeField(null=True, blank=True)
     # When an order it was to cancel turned out to have filled: its plan no longer fits, and is made anew.
     unfit_at = models.DateTimeField(null=True, blank=True)
+    # What is to happen where a stop of it is missing, as its subscription says.
+    missing_stop = models.CharField(max_length=20, choices=choices(MissingStop), default=USUAL, db_default=str(USUAL))
 
     class Meta:
-        constraints = [one_id_per_team("ticket"), same_team("account", "ticket"), same_team("connection", "ticket")]
+        constraints = [
+            one_id_per_team("ticket"),
+            same_team("account", "ticket"),
+            same_team("connection", "ticket"),
+            models.CheckConstraint(condition=one_of("missing_stop", MissingStop), name="ticket_missing_stop_is_known"),
+        ]
         indexes = [
             models.Index(fields=["connection", "id"], condition=Q(worked_at__isnull=True), name="tickets_waiting"),
             models.Index(fields=["id"], condition=Q(unfit_at__isnull=False), name="tickets_that_do_not_fit"),

@@ -18,8 +18,9 @@ from accounts.models import Membership, Role
 from brokers.connections import connections, nights, sessions
 from brokers.domain import notices
 from brokers.domain.notices import MAY_BE_SILENT, DispatchStatus, Due, NoticeChannel, NoticeKind, Standing
+from brokers.domain.sentences import cut
 from brokers.domain.sessions import Environment, SessionStatus
-from brokers.models import Connection, Dispatch, Notice, SilencedNotice
+from brokers.models import Connection, Dispatch, Lapse, Notice, SilencedNotice
 from brokers.notices.channels import CHANNELS, NotSent
 from brokers.notices.markets import Markets
 
@@ -106,6 +107,32 @@ def _written(connection: Connection, due: Due, now: datetime) -> bool:
         # Another worker has written it at this very moment.
         return False
     return True
+
+
+@transaction.atomic
+def tell_of_lapse(lapse: Lapse, now: datetime) -> None:
+    """Write a notice down about a stop that is missing, and what became of it; each is told once."""
+    connection = lapse.account.connection
+    matter = f"{lapse.ticker} in {lapse.account.account_id}."
+    why = " ".join((matter, cut(lapse.happened, 220), cut(lapse.did, 180), cut(lapse.can_do, 150)))
+    notice, is_new = Notice.objects.get_or_create(
+        connection=connection,
+        event=f"{NoticeKind.MISSING_STOP}:{lapse.pk}:{lapse.verdict}:{lapse.sent}",
+        defaults={
+            "kind": NoticeKind.MISSING_STOP,
+            "why": cut(why, 620),
+            "lapse": lapse,
+            "opens_at": now,
+            "created_at": now,
+        },
+    )
+    if is_new:
+        _address(notice, now)
+
+
+def settle_lapse(lapse: Lapse, now: datetime) -> None:
+    """The stop is there again, or nothing needs it any more."""
+    Notice.objects.filter(lapse=lapse, settled_at=None).update(settled_at=now)
 
 
 def _address(notice: Notice, now: datetime) -> None:
@@ -209,11 +236,22 @@ def letter(notice: Notice, dispatch: Dispatch, now: datetime) -> tuple[str, str]
         opens=zones.spelled(notice.opens_at, zone),
         has_opened=notice.opens_at <= now,
     )
-    page = settings.PUBLIC_URL + reverse("connection", args=[connection.team.code, connection.code])
+    page, name = _page_of(notice)
     silence = settings.PUBLIC_URL + reverse("notices", args=[connection.team.code])
-    lines = [*words.sentences, f"See the connection:\n{page}"]
+    lines = [*words.sentences, f"See the {name}:\n{settings.PUBLIC_URL}{page}"]
     lines.append(f"You own {quoted(connection.team.name)}. Choose which notices you get here:\n{silence}")
     return words.subject, "\n\n".join(lines)
+
+
+def _page_of(notice: Notice) -> tuple[str, str]:
+    """The page that a notice is about, and what stands on it."""
+    team = notice.connection.team.code
+    if notice.lapse is None:
+        return reverse("connection", args=[team, notice.connection.code]), "connection"
+    order = notice.lapse.stop or notice.lapse.entry
+    if order is None:
+        return reverse("positions", args=[team]), "position"
+    return reverse("order", args=[team, order.code]), "order"
 
 
 def silenced(membership: Membership) -> set[str]:

@@ -40,12 +40,14 @@ class Applied:
     """Orders that a batch of reports moved, and keys of accounts whose book it made old.
 
     `ahead`: keys of orders that have filled by a report, without the executions; `caught_up`: those that have them all.
+    `strangers`: reports of nobody's orders.
     """
 
     moved: list[Order] = field(default_factory=list)
     accounts: set[int] = field(default_factory=set)
     ahead: set[int] = field(default_factory=set)
     caught_up: set[int] = field(default_factory=set)
+    strangers: list[OrderFacts] = field(default_factory=list)
 
 
 @transaction.atomic
@@ -65,6 +67,9 @@ def apply(
         for report in orders
         if (order := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report))
     ]
+    if len(ours_reported) < len(orders):
+        known = {id(report) for _, report in ours_reported}
+        applied.strangers = [report for report in orders if id(report) not in known]
     # Sizes first: what fills an order that was made larger is not more than there is of it.
     for order, report in ours_reported:
         account = accounts.get(report.account_id)

@@ -22,6 +22,7 @@ from brokers.domain.orders import (
     Resize,
     can_move,
 )
+from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
@@ -60,6 +61,7 @@ class Draft:
     known: Mapping[str, Decimal] = field(default_factory=dict)
     signal_price: Decimal | None = None
     cause: str = "planned"
+    missing_stop: MissingStop = USUAL
 
 
 def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
@@ -96,6 +98,7 @@ def _ticket(draft: Draft, filled: Mapping[str, Decimal], now: datetime) -> Ticke
         connection_id=draft.account.connection_id,
         key=draft.key,
         queued_at=now,
+        missing_stop=draft.missing_stop,
         cancels=[{"reference": reference, "filled": known(reference)} for reference in draft.cancels],
         resizes=[
             {"reference": resize.reference, "quantity": str(resize.quantity), "filled": known(resize.reference)}

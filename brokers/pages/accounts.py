@@ -18,6 +18,7 @@ from brokers.book import day_ledger
 from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, Position
 from brokers.orders import closing
+from brokers.protection import shown
 
 CURVE = timedelta(hours=24)
 CURVE_POINTS = 360
@@ -30,6 +31,7 @@ def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
     context = {
         "accounts": accounts,
         "closings": closing.shown_to(team, timezone.now()),
+        "lapses": shown.of_team(team, timezone.now()),
         "held": any(account.positions.all() for account in accounts),
     }
     return render(request, "brokers/positions.html", context)

@@ -16,12 +16,14 @@ from brokers.connections import nights
 from brokers.connections.checklists import checklist_of
 from brokers.domain.help.checklists import Check
 from brokers.domain.help.pages import PAGES
+from brokers.domain.protection.choices import EXPLAINED, LABELS, MissingStop
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
 from brokers.pages.forms import REGIONS
 
 # More connections than these say nothing more about one page.
 MOST = 6
+CHOICES = [(LABELS[each], EXPLAINED[each]) for each in MissingStop]
 
 
 @login_not_required
@@ -41,6 +43,7 @@ def help_page(request: HttpRequest, page: str) -> HttpResponse:
         "ticks": _ticks(request, page),
         "nights": [(name, resets.nightly[region]) for region, name in REGIONS],
         "weekend": resets.weekend,
+        "choices": CHOICES,
     }
     return render(request, f"brokers/help/{page.replace('-', '_')}.html", context)
 

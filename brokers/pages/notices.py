@@ -19,6 +19,7 @@ KINDS = {
     NoticeKind.NOT_READY: "A connection cannot trade half an hour before its market opens, and again until it can",
     NoticeKind.WEEKLY_SIGN_IN: "The weekly sign-in is due before the market opens",
     NoticeKind.CERTIFICATE_CHANGED: "A gateway shows another certificate than the accepted one",
+    NoticeKind.MISSING_STOP: "A stop that an entry or a position was to have is missing, and what was done about it",
     NoticeKind.READY_AGAIN: "A connection that could not trade can trade again",
 }
 SHOWN = 50

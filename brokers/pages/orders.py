@@ -27,6 +27,7 @@ from brokers.orders.remains import left_by_canceling
 from brokers.pages.diagnosis import calls_of
 from brokers.pages.doubts import doubt_of
 from brokers.pages.forms import OrderFilter
+from brokers.protection import shown
 
 POST = SubmissionAttempt.Kind.POST
 # Legs leave in the request of the order they belong to.
@@ -106,6 +107,7 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "events": order.events.order_by("pk"),
         "attempts": attempts,
         "doubt": doubt_of(order),
+        "lapses": shown.of_order(order),
         "calls": calls_of([order, *(attempt.order for attempt in sent_with)]),
     }
     return render(request, "brokers/order.html", context)

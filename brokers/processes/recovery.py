@@ -6,8 +6,9 @@ from brokers.domain.brokerage import OrdersReply
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
-from brokers.orders import doubt, gone, reconciliation, undecided, vanished
+from brokers.orders import doubt, gone, undecided
 from brokers.processes.wire import Wire
+from brokers.protection import home
 
 GONE = gone.Proof(reads=2, seconds=5.0)
 GONE_SIMULATED = gone.Proof(reads=2, seconds=0.5)
@@ -26,6 +27,7 @@ async def resolve_unknown(wire: Wire, connection: Connection) -> float:
         for each in named:
             if each.order.account.account_id == account_id and reply.complete:
                 await wire.db(undecided.adopt, connection, each, reply.orders, wire.clock())
+    await wire.db(home.look_after, [*doubtful, *(each.order for each in named)], wire.clock())
     return 0.5 if connection.environment == Environment.SIMULATED else 6.0
 
 
@@ -45,6 +47,7 @@ async def settle_gone(wire: Wire, connection: Connection) -> float:
         for order in missing:
             if reply.complete and order.account.account_id == account_id:
                 await wire.db(gone.settle, connection, order, reply.orders, proof, wire.clock())
+    await wire.db(home.look_after, missing, wire.clock())
     return 0.5 if simulated else 6.0
 
 
@@ -58,7 +61,7 @@ async def _look(wire: Wire, connection: Connection, account_id: str) -> tuple[Or
     asked_at = wire.clock()
     reply = await wire.broker.orders(account_id)
     fills = await wire.broker.executions(account_id)
-    await wire.db(reconciliation.apply, connection, orders=reply.orders, executions=fills, now=wire.clock())
+    await wire.db(home.bring, connection, orders=reply.orders, executions=fills, now=wire.clock())
     if reply.complete:
-        await wire.db(vanished.note_list, connection, account_id, reply.orders, asked_at)
+        await wire.db(home.note_list, connection, account_id, reply.orders, asked_at)
     return reply, len(fills)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -19,23 +19,27 @@ from brokers.connections import connections, nights, sessions
 from brokers.connections.connections import Identity
 from brokers.domain.brokerage import (
     BrokerError,
+    ExecutionFacts,
     Feed,
     FeedEvent,
     LoginRefused,
     OpenBrokerage,
     OpenFeed,
+    OrderFacts,
     Paused,
 )
 from brokers.domain.session.states import State
 from brokers.domain.sessions import Cause, Environment, SessionStatus
 from brokers.models import BrokerageAccount, Connection
-from brokers.orders import closing, reconciliation, vanished
+from brokers.orders import closing
+from brokers.orders.reconciliation import Applied
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
 from brokers.processes.in_flight import InFlight
 from brokers.processes.kept import Kept
 from brokers.processes.news import FACTS_AT_ONCE, News, facts_in
 from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
+from brokers.protection import home, rounds
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +102,8 @@ class Watch:
         self.news_at = 0.0
         self.book_at = 0.0
         self.heard_at: datetime | None = None
+        # When stops are to be looked at again, although nothing was heard.
+        self.look_at: float | None = None
         self.flaps = FIRST_PAUSE
         self.cause = Cause.LOOK
         self.sign_in_at = -SIGN_IN_SECONDS
@@ -272,14 +278,21 @@ class Watch:
             reply = await self.broker.orders(account.account_id)
         fills = await self.broker.executions(account.account_id)
         self.news_at = time.monotonic()
-        applied = await self._db(
-            reconciliation.apply, connection, orders=reply.orders, executions=fills, now=self.keeper.clock()
-        )
-        self._note_fills(applied)
+        await self._bring_home(connection, reply.orders, fills)
         if reply.complete:
-            await self._db(vanished.note_list, connection, account.account_id, reply.orders, asked_at)
+            await self._db(home.note_list, connection, account.account_id, reply.orders, asked_at)
 
-    def _note_fills(self, applied: reconciliation.Applied) -> None:
+    async def _bring_home(
+        self, connection: Connection, orders: Sequence[OrderFacts], fills: Sequence[ExecutionFacts]
+    ) -> None:
+        brought = await self._db(home.bring, connection, orders=orders, executions=fills, now=self.keeper.clock())
+        self._note_fills(brought.applied)
+        if brought.again_at is not None:
+            wait = (brought.again_at - self.keeper.clock()).total_seconds()
+            self.look_at = time.monotonic() + max(wait, 0.0)
+            self.wake.set()
+
+    def _note_fills(self, applied: Applied) -> None:
         """Remember what has filled without its executions, which are asked for where the feed does not bring them."""
         self.dirty |= applied.accounts
         self.unread = (self.unread | applied.ahead) - applied.caught_up
@@ -304,6 +317,7 @@ class Watch:
         self.book_at = time.monotonic()
         if closes:
             await self._db(closing.work, self.keeper.clock())
+            await self._db(rounds.look_through, account, self.keeper.clock())
 
     async def _apply_news(self, connection: Connection, accounts: list[BrokerageAccount], news: News) -> None:
         """Bring home what the feed says, everything that has gathered in one transaction."""
@@ -381,10 +395,7 @@ class Watch:
         fills = [fact for event in events for fact in event.executions]
         if orders or fills:
             self.news_at = time.monotonic()
-            applied = await self._db(
-                reconciliation.apply, connection, orders=orders, executions=fills, now=self.keeper.clock()
-            )
-            self._note_fills(applied)
+            await self._bring_home(connection, orders, fills)
 
     async def _gather(self, news: News) -> list[FeedEvent | None]:
         """What has arrived, at least one event; nothing when the book is due to be read first."""
@@ -409,6 +420,10 @@ class Watch:
         while True:
             await self._rest(next_keep, paused=paused)
             now = time.monotonic()
+            if self.look_at is not None and now >= self.look_at:
+                self.look_at = None
+                for account in accounts:
+                    await self._db(rounds.look_through, account, self.keeper.clock())
             was_paused, paused = paused, self.broker.pause() is not None
             due, self.due = self.due, False
             if due and not paused:
@@ -432,6 +447,8 @@ class Watch:
         seconds = 1.0
         if not paused and not self.dirty and not self.unread:
             seconds = max(0.0, min(next_keep, self.book_at + self._book_seconds()) - time.monotonic()) + 0.01
+        if self.look_at is not None:
+            seconds = min(seconds, max(0.0, self.look_at - time.monotonic()))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), seconds)
         self.wake.clear()

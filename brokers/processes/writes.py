@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from brokers.connections import sessions
 from brokers.domain import questions
 from brokers.domain.brokerage import (
+    Accepted,
     AlreadyRegistered,
     Ambiguous,
     BrokerError,
@@ -17,13 +18,14 @@ from brokers.domain.brokerage import (
     SubmissionOutcome,
 )
 from brokers.domain.calls import about_order
-from brokers.domain.orders import Role
+from brokers.domain.orders import OrderStatus, Role
 from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, gone, resizes
 from brokers.orders.changes import ChangeKind
 from brokers.orders.questions import chosen_by
 from brokers.processes.recovery import bring_home
 from brokers.processes.wire import Wire
+from brokers.protection import home
 from brokers.stress import control_plane
 
 MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
@@ -80,6 +82,11 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         if wire.stopping.is_set():
             await wire.db(execution.finish, job, answer, wire.clock())
             return True
+        if _leaves_a_stop_out(job, answer.outcome):
+            await wire.db(execution.finish, job, answer, wire.clock())
+            await wire.db(home.look_after, job.orders, wire.clock())
+            job = await wire.db(execution.take_next, wire.connection_pk, wire.clock())
+            continue
         if isinstance(answer.outcome, Ambiguous | AlreadyRegistered):
             # What is in doubt is looked for before more is sent.
             await wire.db(execution.finish, job, answer, wire.clock())
@@ -87,6 +94,13 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
             return True
         job = await wire.db(execution.finish_and_take_next, job, answer, wire.connection_pk, wire.clock())
     return True
+
+
+def _leaves_a_stop_out(job: execution.Job, outcome: SubmissionOutcome) -> bool:
+    """Whether the answer may leave something without the stop it was to have."""
+    if all(order.role != Role.STOP_LOSS for order in job.orders):
+        return False
+    return not isinstance(outcome, Accepted) or any(ack.status is OrderStatus.REJECTED for ack in outcome.acks)
 
 
 async def _note_not_sent(wire: Wire, connection: Connection, outcome: NotSent) -> None:

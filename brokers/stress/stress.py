@@ -87,12 +87,22 @@ BUTTONS = {
             label="Reject the stop leg",
             verb="Reject it",
             happens="The next order with a stop keeps its entry, and IBKR refuses the stop that protects it.",
-            copes="Halyard shows the stop as rejected, in IBKR's words, beside the entry that stands without it.",
+            copes="Halyard does what the subscription says: the entry is canceled, the stop placed alone, or you are called.",
             done="The next stop will be refused.",
             body={
                 "match": {**_ORDERS, "body_contains": '"STP"'},
                 "action": {"failed_rows": ["STP"], "failed_text": "Order couldn't be submitted: the stop was refused."},
             },
+        ),
+        Button(
+            code="stop_gone",
+            icon="shield",
+            label="Cancel the stop later",
+            verb="Cancel it",
+            happens="IBKR takes the next order with its stop, and the exchange cancels the stop a second later.",
+            copes="Halyard sees it at once, and does what the subscription says about a stop that is missing.",
+            done="The next stop will be canceled by the exchange.",
+            body={"match": {**_ORDERS, "body_contains": '"STP"'}, "action": {"cancel_leg": {"s": 1}}},
         ),
         Button(
             code="too_many",

@@ -99,6 +99,7 @@ _NOTICES = {
     NoticeKind.WEEKLY_SIGN_IN: "Weekly sign-in",
     NoticeKind.READY_AGAIN: "Can trade again",
     NoticeKind.CERTIFICATE_CHANGED: "Another certificate",
+    NoticeKind.MISSING_STOP: "A stop is missing",
 }
 _DISPATCHES = {
     DispatchStatus.WAITING: "waits to be sent",

@@ -16,7 +16,7 @@ from brokers.connections import connections
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Call, Connection, Execution, Order, OrderEvent, Position, Ticket
+from brokers.models import BrokerageAccount, Call, Connection, Execution, Lapse, Order, OrderEvent, Position, Ticket
 
 Row = TypeVar("Row", bound=Model)
 _numbers = itertools.count(1)
@@ -74,6 +74,26 @@ def position(of: BrokerageAccount, **values: Any) -> Position:
         **values,
     }
     return Position.objects.create(**columns)
+
+
+def lapse(of: BrokerageAccount, at: datetime, **values: Any) -> Lapse:
+    """AAPL without its stop, which IBKR has refused."""
+    columns = {
+        "team": of.team,
+        "account": of,
+        "conid": 265598,
+        "ticker": "AAPL",
+        "fault": "refused",
+        "choice": "alarm",
+        "verdict": "alarm-chosen",
+        "happened": "IBKR refused the stop.",
+        "did": "Halyard sent nothing.",
+        "can_do": "Close the position.",
+        "began_at": at,
+        "changed_at": at,
+        **values,
+    }
+    return Lapse.objects.create(**columns)
 
 
 def ticket(of: BrokerageAccount, **values: Any) -> Ticket:

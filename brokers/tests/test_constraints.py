@@ -24,7 +24,9 @@ from brokers.models import (
     Doubt,
     EquityPoint,
     ExchangeRate,
+    ForeignOrder,
     KeySet,
+    Lapse,
     LiveSessionToken,
     MarginPreview,
     Notice,
@@ -91,6 +93,27 @@ def answer(at: Scene, **values: object) -> QuestionAnswer:
 def doubt(at: Scene, **values: object) -> Doubt:
     fields = {"team": at.account.team, "order": at.order, "origin": "answer_lost", **values}
     return Doubt.objects.create(**fields)
+
+
+def lapse(at: Scene, **values: object) -> Lapse:
+    fields = {
+        "team": at.account.team,
+        "account": at.account,
+        "conid": 265598,
+        "ticker": "AAPL",
+        "fault": "refused",
+        "choice": "alarm",
+        "verdict": "alarm-chosen",
+        "began_at": at.now,
+        "changed_at": at.now,
+        **values,
+    }
+    return Lapse.objects.create(**fields)
+
+
+def foreign(at: Scene, **values: object) -> ForeignOrder:
+    fields = {"team": at.account.team, "account": at.account, "broker_order_id": "7", "conid": 265598, "side": "sell"}
+    return ForeignOrder.objects.create(**{**fields, "remaining": Decimal(5), "seen_at": at.now, **values})
 
 
 def another_order(at: Scene, **values: object) -> Order:
@@ -234,6 +257,18 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "doubt_choice_has_its_time": lambda at: doubt(at, choice="absent"),
     "closed_doubt_says_what_became": lambda at: doubt(at, closed_at=at.now),
     "doubt_and_its_order_share_a_team": lambda at: doubt(at, order=at.their_order),
+    "ticket_missing_stop_is_known": lambda at: rows.ticket(at.account, missing_stop="pray"),
+    "one_open_lapse_per_position": lambda at: twice(lambda: lapse(at)),
+    "lapse_fault_is_known": lambda at: lapse(at, fault="rust"),
+    "lapse_choice_is_known": lambda at: lapse(at, choice="pray"),
+    "ended_lapse_says_how_and_alarms_nobody": lambda at: lapse(at, ended_at=at.now),
+    "lapse_and_its_account_share_a_team": lambda at: lapse(at, account=at.theirs),
+    "lapse_and_its_stop_share_a_team": lambda at: lapse(at, stop=at.their_order),
+    "lapse_and_its_entry_share_a_team": lambda at: lapse(at, entry=at.their_order),
+    "one_foreign_order_per_number": lambda at: twice(lambda: foreign(at)),
+    "foreign_order_has_something_left": lambda at: foreign(at, remaining=Decimal(0)),
+    "foreign_order_side_is_known": lambda at: foreign(at, side="short"),
+    "foreignorder_and_its_account_share_a_team": lambda at: foreign(at, account=at.theirs),
     "attempt_has_an_outcome_once_answered": lambda at: attempt(at, outcome="accepted"),
     "a_fill_counts_once": lambda at: twice(lambda: rows.execution(at.order, broker_execution_id="0000.1")),
     "execution_quantity_positive": lambda at: rows.execution(at.order, quantity=Decimal(-1)),

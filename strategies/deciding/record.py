@@ -74,6 +74,7 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
         known={order.reference: order.filled for order in seen.snapshot.working},
         expires_at=until,
         signal_price=seen.message.signal_price,
+        missing_stop=decision.terms.value().missing_stop,
     )
 
 

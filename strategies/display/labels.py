@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.protection.choices import LABELS as MISSING_STOP_LABELS
 from strategies.domain.terms.terms import (
     NAMES,
     ExitUnfilled,
@@ -56,6 +57,7 @@ LABELS = {
     "stop_loss_type": "Stop loss works as",
     "breakeven_offset": "Break-even offset",
     "legs_outside_rth": "Stops and targets outside regular hours",
+    "missing_stop": "If a stop is refused, canceled or lost",
     "windows": "Trading windows",
     "exits_outside_windows": "Exits and cancels outside the windows",
     "hours": "Open positions",
@@ -155,6 +157,7 @@ CHOICES: Mapping[str, Mapping[Any, str]] = {
         ExitUnfilled.CANCEL: "Cancel it, no entry follows",
         ExitUnfilled.MARKET: "Make it a market order, then enter",
     },
+    "missing_stop": dict(MISSING_STOP_LABELS),
     "take_profit": {
         "percent": "Percent from the entry",
         "amount": "Amount from the entry",

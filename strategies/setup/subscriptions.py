@@ -13,7 +13,8 @@ from accounts import audit
 from accounts.models import Team, User
 from brokers.domain.live_money import NO_CONSENT, Consent, require
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount
+from brokers.models import BrokerageAccount, Ticket
+from brokers.protection import choosing
 from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, Subscription, TermsVersion
 
@@ -88,6 +89,7 @@ def new_version(
         subscription=locked, number=last + 1, values=terms.to_json(), set_by=actor, set_at=now
     )
     Subscription.objects.filter(pk=locked.pk).update(terms=version)
+    choosing.hold(Ticket.objects.filter(decision__subscription=locked), terms.missing_stop)
     subscription.terms = version
     audit.record(
         team=locked.team,

@@ -229,6 +229,19 @@ PAGES: Mapping[str, HelpPage] = {
             "placed-anew",
         ),
     ),
+    "missing-stop": HelpPage(
+        title="Stops that are missing",
+        about="A stop was refused, canceled or lost: what Halyard does, and what you can do.",
+        codes=(
+            "missing-stop",
+            "canceled-by-hand",
+            "alarm-chosen",
+            "stop-not-shown",
+            "stop-not-taken",
+            "not-closed",
+            "entry-not-canceled",
+        ),
+    ),
     "order-life": HelpPage(
         title="Orders that IBKR holds, ends or does not change",
         about="What became of an order is IBKR's word.",

@@ -137,7 +137,22 @@ def test_a_position_shows_whose_it_is(api: Api, account: BrokerageAccount, now: 
         "simulated_price": True,
         "currency": "USD",
         "as_of": "2026-11-20T15:00:00Z",
+        "protection": None,
     }
+
+
+def test_a_position_shows_the_stop_that_it_lacks(api: Api, account: BrokerageAccount, now: datetime) -> None:
+    rows.position(account)
+    rows.lapse(account, now, verdict="alarm-chosen", alarm=True)
+    rows.lapse(account, now, conid=1)
+    shown = one(api.get("positions/"))["protection"]
+    assert (shown["fault"], shown["choice"], shown["verdict"], shown["alarm"]) == (
+        "refused",
+        "alarm",
+        "alarm-chosen",
+        True,
+    )
+    assert shown["happened"] == "IBKR refused the stop."
 
 
 def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now: datetime) -> None:
@@ -243,8 +258,8 @@ def test_no_list_asks_once_per_row(
     for _ in range(4):
         everything(team, now)
     api.get(f"{name}/")
-    # The token, its membership, the page; the executions of the orders; what the results of accounts are made of.
-    with django_assert_max_num_queries({"orders": 4, "accounts": 8}.get(name, 3)):
+    # The token, its membership, the page; the executions of orders, the stops that positions lack, results of accounts.
+    with django_assert_max_num_queries({"orders": 4, "positions": 4, "accounts": 8}.get(name, 3)):
         assert len(api.get(f"{name}/")["results"]) == 4
 
 

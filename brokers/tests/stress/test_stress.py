@@ -128,7 +128,8 @@ def test_the_stop_leg_alone_is_refused(bench: lab.Lab, alice: User, now: datetim
     lab.work()
     entry.refresh_from_db()
     stop.refresh_from_db()
-    assert (entry.status, stop.status) == (OrderStatus.ACCEPTED, OrderStatus.REJECTED)
+    # An entry is not to fill without its stop: its cancel is asked for, as the subscription says from the start.
+    assert (entry.status, stop.status) == (OrderStatus.PENDING_CANCEL, OrderStatus.REJECTED)
     assert "the stop was refused" in stop.reason
 
 

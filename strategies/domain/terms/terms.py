@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.protection.choices import USUAL, MissingStop
 from strategies.domain.message.message import Bracket
 from strategies.domain.terms.windows import Window
 
@@ -165,6 +166,8 @@ class Terms:
     breakeven_offset: Decimal | None = None
     # None: of a future always, of a share where its entry may.
     legs_outside_rth: bool | None = None
+    # What happens where a stop that an entry came with is refused, canceled or lost.
+    missing_stop: MissingStop = USUAL
     # Options.
     invert_puts: bool = False
 
@@ -195,6 +198,7 @@ _WORDS: dict[str, type[StrEnum]] = {
     "time_in_force": TimeInForce,
     "exit_time_in_force": TimeInForce,
     "stop_loss_type": OrderType,
+    "missing_stop": MissingStop,
 }
 DECIMALS = frozenset(field.name for field in fields(Terms) if "Decimal" in str(field.type))
 _LISTS = frozenset({"tickers", "signal_fields"})

@@ -9,6 +9,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from brokers.domain.protection.choices import EXPLAINED, MissingStop
+from brokers.domain.protection.choices import LABELS as MISSING_STOP_LABELS
 from strategies.display.labels import CHOICES, LABELS
 from strategies.domain.message import lists
 from strategies.domain.message.message import Bracket
@@ -100,6 +102,12 @@ class TermsForm(forms.Form):
         choices=[BY_THEMSELVES, ("yes", "Yes"), ("no", "No")],
         required=False,
         help_text="A stop that sleeps until the open does not protect a position through the night.",
+    )
+    missing_stop = forms.ChoiceField(
+        label=LABELS["missing_stop"],
+        choices=[(str(each), f"{MISSING_STOP_LABELS[each]}. {EXPLAINED[each]}") for each in MissingStop],
+        widget=forms.RadioSelect,
+        help_text="Of an entry or a position that was to have one. A stop that you placed at IBKR yourself counts.",
     )
     breakeven_offset = number(
         "breakeven_offset",

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.feed.needs import needs_of
 from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
-from brokers.models import Closing, Connection, Order
+from brokers.models import Closing, Connection, ForeignOrder, Lapse, Order
 from brokers.tests import rows as broker
 from strategies.models import Guard, Subscription
 from strategies.tests import rows
@@ -117,6 +117,33 @@ def test_a_position_is_unprotected_when_its_planned_stop_is_gone(
     assert titles(team, now) == []
     assert Order.objects.move(stop, OrderStatus.CANCELED, now=now)
     assert titles(team, now) == [f"AAPL in {subscription.account} is not protected"]
+
+
+def test_what_is_without_its_stop_comes_first_until_it_is_over(
+    subscription: Subscription, team: Team, now: datetime
+) -> None:
+    lapse = broker.lapse(subscription.account, now)
+    assert titles(team, now) == []
+    Lapse.objects.filter(pk=lapse.pk).update(alarm=True)
+    assert titles(team, now)[0] == f"AAPL in {subscription.account} is without its stop"
+    Lapse.objects.filter(pk=lapse.pk).update(alarm=False, ended_at=now, outcome="A stop works.")
+    assert titles(team, now) == []
+
+
+def test_a_stop_placed_elsewhere_protects_as_well(subscription: Subscription, team: Team, now: datetime) -> None:
+    _, ticket = rows.accepted(rows.signal(subscription.strategy, now), subscription, now)
+    entry = broker.order(ticket, filled_quantity=Decimal(10), status="filled")
+    broker.order(
+        ticket, role="stop_loss", side="sell", type="stop", stop_price=Decimal(1), parent=entry, status="canceled"
+    )
+    account = broker.position(subscription.account).account
+    assert len(titles(team, now)) == 1
+    facts = {"account": account, "team": team, "conid": 265598, "type": "stop", "seen_at": now}
+    ForeignOrder.objects.create(**facts, broker_order_id="7", side="buy", remaining=Decimal(10))
+    ForeignOrder.objects.create(**facts, broker_order_id="8", side="sell", remaining=Decimal(9))
+    assert len(titles(team, now)) == 1
+    ForeignOrder.objects.filter(side="sell").update(remaining=Decimal(10))
+    assert titles(team, now) == []
 
 
 def test_a_position_that_was_never_to_be_protected_is_not_nagged_about(

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.protection.choices import MissingStop
 from config.tests.samples import samples
 from strategies.display.labels import CHOICES, LABELS
 from strategies.domain.message.message import Bracket
@@ -101,6 +102,7 @@ WORDS: dict[str, type[StrEnum]] = {
     "exit_order_type": OrderType,
     "time_in_force": TimeInForce,
     "exit_time_in_force": TimeInForce,
+    "missing_stop": MissingStop,
 }
 
 

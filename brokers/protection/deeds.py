@@ -1,0 +1,133 @@
+"""What is done about a stop that is missing: each deed goes the way of every order, cancel and change."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Role, Side, TimeInForce
+from brokers.domain.protection.scenes import Fault
+from brokers.domain.protection.verdicts import Act, Step
+from brokers.domain.sentences import cut, grouped
+from brokers.models import BrokerageAccount, Lapse, Order, OrderEvent, Position
+from brokers.orders import cancels, closing, tickets
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
+from brokers.protection.scenes import Sighting
+
+# How long a stop may take to leave, where the session is away: later it is placed anew.
+LEAVES_WITHIN = timedelta(minutes=15)
+_CHANGEABLE = [str(status) for status in CHANGED_IN_PLACE]
+
+
+def do(step: Step, lapse: Lapse, sighting: Sighting, now: datetime) -> None:
+    """Do one step; call it inside the transaction that holds the lapse."""
+    account = lapse.account
+    match step.act:
+        case Act.CANCEL_ENTRY:
+            cause = "canceled: the stop that it came with is missing, and it is not to fill without one"
+            cancels.cancel_all(_named(account, step.reference), actor=None, cause=cause, now=now)
+        case Act.CANCEL_STOP:
+            cause = "canceled: it has nothing to close"
+            cancels.cancel_all(_named(account, step.reference), actor=None, cause=cause, now=now)
+        case Act.PLACE_STOP:
+            _place(lapse, sighting, account, step.quantity, (), now)
+        case Act.FLATTEN:
+            _flatten(lapse, account, step.quantity, now)
+        case Act.RESIZE:
+            _resize(lapse, sighting, account, step, now)
+
+
+def _named(account: BrokerageAccount, reference: str) -> QuerySet[Order]:
+    return Order.objects.filter(account=account, reference=reference)
+
+
+def _place(
+    lapse: Lapse,
+    sighting: Sighting,
+    account: BrokerageAccount,
+    quantity: Decimal,
+    instead_of: tuple[str, ...],
+    now: datetime,
+) -> None:
+    """One stop by itself, as the missing one was; its key is derived, so that it is made once."""
+    like = sighting.stop
+    assert like is not None, "a stop that is missing was planned once"
+    lapse.sent += 1
+    intent = OrderIntent(
+        role=Role.STOP_LOSS,
+        instrument=like.instrument,
+        side=Side(like.side),
+        type=OrderType(like.type),
+        quantity=quantity,
+        limit_price=like.limit_price,
+        stop_price=like.stop_price,
+        trail_amount=like.trail_amount,
+        trail_percent=like.trail_percent,
+        time_in_force=TimeInForce(like.time_in_force),
+        outside_rth=like.outside_rth,
+    )
+    draft = tickets.Draft(
+        account=account,
+        key=lapse.key_of(lapse.sent),
+        conid=lapse.conid,
+        currency=like.currency,
+        multiplier=like.multiplier,
+        intents=(intent,),
+        cancels=instead_of,
+        expires_at=now + LEAVES_WITHIN,
+        cause=f"placed by itself, since the stop that was to be there is {_WORDS[Fault(lapse.fault)]}",
+        missing_stop=sighting.choice,
+    )
+    tickets.open_tickets([draft], now)
+
+
+_WORDS = {
+    Fault.REFUSED: "refused",
+    Fault.HALF_ACCEPTED: "refused",
+    Fault.CANCELED: "canceled",
+    Fault.LOST: "lost",
+    Fault.NOT_SENT: "not sent",
+    Fault.ASKED: "canceled",
+    Fault.IN_DOUBT: "in doubt",
+    Fault.TOO_SMALL: "too small",
+    Fault.TOO_LARGE: "too large",
+    Fault.ALONE: "alone",
+}
+
+
+def _flatten(lapse: Lapse, account: BrokerageAccount, quantity: Decimal, now: datetime) -> None:
+    position = Position.objects.filter(account=account, conid=lapse.conid).first()
+    whole = position is None or abs(position.quantity) <= quantity
+    like = lapse.stop or lapse.entry
+    assert like is not None, "a position that lapses was made by an order of ours"
+    closing.close(
+        account=account,
+        conid=lapse.conid,
+        ticker=lapse.ticker,
+        asset_class=like.asset_class,
+        quantity=None if whole else quantity,
+        reason="Its stop is missing, and its subscription flattens then.",
+        actor=None,
+        now=now,
+    )
+
+
+def _resize(lapse: Lapse, sighting: Sighting, account: BrokerageAccount, step: Step, now: datetime) -> None:
+    """Make a stop smaller where it rests, and the target beside it; where IBKR has refused that, replace it."""
+    stop = Order.objects.select_for_update().get(account=account, reference=step.reference)
+    if stop.keeps_its_size:
+        _place(lapse, sighting, account, step.quantity, (stop.reference,), now)
+        return
+    family = Order.objects.select_for_update().filter(account=account, conid=lapse.conid, status__in=_CHANGEABLE)
+    beside = family.filter(parent=stop.parent_id) if stop.parent_id is not None else family.filter(parent=stop)
+    for order in [stop, *beside.filter(role=str(Role.TAKE_PROFIT))]:
+        total = step.quantity + order.filled_quantity
+        if order.status not in CHANGED_IN_PLACE or order.quantity <= total or order.keeps_its_size:
+            continue
+        changed = Order.objects.filter(pk=order.pk, resize_to=None).update(resize_to=total, resize_asked_at=now)
+        if changed:
+            cause = f"to be {grouped(total)}: no more than that is held"
+            OrderEvent.objects.create(order=order, old=order.status, new=order.status, cause=cut(cause, 300), at=now)
+            notify(ORDERS_CHANNEL, str(order.connection_id))

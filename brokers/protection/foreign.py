@@ -1,0 +1,118 @@
+"""Working orders that somebody else placed in our accounts, by TWS or by hand: kept as IBKR shows them, and never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from brokers.domain.brokerage import OrderFacts
+from brokers.domain.orders import IN_FLIGHT, OVER
+from brokers.domain.sessions import Environment
+from brokers.models import BrokerageAccount, Connection, ForeignOrder, Order
+from brokers.orders.vanished import EMPTY_SAYS_NOTHING_AFTER, REAL, SIMULATED
+
+# (the account's key, the contract) of every order that appeared, changed or went.
+Touched = set[tuple[int, int]]
+_IN_FLIGHT = [str(status) for status in IN_FLIGHT]
+
+
+@transaction.atomic
+def note(connection: Connection, facts: Sequence[OrderFacts], now: datetime) -> Touched:
+    """Keep what these reports say of orders that are not ours; returns whose protection that may change."""
+    accounts = {account.account_id: account for account in connection.accounts.all()}
+    known = {
+        (row.account_id, row.broker_order_id): row
+        for row in ForeignOrder.objects.filter(
+            account__in=accounts.values(), broker_order_id__in={fact.broker_order_id for fact in facts}
+        )
+    }
+    touched: Touched = set()
+    for fact in _not_ours(accounts, facts):
+        # What ends is said with the order's number alone.
+        account = accounts.get(fact.account_id) or _account_of(accounts, fact, known)
+        if account is not None:
+            touched |= _keep(account, fact, known.get((account.pk, fact.broker_order_id)), now)
+    return touched
+
+
+def _account_of(
+    accounts: dict[str, BrokerageAccount], fact: OrderFacts, known: dict[tuple[int, str], ForeignOrder]
+) -> BrokerageAccount | None:
+    return next((each for each in accounts.values() if (each.pk, fact.broker_order_id) in known), None)
+
+
+def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]) -> list[OrderFacts]:
+    """Reports of orders that are neither ours nor legs of ours."""
+    numbers = {fact.broker_order_id for fact in facts} | {fact.parent_broker_order_id or "" for fact in facts}
+    rows = Order.objects.filter(account__in=accounts.values())
+    ours = set(rows.filter(broker_order_id__in=numbers - {""}).values_list("broker_order_id", flat=True))
+    references = {fact.reference for fact in facts if fact.reference}
+    named = set(rows.filter(reference__in=references).values_list("reference", flat=True)) if references else set()
+    strangers = [
+        fact
+        for fact in facts
+        if fact.broker_order_id not in ours
+        and fact.reference not in named
+        and (fact.parent_broker_order_id or "") not in ours
+    ]
+    if not any(fact.parent_broker_order_id or not fact.reference for fact in strangers):
+        return strangers
+    # While an order of ours is on its way, a row without a reference may be a leg of it whose number we do not know yet.
+    on_their_way = set(rows.filter(status__in=_IN_FLIGHT).values_list("conid", flat=True))
+    return [fact for fact in strangers if fact.reference or fact.conid not in on_their_way]
+
+
+def _keep(account: BrokerageAccount, fact: OrderFacts, row: ForeignOrder | None, now: datetime) -> Touched:
+    over = fact.status in OVER or (fact.remaining_quantity is not None and fact.remaining_quantity <= 0)
+    if over:
+        if row is None:
+            return set()
+        row.delete()
+        return {(account.pk, row.conid)}
+    if row is None:
+        remaining = fact.remaining_quantity or fact.quantity
+        if fact.conid is None or fact.side is None or not remaining:
+            return set()
+        ForeignOrder.objects.update_or_create(
+            account=account,
+            broker_order_id=fact.broker_order_id,
+            defaults={
+                "team_id": account.team_id,
+                "conid": fact.conid,
+                "side": str(fact.side),
+                "type": str(fact.type or ""),
+                "remaining": remaining,
+                "seen_at": now,
+            },
+        )
+        return {(account.pk, fact.conid)}
+    was = row.remaining
+    row.remaining = fact.remaining_quantity or row.remaining
+    row.seen_at, row.missed, row.missed_at = now, 0, None
+    row.save(update_fields=["remaining", "seen_at", "missed", "missed_at"])
+    return {(account.pk, row.conid)} if row.remaining != was else set()
+
+
+@transaction.atomic
+def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> Touched:
+    """Forget those that an account's complete list misses; once may be a lie of the list, twice is none."""
+    patience = SIMULATED if connection.environment == Environment.SIMULATED else REAL
+    shown = {fact.broker_order_id for fact in facts}
+    touched: Touched = set()
+    rows = ForeignOrder.objects.select_for_update().filter(
+        account__connection=connection, account__account_id=account_id
+    )
+    for row in rows.exclude(broker_order_id__in=shown).filter(seen_at__lt=asked_at).order_by("pk"):
+        if not facts and row.seen_at < asked_at - EMPTY_SAYS_NOTHING_AFTER:
+            # After hours the list may be empty although orders work.
+            continue
+        if row.missed_at is not None and row.missed_at > asked_at - patience.apart:
+            continue
+        if row.missed + 1 >= patience.misses:
+            row.delete()
+            touched.add((row.account_id, row.conid))
+        else:
+            ForeignOrder.objects.filter(pk=row.pk).update(missed=row.missed + 1, missed_at=asked_at)
+    return touched

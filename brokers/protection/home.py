@@ -1,0 +1,73 @@
+"""The broker's news brought home with all that follows from it: our orders moved, others' noted, stops looked after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from brokers.domain.brokerage import ExecutionFacts, OrderFacts
+from brokers.domain.orders import MAY_FILL, Role
+from brokers.models import Connection, Lapse, Order
+from brokers.orders import reconciliation, vanished
+from brokers.orders.reconciliation import Applied
+from brokers.protection import foreign, mending
+
+_MAY_FILL = [str(status) for status in MAY_FILL]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What news has changed, and when to look at stops again by the clock alone."""
+
+    applied: Applied
+    again_at: datetime | None
+
+
+def bring(
+    connection: Connection,
+    *,
+    orders: Sequence[OrderFacts] = (),
+    executions: Sequence[ExecutionFacts] = (),
+    now: datetime,
+) -> Home:
+    """Bring reports home, and look at once at the stops that they may concern."""
+    applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now)
+    touched = foreign.note(connection, applied.strangers, now) if applied.strangers else set()
+    accounts = {account.account_id: account.pk for account in connection.accounts.all()} if executions else {}
+    filled = {(accounts[fill.account_id], fill.conid) for fill in executions if fill.account_id in accounts}
+    looked = mending.look_at(concerned(applied.moved, touched | filled), now)
+    return Home(applied, looked.again_at)
+
+
+def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> int:
+    """What a complete list does not show any more: orders of ours come into doubt, others' are forgotten."""
+    lost = vanished.note_list(connection, account_id, facts, asked_at)
+    mending.look_at(concerned((), foreign.note_list(connection, account_id, facts, asked_at)), asked_at)
+    return lost
+
+
+def look_after(orders: Sequence[Order], now: datetime) -> None:
+    """Look at the stops that what became of these orders may concern."""
+    mending.look_at(concerned(orders), now)
+
+
+def concerned(moved: Iterable[Order], others: Iterable[tuple[int, int]] = ()) -> set[tuple[int, int]]:
+    """The instruments among these in which anything is to have a stop."""
+    moved = list(moved)
+    tickets = {order.ticket_id for order in moved}
+    positions = {(order.account_id, order.conid) for order in moved} | set(others)
+    if not positions:
+        return set()
+    stops = Order.objects.filter(role=str(Role.STOP_LOSS))
+    here = set(stops.filter(ticket__in=tickets).values_list("account_id", "conid")) if tickets else set()
+    rest = positions - here
+    if rest:
+        named = Q()
+        for account, conid in rest:
+            named |= Q(account=account, conid=conid)
+        here |= set(stops.filter(named, status__in=_MAY_FILL).values_list("account_id", "conid"))
+        here |= set(Lapse.objects.filter(named, ended_at=None).values_list("account_id", "conid"))
+    return here & positions

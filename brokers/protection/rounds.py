@@ -1,0 +1,74 @@
+"""Stops that nobody's news was about: looked for among all positions and entries, a few times a minute."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Abs, Coalesce
+
+from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role
+from brokers.models import BrokerageAccount, Lapse, Order, Position
+from brokers.protection import mending
+
+_MAY_FILL = [str(status) for status in MAY_FILL]
+_AMOUNT = DecimalField(max_digits=24, decimal_places=8)
+_STOP = str(Role.STOP_LOSS)
+# What stood for longer was seen by its news; a lapse that is open is looked at whatever its age.
+OF_LATE = timedelta(days=1)
+
+
+def look(now: datetime) -> int:
+    """Look at everything whose stop may be missing; returns how many lapses have changed."""
+    return mending.look_at(candidates(now), now).changed
+
+
+def look_through(account: BrokerageAccount, now: datetime) -> int:
+    """The same for one account."""
+    return mending.look_at(candidates(now, account), now).changed
+
+
+def candidates(now: datetime, account: BrokerageAccount | None = None) -> set[tuple[int, int]]:
+    """Instruments that may lack a stop, or have too much of one, each as the key of its account and its contract."""
+    rows: list[QuerySet[Position] | QuerySet[Order] | QuerySet[Lapse]] = [
+        _positions(now - OF_LATE),
+        _entries(),
+        _strays(),
+        Lapse.objects.filter(ended_at=None),
+    ]
+    if account is not None:
+        rows = [each.filter(account=account) for each in rows]
+    return {pair for each in rows for pair in each.values_list("account_id", "conid")}
+
+
+def _positions(since: datetime) -> QuerySet[Position]:
+    """Positions in which a stop has changed since then, and the stops that work are not just as large."""
+    here = Order.objects.filter(account=OuterRef("account"), conid=OuterRef("conid"))
+    sums = here.filter(role=_STOP, status__in=_MAY_FILL).order_by().values("conid")
+    working = Subquery(sums.annotate(sum=Sum(F("quantity") - F("filled_quantity"))).values("sum"), output_field=_AMOUNT)
+    return (
+        Position.objects.filter(
+            Exists(here.filter(role=_STOP, changed_at__gt=since)), account__connection__enabled=True
+        )
+        .annotate(stopped=Coalesce(working, 0, output_field=_AMOUNT))
+        .exclude(stopped=Abs("quantity"))
+    )
+
+
+def _entries() -> QuerySet[Order]:
+    """Entries at the broker that came with a stop, and have none that may still work."""
+    legs = Order.objects.filter(parent=OuterRef("pk"), role=_STOP, release=str(Release.WITH_PARENT))
+    rows = Order.objects.filter(role=str(Role.ENTRY), status__in=[str(status) for status in WORKING])
+    return rows.filter(Exists(legs), ~Exists(legs.filter(status__in=_MAY_FILL)), connection__enabled=True)
+
+
+def _strays() -> QuerySet[Order]:
+    """Legs that work although their entry ended without a fill."""
+    ended = [str(status) for status in (OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.CANCELED)]
+    return Order.objects.filter(
+        Q(parent__status__in=ended, parent__filled_quantity=0),
+        role=_STOP,
+        release=str(Release.WITH_PARENT),
+        status__in=[str(status) for status in CHANGED_IN_PLACE],
+        connection__enabled=True,
+    )
