@@ -12,6 +12,8 @@ def older_words(apps, schema_editor):
         rows.filter(**{column: "encryption_failed"}).update(**{column: "unreachable"})
     apps.get_model("brokers", "SessionEvent").objects.filter(cause="trial").update(cause="look")
     apps.get_model("brokers", "Notice").objects.filter(kind="certificate-changed").delete()
+    # What was deleted is checked now, and not when the tables are being altered.
+    schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class Migration(migrations.Migration):
