@@ -24,11 +24,13 @@ from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import Client, Request
 from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ibkr.silence import Silence
 from brokers.ibkr.trust import Flow
 
 logger = logging.getLogger(__name__)
 
-SUBSCRIPTIONS = ("sor+{}", 'str+{"realtimeUpdatesOnly":false,"days":1}', "spl+{}")
+# Profit (spl) comes every second, and is read with the book instead.
+SUBSCRIPTIONS = ("sor+{}", 'str+{"realtimeUpdatesOnly":false,"days":1}')
 # IBKR's heart beats every 10 s; two missed beats and a half mean that the line is dead.
 SILENCE = 25.0
 # It forgets a socket that says nothing for a minute.
@@ -59,6 +61,7 @@ class IbkrFeed:
     def __init__(self, client: Client, *, egress: Egress, silence: float) -> None:
         self._client, self._egress, self._silence = client, egress, silence
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._ending: asyncio.Task[bool] | None = None
         self._reader, self._frames = Reader(), client.frames()
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
@@ -66,20 +69,21 @@ class IbkrFeed:
         async with await self._open() as socket:
             self._socket = socket
             tic_at, flow = time.monotonic() + TIC_EVERY, Flow(time.monotonic)
-            while (data := await self._next(socket, flow)) is not None:
-                event = await self._read(data)
-                if self._reader.wants_subscriptions:
-                    for subscription in SUBSCRIPTIONS:
-                        await self._say(socket, subscription)
-                    self._reader.wants_subscriptions = False
-                if time.monotonic() >= tic_at:
-                    await self._say(socket, "tic")
-                    tic_at = time.monotonic() + TIC_EVERY
-                if event is not None:
-                    yield event
-                if self._reader.turned_away:
-                    # The subscriptions would be lost: open a new socket when the session is there.
-                    return
+            with Silence(self._silence, self._hang_up) as silence:
+                while (data := await self._next(socket, flow, silence)) is not None:
+                    event = await self._read(data)
+                    if self._reader.wants_subscriptions:
+                        for subscription in SUBSCRIPTIONS:
+                            await self._say(socket, subscription)
+                        self._reader.wants_subscriptions = False
+                    if time.monotonic() >= tic_at:
+                        await self._say(socket, "tic")
+                        tic_at = time.monotonic() + TIC_EVERY
+                    if event is not None:
+                        yield event
+                    if self._reader.turned_away:
+                        # The subscriptions would be lost: open a new socket when the session is there.
+                        return
 
     async def _say(self, socket: aiohttp.ClientWebSocketResponse, message: str) -> None:
         await socket.send_str(message)
@@ -135,14 +139,17 @@ class IbkrFeed:
                 raise refusal from problem
             raise BrokerUnavailable("IBKR's live stream does not open. Halyard tries again.") from problem
 
-    async def _next(self, socket: aiohttp.ClientWebSocketResponse, flow: Flow) -> bytes | None:
+    async def _next(self, socket: aiohttp.ClientWebSocketResponse, flow: Flow, silence: Silence) -> bytes | None:
         """The next message; None when there will be none."""
-        last = time.monotonic() + self._silence
-        while (left := last - time.monotonic()) > 0:
-            try:
-                message = await socket.receive(timeout=left)
-            except TimeoutError:
-                break
+        silence.begins()
+        try:
+            return await self._received(socket, flow)
+        finally:
+            silence.ends()
+
+    async def _received(self, socket: aiohttp.ClientWebSocketResponse, flow: Flow) -> bytes | None:
+        while True:
+            message = await socket.receive()
             await flow.passed(len(message.data) if isinstance(message.data, str | bytes) else 0)
             match message.type:
                 case aiohttp.WSMsgType.TEXT:
@@ -160,8 +167,12 @@ class IbkrFeed:
                     return None
                 case _:
                     return None
+
+    def _hang_up(self) -> None:
         logger.warning("IBKR's stream was silent for %.0f s; closing it", self._silence)
-        return None
+        if self._socket is not None:
+            # Whoever waits for a message hears at once that there will be none.
+            self._ending = asyncio.create_task(self._socket.close())
 
     async def close(self) -> None:
         """Close the socket; the iteration ends by itself."""

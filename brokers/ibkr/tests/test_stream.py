@@ -38,8 +38,6 @@ async def test_it_tells_of_a_fill(brokerage: IbkrBrokerage, account: str, feed: 
     signed_in = await until(events, "auth")
     assert signed_in.auth is not None
     assert signed_in.auth.ready
-    # The profit comes after the subscriptions were taken.
-    assert account in (await until(events, "profit")).profit
     await brokerage.submit(account, [leg("hy-1")])
     orders: list[OrderFacts] = []
     fills: list[ExecutionFacts] = []
@@ -77,7 +75,7 @@ async def test_it_tells_when_another_login_takes_the_session(gateway: Any, login
 
 async def test_it_ends_when_the_socket_is_cut(gateway: Any, login: Login, feed: IbkrFeed) -> None:
     events = feed.events()
-    await until(events, "profit")
+    await until(events, "auth")
     gateway.close_sockets(login.username)
     async with asyncio.timeout(5):
         assert [event async for event in events if event.auth] == []
@@ -93,7 +91,7 @@ async def test_it_ends_when_the_stream_falls_silent(login: Login, brokerage: Ibk
 
 async def test_it_ends_when_it_is_closed(feed: IbkrFeed) -> None:
     events = feed.events()
-    await until(events, "profit")
+    await until(events, "auth")
     await feed.close()
     async with asyncio.timeout(5):
         assert [event async for event in events if event.auth] == []

@@ -1,0 +1,48 @@
+"""A line on which nothing comes: noticed with one timer for many messages, because ten thousand lines beat all day."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+
+class Silence:
+    """Calls `end` once somebody has waited for a message for so many seconds. To be entered on the loop that waits."""
+
+    def __init__(self, seconds: float, end: Callable[[], None]) -> None:
+        self._seconds, self._end = seconds, end
+        self._since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        self._set(self._seconds)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def begins(self) -> None:
+        """Somebody waits for the next message from now on."""
+        self._since = time.monotonic()
+
+    def ends(self) -> None:
+        """It has come. What is done with it takes as long as it takes."""
+        self._since = None
+
+    def _look(self) -> None:
+        lasted = 0.0 if self._since is None else time.monotonic() - self._since
+        if lasted < self._seconds:
+            # Seldom late: a line that beats is looked at once in a while, and one that does not at its very end.
+            self._set(self._seconds - lasted)
+            return
+        self._timer = None
+        self._end()
+
+    def _set(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds + 0.01, self._look)
