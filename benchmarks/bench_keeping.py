@@ -28,6 +28,7 @@ GOAL_SESSIONS, GOAL_SHARE = 10_000, 0.20
 AT_ONCE = 20
 PATIENCE_S = 600
 SETTLE_S = 3.0
+ALONE_S = 15.0
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -38,8 +39,8 @@ class Figures:
 
     sessions: int
     shards: int
+    alone: float
     opening: float
-    seconds: float
     cpu: float
     wall: float
     servers: float
@@ -50,13 +51,13 @@ class Figures:
 
     @property
     def minute(self) -> float:
-        """Processor seconds of one session in one minute."""
-        return self.cpu / self.sessions * 60 / self.wall
+        """Processor seconds of one session in one minute, without what the processes take for themselves."""
+        return max(0.0, self.cpu - self.alone * self.wall) / self.sessions * 60 / self.wall
 
     @property
     def share(self) -> float:
-        """Of a core, for the number of sessions of the goal."""
-        return self.minute * GOAL_SESSIONS / 60
+        """Of a core, for the number of sessions of the goal in one process."""
+        return self.alone / self.shards + self.minute * GOAL_SESSIONS / 60
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,21 +75,27 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure(folder: Path, gateway: RunningGateway, sessions: int, seconds: float, shards: int) -> Figures:
     users = [f"keep{number}" for number in range(sessions)]
     bare = asyncio.run(bare_tickles(gateway, users))
-    connect(gateway, users)
     with streams(shards) as running:
         pids = [process.pid for process in running]
+        wait_until_there(shards)
+        time.sleep(SETTLE_S)
+        alone, began = sum(map(cpu_of, pids)), time.monotonic()
+        time.sleep(min(ALONE_S, seconds))
+        opening = sum(map(cpu_of, pids))
+        alone = (opening - alone) / (time.monotonic() - began)
+        connect(gateway, users)
         wait_until_open(sessions, running)
         time.sleep(SETTLE_S)
-        opening = sum(map(cpu_of, pids))
+        cpu, began = sum(map(cpu_of, pids)), time.monotonic()
+        opening = cpu - opening
         servers, since = servers_cpu(folder), now_there()
-        cpu, began = opening, time.monotonic()
         time.sleep(seconds)
         cpu, wall = sum(map(cpu_of, pids)) - cpu, time.monotonic() - began
         return Figures(
             sessions=sessions,
             shards=shards,
+            alone=alone,
             opening=opening / sessions,
-            seconds=seconds,
             cpu=cpu,
             wall=wall,
             servers=servers_cpu(folder) - servers,
@@ -108,6 +115,7 @@ def report(figures: Figures) -> None:
         f"  requests of a session a minute: {calls}",
         f"  a session a minute: {each * 1e6:.0f} us of processor, {each / figures.bare:.1f} times a bare tickle"
         f" ({figures.bare * 1e6:.0f} us); Postgres and Valkey {figures.servers / per * 1e6:.0f} us",
+        f"  the process{'es' * (figures.shards > 1)} alone: {figures.alone:.1%} of a core, in none of the figures of a session",
         f"  memory: {figures.memory:.0f} MB, {figures.memory / figures.sessions * 1000:.0f} kB a session with the process's own",
         f"  sessions per core: {60 / each:,.0f}; {GOAL_SESSIONS:,} would take {figures.share:.0%} of a core"
         f" (goal {GOAL_SHARE:.0%}; scaled from {figures.sessions})",
@@ -139,6 +147,7 @@ def connect(gateway: RunningGateway, users: Sequence[str]) -> None:
 
     from accounts import teams
     from accounts.models import User
+    from brokers.connections.connections import wake
     from brokers.domain.sessions import Environment
     from brokers.models import Connection
 
@@ -154,6 +163,7 @@ def connect(gateway: RunningGateway, users: Sequence[str]) -> None:
         )
         for user in users
     )
+    wake()
 
 
 @contextlib.contextmanager
@@ -167,6 +177,26 @@ def streams(shards: int) -> Iterator[list[subprocess.Popen[bytes]]]:
         for process in running:
             process.kill()
             process.wait()
+
+
+def wait_until_there(shards: int) -> None:
+    """Return once every shard has its process."""
+    from django.db import connection
+
+    from brokers.postgres.locks import Space
+
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(DISTINCT objid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s",
+                [int(Space.STREAM)],
+            )
+            if cursor.fetchone()[0] == shards:
+                return
+        if time.monotonic() > give_up:
+            raise SystemExit("The stream processes did not start.")
+        time.sleep(0.2)
 
 
 def wait_until_open(sessions: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
