@@ -37,7 +37,7 @@ SILENCE = 25.0
 TIC_EVERY = 45.0
 CONNECT_WITHIN = 10.0
 # A beat, as IBKR sends it to every stream every ten seconds: nothing has to be decoded to know one.
-BEAT = re.compile(rb'\{\s*"topic"\s*:\s*"system"\s*,\s*"hb"\s*:\s*[0-9]{1,16}\s*\}')
+BEAT = re.compile(rb'\{\s*"topic"\s*:\s*"system"\s*,\s*"hb"\s*:\s*([0-9]{1,16})\s*\}')
 
 
 def listen(
@@ -91,7 +91,8 @@ class IbkrFeed:
 
     async def _read(self, data: bytes) -> FeedEvent | None:
         """The event of a message. Nonsense is passed over, until there is too much of it."""
-        if len(data) < 80 and BEAT.fullmatch(data):
+        if len(data) < 80 and (beat := BEAT.fullmatch(data)):
+            self._frames.received({"topic": "system", "hb": int(beat[1])}, len(data))
             self._check_trust()
             return self._reader.beat()
         what = "what is no JSON"
