@@ -113,7 +113,7 @@ async def test_a_stream_notes_what_is_sent_and_received_without_its_secrets(
     events = feed.events()
     async with asyncio.timeout(10):
         async for event in events:
-            if event.profit:
+            if event.auth:
                 break
         await brokerage.submit(account, [leg("hy-frames")])
         async for event in events:
@@ -122,7 +122,7 @@ async def test_a_stream_notes_what_is_sent_and_received_without_its_secrets(
     await events.aclose()
     await feed.close()
     kinds = {(call.method, call.endpoint) for call in kept.calls}
-    assert {("SENT", "ws/sor"), ("SENT", "ws/str"), ("SENT", "ws/spl"), ("RECEIVED", "ws/sor")} <= kinds
+    assert {("SENT", "ws/sor"), ("SENT", "ws/str"), ("RECEIVED", "ws/sor")} <= kinds
     redactor = Redactor([account, login.username])
     texts = [redactor.excerpt(call.answer) for call in kept.calls if call.method == "RECEIVED"]
     assert any("ticker" in text for text in texts)
