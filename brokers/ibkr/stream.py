@@ -23,8 +23,8 @@ from brokers.ibkr import credentials, order_rows, translate
 from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import Client, Request
 from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense
+from brokers.ibkr.lines.quiet import Silence
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
-from brokers.ibkr.silence import Silence
 from brokers.ibkr.trust import Flow
 
 logger = logging.getLogger(__name__)
