@@ -50,7 +50,7 @@ FAR = Decimal(30)
 # Without faults a doubt is over within this: half a minute proves, a minute more is given to what IBKR says it has.
 LONGEST = 300.0
 # What follows from the last step of all comes to rest within this, where nothing is in doubt.
-REST = 15.0
+REST = 35.0
 
 
 def run(schedules: Sequence[Schedule], team: Team) -> list[list[str]]:
@@ -90,7 +90,8 @@ async def _rest(world: World, tenant: Tenant) -> None:
         under_way = invariants.under_way(tenant)
         if any(order.status == "needs_attention" for order in under_way):
             await world.db(_decide, tenant)
-        quiet = 0.0 if under_way else quiet + 1.0
+        is_hidden = any(tenant.is_hidden(each) for each in tenant.at_ibkr())
+        quiet = 0.0 if under_way or is_hidden else quiet + 1.0
         await asyncio.sleep(1.0)
 
 
