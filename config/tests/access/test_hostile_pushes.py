@@ -120,8 +120,9 @@ def test_every_drawing_with_text_is_tried() -> None:
         for path in (ROOT / "templates").rglob("*.html")
         if re.search(r"<svg(?:(?!</svg>).)*\{\{", path.read_text(encoding="utf-8"), re.DOTALL)
     }
-    # The meters of a webhook hold numbers and times of ours only.
+    # The meters of a webhook and the times of a connection's calls hold numbers, times and names of ours only.
     assert drawn == {
+        "brokers/_diagnosis_times.html",
         "strategies/_gauge.html",
         "strategies/_guard_meter.html",
         "strategies/_meters.html",
