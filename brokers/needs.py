@@ -258,10 +258,10 @@ def _sessions(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
 
 
 def _lost(team: Team, alike: list[Facts]) -> Need:
-    first, *others = alike
+    first, several = alike[0], len(alike) > 1
     status = SessionStatus(first["session_status"])
     page = (
-        reverse("connections", args=[team.code]) if others else reverse("connection", args=[team.code, first["code"]])
+        reverse("connections", args=[team.code]) if several else reverse("connection", args=[team.code, first["code"]])
     )
     since = [moment(connection, "session_changed_at") for connection in alike]
     names = [connection["name"] for connection in alike]
@@ -274,7 +274,7 @@ def _lost(team: Team, alike: list[Facts]) -> Need:
         title=f"{all_of(named)} cannot trade: {status.replace('_', ' ')}",
         text=f"{first['session_reason']} {first['session_action']}".strip(),
         href=page,
-        action="See the connections" if others else "See the connection",
+        action="See the connections" if several else "See the connection",
         alarm=status not in _PASSING,
         since=min((each for each in since if each is not None), default=None),
     )

@@ -32,8 +32,8 @@ def is_fresh(lookup: ContractLookup, now: datetime) -> bool:
 
 def is_coming(lookup: ContractLookup, now: datetime) -> bool:
     """Whether a fresh one was asked for and may still be worth waiting for."""
-    wanted = lookup.quote_wanted_at
-    return wanted is not None and now - wanted < WAITED_FOR and not clocks.is_ahead(wanted, now)
+    asked_at = lookup.quote_wanted_at
+    return asked_at is not None and now - asked_at < WAITED_FOR and not clocks.is_ahead(asked_at, now)
 
 
 def is_withheld(lookup: ContractLookup, now: datetime) -> bool:

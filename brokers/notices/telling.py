@@ -59,9 +59,9 @@ def _look_at(connection: Connection, markets: Markets, now: datetime, *, unsettl
     due = notices.due(facts, now)
     if any(each.kind is NoticeKind.NOT_READY for each in due):
         _bring_forward(connection, now)
-    told = unsettled and facts.can_trade and _settle(connection, NoticeKind.NOT_READY, now, tell=True)
+    trades_again = unsettled and facts.can_trade and _settle(connection, NoticeKind.NOT_READY, now, tell=True)
     if unsettled and not facts.certificate:
-        _settle(connection, NoticeKind.CERTIFICATE_CHANGED, now, tell=facts.can_trade and not told)
+        _settle(connection, NoticeKind.CERTIFICATE_CHANGED, now, tell=facts.can_trade and not trades_again)
     if unsettled and all(each.kind is not NoticeKind.WEEKLY_SIGN_IN for each in due):
         _settle(connection, NoticeKind.WEEKLY_SIGN_IN, now)
     return sum(_written(connection, each, now) for each in due)

@@ -95,8 +95,11 @@ def rows(team: Team, now: datetime) -> list[Row]:
     """Every question that is known, was asked lately, or has an answer of the team's; those asked lately first."""
     asked, chosen = _asked(team, now), chosen_by(team.pk)
     named = {each.message_id: each for each in KNOWN}
-    others = sorted((asked.keys() | chosen.keys()) - named.keys())
-    questions = [*KNOWN, *(Known(each, "Not known to Halyard", "What a yes may cost is not known.") for each in others)]
+    unknown = sorted((asked.keys() | chosen.keys()) - named.keys())
+    questions = [
+        *KNOWN,
+        *(Known(each, "Not known to Halyard", "What a yes may cost is not known.") for each in unknown),
+    ]
     made = [
         Row(each, each.message_id in named, chosen.get(each.message_id), asked.get(each.message_id))
         for each in questions
@@ -105,11 +108,11 @@ def rows(team: Team, now: datetime) -> list[Row]:
 
 
 def _asked(team: Team, now: datetime) -> dict[str, Asked]:
-    found: dict[str, Asked] = {}
+    by_id: dict[str, Asked] = {}
     for at, text, message_id in _replies(team, now):
-        latest = found.setdefault(message_id, Asked(times=0, at=at, text=text))
+        latest = by_id.setdefault(message_id, Asked(times=0, at=at, text=text))
         latest.times += 1
-    return found
+    return by_id
 
 
 def _replies(team: Team, now: datetime) -> Iterator[tuple[datetime, str, str]]:

@@ -70,8 +70,8 @@ def why_not_again(order: Order) -> str:
     """Why the order's decision cannot be taken again, as a sentence; "" where it can."""
     if getattr(order.ticket, "decision", None) is None:
         return "No signal stands behind this order, so there is nothing to decide again. Close the position by hand."
-    others = order.ticket.orders.exclude(pk=order.pk).exclude(status__in=[*map(str, OVER), UNDECIDED])
-    if others.exists():
+    siblings = order.ticket.orders.exclude(pk=order.pk).exclude(status__in=[*map(str, OVER), UNDECIDED])
+    if siblings.exists():
         return "Other orders of the same signal still work, so it cannot be decided again. Cancel them first."
     return ""
 

@@ -95,8 +95,8 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
 
 def _consent(request: HttpRequest, connection: Connection) -> dict[str, Any] | None:
     """What a connection to real money that nobody has consented to asks for, where its viewer may give it."""
-    wanted = connection.enabled and activities.wants_consent(connection)
-    if not wanted or not membership_for(request.user, connection.team.code).may(Role.TRADER):
+    asks_consent = connection.enabled and activities.wants_consent(connection)
+    if not asks_consent or not membership_for(request.user, connection.team.code).may(Role.TRADER):
         return None
     return {"numbers": activities.numbers_to_type(connection), "missing": missing_of(request)}
 

@@ -54,11 +54,11 @@ def look_after(orders: Sequence[Order], now: datetime) -> None:
     mending.look_at(concerned(orders), now)
 
 
-def concerned(moved: Iterable[Order], others: Iterable[tuple[int, int]] = ()) -> set[tuple[int, int]]:
+def concerned(moved: Iterable[Order], instruments: Iterable[tuple[int, int]] = ()) -> set[tuple[int, int]]:
     """The instruments among these in which anything is to have a stop."""
     moved = list(moved)
     tickets = {order.ticket_id for order in moved}
-    positions = {(order.account_id, order.conid) for order in moved} | set(others)
+    positions = {(order.account_id, order.conid) for order in moved} | set(instruments)
     if not positions:
         return set()
     stops = Order.objects.filter(role=str(Role.STOP_LOSS))

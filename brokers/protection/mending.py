@@ -132,8 +132,8 @@ def _subject(sighting: Sighting, stop: Order | None, fault: Fault) -> Subject:
     if stop is not None:
         at = _price_of(stop)
         words = f"the stop of {grouped(stop.quantity)} {stop.ticker}{f' at {at}' if at else ''}"
-    told = fault in {Fault.REFUSED, Fault.HALF_ACCEPTED, Fault.CANCELED, Fault.NOT_SENT}
-    return Subject(stop=words, why=stop.reason if stop is not None and told else "", ticker=sighting.ticker)
+    has_reason = fault in {Fault.REFUSED, Fault.HALF_ACCEPTED, Fault.CANCELED, Fault.NOT_SENT}
+    return Subject(stop=words, why=stop.reason if stop is not None and has_reason else "", ticker=sighting.ticker)
 
 
 def _price_of(stop: Order) -> str:

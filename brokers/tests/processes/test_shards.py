@@ -142,8 +142,8 @@ def test_one_takes_over_while_the_network_is_cut_and_each_is_watched_once_afterw
         finally:
             streams.end()
     for user in users:
-        told = user.session_events.filter(status="unreachable").values_list("code", flat=True)
-        assert list(told) == ["not-reached"]
+        codes = user.session_events.filter(status="unreachable").values_list("code", flat=True)
+        assert list(codes) == ["not-reached"]
 
 
 def test_a_second_process_for_the_same_shard_stands_by(streams: Streams, users: list[Connection]) -> None:

@@ -99,11 +99,11 @@ def _decide(tenant: Tenant) -> None:
     """A person looks at IBKR's own pages, and says what they see."""
     shown = {each.reference: each for each in tenant.at_ibkr() if not tenant.is_hidden(each)}
     for order in Order.objects.filter(connection=tenant.key, status="needs_attention"):
-        found = shown.get(order.reference)
+        facts = shown.get(order.reference)
         doubt = order.doubts.filter(closed_at=None).first()
         if doubt is not None and doubt.choice and not doubt.objection:
             continue
-        choice, number = (Choice.ADOPT, str(found.order_id)) if found is not None else (Choice.ABSENT, "")
+        choice, number = (Choice.ADOPT, str(facts.order_id)) if facts is not None else (Choice.ABSENT, "")
         undecided.choose(order=order, choice=choice, number=number, actor=None, now=clock.moment())
 
 
