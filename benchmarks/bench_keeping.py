@@ -107,7 +107,8 @@ def measure(folder: Path, gateway: RunningGateway, sessions: int, seconds: float
 
 
 def report(figures: Figures) -> None:
-    each, per = figures.minute, figures.sessions * figures.wall / 60
+    # So few sessions may cost less than what the process by itself is counted with.
+    each, per = max(figures.minute, 1e-9), figures.sessions * figures.wall / 60
     calls = ", ".join(f"{name} {count / per:.2f}" for name, count in sorted(figures.calls.items()))
     print(
         f"{figures.kept} of {figures.sessions} sessions are active after {figures.wall:.0f} s in {figures.shards} process"

@@ -223,7 +223,8 @@ def _doubt(order: Facts) -> tuple[str, str]:
         matter = "IBKR does not show it any more" if order["reason_code"] == NOT_SHOWN else "IBKR's answer was lost"
         return matter, "Halyard is asking IBKR for it by its reference, and sends nothing again until it knows."
     if order["status"] == OrderStatus.NEEDS_ATTENTION:
-        meaning = f"{order['reason'].rstrip('.')}. Look in TWS or Client Portal, and say on its page what is true."
+        why = order["reason"].rstrip(".") or "Nothing that IBKR shows decides it"
+        meaning = f"{why}. Look in TWS or Client Portal, and say on its page what is true."
         return "only you can tell whether IBKR has it", meaning
     return "IBKR holds it back", f"{order['held_reason'].rstrip('.')}. Until it works, it does not close the position."
 

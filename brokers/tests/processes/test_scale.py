@@ -54,6 +54,13 @@ def test_sessions_as_they_were_are_written_in_one_statement(
         assert sessions.state_of(each, now) == judged
 
 
+def moment(value: Any) -> Any:
+    """A span as a moment from now; anything else as it is."""
+    if isinstance(value, list):
+        return [moment(each) for each in value]
+    return timezone.now() + value if isinstance(value, timedelta) else value
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "row",
@@ -65,17 +72,18 @@ def test_sessions_as_they_were_are_written_in_one_statement(
         {"session_action": "Do something."},
         {"session_tries": 1},
         {"session_opens": 1},
-        {"next_try_at": timezone.now()},
-        {"left_until": timezone.now()},
+        {"next_try_at": timedelta(0)},
+        {"left_until": timedelta(0)},
         {"turned_at": None},
-        {"session_seen_at": timezone.now() + timedelta(minutes=5)},
-        {"session_changed_at": timezone.now() + timedelta(minutes=5)},
-        {"session_opened_at": timezone.now() + timedelta(minutes=5)},
-        {"takeovers": [timezone.now() - timedelta(minutes=5), timezone.now() + timedelta(minutes=5)]},
+        {"session_seen_at": timedelta(minutes=5)},
+        {"session_changed_at": timedelta(minutes=5)},
+        {"session_opened_at": timedelta(minutes=5)},
+        {"takeovers": [timedelta(minutes=-5), timedelta(minutes=5)]},
     ],
 )
 def test_what_a_row_would_say_anew_is_judged_and_not_written_over(team: Team, row: dict[str, Any]) -> None:
-    other, same = active(team, **row), active(team)
+    """Moments are told from when the test runs: the rows are made when it is collected."""
+    other, same = active(team, **{name: moment(value) for name, value in row.items()}), active(team)
     before = Connection.objects.filter(pk=other.pk).values().get()
 
     assert sessions.kept_as_before({other.pk: timezone.now(), same.pk: timezone.now()}) == {same.pk}

@@ -60,7 +60,10 @@ def test_what_happens_after_it_is_shown(bench: lab.Lab, jump: timedelta) -> None
             await until_shown(bench.connection, "competing", "left-to-others")
             await asyncio.to_thread(bench.gateway.leave, bench.user)
             await until_shown(bench.connection, "active")
-            order = await asyncio.to_thread(lab.asked, lambda: bench.order(expires_at=clock() + timedelta(minutes=1)))
+            made = clock()
+            order = await asyncio.to_thread(
+                lab.asked, lambda: bench.order(created_at=made, expires_at=made + timedelta(minutes=1))
+            )
             await lab.until(lambda: status(order) == "filled", "the order is filled")
 
     asyncio.run(story())

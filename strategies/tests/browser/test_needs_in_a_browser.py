@@ -145,7 +145,7 @@ def a_doubt(world: World) -> tuple[str, End]:
 def an_order_to_look_up(world: World) -> tuple[str, End]:
     order = world.order(side="sell", role="exit")
     moved(order, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN, OrderStatus.NEEDS_ATTENTION)
-    return "nobody knows whether IBKR has it", lambda: moved(order, OrderStatus.ACCEPTED)
+    return "only you can tell whether IBKR has it", lambda: moved(order, OrderStatus.ACCEPTED)
 
 
 def a_way_out_that_ibkr_holds(world: World) -> tuple[str, End]:

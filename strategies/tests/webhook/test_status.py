@@ -32,7 +32,7 @@ BUY = {"ticker": "AAPL", "action": "buy", "quantity": 3}
 @pytest.fixture
 def account(team: Team) -> BrokerageAccount:
     now = timezone.now()
-    made = broker_rows.account(team, book_as_of=now + timedelta(seconds=30))
+    made = broker_rows.account(team, book_as_of=now)
     knows(made.connection, now)
     return made
 
