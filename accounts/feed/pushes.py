@@ -165,14 +165,14 @@ class Pusher:
             try:
                 self._send_due(loop)
             except Exception:
-                # Nobody starts this thread again: whatever fails, the next push has to find it.
+                # Nothing starts this thread again, so no failure may end it.
                 log.exception("A round of pushes was lost")
             with self._lock:
                 if not self._waiting:
                     self._idle.set()
 
     def _send_due(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send everything whose time has come. Raises whatever Redis or the database raise outside of one push."""
+        """Send every push whose time has come. Raises what Redis or the database raise where no single push is rendered."""
         work = self._take()
         try:
             watched = watched_teams({audience.team_id for audience, _ in work if audience.team_id is not None})

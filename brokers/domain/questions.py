@@ -89,8 +89,6 @@ KNOWN = (
     Known("o10336", "The contract is rarely traded", "The fill may be far from the last price."),
     Known("p6", "The order goes to several accounts", "Every account of the group gets its part."),
 )
-# Saying yes to these takes a guard away, so that a person has to prove who they are first.
-GUARDS = frozenset(PRECAUTIONS) | {"o10138"}
 
 
 def is_confirmed(

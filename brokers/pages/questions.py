@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import membership_for
 from accounts.entrance.step_up import require_step_up
-from accounts.models import Role
+from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
 from brokers.orders import questions as answers
 from brokers.orders.questions import AnswerRefused, Choice
@@ -29,14 +29,13 @@ def questions(request: HttpRequest, team_code: UUID) -> HttpResponse:
     role = Role.TRADER if request.method == "POST" else Role.VIEWER
     membership = membership_for(request.user, team_code, role)
     if request.method == "POST":
-        return _choose(request, team_code)
+        return _choose(request, membership.team)
     rows = answers.rows(membership.team, timezone.now())
     context = {"rows": rows, "may_trade": membership.may(Role.TRADER)}
     return render(request, "brokers/questions.html", context)
 
 
-def _choose(request: HttpRequest, team_code: UUID) -> HttpResponse:
-    team = membership_for(request.user, team_code, Role.TRADER).team
+def _choose(request: HttpRequest, team: Team) -> HttpResponse:
     message_id, choice = request.POST.get("message_id", "").strip(), request.POST.get("answer", "")
     if choice == Choice.YES:
         require_step_up(request)
@@ -48,4 +47,4 @@ def _choose(request: HttpRequest, team_code: UUID) -> HttpResponse:
         messages.error(request, f"{refused} ({refused.code})")
     else:
         messages.success(request, _DONE[kept].format(id=message_id))
-    return redirect("questions", team_code)
+    return redirect("questions", team.code)

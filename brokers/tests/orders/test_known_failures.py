@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
 from decimal import Decimal
@@ -18,6 +17,7 @@ from brokers.orders import cancels
 from brokers.simulator.faults.presets import PRESETS
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
+from brokers.tests.orders.test_doubts import reason, watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,20 +52,7 @@ def arm(bench: lab.Lab, name: str, **values: Any) -> None:
 
 def reached(order: Order, name: str) -> bool:
     """Whether the order has the status and the code of its reaction."""
-    return shown(order) == (REACTIONS[name]["status"], REACTIONS[name]["code"])
-
-
-def story(bench: lab.Lab, order: Order, name: str) -> None:
-    async def main() -> None:
-        async with lab.watching(), lab.working():
-            await lab.until(lambda: reached(order, name), f"{name} is answered by {REACTIONS[name]}", 40)
-
-    asyncio.run(main())
-
-
-def shown(order: Order) -> tuple[str, str]:
-    row = Order.objects.get(pk=order.pk)
-    return row.status, row.reason_code
+    return reason(order) == (REACTIONS[name]["status"], REACTIONS[name]["code"])
 
 
 def settled(bench: lab.Lab, order: Order, name: str) -> None:
@@ -87,7 +74,7 @@ def settled(bench: lab.Lab, order: Order, name: str) -> None:
 def test_an_answer_to_an_order(bench: lab.Lab, name: str) -> None:
     arm(bench, name)
     order = bench.order(type="limit", limit_price=Decimal(1))
-    story(bench, order, name)
+    watched(lambda: reached(order, name))
     settled(bench, order, name)
     # A list or the stream that named the order meanwhile is believed: it is never in doubt again.
     states = list(order.events.order_by("pk").values_list("new", flat=True))
@@ -99,7 +86,7 @@ def test_an_answer_to_a_reply(bench: lab.Lab, name: str) -> None:
     bench.gateway.fault(action={"question": ["o354"]}, match={**PLACE, "user": bench.user})
     arm(bench, name)
     order = bench.order(type="limit", limit_price=Decimal(1))
-    story(bench, order, name)
+    watched(lambda: reached(order, name))
     settled(bench, order, name)
     replies = [each for each in bench.gateway.journal(bench.user, method="POST") if "/reply/" in each["path"]]
     assert len({each["path"] for each in replies}) == len(replies)
@@ -115,11 +102,7 @@ def test_an_answer_to_a_cancel(bench: lab.Lab, name: str) -> None:
     def asked() -> int:
         return len(bench.gateway.journal(bench.user, method="DELETE"))
 
-    async def main() -> None:
-        async with lab.watching(), lab.working():
-            await lab.until(lambda: asked() and reached(order, name), f"{name} is answered by {REACTIONS[name]}", 40)
-
-    asyncio.run(main())
+    watched(lambda: asked() and reached(order, name))
     settled(bench, order, name)
     assert 1 <= asked() <= 3
 
@@ -129,7 +112,7 @@ def test_a_list_that_does_not_tell_all_proves_nothing(bench: lab.Lab, name: str)
     arm(bench, name, times=2)
     bench.gateway.fault(action={"status": 503, "body": ""}, phase="after", match={**PLACE, "user": bench.user})
     order = bench.order(type="limit", limit_price=Decimal(1))
-    story(bench, order, name)
+    watched(lambda: reached(order, name))
     settled(bench, order, name)
 
 
@@ -142,9 +125,5 @@ def test_a_fill_is_counted_once(bench: lab.Lab, name: str) -> None:
         rows = Execution.objects.filter(order=order)
         return reached(order, name) and sum(row.quantity for row in rows) == 3
 
-    async def main() -> None:
-        async with lab.watching(), lab.working():
-            await lab.until(counted, f"{name} ends in a fill", 40)
-
-    asyncio.run(main())
+    watched(counted)
     settled(bench, order, name)
