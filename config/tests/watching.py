@@ -18,6 +18,19 @@ def eventually(done: Callable[[], object], seconds: float = 60) -> bool:
     return True
 
 
+def arrives(count: Callable[[], int], goal: int, still: float = 60) -> bool:
+    """Poll until the count is the goal, or give up after `still` seconds in which it stood: a busy machine is slow."""
+    before, deadline = count(), time.monotonic() + still
+    while before != goal:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+        now = count()
+        if now != before:
+            before, deadline = now, time.monotonic() + still
+    return True
+
+
 def is_alive(pid: int) -> bool:
     """Whether it runs; one that ended and waits to be collected does not."""
     try:

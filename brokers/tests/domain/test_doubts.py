@@ -189,7 +189,8 @@ def test_what_speaks_against_adopting(theirs: Shape, word: str) -> None:
     assert bool(sentence) is bool(word)
 
 
-moments = st.floats(0, 3_600, allow_nan=False)
+# Quarters of a second: what a float can tell exactly, and a clock of microseconds too.
+moments = st.integers(0, 14_400).map(lambda quarters: quarters / 4)
 
 
 @given(
@@ -213,9 +214,9 @@ def test_nothing_is_proven_across_a_gap(
     if verdict.step in {Step.ABSENT, Step.SEND_AGAIN}:
         counted = [seconds for seconds in times if seconds >= gap]
         assert origin is Origin.ANSWER_LOST
-        assert len(counted) >= terms.order_reads
-        assert max(counted) - min(counted) >= terms.span
-        assert heard >= max(counted) - terms.lag - terms.apart
+        answered = [seconds for seconds in counted if seconds <= heard + terms.lag]
+        assert len(answered) >= terms.order_reads
+        assert max(answered) - min(answered) >= terms.span
 
 
 @pytest.mark.parametrize("back", [timedelta(seconds=6), timedelta(hours=1), timedelta(days=400)])

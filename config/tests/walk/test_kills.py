@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from config.tests.product import Product
-from config.tests.watching import eventually
+from config.tests.watching import arrives, eventually
 
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
 
@@ -39,7 +39,7 @@ def test_killing_one_process_in_the_middle_loses_nothing_and_doubles_nothing(pro
         signals = {future.result() for future in sent}
 
     assert len(signals) == SIGNALS
-    assert eventually(lambda: product.filled(f"{name}-") == SIGNALS, 120), _left_over(product, name)
+    assert arrives(lambda: product.filled(f"{name}-"), SIGNALS), _left_over(product, name)
     assert _orders(product, name) == SIGNALS
     # At the broker: every order there once, none that we do not know.
     assert product.rows("SELECT count(*) - count(DISTINCT reference) FROM simulator_simorder") == [(0,)]
