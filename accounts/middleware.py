@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 from accounts import zones
 from accounts.entrance import addresses
@@ -115,6 +117,37 @@ def _warn_of(proxy: str) -> None:
 
 def _plain_host(request: HttpRequest) -> bool:
     return all(letter.isalnum() or letter in ".-:[]" for letter in request.headers.get("host", "/"))
+
+
+class StaticFiles:
+    """Styles, scripts and pictures, each sent as one piece.
+
+    WhiteNoise hands on an open file, which is read piece by piece where a server is synchronous. Under ASGI Django reads
+    such a file to its end in another thread before it sends any of it, and warns of that each time. This thread can read
+    it as well: none is larger than a few hundred kilobytes.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self._whitenoise = WhiteNoiseMiddleware(get_response)
+        self._whitenoise.serve = _whole
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self._whitenoise(request)
+        return response
+
+
+def _whole(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
+    found = static_file.get_response(request.method, request.META)
+    content = b""
+    if found.file is not None:
+        with found.file:
+            content = found.file.read()
+    response = HttpResponse(content, status=int(found.status))
+    # Its headers are all of them: no Content-Type stands beside a "304 Not Modified".
+    del response.headers["Content-Type"]
+    for name, value in found.headers:
+        response.headers[name] = value
+    return response
 
 
 class ViewersTimeZone:

@@ -123,7 +123,7 @@ MIDDLEWARE = [
     "accounts.middleware.ClientAddress",
     "accounts.audit.origin.Origins",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.StaticFiles",
     "accounts.middleware.ContentSecurityPolicy",
     "accounts.middleware.NotKept",
     "accounts.middleware.NoNul",
