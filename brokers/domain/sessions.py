@@ -97,6 +97,13 @@ class Login:
     tenant: str = ""
     connection: int = 0
 
+    @property
+    def peer(self) -> str:
+        """Who answers at its address, in the words that a sentence begins with."""
+        if self.environment is Environment.SIMULATED:
+            return "The simulated IBKR"
+        return "IBKR" if self.auth_method.signs else "The gateway"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:

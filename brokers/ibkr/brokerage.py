@@ -265,7 +265,7 @@ class IbkrBrokerage:
         except Paused as pause:
             return NotSent(reason=str(pause), code=pause.code, retry_after=pause.retry_after, pause=pause)
         except NotDelivered as problem:
-            return undelivered(str(problem))
+            return undelivered(self._client.login.peer, str(problem))
         except NoAnswer as problem:
             return unanswered(str(problem))
         for row in inactive_without_reason(answer.body) if answer.status == 200 else ():
@@ -314,7 +314,8 @@ class IbkrBrokerage:
             answer = await self._client.write(request)
         except NotDelivered as problem:
             sentence = (
-                f"IBKR cannot be reached: {problem}. The cancel was not sent; Halyard sends it when IBKR is back."
+                f"{self._client.login.peer} cannot be reached: {problem}. "
+                "The cancel was not sent; Halyard sends it when it is back."
             )
             raise BrokerUnavailable(sentence, code="not-reached") from problem
         except NoAnswer as problem:

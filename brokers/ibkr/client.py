@@ -267,7 +267,8 @@ class Client:
         """Why nothing came back, as exactly as it can be known."""
         if isinstance(problem, NoAnswer) and problem.error is not None:
             return problem.error
-        silent = BrokerUnavailable(f"IBKR cannot be reached: {problem}. Halyard tries again.", code="not-reached")
+        sentence = f"{self.login.peer} cannot be reached: {problem}. Halyard tries again."
+        silent = BrokerUnavailable(sentence, code="not-reached")
         if not self._guarded or problem.__cause__ is None:
             return silent
         reach = self._lines.reach if self._lines is not None else Reach()

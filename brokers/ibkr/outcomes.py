@@ -109,10 +109,10 @@ def _classify_ok(body: Any, error: str, references: Sequence[str], about: About)
     )
 
 
-def undelivered(problem: str) -> NotSent:
-    """The outcome of an order that provably never left."""
+def undelivered(peer: str, problem: str) -> NotSent:
+    """The outcome of an order that provably never left for `peer`, who is named as a sentence begins."""
     return NotSent(
-        reason=f"IBKR could not be reached: {problem}. The order was not sent; Halyard sends it when IBKR is back.",
+        reason=f"{peer} could not be reached: {problem}. The order was not sent; Halyard sends it when it is back.",
         code="not-reached",
     )
 

@@ -15,7 +15,14 @@ from brokers.domain.brokerage import (
 from brokers.domain.certificates import ending
 from brokers.domain.session.picture import Picture, State, Terms
 from brokers.domain.session.resets import reset_at
-from brokers.domain.session.words import OF_IBKRS_OWN_ADDRESS, WORDS, WORDS_OF_A_GATEWAY, WORDS_OF_THE_OPERATORS_KEYS
+from brokers.domain.session.words import (
+    NOT_REACHED_AT_IBKR,
+    NOT_REACHED_SIMULATED,
+    OF_IBKRS_OWN_ADDRESS,
+    WORDS,
+    WORDS_OF_A_GATEWAY,
+    WORDS_OF_THE_OPERATORS_KEYS,
+)
 from brokers.domain.sessions import SessionStatus
 
 _TWO_WEEKS = timedelta(days=14)
@@ -48,7 +55,7 @@ def of_error(error: BrokerError, before: State, terms: Terms, now: datetime) -> 
             )
             if reset is not None:
                 return Picture(SessionStatus.RESETTING, reset[0])
-            return Picture(SessionStatus.UNREACHABLE, error.code, str(error))
+            return Picture(SessionStatus.UNREACHABLE, error.code, str(error), _where_silent(error.code, terms))
         case SessionLost(code="session-gone"):
             return Picture(SessionStatus.NOT_OPENED, error.code, str(error))
         case _:
@@ -72,6 +79,15 @@ def _of_login(error: LoginRefused, before: State, terms: Terms, now: datetime) -
             return Picture(SessionStatus.REFUSED, error.code)
         case _:
             return Picture(SessionStatus.REFUSED, error.code, str(error))
+
+
+def _where_silent(code: str, terms: Terms) -> str:
+    """What to do about an address at which nobody answers; "" where the code's own words say it."""
+    if code != "not-reached":
+        return ""
+    if terms.simulated:
+        return NOT_REACHED_SIMULATED
+    return "" if terms.by_person else NOT_REACHED_AT_IBKR
 
 
 def _certificate(error: CertificateRefused, terms: Terms) -> Picture:

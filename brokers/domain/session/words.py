@@ -201,6 +201,9 @@ WORDS_OF_A_GATEWAY: dict[str, Words] = {
 OF_IBKRS_OWN_ADDRESS = (
     "Tell whoever runs Halyard: something between this server and IBKR shows a certificate of its own. Nothing is sent."
 )
+# What a silent address asks for where it is no gateway of the user's.
+NOT_REACHED_AT_IBKR = "Look at IBKR's system status if it lasts; nothing is to be done here."
+NOT_REACHED_SIMULATED = "Tell whoever runs Halyard if it lasts: the simulated IBKR is a process of theirs."
 # The same where the keys are the operator's.
 WORDS_OF_THE_OPERATORS_KEYS: dict[str, Words] = {
     "key-withdrawn": Words(

@@ -62,7 +62,7 @@ def read_of(road: str, row: dict[str, Any]) -> tuple[str, str]:
     answer = Answer(row["http_status"] or 200, body)
     match road:
         case "undelivered":
-            never_left = undelivered("the connection was refused")
+            never_left = undelivered("The gateway", "the connection was refused")
             return never_left.reason, never_left.code
         case "unanswered":
             lost = unanswered("no answer in time")

@@ -15,7 +15,7 @@ from brokers.domain.sessions import AuthStatus, Environment, Ownership, SessionS
 NOON = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 TAKEN = AuthStatus(authenticated=False, connected=True, competing=True, established=False)
-AWAY = BrokerUnavailable("IBKR cannot be reached.", code="not-reached")
+AWAY = BrokerUnavailable("The gateway cannot be reached.", code="not-reached")
 OPEN = State(status=SessionStatus.ACTIVE, code="signed-in", since=NOON - HOUR)
 
 

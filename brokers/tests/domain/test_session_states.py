@@ -14,7 +14,7 @@ from brokers.domain.brokerage import BrokerUnavailable, CertificateRefused, Logi
 from brokers.domain.session import takeovers
 from brokers.domain.session.resets import reset_at
 from brokers.domain.session.states import Seen, State, Step, Terms, competes, judged, opening, step
-from brokers.domain.session.words import WORDS
+from brokers.domain.session.words import NOT_REACHED_AT_IBKR, NOT_REACHED_SIMULATED, WORDS
 from brokers.domain.sessions import AuthStatus, Environment, Ownership, Region, SessionStatus
 from config.tests.samples import samples
 
@@ -25,7 +25,7 @@ CLOSED = AuthStatus(authenticated=False, connected=True, competing=False, establ
 TAKEN = AuthStatus(authenticated=False, connected=True, competing=True, established=False)
 NOBODY = AuthStatus(authenticated=False, connected=False, competing=False, code="not-signed-in")
 OPENING = AuthStatus(authenticated=True, connected=True, competing=False, established=False)
-AWAY = BrokerUnavailable("IBKR cannot be reached: the connection was refused.", code="not-reached")
+AWAY = BrokerUnavailable("The gateway cannot be reached: the connection was refused.", code="not-reached")
 DOWN = BrokerUnavailable("IBKR could not answer (status 503).", code="ibkr-unavailable")
 SIGNED_IN = State(status=SessionStatus.ACTIVE, code="signed-in", since=NOON - timedelta(hours=1))
 
@@ -160,6 +160,19 @@ def test_a_gateway_that_is_not_there_is_no_night() -> None:
     assert after(AWAY, at=night).code == "not-reached"
     assert after(DOWN, at=night).code == "nightly-restart"
     assert after(TAKEN, at=night).status is SessionStatus.COMPETING
+
+
+@pytest.mark.parametrize(
+    ("terms", "action"),
+    [
+        (PAPER, "Check that the gateway runs and that this server may reach it."),
+        (Terms(environment=Environment.SIMULATED), NOT_REACHED_SIMULATED),
+        (replace(PAPER, by_person=False), NOT_REACHED_AT_IBKR),
+    ],
+)
+def test_what_to_do_about_silence_depends_on_whose_address_it_is(terms: Terms, action: str) -> None:
+    state = after(AWAY, terms=terms)
+    assert (state.reason, state.action) == (str(AWAY), action)
 
 
 def test_a_login_that_the_night_ended_says_so() -> None:

@@ -208,11 +208,11 @@ def test_it_gives_up_when_ibkr_gets_no_order_in_a_quarter_of_an_hour(bench: lab.
     bench.account.book_as_of = now
     bench.account.save()
     rows.position(bench.account)
-    Connection.objects.update(session_status="unreachable", session_reason="IBKR cannot be reached.")
+    Connection.objects.update(session_status="unreachable", session_reason="The gateway cannot be reached.")
     wish = close(bench, now=now)
     closing.work(now + timedelta(minutes=14))
     wish.refresh_from_db()
-    assert wish.note == "The market order waits for the session at IBKR: IBKR cannot be reached."
+    assert wish.note == "The market order waits for the session at IBKR: The gateway cannot be reached."
     closing.work(now + timedelta(minutes=16))
     wish.refresh_from_db()
     assert (wish.status, status(Order.objects.get())) == ("failed", "canceled")

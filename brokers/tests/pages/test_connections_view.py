@@ -125,7 +125,7 @@ def test_it_says_that_ibkr_is_asked_only_while_it_is(client: Client, alice: User
     made = rows.connection(team)
     path = f"/teams/{team.code}/connections/{made.code}/"
     client.force_login(alice)
-    connections.session_is(made, SessionStatus.UNREACHABLE, "IBKR cannot be reached.", now=now)
+    connections.session_is(made, SessionStatus.UNREACHABLE, "The gateway cannot be reached.", now=now)
     page = client.get(path).text
     assert "None yet: they are asked for once the connection can trade." in page
     assert "IBKR is being asked" not in page

@@ -119,7 +119,7 @@ def test_what_was_asked_before_comes_too_late(bench: lab.Lab) -> None:
 def test_the_same_state_is_one_event_and_one_since(bench: lab.Lab) -> None:
     start = timezone.now() + timedelta(seconds=1)
     for second in range(5):
-        away = BrokerUnavailable(f"IBKR cannot be reached: try {second}.", code="not-reached")
+        away = BrokerUnavailable(f"The gateway cannot be reached: try {second}.", code="not-reached")
         sessions.seen(bench.connection.pk, away, start + timedelta(seconds=second))
     assert events(bench.connection)[-2:] == [("active", "signed-in"), ("unreachable", "not-reached")]
     row = Connection.objects.get(pk=bench.connection.pk)
