@@ -11,6 +11,7 @@ from allauth.account.internal.flows.password_reset import get_reset_password_url
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from accounts import teams, zones
 from accounts.audit import listening
+from accounts.entrance import mails
 from accounts.entrance.second_factors import has_second_factor
 from accounts.entrance.sign_in import LimitedSignIn
 from accounts.models import User
@@ -64,6 +66,14 @@ class AccountAdapter(LimitedSignIn):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         with timezone.override(self._zone_of(email)):
             super().send_mail(template_prefix, email, {**context, "halyard_url": settings.PUBLIC_URL})
+
+    def render_mail(
+        self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None
+    ) -> EmailMessage:
+        message: EmailMessage = super().render_mail(template_prefix, email, context, headers)
+        if isinstance(message, EmailMultiAlternatives):
+            mails.add_page(message)
+        return message
 
     def _zone_of(self, email: str) -> tzinfo:
         """The zone of the mail's reader; of the request only where its reader asks, since others read other clocks."""

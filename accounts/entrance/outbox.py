@@ -21,6 +21,7 @@ from django.core.mail.backends import console
 from django.http import HttpRequest
 
 from accounts.entrance import addresses
+from accounts.entrance.mails import text_of
 from accounts.models import User
 
 KEPT = 100
@@ -37,11 +38,11 @@ class Mail:
 
 
 class Backend(console.EmailBackend):
-    """Prints each mail and keeps the newest of them as files that only we may read."""
+    """Prints the text of each mail and keeps the newest of them as files that only we may read."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         messages = list(email_messages)
-        sent: int = super().send_messages(messages) or 0
+        sent: int = super().send_messages([text_of(message) for message in messages]) or 0
         folder: Path | None = settings.MAIL_FOLDER
         if folder is not None:
             for message in messages:

@@ -6,8 +6,7 @@ import smtplib
 from collections.abc import Mapping
 from typing import Protocol
 
-from django.core.mail import send_mail
-
+from accounts.entrance import mails
 from accounts.models import User
 from brokers.domain.notices import NoticeChannel
 
@@ -37,7 +36,7 @@ class Email:
 
     def send(self, address: str, subject: str, text: str) -> None:
         try:
-            send_mail(subject, text, None, [address])
+            mails.compose(subject, text, address).send()
         except (
             ConnectionRefusedError,
             smtplib.SMTPConnectError,

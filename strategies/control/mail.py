@@ -8,12 +8,12 @@ from datetime import datetime, timedelta, tzinfo
 from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from accounts import zones
+from accounts.entrance import mails
 from accounts.entrance.letters import quoted
 from accounts.models import Membership
 from brokers.domain.sentences import all_of
@@ -68,7 +68,7 @@ def _tell(membership: Membership, now: datetime) -> bool:
     if not mine.update(mailed_at=now, mailed_until=newest):
         return False
     try:
-        send_mail(_subject(proposals), _text(membership, proposals), None, [membership.user.email])
+        mails.compose(_subject(proposals), _text(membership, proposals), membership.user.email).send()
     except (SMTPException, OSError) as error:
         log.warning("No e-mail about %s waiting plans reached the mail server: %s", len(proposals), error)
         # After the pause it is tried again, as long as they wait.

@@ -19,6 +19,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from accounts import zones
+from accounts.entrance import mails
 from accounts.models import User
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +71,55 @@ def test_a_mail_reads_well(alice: User, mailoutbox: list[EmailMessage], settings
     assert "\n\n\n" not in body
     assert not re.search(r"&\w+;|\{|None|  ", body)
     assert body.rstrip().endswith("Halyard at halyard.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("account/email/email_confirmation", "Confirm this address"),
+        ("account/email/password_reset_key", "Choose a new password"),
+        ("account/email/password_changed", "Choose a new password"),
+        ("account/email/unknown_account", "Sign up"),
+        ("account/email/team_closed", "Open the team&#x27;s settings"),
+    ],
+)
+def test_the_page_of_a_mail_has_a_button_that_says_what_it_does(
+    alice: User, mailoutbox: list[EmailMessage], settings: Any, name: str, label: str
+) -> None:
+    settings.PUBLIC_URL = "https://halyard.example"
+    send(name, alice.email, {**FACTS, "code": ""})
+    page = str(mailoutbox[0].alternatives[0][0])  # type: ignore[attr-defined]
+    [link] = re.findall(r"https://halyard\.example/\S+", str(mailoutbox[0].body))
+    assert re.findall(r'<a href="([^"]+)"\s+class="fill"[^>]*>([^<]+)</a>', page) == [(link, label)]
+
+
+def parts(text: str) -> list[tuple[str, tuple[str, ...] | str]]:
+    return [(part.kind, part.lines or f"{part.label} {part.url}".strip()) for part in mails.parts(text)]
+
+
+def test_a_page_takes_its_button_and_its_links_from_the_lines_of_the_text(settings: Any) -> None:
+    settings.PUBLIC_URL = "https://halyard.example"
+    assert parts(
+        "Two lines\nof it.\n\nSee the order:\nhttps://halyard.example/a/\n\nOr so:\nhttps://halyard.example/b/"
+    ) == [
+        ("text", ("Two lines", "of it.")),
+        ("button", "See the order https://halyard.example/a/"),
+        ("text", ("Or so:",)),
+        ("link", "https://halyard.example/b/"),
+    ]
+    assert parts("Type it:\n\nABCD-1234\n\nHalyard at halyard.example") == [
+        ("text", ("Type it:",)),
+        ("code", ("ABCD-1234",)),
+        ("foot", ("Halyard at halyard.example",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["https://halyard.example.evil.example/x", "https://evil.example/", "Go to https://halyard.example/x"]
+)
+def test_no_line_but_an_address_of_ours_is_a_link(settings: Any, line: str) -> None:
+    settings.PUBLIC_URL = "https://halyard.example"
+    assert parts(line) == [("text", (line,))]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from datetime import datetime
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -82,10 +83,47 @@ def wrong_with(mail: EmailMessage) -> list[str]:
         f"a line of somebody else's: {line}" for line in text.splitlines() if line.startswith(("Bcc", "Approve here"))
     ]
     wrong += ["it hides letters"] * any(letter in text for letter in "\u202e\u2028\x85\x0b")
-    wrong += ["it has another part than plain text"] * (
-        message.is_multipart() or message.get_content_type() != "text/plain"
-    )
-    return wrong
+    kinds = [part.get_content_type() for part in message.walk()]
+    wrong += [f"its parts are {kinds}"] * (kinds != ["multipart/alternative", "text/plain", "text/html"])
+    return wrong + wrong_on_its_page(mail)
+
+
+class Page(HTMLParser):
+    """What a reader sees of the page in a mail, and what is in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.hidden = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.hidden = tag if tag in {"title", "style"} else self.hidden
+        self.links += [str(value) for name, value in attrs if name in {"href", "src", "background", "action"}]
+        self.tags |= {f"an attribute {name}" for name, _ in attrs if name.startswith("on")}
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden = "" if tag == self.hidden else self.hidden
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.words += data.split()
+
+
+OURS = {"html", "head", "meta", "title", "style", "body", "table", "tr", "td", "p", "h1", "a", "br"}
+
+
+def wrong_on_its_page(mail: EmailMessage) -> list[str]:
+    """What is wrong with the page beside the text of a mail."""
+    [(source, _)] = mail.alternatives  # type: ignore[attr-defined]
+    page = Page()
+    page.feed(source)
+    wrong = [f"<{tag}> on its page" for tag in sorted(page.tags - OURS)]
+    wrong += [f"a link to {link}" for link in page.links if not link.startswith("https://halyard.example")]
+    missing = [word for word in str(mail.body).split() if word not in page.words and word.rstrip(":") not in page.words]
+    return wrong + [f"its page lacks {missing}"] * bool(missing)
 
 
 @pytest.mark.django_db
@@ -180,9 +218,10 @@ def test_every_mail_quotes_what_others_chose() -> None:
 
 def test_mails_are_sent_in_these_places_only() -> None:
     """By the sign-in library's adapter, to approvers, and in notices: all are tried above."""
-    calls = ours(r"\bsend_mail\(|\bEmailMessage\(|\bsend_notification_mail\(")
+    calls = ours(r"\bsend_mail\(|\bEmailM\w+\(|\bsend_notification_mail\(|\bmails\.compose\(")
     assert set(calls) == {
         "accounts/adapter.py",
+        "accounts/entrance/mails.py",
         "accounts/entrance/sign_in.py",
         "accounts/pages/account.py",
         "accounts/reclaim.py",
