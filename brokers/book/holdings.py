@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from django.db import transaction
 from brokers import live
 from brokers.book import day_ledger
 from brokers.domain.brokerage import AccountSummary, PositionFacts
-from brokers.domain.orders import AssetClass
-from brokers.models import BrokerageAccount, EquityPoint, Position
+from brokers.domain.elsewhere.classes import UNKNOWN
+from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
 from brokers.postgres.notices import DECISIONS_CHANNEL, notify
 
 
@@ -26,6 +26,7 @@ def refresh(
         return
     held = {fact.conid: fact for fact in positions if fact.quantity}
     Position.objects.filter(account=account).exclude(conid__in=held).delete()
+    classes = _classes(account, held.values())
     Position.objects.bulk_create(
         [
             Position(
@@ -33,7 +34,7 @@ def refresh(
                 account=account,
                 conid=fact.conid,
                 ticker=fact.ticker,
-                asset_class=_asset_class(fact.asset_class),
+                asset_class=classes[fact.conid],
                 quantity=fact.quantity,
                 average_cost=fact.average_cost,
                 market_price=fact.market_price,
@@ -45,7 +46,16 @@ def refresh(
         ],
         update_conflicts=True,
         unique_fields=["account", "conid"],
-        update_fields=["ticker", "quantity", "average_cost", "market_price", "unrealized_pnl", "currency", "as_of"],
+        update_fields=[
+            "ticker",
+            "asset_class",
+            "quantity",
+            "average_cost",
+            "market_price",
+            "unrealized_pnl",
+            "currency",
+            "as_of",
+        ],
     )
     values: dict[str, Any] = {
         "equity": summary.net_liquidation,
@@ -71,9 +81,11 @@ def refresh(
     live.account_changed(account)
 
 
-def _asset_class(word: str) -> AssetClass:
-    try:
-        return AssetClass(word)
-    except ValueError:
-        # A holding of a class we do not trade yet is shown all the same.
-        return AssetClass.STOCK
+def _classes(account: BrokerageAccount, held: Iterable[PositionFacts]) -> dict[int, str]:
+    """What each holding is, by contract. IBKR's first list of a session may not say; then what was known of it holds."""
+    named = {fact.conid: fact.asset_class[:20] or UNKNOWN for fact in held}
+    if nameless := [conid for conid, name in named.items() if name == UNKNOWN]:
+        lookups = ContractLookup.objects.filter(connection=account.connection_id, conid__in=nameless)
+        named |= dict(lookups.values_list("conid", "asset_class"))
+        named |= dict(Position.objects.filter(account=account, conid__in=nameless).values_list("conid", "asset_class"))
+    return named

@@ -200,7 +200,7 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
         account_id=name(row.get("acctId"), 32) or account_id,
         conid=conid,
         ticker=(tickers or {}).get(conid) or of_broker(ticker(description, security_type, _size(row)), conid),
-        asset_class=words.READ_SECURITY_TYPES.get(security_type, security_type.lower()),
+        asset_class=words.asset_class(security_type),
         quantity=held,
         average_cost=average_price(row, security_type),
         market_price=number(row.get("marketPrice", row.get("mktPrice"))),

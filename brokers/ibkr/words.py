@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.orders import AssetClass, OrderStatus, OrderType, Side, TimeInForce
 from brokers.ibkr.cleaning import text as text_of
 
@@ -55,7 +56,28 @@ READ_SIDES: Mapping[str, Side] = {
 }
 
 SECURITY_TYPES: Mapping[AssetClass, str] = {AssetClass.STOCK: "STK", AssetClass.FUTURE: "FUT", AssetClass.FOREX: "CASH"}
-READ_SECURITY_TYPES: Mapping[str, str] = {code: str(asset) for asset, code in SECURITY_TYPES.items()}
+# What Halyard has no orders for is read by its own name all the same.
+READ_SECURITY_TYPES: Mapping[str, str] = {
+    **{code: str(asset) for asset, code in SECURITY_TYPES.items()},
+    "OPT": "option",
+    "FOP": "futures_option",
+    "CFD": "cfd",
+    "BOND": "bond",
+    "BILL": "bill",
+    "FUND": "fund",
+    "WAR": "warrant",
+    "IOPT": "structured_product",
+    "CRYPTO": "crypto",
+    "CMDTY": "commodity",
+    "IND": "index",
+    "BAG": "combination",
+}
+
+
+def asset_class(code: str) -> str:
+    """Our name for IBKR's security type, else its own in lower case; "unknown" where it gives none."""
+    return READ_SECURITY_TYPES.get(code.upper(), code.lower()) or UNKNOWN
+
 
 # PendingSubmit and PreSubmitted wait inside IBKR (for the exchange, the open or a trigger): IBKR has the order.
 # WarnState waits for an answer to a question, which says nothing about the order's life.

@@ -130,7 +130,8 @@ class Position(models.Model):
     )
     conid = models.BigIntegerField()
     ticker = models.CharField(max_length=40)
-    asset_class = word(AssetClass)
+    # One of those that Halyard trades, or any other by its name: see `domain/elsewhere/classes.py`.
+    asset_class = models.CharField(max_length=20)
     quantity = amount()
     # A price per unit, as quotes are; null where IBKR shows none.
     average_cost = optional_amount()

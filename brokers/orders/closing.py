@@ -19,6 +19,7 @@ from accounts.models import Team, User
 from brokers import live
 from brokers.connections import connections, nights
 from brokers.domain import questions
+from brokers.domain.elsewhere import classes
 from brokers.domain.orders import (
     MAY_FILL,
     WORKING,
@@ -38,6 +39,15 @@ from brokers.domain.trading_hours import TradingHours
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position, SubmissionAttempt
 from brokers.orders import cancels, closed, tickets
 from brokers.rulebook.calendars import us_shares, us_shares_as_listed
+
+
+class NotClosable(Exception):
+    """Halyard has no order that would end this position; `str(error)` is the sentence, `code` never changes."""
+
+    def __init__(self, refusal: classes.Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.code = refusal.code
+
 
 MOST_ATTEMPTS = 5
 # How long it may take until IBKR has an order for it; a market order that rests there waits for its market instead.
@@ -66,8 +76,11 @@ def close(
 ) -> Closing:
     """Wish the end of a position, or of `quantity` of it. One wish at a time: a second call returns the open one.
 
-    A wish for a part grows into one for all of it when that is asked for.
+    A wish for a part grows into one for all of it when that is asked for. Raises NotClosable where IBKR holds it as
+    something that Halyard has no orders for.
     """
+    if (refusal := way_out_missing(account, conid, ticker, asset_class)) is not None:
+        raise NotClosable(refusal)
     wish = _open_one(account, conid)
     if wish is None:
         try:
@@ -99,6 +112,14 @@ def close(
     )
     _step(wish, now)
     return wish
+
+
+def way_out_missing(
+    account: BrokerageAccount, conid: int, ticker: str, asset_class: AssetClass | str
+) -> classes.Refusal | None:
+    """Why no order can end this position: by what IBKR holds, whatever the caller takes it for."""
+    held = Position.objects.filter(account=account, conid=conid).values_list("ticker", "asset_class").first()
+    return classes.no_way_out(*(held or (ticker, str(asset_class))))
 
 
 def _open_one(account: BrokerageAccount, conid: int) -> Closing | None:
@@ -159,6 +180,8 @@ def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -
     position = Position.objects.filter(account=closing.account, conid=closing.conid).first()
     if position is None:
         return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
+    if (refusal := classes.no_way_out(position.ticker, position.asset_class)) is not None:
+        return _end(closing, FAILED, refusal.reason, now)
     side = Side.SELL if position.quantity > 0 else Side.BUY
     left = abs(position.quantity)
     if closing.quantity is not None:

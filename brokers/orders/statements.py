@@ -22,6 +22,12 @@ CONSENTED = """EXISTS (
   SELECT FROM brokers_connection c WHERE c.id = {order}.connection_id AND (c.environment <> 'live' OR c.live_account <> '')
 )"""
 
+# What IBKR holds as something else than Halyard trades is never traded under its number.
+IS_TRADED = """NOT EXISTS (
+  SELECT FROM brokers_position p WHERE p.account_id = {order}.account_id AND p.conid = {order}.conid
+  AND p.asset_class NOT IN ('stock', 'future', 'forex')
+)"""
+
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
 # An instrument is held back while it is not known what became of an earlier order in it; and a connection while IBKR
 # restarts, its ways out a little later than the rest where the operator says so.
@@ -30,6 +36,7 @@ WITH next AS (
   SELECT o.id FROM brokers_order o
   WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
     AND NOT {HELD.format(order="o")} AND {CONSENTED.format(order="o")}
+    AND {IS_TRADED.format(order="o")}
     AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
          AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
     AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid

@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
+from brokers.domain.elsewhere import classes
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     OVER,
@@ -24,7 +25,7 @@ from brokers.domain.orders import (
 )
 from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.sentences import grouped
-from brokers.models import BrokerageAccount, Order, OrderEvent, SubmissionAttempt, Ticket
+from brokers.models import BrokerageAccount, Order, OrderEvent, Position, SubmissionAttempt, Ticket
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
@@ -76,6 +77,7 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     tickets = Ticket.objects.bulk_create(_ticket(draft, filled, now) for draft in drafts)
     _save_orders(list(zip(drafts, tickets, strict=True)), now)
     for ticket in tickets:
+        _deny_what_is_not_traded(ticket, now)
         ask_cancels(ticket, now)
     for resize in (resize for draft in drafts for resize in draft.resizes):
         Order.objects.filter(reference=resize.reference, status__in=_CHANGEABLE, quantity__gt=resize.quantity).update(
@@ -84,6 +86,18 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     end_unfit(touched, now)
     notify(ORDERS_CHANNEL, keys(draft.account.connection_id for draft in drafts))
     return tickets
+
+
+def _deny_what_is_not_traded(ticket: Ticket, now: datetime) -> None:
+    """End orders in a contract that IBKR holds as something Halyard has no orders for: under its number they would be
+    orders for another thing. `statements.TAKE_NEXT` lets none of them leave either."""
+    here = Position.objects.filter(account_id=ticket.account_id, conid=OuterRef("conid"))
+    waiting = ticket.orders.filter(status=str(OrderStatus.CREATED), parent=None)
+    for order in waiting.filter(Exists(here.exclude(asset_class__in=classes.TRADED))):
+        held_as = here.model.objects.filter(account=order.account_id, conid=order.conid).values_list("asset_class")
+        refusal = classes.no_way_out(order.ticker, held_as[0][0])
+        if refusal is not None and end_unsent(order, OrderStatus.DENIED, refusal.reason, now):
+            Order.objects.filter(pk=order.pk).update(reason_code=refusal.code)
 
 
 def _ticket(draft: Draft, filled: Mapping[str, Decimal], now: datetime) -> Ticket:

@@ -29,8 +29,9 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
             raise Http404("This account has no such position.")
         messages.success(request, "There is nothing left to close.")
         return redirect("positions", team_code)
+    refusal = closing.way_out_missing(account, conid, position.ticker, position.asset_class)
     form = ClosingForm(request.POST or None, held=abs(position.quantity))
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and refusal is None and form.is_valid():
         actor = actor_of(request)
         made = closing.close(
             account=account,
@@ -51,6 +52,12 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         "form": form,
         "side": "sell" if position.quantity > 0 else "buy",
         "working": working.order_by("pk"),
+        "refusal": refusal,
         "open_closing": account.closings.filter(conid=conid, status=Closing.Status.OPEN).first(),
     }
-    return render(request, "brokers/position_close.html", context, status=422 if form.errors else 200)
+    return render(
+        request,
+        "brokers/position_close.html",
+        context,
+        status=422 if form.errors or (refusal and request.method == "POST") else 200,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -102,16 +103,18 @@ def _flatten(lapse: Lapse, account: BrokerageAccount, quantity: Decimal, now: da
     whole = position is None or abs(position.quantity) <= quantity
     like = lapse.stop or lapse.entry
     assert like is not None, "a position that lapses was made by an order of ours"
-    closing.close(
-        account=account,
-        conid=lapse.conid,
-        ticker=lapse.ticker,
-        asset_class=like.asset_class,
-        quantity=None if whole else quantity,
-        reason="Its stop is missing, and its subscription flattens then.",
-        actor=None,
-        now=now,
-    )
+    # What cannot be closed stays without its stop, which the lapse goes on saying.
+    with contextlib.suppress(closing.NotClosable):
+        closing.close(
+            account=account,
+            conid=lapse.conid,
+            ticker=lapse.ticker,
+            asset_class=like.asset_class,
+            quantity=None if whole else quantity,
+            reason="Its stop is missing, and its subscription flattens then.",
+            actor=None,
+            now=now,
+        )
 
 
 def _resize(lapse: Lapse, sighting: Sighting, account: BrokerageAccount, step: Step, now: datetime) -> None:

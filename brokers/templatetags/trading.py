@@ -14,6 +14,7 @@ from brokers.book import day_ledger
 from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
+from brokers.domain.elsewhere import classes
 from brokers.domain.help.pages import PAGES, HelpPage, page_of
 from brokers.domain.latency import Scale
 from brokers.domain.notices import DispatchStatus, NoticeKind
@@ -109,6 +110,18 @@ _DISPATCHES = {
     DispatchStatus.LOST: "may have arrived or not, and is not sent again",
     DispatchStatus.NO_ADDRESS: "not sent, as nobody has confirmed this address",
 }
+
+
+@register.filter
+def class_label(asset_class: str) -> str:
+    """What a holding is, by the name of its class."""
+    return classes.label(asset_class)
+
+
+@register.filter
+def is_traded(asset_class: str) -> bool:
+    """Whether Halyard has orders for what is of this class."""
+    return classes.is_traded(asset_class)
 
 
 @register.filter

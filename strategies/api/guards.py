@@ -75,6 +75,9 @@ class DoneSerializer(serializers.Serializer[Any]):
     canceled = serializers.IntegerField()
     declined = serializers.IntegerField()
     closing = serializers.IntegerField()
+    not_closed = serializers.ListField(
+        child=serializers.CharField(), help_text="Why each position stays that Halyard has no orders for."
+    )
 
 
 class StoppedSerializer(GuardSerializer):

@@ -11,7 +11,7 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from accounts.models import Team, User
-from brokers.domain.orders import MAY_FILL, AssetClass, Role
+from brokers.domain.orders import MAY_FILL, Role
 from brokers.domain.sentences import cut, ended
 from brokers.models import BrokerageAccount, Closing, Order, Position
 from brokers.orders import cancels, closing
@@ -26,11 +26,12 @@ WEIGHT = {Halt.NOTHING: 0, Halt.ENTRIES: 1, Halt.EVERYTHING: 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """What a stop did in the moment it took effect."""
+    """What a stop did in the moment it took effect. `not_closed` says of each position why Halyard cannot close it."""
 
     canceled: int
     declined: int
     closing: int
+    not_closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +112,23 @@ def halt(
     guard.halted_at = max(now, clock())
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
     stopped = reached.orders if how is Halt.EVERYTHING else reached.entries
+    closed, not_closed = _flatten(reached.positions, reason, actor, now) if flatten else (0, ())
     done = Stopped(
         canceled=cancels.cancel_all(
             stopped, actor=actor, cause=cut(f"Trading was stopped: {ended(reason)}", 180), now=now
         ),
         declined=_decline(reached.proposed, reason, actor, now),
-        closing=_flatten(reached.positions, reason, actor, now) if flatten else 0,
+        closing=closed,
+        not_closed=not_closed,
     )
-    after = {**halt_json(guard), "canceled": done.canceled, "declined": done.declined, "closing": done.closing}
+    after: dict[str, object] = {
+        **halt_json(guard),
+        "canceled": done.canceled,
+        "declined": done.declined,
+        "closing": done.closing,
+    }
+    if not_closed:
+        after["not_closed"] = list(not_closed)
     audit_change(guard, "guard.halted", before, after, actor=actor, now=now)
     return done
 
@@ -178,16 +188,23 @@ def _decline(proposed: QuerySet[Decision], reason: str, actor: User | None, now:
     return count
 
 
-def _flatten(positions: QuerySet[Position], reason: str, actor: User | None, now: datetime) -> int:
+def _flatten(
+    positions: QuerySet[Position], reason: str, actor: User | None, now: datetime
+) -> tuple[int, tuple[str, ...]]:
+    """Wish the end of all of them, theirs and ours; how many that are, and of the others why they stay."""
     held_positions = list(positions.select_related("account").order_by("account_id", "conid"))
+    stay = []
     for position in held_positions:
-        closing.close(
-            account=position.account,
-            conid=position.conid,
-            ticker=position.ticker,
-            asset_class=AssetClass(position.asset_class),
-            reason=cut(f"Trading was stopped: {ended(reason)}", 200),
-            actor=actor,
-            now=now,
-        )
-    return len(held_positions)
+        try:
+            closing.close(
+                account=position.account,
+                conid=position.conid,
+                ticker=position.ticker,
+                asset_class=position.asset_class,
+                reason=cut(f"Trading was stopped: {ended(reason)}", 200),
+                actor=actor,
+                now=now,
+            )
+        except closing.NotClosable as error:
+            stay.append(str(error))
+    return len(held_positions) - len(stay), tuple(stay)

@@ -208,7 +208,7 @@ def _stopped(stopped: halt.Stopped) -> str:
         parts.append(f"{stopped.declined:,} waiting for approval declined")
     if stopped.closing:
         parts.append(f"{stopped.closing:,} position{'' if stopped.closing == 1 else 's'} being closed")
-    return f"Stopped: {', '.join(parts)}."
+    return " ".join([f"Stopped: {', '.join(parts)}.", *stopped.not_closed])
 
 
 @require_POST

@@ -1,0 +1,203 @@
+"""No order leaves in what Halyard cannot trade, by whatever way somebody asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Team, User
+from brokers.book import holdings
+from brokers.domain.brokerage import AccountSummary, PositionFacts
+from brokers.domain.orders import OrderIntent, OrderStatus, OrderType, Role, Side
+from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.orders import closing, execution, tickets
+from brokers.protection import deeds
+from brokers.simulator.catalogue.listed import cfd_of
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.tests import lab, rows
+from strategies.control import halt
+from strategies.domain.decide.guards import Halt
+
+OPTION = 700_001
+
+
+@pytest.fixture
+def account(team: Team) -> BrokerageAccount:
+    made = rows.account(team, book_as_of=timezone.now())
+    rows.position(made, conid=OPTION, ticker="AAPL 250117C200", asset_class="option", quantity=Decimal(2))
+    return made
+
+
+def page_of(account: BrokerageAccount) -> str:
+    return f"/teams/{account.team.code}/accounts/{account.code}/positions/{OPTION}/close/"
+
+
+@pytest.mark.django_db
+def test_the_page_says_why_and_sends_nothing(client: Client, alice: User, account: BrokerageAccount) -> None:
+    client.force_login(alice)
+    shown = client.get(page_of(account))
+    assert "AAPL 250117C200 is an option" in shown.text
+    assert '<form class="panel"' not in shown.text
+    assert client.post(page_of(account), {"quantity": ""}).status_code == 422
+    assert not Closing.objects.exists()
+    assert not Order.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_list_names_the_class_and_offers_no_close(client: Client, alice: User, account: BrokerageAccount) -> None:
+    rows.position(account)
+    client.force_login(alice)
+    page = client.get(f"/teams/{account.team.code}/positions/").text
+    assert '<span class="sub">Option</span>' in page
+    assert 'aria-label="Close AAPL in' in page
+    assert 'aria-label="Close AAPL 250117C200' not in page
+
+
+@pytest.mark.django_db
+def test_a_stop_of_trading_closes_what_it_can_and_names_what_stays(account: BrokerageAccount, alice: User) -> None:
+    rows.position(account)
+    done = halt.halt(
+        team=account.team,
+        target=account,
+        how=Halt.EVERYTHING,
+        reason="Enough.",
+        flatten=True,
+        actor=alice,
+        now=timezone.now(),
+    )
+    assert done.closing == 1
+    (stays,) = done.not_closed
+    assert stays.startswith("AAPL 250117C200 is an option")
+    assert [order.conid for order in Order.objects.all()] == [265598]
+
+
+@pytest.mark.django_db
+def test_a_caller_that_takes_it_for_a_stock_is_refused_all_the_same(account: BrokerageAccount) -> None:
+    with pytest.raises(closing.NotClosable, match="is an option"):
+        closing.close(
+            account=account,
+            conid=OPTION,
+            ticker="AAPL",
+            asset_class="stock",
+            reason="By mistake.",
+            actor=None,
+            now=timezone.now(),
+        )
+    assert not Closing.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_wish_of_before_ends_instead_of_sending(account: BrokerageAccount) -> None:
+    now = timezone.now()
+    wish = Closing.objects.create(
+        team=account.team,
+        account=account,
+        conid=OPTION,
+        ticker="AAPL",
+        asset_class="stock",
+        reason="Of an older release.",
+        asked_at=now - timedelta(minutes=1),
+    )
+    closing.work(now)
+    wish.refresh_from_db()
+    assert (wish.status, wish.attempts) == ("failed", 0)
+    assert "is an option" in wish.note
+    assert not Order.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_missing_stop_flattens_nothing_of_it(account: BrokerageAccount) -> None:
+    entry = rows.order(account, conid=OPTION)
+    lapse = rows.lapse(account, timezone.now(), conid=OPTION, entry=entry)
+    deeds._flatten(lapse, account, Decimal(2), timezone.now())
+    assert not Closing.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_plan_in_its_number_is_denied_and_never_leaves(account: BrokerageAccount) -> None:
+    now = timezone.now()
+    like = rows.order(account)
+    intent = OrderIntent(
+        role=Role.EXIT, instrument=like.instrument, side=Side.SELL, type=OrderType.MARKET, quantity=Decimal(2)
+    )
+    (ticket,) = tickets.open_tickets(
+        [
+            tickets.Draft(
+                account=account,
+                key=like.code,
+                conid=OPTION,
+                currency="USD",
+                multiplier=Decimal(1),
+                intents=(intent,),
+                cancels=(),
+                expires_at=now + timedelta(minutes=1),
+            )
+        ],
+        now,
+    )
+    denied = ticket.orders.get()
+    assert (denied.status, denied.reason_code) == (OrderStatus.DENIED, "class-not-traded")
+    assert "is an option" in denied.reason
+
+
+@pytest.mark.django_db
+def test_one_that_waits_when_the_class_becomes_known_does_not_leave(account: BrokerageAccount) -> None:
+    waiting = rows.order(account, conid=OPTION)
+    assert execution.take_next(account.connection_id, timezone.now()) is None
+    Position.objects.filter(conid=OPTION).update(asset_class="stock")
+    job = execution.take_next(account.connection_id, timezone.now())
+    assert job is not None
+    assert job.orders[0].pk == waiting.pk
+
+
+def read(account: BrokerageAccount, asset_class: str) -> str:
+    facts = PositionFacts(
+        account_id=account.account_id,
+        conid=265598,
+        ticker="AAPL",
+        asset_class=asset_class,
+        quantity=Decimal(5),
+        average_cost=None,
+    )
+    summary = AccountSummary(net_liquidation=None, cash=None, buying_power=None)
+    holdings.refresh(account, positions=[facts], summary=summary, as_of=timezone.now())
+    return Position.objects.get(account=account, conid=265598).asset_class
+
+
+@pytest.mark.django_db
+def test_the_book_keeps_the_class_and_a_list_that_lacks_it_takes_none_away(account: BrokerageAccount) -> None:
+    assert read(account, "unknown") == "unknown"
+    assert read(account, "cfd") == "cfd"
+    assert read(account, "unknown") == "cfd"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cfd_at_the_gateway_comes_home_as_one_and_stays(team: Team, gateway: RunningGateway) -> None:
+    cfd = cfd_of("AAPL")
+    assert cfd is not None
+    bench = lab.make(team, gateway, positions=[{"conid": cfd.conid, "quantity": 7}])
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(Position.objects.filter(account=bench.account).exists, "the position is home")
+
+    asyncio.run(story())
+    held = Position.objects.get(account=bench.account)
+    assert (held.conid, held.asset_class, held.quantity) == (cfd.conid, "cfd", Decimal(7))
+    with pytest.raises(closing.NotClosable, match="is a CFD"):
+        closing.close(
+            account=bench.account,
+            conid=cfd.conid,
+            ticker=held.ticker,
+            asset_class=held.asset_class,
+            reason="All of it.",
+            actor=None,
+            now=timezone.now(),
+        )
+    lab.work()
+    assert bench.posts() == []
