@@ -86,6 +86,6 @@ def _classes(account: BrokerageAccount, held: Iterable[PositionFacts]) -> dict[i
     named = {fact.conid: fact.asset_class[:20] or UNKNOWN for fact in held}
     if nameless := [conid for conid, name in named.items() if name == UNKNOWN]:
         lookups = ContractLookup.objects.filter(connection=account.connection_id, conid__in=nameless)
-        named |= dict(lookups.values_list("conid", "asset_class"))
+        named |= {conid: name for conid, name in lookups.values_list("conid", "asset_class") if conid is not None}
         named |= dict(Position.objects.filter(account=account, conid__in=nameless).values_list("conid", "asset_class"))
     return named
