@@ -29,7 +29,7 @@ from brokers.protection import rounds
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="brokers.work", queue="orders", ignore_result=True, acks_late=True)
+@shared_task(name="brokers.work", ignore_result=True, acks_late=True)
 def work(*, shard: int = 0) -> None:
     """Work the lanes of a shard until they are idle; ends at once when another worker has it, or there is no such one."""
     if type(shard) is not int or shard not in range(settings.WORK_SHARDS):
@@ -52,7 +52,7 @@ def work(*, shard: int = 0) -> None:
     asyncio.run(main())
 
 
-@shared_task(name="brokers.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
+@shared_task(name="brokers.sweep", ignore_result=True, acks_late=True)
 def sweep() -> None:
     """Heal what a lost nudge left behind: do what time has made due, see that every shard is worked."""
     unsent.expire_overdue(timezone.now())
@@ -65,13 +65,13 @@ def sweep() -> None:
         make_keys.delay()
 
 
-@shared_task(name="brokers.make_keys", queue="housekeeping", ignore_result=True, acks_late=True)
+@shared_task(name="brokers.make_keys", ignore_result=True, acks_late=True)
 def make_keys() -> None:
     """Make the keys that were asked for; ends at once when another worker is at it."""
     keysets.make_next(timezone.now)
 
 
-@shared_task(name="brokers.tell_owners", queue="housekeeping", ignore_result=True, acks_late=True)
+@shared_task(name="brokers.tell_owners", ignore_result=True, acks_late=True)
 def tell_owners() -> None:
     """Look at every connection before its market opens, and send the notices that wait."""
     telling.look(timezone.now())

@@ -51,7 +51,7 @@ except env.SettingError as error:
     sys.exit(str(error))  # one sentence for whoever starts it, in place of a traceback
 app.conf.beat_schedule = {
     # `expires`: of a backlog only the last pulses say something about now.
-    "pulse": {"task": "accounts.tasks.pulse", "schedule": 3.0, "options": {"queue": "housekeeping", "expires": 10}},
+    "pulse": {"task": "accounts.tasks.pulse", "schedule": 3.0, "options": {"expires": 10}},
     "needs": {"task": "accounts.refresh_needs", "schedule": 5.0, "options": {"expires": 5}},
     "notices": {"task": "brokers.tell_owners", "schedule": 30.0, "options": {"expires": 30}},
     "orders": {"task": "brokers.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},

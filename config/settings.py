@@ -239,6 +239,8 @@ CELERY = {
     },
     "timezone": "UTC",
     "task_default_queue": "housekeeping",
+    # What moves money waits behind no housekeeping.
+    "task_routes": {"brokers.work": {"queue": "orders"}, "strategies.decide": {"queue": "signals"}},
 }
 
 AUTH_USER_MODEL = "accounts.User"

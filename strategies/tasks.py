@@ -16,19 +16,19 @@ from strategies.drain import drain
 from strategies.webhook import intake, retention
 
 
-@shared_task(name="strategies.decide", queue="signals", ignore_result=True, acks_late=True)
+@shared_task(name="strategies.decide", ignore_result=True, acks_late=True)
 def decide() -> None:
     """Drain waiting signals; ends at once when another worker does it already."""
     drain(nudge=_nudge_lanes)
 
 
-@shared_task(name="strategies.sweep", queue="housekeeping", ignore_result=True, acks_late=True)
+@shared_task(name="strategies.sweep", ignore_result=True, acks_late=True)
 def sweep() -> None:
     """Start the drain, in case a nudge was lost."""
     decide.delay()
 
 
-@shared_task(name="strategies.tidy", queue="housekeeping", ignore_result=True, acks_late=True)
+@shared_task(name="strategies.tidy", ignore_result=True, acks_late=True)
 def tidy() -> None:
     """Delete expired keys, old contents of deliveries, old calls to brokers, and teams closed long ago."""
     intake.forget_expired(timezone.now())
@@ -37,7 +37,7 @@ def tidy() -> None:
     call_log.forget(timezone.now())
 
 
-@shared_task(name="strategies.mail_approvers", queue="housekeeping", ignore_result=True, acks_late=True)
+@shared_task(name="strategies.mail_approvers", ignore_result=True, acks_late=True)
 def mail_approvers() -> None:
     """Write to those who may answer the plans that wait."""
     mail.tell_approvers(timezone.now())

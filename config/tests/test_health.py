@@ -176,11 +176,26 @@ def test_a_pulse_that_cannot_be_recorded_harms_nobody(settings: Any) -> None:
     assert pulse.beat("stream") is False
 
 
+def queue_of(task: str) -> str:
+    return str(celery.app.amqp.router.route({}, task)["queue"].name)
+
+
+def test_what_moves_money_waits_behind_no_housekeeping() -> None:
+    celery.app.loader.import_default_modules()
+    names = [name for name in celery.app.tasks if name.startswith(("accounts.", "brokers.", "strategies."))]
+    queues = {name: queue_of(name) for name in names}
+    assert len(queues) > 9
+    assert {name: queue for name, queue in queues.items() if queue != "housekeeping"} == {
+        "brokers.work": "orders",
+        "strategies.decide": "signals",
+    }
+
+
 def test_the_workers_pulse_is_the_task_that_beat_schedules(quiet: redis.Redis) -> None:
     schedule = celery.app.conf.beat_schedule["pulse"]
     assert schedule["task"] == tasks.pulse.name
     assert schedule["options"]["expires"] > schedule["schedule"]
-    assert schedule["options"]["queue"] == "housekeeping"
+    assert queue_of(tasks.pulse.name) == "housekeeping"
     tasks.pulse()
     assert pulse.alive(["worker"]) == {"worker": True}
 
