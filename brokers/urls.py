@@ -38,6 +38,7 @@ urlpatterns = [
     ),
     path(TEAM + "accounts/<uuid:account_code>/", accounts.account, name="account"),
     path(TEAM + "accounts/<uuid:account_code>/equity.json", accounts.account_equity, name="account_equity"),
+    path(TEAM + "accounts/<uuid:account_code>/contracts/<int:conid>/", accounts.contract, name="contract"),
     path(TEAM + "questions/", questions.questions, name="questions"),
     path(TEAM + "rulebook/", rulebook.rulebook, name="rulebook"),
     path(TEAM + "connections/", connections.connections, name="connections"),

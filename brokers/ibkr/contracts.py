@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
@@ -23,6 +24,15 @@ from brokers.rulebook.products.untradable import untradable
 _MOST_SESSIONS = 100
 # In seconds since 1970: until the year 2100, and no session is longer than a week.
 _LATEST, _LONGEST = 4_102_444_800, 7 * 86_400
+# IBKR's old names of zones.
+_ZONES = {
+    "US/Eastern": "America/New_York",
+    "US/Central": "America/Chicago",
+    "US/Pacific": "America/Los_Angeles",
+    "GB-Eire": "Europe/London",
+    "Japan": "Asia/Tokyo",
+    "Hongkong": "Asia/Hong_Kong",
+}
 _MAIN_EXCHANGES = {"NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "CBOE", "IEX"}
 
 
@@ -68,7 +78,17 @@ def trading_hours(body: Any, now: datetime) -> TradingHours | None:
     regular, extended = (_sessions(days, key) for key in ("liquid_hours", "extended_hours"))
     if not regular and not extended:
         return None
-    return TradingHours(regular=regular, extended=extended, as_of=int(now.timestamp()))
+    zone = _zone(mapping(body).get("exchange_time_zone"))
+    return TradingHours(regular=regular, extended=extended, as_of=int(now.timestamp()), zone=zone)
+
+
+def _zone(name: Any) -> str:
+    """The zone of an exchange by the name that people know it by; empty where it is none."""
+    known = _ZONES.get(str(name), str(name))
+    try:
+        return ZoneInfo(known).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ""
 
 
 def _sessions(days: Sequence[Row], key: str) -> tuple[Session, ...]:

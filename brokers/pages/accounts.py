@@ -1,22 +1,24 @@
-"""Pages of brokerage accounts: positions, one account, and the value of its last day."""
+"""Pages of brokerage accounts: positions, one account with the value of its last day, and one of its contracts."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db.models import F, Prefetch
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.access import row_for, team_for
 from accounts.models import Team
-from brokers.book import day_ledger
+from brokers.book import day_ledger, trading_hours
+from brokers.domain.sessions import Environment
+from brokers.domain.trading_hours import TradingHours
 from brokers.live import open_closings, order_rows, with_closings
-from brokers.models import BrokerageAccount, Position
+from brokers.models import BrokerageAccount, ContractLookup, Position
 from brokers.orders import closing
 from brokers.protection import shown
 
@@ -80,6 +82,47 @@ def account_equity(request: HttpRequest, team_code: UUID, account_code: UUID) ->
     points = list(account.equity_points.filter(at__gte=since).order_by("at").values_list("at", "equity"))
     pairs = [[round(at.timestamp(), 1), float(value)] for at, value in _thinned(points, CURVE_POINTS)]
     return JsonResponse({"currency": account.currency, "points": pairs})
+
+
+@require_GET
+def contract(request: HttpRequest, team_code: UUID, account_code: UUID, conid: int) -> HttpResponse:
+    account = row_for(request.user, team_code, BrokerageAccount.objects.select_related("connection"), account_code)
+    position = account.positions.filter(conid=conid).first()
+    orders = list(order_rows().filter(account=account, conid=conid).order_by("-pk")[:10])
+    found = ContractLookup.objects.filter(connection=account.connection, conid=conid, status="found")
+    lookup = found.order_by(F("hours_asked_on").desc(nulls_last=True), "pk").first()
+    # What it is called where it is held or traded; one name may stand for another contract tomorrow.
+    named = position or next(iter(orders), None) or lookup
+    if named is None:
+        raise Http404
+    context = {
+        "account": account,
+        "conid": conid,
+        "named": named,
+        "contract": lookup,
+        "position": position,
+        "orders": orders,
+        "hours": _hours_of(account, lookup, timezone.now()),
+    }
+    return render(request, "brokers/contract.html", context)
+
+
+def _hours_of(account: BrokerageAccount, lookup: ContractLookup | None, now: datetime) -> dict[str, Any]:
+    """What is known of when it trades: open or not, until when, and the days that IBKR listed."""
+    if account.connection.environment == Environment.SIMULATED:
+        return {"never_closes": True}
+    known = (lookup and trading_hours.shown(lookup)) or TradingHours()
+    days = known.days(now)
+    return {
+        "market": known.market(now),
+        "opens_at": known.opens_after(now),
+        "closes_at": known.closes_after(now),
+        "wider_closes_at": known.closes_after(now, extended=True),
+        "days": days,
+        "is_extended": any(day.extended for day in days),
+        "zone": (known.zone or "UTC").rpartition("/")[2].replace("_", " "),
+        "asked_on": lookup and lookup.hours_asked_on,
+    }
 
 
 def _thinned(points: list[Any], most: int) -> list[Any]:

@@ -51,6 +51,7 @@ def test_they_come_with_the_contract(bench: lab.Lab) -> None:
     assert hours is not None
     assert hours.covers(timezone.now() + timedelta(days=1))
     assert len(hours.regular) >= 3
+    assert hours.zone == "America/New_York"
     assert all(opens < closes for opens, closes in hours.regular)
     assert asked(bench) == [{"conid": "265598"}]
     assert looked_up(bench, timezone.now()).snapshot.hours == hours

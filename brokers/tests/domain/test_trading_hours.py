@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
-from brokers.domain.trading_hours import TradingHours
+from brokers.domain.trading_hours import Market, TradingDay, TradingHours
 from brokers.ibkr.contracts import trading_hours
 from brokers.rulebook.calendars import us_shares
 from brokers.simulator.tests.conftest import shared_ibkr
@@ -138,3 +138,37 @@ def test_other_days_stay_as_the_table_has_them() -> None:
     assert not calendar.trades_on(date(2026, 12, 25))
     assert calendar.early_closes[date(2026, 11, 27)] == time(13)
     assert us_shares().as_listed(()) == us_shares()
+
+
+def test_the_days_are_those_of_the_exchange() -> None:
+    since = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)  # the Friday after Thanksgiving, a half day
+    seconds = [
+        int(datetime(*moment, tzinfo=UTC).timestamp())
+        for moment in ((2026, 11, 27, 14, 30), (2026, 11, 27, 18, 0), (2026, 11, 29, 23, 0), (2026, 11, 30, 22, 0))
+    ]
+    hours = TradingHours(
+        regular=((seconds[0] - 86400, seconds[1] - 86400), (seconds[0], seconds[1])),
+        extended=((seconds[2], seconds[3]),),
+        as_of=seconds[0],
+        zone="America/New_York",
+    )
+    assert hours.days(since) == [
+        TradingDay(day=date(2026, 11, 27), regular=("09:30-13:00",), extended=()),
+        TradingDay(day=date(2026, 11, 29), regular=(), extended=("18:00-Mon 17:00",)),
+    ]
+    assert hours.market(since) is Market.OPEN
+    assert hours.closes_after(since) == datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
+    assert hours.market(since + timedelta(hours=4)) is Market.CLOSED
+    assert hours.market(since + timedelta(days=3)) is Market.EXTENDED
+    assert hours.market(since + timedelta(days=30)) is None
+    assert TradingHours.from_json(hours.as_json()) == hours
+    older = {name: value for name, value in hours.as_json().items() if name != "zone"}
+    assert TradingHours.from_json(older) == replace(hours, zone="")
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "x" * 5000, "A\0B", "America", "", None, {}, 7, "Nowhere/Land"])
+def test_a_zone_that_is_none_is_not_believed(name: Any) -> None:
+    day = {"liquid_hours": [{"opening": 100, "closing": 200}]}
+    hours = trading_hours({"exchange_time_zone": name, "schedules": {"20261127": day}}, at(27, 15))
+    assert hours is not None
+    assert hours.zone == ""

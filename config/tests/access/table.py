@@ -83,6 +83,7 @@ TEAM_PAGES: dict[str, Entry] = {
     "positions": reads(),
     "position_close": form(TRADER, TRADER, quantity="1"),
     "account": reads(),
+    "contract": reads(),
     "account_equity": reads(),
     "rulebook": reads(),
     # Connections

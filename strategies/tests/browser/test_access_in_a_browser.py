@@ -117,6 +117,27 @@ def test_no_page_with_much_on_it_keeps_anybody_out(
     assert walk(on_a_phone(open_page, alice), shown) == ""
 
 
+OF_A_VIEWER = [
+    "connections",
+    "connection",
+    "connection_diagnosis",
+    "notices",
+    "positions",
+    "account",
+    "contract",
+    "order",
+]
+
+
+def test_no_page_about_the_broker_keeps_a_viewer_out(
+    open_page: Opener, bob: User, team: Team, values: dict[str, Any]
+) -> None:
+    """Who may change nothing meets fewer buttons, and a table without one has to be reached all the same."""
+    parts = dict(addresses(get_resolver()))
+    shown = [reverse(name, kwargs={part: values[part] for part in parts[name]}) for name in OF_A_VIEWER]
+    assert walk(on_a_phone(open_page, bob), shown) == ""
+
+
 def test_no_page_of_the_entrance_keeps_anybody_out(open_page: Opener, client: Client, values: dict[str, Any]) -> None:
     shown = [path for path in paths(values) if is_page(client.get(path))]
     assert len(shown) > 8, shown
