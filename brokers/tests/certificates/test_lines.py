@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from django.test import Client
 from accounts.models import Team, User
 from brokers import certificates
 from brokers.domain.certificates import fingerprint
+from brokers.domain.session.words import WORDS
 from brokers.ibkr import client as ibkr_client
 from brokers.models import Connection
 from brokers.simulator.testing.gateway import RunningGateway
@@ -72,10 +75,77 @@ def test_a_gateway_that_ends_handshakes_is_told_until_it_does_no_more(team: Team
     assert events(made)[0] == ("encryption_failed", "tls-broken-off")
 
 
+def test_a_gateway_whose_handshakes_hang_is_told_until_they_do_no_more(
+    team: Team, secured: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ibkr_client, "READ_TIMEOUT", aiohttp.ClientTimeout(total=8, connect=1, sock_connect=1))
+    secured.sign_in("HANGS1")
+    made = paper(team, secured.base_url("HANGS1"), "HANGS1", certificate_sha256=fingerprint(secured.fingerprint))
+    secured.control("POST", "/tls", {"hangs_s": 8})
+
+    async def story() -> None:
+        async with lab.watching():
+            await until_shown(made, "encryption_failed", "handshake-unanswered")
+            assert await asyncio.to_thread(lab.asked, lambda: sentences(made)) == WORDS["handshake-unanswered"]
+            await until_shown(made, "active", within=60)
+
+    asyncio.run(story())
+    assert events(made)[0] == ("encryption_failed", "handshake-unanswered")
+
+
+@pytest.mark.parametrize("shows", ["none", "another", "the wanted one"])
+def test_a_gateway_that_wants_a_client_certificate_is_told_until_it_does_no_more(
+    team: Team, secured: RunningGateway, shows: str
+) -> None:
+    user = f"WANTS{len(shows)}"
+    secured.sign_in(user)
+    wanted, stranger = certificate("halyard"), certificate("stranger")
+    pem, key = wanted if shows == "the wanted one" else stranger
+    secrets = {} if shows == "none" else {"client_certificate": pem, "client_key": key}
+    pin = fingerprint(secured.fingerprint)
+    made = paper(team, secured.base_url(user), user, certificate_sha256=pin, **secrets)
+    secured.control("POST", "/tls", {"wants_s": 10, "certificate": wanted[0]})
+
+    async def story() -> None:
+        async with lab.watching():
+            if shows != "the wanted one":
+                await until_shown(made, "encryption_failed", "client-certificate-wanted")
+                assert await asyncio.to_thread(lab.asked, lambda: sentences(made)) == WORDS["client-certificate-wanted"]
+            await until_shown(made, "active", within=60)
+
+    asyncio.run(story())
+    until_it_answers(secured)
+    failed = ("encryption_failed", "client-certificate-wanted")
+    assert (failed in events(made)) is (shows != "the wanted one")
+
+
+def until_it_answers(gateway: RunningGateway) -> None:
+    """Until the gateway takes calls of others again."""
+    patience = time.monotonic() + 60
+    while time.monotonic() < patience:
+        with contextlib.suppress(OSError):
+            gateway.control("GET", "/tls")
+            return
+        time.sleep(0.2)
+    pytest.fail("the gateway still disturbs its lines")
+
+
+def sentences(connection: Connection) -> tuple[str, str]:
+    shown = row(connection)
+    return shown.session_reason, shown.session_action
+
+
+@pytest.mark.parametrize("how", ["refuses_s", "hangs_s", "wants_s"])
 @pytest.mark.parametrize("seconds", [-1, 601, True, "4"])
-def test_handshakes_are_refused_for_minutes_at_most(secured: RunningGateway, seconds: object) -> None:
+def test_handshakes_are_disturbed_for_minutes_at_most(secured: RunningGateway, how: str, seconds: object) -> None:
     with pytest.raises(RuntimeError, match="400"):
-        secured.control("POST", "/tls", {"refuses_s": seconds})
+        secured.control("POST", "/tls", {how: seconds})
+
+
+def test_what_is_no_certificate_of_a_client_is_refused(secured: RunningGateway) -> None:
+    with pytest.raises(RuntimeError, match="400"):
+        secured.control("POST", "/tls", {"wants_s": 5, "certificate": "no certificate"})
+    secured.control("GET", "/tls")
 
 
 def test_plain_http_at_a_tls_port_is_told_as_the_trial_tells_it(team: Team, secured: RunningGateway) -> None:
