@@ -40,8 +40,8 @@ def on_paper(team: Team, hours: TradingHours | None) -> BrokerageAccount:
         conid=265598,
         name="APPLE INC",
         exchange="NASDAQ",
-        hours=hours and hours.as_json(),
-        hours_asked_on=hours and timezone.now().date(),
+        hours=hours.as_json() if hours else None,
+        hours_asked_on=timezone.now().date() if hours else None,
     )
     account.refresh_from_db()
     return account
