@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
 from brokers.domain.calls import Call as Made
 from brokers.domain.redaction import Redactor
-from brokers.models import BrokerageAccount, Call, Connection
+from brokers.models import BrokerageAccount, Call, Connection, Order
 
 BATCH = 1000
 # Rows that a connection may have beyond its bound before they are deleted.
@@ -25,11 +26,12 @@ def save(made: Sequence[tuple[datetime, Made]], missing: Mapping[int, int]) -> C
     `missing` are the calls of each connection before these that nobody wrote. A connection that is gone keeps nothing.
     """
     teams = dict(Connection.objects.filter(pk__in={call.connection for _, call in made}).values_list("pk", "team_id"))
-    redactors, untold = _redactors(made), dict(missing)
+    redactors, orders, untold = _redactors(made), _named(made), dict(missing)
     rows = []
     for at, call in made:
         if call.connection in teams:
             rows.append(_row(at, call, teams[call.connection], redactors[call.connection]))
+            rows[-1].order_id = call.order or _first(orders, call)
             rows[-1].missing = untold.pop(call.connection, 0)
         # Who sends an order meanwhile goes first.
         time.sleep(0)
@@ -48,12 +50,31 @@ def _redactors(made: Sequence[tuple[datetime, Made]]) -> dict[int, Redactor]:
     return {connection: Redactor(secrets) for connection, secrets in known.items()}
 
 
+def _named(made: Sequence[tuple[datetime, Made]]) -> dict[tuple[int, str], int]:
+    """The orders that messages of the live stream name, by connection and name; a connection names its own orders only."""
+    names = {name for _, call in made for name in call.names}
+    if not names:
+        return {}
+    asked = {call.connection for _, call in made if call.names}
+    own = Q(connection__in=asked, reference__in=names) | Q(account__connection__in=asked, broker_order_id__in=names)
+    found: dict[tuple[int, str], int] = {}
+    for pk, connection, *known in Order.objects.filter(own).values_list(
+        "pk", "connection_id", "reference", "broker_order_id"
+    ):
+        found |= {(connection, name): pk for name in known if name in names}
+    return found
+
+
+def _first(orders: Mapping[tuple[int, str], int], call: Made) -> int | None:
+    """The first order of ours that a message names."""
+    return next((orders[key] for name in call.names if (key := (call.connection, name)) in orders), None)
+
+
 def _row(at: datetime, call: Made, team: int, redactor: Redactor) -> Call:
     took = max(0.0, call.took * 1000)
     return Call(
         team_id=team,
         connection_id=call.connection,
-        order_id=call.order,
         at=at,
         method=call.method[:8],
         endpoint=call.endpoint[:120],

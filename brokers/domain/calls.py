@@ -46,7 +46,8 @@ class Call:
 
     `endpoint` is the path with its {names}, `parts` fill them in. `took` is the whole call in seconds, our waiting for the
     pace included; `own` is our share of it. `secrets` are texts that no log may hold. `pace_left` are the requests that
-    the pace of its user still had just after it.
+    the pace of its user still had just after it. `names` are the orders that a message of the live stream names: by our
+    reference, or by IBKR's number.
     """
 
     connection: int
@@ -58,6 +59,7 @@ class Call:
     status: int | None = None
     size: int = 0
     order: int | None = None
+    names: tuple[str, ...] = ()
     pace_left: int | None = None
     parts: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -23,7 +23,7 @@ class Call(models.Model):
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="calls", db_constraint=False, db_index=False
     )
-    # The order that it was made for; of one request with several orders, the first.
+    # The order that it was made for, or that a message names; of several orders, the first.
     order = models.ForeignKey(
         Order,
         null=True,

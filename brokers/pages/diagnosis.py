@@ -69,5 +69,5 @@ def curve(request: HttpRequest, team_code: UUID, connection_code: UUID) -> JsonR
 
 
 def calls_of(orders: list[Order]) -> QuerySet[Call]:
-    """The first calls that were made for these orders, for the page of one of them."""
+    """The first calls that were made for these orders, and messages that name them, for the page of one of them."""
     return Call.objects.filter(order__in=orders).order_by("at", "pk")[:MOST_OF_AN_ORDER]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from brokers.domain.calls import RECEIVED, SENT, Call, CallLog, CallOutcome
 from brokers.domain.redaction import clip
 from brokers.domain.sessions import Login
-from brokers.ibkr.cleaning import text
+from brokers.ibkr.cleaning import name, text
 
 # Messages that a stream may keep at once, and seconds until it may keep one more: under a third of a day's log.
 _AT_ONCE, _ONE_EACH = 30, 60.0
@@ -18,6 +19,9 @@ _BEATS = frozenset({"hb", "tic"})
 _BEAT_EVERY = 600.0
 _MOST_TOPICS = 40
 _OTHERS = "others"
+# Topics whose rows are orders, or executions of orders.
+_ABOUT_ORDERS = frozenset({"sor", "str"})
+_MOST_NAMES = 20
 
 
 class Frames:
@@ -60,6 +64,7 @@ class Frames:
                 took=0.0,
                 own=0.0,
                 size=size,
+                names=names_of(message) if kind[1] in _ABOUT_ORDERS else (),
                 params={"left_out": str(left_out)} if left_out else {},
                 request=body if direction == SENT else None,
                 answer=body if direction == RECEIVED else None,
@@ -78,6 +83,18 @@ class Frames:
         if kind[1] in _BEATS:
             self._beat_at[kind] = now
         return True
+
+
+def names_of(message: Any) -> tuple[str, ...]:
+    """The orders that a message names, by our reference and by IBKR's number, each once."""
+    rows = message.get("args") if isinstance(message, Mapping) else None
+    rows = rows if isinstance(rows, list) else [rows]
+    found: dict[str, None] = {}
+    for row in islice(rows, _MOST_NAMES):
+        if isinstance(row, Mapping):
+            named = (name(row.get("order_ref")), name(row.get("orderId", row.get("order_id")), 32))
+            found |= dict.fromkeys(each for each in named if each)
+    return tuple(found)[:_MOST_NAMES]
 
 
 def topic_of(message: Any) -> str:

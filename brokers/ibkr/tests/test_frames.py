@@ -12,7 +12,7 @@ from brokers.domain.calls import Call, CallOutcome
 from brokers.domain.redaction import Redactor
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr import IbkrBrokerage, listen
-from brokers.ibkr.lines.frames import Frames, topic_of
+from brokers.ibkr.lines.frames import Frames, names_of, topic_of
 from brokers.ibkr.tests.conftest import leg
 
 OURS = Login(
@@ -88,6 +88,30 @@ def test_a_gateway_chooses_no_names_in_our_log(message: Any, topic: str) -> None
     assert topic_of(message) == topic
 
 
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ([{"orderId": 4711, "order_ref": "hy-1"}], ("hy-1", "4711")),
+        ([{"orderId": 4711}, {"order_id": "4712", "order_ref": "hy-2"}], ("4711", "hy-2", "4712")),
+        ([{"orderId": 4711}] * 3, ("4711",)),
+        ({"orderId": 4711}, ("4711",)),
+        ([{"order_ref": "x" * 65, "orderId": [1]}, "row", None], ()),
+        ([], ()),
+        ("rows", ()),
+    ],
+)
+def test_a_message_names_orders_by_our_reference_and_by_ibkrs_number(rows: Any, names: tuple[str, ...]) -> None:
+    assert names_of({"topic": "sor", "args": rows}) == names
+    kept = Kept()
+    for topic in ("sor", "str", "spl"):
+        frames(kept).received({"topic": topic, "args": rows}, 10)
+    assert [call.names for call in kept.calls] == [names, names, ()]
+
+
+def test_a_message_of_many_orders_names_some_of_them() -> None:
+    assert len(names_of({"args": [{"orderId": number, "order_ref": f"hy-{number}"} for number in range(1000)]})) == 20
+
+
 def test_a_gateway_of_many_topics_holds_no_more_than_some() -> None:
     kept = Kept()
     log = frames(kept)
@@ -123,6 +147,7 @@ async def test_a_stream_notes_what_is_sent_and_received_without_its_secrets(
     await feed.close()
     kinds = {(call.method, call.endpoint) for call in kept.calls}
     assert {("SENT", "ws/sor"), ("SENT", "ws/str"), ("RECEIVED", "ws/sor")} <= kinds
+    assert any("hy-frames" in call.names for call in kept.calls)
     redactor = Redactor([account, login.username])
     texts = [redactor.excerpt(call.answer) for call in kept.calls if call.method == "RECEIVED"]
     assert any("ticker" in text for text in texts)

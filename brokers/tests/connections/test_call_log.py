@@ -6,11 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
-from accounts.models import Team
+from accounts import teams
+from accounts.models import Team, User
 from brokers.connections import call_log
 from brokers.connections.diagnosis import diagnose
-from brokers.models import Call, Connection
+from brokers.domain.calls import Call as Made
+from brokers.domain.calls import CallOutcome
+from brokers.models import Call, Connection, Order
 from brokers.tests import rows
 from strategies import tasks
 
@@ -71,3 +76,43 @@ def test_a_diagnosis_is_of_the_last_day_and_of_one_connection(team: Team, now: d
 def test_a_connection_that_was_never_used_has_no_figures(team: Team, now: datetime) -> None:
     figures = diagnose(rows.connection(team), now)
     assert (figures.whole.calls, figures.whole.p50, figures.points, figures.pace) == (0, None, [], None)
+
+
+def message(connection: Connection, *names: str) -> tuple[datetime, Made]:
+    made = Made(
+        connection=connection.pk,
+        method="RECEIVED",
+        endpoint="ws/sor",
+        outcome=CallOutcome.ANSWERED,
+        took=0,
+        own=0,
+        names=names,
+    )
+    return timezone.now(), made
+
+
+def test_a_message_is_linked_to_the_order_of_ours_that_it_names(team: Team, client: Client, bob: User) -> None:
+    account = rows.account(team)
+    first, second = rows.order(account), rows.order(account)
+    Order.objects.filter(pk=second.pk).update(broker_order_id="4712")
+    connection = account.connection
+    call_log.save(
+        [
+            message(connection, "nobody's", first.reference, "4712"),
+            message(connection, "4712"),
+            message(connection, "4713"),
+            message(connection),
+        ],
+        {},
+    )
+    assert list(Call.objects.order_by("pk").values_list("order", flat=True)) == [first.pk, second.pk, None, None]
+    client.force_login(bob)
+    assert "RECEIVED" in client.get(f"/teams/{team.code}/orders/{first.code}/").text
+
+
+def test_a_message_names_no_order_of_another_connection(team: Team, alice: User) -> None:
+    theirs = rows.order(rows.account(teams.found_team(owner=alice, name="Another", now=timezone.now())))
+    Order.objects.filter(pk=theirs.pk).update(broker_order_id="4711")
+    of_another_login = rows.order(rows.account(team))
+    call_log.save([message(rows.connection(team), theirs.reference, "4711", of_another_login.reference)], {})
+    assert Call.objects.get().order is None
