@@ -9,8 +9,8 @@ from brokers.domain.session.words import sentence_of
 from brokers.domain.sessions import AuthStatus, Environment
 from brokers.ibkr import translate
 from brokers.ibkr.cleaning import mapping
-from brokers.ibkr.client import Answer
 from brokers.ibkr.decoding import NOT_JSON
+from brokers.ibkr.lines.requests import Answer
 from brokers.ibkr.outcomes import error_text, says_gone
 from brokers.ibkr.texts.explained import MOST_OF_A_STATE, About, explained
 

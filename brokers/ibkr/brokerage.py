@@ -40,7 +40,8 @@ from brokers.ibkr import contracts, credentials, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
-from brokers.ibkr.client import Client, NoAnswer, NotDelivered, Request
+from brokers.ibkr.client import Client
+from brokers.ibkr.lines.requests import NoAnswer, NotDelivered, Request
 from brokers.ibkr.numbers import moment, whole
 from brokers.ibkr.outcomes import classify, inactive_without_reason, unanswered, undelivered
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing

@@ -10,7 +10,8 @@ from brokers.domain.brokerage import BrokerError, OrderRefused, SessionLost
 from brokers.ibkr import cleaning
 from brokers.ibkr.answers import check_environment, demand, wants_accounts_first
 from brokers.ibkr.cleaning import name
-from brokers.ibkr.client import Client, Request
+from brokers.ibkr.client import Client
+from brokers.ibkr.lines.requests import Request
 from brokers.ibkr.translate import Row, account_ids, rows
 
 Fact = TypeVar("Fact")

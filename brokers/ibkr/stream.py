@@ -21,9 +21,10 @@ from brokers.domain.sessions import AuthStatus, Login
 from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import credentials, order_rows, translate
 from brokers.ibkr.cleaning import mapping, text
-from brokers.ibkr.client import Client, Request
+from brokers.ibkr.client import Client
 from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense
 from brokers.ibkr.lines.quiet import Silence
+from brokers.ibkr.lines.requests import Request
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.trust import Flow
 
@@ -122,13 +123,13 @@ class IbkrFeed:
         try:
             with on_behalf_of(self._client.login.tenant):
                 async with asyncio.timeout(CONNECT_WITHIN):
-                    return await self._client.http.ws_connect(
-                        self._client.stream_url(),
-                        headers={**self._client.stream_headers, "Cookie": cookie},
+                    return await self._client.wire.http.ws_connect(
+                        self._client.wire.stream_url(),
+                        headers={**self._client.wire.stream_headers, "Cookie": cookie},
                         timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
                         autoping=False,
                         max_msg_size=FRAME.size,
-                        ssl=self._client.ssl,
+                        ssl=self._client.wire.ssl,
                     )
         except Redirected as problem:
             raise BrokerUnavailable(

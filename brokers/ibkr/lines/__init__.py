@@ -1,1 +1,1 @@
-"""The lines to a gateway: why none comes about, how long one is quiet, and which messages of its stream are kept."""
+"""The lines to a gateway: requests over them as values and as HTTP, why none comes about, silence, what is kept."""

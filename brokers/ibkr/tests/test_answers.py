@@ -9,8 +9,8 @@ import pytest
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, OrderRefused, Paused, SessionLost
 from brokers.domain.sessions import Environment
 from brokers.ibkr.answers import check_environment, demand, session_status, wants_accounts_first
-from brokers.ibkr.client import Answer
 from brokers.ibkr.decoding import NOT_JSON, READ, WRITE, decode
+from brokers.ibkr.lines.requests import Answer
 
 
 @pytest.mark.parametrize(

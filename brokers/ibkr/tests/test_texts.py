@@ -19,8 +19,8 @@ from brokers.domain.session import states as session_states
 from brokers.domain.session.states import State, Terms
 from brokers.domain.sessions import AuthStatus, Environment, SessionStatus
 from brokers.ibkr.answers import demand, demand_cancel, session_status
-from brokers.ibkr.client import Answer
 from brokers.ibkr.decoding import READ, decode
+from brokers.ibkr.lines.requests import Answer
 from brokers.ibkr.order_rows import order_facts
 from brokers.ibkr.outcomes import classify, unanswered, undelivered
 from brokers.ibkr.stream import Reader

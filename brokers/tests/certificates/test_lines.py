@@ -17,7 +17,7 @@ from accounts.models import Team, User
 from brokers import certificates
 from brokers.domain.certificates import fingerprint
 from brokers.domain.session.words import WORDS
-from brokers.ibkr import client as ibkr_client
+from brokers.ibkr.lines import wire
 from brokers.models import Connection
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
@@ -53,7 +53,7 @@ def test_https_where_no_tls_is_spoken_says_what_is_there(
     team: Team, servers: None, opened: Callable[[], Any], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificates, "HANDSHAKE_SECONDS", 0.5)
-    monkeypatch.setattr(ibkr_client, "READ_TIMEOUT", aiohttp.ClientTimeout(total=2, connect=0.5, sock_connect=0.5))
+    monkeypatch.setattr(wire, "READ_TIMEOUT", aiohttp.ClientTimeout(total=2, connect=0.5, sock_connect=0.5))
     with opened() as there:
         port = there if isinstance(there, int) else there[0]
         made = paper(team, f"https://localhost:{port}/v1/api", "WRONG1")

@@ -120,9 +120,9 @@ async def test_https_at_a_port_that_speaks_http_is_said(servers: None) -> None:
 async def test_a_handshake_that_hangs_ends(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     import aiohttp
 
-    from brokers.ibkr import client
+    from brokers.ibkr.lines import wire
 
-    monkeypatch.setattr(client, "READ_TIMEOUT", aiohttp.ClientTimeout(total=0.6, connect=0.3))
+    monkeypatch.setattr(wire, "READ_TIMEOUT", aiohttp.ClientTimeout(total=0.6, connect=0.3))
     with listener() as (port, heard):
         async with ibkr.new_http(LOOPBACK) as http:
             broker = ibkr.connect(login(f"https://localhost:{port}/v1/api", **SECRET), http)

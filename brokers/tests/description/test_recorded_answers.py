@@ -18,7 +18,7 @@ from brokers.domain.sessions import AuthStatus
 from brokers.ibkr import translate
 from brokers.ibkr.answers import demand, session_status
 from brokers.ibkr.cleaning import mapping
-from brokers.ibkr.client import Answer
+from brokers.ibkr.lines.requests import Answer
 from brokers.simulator.tests.conftest import shared_ibkr
 
 KINDS = "STK,CFD,OPT,FOP,WAR,FUT,BAG,PDC,CASH,IND,BOND,BILL,FUND,SLB,News,CMDTY,IOPT,ICU,ICS,PHYSS,CRYPTO"

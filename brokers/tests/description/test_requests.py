@@ -374,4 +374,4 @@ def test_the_opening_of_the_stream_fits_the_description() -> None:
     names = {each["name"] for each in load()["paths"]["/ws"]["get"]["parameters"] if each["in"] == "query"}
     for login in plain, replace(plain, auth_method=AuthMethod.OAUTH, secrets=secrets):
         with contextlib.suppress(BrokerError):
-            assert set(Client(login).stream_url().query) <= names
+            assert set(Client(login).wire.stream_url().query) <= names

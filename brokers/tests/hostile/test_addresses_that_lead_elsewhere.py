@@ -19,7 +19,7 @@ from brokers.domain import addresses
 from brokers.domain.addresses import AddressRefused, Reach
 from brokers.domain.brokerage import BrokerUnavailable, LoginRefused, NotSent
 from brokers.domain.sessions import AuthMethod, Environment, Login
-from brokers.ibkr.client import NotAllowed, Request
+from brokers.ibkr.lines.requests import NotAllowed, Request
 from brokers.ibkr.tests.conftest import leg
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests.neighbours import paper

@@ -15,7 +15,7 @@ from brokers import ibkr
 from brokers.connections.reach import reach
 from brokers.dialing import Lines
 from brokers.domain.brokerage import SLOW_DOWN
-from brokers.ibkr import client
+from brokers.ibkr.lines import wire
 from brokers.models import Connection, Order
 from brokers.orders import cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -106,7 +106,7 @@ def test_a_gateway_that_hangs_keeps_no_shard_from_the_next_worker(
     orders = {"method": "POST", "path": "/iserver/account/*/orders"}
     # Longer than the slowest machine takes for the good order; the hanging one is given up at the end.
     both.hostile.gateway.fault(action={"hang": True, "hang_s": 110}, match=orders)
-    monkeypatch.setattr(client, "WRITE_TIMEOUT", ClientTimeout(total=120))
+    monkeypatch.setattr(wire, "WRITE_TIMEOUT", ClientTimeout(total=120))
     hanging = both.hostile.order()
 
     async def story() -> None:

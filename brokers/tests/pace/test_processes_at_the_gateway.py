@@ -22,7 +22,8 @@ from brokers import ibkr
 from brokers.domain.addresses import Reach
 from brokers.domain.brokerage import BrokerError
 from brokers.domain.sessions import AuthMethod, Environment, Login
-from brokers.ibkr.client import Client, Request
+from brokers.ibkr.client import Client
+from brokers.ibkr.lines.requests import Request
 
 async def main(valkey, address, count, story):
     login = Login(username="PACE1", environment=Environment.PAPER, auth_method=AuthMethod.GATEWAY, base_url=address)

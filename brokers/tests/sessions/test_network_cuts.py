@@ -32,8 +32,8 @@ TEN_MINUTES = timedelta(minutes=10)
 def port(settings: Any, monkeypatch: pytest.MonkeyPatch) -> int:
     """Where the cable begins; who waits for an answer gives up within moments."""
     patience = aiohttp.ClientTimeout(total=1)
-    monkeypatch.setattr("brokers.ibkr.client.READ_TIMEOUT", patience)
-    monkeypatch.setattr("brokers.ibkr.client.WRITE_TIMEOUT", patience)
+    monkeypatch.setattr("brokers.ibkr.lines.wire.READ_TIMEOUT", patience)
+    monkeypatch.setattr("brokers.ibkr.lines.wire.WRITE_TIMEOUT", patience)
     monkeypatch.setattr("brokers.ibkr.stream.SILENCE", 2.0)
     settings.KEEP_SECONDS = 1
     made = free_port()

@@ -51,7 +51,7 @@ def pressed(connection: Connection) -> None:
 def test_it_says_what_it_is_and_signs_in_once_it_is_over(
     team: Team, gateway: RunningGateway, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brokers.ibkr.client.READ_TIMEOUT", aiohttp.ClientTimeout(total=0.4))
+    monkeypatch.setattr("brokers.ibkr.lines.wire.READ_TIMEOUT", aiohttp.ClientTimeout(total=0.4))
     made = {call: neighbours.paper(team, gateway, f"SIGN{fault}{call}".upper()) for call in CALLS}
     expected = dict(zip(CALLS, SHOWN[fault], strict=True))
     for call, connection in made.items():

@@ -39,7 +39,7 @@ def asked(bench: lab.Lab) -> bool:
 @pytest.mark.parametrize("path", READS)
 def test_it_is_shown_while_the_first_read_hangs(bench: lab.Lab, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nobody gives the read up meanwhile.
-    monkeypatch.setattr("brokers.ibkr.client.READ_TIMEOUT", aiohttp.ClientTimeout(total=600))
+    monkeypatch.setattr("brokers.ibkr.lines.wire.READ_TIMEOUT", aiohttp.ClientTimeout(total=600))
     hang(bench, path)
 
     async def story() -> None:

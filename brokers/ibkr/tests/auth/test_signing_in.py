@@ -17,7 +17,8 @@ from brokers.ibkr.auth.gateway import GatewayLogin, SimulatedLogin
 from brokers.ibkr.auth.oauth import OAuthLogin
 from brokers.ibkr.auth.shelf import MemoryShelf
 from brokers.ibkr.auth.signing import Stamps
-from brokers.ibkr.client import Client, Request
+from brokers.ibkr.client import Client
+from brokers.ibkr.lines.requests import Request
 from brokers.ibkr.pacing import Egress
 from brokers.ibkr.tests.auth.conftest import Registered, oauth
 from brokers.ibkr.tests.conftest import leg
