@@ -26,11 +26,11 @@ from brokers.orders import closing
 from brokers.postgres.locks import Locks, direct_parameters
 from brokers.postgres.notices import CONNECTIONS_CHANNEL
 from brokers.postgres.threads import Threads
-from brokers.processes.in_flight import InFlight
-from brokers.processes.kept import Kept
 from brokers.processes.shards import TAKE_OVER_SECONDS, Shards
 from brokers.processes.trials import Trials
-from brokers.processes.watch import Watch
+from brokers.processes.watching.in_flight import InFlight
+from brokers.processes.watching.kept import Kept
+from brokers.processes.watching.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Keeper:
     def _wake(self, keys: Iterable[int]) -> None:
         for key in keys:
             if key in self.watches:
-                self.watches[key].wake.set()
+                self.watches[key].errands.wake.set()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -143,7 +143,7 @@ class Keeper:
                 self.watches[key] = Watch(self, key, identity)
         due = await self.threads.run(_due, self.clock()) & self.watches.keys()
         for key in due:
-            self.watches[key].due = True
+            self.watches[key].errands.due = True
         self._wake(due)
         before, self.in_use = self.in_use, await self.threads.run(in_use.connections)
         self._wake(self.in_use - before)
@@ -152,7 +152,7 @@ class Keeper:
                 await self.threads.run(closing.accounts_to_read, self.clock(), shard, self.shards)
             ).items():
                 if key in self.watches:
-                    self.watches[key].dirty |= accounts
+                    self.watches[key].errands.dirty |= accounts
                     self._wake([key])
 
     async def _to_watch(self, shard: int) -> dict[int, Identity]:

@@ -8,7 +8,7 @@ import logging
 from brokers.connections import trials
 from brokers.domain.sessions import Login
 from brokers.domain.trials import Report
-from brokers.processes.watch import Station
+from brokers.processes.watching.station import Station
 
 log = logging.getLogger(__name__)
 

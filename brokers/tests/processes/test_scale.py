@@ -19,7 +19,8 @@ from brokers.domain.orders import AssetClass
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount, Connection, SessionEvent
 from brokers.orders import closing
-from brokers.processes import stream, watch
+from brokers.processes import stream
+from brokers.processes.watching import book
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from strategies.tests import rows as strategy_rows
@@ -155,7 +156,7 @@ def test_accounts_with_something_in_them_or_a_follower_are_in_use(
 def test_a_book_is_read_often_where_it_is_in_use(
     team: Team, gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "BOOK_SECONDS", 0.3)
+    monkeypatch.setattr(book, "BOOK_SECONDS", 0.3)
     used, idle = lab.make(team, gateway, positions=[{"symbol": "AAPL", "quantity": 3}]), lab.make(team, gateway)
 
     def read_at(of: lab.Lab) -> Any:

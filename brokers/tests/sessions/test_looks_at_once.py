@@ -12,7 +12,7 @@ from accounts.models import Team
 from brokers.connections import connections, trials
 from brokers.domain.sessions import Environment, Region
 from brokers.models import Connection
-from brokers.processes import watch
+from brokers.processes.watching import book
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, neighbours
 from brokers.tests.sessions.watched import events, until_shown
@@ -25,7 +25,7 @@ STOLEN = {"authenticated": False, "competing": True, "connected": True, "message
 def quiet(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but a look asks for the session: no tickle, no book, and its stream is told nothing."""
     settings.KEEP_SECONDS = 3600
-    monkeypatch.setattr(watch, "BOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(book, "BOOK_SECONDS", 3600.0)
 
 
 def _verify(made: Connection) -> None:

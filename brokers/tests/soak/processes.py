@@ -21,12 +21,12 @@ from brokers.models import Connection
 from brokers.orders import closing
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
-from brokers.processes.in_flight import InFlight
-from brokers.processes.kept import Kept
 from brokers.processes.lane import Lane, Shared
 from brokers.processes.lanes import Lanes
 from brokers.processes.stream import _due
-from brokers.processes.watch import Watch
+from brokers.processes.watching.in_flight import InFlight
+from brokers.processes.watching.kept import Kept
+from brokers.processes.watching.watch import Watch
 from brokers.tests.soak import clock
 
 P = ParamSpec("P")
@@ -204,20 +204,20 @@ class Stream:
                 await self.begin(key)
         due = await self.threads.run(_due, clock.moment()) & self.watches.keys()
         for key in due:
-            self.watches[key].due = True
+            self.watches[key].errands.due = True
         self._wake(due)
         used = await self.threads.run(in_use.connections)
         for station in self.stations.values():
             station.in_use = used
         for key, accounts in (await self.threads.run(closing.accounts_to_read, clock.moment())).items():
             if key in self.watches:
-                self.watches[key].dirty |= accounts
+                self.watches[key].errands.dirty |= accounts
                 self._wake([key])
 
     def _wake(self, keys: Iterable[int]) -> None:
         for key in keys:
             if key in self.watches:
-                self.watches[key].wake.set()
+                self.watches[key].errands.wake.set()
 
     async def end(self) -> None:
         await ended(self.beat)

@@ -1,0 +1,1 @@
+"""One connection watched: signed in, its stream heard, its book read, its session kept; and what watches share."""

@@ -1,0 +1,118 @@
+"""The orders, fills, positions and money of one connection, read at IBKR and brought home."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from brokers.book import holdings
+from brokers.connections import sessions
+from brokers.domain.brokerage import Brokerage, ExecutionFacts, OrderFacts, Paused
+from brokers.models import BrokerageAccount, Connection
+from brokers.orders import closing
+from brokers.orders.reconciliation import Applied
+from brokers.processes.watching.station import Errands, Station
+from brokers.protection import home, rounds
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
+MOST_READS = 12  # of executions that IBKR does not show
+PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
+BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
+IDLE_BOOK_SECONDS = 300.0  # ... and where nothing is held, nothing works and nobody trades
+
+
+class Book:
+    """What a watch reads of its accounts, and what of them is to be read next."""
+
+    def __init__(self, keeper: Station, connection_pk: int, errands: Errands) -> None:
+        self.keeper, self.pk, self.errands = keeper, connection_pk, errands
+        self.broker: Brokerage
+        # Orders that have filled and whose executions are not here, and how often they were asked for.
+        self.unread: set[int] = set()
+        self.reads = 0
+        self.news_at = 0.0
+        self.at = 0.0
+
+    async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.keeper.threads.run(function, *args, **kwargs)
+
+    async def read_all(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
+        for account in accounts:
+            await self.sync(connection, account)
+            await self.refresh(account)
+
+    async def sync(self, connection: Connection, account: BrokerageAccount) -> None:
+        """Orders and executions as the broker shows them now. The first read of a session may be empty: read twice."""
+        asked_at = self.keeper.clock()
+        reply = await self.broker.orders(account.account_id)
+        if not reply.complete:
+            asked_at = self.keeper.clock()
+            reply = await self.broker.orders(account.account_id)
+        fills = await self.broker.executions(account.account_id)
+        self.news_at = time.monotonic()
+        await self.bring_home(connection, reply.orders, fills)
+        if reply.complete:
+            await self._db(home.note_list, connection, account.account_id, reply.orders, asked_at)
+
+    async def bring_home(
+        self, connection: Connection, orders: Sequence[OrderFacts], fills: Sequence[ExecutionFacts]
+    ) -> None:
+        brought = await self._db(home.bring, connection, orders=orders, executions=fills, now=self.keeper.clock())
+        self._note_fills(brought.applied)
+        if brought.again_at is not None:
+            wait = (brought.again_at - self.keeper.clock()).total_seconds()
+            self.errands.look_at = time.monotonic() + max(wait, 0.0)
+            self.errands.wake.set()
+
+    def _note_fills(self, applied: Applied) -> None:
+        """Remember what has filled without its executions, which are asked for where the feed does not bring them."""
+        self.errands.dirty |= applied.accounts
+        self.unread = (self.unread | applied.ahead) - applied.caught_up
+        if applied.ahead:
+            self.reads = 0
+            self.errands.wake.set()
+
+    async def refresh(self, account: BrokerageAccount) -> None:
+        as_of, self.at = self.keeper.clock(), time.monotonic()
+        if self.broker.pause() is not None:
+            self.errands.dirty.add(account.pk)
+            return
+        closes = account.pk in self.errands.dirty or self.pk in self.keeper.in_use
+        self.errands.dirty.discard(account.pk)
+        try:
+            positions = await self.broker.positions(account.account_id)
+            summary = await self.broker.summary(account.account_id)
+        except Paused:
+            self.errands.dirty.add(account.pk)
+            raise
+        await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
+        self.at = time.monotonic()
+        if closes:
+            await self._db(closing.work, self.keeper.clock())
+            await self._db(rounds.look_through, account, self.keeper.clock())
+
+    def seconds(self) -> float:
+        return BOOK_SECONDS if self.pk in self.keeper.in_use else IDLE_BOOK_SECONDS
+
+    async def ask(
+        self, connection: Connection, accounts: list[BrokerageAccount], now: float, heard_at: datetime | None
+    ) -> None:
+        """Orders and fills where the feed is silent, and the book where it is old."""
+        asks = self.pk in self.keeper.in_flight.now or self.unread
+        if now - self.news_at > SILENT_SECONDS and asks:
+            for account in accounts:
+                await self.sync(connection, account)
+            self.reads += 1
+            if self.reads >= MOST_READS:
+                self.unread.clear()
+            if heard_at is not None:
+                await self._db(sessions.stream_heard, self.pk, heard_at)
+        due = now - self.at > self.seconds()
+        for account in accounts:
+            if due or account.pk in self.errands.dirty:
+                await self.refresh(account)

@@ -1,0 +1,130 @@
+"""The live stream of one connection followed: its news brought home, and the loss of the session noticed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from brokers.connections import sessions
+from brokers.domain.brokerage import Feed, FeedEvent, Paused
+from brokers.domain.sessions import Cause
+from brokers.models import BrokerageAccount, Connection
+from brokers.processes.signing_in import Check, NotSignedIn, SigningIn
+from brokers.processes.watching.book import PAUSE_SECONDS, Book
+from brokers.processes.watching.news import FACTS_AT_ONCE, News, facts_in
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GATHER_SECONDS = 0.015
+
+
+class Listening:
+    """One stream, from its opening to its end."""
+
+    def __init__(self, book: Book, connection: Connection, session: SigningIn, prove: Check) -> None:
+        self.keeper, self.pk, self.book = book.keeper, book.pk, book
+        self.connection, self.session, self.prove = connection, session, prove
+        self.news = News()
+        self.heard_at: datetime | None = None
+
+    async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.keeper.threads.run(function, *args, **kwargs)
+
+    async def apply_news(self, accounts: list[BrokerageAccount]) -> bool:
+        """Bring home what the feed says, everything that has gathered in one transaction, until it ends.
+
+        True where it said that the session was lost, which a look does not confirm.
+        """
+        by_pk = {account.pk: account for account in accounts}
+        while True:
+            batch = await self._gather()
+            await self._hear(batch)
+            await self._apply(batch)
+            for event in batch:
+                if event is None:
+                    return False
+                if event.auth is not None and not event.auth.ready:
+                    await self._look_at_loss()
+                    return True
+            if self.book.errands.dirty and time.monotonic() - self.book.at >= PAUSE_SECONDS:
+                try:
+                    for key in list(self.book.errands.dirty):
+                        await self.unless_lost(self.book.refresh(by_pk[key]))
+                except Paused as pause:
+                    await self._db(sessions.failed, self.connection, pause, self.keeper.clock())
+
+    async def read_feed(self, feed: Feed) -> None:
+        try:
+            async for event in feed.events():
+                if event.heartbeat and self.heard_at is not None and not self._listens_closely():
+                    self.heard_at = self.keeper.clock()
+                else:
+                    await self.news.put_facts(event)
+        finally:
+            # The end of the feed is news too.
+            with contextlib.suppress(asyncio.QueueFull):
+                self.news.put_nowait(None)
+
+    def _listens_closely(self) -> bool:
+        """Whether a beat is news: where orders may change, and behind news that nobody has brought home yet."""
+        return self.pk in self.keeper.in_flight.now or not self.news.empty()
+
+    async def _hear(self, batch: list[FeedEvent | None]) -> None:
+        """Remember when the stream last spoke; its first word is written down at once, the others while it matters."""
+        if not any(event is not None for event in batch):
+            return
+        first, self.heard_at = self.heard_at is None, self.keeper.clock()
+        if first:
+            await self._db(sessions.stream_heard, self.pk, self.heard_at, opened=True)
+
+    async def unless_lost(self, reading: Coroutine[Any, Any, None]) -> None:
+        """Read, and raise NotSignedIn as soon as the session is lost: a read may wait for the pace, or for a gateway that hangs."""
+        task, lost = asyncio.create_task(reading), asyncio.create_task(self.news.lost.wait())
+        try:
+            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                try:
+                    await self._look_at_loss()
+                except NotSignedIn:
+                    await self._apply(self.news.taken())
+                    raise
+            await task
+        finally:
+            for each in (task, lost):
+                each.cancel()
+            await asyncio.gather(task, lost, return_exceptions=True)
+
+    async def _look_at_loss(self) -> None:
+        """Raise NotSignedIn where the session is lost. The stream's messages tell parts of the state; a look tells all of it,
+        and is written down before the goodbye to the stream, which takes seconds at some gateways."""
+        state = await self.session.look(Cause.STREAM, check=self.prove)
+        if not state.can_trade:
+            raise NotSignedIn(state)
+
+    async def _apply(self, batch: Iterable[FeedEvent | None]) -> None:
+        """Bring home the orders and fills of some news, in one transaction."""
+        events = [event for event in batch if event is not None]
+        orders = [fact for event in events for fact in event.orders]
+        fills = [fact for event in events for fact in event.executions]
+        if orders or fills:
+            self.book.news_at = time.monotonic()
+            await self.book.bring_home(self.connection, orders, fills)
+
+    async def _gather(self) -> list[FeedEvent | None]:
+        """What has arrived, at least one event; nothing when the book is due to be read first."""
+        batch: list[FeedEvent | None] = []
+        due = max(0.0, self.book.at + PAUSE_SECONDS - time.monotonic()) if self.book.errands.dirty else None
+        with contextlib.suppress(TimeoutError):
+            batch.append(await asyncio.wait_for(self.news.get(), due))
+            # An order's news comes in threes (working, filled, the fill itself): one transaction for them.
+            await asyncio.sleep(GATHER_SECONDS)
+        facts = sum(map(facts_in, batch))
+        while not self.news.empty() and facts < FACTS_AT_ONCE and len(batch) < 500:
+            batch.append(self.news.get_nowait())
+            facts += facts_in(batch[-1])
+        return batch

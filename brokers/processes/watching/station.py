@@ -1,0 +1,40 @@
+"""What the watches of a process share, and what others ask of one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from brokers.domain.brokerage import OpenBrokerage, OpenFeed
+from brokers.postgres.locks import Locks
+from brokers.postgres.threads import Threads
+from brokers.processes.watching.in_flight import InFlight
+from brokers.processes.watching.kept import Kept
+
+
+class Station(Protocol):
+    """What the watches of a process share."""
+
+    open_brokerage: OpenBrokerage
+    open_feed: OpenFeed
+    threads: Threads
+    locks: Locks
+    clock: Callable[[], datetime]
+    in_flight: InFlight
+    in_use: frozenset[int]
+    kept: Kept
+
+
+class Errands:
+    """What is to be done before the time that a watch sleeps for."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        # A look at the session is due by its row, which somebody may have brought forward.
+        self.due = False
+        # Accounts whose book is to be read at once.
+        self.dirty: set[int] = set()
+        # When stops are to be looked at again, although nothing was heard.
+        self.look_at: float | None = None
