@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from types import SimpleNamespace, TracebackType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from brokers.domain.addresses import AddressRefused, Location, Reach
 from brokers.names import Names, TooManyNames
 
+Websocket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[True]]"
 LOOK_UP_SECONDS = 5.0
 _names = Names()
 _team: ContextVar[str] = ContextVar("team whose address is dialled", default="")
@@ -129,7 +130,9 @@ async def _refuse_redirect(
     raise Redirected("its address answers with another address")
 
 
-def new_session(reach: Reach | None, **connector: Any) -> aiohttp.ClientSession:
+def new_session(
+    reach: Reach | None, *, websockets: type[Websocket] | None = None, **connector: Any
+) -> aiohttp.ClientSession:
     """A session that keeps no cookies and follows no redirect, of HTTP or of a websocket; without `reach` for an address
     that is the operator's own."""
     if reach is not None:
@@ -141,6 +144,7 @@ def new_session(reach: Reach | None, **connector: Any) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trace_configs=[redirects],
+        ws_response_class=websockets or aiohttp.ClientWebSocketResponse,
     )
 
 
@@ -149,10 +153,12 @@ class Lines:
     other, so that no user's address is ever served by a connection that was opened for the operator's. Plain http has a
     way of its own, which ends at this machine."""
 
-    def __init__(self, reach: Reach, *, limit: int = 0) -> None:
+    def __init__(self, reach: Reach, *, limit: int = 0, websockets: type[Websocket] | None = None) -> None:
         self.reach = reach
-        self.users, self.operators = new_session(reach, limit=limit), new_session(None, limit=limit)
-        self.plain = new_session(replace(reach, only_here=True), limit=limit)
+        self.users, self.operators, self.plain = (
+            new_session(each, limit=limit, websockets=websockets)
+            for each in (reach, None, replace(reach, only_here=True))
+        )
 
     @property
     def closed(self) -> bool:

@@ -320,6 +320,11 @@ class Feed(Protocol):
     """The broker's live stream for one login; iterating ends when the socket closes."""
 
     def events(self) -> AsyncIterator[FeedEvent]: ...
+
+    def on_beat(self, heard: Callable[[], bool]) -> None:
+        """Ask `heard` at each beat: where it says True, the beat is no event."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -57,6 +57,7 @@ from brokers.ibkr.lines.requests import (
     rank_of,
     way_of,
 )
+from brokers.ibkr.lines.tickles import Tickles
 from brokers.ibkr.lines.wire import BEFORE_SENDING, Wire, say
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
 
@@ -89,6 +90,7 @@ class Client:
         self._pace = egress.pace(login, pacing or pacing_for(login))
         self._clock = egress.clock
         self._calls = calls or NoCallLog()
+        self._tickles = Tickles(self._clock)
         self._hidden = (login.username, *login.secrets.values())
 
     @property
@@ -221,6 +223,11 @@ class Client:
             if not self.login.connection:
                 return
             body = answer.body if answer and answer.body is not NOT_JSON else None
+            params = dict(request.params or {})
+            if request.path == "tickle":
+                if self._tickles.leaves_out(outcome, body, ended - asked):
+                    return
+                params = self._tickles.taken()
             call = Call(
                 connection=self.login.connection,
                 method=request.method,
@@ -234,7 +241,7 @@ class Client:
                 order=order_of_calls(),
                 pace_left=self._pace.left(),
                 parts=dict(request.parts or {}),
-                params=dict(request.params or {}),
+                params=params,
                 request=clip(request.form if request.body is None else request.body),
                 answer=clip(body),
                 secrets=self._hidden,

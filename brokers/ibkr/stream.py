@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from brokers.ibkr import credentials, order_rows, translate
 from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import Client
 from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense
+from brokers.ibkr.lines.beats import BEAT, LONGEST, Socket
 from brokers.ibkr.lines.quiet import Silence
 from brokers.ibkr.lines.requests import Request
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
@@ -37,8 +37,8 @@ SILENCE = 25.0
 # It forgets a socket that says nothing for a minute.
 TIC_EVERY = 45.0
 CONNECT_WITHIN = 10.0
-# A beat, as IBKR sends it to every stream every ten seconds: nothing has to be decoded to know one.
-BEAT = re.compile(rb'\{\s*"topic"\s*:\s*"system"\s*,\s*"hb"\s*:\s*([0-9]{1,16})\s*\}')
+# Beats that come faster than this are messages like any others, and counted as such.
+BEATS_APART = 5.0
 
 
 def listen(
@@ -64,27 +64,56 @@ class IbkrFeed:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._ending: asyncio.Task[bool] | None = None
         self._reader, self._frames = Reader(), client.frames()
+        self._heard: Callable[[], bool] | None = None
+        self._beat_at = self._tic_at = 0.0
+        self._messages = 0
+
+    def on_beat(self, heard: Callable[[], bool]) -> None:
+        """Ask `heard` at each beat: where it says True, the beat is no event."""
+        self._heard = heard
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
         """IBKR's messages as events, until the socket closes or falls silent."""
         async with await self._open() as socket:
             self._socket = socket
-            tic_at, flow = time.monotonic() + TIC_EVERY, Flow(time.monotonic)
+            self._tic_at, flow = time.monotonic() + TIC_EVERY, Flow(time.monotonic)
             with Silence(self._silence, self._hang_up) as silence:
+                self._take_beats(socket, silence)
                 while (data := await self._next(socket, flow, silence)) is not None:
                     event = await self._read(data)
                     if self._reader.wants_subscriptions:
                         for subscription in SUBSCRIPTIONS:
                             await self._say(socket, subscription)
                         self._reader.wants_subscriptions = False
-                    if time.monotonic() >= tic_at:
+                    if time.monotonic() >= self._tic_at:
                         await self._say(socket, "tic")
-                        tic_at = time.monotonic() + TIC_EVERY
+                        self._tic_at = time.monotonic() + TIC_EVERY
                     if event is not None:
                         yield event
                     if self._reader.turned_away:
                         # The subscriptions would be lost: open a new socket when the session is there.
                         return
+
+    def _take_beats(self, socket: aiohttp.ClientWebSocketResponse, silence: Silence) -> None:
+        """Take beats as they arrive, those that say nothing but that the line is alive to somebody who needs no more."""
+        if not isinstance(socket, Socket) or (beats := socket.beats) is None:
+            return
+
+        def taken(beat: bytes) -> bool:
+            now = time.monotonic()
+            if now < self._beat_at + BEATS_APART or now >= self._tic_at or not self._reader.subscribed:
+                return False
+            if self._heard is None or not silence.waits or beats.messages != self._messages:
+                # Something that came before it is not read yet.
+                return False
+            if self._client.distrust is not None or not self._heard():
+                return False
+            self._beat_at = now
+            silence.begins()
+            self._frames.beat(beat)
+            return True
+
+        beats.taken = taken
 
     async def _say(self, socket: aiohttp.ClientWebSocketResponse, message: str) -> None:
         await socket.send_str(message)
@@ -92,8 +121,8 @@ class IbkrFeed:
 
     async def _read(self, data: bytes) -> FeedEvent | None:
         """The event of a message. Nonsense is passed over, until there is too much of it."""
-        if len(data) < 80 and (beat := BEAT.fullmatch(data)):
-            self._frames.received({"topic": "system", "hb": int(beat[1])}, len(data))
+        if len(data) < LONGEST and BEAT.fullmatch(data):
+            self._frames.beat(data)
             self._check_trust()
             return self._reader.beat()
         what = "what is no JSON"
@@ -152,6 +181,7 @@ class IbkrFeed:
     async def _received(self, socket: aiohttp.ClientWebSocketResponse, flow: Flow) -> bytes | None:
         while True:
             message = await socket.receive()
+            self._messages += 1
             await flow.passed(len(message.data) if isinstance(message.data, str | bytes) else 0)
             match message.type:
                 case aiohttp.WSMsgType.TEXT:
@@ -239,6 +269,11 @@ class Reader:
             self._subscribe()
         self._auth = status
         return status
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether what we want was asked for, and has been sent."""
+        return self._subscribed and not self.wants_subscriptions
 
     def _subscribe(self) -> None:
         if not self._subscribed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -17,6 +18,7 @@ _AT_ONCE, _ONE_EACH = 30, 60.0
 # What comes all the time and says that somebody is there.
 _BEATS = frozenset({"hb", "tic"})
 _BEAT_EVERY = 600.0
+_BEAT = (RECEIVED, "hb")
 _MOST_TOPICS = 40
 _OTHERS = "others"
 # Topics whose rows are orders, or executions of orders.
@@ -31,6 +33,8 @@ class Frames:
         self._login, self._calls, self._hidden, self._clock = login, calls, hidden, clock
         self._left: float = _AT_ONCE
         self._at = clock()
+        # The first one says no more than that the stream is open, which its first messages say as well.
+        self._at_first = self._at
         self._beat_at: dict[tuple[str, str], float] = {}
         self._left_out: Counter[tuple[str, str]] = Counter()
 
@@ -43,6 +47,13 @@ class Frames:
         self._note(
             RECEIVED, topic_of(message), message, size, CallOutcome.NONSENSE if nonsense else CallOutcome.ANSWERED
         )
+
+    def beat(self, message: bytes) -> None:
+        """Note a beat of the other side, of which nearly all are only counted."""
+        if self._clock() - self._beat_at.get(_BEAT, self._at_first) < _BEAT_EVERY:
+            self._left_out[_BEAT] += 1
+        else:
+            self.received(json.loads(message), len(message))
 
     def _note(self, direction: str, topic: str, message: Any, size: int, outcome: CallOutcome) -> None:
         if not self._login.connection:
@@ -75,7 +86,7 @@ class Frames:
     def _may_keep(self, kind: tuple[str, str]) -> bool:
         now = self._clock()
         self._left, self._at = min(_AT_ONCE, self._left + (now - self._at) / _ONE_EACH), now
-        if kind[1] in _BEATS and now - self._beat_at.get(kind, -_BEAT_EVERY) < _BEAT_EVERY:
+        if kind[1] in _BEATS and now - self._beat_at.get(kind, self._at_first) < _BEAT_EVERY:
             return False
         if self._left < 1:
             return False

@@ -27,6 +27,11 @@ class Silence:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for a message now."""
+        return self._since is not None
+
     def begins(self) -> None:
         """Somebody waits for the next message from now on."""
         self._since = time.monotonic()

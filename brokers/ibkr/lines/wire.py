@@ -18,6 +18,7 @@ from brokers.domain.sessions import Environment, Login
 from brokers.ibkr import credentials
 from brokers.ibkr.auth import AuthMethod
 from brokers.ibkr.decoding import READ, WRITE, Unpacking
+from brokers.ibkr.lines.beats import Socket
 from brokers.ibkr.lines.requests import Request
 
 HEADERS = {"User-Agent": "Halyard/1", "Accept": "application/json", "Accept-Encoding": "identity"}
@@ -52,7 +53,7 @@ def new_http(reach: Reach | None = None, *, limit: int = 0) -> Lines:
 
     Without a limit of its own, because every open stream holds one of its connections.
     """
-    return Lines(reach or Reach(), limit=limit)
+    return Lines(reach or Reach(), limit=limit, websockets=Socket)
 
 
 class Wire:

@@ -22,6 +22,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from brokers.ibkr.pace.ledger import Ask, Part
 from brokers.ibkr.pace.limits import SECOND, count_for
+from brokers.ibkr.pace.line import Line
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ SETTLE_SECONDS = 1.0
 # Nobody's order waits longer than this for a server that hangs, and then nobody asks it for a moment.
 ANSWER_SECONDS = 0.25
 AWAY_SECONDS = 1.0
+# So long a turn that nobody waits for gathers company: many of them are one round trip.
+PATIENCE_SECONDS = 0.1
 LONGEST_PAUSE = 900.0
 # How many processes there are, as long as nobody has said.
 PROCESSES_ASSUMED = 4
@@ -77,19 +80,8 @@ class Knowledge(Protocol):
 
 @dataclass(slots=True)
 class _Waiting:
-    keys: list[str]
-    arguments: list[Any]
+    packed: bytes
     answer: asyncio.Future[Answer | None] = field(repr=False)
-
-
-class _Packing:
-    """Packs commands in C: a turn has twenty-odd words, and every request takes one."""
-
-    def pack_command(self, *words: Any) -> list[bytes]:
-        if " " in str(words[0]):
-            packed: list[bytes] = super().pack_command(*words)  # type: ignore[misc]
-            return packed
-        return [hiredis.pack_command(words)]
 
 
 class SharedPace:
@@ -103,12 +95,12 @@ class SharedPace:
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
         )
-        lines = self._redis.connection_pool
-        lines.connection_class = type("Line", (_Packing, lines.connection_class), {})
         self._knowledge = knowledge
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._line = Line(self._redis)
         self._soon = asyncio.Event()
         self._ended = False
         self._away_until = 0.0
@@ -120,16 +112,27 @@ class SharedPace:
 
     # A turn
 
-    async def take(self, ask: Ask, through: float) -> Answer | None:
-        """Take a turn; None where the server is away and each process keeps to its own part."""
+    async def take(self, ask: Ask, through: float, *, patient: bool = False) -> Answer | None:
+        """Take a turn; None where the server is away and each process keeps to its own part. `patient` turns travel with
+        the next that is not, or with those that gather in a moment."""
         if time.monotonic() < self._away_until:
             return None
-        waiting = _Waiting(_keys(ask), _arguments(ask, through), asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(_packed(ask, through), loop.create_future())
         # What is asked for while an answer is on its way travels together.
         self._waiting.append(waiting)
+        if not patient:
+            self._begin()
+        elif self._gathering is None:
+            self._gathering = loop.call_later(PATIENCE_SECONDS, self._begin)
+        return await waiting.answer
+
+    def _begin(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
-        return await waiting.answer
 
     def part(self) -> Part:
         """This process's part of all limits, while the server is away."""
@@ -150,27 +153,16 @@ class SharedPace:
             _settle(batch, answers)
 
     async def _ask(self, batch: list[_Waiting]) -> list[Any]:
-        answers = await self._send(batch)
+        commands = [waiting.packed for waiting in batch]
+        answers = await self._line.ask(commands)
         if any(isinstance(answer, NoScriptError) for answer in answers):
             # None of them was run.
             await self._redis.script_load(_TAKE)
-            answers = await self._send(batch)
+            answers = await self._line.ask(commands)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return answers
-
-    async def _send(self, batch: list[_Waiting]) -> list[Any]:
-        if len(batch) == 1:
-            keys, arguments = batch[0].keys, batch[0].arguments
-            try:
-                return [await self._redis.evalsha(_TAKE_SHA, len(keys), *keys, *arguments)]
-            except NoScriptError as missing:
-                return [missing]
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for waiting in batch:
-                pipeline.evalsha(_TAKE_SHA, len(waiting.keys), *waiting.keys, *waiting.arguments)
-            return list(await pipeline.execute(raise_on_error=False))
 
     def _read(self, row: list[Any]) -> Answer:
         what, ms, epoch, left, text = row
@@ -239,10 +231,15 @@ class SharedPace:
         self._told = False
 
     async def close(self) -> None:
-        """End the line; the others count one process less."""
+        """End the lines; the others count one process less."""
+        if self._gathering is not None:
+            self._gathering.cancel()
         if self._flushing is not None:
             self._flushing.cancel()
             await asyncio.gather(self._flushing, return_exceptions=True)
+        _settle(self._waiting, [None] * len(self._waiting))
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await self._line.close()
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._redis.zrem(f"{_PREFIX}:processes", self._name)
         with contextlib.suppress(RedisError, OSError, TimeoutError):
@@ -253,6 +250,13 @@ def _settle(batch: list[_Waiting], answers: list[Answer | None]) -> None:
     for waiting, answer in zip(batch, answers, strict=True):
         if not waiting.answer.done():
             waiting.answer.set_result(answer)
+
+
+def _packed(ask: Ask, through: float) -> bytes:
+    """The command of a turn, packed in C: it has twenty-odd words, and every request takes one."""
+    keys = _keys(ask)
+    packed: bytes = hiredis.pack_command(("EVALSHA", _TAKE_SHA, len(keys), *keys, *_arguments(ask, through)))
+    return packed
 
 
 def _keys(ask: Ask) -> list[str]:

@@ -10,7 +10,8 @@ import pytest
 from brokers.domain.brokerage import FeedEvent
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.decoding import FRAME, decode
-from brokers.ibkr.stream import BEAT, Reader
+from brokers.ibkr.lines.beats import BEAT
+from brokers.ibkr.stream import Reader
 
 SIGNED_IN = {"topic": "sts", "args": {"authenticated": True, "competing": False, "message": ""}}
 

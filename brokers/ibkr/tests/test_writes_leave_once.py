@@ -21,7 +21,8 @@ from brokers.domain.brokerage import (
     Refused,
 )
 from brokers.domain.sessions import Login
-from brokers.ibkr import IbkrBrokerage, client, connect
+from brokers.ibkr import IbkrBrokerage, connect
+from brokers.ibkr.lines import wire
 from brokers.ibkr.pacing import Egress
 from brokers.ibkr.tests.conftest import leg
 
@@ -31,7 +32,7 @@ ORDERS = "/iserver/account/*/orders"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that gives up after a third of a second instead of twenty."""
-    monkeypatch.setattr(client, "WRITE_TIMEOUT", aiohttp.ClientTimeout(total=0.3, connect=0.2))
+    monkeypatch.setattr(wire, "WRITE_TIMEOUT", aiohttp.ClientTimeout(total=0.3, connect=0.2))
 
 
 def posts(gateway: Any, login: Login) -> int:

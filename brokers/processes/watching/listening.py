@@ -59,16 +59,22 @@ class Listening:
                     await self._db(sessions.failed, self.connection, pause, self.keeper.clock())
 
     async def read_feed(self, feed: Feed) -> None:
+        feed.on_beat(self._passes_over_beat)
         try:
             async for event in feed.events():
-                if event.heartbeat and self.heard_at is not None and not self._listens_closely():
-                    self.heard_at = self.keeper.clock()
-                else:
+                if not (event.heartbeat and self._passes_over_beat()):
                     await self.news.put_facts(event)
         finally:
             # The end of the feed is news too.
             with contextlib.suppress(asyncio.QueueFull):
                 self.news.put_nowait(None)
+
+    def _passes_over_beat(self) -> bool:
+        """Whether a beat tells no more than when the stream last spoke; it is remembered then."""
+        if self.heard_at is None or self._listens_closely():
+            return False
+        self.heard_at = self.keeper.clock()
+        return True
 
     def _listens_closely(self) -> bool:
         """Whether a beat is news: where orders may change, and behind news that nobody has brought home yet."""
