@@ -78,8 +78,7 @@ class Pace:
         shared, part = self._shared(), None
         if shared is not None:
             through = self._circuit.interval(way) if self._circuit is not None and way is not None else 0.0
-            # Minutes keep a session: its tickle may wait a moment for others, so that many turns are one round trip.
-            answer = await shared.take(ask, through, patient=way is Way.TICKLE)
+            answer = await shared.take(ask, through)
             if answer is not None and answer.paused:
                 if self._circuit is not None:
                     self._circuit.learn(answer.wait, answer.pause_text, way, answer.through)

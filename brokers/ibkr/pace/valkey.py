@@ -33,8 +33,8 @@ SETTLE_SECONDS = 1.0
 # Nobody's order waits longer than this for a server that hangs, and then nobody asks it for a moment.
 ANSWER_SECONDS = 0.25
 AWAY_SECONDS = 1.0
-# So long a turn that nobody waits for gathers company: many of them are one round trip.
-PATIENCE_SECONDS = 0.1
+# So many turns are one round trip: while the server takes them, an order of another process waits.
+MOST_AT_ONCE = 64
 LONGEST_PAUSE = 900.0
 # How many processes there are, as long as nobody has said.
 PROCESSES_ASSUMED = 4
@@ -99,7 +99,6 @@ class SharedPace:
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._gathering: asyncio.TimerHandle | None = None
         self._line = Line(self._redis)
         self._soon = asyncio.Event()
         self._ended = False
@@ -112,27 +111,16 @@ class SharedPace:
 
     # A turn
 
-    async def take(self, ask: Ask, through: float, *, patient: bool = False) -> Answer | None:
-        """Take a turn; None where the server is away and each process keeps to its own part. `patient` turns travel with
-        the next that is not, or with those that gather in a moment."""
+    async def take(self, ask: Ask, through: float) -> Answer | None:
+        """Take a turn; None where the server is away and each process keeps to its own part."""
         if time.monotonic() < self._away_until:
             return None
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(_packed(ask, through), loop.create_future())
+        waiting = _Waiting(_packed(ask, through), asyncio.get_running_loop().create_future())
         # What is asked for while an answer is on its way travels together.
         self._waiting.append(waiting)
-        if not patient:
-            self._begin()
-        elif self._gathering is None:
-            self._gathering = loop.call_later(PATIENCE_SECONDS, self._begin)
-        return await waiting.answer
-
-    def _begin(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
+        return await waiting.answer
 
     def part(self) -> Part:
         """This process's part of all limits, while the server is away."""
@@ -141,7 +129,7 @@ class SharedPace:
 
     async def _flush(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             try:
                 answers: list[Answer | None] = [self._read(answer) for answer in await self._ask(batch)]
             except (RedisError, OSError, TimeoutError) as problem:
@@ -232,8 +220,6 @@ class SharedPace:
 
     async def close(self) -> None:
         """End the lines; the others count one process less."""
-        if self._gathering is not None:
-            self._gathering.cancel()
         if self._flushing is not None:
             self._flushing.cancel()
             await asyncio.gather(self._flushing, return_exceptions=True)

@@ -23,7 +23,7 @@ SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long:
 MOST_READS = 12  # of executions that IBKR does not show
 PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
-IDLE_BOOK_SECONDS = 300.0  # ... and where nothing is held, nothing works and nobody trades
+IDLE_BOOK_SECONDS = 600.0  # ... and where nothing is held, nothing works and nobody trades
 
 
 class Book:

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from brokers.connections import nights, sessions
 from brokers.domain.brokerage import BrokerError, Paused
+from brokers.domain.calls import together
 from brokers.domain.sessions import Cause, Environment, Login
 from brokers.models import BrokerageAccount
 from brokers.processes.signing_in import NotSignedIn
@@ -27,6 +28,7 @@ SIGN_IN_SECONDS = 90.0  # IBKR answers what it knows of the login itself once a 
 # Sessions that were opened together, or waited for the same pause, do not stay in step.
 KEEP_JITTER = 0.9, 1.1
 SIGN_IN_WAIT_SECONDS = 5.0
+APART_SECONDS = 0.5  # what is due within so long is done together
 
 
 class SignedIn:
@@ -95,7 +97,11 @@ class Tending:
         """Sleep until something is due, or somebody says so. A pause that ends is met within a second."""
         seconds = 1.0
         if not paused and not self.errands.dirty and not self.book.unread:
-            seconds = max(0.0, min(next_keep, self.book.at + self.book.seconds()) - time.monotonic()) + 0.01
+            # Due apart from each other, and done in company: ten thousand sessions wake the process twice a second.
+            due = together(
+                min(next_keep, self.book.at + self.book.seconds()), min(APART_SECONDS, settings.KEEP_SECONDS / 50)
+            )
+            seconds = max(0.0, due - time.monotonic()) + 0.01
         if self.errands.look_at is not None:
             seconds = min(seconds, max(0.0, self.errands.look_at - time.monotonic()))
         with contextlib.suppress(TimeoutError):
