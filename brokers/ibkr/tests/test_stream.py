@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import importlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from brokers.domain.brokerage import BrokerUnavailable, ExecutionFacts, FeedEvent, OrderFacts
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Login
-from brokers.ibkr import IbkrBrokerage, IbkrFeed, listen
+from brokers.ibkr import IbkrBrokerage, IbkrFeed, connect, listen, stream
 from brokers.ibkr.tests.conftest import leg
 
 
@@ -24,9 +25,9 @@ async def feed(login: Login, brokerage: IbkrBrokerage) -> AsyncIterator[IbkrFeed
     await opened.close()
 
 
-async def until(events: AsyncIterator[FeedEvent], kind: str) -> FeedEvent:
+async def until(events: AsyncIterator[FeedEvent], kind: str, *, within: float = 5) -> FeedEvent:
     """The next event with this part filled."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(within):
         async for event in events:
             if getattr(event, kind):
                 return event
@@ -102,3 +103,45 @@ async def test_it_says_when_it_cannot_open(login: Login) -> None:
     with pytest.raises(BrokerUnavailable):
         await anext(feed.events())
     await feed.close()
+
+
+@pytest.fixture
+def beating() -> Iterator[Any]:
+    """A gateway whose streams beat many times a second."""
+    testing = importlib.import_module("brokers.simulator.testing.gateway")
+    with testing.running_gateway("fast", behaviour={"heartbeat_s": 0.02}) as running:
+        yield running
+
+
+async def test_beats_that_nobody_needs_are_no_events_and_all_else_still_is(
+    beating: Any, login: Login, servers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BEATS_APART", 0.0)
+    login = replace(login, base_url=beating.base_url(login.username))
+    broker = connect(login)
+    await broker.open_session()
+    [facts] = await broker.accounts()
+    taken, asked = 0, asyncio.Event()
+
+    def heard() -> bool:
+        nonlocal taken
+        taken += 1
+        if taken >= 20:
+            asked.set()
+        return True
+
+    feed = listen(login, silence=2.0)
+    feed.on_beat(heard)
+    events = feed.events()
+    # Beats come fast enough that all this takes a moment; on a slow machine the gateway's first orders take longer.
+    filled = asyncio.create_task(until(events, "executions", within=60))
+    async with asyncio.timeout(60):
+        await asked.wait()
+    await broker.submit(facts.account_id, [leg("hy-beats")])
+    assert [fill.reference for fill in (await filled).executions] == ["hy-beats"]
+    # From now on somebody listens closely, and a beat is an event again.
+    feed.on_beat(lambda: False)
+    assert (await until(events, "heartbeat", within=60)).heartbeat
+    await events.aclose()
+    await feed.close()
+    await broker.close()
