@@ -11,7 +11,8 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 from accounts import audit
 from accounts.models import User
 from brokers import live
-from brokers.domain.orders import IN_FLIGHT, MAY_FILL, OrderStatus, can_move
+from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, OrderStatus, can_move
+from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
 from brokers.orders.execution import hashed
 from brokers.orders.tickets import (
@@ -90,8 +91,21 @@ def _may_be_asked(order: Order, now: datetime) -> bool:
 
 
 @transaction.atomic
+def set_right(now: datetime) -> int:
+    """Let what IBKR acknowledged before the clock was set back count as acknowledged now; returns how many orders.
+
+    An order works as long as it was given, and is missed where IBKR's lists miss it: not only after as long as the clock
+    went back.
+    """
+    ahead = Order.objects.filter(status__in=[str(status) for status in CHANGED_IN_PLACE])
+    ahead = ahead.filter(acknowledged_at__gt=now + clocks.SKEW).order_by("pk").select_for_update(skip_locked=True)
+    return Order.objects.filter(pk__in=list(ahead.values_list("pk", flat=True))).update(acknowledged_at=now)
+
+
+@transaction.atomic
 def ask_due(now: datetime) -> int:
     """Ask for what is due: orders that worked as long as they were given, and cancels of plans that had to wait."""
+    set_right(now)
     until = ExpressionWrapper(
         F("acknowledged_at") + F("cancel_after") * timedelta(seconds=1), output_field=DateTimeField()
     )

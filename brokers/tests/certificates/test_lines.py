@@ -78,7 +78,7 @@ def test_a_gateway_that_ends_handshakes_is_told_until_it_does_no_more(team: Team
 def test_a_gateway_whose_handshakes_hang_is_told_until_they_do_no_more(
     team: Team, secured: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ibkr_client, "READ_TIMEOUT", aiohttp.ClientTimeout(total=8, connect=1, sock_connect=1))
+    monkeypatch.setattr(wire, "READ_TIMEOUT", aiohttp.ClientTimeout(total=8, connect=1, sock_connect=1))
     secured.sign_in("HANGS1")
     made = paper(team, secured.base_url("HANGS1"), "HANGS1", certificate_sha256=fingerprint(secured.fingerprint))
     secured.control("POST", "/tls", {"hangs_s": 8})
