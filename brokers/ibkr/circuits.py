@@ -65,7 +65,8 @@ class Circuit:
     @property
     def remaining(self) -> float:
         """Seconds until requests may leave again; 0 when they may now."""
-        return max(0.0, self._open_until - self._clock())
+        # Nearly all were never open, and every request asks several times.
+        return max(0.0, self._open_until - self._clock()) if self._open_until else 0.0
 
     def wait(self, way: Way | None = None) -> float:
         """Seconds until a request of this kind may leave; 0 when it may now."""

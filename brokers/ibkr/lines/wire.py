@@ -71,13 +71,17 @@ class Wire:
         self._auth = auth
         self.base = auth.base_url
         self.secure = self.base.lower().startswith("https")
+        self._urls: dict[str, URL] = {}
         self._lines, self._owns_lines = lines, lines is None
         self._writes: aiohttp.ClientSession | None = None
         self._tls = credentials.context(login.secrets)
 
     def url(self, path: str, parts: Mapping[str, str] | None = None) -> URL:
         """The address of a path whose {parts} are filled in safely."""
-        filled = path.format(**{name: quote(part, safe="") for name, part in (parts or {}).items()})
+        if not parts:
+            # A few dozen paths, and one of them every minute.
+            return self._urls.get(path) or self._urls.setdefault(path, URL(f"{self.base}/{path}", encoded=True))
+        filled = path.format(**{name: quote(part, safe="") for name, part in parts.items()})
         return URL(f"{self.base}/{filled}", encoded=True)
 
     @property
