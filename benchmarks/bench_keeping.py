@@ -163,7 +163,7 @@ def connect(gateway: RunningGateway, users: Sequence[str]) -> None:
 
     owner = User.objects.create_user("owner@example.com", "a password")
     team = teams.found_team(owner=owner, name="Many sessions", now=timezone.now())
-    Connection.objects.bulk_create(
+    made = [
         Connection(
             team=team,
             name=user,
@@ -172,7 +172,9 @@ def connect(gateway: RunningGateway, users: Sequence[str]) -> None:
             base_url=gateway.base_url(user),
         )
         for user in users
-    )
+    ]
+    # A statement holds 65,535 values.
+    Connection.objects.bulk_create(made, batch_size=500)
     wake()
 
 
