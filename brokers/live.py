@@ -7,6 +7,7 @@ side by side. `static/js/feed.js` places them by their ids.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
@@ -15,7 +16,8 @@ from django.utils.html import format_html
 
 from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
-from brokers.domain.orders import OrderStatus
+from brokers.domain.elsewhere.exposure import made_elsewhere
+from brokers.domain.orders import OrderStatus, Side
 from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Lapse, Order, Position
 
 _WRONG = {
@@ -100,6 +102,21 @@ def with_closings(positions: Positions, closings: Sequence[Closing]) -> Position
     for position in positions:
         position.closing = by_key.get((position.account_id, position.conid))
         position.lapse = lapses.get((position.account_id, position.conid))
+    return with_shares_of_others(positions)
+
+
+def with_shares_of_others(positions: Positions) -> Positions:
+    """The positions, each with how much of it no order of ours explains as `elsewhere`."""
+    rows = list(positions)
+    ours: dict[tuple[int, int], Decimal] = {}
+    if rows:
+        accounts, conids = {row.account_id for row in rows}, {row.conid for row in rows}
+        filled = Order.objects.filter(account__in=accounts, conid__in=conids, filled_quantity__gt=0).order_by()
+        for each in filled.values("account_id", "conid", "side").annotate(total=Sum("filled_quantity")):
+            key = each["account_id"], each["conid"]
+            ours[key] = ours.get(key, Decimal(0)) + Side(each["side"]).sign * each["total"]
+    for row in rows:
+        row.elsewhere = made_elsewhere(row.quantity, ours.get((row.account_id, row.conid), Decimal(0)))
     return positions
 
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from accounts.feed.needs import Facts, Kind, Need, Urgency, moment, with_facts
 from accounts.models import Team
 from brokers.domain.doubts.evidence import NOT_SHOWN
+from brokers.domain.elsewhere.whose import REFERENCE_PREFIX
 from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
@@ -229,6 +230,32 @@ def _doubt(order: Facts) -> tuple[str, str]:
     return "IBKR holds it back", f"{order['held_reason'].rstrip('.')}. Until it works, it does not close the position."
 
 
+def _orphan_rows(team: Team, now: datetime) -> QuerySet[ForeignOrder]:
+    """Working orders that bear our reference and are in no row, until somebody says what is to become of them."""
+    known = Order.objects.filter(reference=OuterRef("reference"))
+    ours = ForeignOrder.objects.filter(team=team, reference__startswith=f"{REFERENCE_PREFIX}-", left_at=None)
+    rows = ours.filter(cancel_asked_at=None, account__connection__removed_at=None).exclude(Exists(known)).order_by("pk")
+    columns = {name: F(name) for name in ("code", "side", "first_seen_at", "broker_order_id")}
+    remaining = Cast("remaining", TextField())
+    return with_facts(rows, **_IN_ACCOUNT, **columns, remaining=remaining)[:MOST]
+
+
+def _orphans(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for row in sorted(facts, key=itemgetter("pk")):
+        name = f"{row['side'].capitalize()} {grouped(Decimal(row['remaining']))} {row['ticker']}"
+        yield Need(
+            key=f"orphan-{row['code']}",
+            urgency=Urgency.DOUBT,
+            symbol="alert",
+            title=f"{name} works in {row['account']} with Halyard's reference, and no order here knows it",
+            text="The database may be older than the order, or another Halyard placed it. Adopt it, cancel it, or leave it.",
+            href=reverse("foreign_order", args=[team.code, row["code"]]),
+            action="Decide",
+            alarm=True,
+            since=moment(row, "first_seen_at"),
+        )
+
+
 def _lost_rows(team: Team, now: datetime) -> QuerySet[Connection]:
     rows = Connection.objects.filter(team=team, enabled=True).exclude(session_reason="")
     lost = rows.exclude(session_status__in=[str(SessionStatus.ACTIVE), str(SessionStatus.CONNECTING)])
@@ -342,6 +369,7 @@ NEEDS = [
     Kind(name="unconfirmed ways out", rows=_declined_rows, lines=_declined),
     Kind(name="positions without a stop", rows=_unprotected_rows, lines=_unprotected),
     Kind(name="orders in doubt", rows=_doubtful_rows, lines=_doubts),
+    Kind(name="orders in no row", rows=_orphan_rows, lines=_orphans),
     Kind(name="lost sessions", rows=_lost_rows, lines=_sessions),
     Kind(name="sign-ins ahead", rows=_notice_rows, lines=_notices),
     Kind(name="addresses not confirmed", rows=_unaddressed_rows, lines=_unaddressed),

@@ -12,6 +12,7 @@ from brokers.pages import (
     connections,
     diagnosis,
     doubts,
+    elsewhere,
     help,
     keysets,
     notices,
@@ -30,6 +31,9 @@ urlpatterns = [
     path(TEAM + "orders/", orders.orders, name="orders"),
     path(TEAM + "orders/<uuid:order_code>/", orders.order, name="order"),
     path(TEAM + "orders/<uuid:order_code>/cancel/", orders.order_cancel, name="order_cancel"),
+    path(TEAM + "orders/elsewhere/<uuid:foreign_code>/", elsewhere.foreign_order, name="foreign_order"),
+    path(TEAM + "orders/elsewhere/<uuid:foreign_code>/cancel/", elsewhere.foreign_cancel, name="foreign_cancel"),
+    path(TEAM + "orders/elsewhere/<uuid:foreign_code>/decide/", elsewhere.foreign_decide, name="foreign_decide"),
     path(TEAM + "positions/", accounts.positions, name="positions"),
     path(
         TEAM + "accounts/<uuid:account_code>/positions/<int:conid>/close/",

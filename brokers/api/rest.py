@@ -14,13 +14,15 @@ from brokers.api.serializers import (
     AccountSerializer,
     CallSerializer,
     ExecutionSerializer,
+    ForeignOrderSerializer,
     OrderSerializer,
     PositionSerializer,
 )
-from brokers.book import day_ledger
+from brokers.book import day_ledger, elsewhere
 from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
-from brokers.models import BrokerageAccount, Call, Execution, Lapse, Order, Position
+from brokers.live import with_shares_of_others
+from brokers.models import BrokerageAccount, Call, Execution, ForeignOrder, Lapse, Order, Position
 
 
 def whole_orders() -> QuerySet[Order]:
@@ -56,7 +58,24 @@ class Positions(Listed):
         Prefetch("account__lapses", Lapse.objects.filter(ended_at=None), to_attr="open_lapses")
     )
     serializer_class = PositionSerializer
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        return with_shares_of_others(super().paginate_queryset(queryset) or [])
+
     filters = {"ticker": ticker("ticker"), "account": public_id("account__code"), "since": since("as_of")}
+
+
+class ForeignOrders(ListedAndShown):
+    """Working orders of the accounts that were placed elsewhere, by TWS or another program."""
+
+    queryset = elsewhere.not_ours(ForeignOrder.objects.select_related("account"))
+    serializer_class = ForeignOrderSerializer
+    filters = {
+        "ticker": ticker("ticker"),
+        "side": one_of("side", Side),
+        "account": public_id("account__code"),
+        "since": since("first_seen_at"),
+    }
 
 
 class Orders(ListedAndShown):
@@ -104,6 +123,7 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "accounts": Accounts,
     "positions": Positions,
     "orders": Orders,
+    "foreign-orders": ForeignOrders,
     "executions": Executions,
     "calls": Calls,
 }

@@ -11,7 +11,7 @@ from accounts.api.fields import Shown, code
 from brokers.api.day import DayFigures
 from brokers.api.pricing import SimulatedPrice
 from brokers.domain.dayresult import DayResult
-from brokers.models import BrokerageAccount, Call, Connection, Execution, Lapse, Order, Position
+from brokers.models import BrokerageAccount, Call, Connection, Execution, ForeignOrder, Lapse, Order, Position
 
 CONNECTION = (
     "id",
@@ -74,7 +74,31 @@ POSITION = (
     "simulated_price",
     "currency",
     "as_of",
+    "made_elsewhere",
     "protection",
+)
+FOREIGN_ORDER = (
+    "id",
+    "account",
+    "broker_order_id",
+    "reference",
+    "ours",
+    "conid",
+    "ticker",
+    "asset_class",
+    "side",
+    "type",
+    "described",
+    "time_in_force",
+    "quantity",
+    "remaining",
+    "limit_price",
+    "stop_price",
+    "currency",
+    "first_seen_at",
+    "seen_at",
+    "cancel_asked_at",
+    "cancel_note",
 )
 FILL = ("id", "broker_execution_id", "quantity", "price", "simulated_price", "fee", "currency", "executed_at")
 EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
@@ -206,6 +230,13 @@ class ProtectionSerializer(Shown):
 
 class PositionSerializer(SimulatedPrice, Shown):
     account = code("account.code")
+    made_elsewhere = serializers.DecimalField(
+        source="elsewhere",
+        max_digits=24,
+        decimal_places=8,
+        read_only=True,
+        help_text="How much of it no order of Halyard's explains.",
+    )
     protection = serializers.SerializerMethodField(help_text="null where no stop is missing.")
 
     @extend_schema_field(ProtectionSerializer(allow_null=True))
@@ -217,6 +248,18 @@ class PositionSerializer(SimulatedPrice, Shown):
     class Meta:
         model = Position
         fields = POSITION
+
+
+class ForeignOrderSerializer(Shown):
+    """A working order that was placed elsewhere. `ours`: it bears Halyard's reference, and is in no row."""
+
+    id = code()
+    account = code("account.code")
+    ours = serializers.BooleanField(source="bears_our_reference", read_only=True)
+
+    class Meta:
+        model = ForeignOrder
+        fields = FOREIGN_ORDER
 
 
 class FillSerializer(SimulatedPrice, Shown):

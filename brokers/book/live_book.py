@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,8 +12,9 @@ from django.conf import settings
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from brokers.book import contracts, months, previews, quotes, rates, trading_hours
+from brokers.book import contracts, elsewhere, months, previews, quotes, rates, trading_hours
 from brokers.book.months import OtherMonth
+from brokers.domain.elsewhere.exposure import Added, Working, added
 from brokers.domain.orders import (
     MAY_FILL,
     Instrument,
@@ -109,6 +110,9 @@ class Book:
     unsettled: dict[tuple[int, int], Decimal] = field(default_factory=dict)
     # Margin set aside for orders planned within the same batch, by account: they are not at the broker yet.
     reserved: dict[int, Decimal] = field(default_factory=dict)
+    # Working orders that are not ours, by account, and the money that each account has to keep for its own.
+    elsewhere: dict[int, list[Working]] = field(default_factory=lambda: defaultdict(list))
+    kept_back: dict[int, Decimal] = field(default_factory=dict)
     rates: rates.Rates = field(default_factory=rates.Rates)
     previews: dict[previews.Place, list[MarginPreview]] = field(default_factory=dict)
     # Beside what a continuous name stands for, by account and name.
@@ -178,6 +182,7 @@ class Book:
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
             hours=trading_hours.shown(lookup),
+            elsewhere=self._added(account, contract.conid, position),
             rates={} if rate is None else {contract.currency: rate},
             previews=tuple(
                 preview for row in self.previews.get(key, ()) if (preview := previews.value(row)) is not None
@@ -216,10 +221,15 @@ class Book:
         """Set margin aside for orders that were planned a moment ago, within the same batch."""
         self.reserved[account_pk] = self.reserved.get(account_pk, Decimal(0)) + margin
 
+    def _added(self, account: BrokerageAccount, conid: int, position: Position | None) -> Added:
+        here = [order for order in self.elsewhere.get(account.pk, ()) if order.conid == conid]
+        return added(here, position.quantity if position else Decimal(0))
+
     def _available(self, account: BrokerageAccount) -> Decimal | None:
         if account.available_funds is None:
             return None
-        return account.available_funds - self.reserved.get(account.pk, Decimal(0))
+        spoken_for = self.reserved.get(account.pk, Decimal(0)) + self.kept_back.get(account.pk, Decimal(0))
+        return account.available_funds - spoken_for
 
 
 def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:
@@ -253,6 +263,7 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     _read_unsettled(book, accounts, conids)
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position
+    _read_elsewhere(book, accounts)
     if any(previews.asked_about(instrument) for _, instrument in pairs):
         book.previews = previews.load(accounts, conids)
     return book
@@ -262,6 +273,13 @@ def _read_working(book: Book, accounts: Collection[int], conids: Collection[int]
     working = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=_MAY_FILL)
     for order in working.select_related("parent").only(*_SHOWN).order_by("pk"):
         book.add(order.account_id, order.conid, working_order(order))
+
+
+def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> None:
+    for row in elsewhere.working(accounts):
+        book.elsewhere[row.account_id].append(elsewhere.value(row))
+    for key, orders in book.elsewhere.items():
+        book.kept_back[key] = elsewhere.money_for(accounts[key], orders)
 
 
 def _read_unsettled(book: Book, accounts: Collection[int], conids: Collection[int]) -> None:

@@ -154,6 +154,14 @@ class OrderFacts:
     words: str = ""
     # Why the broker keeps back an order that may still fill; "" where it does not.
     held: str | None = None
+    # What it is in, and how the broker describes it: needed of orders that are not ours.
+    ticker: str = ""
+    asset_class: str = ""
+    currency: str = ""
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: str = ""
+    described: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
+from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
 from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
@@ -118,5 +119,7 @@ class Snapshot:
     opened_at: datetime | None = None
     # Other months that are held of the future a continuous name stands for.
     other_months: tuple[str, ...] = ()
+    # What orders placed elsewhere may still add to the position.
+    elsewhere: Added = NOTHING_ADDED
     # When IBKR was back from the restart that the signal came into; None for one that came at another time.
     back_at: datetime | None = None

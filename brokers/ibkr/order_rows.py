@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import TypedDict
 
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType
-from brokers.ibkr import words
-from brokers.ibkr.cleaning import name, one_line, text
+from brokers.ibkr import translate, words
+from brokers.ibkr.cleaning import currency, name, one_line, text
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.texts.explained import MOST_OF_A_HOLD, About, explained
 from brokers.ibkr.translate import Row
@@ -57,7 +58,33 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         code=why.code if why else "",
         words=reason,
         held=_held(held) if row.get("status") else None,
+        **_contract(row),
+        limit_price=_above_zero(row.get("price")),
+        stop_price=_above_zero(row.get("auxPrice") or row.get("stop_price")),
+        time_in_force=words.time_in_force(text(row.get("timeInForce"), 8)),
+        described=one_line(row.get("orderDesc"), 120),
     )
+
+
+class _Contract(TypedDict):
+    ticker: str
+    asset_class: str
+    currency: str
+
+
+def _contract(row: Row) -> _Contract:
+    """What the order is in; nothing of it where the message does not say."""
+    security_type, spelled = text(row.get("secType"), 8), text(row.get("ticker"), 80)
+    return _Contract(
+        ticker=translate.ticker(spelled, security_type) if spelled else "",
+        asset_class=words.asset_class(security_type) if security_type else "",
+        currency=currency(row["cashCcy"]) if row.get("cashCcy") else "",
+    )
+
+
+def _above_zero(value: object) -> Decimal | None:
+    exact = number(value)
+    return exact if exact is not None and exact > 0 else None
 
 
 def _tells_why(reason: str, status: OrderStatus | None) -> bool:

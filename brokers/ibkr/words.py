@@ -44,6 +44,18 @@ TIMES_IN_FORCE: Mapping[TimeInForce, str] = {
     TimeInForce.IOC: "IOC",
 }
 
+_READ_TIMES: Mapping[str, TimeInForce] = {
+    "CLOSE": TimeInForce.DAY,
+    **{code: time for time, code in TIMES_IN_FORCE.items() if time is not TimeInForce.CLS},
+}
+
+
+def time_in_force(code: str) -> str:
+    """Our word for how long an order works, else IBKR's own. Lists call the order of a day "CLOSE"."""
+    code = code.upper()
+    return str(_READ_TIMES[code]) if code in _READ_TIMES else code.lower()
+
+
 SIDES: Mapping[Side, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
 READ_SIDES: Mapping[str, Side] = {
     "BUY": Side.BUY,

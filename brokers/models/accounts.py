@@ -143,6 +143,8 @@ class Position(models.Model):
     # The open wish to close it, and the stop it lacks; set by `live.with_closings`.
     closing: Closing | None
     lapse: Lapse | None
+    # How much of it no order of ours explains; set by `live.with_shares_of_others`.
+    elsewhere: Decimal
 
     class Meta:
         constraints = [

@@ -5,16 +5,21 @@ from __future__ import annotations
 import uuid
 from decimal import Decimal
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from brokers.domain.elsewhere.classes import UNKNOWN
+from brokers.domain.elsewhere.whose import is_ours
 from brokers.domain.orders import OrderType, Side
 from brokers.domain.protection.choices import MissingStop
 from brokers.domain.protection.scenes import Fault
 from brokers.models.accounts import BrokerageAccount
-from brokers.models.columns import amount, word
+from brokers.models.columns import amount, optional_amount, word
 from brokers.models.orders import Order
 
 
@@ -86,19 +91,47 @@ class Lapse(models.Model):
 
 
 class ForeignOrder(models.Model):
-    """A working order of an account that Halyard did not place, as IBKR last showed it. Never touched, only counted."""
+    """A working order of an account that no order of Halyard's is, as IBKR last showed it.
+
+    Counted and shown, and touched only where a person asks for its cancel by name.
+    """
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="foreign_orders")
     account = models.ForeignKey(
         BrokerageAccount, on_delete=models.CASCADE, related_name="foreign_orders", db_constraint=False
     )
+    code = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     broker_order_id = models.CharField(max_length=32)
+    # What its client called it; ours begin with our prefix.
+    reference = models.CharField(max_length=64, blank=True, default="", db_default="")
     conid = models.BigIntegerField()
+    ticker = models.CharField(max_length=40, blank=True, default="", db_default="")
+    asset_class = models.CharField(max_length=20, default=UNKNOWN, db_default=UNKNOWN)
+    currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     side = word(Side)
     # "" where it is of a type that Halyard does not know.
     type = models.CharField(max_length=20, blank=True)
+    # All of it; null where IBKR has not said, as of what works.
+    quantity = optional_amount()
     remaining = amount()
+    limit_price = optional_amount()
+    stop_price = optional_amount()
+    time_in_force = models.CharField(max_length=8, blank=True, default="", db_default="")
+    # The order in IBKR's words.
+    described = models.CharField(max_length=120, blank=True, default="", db_default="")
+    first_seen_at = models.DateTimeField(default=timezone.now, db_default=Now())
     seen_at = models.DateTimeField()
+    # A person's wish to have it canceled: by whom, when a request left last, how many, and what is known of it.
+    cancel_asked_at = models.DateTimeField(null=True, blank=True)
+    cancel_asked_by = models.ForeignKey(
+        "accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    cancel_sent_at = models.DateTimeField(null=True, blank=True)
+    cancels_sent = models.PositiveSmallIntegerField(default=0, db_default=0)
+    cancel_note = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # Since when a person lets an order that bears our reference be.
+    left_at = models.DateTimeField(null=True, blank=True)
+    left_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     # Complete lists in a row that did not show it any more.
     missed = models.PositiveSmallIntegerField(default=0)
     missed_at = models.DateTimeField(null=True, blank=True)
@@ -113,10 +146,24 @@ class ForeignOrder(models.Model):
             models.CheckConstraint(condition=Q(remaining__gt=0), name="foreign_order_has_something_left"),
             models.CheckConstraint(condition=one_of("side", Side), name="foreign_order_side_is_known"),
         ]
-        indexes = [models.Index(fields=["account", "conid"], name="foreign_orders_of_a_position")]
+        indexes = [
+            models.Index(fields=["account", "conid"], name="foreign_orders_of_a_position"),
+            models.Index(
+                fields=["account"], condition=Q(cancel_asked_at__isnull=False), name="foreign_orders_to_be_canceled"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.side} {self.remaining.normalize():f} of {self.conid} ({self.broker_order_id})"
+
+    @property
+    def filled(self) -> Decimal | None:
+        return None if self.quantity is None else max(self.quantity - self.remaining, Decimal(0))
+
+    @property
+    def bears_our_reference(self) -> bool:
+        """Whether Halyard placed it once: its own row of the order is gone, or is another installation's."""
+        return is_ours(self.reference)
 
     @property
     def is_stop(self) -> bool:

@@ -65,6 +65,9 @@ class Execution(models.Model):
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     # IBKR's id without its revision suffix; a correction replaces the row's values, never adds a second fill.
     broker_execution_id = models.CharField(max_length=64)
+    # The order as the fill names it: a fill that comes before its order is known is attached by these.
+    broker_order_id = models.CharField(max_length=32, blank=True, default="", db_default="")
+    reference = models.CharField(max_length=64, blank=True, default="", db_default="")
     revision = models.PositiveSmallIntegerField(default=1)
     conid = models.BigIntegerField()
     ticker = models.CharField(max_length=40)
@@ -88,6 +91,9 @@ class Execution(models.Model):
         indexes = [
             models.Index(fields=["team", "-id"], name="executions_newest_first"),
             models.Index(fields=["account", "executed_at"], name="executions_of_a_day"),
+            models.Index(
+                fields=["account", "broker_order_id"], condition=Q(order=None), name="executions_without_an_order"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -36,7 +36,16 @@ from brokers.domain.sentences import grouped
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
-from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, Order, Position, SubmissionAttempt
+from brokers.models import (
+    BrokerageAccount,
+    Closing,
+    ContractLookup,
+    Execution,
+    ForeignOrder,
+    Order,
+    Position,
+    SubmissionAttempt,
+)
 from brokers.orders import cancels, closed, tickets
 from brokers.rulebook.calendars import us_shares, us_shares_as_listed
 
@@ -52,6 +61,8 @@ class NotClosable(Exception):
 MOST_ATTEMPTS = 5
 # How long it may take until IBKR has an order for it; a market order that rests there waits for its market instead.
 LONGEST = timedelta(minutes=15)
+# How long it waits for the cancel of orders placed elsewhere that somebody wished with it.
+THEIRS_AT_MOST = timedelta(minutes=1)
 # IBKR's positions may lag behind its fills: what an order has just closed is not closed again because of an old list.
 BELIEVED_AFTER = timedelta(seconds=30)
 DONE, FAILED, OPEN = Closing.Status.DONE, Closing.Status.FAILED, Closing.Status.OPEN
@@ -168,6 +179,8 @@ def _step(closing: Closing, now: datetime) -> bool:
         asked = cancels.cancel_all(foreign, actor=None, cause=cause, now=now)
         if foreign.exists():
             return _wait(closing, _about_foreign(foreign), now) or bool(asked)
+    if theirs := _theirs_being_canceled(closing, now):
+        return _wait(closing, theirs, now)
     sent = own.filter(status__in=_MAY_FILL).order_by("-pk").first()
     if sent is not None:
         return _wait(closing, _about_sent(sent, now), now, patient=sent.status in WORKING)
@@ -248,6 +261,14 @@ def _own_orders(closing: Closing) -> QuerySet[Order]:
 
 def _may_fill(closing: Closing) -> QuerySet[Order]:
     return Order.objects.filter(account=closing.account_id, conid=closing.conid, status__in=_MAY_FILL)
+
+
+def _theirs_being_canceled(closing: Closing, now: datetime) -> str:
+    """What it waits for where orders placed elsewhere are to be canceled with it: a while, and then it goes on."""
+    asked = ForeignOrder.objects.filter(account=closing.account_id, conid=closing.conid)
+    count = asked.filter(cancel_asked_at__gt=now - THEIRS_AT_MOST).count()
+    orders = "the order" if count == 1 else f"{count} orders"
+    return f"Waiting until IBKR has canceled {orders} placed elsewhere." if count else ""
 
 
 # What it waits for ---------------------------------------------------------------------------------------------------

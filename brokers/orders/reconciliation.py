@@ -16,7 +16,7 @@ from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, TimeInForce, can_move
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
-from brokers.orders import doubt, sizes
+from brokers.orders import attached, doubt, sizes
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -76,7 +76,11 @@ def apply(
         # A client's part of an advisor's order says nothing about the size of the whole.
         if account is None or account.pk == order.account_id:
             sizes.follow(order, report, now)
-    for order in _keep_executions(accounts, ours, executions, now, applied):
+    filled = {order.pk: order for order in _keep_executions(accounts, ours, executions, now, applied)}
+    for order, report in ours_reported:
+        if attached.attach(order, report.broker_order_id or order.broker_order_id):
+            filled[order.pk] = order
+    for order in filled.values():
         _count_fills(order, now, applied)
     for order, report in ours_reported:
         if doubt.ask_about_another(order, report, now):
@@ -173,6 +177,11 @@ def _keep_executions(
         base, revision = revision_of(fill.execution_id)
         order = _find(ours, fill.reference, fill.broker_order_id)
         execution = known.get((account.pk, base)) or fresh.get((account.pk, base))
+        if execution is not None and execution.pk is not None and execution.order_id is None and order is not None:
+            # Seen before its order was known.
+            Execution.objects.filter(pk=execution.pk, order=None).update(order=order)
+            execution.order = order
+            changed[order.pk] = order
         if execution is None:
             execution = fresh[(account.pk, base)] = Execution(
                 account=account,
@@ -183,6 +192,8 @@ def _keep_executions(
                 ticker=fill.ticker,
                 side=fill.side,
                 seen_at=now,
+                broker_order_id=fill.broker_order_id or "",
+                reference=fill.reference or "",
             )
         elif revision <= execution.revision and (execution.fee is not None or fill.fee is None):
             continue

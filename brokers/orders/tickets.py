@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
 from brokers.domain.elsewhere import classes
+from brokers.domain.elsewhere.whose import REFERENCE_PREFIX
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     OVER,
@@ -29,7 +30,6 @@ from brokers.models import BrokerageAccount, Order, OrderEvent, Position, Submis
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
-REFERENCE_PREFIX = "hy"
 LATER_SIGNAL = "canceled by a later signal"
 BEFORE_IT_LEFT = "Canceled before it was sent."
 _CHANGEABLE = [str(status) for status in CHANGED_IN_PLACE]

@@ -20,6 +20,7 @@ from brokers.domain.trading_hours import TradingHours
 from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, ContractLookup, Position
 from brokers.orders import closing
+from brokers.pages import elsewhere
 from brokers.protection import shown
 
 CURVE = timedelta(hours=24)
@@ -34,6 +35,7 @@ def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "accounts": accounts,
         "closings": closing.shown_to(team, timezone.now()),
         "lapses": shown.of_team(team, timezone.now()),
+        "theirs": elsewhere.working(team),
         "held": any(account.positions.all() for account in accounts),
     }
     return render(request, "brokers/positions.html", context)
@@ -69,6 +71,7 @@ def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpRe
         "points": _thinned(list(account.equity_points.filter(at__gte=since).order_by("-at")), 48),
         "executions": account.executions.select_related("order").order_by("-pk")[:30],
         "orders": order_rows().filter(account=account).order_by("-pk")[:15],
+        "theirs": elsewhere.working(account.team, account),
         "orders_want": f"account:{account.code}",
     }
     return render(request, "brokers/account.html", context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,7 +17,9 @@ from accounts.pages.requests import actor_of
 from brokers.domain.orders import MAY_FILL
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.orders import closing
+from brokers.pages import elsewhere
 from brokers.pages.forms import ClosingForm
+from brokers.protection import foreign_cancels
 
 
 @require_http_methods(["GET", "POST"])
@@ -30,9 +33,12 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         messages.success(request, "There is nothing left to close.")
         return redirect("positions", team_code)
     refusal = closing.way_out_missing(account, conid, position.ticker, position.asset_class)
+    theirs = elsewhere.working(account.team, account).filter(conid=conid)
     form = ClosingForm(request.POST or None, held=abs(position.quantity))
     if request.method == "POST" and refusal is None and form.is_valid():
-        actor = actor_of(request)
+        actor, now = actor_of(request), timezone.now()
+        named = theirs.filter(code__in=_codes(request.POST.getlist("theirs")))
+        foreign_cancels.ask(named, actor=actor, now=now)
         made = closing.close(
             account=account,
             conid=conid,
@@ -41,7 +47,7 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
             quantity=form.part(),
             reason=f"{actor} asked for it.",
             actor=actor,
-            now=timezone.now(),
+            now=now,
         )
         messages.success(request, f"{position.ticker} is being closed. {made.note}")
         return redirect("positions", team_code)
@@ -53,6 +59,7 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         "side": "sell" if position.quantity > 0 else "buy",
         "working": working.order_by("pk"),
         "refusal": refusal,
+        "theirs": [(row, str(row.code) in request.POST.getlist("theirs")) for row in theirs],
         "open_closing": account.closings.filter(conid=conid, status=Closing.Status.OPEN).first(),
     }
     return render(
@@ -61,3 +68,12 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         context,
         status=422 if form.errors or (refusal and request.method == "POST") else 200,
     )
+
+
+def _codes(values: list[str]) -> list[UUID]:
+    """The codes among what a form sent."""
+    codes = []
+    for value in values:
+        with contextlib.suppress(ValueError):
+            codes.append(UUID(value))
+    return codes

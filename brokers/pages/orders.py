@@ -14,16 +14,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import row_for, team_for
-from accounts.models import Role
+from accounts.models import Role, Team
 from accounts.pages.paging import page_of
 from accounts.pages.requests import actor_of
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, Release
 from brokers.domain.orders import Role as OrderRole
 from brokers.domain.path import path
 from brokers.live import order_rows
-from brokers.models import Order, SubmissionAttempt
+from brokers.models import ForeignOrder, Order, SubmissionAttempt
 from brokers.orders import cancels
 from brokers.orders.remains import left_by_canceling
+from brokers.pages import elsewhere
 from brokers.pages.diagnosis import calls_of
 from brokers.pages.doubts import doubt_of
 from brokers.pages.forms import OrderFilter
@@ -46,6 +47,8 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
         want.append(f"account:{values['account'].code}")
     context = {
         "orders": page.rows,
+        # What has ended is not known of orders that are not ours: they stand on the first page, above.
+        "theirs": _theirs(team, values) if page.first else [],
         "page": page,
         "form": form,
         "filtered": any(values.values()),
@@ -54,6 +57,14 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "want": " ".join(word for word in want if word),
     }
     return render(request, "brokers/orders.html", context)
+
+
+def _theirs(team: Team, values: dict[str, Any]) -> QuerySet[ForeignOrder]:
+    """Orders placed elsewhere, as far as the filters of ours may be asked of them."""
+    rows = elsewhere.working(team, values.get("account"))
+    if values.get("ticker"):
+        rows = rows.filter(ticker__iexact=values["ticker"].strip())
+    return rows.none() if values.get("state") in {"doubt", "filled", "over"} else rows
 
 
 def _filtered(rows: QuerySet[Order], values: dict[str, Any]) -> QuerySet[Order]:

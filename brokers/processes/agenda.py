@@ -14,6 +14,7 @@ from brokers.domain.orders import OrderStatus, Release
 from brokers.models import Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.statements import HELD
+from brokers.protection import foreign_cancels
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
 LOOK = """
@@ -32,7 +33,9 @@ SELECT c.*,
                AND d.choice = 'adopt' AND d.objection = '') AS has_doubts,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-          AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes
+          AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes,
+  EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
+          WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels
 FROM brokers_connection c WHERE c.id = %s
 """
 DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
@@ -49,6 +52,7 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     hours = ContractLookup.objects.filter(hours_wanted_at__isnull=False, connection__enabled=True)
     rest = (quotes, rates, hours, conversions.due(now), resizes.due(), gone.orders(), undecided.named_orders())
     asked: list[QuerySet[Any, Any]] = [rows.values_list("connection_id").distinct() for rows in rest]
+    asked.append(foreign_cancels.due().values_list("account__connection_id").distinct())
     asked.append(previews.values_list("account__connection_id").distinct())
     every = (
         ready_orders()
@@ -81,6 +85,7 @@ class Agenda:
     changes: bool
     doubtful: bool
     gone: bool
+    foreign_cancels: bool
     job: execution.Job | None
 
 
@@ -94,6 +99,7 @@ def has_writes(connection_pk: int, now: datetime) -> bool:
     return (
         ready_orders().filter(connection=connection_pk).exists()
         or cancels.unsent_cancels().filter(connection=connection_pk).exists()
+        or foreign_cancels.due().filter(account__connection=connection_pk).exists()
         or has_changes(connection_pk, now)
     )
 
@@ -127,5 +133,6 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         changes=connection.has_changes and has_changes(connection_pk, now) and not nights.night_of(connection, now),
         doubtful=connection.has_doubts,
         gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
+        foreign_cancels=connection.has_foreign_cancels and foreign_cancels.next_one(connection_pk) is not None,
         job=job,
     )

@@ -21,6 +21,7 @@ from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
 from brokers.processes import agenda, previews, prices, recovery, writes
+from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
 
@@ -115,14 +116,13 @@ class Lane:
             self.looked_back = True
             connection = todo.connection
             if self.wire is not None and pause is not None:
-                return await self._work_paused(self.wire, connection, pause, cancels=todo.cancels)
+                return await self._work_paused(self.wire, todo, pause)
             wire = await self._signed_in(connection, believed=todo.believed_active) if connection.enabled else None
             if wire is None:
                 return await self._expire(connection)
             if not await writes.send_orders(wire, connection, todo.job):
                 return RETRY_SECONDS
-            if todo.cancels:
-                await writes.send_cancels(wire, connection)
+            await self._cancel(wire, todo)
             if todo.changes:
                 await writes.change_orders(wire, connection)
             if todo.lookups:
@@ -141,12 +141,18 @@ class Lane:
             waits.append(await recovery.resolve_unknown(wire, connection))
         return min(waits, default=0)
 
-    async def _work_paused(self, wire: Wire, connection: Connection, pause: Paused, *, cancels: bool) -> float:
+    async def _cancel(self, wire: Wire, todo: Agenda) -> None:
+        if todo.cancels:
+            await writes.send_cancels(wire, todo.connection)
+        if todo.foreign_cancels:
+            await writes.send_foreign_cancels(wire)
+
+    async def _work_paused(self, wire: Wire, todo: Agenda, pause: Paused) -> float:
         """Cancels have a way through while the gateway is left alone; the rest waits, or is too late."""
-        await self._db(sessions.failed, connection, pause, self.shared.clock())
-        if cancels and connection.enabled:
-            await writes.send_cancels(wire, connection)
-        return await self._expire(connection)
+        await self._db(sessions.failed, todo.connection, pause, self.shared.clock())
+        if todo.connection.enabled:
+            await self._cancel(wire, todo)
+        return await self._expire(todo.connection)
 
     async def _expire(self, connection: Connection) -> float:
         """End what is too late, as nothing can leave now."""

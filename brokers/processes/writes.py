@@ -25,7 +25,7 @@ from brokers.orders.changes import ChangeKind
 from brokers.orders.questions import chosen_by
 from brokers.processes.recovery import bring_home
 from brokers.processes.wire import Wire
-from brokers.protection import home
+from brokers.protection import foreign_cancels, home
 from brokers.stress import control_plane
 
 MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
@@ -65,6 +65,26 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
             break
     for account_id in sorted(refused) if wire.broker.pause() is None else ():
         await bring_home(wire, connection, account_id)
+
+
+async def send_foreign_cancels(wire: Wire) -> None:
+    """Ask for the cancels of orders placed elsewhere that a person has named, each written down before it leaves."""
+    while wire.broker.pause(canceling=True) is None:
+        row = await wire.db(foreign_cancels.next_one, wire.connection_pk)
+        if row is None or not await wire.db(foreign_cancels.begin, row, wire.clock()):
+            break
+        outcome, reason = foreign_cancels.ACCEPTED, ""
+        try:
+            await wire.broker.cancel(row.account.account_id, row.broker_order_id)
+        except OrderRefused as refusal:
+            outcome = foreign_cancels.GONE if refusal.code == "unknown-order" else foreign_cancels.REJECTED
+            reason = str(refusal)
+        except BrokerError as error:
+            outcome, reason = foreign_cancels.AMBIGUOUS, str(error)
+            await wire.db(sessions.doubted, wire.connection_pk)
+        await wire.db(foreign_cancels.finish, row, outcome, reason)
+        if outcome == foreign_cancels.AMBIGUOUS:
+            break
 
 
 async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:

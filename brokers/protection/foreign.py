@@ -1,16 +1,19 @@
-"""Working orders that somebody else placed in our accounts, by TWS or by hand: kept as IBKR shows them, and never touched."""
+"""Working orders that somebody else placed in our accounts, by TWS or by hand: kept as IBKR shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
+from brokers import live
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import IN_FLIGHT, OVER
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Connection, ForeignOrder, Order
+from brokers.models import BrokerageAccount, Connection, ContractLookup, ForeignOrder, Order
 from brokers.orders.vanished import EMPTY_SAYS_NOTHING_AFTER, REAL, SIMULATED
 
 # (the account's key, the contract) of every order that appeared, changed or went.
@@ -70,39 +73,70 @@ def _keep(account: BrokerageAccount, fact: OrderFacts, row: ForeignOrder | None,
         if row is None:
             return set()
         row.delete()
+        live.account_changed(account)
         return {(account.pk, row.conid)}
     if row is None:
-        remaining = fact.remaining_quantity or fact.quantity
-        if fact.conid is None or fact.side is None or not remaining:
-            return set()
-        ForeignOrder.objects.update_or_create(
-            account=account,
-            broker_order_id=fact.broker_order_id,
-            defaults={
-                "team_id": account.team_id,
-                "conid": fact.conid,
-                "side": str(fact.side),
-                "type": str(fact.type or ""),
-                "remaining": remaining,
-                "seen_at": now,
-            },
-        )
-        return {(account.pk, fact.conid)}
-    was = row.remaining
-    row.remaining = fact.remaining_quantity or row.remaining
-    row.seen_at, row.missed, row.missed_at = now, 0, None
-    row.save(update_fields=["remaining", "seen_at", "missed", "missed_at"])
-    return {(account.pk, row.conid)} if row.remaining != was else set()
+        return _begin(account, fact, now)
+    values = {**_shown(fact), "remaining": fact.remaining_quantity or row.remaining}
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    touched = "remaining" in changed
+    ForeignOrder.objects.filter(pk=row.pk).update(**changed, seen_at=now, missed=0, missed_at=None)
+    if changed:
+        live.account_changed(account)
+    return {(account.pk, row.conid)} if touched else set()
+
+
+def _begin(account: BrokerageAccount, fact: OrderFacts, now: datetime) -> Touched:
+    remaining = fact.remaining_quantity or fact.quantity
+    if fact.conid is None or fact.side is None or not remaining:
+        return set()
+    values = {"ticker": _ticker(account, fact, fact.conid), **_shown(fact)}
+    values |= {"team_id": account.team_id, "conid": fact.conid, "side": str(fact.side), "type": str(fact.type or "")}
+    values |= {"remaining": remaining, "seen_at": now}
+    ForeignOrder.objects.update_or_create(
+        account=account,
+        broker_order_id=fact.broker_order_id,
+        defaults=values,
+        create_defaults={**values, "first_seen_at": now},
+    )
+    live.account_changed(account)
+    return {(account.pk, fact.conid)}
+
+
+def _shown(fact: OrderFacts) -> dict[str, Any]:
+    """What a report says of an order beside what is left of it; it need not say all."""
+    values = {
+        "reference": fact.reference,
+        "asset_class": fact.asset_class,
+        "currency": fact.currency,
+        "quantity": fact.quantity,
+        "limit_price": fact.limit_price,
+        "stop_price": fact.stop_price,
+        "time_in_force": fact.time_in_force[:8],
+        "described": fact.described,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _ticker(account: BrokerageAccount, fact: OrderFacts, conid: int) -> str:
+    """Its contract's name with us, else the broker's."""
+    lookups = ContractLookup.objects.filter(connection=account.connection_id, conid=conid, status="found")
+    known = lookups.values_list("ticker", flat=True).first()
+    held = known or account.positions.filter(conid=conid).values_list("ticker", flat=True).first()
+    return (held or fact.ticker or str(conid))[:40]
 
 
 @transaction.atomic
 def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> Touched:
     """Forget those that an account's complete list misses; once may be a lie of the list, twice is none."""
+    _forget_ours(connection, account_id)
     patience = SIMULATED if connection.environment == Environment.SIMULATED else REAL
     shown = {fact.broker_order_id for fact in facts}
     touched: Touched = set()
-    rows = ForeignOrder.objects.select_for_update().filter(
-        account__connection=connection, account__account_id=account_id
+    rows = (
+        ForeignOrder.objects.select_for_update(of=("self",))
+        .select_related("account")
+        .filter(account__connection=connection, account__account_id=account_id)
     )
     for row in rows.exclude(broker_order_id__in=shown).filter(seen_at__lt=asked_at).order_by("pk"):
         if not facts and row.seen_at < asked_at - EMPTY_SAYS_NOTHING_AFTER:
@@ -112,7 +146,15 @@ def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFact
             continue
         if row.missed + 1 >= patience.misses:
             row.delete()
+            live.account_changed(row.account)
             touched.add((row.account_id, row.conid))
         else:
             ForeignOrder.objects.filter(pk=row.pk).update(missed=row.missed + 1, missed_at=asked_at)
     return touched
+
+
+def _forget_ours(connection: Connection, account_id: str) -> None:
+    """Forget what has turned out to be an order of ours whose number was not known yet."""
+    ours = Order.objects.filter(account=OuterRef("account_id"), broker_order_id=OuterRef("broker_order_id"))
+    named = ForeignOrder.objects.filter(account__connection=connection, account__account_id=account_id)
+    named.filter(Exists(ours)).delete()

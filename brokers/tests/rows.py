@@ -16,7 +16,18 @@ from brokers.connections import connections
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Call, Connection, Execution, Lapse, Order, OrderEvent, Position, Ticket
+from brokers.models import (
+    BrokerageAccount,
+    Call,
+    Connection,
+    Execution,
+    ForeignOrder,
+    Lapse,
+    Order,
+    OrderEvent,
+    Position,
+    Ticket,
+)
 
 Row = TypeVar("Row", bound=Model)
 _numbers = itertools.count(1)
@@ -74,6 +85,30 @@ def position(of: BrokerageAccount, **values: Any) -> Position:
         **values,
     }
     return Position.objects.create(**columns)
+
+
+def foreign_order(of: BrokerageAccount, **values: Any) -> ForeignOrder:
+    """Five AAPL to be sold at 150, placed by hand."""
+    columns = {
+        "team": of.team,
+        "account": of,
+        "broker_order_id": str(next(_numbers) + 900_000),
+        "conid": 265598,
+        "ticker": "AAPL",
+        "asset_class": "stock",
+        "currency": "USD",
+        "side": "sell",
+        "type": "limit",
+        "quantity": Decimal(5),
+        "remaining": Decimal(5),
+        "limit_price": Decimal(150),
+        "time_in_force": "day",
+        "described": "Sell 5 AAPL Limit 150.00, Day",
+        "first_seen_at": timezone.now(),
+        "seen_at": timezone.now(),
+        **values,
+    }
+    return ForeignOrder.objects.create(**columns)
 
 
 def lapse(of: BrokerageAccount, at: datetime, **values: Any) -> Lapse:

@@ -75,6 +75,9 @@ class DoneSerializer(serializers.Serializer[Any]):
     canceled = serializers.IntegerField()
     declined = serializers.IntegerField()
     closing = serializers.IntegerField()
+    elsewhere = serializers.IntegerField(
+        help_text="Working orders placed elsewhere in the level's accounts: they go on working."
+    )
     not_closed = serializers.ListField(
         child=serializers.CharField(), help_text="Why each position stays that Halyard has no orders for."
     )

@@ -11,6 +11,7 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from accounts.models import Team, User
+from brokers.book import elsewhere
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.domain.sentences import cut, ended
 from brokers.models import BrokerageAccount, Closing, Order, Position
@@ -32,6 +33,8 @@ class Stopped:
     declined: int
     closing: int
     not_closed: tuple[str, ...] = ()
+    # Orders placed elsewhere in the level's accounts: they go on working.
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,19 @@ def reach(team: Team, target: Target) -> Reach:
             proposed = proposed.filter(subscription=target)
             positions = positions.filter(_filled_by(Subscription.objects.filter(pk=target.pk)))
     return Reach(orders, orders.filter(role=str(Role.ENTRY)), proposed, positions)
+
+
+def working_elsewhere(team: Team, target: Target) -> int:
+    """How many orders placed elsewhere work in the accounts of a level: no stop of ours reaches them."""
+    accounts = BrokerageAccount.objects.filter(team=team, connection__removed_at=None)
+    match target:
+        case BrokerageAccount():
+            accounts = accounts.filter(pk=target.pk)
+        case Strategy():
+            accounts = accounts.filter(subscriptions__strategy=target)
+        case Subscription():
+            accounts = accounts.filter(pk=target.account_id)
+    return elsewhere.working(accounts.values_list("pk", flat=True)).count()
 
 
 def _filled_by(subscriptions: QuerySet[Subscription]) -> Exists:
@@ -120,6 +136,7 @@ def halt(
         declined=_decline(reached.proposed, reason, actor, now),
         closing=closed,
         not_closed=not_closed,
+        elsewhere=working_elsewhere(team, target),
     )
     after: dict[str, object] = {
         **halt_json(guard),

@@ -197,6 +197,7 @@ def _reach(guarded: Guarded) -> dict[str, Any]:
         "rows": orders[:SHOWN],
         "positions": [(position, worths.get(position.pk)) for position in shown],
         "held": positions.count(),
+        "elsewhere": halt.working_elsewhere(team, target),
         "shared": guarded.level in {Level.STRATEGY, Level.SUBSCRIPTION},
         "live": positions.filter(account__is_paper=False).exists(),
     }
@@ -208,7 +209,12 @@ def _stopped(stopped: halt.Stopped) -> str:
         parts.append(f"{stopped.declined:,} waiting for approval declined")
     if stopped.closing:
         parts.append(f"{stopped.closing:,} position{'' if stopped.closing == 1 else 's'} being closed")
-    return " ".join([f"Stopped: {', '.join(parts)}.", *stopped.not_closed])
+    sentences = [f"Stopped: {', '.join(parts)}.", *stopped.not_closed]
+    if stopped.elsewhere:
+        one = stopped.elsewhere == 1
+        orders = "1 order placed elsewhere goes" if one else f"{stopped.elsewhere:,} orders placed elsewhere go"
+        sentences.append(f"{orders} on working; the page of orders can cancel {'it' if one else 'them'}.")
+    return " ".join(sentences)
 
 
 @require_POST

@@ -191,6 +191,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "connections",
         "decisions",
         "executions",
+        "foreign-orders",
         "guards",
         "orders",
         "positions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from brokers.simulator.control import by_hand
 from brokers.simulator.exchange.records import Order
 from brokers.simulator.gateway import seeding
 from brokers.simulator.gateway.gateway import Gateway
@@ -23,6 +24,8 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
             return Answer({"cleared": True})
         case "GET", "orders":
             return Answer([_order(o) for i in user.account_ids for o in gateway.engine.by_account[i].values()])
+        case "POST", ("orders" | "fills" | "positions"):
+            return _by_hand(gateway, user, what, body)
         case "POST", "reset":
             if body:
                 return Answer({"reset": _seed(gateway, user, body)["accounts"]})
@@ -41,6 +44,13 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
         case "POST", ("steal" | "lose" | "daily_reset" | "expire_lst" | "tws" | "leave" | "sign_out" | "sign_in"):
             return _session(gateway, user, what, body)
     return error("Not Found", 404)
+
+
+def _by_hand(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> Answer:
+    if what == "positions":
+        held = by_hand.hold(gateway, user, body)
+        return Answer({"account": held.account_id, "conid": held.conid, "quantity": str(held.quantity)}, 201)
+    return Answer(_order(by_hand.place(gateway, user, body, listed=what == "orders")), 201)
 
 
 def _journal(user: User) -> list[dict[str, Any]]:

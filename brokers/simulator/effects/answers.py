@@ -193,7 +193,7 @@ def spoiled(answer: Answer, changes: dict[str, Any]) -> Answer:
 
 def amended(call: Call, answer: Answer) -> Answer:
     """The real answer as hidden orders and lasting faults let it look."""
-    if call.user.hidden:
+    if call.user.hidden or call.user.unlisted:
         answer = _without_hidden(call, answer)
     if call.user.corrected and call.path == "/iserver/account/trades" and isinstance(answer.body, list):
         answer = Answer([corrected(row) if row["execution_id"] in call.user.corrected else row for row in answer.body])
@@ -239,7 +239,7 @@ def _without_hidden(call: Call, answer: Answer) -> Answer:
     """Reads without the orders that are acknowledged and cannot be seen."""
     hidden = {order_id for order_id, until in call.user.hidden.items() if call.now < until}
     if call.path == "/iserver/account/orders" and isinstance(answer.body, dict):
-        rows = [row for row in answer.body.get("orders", []) if row["orderId"] not in hidden]
+        rows = [row for row in answer.body.get("orders", []) if row["orderId"] not in hidden | call.user.unlisted]
         return Answer({**answer.body, "orders": rows}, answer.status)
     if call.path == "/iserver/account/trades" and isinstance(answer.body, list):
         return Answer([row for row in answer.body if row.get("order_id") not in hidden], answer.status)

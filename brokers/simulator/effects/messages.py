@@ -31,7 +31,9 @@ class Disturbance:
     def of(self, message: dict[str, Any]) -> list[dict[str, Any]]:
         """The messages that leave instead of this one."""
         faults, user, now = self.gateway.faults, self.user.name, self.gateway.clock()
-        if self.user.hidden and (message := self._without_hidden(message, now)).get("args") == []:
+        if (self.user.hidden or self.user.unlisted) and (message := self._without_hidden(message, now)).get(
+            "args"
+        ) == []:
             return []
         if not faults.conditions and not self._kept_back:
             return [message]
@@ -52,9 +54,12 @@ class Disturbance:
 
     def _without_hidden(self, message: dict[str, Any], now: float) -> dict[str, Any]:
         """The message without orders that nobody may see yet."""
-        if topic_of(message) not in {"sor", "str"} or not message["args"]:
+        topic = topic_of(message)
+        if topic not in {"sor", "str"} or not message["args"]:
             return message
         hidden = {order_id for order_id, until in self.user.hidden.items() if now < until}
+        if topic == "sor":
+            hidden |= self.user.unlisted
         rows = [row for row in message["args"] if row.get("orderId", row.get("order_id")) not in hidden]
         return {**message, "args": rows}
 

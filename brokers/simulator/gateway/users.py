@@ -76,6 +76,8 @@ class User:
     # What faults did: orders nobody may see yet, fills that were corrected, and when the night emptied the list.
     hidden: dict[int, float] = field(default_factory=dict)
     corrected: set[str] = field(default_factory=set)
+    # Orders that no list of orders ever shows; their fills are seen all the same.
+    unlisted: set[int] = field(default_factory=set)
     day_began_at: float = 0.0
 
     @classmethod
@@ -101,3 +103,4 @@ class User:
         self.events.clear()
         self.hidden.clear()
         self.corrected.clear()
+        self.unlisted.clear()

@@ -222,6 +222,20 @@ class RunningGateway:
         seeded: dict[str, Any] = self.control("POST", f"/{quote(user)}/seed", books)
         return seeded
 
+    def by_hand(self, user: str, **order: Any) -> dict[str, Any]:
+        """Place an order as a person does in TWS: `symbol` or `conid`, `quantity`, `side`, `type`, prices, `reference`."""
+        placed: dict[str, Any] = self.control("POST", f"/{quote(user)}/orders", order)
+        return placed
+
+    def fill_without_order(self, user: str, **order: Any) -> dict[str, Any]:
+        """The same, as an order that no list ever shows: its fills do."""
+        placed: dict[str, Any] = self.control("POST", f"/{quote(user)}/fills", order)
+        return placed
+
+    def hold(self, user: str, **holding: Any) -> None:
+        """Book a holding in, without an order or a fill: `symbol` or `conid`, and `quantity`."""
+        self.control("POST", f"/{quote(user)}/positions", holding)
+
     def reset(self, user: str) -> None:
         """Fresh books for a user: no orders, no holdings, a million dollars."""
         self.control("POST", f"/{quote(user)}/reset")

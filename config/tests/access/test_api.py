@@ -37,6 +37,7 @@ ROWS = {
     "executions": "execution_code",
     "calls": "call_code",
     "guards": "strategy_code",
+    "foreign": "foreign_code",
 }
 LOWER = {"approver": "viewer", "trader": "approver", "owner": "trader"}
 

@@ -170,6 +170,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
     live.update(environment="live", base_url="https://127.0.0.1:5000/v1/api")
     BrokerageAccount.objects.filter(pk=walk.account.pk).update(is_paper=False)
     broker.position(walk.account)
+    foreign = broker.foreign_order(walk.account, reference=f"hy-{name.lower()}lost")
     quiet = rows.subscription(rows.strategy(team, now, f"{name} quiet"), walk.account, now)
     type(quiet).objects.filter(pk=quiet.pk).update(enabled=False)
     endpoint = walk.strategy.endpoints.get()
@@ -204,6 +205,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "reference of token_revoke": ApiToken.objects.get(team=team, name="all").token_hash[:16],
         "departure_code": departure.code,
         "order_code": walk.order.code,
+        "foreign_code": foreign.code,
         "call_code": broker.call(walk.order.connection, order=walk.order).code,
         "execution_code": walk.order.executions.get().code,
         "account_code": walk.account.code,

@@ -72,9 +72,12 @@ def enter(
     replaced = _replaced(case, side, adding=held > 0)
     if isinstance(replaced, Rejection):
         return replaced
-    grown = held + amount + working.entering(case, side, replaced)
+    elsewhere = case.snapshot.elsewhere.on(side)
+    grown = held + amount + working.entering(case, side, replaced) + elsewhere
     value = unit_value(case, expected, expected) if expected is not None and expected > 0 else None
-    size = EntrySize(quantity=amount, position=grown, unit_value=None if isinstance(value, Rejection) else value)
+    size = EntrySize(
+        quantity=amount, position=grown, elsewhere=elsewhere, unit_value=None if isinstance(value, Rejection) else value
+    )
     refused = limits.over_a_limit(case, size) or outside_collar(case, expected)
     if refused is not None:
         return refused

@@ -92,6 +92,15 @@ class EntrySize:
     quantity: Decimal
     position: Decimal
     unit_value: Decimal | None
+    # What of that position orders placed elsewhere may add.
+    elsewhere: Decimal = Decimal(0)
+
+    @property
+    def besides(self) -> str:
+        """A sentence about orders that are not ours, where these count."""
+        if not self.elsewhere:
+            return ""
+        return f" Orders placed elsewhere may add {grouped(self.elsewhere)} of it."
 
 
 def over_a_limit(case: Case, size: EntrySize) -> Rejection | None:
@@ -103,7 +112,7 @@ def over_a_limit(case: Case, size: EntrySize) -> Rejection | None:
             )
             return Rejection(rule="G01", code="quantity-over-limit", reason=reason)
         if level.max_position is not None and size.position > level.max_position:
-            reason = f"The position could grow to {grouped(size.position)}, and {level.who}'s limit is {grouped(level.max_position)}."
+            reason = f"The position could grow to {grouped(size.position)}, and {level.who}'s limit is {grouped(level.max_position)}.{size.besides}"
             return Rejection(rule="G04", code="position-over-limit", reason=reason)
         if refused := _worth_too_much(case.snapshot.currency, level, size):
             return refused
@@ -126,5 +135,6 @@ def _worth_too_much(currency: str, level: LevelGuard, size: EntrySize) -> Reject
         if units * size.unit_value > most:
             worth = f"{money(units * size.unit_value)} {currency}"
             reason = f"{subject} would be worth {worth}, and {level.who}'s limit is {money(most)}."
+            reason += size.besides if rule == "G05" else ""
             return Rejection(rule=rule, code="amount-over-limit", reason=reason)
     return None

@@ -36,6 +36,8 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
     _money(broker.account(team), now)
     _messages(walk.strategy, now)
     _orders(account, walk.order, now)
+    foreign = broker.foreign_order(account, reference="hy-0123456789abcdef0123456789abcdef", ticker="MNQZ2026")
+    broker.foreign_order(account, asset_class="option", type="", described="Buy 2 Limit If Touched 1.25, Day")
     refusal = _refused(walk.strategy, now)
     endpoint = _webhooks(walk.strategy, owner, now)
     halt.halt(team=team, target=account, how=Halt.ENTRIES, reason="Earnings tonight", actor=owner, now=now)
@@ -45,6 +47,7 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
     return {
         "team_code": team.code,
         "order_code": walk.order.code,
+        "foreign_code": foreign.code,
         "account_code": account.code,
         "conid": 265598,
         "connection_code": account.connection.code,

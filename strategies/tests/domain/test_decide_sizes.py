@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.elsewhere.exposure import Added
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderType, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
@@ -264,7 +265,9 @@ def level(of: Level = Level.ACCOUNT, **values: Any) -> Guards:
             Guards(),
             "G04",
         ),
+        ({"max_position": D(14)}, snapshot(elsewhere=Added(buying=D(5))), Guards(), "G04"),
         ({"max_position_amount": D(1499), "allow_add": True}, snapshot(5), Guards(), "G05"),
+        ({"max_position_amount": D(1499)}, snapshot(elsewhere=Added(buying=D(5))), Guards(), "G05"),
         ({"max_trades_per_day": 3}, snapshot(trades_today=3), Guards(), "G06"),
         ({"max_trades_per_day": 3}, snapshot(), Guards(), "G06"),
         ({"cooldown_seconds": 60}, snapshot(last_trade_at=NOW - timedelta(seconds=59)), Guards(), "G07"),
@@ -280,6 +283,14 @@ def level(of: Level = Level.ACCOUNT, **values: Any) -> Guards:
 def test_a_guard_holds_an_entry_back(terms: dict[str, Any], book: Snapshot, guards: Guards, rule: str) -> None:
     asked = message("buy", 10, **AT_100)
     assert answer(asked, Terms(**terms), book, guards=guards)[0] == rule
+
+
+def test_the_refusal_names_orders_placed_elsewhere_and_those_of_the_other_side_do_not_count() -> None:
+    asked, terms = message("buy", 10, **AT_100), Terms(max_position=D(14))
+    refused = decide(asked, terms, snapshot(elsewhere=Added(buying=D(5))), NOW)
+    assert isinstance(refused, Rejection)
+    assert refused.reason.endswith("limit is 14. Orders placed elsewhere may add 5 of it.")
+    assert isinstance(decide(asked, terms, snapshot(elsewhere=Added(selling=D(5))), NOW), Plan)
 
 
 def test_a_guard_that_is_kept_lets_the_entry_go() -> None:

@@ -1,0 +1,16 @@
+"""Fills that came before anybody knew whose they are, given to their order once it is known."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from brokers.models import Execution, Order
+
+
+def attach(order: Order, broker_order_id: str = "") -> int:
+    """Give an order the fills of nobody that name it, by IBKR's number or by its reference; how many."""
+    named = Q(reference=order.reference)
+    if number := broker_order_id or order.broker_order_id:
+        named |= Q(broker_order_id=number)
+    nobodys = Execution.objects.filter(named, account=order.account_id, conid=order.conid, side=order.side, order=None)
+    return nobodys.update(order=order)

@@ -1,0 +1,143 @@
+"""Orders at IBKR that bear our reference and are in no row: after a restore of an older backup, or of another installation.
+
+Nothing is done about them until a person says so: adopt, cancel, or leave.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts import audit
+from accounts.models import User
+from brokers import live
+from brokers.domain.brokerage import OrderFacts
+from brokers.domain.elsewhere import classes
+from brokers.domain.elsewhere.whose import REFERENCE_PREFIX, Choice, is_ours, role_of
+from brokers.domain.orders import OrderStatus, OrderType, Side, TimeInForce
+from brokers.models import ContractLookup, ForeignOrder, Order, OrderEvent, Position, Ticket
+from brokers.orders import reconciliation
+from brokers.protection import foreign_cancels
+
+
+class ChoiceRefused(Exception):
+    """The choice cannot be followed; `str(error)` is a sentence for people, `code` never changes."""
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def undecided() -> QuerySet[ForeignOrder]:
+    """Orders that bear our reference, are in no row, and of which nobody has said anything."""
+    known = Order.objects.filter(reference=OuterRef("reference"))
+    ours = ForeignOrder.objects.filter(reference__startswith=f"{REFERENCE_PREFIX}-", left_at=None)
+    return ours.filter(cancel_asked_at=None).exclude(Exists(known)).order_by("pk")
+
+
+@transaction.atomic
+def choose(*, row: ForeignOrder, choice: Choice, actor: User | None, now: datetime) -> Order | None:
+    """Follow what a person says of an order that bears our reference; the order's new row where it is adopted."""
+    locked = (
+        ForeignOrder.objects.select_for_update(of=("self",))
+        .select_related("account__connection", "account__team")
+        .filter(pk=row.pk)
+        .first()
+    )
+    if locked is None:
+        raise ChoiceRefused("This order does not work any more, or it is known by now.", "order-over")
+    if not is_ours(locked.reference):
+        raise ChoiceRefused("Halyard did not place this order, so there is nothing to decide.", "not-our-reference")
+    order = None
+    match choice:
+        case Choice.ADOPT:
+            order = _adopt(locked, now)
+        case Choice.CANCEL:
+            foreign_cancels.ask([locked], actor=actor, now=now)
+        case Choice.LEAVE:
+            ForeignOrder.objects.filter(pk=locked.pk).update(left_at=now, left_by=actor)
+    audit.record(
+        team=locked.account.team,
+        actor=actor,
+        action="foreign_order.decided",
+        subject=locked.reference,
+        now=now,
+        after={"choice": str(choice), "number": locked.broker_order_id},
+    )
+    live.account_changed(locked.account)
+    return order
+
+
+def why_not_adopted(row: ForeignOrder) -> tuple[str, str] | None:
+    """Why Halyard cannot keep it as an order of its own, with the stable code; None where it can."""
+    if not classes.is_traded(row.asset_class):
+        return f"It is {classes.spoken(row.asset_class)}, which Halyard does not trade.", classes.CODE
+    if row.type not in set(OrderType) or row.quantity is None:
+        return "It is of a type that Halyard has no orders of.", "type-not-traded"
+    if row.time_in_force not in set(TimeInForce):
+        return "It works for a time that Halyard's orders do not have.", "time-not-traded"
+    if Order.objects.filter(reference=row.reference).exists():
+        return "Halyard has an order of this reference already, under another connection.", "reference-known"
+    return None
+
+
+def _adopt(row: ForeignOrder, now: datetime) -> Order:
+    """Make the row that a backup has lost, and bring home what IBKR says of it."""
+    if (refused := why_not_adopted(row)) is not None:
+        raise ChoiceRefused(f"It cannot be adopted. {refused[0]}", refused[1])
+    assert row.quantity is not None, "an order without its size is not adopted"
+    account = row.account
+    ticket = Ticket.objects.create(
+        team_id=row.team_id,
+        account=account,
+        connection_id=account.connection_id,
+        key=uuid.uuid5(row.code, "adopted"),
+        queued_at=now,
+        worked_at=now,
+    )
+    held = Position.objects.filter(account=account, conid=row.conid).values_list("quantity", flat=True).first()
+    lookup = ContractLookup.objects.filter(connection=account.connection_id, conid=row.conid, status="found").first()
+    order = Order.objects.create(
+        team_id=row.team_id,
+        ticket=ticket,
+        account=account,
+        connection_id=account.connection_id,
+        reference=row.reference,
+        role=role_of(Side(row.side), row.type, held or Decimal(0)),
+        ticker=row.ticker,
+        asset_class=row.asset_class,
+        conid=row.conid,
+        currency=row.currency or "USD",
+        multiplier=lookup.multiplier if lookup else Decimal(1),
+        side=row.side,
+        type=row.type,
+        time_in_force=row.time_in_force,
+        quantity=row.quantity,
+        limit_price=row.limit_price,
+        stop_price=row.stop_price,
+        expires_at=now,
+        created_at=row.first_seen_at,
+        changed_at=now,
+    )
+    OrderEvent.objects.create(
+        order=order, new=str(OrderStatus.CREATED), cause="adopted: IBKR has it under this reference", at=now
+    )
+    Order.objects.move(order, OrderStatus.SUBMITTED, now=now, cause="sent before", submitted_at=row.first_seen_at)
+    row.delete()
+    facts = OrderFacts(
+        account_id=account.account_id,
+        broker_order_id=row.broker_order_id,
+        reference=row.reference,
+        status=OrderStatus.ACCEPTED,
+        quantity=row.quantity,
+        filled_quantity=row.filled,
+        conid=row.conid,
+        side=Side(row.side),
+    )
+    reconciliation.apply(account.connection, orders=[facts], now=now)
+    order.refresh_from_db()
+    return order
