@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.fields import Shown, code
+from accounts.api.fields import Amount, Shown, code
 from brokers.api.day import DayFigures
 from brokers.api.pricing import SimulatedPrice
 from brokers.domain.dayresult import DayResult
@@ -230,7 +230,7 @@ class ProtectionSerializer(Shown):
 
 class PositionSerializer(SimulatedPrice, Shown):
     account = code("account.code")
-    made_elsewhere = serializers.DecimalField(
+    made_elsewhere = Amount(
         source="elsewhere",
         max_digits=24,
         decimal_places=8,

@@ -50,7 +50,8 @@ def foreign_cancel(request: HttpRequest, team_code: UUID, foreign_code: UUID) ->
         messages.success(request, "IBKR is asked to cancel it. A fill can still overtake the cancel.")
     else:
         messages.warning(request, "Its cancel is on its way already.")
-    return redirect("foreign_order", team_code, foreign_code)
+    # Its own page ends with it.
+    return redirect("orders", team_code)
 
 
 _DONE = {
@@ -76,4 +77,4 @@ def foreign_decide(request: HttpRequest, team_code: UUID, foreign_code: UUID) ->
     messages.success(request, _DONE[Choice(word)])
     if order is not None:
         return redirect("order", team_code, order.code)
-    return redirect("foreign_order", team_code, foreign_code)
+    return redirect("orders", team_code)

@@ -48,9 +48,13 @@ def _account_of(
 
 def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]) -> list[OrderFacts]:
     """Reports of orders that are neither ours nor legs of ours."""
-    numbers = {fact.broker_order_id for fact in facts} | {fact.parent_broker_order_id or "" for fact in facts}
+    numbers = {fact.broker_order_id for fact in facts}
     rows = Order.objects.filter(account__in=accounts.values())
-    ours = set(rows.filter(broker_order_id__in=numbers - {""}).values_list("broker_order_id", flat=True))
+    ours = set(rows.filter(broker_order_id__in=numbers).values_list("broker_order_id", flat=True))
+    # An order that was adopted has no legs here: those that it left with are kept as what IBKR shows.
+    parents = {fact.parent_broker_order_id for fact in facts if fact.parent_broker_order_id}
+    with_legs = rows.filter(parent__broker_order_id__in=parents) if parents else rows.none()
+    heads = set(with_legs.values_list("parent__broker_order_id", flat=True))
     references = {fact.reference for fact in facts if fact.reference}
     named = set(rows.filter(reference__in=references).values_list("reference", flat=True)) if references else set()
     strangers = [
@@ -58,7 +62,7 @@ def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]
         for fact in facts
         if fact.broker_order_id not in ours
         and fact.reference not in named
-        and (fact.parent_broker_order_id or "") not in ours
+        and (fact.parent_broker_order_id or "") not in heads
     ]
     if not any(fact.parent_broker_order_id or not fact.reference for fact in strangers):
         return strangers

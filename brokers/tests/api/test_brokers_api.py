@@ -137,6 +137,7 @@ def test_a_position_shows_whose_it_is(api: Api, account: BrokerageAccount, now: 
         "simulated_price": True,
         "currency": "USD",
         "as_of": "2026-11-20T15:00:00Z",
+        "made_elsewhere": "100",
         "protection": None,
     }
 
@@ -258,8 +259,8 @@ def test_no_list_asks_once_per_row(
     for _ in range(4):
         everything(team, now)
     api.get(f"{name}/")
-    # The token, its membership, the page; the executions of orders, the stops that positions lack, results of accounts.
-    with django_assert_max_num_queries({"orders": 4, "positions": 4, "accounts": 8}.get(name, 3)):
+    # The token, its membership, the page; the executions of orders, the stops that positions lack and what ours have filled, results of accounts.
+    with django_assert_max_num_queries({"orders": 4, "positions": 5, "accounts": 8}.get(name, 3)):
         assert len(api.get(f"{name}/")["results"]) == 4
 
 
