@@ -76,8 +76,8 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     filled = {order.reference: order.filled_quantity for order in touched}
     tickets = Ticket.objects.bulk_create(_ticket(draft, filled, now) for draft in drafts)
     _save_orders(list(zip(drafts, tickets, strict=True)), now)
+    _deny_what_is_not_traded(tickets, drafts, now)
     for ticket in tickets:
-        _deny_what_is_not_traded(ticket, now)
         ask_cancels(ticket, now)
     for resize in (resize for draft in drafts for resize in draft.resizes):
         Order.objects.filter(reference=resize.reference, status__in=_CHANGEABLE, quantity__gt=resize.quantity).update(
@@ -88,16 +88,21 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     return tickets
 
 
-def _deny_what_is_not_traded(ticket: Ticket, now: datetime) -> None:
+def _deny_what_is_not_traded(tickets: Sequence[Ticket], drafts: Sequence[Draft], now: datetime) -> None:
     """End orders in a contract that IBKR holds as something Halyard has no orders for: under its number they would be
     orders for another thing. `statements.TAKE_NEXT` lets none of them leave either."""
-    here = Position.objects.filter(account_id=ticket.account_id, conid=OuterRef("conid"))
-    waiting = ticket.orders.filter(status=str(OrderStatus.CREATED), parent=None)
-    for order in waiting.filter(Exists(here.exclude(asset_class__in=classes.TRADED))):
-        held_as = here.model.objects.filter(account=order.account_id, conid=order.conid).values_list("asset_class")
-        refusal = classes.no_way_out(order.ticker, held_as[0][0])
-        if refusal is not None and end_unsent(order, OrderStatus.DENIED, refusal.reason, now):
-            Order.objects.filter(pk=order.pk).update(reason_code=refusal.code)
+    held = Position.objects.filter(
+        account__in={draft.account.pk for draft in drafts}, conid__in={draft.conid for draft in drafts}
+    ).exclude(asset_class__in=classes.TRADED)
+    classes_of = {
+        (account, conid): held_as for account, conid, held_as in held.values_list("account", "conid", "asset_class")
+    }
+    for ticket, draft in zip(tickets, drafts, strict=True) if classes_of else ():
+        held_as = classes_of.get((draft.account.pk, draft.conid), "")
+        for order in ticket.orders.filter(status=str(OrderStatus.CREATED), parent=None) if held_as else ():
+            refusal = classes.no_way_out(order.ticker, held_as)
+            if refusal is not None and end_unsent(order, OrderStatus.DENIED, refusal.reason, now):
+                Order.objects.filter(pk=order.pk).update(reason_code=refusal.code)
 
 
 def _ticket(draft: Draft, filled: Mapping[str, Decimal], now: datetime) -> Ticket:

@@ -52,12 +52,12 @@ def spoken(asset_class: str) -> str:
 
 
 def label(asset_class: str) -> str:
-    """The class as a table shows it: "Option", "CFD"."""
+    """The class as a table shows it: "option", "CFD"."""
     if asset_class == UNKNOWN:
-        return "Class not known"
+        return "class not known"
     if asset_class == "cfd" or asset_class not in _SPOKEN:
         return asset_class.upper()
-    return asset_class.replace("_", " ").capitalize()
+    return asset_class.replace("_", " ")
 
 
 def no_way_out(ticker: str, asset_class: str) -> Refusal | None:

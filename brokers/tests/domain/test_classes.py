@@ -12,13 +12,13 @@ from brokers.ibkr import words
 @pytest.mark.parametrize(
     ("code", "name", "label"),
     [
-        ("STK", "stock", "Stock"),
-        ("OPT", "option", "Option"),
-        ("FOP", "futures_option", "Futures option"),
+        ("STK", "stock", "stock"),
+        ("OPT", "option", "option"),
+        ("FOP", "futures_option", "futures option"),
         ("CFD", "cfd", "CFD"),
-        ("bond", "bond", "Bond"),
+        ("bond", "bond", "bond"),
         ("NEWCLASS", "newclass", "NEWCLASS"),
-        ("", "unknown", "Class not known"),
+        ("", "unknown", "class not known"),
     ],
 )
 def test_each_security_type_of_ibkr_keeps_a_name_of_its_own(code: str, name: str, label: str) -> None:

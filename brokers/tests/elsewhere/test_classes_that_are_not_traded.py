@@ -53,7 +53,7 @@ def test_the_list_names_the_class_and_offers_no_close(client: Client, alice: Use
     rows.position(account)
     client.force_login(alice)
     page = client.get(f"/teams/{account.team.code}/positions/").text
-    assert '<span class="sub">Option</span>' in page
+    assert '<span class="sub">option</span>' in page
     assert 'aria-label="Close AAPL in' in page
     assert 'aria-label="Close AAPL 250117C200' not in page
 
