@@ -95,7 +95,7 @@ def _deny_what_is_not_traded(tickets: Sequence[Ticket], drafts: Sequence[Draft],
         account__in={draft.account.pk for draft in drafts}, conid__in={draft.conid for draft in drafts}
     ).exclude(asset_class__in=classes.TRADED)
     classes_of = {
-        (account, conid): held_as for account, conid, held_as in held.values_list("account", "conid", "asset_class")
+        (account, conid): held_as for account, conid, held_as in held.values_list("account_id", "conid", "asset_class")
     }
     for ticket, draft in zip(tickets, drafts, strict=True) if classes_of else ():
         held_as = classes_of.get((draft.account.pk, draft.conid), "")
