@@ -16,16 +16,16 @@ from brokers.connections.connections import (
     PIN,
     QUICK_AGAIN,
     USERNAME,
-    USERNAME_TAKEN,
     ConnectionRefused,
     pin_of,
     refuse_live_money_of_a_demo,
     row_of,
-    session_is,
     wake,
 )
 from brokers.connections.reach import check_address
+from brokers.connections.states import session_is
 from brokers.connections.trials import try_address
+from brokers.connections.user_accounts import USERNAME_TAKEN
 from brokers.domain.addresses import AddressRefused, completed, location
 from brokers.domain.certificates import Certificate, FingerprintRefused, fingerprint
 from brokers.domain.live_money import Consent

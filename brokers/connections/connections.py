@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -14,26 +14,18 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.models import Team, User
 from accounts.vault.fields import Sealed
-from brokers import live
+from brokers.connections import states
 from brokers.connections.reach import check_address
+from brokers.connections.user_accounts import ACCOUNT_NOT_SHOWN, USERNAME_TAKEN
 from brokers.domain.addresses import AddressRefused, completed
-from brokers.domain.brokerage import AccountFacts
 from brokers.domain.certificates import Certificate
 from brokers.domain.doubts.verdicts import Resend
-from brokers.domain.help.pages import page_of
 from brokers.domain.live_money import NO_CONSENT, Consent, LiveMoneyRefused, account_number, require
 from brokers.domain.session.words import WORDS
-from brokers.domain.sessions import AuthMethod, Cause, Environment, Login, Region, SessionStatus
-from brokers.models import BrokerageAccount, Connection
-from brokers.models import SessionEvent as Event
+from brokers.domain.sessions import AuthMethod, Environment, Login, Region, SessionStatus
+from brokers.models import Connection
 from brokers.postgres.notices import CONNECTIONS_CHANNEL, notify
 
-# Permissions change in Client Portal; the accounts are read again when a session of a new day begins.
-BELIEVED_FOR = timedelta(hours=20)
-ACCOUNT_NOT_SHOWN = "account-not-shown"
-USERNAME_TAKEN = (
-    "This IBKR user is already connected. IBKR allows one session per user: give this connection a user of its own."
-)
 # The fingerprint of the one certificate that is believed, among a connection's secrets.
 PIN = "certificate_sha256"
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -175,7 +167,7 @@ def disable(*, connection: Connection, actor: User | None, now: datetime) -> Non
     """
     Connection.objects.filter(pk=connection.pk).update(enabled=False, live_account="")
     connection.enabled, connection.live_account = False, ""
-    session_is(
+    states.session_is(
         connection,
         SessionStatus.SIGNED_OUT,
         WORDS["switched-off"].reason,
@@ -207,7 +199,7 @@ def enable(*, connection: Connection, actor: User | None, consent: Consent = NO_
             "Another connection of your team has this IBKR user meanwhile. Switch that one off first.", "username-taken"
         ) from error
     connection.enabled, connection.live_account = True, live_account
-    session_is(
+    states.session_is(
         connection,
         SessionStatus.CONNECTING,
         WORDS["switched-on"].reason,
@@ -294,177 +286,3 @@ def _keys_of(connection: Connection, method: AuthMethod) -> dict[str, str]:
     """What a connection signs with: all of it its own, or an access token beside the operator's keys."""
     own = connection.signing_keys.open()
     return {**settings.IBKR_CONSUMER, **own} if method is AuthMethod.OPERATOR else own
-
-
-@transaction.atomic
-def save_accounts(*, connection: Connection, facts: Sequence[AccountFacts], now: datetime) -> list[BrokerageAccount]:
-    """Keep the accounts the broker shows under this user. An account that has gone stays, with its history."""
-    if any(fact.is_paper is (connection.environment == Environment.LIVE) for fact in facts):
-        wrong = "paper" if connection.environment == Environment.LIVE else "live"
-        session_is(
-            connection,
-            SessionStatus.REFUSED,
-            f"This user's account is a {wrong} account, and the connection is marked {connection.environment}. "
-            f"Make a {wrong} connection for it.",
-            now=now,
-            code=f"user-is-{wrong}",
-            cause=Cause.LOOK,
-        )
-        return []
-    if connection.environment == Environment.LIVE and not connection.live_account:
-        words = WORDS["consent-missing"]
-        session_is(
-            connection,
-            SessionStatus.REFUSED,
-            words.reason,
-            now=now,
-            code="consent-missing",
-            action=words.action,
-            cause=Cause.LOOK,
-        )
-        return []
-    shown = [fact.account_id for fact in facts]
-    if connection.live_account and facts and connection.live_account not in shown:
-        session_is(
-            connection,
-            SessionStatus.REFUSED,
-            f"IBKR shows {_listed(shown)} under this user, and real money was switched on for {connection.live_account}. "
-            "Type the number of its account on the connection's page, or sign in with the user of that one.",
-            now=now,
-            code=ACCOUNT_NOT_SHOWN,
-            cause=Cause.LOOK,
-        )
-        return []
-    if facts and _is_another_user(connection, shown):
-        words = WORDS["another-user"]
-        session_is(
-            connection,
-            SessionStatus.REFUSED,
-            words.reason,
-            now=now,
-            code="another-user",
-            action=words.action,
-            cause=Cause.LOOK,
-            evidence={"shown": list(shown[:10])},
-        )
-        return []
-    if facts and not _is_proved(connection, now):
-        session_is(connection, SessionStatus.REFUSED, USERNAME_TAKEN, now=now, code="username-taken", cause=Cause.LOOK)
-        return []
-    accounts = []
-    for fact in facts:
-        account, new = BrokerageAccount.objects.update_or_create(
-            connection=connection,
-            account_id=fact.account_id,
-            defaults={
-                "team_id": connection.team_id,
-                "title": fact.title,
-                "kind": BrokerageAccount.Kind.ADVISOR if fact.is_advisor else BrokerageAccount.Kind.INDIVIDUAL,
-                "currency": fact.currency,
-                "is_paper": fact.is_paper,
-                "is_lite": fact.capabilities.lite,
-                "clearing": fact.capabilities.clearing,
-                "client_trades": fact.capabilities.client_trades,
-                "asset_types": fact.capabilities.asset_types,
-                "capabilities_as_of": now,
-            },
-        )
-        accounts.append(account)
-        if new:
-            live.account_changed(account)
-    Connection.objects.filter(pk=connection.pk).update(wants_verify=False)
-    return accounts
-
-
-def _is_another_user(connection: Connection, shown: Sequence[str]) -> bool:
-    """Whether none of the accounts that IBKR showed under this user is shown any more: a gateway signs in whom it is told
-    to. The simulated one knows its user by the address."""
-    if connection.environment == Environment.SIMULATED or connection.proved_at is None:
-        return False
-    known = connection.accounts.exclude(capabilities_as_of=None)
-    return known.exists() and not known.filter(account_id__in=shown).exists()
-
-
-def _listed(numbers: Sequence[str]) -> str:
-    """Some account numbers, as many as a sentence takes."""
-    more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
-    return ", ".join(number[:20] for number in numbers[:3]) + more
-
-
-def _is_proved(connection: Connection, now: datetime) -> bool:
-    """Whether this user is this connection's: the team's first one under which the broker shows accounts has it.
-
-    A name that was merely typed keeps nobody from connecting their own user, and neither does another team's gateway.
-    """
-    if connection.proved_at is not None:
-        return True
-    try:
-        with transaction.atomic():
-            Connection.objects.filter(pk=connection.pk).update(proved_at=now)
-    except IntegrityError:
-        return False
-    connection.proved_at = now
-    return True
-
-
-def are_known(connection: Connection, accounts: Sequence[BrokerageAccount], now: datetime) -> bool:
-    """Whether the broker's last word on these accounts and their permissions may still be believed."""
-    return (
-        bool(accounts)
-        and not connection.wants_verify
-        and all(
-            account.capabilities_as_of is not None and now - account.capabilities_as_of < BELIEVED_FOR
-            for account in accounts
-        )
-    )
-
-
-def _named(code: str) -> dict[str, object]:
-    """What the evidence of a change says of its code, with the page that explains it."""
-    page = page_of(code)
-    return {name: word for name, word in (("code", code), ("help_page", page)) if word}
-
-
-def session_is(
-    connection: Connection,
-    status: SessionStatus,
-    reason: str,
-    *,
-    now: datetime,
-    code: str = "",
-    action: str = "",
-    cause: Cause = Cause.PERSON,
-    evidence: dict[str, object] | None = None,
-    columns: Mapping[str, object] | None = None,
-) -> bool:
-    """Write the session's state; True when it changed. A change is one event with its cause, and a new badge.
-
-    `code` names the reason and never changes; `columns` are what else of the row is written with it.
-    """
-    reason, action, code = reason[:300], action[:300], code[:40]
-    with transaction.atomic():
-        row = Connection.objects.select_for_update().get(pk=connection.pk)
-        changed = (row.session_status, row.session_code) != (status, code)
-        shown = changed or (row.session_reason, row.session_action) != (reason, action)
-        values: dict[str, object] = {**(columns or {}), "session_status": status, "session_code": code}
-        values |= {"session_reason": reason, "session_action": action}
-        if changed:
-            values["session_changed_at"] = now
-        if row.turned_at is None or (row.session_status == SessionStatus.ACTIVE) != (status is SessionStatus.ACTIVE):
-            values["turned_at"] = now
-        Connection.objects.filter(pk=connection.pk).update(**values)
-        if changed:
-            Event.objects.create(
-                connection=row,
-                status=status,
-                code=code,
-                cause=cause,
-                reason=reason,
-                evidence={**(evidence or {}), **_named(code)},
-                at=now,
-            )
-        if shown:
-            live.session_changed(connection)
-    for name, value in values.items():
-        setattr(connection, name, value)
-    return shown

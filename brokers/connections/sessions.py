@@ -12,7 +12,8 @@ from django.db.models import Q
 
 from brokers import live
 from brokers.connections import nights, tokens
-from brokers.connections.connections import session_is, wake
+from brokers.connections.connections import wake
+from brokers.connections.states import session_is
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT

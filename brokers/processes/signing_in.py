@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from brokers.connections import connections, sessions
+from brokers.connections import sessions, user_accounts
 from brokers.domain.brokerage import Brokerage, BrokerError, BrokerUnavailable, LoginRefused, Paused
 from brokers.domain.session.states import Seen, State, Step
 from brokers.domain.sessions import AuthStatus, Cause
@@ -78,7 +78,7 @@ class SigningIn:
         connection's."""
         facts = await self.broker.accounts()
         accounts = await self.threads.run(
-            connections.save_accounts, connection=connection, facts=facts, now=self.clock()
+            user_accounts.save_accounts, connection=connection, facts=facts, now=self.clock()
         )
         if accounts:
             return accounts

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers import ibkr
-from brokers.connections import connections
+from brokers.connections import connections, user_accounts
 from brokers.connections.reach import reach
 from brokers.connections.tokens import Shelves
 from brokers.domain.sessions import AuthStatus
@@ -69,7 +69,7 @@ def make(team: Team, gateway: RunningGateway, connection: Connection | None = No
         gateway.seed(connection.username, **books)
     facts = asyncio.run(_sign_in(connection))
     now = timezone.now()
-    account = connections.save_accounts(connection=connection, facts=facts, now=now)[0]
+    account = user_accounts.save_accounts(connection=connection, facts=facts, now=now)[0]
     from brokers.connections import sessions
 
     sessions.kept(connection, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)

@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.connections import connections
+from brokers.connections import connections, user_accounts
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import Environment
@@ -49,7 +49,7 @@ def connection(team: Team, **values: Any) -> Connection:
 def account(team: Team, of: Connection | None = None, **values: Any) -> BrokerageAccount:
     """A paper account, by default under a connection of its own."""
     facts = AccountFacts(account_id=values.pop("account_id", f"SIM{next(_numbers):07d}"), is_paper=True)
-    made = connections.save_accounts(connection=of or connection(team), facts=[facts], now=timezone.now())[0]
+    made = user_accounts.save_accounts(connection=of or connection(team), facts=[facts], now=timezone.now())[0]
     return _with(made, values)
 
 

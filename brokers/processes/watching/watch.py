@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 
-from brokers.connections import connections, sessions
+from brokers.connections import connections, sessions, user_accounts
 from brokers.connections.connections import Identity
 from brokers.domain.brokerage import (
     BrokerError,
@@ -203,6 +203,6 @@ class Watch:
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
         # Without those that IBKR no longer shows since the connection has another user.
         known = await self._db(lambda: list(connection.accounts.exclude(capabilities_as_of=None)))
-        if not self._unproved(connection) and connections.are_known(connection, known, self.keeper.clock()):
+        if not self._unproved(connection) and user_accounts.are_known(connection, known, self.keeper.clock()):
             return known
         return await self.session.accounts(connection)

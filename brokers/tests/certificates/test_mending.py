@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
 from accounts.vault.fields import Sealed
-from brokers.connections import changes, connections
+from brokers.connections import changes, connections, user_accounts
 from brokers.connections.connections import ConnectionRefused, login_of
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.certificates import fingerprint
@@ -131,7 +131,7 @@ def test_another_user_takes_no_order_along(client: Client, alice: User, team: Te
     # The accounts of the user before are read no more, until IBKR shows them under the new one.
     facts = [AccountFacts(account_id="DU77", is_paper=True)]
     made.refresh_from_db()
-    connections.save_accounts(connection=made, facts=facts, now=timezone.now())
+    user_accounts.save_accounts(connection=made, facts=facts, now=timezone.now())
     read = BrokerageAccount.objects.filter(connection=made).exclude(capabilities_as_of=None)
     assert [each.account_id for each in read] == ["DU77"]
 

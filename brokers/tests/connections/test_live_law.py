@@ -10,7 +10,7 @@ from django.db import connection as database
 
 from accounts.models import AuditEntry, Team
 from accounts.tests.refusals import refused_by
-from brokers.connections import connections
+from brokers.connections import connections, user_accounts
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.live_money import Consent
 from brokers.domain.orders import OrderStatus
@@ -124,6 +124,6 @@ def test_a_live_connection_without_a_consent_says_so(order: Order, now: datetime
     withdraw(order)
     made = Connection.objects.get()
     facts = [AccountFacts(account_id=NUMBER, is_paper=False)]
-    assert connections.save_accounts(connection=made, facts=facts, now=now) == []
+    assert user_accounts.save_accounts(connection=made, facts=facts, now=now) == []
     assert (made.session_status, made.session_code) == ("refused", "consent-missing")
     assert made.session_action == "Type the number of its account on the connection's page."

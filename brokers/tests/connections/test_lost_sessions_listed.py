@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.feed.needs import Need, needs_of
 from accounts.models import Team, User
-from brokers.connections import connections
+from brokers.connections import states
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.tests import rows
@@ -21,7 +21,7 @@ def lost(
     team: Team, name: str, now: datetime, *, status: SessionStatus = SessionStatus.UNREACHABLE, reason: str = AWAY
 ) -> Connection:
     connection = rows.connection(team, name=name, username=name.lower().replace(" ", ""))
-    connections.session_is(connection, status, reason, now=now, action="Look at IBKR's system status if it lasts.")
+    states.session_is(connection, status, reason, now=now, action="Look at IBKR's system status if it lasts.")
     return connection
 
 

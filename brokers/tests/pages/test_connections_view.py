@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts import teams
 from accounts.models import Role, Team, User
-from brokers.connections import connections
+from brokers.connections import connections, states, user_accounts
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
@@ -53,8 +53,8 @@ def test_it_teaches_when_there_is_none(client: Client, alice: User, team: Team) 
 
 def test_it_says_whether_it_can_trade_and_why_not(client: Client, alice: User, team: Team, now: datetime) -> None:
     made = rows.connection(team)
-    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
-    connections.session_is(made, SessionStatus.COMPETING, "Another login took the session.", now=now)
+    states.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    states.session_is(made, SessionStatus.COMPETING, "Another login took the session.", now=now)
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/connections/{made.code}/")
     assert "Can trade: no, competing" in page.text
@@ -64,11 +64,11 @@ def test_it_says_whether_it_can_trade_and_why_not(client: Client, alice: User, t
 
 def test_a_session_in_doubt_is_being_checked(client: Client, alice: User, team: Team, now: datetime) -> None:
     made = rows.connection(team)
-    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    states.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
     client.force_login(alice)
     path = f"/teams/{team.code}/connections/{made.code}/"
     assert "it is being checked" in client.get(path).text
-    connections.session_is(made, SessionStatus.SIGNED_OUT, "Nobody is signed in.", now=now)
+    states.session_is(made, SessionStatus.SIGNED_OUT, "Nobody is signed in.", now=now)
     assert "none lately" in client.get(path).text
 
 
@@ -88,7 +88,7 @@ def test_what_signs_in_by_itself_waits_for_nobody(
     client: Client, alice: User, team: Team, now: datetime, environment: str, waits: bool
 ) -> None:
     made = rows.connection(team)
-    connections.session_is(made, SessionStatus.SIGNED_OUT, "Nobody is signed in.", now=now, code="not-signed-in")
+    states.session_is(made, SessionStatus.SIGNED_OUT, "Nobody is signed in.", now=now, code="not-signed-in")
     Connection.objects.filter(pk=made.pk).update(environment=environment, next_try_at=now)
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
@@ -100,7 +100,7 @@ def test_the_checklist_remembers_a_session_that_is_in_doubt(
     client: Client, alice: User, team: Team, now: datetime
 ) -> None:
     made = rows.connection(team)
-    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    states.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
     Connection.objects.filter(pk=made.pk).update(session_status="unreachable", last_kept_at=None, proved_at=None)
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/connections/{made.code}/").text
@@ -112,7 +112,7 @@ def test_a_long_story_goes_on_under_diagnosis(client: Client, alice: User, team:
     client.force_login(alice)
     path = f"/teams/{team.code}/connections/{made.code}/"
     for number in range(13):
-        connections.session_is(made, SessionStatus.PAUSED, f"Reason {number}.", now=now, code=f"code-{number}")
+        states.session_is(made, SessionStatus.PAUSED, f"Reason {number}.", now=now, code=f"code-{number}")
     page = client.get(path).text
     assert "Reason 0." not in page
     assert "What happened before" in page
@@ -125,11 +125,11 @@ def test_it_says_that_ibkr_is_asked_only_while_it_is(client: Client, alice: User
     made = rows.connection(team)
     path = f"/teams/{team.code}/connections/{made.code}/"
     client.force_login(alice)
-    connections.session_is(made, SessionStatus.UNREACHABLE, "The gateway cannot be reached.", now=now)
+    states.session_is(made, SessionStatus.UNREACHABLE, "The gateway cannot be reached.", now=now)
     page = client.get(path).text
     assert "None yet: they are asked for once the connection can trade." in page
     assert "IBKR is being asked" not in page
-    connections.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
+    states.session_is(made, SessionStatus.ACTIVE, "Signed in at IBKR; orders can be sent.", now=now)
     assert "IBKR is being asked" in client.get(path).text
 
 
@@ -197,9 +197,9 @@ def test_no_gateway_of_another_team_keeps_anybody_from_their_own_user(
     made = client.post(f"/teams/{team.code}/connections/new/", PAPER, follow=True)
     own = team.connections.get()
     assert "Their secret team" not in made.text
-    assert [each.account_id for each in connections.save_accounts(connection=own, facts=facts, now=now)] == ["DU1"]
+    assert [each.account_id for each in user_accounts.save_accounts(connection=own, facts=facts, now=now)] == ["DU1"]
     # Nor is a team kept from it that comes later; IBKR itself lets one of the two sessions live.
-    assert connections.save_accounts(connection=squatter, facts=facts, now=now)
+    assert user_accounts.save_accounts(connection=squatter, facts=facts, now=now)
     own.refresh_from_db()
     assert (own.enabled, own.session_status) == (True, "signed_out")
     connections.disable(connection=own, actor=None, now=now)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Team, User
-from brokers.connections import connections, sessions
+from brokers.connections import sessions, states
 from brokers.domain.brokerage import LoginRefused
 from brokers.domain.help.pages import PAGES
 from brokers.domain.sessions import SessionStatus
@@ -68,7 +68,7 @@ def test_a_refused_login_links_to_the_page_of_its_own_trouble(
 
 def test_a_session_that_trades_needs_no_help(client: Client, alice: User, team: Team, now: datetime) -> None:
     made = rows.connection(team)
-    connections.session_is(made, SessionStatus.ACTIVE, "Signed in.", now=now, code="signed-in")
+    states.session_is(made, SessionStatus.ACTIVE, "Signed in.", now=now, code="signed-in")
     client.force_login(alice)
     text = client.get(f"/teams/{team.code}/connections/{made.code}/").text
     assert "session-help" not in text
@@ -88,7 +88,7 @@ def test_the_checklist_ticks_itself(client: Client, alice: User, team: Team, now
     client.force_login(alice)
     path = f"/teams/{team.code}/connections/{account.connection.code}/"
     assert client.get(path).text.count('<li class="done">') == 5
-    connections.session_is(account.connection, SessionStatus.COMPETING, "Taken.", now=timezone.now())
+    states.session_is(account.connection, SessionStatus.COMPETING, "Taken.", now=timezone.now())
     quarrel = client.get(path).text
     assert (quarrel.count('<li class="done">'), quarrel.count('<li class="not">')) == (4, 1)
     account.connection.session_events.update(at=timezone.now() - timedelta(days=8))

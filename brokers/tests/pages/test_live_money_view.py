@@ -16,7 +16,7 @@ from accounts.entrance.step_up import PROVED_AT
 from accounts.models import AuditEntry, Team, User
 from accounts.tests.api.client import Api
 from accounts.tests.entrance.factors import with_app
-from brokers.connections import connections
+from brokers.connections import user_accounts
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.live_money import Consent
 from brokers.models import BrokerageAccount, Connection
@@ -111,13 +111,13 @@ def test_it_trades_nothing_where_ibkr_shows_another_account(team: Team, now: dat
     Connection.objects.update(environment="live", live_account=NUMBER)
     made.refresh_from_db()
     facts = [AccountFacts(account_id=f"U765432{n}", is_paper=False) for n in range(5)]
-    assert connections.save_accounts(connection=made, facts=facts, now=now) == []
+    assert user_accounts.save_accounts(connection=made, facts=facts, now=now) == []
     made.refresh_from_db()
     assert (made.session_status, made.session_code) == ("refused", "account-not-shown")
     assert "U7654320, U7654321, U7654322 and 2 more" in made.session_reason
     assert len(made.session_reason) < 300
     facts.append(AccountFacts(account_id=NUMBER, is_paper=False))
-    assert len(connections.save_accounts(connection=made, facts=facts, now=now)) == 6
+    assert len(user_accounts.save_accounts(connection=made, facts=facts, now=now)) == 6
 
 
 def test_a_connection_is_switched_on_again_with_one_of_its_numbers(proved: Client, follower: Subscription) -> None:
@@ -155,7 +155,7 @@ def test_a_consent_is_given_on_the_connections_page_without_switching_it_off(
     assert "Let it trade real money" not in proved.get(page).text
     assert [
         each.account_id
-        for each in connections.save_accounts(
+        for each in user_accounts.save_accounts(
             connection=made, facts=[AccountFacts(account_id=NUMBER, is_paper=False)], now=timezone.now()
         )
     ] == [NUMBER]

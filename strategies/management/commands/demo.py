@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts import teams
 from accounts.models import ApiToken, Role, Team, User, hashed
-from brokers.connections import connections
+from brokers.connections import connections, user_accounts
 from brokers.domain.brokerage import AccountFacts
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
@@ -150,7 +150,7 @@ def _account(connection: Connection, now: datetime) -> BrokerageAccount:
     # The gateway will open exactly this account when it first meets the user: nobody needs to wait for it.
     number = sim_account.account_id if sim_account else account_id(connection.username)
     facts = AccountFacts(account_id=number, is_paper=True, title="Simulated account")
-    account = connections.save_accounts(connection=connection, facts=[facts], now=now)[0]
+    account = user_accounts.save_accounts(connection=connection, facts=[facts], now=now)[0]
     # Its money is still unknown: the stream that keeps the session shall look.
     connections.verify(connection=connection, actor=None, now=now)
     return account

@@ -15,7 +15,7 @@ from accounts.feed import needs as feed
 from accounts.feed import pushes
 from accounts.models import Membership, Role, Team, User
 from brokers import live as broker_live
-from brokers.connections import connections
+from brokers.connections import connections, states
 from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import SessionStatus
 from brokers.models import BrokerageAccount, Closing, Order
@@ -117,15 +117,15 @@ def a_limit_without_its_figure(world: World) -> tuple[str, End]:
 
 def a_lost_session(world: World) -> tuple[str, End]:
     connection = world.account.connection
-    connections.session_is(connection, SessionStatus.COMPETING, "Another login has it.", now=world.now)
-    return "cannot trade: competing", lambda: connections.session_is(
+    states.session_is(connection, SessionStatus.COMPETING, "Another login has it.", now=world.now)
+    return "cannot trade: competing", lambda: states.session_is(
         connection, SessionStatus.ACTIVE, "Signed in.", now=world.now
     )
 
 
 def a_session_nobody_wants(world: World) -> tuple[str, End]:
     connection = world.account.connection
-    connections.session_is(connection, SessionStatus.REFUSED, "Wrong kind of account.", now=world.now)
+    states.session_is(connection, SessionStatus.REFUSED, "Wrong kind of account.", now=world.now)
     return "cannot trade: refused", lambda: connections.disable(connection=connection, actor=world.alice, now=world.now)
 
 

@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers import ibkr
-from brokers.connections import connections, sessions
+from brokers.connections import sessions, user_accounts
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount
 from brokers.postgres.notices import ORDERS_CHANNEL, STOP, notify
@@ -195,7 +195,7 @@ def made(team: Team, gateway: RunningGateway, threads: Threads, ticker: str, see
     """An account of a connection of its own, with the subscriptions that the seed deals."""
     link = broker_rows.connection(team)
     facts = asyncio.run(lab._sign_in(link))
-    account: BrokerageAccount = connections.save_accounts(connection=link, facts=facts, now=timezone.now())[0]
+    account: BrokerageAccount = user_accounts.save_accounts(connection=link, facts=facts, now=timezone.now())[0]
     ready = AuthStatus(authenticated=True, connected=True, competing=False, established=True)
     sessions.kept(link, ready, timezone.now())
     followers: list[tuple[Follower, Strategy]] = []
