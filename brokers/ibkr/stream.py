@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -116,8 +117,10 @@ class IbkrFeed:
         beats.taken = taken
 
     async def _say(self, socket: aiohttp.ClientWebSocketResponse, message: str) -> None:
-        await socket.send_str(message)
-        self._frames.sent(message)
+        # A line that closes meanwhile ends by its next message, as any other does.
+        with contextlib.suppress(aiohttp.ClientConnectionResetError):
+            await socket.send_str(message)
+            self._frames.sent(message)
 
     async def _read(self, data: bytes) -> FeedEvent | None:
         """The event of a message. Nonsense is passed over, until there is too much of it."""

@@ -17,6 +17,7 @@ class Silence:
     def __init__(self, seconds: float, end: Callable[[], None]) -> None:
         self._seconds, self._end = seconds, end
         self._since: float | None = None
+        self._looked = False
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
@@ -46,7 +47,13 @@ class Silence:
         lasted = 0.0 if self._since is None else time.monotonic() - self._since
         if lasted < self._seconds:
             # Seldom late: a line that beats is looked at once in a while, and one that does not at its very end.
+            self._looked = False
             self._set(self._seconds - lasted)
+            return
+        if not self._looked:
+            # A process that stood still looks at its clock before it reads what has come meanwhile: it reads first.
+            self._looked = True
+            self._set(self._seconds / 50)
             return
         self._timer = None
         self._end()
