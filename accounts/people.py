@@ -16,18 +16,15 @@ from django.db.models import Exists, OuterRef, Q
 from accounts import audit, departures, teams
 from accounts.entrance.sessions import end_sessions
 from accounts.models import ApiToken, AuditEntry, Invitation, Membership, Role, Team, User
+from accounts.refusals import Refusal
 
 _ADDRESS = re.compile(r"[^\s@<>\"',;:()\[\]]+@[^\s@<>\"',;:()\[\]]+")
 # What such entries are about is a note on a person who was invited.
 _ABOUT_OTHERS = {"team.invited", "team.invitation_withdrawn"}
 
 
-class PersonRefused(ValueError):
-    """The account cannot be deleted now; the message is a sentence, `code` is stable."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class PersonRefused(Refusal):
+    """The account cannot be deleted now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import Team, User
+from accounts.refusals import Refusal
 from accounts.vault.fields import Sealed
 from brokers.connections import states
 from brokers.connections.reach import check_address
@@ -35,12 +36,8 @@ USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 QUICK_AGAIN: Mapping[str, object] = {"session_tries": 0, "session_opens": 0, "next_try_at": None}
 
 
-class ConnectionRefused(ValueError):
-    """The connection cannot be made; the message is a sentence, `code` is stable."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class ConnectionRefused(Refusal):
+    """The connection cannot be made."""
 
 
 def connect(

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from accounts.refusals import Refusal
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -43,12 +45,11 @@ _BROWSERS = re.compile(
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?\Z")
 
 
-class AddressRefused(ValueError):
+class AddressRefused(Refusal):
     """The address is not one that we go to; the message is a sentence, `code` is stable."""
 
     def __init__(self, reason: str, code: str = "invalid-address") -> None:
-        super().__init__(reason)
-        self.code = code
+        super().__init__(reason, code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

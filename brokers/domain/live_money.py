@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from accounts.refusals import Refusal
 from brokers.domain.sentences import any_of
 
 # Accounts of IBKR's have letters and digits, and newer ones are not digits behind a letter.
@@ -32,12 +33,8 @@ class Consent:
 NO_CONSENT = Consent()
 
 
-class LiveMoneyRefused(ValueError):
-    """Real money stays off; the message is a sentence, `code` is stable."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class LiveMoneyRefused(Refusal):
+    """Real money stays off."""
 
 
 def account_number(text: str) -> str:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import Team, User
+from accounts.refusals import Refusal
 from brokers.domain.questions import KNOWN, MESSAGE_ID, Known
 from brokers.models import QuestionAnswer, SubmissionAttempt
 
@@ -27,12 +28,8 @@ class Choice(StrEnum):
     DEFAULT = "default"
 
 
-class AnswerRefused(Exception):
-    """Why an answer is not kept, as a sentence with a stable `code`."""
-
-    def __init__(self, sentence: str, code: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+class AnswerRefused(Refusal):
+    """An answer is not kept."""
 
 
 @dataclass

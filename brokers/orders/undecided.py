@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from accounts import audit
 from accounts.models import User
+from accounts.refusals import Refusal
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.doubts.choices import Choice, differs
@@ -27,12 +28,8 @@ GIVEN_UP = "given-up"
 PLACED_ANEW = "placed-anew"
 
 
-class ChoiceRefused(Exception):
-    """The choice cannot be followed; `str(error)` is a sentence for people, `code` never changes."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class ChoiceRefused(Refusal):
+    """The choice cannot be followed."""
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import User
+from accounts.refusals import Refusal
 from brokers.domain.sessions import Environment, SimulatedPrices
 from brokers.models import Connection, Order
 from brokers.stress import control_plane
@@ -17,12 +18,8 @@ from brokers.stress import control_plane
 LONGEST = timedelta(days=30)
 
 
-class PricesRefused(ValueError):
-    """The prices cannot be chosen; the message is a sentence, `code` is stable."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class PricesRefused(Refusal):
+    """The prices cannot be chosen."""
 
 
 def choose(*, connection: Connection, prices: str, actor: User | None, now: datetime) -> None:

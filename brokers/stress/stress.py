@@ -8,6 +8,7 @@ from typing import Any
 
 from accounts import audit
 from accounts.models import User
+from accounts.refusals import Refusal
 from brokers.domain.sessions import Environment
 from brokers.models import Connection
 from brokers.stress import control_plane
@@ -131,12 +132,8 @@ BUTTONS = {
 }
 
 
-class StressRefused(ValueError):
-    """This cannot be done to this connection; the message is a sentence, `code` is stable."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class StressRefused(Refusal):
+    """This cannot be done to this connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,7 @@ def _conflicts() -> Iterator[None]:
     try:
         yield
     except approval.ApprovalRefused as refused:
-        raise Conflict(refused.sentence, refused.code) from refused
+        raise Conflict(str(refused), refused.code) from refused
 
 
 class Decisions(ListedAndShown):

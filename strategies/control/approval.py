@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import Team, User
+from accounts.refusals import Refusal
 from brokers.book.live_book import NotYet
 from brokers.domain.sentences import all_of, cut, ended
 from brokers.orders import tickets
@@ -26,12 +27,8 @@ from strategies.models import Approval, Decision
 PROPOSED = Decision.Status.PROPOSED
 
 
-class ApprovalRefused(ValueError):
-    """The message is a sentence for people, `code` a stable word for programs."""
-
-    def __init__(self, sentence: str, code: str) -> None:
-        super().__init__(sentence)
-        self.sentence, self.code = sentence, code
+class ApprovalRefused(Refusal):
+    """A plan is not approved, declined or changed."""
 
 
 def approve(

@@ -12,6 +12,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.feed.needs import needs_changed
 from accounts.models import Team, User
+from accounts.refusals import Refusal
 from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, alone_until_commit
 from strategies.deciding.guards import subject
@@ -36,12 +37,12 @@ LIMITS_OF = {
 }
 
 
-class GuardRefused(ValueError):
+class GuardRefused(Refusal):
     """The message is a sentence for people; `field` is what it is about where it is about one, `code` a stable word."""
 
     def __init__(self, sentence: str, field: str = "", code: str = "guard-refused") -> None:
-        super().__init__(sentence)
-        self.field, self.code = field, code
+        super().__init__(sentence, code)
+        self.field = field
 
 
 def level_guarding(target: Target) -> Level:

@@ -13,6 +13,7 @@ from django.db import models, transaction
 from accounts import audit, departures
 from accounts.feed import pushes
 from accounts.models import AuditChain, AuditEntry, Team, User
+from accounts.refusals import Refusal
 from brokers.connections import connections
 from brokers.domain.orders import MAY_FILL
 from brokers.domain.sentences import all_of
@@ -25,12 +26,8 @@ REASON = "The team is being closed."
 FLOORS = ("accounts", "brokers", "strategies")
 
 
-class TeamEndRefused(ValueError):
-    """The team cannot be closed or opened now; the message is a sentence, `code` is stable."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class TeamEndRefused(Refusal):
+    """The team cannot be closed or opened now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ def approval_approve(request: HtmxHttpRequest, team_code: UUID, decision_code: U
             now=timezone.now(),
         )
     except approval.ApprovalRefused as refused:
-        return _answer(request, decision, refused.sentence)
+        return _answer(request, decision, str(refused))
     return _answer(request, decision)
 
 
@@ -77,7 +77,7 @@ def approval_decline(request: HtmxHttpRequest, team_code: UUID, decision_code: U
             now=timezone.now(),
         )
     except approval.ApprovalRefused as refused:
-        return _answer(request, decision, refused.sentence)
+        return _answer(request, decision, str(refused))
     return _answer(request, decision)
 
 

@@ -115,7 +115,7 @@ def test_never_more_of_it_and_never_a_fraction(
 ) -> None:
     decision = proposed(strategy, now)
     refused = refusal(decision, alice, now, quantity)
-    assert (refused.sentence, refused.code) == (sentence, "approved-quantity")
+    assert (str(refused), refused.code) == (sentence, "approved-quantity")
     decision.refresh_from_db()
     assert (decision.status, sent()) == ("proposed", [])
 
@@ -145,7 +145,7 @@ def test_the_second_is_told_who_was_first(strategy: Strategy, alice: User, bob: 
     decision = proposed(strategy, now)
     approval.approve(decision, actor=alice, now=now)
     refused = refusal(decision, bob, now)
-    assert (refused.sentence, refused.code) == (
+    assert (str(refused), refused.code) == (
         "alice@example.com has approved this at 15:00:00 UTC.",
         "already-answered",
     )
@@ -174,7 +174,7 @@ def test_a_plan_that_would_do_something_else_by_now_is_shown_first(
     account.positions.update(quantity=4)
     refused = refusal(decision, alice, now)
     assert refused.code == "plan-changed"
-    assert "Exit all 4 shares of AAPL held long." in refused.sentence
+    assert "Exit all 4 shares of AAPL held long." in str(refused)
     decision.refresh_from_db()
     assert (decision.status, decision.reason) == ("proposed", "Exit all 4 shares of AAPL held long.")
     approval.approve(decision, actor=alice, now=now)
@@ -191,7 +191,7 @@ def test_what_became_impossible_stays_open_and_says_why(
     BrokerageAccount.objects.update(book_as_of=now - timedelta(hours=1))
     refused = refusal(decision, alice, now)
     assert refused.code == "not-ready"
-    assert refused.sentence == "It waits for a fresh look at the account's positions. Try again in a moment."
+    assert str(refused) == "It waits for a fresh look at the account's positions. Try again in a moment."
     assert sent() == []
 
 
