@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from brokers.book import trading_hours
+from brokers.domain.contracts.rules import ContractTerms
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.snapshot import Quote
-from brokers.domain.trading_hours import TradingHours
-from brokers.models import BrokerageAccount, ContractLookup
+from brokers.domain.trading_hours import TradingHours, trading_day
+from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
+# The code of a refusal that may mean that the contract has another number by now.
+NOT_KNOWN_AT_ORDER = "contract-unknown"
 ASK_AGAIN_AFTER = timedelta(hours=6)
 # A permission asked for in Client Portal is soon there; who lacks one should not have to wait for us.
 PERMISSION_AGAIN_AFTER = timedelta(minutes=10)
+
 _NAMES_ITS_MONTH = re.compile(r"[A-Z0-9]+[FGHJKMNQUVXZ]\d{4}")
 
 # A connection, an asset class and a ticker.
@@ -57,7 +61,7 @@ def ask_for_missing(
                 asset_class=instrument.asset_class,
                 asked_at=now,
             )
-        elif now - lookup.asked_at > _believed_for(lookup, account) or _has_rolled(lookup, now):
+        elif now - lookup.asked_at > _believed_for(lookup, account) or _is_of_another_day(lookup, now):
             # A symbol can be listed later and a permission given; an old "no" is believed for a while only.
             ContractLookup.objects.filter(pk=lookup.pk).update(status=ContractLookup.Status.WANTED, asked_at=now)
             lookup.status = ContractLookup.Status.WANTED
@@ -68,11 +72,10 @@ def ask_for_missing(
         notify(ORDERS_CHANNEL, keys(connection_pk for connection_pk, _, _ in missing))
 
 
-def _has_rolled(lookup: ContractLookup, now: datetime) -> bool:
-    """Whether the contract behind a future's root may be another one today."""
-    if lookup.asset_class != AssetClass.FUTURE or lookup.status != ContractLookup.Status.FOUND:
-        return False
-    return lookup.asked_at.date() < now.date() and not _NAMES_ITS_MONTH.fullmatch(lookup.ticker)
+def _is_of_another_day(lookup: ContractLookup, now: datetime) -> bool:
+    """Whether the contract may be another one today: a root that has rolled, a share that was split or listed anew."""
+    found = lookup.status == ContractLookup.Status.FOUND
+    return found and trading_day(lookup.asked_at) < trading_day(now)
 
 
 def _believed_for(lookup: ContractLookup, account: BrokerageAccount) -> timedelta:
@@ -83,6 +86,16 @@ def _believed_for(lookup: ContractLookup, account: BrokerageAccount) -> timedelt
         return ASK_AGAIN_AFTER
     lacking = lookup.permitted is not None and account.account_id not in lookup.permitted
     return PERMISSION_AGAIN_AFTER if lacking and lookup.status == ContractLookup.Status.FOUND else timedelta.max
+
+
+def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
+    """The lookup behind an order that IBKR refused for want of its contract; None where it was renumbered today already."""
+    lookup = ContractLookup.objects.filter(
+        connection=order.connection_id, ticker=order.ticker, asset_class=order.asset_class, conid=order.conid
+    ).first()
+    if lookup is None or (lookup.replaced_at is not None and trading_day(lookup.replaced_at) == trading_day(now)):
+        return None
+    return lookup
 
 
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
@@ -98,15 +111,17 @@ def answer(
     now: datetime,
     contract: Contract | None = None,
     quote: Quote | None = None,
-    permitted: Sequence[str] | None = None,
+    terms: ContractTerms | None = None,
     hours: TradingHours | None = None,
     reason: str = "",
     code: str = "",
 ) -> None:
     """Write the broker's answer about a contract: found, with who may trade it, or unknown with its sentence."""
     values: dict[str, object] = {"answered_at": now, "reason": reason[:300], "reason_code": code[:40]}
+    terms = terms or ContractTerms()
     if contract is None:
-        values["status"] = ContractLookup.Status.UNKNOWN
+        stays = {"status": ContractLookup.Status.FOUND, "reason": "", "reason_code": ""}
+        values.update(stays if _stays(lookup) else {"status": ContractLookup.Status.UNKNOWN})
     else:
         values.update(
             status=ContractLookup.Status.FOUND,
@@ -117,16 +132,28 @@ def answer(
             multiplier=contract.multiplier,
             tick=contract.tick,
             increments=[[str(edge), str(tick)] for edge, tick in contract.increments],
-            permitted=None if permitted is None else list(permitted),
+            permitted=None if terms.permitted is None else list(terms.permitted),
+            rules=None if terms.rules is None else terms.rules.as_json(),
             **trading_hours.columns(hours, now),
         )
         if quote is not None:
             values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)
         values.update(quote_wanted_at=None, quote_answered_at=now)
+        if lookup.conid not in {None, contract.conid}:
+            values["replaced_at"] = now
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
     if contract is not None and contract.ticker not in {"", lookup.ticker}:
         _name_the_month(lookup, contract.ticker, now, values)
     notify(DECISIONS_CHANNEL)
+
+
+def _stays(lookup: ContractLookup) -> bool:
+    """Whether a contract that was found before is kept although IBKR does not find it by its ticker today.
+
+    A share that was renamed is still held and sold by its number. What a future's root stands for ends with its month.
+    """
+    is_root = lookup.asset_class == AssetClass.FUTURE and not _NAMES_ITS_MONTH.fullmatch(lookup.ticker)
+    return lookup.conid is not None and not is_root
 
 
 def _name_the_month(lookup: ContractLookup, ticker: str, now: datetime, values: dict[str, object]) -> None:

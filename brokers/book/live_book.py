@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 
 from brokers.book import contracts, elsewhere, months, previews, quotes, rates, trading_hours
 from brokers.book.months import OtherMonth
+from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.elsewhere.exposure import Added, Working, added
 from brokers.domain.orders import (
     MAY_FILL,
@@ -181,6 +182,7 @@ class Book:
             capabilities=account.capabilities,
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
+            rules=ContractRules.from_json(lookup.rules),
             hours=trading_hours.shown(lookup),
             elsewhere=self._added(account, contract.conid, position),
             rates={} if rate is None else {contract.currency: rate},

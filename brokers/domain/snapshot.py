@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
+from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
 from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import Environment
@@ -102,6 +103,8 @@ class Snapshot:
     # What IBKR lets the account do, and whether it may trade this contract; None where IBKR did not say.
     capabilities: Capabilities = NOT_SAID
     permitted: bool | None = None
+    # What may be ordered of this contract, by IBKR's word; None where it has not said.
+    rules: ContractRules | None = None
     # When this contract trades, by IBKR's word; None where it has not said.
     hours: TradingHours | None = None
     # The profit not taken yet, and what one unit of another currency is in `currency`.

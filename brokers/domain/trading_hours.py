@@ -13,6 +13,14 @@ from zoneinfo import ZoneInfo
 Session = tuple[int, int]
 
 
+_NEW_YORK = ZoneInfo("America/New_York")
+
+
+def trading_day(at: datetime) -> date:
+    """The day whose contracts count at a moment: splits, new listings and new numbers come with New York's midnight."""
+    return at.astimezone(_NEW_YORK).date()
+
+
 class Market(StrEnum):
     """What a contract's market does at a moment."""
 

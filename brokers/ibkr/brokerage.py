@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -31,16 +31,19 @@ from brokers.domain.brokerage import (
     SubmissionOutcome,
 )
 from brokers.domain.calls import CallLog
+from brokers.domain.contracts.rules import ContractTerms
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
 from brokers.domain.snapshot import Quote
 from brokers.domain.tokens import TokenShelf
 from brokers.domain.trading_hours import TradingHours
-from brokers.ibkr import contracts, credentials, order_rows, previews, translate
+from brokers.ibkr import credentials, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client
+from brokers.ibkr.contracts import finding
+from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import NoAnswer, NotDelivered, Request
 from brokers.ibkr.numbers import moment, whole
 from brokers.ibkr.outcomes import classify, inactive_without_reason, unanswered, undelivered
@@ -81,7 +84,6 @@ class IbkrBrokerage:
         self._forbids = credentials.forbidding(client.login)
         self._reads = Reads(client)
         # Each with the day it was asked for.
-        self._contracts: dict[Instrument, tuple[date, Contract]] = {}
         # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
         self._tickers: dict[int, str] = {}
         # The contracts that a price was asked of.
@@ -182,13 +184,8 @@ class IbkrBrokerage:
     # Contracts and prices
 
     async def contract(self, instrument: Instrument) -> Contract:
-        """IBKR's contract of an instrument. What a future's root stands for is asked again each day: it rolls."""
-        today = self._now().date()
-        known = self._contracts.get(instrument)
-        if known is not None and (known[0] == today or known[1].ticker in {"", instrument.ticker}):
-            return known[1]
-        contract = await contracts.find(instrument, self._reads.definition, today)
-        self._contracts[instrument] = (today, contract)
+        """IBKR's contract of an instrument, asked anew each time: futures roll, and splits give a share another number."""
+        contract = await finding.find(instrument, self._reads.definition, self._now().date())
         self._tickers[contract.conid] = contract.ticker or instrument.ticker
         return contract
 
@@ -212,17 +209,17 @@ class IbkrBrokerage:
         body = await self._reads.get("iserver/exchangerate", params={"source": source, "target": target})
         return translate.rate(body)
 
-    async def permitted(self, contract: Contract) -> list[str] | None:
-        """The accounts that may trade it; None where IBKR does not say."""
+    async def rules(self, contract: Contract) -> ContractTerms:
+        """The accounts that may trade it, and what may be ordered of it."""
         path, parts = "iserver/contract/{conid}/info-and-rules", {"conid": str(contract.conid)}
-        return translate.permitted(await self._reads.get(path, parts))
+        return contract_terms(await self._reads.get(path, parts))
 
     async def hours(self, contract: Contract) -> TradingHours | None:
         """When it trades in the days around today; None where IBKR does not say. The simulated market never closes."""
         if self._client.login.environment is Environment.SIMULATED:
             return None
         params = {"conid": str(contract.conid)}
-        return contracts.trading_hours(await self._reads.get("contract/trading-schedule", params=params), self._now())
+        return finding.trading_hours(await self._reads.get("contract/trading-schedule", params=params), self._now())
 
     # Orders
 

@@ -57,6 +57,10 @@ class ContractLookup(models.Model):
     quote_answered_at = models.DateTimeField(null=True, blank=True)
     # The account numbers that IBKR lets trade it; null where it did not say.
     permitted = models.JSONField(null=True, blank=True)
+    # What may be ordered of it, as `domain.contracts.rules` writes it; null where IBKR was not asked or does not say.
+    rules = models.JSONField(null=True, blank=True)
+    # When IBKR last showed another number for this ticker than before.
+    replaced_at = models.DateTimeField(null=True, blank=True)
     # When it trades, as `domain.trading_hours` writes it; null where IBKR was not asked or does not say. Asked each day.
     hours = models.JSONField(null=True, blank=True)
     hours_asked_on = models.DateField(null=True, blank=True)

@@ -25,9 +25,9 @@ async def answer_lookups(wire: Wire) -> None:
         except OrderRefused as refusal:
             await wire.db(contracts.answer, lookup, now=wire.clock(), reason=str(refusal), code=refusal.code)
             continue
-        quote, permitted, hours = await asyncio.gather(
+        quote, terms, hours = await asyncio.gather(
             _or_none(wire.broker.quote(contract)),
-            _or_none(wire.broker.permitted(contract)),
+            _or_none(wire.broker.rules(contract)),
             _hours(wire, contract),
         )
         await wire.db(
@@ -36,7 +36,7 @@ async def answer_lookups(wire: Wire) -> None:
             now=wire.clock(),
             contract=contract,
             quote=quote,
-            permitted=permitted,
+            terms=terms,
             hours=hours,
         )
 

@@ -23,6 +23,7 @@ from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, gone, resizes
 from brokers.orders.changes import ChangeKind
 from brokers.orders.questions import chosen_by
+from brokers.processes import renumbered
 from brokers.processes.recovery import bring_home
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels, home
@@ -102,6 +103,12 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         if wire.stopping.is_set():
             await wire.db(execution.finish, job, answer, wire.clock())
             return True
+        if renumbered.is_unknown_contract(answer):
+            await renumbered.finish(wire, job, answer)
+            if _leaves_a_stop_out(job, answer.outcome):
+                await wire.db(home.look_after, job.orders, wire.clock())
+            job = await wire.db(execution.take_next, wire.connection_pk, wire.clock())
+            continue
         if _leaves_a_stop_out(job, answer.outcome):
             await wire.db(execution.finish, job, answer, wire.clock())
             await wire.db(home.look_after, job.orders, wire.clock())

@@ -203,6 +203,7 @@ PAGES: Mapping[str, HelpPage] = {
             "close-to-delivery",
             "unknown-symbol",
             "contract-unknown",
+            "contract-renumbered",
             "order-type-not-taken",
             "order-not-readable",
             "opposite-order-works",

@@ -11,7 +11,7 @@ import pytest
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
-from brokers.ibkr import contracts
+from brokers.ibkr.contracts import finding as contracts
 
 BERKSHIRE = Instrument(ticker="BRK.B")
 

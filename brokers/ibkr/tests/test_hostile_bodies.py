@@ -19,8 +19,9 @@ import pytest
 from brokers.domain.brokerage import BrokerError
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.sessions import Environment
-from brokers.ibkr import cleaning, contracts, months, numbers, order_rows, outcomes, translate
+from brokers.ibkr import cleaning, months, numbers, order_rows, outcomes, translate
 from brokers.ibkr.answers import check_environment, demand, session_status
+from brokers.ibkr.contracts import finding as contracts
 from brokers.ibkr.decoding import FRAME, NOT_JSON, READ, WRITE, Bounds, Nonsense, Unpacking, decode
 from brokers.ibkr.lines.requests import Answer
 from brokers.ibkr.stream import Reader

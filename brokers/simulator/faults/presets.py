@@ -21,6 +21,8 @@ _SWITCH = {"method": "POST", "path": "/iserver/account"}
 _INIT = {"method": "POST", "path": "/iserver/auth/ssodh/init"}
 _TICKLE = {"path": "/tickle"}
 _SNAPSHOT = {"path": "/iserver/marketdata/snapshot"}
+_STOCKS = {"path": "/trsrv/stocks"}
+_RULES = {"path": "/iserver/contract/*/info-and-rules"}
 _SOCKET = {"method": "GET", "path": "/ws"}
 _TOKEN = {"method": "POST", "path": "/oauth/live_session_token"}
 _ACCESS = {"method": "POST", "path": "/oauth/access_token"}
@@ -62,6 +64,11 @@ def _logged_out(**changes: Any) -> dict[str, Any]:
     return base | {"MAC": "AA:BB:CC:DD:EE:FF"} | changes
 
 
+def _listing(name: str, conid: int, exchange: str = "NASDAQ") -> dict[str, Any]:
+    contract = {"conid": conid, "exchange": exchange, "isUS": True}
+    return {"name": name, "assetClass": "STK", "contracts": [contract]}
+
+
 _NOT_IN = {"error": "not authenticated", "statusCode": 401}
 _BARE = [{"conidEx": "265598", "conid": 265598}]
 _UNAVAILABLE = (
@@ -70,10 +77,7 @@ _UNAVAILABLE = (
 _STOPS = ["STP", "STOP_LIMIT", "TRAIL", "TRAILLMT"]
 _NOT_SUBMITTED = "Order couldn't be submitted:"
 _NO_CHANGE = {"current": "", "change": "", "after": ""}
-_TWO_LISTINGS = [
-    {"name": "A", "assetClass": "STK", "contracts": [{"conid": 1, "exchange": "NYSE", "isUS": True}]},
-    {"name": "B", "assetClass": "STK", "contracts": [{"conid": 2, "exchange": "NASDAQ", "isUS": True}]},
-]
+_TWO_LISTINGS = [_listing("A", 1, "NYSE"), _listing("B", 2)]
 # Of another secret than the client's: what it computes does not match the signature.
 _WRONG_TOKEN = {
     "diffie_hellman_response": "5a" * 128,
@@ -234,7 +238,7 @@ _READS: dict[str, dict[str, Any]] = {
     "portfolio_accounts_first": _says({"path": "/portfolio/*"}, 401, "Please query /portfolio/accounts first"),
     "strikes_empty": _answers({"path": "/iserver/secdef/strikes"}, 200, {"call": [], "put": []}),
     "symbol_not_found": _says({"path": "/iserver/secdef/search"}, 200, "No symbol found"),
-    "symbol_ambiguous": _answers({"path": "/trsrv/stocks"}, 200, {"{symbols}": _TWO_LISTINGS}),
+    "symbol_ambiguous": _answers(_STOCKS, 200, {"{symbols}": _TWO_LISTINGS}),
     "alert_write_403": _says({"path": "/iserver/account/*/alert*"}, 403, "Forbidden"),
 }
 _NEWS: dict[str, dict[str, Any]] = {
@@ -255,6 +259,8 @@ FIELD: dict[str, dict[str, Any]] = {
     "oauth_verifier_used": _answers(
         _ACCESS, 401, {"type": "/simple", "title": "Unauthorized", "status": 401, "detail": "Access token expired"}
     ),
+    "contract_replaced": _answers(_STOCKS, 200, {"{symbols}": [_listing("NEW", 900000001)]}),
+    "contract_takes_limits_only": _answers(_RULES, 200, {"rules": {"orderTypes": ["limit"]}}),
     "stop_refused": _made(
         _WITH_STOP, {"failed_rows": _STOPS, "failed_text": f"{_NOT_SUBMITTED} the stop was refused."}
     ),

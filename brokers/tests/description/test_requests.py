@@ -103,7 +103,7 @@ async def everything(gateway: RunningGateway) -> None:
     await allowed(broker.contract(Instrument(ticker="MNQ1!", asset_class=AssetClass.FUTURE)))
     for contract in (share, future, pair):
         await broker.quote(contract)
-        await broker.permitted(contract)
+        await broker.rules(contract)
     await broker.rate("EUR", "USD")
     await orders_of(broker, gateway, accounts[-1], share, future)
     await broker.close()

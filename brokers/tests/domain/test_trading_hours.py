@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from brokers.domain.trading_hours import Market, TradingDay, TradingHours
-from brokers.ibkr.contracts import trading_hours
+from brokers.ibkr.contracts.finding import trading_hours
 from brokers.rulebook.calendars import us_shares
 from brokers.simulator.tests.conftest import shared_ibkr
 

@@ -105,7 +105,8 @@ def test_it_asks_the_broker_which_contract_a_ticker_means(bench: lab.Lab) -> Non
 
 
 def test_it_asks_again_for_a_permission_that_was_missing(bench: lab.Lab) -> None:
-    now = timezone.now()
+    # Noon in New York, far from the turn of a trading day.
+    now = timezone.now().replace(hour=17)
     lookup = ContractLookup.objects.get(ticker="AAPL")
     pairs = [(bench.account, Instrument(ticker="AAPL"))]
 
@@ -116,8 +117,9 @@ def test_it_asks_again_for_a_permission_that_was_missing(bench: lab.Lab) -> None
         return lookup.status
 
     assert state(["U9"], timedelta(minutes=9)) == "found"
-    assert state(None, timedelta(days=9)) == "found"
-    assert state([bench.account.account_id], timedelta(days=9)) == "found"
+    assert state(None, timedelta(minutes=11)) == "found"
+    assert state([bench.account.account_id], timedelta(minutes=11)) == "found"
+    assert state([bench.account.account_id], timedelta(days=1)) == "wanted"
     assert state(["U9"], timedelta(minutes=11)) == "wanted"
     lab.work()
     lookup.refresh_from_db()

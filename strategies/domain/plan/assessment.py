@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+from brokers.domain.contracts import rules as contract_rules
 from brokers.domain.orders import AssetClass, OrderIntent, Role
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
@@ -206,10 +207,14 @@ def _gate(question: _Question) -> tuple[str, ...] | Rejection:
     if isinstance(verdict, Denied) and entry:
         rule = "R05" if verdict.reason in REASONS else "R01"
         return Rejection(rule=rule, code=verdict.reason, reason=verdict.sentence)
+    ruled_out = contract_rules.denial(question.intent, snapshot.rules)
+    if ruled_out is not None and entry:
+        return Rejection(rule="R01", code=ruled_out.code, reason=ruled_out.sentence)
     # A way out is tried all the same: IBKR has the last word, not our tables.
     remarks = (verdict,) if isinstance(verdict, Denied) else verdict.cautions
     unknown = ("IBKR has not said what this account may trade.",) if entry and _is_silent(snapshot) else ()
-    return *(remark.sentence for remark in remarks), *unknown
+    ruled = () if ruled_out is None else (ruled_out.sentence,)
+    return *(remark.sentence for remark in remarks), *ruled, *unknown
 
 
 def _shortfall(power: BuyingPower | None, estimate: Estimate, question: _Question) -> Rejection | None:

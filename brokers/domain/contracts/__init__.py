@@ -1,0 +1,1 @@
+"""Contracts: what the broker lets people order of one."""

@@ -1,0 +1,1 @@
+"""Which contract of IBKR an instrument is, and what may be ordered of it."""
