@@ -45,7 +45,10 @@ class SubmissionAttempt(models.Model):
                 name="attempt_has_an_outcome_once_answered",
             ),
         ]
-        indexes = [models.Index(fields=["order", "id"], name="attempts_in_order")]
+        indexes = [
+            models.Index(fields=["order", "id"], name="attempts_in_order"),
+            models.Index(fields=["sent_at"], condition=Q(outcome=""), name="attempts_without_an_answer"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} of order {self.order_id}: {self.outcome or 'no answer yet'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -11,9 +12,11 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 from accounts import audit
 from accounts.models import User
 from brokers import live
+from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, OrderStatus, can_move
 from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
+from brokers.orders.changes import facts_about
 from brokers.orders.execution import hashed
 from brokers.orders.tickets import (
     BEFORE_IT_LEFT,
@@ -25,7 +28,18 @@ from brokers.orders.tickets import (
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
-_NO_ANSWER = ("", "ambiguous")
+# Whether IBKR has such a request is not known: its answer was lost, or the worker that waited for it died.
+IN_DOUBT = ("", "ambiguous")
+# IBKR's list showed the order as working afterwards.
+NOT_APPLIED = "not_applied"
+# After these outcomes the cancel is asked for again.
+_AGAIN = (*IN_DOUBT, NOT_APPLIED)
+# A request is repeated twice at the most, each time after reading what IBKR shows.
+MOST_REQUESTS = 3
+LOST = (
+    f"IBKR was asked {MOST_REQUESTS} times, its answers were lost, and it still shows the order as working."
+    " Cancel it again, or in TWS."
+)
 # A broker that refused a cancel is asked again, but not in the same breath.
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 
@@ -125,13 +139,13 @@ def ask_due(now: datetime) -> int:
 
 
 def unsent_cancels() -> QuerySet[Order]:
-    """Orders to be canceled whose request has not left yet, or whose answer was lost (asking twice harms nothing).
+    """Orders to be canceled whose request has not left yet, or whose answer was lost.
 
     An answer that is not there yet is one that a dead worker waited for, to whoever holds the connection's lock.
     """
     asked = SubmissionAttempt.objects.filter(
         order=OuterRef("pk"), kind=SubmissionAttempt.Kind.CANCEL, sent_at__gte=OuterRef("changed_at")
-    ).exclude(outcome__in=_NO_ANSWER)
+    ).exclude(outcome__in=_AGAIN)
     pending = Order.objects.filter(status=str(OrderStatus.PENDING_CANCEL), connection__enabled=True)
     return pending.exclude(Exists(asked))
 
@@ -140,6 +154,37 @@ def next_cancel(connection_pk: int) -> Order | None:
     """The connection's next cancel to send."""
     waiting = unsent_cancels().filter(connection_id=connection_pk)
     return waiting.select_related("account").order_by("changed_at").first()
+
+
+def requests(order: Order) -> QuerySet[SubmissionAttempt]:
+    """The requests to cancel it since it is to be canceled."""
+    return order.attempts.filter(kind=SubmissionAttempt.Kind.CANCEL, sent_at__gte=order.changed_at)
+
+
+def is_in_doubt(order: Order) -> bool:
+    """Whether an earlier request has to be looked up before the next one."""
+    return requests(order).filter(outcome__in=IN_DOUBT).exists()
+
+
+@transaction.atomic
+def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime) -> None:
+    """Settle requests whose answers were lost by a complete list, which was brought home before.
+
+    What it shows as working is asked about again, MOST_REQUESTS times in all; what it does not show is gone.
+    """
+    locked = Order.objects.select_for_update().get(pk=order.pk)
+    if locked.status != OrderStatus.PENDING_CANCEL:
+        return
+    lost = requests(locked).filter(outcome__in=IN_DOUBT)
+    shown = next(facts_about(locked, facts), None)
+    if shown is None or shown.status is OrderStatus.PENDING_CANCEL:
+        outcome, answer = ("accepted", "IBKR cancels it.") if shown else ("gone", "IBKR does not list this order.")
+        lost.update(outcome=outcome, answered_at=now, answer=answer)
+        return
+    lost.update(outcome=NOT_APPLIED, answered_at=now)
+    if requests(locked).filter(outcome=NOT_APPLIED).count() >= MOST_REQUESTS:
+        SubmissionAttempt.objects.filter(pk=requests(locked).latest("pk").pk).update(outcome="rejected")
+        back_to_work(locked, LOST, now, code="answer-lost")
 
 
 @transaction.atomic

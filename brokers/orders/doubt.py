@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from brokers import live
 from brokers.connections import nights
@@ -28,6 +29,10 @@ MOST_LOOKS = 20
 PAUSE = timedelta(minutes=1)
 ALREADY_REGISTERED = "already-registered"
 PROVEN_ABSENT = "proven-absent"
+_LEFT_OPEN = (SubmissionAttempt.Kind.POST, SubmissionAttempt.Kind.REPLY)
+# A write takes 25 seconds at the most; what IBKR's pace makes it wait comes on top.
+LONGEST_WRITE = timedelta(seconds=60)
+INTERRUPTED = "Halyard was interrupted before IBKR answered."
 # By whose midnight IBKR's day ends.
 _CLOCKS = {
     Region.NORTH_AMERICA: "America/New_York",
@@ -45,7 +50,22 @@ def doubt_abandoned(connection_pk: int, now: datetime) -> int:
     for order in left:
         count += Order.objects.move(order, OrderStatus.UNKNOWN, now=now, cause=reason, reason=reason)
         live.order_changed(order)
+    _close_attempts(connection_pk, now)
     return count
+
+
+def _close_attempts(connection_pk: int, now: datetime) -> None:
+    """Complete what a dead worker asked and never wrote an answer to, also where the stream has told of the order since.
+
+    Changes and cancels are left open: for those an empty outcome means that they are looked up before they are repeated.
+    """
+    left = SubmissionAttempt.objects.filter(order__connection=connection_pk, kind__in=_LEFT_OPEN, outcome="")
+    left.update(outcome="ambiguous", answered_at=now, answer=INTERRUPTED)
+
+
+def abandoned(now: datetime) -> QuerySet[SubmissionAttempt]:
+    """Orders and replies sent so long ago that nobody waits for their answers any more."""
+    return SubmissionAttempt.objects.filter(kind__in=_LEFT_OPEN, outcome="", sent_at__lte=now - LONGEST_WRITE)
 
 
 def unknown_orders(connection_pk: int) -> list[Order]:

@@ -35,7 +35,9 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
           AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
-          WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels
+          WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
+  EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
+          WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply')) AS has_abandoned
 FROM brokers_connection c WHERE c.id = %s
 """
 DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
@@ -53,6 +55,9 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     rest = (quotes, rates, hours, conversions.due(now), resizes.due(), gone.orders(), undecided.named_orders())
     asked: list[QuerySet[Any, Any]] = [rows.values_list("connection_id").distinct() for rows in rest]
     asked.append(foreign_cancels.due().values_list("account__connection_id").distinct())
+    asked.append(
+        doubt.abandoned(now).filter(order__connection__enabled=True).values_list("order__connection_id").distinct()
+    )
     asked.append(previews.values_list("account__connection_id").distinct())
     every = (
         ready_orders()
@@ -118,6 +123,10 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
     if back:
         doubt.doubt_abandoned(connection_pk, now)
     connection: Any = Connection.objects.raw(LOOK, [connection_pk])[0]
+    if connection.has_abandoned and not back:
+        # Nothing of this connection is under way, as its lock is held: the database was away when an answer came.
+        doubt.doubt_abandoned(connection_pk, now)
+        connection = Connection.objects.raw(LOOK, [connection_pk])[0]
     active = connection.enabled and sessions.believed_active(connection, now)
     # Cancels go first; and nothing is written down as leaving while there is no session to leave by.
     unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
