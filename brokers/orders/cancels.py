@@ -151,19 +151,29 @@ def unsent_cancels() -> QuerySet[Order]:
 
 
 def next_cancel(connection_pk: int) -> Order | None:
-    """The connection's next cancel to send."""
-    waiting = unsent_cancels().filter(connection_id=connection_pk)
+    """The connection's next cancel to send; one whose answer was lost is looked up before it leaves again."""
+    waiting = unsent_cancels().filter(~Exists(_in_doubt()), connection_id=connection_pk)
     return waiting.select_related("account").order_by("changed_at").first()
+
+
+def lost(connection_pk: int) -> list[Order]:
+    """The connection's orders to be canceled, of which it is not known whether IBKR has the request."""
+    waiting = unsent_cancels().filter(Exists(_in_doubt()), connection_id=connection_pk)
+    return list(waiting.select_related("account").order_by("pk"))
+
+
+def _in_doubt() -> QuerySet[SubmissionAttempt]:
+    return SubmissionAttempt.objects.filter(
+        order=OuterRef("pk"),
+        kind=SubmissionAttempt.Kind.CANCEL,
+        sent_at__gte=OuterRef("changed_at"),
+        outcome__in=IN_DOUBT,
+    )
 
 
 def requests(order: Order) -> QuerySet[SubmissionAttempt]:
     """The requests to cancel it since it is to be canceled."""
     return order.attempts.filter(kind=SubmissionAttempt.Kind.CANCEL, sent_at__gte=order.changed_at)
-
-
-def is_in_doubt(order: Order) -> bool:
-    """Whether an earlier request has to be looked up before the next one."""
-    return requests(order).filter(outcome__in=IN_DOUBT).exists()
 
 
 @transaction.atomic

@@ -29,7 +29,7 @@ MOST_LOOKS = 20
 PAUSE = timedelta(minutes=1)
 ALREADY_REGISTERED = "already-registered"
 PROVEN_ABSENT = "proven-absent"
-_LEFT_OPEN = (SubmissionAttempt.Kind.POST, SubmissionAttempt.Kind.REPLY)
+_LEFT_OPEN = (SubmissionAttempt.Kind.POST, SubmissionAttempt.Kind.REPLY, SubmissionAttempt.Kind.CANCEL)
 # A write takes 25 seconds at the most; what IBKR's pace makes it wait comes on top.
 LONGEST_WRITE = timedelta(seconds=60)
 INTERRUPTED = "Halyard was interrupted before IBKR answered."
@@ -57,14 +57,14 @@ def doubt_abandoned(connection_pk: int, now: datetime) -> int:
 def _close_attempts(connection_pk: int, now: datetime) -> None:
     """Complete what a dead worker asked and never wrote an answer to, also where the stream has told of the order since.
 
-    Changes and cancels are left open: for those an empty outcome means that they are looked up before they are repeated.
+    Changes are left open: for those an empty outcome means that they are looked up before they are repeated.
     """
     left = SubmissionAttempt.objects.filter(order__connection=connection_pk, kind__in=_LEFT_OPEN, outcome="")
     left.update(outcome="ambiguous", answered_at=now, answer=INTERRUPTED)
 
 
 def abandoned(now: datetime) -> QuerySet[SubmissionAttempt]:
-    """Orders and replies sent so long ago that nobody waits for their answers any more."""
+    """Orders, replies and cancels sent so long ago that nobody waits for their answers any more."""
     return SubmissionAttempt.objects.filter(kind__in=_LEFT_OPEN, outcome="", sent_at__lte=now - LONGEST_WRITE)
 
 

@@ -37,7 +37,7 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
-          WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply')) AS has_abandoned
+          WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned
 FROM brokers_connection c WHERE c.id = %s
 """
 DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
@@ -87,6 +87,7 @@ class Agenda:
     prices: bool
     previews: bool
     cancels: bool
+    lost_cancels: bool
     changes: bool
     doubtful: bool
     gone: bool
@@ -138,6 +139,7 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         prices=connection.has_quotes or connection.has_rates or connection.has_hours,
         previews=connection.has_previews,
         cancels=unsent,
+        lost_cancels=connection.has_cancels and bool(cancels.lost(connection_pk)),
         # A change is an order as well: what IBKR gets in the second of its restart is lost.
         changes=connection.has_changes and has_changes(connection_pk, now) and not nights.night_of(connection, now),
         doubtful=connection.has_doubts,

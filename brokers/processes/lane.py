@@ -137,6 +137,8 @@ class Lane:
         waits = []
         if todo.gone:
             waits.append(await recovery.settle_gone(wire, connection))
+        if todo.lost_cancels:
+            waits.append(await recovery.settle_lost_cancels(wire, connection))
         if todo.doubtful:
             waits.append(await recovery.resolve_unknown(wire, connection))
         return min(waits, default=0)

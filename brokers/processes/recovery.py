@@ -6,7 +6,7 @@ from brokers.domain.brokerage import OrdersReply
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
-from brokers.orders import doubt, gone, undecided
+from brokers.orders import cancels, doubt, gone, undecided
 from brokers.processes.wire import Wire
 from brokers.protection import home
 
@@ -49,6 +49,22 @@ async def settle_gone(wire: Wire, connection: Connection) -> float:
                 await wire.db(gone.settle, connection, order, reply.orders, proof, wire.clock())
     await wire.db(home.look_after, missing, wire.clock())
     return 0.5 if simulated else 6.0
+
+
+async def settle_lost_cancels(wire: Wire, connection: Connection) -> float:
+    """Look up the cancels whose answers were lost; returns the seconds until the next look.
+
+    Never under the connection's lock: while the list waits for its turn, a session that is gone could not be opened again.
+    """
+    lost = await wire.db(cancels.lost, wire.connection_pk)
+    for account_id in {order.account.account_id for order in lost}:
+        reply = await bring_home(wire, connection, account_id)
+        for order in lost:
+            if reply.complete and order.account.account_id == account_id:
+                await wire.db(cancels.settle_lost, order, reply.orders, wire.clock())
+                # Its next request may leave, or what waited for it.
+                wire.wake.set()
+    return 0.5 if connection.environment == Environment.SIMULATED else 6.0
 
 
 async def bring_home(wire: Wire, connection: Connection, account_id: str) -> OrdersReply:

@@ -47,7 +47,7 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
     refused: set[str] = set()
     while wire.broker.pause(canceling=True) is None:
         order = await wire.db(cancels.next_cancel, wire.connection_pk)
-        if order is None or not await _is_looked_up(wire, connection, order):
+        if order is None:
             break
         attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
         outcome, reason, code = "accepted", "IBKR has the request.", ""
@@ -86,18 +86,6 @@ async def send_foreign_cancels(wire: Wire) -> None:
         await wire.db(foreign_cancels.finish, row, outcome, reason)
         if outcome == foreign_cancels.AMBIGUOUS:
             break
-
-
-async def _is_looked_up(wire: Wire, connection: Connection, order: Order) -> bool:
-    """Whether a cancel may leave now: one whose answer was lost is looked up first, and may turn out to be needless."""
-    if not await wire.db(cancels.is_in_doubt, order):
-        return True
-    reply = await bring_home(wire, connection, order.account.account_id)
-    if reply.complete:
-        await wire.db(cancels.settle_lost, order, reply.orders, wire.clock())
-    # What is to leave is looked at anew.
-    wire.wake.set()
-    return False
 
 
 async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:

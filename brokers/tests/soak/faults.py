@@ -63,6 +63,8 @@ TABLE: dict[str, dict[str, Any]] = {
     "cancel_of_what_it_does_not_know": _made(
         _CANCEL, {"status": 200, "body": {"error": "OrderID {last} doesn't exist"}}
     ),
+    "cancel_dropped_thrice": _made(_CANCEL, {"drop_connection": True}, times=3),
+    "cancel_hangs_twice": _made(_CANCEL, {"hang": True}, "after", times=2),
     "modify_asks_and_may_not": _made(_CHANGE, {"question": ["o163"]}),
     "orders_empty": _made(_ORDERS, {"false_empty_orders": 1}),
     "orders_empty_thrice": _made(_ORDERS, {"status": 200, "body": {"orders": [], "snapshot": True}}, times=3),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokers.tests.soak.schedules import Cancel, Crash, Fault, Place, Schedule, Wait
+from brokers.tests.soak.schedules import Cancel, Crash, Disturb, Fault, Place, Schedule, Wait
 
 KEPT: dict[str, Schedule] = {
     # Each look at IBKR's lists counted, and the stream had never spoken after the last of them.
@@ -12,6 +12,11 @@ KEPT: dict[str, Schedule] = {
     # A cancel that was written down counted as asked for, whether it had left or not.
     "killed_before_a_cancel_leaves": Schedule((Place("far"), Wait(2.0), Crash("lane", 7), Cancel(0))),
     "killed_before_the_answer_to_a_cancel_is_read": Schedule((Place("far"), Wait(2.0), Crash("lane", 8), Cancel(0))),
+    # The list that a lost cancel waits for was read under the connection's lock, without which no session opens again.
+    "the_session_is_stolen_while_a_cancel_is_in_doubt": Schedule(
+        (Place("far"), Wait(20.0), Fault("cancel_dropped_thrice"), Cancel(0), Wait(0.1), Disturb("stolen")),
+        resends="never",
+    ),
     # Orders that were filled by the stream's word had no executions where the stream did not bring those.
     "the_stream_tells_of_no_executions": Schedule((Fault("stream_without_fills"), Place(), Wait(2.5))),
 }
