@@ -71,7 +71,7 @@ def test_a_stop_cancels_and_holds_until_it_is_resumed(api: Api, team: Team, deci
     assert (stopped["halt"], stopped["halt_reason"]) == ("everything", "Fed in five minutes")
     assert (stopped["halted_by"], stopped["done"]) == (
         "alice@example.com",
-        {"canceled": 1, "declined": 0, "closing": 0},
+        {"canceled": 1, "declined": 0, "closing": 0, "elsewhere": 0, "not_closed": []},
     )
     assert set(Order.objects.values_list("status", flat=True)) == {"canceled"}
     held = proposing.decided(decision.subscription.strategy, timezone.now())
