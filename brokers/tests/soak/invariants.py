@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -19,6 +20,8 @@ MAY_BE_CONFIRMED = {"o354", "o10151", "o10152", "o10153", "o10331", "o403"}
 # IBKR's limits: the paths, how many calls, within how many seconds.
 _SLOW = {"/iserver/account/orders": 5.0, "/iserver/account/trades": 5.0, "/tickle": 1.0}
 _PER_SECOND = 10
+# So soon an order leaves that nothing holds back, by the clock of the simulated IBKR.
+AT_ONCE_SECONDS = 1.0
 _SHOWN_AS = {
     "Filled": {OrderStatus.FILLED},
     "Cancelled": {OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED},
@@ -125,6 +128,11 @@ def _explained(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
             yield f"I3: {_about(ours)} ended as {status} without a cause."
         if status in {OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED} and not ours.reason:
             yield f"I3: {_about(ours)} ended as {status} without a reason."
+    open_attempts = SubmissionAttempt.objects.filter(
+        order__connection=tenant.key, kind__in=("post", "reply"), outcome=""
+    )
+    for attempt in open_attempts.select_related("order"):
+        yield f"I3: the {attempt.kind} of {_about(attempt.order)} has no outcome."
     for doubt in Doubt.objects.filter(order__connection=tenant.key, closed_at=None).select_related("order"):
         if OrderStatus(doubt.order.status) not in IN_DOUBT:
             yield f"I3: {_about(doubt.order)} is {doubt.order.status}, and its doubt is open."
@@ -178,6 +186,21 @@ def _within_limits(tenant: Tenant) -> Iterator[str]:
             yield f"I6: {path} was asked for twice within {seconds:.0f} s."
     if any(entry["status"] == 429 for entry in calls):
         yield "I6: IBKR asked us to slow down."
+
+
+def left_in_time(tenant: Tenant) -> list[str]:
+    """I5: nobody's fault keeps another's order from leaving."""
+    arrived: dict[str, float] = {}
+    for entry in _requests(tenant, "POST", "/orders"):
+        for ticket in json.loads(entry["body"])["orders"]:
+            arrived.setdefault(ticket["cOID"], entry["arrived"])
+    orders = Order.objects.filter(connection=tenant.key)
+    wrong = [] if orders.exists() else ["I5: it has placed nothing."]
+    for order in orders:
+        waited = arrived.get(order.reference, math.inf) - order.created_at.timestamp()
+        if waited > AT_ONCE_SECONDS:
+            wrong.append(f"I5: {_about(order)} left after {waited:.2f} s.")
+    return wrong
 
 
 def _requests(tenant: Tenant, method: str, part: str) -> Iterator[dict[str, Any]]:

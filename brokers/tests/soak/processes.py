@@ -137,11 +137,19 @@ class Worker:
 
     def wake(self, key: int) -> None:
         """Wake a lane; one that has ended begins anew, as with the next task of a worker."""
+        if key not in self.fates:
+            return
         lane = self.lanes.running.get(key)
         if lane is None or lane.done or self.fates[key].dead:
             self.begin(key)
         else:
             lane.wake.set()
+
+    async def leave(self, key: int) -> None:
+        """End a lane for good."""
+        self.fates.pop(key)
+        if (lane := self.lanes.running.pop(key, None)) is not None:
+            await ended(lane.task)
 
     async def look(self) -> None:
         """What the lanes do every few seconds, where no notice wakes them."""
@@ -189,17 +197,20 @@ class Stream:
         self.beat = asyncio.create_task(self.in_flight.run())
         self.stations: dict[int, Station] = {}
         self.watches: dict[int, Watch] = {}
+        self.over: set[int] = set()
 
     async def begin(self, key: int) -> None:
-        station = self.stations[key] = Station(self.ways, self.locks, self.threads, self.in_flight)
         identity = await self.threads.run(lambda: identity_of(Connection.objects.get(pk=key)))
+        if key in self.over:
+            return
+        station = self.stations[key] = Station(self.ways, self.locks, self.threads, self.in_flight)
         self.watches[key] = Watch(station, key, identity)
         station.fate.task = self.watches[key].task
 
     async def look(self) -> None:
         """What the stream process does every few seconds."""
         for key, watch in list(self.watches.items()):
-            if watch.task.done() or self.stations[key].fate.dead:
+            if key not in self.over and (watch.task.done() or self.stations[key].fate.dead):
                 await ended(watch.task)
                 await self.begin(key)
         due = await self.threads.run(_due, clock.moment()) & self.watches.keys()
@@ -213,6 +224,12 @@ class Stream:
             if key in self.watches:
                 self.watches[key].errands.dirty |= accounts
                 self._wake([key])
+
+    async def leave(self, key: int) -> None:
+        """End a watch for good."""
+        self.over.add(key)
+        self.stations.pop(key)
+        await ended(self.watches.pop(key).task)
 
     def _wake(self, keys: Iterable[int]) -> None:
         for key in keys:

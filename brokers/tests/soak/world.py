@@ -43,7 +43,7 @@ T = TypeVar("T")
 BEGINS = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 # So many stocks a connection has for itself: nobody else moves their prices.
 STOCKS_EACH = 2
-MOST_AT_ONCE = 20
+MOST = 200
 # How often processes look for what no notice told them of, and for what nobody asked for.
 LOOK_SECONDS, TIDY_SECONDS = 2, 10
 PRICE = Decimal(100)
@@ -112,7 +112,8 @@ class Tenant:
 
     def at_ibkr(self) -> list[records.Order]:
         """All orders of the user that IBKR's own books have, whether its lists show them or not."""
-        return [each for each in self.world.gateway.engine.orders.values() if each.username == self.user.name]
+        name = self.user.name
+        return [each for each in self.world.gateway.engine.orders.values() if each.username == name]
 
     def is_hidden(self, order: records.Order) -> bool:
         """Whether a fault keeps an order out of IBKR's lists for the moment."""
@@ -165,7 +166,7 @@ class World:
 
     async def join(self, team: Team, number: int, resends: str) -> Tenant:
         """The world's n-th connection, whose session trades and whose stream runs."""
-        assert number < MOST_AT_ONCE
+        assert number < MOST
         stocks = [each.conid for each in STOCKS.values()]
         mine = tuple(stocks[number * STOCKS_EACH : (number + 1) * STOCKS_EACH])
         connection = await self.db(_connected, team, self.url, mine, resends)
@@ -177,6 +178,15 @@ class World:
         self.tenants.append(tenant)
         self.worker.begin(connection.pk)
         return tenant
+
+    async def leave(self, tenant: Tenant) -> None:
+        """End what runs for a tenant whose story is over: it costs the others nothing any more."""
+        self.tenants.remove(tenant)
+        await self.worker.leave(tenant.key)
+        await self.stream.leave(tenant.key)
+        for socket in list(tenant.user.sockets):
+            socket.drop()
+        await self.db(Connection.objects.filter(pk=tenant.key).update, enabled=False)
 
     async def _account(self, connection: Connection) -> BrokerageAccount:
         def account() -> BrokerageAccount | None:
