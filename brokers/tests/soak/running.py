@@ -52,9 +52,10 @@ from brokers.tests.soak.world import BEGINS, NEAR, PRICE, Tenant, World, opened
 FAR = Decimal(30)
 # Without faults a doubt is over within this: half a minute proves, a minute more is given to what IBKR says it has.
 LONGEST = 300.0
-# What follows from the last step of all comes to rest within this, where nothing is in doubt; where both books agree,
+# What follows from the last step of all comes to rest within this, where nothing is in doubt (a request whose worker died
+# gets its outcome after a minute); where both books agree,
 # a moment of quiet is enough.
-REST, QUIET = 35.0, 8.0
+REST, QUIET = 75.0, 8.0
 # How many schedules a world plays side by side. One that is over makes room for the next.
 AT_ONCE = 40
 # How often the one whom no fault meets places an order, in seconds.
