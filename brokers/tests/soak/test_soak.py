@@ -16,7 +16,7 @@ from brokers.tests.soak.schedules import Schedule, as_code, drawn, smaller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 SEED = int(os.environ.get("SOAK_SEED") or 15)
-COUNT = int(os.environ.get("SOAK_COUNT") or 250)
+COUNT = int(os.environ.get("SOAK_COUNT") or 100)
 # So many share a world, whose looks and clock cost as much for one as for many.
 TOGETHER = 50
 # As often a schedule that fails is run again, to find a smaller one that fails as well.
