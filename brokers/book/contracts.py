@@ -16,7 +16,7 @@ from brokers.domain.trading_hours import TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
-# The code of a refusal that may mean that the contract has another number by now.
+# IBKR refuses an order with this code, among other reasons, when the contract has a new number.
 NOT_KNOWN_AT_ORDER = "contract-unknown"
 ASK_AGAIN_AFTER = timedelta(hours=6)
 # A permission asked for in Client Portal is soon there; who lacks one should not have to wait for us.

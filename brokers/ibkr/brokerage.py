@@ -83,7 +83,6 @@ class IbkrBrokerage:
         # The code of who it is that answers 403.
         self._forbids = credentials.forbidding(client.login)
         self._reads = Reads(client)
-        # Each with the day it was asked for.
         # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
         self._tickers: dict[int, str] = {}
         # The contracts that a price was asked of.

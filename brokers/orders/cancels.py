@@ -29,11 +29,11 @@ from brokers.orders.unsent import end_unsent, finish_ticket_if_done
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
 # Whether IBKR has such a request is not known: its answer was lost, or the worker that waited for it died.
-IN_DOUBT = ("", "ambiguous")
+_IN_DOUBT = ("", "ambiguous")
 # IBKR's list showed the order as working afterwards.
 NOT_APPLIED = "not_applied"
 # After these outcomes the cancel is asked for again.
-_AGAIN = (*IN_DOUBT, NOT_APPLIED)
+_AGAIN = (*_IN_DOUBT, NOT_APPLIED)
 # A request is repeated twice at the most, each time after reading what IBKR shows.
 MOST_REQUESTS = 3
 LOST = (
@@ -167,7 +167,7 @@ def _in_doubt() -> QuerySet[SubmissionAttempt]:
         order=OuterRef("pk"),
         kind=SubmissionAttempt.Kind.CANCEL,
         sent_at__gte=OuterRef("changed_at"),
-        outcome__in=IN_DOUBT,
+        outcome__in=_IN_DOUBT,
     )
 
 
@@ -185,7 +185,7 @@ def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime) -> Non
     locked = Order.objects.select_for_update().get(pk=order.pk)
     if locked.status != OrderStatus.PENDING_CANCEL:
         return
-    lost = requests(locked).filter(outcome__in=IN_DOUBT)
+    lost = requests(locked).filter(outcome__in=_IN_DOUBT)
     shown = next(facts_about(locked, facts), None)
     if shown is None or shown.status is OrderStatus.PENDING_CANCEL:
         outcome, answer = ("accepted", "IBKR cancels it.") if shown else ("gone", "IBKR does not list this order.")

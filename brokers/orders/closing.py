@@ -16,6 +16,7 @@ from django.db.models import Max, Q, QuerySet, Sum
 
 from accounts import audit
 from accounts.models import Team, User
+from accounts.refusals import Refusal
 from brokers import live
 from brokers.connections import connections, nights
 from brokers.domain import questions
@@ -49,15 +50,6 @@ from brokers.models import (
 from brokers.orders import cancels, closed, tickets
 from brokers.rulebook.calendars import us_shares, us_shares_as_listed
 
-
-class NotClosable(Exception):
-    """Halyard has no order that would end this position; `str(error)` is the sentence, `code` never changes."""
-
-    def __init__(self, refusal: classes.Refusal) -> None:
-        super().__init__(refusal.reason)
-        self.code = refusal.code
-
-
 MOST_ATTEMPTS = 5
 # How long it may take until IBKR has an order for it; a market order that rests there waits for its market instead.
 LONGEST = timedelta(minutes=15)
@@ -71,6 +63,10 @@ SHOWN_FOR = timedelta(days=1)
 # How long the page of positions says how a close has ended.
 DONE_SHOWN_FOR = timedelta(hours=1)
 _MAY_FILL = [str(status) for status in MAY_FILL]
+
+
+class NotClosable(Refusal):
+    """Halyard has no order that would end this position."""
 
 
 @transaction.atomic
@@ -91,7 +87,7 @@ def close(
     something that Halyard has no orders for.
     """
     if (refusal := way_out_missing(account, conid, ticker, asset_class)) is not None:
-        raise NotClosable(refusal)
+        raise NotClosable(refusal.reason, refusal.code)
     wish = _open_one(account, conid)
     if wish is None:
         try:
@@ -128,7 +124,7 @@ def close(
 def way_out_missing(
     account: BrokerageAccount, conid: int, ticker: str, asset_class: AssetClass | str
 ) -> classes.Refusal | None:
-    """Why no order can end this position: by what IBKR holds, whatever the caller takes it for."""
+    """Why no order can end this position. What IBKR holds decides; the caller's class counts where it holds nothing."""
     held = Position.objects.filter(account=account, conid=conid).values_list("ticker", "asset_class").first()
     return classes.no_way_out(*(held or (ticker, str(asset_class))))
 

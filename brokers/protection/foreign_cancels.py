@@ -16,9 +16,9 @@ from accounts import audit
 from accounts.models import User
 from brokers import live
 from brokers.models import ForeignOrder
+from brokers.orders.cancels import MOST_REQUESTS
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
-MOST_REQUESTS = 3
 # How long IBKR is given, before the order is taken to work on all the same.
 REPEATED_AFTER = timedelta(seconds=30)
 ACCEPTED, REJECTED, GONE, AMBIGUOUS = "accepted", "rejected", "gone", "ambiguous"

@@ -49,7 +49,9 @@ def choose(*, row: ForeignOrder, choice: Choice, actor: User | None, now: dateti
         .first()
     )
     if locked is None:
-        raise ChoiceRefused("This order does not work any more, or it is known by now.", "order-over")
+        raise ChoiceRefused(
+            "This order has ended, or Halyard has found its row. Look at the list of orders.", "order-over"
+        )
     if not is_ours(locked.reference):
         raise ChoiceRefused("Halyard did not place this order, so there is nothing to decide.", "not-our-reference")
     order = None

@@ -203,7 +203,7 @@ OF_IBKRS_OWN_ADDRESS = (
 )
 # What a silent address asks for where it is no gateway of the user's.
 NOT_REACHED_AT_IBKR = "Look at IBKR's system status if it lasts; nothing is to be done here."
-NOT_REACHED_SIMULATED = "Tell whoever runs Halyard if it lasts: the simulated IBKR is a process of theirs."
+NOT_REACHED_SIMULATED = "If it lasts, tell the operator of this Halyard, who runs the simulated IBKR."
 # The same where the keys are the operator's.
 WORDS_OF_THE_OPERATORS_KEYS: dict[str, Words] = {
     "key-withdrawn": Words(

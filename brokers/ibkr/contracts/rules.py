@@ -1,4 +1,4 @@
-"""IBKR's rules of a contract as ours. Pure; whatever a gateway says is bounded, and a word we do not know is left out."""
+"""Translates IBKR's rules of a contract into ours. Pure. Bounds what a gateway says, and leaves unknown words out."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from brokers.domain.calls import CallOutcome
 
 # One of those that say nothing new is kept so often, so that how fast the gateway answers is seen of a quiet day too.
 KEPT_EVERY = 600.0
-# An answer that took longer tells something, whatever it says.
+# A slower answer is kept in the log, even where it says nothing new.
 SLOW_SECONDS = 1.0
 # Counts down, and says nothing of the session.
 _ALWAYS_ANOTHER = "ssoExpires"

@@ -87,7 +87,7 @@ class Watch:
                 await asyncio.wait_for(self.errands.wake.wait(), wait * random.uniform(1.0, 1.3))
 
     async def _round(self) -> float:
-        """From a look at the session to whatever ends it; returns the seconds after which to begin again."""
+        """Look at the session and follow it until it ends; returns the seconds after which to begin again."""
         connection = await self._db(Connection.objects.get, pk=self.pk)
         if (early := self._early(connection)) > 0:
             return early

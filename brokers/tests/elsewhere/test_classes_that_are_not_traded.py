@@ -1,4 +1,4 @@
-"""No order leaves in what Halyard cannot trade, by whatever way somebody asks for it."""
+"""Halyard sends no order in a class that it cannot trade: not from a page, not by REST, not by a stop."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from brokers.domain.elsewhere.exposure import Added
 from brokers.domain.elsewhere.whose import Choice
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.models import BrokerageAccount, Closing, Execution, ForeignOrder, Order, Position
-from brokers.orders import closing
+from brokers.orders import cancels, closing
 from brokers.protection import foreign_cancels, orphaned
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
@@ -97,7 +97,7 @@ def test_a_cancel_in_doubt_is_repeated_only_after_the_order_was_read_as_working(
     row = rows.foreign_order(bench.account)
     now = timezone.now()
     foreign_cancels.ask([row], actor=alice, now=now)
-    for number in range(foreign_cancels.MOST_REQUESTS):
+    for number in range(cancels.MOST_REQUESTS):
         due = foreign_cancels.next_one(bench.connection.pk)
         assert due is not None, number
         at = now + timedelta(minutes=number)
