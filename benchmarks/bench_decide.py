@@ -12,9 +12,10 @@ from decimal import Decimal
 from statistics import median
 from time import perf_counter_ns
 
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderStatus, OrderType, Role, Side
 from brokers.domain.sessions import Environment
-from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.decide import decide
 from strategies.domain.message import symbols
 from strategies.domain.message.message import Action, Bracket, Message

@@ -110,6 +110,7 @@ def followed(size: int, tickers: Sequence[str]) -> Any:
             ask=D("100.01"),
             last=D(100),
             quote_as_of=now,
+            quote_flags="RpB",
         )
         for connection in connections
         for n, ticker in enumerate(tickers)

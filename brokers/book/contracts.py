@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from brokers.book import trading_hours
+from brokers.book import quotes, trading_hours
 from brokers.domain.contracts.rules import ContractTerms
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Contract, Instrument
-from brokers.domain.snapshot import Quote
 from brokers.domain.trading_hours import TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
@@ -136,9 +136,7 @@ def answer(
             rules=None if terms.rules is None else terms.rules.as_json(),
             **trading_hours.columns(hours, now),
         )
-        if quote is not None:
-            values.update(bid=quote.bid, ask=quote.ask, last=quote.last, quote_as_of=quote.as_of)
-        values.update(quote_wanted_at=None, quote_answered_at=now)
+        values.update(quote_wanted_at=None, quote_answered_at=now, **quotes.columns(quote))
         if lookup.conid not in {None, contract.conid}:
             values["replaced_at"] = now
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)

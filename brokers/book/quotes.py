@@ -7,27 +7,45 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from brokers.domain.market.quotes import FRESH_FOR, Quote
 from brokers.domain.session import clocks
-from brokers.domain.snapshot import Quote
 from brokers.models import ContractLookup
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
-# Older than this it says nothing about a market any more; decisions read it as missing.
-FRESH_FOR = timedelta(minutes=1)
 # A decision that needs a quote waits this long for it, and then goes on without.
 WAITED_FOR = timedelta(seconds=3)
 
 
 def shown(lookup: ContractLookup) -> Quote | None:
-    """The last quote IBKR showed of a contract, however old."""
-    if lookup.quote_as_of is None:
+    """The last quote IBKR showed of a contract, however old; or its word that it shows this user none."""
+    as_of = lookup.quote_as_of or (lookup.quote_answered_at if lookup.quote_flags else None)
+    if as_of is None:
         return None
-    return Quote(bid=lookup.bid, ask=lookup.ask, last=lookup.last, as_of=lookup.quote_as_of)
+    return Quote(
+        bid=lookup.bid,
+        ask=lookup.ask,
+        last=lookup.last,
+        as_of=as_of,
+        flags=lookup.quote_flags,
+        last_flag=lookup.last_flag,
+    )
+
+
+def columns(quote: Quote | None) -> dict[str, object]:
+    """What a quote changes of a contract's row. Prices that are shown no more stay, with their age and what IBKR says now."""
+    if quote is None:
+        return {}
+    said: dict[str, object] = {"quote_flags": quote.flags}
+    if not quote.is_shown:
+        return said
+    prices = {"bid": quote.bid, "ask": quote.ask, "last": quote.last, "last_flag": quote.last_flag}
+    return {**said, **prices, "quote_as_of": quote.as_of}
 
 
 def is_fresh(lookup: ContractLookup, now: datetime) -> bool:
-    """Whether the quote at hand still says something."""
-    return lookup.quote_as_of is not None and abs(now - lookup.quote_as_of) <= FRESH_FOR
+    """Whether the quote at hand may be traded by: it is live, and still says something."""
+    quote = shown(lookup)
+    return quote is not None and quote.live(now) is not None
 
 
 def is_coming(lookup: ContractLookup, now: datetime) -> bool:
@@ -73,8 +91,6 @@ def wanted_of(connection_pk: int) -> list[ContractLookup]:
 @transaction.atomic
 def answer(lookup: ContractLookup, quote: Quote | None, now: datetime) -> None:
     """Write IBKR's quote down and wake the decisions. None: it shows none; the old one stays, with its age."""
-    values: dict[str, object] = {"quote_wanted_at": None, "quote_answered_at": now}
-    if quote is not None:
-        values |= {"bid": quote.bid, "ask": quote.ask, "last": quote.last, "quote_as_of": quote.as_of}
+    values = {"quote_wanted_at": None, "quote_answered_at": now, **columns(quote)}
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
     notify(DECISIONS_CHANNEL)

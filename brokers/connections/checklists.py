@@ -26,7 +26,7 @@ def checklist_of(connection: Connection, now: datetime) -> list[Check]:
             accounts=[account.capabilities for account in connection.accounts.all()],
             was_active=connection.session_status == SessionStatus.ACTIVE or _was_active(connection),
             shared_at=shared,
-            quoted=ContractLookup.objects.filter(connection=connection, quote_as_of__isnull=False).exists(),
+            quoted=ContractLookup.objects.filter(connection=connection, quote_flags__startswith="R").exists(),
         )
     )
 

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.contracts.rules import ContractTerms
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, OrderType, Side
 from brokers.domain.sessions import AuthStatus, Login, SignIn
-from brokers.domain.snapshot import Quote
 from brokers.domain.trading_hours import TradingHours
 
 

@@ -9,27 +9,10 @@ from decimal import Decimal
 from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
-    """Prices in the instrument's currency; None where the broker shows none."""
-
-    bid: Decimal | None
-    ask: Decimal | None
-    last: Decimal | None
-    as_of: datetime
-    source: str = "broker"
-
-    @property
-    def mid(self) -> Decimal | None:
-        """Halfway between bid and ask, else the last price."""
-        if self.bid is not None and self.ask is not None:
-            return (self.bid + self.ask) / 2
-        return self.last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,9 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.calls import CallLog
 from brokers.domain.contracts.rules import ContractTerms
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
-from brokers.domain.snapshot import Quote
 from brokers.domain.tokens import TokenShelf
 from brokers.domain.trading_hours import TradingHours
 from brokers.ibkr import credentials, order_rows, previews, translate

@@ -10,8 +10,8 @@ from typing import Any
 
 from brokers.domain.brokerage import AccountFacts, AccountSummary, ExecutionFacts, PositionFacts
 from brokers.domain.capabilities import Capabilities
+from brokers.domain.market.quotes import HALTED, PRIOR_CLOSE, Quote
 from brokers.domain.sessions import AuthStatus
-from brokers.domain.snapshot import Quote
 from brokers.domain.tickers import MONTH_CODES, of_broker
 from brokers.ibkr import words
 from brokers.ibkr.cleaning import account, currency, exchange, mapping, name, one_line, text
@@ -24,8 +24,6 @@ Row = Mapping[str, Any]
 SNAPSHOT_FIELDS = "31,84,86,6509"
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<year>\d{4})\b")
-# First letter of field 6509. R is realtime; N (no subscription) and O (no agreement) show nothing worth having.
-_AVAILABILITY = {"D": "delayed", "Z": "frozen", "Y": "frozen and delayed"}
 _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "closed", "R": "rejected"}
 # Their cost per unit is a price per unit; that of all others holds the multiplier.
 _PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
@@ -274,17 +272,25 @@ def _chart_root(symbol: str, multiplier: Decimal | None) -> str:
 
 
 def quote(row: Row, *, now: datetime) -> Quote | None:
-    """Prices of a market data row; None when it shows none (first read, or no subscription)."""
-    availability = text(row.get("6509"), 1, "R")
-    bid, ask, last = (_price(row.get(field)) for field in ("84", "86", "31"))
-    if availability in {"N", "O"} or (bid is None and ask is None and last is None):
+    """A market data row with what its prices are; None when it says neither (as the first read of a session).
+
+    Without a subscription or an agreement it says so, and shows no price. Prices without a word are not taken for live.
+    """
+    flags = text(row.get("6509"), 8)
+    shown = flags[:1] not in {"N", "O"}
+    bid, ask, last = (_price(row.get(field)) if shown else None for field in ("84", "86", "31"))
+    if shown and bid is None and ask is None and last is None:
         return None
+    before = text(row.get("31"), 1).upper()
+    updated = moment(row.get("_updated")) or now
     return Quote(
         bid=bid,
         ask=ask,
         last=last,
-        as_of=moment(row.get("_updated")) or now,
-        source=_AVAILABILITY.get(availability, "broker"),
+        # A gateway whose clock is ahead of ours shows nothing from tomorrow.
+        as_of=min(updated, now),
+        flags=flags,
+        last_flag=before if last is not None and before in {PRIOR_CLOSE, HALTED} else "",
     )
 
 

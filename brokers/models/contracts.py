@@ -51,6 +51,9 @@ class ContractLookup(models.Model):
     ask = optional_amount()
     last = optional_amount()
     quote_as_of = models.DateTimeField(null=True, blank=True)
+    # What the prices are, in IBKR's letters, and the one in front of the last price: see `domain/market/quotes.py`.
+    quote_flags = models.CharField(max_length=8, blank=True, default="", db_default="")
+    last_flag = models.CharField(max_length=1, blank=True, default="", db_default="")
     # Since when somebody waits for a fresher quote; null when nobody does.
     quote_wanted_at = models.DateTimeField(null=True, blank=True)
     # When IBKR was last asked for it; it may have shown none.

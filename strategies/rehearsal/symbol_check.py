@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from brokers.book import quotes
 from brokers.book.live_book import Book
 from brokers.domain.orders import Instrument
 from brokers.domain.sessions import Environment
@@ -73,9 +74,12 @@ def _month(lookup: ContractLookup) -> str:
 
 
 def _last_price(lookup: ContractLookup, account: BrokerageAccount, now: datetime) -> str:
-    if lookup.last is None or lookup.quote_as_of is None:
-        return "No price was shown yet."
-    seconds = max(0, int((now - lookup.quote_as_of).total_seconds()))
+    quote = quotes.shown(lookup)
+    caution = "" if quote is None else quote.caution(lookup.ticker)
+    if quote is None or quote.last is None:
+        return caution or "No price was shown yet."
+    seconds = max(0, int((now - quote.as_of).total_seconds()))
     ago = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60:,} minutes"
     made_up = ", a simulated price," if account.connection.environment == Environment.SIMULATED else ""
-    return f"Its last price was {plain(lookup.last)}{made_up or ','} {ago} ago."
+    said = f"Its last price was {plain(quote.last)}{made_up or ','} {ago} ago."
+    return f"{said} {caution}" if caution else said

@@ -56,7 +56,7 @@ def checklist(seen: Seen) -> list[Check]:
             done=_alone(seen),
             page="dedicated-user",
         ),
-        Check(text="A quote has come through this connection", done=seen.quoted or None, page="market-data"),
+        Check(text="A live quote has come through this connection", done=seen.quoted or None, page="market-data"),
     ]
     return lines if seen.environment is not Environment.SIMULATED else lines[1:4]
 

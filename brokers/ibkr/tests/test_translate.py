@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
+from brokers.domain.market.quotes import Availability
 from brokers.domain.orders import OrderStatus, Side
 from brokers.domain.sessions import AuthStatus
 from brokers.ibkr import order_rows, translate
@@ -181,7 +182,7 @@ def test_it_prefers_our_own_name_of_a_contract() -> None:
     assert held.ticker == "CLZ2026"
 
 
-@pytest.mark.parametrize("row", [{"conid": 1}, {"conid": 1, "6509": "N", "31": "5"}, {"conid": 1, "84": "-1"}])
+@pytest.mark.parametrize("row", [{"conid": 1}, {"conid": 1, "84": "-1"}, {"conid": 1, "6509": "RpB", "31": "NaN"}])
 def test_it_has_no_quote_where_ibkr_shows_none(row: dict[str, Any]) -> None:
     assert translate.quote(row, now=NOW) is None
 
@@ -189,8 +190,36 @@ def test_it_has_no_quote_where_ibkr_shows_none(row: dict[str, Any]) -> None:
 def test_it_says_when_a_quote_is_delayed() -> None:
     quote = translate.quote({"conid": 1, "31": "C189.10", "6509": "DPB", "_updated": 1775169600000}, now=NOW)
     assert quote is not None
-    assert (quote.bid, quote.last, quote.source) == (None, Decimal("189.10"), "delayed")
+    assert (quote.bid, quote.last, quote.flags, quote.last_flag) == (None, Decimal("189.10"), "DPB", "C")
     assert quote.as_of == datetime(2026, 4, 2, 22, 40, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("row", "availability", "last"),
+    [
+        ({"6509": "RpB", "31": "5"}, Availability.LIVE, "5"),
+        ({"6509": "RpB", "31": "H5"}, Availability.HALTED, "5"),
+        ({"6509": "DpB", "31": "5"}, Availability.DELAYED, "5"),
+        ({"6509": "Z", "31": "C5"}, Availability.FROZEN, "5"),
+        ({"6509": "YP", "31": "5"}, Availability.FROZEN_DELAYED, "5"),
+        ({"6509": "N", "31": "5"}, Availability.NOT_SUBSCRIBED, None),
+        ({"6509": "O"}, Availability.NO_AGREEMENT, None),
+        ({"31": "5"}, Availability.NOT_SAID, "5"),
+        ({"6509": "r", "31": "5"}, Availability.NOT_SAID, "5"),
+        ({"6509": ["R"], "31": "5"}, Availability.NOT_SAID, "5"),
+        ({"6509": "?" * 900, "31": "5"}, Availability.NOT_SAID, "5"),
+    ],
+)
+def test_it_keeps_what_ibkr_says_of_its_prices(
+    row: dict[str, Any], availability: Availability, last: str | None
+) -> None:
+    quote = translate.quote({"conid": 1, **row}, now=NOW)
+    assert quote is not None
+    assert (quote.availability, quote.last, len(quote.flags) <= 8) == (availability, last and Decimal(last), True)
+    # Prices of tomorrow are of now.
+    ahead = translate.quote({"conid": 1, **row, "_updated": 4_000_000_000_000}, now=NOW)
+    assert ahead is not None
+    assert ahead.as_of == NOW
 
 
 def test_it_fills_a_partial_status_from_the_one_before() -> None:

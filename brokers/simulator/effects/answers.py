@@ -21,6 +21,9 @@ EXCHANGE_CLOSED = "Order rejected - reason:Exchange is closed."
 _MAINTENANCE = "<!DOCTYPE html><html><head><title>Login</title></head><body>Please sign in.</body></html>"
 _PRICES = {"31": "last", "84": "bid", "86": "ask"}
 _DELAY_S = 900.0
+# Faults about market data, and what field 6509 begins with while they hold.
+_NOT_SHOWN = {"no_market_data": "N", "no_market_data_agreement": "O"}
+_NOT_LIVE = {"delayed": "D", "frozen": "Z", "frozen_delayed": "Y"}
 
 
 def replacement(call: Call, action: dict[str, Any]) -> Answer | None:
@@ -219,11 +222,34 @@ def corrected(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def quoted(gateway: Any, user: str, now: float, row: dict[str, Any]) -> dict[str, Any]:
-    """A quote without market data, or with data that is a quarter of an hour old."""
-    if gateway.faults.held("no_market_data", user, now) is not None:
-        return {name: row[name] for name in ("conidEx", "conid", "topic") if name in row} | {"6509": "N"}
-    if gateway.faults.held("delayed", user, now) is None or "6509" not in row:
-        return row
+    """A quote as market data that is not there, not live, or of a halted contract shows it; of all, or of one `conid`."""
+    about = int(row.get("conid", 0))
+    for name, letter in _NOT_SHOWN.items():
+        if _holds(gateway, name, user, now, about):
+            return {kept: row[kept] for kept in ("conidEx", "conid", "topic") if kept in row} | {"6509": letter}
+    if _holds(gateway, "halted", user, now, about) and "31" in row:
+        row = {**row, "31": f"H{row['31'].lstrip('CH')}"}
+    for name, letter in _NOT_LIVE.items():
+        # A message of the stream may carry only what has changed.
+        if ("6509" in row or "topic" in row) and _holds(gateway, name, user, now, about):
+            aged = row if letter == "Z" else _a_while_ago(gateway, now, row)
+            row = {**aged, "6509": f"{letter}pB"}
+    if _holds(gateway, "unsaid_market_data", user, now, about):
+        row = {kept: value for kept, value in row.items() if kept != "6509"}
+    return row
+
+
+def _holds(gateway: Any, name: str, user: str, now: float, conid: int) -> bool:
+    """Whether a fault about market data holds for this contract: one that names a contract holds for no other."""
+    holding = gateway.faults.holding(name, user, now)
+    found = next((each for each in holding if int(each.setting("conid", conid)) == conid), None)
+    if found is not None and not found.fault.waits:
+        found.fault.hits += 1
+    return found is not None
+
+
+def _a_while_ago(gateway: Any, now: float, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the prices of a quarter of an hour ago."""
     instrument, old = catalogue.find(int(row["conid"])), gateway.market.quote(int(row["conid"]), now - _DELAY_S)
     if instrument is None or old is None:
         return row
@@ -232,7 +258,7 @@ def quoted(gateway: Any, user: str, now: float, row: dict[str, Any]) -> dict[str
         for f, what in _PRICES.items()
         if f in row
     }
-    return {**row, **then, "6509": "DpB"}
+    return {**row, **then}
 
 
 def _without_hidden(call: Call, answer: Answer) -> Answer:

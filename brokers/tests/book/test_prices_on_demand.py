@@ -11,8 +11,10 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.book import live_book, quotes, rates
 from brokers.book.live_book import NotYet, View
+from brokers.connections.checklists import checklist_of
+from brokers.domain.market.quotes import Availability
 from brokers.domain.orders import Instrument
-from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate
+from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 
@@ -41,6 +43,13 @@ def seen(account: BrokerageAccount, at: datetime, *, ask: bool = True) -> View:
 
 def lookup() -> ContractLookup:
     return ContractLookup.objects.get(ticker="AAPL")
+
+
+def has_shown_a_live_quote(bench: lab.Lab) -> bool:
+    """As the checklist of a real connection says it."""
+    connection = Connection.objects.get(pk=bench.connection.pk)
+    connection.environment = "paper"
+    return checklist_of(connection, timezone.now())[-1].done is True
 
 
 def aged(**values: object) -> None:
@@ -127,7 +136,7 @@ def test_an_old_answer_stays_when_the_next_one_fails(in_euros: lab.Lab) -> None:
 
 def test_a_fresh_quote_is_not_asked_for(bench: lab.Lab) -> None:
     now = timezone.now()
-    aged(quote_as_of=now - timedelta(seconds=59), last=Decimal(180))
+    aged(quote_as_of=now - timedelta(seconds=59), last=Decimal(180), quote_flags="RpB")
     book = live_book.load([(bench.account, AAPL)], now)
     live_book.want_quotes(book, [(bench.account, AAPL)], now)
     assert book.has_fresh_quote(bench.account, AAPL)
@@ -168,6 +177,53 @@ def test_a_market_that_shows_no_quote_says_so_and_is_left_alone_for_a_minute(ben
     again = live_book.load(pairs, later + timedelta(seconds=61))
     live_book.want_quotes(again, pairs, later + timedelta(seconds=61))
     assert again.quote_is_coming(bench.account, AAPL)
+
+
+@pytest.mark.parametrize(
+    ("fault", "availability"),
+    [
+        ("delayed", Availability.DELAYED),
+        ("frozen", Availability.FROZEN),
+        ("frozen_delayed", Availability.FROZEN_DELAYED),
+        ("halted", Availability.HALTED),
+        ("no_market_data", Availability.NOT_SUBSCRIBED),
+        ("no_market_data_agreement", Availability.NO_AGREEMENT),
+        ("unsaid_market_data", Availability.NOT_SAID),
+    ],
+)
+def test_a_quote_that_is_not_live_is_kept_by_its_name_and_is_none_to_decide_by(
+    bench: lab.Lab, fault: str, availability: Availability
+) -> None:
+    now, pairs = timezone.now(), [(bench.account, AAPL)]
+    bench.gateway.fault(match={"user": bench.user}, action={fault: {"s": 30, "conid": 265598}})
+    live_book.want_quotes(live_book.load(pairs, now), pairs, now)
+    lab.work()
+    later = timezone.now()
+    BrokerageAccount.objects.update(book_as_of=later)
+    bench.account.refresh_from_db()
+    book, quote = live_book.load(pairs, later), seen(bench.account, later).snapshot.quote
+    assert quote is not None
+    assert (quote.availability, quote.live(later)) == (availability, None)
+    assert not book.has_fresh_quote(bench.account, AAPL)
+    # It came, and nobody waits for another for a minute.
+    assert book.shows_no_quote(bench.account, AAPL)
+    # A halt says nothing against the subscription.
+    assert has_shown_a_live_quote(bench) is (fault == "halted")
+    bench.gateway.clear_faults()
+    again = later + timedelta(seconds=61)
+    live_book.want_quotes(live_book.load(pairs, again), pairs, again)
+    lab.work()
+    assert live_book.load(pairs, timezone.now()).has_fresh_quote(bench.account, AAPL)
+    assert has_shown_a_live_quote(bench)
+
+
+def test_a_fault_of_one_contract_is_none_of_another(bench: lab.Lab) -> None:
+    bench.gateway.fault(match={"user": bench.user}, action={"delayed": {"s": 30, "conid": 8314}})
+    now, pairs = timezone.now(), [(bench.account, AAPL)]
+    live_book.want_quotes(live_book.load(pairs, now), pairs, now)
+    lab.work()
+    assert live_book.load(pairs, timezone.now()).has_fresh_quote(bench.account, AAPL)
+    bench.gateway.clear_faults()
 
 
 def test_a_contract_nobody_knows_has_no_quote_to_ask_for(bench: lab.Lab) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
-from brokers.domain.snapshot import Quote, Snapshot
+from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
 from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_shares
 from brokers.rulebook.products.futures import read_code
@@ -18,8 +19,6 @@ from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.effective import Leg, Settings, effective
 from strategies.domain.terms.terms import Terms
-
-QUOTE_IS_FRESH = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -96,9 +95,16 @@ class Case:
 
     @property
     def quote(self) -> Quote | None:
-        """The quote, unless it is more than a minute away from now."""
+        """The prices that may be traded by: of a live quote, at most a minute away from now."""
         quote = self.snapshot.quote
-        return quote if quote is not None and abs(self.now - quote.as_of) <= QUOTE_IS_FRESH else None
+        return None if quote is None else quote.live(self.now)
+
+    @property
+    def about_quote(self) -> str:
+        """Why the quote at hand is not traded by, as the end of a refusal: "" where there is none, or it is live."""
+        quote = self.snapshot.quote
+        caution = "" if quote is None else quote.caution(self.ticker)
+        return f" {caution}" if caution else ""
 
     def market_is_open(self, *, extended: bool = False) -> bool | None:
         """Whether the contract's session is open, by IBKR's word and else by the calendar of its exchange; None where

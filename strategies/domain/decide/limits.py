@@ -114,12 +114,13 @@ def over_a_limit(case: Case, size: EntrySize) -> Rejection | None:
         if level.max_position is not None and size.position > level.max_position:
             reason = f"The position could grow to {grouped(size.position)}, and {level.who}'s limit is {grouped(level.max_position)}.{size.besides}"
             return Rejection(rule="G04", code="position-over-limit", reason=reason)
-        if refused := _worth_too_much(case.snapshot.currency, level, size):
+        if refused := _worth_too_much(case, level, size):
             return refused
     return None
 
 
-def _worth_too_much(currency: str, level: LevelGuard, size: EntrySize) -> Rejection | None:
+def _worth_too_much(case: Case, level: LevelGuard, size: EntrySize) -> Rejection | None:
+    currency = case.snapshot.currency
     for rule, subject, units, most in (
         ("G02", "The order", size.quantity, level.max_amount),
         ("G05", "The position", size.position, level.max_position_amount),
@@ -129,7 +130,7 @@ def _worth_too_much(currency: str, level: LevelGuard, size: EntrySize) -> Reject
         if size.unit_value is None:
             reason = (
                 f"{subject} may be worth at most {money(most)} {currency} by {level.who}'s limit, "
-                "and no price says what it is worth. Send `price`."
+                f"and no price says what it is worth. Send `price`.{case.about_quote}"
             )
             return Rejection(rule=rule, code="amount-unknown", reason=reason)
         if units * size.unit_value > most:

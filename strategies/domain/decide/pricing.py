@@ -97,7 +97,7 @@ def _limit(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
         return Rejection(
             rule="P01",
             code="price-required",
-            reason="Limit orders need a price here: send `limitPrice` (or `price`) in the signal.",
+            reason=f"Limit orders need a price here: send `limitPrice` (or `price`) in the signal.{case.about_quote}",
         )
     return round_to_tick(case, price, side, "limitPrice", "limit")
 
@@ -106,9 +106,8 @@ def _stop(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
     settings = case.settings(leg)
     price = settings.stop_price.value or quoted_price(case, side, settings.market_price.value)
     if price is None:
-        return Rejection(
-            rule="P01", code="price-required", reason="Stop orders need a price here: send `stopPrice` in the signal."
-        )
+        reason = f"Stop orders need a price here: send `stopPrice` in the signal.{case.about_quote}"
+        return Rejection(rule="P01", code="price-required", reason=reason)
     return round_to_tick(case, price, side, "stopPrice", "stop")
 
 
@@ -184,7 +183,7 @@ def round_to_tick(case: Case, price: Decimal, side: Side, field: str, kind: str)
 
 
 def quoted_price(case: Case, side: Side, kind: MarketPrice) -> Decimal | None:
-    """The price of a fresh quote by its kind, else its middle; None where neither is above zero."""
+    """The price of a live quote by its kind, else its middle; None where neither is above zero."""
     quote = case.quote
     if quote is None:
         return None
@@ -200,7 +199,7 @@ def quoted_price(case: Case, side: Side, kind: MarketPrice) -> Decimal | None:
 
 
 def market_price(case: Case, side: Side, leg: Leg) -> Decimal | None:
-    """The market price: a fresh quote's, else the signal's, else the holding's; None where none is above zero."""
+    """The market price: a live quote's, else the signal's, else the holding's; None where none is above zero."""
     candidates = (
         quoted_price(case, side, case.settings(leg).market_price.value),
         case.message.signal_price,
@@ -217,7 +216,7 @@ def without_noise(case: Case, price: Decimal) -> Decimal:
 
 
 def spread_too_wide(case: Case, leg: Leg) -> Rejection | None:
-    """Whether the spread exceeds the leg's filter; without a fresh quote the filter lets everything pass."""
+    """Whether the spread exceeds the leg's filter; without a live quote the filter lets everything pass."""
     settings, quote = case.settings(leg), case.quote
     if quote is None or quote.bid is None or quote.ask is None:
         return None
@@ -251,7 +250,7 @@ def outside_collar(case: Case, price: Decimal | None) -> Rejection | None:
         if order_price is not None and reference is not None and reference > 0
     ]
     if not known:
-        reason = f"This subscription keeps entries within {grouped(percent)} % of the last price, and none is known. Send `price`."
+        reason = f"This subscription keeps entries within {grouped(percent)} % of the last price, and none is known. Send `price`.{case.about_quote}"
         return Rejection(rule="G10", code="collar-price-unknown", reason=reason)
     for order_price, reference in known:
         if abs(order_price - reference) * HUNDRED > percent * reference:

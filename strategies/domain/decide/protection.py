@@ -101,7 +101,7 @@ def _leg_price(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) 
     if bracket.mode in {"limitPrice", "stopPrice"}:
         exact = bracket.value
     elif expected is None:
-        reason = f"The {field} is a distance, and no entry price says from where. Send `price` in the signal."
+        reason = f"The {field} is a distance, and no entry price says from where. Send `price` in the signal.{case.about_quote}"
         return Rejection(rule="P03", code="price-required", reason=reason)
     elif bracket.mode == "percent":
         exact = expected * (1 + away * bracket.value / HUNDRED)

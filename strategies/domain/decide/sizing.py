@@ -65,7 +65,7 @@ def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal
         quantity = basis * quantity / HUNDRED
     per_unit = distance if kind in _RISK else price
     if per_unit is None or per_unit <= 0:
-        return _cannot_measure(kind)
+        return _cannot_measure(kind, case.about_quote)
     value = unit_value(case, per_unit, price)
     return value if isinstance(value, Rejection) else quantity / value
 
@@ -80,14 +80,14 @@ def opened_units(case: Case) -> Decimal | None:
     return message.sender_position.opened(message.quantity, sign, case.position * side.sign * sign)
 
 
-def _cannot_measure(kind: QuantityType) -> Rejection:
+def _cannot_measure(kind: QuantityType, about_quote: str) -> Rejection:
     if kind in _RISK:
         reason = f"A quantity by {kind} needs a stop loss with a price or a distance. Send `stopLoss`."
         return Rejection(rule="S06", code="stop-loss-required", reason=reason)
     return Rejection(
         rule="P01",
         code="price-required",
-        reason=f"A quantity by {kind} needs a price here: send `price` in the signal.",
+        reason=f"A quantity by {kind} needs a price here: send `price` in the signal.{about_quote}",
     )
 
 

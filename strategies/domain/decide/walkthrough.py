@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from brokers.domain.market.quotes import Availability, Quote
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role, Side
-from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.decide import decide
 from strategies.domain.message.freshness import Freshness
@@ -191,7 +192,9 @@ def _snapshot_at(account: Snapshot, holding: Holding, signal: TimedSignal, day: 
     if price is not None and price > 0:
         quote = Quote(bid=price, ask=price, last=price, as_of=signal.at, source="signal")
     elif quote is not None:
-        quote = replace(quote, as_of=signal.at)
+        # A market that is closed now was open then; prices that are never live would not have been traded by either.
+        was_open = quote.availability is Availability.FROZEN
+        quote = replace(quote, as_of=signal.at, flags="R" if was_open else quote.flags)
     return replace(
         account,
         position=holding.position,

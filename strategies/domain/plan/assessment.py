@@ -6,7 +6,7 @@ A fact that is missing becomes a note, never a guess; a way out is never refused
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
@@ -33,7 +33,6 @@ from strategies.domain.plan.plan import Rejection
 from strategies.domain.plan.translation import to_instrument, to_order, to_permissions
 
 RULESET = "seed"
-QUOTE_IS_FRESH = timedelta(minutes=1)
 ONE = Decimal(1)
 
 
@@ -84,16 +83,17 @@ def assess(
 def price_of(
     intent: OrderIntent, snapshot: Snapshot, now: datetime, signal_price: Decimal | None = None
 ) -> Price | None:
-    """The best price at hand: a fresh quote, the holding's market price, the signal's, the limit, an old quote."""
+    """The best price at hand: a live quote, the holding's market price, the signal's, the limit, any other quote by its name."""
     quote = snapshot.quote
-    fresh = quote is not None and now - quote.as_of <= QUOTE_IS_FRESH
-    middle = quote.mid if quote is not None else None
+    live = None if quote is None else quote.live(now)
+    middle, now_at = quote.mid if quote is not None else None, live.mid if live is not None else None
+    name = (quote.name if quote is not None else "") or "old"
     candidates = (
-        Price(middle, "quote") if fresh and middle is not None else None,
+        Price(now_at, "quote") if now_at is not None else None,
         Price(snapshot.mark, "position") if snapshot.mark is not None else None,
         Price(signal_price, "signal") if signal_price is not None else None,
         Price(intent.limit_price, "limit") if intent.limit_price is not None else None,
-        Price(middle, "old quote", dependable=False) if middle is not None else None,
+        Price(middle, f"{name} quote", dependable=False) if middle is not None else None,
     )
     return next((price for price in candidates if price is not None and price.value > 0), None)
 
@@ -304,5 +304,14 @@ def _estimate(
         available=snapshot.available_funds,
         currency=snapshot.currency,
         tables=question.rules.version,
-        notes=notes,
+        notes=(*notes, *_about_quote(question)),
     )
+
+
+def _about_quote(question: _Question) -> tuple[str, ...]:
+    """What the only prices at hand are, where they are not live: nothing is refused by them."""
+    quote, price = question.snapshot.quote, question.price
+    if quote is None or not question.is_entry or (price is not None and price.dependable):
+        return ()
+    caution = quote.caution(question.intent.instrument.ticker)
+    return (caution,) if caution else ()

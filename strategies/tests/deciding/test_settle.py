@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Team
 from brokers.book import contracts, quotes, rates
 from brokers.domain.brokerage import OrderFacts
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderStatus
-from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, Execution, Order, Ticket
 from brokers.orders import reconciliation
 from brokers.tests import rows as broker_rows

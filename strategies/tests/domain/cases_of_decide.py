@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, OrderType, Release, Role, Side
-from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.message import symbols
 from strategies.domain.message.message import Action, Bracket, Message, OrderShape
 from strategies.domain.plan.plan import Plan

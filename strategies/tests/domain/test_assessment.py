@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers.domain.capabilities import Capabilities
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.sessions import Environment
-from brokers.domain.snapshot import MarginPreview, Quote, Snapshot
+from brokers.domain.snapshot import MarginPreview, Snapshot
 from strategies.domain.plan.assessment import assess, price_of
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Rejection
@@ -289,6 +290,27 @@ def test_the_price_is_the_freshest_there_is() -> None:
     assert source(intent, quote=old) == "limit"
     assert source(market, quote=old) == "old quote"
     assert source(market, Decimal(0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "source"),
+    [("DpB", "delayed quote"), ("Z", "frozen quote"), ("Y", "frozen and delayed quote"), ("", "not proven live quote")],
+)
+def test_a_young_quote_that_is_not_live_estimates_by_its_name_and_denies_nothing(flags: str, source: str) -> None:
+    seen = Quote(bid=Decimal(230), ask=Decimal(232), last=None, as_of=NOW, flags=flags)
+    answer = ask(snapshot(quote=seen), "10000")
+    assert isinstance(answer, Estimate)
+    assert (answer.price, answer.price_from) == (Decimal(231), source)
+    assert line(answer).endswith(seen.caution("AAPL"))
+    # The signal's own price is better, and needs no word about the quote.
+    priced = ask(snapshot(quote=seen), "10", "234")
+    assert isinstance(priced, Estimate)
+    assert (priced.price_from, priced.notes) == ("signal", ())
+
+
+def test_a_quote_that_is_not_shown_is_said() -> None:
+    none = Quote(bid=None, ask=None, last=None, as_of=NOW, flags="N")
+    assert "IBKR shows this user no prices of AAPL" in line(ask(snapshot(quote=none), "10"))
 
 
 def test_an_old_quote_is_enough_to_estimate_and_too_little_to_deny() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderStatus, OrderType, Role, Side
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.decide import decide
@@ -87,6 +88,30 @@ REFUSED = [
     ("0", "buy", "11", Terms(max_quantity=Decimal(10)), "G01", "quantity-over-limit"),
     ("0", "buy", "1", Terms(order_type=OrderType.LIMIT), "P01", "price-required"),
 ]
+
+
+@pytest.mark.parametrize("flags", ["DpB", "ZpB", "YpB", "", "N", "O"])
+@pytest.mark.parametrize(
+    ("quantity", "kind", "terms", "code"),
+    [
+        ("1", "fixed_quantity", Terms(order_type=OrderType.LIMIT), "price-required"),
+        ("1", "fixed_quantity", Terms(order_type=OrderType.STOP), "price-required"),
+        ("1", "fixed_quantity", Terms(max_amount=Decimal(10)), "amount-unknown"),
+        ("1", "fixed_quantity", Terms(collar_percent=Decimal(2)), "collar-price-unknown"),
+        ("1000", "dollar_amount", Terms(), "price-required"),
+    ],
+)
+def test_a_quote_that_is_not_live_prices_nothing_and_the_refusal_says_what_it_is(
+    flags: str, quantity: str, kind: str, terms: Terms, code: str
+) -> None:
+    asked = message("buy", quantity, quantity_type=kind)
+    fresh = Quote(bid=Decimal("99.99"), ask=Decimal("100.01"), last=Decimal(100), as_of=NOW, flags=flags)
+    refused = decide(asked, terms, replace(snapshot(), quote=fresh), NOW)
+    assert isinstance(refused, Rejection)
+    assert refused.code == code
+    assert refused.reason.endswith(fresh.caution("AAPL"))
+    live = decide(asked, terms, replace(snapshot(), quote=replace(fresh, flags="RpB")), NOW)
+    assert getattr(live, "code", "") != code
 
 
 @pytest.mark.parametrize(("position", "action", "quantity", "terms", "expected"), ROWS)

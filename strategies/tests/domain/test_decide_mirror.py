@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import OrderType
-from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards
 from strategies.domain.message.message import Action, Bracket, Message

@@ -12,8 +12,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import OrderIntent, OrderStatus, OrderType, Release, Role, Side, TimeInForce
-from brokers.domain.snapshot import Quote, Snapshot, WorkingOrder
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from config.tests.samples import samples
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards, Halt, Level, LevelGuard

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from accounts.models import Team, User
 from brokers.book import contracts, holdings
 from brokers.domain.brokerage import AccountSummary
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Contract, Instrument
-from brokers.domain.snapshot import Quote
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.tests import rows as broker
 from strategies.control import halt
