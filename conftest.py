@@ -17,7 +17,7 @@ from accounts import teams
 from accounts.models import Membership, Role, Team, User
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from config import embedded
-from config.tests import databases
+from config.tests import databases, spreading
 
 # Passwords of tests guard nothing: the same hash at the least cost, which any process can still verify.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
@@ -72,10 +72,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first: a worker that gets it last would end long after the others."""
+    """What takes longest begins first: a worker that gets it last would end long after the others. What waits is spread."""
     items.sort(
         key=lambda item: next((n for n, mark in enumerate(LONGEST) if item.get_closest_marker(mark)), len(LONGEST))
     )
+    begins = next((n for n, item in enumerate(items) if not any(map(item.get_closest_marker, LONGEST))), len(items))
+    items[begins:] = spreading.order(items[begins:])
 
 
 @pytest.fixture
