@@ -17,7 +17,8 @@ from accounts import teams
 from accounts.models import Membership, Role, Team, User
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from config import embedded
-from config.tests import databases, spreading
+from config.tests import databases
+from config.tests.collection import spreading
 
 # Passwords of tests guard nothing: the same hash at the least cost, which any process can still verify.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from brokers.simulator.testing.gateway import RunningGateway
-from config.tests import spreading
+from config.tests.collection import spreading
 
 
 def spread(kinds: str) -> list[tuple[int, str]]:
