@@ -12,6 +12,7 @@ from brokers.models import (
     Call,
     Closing,
     Connection,
+    ContractChoice,
     ContractLookup,
     Dispatch,
     Doubt,
@@ -258,4 +259,13 @@ class QuestionAnswerAdmin(ReadOnly):
     list_display = ("chosen_at", "team", "message_id", "confirmed", "chosen_by")
     list_filter = ("confirmed",)
     search_fields = ("message_id", "team__name")
+    list_select_related = ("team", "chosen_by")
+
+
+@admin.register(ContractChoice)
+class ContractChoiceAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("chosen_at", "team", "ticker", "conid", "exchange", "currency", "simulated", "chosen_by")
+    list_filter = ("simulated", "asset_class")
+    search_fields = ("ticker", "name", "team__name")
     list_select_related = ("team", "chosen_by")

@@ -24,6 +24,7 @@ from brokers.domain.sessions import SessionStatus
 from brokers.models import (
     Closing,
     Connection,
+    ContractLookup,
     Dispatch,
     ForeignOrder,
     Lapse,
@@ -363,6 +364,26 @@ def _unaddressed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need
         )
 
 
+def _symbol_rows(team: Team, now: datetime) -> QuerySet[ContractLookup]:
+    """Symbols that several contracts share, of connections in use."""
+    rows = ContractLookup.objects.filter(connection__team=team, connection__enabled=True, candidates__isnull=False)
+    return with_facts(rows.order_by("ticker", "pk"), ticker=F("ticker"), asked_at=F("asked_at"))[: 2 * MOST]
+
+
+def _symbols(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for ticker, fact in {fact["ticker"]: fact for fact in sorted(facts, key=itemgetter("pk"))}.items():
+        yield Need(
+            key=f"symbol-{ticker}",
+            urgency=Urgency.ANSWER,
+            symbol="alert",
+            title=f"{ticker} may mean several contracts",
+            text="Nothing is opened by it until somebody says which one is meant. Then send the signal again.",
+            href=reverse("symbols", args=[team.code]),
+            action="Choose",
+            since=moment(fact, "asked_at"),
+        )
+
+
 NEEDS = [
     Kind(name="missing stops", rows=_lapse_rows, lines=_lapses),
     Kind(name="failed closings", rows=_unclosed_rows, lines=_unclosed),
@@ -370,6 +391,7 @@ NEEDS = [
     Kind(name="positions without a stop", rows=_unprotected_rows, lines=_unprotected),
     Kind(name="orders in doubt", rows=_doubtful_rows, lines=_doubts),
     Kind(name="orders in no row", rows=_orphan_rows, lines=_orphans),
+    Kind(name="symbols to choose", rows=_symbol_rows, lines=_symbols),
     Kind(name="lost sessions", rows=_lost_rows, lines=_sessions),
     Kind(name="sign-ins ahead", rows=_notice_rows, lines=_notices),
     Kind(name="addresses not confirmed", rows=_unaddressed_rows, lines=_unaddressed),

@@ -24,6 +24,7 @@ from brokers.pages import (
     signing,
     stress,
 )
+from brokers.pages.contracts import symbols
 
 TEAM = "teams/<uuid:team_code>/"
 
@@ -44,6 +45,7 @@ urlpatterns = [
     path(TEAM + "accounts/<uuid:account_code>/equity.json", accounts.account_equity, name="account_equity"),
     path(TEAM + "accounts/<uuid:account_code>/contracts/<int:conid>/", accounts.contract, name="contract"),
     path(TEAM + "questions/", questions.questions, name="questions"),
+    path(TEAM + "symbols/", symbols.symbols, name="symbols"),
     path(TEAM + "rulebook/", rulebook.rulebook, name="rulebook"),
     path(TEAM + "connections/", connections.connections, name="connections"),
     path(TEAM + "connections/new/", connection_forms.connection_new, name="connection_new"),

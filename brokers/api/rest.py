@@ -10,6 +10,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.filters import equals, one_of, public_id, since, ticker
 from accounts.api.views import Listed, ListedAndShown
+from brokers.api.choices import ContractChoices
 from brokers.api.serializers import (
     AccountSerializer,
     CallSerializer,
@@ -126,4 +127,5 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "foreign-orders": ForeignOrders,
     "executions": Executions,
     "calls": Calls,
+    "contract-choices": ContractChoices,
 }

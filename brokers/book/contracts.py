@@ -8,8 +8,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from brokers.book import quotes, trading_hours
-from brokers.domain.contracts.rules import ContractTerms
+from accounts.feed.needs import needs_changed
+from brokers.book import choices, quotes, trading_hours
+from brokers.domain.brokerage import OrderRefused
+from brokers.domain.contracts.candidates import AmbiguousSymbol
+from brokers.domain.contracts.rules import ContractTerms, Denial
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import TradingHours, trading_day
@@ -35,6 +38,13 @@ def key_of(account: BrokerageAccount, instrument: Instrument) -> Key:
 
 def instrument_of(lookup: ContractLookup) -> Instrument:
     return Instrument(ticker=lookup.ticker, asset_class=AssetClass(lookup.asset_class))
+
+
+def doubt_of(lookup: ContractLookup) -> Denial | None:
+    """Why nothing may be opened by the ticker of a contract that was found: a person has to say which one it means."""
+    if lookup.candidates is None:
+        return None
+    return Denial(code=lookup.reason_code, sentence=lookup.reason)
 
 
 def load(connections: Iterable[int], tickers: Iterable[str]) -> dict[Key, ContractLookup]:
@@ -101,7 +111,7 @@ def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts a lane has to ask for, those asked for first before the others."""
     rows = ContractLookup.objects.filter(connection_id=connection_pk, status=ContractLookup.Status.WANTED)
-    return list(rows.order_by("asked_at")[:50])
+    return list(rows.select_related("connection").order_by("asked_at")[:50])
 
 
 @transaction.atomic
@@ -113,36 +123,59 @@ def answer(
     quote: Quote | None = None,
     terms: ContractTerms | None = None,
     hours: TradingHours | None = None,
-    reason: str = "",
-    code: str = "",
+    refusal: OrderRefused | None = None,
+    chosen: int | None = None,
 ) -> None:
-    """Write the broker's answer about a contract: found, with who may trade it, or unknown with its sentence."""
-    values: dict[str, object] = {"answered_at": now, "reason": reason[:300], "reason_code": code[:40]}
-    terms = terms or ContractTerms()
+    """Write the broker's answer about a contract: found, with who may trade it, or the sentence of its refusal.
+
+    `chosen`: by which choice of a person it was asked for. Where they have chosen otherwise meanwhile it is asked anew.
+    """
+    ContractLookup.objects.select_for_update().filter(pk=lookup.pk).first()
+    if choices.chosen_for(lookup) != chosen:
+        notify(ORDERS_CHANNEL, str(lookup.connection_id))
+        return
+    values: dict[str, object] = {"answered_at": now, "reason": "", "reason_code": "", "candidates": None}
     if contract is None:
-        stays = {"status": ContractLookup.Status.FOUND, "reason": "", "reason_code": ""}
-        values.update(stays if _stays(lookup) else {"status": ContractLookup.Status.UNKNOWN})
+        values.update(_refused(lookup, refusal))
     else:
-        values.update(
-            status=ContractLookup.Status.FOUND,
-            conid=contract.conid,
-            name=contract.name[:120],
-            exchange=contract.exchange[:40],
-            currency=contract.currency,
-            multiplier=contract.multiplier,
-            tick=contract.tick,
-            increments=[[str(edge), str(tick)] for edge, tick in contract.increments],
-            permitted=None if terms.permitted is None else list(terms.permitted),
-            rules=None if terms.rules is None else terms.rules.as_json(),
-            **trading_hours.columns(hours, now),
-        )
+        values.update(_found(contract, terms or ContractTerms()), **trading_hours.columns(hours, now))
         values.update(quote_wanted_at=None, quote_answered_at=now, **quotes.columns(quote))
         if lookup.conid not in {None, contract.conid}:
             values["replaced_at"] = now
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
     if contract is not None and contract.ticker not in {"", lookup.ticker}:
         _name_the_month(lookup, contract.ticker, now, values)
+    if values["candidates"] != lookup.candidates:
+        needs_changed(lookup.connection.team_id)
     notify(DECISIONS_CHANNEL)
+
+
+def _found(contract: Contract, terms: ContractTerms) -> dict[str, object]:
+    return {
+        "status": ContractLookup.Status.FOUND,
+        "conid": contract.conid,
+        "name": contract.name[:120],
+        "exchange": contract.exchange[:40],
+        "currency": contract.currency,
+        "multiplier": contract.multiplier,
+        "tick": contract.tick,
+        "increments": [[str(edge), str(tick)] for edge, tick in contract.increments],
+        "permitted": None if terms.permitted is None else list(terms.permitted),
+        "rules": None if terms.rules is None else terms.rules.as_json(),
+    }
+
+
+def _refused(lookup: ContractLookup, refusal: OrderRefused | None) -> dict[str, object]:
+    """What a "no" changes: nothing of a share that was found before, except that a person may have to choose."""
+    said: dict[str, object] = {
+        "reason": str(refusal or "")[:300],
+        "reason_code": (refusal.code if refusal else "")[:40],
+    }
+    if isinstance(refusal, AmbiguousSymbol):
+        said["candidates"] = [each.as_json() for each in refusal.candidates]
+    if not _stays(lookup):
+        return {**said, "status": ContractLookup.Status.UNKNOWN}
+    return {"status": ContractLookup.Status.FOUND, **(said if "candidates" in said else {})}
 
 
 def _stays(lookup: ContractLookup) -> bool:

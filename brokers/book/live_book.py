@@ -183,6 +183,7 @@ class Book:
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
             rules=ContractRules.from_json(lookup.rules),
+            doubted=contracts.doubt_of(lookup),
             hours=trading_hours.shown(lookup),
             elsewhere=self._added(account, contract.conid, position),
             rates={} if rate is None else {contract.currency: rate},

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
-from brokers.domain.contracts.rules import ContractRules
+from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side, TimeInForce
@@ -88,6 +88,8 @@ class Snapshot:
     permitted: bool | None = None
     # What may be ordered of this contract, by IBKR's word; None where it has not said.
     rules: ContractRules | None = None
+    # Why nothing may be opened in this contract until a person has said which one the ticker means.
+    doubted: Denial | None = None
     # When this contract trades, by IBKR's word; None where it has not said.
     hours: TradingHours | None = None
     # The profit not taken yet, and what one unit of another currency is in `currency`.

@@ -182,9 +182,9 @@ class IbkrBrokerage:
 
     # Contracts and prices
 
-    async def contract(self, instrument: Instrument) -> Contract:
+    async def contract(self, instrument: Instrument, chosen: int | None = None) -> Contract:
         """IBKR's contract of an instrument, asked anew each time: futures roll, and splits give a share another number."""
-        contract = await finding.find(instrument, self._reads.definition, self._now().date())
+        contract = await finding.find(instrument, self._reads.definition, self._now().date(), chosen)
         self._tickers[contract.conid] = contract.ticker or instrument.ticker
         return contract
 

@@ -3,6 +3,7 @@
 from brokers.models.accounts import BrokerageAccount, Closing, EquityPoint, OpeningPosition, Position
 from brokers.models.authorizations import Authorization
 from brokers.models.calls import Call
+from brokers.models.choices import ContractChoice
 from brokers.models.columns import AmountValue, amount, choices, optional_amount, word
 from brokers.models.connections import Connection, SessionEvent
 from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
@@ -23,6 +24,7 @@ __all__ = [
     "Call",
     "Closing",
     "Connection",
+    "ContractChoice",
     "ContractLookup",
     "Dispatch",
     "Doubt",

@@ -62,6 +62,9 @@ class ContractLookup(models.Model):
     permitted = models.JSONField(null=True, blank=True)
     # What may be ordered of it, as `domain.contracts.rules` writes it; null where IBKR was not asked or does not say.
     rules = models.JSONField(null=True, blank=True)
+    # The contracts that the ticker may mean, as `domain.contracts.candidates` writes them, until a person chooses one;
+    # null where it is plain.
+    candidates = models.JSONField(null=True, blank=True)
     # When IBKR last showed another number for this ticker than before.
     replaced_at = models.DateTimeField(null=True, blank=True)
     # When it trades, as `domain.trading_hours` writes it; null where IBKR was not asked or does not say. Asked each day.
@@ -85,6 +88,7 @@ class ContractLookup(models.Model):
             models.Index(fields=["connection"], condition=Q(status="wanted"), name="contracts_wanted"),
             models.Index(fields=["connection"], condition=Q(quote_wanted_at__isnull=False), name="quotes_wanted"),
             models.Index(fields=["connection"], condition=Q(hours_wanted_at__isnull=False), name="hours_wanted"),
+            models.Index(fields=["connection"], condition=Q(candidates__isnull=False), name="contracts_to_choose"),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from brokers.book import contracts, quotes, rates, trading_hours
+from brokers.book import choices, contracts, quotes, rates, trading_hours
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OrderRefused
 from brokers.domain.orders import Contract
 from brokers.domain.trading_hours import TradingHours
@@ -20,10 +20,11 @@ T = TypeVar("T")
 async def answer_lookups(wire: Wire) -> None:
     """Ask which contracts tickers mean, with a first quote and who may trade each."""
     for lookup in await wire.db(contracts.wanted_of, wire.connection_pk):
+        chosen = await wire.db(choices.chosen_for, lookup)
         try:
-            contract = await wire.broker.contract(contracts.instrument_of(lookup))
+            contract = await wire.broker.contract(contracts.instrument_of(lookup), chosen)
         except OrderRefused as refusal:
-            await wire.db(contracts.answer, lookup, now=wire.clock(), reason=str(refusal), code=refusal.code)
+            await wire.db(contracts.answer, lookup, now=wire.clock(), refusal=refusal, chosen=chosen)
             continue
         quote, terms, hours = await asyncio.gather(
             _or_none(wire.broker.quote(contract)),
@@ -38,6 +39,7 @@ async def answer_lookups(wire: Wire) -> None:
             quote=quote,
             terms=terms,
             hours=hours,
+            chosen=chosen,
         )
 
 

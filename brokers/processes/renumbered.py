@@ -12,8 +12,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from brokers.book import contracts, holdings
+from brokers.book import choices, contracts, holdings
 from brokers.domain.brokerage import BrokerError, Refused
+from brokers.domain.contracts.candidates import AmbiguousSymbol
 from brokers.domain.orders import OVER, Contract
 from brokers.models import BrokerageAccount, ContractLookup, Order, Ticket
 from brokers.orders import execution
@@ -31,7 +32,8 @@ def is_unknown_contract(answer: execution.Answer) -> bool:
 async def finish(wire: Wire, job: execution.Job, answer: execution.Answer) -> None:
     """Write down a refusal for want of the contract, after IBKR was asked for the contract anew."""
     lookup = await wire.db(contracts.to_ask_anew, job.orders[0], wire.clock())
-    found = None if lookup is None else await _asked(wire, lookup)
+    chosen = None if lookup is None else await wire.db(choices.chosen_for, lookup)
+    found = None if lookup is None else await _asked(wire, lookup, chosen)
     if lookup is None or found is None or found.conid == job.orders[0].conid:
         await wire.db(execution.finish, job, answer, wire.clock())
         return
@@ -47,14 +49,18 @@ async def finish(wire: Wire, job: execution.Job, answer: execution.Answer) -> No
         # Without what is held under the new number nothing can be decided anew.
         await wire.db(execution.finish, job, answer, wire.clock())
         return
-    await wire.db(contracts.answer, lookup, now=wire.clock(), contract=found, terms=terms)
+    await wire.db(contracts.answer, lookup, now=wire.clock(), contract=found, terms=terms, chosen=chosen)
     await wire.db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
     await wire.db(_end, job, answer, found, wire.clock())
 
 
-async def _asked(wire: Wire, lookup: ContractLookup) -> Contract | None:
+async def _asked(wire: Wire, lookup: ContractLookup, chosen: int | None) -> Contract | None:
+    """The contract as IBKR names it now. Where only a person can say which it is, they are asked."""
     try:
-        return await wire.broker.contract(contracts.instrument_of(lookup))
+        return await wire.broker.contract(contracts.instrument_of(lookup), chosen)
+    except AmbiguousSymbol as several:
+        await wire.db(contracts.answer, lookup, now=wire.clock(), refusal=several, chosen=chosen)
+        return None
     except BrokerError:
         return None
 

@@ -19,6 +19,7 @@ from brokers.models import (
     BrokerageAccount,
     Closing,
     Connection,
+    ContractChoice,
     ContractLookup,
     Dispatch,
     Doubt,
@@ -79,6 +80,18 @@ def another_account(at: Scene, **values: object) -> BrokerageAccount:
 def lookup(at: Scene, **values: object) -> ContractLookup:
     fields = {"connection": at.connection, "ticker": "AAPL", "asset_class": "stock", **values}
     return ContractLookup.objects.create(**fields)
+
+
+def choice(at: Scene, **values: object) -> ContractChoice:
+    fields = {
+        "team": at.account.team,
+        "ticker": "TWIN",
+        "asset_class": "stock",
+        "conid": 1,
+        "simulated": True,
+        **values,
+    }
+    return ContractChoice.objects.create(chosen_at=at.now, **fields)
 
 
 def attempt(at: Scene, **values: object) -> SubmissionAttempt:
@@ -224,6 +237,8 @@ BAD: dict[str, Callable[[Scene], object]] = {
     ),
     "one_contract_per_connection_and_instrument": lambda at: twice(lambda: lookup(at)),
     "found_contract_has_a_conid": lambda at: lookup(at, status="found"),
+    "one_choice_per_team_and_symbol": lambda at: twice(lambda: choice(at)),
+    "chosen_contract_has_a_number": lambda at: choice(at, conid=0),
     "one_margin_preview_per_account_contract_and_side": lambda at: twice(lambda: preview(at)),
     "margin_preview_is_of_something": lambda at: preview(at, quantity=0),
     "margin_preview_says_of_how_many": lambda at: preview(at, as_of=at.now),

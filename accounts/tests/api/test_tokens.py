@@ -189,6 +189,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "accounts",
         "calls",
         "connections",
+        "contract-choices",
         "decisions",
         "executions",
         "foreign-orders",

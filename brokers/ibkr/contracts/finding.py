@@ -14,11 +14,10 @@ from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
 from brokers.ibkr.cleaning import mapping, one_line, text
+from brokers.ibkr.contracts import stocks
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows
-from brokers.rulebook.products.futures import product_of
-from brokers.rulebook.products.untradable import untradable
 
 # A schedule is of some days; more sessions than this are none.
 _MOST_SESSIONS = 100
@@ -33,20 +32,22 @@ _ZONES = {
     "Japan": "Asia/Tokyo",
     "Hongkong": "Asia/Hong_Kong",
 }
-_MAIN_EXCHANGES = {"NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "CBOE", "IEX"}
 
 
-async def find(instrument: Instrument, get: Get, today: date) -> Contract:
-    """IBKR's contract of an instrument; OrderRefused with a sentence when there is none, or more than one."""
+async def find(instrument: Instrument, get: Get, today: date, chosen: int | None = None) -> Contract:
+    """IBKR's contract of an instrument; OrderRefused with a sentence when there is none, AmbiguousSymbol when several are.
+
+    `chosen`: the number that a person chose among several.
+    """
     match instrument.asset_class:
         case AssetClass.STOCK:
-            chosen = await _stock(instrument, get)
+            found = await stocks.find(instrument, get, chosen)
         case AssetClass.FUTURE:
-            chosen = await months.find(instrument, get, today)
+            found = await months.find(instrument, get, today)
         case AssetClass.FOREX:
-            chosen = await _pair(instrument, get)
-    definition = await get("trsrv/secdef", {"conids": str(chosen.conid)})
-    return described(chosen, next(iter(rows(definition, "secdef")), {}))
+            found = await _pair(instrument, get)
+    definition = await get("trsrv/secdef", {"conids": str(found.conid)})
+    return described(found, next(iter(rows(definition, "secdef")), {}))
 
 
 def described(contract: Contract, row: Row) -> Contract:
@@ -99,55 +100,6 @@ def _sessions(days: Sequence[Row], key: str) -> tuple[Session, ...]:
         if opens is not None and closes is not None and 0 < closes - opens <= _LONGEST and 0 < opens < _LATEST
     }
     return tuple(sorted(known))
-
-
-async def _stock(instrument: Instrument, get: Get) -> Contract:
-    symbol = instrument.ticker.upper().replace(".", " ")
-    return choose_stock(instrument, rows(await get("trsrv/stocks", {"symbols": symbol}), symbol))
-
-
-def choose_stock(instrument: Instrument, companies: Sequence[Row]) -> Contract:
-    """The US listing. Of companies that share a symbol, the one on a main exchange; two such are refused."""
-    listed = [
-        (one_line(company.get("name"), 120), cleaning.exchange(row.get("exchange"), 40), conid)
-        for company in companies
-        if company.get("assetClass") == "STK"
-        for row in rows(company, "contracts")
-        if row.get("isUS") and (conid := whole(row.get("conid"))) is not None
-    ]
-    main = [listing for listing in listed if listing[1] in _MAIN_EXCHANGES] or listed
-    if not main:
-        raise _unknown(_no_stock(instrument.ticker, companies))
-    if len({name for name, _, _ in main}) > 1:
-        names = ", ".join(sorted({f"{name} ({exchange})" for name, exchange, _ in main}))
-        raise OrderRefused(
-            f"The symbol {instrument} belongs to several US stocks: {names}. Use a symbol that names one of them.",
-            code="ambiguous-symbol",
-        )
-    name, exchange, conid = main[0]
-    return Contract(instrument=instrument, conid=conid, name=name, exchange=exchange)
-
-
-def _no_stock(symbol: str, companies: Sequence[Row]) -> str:
-    """What the symbol is instead, where that is known."""
-    if (product := product_of(symbol)) is not None:
-        return f"{symbol} is a future ({product.name}), and no US stock. Send it to a strategy for futures."
-    if (other := untradable(symbol)) is not None:
-        return f"{symbol} is {other.what}, which nobody can buy. {other.instead()}"
-    abroad = sorted(
-        {
-            cleaning.exchange(row.get("exchange"), 40)
-            for company in companies
-            if company.get("assetClass") == "STK"
-            for row in rows(company, "contracts")
-        }
-    )
-    if abroad:
-        return (
-            f"IBKR lists {symbol} on {', '.join(abroad[:5])} and on no US exchange, and Halyard trades US listings only. "
-            "Send a symbol that is listed in the US."
-        )
-    return f"IBKR knows no US stock with the symbol {symbol}. Check the spelling; class shares are written BRK.B."
 
 
 async def _pair(instrument: Instrument, get: Get) -> Contract:

@@ -12,6 +12,7 @@ import pytest
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.ibkr.contracts import finding as contracts
+from brokers.ibkr.contracts import stocks
 
 BERKSHIRE = Instrument(ticker="BRK.B")
 
@@ -23,26 +24,29 @@ def company(name: str, *listings: tuple[int, str, bool], asset_class: str = "STK
 
 def test_it_takes_the_listing_in_the_us() -> None:
     companies = [company("APPLE INC", (38708077, "MEXI", False), (265598, "NASDAQ", True))]
-    contract = contracts.choose_stock(Instrument(ticker="AAPL"), companies)
+    contract = stocks.choose(Instrument(ticker="AAPL"), companies)
     assert (contract.conid, contract.name, contract.exchange) == (265598, "APPLE INC", "NASDAQ")
 
 
 def test_it_prefers_a_main_exchange_to_the_counter() -> None:
     companies = [company("OTHER", (1, "PINK", True)), company("ABC CORP", (2, "NYSE", True))]
-    assert contracts.choose_stock(Instrument(ticker="ABC"), companies).conid == 2
+    assert stocks.choose(Instrument(ticker="ABC"), companies).conid == 2
 
 
 def test_it_asks_which_of_two_companies_is_meant() -> None:
     companies = [company("A", (1, "NYSE", True)), company("B", (2, "NASDAQ", True))]
-    with pytest.raises(OrderRefused, match=r"several US stocks: A \(NYSE\), B \(NASDAQ\)") as refused:
-        contracts.choose_stock(Instrument(ticker="ABC"), companies)
+    with pytest.raises(
+        OrderRefused,
+        match=r"several US stocks: A \(NYSE, USD\) and B \(NASDAQ, USD\)\. Choose one of them on the page Symbols",
+    ) as refused:
+        stocks.choose(Instrument(ticker="ABC"), companies)
     assert refused.value.code == "ambiguous-symbol"
 
 
 @pytest.mark.parametrize("companies", [[], [company("X", (1, "NYSE", True), asset_class="BOND")]])
 def test_it_refuses_a_stock_it_cannot_find(companies: list[Any]) -> None:
     with pytest.raises(OrderRefused) as refused:
-        contracts.choose_stock(BERKSHIRE, companies)
+        stocks.choose(BERKSHIRE, companies)
     assert str(refused.value) == (
         "IBKR knows no US stock with the symbol BRK.B. Check the spelling; class shares are written BRK.B."
     )
@@ -62,7 +66,7 @@ def test_it_adds_currency_multiplier_and_tick() -> None:
 
 def test_it_says_where_a_stock_is_listed_instead() -> None:
     with pytest.raises(OrderRefused, match=r"IBKR lists SAN on BM and on no US exchange"):
-        contracts.choose_stock(Instrument(ticker="SAN"), [company("BANCO", (1, "BM", False))])
+        stocks.choose(Instrument(ticker="SAN"), [company("BANCO", (1, "BM", False))])
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ def test_it_says_where_a_stock_is_listed_instead() -> None:
 )
 def test_it_says_what_a_symbol_is_that_is_no_stock(symbol: str, sentence: str) -> None:
     with pytest.raises(OrderRefused) as refused:
-        contracts.choose_stock(Instrument(ticker=symbol), [])
+        stocks.choose(Instrument(ticker=symbol), [])
     assert (str(refused.value), refused.value.code) == (sentence, "unknown-symbol")
 
 

@@ -22,6 +22,7 @@ from brokers.domain.sessions import Environment
 from brokers.ibkr import cleaning, months, numbers, order_rows, outcomes, translate
 from brokers.ibkr.answers import check_environment, demand, session_status
 from brokers.ibkr.contracts import finding as contracts
+from brokers.ibkr.contracts import stocks
 from brokers.ibkr.decoding import FRAME, NOT_JSON, READ, WRITE, Bounds, Nonsense, Unpacking, decode
 from brokers.ibkr.lines.requests import Answer
 from brokers.ibkr.stream import Reader
@@ -135,7 +136,7 @@ def _demanded(answer: Answer) -> str:
 
 
 def _stock(body: Any) -> Contract:
-    return contracts.choose_stock(Instrument(ticker="AAPL"), translate.rows(body))
+    return stocks.choose(Instrument(ticker="AAPL"), translate.rows(body))
 
 
 def _future(body: Any) -> Contract:

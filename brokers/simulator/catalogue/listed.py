@@ -13,6 +13,7 @@ FUTURES_UNDERLYING = 510_000_000
 _SHARE_CFD = 700_000_000
 _INDEX_CFD = 700_900_000
 _FOREIGN_STOCK = 800_000_000
+_NAMESAKE = 890_000_000
 _SYNTHETIC_STOCK = 900_000_000
 _SYNTHETIC_PAIR = 910_000_000
 _CENT = Decimal("0.01")
@@ -110,6 +111,24 @@ def _share_cfd(number: int) -> Instrument:
     )
 
 
+def _namesake(row: Row) -> Instrument:
+    """A company that shares its symbol with another one, so that somebody has to say which is meant."""
+    return Instrument(
+        conid=_NAMESAKE + int(row["number"]),
+        symbol=row["symbol"],
+        name=row["name"],
+        sec_type="STK",
+        exchange=row["exchange"],
+        listing=row["exchange"],
+        currency="USD",
+        base_price=float(row["price"]),
+        increment=_CENT,
+        bands=_SHARE_BANDS,
+        volatility=float(row["volatility"]),
+        trading_class=row["symbol"],
+    )
+
+
 def _index(row: Row) -> Instrument:
     return Instrument(
         conid=int(row["conid"]),
@@ -190,7 +209,8 @@ INDICES = {row["symbol"]: _index(row) for row in tables.read("indices")}
 PAIRS = tuple(_pair(row) for row in tables.read("pairs"))
 INDEX_CFDS = tuple(_index_cfd(row) for row in tables.read("cfds"))
 _NUMBERS = {row["symbol"]: int(row["number"]) for row in tables.read("stocks")}
-_FIXED = {i.conid: i for i in (*STOCKS.values(), *INDICES.values(), *PAIRS, *INDEX_CFDS)}
+NAMESAKES = tuple(_namesake(row) for row in tables.read("namesakes"))
+_FIXED = {i.conid: i for i in (*STOCKS.values(), *INDICES.values(), *PAIRS, *INDEX_CFDS, *NAMESAKES)}
 
 
 def find(conid: int) -> Instrument | None:
@@ -211,7 +231,8 @@ def stock(symbol: str) -> Instrument | None:
 def listings(symbol: str) -> tuple[Instrument, ...]:
     """The listings of a share, the home exchange first."""
     home = stock(symbol)
-    return () if home is None else (home, _abroad(_NUMBERS[home.symbol]))
+    named_alike = tuple(each for each in NAMESAKES if each.symbol == symbol.upper())
+    return named_alike if home is None else (home, _abroad(_NUMBERS[home.symbol]), *named_alike)
 
 
 def cfd_of(symbol: str) -> Instrument | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from brokers.simulator.calls import Call, Routes
@@ -25,7 +26,8 @@ def stocks(call: Call) -> Answer:
     companies: dict[str, Any] = {}
     for symbol in _listed(call.query.get("symbols", "")):
         listings = catalogue.stocks(symbol)
-        companies[symbol] = [contracts.company(listings)] if listings else []
+        by_company = groupby(listings, key=lambda each: each.name)
+        companies[symbol] = [contracts.company(list(each)) for _, each in by_company]
     return Answer(companies)
 
 

@@ -78,6 +78,9 @@ TEAM_PAGES: dict[str, Entry] = {
     "order_cancel": does(TRADER),
     "questions": form_that_proves(VIEWER, TRADER, message_id="o163", answer="yes"),
     "questions@no": does(TRADER, message_id="o163", answer="no"),
+    "symbols": form_that_proves(VIEWER, TRADER, ticker="TWIN", asset_class="stock", simulated="no", conid="1"),
+    "symbols@simulated": does(TRADER, ticker="TWIN", asset_class="stock", simulated="yes", conid="1"),
+    "symbols@forget": does(TRADER, forget="00000000-0000-0000-0000-000000000000"),
     "order_decide": proves(TRADER, choice="again"),
     "order_decide@absent": does(TRADER, choice="absent"),
     "foreign_order": reads(),
@@ -262,7 +265,8 @@ OTHER_PAGES: dict[str, tuple[str, str]] = {
 
 # The API: for each action of a row its method, the scope its token needs, and the role its member needs now. A token is
 # issued after a proof and asks for none later: what it may do is what its scopes say, and it may never do more than read,
-# answer plans, stop and resume, switch subscriptions, and make and mend connections that move no real money. No token
+# answer plans, stop and resume, switch subscriptions, make and mend connections that move no real money, and
+# choose contracts that it does not buy. No token
 # shows a secret, issues a token or invites anybody. A name with `@` is another method of the same address.
 API: dict[str, tuple[str, str, str]] = {
     "api-root": ("GET", "read", VIEWER),
@@ -280,6 +284,11 @@ API: dict[str, tuple[str, str, str]] = {
     "api-executions-detail": ("GET", "read", VIEWER),
     "api-calls-list": ("GET", "read", VIEWER),
     "api-calls-detail": ("GET", "read", VIEWER),
+    "api-contract-choices-list": ("GET", "read", VIEWER),
+    "api-contract-choices-detail": ("GET", "read", VIEWER),
+    "api-contract-choices-waiting": ("GET", "read", VIEWER),
+    "api-contract-choices-list@make": ("POST", "trade", TRADER),
+    "api-contract-choices-detail@forget": ("DELETE", "trade", TRADER),
     "api-positions-list": ("GET", "read", VIEWER),
     "api-guards-list": ("GET", "read", VIEWER),
     "api-guards-one": ("GET", "read", VIEWER),

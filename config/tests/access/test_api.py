@@ -17,6 +17,7 @@ from config.tests.access.world import NOWHERE, Owned, World, undone, world
 
 pytestmark = pytest.mark.django_db
 BODIES: dict[str, dict[str, Any]] = {
+    "api-contract-choices-list@make": {"ticker": "SOLO", "conid": 1, "simulated": True},
     "api-guards-halt": {"how": "entries", "reason": "News"},
     "api-guards-resume": {"reason": "On we go"},
     "api-connections-list@make": {"name": "New", "environment": "simulated"},
@@ -38,6 +39,7 @@ ROWS = {
     "calls": "call_code",
     "guards": "strategy_code",
     "foreign": "foreign_code",
+    "contract": "choice_code",
 }
 LOWER = {"approver": "viewer", "trader": "approver", "owner": "trader"}
 

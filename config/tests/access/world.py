@@ -24,7 +24,7 @@ from accounts.models import ApiToken, Invitation, Leaving, Membership, Role, Tea
 from accounts.vault.fields import Sealed
 from brokers.ibkr.auth.keys import group_pem
 from brokers.ibkr.tests.auth.conftest import PRIME
-from brokers.models import Authorization, BrokerageAccount, Connection, KeySet
+from brokers.models import Authorization, BrokerageAccount, Connection, ContractChoice, ContractLookup, KeySet
 from brokers.tests import rows as broker
 from config.tests.access.urlmap import Page
 from strategies.control import limits
@@ -171,6 +171,13 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
     BrokerageAccount.objects.filter(pk=walk.account.pk).update(is_paper=False)
     broker.position(walk.account)
     foreign = broker.foreign_order(walk.account, reference=f"hy-{name.lower()}lost")
+    choice = ContractChoice.objects.create(
+        team=team, simulated=True, ticker="SOLO", asset_class="stock", conid=1, chosen_at=now
+    )
+    two = [{"conid": conid, "name": "Twin", "exchange": "NYSE", "currency": "USD"} for conid in (1, 2)]
+    ContractLookup.objects.create(
+        connection_id=walk.account.connection_id, ticker="TWIN", asset_class="stock", status="unknown", candidates=two
+    )
     quiet = rows.subscription(rows.strategy(team, now, f"{name} quiet"), walk.account, now)
     type(quiet).objects.filter(pk=quiet.pk).update(enabled=False)
     endpoint = walk.strategy.endpoints.get()
@@ -206,6 +213,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "departure_code": departure.code,
         "order_code": walk.order.code,
         "foreign_code": foreign.code,
+        "choice_code": choice.code,
         "call_code": broker.call(walk.order.connection, order=walk.order).code,
         "execution_code": walk.order.executions.get().code,
         "account_code": walk.account.code,

@@ -195,6 +195,8 @@ def _refused_by_preview(margin: Margin, estimate: Estimate) -> Rejection | None:
 def _gate(question: _Question) -> tuple[str, ...] | Rejection:
     """Sentences about an order that is sent, or why it is not."""
     snapshot, entry = question.snapshot, question.is_entry
+    if entry and snapshot.doubted is not None:
+        return Rejection(rule="B01", code=snapshot.doubted.code, reason=snapshot.doubted.sentence)
     verdict = validate(
         question.instrument,
         question.order,

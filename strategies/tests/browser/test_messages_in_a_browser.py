@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Team, User
 from brokers.book import contracts
+from brokers.domain.brokerage import OrderRefused
 from brokers.models import ContractLookup
 from brokers.tests import rows as broker
 from strategies.models import Signal, Strategy
@@ -84,7 +85,7 @@ def test_the_answer_comes_by_itself_when_ibkr_has_been_asked(
     page.get_by_role("button", name="Ask IBKR").click()
     expect(page.locator("#checked")).to_contain_text("Looking again by itself.")
     lookup = ContractLookup.objects.get(ticker="NFLX")
-    contracts.answer(lookup, now=timezone.now(), reason="IBKR lists nothing called NFLX.")
+    contracts.answer(lookup, now=timezone.now(), refusal=OrderRefused("IBKR lists nothing called NFLX."))
     expect(page.locator("#checked")).to_contain_text("IBKR lists nothing called NFLX.")
 
 

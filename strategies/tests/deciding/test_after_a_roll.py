@@ -10,6 +10,7 @@ import pytest
 
 from accounts.models import Team
 from brokers.book import contracts, previews
+from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.tests import rows as broker_rows
@@ -241,7 +242,9 @@ def test_a_root_whose_month_is_asked_for_says_so_with_its_own_code(
     rows.subscription(strategy, account, now)
     decision = decided(strategy, now, "buy", "XYZ1!")
     lookup = ContractLookup.objects.get(ticker="XYZ")
-    contracts.answer(lookup, now=now, reason="Name one that is listed: XYZZ2026.", code="contract-month-needed")
+    contracts.answer(
+        lookup, now=now, refusal=OrderRefused("Name one that is listed: XYZZ2026.", "contract-month-needed")
+    )
     settle.settle_waiting(now)
     decision.refresh_from_db()
     assert (decision.rule, decision.reason_code) == ("B01", "contract-month-needed")

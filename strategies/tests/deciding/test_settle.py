@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Team
 from brokers.book import contracts, quotes, rates
-from brokers.domain.brokerage import OrderFacts
+from brokers.domain.brokerage import OrderFacts, OrderRefused
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderStatus
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, Execution, Order, Ticket
@@ -110,7 +110,9 @@ def test_a_symbol_the_broker_does_not_know_is_rejected_with_its_sentence(
     decision = signal.decisions.get()
     assert (decision.status, decision.waiting_for) == ("pending", "IBKR's contract for XYZQ")
     lookup = ContractLookup.objects.get(ticker="XYZQ")
-    contracts.answer(lookup, now=now, reason="IBKR knows no US stock with the symbol XYZQ.")
+    contracts.answer(
+        lookup, now=now, refusal=OrderRefused("IBKR knows no US stock with the symbol XYZQ.", "unknown-symbol")
+    )
     settle.settle_waiting(now)
     decision.refresh_from_db()
     assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "B01", "unknown-symbol")
