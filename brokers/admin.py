@@ -34,6 +34,7 @@ from brokers.models import (
     SilencedNotice,
     SubmissionAttempt,
     Ticket,
+    WhatIf,
 )
 
 
@@ -269,3 +270,11 @@ class ContractChoiceAdmin(ReadOnly):
     list_filter = ("simulated", "asset_class")
     search_fields = ("ticker", "name", "team__name")
     list_select_related = ("team", "chosen_by")
+
+
+@admin.register(WhatIf)
+class WhatIfAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("asked_at", "team", "account", "status", "answered_at", "reason_code")
+    list_filter = ("status",)
+    list_select_related = ("team", "account")

@@ -18,7 +18,7 @@ from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
 from brokers.domain.elsewhere.exposure import made_elsewhere
 from brokers.domain.orders import OrderStatus, Side
-from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Lapse, Order, Position
+from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Lapse, Order, Position, WhatIf
 
 _WRONG = {
     OrderStatus.REJECTED,
@@ -53,6 +53,11 @@ def keys_changed(key_set: KeySet) -> None:
     push_on_commit(key_set.team_id, f"keys.{key_set.pk}", lambda: keys_html(key_set.pk))
 
 
+def what_if_changed(what_if: WhatIf) -> None:
+    """After commit, the page of its plan is fetched again: IBKR's preview of it is asked for, or there."""
+    push_on_commit(what_if.team_id, f"what-if.{what_if.pk}", lambda: what_if_html(what_if.pk))
+
+
 def order_html(order_pk: int) -> str:
     order = _joined_orders().get(pk=order_pk)
     # Asked for apart, and only once there can be one: most moves of an order come before its first fill.
@@ -79,6 +84,12 @@ def keys_html(key_set_pk: int) -> str:
     """The name of what has changed, and nothing of it."""
     code = KeySet.objects.values_list("code", flat=True).get(pk=key_set_pk)
     return format_html('<template><span id="keys-{}"></span></template>', code)
+
+
+def what_if_html(what_if_pk: int) -> str:
+    """The name of the plan that was asked about, and nothing of it."""
+    key = WhatIf.objects.values_list("key", flat=True).get(pk=what_if_pk)
+    return format_html('<template><span id="what-if-{}"></span></template>', key)
 
 
 def account_html(account_pk: int) -> str:

@@ -25,6 +25,7 @@ from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.call_writer import CallWriter
 from brokers.processes.lanes import Lanes
 from brokers.protection import rounds
+from brokers.whatif import asking
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def sweep() -> None:
     closing.work(timezone.now())
     orphans.cancel(timezone.now())
     rounds.look(timezone.now())
+    asking.expire(timezone.now())
     nudge()
     if keysets.waits(timezone.now()):
         make_keys.delay()

@@ -35,6 +35,7 @@ urlpatterns = [
     path(TEAM + "signals/<uuid:signal_code>/replay/", replay.signal_replay, name="signal_replay"),
     path(TEAM + "signals/refused/<uuid:log_code>/replay/", replay.refusal_replay, name="refusal_replay"),
     path(TEAM + "decisions/<uuid:decision_code>/", decisions.decision, name="decision"),
+    path(TEAM + "decisions/<uuid:decision_code>/what-if/", decisions.decision_what_if, name="decision_what_if"),
     path(TEAM + "approvals/", approvals.approvals, name="approvals"),
     path(TEAM + "approvals/<uuid:decision_code>/approve/", approvals.approval_approve, name="approval_approve"),
     path(TEAM + "approvals/<uuid:decision_code>/decline/", approvals.approval_decline, name="approval_decline"),

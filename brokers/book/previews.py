@@ -12,9 +12,10 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from brokers.domain.brokerage import Leg, OrderPreview
+from brokers.domain.brokerage import Leg
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.snapshot import MarginPreview as PreviewValue
+from brokers.domain.whatif.figures import OrderPreview
 from brokers.models import ContractLookup, MarginPreview
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 

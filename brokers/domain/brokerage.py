@@ -18,6 +18,7 @@ from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, OrderType, Side
 from brokers.domain.sessions import AuthStatus, Login, SignIn
 from brokers.domain.trading_hours import TradingHours
+from brokers.domain.whatif.figures import OrderPreview
 
 
 class BrokerError(Exception):
@@ -103,18 +104,6 @@ class AccountSummary:
     currency: str = "USD"
     # "cash" or "margin"; empty where the broker does not say.
     margin: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPreview:
-    """What an order would change in the account's currency; None where the broker does not say.
-
-    `refusal`: why the broker would not take it, in its words; `short`: because the account is short of money.
-    """
-
-    initial_margin: Decimal | None
-    refusal: str = ""
-    short: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

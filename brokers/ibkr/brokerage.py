@@ -21,7 +21,6 @@ from brokers.domain.brokerage import (
     ExecutionFacts,
     Leg,
     NotSent,
-    OrderPreview,
     OrderRefused,
     OrdersReply,
     Paused,
@@ -37,6 +36,7 @@ from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
 from brokers.domain.tokens import TokenShelf
 from brokers.domain.trading_hours import TradingHours
+from brokers.domain.whatif.figures import OrderPreview
 from brokers.ibkr import credentials, order_rows, previews, translate
 from brokers.ibkr.answers import demand, demand_cancel, session_status
 from brokers.ibkr.circuits import Way
@@ -223,7 +223,10 @@ class IbkrBrokerage:
     # Orders
 
     async def preview(self, account_id: str, leg: Leg) -> OrderPreview:
-        """What an order would change, asked once: nothing is placed by it."""
+        """What an order would change, asked once: nothing is placed by it.
+
+        An answer about another order raises BrokerUnavailable (preview-of-another-order), as one that is none would.
+        """
         if leg.contract.conid not in self._quoted:
             # IBKR previews only what it was asked a price of in this session.
             await self._reads.get("iserver/marketdata/snapshot", params=_snapshot_of(leg.contract))
@@ -233,9 +236,13 @@ class IbkrBrokerage:
         del order["cOID"]
         parts = {"account": account_of(account_id, [leg])}
         path = "iserver/account/{account}/orders/whatif"
-        return previews.preview(
-            demand(await self._client.read(Request("POST", path, parts, body={"orders": [order]}), attempts=1))
-        )
+        body = demand(await self._client.read(Request("POST", path, parts, body={"orders": [order]}), attempts=1))
+        if previews.is_of_another(body, leg):
+            raise BrokerUnavailable(
+                "IBKR's preview was about another order, so it says nothing about this one. Ask again.",
+                code="preview-of-another-order",
+            )
+        return previews.preview(body)
 
     async def submit(self, account_id: str, legs: Sequence[Leg]) -> SubmissionOutcome:
         """Send all legs in one POST, once."""

@@ -16,6 +16,7 @@ from brokers.models.questions import QuestionAnswer
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
+from brokers.models.whatifs import WhatIf
 
 __all__ = [
     "AmountValue",
@@ -49,6 +50,7 @@ __all__ = [
     "SilencedNotice",
     "SubmissionAttempt",
     "Ticket",
+    "WhatIf",
     "amount",
     "choices",
     "optional_amount",

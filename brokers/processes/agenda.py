@@ -11,7 +11,8 @@ from django.db.models.expressions import RawSQL
 
 from brokers.connections import nights, sessions
 from brokers.domain.orders import OrderStatus, Release
-from brokers.models import Connection, ContractLookup, ExchangeRate, MarginPreview, Order
+from brokers.domain.whatif.figures import WhatIfStatus
+from brokers.models import Connection, ContractLookup, ExchangeRate, MarginPreview, Order, WhatIf
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.statements import HELD
 from brokers.protection import foreign_cancels
@@ -27,6 +28,8 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_marginpreview m JOIN brokers_brokerageaccount a ON a.id = m.account_id
           WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
+  EXISTS (SELECT FROM brokers_whatif w JOIN brokers_brokerageaccount a ON a.id = w.account_id
+          WHERE a.connection_id = c.id AND w.status = 'asked') AS has_what_ifs,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown')
     OR EXISTS (SELECT FROM brokers_order o JOIN brokers_doubt d ON d.order_id = o.id
                WHERE o.connection_id = c.id AND o.status = 'needs_attention' AND d.closed_at IS NULL
@@ -51,6 +54,7 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
     rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
     previews = MarginPreview.objects.filter(wanted_at__isnull=False, account__connection__enabled=True)
+    what_ifs = WhatIf.objects.filter(status=str(WhatIfStatus.ASKED), account__connection__enabled=True)
     hours = ContractLookup.objects.filter(hours_wanted_at__isnull=False, connection__enabled=True)
     rest = (quotes, rates, hours, conversions.due(now), resizes.due(), gone.orders(), undecided.named_orders())
     asked: list[QuerySet[Any, Any]] = [rows.values_list("connection_id").distinct() for rows in rest]
@@ -58,7 +62,7 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     asked.append(
         doubt.abandoned(now).filter(order__connection__enabled=True).values_list("order__connection_id").distinct()
     )
-    asked.append(previews.values_list("account__connection_id").distinct())
+    asked += [rows.values_list("account__connection_id").distinct() for rows in (previews, what_ifs)]
     every = (
         ready_orders()
         .values_list("connection_id")
@@ -86,6 +90,7 @@ class Agenda:
     lookups: bool
     prices: bool
     previews: bool
+    what_ifs: bool
     cancels: bool
     lost_cancels: bool
     changes: bool
@@ -138,6 +143,7 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         lookups=connection.has_lookups,
         prices=connection.has_quotes or connection.has_rates or connection.has_hours,
         previews=connection.has_previews,
+        what_ifs=connection.has_what_ifs,
         cancels=unsent,
         lost_cancels=connection.has_cancels and bool(cancels.lost(connection_pk)),
         # A change is an order as well: what IBKR gets in the second of its restart is lost.

@@ -20,10 +20,11 @@ from brokers.models import Connection
 from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
-from brokers.processes import agenda, previews, prices, recovery, writes
+from brokers.processes import agenda, previews, prices, recovery, what_ifs, writes
 from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
+from brokers.whatif import asking
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +118,8 @@ class Lane:
             connection = todo.connection
             if self.wire is not None and pause is not None:
                 return await self._work_paused(self.wire, todo, pause)
+            if todo.what_ifs and not todo.believed_active and await self._only_asked(connection):
+                return 0
             wire = await self._signed_in(connection, believed=todo.believed_active) if connection.enabled else None
             if wire is None:
                 return await self._expire(connection)
@@ -125,12 +128,7 @@ class Lane:
             await self._cancel(wire, todo)
             if todo.changes:
                 await writes.change_orders(wire, connection)
-            if todo.lookups:
-                await prices.answer_lookups(wire)
-            if todo.prices:
-                await prices.answer_prices(wire)
-            if todo.previews:
-                await previews.answer_next(wire)
+            await self._ask(wire, todo)
             if not todo.believed_active or todo.cancels:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
@@ -143,6 +141,21 @@ class Lane:
             waits.append(await recovery.resolve_unknown(wire, connection))
         return min(waits, default=0)
 
+    async def _ask(self, wire: Wire, todo: Agenda) -> None:
+        if todo.lookups:
+            await prices.answer_lookups(wire)
+        if todo.prices:
+            await prices.answer_prices(wire)
+        if todo.previews:
+            await previews.answer_next(wire)
+        if todo.what_ifs:
+            await what_ifs.answer_next(wire)
+
+    async def _only_asked(self, connection: Connection) -> bool:
+        """End the what-ifs, since nobody signs in for one; whether nothing else waits."""
+        await self._db(asking.give_up, connection, self.shared.clock())
+        return not await self._db(agenda.has_work, self.pk, self.shared.clock())
+
     async def _cancel(self, wire: Wire, todo: Agenda) -> None:
         if todo.cancels:
             await writes.send_cancels(wire, todo.connection)
@@ -152,6 +165,8 @@ class Lane:
     async def _work_paused(self, wire: Wire, todo: Agenda, pause: Paused) -> float:
         """Cancels have a way through while the gateway is left alone; the rest waits, or is too late."""
         await self._db(sessions.failed, todo.connection, pause, self.shared.clock())
+        if todo.what_ifs:
+            await self._db(asking.give_up, todo.connection, self.shared.clock(), str(pause), pause.code)
         if todo.connection.enabled:
             await self._cancel(wire, todo)
         return await self._expire(todo.connection)

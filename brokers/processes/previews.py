@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TypeVar
 
 from brokers.book import previews
-from brokers.domain.brokerage import BrokerError, OrderPreview
+from brokers.domain.brokerage import BrokerError
+from brokers.domain.whatif.figures import OrderPreview
 from brokers.models import MarginPreview
 from brokers.processes import agenda
 from brokers.processes.wire import Wire
+
+T = TypeVar("T")
 
 # A little less than a decision waits.
 PREVIEW_SECONDS = 2.5
@@ -27,19 +31,23 @@ async def answer_next(wire: Wire) -> None:
     rows = await wire.db(previews.wanted_of, wire.connection_pk)
     # The next one, or this one again.
     wire.wake.set()
-    if not rows or await _writes_wait(wire):
+    if not rows or await writes_wait(wire):
         return
     wire.wake.clear()
     asking = asyncio.create_task(_ask(wire, rows[0]))
+    if await makes_way(wire, asking):
+        await wire.db(previews.answer, rows[0], asking.result(), wire.clock())
+    wire.wake.set()
+
+
+async def makes_way(wire: Wire, asking: asyncio.Task[T]) -> bool:
+    """Wait for a question to IBKR, and let go of it once something waits to leave; whether it was answered."""
     try:
-        finished = await _is_finished(wire, asking)
+        return await _is_finished(wire, asking)
     finally:
         asking.cancel()
         # Its connection is given back before an order leaves.
         await asyncio.wait([asking])
-    if finished:
-        await wire.db(previews.answer, rows[0], asking.result(), wire.clock())
-    wire.wake.set()
 
 
 async def _ask(wire: Wire, row: MarginPreview) -> OrderPreview | None:
@@ -53,7 +61,7 @@ async def _ask(wire: Wire, row: MarginPreview) -> OrderPreview | None:
     return None
 
 
-async def _is_finished(wire: Wire, asking: asyncio.Task[OrderPreview | None]) -> bool:
+async def _is_finished(wire: Wire, asking: asyncio.Task[T]) -> bool:
     """Wait for the preview; False as soon as something waits to leave."""
     while not asking.done():
         wake = asyncio.create_task(wire.wake.wait())
@@ -64,10 +72,11 @@ async def _is_finished(wire: Wire, asking: asyncio.Task[OrderPreview | None]) ->
         if wire.wake.is_set():
             # Cleared before the look: what comes after it sets it again.
             wire.wake.clear()
-            if await _writes_wait(wire):
+            if await writes_wait(wire):
                 return False
     return True
 
 
-async def _writes_wait(wire: Wire) -> bool:
+async def writes_wait(wire: Wire) -> bool:
+    """Whether an order, a cancel or a change could leave now."""
     return await wire.db(agenda.has_writes, wire.connection_pk, wire.clock())

@@ -38,6 +38,7 @@ from brokers.models import (
     SilencedNotice,
     SubmissionAttempt,
     Ticket,
+    WhatIf,
 )
 from brokers.tests import rows
 
@@ -149,6 +150,11 @@ def preview(at: Scene, **values: object) -> MarginPreview:
     return MarginPreview.objects.create(**columns)
 
 
+def what_if(at: Scene, **values: object) -> WhatIf:
+    columns = {"team": at.account.team, "account": at.account, "key": at.account.code, "request": {}, **values}
+    return WhatIf.objects.create(**columns)
+
+
 def key_set(at: Scene, **values: object) -> KeySet:
     return KeySet.objects.create(team=at.account.team, consumer_key="ABCDEFGHI", **values)
 
@@ -242,6 +248,11 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_margin_preview_per_account_contract_and_side": lambda at: twice(lambda: preview(at)),
     "margin_preview_is_of_something": lambda at: preview(at, quantity=0),
     "margin_preview_says_of_how_many": lambda at: preview(at, as_of=at.now),
+    "one_open_what_if_per_order_of_a_plan": lambda at: twice(lambda: what_if(at)),
+    "what_if_status_is_known": lambda at: what_if(at, status="guessed", answered_at=at.now),
+    "what_if_that_is_over_has_its_moment": lambda at: what_if(at, status="unanswered"),
+    "what_if_has_an_answer_or_has_none": lambda at: what_if(at, status="answered", answered_at=at.now),
+    "whatif_and_its_account_share_a_team": lambda at: what_if(at, account=at.theirs),
     "one_position_per_account_and_contract": lambda at: twice(lambda: rows.position(at.account)),
     "position_is_never_zero": lambda at: rows.position(at.account, quantity=Decimal(0)),
     "position_and_its_account_share_a_team": lambda at: rows.position(at.account, team=at.theirs.team),

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Prefetch
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -22,6 +23,7 @@ from accounts.models import Role, Scope
 from brokers.api.rest import whole_orders
 from brokers.connections.consents import consent_of
 from brokers.domain.live_money import LiveMoneyRefused
+from brokers.whatif.asking import WhatIfRefused
 from strategies.api.connections import Connections
 from strategies.api.guards import Guards
 from strategies.api.serializers import (
@@ -36,14 +38,14 @@ from strategies.api.serializers import (
     WholeRefusalSerializer,
     WholeSignalSerializer,
 )
-from strategies.control import approval
+from strategies.control import approval, what_if
 from strategies.domain.message.message import Action
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, Subscription
 from strategies.setup import subscriptions
 
 ORDERS = Prefetch("ticket__orders", whole_orders())
 DECISIONS = Decision.objects.select_related(
-    "team", "signal", "ticket", "terms", "answered_by", "subscription__account"
+    "team", "signal", "ticket", "terms", "answered_by", "subscription__account__connection"
 ).prefetch_related(ORDERS, "approvals")
 
 
@@ -126,10 +128,10 @@ class Refusals(ListedAndShown):
 
 @contextmanager
 def _conflicts() -> Iterator[None]:
-    """A refused answer to a proposal as a 409 with its code."""
+    """A refusal about a plan as a 409 with its code."""
     try:
         yield
-    except approval.ApprovalRefused as refused:
+    except (approval.ApprovalRefused, WhatIfRefused) as refused:
         raise Conflict(str(refused), refused.code) from refused
 
 
@@ -169,6 +171,16 @@ class Decisions(ListedAndShown):
         with _conflicts():
             approval.decline(decision, actor=self.actor, reason=reason, now=timezone.now())
         return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=None, responses={202: WholeDecisionSerializer})
+    @action(detail=True, methods=["post"], url_path="what-if")
+    def what_if(self, request: Request, code: str) -> Response:
+        """Ask IBKR what the plan would cost and change; nothing is sent. `what_ifs` has the answer when it comes."""
+        self.allow(Scope.TRADE, Role.TRADER)
+        decision = self.get_object()
+        with _conflicts():
+            what_if.ask(decision, actor=self.actor, now=timezone.now())
+        return Response(self.get_serializer(self.get_object()).data, status=status.HTTP_202_ACCEPTED)
 
 
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {

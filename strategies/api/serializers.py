@@ -10,6 +10,7 @@ from rest_framework import serializers
 from accounts.api.fields import Amount, Moment, Shown, code
 from brokers.api.serializers import OrderSerializer
 from strategies.api.timeline import TimelineSerializer, orders_of, timeline
+from strategies.api.what_ifs import WhatIfSerializer, what_ifs_of
 from strategies.display import approvers, comparison
 from strategies.domain.plan.plan import Plan
 from strategies.inputs import plan_json
@@ -136,13 +137,18 @@ class AgainSerializer(serializers.Serializer[Any]):
 
 
 class WholeDecisionSerializer(DecisionSerializer):
-    """A decision at its own address, with everything it saw, and decided again from that."""
+    """A decision at its own address, with everything it saw, IBKR's previews of it, and decided again from that."""
 
     again = serializers.SerializerMethodField()
+    what_ifs = serializers.SerializerMethodField()
     missing_approvals = serializers.SerializerMethodField()
 
     class Meta(DecisionSerializer.Meta):
-        fields = (*DECISION, "missing_approvals", "inputs", "again")
+        fields = (*DECISION, "missing_approvals", "what_ifs", "inputs", "again")
+
+    @extend_schema_field(WhatIfSerializer(many=True))
+    def get_what_ifs(self, decision: Decision) -> Any:
+        return what_ifs_of(decision)
 
     @extend_schema_field(MissingSerializer(allow_null=True))
     def get_missing_approvals(self, decision: Decision) -> Any:

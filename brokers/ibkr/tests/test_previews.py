@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.whatif.figures import Commission, OrderPreview
 from brokers.ibkr.decoding import NOT_JSON
-from brokers.ibkr.previews import preview
+from brokers.ibkr.previews import is_of_another, preview
+from brokers.ibkr.tests.conftest import leg
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -73,3 +75,67 @@ def test_any_other_answer_says_nothing(answer: Any) -> None:
 def test_a_refusal_for_want_of_money_is_told_from_others(error: str, short: bool) -> None:
     read = preview(body(error=error, initial=None))
     assert (read.refusal, read.short) == (error, short)
+
+
+def test_margin_equity_and_fee_are_read_before_and_after() -> None:
+    read = preview(body(maintenance={"current": "1,000", "change": "50", "after": ""}))
+    assert (read.initial.before, read.initial.change, read.initial.after) == (
+        Decimal(7654),
+        Decimal(2400),
+        Decimal(10054),
+    )
+    assert (read.maintenance.before, read.maintenance.after) == (Decimal(1000), Decimal(1050))
+    assert read.equity.after == Decimal(215_415_593)
+    assert read.commission == Commission(least=Decimal(1), most=Decimal(1), currency="USD")
+    assert read.warning == "You are trying to submit an order without having market data for this instrument."
+
+
+@pytest.mark.parametrize(
+    ("fee", "commission"),
+    [
+        ("0.35 ... 1.05 USD", ("0.35", "1.05", "USD")),
+        ("1.05 - 0.35 EUR", ("0.35", "1.05", "EUR")),
+        ("2.5", ("2.5", "2.5", "USD")),
+        ("", None),
+        ("free", None),
+        (None, None),
+        ("9" * 40, None),
+        (["1 USD"], None),
+    ],
+)
+def test_a_fee_is_one_figure_or_two_or_none(fee: Any, commission: tuple[str, str, str] | None) -> None:
+    read = preview(body(amount={"commission": fee})).commission
+    if commission is None:
+        assert read is None
+    else:
+        least, most, currency = commission
+        assert read == Commission(least=Decimal(least), most=Decimal(most), currency=currency)
+
+
+@pytest.mark.parametrize(
+    ("changes", "another"),
+    [
+        # IBKR's own example says 10 shares, and a position that changes by 1.
+        ({}, False),
+        ({"amount": {"amount": "1,977.60 USD (11 Shares)"}}, True),
+        ({"amount": {"amount": "1,977,600.00 USD (10,000 Shares)"}}, True),
+        ({"amount": {"amount": "1,977.60 USD"}}, False),
+        ({"amount": None, "position": None}, False),
+        ({"position": {"change": "-10"}}, True),
+        ({"position": {"change": "0"}}, False),
+        ({"position": {"change": "?"}}, False),
+    ],
+)
+def test_an_answer_about_another_order_is_told_apart(changes: dict[str, Any], another: bool) -> None:
+    assert is_of_another(body(**changes), leg("hy-1", quantity=Decimal(10))) is another
+
+
+@pytest.mark.parametrize("answer", [None, [], "no", 5, {}, NOT_JSON])
+def test_what_is_no_preview_is_about_no_other_order(answer: Any) -> None:
+    assert not is_of_another(answer, leg("hy-1", quantity=Decimal(10)))
+
+
+def test_a_preview_keeps_its_figures_as_json() -> None:
+    read = preview(body(error="No trading permissions."))
+    assert OrderPreview.from_json(read.to_json()) == read
+    assert OrderPreview.from_json({"initial": 5, "commission": {"least": "x"}}) == OrderPreview()

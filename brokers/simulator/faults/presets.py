@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from brokers.simulator.faults import previewed
+
 _PLACE = {"method": "POST", "path": "/iserver/account/*/orders"}
 _PREVIEW = {"method": "POST", "path": "/iserver/account/*/orders/whatif"}
 _WITH_STOP = {**_PLACE, "body_contains": '"STP"'}
@@ -76,7 +78,6 @@ _UNAVAILABLE = (
 )
 _STOPS = ["STP", "STOP_LIMIT", "TRAIL", "TRAILLMT"]
 _NOT_SUBMITTED = "Order couldn't be submitted:"
-_NO_CHANGE = {"current": "", "change": "", "after": ""}
 _TWO_LISTINGS = [_listing("A", 1, "NYSE"), _listing("B", 2)]
 # Of another secret than the client's: what it computes does not match the signature.
 _WRONG_TOKEN = {
@@ -276,17 +277,11 @@ FIELD: dict[str, dict[str, Any]] = {
     "preview_timeout": _made(_PREVIEW, {"hang": True}),
     "preview_503": _says(_PREVIEW, 503, "Service Unavailable", with_code=True),
     "preview_not_json": _made(_PREVIEW, {"html_body": True}, "after"),
-    "preview_without_figures": _answers(
-        _PREVIEW,
-        200,
-        {
-            "amount": {"amount": "", "commission": "", "total": ""},
-            **{key: dict(_NO_CHANGE) for key in ("equity", "initial", "maintenance", "position")},
-            "warn": "21/You are trying to submit an order without having market data for this instrument.",
-            "error": None,
-        },
-    ),
+    "preview_without_figures": _answers(_PREVIEW, 200, previewed.WITHOUT_FIGURES),
     "preview_no_permission": _says(_PREVIEW, 200, "No trading permissions."),
+    "preview_warns": _answers(_PREVIEW, 200, previewed.WITH_A_WARNING),
+    "preview_short": _answers(_PREVIEW, 200, previewed.SHORT),
+    "preview_of_another_order": _answers(_PREVIEW, 200, previewed.OF_ANOTHER_ORDER),
 }
 # What no gateway of IBKR does, and one that means harm might.
 HOSTILE: dict[str, dict[str, Any]] = {

@@ -158,6 +158,7 @@ TEAM_PAGES: dict[str, Entry] = {
     "signal_replay": form(TRADER, TRADER),
     "refusal_replay": form(TRADER, TRADER),
     "decision": reads(),
+    "decision_what_if": does(TRADER),
     "approvals": reads(),
     "approval_approve": does(APPROVER),
     "approval_decline": does(APPROVER),
@@ -315,6 +316,7 @@ API: dict[str, tuple[str, str, str]] = {
     "api-connections-proxy-certificate@hide": ("DELETE", "trade", OWNER),
     "api-decisions-approve": ("POST", "approve", APPROVER),
     "api-decisions-decline": ("POST", "approve", APPROVER),
+    "api-decisions-what-if": ("POST", "trade", TRADER),
 }
 
 # Sockets: the least role that hears.

@@ -19,7 +19,7 @@ from accounts.feed import needs
 from accounts.models import Team
 from accounts.templatetags import ui
 from brokers import live as broker_live
-from brokers.models import BrokerageAccount, Connection, KeySet, Order
+from brokers.models import BrokerageAccount, Connection, KeySet, Order, WhatIf
 from config.tests.access.test_unsafe_marks import HOSTILE, TAG, raw, spoil
 from config.tests.access.world import World, ours, world
 from strategies import live
@@ -35,6 +35,7 @@ RENDERED: dict[str, list[tuple[Render, type[models.Model]]]] = {
         (broker_live.session_html, Connection),
         (broker_live.account_html, BrokerageAccount),
         (broker_live.keys_html, KeySet),
+        (broker_live.what_if_html, WhatIf),
     ],
     "strategies/live.py": [(live.signal_html, Signal), (live.refusal_html, Refusal)],
 }
@@ -69,7 +70,7 @@ def test_what_is_pushed_to_open_pages_is_escaped(made: World) -> None:
         seen["proposal_html"] += TAG in html
         wrong += [f"a card of {decision.pk}: …{place}" for place in raw(html)[:2]]
     assert not wrong, "\n".join(wrong)
-    assert {name for name, count in seen.items() if not count} <= {"needs_html", "keys_html"}, (
+    assert {name for name, count in seen.items() if not count} <= {"needs_html", "keys_html", "what_if_html"}, (
         f"{seen} prove too little"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,12 @@ from django.utils import timezone
 from accounts import teams
 from accounts.models import AuditEntry, Membership, Role, Team, User
 from accounts.tests.api.client import Api
-from brokers.models import Order
+from brokers.connections import sessions
+from brokers.domain.sessions import AuthStatus
+from brokers.domain.whatif.figures import Figure, OrderPreview
+from brokers.models import Order, WhatIf
+from brokers.tests import lab
+from brokers.whatif import asking
 from strategies.models import Decision, Subscription
 from strategies.tests.control import proposing
 
@@ -200,3 +206,33 @@ def test_the_description_names_the_answers_and_what_they_take() -> None:
     assert approve["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Approve")
     for path in ("decisions/{code}/decline/", "subscriptions/{code}/enable/", "subscriptions/{code}/disable/"):
         assert "post" in paths[f"/api/v1/{path}"]
+
+
+def test_a_program_asks_ibkr_what_a_plan_would_cost(api: Api, decision: Decision) -> None:
+    connection = decision.subscription.account.connection
+    assert refused(api.post(f"decisions/{decision.code}/what-if/"), 409) == ("no-session", "")
+    signed = AuthStatus(authenticated=True, connected=True, competing=False, established=True)
+    sessions.kept(connection, signed, timezone.now())
+    lab.watched_without_gap(connection)
+    answer = api.post(f"decisions/{decision.code}/what-if/")
+    assert answer.status_code == 202
+    [asked] = answer.json()["what_ifs"]
+    assert (asked["position"], asked["status"], asked["answer"], asked["asked_by"]) == (
+        0,
+        "asked",
+        None,
+        "alice@example.com",
+    )
+    preview = OrderPreview(initial=Figure(before=Decimal(0), change=Decimal("500.5"), after=Decimal("500.5")))
+    asking.answer(WhatIf.objects.get(), preview, timezone.now())
+    [told] = api.get(f"decisions/{decision.code}/")["what_ifs"]
+    assert (told["status"], told["currency"]) == ("answered", "USD")
+    assert told["answer"]["initial"] == {"before": "0", "change": "500.5", "after": "500.5"}
+    assert told["answer"]["commission"] is None
+    assert not Order.objects.exists()
+
+
+def test_a_token_without_the_scope_of_trading_asks_nothing(team: Team, alice: User, decision: Decision) -> None:
+    api = Api(team, alice, "approve")
+    assert api.post(f"decisions/{decision.code}/what-if/").status_code == 403
+    assert not WhatIf.objects.exists()

@@ -11,7 +11,9 @@ from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from accounts.models import ApprovalPolicy, Membership, Role, Team, User
-from brokers.models import ContractLookup, Order
+from brokers.domain.whatif.figures import Figure, OrderPreview
+from brokers.models import ContractLookup, Order, WhatIf
+from brokers.whatif import asking
 from strategies import live
 from strategies.control import approval
 from strategies.deciding import settle
@@ -19,6 +21,7 @@ from strategies.models import Decision
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
 from strategies.tests.control import proposing
+from strategies.tests.control.test_what_if import signed_in
 from strategies.tests.lookups import knows
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -313,3 +316,21 @@ def test_a_decision_that_waits_is_decided_before_ones_eyes(open_page: Opener, al
     # It stays while the page goes on changing.
     live.signal_changed(decision.signal_id, team.pk)
     expect(page.get_by_text("The same answer.")).to_be_visible()
+
+
+def test_the_preview_of_ibkr_comes_by_itself(open_page: Opener, alice: User, team: Team) -> None:
+    decision = waiting(team)
+    signed_in(decision.subscription.account)
+    page = open_page(alice, f"/teams/{team.code}/decisions/{decision.code}/")
+    quiet(page)
+    page.get_by_role("button", name=re.compile("Ask IBKR about")).click()
+    panel = page.locator("#what-if")
+    expect(panel).to_contain_text("being asked, since")
+    expect(page.locator("[data-feed-state=live], [data-state=live]").first).to_be_attached()
+    preview = OrderPreview(
+        initial=Figure(before=Decimal(1000), change=Decimal(500), after=Decimal(1500)), warning="No market data."
+    )
+    asking.answer(WhatIf.objects.get(), preview, timezone.now())
+    expect(panel).to_contain_text("IBKR would take it.")
+    expect(panel).to_contain_text("1,000.00 USD now, 1,500.00 USD after")
+    expect(panel.get_by_role("button")).to_be_enabled()

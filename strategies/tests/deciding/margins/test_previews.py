@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import Team
 from brokers.book import previews
-from brokers.domain.brokerage import OrderPreview
+from brokers.domain.whatif.figures import Figure, OrderPreview
 from brokers.models import BrokerageAccount, ContractLookup, MarginPreview, Order
 from brokers.tests import rows as broker_rows
 from strategies.deciding import settle
@@ -74,7 +74,7 @@ def later(decision: Decision, at: datetime) -> Decision:
 
 def answered(initial: str | None, at: datetime, refusal: str = "", *, short: bool = False) -> None:
     figure = None if initial is None else Decimal(initial)
-    preview = OrderPreview(initial_margin=figure, refusal=refusal, short=short)
+    preview = OrderPreview(initial=Figure(change=figure), refusal=refusal, short=short)
     previews.answer(MarginPreview.objects.get(), preview, at)
 
 
