@@ -16,7 +16,7 @@ from accounts.access import membership_for, row_for
 from accounts.models import Role
 from accounts.pages.requests import actor_of
 from brokers.live import order_rows
-from brokers.models import Order
+from brokers.models import ContractLookup, Order
 from brokers.whatif import asking
 from brokers.whatif.asking import WhatIfRefused
 from strategies import live
@@ -56,6 +56,7 @@ def decision(request: HttpRequest, team_code: UUID, decision_code: UUID) -> Http
         # The orders that the tree does not show: all of them when the plan cannot be read any more.
         "orders": [order for order in orders if shown is None or order.pk not in shown.made],
         "seen": seen,
+        "has_contract_page": seen is not None and _is_known(decision, seen.snapshot.contract.conid),
         # An open page keeps the answer to these inputs; with other inputs it is another question.
         "seen_key": f"{seen.now:%H%M%S%f}" if seen else "none",
         "again": comparison.decide_again(decision, orders) if request.GET.get("again") else None,
@@ -89,3 +90,9 @@ def _orders(decision: Decision) -> list[Order]:
     if decision.ticket_id is None:
         return []
     return list(order_rows().filter(ticket=decision.ticket_id).order_by("pk"))
+
+
+def _is_known(decision: Decision, conid: int) -> bool:
+    """Whether the contract has a page, with its hours: IBKR may have given it another number since."""
+    lookups = ContractLookup.objects.filter(connection=decision.subscription.account.connection_id, conid=conid)
+    return lookups.filter(status=ContractLookup.Status.FOUND).exists()

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts import teams
 from accounts.models import Team, User
 from brokers.domain.orders import OrderStatus
-from brokers.models import Order
+from brokers.models import ContractLookup, Order
 from brokers.tests import rows as broker
 from strategies.display import comparison
 from strategies.models import Decision
@@ -85,6 +85,18 @@ def test_it_shows_everything_it_saw(client: Client, bob: User, decision: Decisio
     assert "Rounding" not in terms
     assert '10 <span class="said-by signal">signal</span>' in text
     assert 'class="said-by subscription">subscription</span>' in text
+
+
+def test_its_contract_leads_to_the_page_with_its_hours_while_ibkr_knows_it(
+    client: Client, bob: User, decision: Decision
+) -> None:
+    lookup = ContractLookup.objects.get(connection=decision.subscription.account.connection)
+    place = f"/teams/{decision.team.code}/accounts/{decision.subscription.account.code}/contracts/{lookup.conid}/"
+    assert f'href="{place}">its hours and orders' in page(client, bob, decision)
+    assert client.get(place).status_code == 200
+
+    ContractLookup.objects.filter(pk=lookup.pk).update(conid=1)
+    assert "its hours and orders" not in page(client, bob, decision)
 
 
 def test_the_same_inputs_give_the_same_answer(client: Client, bob: User, decision: Decision) -> None:
