@@ -15,6 +15,7 @@ from brokers.postgres.locks import Space, try_only_one
 from brokers.postgres.notices import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
 from strategies.control import approval
 from strategies.deciding import guards, settle
+from strategies.domain.rota import Rota
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ def _settle_until_idle(
     stop_word = f"{STOP}{os.getppid()}"
     started = quiet_since = time.monotonic()
     nudged = judged = expired = 0.0
+    rota = Rota()
     while time.monotonic() - started < LONGEST_SECONDS:
         if time.monotonic() - expired >= LOOK_SECONDS:
             approval.expire(clock())
@@ -57,7 +59,7 @@ def _settle_until_idle(
         if not judged or time.monotonic() - judged > JUDGE_SECONDS:
             _judge_days(clock())
             judged = time.monotonic()
-        if settle.settle_waiting(clock(), clock=clock):
+        if settle.settle_waiting(clock(), clock=clock, rota=rota) or rota.has_more:
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
                 nudge()

@@ -79,7 +79,7 @@ class Decision(models.Model):
             same_team("ticket", "decision"),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=Q(status="pending"), name="decisions_pending"),
+            models.Index(fields=["team", "id"], condition=Q(status="pending"), name="decisions_that_wait"),
             models.Index(fields=["expires_at"], condition=Q(status="proposed"), name="decisions_proposed"),
             # How many entries a day has seen: a subscription's history grows, its day does not.
             models.Index(fields=["subscription", "decided_at"], name="decisions_by_their_moment"),

@@ -46,6 +46,8 @@ class Signal(models.Model):
     # `delay`: it is handed out no earlier.
     not_before = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
+    # While a signal to many accounts is handed out: the subscription decided last. They follow in the order of their keys.
+    fanned_out_to = models.BigIntegerField(null=True, blank=True)
     duplicates = models.PositiveIntegerField(default=0)
     # `test`: everything is planned and nothing is sent.
     is_test = models.BooleanField(default=False)
@@ -62,7 +64,7 @@ class Signal(models.Model):
             same_team("strategy", "signal"),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=Q(dispatched_at__isnull=True), name="signals_waiting"),
+            models.Index(fields=["team", "id"], condition=Q(dispatched_at__isnull=True), name="signals_that_wait"),
             models.Index(fields=["team", "ticker", "-id"], name="signals_of_a_ticker"),
             models.Index(
                 fields=["strategy", "ticker", "-signal_time"],

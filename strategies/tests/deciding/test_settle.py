@@ -66,7 +66,7 @@ def test_nothing_is_decided_before_it_came(strategy: Strategy, account: Brokerag
     rows.subscription(strategy, account, now)
     arrives = now + timedelta(milliseconds=200)
     rows.signal(strategy, arrives)
-    moments = iter([arrives, arrives + timedelta(milliseconds=3)])
+    moments = iter([arrives, arrives, arrives + timedelta(milliseconds=3)])
     assert settle.settle_waiting(now, clock=lambda: next(moments)) == 1
     decision = Decision.objects.get()
     assert decision.decided_at == arrives + timedelta(milliseconds=3)

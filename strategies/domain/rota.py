@@ -1,0 +1,93 @@
+"""Whose turn it is: teams whose signals wait are served in turn, each for a slice of time.
+
+A team that sends ten thousand signals waits for them itself; a team that sends one waits for a slice of the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+
+FIRST_SIZE = 16  # decisions of a team's first turn
+MOST = 100  # decisions of a turn; beyond it a larger transaction saves nothing more
+MOST_TEAMS = 10_000  # remembered; a team that is forgotten begins anew
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The last turn of a team: when it ended, and how many decisions the next one takes."""
+
+    ended: float
+    size: int = FIRST_SIZE
+
+
+class Rota:
+    """Serves the team that has waited longest. All times are seconds of one steady clock."""
+
+    # How long a turn is to take: short while another team has had one lately, as it may come again any moment.
+    ALONE_SECONDS = 0.06
+    COMPANY_SECONDS = 0.02
+    LATELY_SECONDS = 10.0
+
+    def __init__(self, *, most: int = MOST, bounded: bool = True) -> None:
+        """`most`: decisions a turn takes at most. Not `bounded`: each turn takes that many, however long it takes."""
+        self.most = most
+        self.bounded = bounded
+        # The team that was served last stands last.
+        self._turns: OrderedDict[int, _Turn] = OrderedDict()
+        # Where the pending decisions of a team go on whose turn ended before all of them were looked at.
+        self._after: dict[int, int] = {}
+        # When a team other than the last one was served.
+        self._company_at = -math.inf
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a team's turn ended before all of its pending decisions were looked at."""
+        return bool(self._after)
+
+    def keep(self, teams: Collection[int]) -> None:
+        """Only these teams have pending decisions now."""
+        self._after = {team: after for team, after in self._after.items() if team in teams}
+
+    def next(self, teams: Collection[int]) -> int | None:
+        """The one of these teams whose last turn is longest ago; None where there is none."""
+        return min(teams, key=lambda team: (turn.ended if (turn := self._turns.get(team)) else 0.0, team), default=None)
+
+    def size(self, team: int) -> int:
+        """How many decisions the team's next turn takes."""
+        if not self.bounded:
+            return self.most
+        turn = self._turns.get(team)
+        return min(FIRST_SIZE if turn is None else turn.size, self.most)
+
+    def is_over(self, began: float, now: float) -> bool:
+        """Whether a turn that began then has taken its time."""
+        return self.bounded and now - began >= self._slice(now)
+
+    def after(self, team: int) -> int:
+        """The key after which the team's pending decisions go on; 0: from the first."""
+        return self._after.get(team, 0)
+
+    def served(self, team: int, now: float, *, seconds: float, full: bool, after: int = 0) -> None:
+        """Note a turn that ended now. `full`: it took as many as it may; `after`: where its pending decisions go on."""
+        slice_seconds = self._slice(now)
+        if self._turns and (last := next(reversed(self._turns))) != team:
+            self._company_at = self._turns[last].ended
+        turn = self._turns.pop(team, None) or _Turn(now)
+        turn.ended = now
+        self._after.pop(team, None)
+        if after:
+            self._after[team] = after
+        if seconds > slice_seconds:
+            turn.size = max(1, turn.size // 2)
+        elif full and seconds < slice_seconds / 2:
+            turn.size = min(self.most, turn.size * 2)
+        self._turns[team] = turn
+        if len(self._turns) > MOST_TEAMS:
+            self._turns.popitem(last=False)
+
+    def _slice(self, now: float) -> float:
+        in_company = now - self._company_at < self.LATELY_SECONDS
+        return self.COMPANY_SECONDS if in_company else self.ALONE_SECONDS
