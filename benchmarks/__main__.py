@@ -18,6 +18,7 @@ PARTS = (
     ("A decision", "bench_decide", "--rounds 20"),
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
+    ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20"),
     ("A tickle", "bench_sessions", "--sessions 20"),
     ("Sessions kept alive", "bench_keeping", "--sessions 5 --seconds 3 --settle 1"),
     ("Stolen sessions", "bench_steals", "--steals 3 --users 2"),

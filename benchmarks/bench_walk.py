@@ -104,10 +104,10 @@ def wait_filled(product: Product, run: str, count: int, started: float) -> float
     return time.monotonic() - started
 
 
-def to_the_wire(product: Product, run: str) -> list[float]:
-    """Milliseconds from received to the arrival of the POST at the gateway, sorted."""
+def to_the_wire(product: Product, run: str, username: str = "") -> list[float]:
+    """Milliseconds from received to the arrival of the POST at the gateway, sorted. `username`: the demo's if empty."""
     arrived: dict[str, float] = {}
-    for entry in journal(product):
+    for entry in journal(product, username or user(product)):
         if entry.get("method") == "POST" and entry["path"].endswith("/orders"):
             for ticket in json.loads(entry["body"])["orders"]:
                 arrived.setdefault(ticket["cOID"], moment(entry["at"]))
@@ -125,11 +125,11 @@ def moment(value: Any) -> float:
 
 
 def user(product: Product) -> str:
-    return str(product.rows("SELECT username FROM brokers_connection")[0][0])
+    return str(product.rows("SELECT username FROM brokers_connection ORDER BY id LIMIT 1")[0][0])
 
 
-def journal(product: Product) -> list[dict[str, Any]]:
-    url = f"{embedded.read_run(product.folder)['gateway_url']}/sim/v1/{user(product)}/journal"
+def journal(product: Product, username: str) -> list[dict[str, Any]]:
+    url = f"{embedded.read_run(product.folder)['gateway_url']}/sim/v1/{username}/journal"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         entries: list[dict[str, Any]] = json.load(answer)

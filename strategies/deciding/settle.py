@@ -32,9 +32,7 @@ PENDING = Decision.Status.PENDING
 Clock = Callable[[], datetime]
 
 
-def settle_waiting(
-    now: datetime, *, batch: int = BATCH, clock: Clock | None = None, rota: Rota | None = None
-) -> int:
+def settle_waiting(now: datetime, *, batch: int = BATCH, clock: Clock | None = None, rota: Rota | None = None) -> int:
     """Take waiting signals and pending decisions one step further; returns how many were settled.
 
     Each team with work has a turn, in the order of the `rota`; who comes meanwhile is seen after every turn. A turn that

@@ -67,6 +67,34 @@ def follow(connection_pk: int, **terms: dict[str, Any]) -> dict[str, str]:
     return urls
 
 
+def neighbour(name: str) -> dict[str, str]:
+    """A team of its own with a simulated account that takes any stock: its user name at the broker and its webhook's URL."""
+    from accounts import teams
+    from accounts.models import User
+    from brokers.connections import connections, user_accounts
+    from brokers.domain.brokerage import AccountFacts
+    from brokers.domain.sessions import Environment
+    from brokers.simulator.books.numbers import account_id
+    from strategies.domain.plan.plan import Terms
+    from strategies.setup import strategies, subscriptions
+
+    now, username = timezone.now(), f"demo-{name}"
+    owner = User.objects.create_user(f"{name}@example.com", "a password of theirs")
+    team = teams.found_team(owner=owner, name=name, now=now)
+    connection = connections.connect(
+        team=team, actor=owner, name=name, username=username, environment=Environment.SIMULATED, now=now
+    )
+    facts = AccountFacts(account_id=account_id(username), is_paper=True, title="Simulated account")
+    account = user_accounts.save_accounts(connection=connection, facts=[facts], now=now)[0]
+    connections.verify(connection=connection, actor=None, now=now)
+    strategy = strategies.create_strategy(team=team, actor=owner, name=name, now=now)
+    made = subscriptions.subscribe(
+        team=team, strategy=strategy, account=account, terms=Terms(allow_add=True), actor=owner, now=now
+    )
+    subscriptions.enable(subscription=made, actor=owner, now=now)
+    return {"username": username, "url": strategies.webhook_url(strategy.endpoints.get())}
+
+
 def look() -> None:
     """What beat has a worker do every half minute."""
     from brokers.tasks import tell_owners

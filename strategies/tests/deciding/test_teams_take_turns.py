@@ -56,7 +56,9 @@ def theirs(charlie: User, now: datetime) -> Strategy:
 def decided_of(strategies: Sequence[Strategy]) -> list[int]:
     """The strategies of the decisions, in the order in which these were written."""
     return list(
-        Decision.objects.filter(signal__strategy__in=strategies).order_by("pk").values_list("signal__strategy", flat=True)
+        Decision.objects.filter(signal__strategy__in=strategies)
+        .order_by("pk")
+        .values_list("signal__strategy", flat=True)
     )
 
 
@@ -165,7 +167,9 @@ class TestAFanOut:
         while settle.settle_waiting(now, rota=rota):
             pass
         assert (self.shares(first), self.shares(second)) == ((4, True), (4, True))
-        assert list(Decision.objects.order_by("pk").values_list("signal", flat=True)) == [first.pk] * 4 + [second.pk] * 4
+        assert (
+            list(Decision.objects.order_by("pk").values_list("signal", flat=True)) == [first.pk] * 4 + [second.pk] * 4
+        )
 
     def test_who_is_switched_off_meanwhile_gets_nothing_and_who_is_switched_on_does(
         self, team: Team, now: datetime
