@@ -59,7 +59,7 @@ def _settle_until_idle(
         if not judged or time.monotonic() - judged > JUDGE_SECONDS:
             _judge_days(clock())
             judged = time.monotonic()
-        if settle.settle_waiting(clock(), clock=clock, rota=rota) or rota.has_more:
+        if settle.settle_waiting(clock(), clock=clock, rota=rota) or rota.has_more():
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
                 nudge()

@@ -42,7 +42,6 @@ class Rota:
         # When a team other than the last one was served.
         self._company_at = -math.inf
 
-    @property
     def has_more(self) -> bool:
         """Whether a team's turn ended before all of its pending decisions were looked at."""
         return bool(self._after)

@@ -72,16 +72,16 @@ def test_turns_are_short_while_another_team_comes_too() -> None:
 
 def test_it_knows_where_pending_decisions_go_on_until_none_are_left() -> None:
     rota = Rota()
-    assert (rota.after(1), rota.has_more) == (0, False)
+    assert (rota.after(1), rota.has_more()) == (0, False)
     take(rota, 1, 1.0, 0.1, after=77)
-    assert (rota.after(1), rota.has_more) == (77, True)
+    assert (rota.after(1), rota.has_more()) == (77, True)
     rota.keep({1, 2})
-    assert rota.has_more
+    assert rota.has_more()
     rota.keep({2})
-    assert (rota.after(1), rota.has_more) == (0, False)
+    assert (rota.after(1), rota.has_more()) == (0, False)
     take(rota, 1, 2.0, 0.1, after=88)
     take(rota, 1, 3.0, 0.1)
-    assert not rota.has_more
+    assert not rota.has_more()
 
 
 def test_without_bounds_a_turn_takes_what_there_is() -> None:

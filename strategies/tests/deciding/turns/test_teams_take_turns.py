@@ -99,10 +99,10 @@ def test_what_cannot_be_decided_yet_is_looked_at_in_turns_and_all_of_it(
     signals(theirs, now, 1)
     settle.settle_waiting(now, rota=rota)
     assert decided_of([theirs]) == [theirs.pk]
-    assert rota.has_more, "the first team's turn ended before its last four"
+    assert rota.has_more(), "the first team's turn ended before its last four"
     BrokerageAccount.objects.filter(subscriptions__strategy=waiting).update(book_as_of=now)
     looks = 0
-    while rota.has_more:
+    while rota.has_more():
         settle.settle_waiting(now, rota=rota)
         looks += 1
     # The first turn had seen two, each look sees two more, and the last finds none behind them.
@@ -116,11 +116,11 @@ def test_a_turn_is_not_kept_open_for_decisions_that_have_ended_meanwhile(team: T
     settle.settle_waiting(now)
     rota = OneBatch(most=2)
     settle.settle_waiting(now, rota=rota)
-    assert rota.has_more
+    assert rota.has_more()
     Decision.objects.update(status="rejected", decided_at=now)
     rows_before = Decision.objects.count()
     settle.settle_waiting(now, rota=rota)
-    assert not rota.has_more
+    assert not rota.has_more()
     assert Decision.objects.count() == rows_before
 
 

@@ -1,0 +1,1 @@
+"""Whose signals are decided before whose: within an account, and between teams."""
