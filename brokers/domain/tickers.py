@@ -8,6 +8,8 @@ MONTH_CODES = "FGHJKMNQUVXZ"
 LONGEST = 40
 
 STOCK = re.compile(r"([A-Z0-9]{1,14})(?:[./-](PR[A-Z]|[A-Z0-9]{1,2}))?")
+# A share that is listed abroad stands behind the prefix of its exchange.
+ABROAD = re.compile(rf"[A-Z]{{2,12}}:{STOCK.pattern}")
 ROOT = re.compile(r"[A-Z0-9]{1,5}")
 CONTRACT = re.compile(rf"([A-Z0-9]{{1,5}}?)([{MONTH_CODES}])(\d{{4}}|\d{{1,2}})")
 CONTINUOUS = re.compile(r"([A-Z0-9]{1,8})([12])!")
@@ -16,7 +18,7 @@ COINS = re.compile(r"([A-Z0-9]{2,10}?)[/-]?(USDT|USDC|USD|EUR|GBP)")
 # Year first after a blank or nothing; month first after an underscore: the vendors' own difference.
 OPTION = re.compile(r"([A-Z]{1,6})( *|_)(\d{6})([CP]?)(\d{1,8}(?:\.\d{1,4})?)")
 UNDERLYING = re.compile(r"[A-Z]{1,6}(?:[./-][A-Z]{1,2})?")
-_ALL = (STOCK, ROOT, CONTRACT, CONTINUOUS, PAIR, COINS, OPTION, UNDERLYING)
+_ALL = (STOCK, ABROAD, ROOT, CONTRACT, CONTINUOUS, PAIR, COINS, OPTION, UNDERLYING)
 
 # What a broker calls bonds, warrants, funds and options on futures: words of letters, digits and few signs.
 _NAME = re.compile(r"[A-Z0-9](?:[A-Z0-9 ./()%-]*[A-Z0-9)%])?")

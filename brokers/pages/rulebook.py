@@ -37,7 +37,6 @@ RULESETS = {
 FEES_OF = {"option": "Options and index options"}
 REJECTIONS = (
     ("R01", "IBKR takes no such order: its type, size or time in force."),
-    ("R02", "No fee schedule covers it. Paper and live accounts only."),
     ("R03", "The table lacks the margin of the future. Paper and live accounts only."),
     ("R04", "The account's available funds do not carry it."),
     ("R05", "The account may not trade it: Lite, not open, or without the permission."),

@@ -128,7 +128,7 @@ def instrument(facts: dict[str, Any]) -> str:
         case "forex" | "crypto":
             name = f"{parts['base']} against {parts['quote']}"
         case _:
-            name = str(parts.get("symbol", ""))
+            name = f"{parts['venue']}:{parts['symbol']}" if "venue" in parts else str(parts.get("symbol", ""))
     hint = f" ({facts['exchange_hint']})" if "exchange_hint" in facts else ""
     return f"{name}, {facts['class']}{hint}"
 

@@ -66,8 +66,9 @@ class KnownContracts:
             self.unasked.append(instrument.ticker)
         contract = _assumed(instrument)
         if contract is None:
+            what = "multiplier" if instrument.asset_class is AssetClass.FUTURE else "currency"
             self._unknown[instrument] = (
-                f"IBKR was never asked about {instrument.ticker} here, so its multiplier is unknown."
+                f"IBKR was never asked about {instrument.ticker} here, so its {what} is unknown."
             )
             return
         tick = plain(contract.tick)
@@ -79,7 +80,7 @@ class KnownContracts:
 
 def _assumed(instrument: Instrument) -> Contract | None:
     match instrument.asset_class:
-        case AssetClass.STOCK:
+        case AssetClass.STOCK if ":" not in instrument.ticker:
             return Contract(instrument=instrument, conid=0, increments=_SHARE_TICKS)
         case AssetClass.FOREX:
             currency = instrument.ticker[3:]

@@ -47,7 +47,9 @@ async def find(instrument: Instrument, get: Get, today: date, chosen: int | None
         case AssetClass.FOREX:
             found = await _pair(instrument, get)
     definition = await get("trsrv/secdef", {"conids": str(found.conid)})
-    return described(found, next(iter(rows(definition, "secdef")), {}))
+    contract = described(found, next(iter(rows(definition, "secdef")), {}))
+    stocks.check_currency(contract)
+    return contract
 
 
 def described(contract: Contract, row: Row) -> Contract:

@@ -8,11 +8,13 @@ from dataclasses import replace
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.contracts.candidates import MOST, AmbiguousSymbol, Candidate, the_one
 from brokers.domain.orders import Contract, Instrument
+from brokers.domain.sentences import all_of
 from brokers.ibkr import cleaning
 from brokers.ibkr.cleaning import one_line
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import whole
 from brokers.ibkr.translate import Row, rows
+from brokers.rulebook.products.abroad import Abroad, split
 from brokers.rulebook.products.futures import product_of
 from brokers.rulebook.products.untradable import untradable
 
@@ -22,13 +24,17 @@ _NO_CONID = 2**53
 
 async def find(instrument: Instrument, get: Get, chosen: int | None = None) -> Contract:
     """The listing of a ticker, or of several the chosen one; AmbiguousSymbol names them with their currencies."""
-    symbol = instrument.ticker.upper().replace(".", " ")
+    abroad, symbol = split(instrument.ticker.upper())
+    if abroad is None:
+        # IBKR writes classes of US shares with a blank, and those of Toronto and others with the dot.
+        symbol = symbol.replace(".", " ")
     companies = rows(await get("trsrv/stocks", {"symbols": symbol}), symbol)
     try:
-        return choose(instrument, companies, chosen)
+        found = choose(instrument, companies, chosen)
     except AmbiguousSymbol as several:
         several.candidates = await _described(several.candidates, get)
         raise
+    return found
 
 
 async def _described(candidates: Sequence[Candidate], get: Get) -> tuple[Candidate, ...]:
@@ -42,7 +48,13 @@ async def _described(candidates: Sequence[Candidate], get: Get) -> tuple[Candida
 
 
 def choose(instrument: Instrument, companies: Sequence[Row], chosen: int | None = None) -> Contract:
-    """The US listing. Companies that share a symbol are told apart by a main exchange, else by a person."""
+    """The US listing, or the one on the exchange abroad that the ticker names.
+
+    Companies that share a symbol are told apart by a main exchange, else by a person.
+    """
+    abroad, _ = split(instrument.ticker)
+    if abroad is not None:
+        return _choose_abroad(instrument, abroad, companies, chosen)
     listed = _listed(companies, in_us=True)
     main = [each for each in listed if each.exchange in _MAIN_EXCHANGES] or listed
     if not main:
@@ -53,6 +65,38 @@ def choose(instrument: Instrument, companies: Sequence[Row], chosen: int | None 
     kept = next((each for each in listed if each.conid == chosen), None)
     meant = kept or the_one(instrument.ticker, "US stocks", main, chosen)
     return Contract(instrument=instrument, conid=meant.conid, name=meant.name, exchange=meant.exchange)
+
+
+def _choose_abroad(instrument: Instrument, abroad: Abroad, companies: Sequence[Row], chosen: int | None) -> Contract:
+    here = [each for each in _listed(companies, in_us=False) if each.exchange in abroad.exchanges]
+    if not here:
+        elsewhere = sorted({each.exchange for us in (True, False) for each in _listed(companies, in_us=us)})
+        others = f" It lists that symbol on {all_of(elsewhere[:5])}, which may be another company." if elsewhere else ""
+        raise OrderRefused(
+            f"IBKR lists no {instrument} on {abroad.place}.{others} Check the symbol on the chart.",
+            code="unknown-symbol",
+        )
+    here = [replace(each, currency=abroad.currency) for each in here]
+    meant = the_one(str(instrument), f"shares on {abroad.place}", here, chosen)
+    return Contract(
+        instrument=instrument,
+        conid=meant.conid,
+        name=meant.name,
+        exchange=meant.exchange,
+        # Until the definition says otherwise, which is refused: never a dollar by default.
+        currency=abroad.currency,
+    )
+
+
+def check_currency(contract: Contract) -> None:
+    """Refuse a listing abroad in another currency than the chart's: its prices would be of another unit."""
+    abroad, _ = split(contract.instrument.ticker)
+    if abroad is not None and contract.currency != abroad.currency:
+        raise OrderRefused(
+            f"IBKR prices {contract.instrument} in {contract.currency}, and its chart counts in {abroad.currency}. "
+            "Halyard does not trade one by the prices of the other.",
+            code="other-currency",
+        )
 
 
 def _listed(companies: Sequence[Row], *, in_us: bool) -> list[Candidate]:
@@ -84,7 +128,7 @@ def _no_stock(symbol: str, companies: Sequence[Row]) -> str:
     abroad = sorted({each.exchange for each in _listed(companies, in_us=False)})
     if abroad:
         return (
-            f"IBKR lists {symbol} on {', '.join(abroad[:5])} and on no US exchange, and Halyard trades US listings only. "
-            "Send a symbol that is listed in the US."
+            f"IBKR lists {symbol} on {', '.join(abroad[:5])} and on no US exchange. Send it behind the prefix of its exchange, "
+            "such as XETR:SAP, or send a symbol that is listed in the US."
         )
     return f"IBKR knows no US stock with the symbol {symbol}. Check the spelling; class shares are written BRK.B."

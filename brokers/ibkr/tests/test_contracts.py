@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from brokers.domain.brokerage import OrderRefused
+from brokers.domain.contracts.candidates import AmbiguousSymbol
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.ibkr.contracts import finding as contracts
 from brokers.ibkr.contracts import stocks
@@ -114,3 +115,48 @@ def test_it_reads_the_ticks_of_every_price_band(rules: Any, tick: str, bands: An
     described = contracts.described(contract, {"conid": 1, "incrementRules": rules})
     assert described.tick == Decimal(tick)
     assert described.increments == tuple((Decimal(edge), Decimal(step)) for edge, step in bands)
+
+
+SAP = [
+    company("SAP SE-SPONSORED ADR", (1, "NYSE", True)),
+    company("SAP SE", (2, "IBIS", False), (3, "MEXI", False), (4, "SWB", False)),
+]
+
+
+def test_a_listing_abroad_is_found_on_its_exchange_and_nowhere_else() -> None:
+    assert stocks.choose(Instrument(ticker="SAP"), SAP).conid == 1
+    contract = stocks.choose(Instrument(ticker="XETR:SAP"), SAP)
+    assert (contract.conid, contract.exchange, contract.currency) == (2, "IBIS", "EUR")
+    assert stocks.choose(Instrument(ticker="BMV:SAP"), SAP).conid == 3
+    with pytest.raises(
+        OrderRefused, match=r"IBKR lists no ASX:SAP on the Australian Securities Exchange\. It lists"
+    ) as refused:
+        stocks.choose(Instrument(ticker="ASX:SAP"), SAP)
+    assert refused.value.code == "unknown-symbol"
+
+
+def test_two_companies_on_one_exchange_abroad_are_asked_about() -> None:
+    two = [company("AIRBUS SE", (1, "SBF", False)), company("AIR FREIGHT", (2, "AEB", False))]
+    with pytest.raises(AmbiguousSymbol, match="several shares on Euronext") as several:
+        stocks.choose(Instrument(ticker="EURONEXT:AIR"), two)
+    assert [each.currency for each in several.value.candidates] == ["EUR", "EUR"]
+    assert stocks.choose(Instrument(ticker="EURONEXT:AIR"), two, chosen=2).conid == 2
+    assert stocks.choose(Instrument(ticker="EURONEXTPAR:AIR"), two).conid == 1
+
+
+@pytest.mark.parametrize(("currency", "refused"), [("EUR", False), ("USD", True), (None, False), ("nonsense", True)])
+async def test_a_listing_abroad_in_another_currency_than_its_charts_is_refused(
+    currency: str | None, refused: bool
+) -> None:
+    async def get(path: str, params: Mapping[str, str]) -> Any:
+        if path == "trsrv/stocks":
+            return {"SAP": SAP}
+        return {"secdef": [{"conid": 2, "currency": currency}]}
+
+    found = contracts.find(Instrument(ticker="XETR:SAP"), get, date(2026, 11, 20))
+    if not refused:
+        assert (await found).currency == "EUR"
+        return
+    with pytest.raises(OrderRefused) as other:
+        await found
+    assert other.value.code == "other-currency"

@@ -8,7 +8,7 @@ from brokers.simulator.catalogue import futures as future_products
 from brokers.simulator.catalogue import listed, options
 from brokers.simulator.catalogue.futures import futures
 from brokers.simulator.catalogue.instrument import Instrument
-from brokers.simulator.catalogue.listed import INDEX_CFDS, INDICES, NAMESAKES, PAIRS, STOCKS
+from brokers.simulator.catalogue.listed import ABROAD, INDEX_CFDS, INDICES, NAMESAKES, PAIRS, STOCKS
 from brokers.simulator.catalogue.listed import listings as stocks
 
 __all__ = [
@@ -83,11 +83,11 @@ def named(text: str) -> list[Instrument]:
     letters = text.upper().strip()
     if len(letters) < _SHORTEST_NAME:
         return []
-    return [each for each in (*STOCKS.values(), *NAMESAKES, *INDICES.values()) if letters in each.name.upper()]
+    return [each for each in (*STOCKS.values(), *NAMESAKES, *ABROAD, *INDICES.values()) if letters in each.name.upper()]
 
 
 def everything(today: date) -> list[Instrument]:
     """Every contract of today that is listed by itself; options are too many to be listed."""
     months = (month for root in future_products.roots() for month in futures(root, today))
     shares = (cfd for symbol in STOCKS if (cfd := listed.cfd_of(symbol)) is not None)
-    return [*STOCKS.values(), *NAMESAKES, *INDICES.values(), *PAIRS, *INDEX_CFDS, *shares, *months]
+    return [*STOCKS.values(), *NAMESAKES, *ABROAD, *INDICES.values(), *PAIRS, *INDEX_CFDS, *shares, *months]

@@ -15,6 +15,7 @@ from brokers.rulebook.calendars import (
     us_options,
     us_shares,
 )
+from brokers.simulator.catalogue import venues
 from brokers.simulator.catalogue.instrument import Instrument
 
 # Futures and currencies have one long session; shares and index options trade outside regular hours on request.
@@ -43,6 +44,8 @@ def calendar_for(sec_type: str, *, on_index: bool = False, exchange: str = "CME"
     if sec_type in _FUTURES:
         # Of exchanges outside the CME group the simulator has no days of their own.
         return cme_futures(exchange) or _ALL_FUTURES
+    if sec_type == "STK" and exchange in venues.ABROAD:
+        return venues.ABROAD[exchange]
     return spx_options() if sec_type == "OPT" and on_index else _CALENDARS[sec_type]
 
 

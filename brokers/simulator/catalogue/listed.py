@@ -13,6 +13,7 @@ FUTURES_UNDERLYING = 510_000_000
 _SHARE_CFD = 700_000_000
 _INDEX_CFD = 700_900_000
 _FOREIGN_STOCK = 800_000_000
+_LISTED_ABROAD = 880_000_000
 _NAMESAKE = 890_000_000
 _SYNTHETIC_STOCK = 900_000_000
 _SYNTHETIC_PAIR = 910_000_000
@@ -129,6 +130,25 @@ def _namesake(row: Row) -> Instrument:
     )
 
 
+def _listed_abroad(row: Row) -> Instrument:
+    """A share that is traded abroad, in the currency, the steps and the hours of its exchange."""
+    bands = [each.split(":") for each in row["ticks"].split()]
+    return Instrument(
+        conid=_LISTED_ABROAD + int(row["number"]),
+        symbol=row["symbol"],
+        name=row["name"],
+        sec_type="STK",
+        exchange=row["exchange"],
+        listing=row["exchange"],
+        currency=row["currency"],
+        base_price=float(row["price"]),
+        increment=Decimal(bands[-1][1]),
+        bands=tuple((Decimal(edge), Decimal(tick)) for edge, tick in bands),
+        volatility=float(row["volatility"]),
+        trading_class=row["symbol"],
+    )
+
+
 def _index(row: Row) -> Instrument:
     return Instrument(
         conid=int(row["conid"]),
@@ -210,7 +230,8 @@ PAIRS = tuple(_pair(row) for row in tables.read("pairs"))
 INDEX_CFDS = tuple(_index_cfd(row) for row in tables.read("cfds"))
 _NUMBERS = {row["symbol"]: int(row["number"]) for row in tables.read("stocks")}
 NAMESAKES = tuple(_namesake(row) for row in tables.read("namesakes"))
-_FIXED = {i.conid: i for i in (*STOCKS.values(), *INDICES.values(), *PAIRS, *INDEX_CFDS, *NAMESAKES)}
+ABROAD = tuple(_listed_abroad(row) for row in tables.read("abroad"))
+_FIXED = {i.conid: i for i in (*STOCKS.values(), *INDICES.values(), *PAIRS, *INDEX_CFDS, *NAMESAKES, *ABROAD)}
 
 
 def find(conid: int) -> Instrument | None:
@@ -231,7 +252,7 @@ def stock(symbol: str) -> Instrument | None:
 def listings(symbol: str) -> tuple[Instrument, ...]:
     """The listings of a share, the home exchange first."""
     home = stock(symbol)
-    named_alike = tuple(each for each in NAMESAKES if each.symbol == symbol.upper())
+    named_alike = tuple(each for each in (*NAMESAKES, *ABROAD) if each.symbol == symbol.upper())
     return named_alike if home is None else (home, _abroad(_NUMBERS[home.symbol]), *named_alike)
 
 

@@ -19,7 +19,7 @@ _OPTIONS = ("SMART", "AMEX", "BATS", "BOX", "CBOE", "CBOE2", "ISE", "MIAX", "NAS
 def exchanges(instrument: Instrument) -> tuple[str, ...]:
     """Where a contract trades."""
     if instrument.sec_type == "STK" and instrument.tradable:
-        return _SHARES
+        return _SHARES if instrument.currency == "USD" else ("SMART", instrument.exchange)
     return _OPTIONS if instrument.sec_type == "OPT" else (instrument.exchange,)
 
 

@@ -18,7 +18,7 @@ from brokers.rulebook.products.untradable import Untradable, untradable
 from strategies.domain.message.classes import CURRENCIES, instead_of, other_class
 from strategies.domain.message.kinds import WORDS, Kind, form_of
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.domain.message.venues import admit, venue_of
+from strategies.domain.message.venues import abroad_of, admit, placed, venue_of
 
 __all__ = ["MONTHS", "WORDS", "Kind", "Symbol", "expired", "read", "split_exchange", "unreadable"]
 
@@ -72,6 +72,8 @@ def split_exchange(ticker: str) -> tuple[str, str]:
 def read(ticker: str, kind: Kind, now: datetime) -> Symbol:
     """What a ticker names in a strategy of this kind (any but options); raises Refused."""
     exchange, symbol = split_exchange(ticker)
+    if kind is Kind.STOCK:
+        exchange, symbol = placed(exchange, symbol)
     check(ticker, exchange, symbol, kind)
     parsed = _READERS[kind](symbol, now)
     if parsed is None:
@@ -80,10 +82,17 @@ def read(ticker: str, kind: Kind, now: datetime) -> Symbol:
 
 
 def behind(exchange: str, symbol: str, parsed: Symbol) -> Symbol:
-    """The symbol with its prefix as a hint; raises Refused where the prefix is that of another instrument."""
+    """The symbol with its prefix as a hint, or as a part of its name where it is listed abroad.
+
+    Raises Refused where the prefix is that of another instrument.
+    """
     warnings = admit(exchange, symbol, parsed.kind)
     if not exchange:
         return parsed
+    if (abroad := abroad_of(exchange, parsed.kind)) is not None:
+        name = f"{abroad.prefix}:{parsed.name}"
+        facts = {**parsed.facts, "venue": abroad.prefix}
+        return replace(parsed, name=name, root=name, facts=facts, warnings=(*parsed.warnings, *warnings))
     facts = {**parsed.facts, "exchange_hint": exchange[:40]}
     return replace(parsed, facts=facts, warnings=(*parsed.warnings, *warnings))
 
@@ -186,6 +195,11 @@ def _option_names(facts: dict[str, Any]) -> tuple[str, str]:
     return f"{underlying} {facts['expiry'][2:]}{facts['right']}{facts['strike']}", underlying
 
 
+def _stock_names(facts: dict[str, Any]) -> tuple[str, str]:
+    name = f"{facts['venue']}:{facts['symbol']}" if "venue" in facts else facts["symbol"]
+    return name, name
+
+
 def _pair_names(facts: dict[str, Any]) -> tuple[str, str]:
     name = facts["base"] + facts["quote"]
     return name, name
@@ -193,7 +207,7 @@ def _pair_names(facts: dict[str, Any]) -> tuple[str, str]:
 
 # Name and root from the canonical parts.
 _NAMES: dict[Kind, Callable[[dict[str, Any]], tuple[str, str]]] = {
-    Kind.STOCK: lambda facts: (facts["symbol"], facts["symbol"]),
+    Kind.STOCK: _stock_names,
     Kind.FUTURE: _future_names,
     Kind.OPTION: _option_names,
     Kind.FOREX: _pair_names,

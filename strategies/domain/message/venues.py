@@ -10,6 +10,7 @@ from pathlib import Path
 
 from brokers.domain.sentences import all_of
 from brokers.domain.tickers import CONTINUOUS, CONTRACT
+from brokers.rulebook.products.abroad import ABROAD, IN_HUNDREDTHS, Abroad
 from brokers.rulebook.products.futures import chart_root, product_of
 from strategies.domain.message.kinds import WORDS, Kind
 from strategies.domain.message.refusals import Refused, invalid
@@ -96,6 +97,22 @@ def is_delayed(prefix: str) -> bool:
     return _DELAYED.fullmatch(prefix) is not None
 
 
+def placed(prefix: str, symbol: str) -> tuple[str, str]:
+    """A share's prefix and symbol, where it is listed on an exchange abroad that is traded: SAP.DE is XETR:SAP."""
+    match = _SUFFIXED.fullmatch(symbol) if not prefix else None
+    if match is None or _SUFFIXES[match[2]] not in ABROAD:
+        return prefix, symbol
+    # Hong Kong's numbers are filled up with zeros behind a suffix, and stand without them on charts and at IBKR.
+    number = match[1].lstrip("0") if match[1].isdigit() and match[2] == "HK" else match[1]
+    return _SUFFIXES[match[2]], number
+
+
+def abroad_of(prefix: str, kind: Kind) -> Abroad | None:
+    """The exchange abroad that shares behind this prefix are traded on; None for the US, and where none are."""
+    venue = venue_of(prefix) if prefix and kind is Kind.STOCK else None
+    return None if venue is None else ABROAD.get(venue.prefix)
+
+
 def admit(prefix: str, symbol: str, kind: Kind) -> tuple[str, ...]:
     """Warnings about a prefix; raises Refused where another instrument than the chart's would be traded."""
     if not prefix:
@@ -116,7 +133,7 @@ def admit(prefix: str, symbol: str, kind: Kind) -> tuple[str, ...]:
 def _admit_stock(venue: Venue, symbol: str, kind: Kind) -> None:
     if not venue.lists & {"stock", str(kind)}:
         raise _wrong_class(venue, symbol, kind)
-    if not venue.in_us:
+    if not venue.in_us and not (kind is Kind.STOCK and venue.prefix in ABROAD):
         alone = (
             f"Sent alone, {symbol} would be the US listing of that symbol, in USD: another one, or another company. "
             f"Send {symbol} without the prefix if you mean that."
@@ -140,9 +157,11 @@ def _admit_future(venue: Venue, symbol: str) -> None:
 
 def _abroad(venue: Venue, symbol: str, kind: Kind, way: str) -> Refused:
     many = WORDS[kind][1]
+    unit = IN_HUNDREDTHS.get(venue.prefix)
+    why = f" Its charts count in {unit}, and orders do not." if unit and kind is Kind.STOCK else ""
     sentence = (
         f"{venue.prefix}:{symbol} is listed on {venue.name} ({venue.country}) in {venue.currency}, where Halyard trades no "
-        f"{many} yet. {way}"
+        f"{many} yet.{why} {way}"
     )
     return invalid("unsupported-exchange", sentence, field="ticker")
 

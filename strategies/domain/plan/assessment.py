@@ -62,11 +62,6 @@ class _Question:
     def is_entry(self) -> bool:
         return self.intent.role is Role.ENTRY
 
-    @property
-    def is_strict(self) -> bool:
-        """Whether a row that the tables lack refuses the order: an entry outside the simulated market."""
-        return self.is_entry and self.snapshot.environment is not Environment.SIMULATED
-
 
 def assess(
     intent: OrderIntent, snapshot: Snapshot, now: datetime, *, signal_price: Decimal | None = None
@@ -118,6 +113,8 @@ def _assess(question: _Question) -> Estimate | Rejection:
         return remarks
     instrument, snapshot = question.instrument, question.snapshot
     rate = _rate(instrument, snapshot, question.price)
+    if rate is None and question.is_entry and instrument.asset_class == "equity" and instrument.currency != "USD":
+        return _without_rate(instrument, snapshot)
     if rate is None:
         note = f"There is no exchange rate from {instrument.currency} to {snapshot.currency}."
         return _estimate(question, notes=(*remarks, note))
@@ -125,16 +122,16 @@ def _assess(question: _Question) -> Estimate | Rejection:
         return _assess_future(question, rate, remarks)
     if question.price is None:
         return _estimate(question, notes=(*remarks, "No price is known."))
+    fee: Fee | None = None
     try:
         fee = estimate_fee(
             instrument, question.order, question.quote, rules=question.rules, fx_rate=rate, usd_rate=rate
         )
-    except RulebookError as unknown:
-        if question.is_strict:
-            return Rejection(rule="R02", code="no_fee_schedule", reason=unknown.sentence)
-        return _estimate(question, notes=(*remarks, _without_fee(instrument)))
+    except RulebookError:
+        # Of shares abroad: our tables of fees are no reason to keep one from its market, and its margin is known.
+        remarks = (*remarks, _without_fee(instrument))
     if not question.is_entry:
-        return _estimate(question, fee=fee, margin=book.ZERO, notes=remarks)
+        return _estimate(question, fee=fee, margin=book.ZERO if fee else None, notes=remarks)
     power = _power(question, rate, fee)
     estimate = _estimate(question, fee=fee, margin=power.required if power else None, notes=remarks)
     return _shortfall(power, estimate, question) or replace(estimate, margin_from=MarginSource.RULE)
@@ -169,6 +166,15 @@ def _assess_future(question: _Question, rate: Decimal, remarks: tuple[str, ...])
         margin_note=margin.note,
     )
     return _shortfall(power, estimate, question) or _refused_by_preview(margin, estimate) or estimate
+
+
+def _without_rate(instrument: book.Instrument, snapshot: Snapshot) -> Rejection:
+    """Shares in a currency of which nobody knows the worth: neither their margin nor a limit in money can be told."""
+    reason = (
+        f"There is no exchange rate from {instrument.currency} to {snapshot.currency} at hand, so what {instrument.symbol} "
+        "would need of the account cannot be told. Send the signal again when IBKR shows one."
+    )
+    return Rejection(rule="S08", code="no-exchange-rate", reason=reason)
 
 
 def _without_fee(instrument: book.Instrument) -> str:

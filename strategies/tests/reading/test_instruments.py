@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from brokers.domain.tickers import is_ticker
+from brokers.rulebook.products.abroad import ABROAD
 from brokers.rulebook.products.futures import PRODUCTS, code_of
 from brokers.rulebook.products.untradable import UNTRADABLE
-from strategies.domain.message import symbols
+from strategies.domain.message import options, symbols
 from strategies.domain.message.kinds import form_of
-from strategies.domain.message.symbols import Kind
+from strategies.domain.message.options import NO_WISH
+from strategies.domain.message.refusals import Refused
+from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import VENUES
 from strategies.reading.parse import evaluate
 from strategies.reading.warnings import sentence
@@ -61,20 +65,15 @@ def test_a_us_exchange_in_front_is_a_hint(prefix: str) -> None:
 @pytest.mark.parametrize(
     ("ticker", "venue", "currency"),
     [
-        ("TSX:SHOP", "the Toronto Stock Exchange (Canada)", "CAD"),
-        ("XETR:SAP", "Xetra (Germany)", "EUR"),
         ("LSE:RIO", "the London Stock Exchange (the UK)", "GBP"),
-        ("EURONEXT:ASML", "Euronext (the euro area)", "EUR"),
-        ("ASX:BHP", "the Australian Securities Exchange (Australia)", "AUD"),
         ("NSE:INFY", "the National Stock Exchange of India (India)", "INR"),
-        ("TSXV:ABC", "the TSX Venture Exchange (Canada)", "CAD"),
-        ("BMV:AAPL", "the Mexican Stock Exchange (Mexico)", "MXN"),
-        ("SIX:NOVN", "the Swiss Exchange (Switzerland)", "CHF"),
+        ("JSE:NPN", "the Johannesburg exchange (South Africa)", "ZAR"),
+        ("FWB:SAP", "the Frankfurt Stock Exchange (Germany)", "EUR"),
         # The delayed feed of a venue abroad is that venue.
-        ("TSX_DLY:SHOP", "the Toronto Stock Exchange (Canada)", "CAD"),
+        ("LSE_DLY:RIO", "the London Stock Exchange (the UK)", "GBP"),
     ],
 )
-def test_a_listing_abroad_is_refused_with_its_venue_and_what_would_be_bought(
+def test_a_listing_abroad_that_is_not_traded_is_refused_with_its_venue_and_what_would_be_bought(
     ticker: str, venue: str, currency: str
 ) -> None:
     symbol = ticker.partition(":")[2]
@@ -86,11 +85,48 @@ def test_a_listing_abroad_is_refused_with_its_venue_and_what_would_be_bought(
     assert instrument(symbol)["symbol"] == symbol
 
 
-@pytest.mark.parametrize(("ticker", "venue"), [("SHOP.TO", "Toronto"), ("SAP.DE", "Xetra"), ("0700.HK", "Hong Kong")])
-def test_a_listing_abroad_may_be_written_behind_the_symbol(ticker: str, venue: str) -> None:
-    code, message = refusal(ticker)
-    assert code == "unsupported-exchange"
-    assert venue in message
+def test_london_is_refused_by_the_unit_of_its_charts() -> None:
+    assert "Its charts count in pence, and orders do not." in refusal("LSE:RIO")[1]
+
+
+@pytest.mark.parametrize(
+    ("ticker", "name", "warnings"),
+    [
+        ("XETR:SAP", "XETR:SAP", ()),
+        ("xetr:sap", "XETR:SAP", ()),
+        ("SAP.DE", "XETR:SAP", ()),
+        ("TSX:BBD.B", "TSX:BBD.B", ()),
+        ("SHOP.TO", "TSX:SHOP", ()),
+        ("0700.HK", "HKEX:700", ()),
+        ("HKEX:700", "HKEX:700", ()),
+        ("TSE:7203", "TSE:7203", ()),
+        ("EURONEXT:ASML", "EURONEXT:ASML", ()),
+        ("TSX_DLY:SHOP", "TSX:SHOP", ("delayed-feed:TSX_DLY",)),
+    ],
+)
+def test_a_listing_abroad_is_named_with_its_exchange(ticker: str, name: str, warnings: tuple[str, ...]) -> None:
+    symbol = symbols.read(ticker, Kind.STOCK, NOW)
+    assert (symbol.name, symbol.root, symbol.names, symbol.warnings) == (name, name, frozenset({name}), warnings)
+    traded = symbol.instrument()
+    assert traded is not None
+    assert traded.ticker == name
+    assert is_ticker(name)
+    # What is stored reads as the same share, and never as the one of the US.
+    stored = Symbol.from_reading(symbol.canonical())
+    assert (stored.name, stored == symbol) == (name, True)
+    assert symbols.read(name.partition(":")[2], Kind.STOCK, NOW) != symbol
+
+
+def test_every_exchange_abroad_that_is_traded_is_one_of_the_charts_venues() -> None:
+    for prefix, abroad in ABROAD.items():
+        assert "stock" in VENUES[prefix].lists, prefix
+        assert VENUES[prefix].currency == abroad.currency, prefix
+        assert abroad.exchanges, prefix
+
+
+def test_an_option_of_a_venue_abroad_stays_refused() -> None:
+    with pytest.raises(Refused, match="where Halyard trades no options yet"):
+        options.read("XETR:SAP 261218C200", NO_WISH, NOW)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +137,7 @@ def test_a_class_of_shares_is_no_listing_abroad(ticker: str) -> None:
 
 
 def test_a_number_is_no_us_symbol_to_be_sent_instead() -> None:
-    assert refusal("HKEX:700")[1].endswith("Send a symbol that is listed in the US.")
+    assert refusal("KRX:005930")[1].endswith("Send a symbol that is listed in the US.")
 
 
 def test_an_exchange_nobody_knows_is_not_taken_for_a_us_one() -> None:
@@ -129,12 +165,12 @@ def test_a_delayed_feed_is_traded_with_a_warning(ticker: str, kind: str) -> None
 
 
 def test_the_chart_may_name_its_exchange_in_a_field_of_its_own() -> None:
-    assert refusal("SHOP", exchange="TSX")[0] == "unsupported-exchange"
-    assert refusal("SAP", exchange="xetr")[0] == "unsupported-exchange"
+    assert refusal("RIO", exchange="LSE")[0] == "unsupported-exchange"
+    assert instrument("SAP", exchange="xetr") == {"class": "stock", "symbol": "SAP", "venue": "XETR"}
     assert instrument("AAPL", exchange="NASDAQ")["exchange_hint"] == "NASDAQ"
     assert instrument("NYSE:SHOP", exchange="NYSE")["exchange_hint"] == "NYSE"
     # The ticker's own prefix comes first.
-    assert refusal("TSX:SHOP", exchange="NASDAQ")[0] == "unsupported-exchange"
+    assert instrument("TSX:SHOP", exchange="NASDAQ")["venue"] == "TSX"
 
 
 @pytest.mark.parametrize("value", ["my desk", "{{exchange}}", 7, ["NYSE"], True])
@@ -183,7 +219,7 @@ def test_a_list_of_tickers_takes_no_listing_abroad_either() -> None:
     assert read_tickers("NASDAQ:AAPL, BRK/B", Kind.STOCK, NOW) == ("AAPL", "BRK.B")
     assert read_tickers("6E EUR BRR VIX", Kind.FUTURE, NOW) == ("6E", "BTC", "VX")
     assert read_tickers("NASDAQ:AAPL", Kind.OPTION, NOW) == ("AAPL",)
-    for text, kind in (("TSX:SHOP", Kind.STOCK), ("SPX", Kind.STOCK), ("ES1!", Kind.STOCK), ("XETR:SAP", Kind.OPTION)):
+    for text, kind in (("LSE:SHOP", Kind.STOCK), ("SPX", Kind.STOCK), ("ES1!", Kind.STOCK), ("XETR:SAP", Kind.OPTION)):
         with pytest.raises(Unusable):
             read_tickers(text, kind, NOW)
     with pytest.raises(Unusable, match="List what the options are on, SPY"):
