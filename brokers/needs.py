@@ -34,6 +34,7 @@ from brokers.models import (
     SubmissionAttempt,
 )
 from brokers.models.protection import STOPS
+from brokers.models.seconds import undecided
 
 # A closing that failed longer ago was dealt with, or it is no emergency any more.
 REMEMBERED = timedelta(days=1)
@@ -233,10 +234,12 @@ def _doubt(order: Facts) -> tuple[str, str]:
 
 def _orphan_rows(team: Team, now: datetime) -> QuerySet[ForeignOrder]:
     """Working orders that bear our reference and are in no row, until somebody says what is to become of them."""
-    known = Order.objects.filter(reference=OuterRef("reference"))
-    ours = ForeignOrder.objects.filter(team=team, reference__startswith=f"{REFERENCE_PREFIX}-", left_at=None)
-    rows = ours.filter(cancel_asked_at=None, account__connection__removed_at=None).exclude(Exists(known)).order_by("pk")
-    columns = {name: F(name) for name in ("code", "side", "first_seen_at", "broker_order_id")}
+    same = {name: OuterRef(name) for name in ("reference", "conid", "side")}
+    ours = Q(reference__startswith=f"{REFERENCE_PREFIX}-") & ~Exists(Order.objects.filter(**same))
+    open_rows = ForeignOrder.objects.filter(team=team, left_at=None, cancel_asked_at=None)
+    asked_about = open_rows.filter(ours | Q(second_of__isnull=False), account__connection__removed_at=None)
+    rows = asked_about.order_by("pk")
+    columns = {name: F(name) for name in ("code", "side", "first_seen_at", "broker_order_id", "second_of_id")}
     remaining = Cast("remaining", TextField())
     return with_facts(rows, **_IN_ACCOUNT, **columns, remaining=remaining)[:MOST]
 
@@ -244,16 +247,46 @@ def _orphan_rows(team: Team, now: datetime) -> QuerySet[ForeignOrder]:
 def _orphans(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     for row in sorted(facts, key=itemgetter("pk")):
         name = f"{row['side'].capitalize()} {grouped(Decimal(row['remaining']))} {row['ticker']}"
+        title = f"{name} works in {row['account']} with Halyard's reference, and no order here knows it"
+        text = (
+            "The database may be older than the order, or another Halyard placed it. Adopt it, cancel it, or leave it."
+        )
+        if row["second_of_id"]:
+            title = f"{name} works in {row['account']} and looks like a change of an order of Halyard's"
+            text = "The answer to that change was lost, so IBKR may have two orders for one. Adopt it, cancel it, or leave it."
         yield Need(
             key=f"orphan-{row['code']}",
             urgency=Urgency.DOUBT,
             symbol="alert",
-            title=f"{name} works in {row['account']} with Halyard's reference, and no order here knows it",
-            text="The database may be older than the order, or another Halyard placed it. Adopt it, cancel it, or leave it.",
+            title=title,
+            text=text,
             href=reverse("foreign_order", args=[team.code, row["code"]]),
             action="Decide",
             alarm=True,
             since=moment(row, "first_seen_at"),
+        )
+
+
+def _second_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    """Orders that IBKR has beside the one they were to change, until a person keeps both or cancels one."""
+    rows = undecided().filter(team=team).order_by("-pk")
+    columns = {name: F(name) for name in ("code", "side", "created_at")}
+    return with_facts(rows, **_IN_ACCOUNT, **columns, quantity=Cast("quantity", TextField()))[:MOST]
+
+
+def _seconds(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
+        name = f"{order['side']} {grouped(Decimal(order['quantity']))} {order['ticker']}"
+        yield Need(
+            key=f"second-{order['code']}",
+            urgency=Urgency.DOUBT,
+            symbol="alert",
+            title=f"IBKR has two orders for one in {order['account']}: {name} is the second",
+            text="A change's answer was lost, and IBKR kept the old order beside the new one. Keep both, or cancel one.",
+            href=_of_order(team, order["code"]),
+            action="Decide",
+            alarm=True,
+            since=moment(order, "created_at"),
         )
 
 
@@ -391,6 +424,7 @@ NEEDS = [
     Kind(name="positions without a stop", rows=_unprotected_rows, lines=_unprotected),
     Kind(name="orders in doubt", rows=_doubtful_rows, lines=_doubts),
     Kind(name="orders in no row", rows=_orphan_rows, lines=_orphans),
+    Kind(name="second orders", rows=_second_rows, lines=_seconds),
     Kind(name="symbols to choose", rows=_symbol_rows, lines=_symbols),
     Kind(name="lost sessions", rows=_lost_rows, lines=_sessions),
     Kind(name="sign-ins ahead", rows=_notice_rows, lines=_notices),

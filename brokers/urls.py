@@ -74,6 +74,7 @@ urlpatterns = [
     ),
     path(TEAM + "connections/<uuid:connection_code>/switch/", connections.connection_switch, name="connection_switch"),
     path(TEAM + "orders/<uuid:order_code>/decide/", doubts.order_decide, name="order_decide"),
+    path(TEAM + "orders/<uuid:order_code>/keep-both/", doubts.order_keep_both, name="order_keep_both"),
     path(TEAM + "connections/<uuid:connection_code>/resends/", doubts.connection_resends, name="connection_resends"),
     path(TEAM + "connections/<uuid:connection_code>/exits/", connections.connection_exits, name="connection_exits"),
     path(TEAM + "connections/<uuid:connection_code>/prices/", connections.connection_prices, name="connection_prices"),

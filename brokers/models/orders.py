@@ -96,6 +96,18 @@ class Order(models.Model):
     # Copied from the account, so that a lane finds its orders by one index, without a join.
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    # The order whose change left this one at IBKR as well, beside it; its reference is that one's there.
+    second_of = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="seconds",
+        db_constraint=False,
+        db_index=False,
+    )
+    # When a person said that both are wanted.
+    kept_both_at = models.DateTimeField(null=True, blank=True)
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     reference = models.CharField(max_length=64, unique=True)
     role = word(Role)
@@ -154,6 +166,7 @@ class Order(models.Model):
             same_team("ticket", "order"),
             same_team("account", "order"),
             same_team("connection", "order"),
+            same_team("second_of", "order"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
             models.CheckConstraint(
                 condition=Q(filled_quantity__gte=0) & Q(filled_quantity__lte=F("quantity")),
@@ -187,6 +200,15 @@ class Order(models.Model):
                 condition=Q(resize_to__isnull=True, resize_asked_at__isnull=True)
                 | Q(resize_asked_at__isnull=False, resize_to__gt=0, resize_to__lt=F("quantity")),
                 name="order_that_is_to_change_is_to_be_smaller",
+            ),
+            models.CheckConstraint(
+                condition=Q(second_of=None, kept_both_at=None) | Q(second_of__isnull=False) & ~Q(broker_order_id=""),
+                name="second_order_has_its_number",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "broker_order_id"],
+                condition=Q(second_of__isnull=False),
+                name="one_second_order_a_number",
             ),
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
             models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
@@ -228,6 +250,7 @@ class Order(models.Model):
                 name="orders_to_convert",
             ),
             models.Index(fields=["connection"], condition=Q(resize_to__isnull=False), name="orders_to_resize"),
+            models.Index(fields=["second_of"], condition=Q(second_of__isnull=False), name="orders_beside_another"),
         ]
 
     def __str__(self) -> str:

@@ -129,7 +129,11 @@ class ForeignOrder(models.Model):
     cancel_sent_at = models.DateTimeField(null=True, blank=True)
     cancels_sent = models.PositiveSmallIntegerField(default=0, db_default=0)
     cancel_note = models.CharField(max_length=300, blank=True, default="", db_default="")
-    # Since when a person lets an order that bears our reference be.
+    # The order of ours that it may be the second one of: it looks like a change of that order whose answer was lost.
+    second_of = models.ForeignKey(
+        Order, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
+    # Since when a person lets an order that bears our reference, or may be such a second one, be.
     left_at = models.DateTimeField(null=True, blank=True)
     left_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     # Complete lists in a row that did not show it any more.
@@ -142,6 +146,7 @@ class ForeignOrder(models.Model):
         constraints = [
             one_id_per_team("foreignorder"),
             same_team("account", "foreignorder"),
+            same_team("second_of", "foreignorder"),
             models.UniqueConstraint(fields=["account", "broker_order_id"], name="one_foreign_order_per_number"),
             models.CheckConstraint(condition=Q(remaining__gt=0), name="foreign_order_has_something_left"),
             models.CheckConstraint(condition=one_of("side", Side), name="foreign_order_side_is_known"),

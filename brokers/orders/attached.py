@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from brokers.models import Execution, Order
 
@@ -13,4 +13,6 @@ def attach(order: Order, broker_order_id: str = "") -> int:
     if number := broker_order_id or order.broker_order_id:
         named |= Q(broker_order_id=number)
     nobodys = Execution.objects.filter(named, account=order.account_id, conid=order.conid, side=order.side, order=None)
-    return nobodys.update(order=order)
+    # What names another order of ours is of that one, whatever reference it bears: a second order has the first one's.
+    others = Order.objects.filter(account=order.account_id, broker_order_id=OuterRef("broker_order_id"))
+    return nobodys.exclude(~Q(broker_order_id="") & Exists(others.exclude(pk=order.pk))).update(order=order)

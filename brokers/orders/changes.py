@@ -1,22 +1,26 @@
 """Changes of working orders in place, at the broker: what `conversions` and `resizes` share.
 
 An order's row changes only once IBKR has taken the change. A change whose answer was lost is looked up before it is
-asked for again.
+asked for again: the order itself, and a second one that the change may have left beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from django.db.models import Q, QuerySet
 
 from brokers import live
-from brokers.domain.brokerage import Accepted, Leg, OrderFacts, PartlyAccepted, Question, Refused
+from brokers.domain.brokerage import Accepted, Ack, Leg, OrderFacts, PartlyAccepted, Question, Refused
+from brokers.domain.doubts.seconds import CODE
 from brokers.domain.orders import Contract, OrderType
-from brokers.models import ContractLookup, Order, OrderEvent, SubmissionAttempt
+from brokers.domain.sessions import Environment
+from brokers.models import Connection, ContractLookup, Execution, Order, OrderEvent, SubmissionAttempt
+from brokers.models.seconds import has_two
+from brokers.orders import vanished
 from brokers.orders.execution import OUTCOME_NAMES, Answer, described, hashed, leg_of, note_answer
 
 MOST_ATTEMPTS = 3
@@ -24,6 +28,13 @@ MODIFY = SubmissionAttempt.Kind.MODIFY
 # What IBKR made of such a change is not known: its answer was lost, or the worker that waited for it died.
 IN_DOUBT = ("", "question", "ambiguous", "already_registered")
 NOT_APPLIED = "not_applied"
+# It left the order as it was, and another beside it: nothing is asked again, a person decides.
+LEFT_A_SECOND = "left_a_second"
+BOTH = "IBKR kept the order as it was and placed another beside it. Keep both, or cancel one."
+PERHAPS = (
+    "IBKR kept the order as it was, and something in its contract looks like the change: look at the orders placed"
+    " elsewhere and the fills. Nothing is asked again."
+)
 # What a change was for, as its attempt keeps it: one kind of change never counts for the other.
 CONVERSION, RESIZE = "conversion", "resize"
 # An attempt from before this was kept was a conversion where it asked for a market order.
@@ -34,7 +45,9 @@ AGAIN = ("not_sent", NOT_APPLIED, *IN_DOUBT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """An order to be changed, and whether an earlier change of it is in doubt."""
+    """An order to be changed, and whether it is to be looked up first: an earlier change of it is in doubt, or there are
+    two of it.
+    """
 
     order: Order
     doubtful: bool
@@ -46,7 +59,8 @@ class ChangeKind(Protocol):
     def next_change(self, connection_pk: int, now: datetime, /) -> Change | None: ...
     def begin(self, order: Order, now: datetime, /) -> tuple[int, Leg]: ...
     def finish(self, order: Order, attempt_pk: int, answer: Answer, now: datetime, /) -> None: ...
-    def settle_lost(self, order: Order, facts: Sequence[OrderFacts], now: datetime, /) -> bool: ...
+    def settle_lost(self, order: Order, facts: Sequence[OrderFacts], now: datetime, /, *, early: bool) -> bool: ...
+    def is_early(self, order: Order, asked_at: datetime, /) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +74,10 @@ class Effect:
 def first_of(due: QuerySet[Order], attempts: Callable[[Order], QuerySet[SubmissionAttempt]]) -> Change | None:
     """The first of these orders; `attempts` are the changes of an order that count for it."""
     order = due.select_related("account").first()
-    return (
-        None if order is None else Change(order=order, doubtful=attempts(order).filter(outcome__in=IN_DOUBT).exists())
-    )
+    if order is None:
+        return None
+    doubtful = attempts(order).filter(outcome__in=IN_DOUBT).exists() or has_two(order)
+    return Change(order=order, doubtful=doubtful)
 
 
 def attempts_for(change: str) -> QuerySet[SubmissionAttempt]:
@@ -82,7 +97,9 @@ def current_leg(order: Order) -> Leg:
         connection=order.connection_id, asset_class=order.asset_class, ticker=order.ticker, conid=order.conid
     ).first()
     contract = lookup.value() if lookup else Contract(instrument=order.instrument, conid=order.conid)
-    return leg_of(order, contract)
+    leg = leg_of(order, contract)
+    # IBKR has a second order under the reference of the first one.
+    return leg if order.second_of is None else replace(leg, reference=order.second_of.reference)
 
 
 def write_attempt(order: Order, leg: Leg, change: str, cause: str, now: datetime) -> int:
@@ -104,6 +121,10 @@ def conclude(order: Order, attempt_pk: int, answer: Answer, now: datetime, *, ef
     note_answer(answer.attempt_pk, outcome, now)
     # After questions the change itself carries the final word: what is left open is what is looked up.
     final = "rejected" if isinstance(outcome, Question | PartlyAccepted) else OUTCOME_NAMES[type(outcome)]
+    if isinstance(outcome, Accepted) and any(_is_another(order, ack) for ack in outcome.acks):
+        # IBKR took it, as an order of another number: what became of this one is looked up.
+        SubmissionAttempt.objects.filter(pk=attempt_pk).update(outcome="ambiguous", answered_at=now)
+        return
     SubmissionAttempt.objects.filter(pk=attempt_pk).update(outcome=final, answered_at=now)
     locked = lock(order)
     match outcome:
@@ -116,11 +137,13 @@ def conclude(order: Order, attempt_pk: int, answer: Answer, now: datetime, *, ef
     live.order_changed(locked)
 
 
+def _is_another(order: Order, ack: Ack) -> bool:
+    return bool(ack.broker_order_id) and ack.broker_order_id != order.broker_order_id
+
+
 def facts_about(order: Order, facts: Sequence[OrderFacts]) -> Iterator[OrderFacts]:
-    """What the broker shows of this order."""
-    return (
-        fact for fact in facts if order.reference == fact.reference or order.broker_order_id == fact.broker_order_id
-    )
+    """What the broker shows of this order, by its number: a second one has the same reference."""
+    return (fact for fact in facts if order.broker_order_id == fact.broker_order_id)
 
 
 def conclude_lost(
@@ -130,6 +153,9 @@ def conclude_lost(
 
     After MOST_ATTEMPTS the last attempt counts as rejected, for that is what ends the asking: see AGAIN.
     """
+    if not applied and (why := _second(locked, attempts)):
+        _conclude_second(locked, attempts, now, why=why, effect=effect)
+        return
     outcome = "accepted" if applied else NOT_APPLIED
     attempts.filter(outcome__in=IN_DOUBT).update(outcome=outcome, answered_at=now)
     if applied:
@@ -139,3 +165,35 @@ def conclude_lost(
         lost = f"It was asked {MOST_ATTEMPTS} times, and its answers were lost."
         effect.keep(locked, lost, "answer-lost", now)
     live.order_changed(locked)
+
+
+def is_early(order: Order, attempts: QuerySet[SubmissionAttempt], asked_at: datetime) -> bool:
+    """Whether a list asked for at `asked_at` need not show yet what a change made, as it left a moment ago."""
+    last = attempts.filter(outcome__in=IN_DOUBT).order_by("-pk").first()
+    environment = Connection.objects.values_list("environment", flat=True).get(pk=order.connection_id)
+    patience = vanished.SIMULATED if environment == Environment.SIMULATED else vanished.REAL
+    return last is not None and last.sent_at > asked_at - patience.quiet
+
+
+def _second(order: Order, attempts: QuerySet[SubmissionAttempt]) -> str:
+    """Why the change may have left a second order, as a sentence; "" where nothing tells of one."""
+    if Order.objects.filter(second_of=order, kept_both_at=None).exists():
+        return BOTH
+    first = attempts.filter(outcome__in=[*IN_DOUBT, NOT_APPLIED]).order_by("pk").first()
+    if first is None:
+        return ""
+    fills = Execution.objects.filter(account=order.account_id, conid=order.conid, side=order.side, order=None)
+    filled = fills.filter(seen_at__gte=first.sent_at, reference="").exists()
+    return PERHAPS if filled or has_two(order) else ""
+
+
+def _conclude_second(
+    order: Order, attempts: QuerySet[SubmissionAttempt], now: datetime, *, why: str, effect: Effect
+) -> None:
+    """End the asking for good: one more change could make a third order."""
+    last = attempts.filter(outcome__in=AGAIN).order_by("-pk").first()
+    if last is not None:
+        attempts.filter(outcome__in=IN_DOUBT).update(outcome=LEFT_A_SECOND, answered_at=now)
+        SubmissionAttempt.objects.filter(pk=last.pk).update(outcome=LEFT_A_SECOND, answered_at=now)
+    effect.keep(order, why, CODE, now)
+    live.order_changed(order)

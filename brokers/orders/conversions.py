@@ -13,6 +13,7 @@ from brokers import live
 from brokers.domain.brokerage import Leg, OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus, OrderType
 from brokers.models import Order, OrderChanges, SubmissionAttempt
+from brokers.models.seconds import is_doubled
 from brokers.orders import changes
 from brokers.orders.execution import Answer
 
@@ -29,7 +30,9 @@ def due(now: datetime) -> QuerySet[Order]:
         .exclude(type=str(OrderType.MARKET))
         .exclude(broker_order_id="")
     )
-    return working.alias(until=until).filter(~Exists(answered), until__lte=now, connection__enabled=True)
+    due = working.alias(until=until).filter(~Exists(answered), until__lte=now, connection__enabled=True)
+    # While there may be two of it, a market order of one would fill beside the other.
+    return due.exclude(is_doubled() & ~Exists(asked.filter(outcome__in=changes.AGAIN)))
 
 
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
@@ -76,14 +79,23 @@ def finish(order: Order, attempt_pk: int, answer: Answer, now: datetime) -> None
     changes.conclude(order, attempt_pk, answer, now, effect=EFFECT)
 
 
+def is_early(order: Order, asked_at: datetime) -> bool:
+    """Whether a list asked for at `asked_at` need not show yet what a change made."""
+    return changes.is_early(order, _attempts(order), asked_at)
+
+
 @transaction.atomic
-def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime) -> bool:
-    """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet."""
+def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime, *, early: bool = False) -> bool:
+    """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet.
+
+    `early`: the list may not show all that the change made, so that only a change that was made counts.
+    """
     locked = changes.lock(order)
     kind = next((fact.type for fact in changes.facts_about(locked, facts) if fact.type is not None), None)
-    if kind is None:
+    applied = kind is OrderType.MARKET
+    if kind is None or (early and not applied):
         return False
-    changes.conclude_lost(locked, _attempts(locked), now, applied=kind is OrderType.MARKET, effect=EFFECT)
+    changes.conclude_lost(locked, _attempts(locked), now, applied=applied, effect=EFFECT)
     return True
 
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q
 
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
@@ -17,6 +16,7 @@ from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, 
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
 from brokers.orders import attached, doubt, sizes
+from brokers.orders.identity import found, match
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -61,11 +61,12 @@ def apply(
     """Bring reports home. Every report may come twice, late, or before the answer to our own request."""
     applied = Applied()
     accounts = {account.account_id: account for account in connection.accounts.all()}
-    ours = _our_orders(accounts, orders, executions)
+    ours = match.named_by(accounts, orders, executions)
+    applied.moved.extend(found.take(ours, orders, executions, now))
     ours_reported = [
         (order, report)
         for report in orders
-        if (order := _find(ours, report.reference, report.broker_order_id) or _leg(ours, report))
+        if (order := ours.find(report.reference, report.broker_order_id, report.account_id) or ours.leg(report))
     ]
     if len(ours_reported) < len(orders):
         known = {id(report) for _, report in ours_reported}
@@ -94,57 +95,6 @@ def apply(
     return applied
 
 
-def _our_orders(
-    accounts: dict[str, BrokerageAccount], orders: Sequence[OrderFacts], executions: Sequence[ExecutionFacts]
-) -> dict[str, Order]:
-    """Our orders named by the reports, locked, by reference and by broker id (prefixed, the two never collide)."""
-    facts: list[OrderFacts | ExecutionFacts] = [*orders, *executions]
-    references = {fact.reference for fact in facts if fact.reference}
-    ids = {fact.broker_order_id for fact in facts if fact.broker_order_id}
-    parents = {fact.parent_broker_order_id for fact in orders if fact.parent_broker_order_id}
-    legs = Q(broker_order_id="", release=str(Release.WITH_PARENT)) & (
-        Q(parent__broker_order_id__in=parents) | Q(parent__reference__in=references)
-    )
-    named = Q(reference__in=references) | Q(broker_order_id__in=ids)
-    orders_named = (
-        Order.objects.select_for_update(of=("self",))
-        .filter(account__in=[account.pk for account in accounts.values()])
-        .filter(named | legs if parents else named)
-        .order_by("pk")
-    )
-    ours: dict[str, Order] = {}
-    for order in orders_named:
-        ours[f"r:{order.reference}"] = order
-        if order.broker_order_id:
-            ours[f"b:{order.broker_order_id}"] = order
-    return ours
-
-
-def _find(ours: dict[str, Order], reference: str | None, broker_order_id: str | None) -> Order | None:
-    return ours.get(f"r:{reference}") or ours.get(f"b:{broker_order_id}")
-
-
-def _leg(ours: dict[str, Order], report: OrderFacts) -> Order | None:
-    """The leg that a report without a reference is about: IBKR shows whose leg it is, but not our name for it.
-
-    Needed where the answer to a bracket was lost: its parent is found by reference, its legs by their parent.
-    """
-    if report.reference or not report.parent_broker_order_id:
-        return None
-    orders = list(ours.values())
-    parents = {order.pk for order in orders if order.broker_order_id == report.parent_broker_order_id}
-    return next(
-        (
-            order
-            for order in orders
-            if order.parent_id in parents
-            and not order.broker_order_id
-            and (order.side, order.type, order.release) == (report.side, report.type, Release.WITH_PARENT)
-        ),
-        None,
-    )
-
-
 def revision_of(execution_id: str) -> tuple[str, int]:
     """IBKR ends an execution id in a revision: `0000e0d5.6576fd38.01.01` is fill `0000e0d5.6576fd38.01`, revision 1."""
     base, _, revision = execution_id.rpartition(".")
@@ -153,7 +103,7 @@ def revision_of(execution_id: str) -> tuple[str, int]:
 
 def _keep_executions(
     accounts: dict[str, BrokerageAccount],
-    ours: dict[str, Order],
+    ours: match.Ours,
     fills: Sequence[ExecutionFacts],
     now: datetime,
     applied: Applied,
@@ -175,7 +125,7 @@ def _keep_executions(
         if account is None:
             continue
         base, revision = revision_of(fill.execution_id)
-        order = _find(ours, fill.reference, fill.broker_order_id)
+        order = ours.of_fill(fill)
         execution = known.get((account.pk, base)) or fresh.get((account.pk, base))
         if execution is not None and execution.pk is not None and execution.order_id is None and order is not None:
             # Seen before its order was known.

@@ -60,15 +60,25 @@ def finish(order: Order, attempt_pk: int, answer: Answer, now: datetime) -> None
     changes.conclude(order, attempt_pk, answer, now, effect=_effect(order.resize_to))
 
 
+def is_early(order: Order, asked_at: datetime) -> bool:
+    """Whether a list asked for at `asked_at` need not show yet what a change made."""
+    return changes.is_early(order, _attempts(order), asked_at)
+
+
 @transaction.atomic
-def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime) -> bool:
-    """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet."""
+def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime, *, early: bool = False) -> bool:
+    """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet.
+
+    `early`: the list may not show all that the change made, so that only a change that was made counts.
+    """
     locked = changes.lock(order)
     if locked.resize_to is None:
         return True
     for fact in changes.facts_about(locked, facts):
         if fact.remaining_quantity is not None:
             applied = fact.remaining_quantity + (fact.filled_quantity or Decimal(0)) <= locked.resize_to
+            if early and not applied:
+                return False
             effect = _effect(locked.resize_to)
             changes.conclude_lost(locked, _attempts(locked), now, applied=applied, effect=effect)
             return True

@@ -23,8 +23,11 @@ from brokers.domain.doubts.verdicts import Resend
 from brokers.domain.orders import IN_DOUBT, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Doubt, Order
+from brokers.models.seconds import beside
+from brokers.models.seconds import undecided as undecided_seconds
 from brokers.orders import undecided
 from brokers.orders.doubt import terms_of
+from brokers.orders.identity import keeping
 
 RESENDS = [
     (Resend.NEVER, "none"),
@@ -52,6 +55,28 @@ def doubt_of(order: Order) -> dict[str, Any] | None:
         "needed": {"orders": terms.order_reads, "trades": terms.trade_reads, "span": round(terms.span)},
         "why_not_again": undecided.why_not_again(order) if asks else "",
     }
+
+
+def seconds_of(order: Order) -> dict[str, Any] | None:
+    """What the page of an order shows of the others that IBKR has for it; None where it is alone."""
+    others = list(beside(order))
+    if not others:
+        return None
+    both = [order.pk, *(each.pk for each in others)]
+    return {"others": others, "count": len(both), "undecided": undecided_seconds().filter(pk__in=both).first()}
+
+
+@require_POST
+def order_keep_both(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
+    """A second order stays beside the one it was to change."""
+    order = row_for(request.user, team_code, Order.objects.all(), order_code, Role.TRADER)
+    try:
+        keeping.keep_both(order=order, actor=actor_of(request), now=timezone.now())
+    except keeping.KeepRefused as refused:
+        messages.error(request, f"{refused} ({refused.code})")
+    else:
+        messages.success(request, "Both orders stay. Either can still be canceled on its own page.")
+    return redirect("order", team_code, order_code)
 
 
 @require_POST

@@ -29,7 +29,7 @@ def working(team: Team, account: BrokerageAccount | None = None) -> QuerySet[For
 
 @require_GET
 def foreign_order(request: HttpRequest, team_code: UUID, foreign_code: UUID) -> HttpResponse:
-    rows = ForeignOrder.objects.select_related("account__connection", "cancel_asked_by", "left_by")
+    rows = ForeignOrder.objects.select_related("account__connection", "cancel_asked_by", "left_by", "second_of")
     row = row_for(request.user, team_code, rows, foreign_code)
     undecided = orphaned.undecided().filter(pk=row.pk).exists()
     context = {

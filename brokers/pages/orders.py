@@ -26,7 +26,7 @@ from brokers.orders import cancels
 from brokers.orders.remains import left_by_canceling
 from brokers.pages import elsewhere
 from brokers.pages.diagnosis import calls_of
-from brokers.pages.doubts import doubt_of
+from brokers.pages.doubts import doubt_of, seconds_of
 from brokers.pages.forms import OrderFilter
 from brokers.protection import shown
 
@@ -118,6 +118,7 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "events": order.events.order_by("pk"),
         "attempts": attempts,
         "doubt": doubt_of(order),
+        "seconds": seconds_of(order),
         "lapses": shown.of_order(order),
         "calls": calls_of([order, *(attempt.order for attempt in sent_with)]),
     }

@@ -125,21 +125,32 @@ class Lane:
                 return await self._expire(connection)
             if not await writes.send_orders(wire, connection, todo.job):
                 return RETRY_SECONDS
-            await self._cancel(wire, todo)
+            refused = await self._cancel(wire, todo)
             if todo.changes:
-                await writes.change_orders(wire, connection)
+                refused |= await writes.change_orders(wire, connection)
             await self._ask(wire, todo)
             if not todo.believed_active or todo.cancels:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
+        return await self._look_up(wire, todo, refused)
+
+    async def _look_up(self, wire: Wire, todo: Agenda, refused: set[str]) -> float:
+        """Read what is in doubt; returns as `_work` does.
+
+        IBKR's lists make one wait for their turn: never under the lock, which a lost session needs to be opened.
+        """
+        connection = todo.connection
+        await recovery.read_again(wire, connection, refused)
         waits = []
+        if todo.changes:
+            waits.append(await recovery.settle_lost_changes(wire, connection))
         if todo.gone:
             waits.append(await recovery.settle_gone(wire, connection))
         if todo.lost_cancels:
             waits.append(await recovery.settle_lost_cancels(wire, connection))
         if todo.doubtful:
             waits.append(await recovery.resolve_unknown(wire, connection))
-        return min(waits, default=0)
+        return min(filter(None, waits), default=0)
 
     async def _ask(self, wire: Wire, todo: Agenda) -> None:
         if todo.lookups:
@@ -156,11 +167,12 @@ class Lane:
         await self._db(asking.give_up, connection, self.shared.clock())
         return not await self._db(agenda.has_work, self.pk, self.shared.clock())
 
-    async def _cancel(self, wire: Wire, todo: Agenda) -> None:
-        if todo.cancels:
-            await writes.send_cancels(wire, todo.connection)
+    async def _cancel(self, wire: Wire, todo: Agenda) -> set[str]:
+        """Ask for cancels; returns the accounts in which IBKR has refused one."""
+        refused = await writes.send_cancels(wire) if todo.cancels else set()
         if todo.foreign_cancels:
             await writes.send_foreign_cancels(wire)
+        return refused
 
     async def _work_paused(self, wire: Wire, todo: Agenda, pause: Paused) -> float:
         """Cancels have a way through while the gateway is left alone; the rest waits, or is too late."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
+
 from brokers.domain.brokerage import OrdersReply
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
-from brokers.orders import cancels, doubt, gone, undecided
+from brokers.orders import cancels, conversions, doubt, gone, resizes, undecided
+from brokers.orders.changes import ChangeKind
 from brokers.processes.wire import Wire
 from brokers.protection import home
 
+CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
 GONE = gone.Proof(reads=2, seconds=5.0)
 GONE_SIMULATED = gone.Proof(reads=2, seconds=0.5)
 
@@ -65,6 +70,36 @@ async def settle_lost_cancels(wire: Wire, connection: Connection) -> float:
                 # Its next request may leave, or what waited for it.
                 wire.wake.set()
     return 0.5 if connection.environment == Environment.SIMULATED else 6.0
+
+
+async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
+    """Look up the changes whose answers were lost: the order, and a second one beside it. Returns the seconds until the
+    next look; 0: nothing is in doubt.
+
+    Like `settle_lost_cancels`, never under the connection's lock.
+    """
+    waits = False
+    for kind in CHANGES:
+        change = await wire.db(kind.next_change, wire.connection_pk, wire.clock())
+        if change is None or not change.doubtful:
+            continue
+        asked_at = wire.clock()
+        reply = await bring_home(wire, connection, change.order.account.account_id)
+        early = not reply.complete or await wire.db(kind.is_early, change.order, asked_at)
+        if await wire.db(partial(kind.settle_lost, early=early), change.order, reply.orders, wire.clock()):
+            # The next change may leave, or what waited for this one.
+            wire.wake.set()
+        else:
+            waits = True
+    if not waits:
+        return 0
+    return 0.5 if connection.environment == Environment.SIMULATED else 6.0
+
+
+async def read_again(wire: Wire, connection: Connection, account_ids: Collection[str]) -> None:
+    """Read the orders of accounts in which IBKR has refused something."""
+    for account_id in sorted(account_ids) if wire.broker.pause() is None else ():
+        await bring_home(wire, connection, account_id)
 
 
 async def bring_home(wire: Wire, connection: Connection, account_id: str) -> OrdersReply:

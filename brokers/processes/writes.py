@@ -20,18 +20,16 @@ from brokers.domain.brokerage import (
 from brokers.domain.calls import about_order
 from brokers.domain.orders import OrderStatus, Role
 from brokers.models import Connection, Order
-from brokers.orders import cancels, conversions, execution, gone, resizes
+from brokers.orders import cancels, execution, gone
 from brokers.orders.changes import ChangeKind
 from brokers.orders.questions import chosen_by
 from brokers.processes import renumbered
-from brokers.processes.recovery import bring_home
+from brokers.processes.recovery import CHANGES
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels, home
 from brokers.stress import control_plane
 
 MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
-
-CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
 
 
 def _about(order: Order) -> AbstractContextManager[None]:
@@ -39,10 +37,10 @@ def _about(order: Order) -> AbstractContextManager[None]:
     return about_order(order.pk, way_out=Role(order.role) in questions.WAYS_OUT)
 
 
-async def send_cancels(wire: Wire, connection: Connection) -> None:
+async def send_cancels(wire: Wire) -> set[str]:
     """Ask for cancels one by one; after an answer that was lost, the others wait for the next look.
 
-    A refusal is no last word: the account's orders are read after it, since what IBKR does not cancel may be over.
+    A refusal is no last word: returns the accounts whose orders are to be read, since what IBKR does not cancel may be over.
     """
     refused: set[str] = set()
     while wire.broker.pause(canceling=True) is None:
@@ -64,8 +62,7 @@ async def send_cancels(wire: Wire, connection: Connection) -> None:
         await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock(), code=code)
         if outcome == "ambiguous":
             break
-    for account_id in sorted(refused) if wire.broker.pause() is None else ():
-        await bring_home(wire, connection, account_id)
+    return refused
 
 
 async def send_foreign_cancels(wire: Wire) -> None:
@@ -180,31 +177,33 @@ def _as_declined(outcome: SubmissionOutcome, question: Question, role: Role) -> 
     return outcome
 
 
-async def change_orders(wire: Wire, connection: Connection) -> None:
-    """Make orders smaller, and market orders of what did not fill in time; what is in doubt is looked up first."""
+async def change_orders(wire: Wire, connection: Connection) -> set[str]:
+    """Make orders smaller, and market orders of what did not fill in time; what is in doubt waits until it is looked up.
+
+    Returns the accounts whose orders are to be read: what cannot be changed may be over, or of another size than we knew.
+    """
+    refused: set[str] = set()
     for kind in CHANGES:
         while change := await wire.db(kind.next_change, wire.connection_pk, wire.clock()):
             if change.doubtful:
-                reply = await bring_home(wire, connection, change.order.account.account_id)
-                if not await wire.db(kind.settle_lost, change.order, reply.orders, wire.clock()):
-                    return
-            elif not await _send_change(wire, connection, kind, change.order):
-                return
-    # What waited for these changes may leave now.
-    wire.wake.set()
+                break
+            outcome = await _send_change(wire, connection, kind, change.order)
+            if isinstance(outcome, Refused):
+                refused.add(change.order.account.account_id)
+            if isinstance(outcome, NotSent):
+                return refused
+    return refused
 
 
-async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, order: Order) -> bool:
-    """Send one change and answer IBKR's questions about it; False when it could not be sent."""
+async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, order: Order) -> SubmissionOutcome:
+    """Send one change and answer IBKR's questions about it; returns its last word."""
     attempt, leg = await wire.db(kind.begin, order, wire.clock())
     with _about(order):
         outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
     answer = await _answer_questions(wire, connection, order, attempt, outcome)
     await wire.db(kind.finish, order, attempt, answer, wire.clock())
-    if isinstance(answer.outcome, Refused):
-        # What cannot be changed may be over, or of another size than we knew.
-        await bring_home(wire, connection, order.account.account_id)
     if isinstance(answer.outcome, NotSent):
         await _note_not_sent(wire, connection, answer.outcome)
-        return False
-    return True
+    # What waited for this change may leave now.
+    wire.wake.set()
+    return answer.outcome

@@ -14,6 +14,7 @@ from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import IN_FLIGHT, OVER
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ForeignOrder, Order
+from brokers.orders.identity import found
 from brokers.orders.vanished import EMPTY_SAYS_NOTHING_AFTER, REAL, SIMULATED
 
 # (the account's key, the contract) of every order that appeared, changed or went.
@@ -56,12 +57,15 @@ def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]
     with_legs = rows.filter(parent__broker_order_id__in=parents) if parents else rows.none()
     heads = set(with_legs.values_list("parent__broker_order_id", flat=True))
     references = {fact.reference for fact in facts if fact.reference}
-    named = set(rows.filter(reference__in=references).values_list("reference", flat=True)) if references else set()
+    ours_by_name = rows.filter(reference__in=references) if references else rows.none()
+    named = {
+        reference: (conid, side) for reference, conid, side in ours_by_name.values_list("reference", "conid", "side")
+    }
     strangers = [
         fact
         for fact in facts
         if fact.broker_order_id not in ours
-        and fact.reference not in named
+        and not _is_named(fact, named)
         and (fact.parent_broker_order_id or "") not in heads
     ]
     if not any(fact.parent_broker_order_id or not fact.reference for fact in strangers):
@@ -69,6 +73,14 @@ def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]
     # While an order of ours is on its way, a row without a reference may be a leg of it whose number we do not know yet.
     on_their_way = set(rows.filter(status__in=_IN_FLIGHT).values_list("conid", flat=True))
     return [fact for fact in strangers if fact.reference or fact.conid not in on_their_way]
+
+
+def _is_named(fact: OrderFacts, named: dict[str, tuple[int, str]]) -> bool:
+    """Whether it bears the reference of an order of ours, and nothing says that it is an order of another kind."""
+    if fact.reference is None or fact.reference not in named:
+        return False
+    conid, side = named[fact.reference]
+    return fact.conid in {None, conid} and fact.side in {None, side}
 
 
 def _keep(account: BrokerageAccount, fact: OrderFacts, row: ForeignOrder | None, now: datetime) -> Touched:
@@ -96,7 +108,7 @@ def _begin(account: BrokerageAccount, fact: OrderFacts, now: datetime) -> Touche
         return set()
     values = {"ticker": _ticker(account, fact, fact.conid), **_shown(fact)}
     values |= {"team_id": account.team_id, "conid": fact.conid, "side": str(fact.side), "type": str(fact.type or "")}
-    values |= {"remaining": remaining, "seen_at": now}
+    values |= {"remaining": remaining, "seen_at": now, "second_of": found.suspect(account.pk, fact, now)}
     ForeignOrder.objects.update_or_create(
         account=account,
         broker_order_id=fact.broker_order_id,

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import audit
 from accounts.models import User
@@ -21,6 +21,7 @@ from brokers.domain.elsewhere.whose import REFERENCE_PREFIX, Choice, is_ours, ro
 from brokers.domain.orders import OrderStatus, OrderType, Side, TimeInForce
 from brokers.models import ContractLookup, ForeignOrder, Order, OrderEvent, Position, Ticket
 from brokers.orders import reconciliation
+from brokers.orders.identity import found
 from brokers.protection import foreign_cancels
 
 
@@ -33,10 +34,13 @@ class ChoiceRefused(Exception):
 
 
 def undecided() -> QuerySet[ForeignOrder]:
-    """Orders that bear our reference, are in no row, and of which nobody has said anything."""
-    known = Order.objects.filter(reference=OuterRef("reference"))
-    ours = ForeignOrder.objects.filter(reference__startswith=f"{REFERENCE_PREFIX}-", left_at=None)
-    return ours.filter(cancel_asked_at=None).exclude(Exists(known)).order_by("pk")
+    """Orders that bear our reference and are in no row, or may be the second one of a change, and of which nobody has
+    said anything.
+    """
+    same = {name: OuterRef(name) for name in ("reference", "conid", "side")}
+    ours = Q(reference__startswith=f"{REFERENCE_PREFIX}-") & ~Exists(Order.objects.filter(**same))
+    rows = ForeignOrder.objects.filter(ours | Q(second_of__isnull=False), left_at=None, cancel_asked_at=None)
+    return rows.order_by("pk")
 
 
 @transaction.atomic
@@ -44,7 +48,7 @@ def choose(*, row: ForeignOrder, choice: Choice, actor: User | None, now: dateti
     """Follow what a person says of an order that bears our reference; the order's new row where it is adopted."""
     locked = (
         ForeignOrder.objects.select_for_update(of=("self",))
-        .select_related("account__connection", "account__team")
+        .select_related("account__connection", "account__team", "second_of")
         .filter(pk=row.pk)
         .first()
     )
@@ -52,7 +56,7 @@ def choose(*, row: ForeignOrder, choice: Choice, actor: User | None, now: dateti
         raise ChoiceRefused(
             "This order has ended, or Halyard has found its row. Look at the list of orders.", "order-over"
         )
-    if not is_ours(locked.reference):
+    if not is_ours(locked.reference) and locked.second_of_id is None:
         raise ChoiceRefused("Halyard did not place this order, so there is nothing to decide.", "not-our-reference")
     order = None
     match choice:
@@ -92,6 +96,19 @@ def _adopt(row: ForeignOrder, now: datetime) -> Order:
     if (refused := why_not_adopted(row)) is not None:
         raise ChoiceRefused(f"It cannot be adopted. {refused[0]}", refused[1])
     assert row.quantity is not None, "an order without its size is not adopted"
+    facts = _facts(row)
+    if row.second_of is not None:
+        order = found.make(row.second_of, facts, now)
+        Order.objects.filter(pk=order.pk).update(kept_both_at=now)
+    else:
+        order = _begin(row, row.quantity, now)
+    row.delete()
+    reconciliation.apply(row.account.connection, orders=[facts], now=now)
+    order.refresh_from_db()
+    return order
+
+
+def _begin(row: ForeignOrder, quantity: Decimal, now: datetime) -> Order:
     account = row.account
     ticket = Ticket.objects.create(
         team_id=row.team_id,
@@ -118,7 +135,7 @@ def _adopt(row: ForeignOrder, now: datetime) -> Order:
         side=row.side,
         type=row.type,
         time_in_force=row.time_in_force,
-        quantity=row.quantity,
+        quantity=quantity,
         limit_price=row.limit_price,
         stop_price=row.stop_price,
         expires_at=now,
@@ -129,17 +146,21 @@ def _adopt(row: ForeignOrder, now: datetime) -> Order:
         order=order, new=str(OrderStatus.CREATED), cause="adopted: IBKR has it under this reference", at=now
     )
     Order.objects.move(order, OrderStatus.SUBMITTED, now=now, cause="sent before", submitted_at=row.first_seen_at)
-    row.delete()
-    facts = OrderFacts(
-        account_id=account.account_id,
+    return order
+
+
+def _facts(row: ForeignOrder) -> OrderFacts:
+    """The order as IBKR showed it last."""
+    return OrderFacts(
+        account_id=row.account.account_id,
         broker_order_id=row.broker_order_id,
-        reference=row.reference,
+        reference=row.reference or None,
         status=OrderStatus.ACCEPTED,
         quantity=row.quantity,
         filled_quantity=row.filled,
         conid=row.conid,
         side=Side(row.side),
+        type=OrderType(row.type),
+        limit_price=row.limit_price,
+        stop_price=row.stop_price,
     )
-    reconciliation.apply(account.connection, orders=[facts], now=now)
-    order.refresh_from_db()
-    return order

@@ -73,6 +73,11 @@ def another_connection(at: Scene, **values: object) -> Connection:
     return Connection.objects.create(**fields)
 
 
+def second(at: Scene, **values: object) -> Order:
+    """An order that IBKR has beside Alice's."""
+    return rows.order(at.ticket, **{"second_of": at.order, "broker_order_id": "7", **values})
+
+
 def another_account(at: Scene, **values: object) -> BrokerageAccount:
     fields = {"team": at.account.team, "connection": at.connection, "account_id": "SIM0", **values}
     return BrokerageAccount.objects.create(**fields)
@@ -261,6 +266,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_and_its_ticket_share_a_team": lambda at: changed(at.order, ticket=at.their_order.ticket),
     "order_and_its_account_share_a_team": lambda at: changed(at.order, account=at.theirs),
     "order_and_its_connection_share_a_team": lambda at: changed(at.order, connection=at.theirs.connection),
+    "order_and_its_second_of_share_a_team": lambda at: second(at, second_of=at.their_order),
+    "second_order_has_its_number": lambda at: second(at, broker_order_id=""),
+    "one_second_order_a_number": lambda at: twice(lambda: second(at)),
     "order_quantity_positive": lambda at: another_order(at, quantity=Decimal(0)),
     "order_never_overfilled": lambda at: changed(at.order, filled_quantity=at.order.quantity + 1),
     "order_limit_price_when_limit": lambda at: another_order(at, type="limit"),
@@ -294,6 +302,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_foreign_order_per_number": lambda at: twice(lambda: foreign(at)),
     "foreign_order_has_something_left": lambda at: foreign(at, remaining=Decimal(0)),
     "foreign_order_side_is_known": lambda at: foreign(at, side="short"),
+    "foreignorder_and_its_second_of_share_a_team": lambda at: foreign(at, second_of=at.their_order),
     "foreignorder_and_its_account_share_a_team": lambda at: foreign(at, account=at.theirs),
     "attempt_has_an_outcome_once_answered": lambda at: attempt(at, outcome="accepted"),
     "a_fill_counts_once": lambda at: twice(lambda: rows.execution(at.order, broker_execution_id="0000.1")),

@@ -31,9 +31,11 @@ _ORDER_EFFECTS = (
     "duplicate_reference",
     "resized",
     "held",
+    "second_order",
 )
 # With these in the phase after, the order waits for its fate instead of meeting the market at once.
 _WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed", "held_until_open", "held"})
+_TAKEN_AS = ("second_order",)
 _HIDDEN_S = 60.0
 
 
@@ -46,6 +48,8 @@ async def before(call: Call, faults: Iterable[Fault]) -> Answer | None:
     call.gateway.begin_nights()
     for fault in faults:
         if fault.phase == "after":
+            # The change was taken as another order, whatever becomes of the answer.
+            call.effects |= {name: fault.action[name] for name in _TAKEN_AS if name in fault.action}
             call.effects["awaits"] = bool(_WAITS_FOR_FATE & set(fault.action)) or call.effects.get("awaits", False)
             continue
         if (cut := await _hit(fault, call)) is not None:

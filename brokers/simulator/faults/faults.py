@@ -36,6 +36,7 @@ AT_A_CALL = frozenset(
         "duplicate_reference",
         "resized",
         "held",
+        "second_order",
         "lose_session",
         "steal_session",
         "expire_lst",

@@ -274,6 +274,11 @@ FIELD: dict[str, dict[str, Any]] = {
     "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),
     "modify_taken_at_another_size": _made(_MODIFY, {"resized": 0.5}),
+    "modify_leaves_two": _made(_MODIFY, {"second_order": True, "drop_connection": True}, "after"),
+    "modify_leaves_two_unnamed": _made(
+        _MODIFY, {"second_order": {"reference": "none"}, "drop_connection": True}, "after"
+    ),
+    "modify_answers_another_number": _made(_MODIFY, {"second_order": True}),
     "preview_timeout": _made(_PREVIEW, {"hang": True}),
     "preview_503": _says(_PREVIEW, 503, "Service Unavailable", with_code=True),
     "preview_not_json": _made(_PREVIEW, {"html_body": True}, "after"),

@@ -271,7 +271,22 @@ def modify(call: Call, order: Order, ticket: Ticket) -> Answer:
     if questions:
         pending = Pending(id="", kind="modify", asked=list(questions), tickets=[ticket], asked_at=call.now, order=order)
         return put(call.gateway, call.user, pending)
+    if (second := call.effects.get("second_order")) is not None:
+        return _beside(call, order, ticket, second)
     return change(call.gateway, order, ticket)
+
+
+def _beside(call: Call, order: Order, ticket: Ticket, second: Any) -> Answer:
+    """The order stays as it is, and what it was to be works beside it: under its reference, or under none."""
+    named = not (isinstance(second, dict) and second.get("reference") == "none")
+    gateway = call.gateway
+    placed = gateway.engine.place(
+        call.user.name, replace(ticket, reference=order.reference if named else ""), gateway.clock()
+    )
+    gateway.commit()
+    rows = [ack(placed)]
+    gateway.settle_new([placed])
+    return Answer(rows)
 
 
 def change(gateway: Gateway, order: Order, ticket: Ticket) -> Answer:

@@ -82,6 +82,7 @@ TEAM_PAGES: dict[str, Entry] = {
     "symbols@simulated": does(TRADER, ticker="TWIN", asset_class="stock", simulated="yes", conid="1"),
     "symbols@forget": does(TRADER, forget="00000000-0000-0000-0000-000000000000"),
     "order_decide": proves(TRADER, choice="again"),
+    "order_keep_both": does(TRADER),
     "order_decide@absent": does(TRADER, choice="absent"),
     "foreign_order": reads(),
     "foreign_cancel": does(TRADER),
