@@ -15,9 +15,9 @@ from django.db import transaction
 from brokers.book import choices, contracts, holdings
 from brokers.domain.brokerage import BrokerError, Refused
 from brokers.domain.contracts.candidates import AmbiguousSymbol
-from brokers.domain.orders import OVER, Contract
+from brokers.domain.orders import OVER, Contract, OrderStatus
 from brokers.models import BrokerageAccount, ContractLookup, Order, Ticket
-from brokers.orders import execution
+from brokers.orders import execution, unsent
 from brokers.postgres.notices import DECISIONS_CHANNEL, notify
 from brokers.processes.wire import Wire
 
@@ -84,6 +84,9 @@ def _end(job: execution.Job, answer: execution.Answer, contract: Contract, now: 
     refused = Refused(reason=_sentence(order, contract, again=again), code=RENUMBERED)
     execution.finish(job, replace(answer, outcome=refused), now)
     if again:
+        # What was to follow it is planned anew too, and must not wait beside that under the old number.
+        for waiting in order.ticket.orders.filter(status=str(OrderStatus.CREATED)).select_related("ticket", "connection"):
+            unsent.end_unsent(waiting, OrderStatus.CANCELED, refused.reason, now)
         Ticket.objects.filter(pk=job.orders[0].ticket_id).update(unfit_at=now)
         notify(DECISIONS_CHANNEL)
 
