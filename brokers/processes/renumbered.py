@@ -85,7 +85,9 @@ def _end(job: execution.Job, answer: execution.Answer, contract: Contract, now: 
     execution.finish(job, replace(answer, outcome=refused), now)
     if again:
         # What was to follow it is planned anew too, and must not wait beside that under the old number.
-        for waiting in order.ticket.orders.filter(status=str(OrderStatus.CREATED)).select_related("ticket", "connection"):
+        for waiting in order.ticket.orders.filter(status=str(OrderStatus.CREATED)).select_related(
+            "ticket", "connection"
+        ):
             unsent.end_unsent(waiting, OrderStatus.CANCELED, refused.reason, now)
         Ticket.objects.filter(pk=job.orders[0].ticket_id).update(unfit_at=now)
         notify(DECISIONS_CHANNEL)
