@@ -11,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.filters import equals, one_of, public_id, since, ticker
 from accounts.api.views import Listed, ListedAndShown
 from brokers.api.choices import ContractChoices
+from brokers.api.questions import Questions
 from brokers.api.serializers import (
     AccountSerializer,
     CallSerializer,
@@ -128,4 +129,5 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "executions": Executions,
     "calls": Calls,
     "contract-choices": ContractChoices,
+    "questions": Questions,
 }

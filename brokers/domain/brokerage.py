@@ -215,6 +215,18 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """IBKR asks with a list of options. The order may exist already; only its list of orders tells."""
+
+    broker_order_id: str
+    request_id: str
+    message_id: str
+    text: str
+    options: tuple[str, ...]
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """IBKR said no: nothing was placed. `code` names the reason and never changes."""
 
@@ -263,7 +275,7 @@ class Ambiguous:
     raw: Any = None
 
 
-SubmissionOutcome = Accepted | Question | Refused | PartlyAccepted | AlreadyRegistered | NotSent | Ambiguous
+SubmissionOutcome = Accepted | Question | Prompt | Refused | PartlyAccepted | AlreadyRegistered | NotSent | Ambiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +306,7 @@ class Brokerage(Protocol):
     async def preview(self, account_id: str, leg: Leg) -> OrderPreview: ...
     async def submit(self, account_id: str, legs: Sequence[Leg]) -> SubmissionOutcome: ...
     async def reply(self, question: Question, *, confirmed: bool) -> SubmissionOutcome: ...
+    async def choose(self, prompt: Prompt, option: str) -> Ambiguous: ...
     async def modify(self, account_id: str, broker_order_id: str, leg: Leg) -> SubmissionOutcome: ...
     async def cancel(self, account_id: str, broker_order_id: str) -> None: ...
     async def orders(self, account_id: str) -> OrdersReply: ...

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from brokers.domain.orders import Role
+from brokers.domain.sentences import cut
 
 # Questions that only state what automation knows anyway. Everything else is declined: a fat-finger guard is not ours
 # to switch off, and an unknown question is not ours to guess.
@@ -48,6 +49,8 @@ WAYS_OUT = frozenset({Role.EXIT, Role.STOP_LOSS, Role.TAKE_PROFIT})
 MESSAGE_ID = re.compile(r"[a-z][0-9]{1,8}", re.ASCII)
 # Its yes would touch orders that Halyard did not place: whatever its id, and whatever a team chose.
 _NEVER = re.compile(r"cancel\s+all\s+(your\s+)?(open\s+|working\s+)?orders", re.IGNORECASE)
+# How the option of a prompt begins that leaves things as they are.
+_REFUSES = re.compile(r"\s*(no\b|do not\b|don.?t\b|cancel\b|decline\b|dismiss\b|discard\b|reject\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ KNOWN = (
     Known("o10334", "An account for several people", "The order is placed for all of them."),
     Known("o10335", "Many orders in a short time", "A strategy that repeats itself by mistake is not held back."),
     Known("o10336", "The contract is rarely traded", "The fill may be far from the last price."),
+    Known(
+        "p12", "IBKR's price management algo", "IBKR may work the order at other prices and times than it was given."
+    ),
     Known("p6", "The order goes to several accounts", "Every account of the group gets its part."),
 )
 
@@ -108,6 +114,22 @@ def is_confirmed(
     if not message_ids or _NEVER.search(text):
         return False
     return all(answers.get(each, each in allowed) for each in message_ids)
+
+
+def option_of(options: Sequence[str], *, confirmed: bool) -> str | None:
+    """The option of a prompt that says yes, or the one that says no; None where it is not plain which that is."""
+    refusing = [option for option in options if _REFUSES.match(option)]
+    said = [option for option in options if option not in refusing] if confirmed else refusing
+    return said[0] if len(said) == 1 else None
+
+
+def left_to_a_person(text: str) -> str:
+    """The reason of an order whose prompt has no plain answer."""
+    asked = cut(text, 150)
+    return (
+        f'IBKR asks "{asked}" about this order, which Halyard cannot answer. Answer it in TWS. '
+        "Halyard looks for the order meanwhile."
+    )
 
 
 def code_of(message_ids: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from brokers.dialing import Lines
 from brokers.domain.brokerage import (
     AccountFacts,
     AccountSummary,
+    Ambiguous,
     BrokerError,
     BrokerUnavailable,
     ExecutionFacts,
@@ -25,6 +26,7 @@ from brokers.domain.brokerage import (
     OrdersReply,
     Paused,
     PositionFacts,
+    Prompt,
     Question,
     Refused,
     SubmissionOutcome,
@@ -46,7 +48,7 @@ from brokers.ibkr.contracts import finding
 from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import NoAnswer, NotDelivered, Request
 from brokers.ibkr.numbers import moment, whole
-from brokers.ibkr.outcomes import classify, inactive_without_reason, unanswered, undelivered
+from brokers.ibkr.outcomes import LOOKED_FOR, chosen, classify, inactive_without_reason, unanswered, undelivered
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.reads import Parts, Reads, in_turns
 from brokers.ibkr.texts.explained import About
@@ -260,6 +262,19 @@ class IbkrBrokerage:
         about, references = self._asked.pop(question.question_id, (About.ORDER, ()))
         parts = {"question": question.question_id}
         return await self._write("iserver/reply/{question}", parts, {"confirmed": confirmed}, references, about)
+
+    async def choose(self, prompt: Prompt, option: str) -> Ambiguous:
+        """Answer a prompt with one of its options, once. What became of the order, only a look at the orders tells."""
+        order = prompt.broker_order_id
+        body = {"orderId": int(order) if order.isdecimal() else order, "reqId": prompt.request_id, "text": option}
+        try:
+            answer = await self._client.write(Request("POST", "iserver/notification", body=body))
+        except (Paused, NotDelivered) as problem:
+            asked = f'IBKR asked "{prompt.text[:100]}" about this order, and the answer could not be sent: {problem}'
+            return Ambiguous(reason=f"{asked}. Answer it in TWS. {LOOKED_FOR}", code="prompt-of-ibkr")
+        except NoAnswer as problem:
+            return unanswered(str(problem))
+        return chosen(answer.status, answer.body, prompt, option)
 
     async def _write(
         self, path: str, parts: Parts, body: Any, references: tuple[str, ...], about: About = About.ORDER

@@ -61,6 +61,9 @@ from brokers.ibkr.lines.tickles import Tickles
 from brokers.ibkr.lines.wire import BEFORE_SENDING, Wire, say
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing, pacing_for
 
+# Answered in words: "Success".
+_IN_WORDS = frozenset({"iserver/notification"})
+
 logger = logging.getLogger(__name__)
 
 READ_ATTEMPTS = 3
@@ -261,7 +264,7 @@ class Client:
         arrived_at = self._clock()
         # A write's answer is stored as it is, so it keeps JSON's own numbers.
         body = await self.decoded(reply.body, WRITE if writing else READ, exact=not writing)
-        if body is NOT_JSON and reply.status < 300 and not is_page(reply.body):
+        if body is NOT_JSON and reply.status < 300 and request.path not in _IN_WORDS and not is_page(reply.body):
             self.note_nonsense("what is no JSON", way)
         says = silence.said_by_page(reply.status, reply.body) if body is NOT_JSON and self._wire.guarded else ""
         return Answer(reply.status, body, pause, _moment(reply.date[:40]), len(reply.body), arrived_at, says)

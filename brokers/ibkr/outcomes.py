@@ -16,6 +16,7 @@ from brokers.domain.brokerage import (
     Ambiguous,
     NotSent,
     PartlyAccepted,
+    Prompt,
     Question,
     Refused,
     SubmissionOutcome,
@@ -26,6 +27,7 @@ from brokers.ibkr.cleaning import mapping, name, one_line
 from brokers.ibkr.texts.explained import MOST_OF_A_HOLD, About, explained
 
 Row = Mapping[str, Any]
+_MOST_OPTIONS = 10
 
 # Said by the layer in front of the order system: the order was not looked at.
 _NO_SESSION = ("no bridge", "please query /accounts first")
@@ -96,12 +98,7 @@ def _classify_ok(body: Any, error: str, references: Sequence[str], about: About)
     if _REGISTERED in error:
         return AlreadyRegistered(raw=body)
     if isinstance(body, Mapping) and body.get("prompt"):
-        return Ambiguous(
-            reason=f'IBKR asks "{one_line(body.get("text", ""))[:150]}" about this order, which Halyard cannot answer. '
-            "Answer it in TWS. Halyard looks for the order meanwhile.",
-            code="prompt-of-ibkr",
-            raw=body,
-        )
+        return _prompt(body)
     if error:
         return _refused(error, about, raw=body)
     return Ambiguous(
@@ -138,6 +135,36 @@ def _question(rows: list[Row]) -> Question:
         message_ids=tuple(name(each) for each in ids[:100]) if isinstance(ids, list) else (),
         text=" ".join(one_line(text) for text in texts),
         raw=list(rows),
+    )
+
+
+def _prompt(body: Row) -> Prompt:
+    """A question with options, of which one is to be said back word for word."""
+    options = body.get("options")
+    said = options[:_MOST_OPTIONS] if isinstance(options, list) else []
+    return Prompt(
+        broker_order_id=name(body.get("orderId"), 32),
+        request_id=name(body.get("reqId")),
+        message_id=name(body.get("messageId")),
+        text=one_line(body.get("text", "")),
+        options=tuple(each for each in said if isinstance(each, str) and name(each, 120) == each != ""),
+        raw=body,
+    )
+
+
+def chosen(status: int, body: Any, prompt: Prompt, option: str) -> Ambiguous:
+    """What the answer to a prompt's answer means: whether IBKR took it, never what became of the order."""
+    if 200 <= status < 300 and not error_text(body):
+        return Ambiguous(
+            reason=f'IBKR asked "{prompt.text[:120]}" and Halyard answered "{option[:60]}". {LOOKED_FOR}',
+            code="prompt-answered",
+            raw=_raw(body),
+        )
+    said = error_text(body)[:80] or f"status {status}"
+    return Ambiguous(
+        reason=f'IBKR asked "{prompt.text[:100]}" and did not take the answer ({said}). Answer it in TWS. {LOOKED_FOR}',
+        code="prompt-of-ibkr",
+        raw=_raw(body),
     )
 
 

@@ -24,6 +24,7 @@ from brokers.domain.brokerage import (
     Leg,
     NotSent,
     PartlyAccepted,
+    Prompt,
     Question,
     Refused,
     SubmissionOutcome,
@@ -51,6 +52,7 @@ _WAYS_OUT = [str(role) for role in WAYS_OUT]
 OUTCOME_NAMES = {
     Accepted: "accepted",
     Question: "question",
+    Prompt: "prompt",
     Refused: "rejected",
     PartlyAccepted: "partly_accepted",
     AlreadyRegistered: "already_registered",
@@ -158,9 +160,17 @@ def hashed(request: object) -> str:
 
 
 @transaction.atomic
-def begin_reply(order: Order, question: Question, confirmed: bool, now: datetime) -> int:
-    """Write down how we answer IBKR's question, before the answer leaves; returns the attempt's key."""
-    request = {"question": question.text[:1000], "messages": list(question.message_ids), "confirmed": confirmed}
+def begin_reply(
+    order: Order, question: Question | Prompt, confirmed: bool, now: datetime, *, option: str | None = None
+) -> int:
+    """Write down how we answer IBKR's question, before the answer leaves; returns the attempt's key.
+
+    `option`: what is said to a prompt, word for word.
+    """
+    messages = [question.message_id] if isinstance(question, Prompt) else list(question.message_ids)
+    request: dict[str, Any] = {"question": question.text[:1000], "messages": messages, "confirmed": confirmed}
+    if option is not None:
+        request["option"] = option
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=SubmissionAttempt.Kind.REPLY, request=request, request_hash=hashed(request), sent_at=now
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,7 @@ SHOWN_FOR = timedelta(days=90)
 MOST_SHOWN = 500
 # IBKR knows about twenty; whoever calls an address by hand fills no table.
 MOST_ANSWERS = 200
+_NAMED = {each.message_id: each for each in KNOWN}
 
 
 class Choice(StrEnum):
@@ -91,17 +92,20 @@ def choose(*, team: Team, message_id: str, choice: str, actor: User | None, now:
 def rows(team: Team, now: datetime) -> list[Row]:
     """Every question that is known, was asked lately, or has an answer of the team's; those asked lately first."""
     asked, chosen = _asked(team, now), chosen_by(team.pk)
-    named = {each.message_id: each for each in KNOWN}
-    unknown = sorted((asked.keys() | chosen.keys()) - named.keys())
-    questions = [
-        *KNOWN,
-        *(Known(each, "Not known to Halyard", "What a yes may cost is not known.") for each in unknown),
-    ]
-    made = [
-        Row(each, each.message_id in named, chosen.get(each.message_id), asked.get(each.message_id))
-        for each in questions
-    ]
+    unknown = sorted((asked.keys() | chosen.keys()) - _NAMED.keys())
+    made = [_row(each, chosen, asked) for each in [*_NAMED, *unknown]]
     return sorted(made, key=lambda row: row.asked is None)
+
+
+def row_of(team: Team, message_id: str, now: datetime) -> Row:
+    """One question, whether or not anything is known of it."""
+    return _row(message_id, chosen_by(team.pk), _asked(team, now))
+
+
+def _row(message_id: str, chosen: Mapping[str, bool], asked: Mapping[str, Asked]) -> Row:
+    known = _NAMED.get(message_id)
+    question = known or Known(message_id, "Not known to Halyard", "What a yes may cost is not known.")
+    return Row(question, known is not None, chosen.get(message_id), asked.get(message_id))
 
 
 def _asked(team: Team, now: datetime) -> dict[str, Asked]:

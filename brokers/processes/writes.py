@@ -13,7 +13,6 @@ from brokers.domain.brokerage import (
     BrokerError,
     NotSent,
     OrderRefused,
-    Question,
     Refused,
     SubmissionOutcome,
 )
@@ -22,14 +21,11 @@ from brokers.domain.orders import OrderStatus, Role
 from brokers.models import Connection, Order
 from brokers.orders import cancels, execution, gone
 from brokers.orders.changes import ChangeKind
-from brokers.orders.questions import chosen_by
-from brokers.processes import renumbered
+from brokers.processes import renumbered, replies
 from brokers.processes.recovery import CHANGES
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels, home
 from brokers.stress import control_plane
-
-MOST_ROUNDS = 10  # IBKR's chains of questions are short; a longer one is not a chain but a quarrel
 
 
 def _about(order: Order) -> AbstractContextManager[None]:
@@ -92,7 +88,7 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
         with _about(job.orders[0]):
             outcome = await wire.broker.submit(job.account_id, job.legs)
-        answer = await _answer_questions(wire, connection, job.orders[0], job.attempt_pk, outcome)
+        answer = await replies.answer(wire, connection, job.orders[0], job.attempt_pk, outcome)
         if isinstance(answer.outcome, NotSent):
             await wire.db(execution.finish, job, answer, wire.clock())
             await _note_not_sent(wire, connection, answer.outcome)
@@ -141,42 +137,6 @@ async def _set_simulated_price(wire: Wire, connection: Connection, order: Order)
         await wire.db(control_plane.set_price, connection.username, order.conid, order.signal_price)
 
 
-async def _answer_questions(
-    wire: Wire, connection: Connection, order: Order, attempt_pk: int, outcome: SubmissionOutcome
-) -> execution.Answer:
-    """Answer IBKR's questions about a write, one by one; returns its last word."""
-    declined = False
-    chosen = await wire.db(chosen_by, order.team_id) if isinstance(outcome, Question) else {}
-    for _ in range(MOST_ROUNDS):
-        if not isinstance(outcome, Question) or declined:
-            break
-        role = Role(order.role)
-        confirmed = questions.is_confirmed(
-            outcome.message_ids,
-            role,
-            confirms_exits=connection.confirms_exits,
-            chosen=chosen,
-            text=outcome.text,
-        )
-        declined = not confirmed
-        await wire.db(execution.note_answer, attempt_pk, outcome, wire.clock())
-        attempt_pk = await wire.db(execution.begin_reply, order, outcome, confirmed, wire.clock())
-        question = outcome
-        with _about(order):
-            outcome = await wire.broker.reply(question, confirmed=confirmed)
-        if declined:
-            outcome = _as_declined(outcome, question, role)
-    return execution.Answer(outcome=outcome, attempt_pk=attempt_pk, declined=declined)
-
-
-def _as_declined(outcome: SubmissionOutcome, question: Question, role: Role) -> SubmissionOutcome:
-    """IBKR answers a "no" with an error text; people want to read the question instead."""
-    if isinstance(outcome, Refused):
-        reason = questions.as_declined(question.text, question.message_ids, role)
-        return Refused(reason=reason, code=questions.code_of(question.message_ids))
-    return outcome
-
-
 async def change_orders(wire: Wire, connection: Connection) -> set[str]:
     """Make orders smaller, and market orders of what did not fill in time; what is in doubt waits until it is looked up.
 
@@ -200,7 +160,7 @@ async def _send_change(wire: Wire, connection: Connection, kind: ChangeKind, ord
     attempt, leg = await wire.db(kind.begin, order, wire.clock())
     with _about(order):
         outcome = await wire.broker.modify(order.account.account_id, order.broker_order_id, leg)
-    answer = await _answer_questions(wire, connection, order, attempt, outcome)
+    answer = await replies.answer(wire, connection, order, attempt, outcome)
     await wire.db(kind.finish, order, attempt, answer, wire.clock())
     if isinstance(answer.outcome, NotSent):
         await _note_not_sent(wire, connection, answer.outcome)

@@ -55,6 +55,9 @@ BOOK_FRESH_SECONDS = env.number("HALYARD_BOOK_FRESH_SECONDS", 90, low=1)
 KEEP_SECONDS = env.number("HALYARD_KEEP_SECONDS", 55, low=1)
 # Requests a second to IBKR's own hosts from this installation's address, for all teams together.
 IBKR_PER_SECOND = env.number("HALYARD_IBKR_PER_SECOND", 50, low=1, high=1000)
+# How many questions of IBKR's about one order are answered in a row, and for how long: the next one is declined.
+IBKR_QUESTIONS = env.number("HALYARD_IBKR_QUESTIONS", 10, low=1, high=100)
+IBKR_QUESTION_SECONDS = env.number("HALYARD_IBKR_QUESTION_SECONDS", 30, low=1, high=600)
 SWEEP_SECONDS = env.number("HALYARD_SWEEP_SECONDS", 2, low=1)
 # When IBKR restarts its servers, by region and at the weekend, and for how long before that nothing leaves.
 RESET_WINDOWS = env.checked("HALYARD_RESET_WINDOWS", "", resets.read)

@@ -172,6 +172,7 @@ PAGES: Mapping[str, HelpPage] = {
             "asked-about-size",
             "asked-about-value",
             "asked-too-often",
+            "asked-too-long",
         ),
     ),
     "futures-operator": HelpPage(
@@ -266,6 +267,7 @@ PAGES: Mapping[str, HelpPage] = {
             "ibkr-did-not-change",
             "acknowledged-in-part",
             "prompt-of-ibkr",
+            "prompt-answered",
         ),
     ),
 }

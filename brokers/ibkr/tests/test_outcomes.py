@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from brokers.domain.brokerage import Accepted, AlreadyRegistered, Ambiguous, NotSent, PartlyAccepted, Question, Refused
+from brokers.domain.brokerage import (
+    Accepted,
+    AlreadyRegistered,
+    Ambiguous,
+    NotSent,
+    PartlyAccepted,
+    Prompt,
+    Question,
+    Refused,
+)
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.decoding import NOT_JSON, WRITE, decode
 from brokers.ibkr.outcomes import classify
@@ -58,7 +67,7 @@ def test_it_agrees_with_the_list_of_failures(failure: dict[str, Any]) -> None:
         assert not texts  # The list knows no body, so there is nothing to recognise.
         assert isinstance(outcome, Ambiguous)
     elif placed == "maybe":
-        assert isinstance(outcome, Ambiguous | PartlyAccepted)
+        assert isinstance(outcome, Ambiguous | PartlyAccepted | Prompt)
     elif placed == "yes":
         assert isinstance(outcome, AlreadyRegistered | Accepted)
     else:

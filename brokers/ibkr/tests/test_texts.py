@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from brokers.domain import questions
-from brokers.domain.brokerage import Ack, AlreadyRegistered, BrokerError, PartlyAccepted, Question
+from brokers.domain.brokerage import Ack, AlreadyRegistered, BrokerError, PartlyAccepted, Prompt, Question
 from brokers.domain.orders import OrderStatus, Role
 from brokers.domain.session import states as session_states
 from brokers.domain.session.states import State, Terms
@@ -108,6 +108,8 @@ def read_of_an_order(answer: Answer, references: tuple[str, ...]) -> tuple[str, 
         case Question():
             declined = questions.as_declined(outcome.text, outcome.message_ids, Role.ENTRY)
             return declined, questions.code_of(outcome.message_ids)
+        case Prompt():
+            return questions.left_to_a_person(outcome.text), "prompt-of-ibkr"
         case PartlyAccepted():
             failure: Ack = outcome.failures[0]
             return failure.text, failure.code

@@ -18,6 +18,7 @@ from brokers.domain.brokerage import (
     NotSent,
     OrderRefused,
     PartlyAccepted,
+    Prompt,
     Refused,
 )
 from brokers.domain.sessions import Login
@@ -191,11 +192,31 @@ async def test_a_leg_that_failed_beside_a_live_one_is_seen_at_once(
     assert len(outcome.failures) == 1
 
 
-async def test_a_prompt_leaves_it_in_doubt(gateway: Any, login: Login, brokerage: IbkrBrokerage, account: str) -> None:
+async def test_a_prompt_is_answered_once_and_leaves_the_order_in_doubt(
+    gateway: Any, login: Login, brokerage: IbkrBrokerage, account: str
+) -> None:
     arm(gateway, login, {"server_prompt": True})
-    outcome = await brokerage.submit(account, [leg("hy-1")])
-    assert isinstance(outcome, Ambiguous)
-    assert "Price Management Algo" in outcome.reason
+    prompt = await brokerage.submit(account, [leg("hy-1")])
+    assert isinstance(prompt, Prompt)
+    assert "Price Management Algo" in prompt.text
+    assert prompt.options == ("Use on this order", "Do not use")
+    outcome = await brokerage.choose(prompt, "Do not use")
+    assert (outcome.code, 'answered "Do not use"' in outcome.reason) == ("prompt-answered", True)
+    refused = await brokerage.choose(prompt, "Do not use")
+    assert refused.code == "prompt-answered"
+    assert set(gateway.books(login.username)) == {"hy-1"}
+    assert len(gateway.journal(login.username, path="/iserver/notification")) == 2
+
+
+async def test_an_option_that_ibkr_does_not_take_leaves_the_order_in_doubt(
+    gateway: Any, login: Login, brokerage: IbkrBrokerage, account: str
+) -> None:
+    arm(gateway, login, {"server_prompt": True})
+    prompt = await brokerage.submit(account, [leg("hy-1")])
+    assert isinstance(prompt, Prompt)
+    outcome = await brokerage.choose(prompt, "Perhaps")
+    assert outcome.code == "prompt-of-ibkr"
+    assert gateway.books(login.username) == {}
 
 
 async def test_a_cancel_leaves_once(gateway: Any, login: Login, brokerage: IbkrBrokerage, account: str) -> None:

@@ -125,7 +125,7 @@ def denied(call: Call, action: dict[str, Any], answer: Answer) -> Answer:
     if "reject" in action:
         return error(str(action["reject"]), 200, with_code=False)
     if action.get("server_prompt"):
-        return Answer(prompt(placed[0].order_id if placed else 0))
+        return Answer(prompt(placed[0].order_id if placed else 0, action["server_prompt"]))
     if "question" in action:
         return Answer(
             [
@@ -173,8 +173,8 @@ def exchange_closed(call: Call, order: Order | None) -> Answer:
     return Answer([{"order_id": str(number), "order_status": "Cancelled", "text": EXCHANGE_CLOSED}])
 
 
-def prompt(order_id: int) -> dict[str, Any]:
-    """The broker asks with a list of options instead of a question."""
+def prompt(order_id: int, changes: Any = None) -> dict[str, Any]:
+    """The broker asks with a list of options instead of a question. `changes`: other fields than the usual ones."""
     return {
         "orderId": order_id,
         "reqId": "22170",
@@ -184,6 +184,7 @@ def prompt(order_id: int) -> dict[str, Any]:
         "type": "M",
         "messageId": "p12",
         "prompt": True,
+        **(changes if isinstance(changes, dict) else {}),
     }
 
 

@@ -60,6 +60,16 @@ class Pending:
 
 
 @dataclass(slots=True, kw_only=True)
+class Prompted:
+    """An order POST that waits for one of the options of a prompt."""
+
+    order_id: str
+    request_id: str
+    options: list[str]
+    tickets: list[Ticket]
+
+
+@dataclass(slots=True, kw_only=True)
 class User:
     """One username and everything that is remembered of it while the process runs."""
 
@@ -69,6 +79,7 @@ class User:
     # When each order reference was registered.
     references: dict[str, float] = field(default_factory=dict)
     pending: Pending | None = None
+    prompted: Prompted | None = None
     sockets: set[Listener] = field(default_factory=set)
     journal: deque[dict[str, Any]] = field(default_factory=_log)
     events: deque[dict[str, Any]] = field(default_factory=_log)
@@ -95,6 +106,7 @@ class User:
         """Forget what the user did, its session included."""
         self.references.clear()
         self.pending = None
+        self.prompted = None
         self.session.lose()
         self.session.ever_initiated = False
         self.session.release()

@@ -13,6 +13,7 @@ from brokers.simulator.exchange.advisors import METHODS
 from brokers.simulator.exchange.combos import instrument_of
 from brokers.simulator.exchange.records import Group, Order, Ticket
 from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.gateway.users import Prompted
 from brokers.simulator.orders import previews, submission
 from brokers.simulator.orders.reads import order_rows, trade_rows
 from brokers.simulator.orders.tickets import Refused, parse
@@ -80,8 +81,38 @@ def place(call: Call) -> Answer:
     if (text := call.effects.get("reject")) is not None:
         return error(str(text), 200, with_code=False)
     if call.effects.get("server_prompt"):
-        return Answer(prompt(call.gateway.engine.last_order_id + 1))
+        return _prompt(call, tickets)
     return submission.submit(call, tickets)
+
+
+def _prompt(call: Call, tickets: list[Ticket]) -> Answer:
+    """Ask with options; the order waits for one of them."""
+    body = prompt(call.gateway.engine.last_order_id + 1, call.effects["server_prompt"])
+    call.user.prompted = Prompted(
+        order_id=str(body["orderId"]), request_id=body["reqId"], options=list(body["options"]), tickets=tickets
+    )
+    return Answer(body)
+
+
+@ROUTES.add("POST", "/iserver/notification")
+def notification(call: Call) -> Answer:
+    """One of a prompt's options, word for word: the order that waited for it is placed."""
+    body = _body(call)
+    said = body if isinstance(body, dict) else {}
+    prompted = call.user.prompted
+    if prompted is None or (str(said.get("orderId")), said.get("reqId")) != (prompted.order_id, prompted.request_id):
+        return Answer(text="Success")
+    if said.get("text") not in prompted.options:
+        raise Refused("Bad Request: text is not one of the options", 400)
+    call.user.prompted = None
+    if _places(str(said["text"])):
+        submission.place(call.gateway, call.user, prompted.tickets, call.effects)
+    return Answer(text="Success")
+
+
+def _places(option: str) -> bool:
+    """Whether the order goes on: "Cancel order" ends it, "Do not use" only leaves out what was offered."""
+    return not option.startswith("Cancel")
 
 
 def _check_manual_indicator(raw: list[dict[str, Any]]) -> None:

@@ -148,8 +148,3 @@ def suppress(call: Call) -> Answer:
 def suppress_reset(call: Call) -> Answer:
     call.user.session.suppressed.clear()
     return Answer({"status": "submitted"})
-
-
-@ROUTES.add("POST", "/iserver/notification")
-def notification(call: Call) -> Answer:
-    return Answer(text="Request was submitted")

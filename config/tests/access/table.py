@@ -292,6 +292,8 @@ API: dict[str, tuple[str, str, str]] = {
     "api-contract-choices-list@make": ("POST", "trade", TRADER),
     "api-contract-choices-detail@forget": ("DELETE", "trade", TRADER),
     "api-positions-list": ("GET", "read", VIEWER),
+    "api-questions-list": ("GET", "read", VIEWER),
+    "api-questions-answer": ("PUT", "trade", TRADER),  # no yes while real money can move
     "api-guards-list": ("GET", "read", VIEWER),
     "api-guards-one": ("GET", "read", VIEWER),
     "api-record-list": ("GET", "read", OWNER),

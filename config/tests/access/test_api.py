@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db
 BODIES: dict[str, dict[str, Any]] = {
     "api-contract-choices-list@make": {"ticker": "SOLO", "conid": 1, "simulated": True},
     "api-guards-halt": {"how": "entries", "reason": "News"},
+    "api-questions-answer": {"answer": "no"},
     "api-guards-resume": {"reason": "On we go"},
     "api-connections-list@make": {"name": "New", "environment": "simulated"},
     "api-connections-detail@edit": {"name": "Renamed"},
@@ -41,6 +42,8 @@ ROWS = {
     "foreign": "foreign_code",
     "contract": "choice_code",
 }
+# A question of IBKR's has the same number for every team.
+OF_NO_ROW = ["message_id"]
 LOWER = {"approver": "viewer", "trader": "approver", "owner": "trader"}
 
 
@@ -53,7 +56,7 @@ def made(now: datetime, settings: Any) -> World:
 def address(page: Page, owned: Owned, code: Any = None) -> str:
     """The address of an action on a row of this team, or on another row."""
     own = owned.parts.get(ROWS.get(page.name.split("-")[1], ""))
-    values = {"level": "strategy", "code": code or own, "log_code": code or own}
+    values = {"level": "strategy", "code": code or own, "log_code": code or own, "message_id": "o354"}
     return reverse(page.name, kwargs={part: values[part] for part in page.parts})
 
 
@@ -130,6 +133,8 @@ def test_no_token_no_right_token_and_a_browser_are_nobody(made: World) -> None:
 def test_another_teams_row_is_as_absent_as_one_that_is_not_there(made: World) -> None:
     wrong, theirs = [], {str(code) for code in made.theirs.parts.values() if len(str(code)) == 36}
     for entry, page in actions():
+        if page.parts == OF_NO_ROW:
+            continue
         if not page.parts:
             if API[entry][0] != "GET":
                 continue
