@@ -5,99 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
-from django.db.models import F, Q, Sum
-from django.db.models.functions import Coalesce
-
-from brokers.book import contracts, elsewhere, months, previews, quotes, rates, trading_hours
+from brokers.book import contracts, elsewhere, looks, months, previews, quotes, rates, trading_hours, working
 from brokers.book.months import OtherMonth
+from brokers.book.views import NotYet, Unknown, View
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.elsewhere.exposure import Added, Working, added
 from brokers.domain.orders import (
-    MAY_FILL,
     Instrument,
     OrderStatus,
-    OrderType,
     Resize,
-    Role,
     Side,
-    TimeInForce,
 )
-from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
-from brokers.models import BrokerageAccount, ContractLookup, Execution, MarginPreview, Order, Position
-
-# What `working_order` reads of an order.
-_SHOWN = [
-    "account_id",
-    "conid",
-    "reference",
-    "role",
-    "side",
-    "type",
-    "quantity",
-    "filled_quantity",
-    "status",
-    "limit_price",
-    "stop_price",
-    "trail_amount",
-    "trail_percent",
-    "time_in_force",
-    "outside_rth",
-    "ticket_id",
-    "changed_at",
-    "resize_to",
-    "keeps_its_size",
-    "parent__reference",
-]
-_MAY_FILL = [str(status) for status in MAY_FILL]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotYet:
-    """The book cannot show this now; `waiting_for` completes the sentence "waiting for ..."."""
-
-    waiting_for: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
-    """The broker does not know the instrument; the reason is its sentence, with a stable code."""
-
-    reason: str
-    code: str = "unknown-symbol"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A snapshot, and how certain its position is.
-
-    `unsettled` is the signed quantity of fills we heard of since the position was read. The position may or may not
-    contain them, so a caller takes a decision only when it would be the same either way.
-    `wants` names the currencies whose rates into the account's are on their way: `snapshot.rates` lacks them.
-    """
-
-    snapshot: Snapshot
-    unsettled: Decimal = Decimal(0)
-    wants: frozenset[str] = frozenset()
-
-    @property
-    def missing_rate(self) -> NotYet | None:
-        """What a decision that cannot do without an exchange rate waits for; None where IBKR has none to give."""
-        if not self.wants:
-            return None
-        return NotYet(waiting_for=f"IBKR's rate from {', '.join(sorted(self.wants))} to {self.snapshot.currency}")
-
-    @property
-    def alternatives(self) -> tuple[Snapshot, ...]:
-        """The snapshot, and how it would look if the position did not yet contain the fills."""
-        if not self.unsettled:
-            return (self.snapshot,)
-        return self.snapshot, replace(self.snapshot, position=self.snapshot.position + self.unsettled)
+from brokers.models import BrokerageAccount, ContractLookup, MarginPreview, Position
 
 
 @dataclass
@@ -156,7 +80,7 @@ class Book:
             return Unknown(reason=lookup.reason, code=lookup.reason_code or "unknown-symbol")
         if account.book_as_of is None:
             return NotYet(waiting_for="the first look at the account's positions")
-        if not clocks.is_recent(account.book_as_of, self.now, timedelta(seconds=settings.BOOK_FRESH_SECONDS)):
+        if not looks.is_present(account, self.now):
             return NotYet(waiting_for="a fresh look at the account's positions")
         contract = lookup.value()
         key = (account.pk, contract.conid)
@@ -193,11 +117,6 @@ class Book:
         )
         wants = frozenset({contract.currency} if exchange in self.rates.coming else ())
         return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)), wants=wants)
-
-    def count_fill(self, account_pk: int, conid: int, side: Side, quantity: Decimal) -> None:
-        """Count a fill that the position may or may not contain yet."""
-        key = (account_pk, conid)
-        self.unsettled[key] = self.unsettled.get(key, Decimal(0)) + side.sign * quantity
 
     def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
         """Count an order that was planned a moment ago, within the same batch."""
@@ -257,13 +176,16 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     if ask:
         contracts.ask_for_missing(book.lookups, pairs, now)
         known = ((account, book.lookup(account, instrument)) for account, instrument in pairs)
+        looks.want(accounts.values(), now)
         trading_hours.want([(account, lookup) for account, lookup in known if lookup is not None], now)
     book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)
     conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
     # In this order: what changes meanwhile is seen twice, as an order that may fill or as a fill that may not be in the
     # position yet, and a decision waits. Positions first, it could be seen not at all.
-    _read_working(book, accounts, conids)
-    _read_unsettled(book, accounts, conids)
+    for order in working.working(accounts, conids):
+        book.add(order.account_id, order.conid, working.working_order(order))
+    for account_pk, conid, signed in working.unsettled(accounts, conids, now):
+        book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position
     _read_elsewhere(book, accounts)
@@ -272,39 +194,11 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     return book
 
 
-def _read_working(book: Book, accounts: Collection[int], conids: Collection[int]) -> None:
-    working = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=_MAY_FILL)
-    for order in working.select_related("parent").only(*_SHOWN).order_by("pk"):
-        book.add(order.account_id, order.conid, working_order(order))
-
-
 def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> None:
     for row in elsewhere.working(accounts):
         book.elsewhere[row.account_id].append(elsewhere.value(row))
     for key, orders in book.elsewhere.items():
         book.kept_back[key] = elsewhere.money_for(accounts[key], orders)
-
-
-def _read_unsettled(book: Book, accounts: Collection[int], conids: Collection[int]) -> None:
-    """Fills that the positions may not contain: heard of since these were read, by their own report or by their order's."""
-    # What was heard before the clock was set back was heard before a book that has been read since.
-    read, latest = F("account__book_as_of"), book.now + clocks.SKEW
-    newer = Execution.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(account__book_as_of__isnull=True) | Q(seen_at__gt=read, seen_at__lte=latest)
-    )
-    for row in newer.values("account_id", "conid", "side").annotate(total=Sum("quantity")):
-        book.count_fill(row["account_id"], row["conid"], Side(row["side"]), row["total"])
-    # An order can be known to have filled before its executions come home.
-    orders = Order.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(status__in=_MAY_FILL, filled_quantity__gt=0)
-        | Q(status=str(OrderStatus.FILLED), filled_at__gt=read, filled_at__lte=latest)
-    )
-    unreported = orders.annotate(reported=Coalesce(Sum("executions__quantity"), Decimal(0))).filter(
-        filled_quantity__gt=F("reported")
-    )
-    columns = ("account_id", "conid", "side", "filled_quantity", "reported")
-    for account_pk, conid, side, filled, reported in unreported.values_list(*columns):
-        book.count_fill(account_pk, conid, Side(side), filled - reported)
 
 
 def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]]) -> set[rates.Key]:
@@ -333,29 +227,4 @@ def withdraw_previews(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instru
     previews.withdraw(
         ((account.pk, lookup.conid) for account, lookup in lookups if lookup is not None and lookup.conid is not None),
         now,
-    )
-
-
-def working_order(order: Order) -> WorkingOrder:
-    """The domain value of an order that may still fill."""
-    return WorkingOrder(
-        reference=order.reference,
-        role=Role(order.role),
-        side=Side(order.side),
-        type=OrderType(order.type),
-        remaining=order.remaining
-        if order.resize_to is None
-        else max(order.resize_to - order.filled_quantity, Decimal(0)),
-        status=OrderStatus(order.status),
-        filled=order.filled_quantity,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        trail_amount=order.trail_amount,
-        trail_percent=order.trail_percent,
-        time_in_force=TimeInForce(order.time_in_force),
-        outside_rth=order.outside_rth,
-        parent=order.parent.reference if order.parent else "",
-        ticket=str(order.ticket_id),
-        since=order.changed_at,
-        keeps_its_size=order.keeps_its_size,
     )

@@ -336,6 +336,10 @@ class Feed(Protocol):
         """Ask `heard` at each beat: where it says True, the beat is no event."""
         ...
 
+    async def ask_for_life(self) -> None:
+        """Ask the other side for a sign of life; its answer is a beat. Nothing happens on a line that is not open."""
+        ...
+
     async def close(self) -> None: ...
 
 

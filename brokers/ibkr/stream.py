@@ -73,6 +73,11 @@ class IbkrFeed:
         """Ask `heard` at each beat: where it says True, the beat is no event."""
         self._heard = heard
 
+    async def ask_for_life(self) -> None:
+        """Send what IBKR sends back as it came. Its own heart beats every ten seconds, too seldom to decide by."""
+        if self._socket is not None and not self._socket.closed and self._reader.subscribed:
+            await self._say(self._socket, "ech+hb")
+
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
         """IBKR's messages as events, until the socket closes or falls silent."""
         async with await self._open() as socket:
@@ -247,7 +252,7 @@ class Reader:
                 return _unless_empty(FeedEvent(profit=translate.profit(message.get("args"))))
             case "system" if "hb" in message:
                 return self.beat()
-            case "tic":
+            case "tic" | "ech":
                 return _BEAT
             case _ if message.get("message") == "waiting for session":
                 self.turned_away = True

@@ -47,8 +47,10 @@ class BrokerageAccount(models.Model):
     available_funds = optional_amount()
     unrealized_pnl = optional_amount()
     realized_pnl = optional_amount()
-    # Our book of positions and money is the broker's word as of this moment; older than a minute and a half it is stale.
+    # Our book of positions and money is the broker's word as of this moment: see `domain/session/proofs.py`.
     book_as_of = models.DateTimeField(null=True, blank=True)
+    # Since when a decision waits for a look at IBKR itself; null when none does.
+    book_wanted_at = models.DateTimeField(null=True, blank=True)
     # What IBKR says the account may do, as of its last look at the user's accounts; null and empty: it did not say.
     is_lite = models.BooleanField(null=True, blank=True)
     clearing = models.CharField(max_length=12, blank=True)
@@ -68,6 +70,7 @@ class BrokerageAccount(models.Model):
             one_id_per_team("account"),
             same_team("connection", "account"),
         ]
+        indexes = [models.Index(fields=["connection"], condition=Q(book_wanted_at__isnull=False), name="books_wanted")]
 
     def __str__(self) -> str:
         return self.account_id

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from brokers.connections import nights, sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.whatif.figures import WhatIfStatus
-from brokers.models import Connection, ContractLookup, ExchangeRate, MarginPreview, Order, WhatIf
+from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order, WhatIf
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.statements import HELD
 from brokers.protection import foreign_cancels
@@ -26,6 +26,8 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_contractlookup h WHERE h.connection_id = c.id AND h.hours_wanted_at IS NOT NULL)
     AS has_hours,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
+  EXISTS (SELECT FROM brokers_brokerageaccount b WHERE b.connection_id = c.id AND b.book_wanted_at IS NOT NULL)
+    AS has_looks,
   EXISTS (SELECT FROM brokers_marginpreview m JOIN brokers_brokerageaccount a ON a.id = m.account_id
           WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
   EXISTS (SELECT FROM brokers_whatif w JOIN brokers_brokerageaccount a ON a.id = w.account_id
@@ -63,6 +65,8 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
         doubt.abandoned(now).filter(order__connection__enabled=True).values_list("order__connection_id").distinct()
     )
     asked += [rows.values_list("account__connection_id").distinct() for rows in (previews, what_ifs)]
+    books = BrokerageAccount.objects.filter(book_wanted_at__isnull=False, connection__enabled=True)
+    asked.append(books.values_list("connection_id").distinct())
     every = (
         ready_orders()
         .values_list("connection_id")
@@ -87,6 +91,7 @@ class Agenda:
 
     connection: Connection
     believed_active: bool
+    looks: bool
     lookups: bool
     prices: bool
     previews: bool
@@ -140,6 +145,7 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
     return Agenda(
         connection=connection,
         believed_active=active,
+        looks=connection.has_looks,
         lookups=connection.has_lookups,
         prices=connection.has_quotes or connection.has_rates or connection.has_hours,
         previews=connection.has_previews,

@@ -20,7 +20,7 @@ from brokers.models import Connection
 from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
-from brokers.processes import agenda, previews, prices, recovery, what_ifs, writes
+from brokers.processes import agenda, looks, previews, prices, recovery, what_ifs, writes
 from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
@@ -153,6 +153,9 @@ class Lane:
         return min(filter(None, waits), default=0)
 
     async def _ask(self, wire: Wire, todo: Agenda) -> None:
+        if todo.looks:
+            # Before the rest: every decision needs its account.
+            await looks.answer(wire)
         if todo.lookups:
             await prices.answer_lookups(wire)
         if todo.prices:

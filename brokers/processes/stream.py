@@ -30,6 +30,8 @@ from brokers.processes.shards import TAKE_OVER_SECONDS, Shards
 from brokers.processes.trials import Trials
 from brokers.processes.watching.in_flight import InFlight
 from brokers.processes.watching.kept import Kept
+from brokers.processes.watching.listening import Listening
+from brokers.processes.watching.proofs import Proofs
 from brokers.processes.watching.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Keeper:
         self.trials = Trials(self)
         self.in_flight = InFlight(self.threads, self._wake)
         self.kept = Kept(self.threads)
+        self.proofs = Proofs(self.threads, self._followed)
         # Connections by which somebody trades, or that have something to lose.
         self.in_use: frozenset[int] = frozenset()
         # By shard: what the rows of its connections added up to when they were read last.
@@ -73,7 +76,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Watch until `stopping` is set. A database that goes away is waited for."""
-        beats = [asyncio.create_task(beat) for beat in (self._pulse(), self.in_flight.run())]
+        beats = [asyncio.create_task(beat) for beat in (self._pulse(), self.in_flight.run(), self.proofs.run())]
         try:
             while not self.stopping.is_set():
                 try:
@@ -91,6 +94,11 @@ class Keeper:
         while True:
             await asyncio.to_thread(pulse.beat, "stream")
             await asyncio.sleep(3)
+
+    def _followed(self) -> dict[int, Listening]:
+        """The streams that decisions go by: of accounts in use, as far as they are open."""
+        watches = ((key, self.watches[key]) for key in self.in_use & self.watches.keys())
+        return {key: watch.listening for key, watch in watches if watch.listening is not None}
 
     def _wake(self, keys: Iterable[int]) -> None:
         for key in keys:

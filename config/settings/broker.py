@@ -50,7 +50,9 @@ GATEWAY_PORTS = env.checked(
     "HALYARD_GATEWAY_PORTS", "443,1024-65535" if SELF_CONTAINED else "443,5000-5099,8443", addresses.ports
 )
 
-# How long our own copy of the broker's book counts as the present, and how often the sweep looks for lost nudges.
+# How long our own copy of the broker's book counts as the present: by itself, and while its stream lives. A stream lives
+# while its last sign of life is so young. And how often the sweep looks for lost nudges.
+STREAM_PROOF_SECONDS = env.number("HALYARD_STREAM_PROOF_SECONDS", 5, low=1, high=60)
 BOOK_FRESH_SECONDS = env.number("HALYARD_BOOK_FRESH_SECONDS", 90, low=1)
 KEEP_SECONDS = env.number("HALYARD_KEEP_SECONDS", 55, low=1)
 # Requests a second to IBKR's own hosts from this installation's address, for all teams together.

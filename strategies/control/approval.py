@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Team, User
 from accounts.refusals import Refusal
-from brokers.book.live_book import NotYet
+from brokers.book.views import NotYet
 from brokers.domain.sentences import all_of, cut, ended
 from brokers.orders import tickets
 from strategies import inputs, live

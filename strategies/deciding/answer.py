@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from brokers.book import previews
-from brokers.book.live_book import Book, NotYet, Unknown, View
+from brokers.book.live_book import Book
+from brokers.book.views import NotYet, Unknown, View
 from brokers.domain.orders import Instrument, OrderIntent
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount

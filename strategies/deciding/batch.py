@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from brokers.book import live_book, previews
-from brokers.book.live_book import NotYet
+from brokers.book.views import NotYet
 from brokers.orders import tickets
 from strategies.deciding import record, restarts, turns
 from strategies.deciding.answer import Answered, Question, answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from brokers.book.live_book import NotYet
+from brokers.book.views import NotYet
 from brokers.connections import nights
 from brokers.domain.session.resets import AFTERWARDS, Night
 from strategies.deciding.desk import Desk

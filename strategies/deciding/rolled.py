@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from brokers.book.live_book import Book, Unknown, View
+from brokers.book.live_book import Book
+from brokers.book.views import Unknown, View
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount

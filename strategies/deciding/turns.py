@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from brokers.book.live_book import NotYet
+from brokers.book.views import NotYet
 from brokers.domain.orders import Instrument
 from strategies.domain.message.freshness import is_no_newer, leaves, may_close, wants_none
 from strategies.domain.message.message import Action, Message

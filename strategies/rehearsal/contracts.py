@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.book import live_book
-from brokers.book.live_book import Book, Unknown, View
+from brokers.book.live_book import Book
+from brokers.book.views import Unknown, View
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot

@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from brokers.book.live_book import Book, NotYet
+from brokers.book.live_book import Book
+from brokers.book.views import NotYet
 from brokers.domain.orders import OrderIntent, Resize
 from strategies.deciding import superseded
 from strategies.deciding.answer import Question

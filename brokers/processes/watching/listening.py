@@ -26,10 +26,10 @@ GATHER_SECONDS = 0.015
 class Listening:
     """One stream, from its opening to its end."""
 
-    def __init__(self, book: Book, connection: Connection, session: SigningIn, prove: Check) -> None:
+    def __init__(self, book: Book, connection: Connection, session: SigningIn, prove: Check, feed: Feed) -> None:
         self.keeper, self.pk, self.book = book.keeper, book.pk, book
         self.connection, self.session, self.prove = connection, session, prove
-        self.news = News()
+        self.news, self.feed = News(), feed
         self.heard_at: datetime | None = None
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -58,10 +58,10 @@ class Listening:
                 except Paused as pause:
                     await self._db(sessions.failed, self.connection, pause, self.keeper.clock())
 
-    async def read_feed(self, feed: Feed) -> None:
-        feed.on_beat(self._passes_over_beat)
+    async def read_feed(self) -> None:
+        self.feed.on_beat(self._passes_over_beat)
         try:
-            async for event in feed.events():
+            async for event in self.feed.events():
                 if not (event.heartbeat and self._passes_over_beat()):
                     await self.news.put_facts(event)
         finally:

@@ -62,6 +62,8 @@ class Watch:
         self.errands = Errands()
         self.book = Book(keeper, connection_pk, self.errands)
         self.asked = SignedIn()
+        # The stream that is followed now.
+        self.listening: Listening | None = None
         self.flaps = FIRST_PAUSE
         self.cause = Cause.LOOK
         self.task = asyncio.create_task(self._run())
@@ -155,13 +157,14 @@ class Watch:
         """From sign-in to the end of the feed."""
         await self._sign_in(connection)
         accounts = await self._accounts(connection)
-        listening = Listening(self.book, connection, self.session, self._prove)
-        tending = Tending(listening, self.login, self.asked)
-        await tending.note_sign_in()
         feed = self.keeper.open_feed(self.login)
+        listening = Listening(self.book, connection, self.session, self._prove, feed)
+        tending = Tending(listening, self.login, self.asked)
         try:
+            await tending.note_sign_in()
+            self.listening = listening
             async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(listening.read_feed(feed))
+                reader = tasks.create_task(listening.read_feed())
                 # The feed is open before the first full read, so that nothing falls between the two.
                 await listening.unless_lost(self.book.read_all(connection, accounts))
                 timers = tasks.create_task(tending.tend(accounts))
@@ -177,6 +180,7 @@ class Watch:
                         raise problem from group
             raise group.exceptions[0] from group
         finally:
+            self.listening = None
             await self._db(sessions.stream_closed, self.pk)
             await feed.close()
 

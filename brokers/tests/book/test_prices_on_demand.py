@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.book import live_book, quotes, rates
-from brokers.book.live_book import NotYet, View
+from brokers.book.views import NotYet, View
 from brokers.connections.checklists import checklist_of
 from brokers.domain.market.quotes import Availability
 from brokers.domain.orders import Instrument
@@ -36,6 +36,7 @@ def in_euros(bench: lab.Lab) -> lab.Lab:
 
 
 def seen(account: BrokerageAccount, at: datetime, *, ask: bool = True) -> View:
+    account.book_as_of = at
     view = live_book.load([(account, AAPL)], at, ask=ask).view(account, AAPL)
     assert isinstance(view, View)
     return view
@@ -109,7 +110,6 @@ def test_a_rate_ibkr_does_not_give_is_an_answer_and_asked_for_again_later(in_eur
     lab.work()
     assert seen(in_euros.account, timezone.now()).missing_rate is None
     assert seen(in_euros.account, timezone.now() + timedelta(seconds=50)).missing_rate is None
-    in_euros.account.book_as_of = timezone.now() + timedelta(seconds=60)
     assert seen(in_euros.account, timezone.now() + timedelta(seconds=70)).wants == {"XXX"}
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.book import live_book
-from brokers.book.live_book import View
+from brokers.book.views import View
 from brokers.domain.orders import Instrument
 from brokers.domain.trading_hours import TradingHours
 from brokers.models import BrokerageAccount, ContractLookup

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
 from brokers.book import live_book
+from brokers.book.views import View
 from brokers.domain.elsewhere.exposure import Added
 from brokers.domain.elsewhere.whose import Choice
 from brokers.domain.orders import Instrument, OrderStatus
@@ -73,7 +74,7 @@ def test_an_order_by_hand_is_stored_as_what_it_is_and_counted(bench: lab.Lab) ->
     account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
     book = live_book.load([(account, Instrument(ticker="AAPL"))], timezone.now(), ask=False)
     view = book.view(account, Instrument(ticker="AAPL"))
-    assert isinstance(view, live_book.View)
+    assert isinstance(view, View)
     assert view.snapshot.elsewhere == Added(Decimal(5), Decimal(0))
     assert account.available_funds is not None
     assert view.snapshot.available_funds == account.available_funds - Decimal("2.5")

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from brokers.book import live_book
+from brokers.book.views import View
 from brokers.domain.elsewhere.whose import Choice
 from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Execution, ForeignOrder, Order, Position
@@ -143,7 +144,7 @@ def test_a_plan_behind_a_doubled_stop_ends_and_both_stay(bench: lab.Lab, team: T
     account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
     book = live_book.load([(account, AAPL)], timezone.now(), ask=False)
     view = book.view(account, AAPL)
-    assert isinstance(view, live_book.View)
+    assert isinstance(view, View)
     assert {stop.reference, second.reference} <= {each.reference for each in view.snapshot.working}
     assert needs(team) == ["second orders"]
 

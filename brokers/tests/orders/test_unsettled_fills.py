@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import Team
 from brokers.book import live_book
+from brokers.book.views import View
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.tests import rows
@@ -29,7 +30,7 @@ def positions(account: BrokerageAccount, now: datetime) -> list[Decimal]:
     """What may be held, as far as the book can tell."""
     account.refresh_from_db()
     view = live_book.load([(account, Instrument(ticker="AAPL"))], now).view(account, Instrument(ticker="AAPL"))
-    assert isinstance(view, live_book.View)
+    assert isinstance(view, View)
     return [each.position for each in view.alternatives]
 
 

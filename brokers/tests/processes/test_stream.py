@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
+from brokers.book import looks
 from brokers.connections import connections
 from brokers.domain.capabilities import Capabilities
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
@@ -92,6 +93,88 @@ def test_a_fill_comes_home_with_its_price_its_fee_and_the_new_position(bench: la
 
 def _book(bench: lab.Lab) -> Any:
     return BrokerageAccount.objects.values_list("book_as_of", flat=True).get(pk=bench.account.pk)
+
+
+def _connection(bench: lab.Lab) -> Connection:
+    return Connection.objects.get(pk=bench.connection.pk)
+
+
+def test_the_stream_of_an_account_in_use_gives_a_sign_of_life_more_often_than_it_beats(
+    bench: lab.Lab, settings: Any
+) -> None:
+    settings.STREAM_PROOF_SECONDS = 1
+    bench.gateway.hold(bench.user, symbol="AAPL", quantity=1)
+
+    def present(read: int) -> bool:
+        """Whether a decision could go by a book that was read so many seconds ago, under a stream that is older."""
+        account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+        account.book_as_of = timezone.now() - timedelta(seconds=read)
+        since = account.connection.stream_since
+        account.connection.stream_since = since and account.book_as_of
+        return looks.is_present(account, timezone.now())
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(Position.objects.exists, "the position is read")
+            begun = timezone.now()
+            await lab.until(
+                lambda: (at := _connection(bench).stream_heard_at) is not None and at > begun + timedelta(seconds=1),
+                "signs of life are written, while IBKR beats every ten seconds",
+                within=8,
+            )
+            await lab.until(lambda: present(read=10), "an older read is good enough meanwhile")
+            # The socket stays open and says nothing any more.
+            bench.gateway.fault(match={"user": bench.user}, action={"suppress_ws": {"topic": "*", "s": 60}})
+            await lab.until(
+                lambda: (
+                    (at := _connection(bench).stream_heard_at) is not None
+                    and timezone.now() - at > timedelta(seconds=2)
+                ),
+                "its silence is seen",
+            )
+            await lab.until(lambda: _connection(bench).stream_since is not None, "the stream is open all the same")
+            await lab.until(lambda: not present(read=10), "the same read is too old now")
+
+    asyncio.run(story())
+    bench.gateway.clear_faults()
+
+
+def test_the_stream_of_an_idle_account_is_left_alone(bench: lab.Lab, team: Team, settings: Any) -> None:
+    settings.STREAM_PROOF_SECONDS = 1
+    used = lab.make(team, bench.gateway)
+    bench.gateway.hold(used.user, symbol="AAPL", quantity=1)
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: _book(bench) is not None, "the book of the idle account is read")
+            await lab.until(lambda: len(used.gateway.events(used.user, "ech")) > 3, "the other gives signs of life")
+
+    asyncio.run(story())
+    assert bench.gateway.events(bench.user, "sor")
+    assert not bench.gateway.events(bench.user, "ech")
+
+
+def test_a_lane_looks_at_ibkr_itself_for_a_decision_whose_stream_is_silent(bench: lab.Lab) -> None:
+    then = timezone.now() - timedelta(seconds=30)
+    BrokerageAccount.objects.update(book_as_of=then, equity=None)
+    account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+    account.connection.stream_heard_at = None
+    bench.gateway.hold(bench.user, symbol="AAPL", quantity=7)
+    looks.want([account], timezone.now())
+    lab.work()
+    account.refresh_from_db()
+    assert account.book_as_of is not None
+    assert account.book_as_of > then
+    assert (account.book_wanted_at, account.equity is not None) == (None, True)
+    assert Position.objects.get().quantity == 7
+    # What IBKR does not answer is over as well: who still waits asks again.
+    bench.gateway.fault(match={"user": bench.user, "path": "/portfolio2/*"}, action={"status": 503}, times=0)
+    account.connection.stream_heard_at = None
+    looks.want([account], timezone.now() + timedelta(seconds=30))
+    lab.work()
+    account.refresh_from_db()
+    assert account.book_wanted_at is None
+    bench.gateway.clear_faults()
 
 
 def test_fills_of_an_outage_are_found_afterwards(team: Team, settings: Any) -> None:

@@ -76,6 +76,7 @@ def test_it_ends_with_its_signal(strategy: Strategy, now: datetime) -> None:
 
 def test_approved_it_becomes_orders(strategy: Strategy, alice: User, now: datetime) -> None:
     decision, later = proposed(strategy, now), now + timedelta(seconds=30)
+    BrokerageAccount.objects.update(book_as_of=later)
     approval.approve(decision, actor=alice, now=later)
     decision.refresh_from_db()
     assert (decision.status, decision.answered_by, decision.answered_at) == ("accepted", alice, later)

@@ -136,6 +136,7 @@ def test_a_lockout_holds_entries_back_until_it_ends_and_exits_never(
     settle.settle_waiting(now)
     assert Order.objects.get().role == "exit"
     Order.objects.update(status="canceled")
+    BrokerageAccount.objects.update(book_as_of=until)
     assert settled(strategy, until)[0] == "accepted"
     limits.unlock(team=team, **whom, reason="Calm again", actor=alice, now=now)
     guard = Guard.objects.get()

@@ -159,6 +159,7 @@ def test_the_simulated_market_takes_entries_at_night(team: Team, strategy: Strat
 @pytest.mark.parametrize("region", ["EU", "APAC"])
 def test_another_region_has_another_night(strategy: Strategy, account: BrokerageAccount, region: str) -> None:
     Connection.objects.update(region_seen=region)
+    book_read(account, CAME)
     follows(strategy, account)
     signal = came(strategy, "buy")
     settle.settle_waiting(CAME)

@@ -150,6 +150,70 @@ def test_a_stale_book_is_never_read_as_no_position(
     assert (decision.status, decision.reason_code) == ("rejected", "waited-too-long")
 
 
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("read", "since", "heard", "waits"),
+    [
+        (5, None, None, False),
+        (6, None, None, True),
+        (6, 60, 5, False),
+        (89, 90, 0, False),
+        (91, 100, 0, True),
+        (6, 60, 6, True),
+        (6, 60, None, True),
+        # The stream was opened after the read: nobody saw what happened between the two.
+        (6, 3, 0, True),
+        (6, None, 0, True),
+    ],
+)
+def test_a_decision_goes_by_the_live_book_while_its_stream_lives_and_has_ibkr_read_otherwise(
+    strategy: Strategy,
+    account: BrokerageAccount,
+    now: datetime,
+    read: int,
+    since: int | None,
+    heard: int | None,
+    waits: bool,
+) -> None:
+    rows.subscription(strategy, account, now)
+    BrokerageAccount.objects.update(book_as_of=now - read * SECOND)
+    account.connection.__class__.objects.update(
+        stream_since=None if since is None else now - since * SECOND,
+        stream_heard_at=None if heard is None else now - heard * SECOND,
+    )
+    signal = rows.signal(strategy, now)
+    settle.settle_waiting(now)
+    decision = signal.decisions.get()
+    account.refresh_from_db()
+    expected = ("pending", "a fresh look at the account's positions", now) if waits else ("accepted", "", None)
+    assert (decision.status, decision.waiting_for, account.book_wanted_at) == expected
+
+
+def test_an_operator_chooses_how_young_a_sign_of_life_has_to_be(
+    strategy: Strategy, account: BrokerageAccount, now: datetime, settings: Any
+) -> None:
+    rows.subscription(strategy, account, now)
+    BrokerageAccount.objects.update(book_as_of=now - 8 * SECOND)
+    signal = rows.signal(strategy, now)
+    settle.settle_waiting(now)
+    assert signal.decisions.get().status == "pending"
+    settings.STREAM_PROOF_SECONDS = 8
+    settle.settle_waiting(now)
+    assert signal.decisions.get().status == "accepted"
+
+
+def test_a_look_is_asked_for_once_in_ten_seconds(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
+    rows.subscription(strategy, account, now)
+    BrokerageAccount.objects.update(book_as_of=now - 8 * SECOND)
+    rows.signal(strategy, now)
+    for seconds, asked in ((0, 0), (9, 0), (11, 11)):
+        settle.settle_waiting(now + seconds * SECOND)
+        account.refresh_from_db()
+        assert account.book_wanted_at == now + asked * SECOND
+
+
 def test_an_exit_waits_while_a_fill_may_or_may_not_be_in_the_position(
     strategy: Strategy, account: BrokerageAccount, now: datetime
 ) -> None:

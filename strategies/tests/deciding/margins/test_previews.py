@@ -149,6 +149,7 @@ def test_a_refusal_is_asked_about_again_at_once(strategy: Strategy, now: datetim
     answered("20000", now, "Your equity must exceed the initial margin", short=True)
     assert later(decision, now).status == "rejected"
     at = now + timedelta(seconds=11)
+    BrokerageAccount.objects.update(book_as_of=at)
     assert send(strategy, at).status == "pending"
     assert MarginPreview.objects.get().wanted_at == at
 
