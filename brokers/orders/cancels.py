@@ -26,6 +26,7 @@ from brokers.orders.tickets import (
     with_open_cancels,
 )
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done
+from brokers.orders.waits import behind_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
 # Whether IBKR has such a request is not known: its answer was lost, or the worker that waited for it died.
@@ -219,6 +220,8 @@ def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now:
     SubmissionAttempt.objects.filter(pk=attempt_pk, outcome="").update(outcome=outcome, answered_at=now, answer=reason)
     if outcome == "rejected":
         back_to_work(Order.objects.select_for_update().get(pk=order.pk), reason, now, code=code)
+    elif outcome == "accepted":
+        behind_cancels.look_behind(order, now)
 
 
 def back_to_work(order: Order, reason: str, now: datetime, *, code: str = "") -> None:

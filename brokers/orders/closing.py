@@ -48,6 +48,7 @@ from brokers.models import (
     SubmissionAttempt,
 )
 from brokers.orders import cancels, closed, tickets
+from brokers.orders.waits import behind_cancels
 from brokers.rulebook.calendars import us_shares, us_shares_as_listed
 
 MOST_ATTEMPTS = 5
@@ -174,7 +175,9 @@ def _step(closing: Closing, now: datetime) -> bool:
         cause = f"The position in {closing.ticker} is being closed: {closing.reason}"
         asked = cancels.cancel_all(foreign, actor=None, cause=cause, now=now)
         if foreign.exists():
-            return _wait(closing, _about_foreign(foreign), now) or bool(asked)
+            held = behind_cancels.held_by(foreign, now)
+            note = _about_foreign(foreign) if held is None else behind_cancels.why_waiting(*held)
+            return _wait(closing, note, now, patient=held is not None) or bool(asked)
     if theirs := _theirs_being_canceled(closing, now):
         return _wait(closing, theirs, now)
     sent = own.filter(status__in=_MAY_FILL).order_by("-pk").first()
@@ -365,8 +368,13 @@ def _until(closing: Closing) -> datetime:
 
 
 def _began_at(closing: Closing) -> datetime:
-    """Since when IBKR has had no order for it: from the wish on, or from the end of the last order that worked."""
-    over = _own_orders(closing).filter(acknowledged_at__isnull=False).aggregate(at=Max("changed_at"))["at"]
+    """Since when IBKR has had no order for it: from the wish on, or from the end of the last order that worked.
+
+    What it waited for counts as well: a cancel may take until the market opens.
+    """
+    here = Q(account=closing.account_id, conid=closing.conid, status=str(OrderStatus.CANCELED))
+    own = Q(pk__in=_own_orders(closing).values("pk"))
+    over = Order.objects.filter(own | here, acknowledged_at__isnull=False).aggregate(at=Max("changed_at"))["at"]
     return max(closing.asked_at, over or closing.asked_at)
 
 

@@ -51,7 +51,9 @@ WITH next AS (
   SELECT o.id FROM brokers_order o JOIN next ON o.parent_id = next.id
   WHERE o.release IN ('with_parent', 'in_group') AND o.status = 'created'
 ), moved AS (
-  UPDATE brokers_order o SET status = 'submitted', submitted_at = %(now)s, changed_at = %(now)s
+  UPDATE brokers_order o SET status = 'submitted', submitted_at = %(now)s, changed_at = %(now)s,
+    -- What it waited for is over.
+    reason = '', reason_code = ''
   FROM leaving WHERE o.id = leaving.id AND o.status = 'created' RETURNING o.*
 ), recorded AS (
   INSERT INTO brokers_orderevent (order_id, old, new, cause, at)

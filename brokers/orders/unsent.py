@@ -16,6 +16,7 @@ from brokers.domain.sentences import cut, ended, grouped
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.models import Order, Ticket
+from brokers.orders.waits import behind_cancels
 
 _NOT_ASKED = [str(status) for status in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
 
@@ -31,12 +32,13 @@ def overdue_orders(now: datetime) -> QuerySet[Order]:
 def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
     """End the orders that have not left by their time; returns how many. Too late is an answer."""
     _date_again(now, connection_pk)
-    overdue = overdue_orders(now).select_related("connection", "ticket")
+    overdue = overdue_orders(now).select_related("connection", "ticket", "parent")
     if connection_pk is not None:
         overdue = overdue.filter(connection_id=connection_pk)
     count = 0
     for order in overdue.select_for_update(of=("self",), skip_locked=True):
-        count += not _waits_out_the_night(order, now) and expire(order, now)
+        waits = _waits_out_the_night(order, now) or behind_cancels.wait(order, now)
+        count += not waits and expire(order, now)
     return count
 
 
@@ -63,7 +65,8 @@ def _waits_out_the_night(order: Order, now: datetime) -> bool:
 
 def expire(order: Order, now: datetime) -> bool:
     """End an order that is too late, with the reason it could not leave in time."""
-    return end_unsent(order, OrderStatus.EXPIRED, _why_late(order), now)
+    reason = behind_cancels.why_late(order, now) or _why_late(order)
+    return end_unsent(order, OrderStatus.EXPIRED, reason, now)
 
 
 def in_words(order: Order) -> str:

@@ -84,6 +84,8 @@ class Behaviour:
     fills: bool = True
     day_orders_expire: bool = True
     market_always_open: bool = False
+    # Whether orders for auctions are taken in their windows only; a market that never closes has none.
+    auction_windows: bool = True
     live_market_data: bool = True
     posted_quote_ttl_s: float = 3600.0
     # What a signal pushes is the price of contracts that have no other; it holds until the next, or this long.

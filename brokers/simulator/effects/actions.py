@@ -32,6 +32,7 @@ _ORDER_EFFECTS = (
     "resized",
     "held",
     "second_order",
+    "cancel_waits",
 )
 # With these in the phase after, the order waits for its fate instead of meeting the market at once.
 _WAITS_FOR_FATE = frozenset({"inactive", "cancelled", "partial_fill", "exchange_closed", "held_until_open", "held"})

@@ -9,6 +9,7 @@ from typing import Any
 from brokers.simulator.calls import Call, Unreadable
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.effects import nonsense
+from brokers.simulator.exchange.auctions import EXCHANGE_CLOSED
 from brokers.simulator.exchange.records import Order
 from brokers.simulator.faults.faults import fails
 from brokers.simulator.shapes.orders import failed
@@ -17,7 +18,6 @@ from brokers.simulator.wire import Answer, error
 NO_PERMISSION = "No trading permissions."
 LITE = "API orders are not allowed for lite accounts"
 NOT_PAPER = "This username is not associated with a paper trading account"
-EXCHANGE_CLOSED = "Order rejected - reason:Exchange is closed."
 _MAINTENANCE = "<!DOCTYPE html><html><head><title>Login</title></head><body>Please sign in.</body></html>"
 _PRICES = {"31": "last", "84": "bid", "86": "ask"}
 _DELAY_S = 900.0

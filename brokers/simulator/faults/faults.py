@@ -37,6 +37,7 @@ AT_A_CALL = frozenset(
         "resized",
         "held",
         "second_order",
+        "cancel_waits",
         "lose_session",
         "steal_session",
         "expire_lst",

@@ -274,6 +274,7 @@ FIELD: dict[str, dict[str, Any]] = {
     "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),
     "modify_taken_at_another_size": _made(_MODIFY, {"resized": 0.5}),
+    "cancel_waits_for_open": _made(_CANCEL, {"cancel_waits": 3600}),
     "modify_leaves_two": _made(_MODIFY, {"second_order": True, "drop_connection": True}, "after"),
     "modify_leaves_two_unnamed": _made(
         _MODIFY, {"second_order": {"reference": "none"}, "drop_connection": True}, "after"

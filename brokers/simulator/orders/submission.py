@@ -10,7 +10,7 @@ from brokers.rulebook.allocation import Member
 from brokers.rulebook.errors import RulebookError
 from brokers.simulator.calls import Call
 from brokers.simulator.catalogue import catalogue
-from brokers.simulator.exchange import advisors, lifetimes, margin
+from brokers.simulator.exchange import advisors, auctions, lifetimes, margin
 from brokers.simulator.exchange.records import Order, Ticket
 from brokers.simulator.faults.faults import fails
 from brokers.simulator.gateway.gateway import Gateway
@@ -36,7 +36,10 @@ def submit(call: Call, tickets: list[Ticket]) -> Answer:
     for ticket in tickets:
         _check_reference(gateway, user, ticket)
     if len(tickets) == 1:
-        check_contract(tickets[0], gateway.clock())
+        instrument = check_contract(tickets[0], gateway.clock())
+        windows = gateway.behaviour.auction_windows and not gateway.behaviour.market_always_open
+        if windows and not auctions.is_taken(tickets[0], instrument, gateway.clock()):
+            return _exchange_closed(gateway)
     questions = call.effects.get("question") or _questions(gateway, user, tickets)
     if not questions:
         return place(gateway, user, tickets, call.effects)
@@ -45,6 +48,13 @@ def submit(call: Call, tickets: list[Ticket]) -> Answer:
     pending = Pending(id="", kind="place", asked=list(questions), tickets=tickets, asked_at=call.now)
     pending.effects = call.effects
     return put(gateway, user, pending)
+
+
+def _exchange_closed(gateway: Gateway) -> Answer:
+    """A number, and the order is over already."""
+    gateway.engine.last_order_id += 1
+    number = str(gateway.engine.last_order_id)
+    return Answer([{"order_id": number, "order_status": "Cancelled", "text": auctions.EXCHANGE_CLOSED}])
 
 
 def put(gateway: Gateway, user: User, pending: Pending) -> Answer:

@@ -165,7 +165,10 @@ def cancel(call: Call) -> Answer:
     order = _find(call, number)
     if order is None or not order.working:
         raise Refused(f"OrderID {number} doesn't exist")
-    _cancel(call.gateway, order)
+    if (seconds := call.effects.get("cancel_waits")) is not None:
+        _cancel_later(call.gateway, order, float(seconds))
+    else:
+        _cancel(call.gateway, order)
     call.gateway.commit()
     return Answer({"msg": "Request was submitted", "order_id": order.order_id, "conid": -1, "account": None})
 
@@ -176,6 +179,11 @@ def _cancel(gateway: Gateway, order: Order) -> None:
     if not delay:
         gateway.engine.cancel(order, gateway.clock())
         return
+    _cancel_later(gateway, order, delay)
+
+
+def _cancel_later(gateway: Gateway, order: Order, delay: float) -> None:
+    """IBKR has the request, and acknowledges it after so many seconds: outside hours, when the market opens."""
     gateway.engine.set_status(order, "PendingCancel", gateway.clock())
     asyncio.get_running_loop().call_later(delay, finish_cancel, gateway, order)
 

@@ -6,12 +6,13 @@ A fact that is missing becomes a note, never a guess; a way out is never refused
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+from brokers.domain.contracts import auctions
 from brokers.domain.contracts import rules as contract_rules
-from brokers.domain.orders import AssetClass, OrderIntent, Role
+from brokers.domain.orders import AssetClass, OrderIntent, Role, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import rulesets
@@ -34,6 +35,7 @@ from strategies.domain.plan.translation import to_instrument, to_order, to_permi
 
 RULESET = "seed"
 ONE = Decimal(1)
+_FOR_AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ def _gate(question: _Question) -> tuple[str, ...] | Rejection:
     if isinstance(verdict, Denied) and entry:
         rule = "R05" if verdict.reason in REASONS else "R01"
         return Rejection(rule=rule, code=verdict.reason, reason=verdict.sentence)
-    ruled_out = contract_rules.denial(question.intent, snapshot.rules)
+    ruled_out = contract_rules.denial(question.intent, snapshot.rules) or _outside_auction(question)
     if ruled_out is not None and entry:
         return Rejection(rule="R01", code=ruled_out.code, reason=ruled_out.sentence)
     # A way out is tried all the same: IBKR has the last word, not our tables.
@@ -223,6 +225,24 @@ def _gate(question: _Question) -> tuple[str, ...] | Rejection:
     unknown = ("IBKR has not said what this account may trade.",) if entry and _is_silent(snapshot) else ()
     ruled = () if ruled_out is None else (ruled_out.sentence,)
     return *(remark.sentence for remark in remarks), *ruled, *unknown
+
+
+def _outside_auction(question: _Question) -> contract_rules.Denial | None:
+    """Why an order for an auction may not leave now, by IBKR's hours of its contract, else by the days of US shares."""
+    snapshot, now, tif = question.snapshot, question.now, question.intent.time_in_force
+    if tif not in _FOR_AUCTIONS or snapshot.environment is Environment.SIMULATED:
+        return None
+    hours = snapshot.hours
+    if hours is not None and hours.regular and hours.covers(now):
+        return auctions.denial(tif, hours.regular, hours.zone, now)
+    calendar = _calendar(snapshot)
+    if calendar is None:
+        return None
+    since = calendar.local(now).date() - timedelta(days=5)
+    days = [since + timedelta(days=number) for number in range(12)]
+    spans = [(calendar.regular_open(day), calendar.regular_close(day)) for day in days]
+    sessions = [(int(opens.timestamp()), int(ends.timestamp())) for opens, ends in spans if opens and ends]
+    return auctions.denial(tif, sessions, calendar.zone.key, now)
 
 
 def _shortfall(power: BuyingPower | None, estimate: Estimate, question: _Question) -> Rejection | None:

@@ -111,3 +111,37 @@ def test_the_hours_are_kept_with_what_a_decision_saw() -> None:
     assert msgspec.convert(msgspec.to_builtins(shown), Snapshot, strict=False) == shown
     without = {name: value for name, value in msgspec.to_builtins(shown).items() if name != "hours"}
     assert msgspec.convert(without, Snapshot, strict=False).hours is None
+
+
+def for_auction(tif: TimeInForce, role: Role = Role.ENTRY, kind: OrderType = OrderType.LIMIT) -> OrderIntent:
+    limit = Decimal(190) if kind is OrderType.LIMIT else None
+    instrument = Instrument(ticker="AAPL")
+    side = Side.BUY if role is Role.ENTRY else Side.SELL
+    return OrderIntent(
+        role=role,
+        instrument=instrument,
+        side=side,
+        type=kind,
+        quantity=Decimal(1),
+        limit_price=limit,
+        time_in_force=tif,
+    )
+
+
+def test_an_order_for_an_auction_leaves_in_its_window_or_is_refused_with_it() -> None:
+    # By IBKR's hours, where Tuesday ends at 18:00 of UTC, and by the calendar of US shares without them.
+    for listed, just_closed in ((MOURNING, NOW.replace(hour=18, second=5)), (None, NOW.replace(hour=21, second=5))):
+        refused = assess(for_auction(TimeInForce.OPG), seen(listed), just_closed)
+        assert isinstance(refused, Rejection)
+        assert (refused.rule, refused.code) == ("R01", "on-open-outside-window")
+        assert "On-open orders are taken from Tuesday " in refused.reason
+        assert not isinstance(assess(for_auction(TimeInForce.OPG), seen(listed), NOW.replace(hour=22)), Rejection)
+    late = assess(for_auction(TimeInForce.CLS), seen(MOURNING), NOW.replace(hour=17, minute=50))
+    assert isinstance(late, Rejection)
+    assert late.code == "on-close-too-late"
+
+
+def test_a_way_out_for_an_auction_is_tried_at_any_time() -> None:
+    estimate = assess(for_auction(TimeInForce.OPG, Role.EXIT), seen(MOURNING), NOW.replace(hour=18, second=5))
+    assert not isinstance(estimate, Rejection)
+    assert any("On-open orders are taken from" in note for note in estimate.notes)

@@ -37,6 +37,7 @@ CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "duplicate_reference": (True, None, STANDS),
     "resized": (0.4, STANDS, STANDS),
     "second_order": (True, STANDS, STANDS),
+    "cancel_waits": (60, STANDS, STANDS),
     "cancel_leg": ({"s": 0}, STANDS, STANDS),
     "lose_leg": ({"s": 0}, STANDS, STANDS),
     "foreign_stop": ({"s": 0}, STANDS, STANDS),
