@@ -71,12 +71,12 @@ def test_a_way_out_sells_what_is_held_under_the_new_number(bench: lab.Lab, strat
     first, second = Order.objects.order_by("pk")
     assert (first.conid, first.quantity, first.status, first.reason_code) == (
         OLD,
-        10,
+        Decimal(10),
         "rejected",
         "contract-renumbered",
     )
     # Ten would be five times what is there: the size is that of the new number.
-    assert (second.conid, second.quantity, second.side, second.role) == (NEW, 2, "sell", "exit")
+    assert (second.conid, second.quantity, second.side, second.role) == (NEW, Decimal(2), "sell", "exit")
     assert (decision.status, decision.attempt) == ("accepted", 2)
     assert list(Position.objects.values_list("conid", "quantity")) == [(NEW, Decimal(2))]
     assert [(row["conid"], row["side"], row["totalSize"]) for row in bench.at_broker()] == [(NEW, "SELL", 2.0)]
