@@ -11,14 +11,16 @@ from brokers.domain.brokerage import (
     AlreadyRegistered,
     Ambiguous,
     BrokerError,
+    BrokerUnavailable,
     NotSent,
     OrderRefused,
+    Paused,
     Refused,
     SubmissionOutcome,
 )
 from brokers.domain.calls import about_order
 from brokers.domain.orders import OrderStatus, Role
-from brokers.models import Connection, Order
+from brokers.models import Connection, ForeignOrder, Order
 from brokers.orders import cancels, execution, gone
 from brokers.orders.changes import ChangeKind
 from brokers.processes import renumbered, replies
@@ -67,18 +69,27 @@ async def send_foreign_cancels(wire: Wire) -> None:
         row = await wire.db(foreign_cancels.next_one, wire.connection_pk)
         if row is None or not await wire.db(foreign_cancels.begin, row, wire.clock()):
             break
-        outcome, reason = foreign_cancels.ACCEPTED, ""
-        try:
-            await wire.broker.cancel(row.account.account_id, row.broker_order_id)
-        except OrderRefused as refusal:
-            outcome = foreign_cancels.GONE if refusal.code == "unknown-order" else foreign_cancels.REJECTED
-            reason = str(refusal)
-        except BrokerError as error:
-            outcome, reason = foreign_cancels.AMBIGUOUS, str(error)
-            await wire.db(sessions.doubted, wire.connection_pk)
+        outcome, reason = await _ask_foreign(wire, row)
         await wire.db(foreign_cancels.finish, row, outcome, reason)
-        if outcome == foreign_cancels.AMBIGUOUS:
+        if outcome in {foreign_cancels.AMBIGUOUS, foreign_cancels.NOT_SENT}:
+            await wire.db(sessions.doubted, wire.connection_pk)
             break
+
+
+async def _ask_foreign(wire: Wire, row: ForeignOrder) -> tuple[str, str]:
+    """Send one request; what became of it, and why."""
+    try:
+        await wire.broker.cancel(row.account.account_id, row.broker_order_id)
+    except OrderRefused as refusal:
+        gone_there = refusal.code == "unknown-order"
+        return foreign_cancels.GONE if gone_there else foreign_cancels.REJECTED, str(refusal)
+    except Paused as pause:
+        return foreign_cancels.NOT_SENT, str(pause)
+    except BrokerUnavailable as error:
+        return foreign_cancels.NOT_SENT if error.code == "not-reached" else foreign_cancels.AMBIGUOUS, str(error)
+    except BrokerError as error:
+        return foreign_cancels.AMBIGUOUS, str(error)
+    return foreign_cancels.ACCEPTED, ""
 
 
 async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:

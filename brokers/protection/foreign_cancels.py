@@ -22,6 +22,8 @@ from brokers.postgres.notices import ORDERS_CHANNEL, notify
 # How long IBKR is given, before the order is taken to work on all the same.
 REPEATED_AFTER = timedelta(seconds=30)
 ACCEPTED, REJECTED, GONE, AMBIGUOUS = "accepted", "rejected", "gone", "ambiguous"
+# It did not leave, or IBKR said that it did nothing of it: asked again as soon as the way is free.
+NOT_SENT = "not_sent"
 _NOTES = {
     ACCEPTED: "IBKR has the request. A fill can still overtake it.",
     GONE: "IBKR says that it has no such order any more; the next look at its orders tells.",
@@ -75,11 +77,13 @@ def begin(row: ForeignOrder, now: datetime) -> bool:
 
 @transaction.atomic
 def finish(row: ForeignOrder, outcome: str, reason: str) -> None:
-    """Write down what IBKR said. Only its list of orders tells what became of the order."""
-    note = _NOTES.get(outcome) or f"Not canceled: {reason}"
+    """Write down what IBKR said. Only its list of orders tells what became of the order. `row` as it was before `begin`."""
+    note = _NOTES.get(outcome) or f"{'Not sent yet' if outcome == NOT_SENT else 'Not canceled'}: {reason}"
     values: dict[str, object] = {"cancel_note": note[:300]}
     if outcome == REJECTED:
         # A person decides whether to ask again.
         values |= {"cancel_asked_at": None}
+    elif outcome == NOT_SENT:
+        values |= {"cancel_sent_at": row.cancel_sent_at, "cancels_sent": row.cancels_sent}
     ForeignOrder.objects.filter(pk=row.pk).update(**values)
     live.account_changed(row.account)

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from brokers.book import elsewhere
+from brokers.domain.elsewhere import classes
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.domain.sentences import cut, ended
 from brokers.models import BrokerageAccount, Closing, Order, Position
@@ -45,6 +46,16 @@ class Reach:
     entries: QuerySet[Order]
     proposed: QuerySet[Decision]
     positions: QuerySet[Position]
+
+    @property
+    def closable(self) -> QuerySet[Position]:
+        """The positions that Halyard has orders for."""
+        return self.positions.filter(asset_class__in=classes.TRADED)
+
+    @property
+    def staying(self) -> QuerySet[Position]:
+        """The positions that Halyard cannot close, and that stay whatever is chosen."""
+        return self.positions.exclude(asset_class__in=classes.TRADED)
 
 
 def reach(team: Team, target: Target) -> Reach:

@@ -14,9 +14,11 @@ from accounts.models import Team, User
 from brokers.book import holdings
 from brokers.domain.brokerage import AccountSummary, PositionFacts
 from brokers.domain.orders import OrderIntent, OrderStatus, OrderType, Role, Side
-from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.models import BrokerageAccount, Closing, ForeignOrder, Order, Position
 from brokers.orders import closing, execution, tickets
 from brokers.protection import deeds
+from brokers.simulator.catalogue import listed, options
+from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.listed import cfd_of
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
@@ -31,6 +33,15 @@ def account(team: Team) -> BrokerageAccount:
     made = rows.account(team, book_as_of=timezone.now())
     rows.position(made, conid=OPTION, ticker="AAPL 250117C200", asset_class="option", quantity=Decimal(2))
     return made
+
+
+def an_option() -> Instrument:
+    """A call on AAPL that is listed today, by the gateway's own catalogue."""
+    today = timezone.now().date()
+    underlying = listed.STOCKS["AAPL"].conid
+    month = options.months(underlying, today)[2]
+    chain = options.chain(underlying, month, 231.0, today)
+    return next(each for each in chain if each.right == "C")
 
 
 def page_of(account: BrokerageAccount) -> str:
@@ -74,6 +85,22 @@ def test_a_stop_of_trading_closes_what_it_can_and_names_what_stays(account: Brok
     (stays,) = done.not_closed
     assert stays.startswith("AAPL 250117C200 is an option")
     assert [order.conid for order in Order.objects.all()] == [265598]
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_stop_counts_what_it_can_close_and_names_what_stays(
+    client: Client, account: BrokerageAccount, alice: User
+) -> None:
+    client.force_login(alice)
+    address = f"/teams/{account.team.code}/guards/account/{account.code}/stop/"
+    alone = client.get(address).text
+    assert "Close 0 positions too" in alone
+    assert "Nothing is held here that Halyard can close." in alone
+    rows.position(account)
+    both = client.get(address).text
+    assert "Close 1 position too" in both
+    assert "1 position stays either way: Halyard has no orders for it." in " ".join(both.split())
+    assert "AAPL 250117C200" in both.partition('id="staying"')[2].partition("</ul>")[0]
 
 
 @pytest.mark.django_db
@@ -201,3 +228,34 @@ def test_a_cfd_at_the_gateway_comes_home_as_one_and_stays(team: Team, gateway: R
         )
     lab.work()
     assert bench.posts() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_option_at_the_gateway_comes_home_as_one_and_stays(team: Team, gateway: RunningGateway, alice: User) -> None:
+    option = an_option()
+    bench = lab.make(team, gateway, positions=[{"conid": option.conid, "quantity": 3}])
+    bench.gateway.by_hand(bench.user, conid=option.conid, side="SELL", quantity=3, type="LMT", limit_price=9999)
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(Position.objects.filter(account=bench.account).exists, "the position is home")
+            await lab.until(ForeignOrder.objects.exists, "the order by hand is home")
+
+    asyncio.run(story())
+    held, order = Position.objects.get(account=bench.account), ForeignOrder.objects.get()
+    assert (held.conid, held.asset_class, held.quantity) == (option.conid, "option", Decimal(3))
+    assert (order.conid, order.asset_class, order.side, order.remaining) == (option.conid, "option", "sell", Decimal(3))
+    done = halt.halt(
+        team=team,
+        target=bench.account,
+        how=Halt.EVERYTHING,
+        reason="Enough.",
+        flatten=True,
+        actor=alice,
+        now=timezone.now(),
+    )
+    assert (done.closing, done.elsewhere) == (0, 1)
+    assert "is an option" in done.not_closed[0]
+    lab.work()
+    assert bench.posts() == []
+    assert not Closing.objects.exists()
