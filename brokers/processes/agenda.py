@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,35 +46,53 @@ SELECT c.*,
           WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned
 FROM brokers_connection c WHERE c.id = %s
 """
+# Where LOOK finds one of these, something waits for a connection that is switched on.
+_WAITS = (
+    "has_looks",
+    "has_lookups",
+    "has_quotes",
+    "has_hours",
+    "has_rates",
+    "has_previews",
+    "has_what_ifs",
+    "has_doubts",
+)
 DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
+
+
+def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
+    """All that lanes have to do, each kind with the way from its rows to their connection."""
+    contracts = ContractLookup.objects.filter(connection__enabled=True)
+    of_connections: list[QuerySet[Any]] = [
+        ready_orders(),
+        contracts.filter(status="wanted"),
+        contracts.filter(quote_wanted_at__isnull=False),
+        contracts.filter(hours_wanted_at__isnull=False),
+        ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True),
+        BrokerageAccount.objects.filter(book_wanted_at__isnull=False, connection__enabled=True),
+        Order.objects.filter(status__in=DOUBTFUL),
+        cancels.unsent_cancels(),
+        conversions.due(now),
+        resizes.due(),
+        gone.orders(),
+        undecided.named_orders(),
+    ]
+    of_accounts: list[QuerySet[Any]] = [
+        foreign_cancels.due(),
+        MarginPreview.objects.filter(wanted_at__isnull=False, account__connection__enabled=True),
+        WhatIf.objects.filter(status=str(WhatIfStatus.ASKED), account__connection__enabled=True),
+    ]
+    return [
+        *((rows, "connection_id") for rows in of_connections),
+        *((rows, "account__connection_id") for rows in of_accounts),
+        (doubt.abandoned(now).filter(order__connection__enabled=True), "order__connection_id"),
+    ]
 
 
 def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     """Connections of the shard that have something to do: orders, questions, orders in doubt, cancels, changes."""
-    lookups = ContractLookup.objects.filter(status="wanted", connection__enabled=True).values_list("connection_id")
-    doubtful = Order.objects.filter(status__in=DOUBTFUL).values_list("connection_id")
-    unsent = cancels.unsent_cancels().values_list("connection_id")
-    quotes = ContractLookup.objects.filter(quote_wanted_at__isnull=False, connection__enabled=True)
-    rates = ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True)
-    previews = MarginPreview.objects.filter(wanted_at__isnull=False, account__connection__enabled=True)
-    what_ifs = WhatIf.objects.filter(status=str(WhatIfStatus.ASKED), account__connection__enabled=True)
-    hours = ContractLookup.objects.filter(hours_wanted_at__isnull=False, connection__enabled=True)
-    rest = (quotes, rates, hours, conversions.due(now), resizes.due(), gone.orders(), undecided.named_orders())
-    asked: list[QuerySet[Any, Any]] = [rows.values_list("connection_id").distinct() for rows in rest]
-    asked.append(foreign_cancels.due().values_list("account__connection_id").distinct())
-    asked.append(
-        doubt.abandoned(now).filter(order__connection__enabled=True).values_list("order__connection_id").distinct()
-    )
-    asked += [rows.values_list("account__connection_id").distinct() for rows in (previews, what_ifs)]
-    books = BrokerageAccount.objects.filter(book_wanted_at__isnull=False, connection__enabled=True)
-    asked.append(books.values_list("connection_id").distinct())
-    every = (
-        ready_orders()
-        .values_list("connection_id")
-        .distinct()
-        .union(lookups.distinct(), doubtful.distinct(), unsent.distinct(), *asked)
-    )
-    return sorted(pk for (pk,) in set(every) if pk % shards == shard)
+    first, *rest = (rows.order_by().values_list(way).distinct() for rows, way in _waiting(now))
+    return sorted(pk for (pk,) in set(first.union(*rest)) if pk % shards == shard)
 
 
 def ready_orders() -> QuerySet[Order]:
@@ -106,8 +125,31 @@ class Agenda:
 
 
 def has_work(connection_pk: int, now: datetime) -> bool:
-    """True while anything of the connection waits."""
-    return connection_pk in waiting_connections(0, 1, now)
+    """True while anything of the connection waits: as `waiting_connections` says, asked of this one alone.
+
+    Only what the look has found at all is asked for in full: a lane without a session asks every second.
+    """
+    connection: Any = next(iter(Connection.objects.raw(LOOK, [connection_pk])), None)
+    if connection is None:
+        return False
+    if connection.enabled and any(getattr(connection, flag) for flag in _WAITS):
+        return True
+    unsent = [str(OrderStatus.CREATED), *DOUBTFUL]
+    statuses = set(
+        Order.objects.filter(connection=connection_pk, status__in=unsent).values_list("status", flat=True).distinct()
+    )
+    rows: list[tuple[bool, Callable[[], QuerySet[Any]], str]] = [
+        (str(OrderStatus.CREATED) in statuses, ready_orders, "connection"),
+        (connection.has_cancels, cancels.unsent_cancels, "connection"),
+        (connection.has_cancels, gone.orders, "connection"),
+        (connection.has_changes, lambda: conversions.due(now), "connection"),
+        (connection.has_changes, resizes.due, "connection"),
+        (connection.has_foreign_cancels, foreign_cancels.due, "account__connection"),
+        (connection.has_abandoned and connection.enabled, lambda: doubt.abandoned(now), "order__connection"),
+    ]
+    return bool(statuses & {*DOUBTFUL}) or any(
+        found and waiting().filter(**{way: connection_pk}).exists() for found, waiting, way in rows
+    )
 
 
 def has_writes(connection_pk: int, now: datetime) -> bool:
