@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,9 +23,17 @@ Touched = set[tuple[int, int]]
 _IN_FLIGHT = [str(status) for status in IN_FLIGHT]
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Whose protection reports may change, and whether it is still open of some of them whose orders they are."""
+
+    touched: Touched
+    is_open: bool
+
+
 @transaction.atomic
-def note(connection: Connection, facts: Sequence[OrderFacts], now: datetime) -> Touched:
-    """Keep what these reports say of orders that are not ours; returns whose protection that may change."""
+def note(connection: Connection, facts: Sequence[OrderFacts], now: datetime) -> Noted:
+    """Keep what these reports say of orders that are not ours."""
     accounts = {account.account_id: account for account in connection.accounts.all()}
     known = {
         (row.account_id, row.broker_order_id): row
@@ -33,12 +42,13 @@ def note(connection: Connection, facts: Sequence[OrderFacts], now: datetime) -> 
         )
     }
     touched: Touched = set()
-    for fact in _not_ours(accounts, facts):
+    strangers, is_open = _not_ours(accounts, facts)
+    for fact in strangers:
         # What ends is said with the order's number alone.
         account = accounts.get(fact.account_id) or _account_of(accounts, fact, known)
         if account is not None:
             touched |= _keep(account, fact, known.get((account.pk, fact.broker_order_id)), now)
-    return touched
+    return Noted(touched, is_open)
 
 
 def _account_of(
@@ -47,8 +57,8 @@ def _account_of(
     return next((each for each in accounts.values() if (each.pk, fact.broker_order_id) in known), None)
 
 
-def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]) -> list[OrderFacts]:
-    """Reports of orders that are neither ours nor legs of ours."""
+def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]) -> tuple[list[OrderFacts], bool]:
+    """Reports of orders that are neither ours nor legs of ours; and whether any of the others may be either."""
     numbers = {fact.broker_order_id for fact in facts}
     rows = Order.objects.filter(account__in=accounts.values())
     ours = set(rows.filter(broker_order_id__in=numbers).values_list("broker_order_id", flat=True))
@@ -69,10 +79,11 @@ def _not_ours(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts]
         and (fact.parent_broker_order_id or "") not in heads
     ]
     if not any(fact.parent_broker_order_id or not fact.reference for fact in strangers):
-        return strangers
+        return strangers, False
     # While an order of ours is on its way, a row without a reference may be a leg of it whose number we do not know yet.
     on_their_way = set(rows.filter(status__in=_IN_FLIGHT).values_list("conid", flat=True))
-    return [fact for fact in strangers if fact.reference or fact.conid not in on_their_way]
+    sure = [fact for fact in strangers if fact.reference or fact.conid not in on_their_way]
+    return sure, len(sure) < len(strangers)
 
 
 def _is_named(fact: OrderFacts, named: dict[str, tuple[int, str]]) -> bool:

@@ -20,10 +20,14 @@ _MAY_FILL = [str(status) for status in MAY_FILL]
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What news has changed, and when to look at stops again by the clock alone."""
+    """What news has changed, and when to look at stops again by the clock alone.
+
+    `is_open`: whether it could not be told yet of some orders whose they are, so that the list is to be read again.
+    """
 
     applied: Applied
     again_at: datetime | None
+    is_open: bool = False
 
 
 def bring(
@@ -35,11 +39,11 @@ def bring(
 ) -> Home:
     """Bring reports home, and look at once at the stops that they may concern."""
     applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now)
-    touched = foreign.note(connection, applied.strangers, now) if applied.strangers else set()
+    noted = foreign.note(connection, applied.strangers, now) if applied.strangers else foreign.Noted(set(), False)
     accounts = {account.account_id: account.pk for account in connection.accounts.all()} if executions else {}
     filled = {(accounts[fill.account_id], fill.conid) for fill in executions if fill.account_id in accounts}
-    looked = mending.look_at(concerned(applied.moved, touched | filled), now)
-    return Home(applied, looked.again_at)
+    looked = mending.look_at(concerned(applied.moved, noted.touched | filled), now)
+    return Home(applied, looked.again_at, noted.is_open)
 
 
 def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> int:

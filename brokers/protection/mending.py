@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from brokers import live
 from brokers.domain.protection.scenes import Fault
@@ -45,13 +46,15 @@ def look_at(positions: Iterable[tuple[int, int]], now: datetime) -> Looked:
 def _look(account_pk: int, conid: int, now: datetime) -> Looked:
     account = BrokerageAccount.objects.select_related("team", "connection").get(pk=account_pk)
     sighting = scenes.load(account, conid, now)
-    open_one = Lapse.objects.filter(account=account_pk, conid=conid, ended_at=None)
     if sighting is None:
         return Looked()
     verdict = judge(sighting.scene, sighting.choice, now)
-    if verdict.condition is Condition.COVERED or verdict.code in PASSING:
-        if verdict.condition is Condition.COVERED and open_one.exists():
-            return Looked(_end(account, conid, now), verdict.again_at)
+    if verdict.code in PASSING:
+        return Looked(0, verdict.again_at)
+    lapse = Lapse.objects.filter(account=account_pk, conid=conid, ended_at=None).first()
+    if verdict.condition is Condition.COVERED:
+        return Looked(0 if lapse is None else _end(account, conid, now), verdict.again_at)
+    if lapse is not None and not verdict.steps and not _is_new(lapse, verdict):
         return Looked(0, verdict.again_at)
     return Looked(_follow(account, conid, now), verdict.again_at)
 
@@ -59,18 +62,18 @@ def _look(account_pk: int, conid: int, now: datetime) -> Looked:
 @transaction.atomic
 def _follow(account: BrokerageAccount, conid: int, now: datetime) -> int:
     """Hold the lapse, look once more, and do what is to be done; 1 where anything is new."""
-    sighting = scenes.load(account, conid, now)
-    assert sighting is not None, "a lapse is of something that was to have a stop"
-    verdict = judge(sighting.scene, sighting.choice, now)
+    lapse = _open_ones(account, conid).first()
+    sighting, verdict = _seen(account, conid, now)
     if not _matters(verdict):
         return 0
-    lapse, is_new = _opened(account, conid, sighting, verdict, now)
-    if not is_new:
-        # Somebody may have acted while this one waited for the row.
-        sighting = scenes.load(account, conid, now) or sighting
-        verdict = judge(sighting.scene, sighting.choice, now)
-        if not _matters(verdict) or lapse.ended_at is not None:
-            return 0
+    is_new = lapse is None
+    if lapse is None:
+        lapse, is_new = _opened(account, conid, sighting, verdict, now)
+        if not is_new:
+            # Somebody else has opened it since, and may have acted.
+            sighting, verdict = _seen(account, conid, now)
+            if not _matters(verdict) or lapse.ended_at is not None:
+                return 0
     for step in verdict.steps:
         deeds.do(step, lapse, sighting, now)
     changed = _write(lapse, sighting, verdict, now) or is_new
@@ -80,6 +83,17 @@ def _follow(account: BrokerageAccount, conid: int, now: datetime) -> int:
     return int(changed)
 
 
+def _seen(account: BrokerageAccount, conid: int, now: datetime) -> tuple[Sighting, Verdict]:
+    sighting = scenes.load(account, conid, now)
+    assert sighting is not None, "a lapse is of something that was to have a stop"
+    return sighting, judge(sighting.scene, sighting.choice, now)
+
+
+def _open_ones(account: BrokerageAccount, conid: int) -> QuerySet[Lapse]:
+    """The open lapse of an instrument, locked."""
+    return Lapse.objects.select_for_update().filter(account=account, conid=conid, ended_at=None)
+
+
 def _matters(verdict: Verdict) -> bool:
     return verdict.condition is not Condition.COVERED and verdict.code not in PASSING and verdict.fault is not None
 
@@ -87,10 +101,7 @@ def _matters(verdict: Verdict) -> bool:
 def _opened(
     account: BrokerageAccount, conid: int, sighting: Sighting, verdict: Verdict, now: datetime
 ) -> tuple[Lapse, bool]:
-    """The open lapse of the instrument, locked; begun where there is none."""
-    held = Lapse.objects.select_for_update().filter(account=account, conid=conid, ended_at=None)
-    if (lapse := held.first()) is not None:
-        return lapse, False
+    """A lapse of the instrument begun, locked; or the one that somebody else has begun since, and False."""
     assert verdict.fault is not None, "nothing lapses without a fault"
     stop = _stop_of(account, sighting, verdict)
     story = in_words(verdict, _subject(sighting, stop, verdict.fault))
@@ -116,7 +127,7 @@ def _opened(
             )
         return Lapse.objects.select_for_update().get(pk=made.pk), True
     except IntegrityError:
-        return held.get(), False
+        return _open_ones(account, conid).get(), False
 
 
 def _stop_of(lapse_account: BrokerageAccount, sighting: Sighting, verdict: Verdict) -> Order | None:
@@ -144,14 +155,18 @@ def _price_of(stop: Order) -> str:
     return "" if stop.trail_amount is None else f"{grouped(stop.trail_amount)} behind the market"
 
 
+def _is_new(lapse: Lapse, verdict: Verdict) -> bool:
+    """Whether a verdict says anything that the lapse does not."""
+    return (verdict.code, verdict.alarm, str(verdict.fault)) != (lapse.verdict, lapse.alarm, str(lapse.fault))
+
+
 def _write(lapse: Lapse, sighting: Sighting, verdict: Verdict, now: datetime) -> bool:
     """Write the verdict into the lapse; True where it says anything new. A deed is not overwritten by the wait for it."""
     assert verdict.fault is not None, "nothing lapses without a fault"
     stop = _stop_of(lapse.account, sighting, verdict)
     story = in_words(verdict, _subject(sighting, stop, verdict.fault))
     quiet = not verdict.steps and not verdict.alarm and lapse.verdict == "mending"
-    new = (verdict.code, verdict.alarm, str(verdict.fault)) != (lapse.verdict, lapse.alarm, str(lapse.fault))
-    if not verdict.steps and (quiet or not new):
+    if not verdict.steps and (quiet or not _is_new(lapse, verdict)):
         return False
     lapse.fault, lapse.choice, lapse.verdict, lapse.alarm = verdict.fault, sighting.choice, verdict.code, verdict.alarm
     lapse.quantity = verdict.lacks
@@ -176,7 +191,7 @@ def _show(lapse: Lapse) -> None:
 
 @transaction.atomic
 def _end(account: BrokerageAccount, conid: int, now: datetime) -> int:
-    lapse = Lapse.objects.select_for_update().filter(account=account, conid=conid, ended_at=None).first()
+    lapse = _open_ones(account, conid).first()
     if lapse is None:
         return 0
     sighting = scenes.load(account, conid, now)

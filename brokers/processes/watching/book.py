@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import ParamSpec, TypeVar
 
-from brokers.book import holdings
+from brokers.book import explained, holdings
 from brokers.connections import sessions
 from brokers.domain.brokerage import Brokerage, ExecutionFacts, OrderFacts, Paused
 from brokers.models import BrokerageAccount, Connection
@@ -24,6 +25,8 @@ MOST_READS = 12  # of executions that IBKR does not show
 PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
 IDLE_BOOK_SECONDS = 600.0  # ... and where nothing is held, nothing works and nobody trades
+# So long executions are asked for that would explain what is held: IBKR may show them late.
+EXPLAINED_WITHIN = timedelta(minutes=3)
 
 
 class Book:
@@ -35,6 +38,10 @@ class Book:
         # Orders that have filled and whose executions are not here, and how often they were asked for.
         self.unread: set[int] = set()
         self.reads = 0
+        # Whether IBKR has more to tell: of an order that could be one of ours on its way, or of a holding's change.
+        self.is_open = False
+        # By account: what it held when the fills that we know of explained it last, and when that was.
+        self.held: dict[int, tuple[dict[int, Decimal], datetime]] = {}
         self.news_at = 0.0
         self.at = 0.0
 
@@ -55,6 +62,7 @@ class Book:
             reply = await self.broker.orders(account.account_id)
         fills = await self.broker.executions(account.account_id)
         self.news_at = time.monotonic()
+        self.is_open = self.is_open and not reply.complete
         await self.bring_home(connection, reply.orders, fills)
         if reply.complete:
             await self._db(home.note_list, connection, account.account_id, reply.orders, asked_at)
@@ -64,6 +72,7 @@ class Book:
     ) -> None:
         brought = await self._db(home.bring, connection, orders=orders, executions=fills, now=self.keeper.clock())
         self._note_fills(brought.applied)
+        self.is_open = self.is_open or brought.is_open
         if brought.again_at is not None:
             wait = (brought.again_at - self.keeper.clock()).total_seconds()
             self.errands.look_at = time.monotonic() + max(wait, 0.0)
@@ -92,9 +101,21 @@ class Book:
             raise
         await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
         self.at = time.monotonic()
+        await self._explain(account, {fact.conid: fact.quantity for fact in positions}, as_of)
         if closes:
             await self._db(closing.work, self.keeper.clock())
             await self._db(rounds.look_through, account, self.keeper.clock())
+
+    async def _explain(self, account: BrokerageAccount, held: dict[int, Decimal], as_of: datetime) -> None:
+        """Have the executions read while what is held has changed by more, or less, than the fills that we know of."""
+        before, since = self.held.get(account.pk, (held, as_of))
+        if held == before or await self._db(explained.by_fills, account, before, held, since):
+            self.held[account.pk] = held, as_of
+        elif as_of - since > EXPLAINED_WITHIN:
+            # A transfer, most likely.
+            self.held[account.pk] = held, as_of
+        else:
+            self.is_open = True
 
     def seconds(self) -> float:
         return BOOK_SECONDS if self.pk in self.keeper.in_use else IDLE_BOOK_SECONDS
@@ -103,7 +124,7 @@ class Book:
         self, connection: Connection, accounts: list[BrokerageAccount], now: float, heard_at: datetime | None
     ) -> None:
         """Orders and fills where the feed is silent, and the book where it is old."""
-        asks = self.pk in self.keeper.in_flight.now or self.unread
+        asks = self.pk in self.keeper.in_flight.now or self.unread or self.is_open
         if now - self.news_at > SILENT_SECONDS and asks:
             for account in accounts:
                 await self.sync(connection, account)

@@ -96,7 +96,7 @@ class Tending:
     async def _rest(self, next_keep: float, *, paused: bool) -> None:
         """Sleep until something is due, or somebody says so. A pause that ends is met within a second."""
         seconds = 1.0
-        if not paused and not self.errands.dirty and not self.book.unread:
+        if not paused and not self.errands.dirty and not self.book.unread and not self.book.is_open:
             # Due apart from each other, and done in company: ten thousand sessions wake the process twice a second.
             due = together(
                 min(next_keep, self.book.at + self.book.seconds()), min(APART_SECONDS, settings.KEEP_SECONDS / 50)

@@ -11,6 +11,7 @@ _CANCEL = {"method": "DELETE", "path": "/iserver/account/*/order/*"}
 _ORDERS = {"method": "GET", "path": "/iserver/account/orders"}
 _TRADES = {"method": "GET", "path": "/iserver/account/trades"}
 _ANY: dict[str, Any] = {}
+_WITH_STOP = {**_PLACE, "body_contains": '"STP"'}
 
 WRITES = {"place": _PLACE, "reply": _REPLY, "modify": _CHANGE, "cancel": _CANCEL}
 # What may happen to any write, before IBKR has it and after.
@@ -56,6 +57,15 @@ TABLE: dict[str, dict[str, Any]] = {
     "place_asks_what_nobody_knows": _made(_PLACE, {"question": ["o99999"]}),
     "place_leg_refused": _made(_PLACE, {"failed_rows": [1]}),
     "place_first_refused": _made(_PLACE, {"failed_rows": [0]}),
+    "stop_refused": _made(_WITH_STOP, {"failed_rows": ["STP"], "failed_text": "The stop was refused."}),
+    "stop_refused_thrice": _made(_WITH_STOP, {"failed_rows": ["STP"], "failed_text": "The stop was refused."}, times=3),
+    "stop_not_named": _made(_WITH_STOP, {"unnamed_rows": ["STP"]}),
+    "stop_canceled_at_once": _made(_WITH_STOP, {"cancel_leg": {"s": 0}}, "after"),
+    "stop_canceled_later": _made(_WITH_STOP, {"cancel_leg": {"s": 3}}, "after"),
+    "stop_lost": _made(_WITH_STOP, {"lose_leg": {"s": 1}}, "after"),
+    "stop_of_somebody_else": _made(_PLACE, {"foreign_stop": {"s": 0, "away": 0.1}}, "after"),
+    "stop_too_large": _made(_PLACE, {"foreign_exit": {"s": 2, "share": 0.5}}, "after"),
+    "stop_with_nothing_to_close": _made(_PLACE, {"foreign_exit": {"s": 2}}, "after"),
     "place_inactive": _made(_PLACE, {"inactive": "Not enough margin."}),
     "place_canceled_by_system": _made(_PLACE, {"cancelled": "Cancelled by the system."}, "after"),
     "place_partly_filled": _made(_PLACE, {"partial_fill": 0.5}),

@@ -13,7 +13,8 @@ from typing import Any
 from brokers.domain.orders import IN_DOUBT, OVER, WORKING, OrderStatus
 from brokers.models import Doubt, Order, SubmissionAttempt
 from brokers.simulator.exchange import records
-from brokers.tests.soak.world import Tenant
+from brokers.tests.soak import elsewhere
+from brokers.tests.soak.tenant import Tenant
 
 # What may be confirmed without asking anybody: the table of docs, written out.
 MAY_BE_CONFIRMED = {"o354", "o10151", "o10152", "o10153", "o10331", "o403"}
@@ -57,6 +58,8 @@ def at_the_end(tenant: Tenant) -> list[str]:
         *_sent_again_after_a_proof(tenant, rows),
         *_answers_to_questions(tenant),
         *_within_limits(tenant),
+        *elsewhere.wrong(tenant),
+        *tenant.guard.at_the_end(tenant, rows),
     ]
 
 

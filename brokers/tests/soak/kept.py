@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokers.tests.soak.schedules import Cancel, Crash, Disturb, Fault, Place, Schedule, Wait
+from brokers.tests.soak.schedules import ByHand, Cancel, Crash, Disturb, Fault, Place, Schedule, Wait
 
 KEPT: dict[str, Schedule] = {
     # Each look at IBKR's lists counted, and the stream had never spoken after the last of them.
@@ -19,4 +19,17 @@ KEPT: dict[str, Schedule] = {
     ),
     # Orders that were filled by the stream's word had no executions where the stream did not bring those.
     "the_stream_tells_of_no_executions": Schedule((Fault("stream_without_fills"), Place(), Wait(2.5))),
+    # A report without a reference may be of a leg of ours while one of ours is in doubt; nobody read it again afterwards.
+    "somebody_places_an_order_while_one_of_ours_is_in_doubt": Schedule(
+        (
+            Disturb("stolen"),
+            Wait(0.4),
+            Fault("place_slow_after"),
+            Place("near", "sell", 7, cancel=8),
+            Wait(0.4),
+            Fault("place_page_before"),
+            ByHand("stop", "buy", 1),
+            Wait(35.0),
+        )
+    ),
 }

@@ -120,6 +120,8 @@ class Worker:
         self.ways, self.locks, self.threads = ways, locks, threads
         self.lanes = _Lanes(self)
         self.fates: dict[int, Fate] = {}
+        # Lanes of a worker that has lost its database, which end what they are at.
+        self.old: list[asyncio.Task[None]] = []
 
     def begin(self, key: int) -> None:
         """A lane that knows nothing but the rows."""
@@ -155,9 +157,19 @@ class Worker:
         """What the lanes do every few seconds, where no notice wakes them."""
         await self.lanes._tidy()
 
+    async def lose_the_database(self, locks: Locks) -> None:
+        """What the product's worker does then: each lane ends what it is at, and another worker begins."""
+        self.locks = locks
+        for key, lane in list(self.lanes.running.items()):
+            lane.stopping.set()
+            lane.wake.set()
+            self.old.append(lane.task)
+            if key in self.fates:
+                self.begin(key)
+
     async def end(self) -> None:
-        for lane in self.lanes.running.values():
-            await ended(lane.task)
+        for task in [*self.old, *(lane.task for lane in self.lanes.running.values())]:
+            await ended(task)
 
 
 class _Lanes(Lanes):
@@ -235,6 +247,13 @@ class Stream:
         for key in keys:
             if key in self.watches:
                 self.watches[key].errands.wake.set()
+
+    async def lose_the_database(self, locks: Locks) -> None:
+        """What the product's stream process does then: all watches end, and begin anew."""
+        self.locks = locks
+        for key in list(self.watches):
+            await ended(self.watches[key].task)
+            await self.begin(key)
 
     async def end(self) -> None:
         await ended(self.beat)

@@ -27,6 +27,17 @@ class Place:
     ttl: int = 60
 
 
+# What is to happen where a stop is missing, as terms of subscriptions say.
+Missing = Literal["cancel_entry", "place_stop", "flatten", "alarm"]
+# What a connection sends again once it is proven absent.
+Resends = Literal["never", "limit", "all"]
+# What holds for all of a world: nothing, IBKR's announced restarts, the end of IBKR's day, or restarts of Postgres.
+Sky = Literal["calm", "resets", "midnight", "database"]
+# As many schedules in a row have one weather.
+A_BLOCK = 25
+_SKIES: tuple[Sky, ...] = ("calm", "resets", "midnight", "database", "calm")
+
+
 @dataclass(frozen=True)
 class Bracket:
     """An entry with a stop and a take profit, in one request."""
@@ -36,6 +47,17 @@ class Bracket:
     quantity: int = 4
     stock: int = 0
     ttl: int = 60
+    missing: Missing = "cancel_entry"
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What a person does in TWS: an order of theirs, or a cancel of the newest order or stop that works in a stock."""
+
+    deed: Literal["market", "far", "stop", "cancel", "cancel_stop"] = "market"
+    side: Side = "sell"
+    quantity: int = 2
+    stock: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,9 +114,9 @@ class Move:
 
 @dataclass(frozen=True)
 class Disturb:
-    """Cut the live stream, lose the session, or let another login take it."""
+    """Cut the live stream, lose the session, let another login take it, or restart IBKR's servers unannounced."""
 
-    what: Literal["stream", "session", "stolen"] = "stream"
+    what: Literal["stream", "session", "stolen", "night"] = "stream"
 
 
 @dataclass(frozen=True)
@@ -104,7 +126,7 @@ class Wait:
     seconds: float
 
 
-Step = Place | Bracket | Flip | Shrink | Cancel | CancelAll | Fault | Crash | Move | Disturb | Wait
+Step = Place | Bracket | ByHand | Flip | Shrink | Cancel | CancelAll | Fault | Crash | Move | Disturb | Wait
 
 
 @dataclass(frozen=True)
@@ -112,7 +134,8 @@ class Schedule:
     """Steps in a row. `resends` is what the connection sends again once it is proven absent."""
 
     steps: tuple[Step, ...]
-    resends: Literal["never", "limit", "all"] = "limit"
+    resends: Resends = "limit"
+    weather: Sky = "calm"
     seed: int | None = None
 
 
@@ -122,7 +145,8 @@ def drawn(seed: int) -> Schedule:
     steps: list[Step] = []
     for _ in range(dice.randint(1, 4)):
         steps += _episode(dice)
-    return Schedule(tuple(steps), resends=dice.choice(["limit", "limit", "all", "never"]), seed=seed)
+    resends: Resends = dice.choice(["limit", "limit", "all", "never"])
+    return Schedule(tuple(steps), resends=resends, weather=_SKIES[seed // A_BLOCK % len(_SKIES)], seed=seed)
 
 
 def _episode(dice: random.Random) -> list[Step]:
@@ -143,10 +167,13 @@ def _deed(dice: random.Random) -> Step:
     side: Side = dice.choice(["buy", "sell"])
     stock, quantity = dice.choice([0, 0, 0, 1]), dice.randint(1, 9)
     kind: Kind = dice.choice(["market", "far", "near", "near", "stop"])
-    match dice.choice(["place"] * 5 + ["bracket"] * 3 + ["flip"] * 2 + ["shrink", "cancel", "cancel", "all"]):
+    match dice.choice(["place"] * 4 + ["bracket"] * 5 + ["flip"] * 2 + ["shrink", "cancel", "cancel", "all", "hand"]):
         case "bracket":
-            entry: Kind = dice.choice(["market", "near", "far"])
-            return Bracket(entry, side, quantity, stock, ttl=dice.choice([60, 60, 600]))
+            entry: Kind = dice.choice(["market", "market", "near", "far"])
+            missing: Missing = dice.choice(["cancel_entry", "place_stop", "flatten", "alarm"])
+            return Bracket(entry, side, quantity, stock, dice.choice([60, 60, 600]), missing)
+        case "hand":
+            return _by_hand(dice)
         case "flip":
             return Flip(side, quantity, stock)
         case "shrink":
@@ -160,9 +187,18 @@ def _deed(dice: random.Random) -> Step:
     return Place(kind, side, quantity, stock, convert, cancel, ttl=dice.choice([15, 60, 60, 600]))
 
 
+def _by_hand(dice: random.Random) -> ByHand:
+    deed: Literal["market", "far", "stop", "cancel", "cancel_stop"] = dice.choice(
+        ["market", "far", "stop", "cancel", "cancel_stop"]
+    )
+    return ByHand(deed, dice.choice(["buy", "sell"]), dice.randint(1, 6), dice.choice([0, 0, 0, 1]))
+
+
 def _fitting(deed: Step) -> list[str]:
     """The faults that meet what is asked for."""
     match deed:
+        case Bracket():
+            return faults.of("place") + 5 * faults.of("stop")
         case Cancel() | CancelAll():
             return faults.of("cancel")
         case Shrink():
@@ -175,13 +211,15 @@ def _fitting(deed: Step) -> list[str]:
 
 
 def _trouble(dice: random.Random) -> Step:
-    match dice.choice(["crash", "crash", "crash", "move", "move", "disturb", "fault", "cancel"]):
+    match dice.choice(["crash", "crash", "crash", "move", "move", "disturb", "fault", "cancel", "hand"]):
+        case "hand":
+            return _by_hand(dice)
         case "crash":
             return Crash(dice.choice(["lane", "lane", "watch"]), dice.choice([0, dice.randint(1, 30)]))
         case "move":
             return Move(dice.choice([0, 0, 1]), dice.random() < 0.5)
         case "disturb":
-            return Disturb(dice.choice(["stream", "stream", "session", "stolen"]))
+            return Disturb(dice.choice(["stream", "stream", "session", "stolen", "night"]))
         case "fault":
             return Fault(dice.choice(sorted(faults.TABLE)))
     return Cancel(dice.randrange(6))
@@ -207,4 +245,4 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
 def as_code(schedule: Schedule) -> str:
     """The schedule as a case can be kept."""
     steps = "".join(f"\n    {step!r}," for step in schedule.steps)
-    return f"Schedule(({steps}\n  ), resends={schedule.resends!r})"
+    return f"Schedule(({steps}\n  ), resends={schedule.resends!r}, weather={schedule.weather!r})"

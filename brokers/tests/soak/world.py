@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 import psycopg
 from aiohttp import web
@@ -19,36 +17,31 @@ from accounts.models import Team
 from brokers import ibkr
 from brokers.connections import connections
 from brokers.connections.reach import reach
-from brokers.domain.sessions import Environment, SessionStatus
-from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
+from brokers.domain.sessions import Environment, Region, SessionStatus
+from brokers.models import BrokerageAccount, Connection, ContractLookup, Lapse, Order
 from brokers.orders import orphans
-from brokers.postgres.locks import direct_parameters
+from brokers.postgres.locks import Locks, direct_parameters
 from brokers.postgres.threads import Threads
+from brokers.protection import rounds
 from brokers.simulator.behaviour import Behaviour, fast
 from brokers.simulator.books.load import Books
-from brokers.simulator.books.store import Store
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.catalogue.listed import STOCKS
-from brokers.simulator.exchange import records
 from brokers.simulator.gateway.gateway import Gateway
-from brokers.simulator.gateway.users import User
-from brokers.simulator.market.quotes import Quote
 from brokers.simulator.server.edge import Edge
 from brokers.tests.soak import clock, processes
+from brokers.tests.soak.memory import MemoryStore
+from brokers.tests.soak.tenant import PRICE, Tenant
+from brokers.tests.soak.weather import Weather, restart_postgres
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A Friday on which markets are open.
-BEGINS = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 # So many stocks a connection has for itself: nobody else moves their prices.
 STOCKS_EACH = 2
 MOST = 200
 # How often processes look for what no notice told them of, and for what nobody asked for.
 LOOK_SECONDS, TIDY_SECONDS = 2, 10
-PRICE = Decimal(100)
-NEAR = Decimal(1)
-_HALF_A_SPREAD = Decimal("0.01")
 _names = itertools.count(1)
 
 # As IBKR where it matters to orders: what is read first is incomplete, answers take a moment, and calls are counted.
@@ -61,86 +54,9 @@ BEHAVIOUR: Behaviour = replace(
     cold_trades=True,
     cold_positions=True,
     pacing=True,
+    # A place that says nothing of the region, which is as the connection says.
+    place="",
 )
-
-
-class MemoryStore(Store):
-    """Books that nobody reads again: durable at once."""
-
-    def __init__(self) -> None:
-        self.batches = 0
-
-    def _ask(self) -> int:
-        return 0
-
-    def save(self, changes: Iterable[Any]) -> int:
-        return 0
-
-    def delete_account(self, account_id: str, order_id: int, execution_number: int) -> int:
-        return 0
-
-    def after_commit(self, call: Callable[[], None]) -> None:
-        call()
-
-    async def durable(self) -> None:
-        return
-
-    async def close(self) -> None:
-        return
-
-
-@dataclass
-class Tenant:
-    """One connection with its account, its stocks and its user at the simulated IBKR."""
-
-    world: World
-    connection: Connection
-    account: BrokerageAccount
-    stocks: tuple[int, ...]
-    prices: dict[int, Decimal] = field(default_factory=dict)
-    # Our rows as they were read last, by reference; and what did not hold since the beginning.
-    rows: dict[str, Order] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-    @property
-    def key(self) -> int:
-        return self.connection.pk
-
-    @property
-    def user(self) -> User:
-        return self.world.gateway.user(self.connection.username)
-
-    def at_ibkr(self) -> list[records.Order]:
-        """All orders of the user that IBKR's own books have, whether its lists show them or not."""
-        name = self.user.name
-        return [each for each in self.world.gateway.engine.orders.values() if each.username == name]
-
-    def is_hidden(self, order: records.Order) -> bool:
-        """Whether a fault keeps an order out of IBKR's lists for the moment."""
-        return self.user.hidden.get(order.order_id, 0.0) > self.world.gateway.clock()
-
-    def symbol(self, stock: int) -> str:
-        instrument = catalogue.find(self.stocks[stock])
-        assert instrument is not None
-        return instrument.symbol
-
-    def set_price(self, stock: int, price: Decimal) -> None:
-        conid, now = self.stocks[stock], self.world.gateway.clock()
-        self.prices[stock] = price
-        quote = Quote(
-            conid=conid,
-            bid=price - _HALF_A_SPREAD,
-            ask=price + _HALF_A_SPREAD,
-            last=price,
-            bid_size=900,
-            ask_size=900,
-            at=now,
-        )
-        self.world.gateway.market.post(quote, now + 1e6)
-
-    def arm(self, fault: dict[str, Any]) -> None:
-        match = {**fault["match"], "user": self.user.name}
-        self.world.gateway.faults.arm({**fault, "match": match}, self.world.gateway.clock())
 
 
 class World:
@@ -153,24 +69,40 @@ class World:
         worker: processes.Worker,
         stream: processes.Stream,
         watcher: Callable[[Tenant], None],
+        weather: Weather,
     ) -> None:
         self.gateway, self.url, self.worker, self.stream = gateway, url, worker, stream
         # Looks at what must hold at every moment.
-        self.watcher = watcher
+        self.watcher, self.weather = watcher, weather
+        # Those whom no fault meets, and how many questions of the world itself the database is at.
+        self.calm: set[int] = set()
+        self.asking = 0
+        self.nights = list(weather.nights)
+        self.stack = contextlib.AsyncExitStack()
         self.threads = worker.threads
         self.tenants: list[Tenant] = []
         self.turning: asyncio.Task[None]
 
     async def db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.threads.run(function, *args, **kwargs)
+        self.asking += 1
+        try:
+            return await self.threads.run(function, *args, **kwargs)
+        finally:
+            self.asking -= 1
 
-    async def join(self, team: Team, number: int, resends: str) -> Tenant:
+    async def join(self, team: Team, number: int, resends: str, *, calm: bool = False) -> Tenant:
         """The world's n-th connection, whose session trades and whose stream runs."""
         assert number < MOST
         stocks = [each.conid for each in STOCKS.values()]
         mine = tuple(stocks[number * STOCKS_EACH : (number + 1) * STOCKS_EACH])
-        connection = await self.db(_connected, team, self.url, mine, resends)
+        # No window of Asia is near.
+        region = Region.ASIA if calm else self.weather.region
+        connection = await self.db(_connected, team, self.url, mine, resends, region)
+        if calm:
+            self.calm.add(connection.pk)
+        self.asking += 1
         await self.stream.begin(connection.pk)
+        self.asking -= 1
         account = await self._account(connection)
         tenant = Tenant(self, connection, account, mine)
         for stock in range(STOCKS_EACH):
@@ -195,15 +127,17 @@ class World:
             )
             return connection.accounts.first() if trades.exists() else None
 
-        for _ in range(200):
+        for _ in range(300):
             if (known := await self.db(account)) is not None:
                 return known
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
         raise AssertionError("the connection has not signed in")
 
     async def _turn(self) -> None:
         """What both processes and IBKR do as time passes."""
+        restarts = list(self.weather.restarts)
         for second in itertools.count():
+            self._begin_night()
             self.gateway.tick()
             self.gateway.housekeep()
             if second % LOOK_SECONDS == 0:
@@ -211,25 +145,53 @@ class World:
                 await self.stream.look()
             if second % TIDY_SECONDS == 0:
                 await self.db(orphans.cancel, clock.moment())
+                await self.db(rounds.look, clock.moment())
+            if restarts and second >= restarts[0]:
+                restarts.pop(0)
+                await self._restart()
             await self.see()
             await asyncio.sleep(1.0)
 
+    def _begin_night(self) -> None:
+        """Let IBKR be away for those whom faults meet, when the weather says so."""
+        while self.nights and self.nights[0][0] <= clock.moment():
+            _, seconds = self.nights.pop(0)
+            for tenant in self.tenants:
+                if tenant.key not in self.calm:
+                    tenant.begin_night(seconds)
+
+    async def _restart(self) -> None:
+        """Restart Postgres: every session ends, and with it every lock and whatever was under way."""
+        while self.asking:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        restart_postgres()
+        for process in (self.worker, self.stream):
+            await process.lose_the_database(await self._locks())
+
+    async def _locks(self) -> Locks:
+        session = await psycopg.AsyncConnection.connect(**direct_parameters())
+        self.stack.push_async_callback(session.close)
+        return clock.locks_of(session)
+
     async def see(self) -> None:
         """Read all rows of orders, and look at what must hold at every moment."""
-        rows = await self.db(_orders, [tenant.key for tenant in self.tenants])
+        rows, told = await self.db(_read, [tenant.key for tenant in self.tenants])
         for tenant in self.tenants:
             tenant.rows = rows.get(tenant.key, {})
+            tenant.told = {conid for key, conid in told if key == tenant.key}
             self.watcher(tenant)
 
 
-def _orders(keys: list[int]) -> dict[int, dict[str, Order]]:
+def _read(keys: list[int]) -> tuple[dict[int, dict[str, Order]], set[tuple[int, int]]]:
+    """The orders of connections by their references, and for which contracts of which somebody is told of a missing stop."""
     rows: dict[int, dict[str, Order]] = {}
     for order in Order.objects.filter(connection__in=keys).order_by("pk"):
         rows.setdefault(order.connection_id, {})[order.reference] = order
-    return rows
+    alarms = Lapse.objects.filter(account__connection__in=keys, ended_at=None, alarm=True)
+    return rows, set(alarms.values_list("account__connection", "conid"))
 
 
-def _connected(team: Team, url: str, stocks: tuple[int, ...], resends: str) -> Connection:
+def _connected(team: Team, url: str, stocks: tuple[int, ...], resends: str, region: Region) -> Connection:
     username = f"SOAK{next(_names)}"
     connection = connections.connect(
         team=team,
@@ -240,7 +202,7 @@ def _connected(team: Team, url: str, stocks: tuple[int, ...], resends: str) -> C
         base_url=f"{url}/u/{username}/v1/api",
         now=timezone.now(),
     )
-    Connection.objects.filter(pk=connection.pk).update(resends=resends)
+    Connection.objects.filter(pk=connection.pk).update(resends=resends, region=region)
     for conid in stocks:
         instrument = catalogue.find(conid)
         assert instrument is not None
@@ -257,7 +219,7 @@ def _connected(team: Team, url: str, stocks: tuple[int, ...], resends: str) -> C
 
 
 @contextlib.asynccontextmanager
-async def opened(watcher: Callable[[Tenant], None]) -> AsyncIterator[World]:
+async def opened(watcher: Callable[[Tenant], None], weather: Weather) -> AsyncIterator[World]:
     """A world, until its stories have ended."""
     async with contextlib.AsyncExitStack() as stack:
         gateway = Gateway(BEHAVIOUR, MemoryStore(), Books(), clock=lambda: clock.moment().timestamp())
@@ -276,7 +238,8 @@ async def opened(watcher: Callable[[Tenant], None]) -> AsyncIterator[World]:
         ways = processes.Ways(http)
         worker = processes.Worker(ways, clock.locks_of(sessions[0]), threads)
         stream = processes.Stream(ways, clock.locks_of(sessions[1]), threads)
-        world = World(gateway, url, worker, stream, watcher)
+        world = World(gateway, url, worker, stream, watcher, weather)
+        stack.push_async_callback(world.stack.aclose)
         world.turning = asyncio.create_task(world._turn())
         try:
             yield world
