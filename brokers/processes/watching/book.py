@@ -109,10 +109,9 @@ class Book:
     async def _explain(self, account: BrokerageAccount, held: dict[int, Decimal], as_of: datetime) -> None:
         """Have the executions read while what is held has changed by more, or less, than the fills that we know of."""
         before, since = self.held.get(account.pk, (held, as_of))
-        if held == before or await self._db(explained.by_fills, account, before, held, since):
-            self.held[account.pk] = held, as_of
-        elif as_of - since > EXPLAINED_WITHIN:
-            # A transfer, most likely.
+        # What stays unexplained was transferred, most likely.
+        is_over = held == before or as_of - since > EXPLAINED_WITHIN
+        if is_over or await self._db(explained.by_fills, account, before, held, since):
             self.held[account.pk] = held, as_of
         else:
             self.is_open = True

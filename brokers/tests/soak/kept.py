@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokers.tests.soak.schedules import ByHand, Cancel, Crash, Disturb, Fault, Place, Schedule, Wait
+from brokers.tests.soak.schedules import ByHand, Cancel, Crash, Disturb, Fault, Flip, Move, Place, Schedule, Wait
 
 KEPT: dict[str, Schedule] = {
     # Each look at IBKR's lists counted, and the stream had never spoken after the last of them.
@@ -31,5 +31,20 @@ KEPT: dict[str, Schedule] = {
             ByHand("stop", "buy", 1),
             Wait(35.0),
         )
+    ),
+    # IBKR took an order, showed neither it nor its fill for a minute, and said at a cancel that it had none such.
+    "filled_unseen_and_counted_as_canceled": Schedule(
+        (
+            Fault("place_hidden_for_a_minute"),
+            Place("near", "sell", 9),
+            Wait(0.4),
+            Move(0, up=True),
+            Wait(12.2),
+            Fault("cancel_500_after"),
+            Crash("lane", 28),
+            Flip("sell", 9),
+            Wait(35.0),
+        ),
+        resends="never",
     ),
 }
