@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from brokers.domain.elsewhere.exposure import Working, kept_back
+from brokers.domain.elsewhere.exposure import NO_CLAIM, Claim, Working, kept_back
 from brokers.domain.orders import Side
-from brokers.models import BrokerageAccount, ExchangeRate, ForeignOrder, Order, Position
+from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, ForeignOrder, Order, Position
+
+# A price tells what a market order will need about; a day old it still does.
+_MARK_COUNTS_FOR = timedelta(days=1)
 
 
 def not_ours(rows: QuerySet[ForeignOrder]) -> QuerySet[ForeignOrder]:
@@ -23,8 +27,8 @@ def working(accounts: Iterable[int]) -> QuerySet[ForeignOrder]:
     return not_ours(ForeignOrder.objects.filter(account__in=list(accounts)))
 
 
-def value(row: ForeignOrder) -> Working:
-    """The domain value of an order that is not ours."""
+def value(row: ForeignOrder, mark: Decimal | None = None) -> Working:
+    """The domain value of an order that is not ours; `mark` is what one unit costs now, where it is known."""
     return Working(
         conid=row.conid,
         asset_class=row.asset_class,
@@ -33,13 +37,33 @@ def value(row: ForeignOrder) -> Working:
         price=row.limit_price or row.stop_price,
         currency=row.currency,
         is_stop=row.is_stop,
+        mark=mark,
+        ticker=row.ticker,
     )
 
 
-def money_for(account: BrokerageAccount, orders: Collection[Working]) -> Decimal:
-    """What an account has to keep for these orders, which are its own."""
+def marks(rows: Collection[ForeignOrder], now: datetime) -> dict[tuple[int, int], Decimal]:
+    """What the contracts of orders at any price cost, by account and number: as held, else as last traded of late."""
+    at_any_price = [row for row in rows if row.limit_price is None and row.stop_price is None]
+    if not at_any_price:
+        return {}
+    conids = {row.conid for row in at_any_price}
+    quoted = ContractLookup.objects.filter(
+        connection__accounts__in={row.account_id for row in at_any_price},
+        conid__in=conids,
+        last__isnull=False,
+        quote_as_of__gte=now - _MARK_COUNTS_FOR,
+    ).values_list("connection__accounts", "conid", "last")
+    held = Position.objects.filter(
+        account__in={row.account_id for row in at_any_price}, conid__in=conids, market_price__isnull=False
+    ).values_list("account_id", "conid", "market_price")
+    return {(account, conid): price for account, conid, price in (*quoted, *held) if conid and price}
+
+
+def money_for(account: BrokerageAccount, orders: Collection[Working]) -> Claim:
+    """What these orders, which are the account's own, claim of its money."""
     if not orders:
-        return Decimal(0)
+        return NO_CLAIM
     known = ExchangeRate.objects.filter(
         connection=account.connection_id, target=account.currency, rate__isnull=False
     ).values_list("source", "rate")

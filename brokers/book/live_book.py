@@ -12,7 +12,7 @@ from brokers.book import contracts, elsewhere, looks, months, previews, quotes, 
 from brokers.book.months import OtherMonth
 from brokers.book.views import NotYet, Unknown, View
 from brokers.domain.contracts.rules import ContractRules
-from brokers.domain.elsewhere.exposure import Added, Working, added
+from brokers.domain.elsewhere.exposure import NO_CLAIM, Added, Claim, Working, added
 from brokers.domain.orders import (
     Instrument,
     OrderStatus,
@@ -37,7 +37,7 @@ class Book:
     reserved: dict[int, Decimal] = field(default_factory=dict)
     # Working orders that are not ours, by account, and the money that each account has to keep for its own.
     elsewhere: dict[int, list[Working]] = field(default_factory=lambda: defaultdict(list))
-    kept_back: dict[int, Decimal] = field(default_factory=dict)
+    claims: dict[int, Claim] = field(default_factory=dict)
     rates: rates.Rates = field(default_factory=rates.Rates)
     previews: dict[previews.Place, list[MarginPreview]] = field(default_factory=dict)
     # Beside what a continuous name stands for, by account and name.
@@ -110,6 +110,7 @@ class Book:
             doubted=contracts.doubt_of(lookup),
             hours=trading_hours.shown(lookup),
             elsewhere=self._added(account, contract.conid, position),
+            uncounted=tuple(each.spoken for each in self.claims.get(account.pk, NO_CLAIM).uncounted),
             rates={} if rate is None else {contract.currency: rate},
             previews=tuple(
                 preview for row in self.previews.get(key, ()) if (preview := previews.value(row)) is not None
@@ -150,7 +151,7 @@ class Book:
     def _available(self, account: BrokerageAccount) -> Decimal | None:
         if account.available_funds is None:
             return None
-        spoken_for = self.reserved.get(account.pk, Decimal(0)) + self.kept_back.get(account.pk, Decimal(0))
+        spoken_for = self.reserved.get(account.pk, Decimal(0)) + self.claims.get(account.pk, NO_CLAIM).money
         return account.available_funds - spoken_for
 
 
@@ -195,10 +196,12 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
 
 
 def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> None:
-    for row in elsewhere.working(accounts):
-        book.elsewhere[row.account_id].append(elsewhere.value(row))
+    rows = list(elsewhere.working(accounts))
+    marks = elsewhere.marks(rows, book.now)
+    for row in rows:
+        book.elsewhere[row.account_id].append(elsewhere.value(row, marks.get((row.account_id, row.conid))))
     for key, orders in book.elsewhere.items():
-        book.kept_back[key] = elsewhere.money_for(accounts[key], orders)
+        book.claims[key] = elsewhere.money_for(accounts[key], orders)
 
 
 def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]]) -> set[rates.Key]:

@@ -109,5 +109,7 @@ class Snapshot:
     other_months: tuple[str, ...] = ()
     # What orders placed elsewhere may still add to the position.
     elsewhere: Added = NOTHING_ADDED
+    # Orders placed elsewhere whose money is not counted in what is available: "buy 2 ES".
+    uncounted: tuple[str, ...] = ()
     # When IBKR was back from the restart that the signal came into; None for one that came at another time.
     back_at: datetime | None = None

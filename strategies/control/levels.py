@@ -262,6 +262,9 @@ def _bounds(guard: Guard, currency: str) -> Iterable[str]:
         yield f"A position is worth at most {guard.max_position_amount:,.2f} {money}."
     if guard.cooldown_seconds:
         yield f"{guard.cooldown_seconds} seconds pass between two entries."
+    if guard.uncounted_from:
+        orders = "one order" if guard.uncounted_from == 1 else f"{guard.uncounted_from} orders"
+        yield f"No entry while {orders} placed elsewhere work whose money is not counted."
 
 
 def level_of(team: Team, level: str, code: UUID) -> tuple[Level, Target]:

@@ -16,7 +16,7 @@ from accounts.refusals import Refusal
 from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, alone_until_commit
 from strategies.deciding.guards import subject
-from strategies.domain.decide.guards import LIMITS, Level
+from strategies.domain.decide.guards import GUARD_LIMITS, LIMITS, Level
 from strategies.domain.message import lists
 from strategies.domain.message.kinds import Kind
 from strategies.domain.message.refusals import Refused
@@ -24,12 +24,12 @@ from strategies.models import Guard, Strategy, Subscription
 
 Target = BrokerageAccount | Strategy | Subscription | None
 DAILY = frozenset({"max_daily_loss", "max_daily_profit"})
-COUNTS = frozenset({"max_trades_per_day", "cooldown_seconds"})
+COUNTS = frozenset({"max_trades_per_day", "cooldown_seconds", "uncounted_from"})
 MOST_TICKERS = 100
 LONGEST_REASON = 200
 LIMITS_OF = {
-    Level.TEAM: LIMITS,
-    Level.ACCOUNT: LIMITS,
+    Level.TEAM: GUARD_LIMITS,
+    Level.ACCOUNT: GUARD_LIMITS,
     # The result of a day is an account's: two strategies may share a position.
     Level.STRATEGY: tuple(name for name in LIMITS if name not in DAILY),
     # A subscription's limits are part of its terms.
@@ -186,7 +186,7 @@ def checked_reason(reason: str) -> str:
 
 def limits_json(guard: Guard) -> dict[str, Any]:
     """The limits that are set, as they go on record."""
-    return {name: _plain(value) for name in LIMITS if (value := getattr(guard, name)) is not None}
+    return {name: _plain(value) for name in GUARD_LIMITS if (value := getattr(guard, name)) is not None}
 
 
 def lockout_json(guard: Guard) -> dict[str, str] | None:
@@ -203,7 +203,8 @@ def _check_limit(level: Level, name: str, value: Any) -> None:
     if name not in LIMITS_OF[level]:
         if level is Level.SUBSCRIPTION:
             raise GuardRefused("The limits of a subscription are part of its terms. Set them there.", name)
-        raise GuardRefused("The result of a day belongs to an account or to the team. Set this limit there.", name)
+        what = "The result of a day belongs" if name in DAILY else "Orders placed elsewhere belong"
+        raise GuardRefused(f"{what} to an account or to the team. Set this limit there.", name)
     if value is not None and value <= 0:
         raise GuardRefused("A limit is above zero; leave it empty for none. To stop trading, use a stop.", name)
     if value is not None and name not in COUNTS and Decimal(value) >= Decimal(10) ** 15:

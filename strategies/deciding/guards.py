@@ -20,7 +20,7 @@ from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, share_until_commit
 from strategies import usage
-from strategies.domain.decide.guards import LIMITS, NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
+from strategies.domain.decide.guards import GUARD_LIMITS, NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
 
 # From a decision to the row that a level's entries are counted for.
@@ -165,7 +165,7 @@ class ActiveGuards:
 
     def _level(self, key: Key, subscription: Subscription) -> LevelGuard | None:
         row = self._rows[key]
-        values = {name: getattr(row, name) for name in LIMITS if getattr(row, name) is not None}
+        values = {name: getattr(row, name) for name in GUARD_LIMITS if getattr(row, name) is not None}
         if not values and not row.restricted:
             return None
         figure: dict[str, Any] = {}

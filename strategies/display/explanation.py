@@ -15,7 +15,7 @@ from strategies.display.effective import Setting, settings_in_effect
 from strategies.display.labels import LABELS
 from strategies.display.readings import pairs
 from strategies.display.values import Change, changes, describe
-from strategies.domain.decide.guards import LIMITS, Guards, Halt
+from strategies.domain.decide.guards import GUARD_LIMITS, Guards, Halt
 from strategies.domain.plan.plan import Plan
 from strategies.domain.terms.terms import Terms
 from strategies.inputs import Inputs
@@ -97,6 +97,9 @@ def is_complete(stored: dict[str, Any] | None) -> bool:
     return {"message", "terms", "snapshot", "now"} <= set(stored or {})
 
 
+_GUARD_LABELS = {**LABELS, "uncounted_from": "No entry from so many uncounted orders on"}
+
+
 def _limits(guards: Guards) -> Iterator[Limit]:
     """The stop, the lockout and the limits above the terms."""
     if guards.halt is not Halt.NOTHING:
@@ -113,10 +116,10 @@ def _limits(guards: Guards) -> Iterator[Limit]:
         }
         if level.restricted:
             yield Limit(whose, "Tickers not to be opened", ", ".join(level.restricted))
-        for name in LIMITS:
+        for name in GUARD_LIMITS:
             value = getattr(level, name)
             if value is not None:
-                yield Limit(whose, LABELS[name], describe(name, value), _figure(figures.get(name)))
+                yield Limit(whose, _GUARD_LABELS[name], describe(name, value), _figure(figures.get(name)))
 
 
 def _figure(value: Decimal | datetime | int | None) -> str:

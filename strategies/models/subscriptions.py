@@ -116,6 +116,8 @@ class Guard(models.Model):
     cooldown_seconds = models.PositiveIntegerField(null=True, blank=True)
     max_daily_loss = optional_amount()
     max_daily_profit = optional_amount()
+    # From how many orders placed elsewhere on, whose money nobody counts, no position is opened.
+    uncounted_from = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [

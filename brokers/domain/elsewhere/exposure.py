@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.domain.orders import AssetClass, Side
+from brokers.domain.sentences import grouped
 
 ZERO = Decimal(0)
 # What a share has to be paid with when it is bought: half of it in a margin account, all of it where nothing is lent.
@@ -15,7 +16,10 @@ MARGIN_OF_A_SHARE = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
-    """A working order that is not ours. `price` is its limit, else its trigger; None where it trades at any price."""
+    """A working order that is not ours. `price` is its limit, else its trigger; None where it trades at any price.
+
+    `mark` is what one unit costs now, where somebody has said so lately.
+    """
 
     conid: int
     asset_class: str
@@ -24,6 +28,13 @@ class Working:
     price: Decimal | None = None
     currency: str = ""
     is_stop: bool = False
+    mark: Decimal | None = None
+    ticker: str = ""
+
+    @property
+    def spoken(self) -> str:
+        """ "buy 2 ES"."""
+        return f"{self.side} {grouped(self.remaining)} {self.ticker or self.conid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +63,51 @@ def orders_of(orders: Iterable[Working], side: Side) -> list[Working]:
     return [order for order in orders if order.side is side]
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Money that orders placed elsewhere will need when they fill, in the account's currency, and those not counted in it."""
+
+    money: Decimal = ZERO
+    uncounted: tuple[Working, ...] = ()
+
+
+NO_CLAIM = Claim()
+
+
 def kept_back(
     orders: Iterable[Working],
     positions: Mapping[int, Decimal],
     rates: Mapping[str, Decimal],
     *,
     cash_account: bool = False,
-) -> Decimal:
-    """Money that orders in shares placed elsewhere will need when they fill, in the account's currency.
+) -> Claim:
+    """What orders placed elsewhere claim of an account's money, as far as they do not only close what is held.
 
-    `rates`: what one unit of a currency is in the account's. Orders at any price, and of other classes, whose margin
-    nobody tells, are left out: IBKR refuses what the account cannot carry.
+    `rates`: what one unit of a currency is in the account's. Shares count at their price, else at what they cost now.
+    What is left, and every other class, whose margin nobody tells, is named as not counted.
     """
     share = Decimal(1) if cash_account else MARGIN_OF_A_SHARE
     by_conid: dict[int, list[Working]] = {}
     for order in orders:
-        if order.asset_class == AssetClass.STOCK and order.price is not None and order.currency in rates:
-            by_conid.setdefault(order.conid, []).append(order)
-    total = ZERO
+        by_conid.setdefault(order.conid, []).append(order)
+    total, uncounted = ZERO, []
     for conid, here in by_conid.items():
         grows = added(here, positions.get(conid, ZERO))
         for side in (Side.BUY, Side.SELL):
-            dearest = max((_worth(order, rates) for order in orders_of(here, side)), default=ZERO)
-            total += grows.on(side) * dearest * share
-    return total
+            if not grows.on(side):
+                continue
+            worths = [(order, _worth(order, rates)) for order in orders_of(here, side)]
+            total += grows.on(side) * max((worth for _, worth in worths if worth is not None), default=ZERO) * share
+            uncounted += [order for order, worth in worths if worth is None]
+    return Claim(total, tuple(uncounted))
 
 
-def _worth(order: Working, rates: Mapping[str, Decimal]) -> Decimal:
-    assert order.price is not None, "orders at any price are left out"
-    return order.price * rates[order.currency]
+def _worth(order: Working, rates: Mapping[str, Decimal]) -> Decimal | None:
+    """What one unit is worth in the account's currency; None where nobody tells, or where its margin is another figure."""
+    price = order.mark if order.price is None else order.price
+    if order.asset_class != AssetClass.STOCK or price is None or order.currency not in rates:
+        return None
+    return price * rates[order.currency]
 
 
 def made_elsewhere(held: Decimal, ours: Decimal) -> Decimal:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brokers.domain.elsewhere.exposure import Added, Working, added, kept_back, made_elsewhere
+from brokers.domain.elsewhere.exposure import Added, Claim, Working, added, kept_back, made_elsewhere
 from brokers.domain.elsewhere.whose import is_ours, role_of
 from brokers.domain.orders import Role, Side
 
@@ -65,19 +65,27 @@ def test_what_closes_a_position_adds_nothing_to_it(position: int, adds: Added) -
 
 def test_money_is_kept_for_shares_that_may_still_be_bought() -> None:
     rates = {"USD": D(1), "EUR": D("1.1")}
-    assert kept_back([order()], {}, rates) == D(500)
-    assert kept_back([order()], {}, rates, cash_account=True) == D(1000)
-    assert kept_back([order(currency="EUR")], {}, rates) == D("550.00")
-    assert kept_back([order(Side.SELL)], {1: D(10)}, rates) == 0
-    assert kept_back([order(Side.SELL)], {1: D(4)}, rates) == D(300)
-    assert kept_back([order(), order(conid=2)], {}, rates) == D(1000)
+    assert kept_back([order()], {}, rates) == Claim(D(500))
+    assert kept_back([order()], {}, rates, cash_account=True) == Claim(D(1000))
+    assert kept_back([order(currency="EUR")], {}, rates) == Claim(D("550.00"))
+    assert kept_back([order(Side.SELL)], {1: D(10)}, rates) == Claim()
+    assert kept_back([order(Side.SELL)], {1: D(4)}, rates) == Claim(D(300))
+    assert kept_back([order(), order(conid=2)], {}, rates) == Claim(D(1000))
+    # At any price it counts by what a share costs now.
+    assert kept_back([order(price=None, mark=D(90))], {}, rates) == Claim(D(450))
 
 
 @pytest.mark.parametrize(
     "values", [{"price": None}, {"asset_class": "option"}, {"asset_class": "future"}, {"currency": "SEK"}]
 )
-def test_no_money_is_made_up_for_what_nobody_can_price(values: dict[str, Any]) -> None:
-    assert kept_back([order(**values)], {}, {"USD": D(1)}) == 0
+def test_no_money_is_made_up_for_what_nobody_can_price_and_it_is_named(values: dict[str, Any]) -> None:
+    unpriced = order(**values)
+    assert kept_back([unpriced], {}, {"USD": D(1)}) == Claim(D(0), (unpriced,))
+    # Beside it, what can be counted is.
+    assert kept_back([unpriced, order(conid=2)], {}, {"USD": D(1)}) == Claim(D(500), (unpriced,))
+    # What only closes claims nothing, whatever it is.
+    closes = order(Side.SELL, **values)
+    assert kept_back([closes], {1: D(10)}, {"USD": D(1)}) == Claim()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from brokers.book.views import View
 from brokers.domain.elsewhere.exposure import Added
 from brokers.domain.elsewhere.whose import Choice
 from brokers.domain.orders import Instrument, OrderStatus
-from brokers.models import BrokerageAccount, Closing, Execution, ForeignOrder, Order, Position
+from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, ForeignOrder, Order, Position
 from brokers.orders import cancels, closing
 from brokers.protection import foreign_cancels, orphaned
 from brokers.simulator.testing.gateway import RunningGateway
@@ -224,3 +224,34 @@ def test_a_fill_that_came_before_its_order_is_given_to_it(bench: lab.Lab) -> Non
     order.refresh_from_db()
     assert (order.status, order.filled_quantity) == ("filled", Decimal(1))
     assert Execution.objects.count() == 1
+
+
+def test_an_order_at_any_price_counts_by_what_is_known_and_a_future_is_named_as_not_counted(bench: lab.Lab) -> None:
+    account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+    BrokerageAccount.objects.update(available_funds=Decimal(10_000), book_as_of=timezone.now())
+    account.refresh_from_db()
+    market = rows.foreign_order(
+        bench.account, conid=265598, side="buy", type="market", remaining=Decimal(5), limit_price=None, stop_price=None
+    )
+    rows.foreign_order(
+        bench.account,
+        broker_order_id="9002",
+        conid=515416632,
+        ticker="ES",
+        asset_class="future",
+        side="buy",
+        remaining=Decimal(2),
+    )
+
+    def seen_by_a_decision() -> tuple[Decimal | None, tuple[str, ...]]:
+        book = live_book.load([(account, Instrument(ticker="AAPL"))], timezone.now(), ask=False)
+        view = book.view(account, Instrument(ticker="AAPL"))
+        assert isinstance(view, View)
+        return view.snapshot.available_funds, view.snapshot.uncounted
+
+    # Nobody has said what a share costs: it is not counted, and said to be so.
+    assert seen_by_a_decision() == (Decimal(10_000), (f"buy 5 {market.ticker}", "buy 2 ES"))
+    ContractLookup.objects.update(last=Decimal(200), quote_as_of=timezone.now())
+    assert seen_by_a_decision() == (Decimal(9_500), ("buy 2 ES",))
+    ContractLookup.objects.update(quote_as_of=timezone.now() - timedelta(days=2))
+    assert seen_by_a_decision()[1] == (f"buy 5 {market.ticker}", "buy 2 ES")

@@ -47,6 +47,8 @@ LIMITS = (
     "max_daily_loss",
     "max_daily_profit",
 )
+# Those of guards alone: an account's orders placed elsewhere are no subscription's.
+GUARD_LIMITS = (*LIMITS, "uncounted_from")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class LevelGuard:
     cooldown_seconds: int | None = None
     max_daily_loss: Decimal | None = None
     max_daily_profit: Decimal | None = None
+    # From how many orders placed elsewhere on, whose money nobody counts, no position is opened.
+    uncounted_from: int | None = None
     trades_today: int | None = None
     last_trade_at: datetime | None = None
     day_profit: Decimal | None = None

@@ -1,4 +1,4 @@
-"""Whether a guard holds a signal back: entries for many reasons, exits by a full stop only. Rules G00 to G12."""
+"""Whether a guard holds a signal back: entries for many reasons, exits by a full stop only. Rules G00 to G13."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from brokers.domain.sentences import grouped
+from brokers.domain.sentences import all_of, grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import Halt, LevelGuard, day_reached
 from strategies.domain.plan.estimate import money
 from strategies.domain.plan.plan import Rejection
+
+# How many orders a sentence names.
+_NAMED = 3
 
 
 def halted(case: Case, *, entry: bool) -> Rejection | None:
@@ -28,7 +31,7 @@ def entry_held_back(case: Case) -> Rejection | None:
     if refused := halted(case, entry=True) or _locked(case) or _restricted(case):
         return refused
     for level in case.levels:
-        if refused := _too_often(case, level) or _day_is_over(case, level):
+        if refused := _too_often(case, level) or _day_is_over(case, level) or _uncounted(case, level):
             return refused
     return None
 
@@ -80,6 +83,19 @@ def _day_is_over(case: Case, level: LevelGuard) -> Rejection | None:
         reason = f"{level.whose} daily limit is set, and the result of today is not known: {why}"
         return Rejection(rule="G08", code="day-result-unknown", reason=reason)
     return day_reached(level, case.snapshot.currency)
+
+
+def _uncounted(case: Case, level: LevelGuard) -> Rejection | None:
+    """Orders placed elsewhere need money that nobody counts; how many of them a level bears, it says itself."""
+    orders, most = case.snapshot.uncounted, level.uncounted_from
+    if most is None or len(orders) < most:
+        return None
+    named = all_of([*orders[:_NAMED], f"{len(orders) - _NAMED} more"] if len(orders) > _NAMED else orders)
+    reason = (
+        f"Orders placed elsewhere need money that nobody counts ({named}), and {level.who} opens nothing beside "
+        f"{'one' if most == 1 else most} of them. Cancel them, or change the limit, then send again."
+    )
+    return Rejection(rule="G13", code="orders-not-counted", reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from brokers.domain.contracts import auctions
 from brokers.domain.contracts import rules as contract_rules
 from brokers.domain.orders import AssetClass, OrderIntent, Role, TimeInForce
+from brokers.domain.sentences import all_of
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import rulesets
@@ -224,7 +225,8 @@ def _gate(question: _Question) -> tuple[str, ...] | Rejection:
     remarks = (verdict,) if isinstance(verdict, Denied) else verdict.cautions
     unknown = ("IBKR has not said what this account may trade.",) if entry and _is_silent(snapshot) else ()
     ruled = () if ruled_out is None else (ruled_out.sentence,)
-    return *(remark.sentence for remark in remarks), *ruled, *unknown
+    uncounted = _not_counted(snapshot) if entry else ()
+    return *(remark.sentence for remark in remarks), *ruled, *unknown, *uncounted
 
 
 def _outside_auction(question: _Question) -> contract_rules.Denial | None:
@@ -243,6 +245,15 @@ def _outside_auction(question: _Question) -> contract_rules.Denial | None:
     spans = [(calendar.regular_open(day), calendar.regular_close(day)) for day in days]
     sessions = [(int(opens.timestamp()), int(ends.timestamp())) for opens, ends in spans if opens and ends]
     return auctions.denial(tif, sessions, calendar.zone.key, now)
+
+
+def _not_counted(snapshot: Snapshot) -> tuple[str, ...]:
+    """What of the available funds orders placed elsewhere may still need, where nobody can tell how much."""
+    orders = snapshot.uncounted
+    if not orders:
+        return ()
+    named = all_of([*orders[:3], f"{len(orders) - 3} more"] if len(orders) > 3 else orders)
+    return (f"The money that orders placed elsewhere need is not counted: {named}.",)
 
 
 def _shortfall(power: BuyingPower | None, estimate: Estimate, question: _Question) -> Rejection | None:

@@ -24,6 +24,10 @@ _AMOUNTS = {
 _COUNTS = {
     "max_trades_per_day": ("Entries a day", "From midnight in New York."),
     "cooldown_seconds": ("Seconds between entries", "Longer is tighter."),
+    "uncounted_from": (
+        "Uncounted orders that stop entries",
+        "Orders placed elsewhere whose money nobody tells: futures, options, and what has no price. 1 stops at the first.",
+    ),
 }
 
 

@@ -199,3 +199,40 @@ def test_a_list_has_an_end(team: Team, now: datetime) -> None:
         limits.restrict(team=team, **TEAM, tickers=[f"T{n}" for n in range(101)], actor=None, now=now)
     with pytest.raises(GuardRefused, match="longer than any ticker"):
         limits.restrict(team=team, **TEAM, tickers=["A" * 41], actor=None, now=now)
+
+
+def test_entries_stop_while_orders_placed_elsewhere_are_not_counted(
+    team: Team, strategy: Strategy, account: BrokerageAccount, alice: User, now: datetime
+) -> None:
+    broker_rows.foreign_order(account, conid=1, ticker="ES", asset_class="future", side="buy", remaining=Decimal(2))
+    # Without the limit the entry leaves, and its decision says what is not counted.
+    assert settled(strategy, now)[0] == "accepted"
+    inputs = Decision.objects.latest("pk").inputs
+    assert inputs is not None
+    assert (
+        "The money that orders placed elsewhere need is not counted: buy 2 ES." in inputs["assessment"][0]["sentence"]
+    )
+    limits.set_limits(team=team, target=account, limits={"uncounted_from": 2}, actor=alice, now=now)
+    assert settled(strategy, now)[0] == "accepted"
+    assert limits.loosens(Guard.objects.get(), {"uncounted_from": 3})
+    assert not limits.loosens(Guard.objects.get(), {"uncounted_from": 1})
+    limits.set_limits(team=team, target=account, limits={"uncounted_from": 1}, actor=alice, now=now)
+    status, reason = settled(strategy, now)
+    assert status == "rejected"
+    assert reason.startswith(
+        "Orders placed elsewhere need money that nobody counts (buy 2 ES), and this account opens nothing"
+    )
+    assert Decision.objects.latest("pk").rule == "G13"
+    # A way out is never held back by it.
+    broker_rows.position(account)
+    Order.objects.update(status="canceled")
+    rows.signal(strategy, now, reading=reading("exit", quantity=None))
+    settle.settle_waiting(now)
+    assert Decision.objects.latest("pk").status == "accepted"
+
+
+def test_uncounted_orders_are_an_accounts_and_no_strategys(
+    team: Team, strategy: Strategy, alice: User, now: datetime
+) -> None:
+    with pytest.raises(GuardRefused, match="Orders placed elsewhere belong to an account or to the team"):
+        limits.set_limits(team=team, target=strategy, limits={"uncounted_from": 1}, actor=alice, now=now)
