@@ -61,6 +61,8 @@ ACCOUNT = (
     "day_result_unknown",
     "simulated_price",
     "book_as_of",
+    "money_as_of",
+    "money_from",
 )
 POSITION = (
     "account",
@@ -208,6 +210,11 @@ class AccountSerializer(DayFigures, SimulatedPrice, Shown):
 
     id = code()
     connection = code("connection.code")
+    money_as_of = serializers.DateTimeField(source="money_at", read_only=True, allow_null=True)
+    money_from = serializers.CharField(
+        read_only=True,
+        help_text="`stream` where IBKR's live stream told it, `read` where it was asked for; else empty.",
+    )
 
     def day_of(self, row: BrokerageAccount) -> DayResult:
         return row.day

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 
 from brokers import live
 from brokers.book import day_ledger
-from brokers.domain.brokerage import AccountSummary, PositionFacts
+from brokers.domain.brokerage import AccountSummary, MoneyHeard, PositionFacts
 from brokers.domain.elsewhere.classes import UNKNOWN
+from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
 from brokers.postgres.notices import DECISIONS_CHANNEL, notify
 
 
 @transaction.atomic
 def refresh(
-    account: BrokerageAccount, *, positions: Sequence[PositionFacts], summary: AccountSummary, as_of: datetime
+    account: BrokerageAccount, *, positions: Sequence[PositionFacts], summary: AccountSummary | None, as_of: datetime
 ) -> None:
-    """Replace our copy of the account's positions and money. `as_of` is the moment before the broker was asked."""
+    """Replace our copy of the account's positions and money. `as_of` is the moment before the broker was asked.
+
+    `summary` is None where the stream tells the money.
+    """
     newer = BrokerageAccount.objects.select_for_update().filter(pk=account.pk, book_as_of__gt=as_of).exists()
     if newer:
         return
@@ -57,28 +62,59 @@ def refresh(
             "as_of",
         ],
     )
-    values: dict[str, Any] = {
-        "equity": summary.net_liquidation,
-        "cash": summary.cash,
-        "buying_power": summary.buying_power,
-        "available_funds": summary.available_funds,
-        "unrealized_pnl": summary.unrealized_pnl,
-        "realized_pnl": summary.realized_pnl,
-        "book_as_of": as_of,
-    }
-    if summary.margin in BrokerageAccount.Margin.values:
-        values["margin"] = summary.margin
+    values = {"book_as_of": as_of, **_money_read(summary, as_of)}
     BrokerageAccount.objects.filter(pk=account.pk).update(**values)
     for name, value in values.items():
         setattr(account, name, value)
-    if summary.net_liquidation is not None:
-        EquityPoint.objects.bulk_create(
-            [EquityPoint(account=account, at=as_of.replace(second=0, microsecond=0), equity=summary.net_liquidation)],
-            ignore_conflicts=True,
-        )
+    if summary is not None:
+        _keep_equity(account, summary.net_liquidation, as_of)
     day_ledger.open_day(account, as_of)
     notify(DECISIONS_CHANNEL)
     live.account_changed(account)
+
+
+@transaction.atomic
+def hear(connection_pk: int, told: Mapping[str, MoneyHeard], now: datetime) -> None:
+    """Write what the stream of a connection told of its accounts' money. What it tells of others' is nobody's."""
+    rows = BrokerageAccount.objects.select_for_update().filter(connection=connection_pk, account_id__in=told)
+    for account in rows.order_by("pk"):
+        part = told[account.account_id]
+        if part.currency not in {"", account.currency} or clocks.is_recent(account.money_as_of, now, timedelta(0)):
+            continue
+        values = {column: value for column, name in _MONEY.items() if (value := getattr(part, name)) is not None}
+        if not values:
+            continue
+        BrokerageAccount.objects.filter(pk=account.pk).update(**values, money_as_of=now, money_heard=True)
+        _keep_equity(account, part.net_liquidation, now)
+        # Also where nothing has changed: a page that is open shows how old its figures are.
+        live.account_changed(account)
+
+
+# Our columns, and their names in what IBKR says.
+_MONEY = {
+    "equity": "net_liquidation",
+    "cash": "cash",
+    "buying_power": "buying_power",
+    "available_funds": "available_funds",
+    "unrealized_pnl": "unrealized_pnl",
+    "realized_pnl": "realized_pnl",
+}
+
+
+def _money_read(summary: AccountSummary | None, as_of: datetime) -> dict[str, Any]:
+    if summary is None:
+        return {}
+    values = {column: getattr(summary, name) for column, name in _MONEY.items()}
+    if summary.margin in BrokerageAccount.Margin.values:
+        values["margin"] = summary.margin
+    return {**values, "money_as_of": as_of, "money_heard": False}
+
+
+def _keep_equity(account: BrokerageAccount, equity: Decimal | None, at: datetime) -> None:
+    """Keep the account's value for its curve, once a minute."""
+    if equity is not None:
+        point = EquityPoint(account=account, at=at.replace(second=0, microsecond=0), equity=equity)
+        EquityPoint.objects.bulk_create([point], ignore_conflicts=True)
 
 
 def _classes(account: BrokerageAccount, held: Iterable[PositionFacts]) -> dict[int, str]:

@@ -98,6 +98,8 @@ class Book:
             currency=account.currency,
             quote=quotes.shown(lookup),
             as_of=account.book_as_of,
+            money_as_of=account.money_at,
+            money_from=account.money_from,
             available_funds=self._available(account),
             cash=account.cash,
             mark=position.market_price if position else None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from brokers.domain.market.quotes import FRESH_FOR, Quote
 from brokers.domain.session import clocks
@@ -75,7 +76,7 @@ def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
     if not missing:
         return
     ContractLookup.objects.filter(pk__in=[lookup.pk for lookup in missing], quote_wanted_at__isnull=True).update(
-        quote_wanted_at=now
+        quote_wanted_at=now, quote_needed_at=now
     )
     for lookup in missing:
         lookup.quote_wanted_at = now
@@ -86,6 +87,32 @@ def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts whose quotes a lane has to ask for."""
     rows = ContractLookup.objects.filter(connection=connection_pk, status="found", quote_wanted_at__isnull=False)
     return list(rows.order_by("quote_wanted_at")[:50])
+
+
+# A contract that a decision wanted a quote of is watched for so long.
+WATCHED_FOR = timedelta(minutes=30)
+
+
+def watched(connection_pks: Collection[int], now: datetime) -> dict[int, set[int]]:
+    """By connection, the contracts whose quotes decisions wanted lately."""
+    rows = ContractLookup.objects.filter(
+        connection__in=connection_pks,
+        status=ContractLookup.Status.FOUND,
+        quote_needed_at__gt=now - WATCHED_FOR,
+    )
+    found: dict[int, set[int]] = {}
+    for connection_pk, conid in rows.values_list("connection", "conid"):
+        if conid is not None:
+            found.setdefault(connection_pk, set()).add(conid)
+    return found
+
+
+@transaction.atomic
+def hear(connection_pk: int, told: Mapping[int, Quote]) -> None:
+    """Write the quotes that the stream of a connection told, where they are newer than what is known."""
+    for conid, quote in sorted(told.items()):
+        rows = ContractLookup.objects.filter(connection=connection_pk, conid=conid, status=ContractLookup.Status.FOUND)
+        rows.filter(Q(quote_as_of__isnull=True) | Q(quote_as_of__lt=quote.as_of)).update(**columns(quote))
 
 
 @transaction.atomic

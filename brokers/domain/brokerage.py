@@ -6,7 +6,7 @@ An error is named by what its caller does next. A lost answer to `submit` is non
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -104,6 +104,19 @@ class AccountSummary:
     currency: str = "USD"
     # "cash" or "margin"; empty where the broker does not say.
     margin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyHeard:
+    """A part of an account's money that a stream told; None where this message did not say. `currency`: "" likewise."""
+
+    net_liquidation: Decimal | None = None
+    cash: Decimal | None = None
+    buying_power: Decimal | None = None
+    available_funds: Decimal | None = None
+    unrealized_pnl: Decimal | None = None
+    realized_pnl: Decimal | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +336,8 @@ class FeedEvent:
     auth: AuthStatus | None = None
     orders: tuple[OrderFacts, ...] = ()
     executions: tuple[ExecutionFacts, ...] = ()
-    profit: dict[str, AccountSummary] = field(default_factory=dict)
+    money: dict[str, MoneyHeard] = field(default_factory=dict)
+    quotes: dict[int, Quote] = field(default_factory=dict)
     heartbeat: bool = False
 
 
@@ -334,6 +348,10 @@ class Feed(Protocol):
 
     def on_beat(self, heard: Callable[[], bool]) -> None:
         """Ask `heard` at each beat: where it says True, the beat is no event."""
+        ...
+
+    def want(self, accounts: Collection[str], conids: Collection[int]) -> None:
+        """Want money of these accounts and quotes of these contracts, and no others."""
         ...
 
     async def ask_for_life(self) -> None:

@@ -111,5 +111,8 @@ class Snapshot:
     elsewhere: Added = NOTHING_ADDED
     # Orders placed elsewhere whose money is not counted in what is available: "buy 2 ES".
     uncounted: tuple[str, ...] = ()
+    # When the money was true, and by which way it came: `stream` or `read`. None: with the position.
+    money_as_of: datetime | None = None
+    money_from: str = ""
     # When IBKR was back from the restart that the signal came into; None for one that came at another time.
     back_at: datetime | None = None

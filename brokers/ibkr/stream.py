@@ -1,4 +1,4 @@
-"""IBKR's live stream for one login: orders, executions and profit as they happen."""
+"""IBKR's live stream for one login: orders, executions, money and quotes as they happen."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Collection
 
 import aiohttp
 
 from brokers.dialing import Lines, Redirected, on_behalf_of
 from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
 from brokers.domain.calls import CallLog
-from brokers.domain.sessions import AuthStatus, Login
+from brokers.domain.sessions import Login
 from brokers.domain.tokens import TokenShelf
-from brokers.ibkr import credentials, order_rows, translate
+from brokers.ibkr import credentials
 from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.client import Client
 from brokers.ibkr.decoding import FRAME, NOT_JSON, Nonsense
@@ -27,12 +24,12 @@ from brokers.ibkr.lines.beats import BEAT, LONGEST, Socket
 from brokers.ibkr.lines.quiet import Silence
 from brokers.ibkr.lines.requests import Request
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
+from brokers.ibkr.topics.reader import Reader
+from brokers.ibkr.topics.wanted import ALWAYS, Wanted
 from brokers.ibkr.trust import Flow
 
 logger = logging.getLogger(__name__)
 
-# Profit (spl) comes every second, and is read with the book instead.
-SUBSCRIPTIONS = ("sor+{}", 'str+{"realtimeUpdatesOnly":false,"days":1}')
 # IBKR's heart beats every 10 s; two missed beats and a half mean that the line is dead.
 SILENCE = 25.0
 # It forgets a socket that says nothing for a minute.
@@ -64,7 +61,8 @@ class IbkrFeed:
         self._client, self._egress, self._silence = client, egress, silence
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._ending: asyncio.Task[bool] | None = None
-        self._reader, self._frames = Reader(), client.frames()
+        self._wanted = Wanted()
+        self._reader, self._frames = Reader(self._wanted), client.frames()
         self._heard: Callable[[], bool] | None = None
         self._beat_at = self._tic_at = 0.0
         self._messages = 0
@@ -73,10 +71,15 @@ class IbkrFeed:
         """Ask `heard` at each beat: where it says True, the beat is no event."""
         self._heard = heard
 
+    def want(self, accounts: Collection[str], conids: Collection[int]) -> None:
+        """Money of these accounts and quotes of these contracts, and no others; asked for with the next sign of life."""
+        self._wanted.want(accounts, conids)
+
     async def ask_for_life(self) -> None:
         """Send what IBKR sends back as it came. Its own heart beats every ten seconds, too seldom to decide by."""
         if self._socket is not None and not self._socket.closed and self._reader.subscribed:
-            await self._say(self._socket, "ech+hb")
+            for message in (*self._wanted.due(time.monotonic()), "ech+hb"):
+                await self._say(self._socket, message)
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
         """IBKR's messages as events, until the socket closes or falls silent."""
@@ -88,9 +91,10 @@ class IbkrFeed:
                 while (data := await self._next(socket, flow, silence)) is not None:
                     event = await self._read(data)
                     if self._reader.wants_subscriptions:
-                        for subscription in SUBSCRIPTIONS:
-                            await self._say(socket, subscription)
                         self._reader.wants_subscriptions = False
+                        self._wanted.forget()
+                        for subscription in (*ALWAYS, *self._wanted.due(time.monotonic())):
+                            await self._say(socket, subscription)
                     if time.monotonic() >= self._tic_at:
                         await self._say(socket, "tic")
                         self._tic_at = time.monotonic() + TIC_EVERY
@@ -221,77 +225,6 @@ class IbkrFeed:
         await self._client.close()
 
 
-_BEAT = FeedEvent(heartbeat=True)
-
-
-class Reader:
-    """Turns messages into events, and fills in what a partial message leaves out. Does no I/O."""
-
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._now = now
-        self._auth: AuthStatus | None = None
-        self._subscribed = False
-        self.wants_subscriptions = False
-        self.turned_away = False
-
-    def take(self, message: Any) -> FeedEvent | None:
-        """The event of a message that was decoded; None when it says nothing we need."""
-        if not isinstance(message, Mapping):
-            return None
-        topic = text(message.get("topic"), 64)
-        match topic.split("+", 1)[0]:
-            case "sts":
-                return FeedEvent(auth=self._status(message.get("args")))
-            case "sor":
-                orders = (order_rows.order_facts(row) for row in translate.rows(message, "args"))
-                return _unless_empty(FeedEvent(orders=tuple(order for order in orders if order is not None)))
-            case "str":
-                fills = (translate.execution_facts(row, now=self._now()) for row in translate.rows(message, "args"))
-                return _unless_empty(FeedEvent(executions=tuple(fill for fill in fills if fill is not None)))
-            case "spl":
-                return _unless_empty(FeedEvent(profit=translate.profit(message.get("args"))))
-            case "system" if "hb" in message:
-                return self.beat()
-            case "tic" | "ech":
-                return _BEAT
-            case _ if message.get("message") == "waiting for session":
-                self.turned_away = True
-                return FeedEvent(auth=translate.auth_status({"connected": True}, message="waiting for session"))
-            case _:
-                return None
-
-    def beat(self) -> FeedEvent:
-        """The line is alive. A server that never announced a status is listened to all the same."""
-        self._subscribe()
-        return _BEAT
-
-    def _status(self, args: Any) -> AuthStatus:
-        """The session's status; a message may carry only the key that changed."""
-        before = self._auth or AuthStatus(authenticated=False, connected=True, competing=False)
-        status = translate.auth_status(args, before=before)
-        if status.authenticated and not status.connected:
-            status = replace(status, connected=True)
-        if status.authenticated and not before.authenticated:
-            # Also after the session was lost and opened again: IBKR forgot what we wanted.
-            self._subscribed = False
-            self._subscribe()
-        self._auth = status
-        return status
-
-    @property
-    def subscribed(self) -> bool:
-        """Whether what we want was asked for, and has been sent."""
-        return self._subscribed and not self.wants_subscriptions
-
-    def _subscribe(self) -> None:
-        if not self._subscribed:
-            self._subscribed = self.wants_subscriptions = True
-
-
 def _what_is_wrong(problem: object) -> str:
     too_long = isinstance(problem, aiohttp.WebSocketError) and problem.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
     return f"a message of more than {FRAME.size // 1024} kilobytes" if too_long else "what is no message of a websocket"
-
-
-def _unless_empty(event: FeedEvent) -> FeedEvent | None:
-    return event if event.orders or event.executions or event.profit else None

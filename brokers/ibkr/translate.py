@@ -141,22 +141,6 @@ def _margin(summary: Row) -> str:
     return "cash" if re.search(r"\bcash\b", named, re.IGNORECASE) else "margin"
 
 
-def profit(args: Any) -> dict[str, AccountSummary]:
-    """The profit stream's rows by account ("DU1.Core" is account DU1)."""
-    if not isinstance(args, Mapping):
-        return {}
-    return {
-        name(key).split(".", 1)[0]: AccountSummary(
-            net_liquidation=number(row.get("nl")),
-            cash=None,
-            buying_power=None,
-            unrealized_pnl=number(row.get("upl")),
-        )
-        for key, row in args.items()
-        if isinstance(row, Mapping)
-    }
-
-
 def execution_facts(
     row: Row, *, now: datetime, account_id: str = "", tickers: Mapping[int, str] | None = None
 ) -> ExecutionFacts | None:

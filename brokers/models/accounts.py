@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,9 @@ class BrokerageAccount(models.Model):
     realized_pnl = optional_amount()
     # Our book of positions and money is the broker's word as of this moment: see `domain/session/proofs.py`.
     book_as_of = models.DateTimeField(null=True, blank=True)
+    # The money is of this moment: read, or told by the stream (`money_heard`).
+    money_as_of = models.DateTimeField(null=True, blank=True)
+    money_heard = models.BooleanField(default=False, db_default=False)
     # Since when a decision waits for a look at IBKR itself; null when none does.
     book_wanted_at = models.DateTimeField(null=True, blank=True)
     # What IBKR says the account may do, as of its last look at the user's accounts; null and empty: it did not say.
@@ -74,6 +78,18 @@ class BrokerageAccount(models.Model):
 
     def __str__(self) -> str:
         return self.account_id
+
+    @property
+    def money_at(self) -> datetime | None:
+        """When the money was true."""
+        return self.money_as_of or self.book_as_of
+
+    @property
+    def money_from(self) -> str:
+        """By which way it came: `stream` or `read`; "" while IBKR has shown none."""
+        if self.money_at is None:
+            return ""
+        return "stream" if self.money_heard else "read"
 
     @property
     def capabilities(self) -> Capabilities:

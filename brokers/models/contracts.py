@@ -56,6 +56,8 @@ class ContractLookup(models.Model):
     last_flag = models.CharField(max_length=1, blank=True, default="", db_default="")
     # Since when somebody waits for a fresher quote; null when nobody does.
     quote_wanted_at = models.DateTimeField(null=True, blank=True)
+    # When a decision last needed one that was not at hand: for a while the stream keeps it so.
+    quote_needed_at = models.DateTimeField(null=True, blank=True)
     # When IBKR was last asked for it; it may have shown none.
     quote_answered_at = models.DateTimeField(null=True, blank=True)
     # The account numbers that IBKR lets trade it; null where it did not say.

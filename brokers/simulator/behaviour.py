@@ -107,7 +107,8 @@ class Behaviour:
     answers_unsubscribing: bool = False
     heartbeat_s: float = 10.0
     summary_s: float = 10.0
-    quotes_ttl_s: float = 900.0
+    profit_s: float = 1.0
+    quotes_ttl_s: float = 600.0
 
     def wait_s(self, dice: random.Random) -> float:
         """How long the next answer takes: the real one's are log-normal, most near the median and some far above it."""

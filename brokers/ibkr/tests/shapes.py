@@ -73,6 +73,15 @@ SHAPES: tuple[Any, ...] = (
     {"topic": "sor", "args": [ORDER]},
     {"topic": "str", "args": [FILL]},
     {"topic": "spl", "args": {"DU1.Core": {"upl": 1.5, "nl": 100}}},
+    {
+        "topic": "ssd+DU1",
+        "result": [{"key": "NetLiquidation", "currency": "USD", "monetaryValue": 1.5, "timestamp": 1775169606}],
+    },
+    {
+        "topic": "sld+DU1",
+        "result": [{"key": "LedgerListBASE", "acctCode": "DU1", "realizedpnl": 1.5, "timestamp": 1775169606}],
+    },
+    {"topic": "smd+265598", "conid": 265598, "_updated": 1775169600000, "31": "C193.18", "84": "5", "6509": "RpB"},
     {"topic": "sts", "args": STATUS},
     {"topic": "system", "hb": 1702317649000},
     {

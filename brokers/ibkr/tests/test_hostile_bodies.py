@@ -25,8 +25,10 @@ from brokers.ibkr.contracts import finding as contracts
 from brokers.ibkr.contracts import stocks
 from brokers.ibkr.decoding import FRAME, NOT_JSON, READ, WRITE, Bounds, Nonsense, Unpacking, decode
 from brokers.ibkr.lines.requests import Answer
-from brokers.ibkr.stream import Reader
 from brokers.ibkr.tests.shapes import RAW, SHAPES
+from brokers.ibkr.topics import money
+from brokers.ibkr.topics.reader import Reader
+from brokers.ibkr.topics.wanted import Wanted
 from brokers.ibkr.trust import Flow, Trust
 from config.tests.samples import samples
 
@@ -35,6 +37,13 @@ BODIES = samples(5000)
 
 
 @pytest.mark.long
+def _reader() -> Reader:
+    """A reader that was asked for everything the shapes hold."""
+    wanted = Wanted()
+    wanted.want({"DU1"}, {265598})
+    return Reader(wanted, lambda: NOW)
+
+
 def test_no_body_and_no_frame_costs_more_than_it_may() -> None:
     dice, read, refused = random.Random(13), 0, 0
     for number in range(BODIES):
@@ -107,8 +116,8 @@ def understand(body: Any) -> None:
         translate.account_summary(body, body),
         translate.permitted(body),
         translate.rate(body),
-        translate.profit(body),
-        Reader(lambda: NOW).take(body),
+        money.profit(body),
+        _reader().take(body),
     ]
     for row in [
         *translate.rows(body),

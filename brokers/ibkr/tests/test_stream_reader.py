@@ -11,7 +11,7 @@ from brokers.domain.brokerage import FeedEvent
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.decoding import FRAME, decode
 from brokers.ibkr.lines.beats import BEAT
-from brokers.ibkr.stream import Reader
+from brokers.ibkr.topics.reader import Reader
 
 SIGNED_IN = {"topic": "sts", "args": {"authenticated": True, "competing": False, "message": ""}}
 

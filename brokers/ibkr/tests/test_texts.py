@@ -23,7 +23,6 @@ from brokers.ibkr.decoding import READ, decode
 from brokers.ibkr.lines.requests import Answer
 from brokers.ibkr.order_rows import order_facts
 from brokers.ibkr.outcomes import classify, unanswered, undelivered
-from brokers.ibkr.stream import Reader
 from brokers.ibkr.texts.explained import (
     CODES_OF_THE_UNKNOWN,
     MOST_OF_A_HOLD,
@@ -33,6 +32,7 @@ from brokers.ibkr.texts.explained import (
     every_text,
     explained,
 )
+from brokers.ibkr.topics.reader import Reader
 
 _DATA = Path(__file__).parent / "data"
 _REPOSITORY = Path(__file__).resolve().parents[3]

@@ -277,12 +277,6 @@ def test_it_reads_which_accounts_may_trade_a_contract(body: Any, expected: list[
     assert translate.permitted(body) == expected
 
 
-def test_it_reads_profit_by_account() -> None:
-    profits = translate.profit({"DU1.Core": {"rowType": 1, "dpl": 15.7, "nl": 10000.0, "upl": 607.0}})
-    assert profits["DU1"].net_liquidation == Decimal("10000.0")
-    assert profits["DU1"].unrealized_pnl == Decimal("607.0")
-
-
 def test_available_funds_are_read_beside_the_buying_power() -> None:
     summary = translate.account_summary({"availableFunds": 25000.5, "buyingPower": 100002.0})
     assert (str(summary.available_funds), str(summary.buying_power)) == ("25000.5", "100002.0")

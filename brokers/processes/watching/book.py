@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ParamSpec, TypeVar
 
-from brokers.book import explained, holdings
+from brokers.book import explained, holdings, quotes
 from brokers.connections import sessions
-from brokers.domain.brokerage import Brokerage, ExecutionFacts, OrderFacts, Paused
+from brokers.domain.brokerage import Brokerage, ExecutionFacts, FeedEvent, OrderFacts, Paused
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders import closing
 from brokers.orders.reconciliation import Applied
+from brokers.processes.watching.money import Tellers
 from brokers.processes.watching.station import Errands, Station
 from brokers.protection import home, rounds
 
@@ -44,6 +45,7 @@ class Book:
         self.held: dict[int, tuple[dict[int, Decimal], datetime]] = {}
         self.news_at = 0.0
         self.at = 0.0
+        self.tellers = Tellers()
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.keeper.threads.run(function, *args, **kwargs)
@@ -91,11 +93,13 @@ class Book:
         if self.broker.pause() is not None:
             self.errands.dirty.add(account.pk)
             return
+        # What has just filled changes the money: it is asked for at once, and not waited for.
+        told = account.pk not in self.errands.dirty and self.tellers.tell(account.account_id)
         closes = account.pk in self.errands.dirty or self.pk in self.keeper.in_use
         self.errands.dirty.discard(account.pk)
         try:
             positions = await self.broker.positions(account.account_id)
-            summary = await self.broker.summary(account.account_id)
+            summary = None if told else await self.broker.summary(account.account_id)
         except Paused:
             self.errands.dirty.add(account.pk)
             raise
@@ -115,6 +119,16 @@ class Book:
             self.held[account.pk] = held, as_of
         else:
             self.is_open = True
+
+    async def hear(self, events: Sequence[FeedEvent]) -> None:
+        """Bring home what the stream tells of money and quotes, every few seconds."""
+        self.tellers.hear(events)
+        if self.tellers.due():
+            money, prices = self.tellers.taken()
+            if money:
+                await self._db(holdings.hear, self.pk, money, self.keeper.clock())
+            if prices:
+                await self._db(quotes.hear, self.pk, prices)
 
     def seconds(self) -> float:
         return BOOK_SECONDS if self.pk in self.keeper.in_use else IDLE_BOOK_SECONDS

@@ -30,6 +30,7 @@ class Listening:
         self.keeper, self.pk, self.book = book.keeper, book.pk, book
         self.connection, self.session, self.prove = connection, session, prove
         self.news, self.feed = News(), feed
+        self.account_ids: tuple[str, ...] = ()
         self.heard_at: datetime | None = None
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -120,6 +121,7 @@ class Listening:
         if orders or fills:
             self.book.news_at = time.monotonic()
             await self.book.bring_home(self.connection, orders, fills)
+        await self.book.hear(events)
 
     async def _gather(self) -> list[FeedEvent | None]:
         """What has arrived, at least one event; nothing when the book is due to be read first."""

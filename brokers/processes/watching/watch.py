@@ -162,6 +162,7 @@ class Watch:
         tending = Tending(listening, self.login, self.asked)
         try:
             await tending.note_sign_in()
+            listening.account_ids = tuple(account.account_id for account in accounts)
             self.listening = listening
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(listening.read_feed())
@@ -181,6 +182,7 @@ class Watch:
             raise group.exceptions[0] from group
         finally:
             self.listening = None
+            self.book.tellers.forget()
             await self._db(sessions.stream_closed, self.pk)
             await feed.close()
 

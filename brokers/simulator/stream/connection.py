@@ -37,7 +37,7 @@ class Connection(Listener):
         self.books_seen: dict[str, list[dict[str, Any]]] = {}
         self.summary_keys: dict[str, set[str] | None] = {}
         self.next_quotes = 0.0
-        self.next_summary = 0.0
+        self.next_summary = self.next_profit = 0.0
         self.disturbance = Disturbance(gateway, user)
 
     def send(self, message: dict[str, Any]) -> None:

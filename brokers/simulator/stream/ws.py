@@ -168,6 +168,9 @@ class Socket(Connection):
         if (self.quotes or self.books) and now >= self.next_quotes:
             self.next_quotes = now + 0.5
             self._tell_prices(now)
+        if "spl" in self.topics and now >= self.next_profit:
+            self.next_profit = now + self.gateway.behaviour.profit_s
+            topics.send_pnl(self)
         if self.topics and now >= self.next_summary:
             self.next_summary = now + self.gateway.behaviour.summary_s
             for account in self.gateway.accounts_of(self.user):
@@ -175,8 +178,6 @@ class Socket(Connection):
                     topics.send_ledger(self, account)
                 if f"ssd+{account.account_id}" in self.topics:
                     topics.send_summary(self, account)
-            if "spl" in self.topics:
-                topics.send_pnl(self)
 
     def _tell_prices(self, now: float) -> None:
         for conid in [c for c, (_, until) in self.quotes.items() if now >= until]:

@@ -120,7 +120,13 @@ def test_an_account_shows_its_money_as_text(api: Api, team: Team, now: datetime)
         "day_result_unknown": "its positions of this morning have not been read yet. Check the connection's session.",
         "simulated_price": True,
         "book_as_of": "2026-11-20T15:00:00Z",
+        "money_as_of": "2026-11-20T15:00:00Z",
+        "money_from": "read",
     }
+    told = now + timedelta(seconds=7)
+    BrokerageAccount.objects.update(money_as_of=told, money_heard=True)
+    shown = one(api.get("accounts/"))
+    assert (shown["money_as_of"], shown["money_from"]) == ("2026-11-20T15:00:07Z", "stream")
 
 
 def test_a_position_shows_whose_it_is(api: Api, account: BrokerageAccount, now: datetime) -> None:
