@@ -85,7 +85,8 @@ def ask_for_missing(
 def _is_of_another_day(lookup: ContractLookup, now: datetime) -> bool:
     """Whether the contract may be another one today: a root that has rolled, a share that was split or listed anew."""
     found = lookup.status == ContractLookup.Status.FOUND
-    return found and trading_day(lookup.asked_at) < trading_day(now)
+    zone = trading_hours.zone_of(lookup)
+    return found and trading_day(lookup.asked_at, zone) < trading_day(now, zone)
 
 
 def _believed_for(lookup: ContractLookup, account: BrokerageAccount) -> timedelta:
@@ -103,9 +104,13 @@ def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
     lookup = ContractLookup.objects.filter(
         connection=order.connection_id, ticker=order.ticker, asset_class=order.asset_class, conid=order.conid
     ).first()
-    if lookup is None or (lookup.replaced_at is not None and trading_day(lookup.replaced_at) == trading_day(now)):
+    if lookup is None:
         return None
-    return lookup
+    zone = trading_hours.zone_of(lookup)
+    renumbered_today = lookup.replaced_at is not None and trading_day(lookup.replaced_at, zone) == trading_day(
+        now, zone
+    )
+    return None if renumbered_today else lookup
 
 
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
@@ -138,7 +143,7 @@ def answer(
     if contract is None:
         values.update(_refused(lookup, refusal))
     else:
-        values.update(_found(contract, terms or ContractTerms()), **trading_hours.columns(hours, now))
+        values.update(_found(contract, terms or ContractTerms()), **trading_hours.columns(lookup, hours, now))
         values.update(quote_wanted_at=None, quote_answered_at=now, **quotes.columns(quote))
         if lookup.conid not in {None, contract.conid}:
             values["replaced_at"] = now

@@ -6,9 +6,18 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from brokers.domain.sessions import Environment
-from brokers.domain.trading_hours import TradingHours
+from brokers.domain.trading_hours import NEW_YORK, TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
+from brokers.rulebook.products.abroad import split
+
+
+def zone_of(lookup: ContractLookup) -> str:
+    """The zone that the contract's days begin in: the exchange's by IBKR's word, else by the ticker's prefix or New York."""
+    if lookup.hours and (zone := lookup.hours.get("zone")):
+        return str(zone)
+    abroad, _ = split(lookup.ticker)
+    return abroad.zone if abroad is not None else NEW_YORK
 
 
 def shown(lookup: ContractLookup) -> TradingHours | None:
@@ -18,13 +27,12 @@ def shown(lookup: ContractLookup) -> TradingHours | None:
 
 def want(pairs: Iterable[tuple[BrokerageAccount, ContractLookup]], now: datetime) -> None:
     """Ask for the day's hours of contracts that were asked for on another day. No decision waits for them."""
-    today = now.date()
     stale = [
         lookup
         for account, lookup in pairs
         if lookup.status == ContractLookup.Status.FOUND
         and lookup.hours_wanted_at is None
-        and lookup.hours_asked_on != today
+        and lookup.hours_asked_on != trading_day(now, zone_of(lookup))
         # The simulated market never closes.
         and account.connection.environment != Environment.SIMULATED
     ]
@@ -45,10 +53,11 @@ def wanted_of(connection_pk: int) -> list[ContractLookup]:
 
 def answer(lookup: ContractLookup, hours: TradingHours | None, now: datetime) -> None:
     """Write IBKR's answer down. None: it shows none today; the old ones stay, as far as they reach."""
-    ContractLookup.objects.filter(pk=lookup.pk).update(**columns(hours, now))
+    ContractLookup.objects.filter(pk=lookup.pk).update(**columns(lookup, hours, now))
 
 
-def columns(hours: TradingHours | None, now: datetime) -> dict[str, object]:
+def columns(lookup: ContractLookup, hours: TradingHours | None, now: datetime) -> dict[str, object]:
     """What an answer writes into a contract's row."""
-    values: dict[str, object] = {"hours_wanted_at": None, "hours_asked_on": now.date()}
+    zone = hours.zone if hours is not None and hours.zone else zone_of(lookup)
+    values: dict[str, object] = {"hours_wanted_at": None, "hours_asked_on": trading_day(now, zone)}
     return values if hours is None else {**values, "hours": hours.as_json()}

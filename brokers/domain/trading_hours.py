@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 Session = tuple[int, int]
 
 
-_NEW_YORK = ZoneInfo("America/New_York")
+NEW_YORK = "America/New_York"
 
 
-def trading_day(at: datetime) -> date:
-    """The day whose contracts count at a moment: splits, new listings and new numbers come with New York's midnight."""
-    return at.astimezone(_NEW_YORK).date()
+def trading_day(at: datetime, zone: str = NEW_YORK) -> date:
+    """The day whose contracts count at a moment: splits, new listings and new numbers come with the exchange's midnight."""
+    return at.astimezone(ZoneInfo(zone)).date()
 
 
 class Market(StrEnum):

@@ -17,11 +17,13 @@ IN_HUNDREDTHS = {"LSE": "pence", "JSE": "cents", "TASE": "agorot"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abroad:
-    """One row of abroad.csv: a chart's prefix, IBKR's names of the exchanges behind it, and the currency of prices there."""
+    """One row of abroad.csv: a chart's prefix, IBKR's names of the exchanges behind it, the currency of prices
+    there, and the zone that their days begin in."""
 
     prefix: str
     exchanges: frozenset[str]
     currency: str
+    zone: str
     place: str
 
 
@@ -32,6 +34,7 @@ def _read() -> dict[str, Abroad]:
                 prefix=row["prefix"],
                 exchanges=frozenset(row["exchanges"].split()),
                 currency=row["currency"],
+                zone=row["zone"],
                 place=row["place"],
             )
             for row in csv.DictReader(file)

@@ -11,7 +11,7 @@ from accounts.models import Team
 from brokers.book import live_book
 from brokers.book.views import View
 from brokers.domain.orders import Instrument
-from brokers.domain.trading_hours import TradingHours
+from brokers.domain.trading_hours import TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, neighbours
@@ -47,7 +47,7 @@ def test_they_come_with_the_contract(bench: lab.Lab) -> None:
     lab.work()
     row = ContractLookup.objects.get()
     hours = TradingHours.from_json(row.hours)
-    assert (row.status, row.hours_asked_on, row.hours_wanted_at) == ("found", timezone.now().date(), None)
+    assert (row.status, row.hours_asked_on, row.hours_wanted_at) == ("found", trading_day(timezone.now()), None)
     assert hours is not None
     assert hours.covers(timezone.now() + timedelta(days=1))
     assert len(hours.regular) >= 3
@@ -59,13 +59,13 @@ def test_they_come_with_the_contract(bench: lab.Lab) -> None:
 
 def test_a_new_day_asks_anew_once_and_no_decision_waits(bench: lab.Lab) -> None:
     now = timezone.now()
-    ContractLookup.objects.update(hours=OLD.as_json(), hours_asked_on=(now - timedelta(days=1)).date())
+    ContractLookup.objects.update(hours=OLD.as_json(), hours_asked_on=trading_day(now) - timedelta(days=1))
     assert looked_up(bench, now).snapshot.hours == OLD
     assert ContractLookup.objects.get().hours_wanted_at == now
     looked_up(bench, now + timedelta(seconds=1))
     lab.work()
     row = ContractLookup.objects.get()
-    assert (row.hours_asked_on, row.hours_wanted_at) == (timezone.now().date(), None)
+    assert (row.hours_asked_on, row.hours_wanted_at) == (trading_day(timezone.now()), None)
     looked_up(bench, timezone.now())
     lab.work()
     assert len(asked(bench)) == 1
