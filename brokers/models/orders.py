@@ -137,6 +137,8 @@ class Order(models.Model):
     keeps_its_size = models.BooleanField(default=False)
     fa_group = models.CharField(max_length=64, blank=True)
     fa_method = models.CharField(max_length=32, blank=True)
+    # It leaves only after IBKR's preview of it; no more once that let it go.
+    asks_first = models.BooleanField(default=False, db_default=False)
     signal_price = optional_amount()
     estimated_fee = optional_amount()
     status = word(OrderStatus, default=OrderStatus.CREATED)
@@ -210,6 +212,8 @@ class Order(models.Model):
                 condition=Q(second_of__isnull=False),
                 name="one_second_order_a_number",
             ),
+            # A way out, a stop or a target never waits for a preview.
+            models.CheckConstraint(condition=Q(asks_first=False) | Q(role="entry"), name="only_an_entry_asks_first"),
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
             models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
             models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),

@@ -34,6 +34,8 @@ class WhatIf(models.Model):
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # Asked because an entry's terms want it asked first; then `key` is the order's own code.
+    by_policy = models.BooleanField(default=False, db_default=False)
     asked_at = models.DateTimeField(default=timezone.now)
     status = word(WhatIfStatus, default=WhatIfStatus.ASKED)
     answered_at = models.DateTimeField(null=True, blank=True)

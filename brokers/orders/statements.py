@@ -34,7 +34,7 @@ IS_TRADED = """NOT EXISTS (
 TAKE_NEXT = f"""
 WITH next AS (
   SELECT o.id FROM brokers_order o
-  WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s
+  WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s AND NOT o.asks_first
     AND NOT {HELD.format(order="o")} AND {CONSENTED.format(order="o")}
     AND {IS_TRADED.format(order="o")}
     AND (o.release = 'at_once' OR o.release = 'after_parent_fills'

@@ -22,6 +22,7 @@ from brokers.domain.orders import (
     OrderStatus,
     Release,
     Resize,
+    Role,
     can_move,
 )
 from brokers.domain.protection.choices import USUAL, MissingStop
@@ -63,6 +64,8 @@ class Draft:
     signal_price: Decimal | None = None
     cause: str = "planned"
     missing_stop: MissingStop = USUAL
+    # Its entries leave only after IBKR's preview of each.
+    asks_first: bool = False
 
 
 def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
@@ -303,6 +306,7 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
         outside_rth=intent.outside_rth,
         fa_group=intent.allocation.group if intent.allocation else "",
         fa_method=intent.allocation.method if intent.allocation else "",
+        asks_first=draft.asks_first and intent.role is Role.ENTRY,
         signal_price=draft.signal_price,
         estimated_fee=intent.estimated_fee,
         expires_at=_leaves_by(draft, intent, now),

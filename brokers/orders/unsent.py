@@ -80,6 +80,9 @@ def _why_late(order: Order) -> str:
         return f"Not sent: {in_words(order.parent)}, which it was to follow, did not fill within {waited:.0f} seconds."
     if filled := _filled_after_all(order):
         return f"Not sent: {in_words(filled)} was filled before it could be canceled, so the plan no longer fits the position."
+    if order.asks_first:
+        waited = (order.expires_at - order.created_at).total_seconds()
+        return f"Not sent: IBKR's preview, which its terms ask for first, did not come within {waited:.0f} seconds of its signal."
     connection = order.connection
     reason = connection.session_reason or "the broker could not be reached"
     if nights.night_of(connection, order.expires_at) is not None:

@@ -29,6 +29,7 @@ from brokers.pages.diagnosis import calls_of
 from brokers.pages.doubts import doubt_of, seconds_of
 from brokers.pages.forms import OrderFilter
 from brokers.protection import shown
+from brokers.whatif import before_entries
 
 POST = SubmissionAttempt.Kind.POST
 # Legs leave in the request of the order they belong to.
@@ -117,6 +118,7 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "executions": order.executions.order_by("executed_at", "pk"),
         "events": order.events.order_by("pk"),
         "attempts": attempts,
+        "what_ifs": before_entries.of_order(order),
         "doubt": doubt_of(order),
         "seconds": seconds_of(order),
         "lapses": shown.of_order(order),

@@ -12,11 +12,11 @@ from django.db.models.expressions import RawSQL
 
 from brokers.connections import nights, sessions
 from brokers.domain.orders import OrderStatus, Release
-from brokers.domain.whatif.figures import WhatIfStatus
-from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order, WhatIf
+from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.statements import HELD
 from brokers.protection import foreign_cancels
+from brokers.whatif import asking
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
 LOOK = """
@@ -32,7 +32,8 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_marginpreview m JOIN brokers_brokerageaccount a ON a.id = m.account_id
           WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
   EXISTS (SELECT FROM brokers_whatif w JOIN brokers_brokerageaccount a ON a.id = w.account_id
-          WHERE a.connection_id = c.id AND w.status = 'asked') AS has_what_ifs,
+          WHERE a.connection_id = c.id AND w.status = 'asked' AND NOT w.by_policy) AS has_what_ifs,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'created' AND o.asks_first) AS has_asking,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown')
     OR EXISTS (SELECT FROM brokers_order o JOIN brokers_doubt d ON d.order_id = o.id
                WHERE o.connection_id = c.id AND o.status = 'needs_attention' AND d.closed_at IS NULL
@@ -64,7 +65,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
     """All that lanes have to do, each kind with the way from its rows to their connection."""
     contracts = ContractLookup.objects.filter(connection__enabled=True)
     of_connections: list[QuerySet[Any]] = [
-        ready_orders(),
+        _releasable(),
         contracts.filter(status="wanted"),
         contracts.filter(quote_wanted_at__isnull=False),
         contracts.filter(hours_wanted_at__isnull=False),
@@ -80,7 +81,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
     of_accounts: list[QuerySet[Any]] = [
         foreign_cancels.due(),
         MarginPreview.objects.filter(wanted_at__isnull=False, account__connection__enabled=True),
-        WhatIf.objects.filter(status=str(WhatIfStatus.ASKED), account__connection__enabled=True),
+        asking.by_people().filter(account__connection__enabled=True),
     ]
     return [
         *((rows, "connection_id") for rows in of_connections),
@@ -97,6 +98,16 @@ def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
 
 def ready_orders() -> QuerySet[Order]:
     """Orders that may leave now."""
+    return _releasable().filter(asks_first=False)
+
+
+def next_asking(connection_pk: int, now: datetime) -> Order | None:
+    """The entry that waits longest for IBKR's preview, of those that may leave once it is there."""
+    rows = _releasable().filter(asks_first=True, connection=connection_pk, expires_at__gt=now)
+    return rows.select_related("account", "ticket").order_by("ticket_id", "pk").first()
+
+
+def _releasable() -> QuerySet[Order]:
     ready = Order.objects.filter(status=str(OrderStatus.CREATED), connection__enabled=True).filter(
         Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
     )
@@ -115,6 +126,7 @@ class Agenda:
     prices: bool
     previews: bool
     what_ifs: bool
+    asking: bool
     cancels: bool
     lost_cancels: bool
     changes: bool
@@ -192,6 +204,7 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         prices=connection.has_quotes or connection.has_rates or connection.has_hours,
         previews=connection.has_previews,
         what_ifs=connection.has_what_ifs,
+        asking=connection.has_asking,
         cancels=unsent,
         lost_cancels=connection.has_cancels and bool(cancels.lost(connection_pk)),
         # A change is an order as well: what IBKR gets in the second of its restart is lost.

@@ -162,6 +162,8 @@ class Lane:
             await prices.answer_prices(wire)
         if todo.previews:
             await previews.answer_next(wire)
+        if todo.asking:
+            await what_ifs.ask_first(wire)
         if todo.what_ifs:
             await what_ifs.answer_next(wire)
 

@@ -280,6 +280,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_that_is_to_change_is_to_be_smaller": lambda at: changed(
         at.order, resize_to=at.order.quantity, resize_asked_at=at.now
     ),
+    "only_an_entry_asks_first": lambda at: another_order(at, role="exit", asks_first=True),
     "order_status_is_known": lambda at: changed(at.order, status="lost"),
     "order_side_is_known": lambda at: another_order(at, side="short"),
     "order_type_is_known": lambda at: another_order(at, type="guess"),

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import audit
 from accounts.models import User
@@ -108,9 +109,14 @@ def of_plan(key: UUID) -> dict[int, WhatIf]:
     return latest
 
 
+def by_people() -> QuerySet[WhatIf]:
+    """What people ask and nobody has answered."""
+    return WhatIf.objects.filter(status=_ASKED, by_policy=False)
+
+
 def next_one(connection_pk: int) -> WhatIf | None:
-    """The what-if of a connection that waits longest."""
-    rows = WhatIf.objects.filter(account__connection=connection_pk, status=_ASKED)
+    """The what-if of a connection that waits longest; those of entries that wait for them are asked for apart."""
+    rows = by_people().filter(account__connection=connection_pk)
     return rows.select_related("account").order_by("asked_at", "pk").first()
 
 
@@ -130,7 +136,7 @@ def no_answer(row: WhatIf, reason: str, code: str, now: datetime) -> None:
 
 def give_up(connection: Connection, now: datetime, reason: str = "", code: str = "no-session") -> None:
     """End what waits at a connection over which nobody can be asked now."""
-    waiting = WhatIf.objects.filter(account__connection=connection, status=_ASKED)
+    waiting = by_people().filter(account__connection=connection)
     _give_up(waiting, reason or _no_session(connection), code, now)
 
 

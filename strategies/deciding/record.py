@@ -19,6 +19,7 @@ from strategies.deciding.turns import ends_it, only_enters
 from strategies.domain.message.freshness import is_no_newer
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
+from strategies.domain.plan.previewing import asks_first
 from strategies.inputs import Inputs
 from strategies.models import Decision
 
@@ -59,7 +60,7 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
     Returns the ticket to open; its orders may leave until `until`. `seen`: the inputs that led to the plan.
     """
     _note(decision, Decision.Status.ACCEPTED, plan, desk.now)
-    account, contract = decision.subscription.account, seen.snapshot.contract
+    account, contract, terms = decision.subscription.account, seen.snapshot.contract, decision.terms.value()
     intents = tuple(tickets.named(intent) for intent in plan.intents)
     _count_on_desk(decision, plan, list(_working_orders(decision, intents)), contract.conid, desk)
     return tickets.Draft(
@@ -74,7 +75,8 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
         known={order.reference: order.filled for order in seen.snapshot.working},
         expires_at=until,
         signal_price=seen.message.signal_price,
-        missing_stop=decision.terms.value().missing_stop,
+        missing_stop=terms.missing_stop,
+        asks_first=asks_first(plan, terms.preview_above, seen.snapshot),
     )
 
 

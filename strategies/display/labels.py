@@ -73,6 +73,7 @@ LABELS = {
     "exit_time_to_live_seconds": "Exits expire after",
     "max_quantity": "Largest quantity",
     "max_amount": "Largest order",
+    "preview_above": "Ask IBKR first above",
     "max_position": "Largest position",
     "max_position_amount": "Largest position, in money",
     "max_trades_per_day": "Entries a day",

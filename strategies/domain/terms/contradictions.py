@@ -25,6 +25,7 @@ _ABOVE_ZERO = (
     "quantity_multiplier",
     "max_quantity",
     "max_amount",
+    "preview_above",
     "max_position",
     "max_position_amount",
     "max_daily_loss",

@@ -134,6 +134,8 @@ class Terms:
     max_daily_loss: Decimal | None = None
     max_daily_profit: Decimal | None = None
     collar_percent: Decimal | None = None
+    # An entry worth more, in the account's currency, leaves only after IBKR's preview of it; None asks for none.
+    preview_above: Decimal | None = None
     # How an order works.
     order_type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.DAY

@@ -68,7 +68,7 @@ SECTIONS = (
         "guards",
         "Guards of this subscription",
         "max_quantity max_amount max_position max_position_amount max_trades_per_day cooldown_seconds max_daily_loss "
-        "max_daily_profit collar_percent",
+        "max_daily_profit collar_percent preview_above",
         "Only entries are held back; the tighter of these and the guards above it holds.",
     ),
     Outline("overrides", "What a signal may override", "allow_overrides signal_fields"),

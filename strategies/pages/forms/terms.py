@@ -137,6 +137,11 @@ class TermsForm(forms.Form):
 
     max_quantity = number("max_quantity", "Units, an order. A larger entry is rejected.")
     max_amount = number("max_amount", "In the account's currency, an order.")
+    preview_above = number(
+        "preview_above",
+        "In the account's currency. A larger entry waits for IBKR's preview, and is not sent where IBKR would refuse it or "
+        "gives none. Ways out never wait.",
+    )
     max_position = number("max_position", "Units, in one ticker.")
     max_position_amount = number("max_position_amount", "In the account's currency, in one ticker.")
     max_trades_per_day = whole("max_trades_per_day", "A day begins at midnight in New York.", required=False)

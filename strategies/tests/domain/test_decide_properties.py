@@ -109,6 +109,7 @@ TERMS = st.builds(
     cooldown_seconds=SECONDS,
     max_daily_loss=MAYBE,
     collar_percent=MAYBE,
+    preview_above=MAYBE,
     order_type=st.sampled_from(list(OrderType)),
     time_in_force=st.sampled_from(list(TimeInForce)),
     outside_rth=st.booleans(),
