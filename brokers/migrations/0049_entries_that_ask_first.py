@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("brokers", "0047_books_wanted")]
+    dependencies = [("brokers", "0048_money_by_stream")]
 
     operations = [
         migrations.AddField("order", "asks_first", models.BooleanField(default=False, db_default=False)),

@@ -1,4 +1,4 @@
-"""The check of 0048 for the rows of before, read without a lock that orders wait for."""
+"""The check of 0049 for the rows of before, read without a lock that orders wait for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("brokers", "0048_entries_that_ask_first")]
+    dependencies = [("brokers", "0049_entries_that_ask_first")]
 
     operations = [ValidateConstraint("order", "only_an_entry_asks_first")]
