@@ -8,7 +8,9 @@ from decimal import Decimal
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from brokers.domain.contracts.rules import Denial
 from brokers.domain.elsewhere.exposure import NO_CLAIM, Claim, Working, kept_back
+from brokers.domain.elsewhere.whose import is_ours
 from brokers.domain.orders import Side
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, ForeignOrder, Order, Position
 
@@ -25,6 +27,19 @@ def not_ours(rows: QuerySet[ForeignOrder]) -> QuerySet[ForeignOrder]:
 def working(accounts: Iterable[int]) -> QuerySet[ForeignOrder]:
     """Working orders of these accounts that are not ours."""
     return not_ours(ForeignOrder.objects.filter(account__in=list(accounts)))
+
+
+def undecided(row: ForeignOrder, ticker: str) -> Denial | None:
+    """Why nothing may be opened in a contract in which this order works, until a person has said what it is."""
+    asks = is_ours(row.reference) or row.second_of_id is not None
+    if not asks or row.left_at is not None or row.cancel_asked_at is not None:
+        return None
+    which = "looks like a change whose answer was lost" if row.second_of_id else "bears Halyard's reference, and no row"
+    rest = "" if row.second_of_id else " here knows it"
+    reason = (
+        f"IBKR's order {row.broker_order_id} in {ticker} {which}{rest}. Adopt it, cancel it or leave it on its page."
+    )
+    return Denial(code="order-undecided", sentence=f"{reason} Then send the signal again.")
 
 
 def value(row: ForeignOrder, mark: Decimal | None = None) -> Working:

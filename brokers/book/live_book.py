@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.book import contracts, elsewhere, looks, months, previews, quotes, rates, trading_hours, working
 from brokers.book.months import OtherMonth
 from brokers.book.views import NotYet, Unknown, View
-from brokers.domain.contracts.rules import ContractRules
+from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NO_CLAIM, Added, Claim, Working, added
 from brokers.domain.orders import (
     Instrument,
@@ -21,7 +21,7 @@ from brokers.domain.orders import (
 )
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
-from brokers.models import BrokerageAccount, ContractLookup, MarginPreview, Position
+from brokers.models import BrokerageAccount, ContractLookup, ForeignOrder, MarginPreview, Position
 
 
 @dataclass
@@ -38,6 +38,8 @@ class Book:
     # Working orders that are not ours, by account, and the money that each account has to keep for its own.
     elsewhere: dict[int, list[Working]] = field(default_factory=lambda: defaultdict(list))
     claims: dict[int, Claim] = field(default_factory=dict)
+    # Those that may be ours, of which a person has to say what they are, by account and contract.
+    undecided: dict[tuple[int, int], ForeignOrder] = field(default_factory=dict)
     rates: rates.Rates = field(default_factory=rates.Rates)
     previews: dict[previews.Place, list[MarginPreview]] = field(default_factory=dict)
     # Beside what a continuous name stands for, by account and name.
@@ -109,7 +111,7 @@ class Book:
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
             rules=ContractRules.from_json(lookup.rules),
-            doubted=contracts.doubt_of(lookup),
+            doubted=contracts.doubt_of(lookup) or self._undecided(account, contract.conid, lookup.ticker),
             hours=trading_hours.shown(lookup),
             elsewhere=self._added(account, contract.conid, position),
             uncounted=tuple(each.spoken for each in self.claims.get(account.pk, NO_CLAIM).uncounted),
@@ -145,6 +147,10 @@ class Book:
     def reserve(self, account_pk: int, margin: Decimal) -> None:
         """Set margin aside for orders that were planned a moment ago, within the same batch."""
         self.reserved[account_pk] = self.reserved.get(account_pk, Decimal(0)) + margin
+
+    def _undecided(self, account: BrokerageAccount, conid: int, ticker: str) -> Denial | None:
+        row = self.undecided.get((account.pk, conid))
+        return None if row is None else elsewhere.undecided(row, ticker)
 
     def _added(self, account: BrokerageAccount, conid: int, position: Position | None) -> Added:
         here = [order for order in self.elsewhere.get(account.pk, ()) if order.conid == conid]
@@ -202,6 +208,8 @@ def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> Non
     marks = elsewhere.marks(rows, book.now)
     for row in rows:
         book.elsewhere[row.account_id].append(elsewhere.value(row, marks.get((row.account_id, row.conid))))
+        if elsewhere.undecided(row, row.ticker) is not None:
+            book.undecided[row.account_id, row.conid] = row
     for key, orders in book.elsewhere.items():
         book.claims[key] = elsewhere.money_for(accounts[key], orders)
 

@@ -24,6 +24,7 @@ from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
+AAPL = Instrument(ticker="AAPL")
 REFERENCE = "hy-00000000000000000000000000000001"
 
 
@@ -204,6 +205,28 @@ def test_one_that_is_left_alone_asks_no_more_and_stays(bench: lab.Lab, alice: Us
     orphaned.choose(row=row, choice=Choice.LEAVE, actor=alice, now=timezone.now())
     assert list(orphaned.undecided()) == []
     assert ForeignOrder.objects.get().left_by == alice
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [({"reference": REFERENCE}, "order-undecided"), ({"reference": "my-own"}, None), ({}, None)],
+)
+def test_nothing_is_opened_beside_an_order_of_which_nobody_has_said_what_it_is(
+    bench: lab.Lab, alice: User, values: dict[str, Any], code: str | None
+) -> None:
+    lived(lambda: BrokerageAccount.objects.filter(pk=bench.account.pk, book_as_of__isnull=False).exists())
+    row = rows.foreign_order(bench.account, **{"reference": "", **values})
+    account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+
+    def doubted() -> str | None:
+        view = live_book.load([(account, AAPL)], timezone.now(), ask=False).view(account, AAPL)
+        assert isinstance(view, View)
+        return None if view.snapshot.doubted is None else view.snapshot.doubted.code
+
+    assert doubted() == code
+    if code is not None:
+        orphaned.choose(row=row, choice=Choice.LEAVE, actor=alice, now=timezone.now())
+        assert doubted() is None
 
 
 def test_an_order_of_somebody_else_cannot_be_adopted(bench: lab.Lab, alice: User) -> None:
