@@ -223,3 +223,18 @@ def test_asking_again_writes_nothing(client: Client, bob: User, decision: Decisi
     page(client, bob, decision, "?again=yes")
     assert Decision.objects.values().get() == before
     assert Order.objects.count() == 3
+
+
+def test_it_names_a_quote_that_is_not_live_and_says_how_the_money_came(
+    client: Client, bob: User, team: Team, now: datetime
+) -> None:
+    account = proposing.account(team, now, money_as_of=now, money_heard=True)
+    ContractLookup.objects.update(bid=99, ask=101, last=100, quote_as_of=now, quote_answered_at=now, quote_flags="DpB")
+    strategy = proposing.asking(team, now, of=account, order_type="limit")
+    decision = proposing.decided(strategy, now, signal_price=None)
+    assert (decision.status, decision.reason_code) == ("rejected", "price-required")
+    assert "are delayed by about a quarter of an hour, so they are not traded by" in decision.reason
+    text = page(client, bob, decision)
+    assert "<strong>delayed:</strong> 99.00 / 101.00" in text
+    assert "told by the live stream" in text
+    assert "positions read" in text

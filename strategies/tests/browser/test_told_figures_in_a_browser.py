@@ -1,0 +1,35 @@
+"""Figures of an account in a real browser: when each was true, by which way it came, and how an open page follows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from accounts.models import Team, User
+from brokers.book import holdings
+from brokers.domain.brokerage import MoneyHeard
+from brokers.tests import rows
+from strategies.tests.browser.browsers import PHONE, Opener
+from strategies.tests.browser.test_pages_in_a_browser import quiet
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
+
+
+def test_an_open_page_says_how_old_money_and_positions_are_and_follows_the_stream(
+    open_page: Opener, team: Team, alice: User
+) -> None:
+    read = timezone.now() - timedelta(minutes=5)
+    account = rows.account(team, book_as_of=read, money_as_of=read, equity=Decimal(1000))
+    rows.position(account, as_of=read)
+    page = open_page(alice, f"/teams/{team.code}/accounts/{account.code}/", **PHONE)
+    quiet(page)
+    expect(page.get_by_text("IBKR's word: money read 5 min ago, positions read 5 min ago")).to_be_visible()
+    told = MoneyHeard(net_liquidation=Decimal(1000999), currency="USD")
+    holdings.hear(account.connection_id, {account.account_id: told}, timezone.now())
+    expect(page.get_by_text("1,000,999.00").first).to_be_visible()
+    expect(page.get_by_text("money told by the live stream")).to_be_visible()
+    expect(page.get_by_text("positions read 5 min ago")).to_be_visible()
