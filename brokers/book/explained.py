@@ -7,9 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.orders import Side
-from brokers.models import BrokerageAccount, Execution
+from brokers.models import BrokerageAccount, Execution, Position
 
 _NONE = Decimal(0)
+
+
+def last_reading(account: BrokerageAccount) -> tuple[dict[int, Decimal], datetime | None]:
+    """What our copy of the account's book holds, by contract in units, and when IBKR was asked for it."""
+    book_as_of = BrokerageAccount.objects.values_list("book_as_of", flat=True).get(pk=account.pk)
+    return dict(Position.objects.filter(account=account).values_list("conid", "quantity")), book_as_of
 
 
 def by_fills(

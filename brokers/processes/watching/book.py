@@ -43,6 +43,8 @@ class Book:
         self.is_open = False
         # By account: what it held when the fills that we know of explained it last, and when that was.
         self.held: dict[int, tuple[dict[int, Decimal], datetime]] = {}
+        # Accounts of which that is not explained, and since when.
+        self.unexplained: dict[int, datetime] = {}
         self.news_at = 0.0
         self.at = 0.0
         self.tellers = Tellers()
@@ -98,6 +100,10 @@ class Book:
         closes = account.pk in self.errands.dirty or self.pk in self.keeper.in_use
         self.errands.dirty.discard(account.pk)
         try:
+            if account.pk not in self.held:
+                # What changed while nobody watched is to be explained as well.
+                known, read_at = await self._db(explained.last_reading, account)
+                self.held |= {account.pk: (known, read_at)} if read_at is not None else {}
             positions = await self.broker.positions(account.account_id)
             summary = None if told else await self.broker.summary(account.account_id)
         except Paused:
@@ -105,7 +111,7 @@ class Book:
             raise
         await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
         self.at = time.monotonic()
-        await self._explain(account, {fact.conid: fact.quantity for fact in positions}, as_of)
+        await self._explain(account, {fact.conid: fact.quantity for fact in positions if fact.quantity}, as_of)
         if closes:
             await self._db(closing.work, self.keeper.clock())
             await self._db(rounds.look_through, account, self.keeper.clock())
@@ -114,10 +120,12 @@ class Book:
         """Have the executions read while what is held has changed by more, or less, than the fills that we know of."""
         before, since = self.held.get(account.pk, (held, as_of))
         # What stays unexplained was transferred, most likely.
-        is_over = held == before or as_of - since > EXPLAINED_WITHIN
+        is_over = held == before or as_of - self.unexplained.get(account.pk, as_of) > EXPLAINED_WITHIN
         if is_over or await self._db(explained.by_fills, account, before, held, since):
             self.held[account.pk] = held, as_of
+            self.unexplained.pop(account.pk, None)
         else:
+            self.unexplained.setdefault(account.pk, as_of)
             self.is_open = True
 
     async def hear(self, events: Sequence[FeedEvent]) -> None:

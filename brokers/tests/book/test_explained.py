@@ -48,3 +48,10 @@ def test_one_contract_does_not_explain_another(account: BrokerageAccount, now: d
     fill(account, now, "buy", TEN)
     assert not explained.by_fills(account, {}, {AAPL: TEN, OTHER: TEN}, now)
     assert not explained.by_fills(account, {OTHER: TEN}, {AAPL: TEN}, now)
+
+
+def test_what_our_copy_of_the_book_holds_is_what_is_to_be_explained(account: BrokerageAccount, now: datetime) -> None:
+    assert explained.last_reading(account) == ({}, account.book_as_of)
+    rows.position(account, quantity=TEN)
+    BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=now)
+    assert explained.last_reading(account) == ({AAPL: TEN}, now)
