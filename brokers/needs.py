@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 from django.urls import reverse
 
@@ -17,7 +17,7 @@ from accounts.models import Team
 from brokers.domain.doubts.evidence import NOT_SHOWN
 from brokers.domain.elsewhere.whose import REFERENCE_PREFIX
 from brokers.domain.notices import DispatchStatus, NoticeKind
-from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus, Role, Side
+from brokers.domain.orders import MAY_FILL, WORKING, AssetClass, OrderStatus, Role, Side
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import all_of, grouped
 from brokers.domain.sessions import SessionStatus
@@ -55,7 +55,17 @@ _MOST_LOST = 100
 
 def unprotected(team: Team) -> QuerySet[Position]:
     """Positions whose entry came with a stop loss and in which none works any more."""
-    here = Order.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"))
+    # What was split is held under another number than it was bought by, and its stop is under the old one.
+    renumbered = ContractLookup.objects.filter(
+        connection=OuterRef("account__connection_id"),
+        conid=OuterRef("conid"),
+        # The other month of a future is another holding.
+        asset_class=str(AssetClass.STOCK),
+        replaced_conid__isnull=False,
+    )
+    before = renumbered.order_by("-replaced_at").values("replaced_conid")[:1]
+    same = Q(conid=OuterRef("conid")) | Q(conid=OuterRef("conid_before"))
+    here = Order.objects.filter(same, account_id=OuterRef("account_id"))
     stops = here.filter(role=str(Role.STOP_LOSS))
     alive = stops.filter(status__in=[str(status) for status in MAY_FILL])
     entries = here.filter(role=str(Role.ENTRY), filled_quantity__gt=0)
@@ -72,7 +82,13 @@ def unprotected(team: Team) -> QuerySet[Position]:
     buys = stops_elsewhere.filter(side=str(Side.BUY), remaining__gte=-OuterRef("quantity"))
     # A lapse that is open says it by itself, in more words.
     lapse = Lapse.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"), ended_at=None)
-    rows = Position.objects.filter(team=team).annotate(last_ticket=last).filter(had_stop_loss).exclude(Exists(alive))
+    rows = (
+        Position.objects.filter(team=team)
+        .annotate(conid_before=Subquery(before))
+        .annotate(last_ticket=last)
+        .filter(had_stop_loss)
+        .exclude(Exists(alive))
+    )
     return (
         rows.exclude(Exists(closing) | Exists(lapse))
         .exclude(long & Exists(sells))

@@ -146,7 +146,7 @@ def answer(
         values.update(_found(contract, terms or ContractTerms()), **trading_hours.columns(lookup, hours, now))
         values.update(quote_wanted_at=None, quote_answered_at=now, **quotes.columns(quote))
         if lookup.conid not in {None, contract.conid}:
-            values["replaced_at"] = now
+            values.update(replaced_at=now, replaced_conid=lookup.conid)
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
     if contract is not None and contract.ticker not in {"", lookup.ticker}:
         _name_the_month(lookup, contract.ticker, now, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
+from brokers.book import contracts
 from brokers.models import BrokerageAccount, ContractLookup, Order, Position
+from brokers.needs import unprotected
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker
@@ -132,3 +135,18 @@ def test_a_way_out_that_finds_nothing_under_the_new_number_sells_nothing(team: T
     assert bench.at_broker() == []
     assert ContractLookup.objects.get().conid == NEW
     assert not Position.objects.exists()
+
+
+def test_a_position_that_a_split_left_without_its_stop_is_said_to_be_so(team: Team, gateway: RunningGateway) -> None:
+    bench = account_of(team, gateway)
+    ticket = broker.ticket(bench.account)
+    broker.order(ticket, role="entry", status="filled", filled_quantity=Decimal(10), filled_at=timezone.now())
+    stop = broker.order(ticket, role="stop_loss", side="sell", type="stop", stop_price=Decimal(90), status="accepted")
+    # IBKR holds the shares under another number since today, and the book follows it.
+    lookup = ContractLookup.objects.get()
+    renumbered = replace(lookup.value(), conid=NEW)
+    contracts.answer(lookup, now=timezone.now(), contract=renumbered)
+    held = broker.position(bench.account, conid=NEW, quantity=Decimal(2))
+    assert list(unprotected(team)) == [], "its stop still works as far as anybody knows"
+    Order.objects.filter(pk=stop.pk).update(status="canceled")
+    assert list(unprotected(team)) == [held]
