@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateAnswer
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from types import SimpleNamespace, TracebackType
@@ -15,12 +15,15 @@ from typing import Any, Literal, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from brokers.domain.addresses import AddressRefused, Location, Reach
 from brokers.names import Names, TooManyNames
 
 Websocket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[True]]"
 LOOK_UP_SECONDS = 5.0
+# A connection is kept from one tickle to the next: dialling costs as much as the tickle, and TLS several times that.
+KEPT_SECONDS = 75.0
 _names = Names()
 _team: ContextVar[str] = ContextVar("team whose address is dialled", default="")
 
@@ -130,22 +133,62 @@ async def _refuse_redirect(
     raise Redirected("its address answers with another address")
 
 
-def new_session(
-    reach: Reach | None, *, websockets: type[Websocket] | None = None, **connector: Any
-) -> aiohttp.ClientSession:
-    """A session that keeps no cookies and follows no redirect, of HTTP or of a websocket; without `reach` for an address
-    that is the operator's own."""
+def _connector(reach: Reach | None, **options: Any) -> aiohttp.TCPConnector:
     if reach is not None:
-        connector |= {"resolver": Resolver(reach), "socket_factory": _sockets(reach)}
+        options |= {"resolver": Resolver(reach), "socket_factory": _sockets(reach)}
+    return aiohttp.TCPConnector(**options)
+
+
+def _session(connector: aiohttp.TCPConnector, **options: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, **options
+    )
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
     redirects = aiohttp.TraceConfig()
     redirects.on_request_redirect.append(_refuse_redirect)
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(**connector),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trace_configs=[redirects],
-        ws_response_class=websockets or aiohttp.ClientWebSocketResponse,
-    )
+    return redirects
+
+
+class Way:
+    """One way out, without cookies: requests, which are told to follow no redirect, and live streams, which cannot be told
+    and are watched. Watching costs a request a fifth more, so requests have a session of their own, on the same
+    connections. Without `reach` it leads to an address that is the operator's own; `once` sends nothing a second time.
+    """
+
+    def __init__(
+        self, reach: Reach | None, *, websockets: type[Websocket] | None = None, once: bool = False, **options: Any
+    ) -> None:
+        connector = _connector(reach, **options)
+        self._requests = _session(connector)
+        if once:
+            # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
+            self._requests._retry_connection = False
+        self._streams = _session(
+            connector,
+            connector_owner=False,
+            trace_configs=[_no_redirects()],
+            ws_response_class=websockets or aiohttp.ClientWebSocketResponse,
+        )
+
+    def request(self, method: str, url: URL, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """The answer to a request; one that is a redirect is an answer like any other."""
+        return self._requests.request(method, url, allow_redirects=False, **options)
+
+    async def stream(self, url: URL, **options: Any) -> Websocket:
+        """An open websocket. Raises Redirected."""
+        opened: Websocket = await self._streams.ws_connect(url, **options)
+        return opened
+
+    @property
+    def closed(self) -> bool:
+        return self._requests.closed
+
+    async def close(self) -> None:
+        """Close both, with their connections."""
+        await self._streams.close()
+        await self._requests.close()
 
 
 class Lines:
@@ -156,7 +199,7 @@ class Lines:
     def __init__(self, reach: Reach, *, limit: int = 0, websockets: type[Websocket] | None = None) -> None:
         self.reach = reach
         self.users, self.operators, self.plain = (
-            new_session(each, limit=limit, websockets=websockets)
+            Way(each, websockets=websockets, limit=limit, keepalive_timeout=KEPT_SECONDS)
             for each in (reach, None, replace(reach, only_here=True))
         )
 

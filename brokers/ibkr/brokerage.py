@@ -57,6 +57,8 @@ from brokers.ibkr.translate import rows
 
 READY_WITHIN = 20.0
 SETTLES_IN = 3.0
+# So long after a session was opened its accounts are those that were read then.
+ACCOUNTS_ARE_NEW = 5.0
 
 
 def connect(
@@ -85,6 +87,7 @@ class IbkrBrokerage:
         # The code of who it is that answers 403.
         self._forbids = credentials.forbidding(client.login)
         self._reads = Reads(client)
+        self._accounts_are_new_until = 0.0
         # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
         self._tickers: dict[int, str] = {}
         # The contracts that a price was asked of.
@@ -124,6 +127,7 @@ class IbkrBrokerage:
             status = await self._sign_in(compete=compete, form=form)
         if status.ready:
             await self._reads.warm_up()
+            self._accounts_are_new_until = self._clock() + ACCOUNTS_ARE_NEW
         return status
 
     async def _sign_in(self, *, compete: bool, form: bool) -> AuthStatus:
@@ -161,7 +165,10 @@ class IbkrBrokerage:
     # Accounts and money
 
     async def accounts(self) -> list[AccountFacts]:
-        return translate.account_facts(await self._reads.accounts(), await self._reads.details())
+        # Opening the session has just read them. Whoever asks a second time wants to know what has become of them.
+        new, self._accounts_are_new_until = self._clock() < self._accounts_are_new_until, 0.0
+        accounts = await (self._reads.accounts_as_read() if new else self._reads.accounts())
+        return translate.account_facts(accounts, await self._reads.details())
 
     async def summary(self, account_id: str) -> AccountSummary:
         parts = {"account": account_id}

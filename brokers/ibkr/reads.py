@@ -61,6 +61,10 @@ class Reads:
         self._accounts = body if isinstance(body, dict) else {}
         return self._accounts
 
+    async def accounts_as_read(self) -> dict[str, Any]:
+        """/iserver/accounts as it was read before."""
+        return self._accounts or await self.accounts()
+
     async def details(self) -> list[Row]:
         """/portfolio/accounts as it was read before; IBKR allows it once in five seconds."""
         return self._portfolio if self._portfolio is not None else await self.portfolio()
@@ -120,7 +124,7 @@ class Reads:
         return trades
 
     async def _select(self, account_id: str) -> None:
-        accounts = self._accounts or await self.accounts()
+        accounts = await self.accounts_as_read()
         if len(account_ids(accounts)) > 1 and accounts.get("selectedAccount") != account_id:
             demand(await self._client.read(Request("POST", "iserver/account", body={"acctId": account_id})))
             accounts["selectedAccount"] = account_id

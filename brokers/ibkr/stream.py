@@ -164,7 +164,7 @@ class IbkrFeed:
         try:
             with on_behalf_of(self._client.login.tenant):
                 async with asyncio.timeout(CONNECT_WITHIN):
-                    return await self._client.wire.http.ws_connect(
+                    return await self._client.wire.way.stream(
                         self._client.wire.stream_url(),
                         headers={**self._client.wire.stream_headers, "Cookie": cookie},
                         timeout=aiohttp.ClientWSTimeout(ws_close=2.0),

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 
 import psycopg
 from django.db import connection
-from django.utils import timezone
 
 from accounts import pulse
 from brokers.book import in_use
@@ -32,11 +31,18 @@ from brokers.processes.watching.in_flight import InFlight
 from brokers.processes.watching.kept import Kept
 from brokers.processes.watching.listening import Listening
 from brokers.processes.watching.proofs import Proofs
+from brokers.processes.watching.openings import Openings
 from brokers.processes.watching.watch import Watch
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 20  # so many sessions begin without waiting for each other
 LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, in case their notice got lost
+
+
+def _now() -> datetime:
+    # Asked at each of a thousand beats a second; Django's looks into the settings every time.
+    return datetime.now(UTC)
 
 
 class Keeper:
@@ -49,7 +55,7 @@ class Keeper:
         *,
         shard: int = 0,
         shards: int = 1,
-        clock: Callable[[], datetime] = timezone.now,
+        clock: Callable[[], datetime] = _now,
         take_over_seconds: float = TAKE_OVER_SECONDS,
     ) -> None:
         self.open_brokerage = open_brokerage
@@ -66,6 +72,7 @@ class Keeper:
         self.in_flight = InFlight(self.threads, self._wake)
         self.kept = Kept(self.threads)
         self.proofs = Proofs(self.threads, self._followed)
+        self.openings = Openings(self.threads)
         # Connections by which somebody trades, or that have something to lose.
         self.in_use: frozenset[int] = frozenset()
         # By shard: what the rows of its connections added up to when they were read last.
@@ -146,14 +153,12 @@ class Keeper:
         ]:
             self.ending[key] = asyncio.create_task(self.watches.pop(key).stop())
         self.ending = {key: task for key, task in self.ending.items() if not task.done()}
-        for key, identity in identities.items():
-            if key not in self.watches and key not in self.ending:
-                self.watches[key] = Watch(self, key, identity)
+        before, self.in_use = self.in_use, await self.threads.run(in_use.connections)
+        self._begin({key: of for key, of in identities.items() if key not in self.watches and key not in self.ending})
         due = await self.threads.run(_due, self.clock()) & self.watches.keys()
         for key in due:
             self.watches[key].errands.due = True
         self._wake(due)
-        before, self.in_use = self.in_use, await self.threads.run(in_use.connections)
         self._wake(self.in_use - before)
         for shard in sorted(self.held.held):
             for key, accounts in (
@@ -162,6 +167,12 @@ class Keeper:
                 if key in self.watches:
                     self.watches[key].errands.dirty |= accounts
                     self._wake([key])
+
+    def _begin(self, new: Mapping[int, Identity]) -> None:
+        """Watch these too: where they are many, those in use first, and one after the other."""
+        turn = self.openings.turn if len(new) > AT_ONCE else None
+        for key in sorted(new, key=lambda key: key not in self.in_use):
+            self.watches[key] = Watch(self, key, new[key], turn)
 
     async def _to_watch(self, shard: int) -> dict[int, Identity]:
         """The connections to watch; ten thousand rows are read when one of them has changed, and not at every look."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from brokers.dialing import Lines, Redirected, new_session
+from brokers.dialing import Lines, Redirected, Way
 from brokers.domain.addresses import AddressRefused, Reach, location
 from brokers.domain.brokerage import LoginRefused
 from brokers.domain.sessions import Environment, Login
@@ -73,7 +73,7 @@ class Wire:
         self.secure = self.base.lower().startswith("https")
         self._urls: dict[str, URL] = {}
         self._lines, self._owns_lines = lines, lines is None
-        self._writes: aiohttp.ClientSession | None = None
+        self._writes: Way | None = None
         self._tls = credentials.context(login.secrets)
 
     def url(self, path: str, parts: Mapping[str, str] | None = None) -> URL:
@@ -95,8 +95,8 @@ class Wire:
         return url.with_scheme("wss" if url.scheme == "https" else "ws")
 
     @property
-    def http(self) -> aiohttp.ClientSession:
-        """The session for reads and for the stream."""
+    def way(self) -> Way:
+        """The way out of reads and of the stream."""
         if self._lines is None:
             self._lines = new_http()
         if not self.guarded:
@@ -121,14 +121,13 @@ class Wire:
         """
         bounds, url = WRITE if writing else READ, self.url(request.path, request.parts)
         proof = request.proof if request.proof is not None else self._auth.headers(request.method, str(url))
-        async with (self._write_http() if writing else self.http).request(
+        async with (self._write_way() if writing else self.way).request(
             request.method,
             url.update_query(request.params) if request.params else url,
             json=request.body,
             data=request.form,
             headers={**HEADERS, **proof, **_length(request)},
             timeout=WRITE_TIMEOUT if writing else READ_TIMEOUT,
-            allow_redirects=False,
             ssl=self.ssl,
         ) as response:
             headers = response.headers
@@ -139,14 +138,12 @@ class Wire:
                 unpacking.feed(chunk)
         return Reply(response.status, unpacking.body, headers.get("Date", ""))
 
-    def _write_http(self) -> aiohttp.ClientSession:
+    def _write_way(self) -> Way:
         if self._writes is None:
             # A new connection proves most: refused means not sent. Only where it costs a TLS handshake is one kept.
             kept: dict[str, Any] = {"keepalive_timeout": WRITE_IDLE} if self.secure else {"force_close": True}
             reach = replace(self.reach, only_here=not self.secure)
-            self._writes = new_session(reach if self.guarded else None, **kept)
-            # aiohttp silently sends a DELETE a second time when the connection drops; there is no public switch.
-            self._writes._retry_connection = False
+            self._writes = Way(reach if self.guarded else None, once=True, **kept)
         return self._writes
 
     async def close(self) -> None:

@@ -35,6 +35,31 @@ async def test_it_signs_in_and_reads_what_must_be_read_first(gateway: Any, login
     await brokerage.close()
 
 
+async def test_the_accounts_that_opening_read_are_not_read_again_and_later_ones_are(gateway: Any, login: Login) -> None:
+    def reads() -> int:
+        return len(gateway.journal(login.username, path="/iserver/accounts"))
+
+    brokerage = connect(login)
+    assert (await brokerage.open_session()).ready
+    opened_with = await brokerage.accounts()
+    assert (reads(), len(opened_with)) == (1, 1)
+    # Somebody else may have signed in since.
+    assert await brokerage.accounts() == opened_with
+    assert reads() == 2
+    await brokerage.close()
+
+
+async def test_accounts_that_opening_read_a_while_ago_are_read_again(
+    gateway: Any, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("brokers.ibkr.brokerage.ACCOUNTS_ARE_NEW", 0.0)
+    brokerage = connect(login)
+    assert (await brokerage.open_session()).ready
+    await brokerage.accounts()
+    assert len(gateway.journal(login.username, path="/iserver/accounts")) == 2
+    await brokerage.close()
+
+
 async def test_it_does_not_sign_in_where_it_is_signed_in(gateway: Any, login: Login, brokerage: IbkrBrokerage) -> None:
     again = connect(login)
     assert (await again.open_session()).ready

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import resource
 import signal
+import sys
 from typing import Any
 
 import uvloop
@@ -43,6 +46,7 @@ class Command(BaseCommand):
                 f"With --shards {options['shards']} the shards are numbered from 0 to {options['shards'] - 1}. "
                 "Give --shard one of these."
             )
+        _prepare()
         with contextlib.suppress(KeyboardInterrupt):
             uvloop.run(self._run(options["shard"], options["shards"], options["take_over_after"]))
 
@@ -65,3 +69,16 @@ class Command(BaseCommand):
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, keeper.stopping.set)
             await keeper.run()
+
+
+def _prepare() -> None:
+    """Ready the process for thousands of sessions."""
+    # Each holds two sockets or three, and many systems begin with a thousand.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # What is there now stays: looking through it for garbage takes longer than looking through a thousand sessions.
+    gc.collect()
+    gc.freeze()
+    # Threads that hold a row would otherwise keep the loop waiting for 5 ms each, time and again.
+    sys.setswitchinterval(0.001)

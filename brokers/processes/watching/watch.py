@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
@@ -55,8 +55,12 @@ NOT_TAKEN = {str(SessionStatus.PENDING), str(SessionStatus.REVOKED)}
 class Watch:
     """One connection: its session, its feed, its book."""
 
-    def __init__(self, keeper: Station, connection_pk: int, identity: Identity) -> None:
+    def __init__(
+        self, keeper: Station, connection_pk: int, identity: Identity, turn: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.keeper = keeper
+        # Waited for before it begins, where many begin together.
+        self.turn = turn
         self.pk = connection_pk
         self.identity = identity
         self.errands = Errands()
@@ -77,6 +81,8 @@ class Watch:
         return await self.keeper.threads.run(function, *args, **kwargs)
 
     async def _run(self) -> None:
+        if self.turn is not None:
+            await self.turn()
         while True:
             wait = LONGEST_PAUSE
             try:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import resource
+import sys
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,11 +20,15 @@ from accounts.vault.fields import Sealed
 from brokers.book import in_use
 from brokers.connections import connections, sessions
 from brokers.domain.orders import AssetClass
-from brokers.domain.sessions import AuthStatus
+from brokers.domain.sessions import AuthStatus, Login
+from brokers.management.commands import stream as stream_command
 from brokers.models import BrokerageAccount, Connection, SessionEvent
 from brokers.orders import closing
+from brokers.postgres.threads import Threads
 from brokers.processes import stream
+from brokers.processes.stream import Keeper
 from brokers.processes.watching import book
+from brokers.processes.watching.openings import MOST_WAITING, Openings
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from strategies.tests import rows as strategy_rows
@@ -195,3 +203,64 @@ def test_who_asks_for_a_look_need_not_wait_for_the_next_tickle(team: Team, gatew
             await lab.until(lambda: (kept_at() or asked) > asked, "the session is looked at")
 
     asyncio.run(story())
+
+
+def test_many_begin_in_turns_while_the_database_is_asked_a_lot() -> None:
+    async def story() -> None:
+        threads, busy = Threads(size=1), threading.Event()
+        openings, began = Openings(threads), list[int]()
+
+        async def begin(number: int) -> None:
+            await openings.turn()
+            began.append(number)
+            await threads.run(busy.wait)
+
+        waiting = [asyncio.create_task(begin(number)) for number in range(MOST_WAITING + 3)]
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        begun = list(began)
+        busy.set()
+        await asyncio.gather(*waiting)
+        threads.close()
+        assert begun == list(range(MOST_WAITING))
+        assert began == list(range(MOST_WAITING + 3))
+
+    asyncio.run(story())
+
+
+def test_of_many_those_in_use_begin_first_and_of_few_nobody_waits() -> None:
+    async def story() -> None:
+        keeper, busy = Keeper(_not_asked, _not_asked), threading.Event()
+        held = [asyncio.create_task(keeper.threads.run(busy.wait)) for _ in range(MOST_WAITING)]
+        await asyncio.sleep(0)
+        identity = ("", "", "", "", Sealed.of({}), Sealed.of({}))
+        try:
+            keeper.in_use = frozenset({7, 12})
+            keeper._begin(dict.fromkeys(range(stream.AT_ONCE + 1), identity))
+            assert list(keeper.watches)[:3] == [7, 12, 0]
+            assert all(watch.turn is not None for watch in keeper.watches.values())
+            keeper._begin({100: identity})
+            assert keeper.watches[100].turn is None
+        finally:
+            await keeper._stop_watches()
+            busy.set()
+            await asyncio.gather(*held)
+            keeper.threads.close()
+
+    asyncio.run(story())
+
+
+def _not_asked(login: Login) -> Any:
+    raise AssertionError(login)
+
+
+def test_the_stream_process_may_hold_as_many_sockets_as_the_system_lets_it() -> None:
+    before, switches = resource.getrlimit(resource.RLIMIT_NOFILE), sys.getswitchinterval()
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        stream_command._prepare()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        sys.setswitchinterval(switches)
+        gc.unfreeze()

@@ -107,7 +107,7 @@ async def test_a_token_that_ran_out_is_replaced_and_the_session_goes_on(register
     broker = open_at(registered.login)
     await broker.open_session()
     registered.gateway.control("POST", "/oauth/expire", {"username": registered.login.username})
-    assert await broker.accounts()
+    assert (await broker.session()).ready
     assert registered.asked() == 2
 
 
