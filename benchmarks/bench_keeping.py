@@ -1,6 +1,6 @@
 """Whole sessions kept alive by a stream process: what each costs a minute, in processor time of that process.
 
-    python -m benchmarks.bench_keeping [--sessions 1500] [--seconds 60] [--settle 60] [--shards 1]
+    python -m benchmarks.bench_keeping [--sessions 1500] [--seconds 60] [--settle 180] [--shards 1] [--tls]
 
 A stream process as the Procfile starts it, on a Postgres and a Valkey of its own, watches so many paper users of a
 simulated gateway: sign-in, first reads, websockets, tickles with their turn of the shared pace, rows, books and the log
@@ -68,12 +68,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=1500)
     parser.add_argument("--seconds", type=float, default=60, help="how long is measured, once all sessions are open")
-    parser.add_argument("--settle", type=float, default=60, help="seconds before, in which each session tickles once")
+    parser.add_argument(
+        "--settle", type=float, default=180, help="seconds before, in which what opening left behind ends"
+    )
     parser.add_argument("--shards", type=int, default=1, help="so many stream processes share the sessions")
+    parser.add_argument("--tls", action="store_true", help="over TLS, by the pin of the gateway's own certificate")
     options = parser.parse_args(argv)
     os.environ |= {"HALYARD_GATEWAY_RANGES": "127.0.0.0/8", "HALYARD_GATEWAY_PORTS": "1024-65535"}
     # A line that beats as IBKR's does: every ten seconds.
-    with migrated_database() as folder, running_gateway(behaviour={"heartbeat_s": 10}) as gateway:
+    with migrated_database() as folder, running_gateway(behaviour={"heartbeat_s": 10}, tls=options.tls) as gateway:
         report(measure(folder, gateway, options))
 
 
@@ -137,8 +140,12 @@ async def bare_tickles(gateway: RunningGateway, users: Sequence[str]) -> float:
     """Processor seconds of a tickle sent by a bare client that keeps its lines."""
     import aiohttp
 
+    from brokers.certificates import PinnedContext
+    from brokers.domain.certificates import fingerprint
+
     slots = asyncio.Semaphore(AT_ONCE)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+    pinned = PinnedContext.of(fingerprint(gateway.fingerprint)) if gateway.tls else True
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=pinned)) as http:
 
         async def post(user: str, path: str, body: object = None) -> None:
             async with slots, http.post(f"{gateway.base_url(user)}/{path}", json=body) as answer:
@@ -157,12 +164,14 @@ def connect(gateway: RunningGateway, users: Sequence[str]) -> None:
 
     from accounts import teams
     from accounts.models import User
+    from accounts.vault.fields import Sealed
     from brokers.connections.connections import wake
     from brokers.domain.sessions import Environment
     from brokers.models import Connection
 
     owner = User.objects.create_user("owner@example.com", "a password")
     team = teams.found_team(owner=owner, name="Many sessions", now=timezone.now())
+    secrets = Sealed.of({"certificate_sha256": gateway.fingerprint} if gateway.tls else {})
     made = [
         Connection(
             team=team,
@@ -170,6 +179,7 @@ def connect(gateway: RunningGateway, users: Sequence[str]) -> None:
             username=user,
             environment=Environment.PAPER,
             base_url=gateway.base_url(user),
+            secrets=secrets,
         )
         for user in users
     ]

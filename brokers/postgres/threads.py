@@ -19,25 +19,11 @@ class Threads:
 
     def __init__(self, size: int = 6) -> None:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="database")
-        # Calls that were asked for and have not ended.
-        self.waiting = 0
-        self._ended = asyncio.Event()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` on a thread; its database connection goes back to the pool afterwards."""
         call = functools.partial(_returning, function, *args, **kwargs)
-        self.waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
-        finally:
-            self.waiting -= 1
-            self._ended.set()
-
-    async def until_fewer(self, waiting: int) -> None:
-        """Return once fewer calls wait than that."""
-        while self.waiting >= waiting:
-            self._ended.clear()
-            await self._ended.wait()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def close(self, *, wait: bool = True) -> None:
         """End the threads; without waiting, one that hangs keeps nobody."""

@@ -30,8 +30,8 @@ from brokers.processes.trials import Trials
 from brokers.processes.watching.in_flight import InFlight
 from brokers.processes.watching.kept import Kept
 from brokers.processes.watching.listening import Listening
-from brokers.processes.watching.proofs import Proofs
 from brokers.processes.watching.openings import Openings
+from brokers.processes.watching.proofs import Proofs
 from brokers.processes.watching.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Keeper:
         self.in_flight = InFlight(self.threads, self._wake)
         self.kept = Kept(self.threads)
         self.proofs = Proofs(self.threads, self._followed)
-        self.openings = Openings(self.threads)
+        self.openings = Openings()
         # Connections by which somebody trades, or that have something to lose.
         self.in_use: frozenset[int] = frozenset()
         # By shard: what the rows of its connections added up to when they were read last.
@@ -170,9 +170,9 @@ class Keeper:
 
     def _begin(self, new: Mapping[int, Identity]) -> None:
         """Watch these too: where they are many, those in use first, and one after the other."""
-        turn = self.openings.turn if len(new) > AT_ONCE else None
+        openings = self.openings if len(new) > AT_ONCE else None
         for key in sorted(new, key=lambda key: key not in self.in_use):
-            self.watches[key] = Watch(self, key, new[key], turn)
+            self.watches[key] = Watch(self, key, new[key], openings)
 
     async def _to_watch(self, shard: int) -> dict[int, Identity]:
         """The connections to watch; ten thousand rows are read when one of them has changed, and not at every look."""

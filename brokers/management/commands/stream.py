@@ -22,6 +22,8 @@ from brokers.processes.call_writer import CallWriter
 from brokers.processes.shards import TAKE_OVER_SECONDS
 from brokers.processes.stream import Keeper
 
+COLLECT_SECONDS = 3600.0
+
 
 class Command(BaseCommand):
     # Checks import every page; this process shows none.
@@ -64,11 +66,15 @@ class Command(BaseCommand):
             def listen(login: Login) -> ibkr.IbkrFeed:
                 return ibkr.listen(login, http, calls=calls, shelf=shelves.of(login))
 
+            collecting = asyncio.create_task(_collect())
             keeper = Keeper(connect, listen, shard=shard, shards=shards, take_over_seconds=take_over_seconds)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, keeper.stopping.set)
-            await keeper.run()
+            try:
+                await keeper.run()
+            finally:
+                collecting.cancel()
 
 
 def _prepare() -> None:
@@ -77,8 +83,22 @@ def _prepare() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # What is there now stays: looking through it for garbage takes longer than looking through a thousand sessions.
-    gc.collect()
-    gc.freeze()
     # Threads that hold a row would otherwise keep the loop waiting for 5 ms each, time and again.
     sys.setswitchinterval(0.001)
+    _rarely_collect()
+
+
+def _rarely_collect() -> None:
+    """Let Python look through the newest objects only. By itself it looks through all as soon as a quarter of them has
+    been busy: every few seconds while sessions open, and for a second where they are ten thousand."""
+    gc.collect()
+    # What is there now stays.
+    gc.freeze()
+    gc.set_threshold(5_000, 10, 1_000_000)
+
+
+async def _collect() -> None:
+    """Look through everything for garbage that refers to itself, once an hour."""
+    while True:
+        await asyncio.sleep(COLLECT_SECONDS)
+        gc.collect()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
@@ -25,6 +25,7 @@ from brokers.postgres.locks import Space
 from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
 from brokers.processes.watching.book import Book
 from brokers.processes.watching.listening import Listening
+from brokers.processes.watching.openings import Openings
 from brokers.processes.watching.station import Errands, Station
 from brokers.processes.watching.tending import SignedIn, Tending
 
@@ -56,11 +57,12 @@ class Watch:
     """One connection: its session, its feed, its book."""
 
     def __init__(
-        self, keeper: Station, connection_pk: int, identity: Identity, turn: Callable[[], Awaitable[None]] | None = None
+        self, keeper: Station, connection_pk: int, identity: Identity, openings: Openings | None = None
     ) -> None:
         self.keeper = keeper
-        # Waited for before it begins, where many begin together.
-        self.turn = turn
+        # Where many begin together, it begins when its turn comes, and says when that is over.
+        self.openings = openings
+        self.end_turn: Callable[[], None] = _nothing
         self.pk = connection_pk
         self.identity = identity
         self.errands = Errands()
@@ -81,14 +83,21 @@ class Watch:
         return await self.keeper.threads.run(function, *args, **kwargs)
 
     async def _run(self) -> None:
-        if self.turn is not None:
-            await self.turn()
+        if self.openings is not None:
+            self.end_turn = await self.openings.turn()
+        try:
+            await self._rounds()
+        finally:
+            self.end_turn()
+
+    async def _rounds(self) -> None:
         while True:
             wait = LONGEST_PAUSE
             try:
                 wait = await self._round()
             except Exception:
                 log.exception("Connection %s: its watch failed and starts again", self.pk)
+            self.end_turn()
             # Everybody's gateway comes back at the same second; not everybody need knock in it.
             self.errands.wake.clear()
             with contextlib.suppress(TimeoutError):
@@ -174,6 +183,7 @@ class Watch:
                 reader = tasks.create_task(listening.read_feed())
                 # The feed is open before the first full read, so that nothing falls between the two.
                 await listening.unless_lost(self.book.read_all(connection, accounts))
+                self.end_turn()
                 timers = tasks.create_task(tending.tend(accounts))
                 if await listening.apply_news(accounts):
                     self.cause = Cause.STREAM
@@ -218,3 +228,7 @@ class Watch:
         if not self._unproved(connection) and user_accounts.are_known(connection, known, self.keeper.clock()):
             return known
         return await self.session.accounts(connection)
+
+
+def _nothing() -> None:
+    """Nobody waits for this one."""

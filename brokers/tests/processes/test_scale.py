@@ -6,7 +6,8 @@ import asyncio
 import gc
 import resource
 import sys
-import threading
+import weakref
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,11 +25,9 @@ from brokers.domain.sessions import AuthStatus, Login
 from brokers.management.commands import stream as stream_command
 from brokers.models import BrokerageAccount, Connection, SessionEvent
 from brokers.orders import closing
-from brokers.postgres.threads import Threads
 from brokers.processes import stream
 from brokers.processes.stream import Keeper
-from brokers.processes.watching import book
-from brokers.processes.watching.openings import MOST_WAITING, Openings
+from brokers.processes.watching import book, openings
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from strategies.tests import rows as strategy_rows
@@ -205,47 +204,66 @@ def test_who_asks_for_a_look_need_not_wait_for_the_next_tickle(team: Team, gatew
     asyncio.run(story())
 
 
-def test_many_begin_in_turns_while_the_database_is_asked_a_lot() -> None:
+def test_many_begin_in_turns_and_one_that_hangs_holds_up_the_next_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "AT_ONCE", 2)
+    monkeypatch.setattr(openings, "LONGEST_TURN", 3600.0)
+
     async def story() -> None:
-        threads, busy = Threads(size=1), threading.Event()
-        openings, began = Openings(threads), list[int]()
+        line, began = openings.Openings(), dict[int, Callable[[], None]]()
 
         async def begin(number: int) -> None:
-            await openings.turn()
-            began.append(number)
-            await threads.run(busy.wait)
+            began[number] = await line.turn()
 
-        waiting = [asyncio.create_task(begin(number)) for number in range(MOST_WAITING + 3)]
-        for _ in range(1000):
-            await asyncio.sleep(0)
-        begun = list(began)
-        busy.set()
+        waiting = [asyncio.create_task(begin(number)) for number in range(5)]
+        await asyncio.sleep(0.01)
+        assert list(began) == [0, 1]
+        # Said twice, it is one turn.
+        began[1]()
+        began[1]()
+        await asyncio.sleep(0.01)
+        assert list(began) == [0, 1, 2]
+        monkeypatch.setattr(openings, "LONGEST_TURN", 0.01)
+        began[2]()
+        # The first one hangs; those that came after it end by themselves.
         await asyncio.gather(*waiting)
-        threads.close()
-        assert begun == list(range(MOST_WAITING))
-        assert began == list(range(MOST_WAITING + 3))
+        assert list(began) == [0, 1, 2, 3, 4]
 
     asyncio.run(story())
 
 
 def test_of_many_those_in_use_begin_first_and_of_few_nobody_waits() -> None:
     async def story() -> None:
-        keeper, busy = Keeper(_not_asked, _not_asked), threading.Event()
-        held = [asyncio.create_task(keeper.threads.run(busy.wait)) for _ in range(MOST_WAITING)]
-        await asyncio.sleep(0)
+        keeper = Keeper(_not_asked, _not_asked)
         identity = ("", "", "", "", Sealed.of({}), Sealed.of({}))
-        try:
-            keeper.in_use = frozenset({7, 12})
-            keeper._begin(dict.fromkeys(range(stream.AT_ONCE + 1), identity))
-            assert list(keeper.watches)[:3] == [7, 12, 0]
-            assert all(watch.turn is not None for watch in keeper.watches.values())
-            keeper._begin({100: identity})
-            assert keeper.watches[100].turn is None
-        finally:
-            await keeper._stop_watches()
-            busy.set()
-            await asyncio.gather(*held)
-            keeper.threads.close()
+        keeper.in_use = frozenset({7, 12})
+        keeper._begin(dict.fromkeys(range(stream.AT_ONCE + 1), identity))
+        assert list(keeper.watches)[:3] == [7, 12, 0]
+        assert all(watch.openings is keeper.openings for watch in keeper.watches.values())
+        keeper._begin({100: identity})
+        assert keeper.watches[100].openings is None
+        # None of them has begun yet.
+        await keeper._stop_watches()
+        keeper.threads.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_more_than_begin_at_once_are_all_opened(
+    team: Team, gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "AT_ONCE", 1)
+    monkeypatch.setattr(openings, "AT_ONCE", 1)
+    monkeypatch.setattr(openings, "LONGEST_TURN", 3600.0)
+    refused, *others = [rows.connection(team) for _ in range(4)]
+    gateway.fault(action={"status": 401, "body": ""}, match={"user": refused.username}, times=None)
+
+    def opened() -> int:
+        return Connection.objects.filter(session_status="active").count()
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: opened() == len(others), "all but the one that is not signed in are open")
 
     asyncio.run(story())
 
@@ -256,6 +274,7 @@ def _not_asked(login: Login) -> Any:
 
 def test_the_stream_process_may_hold_as_many_sockets_as_the_system_lets_it() -> None:
     before, switches = resource.getrlimit(resource.RLIMIT_NOFILE), sys.getswitchinterval()
+    thresholds = gc.get_threshold()
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
         stream_command._prepare()
@@ -263,4 +282,44 @@ def test_the_stream_process_may_hold_as_many_sockets_as_the_system_lets_it() -> 
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
         sys.setswitchinterval(switches)
+        gc.set_threshold(*thresholds)
         gc.unfreeze()
+
+
+def test_garbage_among_many_sessions_is_looked_for_seldom_and_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking through everything stops the loop, for a second where ten thousand sessions are open."""
+    monkeypatch.setattr(stream_command, "COLLECT_SECONDS", 0.01)
+    thresholds, full = gc.get_threshold(), list[str]()
+
+    def noted(phase: str, about: dict[str, int]) -> None:
+        if phase == "start" and about["generation"] == 2:
+            full.append(phase)
+
+    async def story() -> None:
+        busy: list[list[list[int]]] = [[[]] for _ in range(200_000)]
+        assert not full
+        del busy
+        ring: list[Any] = []
+        ring.append(Ring(ring))
+        gone = weakref.ref(ring[0])
+        del ring
+        collecting = asyncio.create_task(stream_command._collect())
+        await lab.until(lambda: gone() is None, "garbage that refers to itself is found")
+        collecting.cancel()
+
+    try:
+        stream_command._rarely_collect()
+        gc.callbacks.append(noted)
+        asyncio.run(story())
+        assert full
+    finally:
+        gc.callbacks.remove(noted)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+class Ring:
+    """Refers to what refers to it."""
+
+    def __init__(self, other: object) -> None:
+        self.other = other
