@@ -26,6 +26,7 @@ _LIMITS = {
     "max_daily_loss": "no entry after a day's loss of {}",
     "max_daily_profit": "no entry after a day's profit of {}",
     "collar_percent": "entries within {} of the last price",
+    "preview_above": "entries above {} in money only after IBKR's preview",
 }
 
 

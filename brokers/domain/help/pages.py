@@ -183,7 +183,7 @@ PAGES: Mapping[str, HelpPage] = {
     "money": HelpPage(
         title="Cash, margin and buying power",
         about="What an order is paid from.",
-        codes=("not-enough-cash", "not-enough-margin", "leveraged-currency"),
+        codes=("not-enough-cash", "not-enough-margin", "leveraged-currency", "preview-short"),
     ),
     "refused-orders": HelpPage(
         title="Orders that IBKR did not take",

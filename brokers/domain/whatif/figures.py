@@ -65,6 +65,21 @@ class OrderPreview:
         """Whether the broker gave a margin or a refusal; a preview without either is none."""
         return bool(self.refusal) or self.initial.is_known
 
+    @property
+    def beyond_worth(self) -> tuple[str, Decimal] | None:
+        """The margin after the order that is more than the account would be worth then, or that is none, by its name."""
+        worth = self.equity.after
+        for name, margin in (("initial", self.initial.after), ("maintenance", self.maintenance.after)):
+            if margin is not None and (margin < 0 or (worth is not None and margin > worth)):
+                return name, margin
+        return None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the account would be worth less than nothing, or than its margin, though no word refuses the order."""
+        worth = self.equity.after
+        return (worth is not None and worth < 0) or self.beyond_worth is not None
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, decimals as text."""
         commission = self.commission

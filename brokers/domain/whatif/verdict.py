@@ -31,14 +31,14 @@ def why_not(preview: OrderPreview, currency: str) -> Why | None:
             f"Not sent: by IBKR's preview the account would be worth {worth:,.2f} {currency}. Order less, or add funds.",
             "preview-short",
         )
-    for name, margin in (("initial", preview.initial.after), ("maintenance", preview.maintenance.after)):
-        if margin is not None and (margin < 0 or (worth is not None and margin > worth)):
-            held = "" if worth is None else f" of {worth:,.2f} that the account would be worth"
-            return Why(
-                f"Not sent: by IBKR's preview it needs {name} margin of {margin:,.2f} {currency}{held}. "
-                "Order less, or add funds.",
-                "preview-short",
-            )
+    if preview.beyond_worth is not None:
+        name, margin = preview.beyond_worth
+        held = "" if worth is None else f" of {worth:,.2f} that the account would be worth"
+        return Why(
+            f"Not sent: by IBKR's preview it needs {name} margin of {margin:,.2f} {currency}{held}. "
+            "Order less, or add funds.",
+            "preview-short",
+        )
     return None
 
 

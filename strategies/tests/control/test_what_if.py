@@ -107,6 +107,15 @@ def test_a_refusal_and_a_silence_are_sentences(client: Client, alice: User, deci
     assert "No trading permissions." not in text
 
 
+def test_figures_that_leave_too_little_are_not_called_fine(client: Client, alice: User, decision: Decision) -> None:
+    press(client, alice, decision)
+    short = OrderPreview(initial=Figure(after=Decimal(50000)), equity=Figure(after=Decimal(2499)))
+    asking.answer(WhatIf.objects.get(), short, timezone.now())
+    text = page(client, alice, decision)
+    assert "the account would be worth less than its margin" in text
+    assert "IBKR would take it." not in text
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.APPROVER])
 def test_only_who_may_trade_asks(client: Client, team: Team, bob: User, decision: Decision, role: Role) -> None:
     Membership.objects.filter(team=team, user=bob).update(role=role)
