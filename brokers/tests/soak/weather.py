@@ -16,9 +16,9 @@ from brokers.domain.sessions import Region
 from brokers.postgres.locks import direct_parameters
 from brokers.tests.soak.schedules import Sky
 
-# A Friday on which markets are open; and three minutes before the end of IBKR's day.
+# A Friday on which markets are open; and three minutes before the end of IBKR's day in Asia.
 _OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-_LATE = datetime(2026, 11, 20, 4, 57, tzinfo=UTC)
+_LATE = datetime(2026, 11, 20, 15, 57, tzinfo=UTC)
 _WINDOWS = tuple(f"NA=15:{minute:02}-15:{minute + 1:02} UTC" for minute in (2, 5, 9, 14))
 # So often Postgres restarts, so many seconds apart. Afterwards it stays: no list proves anything while the stream has gaps.
 _RESTARTS, _APART = 5, (12, 40)
