@@ -82,7 +82,7 @@ class Book:
             return Unknown(reason=lookup.reason, code=lookup.reason_code or "unknown-symbol")
         if account.book_as_of is None:
             return NotYet(waiting_for="the first look at the account's positions")
-        if not looks.is_present(account, self.now):
+        if not account.is_present(self.now):
             return NotYet(waiting_for="a fresh look at the account's positions")
         contract = lookup.value()
         key = (account.pk, contract.conid)

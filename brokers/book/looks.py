@@ -1,13 +1,10 @@
-"""Whether our copy of an account may stand for IBKR itself, and looks that are asked for where it may not."""
+"""Looks at IBKR itself, asked for where our copy of an account may not stand for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.conf import settings
-
-from brokers.domain.session import proofs
 from brokers.models import BrokerageAccount
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
@@ -15,26 +12,12 @@ from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, no
 ASKED_AGAIN_AFTER = timedelta(seconds=10)
 
 
-def is_present(account: BrokerageAccount, now: datetime) -> bool:
-    """Whether money and positions of the account are IBKR's word of now: read a moment ago, or watched ever since."""
-    return proofs.is_present(
-        proofs.Sight(
-            read_at=account.book_as_of,
-            stream_since=account.connection.stream_since,
-            heard_at=account.connection.stream_heard_at,
-        ),
-        now,
-        proof=timedelta(seconds=settings.STREAM_PROOF_SECONDS),
-        fresh=timedelta(seconds=settings.BOOK_FRESH_SECONDS),
-    )
-
-
 def want(accounts: Iterable[BrokerageAccount], now: datetime) -> None:
     """Ask for a look at the accounts whose book is not IBKR's word of now; their lanes look, and wake the decisions."""
     old = [
         account
         for account in accounts
-        if not is_present(account, now)
+        if not account.is_present(now)
         and (account.book_wanted_at is None or abs(now - account.book_wanted_at) > ASKED_AGAIN_AFTER)
     ]
     if not old:

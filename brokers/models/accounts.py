@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -15,6 +16,7 @@ from accounts.models import Team
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.dayresult import DayResult
 from brokers.domain.orders import AssetClass
+from brokers.domain.session import proofs
 from brokers.models.columns import amount, optional_amount, word
 from brokers.models.connections import Connection
 
@@ -78,6 +80,18 @@ class BrokerageAccount(models.Model):
 
     def __str__(self) -> str:
         return self.account_id
+
+    def is_present(self, now: datetime) -> bool:
+        """Whether money and positions are IBKR's word of now: read a moment ago, or watched by a live stream ever since."""
+        sight = proofs.Sight(
+            read_at=self.book_as_of,
+            stream_since=self.connection.stream_since,
+            heard_at=self.connection.stream_heard_at,
+        )
+        proof, fresh = (
+            timedelta(seconds=each) for each in (settings.STREAM_PROOF_SECONDS, settings.BOOK_FRESH_SECONDS)
+        )
+        return proofs.is_present(sight, now, proof=proof, fresh=fresh)
 
     @property
     def money_at(self) -> datetime | None:

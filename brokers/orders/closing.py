@@ -10,7 +10,6 @@ import uuid
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q, QuerySet, Sum
 
@@ -156,12 +155,14 @@ def shown_to(team: Team, now: datetime) -> list[Closing]:
 def accounts_to_read(now: datetime, shard: int = 0, shards: int = 1) -> dict[int, set[int]]:
     """Accounts whose book a closing waits for, by connection: the stream reads these first."""
     waiting: dict[int, set[int]] = {}
-    for closing in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related("account"):
+    for closing in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related(
+        "account__connection"
+    ):
         account = closing.account
         if (
             account.connection_id % shards == shard
             and not _may_fill(closing).exists()
-            and not _is_settled(closing, now)
+            and _book_missing(closing, now) is not None
         ):
             waiting.setdefault(account.connection_id, set()).add(account.pk)
     return waiting
@@ -321,7 +322,7 @@ def _listed_open(listed: TradingHours | None, now: datetime, *, extended: bool) 
 def _book_missing(closing: Closing, now: datetime) -> str | None:
     """What the book lacks to be acted on; None when it shows what is held now."""
     account = closing.account
-    if not clocks.is_recent(account.book_as_of, now, timedelta(seconds=settings.BOOK_FRESH_SECONDS)):
+    if not account.is_present(now):
         return "Waiting for a fresh look at the account's positions."
     return None if _is_settled(closing, now) else "Waiting for the account's positions after the last fill or cancel."
 

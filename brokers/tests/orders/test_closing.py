@@ -143,9 +143,13 @@ def test_nothing_held_is_done_once_the_book_says_so(bench: lab.Lab) -> None:
 
 def test_an_old_book_is_never_read_as_no_position(bench: lab.Lab) -> None:
     now = timezone.now()
-    bench.account.book_as_of = now - timedelta(seconds=91)
+    bench.account.book_as_of = now - timedelta(seconds=6)
     bench.account.save()
     assert close(bench, now=now).note == "Waiting for a fresh look at the account's positions."
+    # Nobody has watched the account since: the stream process reads it at once.
+    assert closing.accounts_to_read(now) == {bench.connection.pk: {bench.account.pk}}
+    Connection.objects.update(stream_since=now - timedelta(minutes=1), stream_heard_at=now)
+    assert closing.accounts_to_read(now) == {}
 
 
 def test_a_book_from_before_the_last_fill_is_not_acted_on(bench: lab.Lab) -> None:

@@ -111,7 +111,7 @@ def test_the_stream_of_an_account_in_use_gives_a_sign_of_life_more_often_than_it
         account.book_as_of = timezone.now() - timedelta(seconds=read)
         since = account.connection.stream_since
         account.connection.stream_since = since and account.book_as_of
-        return looks.is_present(account, timezone.now())
+        return account.is_present(timezone.now())
 
     async def story() -> None:
         async with lab.watching():
