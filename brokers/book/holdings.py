@@ -20,11 +20,16 @@ from brokers.postgres.notices import DECISIONS_CHANNEL, notify
 
 @transaction.atomic
 def refresh(
-    account: BrokerageAccount, *, positions: Sequence[PositionFacts], summary: AccountSummary | None, as_of: datetime
+    account: BrokerageAccount,
+    *,
+    positions: Sequence[PositionFacts],
+    summary: AccountSummary | None,
+    as_of: datetime,
+    ended_at: datetime | None = None,
 ) -> None:
     """Replace our copy of the account's positions and money. `as_of` is the moment before the broker was asked.
 
-    `summary` is None where the stream tells the money.
+    `summary` is None where the stream tells the money; `ended_at` is the moment after the broker had answered.
     """
     newer = BrokerageAccount.objects.select_for_update().filter(pk=account.pk, book_as_of__gt=as_of).exists()
     if newer:
@@ -62,7 +67,7 @@ def refresh(
             "as_of",
         ],
     )
-    values = {"book_as_of": as_of, **_money_read(summary, as_of)}
+    values = {"book_as_of": as_of, "book_read_at": ended_at or as_of, **_money_read(summary, as_of)}
     BrokerageAccount.objects.filter(pk=account.pk).update(**values)
     for name, value in values.items():
         setattr(account, name, value)

@@ -52,6 +52,8 @@ class BrokerageAccount(models.Model):
     realized_pnl = optional_amount()
     # Our book of positions and money is the broker's word as of this moment: see `domain/session/proofs.py`.
     book_as_of = models.DateTimeField(null=True, blank=True)
+    # When the read of that moment had ended.
+    book_read_at = models.DateTimeField(null=True, blank=True)
     # The money is of this moment: read, or told by the stream (`money_heard`).
     money_as_of = models.DateTimeField(null=True, blank=True)
     money_heard = models.BooleanField(default=False, db_default=False)
@@ -85,6 +87,7 @@ class BrokerageAccount(models.Model):
         """Whether money and positions are IBKR's word of now: read a moment ago, or watched by a live stream ever since."""
         sight = proofs.Sight(
             read_at=self.book_as_of,
+            ended_at=self.book_read_at,
             stream_since=self.connection.stream_since,
             heard_at=self.connection.stream_heard_at,
         )

@@ -26,4 +26,4 @@ async def _read(wire: Wire, account: BrokerageAccount) -> None:
     positions, summary = await asyncio.gather(
         wire.broker.positions(account.account_id), wire.broker.summary(account.account_id)
     )
-    await wire.db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
+    await wire.db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of, ended_at=wire.clock())

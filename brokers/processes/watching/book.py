@@ -109,7 +109,8 @@ class Book:
         except Paused:
             self.errands.dirty.add(account.pk)
             raise
-        await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
+        ended_at = self.keeper.clock()
+        await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of, ended_at=ended_at)
         self.at = time.monotonic()
         await self._explain(account, {fact.conid: fact.quantity for fact in positions if fact.quantity}, as_of)
         if closes:

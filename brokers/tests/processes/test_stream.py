@@ -108,7 +108,7 @@ def test_the_stream_of_an_account_in_use_gives_a_sign_of_life_more_often_than_it
     def present(read: int) -> bool:
         """Whether a decision could go by a book that was read so many seconds ago, under a stream that is older."""
         account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
-        account.book_as_of = timezone.now() - timedelta(seconds=read)
+        account.book_as_of, account.book_read_at = timezone.now() - timedelta(seconds=read), None
         since = account.connection.stream_since
         account.connection.stream_since = since and account.book_as_of
         return account.is_present(timezone.now())
@@ -174,6 +174,26 @@ def test_a_lane_looks_at_ibkr_itself_for_a_decision_whose_stream_is_silent(bench
     lab.work()
     account.refresh_from_db()
     assert account.book_wanted_at is None
+    bench.gateway.clear_faults()
+
+
+def test_a_look_at_a_gateway_that_answers_late_is_good_enough(bench: lab.Lab, settings: Any) -> None:
+    settings.STREAM_PROOF_SECONDS = 1
+    then = timezone.now() - timedelta(seconds=30)
+    BrokerageAccount.objects.update(book_as_of=then)
+    Connection.objects.update(stream_since=None)
+    account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+    slow = {"delay_ms": 1500}
+    bench.gateway.fault(match={"user": bench.user, "path": "/portfolio2/*"}, action=slow, times=0)
+    looks.want([account], timezone.now())
+    lab.work()
+    account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+    assert account.book_as_of is not None
+    assert account.book_read_at is not None
+    assert account.book_read_at - account.book_as_of > timedelta(seconds=1)
+    # Otherwise the decision would ask again and again, and no exit would ever leave.
+    assert account.is_present(account.book_read_at + timedelta(seconds=1))
+    assert not account.is_present(account.book_read_at + timedelta(seconds=2))
     bench.gateway.clear_faults()
 
 
