@@ -21,6 +21,7 @@ PARTS = (
     ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20"),
     ("A tickle", "bench_sessions", "--sessions 20"),
     ("Sessions kept alive", "bench_keeping", "--sessions 5 --seconds 3 --settle 1"),
+    ("A stop that is lost", "bench_stops", "--stops 1"),
     ("Stolen sessions", "bench_steals", "--steals 3 --users 2"),
     ("The rulebook", "bench_rulebook", "--seconds 0.1"),
 )

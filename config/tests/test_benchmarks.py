@@ -21,6 +21,7 @@ LAST_LINES = {
     "bench_neighbour": "beside 20 signals/s of another team: 2 of 2 orders left",
     "bench_sessions": "tickle with a turn of the shared pace",
     "bench_keeping": "5 of 5 sessions are active",
+    "bench_stops": "goal: seen within 2 s: ",
     "bench_steals": "a night of quarrel, always, back after 300 s",
     "bench_rulebook": "a second on one core",
 }
