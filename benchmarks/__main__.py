@@ -19,6 +19,11 @@ PARTS = (
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
     ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20"),
+    (
+        "From a decision to the wire, and doubts",
+        "bench_orders",
+        "--seconds 1 --rate 4 --connections 2 --rounds 1 --doubts 2",
+    ),
     ("A tickle", "bench_sessions", "--sessions 20"),
     ("Sessions kept alive", "bench_keeping", "--sessions 5 --seconds 3 --settle 1"),
     ("A stop that is lost", "bench_stops", "--stops 1"),

@@ -19,6 +19,7 @@ LAST_LINES = {
     "bench_fanout": "1,000 subscriptions: goal 3 s",
     "bench_walk": "20 of 20 orders",
     "bench_neighbour": "beside 20 signals/s of another team: 2 of 2 orders left",
+    "bench_orders": "in doubt, arrived, and the answer was lost: 1 orders settled",
     "bench_sessions": "tickle with a turn of the shared pace",
     "bench_keeping": "5 of 5 sessions are active",
     "bench_stops": "goal: seen within 2 s: ",

@@ -1,0 +1,1 @@
+"""Who trades in a bench, and what they decide."""
