@@ -22,6 +22,13 @@ KINDS = {
     "decision.": "Approvals",
     "order.": "Orders",
     "position.": "Positions",
+    "foreign_order.": "Orders placed elsewhere",
+    "question.": "Answers to IBKR's questions",
+    "what_if.": "Previews asked of IBKR",
+    "signal.": "Signals sent by hand",
+    "stress.": "Stress of the simulated market",
+    "key": "Keys for signing in to IBKR",
+    "departure.": "What members who left had set up",
     "record.": "The record itself",
 }
 

@@ -29,12 +29,14 @@ from brokers.orders.unsent import end_unsent, finish_ticket_if_done
 from brokers.orders.waits import behind_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
+# What became of a request. `not_sent`: it did not leave, or IBKR said that it did nothing of it.
+ACCEPTED, REJECTED, AMBIGUOUS, NOT_SENT = "accepted", "rejected", "ambiguous", "not_sent"
 # Whether IBKR has such a request is not known: its answer was lost, or the worker that waited for it died.
-_IN_DOUBT = ("", "ambiguous")
+_IN_DOUBT = ("", AMBIGUOUS)
 # IBKR's list showed the order as working afterwards.
 NOT_APPLIED = "not_applied"
 # After these outcomes the cancel is asked for again.
-_AGAIN = (*_IN_DOUBT, NOT_APPLIED)
+_AGAIN = (*_IN_DOUBT, NOT_APPLIED, NOT_SENT)
 # A request is repeated twice at the most, each time after reading what IBKR shows.
 MOST_REQUESTS = 3
 LOST = (
@@ -218,9 +220,9 @@ def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now:
     An order that IBKR says it no longer has stays as it is until it is looked up: see `gone`.
     """
     SubmissionAttempt.objects.filter(pk=attempt_pk, outcome="").update(outcome=outcome, answered_at=now, answer=reason)
-    if outcome == "rejected":
+    if outcome == REJECTED:
         back_to_work(Order.objects.select_for_update().get(pk=order.pk), reason, now, code=code)
-    elif outcome == "accepted":
+    elif outcome == ACCEPTED:
         behind_cancels.look_behind(order, now)
 
 

@@ -20,7 +20,7 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.calls import about_order
 from brokers.domain.orders import OrderStatus, Role
-from brokers.models import Connection, ForeignOrder, Order
+from brokers.models import Connection, Order
 from brokers.orders import cancels, execution, gone
 from brokers.orders.changes import ChangeKind
 from brokers.processes import renumbered, replies
@@ -28,6 +28,9 @@ from brokers.processes.recovery import CHANGES
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels, home
 from brokers.stress import control_plane
+
+# After these the other cancels wait for the next look: the request did not leave, or its answer was lost.
+UNDONE = frozenset({cancels.AMBIGUOUS, cancels.NOT_SENT})
 
 
 def _about(order: Order) -> AbstractContextManager[None]:
@@ -46,19 +49,15 @@ async def send_cancels(wire: Wire) -> set[str]:
         if order is None:
             break
         attempt = await wire.db(cancels.begin_cancel, order, wire.clock())
-        outcome, reason, code = "accepted", "IBKR has the request.", ""
-        try:
-            with _about(order):
-                await wire.broker.cancel(order.account.account_id, order.broker_order_id)
-        except OrderRefused as refusal:
-            outcome, reason = gone.GONE if refusal.code == "unknown-order" else "rejected", str(refusal)
-            code = refusal.code
+        with _about(order):
+            outcome, reason, code = await _ask_to_cancel(wire, order.account.account_id, order.broker_order_id)
+        if outcome in {gone.GONE, cancels.REJECTED}:
             refused.add(order.account.account_id)
-        except BrokerError as error:
-            outcome, reason = "ambiguous", str(error)
+        if outcome in UNDONE:
             await wire.db(sessions.doubted, wire.connection_pk)
+        reason = reason or "IBKR has the request."
         await wire.db(cancels.finish_cancel, order, attempt, outcome, reason, wire.clock(), code=code)
-        if outcome == "ambiguous":
+        if outcome in UNDONE:
             break
     return refused
 
@@ -69,27 +68,26 @@ async def send_foreign_cancels(wire: Wire) -> None:
         row = await wire.db(foreign_cancels.next_one, wire.connection_pk)
         if row is None or not await wire.db(foreign_cancels.begin, row, wire.clock()):
             break
-        outcome, reason = await _ask_foreign(wire, row)
+        outcome, reason, _ = await _ask_to_cancel(wire, row.account.account_id, row.broker_order_id)
         await wire.db(foreign_cancels.finish, row, outcome, reason)
-        if outcome in {foreign_cancels.AMBIGUOUS, foreign_cancels.NOT_SENT}:
+        if outcome in UNDONE:
             await wire.db(sessions.doubted, wire.connection_pk)
             break
 
 
-async def _ask_foreign(wire: Wire, row: ForeignOrder) -> tuple[str, str]:
-    """Send one request; what became of it, and why."""
+async def _ask_to_cancel(wire: Wire, account_id: str, broker_order_id: str) -> tuple[str, str, str]:
+    """Send one request to cancel; what became of it, why, and IBKR's code where it said no."""
     try:
-        await wire.broker.cancel(row.account.account_id, row.broker_order_id)
+        await wire.broker.cancel(account_id, broker_order_id)
     except OrderRefused as refusal:
-        gone_there = refusal.code == "unknown-order"
-        return foreign_cancels.GONE if gone_there else foreign_cancels.REJECTED, str(refusal)
+        return gone.GONE if refusal.code == "unknown-order" else cancels.REJECTED, str(refusal), refusal.code
     except Paused as pause:
-        return foreign_cancels.NOT_SENT, str(pause)
+        return cancels.NOT_SENT, str(pause), ""
     except BrokerUnavailable as error:
-        return foreign_cancels.NOT_SENT if error.code == "not-reached" else foreign_cancels.AMBIGUOUS, str(error)
+        return cancels.NOT_SENT if error.code == "not-reached" else cancels.AMBIGUOUS, str(error), ""
     except BrokerError as error:
-        return foreign_cancels.AMBIGUOUS, str(error)
-    return foreign_cancels.ACCEPTED, ""
+        return cancels.AMBIGUOUS, str(error), ""
+    return cancels.ACCEPTED, "", ""
 
 
 async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from accounts import audit, teams
 from accounts.audit import export, search
 from accounts.models import AuditChain, AuditEntry, Membership, Role, Team, User
+from accounts.pages.record import OWN_KINDS
 from accounts.tests.api.client import Api
 
 pytestmark = pytest.mark.django_db
@@ -134,3 +137,14 @@ def test_the_description_names_its_filters_and_fields() -> None:
 def test_every_kind_of_the_page_is_one_here(api: Api) -> None:
     for kind in search.KINDS:
         api.get("record/", kind=kind.rstrip("."))
+
+
+def test_every_action_that_the_code_writes_belongs_to_a_kind() -> None:
+    rooms = [settings.BASE_DIR / room for room in ("accounts", "brokers", "strategies")]
+    files = [file for room in rooms for file in room.rglob("*.py") if "tests" not in file.parts]
+    written = {
+        action for file in files for action in re.findall(r'action="([a-z_]+\.[a-z_]+)"', file.read_text("utf-8"))
+    }
+    kinds = {*search.KINDS, *dict(OWN_KINDS)} - {""}
+    assert len(written) > 50
+    assert {action for action in written if not action.startswith(tuple(kinds))} == set()

@@ -145,6 +145,25 @@ def test_a_broker_that_said_no_is_asked_again_after_a_while(bench: lab.Lab) -> N
     assert cancels.cancel_all(orders, actor=None, cause=CAUSE, now=now + timedelta(seconds=11)) == 1
 
 
+def test_one_that_a_pause_held_back_counts_as_not_sent_and_leaves_after_it(bench: lab.Lab) -> None:
+    order = resting(bench)
+    match = {"user": bench.user, "method": "DELETE", "path": "/iserver/account/*/order/*"}
+    action = {"status": 429, "body": {"error": "too many requests"}, "headers": {"Retry-After": "1"}}
+    bench.gateway.fault(match=match, action=action, times=1)
+    stop_all(bench)
+
+    outcomes = SubmissionAttempt.objects.filter(order=order, kind="cancel").order_by("pk")
+
+    def left() -> bool:
+        lab.work()
+        return outcomes.filter(outcome="accepted").exists()
+
+    asyncio.run(lab.until(left, "the cancel has left after the pause"))
+    # IBKR did nothing of the first one, so it is none of those whose answer was lost.
+    assert list(outcomes.values_list("outcome", flat=True)) == ["not_sent", "accepted"]
+    watched(lambda: status(order) == "canceled", "it is canceled")
+
+
 def test_what_time_brings_is_done_while_orders_keep_coming(bench: lab.Lab) -> None:
     order = resting(bench)
     # Not from its beginning: on a slow machine the second would be over before it rests.

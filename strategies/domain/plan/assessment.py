@@ -128,7 +128,12 @@ def _assess(question: _Question) -> Estimate | Rejection:
     fee: Fee | None = None
     try:
         fee = estimate_fee(
-            instrument, question.order, question.quote, rules=question.rules, fx_rate=rate, usd_rate=rate
+            instrument,
+            question.order,
+            question.quote,
+            rules=question.rules,
+            fx_rate=rate,
+            usd_rate=_in_usd(snapshot, rate),
         )
     except RulebookError:
         # Of shares abroad: our tables of fees are no reason to keep one from its market, and its margin is known.
@@ -140,13 +145,23 @@ def _assess(question: _Question) -> Estimate | Rejection:
     return _shortfall(power, estimate, question) or replace(estimate, margin_from=MarginSource.RULE)
 
 
+def _in_usd(snapshot: Snapshot, rate: Decimal) -> Decimal | None:
+    """The rate into the account's currency as one into USD, which it is for accounts in USD alone."""
+    return rate if snapshot.currency == "USD" else None
+
+
 def _assess_future(question: _Question, rate: Decimal, remarks: tuple[str, ...]) -> Estimate | Rejection:
     """A future's margin is a figure of its own and needs no price; our tables are no reason to keep one from the market."""
     snapshot, instrument = question.snapshot, question.instrument
     fee: Fee | None = None
     try:
         fee = estimate_fee(
-            instrument, question.order, question.quote, rules=question.rules, fx_rate=rate, usd_rate=rate
+            instrument,
+            question.order,
+            question.quote,
+            rules=question.rules,
+            fx_rate=rate,
+            usd_rate=_in_usd(snapshot, rate),
         )
     except RulebookError:
         remarks = (*remarks, _without_fee(instrument))
