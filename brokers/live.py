@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
 from brokers.domain.elsewhere.exposure import made_elsewhere
-from brokers.domain.orders import OrderStatus, Side
+from brokers.domain.orders import WORKING, OrderStatus, Side
 from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Lapse, Order, Position, WhatIf
 
 _WRONG = {
@@ -77,7 +77,9 @@ def _changes_its_signal(order: Order) -> bool:
 def session_html(connection_pk: int) -> str:
     connection = Connection.objects.select_related("team").get(pk=connection_pk)
     context = {"connection": connection, "team": connection.team}
-    return several(context, "brokers/_session_badge.html")
+    return several(context, "brokers/_session_badge.html") + _ages(
+        Order.objects.filter(account__connection=connection_pk)
+    )
 
 
 def keys_html(key_set_pk: int) -> str:
@@ -96,7 +98,19 @@ def account_html(account_pk: int) -> str:
     account = BrokerageAccount.objects.select_related("team", "connection").get(pk=account_pk)
     positions, closings = list(account.positions.order_by("ticker")), list(open_closings().filter(account=account))
     context = {"account": account, "team": account.team, "positions": with_closings(positions, closings)}
-    return several(context, "brokers/_account_card.html", "brokers/_positions.html")
+    ages = _ages(Order.objects.filter(account=account_pk))
+    return several(context, "brokers/_account_card.html", "brokers/_positions.html") + ages
+
+
+# As many as a list shows.
+_MOST_AGES = 50
+
+
+def _ages(orders: QuerySet[Order]) -> str:
+    """As of when IBKR has confirmed those of these orders that work: a stream that lives changes no row."""
+    working = orders.filter(status__in=[str(status) for status in WORKING]).select_related("account__connection")
+    shown = list(working.order_by("-pk")[:_MOST_AGES])
+    return several({"working": shown}, "brokers/_order_ages.html") if shown else ""
 
 
 def open_closings() -> QuerySet[Closing]:
@@ -149,7 +163,11 @@ _SHOWN = (
     "account__code",
     "account__account_id",
     "account__currency",
+    "account__book_as_of",
+    "account__book_read_at",
     "account__connection__environment",
+    "account__connection__stream_since",
+    "account__connection__stream_heard_at",
     "ticket__key",
     "ticket__decision__code",
     "ticket__decision__answered_at",

@@ -83,18 +83,22 @@ class BrokerageAccount(models.Model):
     def __str__(self) -> str:
         return self.account_id
 
-    def is_present(self, now: datetime) -> bool:
-        """Whether money and positions are IBKR's word of now: read a moment ago, or watched by a live stream ever since."""
-        sight = proofs.Sight(
+    @property
+    def sight(self) -> proofs.Sight:
+        """When it was read, and how its stream has run since."""
+        return proofs.Sight(
             read_at=self.book_as_of,
             ended_at=self.book_read_at,
             stream_since=self.connection.stream_since,
             heard_at=self.connection.stream_heard_at,
         )
+
+    def is_present(self, now: datetime) -> bool:
+        """Whether money and positions are IBKR's word of now: read a moment ago, or watched by a live stream ever since."""
         proof, fresh = (
             timedelta(seconds=each) for each in (settings.STREAM_PROOF_SECONDS, settings.BOOK_FRESH_SECONDS)
         )
-        return proofs.is_present(sight, now, proof=proof, fresh=fresh)
+        return proofs.is_present(self.sight, now, proof=proof, fresh=fresh)
 
     @property
     def money_at(self) -> datetime | None:

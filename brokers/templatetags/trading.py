@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django import template
 from django.urls import reverse
 from django.utils import timezone
@@ -9,8 +11,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import Team
-from accounts.templatetags.ui import DASH, MINUS, Words, icon
-from brokers.book import day_ledger
+from accounts.templatetags.ui import DASH, MINUS, Words, icon, moment
+from brokers.book import ages, day_ledger
 from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.dayresult import DayResult
@@ -19,8 +21,9 @@ from brokers.domain.help.pages import PAGES, HelpPage, page_of
 from brokers.domain.latency import Scale
 from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import IN_DOUBT, OVER
+from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Position, SubmissionAttempt
+from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt
 
 register = template.Library()
 
@@ -210,6 +213,38 @@ def day_result(account: BrokerageAccount) -> DayResult:
 @register.filter
 def in_cents(day: DayResult) -> DayResult:
     return day.in_cents
+
+
+_WAYS = {Way.STREAM: "stream", Way.READ: "read", Way.ANSWER: "IBKR's answer", Way.REPORT: "IBKR's report"}
+# What is older is shown with its day.
+_SAME_DAY = timedelta(hours=20)
+
+
+@register.simple_tag
+def order_age(order: Order) -> SafeString | str:
+    """As of when IBKR has confirmed the order's status, and by which way: "as of 14:02:11, stream"; "" where it has not."""
+    now = timezone.now()
+    return _in_words(ages.of_order(order, now), now)
+
+
+@register.simple_tag
+def book_age(account: BrokerageAccount) -> SafeString | str:
+    """As of when IBKR has shown the account's positions: "as of 14:02:11, read"; "" where it has not."""
+    now = timezone.now()
+    return _in_words(ages.of_book(account, now), now)
+
+
+def _in_words(word: Word, now: datetime) -> SafeString | str:
+    if word.at is None or word.way is None:
+        return ""
+    told = format_html("as of {}, {}", _clock(word.at, now), _WAYS[word.way])
+    if word.silent_since is None:
+        return told
+    return format_html("{}; the stream has been silent since {}", told, _clock(word.silent_since, now))
+
+
+def _clock(at: datetime, now: datetime) -> SafeString | str:
+    return moment(at, "time" if now - at < _SAME_DAY else "date")
 
 
 @register.simple_tag

@@ -77,6 +77,6 @@ def test_a_push_costs_few_queries(
     fresh = rows.order(account)
     with django_assert_max_num_queries(1):
         live.order_html(fresh.pk)
-    # The account, its positions, which of them are being closed; and what its result of today is made of.
-    with django_assert_max_num_queries(8):
+    # The account, its positions, which of them are being closed, its working orders; what its result of today is made of.
+    with django_assert_max_num_queries(9):
         live.account_html(account.pk)

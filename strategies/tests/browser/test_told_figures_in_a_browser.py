@@ -10,8 +10,10 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import Team, User
+from brokers import live
 from brokers.book import holdings
 from brokers.domain.brokerage import MoneyHeard
+from brokers.models import Connection
 from brokers.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
@@ -33,3 +35,22 @@ def test_an_open_page_says_how_old_money_and_positions_are_and_follows_the_strea
     expect(page.get_by_text("1,000,999.00").first).to_be_visible()
     expect(page.get_by_text("money told by the live stream")).to_be_visible()
     expect(page.get_by_text("positions read 5 min ago")).to_be_visible()
+
+
+def test_an_open_list_of_orders_follows_the_stream_and_says_that_it_is_silent(
+    open_page: Opener, team: Team, alice: User
+) -> None:
+    now = timezone.now()
+    account = rows.account(team, book_as_of=now, book_read_at=now)
+    at = now - timedelta(minutes=1)
+    values = {"submitted_at": at, "acknowledged_at": at, "changed_at": at}
+    order = rows.order(account, status="accepted", broker_order_id="4711", **values)
+    page = open_page(alice, f"/teams/{team.code}/orders/", **PHONE)
+    quiet(page)
+    age = page.locator(f"#order-{order.code} .as-of")
+    expect(age).to_contain_text("IBKR's answer; the stream has been silent since")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    Connection.objects.filter(pk=account.connection_id).update(stream_since=at, stream_heard_at=timezone.now())
+    live.account_changed(account)
+    expect(age).to_contain_text(", stream")
+    expect(age).not_to_contain_text("silent")
