@@ -11,28 +11,23 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.filters import equals, one_of, public_id, since, ticker
 from accounts.api.views import Listed, ListedAndShown
 from brokers.api.choices import ContractChoices
+from brokers.api.orders import ExecutionSerializer, OrderSerializer
 from brokers.api.questions import Questions
-from brokers.api.serializers import (
-    AccountSerializer,
-    CallSerializer,
-    ExecutionSerializer,
-    ForeignOrderSerializer,
-    OrderSerializer,
-    PositionSerializer,
-)
-from brokers.book import day_ledger, elsewhere
+from brokers.api.serializers import AccountSerializer, CallSerializer, ForeignOrderSerializer, PositionSerializer
+from brokers.book import day_ledger, elsewhere, quotes
 from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
 from brokers.live import with_shares_of_others
 from brokers.models import BrokerageAccount, Call, Execution, ForeignOrder, Lapse, Order, Position
+from brokers.whatif import before_entries
 
 
 def whole_orders() -> QuerySet[Order]:
     """Orders with everything their JSON shows, in the order they were made."""
     fills = Execution.objects.select_related("account__connection").order_by("executed_at", "id")
     executions = Prefetch("executions", fills)
-    orders: QuerySet[Order] = Order.objects.select_related("account", "connection", "parent")
-    return orders.prefetch_related(executions).order_by("id")
+    orders: QuerySet[Order] = Order.objects.select_related("account__connection", "parent", "second_of")
+    return before_entries.with_previews(orders).prefetch_related(executions).order_by("id")
 
 
 class Accounts(ListedAndShown):
@@ -62,7 +57,7 @@ class Positions(Listed):
     serializer_class = PositionSerializer
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:
-        return with_shares_of_others(super().paginate_queryset(queryset) or [])
+        return quotes.with_quotes(with_shares_of_others(super().paginate_queryset(queryset) or []))
 
     filters = {"ticker": ticker("ticker"), "account": public_id("account__code"), "since": since("as_of")}
 
@@ -78,6 +73,13 @@ class ForeignOrders(ListedAndShown):
         "account": public_id("account__code"),
         "since": since("first_seen_at"),
     }
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        return elsewhere.with_counted(super().paginate_queryset(queryset) or [], timezone.now())
+
+    def get_object(self) -> ForeignOrder:
+        [order] = elsewhere.with_counted([super().get_object()], timezone.now())
+        return order
 
 
 class Orders(ListedAndShown):

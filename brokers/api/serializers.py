@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.fields import Amount, Shown, code
+from accounts.api.fields import Amount, Moment, Shown, code
+from brokers.api.ages import LastWord
 from brokers.api.day import DayFigures
 from brokers.api.pricing import SimulatedPrice
+from brokers.book import ages
 from brokers.domain.dayresult import DayResult
-from brokers.models import BrokerageAccount, Call, Connection, Execution, ForeignOrder, Lapse, Order, Position
+from brokers.domain.market.quotes import Availability, Quote
+from brokers.domain.session.ages import Word
+from brokers.models import BrokerageAccount, Call, Connection, ForeignOrder, Lapse, Position
 
 CONNECTION = (
     "id",
@@ -76,8 +82,11 @@ POSITION = (
     "simulated_price",
     "currency",
     "as_of",
+    "as_of_from",
+    "silent_since",
     "made_elsewhere",
     "protection",
+    "quote",
 )
 FOREIGN_ORDER = (
     "id",
@@ -101,45 +110,8 @@ FOREIGN_ORDER = (
     "seen_at",
     "cancel_asked_at",
     "cancel_note",
+    "money_counted",
 )
-FILL = ("id", "broker_execution_id", "quantity", "price", "simulated_price", "fee", "currency", "executed_at")
-EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
-ORDER = (
-    "id",
-    "reference",
-    "account",
-    "parent",
-    "status",
-    "role",
-    "release",
-    "ticker",
-    "asset_class",
-    "side",
-    "type",
-    "time_in_force",
-    "quantity",
-    "limit_price",
-    "stop_price",
-    "outside_rth",
-    "filled_quantity",
-    "average_price",
-    "simulated_price",
-    "currency",
-    "signal_price",
-    "estimated_fee",
-    "broker_order_id",
-    "reason",
-    "reason_code",
-    "held_reason",
-    "created_at",
-    "submitted_at",
-    "acknowledged_at",
-    "filled_at",
-    "changed_at",
-    "expires_at",
-    "executions",
-)
-
 CALL = (
     "id",
     "connection",
@@ -235,7 +207,21 @@ class ProtectionSerializer(Shown):
         fields = ("fault", "choice", "verdict", "alarm", "happened", "did", "can_do", "began_at")
 
 
-class PositionSerializer(SimulatedPrice, Shown):
+class QuoteSerializer(serializers.Serializer[Any]):
+    """The last prices IBKR showed of a contract, null where it showed none, and what they are."""
+
+    bid = Amount(max_digits=24, decimal_places=8, allow_null=True)
+    ask = Amount(max_digits=24, decimal_places=8, allow_null=True)
+    last = Amount(max_digits=24, decimal_places=8, allow_null=True)
+    as_of = Moment()
+    availability = serializers.ChoiceField(choices=[str(each) for each in Availability])
+    tradable = serializers.SerializerMethodField(help_text="Whether decisions trade by it now: live, and fresh.")
+
+    def get_tradable(self, quote: Quote) -> bool:
+        return quote.live(timezone.now()) is not None
+
+
+class PositionSerializer(LastWord, SimulatedPrice, Shown):
     account = code("account.code")
     made_elsewhere = Amount(
         source="elsewhere",
@@ -245,6 +231,12 @@ class PositionSerializer(SimulatedPrice, Shown):
         help_text="How much of it no order of Halyard's explains.",
     )
     protection = serializers.SerializerMethodField(help_text="null where no stop is missing.")
+    quote = QuoteSerializer(
+        read_only=True, allow_null=True, help_text="null where no decision has asked IBKR for a quote of it."
+    )
+
+    def word_of(self, row: Position, now: datetime) -> Word:
+        return ages.of_position(row, now)
 
     @extend_schema_field(ProtectionSerializer(allow_null=True))
     def get_protection(self, row: Position) -> dict[str, Any] | None:
@@ -263,50 +255,14 @@ class ForeignOrderSerializer(Shown):
     id = code()
     account = code("account.code")
     ours = serializers.BooleanField(source="bears_our_reference", read_only=True)
+    money_counted = serializers.BooleanField(
+        read_only=True,
+        help_text="Whether the money it will need is kept back. In the size of a position every one is counted.",
+    )
 
     class Meta:
         model = ForeignOrder
         fields = FOREIGN_ORDER
-
-
-class FillSerializer(SimulatedPrice, Shown):
-    """An execution inside its order."""
-
-    id = code()
-
-    class Meta:
-        model = Execution
-        fields: tuple[str, ...] = FILL
-
-
-class ExecutionSerializer(FillSerializer):
-    """An execution on its own. `order` is null for a fill of an order that is not ours."""
-
-    order = code("order.code", allow_null=True, default=None)
-    account = code("account.code")
-
-    class Meta(FillSerializer.Meta):
-        fields = EXECUTION
-
-
-class OrderSerializer(SimulatedPrice, Shown):
-    """An order with its executions. Load its rows by `with_executions`."""
-
-    id = code()
-    account = code("account.code")
-    # Declared fields leave the class again, so that this hides nothing.
-    parent = code("parent.code", allow_null=True, default=None)  # type: ignore[assignment]
-    executions = FillSerializer(many=True, read_only=True)
-
-    def environment_of(self, row: Order) -> str:
-        return str(row.connection.environment)
-
-    def get_simulated_price(self, row: Order) -> bool:
-        return row.average_price is not None and super().get_simulated_price(row)
-
-    class Meta:
-        model = Order
-        fields = ORDER
 
 
 class CallSerializer(Shown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.conf import settings
 from brokers.domain.orders import OrderStatus
 from brokers.domain.session import ages
 from brokers.domain.session.ages import OrderTold, Word
-from brokers.models import BrokerageAccount, Order
+from brokers.models import BrokerageAccount, Order, Position
 
 
 def of_order(order: Order, now: datetime) -> Word:
@@ -28,6 +29,11 @@ def of_order(order: Order, now: datetime) -> Word:
 def of_book(account: BrokerageAccount, now: datetime) -> Word:
     """IBKR's last word on the account's positions. Load it with `connection`."""
     return ages.of_book(account.sight, now, proof=_proof())
+
+
+def of_position(position: Position, now: datetime) -> Word:
+    """IBKR's last word on one position. Load it with `account__connection`."""
+    return ages.of_book(replace(position.account.sight, read_at=position.as_of), now, proof=_proof())
 
 
 def _proof() -> timedelta:

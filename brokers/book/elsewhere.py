@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers.domain.contracts.rules import Denial
-from brokers.domain.elsewhere.exposure import NO_CLAIM, Claim, Working, kept_back
+from brokers.domain.elsewhere.exposure import Claim, Working, kept_back
 from brokers.domain.elsewhere.whose import is_ours
 from brokers.domain.orders import Side
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, ForeignOrder, Order, Position
@@ -75,14 +75,39 @@ def marks(rows: Collection[ForeignOrder], now: datetime) -> dict[tuple[int, int]
     return {(account, conid): price for account, conid, price in (*quoted, *held) if conid and price}
 
 
-def money_for(account: BrokerageAccount, orders: Collection[Working]) -> Claim:
-    """What these orders, which are the account's own, claim of its money."""
-    if not orders:
-        return NO_CLAIM
-    known = ExchangeRate.objects.filter(
-        connection=account.connection_id, target=account.currency, rate__isnull=False
-    ).values_list("source", "rate")
-    rates = {account.currency: Decimal(1)} | {source: rate for source, rate in known if rate is not None}
-    held = Position.objects.filter(account=account, conid__in={order.conid for order in orders})
-    positions = dict(held.values_list("conid", "quantity"))
-    return kept_back(orders, positions, rates, cash_account=account.margin == BrokerageAccount.Margin.CASH)
+def claims(accounts: Mapping[int, BrokerageAccount], orders: Mapping[int, Collection[Working]]) -> dict[int, Claim]:
+    """By account, what these orders, which are its own, claim of its money."""
+    if not any(orders.values()):
+        return {}
+    connections = {accounts[key].connection_id for key in orders}
+    rates: dict[tuple[int, str], dict[str, Decimal]] = {}
+    for row in ExchangeRate.objects.filter(connection__in=connections):
+        if row.rate is not None:
+            rates.setdefault((row.connection_id, row.target), {})[row.source] = row.rate
+    conids = {order.conid for each in orders.values() for order in each}
+    held: dict[int, dict[int, Decimal]] = {}
+    for position in Position.objects.filter(account__in=list(orders), conid__in=conids):
+        held.setdefault(position.account_id, {})[position.conid] = position.quantity
+    found = {}
+    for key, its in orders.items():
+        account = accounts[key]
+        into = {account.currency: Decimal(1)} | rates.get((account.connection_id, account.currency), {})
+        is_cash = account.margin == BrokerageAccount.Margin.CASH
+        found[key] = kept_back(its, held.get(key, {}), into, cash_account=is_cash)
+    return found
+
+
+def with_counted(page: list[ForeignOrder], now: datetime) -> list[ForeignOrder]:
+    """These orders, each with whether its money is counted as `money_counted`. Load them with `account`."""
+    accounts = {row.account_id: row.account for row in page}
+    # Orders are counted beside the others of their account: what only closes a position needs no money.
+    rows = list(working(accounts)) if accounts else []
+    prices = marks(rows, now)
+    orders: dict[int, dict[int, Working]] = {}
+    for row in rows:
+        orders.setdefault(row.account_id, {})[row.pk] = value(row, prices.get((row.account_id, row.conid)))
+    found = claims(accounts, {key: list(each.values()) for key, each in orders.items()})
+    for row in page:
+        order = orders.get(row.account_id, {}).get(row.pk)
+        row.money_counted = order is not None and order not in found[row.account_id].uncounted
+    return page

@@ -210,8 +210,7 @@ def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> Non
         book.elsewhere[row.account_id].append(elsewhere.value(row, marks.get((row.account_id, row.conid))))
         if elsewhere.undecided(row, row.ticker) is not None:
             book.undecided[row.account_id, row.conid] = row
-    for key, orders in book.elsewhere.items():
-        book.claims[key] = elsewhere.money_for(accounts[key], orders)
+    book.claims |= elsewhere.claims(accounts, book.elsewhere)
 
 
 def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]]) -> set[rates.Key]:

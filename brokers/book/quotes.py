@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from brokers.domain.market.quotes import FRESH_FOR, Quote
 from brokers.domain.session import clocks
-from brokers.models import ContractLookup
+from brokers.models import ContractLookup, Position
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 # A decision that needs a quote waits this long for it, and then goes on without.
@@ -30,6 +30,24 @@ def shown(lookup: ContractLookup) -> Quote | None:
         flags=lookup.quote_flags,
         last_flag=lookup.last_flag,
     )
+
+
+def with_quotes(positions: list[Position]) -> list[Position]:
+    """The positions, each with the last quote of its contract as `quote`: None where IBKR was asked for none."""
+    rows = ContractLookup.objects.filter(
+        connection__in={position.account.connection_id for position in positions},
+        conid__in={position.conid for position in positions},
+        status=ContractLookup.Status.FOUND,
+    )
+    # A contract may be known by several names; the newest quote counts.
+    known: dict[tuple[int, int | None], Quote] = {}
+    for lookup in rows if positions else ():
+        key, quote = (lookup.connection_id, lookup.conid), shown(lookup)
+        if quote is not None and (key not in known or known[key].as_of < quote.as_of):
+            known[key] = quote
+    for position in positions:
+        position.quote = known.get((position.account.connection_id, position.conid))
+    return positions
 
 
 def columns(quote: Quote | None) -> dict[str, object]:

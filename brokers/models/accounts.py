@@ -15,6 +15,7 @@ from accounts.constraints import one_id_per_team, same_team
 from accounts.models import Team
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.dayresult import DayResult
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass
 from brokers.domain.session import proofs
 from brokers.models.columns import amount, optional_amount, word
@@ -185,6 +186,8 @@ class Position(models.Model):
     lapse: Lapse | None
     # How much of it no order of ours explains; set by `live.with_shares_of_others`.
     elsewhere: Decimal
+    # The last quote of its contract; set by `quotes.with_quotes`.
+    quote: Quote | None
 
     class Meta:
         constraints = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -159,6 +159,9 @@ class Order(models.Model):
     # When reconciliation last asked about an order whose answer was lost, and how often the broker did not show it.
     checked_at = models.DateTimeField(null=True, blank=True)
     absences = models.PositiveSmallIntegerField(default=0)
+
+    # What IBKR was asked about it before it left; set by `before_entries.with_previews`.
+    asked_first: list[dict[str, Any]]
 
     objects: ClassVar[OrderManager[Order]] = OrderManager()
 

@@ -140,6 +140,9 @@ class ForeignOrder(models.Model):
     missed = models.PositiveSmallIntegerField(default=0)
     missed_at = models.DateTimeField(null=True, blank=True)
 
+    # Whether the money it will need is kept back; set by `elsewhere.with_counted`.
+    money_counted: bool
+
     class Meta:
         verbose_name = "order placed elsewhere"
         verbose_name_plural = "orders placed elsewhere"

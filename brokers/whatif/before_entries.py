@@ -7,13 +7,18 @@ Postgres refuses any other order that does.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import JSONObject
+from django.utils.dateparse import parse_datetime
 
 from brokers import live
 from brokers.domain.orders import Contract, OrderStatus
 from brokers.domain.whatif.figures import OrderPreview, WhatIfStatus
-from brokers.domain.whatif.verdict import Why, unanswered, why_not
+from brokers.domain.whatif.verdict import Verdict, Why, unanswered, why_not
 from brokers.models import Order, WhatIf
 from brokers.orders.execution import leg_of
 from brokers.orders.unsent import end_unsent
@@ -73,3 +78,30 @@ def _end(order: Order, why: Why, now: datetime) -> None:
 def of_order(order: Order) -> list[WhatIf]:
     """What IBKR was asked about the order before it left, the first one first."""
     return list(WhatIf.objects.filter(key=order.code).order_by("pk"))
+
+
+_SHOWN = ("status", "asked_at", "answered_at", "answer", "reason", "reason_code")
+
+
+def with_previews(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """The orders, each with what IBKR was asked about it before it left, for `shown`: with no query of its own."""
+    rows = WhatIf.objects.filter(key=OuterRef("code"), by_policy=True).order_by("pk")
+    asked_first = ArraySubquery(rows.values(json=JSONObject(**{name: name for name in _SHOWN})))
+    # By name, as the model declares the attribute itself.
+    return orders.annotate(**{"asked_first": asked_first})
+
+
+def shown(order: Order) -> list[dict[str, Any]]:
+    """What IBKR was asked about the order before it left, with the verdict, the first question first."""
+    return [_judged(row, order.account.currency) for row in order.asked_first]
+
+
+def _judged(row: dict[str, Any], currency: str) -> dict[str, Any]:
+    moments = {name: row[name] and parse_datetime(row[name]) for name in ("asked_at", "answered_at")}
+    verdict, said = Verdict.ASKED, Why(row["reason"], row["reason_code"])
+    if row["answer"] is not None:
+        why = why_not(OrderPreview.from_json(row["answer"]), currency)
+        verdict, said = (Verdict.GOES, said) if why is None else (Verdict.STAYS, why)
+    elif row["status"] != _ASKED:
+        verdict = Verdict.STAYS
+    return {**row, **moments, "currency": currency, "verdict": verdict, "reason": said.reason, "reason_code": said.code}

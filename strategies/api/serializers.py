@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import Amount, Moment, Shown, code
-from brokers.api.serializers import OrderSerializer
+from brokers.api.orders import OrderSerializer
 from strategies.api.timeline import TimelineSerializer, orders_of, timeline
 from strategies.api.what_ifs import WhatIfSerializer, what_ifs_of
 from strategies.display import approvers, comparison

@@ -6,36 +6,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from brokers.api.previews import PreviewSerializer
 from brokers.domain.whatif.figures import WhatIfStatus
 from brokers.whatif import asking
 from strategies.display import explanation, what_ifs
 from strategies.models import Decision
-
-
-class FigureSerializer(serializers.Serializer[Any]):
-    """An amount in the account's currency before the order, by how much it changes, and after it; null where not said."""
-
-    before = serializers.CharField(allow_null=True)
-    change = serializers.CharField(allow_null=True)
-    after = serializers.CharField(allow_null=True)
-
-
-class CommissionSerializer(serializers.Serializer[Any]):
-    least = serializers.CharField()
-    most = serializers.CharField()
-    currency = serializers.CharField()
-
-
-class PreviewSerializer(serializers.Serializer[Any]):
-    """What IBKR said. `refusal`: why it would not take the order; `short`: for want of money."""
-
-    equity = FigureSerializer()
-    initial = FigureSerializer()
-    maintenance = FigureSerializer()
-    commission = CommissionSerializer(allow_null=True)
-    warning = serializers.CharField(allow_blank=True)
-    refusal = serializers.CharField(allow_blank=True)
-    short = serializers.BooleanField()
 
 
 class WhatIfSerializer(serializers.Serializer[Any]):

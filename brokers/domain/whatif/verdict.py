@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from brokers.domain.sentences import cut, ended
 from brokers.domain.whatif.figures import OrderPreview
+
+
+class Verdict(StrEnum):
+    """asked: IBKR has not answered. goes: by its preview the entry may leave. stays: it is not sent, and a reason says why."""
+
+    ASKED = "asked"
+    GOES = "goes"
+    STAYS = "stays"
 
 
 class Why(NamedTuple):

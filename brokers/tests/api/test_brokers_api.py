@@ -143,8 +143,11 @@ def test_a_position_shows_whose_it_is(api: Api, account: BrokerageAccount, now: 
         "simulated_price": True,
         "currency": "USD",
         "as_of": "2026-11-20T15:00:00Z",
+        "as_of_from": "read",
+        "silent_since": "2026-11-20T15:00:00Z",
         "made_elsewhere": "100",
         "protection": None,
+        "quote": None,
     }
 
 
@@ -171,6 +174,7 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "reference": "hy-a",
         "account": str(account.code),
         "parent": None,
+        "second_of": None,
         "status": "filled",
         "role": "entry",
         "release": "at_once",
@@ -199,6 +203,11 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "filled_at": "2026-11-20T15:00:00.080000Z",
         "changed_at": "2026-11-20T15:00:00.080000Z",
         "expires_at": "2026-11-20T15:01:00Z",
+        "as_of": "2026-11-20T15:00:00.080000Z",
+        "as_of_from": "report",
+        "silent_since": None,
+        "asks_first": False,
+        "asked_first": [],
         "executions": [
             {
                 "id": str(fill.code),
@@ -265,8 +274,9 @@ def test_no_list_asks_once_per_row(
     for _ in range(4):
         everything(team, now)
     api.get(f"{name}/")
-    # The token, its membership, the page; the executions of orders, the stops that positions lack and what ours have filled, results of accounts.
-    with django_assert_max_num_queries({"orders": 4, "positions": 5, "accounts": 8}.get(name, 3)):
+    # The token, its membership, the page; the executions of orders, the stops that positions lack, what ours have filled
+    # and quotes; results of accounts.
+    with django_assert_max_num_queries({"orders": 4, "positions": 6, "accounts": 8}.get(name, 3)):
         assert len(api.get(f"{name}/")["results"]) == 4
 
 

@@ -125,6 +125,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                         "reference": made.order.reference,
                         "account": str(made.account.code),
                         "parent": None,
+                        "second_of": None,
                         "status": "filled",
                         "role": "entry",
                         "release": "at_once",
@@ -153,6 +154,11 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                         "filled_at": "2026-11-20T15:00:00.092000Z",
                         "changed_at": "2026-11-20T15:00:00.092000Z",
                         "expires_at": "2026-11-20T15:01:00Z",
+                        "as_of": "2026-11-20T15:00:00.092000Z",
+                        "as_of_from": "report",
+                        "silent_since": None,
+                        "asks_first": False,
+                        "asked_first": [],
                         "executions": [
                             {
                                 "id": str(fill.code),

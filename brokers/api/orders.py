@@ -1,0 +1,112 @@
+"""Orders and their executions as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.api.fields import Shown, code
+from brokers.api.ages import LastWord
+from brokers.api.previews import AskedFirstSerializer, asked_first_of
+from brokers.api.pricing import SimulatedPrice
+from brokers.book import ages
+from brokers.domain.session.ages import Word
+from brokers.models import Execution, Order
+
+FILL = ("id", "broker_execution_id", "quantity", "price", "simulated_price", "fee", "currency", "executed_at")
+EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
+ORDER = (
+    "id",
+    "reference",
+    "account",
+    "parent",
+    "second_of",
+    "status",
+    "role",
+    "release",
+    "ticker",
+    "asset_class",
+    "side",
+    "type",
+    "time_in_force",
+    "quantity",
+    "limit_price",
+    "stop_price",
+    "outside_rth",
+    "filled_quantity",
+    "average_price",
+    "simulated_price",
+    "currency",
+    "signal_price",
+    "estimated_fee",
+    "broker_order_id",
+    "reason",
+    "reason_code",
+    "held_reason",
+    "created_at",
+    "submitted_at",
+    "acknowledged_at",
+    "filled_at",
+    "changed_at",
+    "expires_at",
+    "as_of",
+    "as_of_from",
+    "silent_since",
+    "asks_first",
+    "asked_first",
+    "executions",
+)
+
+
+class FillSerializer(SimulatedPrice, Shown):
+    """An execution inside its order."""
+
+    id = code()
+
+    class Meta:
+        model = Execution
+        fields: tuple[str, ...] = FILL
+
+
+class ExecutionSerializer(FillSerializer):
+    """An execution on its own. `order` is null for a fill of an order that is not ours."""
+
+    order = code("order.code", allow_null=True, default=None)
+    account = code("account.code")
+
+    class Meta(FillSerializer.Meta):
+        fields = EXECUTION
+
+
+class OrderSerializer(LastWord, SimulatedPrice, Shown):
+    """An order with its executions. Load its rows by `whole_orders`."""
+
+    id = code()
+    account = code("account.code")
+    # Declared fields leave the class again, so that this hides nothing.
+    parent = code("parent.code", allow_null=True, default=None)  # type: ignore[assignment]
+    second_of = code(
+        "second_of.code",
+        allow_null=True,
+        default=None,
+        help_text="The order whose change left this one at IBKR as well, beside it.",
+    )
+    asked_first = serializers.SerializerMethodField(help_text="IBKR's previews that it waited for before it left.")
+    executions = FillSerializer(many=True, read_only=True)
+
+    def word_of(self, row: Order, now: datetime) -> Word:
+        return ages.of_order(row, now)
+
+    @extend_schema_field(AskedFirstSerializer(many=True))
+    def get_asked_first(self, row: Order) -> Any:
+        return asked_first_of(row)
+
+    def get_simulated_price(self, row: Order) -> bool:
+        return row.average_price is not None and super().get_simulated_price(row)
+
+    class Meta:
+        model = Order
+        fields = ORDER
