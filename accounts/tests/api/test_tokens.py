@@ -196,6 +196,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "guards",
         "orders",
         "positions",
+        "questions",
         "record",
         "refusals",
         "signals",
