@@ -34,6 +34,7 @@ CONNECTION = (
     "prices",
     "ownership",
     "polite_minutes",
+    "suppresses_questions",
     "session_status",
     "session_reason",
     "session_action",
