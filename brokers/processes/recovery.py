@@ -15,7 +15,8 @@ from brokers.processes.wire import Wire
 from brokers.protection import home
 
 CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
-GONE = gone.Proof(reads=2, seconds=5.0)
+# As long as it takes to prove that an order never arrived: an exit behind it may leave when it counts as over.
+GONE = gone.Proof(reads=3, seconds=30.0)
 GONE_SIMULATED = gone.Proof(reads=2, seconds=0.5)
 
 
