@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import psycopg
 from django.db import connection
+from django.utils import timezone
 
 from accounts import pulse
 from brokers.book import in_use
@@ -40,11 +41,6 @@ AT_ONCE = 20  # so many sessions begin without waiting for each other
 LOOK_SECONDS = 2.0  # how often new and changed connections are looked for, in case their notice got lost
 
 
-def _now() -> datetime:
-    # Asked at each of a thousand beats a second; Django's looks into the settings every time.
-    return datetime.now(UTC)
-
-
 class Keeper:
     """Watches every enabled connection of one shard, and of those whose process has gone."""
 
@@ -55,7 +51,7 @@ class Keeper:
         *,
         shard: int = 0,
         shards: int = 1,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = timezone.now,
         take_over_seconds: float = TAKE_OVER_SECONDS,
     ) -> None:
         self.open_brokerage = open_brokerage

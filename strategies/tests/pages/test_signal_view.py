@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Team, User
-from brokers.models import Order
+from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker
 from strategies.control import approval
 from strategies.models import Refusal
@@ -217,7 +217,9 @@ def test_the_timeline_has_the_time_that_a_person_took(client: Client, alice: Use
     waiting = client.get(path).text
     for words in ('<span class="name">Proposed</span>', '<span class="name">Approval</span>', "not yet", "A person"):
         assert words in waiting
-    approval.approve(decision, actor=alice, now=now + timedelta(seconds=7))
+    answered_at = now + timedelta(seconds=7)
+    BrokerageAccount.objects.update(book_as_of=answered_at)
+    approval.approve(decision, actor=alice, now=answered_at)
     approved = client.get(path).text
     # Of each of the three orders; two milliseconds were spent on storing it.
     assert approved.count('<span class="name">Approved by alice@example.com</span>') == 1
@@ -318,7 +320,9 @@ def test_the_time_a_person_took_is_not_the_time_to_decide(
     client: Client, alice: User, team: Team, now: datetime
 ) -> None:
     decision = proposing.decided(proposing.asking(team, now), now)
-    approval.approve(decision, actor=alice, now=now + timedelta(seconds=30))
+    answered_at = now + timedelta(seconds=30)
+    BrokerageAccount.objects.update(book_as_of=answered_at)
+    approval.approve(decision, actor=alice, now=answered_at)
     client.force_login(alice)
     listed = " ".join(client.get(f"/teams/{team.code}/signals/").text.split())
     took = re.search(r'number wide">([^<]*)<span class="sub">to decide', listed)

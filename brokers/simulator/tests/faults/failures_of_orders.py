@@ -234,14 +234,15 @@ def asked_again_after_init(stage: Stage) -> None:
 @shows("advanced_order_reject")
 def prompted(stage: Stage) -> None:
     stage.arm()
-    asked = stage.checked(stage.post(ticket("never")))
+    asked = stage.checked(stage.post(ticket("waits")))
     assert stage.books() == {}
     reply = {"orderId": asked["orderId"], "reqId": asked["reqId"], "text": asked["options"][1]}
     status, body = stage.call("POST", "/iserver/notification", reply)
     assert (status, isinstance(body, str)) == (200, True)
+    assert set(stage.books()) == {"waits"}
     stage.arm(phase="after")
     assert stage.post(ticket("stands"))[1]["prompt"] is True
-    assert set(stage.books()) == {"stands"}
+    assert set(stage.books()) == {"waits", "stands"}
 
 
 @shows("held_until_open")
