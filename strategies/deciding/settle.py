@@ -96,21 +96,22 @@ def _waiting(now: datetime) -> list[Work]:
 
 def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
     """A team's turn: its pending decisions as far as the time goes, then its next signals."""
-    began, settled, full, after = time.monotonic(), 0, False, 0
+    began = took_signals = time.monotonic()
+    settled, full, after = 0, False, 0
     try:
         if work.unfit:
             _plan_again(work.team, moment())
         if work.pending or work.unfit:
             settled, after = _settle_every_pending(work.team, moment, rota, began)
         if work.signals:
-            most = rota.size(work.team)
+            most, took_signals = rota.size(work.team), time.monotonic()
             done, decided = _settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
             settled, full = settled + done, decided >= most
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
         settled, after = _settle_singly(work.team, moment), 0
     ended = time.monotonic()
-    rota.served(work.team, ended, seconds=ended - began, full=full, after=after)
+    rota.served(work.team, ended, seconds=ended - took_signals if work.signals else 0.0, full=full, after=after)
     return settled
 
 
@@ -239,7 +240,8 @@ def _settle_every_pending(team: int, moment: Clock, rota: Rota, began: float) ->
     """
     settled, after = 0, rota.after(team)
     while True:
-        done, after = _settle_pending(team, moment, rota.size(team), after=after)
+        # Whole batches, so that ways out of one moment leave before its entries.
+        done, after = _settle_pending(team, moment, rota.most, after=after)
         settled += done
         if not after or rota.is_over(began, time.monotonic()):
             return settled, after

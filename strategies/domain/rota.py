@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 FIRST_SIZE = 16  # decisions of a team's first turn
+LEAST = 4  # ... and of its smallest: a transaction costs as much as several decisions
 MOST = 100  # decisions of a turn; beyond it a larger transaction saves nothing more
 MOST_TEAMS = 10_000  # remembered; a team that is forgotten begins anew
 
@@ -70,7 +71,10 @@ class Rota:
         return self._after.get(team, 0)
 
     def served(self, team: int, now: float, *, seconds: float, full: bool, after: int = 0) -> None:
-        """Note a turn that ended now. `full`: it took as many as it may; `after`: where its pending decisions go on."""
+        """Note a turn that ended now. `seconds`: what its signals took; `full`: it took as many of them as it may.
+
+        `after`: where its pending decisions go on.
+        """
         slice_seconds = self._slice(now)
         if self._turns and (last := next(reversed(self._turns))) != team:
             self._company_at = self._turns[last].ended
@@ -80,7 +84,7 @@ class Rota:
         if after:
             self._after[team] = after
         if seconds > slice_seconds:
-            turn.size = max(1, turn.size // 2)
+            turn.size = max(LEAST, turn.size // 2)
         elif full and seconds < slice_seconds / 2:
             turn.size = min(self.most, turn.size * 2)
         self._turns[team] = turn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.domain.rota import FIRST_SIZE, MOST, MOST_TEAMS, Rota
+from strategies.domain.rota import FIRST_SIZE, LEAST, MOST, MOST_TEAMS, Rota
 
 
 def take(rota: Rota, team: int, now: float, seconds: float, *, full: bool = True, after: int = 0) -> None:
@@ -45,7 +45,7 @@ def test_a_turn_shrinks_until_it_fits_its_time_and_grows_while_much_is_left() ->
     assert rota.size(1) == FIRST_SIZE // 2
     for second in range(2, 12):
         take(rota, 1, float(second), 5.0)
-    assert rota.size(1) == 1
+    assert rota.size(1) == LEAST
     for second in range(12, 30):
         take(rota, 1, float(second), 0.001)
     assert rota.size(1) == MOST

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts import teams
 from accounts.models import Team, User
@@ -122,6 +124,24 @@ def test_a_turn_is_not_kept_open_for_decisions_that_have_ended_meanwhile(team: T
     settle.settle_waiting(now, rota=rota)
     assert not rota.has_more()
     assert Decision.objects.count() == rows_before
+
+
+def test_what_waited_for_the_same_moment_is_decided_together_however_short_turns_are(team: Team, now: datetime) -> None:
+    """Ways out leave before entries only where neither has left: a lane must not see one without the other."""
+    waiting = followed(team, now, known=False)
+    signals(waiting, now, 9)
+    settle.settle_waiting(now)
+    rota = Rota()
+    for second in range(5):
+        rota.served(team.pk, float(second), seconds=9.0, full=True)
+    BrokerageAccount.objects.filter(subscriptions__strategy=waiting).update(book_as_of=now)
+    with CaptureQueriesContext(connection) as queries:
+        settle.settle_waiting(now, rota=rota)
+    locked = [
+        each["sql"] for each in queries if "FOR UPDATE" in each["sql"] and "\"status\" = 'pending'" in each["sql"]
+    ]
+    assert len(locked) == 1
+    assert rota.size(team.pk) < 9
 
 
 def test_a_poisonous_signal_of_one_team_costs_another_nothing(mine: Strategy, theirs: Strategy, now: datetime) -> None:
