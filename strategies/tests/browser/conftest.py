@@ -6,7 +6,6 @@ Several browsers at a time would take both cores from the walks, whose five hund
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -20,9 +19,3 @@ __all__ = ["open_page", "web"]
 def browser(django_db_setup: None) -> Iterator[Browser]:
     with launched() as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def books_of_these_stories_stay_present(settings: Any) -> None:
-    """No stream watches their accounts, and people at a browser take longer than a read of the account lasts."""
-    settings.STREAM_PROOF_SECONDS = 600

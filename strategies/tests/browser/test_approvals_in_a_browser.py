@@ -28,6 +28,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LEAVES = 15_000  # an answered card stays for eight seconds
 
 
+@pytest.fixture(autouse=True)
+def books_of_these_stories_stay_present(settings: Any) -> None:
+    """No stream watches their accounts, and people at a browser take longer than a read of the account lasts."""
+    settings.STREAM_PROOF_SECONDS = 600
+
+
 def inbox(open_page: Opener, user: User, team: Team, **options: Any) -> Page:
     page = open_page(user, f"/teams/{team.code}/approvals/", **options)
     if "viewport" not in options and "java_script_enabled" not in options:
