@@ -33,7 +33,6 @@ from brokers.domain.addresses import AddressRefused, completed
 from brokers.domain.live_money import CONFIRMATION, EMAIL, FACTOR
 from brokers.domain.sessions import Environment, Ownership, Region, SessionStatus
 from brokers.models import Connection
-from brokers.orders.unasked import suppressions
 
 # A valid request that is not possible now.
 _CONFLICTS = frozenset(
@@ -71,12 +70,6 @@ class OwnershipSerializer(serializers.Serializer[Any]):
 
     ownership = serializers.ChoiceField([str(each) for each in Ownership])
     polite_minutes = serializers.IntegerField(required=False)
-
-
-class UnaskedSerializer(serializers.Serializer[Any]):
-    """Whether IBKR is told not to ask what the team always answers with yes."""
-
-    suppresses_questions = serializers.BooleanField()
 
 
 class TooMany(APIException):
@@ -232,18 +225,6 @@ class Connections(ListedAndShown):
                 actor=self.actor,
                 now=timezone.now(),
             )
-        return self.shown()
-
-    @extend_schema(request=UnaskedSerializer, responses=ConnectionSerializer)
-    @action(detail=True, methods=["post"])
-    def unasked(self, request: Request, code: str) -> Response:
-        """Let IBKR not ask what the team always answers with yes, or ask everything. For real money, people switch it
-        on."""
-        self.allow(Scope.TRADE, Role.TRADER)
-        connection, suppresses = self.kept_connection(), self.body(UnaskedSerializer)["suppresses_questions"]
-        if suppresses:
-            self.require_person(connection)
-        suppressions.switch(connection=connection, suppresses=suppresses, actor=self.actor, now=timezone.now())
         return self.shown()
 
     @extend_schema(request=None, responses=ConnectionSerializer)

@@ -34,7 +34,6 @@ CONNECTION = (
     "prices",
     "ownership",
     "polite_minutes",
-    "suppresses_questions",
     "session_status",
     "session_reason",
     "session_action",

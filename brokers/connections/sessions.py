@@ -159,9 +159,6 @@ def seen(
     if state.can_trade and not before.can_trade and _opens_at_last(connection):
         # What the first test found is over; what it can prove now is asked again.
         columns["trial_asked_at"] = now
-    if state.can_trade and not before.can_trade and connection.suppresses_questions:
-        # What IBKR was told not to ask ended with its session.
-        columns["suppression_wanted_at"] = now
     _write(connection, state, now, cause=cause, evidence=_evidence(what), **columns)
     if state.can_trade and not before.can_trade:
         notify(ORDERS_CHANNEL, str(connection_pk))

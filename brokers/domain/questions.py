@@ -43,25 +43,6 @@ _CODES = {
 # What a connection may confirm for ways out, where its team asks for it: closing a position adds no risk by its size.
 CONFIRMED_ON_WAYS_OUT = CONFIRMED | PRECAUTIONS.keys() | {"o10138"}
 WAYS_OUT = frozenset({Role.EXIT, Role.STOP_LOSS, Role.TAKE_PROFIT})
-# What IBKR can be told not to ask for the rest of a session. Each has a meaning of its own; whether to cancel all open
-# orders is none of them, and neither are prompts, whose options differ.
-SUPPRESSIBLE = (
-    *("o163", "o354", "o382", "o383", "o403", "o451", "o2136", "o2137", "o2165", "o10082", "o10138", "o10151"),
-    *(
-        "o10152",
-        "o10153",
-        "o10164",
-        "o10223",
-        "o10288",
-        "o10331",
-        "o10332",
-        "o10333",
-        "o10334",
-        "o10335",
-        "o10336",
-        "p6",
-    ),
-)
 
 
 # A letter and a number, as IBKR names its questions.
@@ -133,15 +114,6 @@ def is_confirmed(
     if not message_ids or _NEVER.search(text):
         return False
     return all(answers.get(each, each in allowed) for each in message_ids)
-
-
-def always_confirmed(chosen: Mapping[str, bool]) -> tuple[str, ...]:
-    """The questions that need not be asked: IBKR lets them be suppressed, and each is a yes whatever an order is for."""
-    return tuple(
-        each
-        for each in SUPPRESSIBLE
-        if all(is_confirmed((each,), role, confirms_exits=False, chosen=chosen) for role in Role)
-    )
 
 
 def option_of(options: Sequence[str], *, confirmed: bool) -> str | None:

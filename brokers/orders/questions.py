@@ -14,7 +14,6 @@ from accounts.models import Team, User
 from accounts.refusals import Refusal
 from brokers.domain.questions import KNOWN, MESSAGE_ID, Known
 from brokers.models import QuestionAnswer, SubmissionAttempt
-from brokers.orders.unasked import wishes
 
 # How far back the page looks for questions that IBKR asked, and at how many of them at most.
 SHOWN_FOR = timedelta(days=90)
@@ -78,7 +77,6 @@ def choose(*, team: Team, message_id: str, choice: str, actor: User | None, now:
     else:
         values = {"confirmed": choice == Choice.YES, "chosen_at": now, "chosen_by": actor}
         QuestionAnswer.objects.update_or_create(team=team, message_id=message_id, defaults=values)
-    wishes.wish(team.connections.filter(suppresses_questions=True), now)
     audit.record(
         team=team,
         actor=actor,

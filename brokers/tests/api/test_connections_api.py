@@ -161,7 +161,6 @@ def test_no_token_connects_real_money(api: Api, alice: User) -> None:
         ("patch", "", {"base_url": "http://127.0.0.1:5010"}),
         ("post", "ownership/", {"ownership": "always"}),
         ("post", "ownership/", {"ownership": "polite", "polite_minutes": 5}),
-        ("post", "unasked/", {"suppresses_questions": "yes"}),
         ("post", "take-back/", {}),
         ("delete", "", {}),
     ],
@@ -348,9 +347,7 @@ def test_the_description_shows_each_way_to_write(api: Api) -> None:
         "": ["get", "post"],
         "test/": ["post"],
         "{code}/": ["delete", "get", "patch"],
-        **{
-            f"{{code}}/{each}/": ["post"] for each in ("enable", "disable", "test", "ownership", "unasked", "take-back")
-        },
+        **{f"{{code}}/{each}/": ["post"] for each in ("enable", "disable", "test", "ownership", "take-back")},
         "{code}/certificate/": ["get", "post"],
         "{code}/proxy/": ["get"],
         "{code}/proxy/header/": ["delete", "put"],
