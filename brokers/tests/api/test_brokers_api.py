@@ -75,7 +75,6 @@ def test_a_connection_shows_its_session_and_no_secret(api: Api, team: Team, now:
         "turned_at": None,
         "next_try_at": None,
         "left_until": None,
-        "suppresses_questions": False,
         "last_kept_at": None,
         "trial": None,
         "trial_asked_at": "2026-11-20T15:00:00Z",

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from brokers.connections.reach import reach
-from brokers.domain.brokerage import Accepted, BrokerError, Leg, Question
+from brokers.domain.brokerage import Accepted, BrokerError, Leg, Prompt, Question
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr import IbkrBrokerage, connect, listen, new_http
@@ -127,6 +127,10 @@ async def orders_of(
     question = await broker.submit(account, [leg("asks-5", share)])
     assert isinstance(question, Question)
     await broker.reply(question, confirmed=True)
+    gateway.fault(match={"user": "asks-all", "path": "/iserver/account/*/orders"}, action={"server_prompt": True})
+    prompt = await broker.submit(account, [leg("asks-7", share)])
+    assert isinstance(prompt, Prompt)
+    await broker.choose(prompt, prompt.options[-1])
     gateway.fault(match={"user": "asks-all", "path": "/iserver/account/*/orders"}, action={"inactive": ""})
     await broker.submit(account, [leg("asks-6", share)])
 
