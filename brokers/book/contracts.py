@@ -116,7 +116,7 @@ def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts a lane has to ask for, those asked for first before the others."""
     rows = ContractLookup.objects.filter(connection_id=connection_pk, status=ContractLookup.Status.WANTED)
-    return list(rows.select_related("connection").order_by("asked_at")[:50])
+    return list(rows.select_related("connection").order_by("asked_at", "pk")[:50])
 
 
 @transaction.atomic

@@ -31,7 +31,7 @@ def want(accounts: Iterable[BrokerageAccount], now: datetime) -> None:
 def wanted_of(connection_pk: int) -> list[BrokerageAccount]:
     """The accounts that a lane has to look at."""
     rows = BrokerageAccount.objects.filter(connection=connection_pk, book_wanted_at__isnull=False)
-    return list(rows.order_by("book_wanted_at")[:50])
+    return list(rows.order_by("book_wanted_at", "pk")[:50])
 
 
 def answered(account: BrokerageAccount) -> None:

@@ -104,7 +104,7 @@ def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts whose quotes a lane has to ask for."""
     rows = ContractLookup.objects.filter(connection=connection_pk, status="found", quote_wanted_at__isnull=False)
-    return list(rows.order_by("quote_wanted_at")[:50])
+    return list(rows.order_by("quote_wanted_at", "pk")[:50])
 
 
 # A contract that a decision wanted a quote of is watched for so long.

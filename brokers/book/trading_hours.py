@@ -48,7 +48,7 @@ def want(pairs: Iterable[tuple[BrokerageAccount, ContractLookup]], now: datetime
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts whose hours a lane has to ask for."""
     rows = ContractLookup.objects.filter(connection=connection_pk, status="found", hours_wanted_at__isnull=False)
-    return list(rows.order_by("hours_wanted_at")[:50])
+    return list(rows.order_by("hours_wanted_at", "pk")[:50])
 
 
 def answer(lookup: ContractLookup, hours: TradingHours | None, now: datetime) -> None:

@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import random
+import time
 from copy import deepcopy
 from email.utils import formatdate
 from typing import Any
@@ -160,7 +161,7 @@ class Edge:
             "path": path,
             "query": dict(call.query),
             "body": call.raw.decode("utf-8", "replace")[:20_000],
-            "arrived": asyncio.get_running_loop().time(),
+            "arrived": time.monotonic(),
             "at": self.gateway.moment(call.now),
             "status": None,
         }

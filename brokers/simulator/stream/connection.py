@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ class Connection(Listener):
     def put(self, message: dict[str, Any]) -> None:
         """Send a message as it is."""
         if self.gateway.keeps_journal:
-            self.user.events.append({"kind": "event", "arrived": asyncio.get_running_loop().time(), "message": message})
+            self.user.events.append({"kind": "event", "arrived": time.monotonic(), "message": message})
         try:
             self.outbox.put_nowait(msgspec.json.encode(message))
         except asyncio.QueueFull:

@@ -184,11 +184,11 @@ def test_a_night_and_a_week(night: Night) -> None:
     assert night.sides() == ["BUY", "BUY"]
     assert night.notices() == []
 
-    # Somebody signs in: the way out leaves, and the entry that waited, and no other.
+    # Somebody signs in: ways out leave first, then the entry that waited, and no other.
     night.gateway.person_signs_in(USER)
     night.until_shown("active", "signed-in")
     night.until(lambda: len(night.sides()) == 4, "both leave")
-    assert sorted(night.sides()[2:]) == ["BUY", "SELL"]
+    assert night.sides()[2:] == ["SELL", "BUY"]
     filled = "SELECT count(*) FROM brokers_order WHERE connection_id = %s AND status = 'filled'"
     night.until(lambda: night.product.rows(filled, night.connection) == [(4,)], "all of them fill")
     assert [event for event in night.story() if event[1] in {"nightly-restart", "login-ended-overnight"}] == [
