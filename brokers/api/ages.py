@@ -30,19 +30,21 @@ class LastWord(serializers.Serializer[Any]):
         """IBKR's last word on the row."""
         raise NotImplementedError
 
+    def to_representation(self, row: Any) -> Any:
+        # Once a row: its three fields are of one moment.
+        self._word = self.word_of(row, timezone.now())
+        return super().to_representation(row)
+
     @_MOMENT
     def get_as_of(self, row: Any) -> str | None:
-        return _text(self._word(row).at)
+        return _text(self._word.at)
 
     def get_as_of_from(self, row: Any) -> str:
-        return str(self._word(row).way or "")
+        return str(self._word.way or "")
 
     @_MOMENT
     def get_silent_since(self, row: Any) -> str | None:
-        return _text(self._word(row).silent_since)
-
-    def _word(self, row: Any) -> Word:
-        return self.word_of(row, timezone.now())
+        return _text(self._word.silent_since)
 
 
 def _text(at: datetime | None) -> str | None:

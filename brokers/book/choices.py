@@ -19,7 +19,7 @@ from brokers.domain.sessions import Environment
 from brokers.models import ContractChoice, ContractLookup
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
-# Whoever calls an address by hand fills no table.
+# So many choices a team may keep: a caller who repeats a request by hand cannot fill the table.
 MOST_CHOICES = 500
 MOST_SHOWN = 200
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.feed.needs import needs_changed
 from brokers.book import choices, quotes, trading_hours
@@ -111,6 +112,11 @@ def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
         now, zone
     )
     return None if renumbered_today else lookup
+
+
+def numbered(connection_pk: int, conid: int) -> QuerySet[ContractLookup]:
+    """What a connection knows under a contract's number."""
+    return ContractLookup.objects.filter(connection=connection_pk, conid=conid, status=ContractLookup.Status.FOUND)
 
 
 def wanted_of(connection_pk: int) -> list[ContractLookup]:

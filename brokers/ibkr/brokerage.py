@@ -165,7 +165,7 @@ class IbkrBrokerage:
     # Accounts and money
 
     async def accounts(self) -> list[AccountFacts]:
-        # Opening the session has just read them. Whoever asks a second time wants to know what has become of them.
+        # Opening the session has just read the accounts, so the first caller gets those; a second call reads them anew.
         new, self._accounts_are_new_until = self._clock() < self._accounts_are_new_until, 0.0
         accounts = await (self._reads.accounts_as_read() if new else self._reads.accounts())
         return translate.account_facts(accounts, await self._reads.details())

@@ -69,7 +69,7 @@ class ContractLookup(models.Model):
     candidates = models.JSONField(null=True, blank=True)
     # When IBKR last showed another number for this ticker than before.
     replaced_at = models.DateTimeField(null=True, blank=True)
-    # The number before that one: orders of then are in it, and what is held since is in the new one.
+    # The number that IBKR showed before: our older orders bear it, and the account holds the new one.
     replaced_conid = models.BigIntegerField(null=True, blank=True)
     # When it trades, as `domain.trading_hours` writes it; null where IBKR was not asked or does not say. Asked each day.
     hours = models.JSONField(null=True, blank=True)

@@ -13,6 +13,6 @@ def attach(order: Order, broker_order_id: str = "") -> int:
     if number := broker_order_id or order.broker_order_id:
         named |= Q(broker_order_id=number)
     nobodys = Execution.objects.filter(named, account=order.account_id, conid=order.conid, side=order.side, order=None)
-    # What names another order of ours is of that one, whatever reference it bears: a second order has the first one's.
+    # A fill that names another of our orders by number belongs to that order: a second order bears the first one's reference.
     others = Order.objects.filter(account=order.account_id, broker_order_id=OuterRef("broker_order_id"))
     return nobodys.exclude(~Q(broker_order_id="") & Exists(others.exclude(pk=order.pk))).update(order=order)

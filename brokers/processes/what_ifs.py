@@ -28,7 +28,7 @@ class NoPreview:
 
 
 async def answer_next(wire: Wire) -> None:
-    """Ask for the what-if that waits longest; one in a look, so that whoever needs the connection's lock gets it in between."""
+    """Ask for the what-if that waits longest. One a look: between two looks another process can take the connection's lock."""
     row = await wire.db(asking.next_one, wire.connection_pk)
     # The next one, or this one again.
     wire.wake.set()
@@ -48,8 +48,8 @@ async def answer_next(wire: Wire) -> None:
 async def ask_first(wire: Wire) -> None:
     """Ask about the entry that waits longest for its preview, and let it go or end it by the answer.
 
-    Whatever else waits to leave goes first and ends the question; it is asked again afterwards. A session that is gone is
-    no answer: the entry waits, and ends when it is too late.
+    An order, cancel or change that waits to leave goes first and ends the question, which is asked again afterwards. A
+    session that is gone is no answer: the entry waits, and ends when it is too late.
     """
     order = await wire.db(agenda.next_asking, wire.connection_pk, wire.clock())
     if order is None:

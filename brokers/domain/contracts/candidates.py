@@ -13,7 +13,7 @@ AMBIGUOUS = "ambiguous-symbol"
 CHOICE_GONE = "chosen-contract-gone"
 # Refusals that the page of symbols ends.
 TO_CHOOSE = frozenset({AMBIGUOUS, CHOICE_GONE})
-# A symbol has a handful of listings; whoever names more of them fills no table.
+# A symbol has a handful of listings; a gateway that names more cannot fill the table.
 MOST = 20
 # How many a sentence names, and how much of each company's name.
 _NAMED, _SPOKEN = 3, 30

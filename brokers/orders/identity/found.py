@@ -36,7 +36,7 @@ def take(ours: Ours, reports: Sequence[OrderFacts], fills: Sequence[ExecutionFac
         first = ours.doubled(fill.reference, fill.broker_order_id, fill.account_id)
         if first is None or _is_known(ours, first, fill.broker_order_id or ""):
             continue
-        # Of an order that was never to change, IBKR makes no second one: its fills are its own, whatever they name.
+        # IBKR makes a second order only of one that was to change; any other order keeps the fills under its reference.
         if (change := first.attempts.filter(kind=MODIFY).order_by("-pk").first()) is not None:
             made.append(_add(ours, first, _as_order(change.request, fill), now))
     return made

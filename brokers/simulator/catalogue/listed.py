@@ -114,36 +114,31 @@ def _share_cfd(number: int) -> Instrument:
 
 def _namesake(row: Row) -> Instrument:
     """A company that shares its symbol with another one, so that somebody has to say which is meant."""
-    return Instrument(
-        conid=_NAMESAKE + int(row["number"]),
-        symbol=row["symbol"],
-        name=row["name"],
-        sec_type="STK",
-        exchange=row["exchange"],
-        listing=row["exchange"],
-        currency="USD",
-        base_price=float(row["price"]),
-        increment=_CENT,
-        bands=_SHARE_BANDS,
-        volatility=float(row["volatility"]),
-        trading_class=row["symbol"],
-    )
+    return _company(row, conid=_NAMESAKE + int(row["number"]), currency="USD", increment=_CENT, bands=_SHARE_BANDS)
 
 
 def _listed_abroad(row: Row) -> Instrument:
     """A share that is traded abroad, in the currency, the steps and the hours of its exchange."""
-    bands = [each.split(":") for each in row["ticks"].split()]
+    bands = tuple((Decimal(edge), Decimal(tick)) for edge, tick in (each.split(":") for each in row["ticks"].split()))
+    conid = _LISTED_ABROAD + int(row["number"])
+    return _company(row, conid=conid, currency=row["currency"], increment=bands[-1][1], bands=bands)
+
+
+def _company(
+    row: Row, *, conid: int, currency: str, increment: Decimal, bands: tuple[tuple[Decimal, Decimal], ...]
+) -> Instrument:
+    """A share of a table that names its exchange."""
     return Instrument(
-        conid=_LISTED_ABROAD + int(row["number"]),
+        conid=conid,
         symbol=row["symbol"],
         name=row["name"],
         sec_type="STK",
         exchange=row["exchange"],
         listing=row["exchange"],
-        currency=row["currency"],
+        currency=currency,
         base_price=float(row["price"]),
-        increment=Decimal(bands[-1][1]),
-        bands=tuple((Decimal(edge), Decimal(tick)) for edge, tick in bands),
+        increment=increment,
+        bands=bands,
         volatility=float(row["volatility"]),
         trading_class=row["symbol"],
     )

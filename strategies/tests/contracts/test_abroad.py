@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import Team
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, Order, Position
-from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker
 from strategies.deciding import settle
@@ -22,20 +20,6 @@ from strategies.tests import rows
 pytestmark = pytest.mark.django_db(transaction=True)
 SAP, SAP_US = 880_000_000, 900_000_289
 FREIGHT, AIRBUS = 880_000_003, 880_000_002
-
-
-@pytest.fixture
-def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
-    bench = lab.make(team, gateway)
-    BrokerageAccount.objects.update(book_as_of=timezone.now(), equity=100_000, available_funds=100_000)
-    return bench
-
-
-@pytest.fixture
-def strategy(team: Team, bench: lab.Lab) -> Strategy:
-    made = rows.strategy(team, timezone.now())
-    rows.subscription(made, bench.account, timezone.now())
-    return made
 
 
 def decided(

@@ -13,7 +13,6 @@ from accounts.models import AuditEntry, Team, User
 from brokers.book import choices, contracts
 from brokers.domain.contracts.candidates import AmbiguousSymbol, Candidate
 from brokers.models import BrokerageAccount, ContractChoice, ContractLookup, Order
-from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker
 from strategies.deciding import settle
@@ -23,20 +22,6 @@ from strategies.tests.lookups import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RIVERS, HARBOR = 890_000_000, 890_000_001
-
-
-@pytest.fixture
-def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
-    bench = lab.make(team, gateway)
-    BrokerageAccount.objects.update(book_as_of=timezone.now(), equity=100_000, available_funds=100_000)
-    return bench
-
-
-@pytest.fixture
-def strategy(team: Team, bench: lab.Lab) -> Strategy:
-    made = rows.strategy(team, timezone.now())
-    rows.subscription(made, bench.account, timezone.now())
-    return made
 
 
 @pytest.fixture
