@@ -129,7 +129,7 @@ async def _serve(chosen: Options, listener: socket.socket) -> None:
     edge = Edge(gateway, control_token=chosen.control_token, certificate=tls)
     runner = web.AppRunner(edge.app(), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    await web.SockSite(runner, listener, backlog=512, ssl_context=tls.context if tls else None).start()
+    await web.SockSite(runner, listener, backlog=4096, ssl_context=tls.context if tls else None).start()
     clockwork = Clockwork(gateway)
     clockwork.start()
     stopped = asyncio.Event()

@@ -12,13 +12,18 @@ from brokers.domain.calls import together
 
 
 class Silence:
-    """Calls `end` once somebody has waited for a message for so many seconds. To be entered on the loop that waits."""
+    """Calls `end` once somebody has waited for a message for so many seconds. To be entered on the loop that waits.
+
+    A process that stood still, or has more to do than it can, looks at its clock before it reads what has come: it judges
+    only by a second look that comes on time, or once the silence has lasted three times as long.
+    """
 
     def __init__(self, seconds: float, end: Callable[[], None]) -> None:
         self._seconds, self._end = seconds, end
         self._since: float | None = None
         self._looked = False
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def __enter__(self) -> Self:
         self._set(self._seconds)
@@ -44,14 +49,15 @@ class Silence:
         self._since = None
 
     def _look(self) -> None:
-        lasted = 0.0 if self._since is None else time.monotonic() - self._since
+        now = time.monotonic()
+        lasted = 0.0 if self._since is None else now - self._since
         if lasted < self._seconds:
             # Seldom late: a line that beats is looked at once in a while, and one that does not at its very end.
             self._looked = False
             self._set(self._seconds - lasted)
             return
-        if not self._looked:
-            # A process that stood still looks at its clock before it reads what has come meanwhile: it reads first.
+        late = now - self._due > self._seconds / 100
+        if not self._looked or (late and lasted < 3 * self._seconds):
             self._looked = True
             self._set(self._seconds / 50)
             return
@@ -61,4 +67,5 @@ class Silence:
     def _set(self, seconds: float) -> None:
         # Looks of many lines at once cost less than as many one by one.
         at = together(time.monotonic() + seconds + 0.01, self._seconds / 50)
+        self._due = at
         self._timer = asyncio.get_running_loop().call_later(at - time.monotonic(), self._look)

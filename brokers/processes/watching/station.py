@@ -12,6 +12,7 @@ from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
 from brokers.processes.watching.in_flight import InFlight
 from brokers.processes.watching.kept import Kept
+from brokers.processes.watching.openings import Openings
 
 
 class Station(Protocol):
@@ -25,6 +26,7 @@ class Station(Protocol):
     in_flight: InFlight
     in_use: frozenset[int]
     kept: Kept
+    openings: Openings
 
 
 class Errands:

@@ -102,6 +102,9 @@ class Watch:
             self.errands.wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.errands.wake.wait(), wait * random.uniform(1.0, 1.3))
+            if self.pk not in self.keeper.in_use:
+                # After a cut all come back together: those that are open already must not be lost for them.
+                await self.keeper.openings.keeps_up()
 
     async def _round(self) -> float:
         """Look at the session and follow it until it ends; returns the seconds after which to begin again."""

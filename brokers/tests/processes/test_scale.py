@@ -6,6 +6,7 @@ import asyncio
 import gc
 import resource
 import sys
+import time
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
@@ -207,6 +208,8 @@ def test_who_asks_for_a_look_need_not_wait_for_the_next_tickle(team: Team, gatew
 def test_many_begin_in_turns_and_one_that_hangs_holds_up_the_next_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openings, "AT_ONCE", 2)
     monkeypatch.setattr(openings, "LONGEST_TURN", 3600.0)
+    monkeypatch.setattr(openings, "STEP", 0.0)
+    monkeypatch.setattr(openings, "LATE", 3600.0)
 
     async def story() -> None:
         line, began = openings.Openings(), dict[int, Callable[[], None]]()
@@ -227,6 +230,48 @@ def test_many_begin_in_turns_and_one_that_hangs_holds_up_the_next_for_a_moment(m
         # The first one hangs; those that came after it end by themselves.
         await asyncio.gather(*waiting)
         assert list(began) == [0, 1, 2, 3, 4]
+
+    asyncio.run(story())
+
+
+def test_a_process_that_falls_behind_opens_the_next_session_once_it_has_caught_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openings, "LATE", 0.02)
+    monkeypatch.setattr(openings, "LONGEST_WAIT", 3600.0)
+
+    async def story() -> None:
+        line = openings.Openings()
+        beginning = asyncio.create_task(line.turn())
+        for _ in range(20):
+            # So long it is busy with those that are open.
+            time.sleep(0.05)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+        assert not beginning.done()
+        (await beginning)()
+        # One that was taken back while it waited has not kept its place.
+        monkeypatch.setattr(openings, "STEP", 3600.0)
+        given_up = [asyncio.create_task(line.turn()) for _ in range(openings.AT_ONCE)]
+        await asyncio.sleep(0)
+        for each in given_up:
+            each.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
+        monkeypatch.setattr(openings, "STEP", 0.0)
+        async with asyncio.timeout(30):
+            (await line.turn())()
+
+    asyncio.run(story())
+
+
+def test_a_process_that_is_always_late_opens_sessions_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "LATE", -1.0)
+    monkeypatch.setattr(openings, "LONGEST_WAIT", 0.02)
+
+    async def story() -> None:
+        line = openings.Openings()
+        async with asyncio.timeout(30):
+            for _ in range(3):
+                (await line.turn())()
 
     asyncio.run(story())
 

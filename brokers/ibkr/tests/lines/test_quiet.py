@@ -36,3 +36,29 @@ async def test_what_came_while_the_process_stood_still_is_read_before_the_line_i
         assert not ended.is_set()
         async with asyncio.timeout(30):
             await ended.wait()
+
+
+async def test_a_process_that_is_late_again_and_again_judges_no_line_silent() -> None:
+    ended, seconds = asyncio.Event(), 0.4
+    with Silence(seconds, ended.set) as silence:
+        silence.begins()
+        began = time.monotonic()
+        # Each pass of this loop takes longer than a look may be late, as where thousands of lines are to be read.
+        while time.monotonic() - began < 2 * seconds:
+            time.sleep(seconds / 10)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+        assert not ended.is_set()
+        # On time again it says so.
+        async with asyncio.timeout(30):
+            await ended.wait()
+
+
+async def test_a_line_that_says_nothing_for_very_long_is_silent_however_late_the_process_is() -> None:
+    ended, seconds = asyncio.Event(), 0.2
+    with Silence(seconds, ended.set) as silence:
+        silence.begins()
+        began = time.monotonic()
+        while not ended.is_set() and time.monotonic() - began < 30:
+            time.sleep(seconds / 10)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+        assert 3 * seconds <= time.monotonic() - began < 30
