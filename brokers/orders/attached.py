@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import Exists, OuterRef, Q
 
+from brokers.domain.brokerage import OrderFacts
 from brokers.models import Execution, Order
+
+
+def attach_reported(reported: Sequence[tuple[Order, OrderFacts]]) -> list[Order]:
+    """Give orders the fills of nobody that name them, by what IBKR reports of each; those that were given any."""
+    if not reported:
+        return []
+    by_number = [(order, report.broker_order_id or order.broker_order_id) for order, report in reported]
+    names = Q(reference__in={order.reference for order, _ in by_number})
+    names |= Q(broker_order_id__in={number for _, number in by_number if number})
+    accounts = {order.account_id for order, _ in by_number}
+    nobodys = Execution.objects.filter(names, account__in=accounts, order=None)
+    # Most lists name orders whose fills all have their order.
+    named = {name for row in nobodys.values_list("reference", "broker_order_id") for name in row if name}
+    return [order for order, number in by_number if named & {order.reference, number} and attach(order, number)]
 
 
 def attach(order: Order, broker_order_id: str = "") -> int:

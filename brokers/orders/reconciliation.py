@@ -40,7 +40,7 @@ class Applied:
     """Orders that a batch of reports moved, and keys of accounts whose book it made old.
 
     `ahead`: keys of orders that have filled by a report, without the executions; `caught_up`: those that have them all.
-    `strangers`: reports of nobody's orders.
+    `strangers`: reports of nobody's orders. `of_connection`: all accounts of the connection, by IBKR's names of them.
     """
 
     moved: list[Order] = field(default_factory=list)
@@ -48,6 +48,7 @@ class Applied:
     ahead: set[int] = field(default_factory=set)
     caught_up: set[int] = field(default_factory=set)
     strangers: list[OrderFacts] = field(default_factory=list)
+    of_connection: dict[str, BrokerageAccount] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -59,8 +60,8 @@ def apply(
     now: datetime,
 ) -> Applied:
     """Bring reports home. Every report may come twice, late, or before the answer to our own request."""
-    applied = Applied()
     accounts = {account.account_id: account for account in connection.accounts.all()}
+    applied = Applied(of_connection=accounts)
     ours = match.named_by(accounts, orders, executions)
     applied.moved.extend(found.take(ours, orders, executions, now))
     ours_reported = [
@@ -78,9 +79,7 @@ def apply(
         if account is None or account.pk == order.account_id:
             sizes.follow(order, report, now)
     filled = {order.pk: order for order in _keep_executions(accounts, ours, executions, now, applied)}
-    for order, report in ours_reported:
-        if attached.attach(order, report.broker_order_id or order.broker_order_id):
-            filled[order.pk] = order
+    filled |= {order.pk: order for order in attached.attach_reported(ours_reported)}
     for order in filled.values():
         _count_fills(order, now, applied)
     for order, report in ours_reported:

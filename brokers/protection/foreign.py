@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
@@ -32,9 +32,8 @@ class Noted:
 
 
 @transaction.atomic
-def note(connection: Connection, facts: Sequence[OrderFacts], now: datetime) -> Noted:
-    """Keep what these reports say of orders that are not ours."""
-    accounts = {account.account_id: account for account in connection.accounts.all()}
+def note(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts], now: datetime) -> Noted:
+    """Keep what these reports say of orders that are not ours. `accounts`: a connection's, by IBKR's names of them."""
     known = {
         (row.account_id, row.broker_order_id): row
         for row in ForeignOrder.objects.filter(
@@ -156,16 +155,22 @@ def _ticker(account: BrokerageAccount, fact: OrderFacts, conid: int) -> str:
 @transaction.atomic
 def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> Touched:
     """Forget those that an account's complete list misses; once may be a lie of the list, twice is none."""
-    _forget_ours(connection, account_id)
     patience = SIMULATED if connection.environment == Environment.SIMULATED else REAL
     shown = {fact.broker_order_id for fact in facts}
     touched: Touched = set()
+    # What has turned out to be an order of ours, whose number was not known yet, is forgotten at once.
+    ours = Order.objects.filter(account=OuterRef("account_id"), broker_order_id=OuterRef("broker_order_id"))
     rows = (
         ForeignOrder.objects.select_for_update(of=("self",))
         .select_related("account")
         .filter(account__connection=connection, account__account_id=account_id)
+        .annotate(is_ours=Exists(ours))
     )
-    for row in rows.exclude(broker_order_id__in=shown).filter(seen_at__lt=asked_at).order_by("pk"):
+    of_others = ~Q(broker_order_id__in=shown) & Q(seen_at__lt=asked_at)
+    for row in rows.filter(Q(is_ours=True) | of_others).order_by("pk"):
+        if row.is_ours:
+            row.delete()
+            continue
         if not facts and row.seen_at < asked_at - EMPTY_SAYS_NOTHING_AFTER:
             # After hours the list may be empty although orders work.
             continue
@@ -178,10 +183,3 @@ def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFact
         else:
             ForeignOrder.objects.filter(pk=row.pk).update(missed=row.missed + 1, missed_at=asked_at)
     return touched
-
-
-def _forget_ours(connection: Connection, account_id: str) -> None:
-    """Forget what has turned out to be an order of ours whose number was not known yet."""
-    ours = Order.objects.filter(account=OuterRef("account_id"), broker_order_id=OuterRef("broker_order_id"))
-    named = ForeignOrder.objects.filter(account__connection=connection, account__account_id=account_id)
-    named.filter(Exists(ours)).delete()

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from brokers.domain.orders import Side
 from brokers.domain.protection.scenes import NOTHING
-from brokers.models import BrokerageAccount, Execution, Order, Position
+from brokers.models import BrokerageAccount, Execution, Order
 
 # IBKR's list of positions may lag behind its fills: for so long after one, the fills are believed.
 BELIEVED_AFTER = timedelta(seconds=30)
@@ -43,10 +43,8 @@ class Holding:
         return self.by_fills if self.recent else self.listed
 
 
-def held_in(account: BrokerageAccount, conid: int, orders: Sequence[Order], now: datetime) -> Holding:
-    """What is held now, and since when."""
-    position = Position.objects.filter(account=account, conid=conid).first()
-    listed = position.quantity if position is not None else NOTHING
+def held_in(account: BrokerageAccount, listed: Decimal, conid: int, orders: Sequence[Order], now: datetime) -> Holding:
+    """What is held now, and since when. `listed`: how much of it IBKR's list shows, as our copy has it."""
     fills, seen_at = _fills(account, conid, orders)
     recent = seen_at is not None and seen_at > now - BELIEVED_AFTER
     as_of = account.book_as_of

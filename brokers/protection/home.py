@@ -38,10 +38,12 @@ def bring(
     now: datetime,
 ) -> Home:
     """Bring reports home, and look at once at the stops that they may concern."""
+    if not orders and not executions:
+        return Home(Applied(), None)
     applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now)
-    noted = foreign.note(connection, applied.strangers, now) if applied.strangers else foreign.Noted(set(), False)
-    accounts = {account.account_id: account.pk for account in connection.accounts.all()} if executions else {}
-    filled = {(accounts[fill.account_id], fill.conid) for fill in executions if fill.account_id in accounts}
+    accounts, strangers = applied.of_connection, applied.strangers
+    noted = foreign.note(accounts, strangers, now) if strangers else foreign.Noted(set(), False)
+    filled = {(accounts[fill.account_id].pk, fill.conid) for fill in executions if fill.account_id in accounts}
     looked = mending.look_at(concerned(applied.moved, noted.touched | filled), now)
     return Home(applied, looked.again_at, noted.is_open)
 
@@ -61,17 +63,14 @@ def look_after(orders: Sequence[Order], now: datetime) -> None:
 def concerned(moved: Iterable[Order], instruments: Iterable[tuple[int, int]] = ()) -> set[tuple[int, int]]:
     """The instruments among these in which anything is to have a stop."""
     moved = list(moved)
-    tickets = {order.ticket_id for order in moved}
     positions = {(order.account_id, order.conid) for order in moved} | set(instruments)
     if not positions:
         return set()
-    stops = Order.objects.filter(role=str(Role.STOP_LOSS))
-    here = set(stops.filter(ticket__in=tickets).values_list("account_id", "conid")) if tickets else set()
-    rest = positions - here
-    if rest:
-        named = Q()
-        for account, conid in rest:
-            named |= Q(account=account, conid=conid)
-        here |= set(stops.filter(named, status__in=_MAY_FILL).values_list("account_id", "conid"))
-        here |= set(Lapse.objects.filter(named, ended_at=None).values_list("account_id", "conid"))
-    return here & positions
+    named = Q()
+    for account, conid in positions:
+        named |= Q(account=account, conid=conid)
+    stops = Order.objects.filter(named, role=str(Role.STOP_LOSS))
+    stops = stops.filter(Q(status__in=_MAY_FILL) | Q(ticket__in={order.ticket_id for order in moved}))
+    lapses = Lapse.objects.filter(named, ended_at=None)
+    columns = ("account_id", "conid")
+    return set(stops.order_by().values_list(*columns).union(lapses.order_by().values_list(*columns)))

@@ -18,7 +18,7 @@ from brokers.domain.protection.scenes import Fault
 from brokers.domain.protection.verdicts import PASSING, Act, Condition, Verdict, judge
 from brokers.domain.protection.words import Story, Subject, in_words
 from brokers.domain.sentences import grouped
-from brokers.models import BrokerageAccount, Lapse, Order
+from brokers.models import Lapse, Order
 from brokers.notices import telling
 from brokers.protection import deeds, scenes
 from brokers.protection.scenes import Sighting
@@ -44,36 +44,47 @@ def look_at(positions: Iterable[tuple[int, int]], now: datetime) -> Looked:
 
 
 def _look(account_pk: int, conid: int, now: datetime) -> Looked:
-    account = BrokerageAccount.objects.select_related("team", "connection").get(pk=account_pk)
-    sighting = scenes.load(account, conid, now)
+    sighting = scenes.load(account_pk, conid, now)
     if sighting is None:
         return Looked()
     verdict = judge(sighting.scene, sighting.choice, now)
     if verdict.code in PASSING:
         return Looked(0, verdict.again_at)
-    lapse = Lapse.objects.filter(account=account_pk, conid=conid, ended_at=None).first()
+    lapse = sighting.lapse
     if verdict.condition is Condition.COVERED:
-        return Looked(0 if lapse is None else _end(account, conid, now), verdict.again_at)
-    if lapse is not None and not verdict.steps and not _is_new(lapse, verdict):
+        return Looked(0 if lapse is None else _end(account_pk, conid, now), verdict.again_at)
+    if lapse is None:
+        return Looked(_begin(sighting, verdict, conid, now), verdict.again_at)
+    if not verdict.steps and not _is_new(lapse, verdict):
         return Looked(0, verdict.again_at)
-    return Looked(_follow(account, conid, now), verdict.again_at)
+    return Looked(_go_on(account_pk, conid, now), verdict.again_at)
 
 
 @transaction.atomic
-def _follow(account: BrokerageAccount, conid: int, now: datetime) -> int:
-    """Hold the lapse, look once more, and do what is to be done; 1 where anything is new."""
-    lapse = _open_ones(account, conid).first()
-    sighting, verdict = _seen(account, conid, now)
+def _begin(sighting: Sighting, verdict: Verdict, conid: int, now: datetime) -> int:
+    """Open a lapse and do what is to be done; 1 where anything is new."""
     if not _matters(verdict):
         return 0
-    is_new = lapse is None
-    if lapse is None:
-        lapse, is_new = _opened(account, conid, sighting, verdict, now)
-        if not is_new:
-            # Somebody else has opened it since, and may have acted.
-            sighting, verdict = _seen(account, conid, now)
-            if not _matters(verdict) or lapse.ended_at is not None:
-                return 0
+    lapse, is_new = _opened(conid, sighting, verdict, now)
+    changed = _look_once_more(lapse, now, is_new=is_new)
+    if is_new and not changed:
+        # Somebody else opened one, mended it and ended it, all since we looked.
+        lapse.delete()
+    return changed
+
+
+@transaction.atomic
+def _go_on(account_pk: int, conid: int, now: datetime) -> int:
+    """Hold the open lapse and do what is to be done; 1 where anything is new."""
+    lapse = _open_ones(account_pk, conid).first()
+    return 0 if lapse is None else _look_once_more(lapse, now, is_new=False)
+
+
+def _look_once_more(lapse: Lapse, now: datetime, *, is_new: bool) -> int:
+    """Look under the lapse's lock, which whoever acts for it holds: only what is true then is acted upon."""
+    sighting, verdict = _seen(lapse.account_id, lapse.conid, now)
+    if lapse.ended_at is not None or not _matters(verdict):
+        return 0
     for step in verdict.steps:
         deeds.do(step, lapse, sighting, now)
     changed = _write(lapse, sighting, verdict, now) or is_new
@@ -83,27 +94,25 @@ def _follow(account: BrokerageAccount, conid: int, now: datetime) -> int:
     return int(changed)
 
 
-def _seen(account: BrokerageAccount, conid: int, now: datetime) -> tuple[Sighting, Verdict]:
-    sighting = scenes.load(account, conid, now)
+def _seen(account_pk: int, conid: int, now: datetime) -> tuple[Sighting, Verdict]:
+    sighting = scenes.load(account_pk, conid, now)
     assert sighting is not None, "a lapse is of something that was to have a stop"
     return sighting, judge(sighting.scene, sighting.choice, now)
 
 
-def _open_ones(account: BrokerageAccount, conid: int) -> QuerySet[Lapse]:
+def _open_ones(account_pk: int, conid: int) -> QuerySet[Lapse]:
     """The open lapse of an instrument, locked."""
-    return Lapse.objects.select_for_update().filter(account=account, conid=conid, ended_at=None)
+    return Lapse.objects.select_for_update().filter(account=account_pk, conid=conid, ended_at=None)
 
 
 def _matters(verdict: Verdict) -> bool:
     return verdict.condition is not Condition.COVERED and verdict.code not in PASSING and verdict.fault is not None
 
 
-def _opened(
-    account: BrokerageAccount, conid: int, sighting: Sighting, verdict: Verdict, now: datetime
-) -> tuple[Lapse, bool]:
+def _opened(conid: int, sighting: Sighting, verdict: Verdict, now: datetime) -> tuple[Lapse, bool]:
     """A lapse of the instrument begun, locked; or the one that somebody else has begun since, and False."""
     assert verdict.fault is not None, "nothing lapses without a fault"
-    stop = _stop_of(account, sighting, verdict)
+    account, stop = sighting.account, _stop_of(sighting, verdict)
     story = in_words(verdict, _subject(sighting, stop, verdict.fault))
     try:
         with transaction.atomic():
@@ -127,14 +136,14 @@ def _opened(
             )
         return Lapse.objects.select_for_update().get(pk=made.pk), True
     except IntegrityError:
-        return _open_ones(account, conid).get(), False
+        return _open_ones(account.pk, conid).get(), False
 
 
-def _stop_of(lapse_account: BrokerageAccount, sighting: Sighting, verdict: Verdict) -> Order | None:
+def _stop_of(sighting: Sighting, verdict: Verdict) -> Order | None:
     """The stop that a verdict is about: the one that is to change, else the one that is missing."""
     changed = [step.reference for step in verdict.steps if step.act in {Act.RESIZE, Act.CANCEL_STOP}]
     if changed:
-        return Order.objects.get(account=lapse_account, reference=changed[0])
+        return Order.objects.get(account=sighting.account, reference=changed[0])
     return sighting.stop
 
 
@@ -163,7 +172,7 @@ def _is_new(lapse: Lapse, verdict: Verdict) -> bool:
 def _write(lapse: Lapse, sighting: Sighting, verdict: Verdict, now: datetime) -> bool:
     """Write the verdict into the lapse; True where it says anything new. A deed is not overwritten by the wait for it."""
     assert verdict.fault is not None, "nothing lapses without a fault"
-    stop = _stop_of(lapse.account, sighting, verdict)
+    stop = _stop_of(sighting, verdict)
     story = in_words(verdict, _subject(sighting, stop, verdict.fault))
     quiet = not verdict.steps and not verdict.alarm and lapse.verdict == "mending"
     if not verdict.steps and (quiet or not _is_new(lapse, verdict)):
@@ -190,11 +199,11 @@ def _show(lapse: Lapse) -> None:
 
 
 @transaction.atomic
-def _end(account: BrokerageAccount, conid: int, now: datetime) -> int:
-    lapse = _open_ones(account, conid).first()
+def _end(account_pk: int, conid: int, now: datetime) -> int:
+    lapse = _open_ones(account_pk, conid).first()
     if lapse is None:
         return 0
-    sighting = scenes.load(account, conid, now)
+    sighting = scenes.load(account_pk, conid, now)
     if sighting is None or judge(sighting.scene, sighting.choice, now).condition is not Condition.COVERED:
         return 0
     lapse.outcome = _outcome(sighting)

@@ -38,7 +38,8 @@ def candidates(now: datetime, account: BrokerageAccount | None = None) -> set[tu
     ]
     if account is not None:
         rows = [each.filter(account=account) for each in rows]
-    return {pair for each in rows for pair in each.values_list("account_id", "conid")}
+    first, *rest = (each.order_by().values_list("account_id", "conid") for each in rows)
+    return set(first.union(*rest))
 
 
 def _positions(since: datetime) -> QuerySet[Position]:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
@@ -25,7 +27,7 @@ from brokers.domain.orders import (
 )
 from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.protection.scenes import NOTHING, Entry, Fault, Presence, Scene, Stop
-from brokers.models import BrokerageAccount, Closing, ForeignOrder, Lapse, Order, SubmissionAttempt
+from brokers.models import BrokerageAccount, Closing, ForeignOrder, Lapse, Order, Position, SubmissionAttempt
 from brokers.models.protection import STOPS
 from brokers.protection.endings import ENDED_SHORT, ended_last, fault_of
 from brokers.protection.held import Holding, held_in
@@ -47,14 +49,30 @@ class Sighting:
     ticker: str
     stop: Order | None
     entry: Order | None
+    account: BrokerageAccount
+    lapse: Lapse | None
 
 
-def load(account: BrokerageAccount, conid: int, now: datetime) -> Sighting | None:
-    """What is known of one instrument of an account; None where nothing in it was ever to have a stop."""
-    orders = _orders(account, conid)
+class _Here(NamedTuple):
+    """An account, how many units of an instrument our copy of IBKR's list has there, and whether Halyard closes it."""
+
+    account: BrokerageAccount
+    listed: Decimal
+    closing: bool
+    not_closed: bool
+
+
+def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
+    """What is known of one instrument of an account; None where nothing in it was ever to have a stop.
+
+    Five statements, and one more for each stop that ended and each entry that works: every fill and every list asks.
+    """
+    orders = _orders(account_pk, conid)
     if not any(order.role == Role.STOP_LOSS for order in orders):
         return None
-    holding = held_in(account, conid, orders, now)
+    here = _account(account_pk, conid, now)
+    lapses = list(Lapse.objects.filter(Q(sent__gt=0) | Q(ended_at=None), account=account_pk, conid=conid))
+    holding = held_in(here.account, here.listed, conid, orders, now)
     by_pk = {order.pk: order for order in orders}
     working = [order for order in orders if _is_entry_with_stop(order, by_pk) and order.status in _AT_IBKR]
     side = _side_of(holding, working)
@@ -74,7 +92,7 @@ def load(account: BrokerageAccount, conid: int, now: datetime) -> Sighting | Non
     heads = {o.parent_id for o in orders if o.release == Release.IN_GROUP and o.parent_id is not None}
     ended = ended_last(stops, made, entries, asked)
     subject = max([*made, *entries], key=lambda order: order.pk, default=None)
-    mends = _keys_of_mends(account, conid)
+    mends = _keys_of_mends(lapses)
     due = max(sum((o.filled_quantity for o in made), NOTHING), asked[0].quantity if asked else NOTHING)
     scene = Scene(
         held=held,
@@ -82,7 +100,7 @@ def load(account: BrokerageAccount, conid: int, now: datetime) -> Sighting | Non
         due=min(held, due),
         exiting=_exiting(orders, side),
         entries=tuple(_entry(order) for order in entries),
-        stops=(*_stops(stops, entries, strays, heads), *_foreign(account, conid, side, orders)),
+        stops=(*_stops(stops, entries, strays, heads), *_foreign(account_pk, conid, side, orders)),
         fault=fault_of(ended) if ended is not None else None,
         fault_at=ended.changed_at if ended is not None else None,
         strays=tuple(stop.reference for stop in strays),
@@ -91,10 +109,8 @@ def load(account: BrokerageAccount, conid: int, now: datetime) -> Sighting | Non
         sure=holding.recent or holding.read,
         flat=not holding.listed and not holding.by_fills and holding.read,
         replanned=ended is not None and ended.ticket.unfit_at is not None,
-        closing=_closings(account, conid).filter(status=Closing.Status.OPEN).exists(),
-        not_closed=_closings(account, conid)
-        .filter(status=Closing.Status.FAILED, ended_at__gt=now - TRIED_WITHIN)
-        .exists(),
+        closing=here.closing,
+        not_closed=here.not_closed,
         tries=_tries(orders, mends, now),
     )
     decisive = subject
@@ -107,12 +123,31 @@ def load(account: BrokerageAccount, conid: int, now: datetime) -> Sighting | Non
         ticker=orders[0].ticker,
         stop=missing,
         entry=subject,
+        account=here.account,
+        lapse=next((lapse for lapse in lapses if lapse.ended_at is None), None),
     )
 
 
-def _orders(account: BrokerageAccount, conid: int) -> list[Order]:
+def _account(account_pk: int, conid: int, now: datetime) -> _Here:
+    """The account and what is known of the instrument in it, in one statement."""
+    here = Closing.objects.filter(account=account_pk, conid=conid)
+    failed = here.filter(status=Closing.Status.FAILED, ended_at__gt=now - TRIED_WITHIN)
+    listed = Subquery(Position.objects.filter(account=account_pk, conid=conid).values("quantity"))
+    account = (
+        BrokerageAccount.objects.select_related("team", "connection")
+        .annotate(
+            listed=Coalesce(listed, NOTHING),
+            closing=Exists(here.filter(status=Closing.Status.OPEN)),
+            not_closed=Exists(failed),
+        )
+        .get(pk=account_pk)
+    )
+    return _Here(account, account.listed, account.closing, account.not_closed)
+
+
+def _orders(account_pk: int, conid: int) -> list[Order]:
     """The instrument's orders that matter now: those that may fill, and the newest of those that are over."""
-    rows = Order.objects.filter(account=account, conid=conid, fa_group="").select_related("ticket")
+    rows = Order.objects.filter(account=account_pk, conid=conid, fa_group="").select_related("ticket")
     return sorted(rows.order_by("-pk")[:MOST_ORDERS], key=lambda order: order.pk)
 
 
@@ -215,10 +250,10 @@ def _presence(status: OrderStatus) -> Presence:
     return Presence.DOUBTFUL if status in IN_FLIGHT else Presence.WORKING
 
 
-def _foreign(account: BrokerageAccount, conid: int, side: Side, orders: Sequence[Order]) -> list[Stop]:
+def _foreign(account_pk: int, conid: int, side: Side, orders: Sequence[Order]) -> list[Stop]:
     """Stops that somebody else placed on the same contract. What turned out to be ours is counted as ours."""
     ours = {order.broker_order_id for order in orders if order.broker_order_id}
-    rows = ForeignOrder.objects.filter(account=account, conid=conid, side=str(side.opposite), type__in=STOPS)
+    rows = ForeignOrder.objects.filter(account=account_pk, conid=conid, side=str(side.opposite), type__in=STOPS)
     return [
         Stop(reference=row.broker_order_id, quantity=row.remaining, ours=False)
         for row in rows.order_by("pk")
@@ -244,9 +279,8 @@ def _parent_of(stop: Order, by_pk: dict[int, Order]) -> Order:
     return by_pk[stop.parent_id]
 
 
-def _keys_of_mends(account: BrokerageAccount, conid: int) -> set[UUID]:
-    """The keys of the tickets that lapses of the instrument have sent."""
-    lapses = Lapse.objects.filter(account=account, conid=conid, sent__gt=0)
+def _keys_of_mends(lapses: Sequence[Lapse]) -> set[UUID]:
+    """The keys of the tickets that lapses have sent."""
     return {lapse.key_of(number) for lapse in lapses for number in range(1, lapse.sent + 1)}
 
 
@@ -260,7 +294,3 @@ def _tries(orders: Sequence[Order], mends: set[UUID], now: datetime) -> int:
         and fault_of(order) is not Fault.ASKED
         for order in orders
     )
-
-
-def _closings(account: BrokerageAccount, conid: int) -> QuerySet[Closing]:
-    return Closing.objects.filter(account=account, conid=conid)

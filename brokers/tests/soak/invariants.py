@@ -49,7 +49,9 @@ def _waits(order: Order) -> bool:
 
 def at_the_end(tenant: Tenant) -> list[str]:
     """What must hold once everything has come to rest."""
-    rows = {order.reference: order for order in Order.objects.filter(connection=tenant.key).order_by("pk")}
+    orders = Order.objects.filter(connection=tenant.key).select_related("parent").order_by("pk")
+    all_of_them = orders.prefetch_related("events", "executions", "doubts", "attempts", "parent__attempts")
+    rows = {order.reference: order for order in all_of_them}
     return [
         *_accepted_once(tenant),
         *_both_books_agree(tenant, rows),
@@ -126,7 +128,7 @@ def _explained(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
     for ours in rows.values():
         if ours.status in _UNDER_WAY or _waits(ours):
             yield f"I3: {_about(ours)} does not come to rest; it is {ours.status}."
-        status, last = OrderStatus(ours.status), ours.events.order_by("-pk").first()
+        status, last = OrderStatus(ours.status), max(ours.events.all(), key=lambda event: event.pk, default=None)
         if status in OVER and (last is None or not last.cause):
             yield f"I3: {_about(ours)} ended as {status} without a cause."
         if status in {OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED} and not ours.reason:
@@ -151,15 +153,15 @@ def _sent_again_after_a_proof(tenant: Tenant, rows: dict[str, Order]) -> Iterato
         if ours is None:
             yield f"I2: {reference} was sent, and nobody here knows it."
             continue
-        events = list(ours.events.order_by("pk").values_list("old", "new"))
+        events = [(event.old, event.new) for event in ours.events.all()]
         allowed = events.count(("submitted", "created")) + 1
-        proven = ours.doubts.filter(became="submitted", code="proven-absent").count()
+        proven = sum((doubt.became, doubt.code) == ("submitted", "proven-absent") for doubt in ours.doubts.all())
         if count > allowed:
             yield f"I2: {_about(ours)} was sent {count} times, with leave for {allowed}."
         if events.count(("unknown", "submitted")) != proven:
             yield f"I2: {_about(ours)} left again without a proof."
         head = ours.parent or ours
-        posts = head.attempts.filter(kind=SubmissionAttempt.Kind.POST).count()
+        posts = sum(attempt.kind == SubmissionAttempt.Kind.POST for attempt in head.attempts.all())
         if posts < count:
             yield f"I2: {_about(ours)} was sent {count} times and written down {posts} times."
 
