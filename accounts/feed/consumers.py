@@ -57,7 +57,7 @@ class TeamFeed(AsyncWebsocketConsumer):
             await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take the page's ping: it is still open. The answer also keeps proxies from closing a quiet line.
+        """Take the page's ping: it is still open. The answer names the last push, so that the page sees what it missed.
 
         A page whose line has just opened asks for the needs: they may have changed since it was rendered.
         """
@@ -66,13 +66,14 @@ class TeamFeed(AsyncWebsocketConsumer):
         if text_data == "ping":
             if asyncio.get_running_loop().time() - self.asked_at >= ASKED_EVERY and not await self._still_in():
                 return
-            await asyncio.to_thread(page_is_open, self.team_pk)
-            await self.send(text_data="pong")
+            number = await asyncio.to_thread(page_is_open, self.team_pk)
+            await self.send(text_data="pong" if number is None else f"pong {number}")
         elif text_data == "needs":
             await self.send(text_data=await database_sync_to_async(needs_html)(self.team_pk))
 
     async def feed_html(self, event: dict[str, Any]) -> None:
-        await self.send(text_data=event["html"])
+        number = event.get("number")
+        await self.send(text_data=event["html"] if number is None else f"<!--{number}-->{event['html']}")
 
     async def feed_leave(self, event: dict[str, Any]) -> None:
         if event["user_id"] == self.scope["user"].pk:

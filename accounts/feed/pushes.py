@@ -1,8 +1,10 @@
 """Pushes to open pages. A push is the page's own partial, rendered from the committed row.
 
 Rendering and sending happen on one background thread per process, off the path that money takes. Pushes with the
-same key that pile up while the thread is busy are rendered once, with the last state. A push that is lost (Redis away,
-process killed) costs freshness, never truth: pages reload their lists when they reconnect.
+same key that pile up while the thread is busy are rendered once, with the last state.
+
+Several processes push, and a push may be late or lost. Each has a number (`feed.numbers`), so that a page leaves out what
+was read before what it shows, and reads again what it shows when a number is missing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from channels.layers import get_channel_layer
 from django.db import close_old_connections, transaction
 
 from accounts import pulse
+from accounts.feed import numbers
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +33,10 @@ Render = Callable[[], str]
 GATHER_SECONDS = 0.04
 # A Redis that takes a message takes it at once; one that hangs must not hold all later pushes.
 SEND_SECONDS = 5
-# An open page says so every 25 seconds.
+# An open page says so every 20 seconds.
 PAGE_SECONDS = 60
+# How soon it is tried again to tell pages that something was lost.
+GAP_SECONDS = 2.0
 
 
 def group_of(team_id: int) -> str:
@@ -75,20 +80,32 @@ def flush(timeout: float = 5.0) -> None:
     _pusher().flush(timeout)
 
 
-def page_is_open(team_id: int) -> None:
-    """Record that a page of the team is open; changes are worth rendering for the next PAGE_SECONDS."""
-    pulse.beat(f"page.{team_id}", PAGE_SECONDS)
+def page_is_open(team_id: int) -> int | None:
+    """Record that a page of the team is open; changes are worth rendering for the next PAGE_SECONDS.
+
+    Returns the number of the team's last push, None while Redis is away. Where no page was known to be open, pushes may
+    have been left out for this one: a number is left out as well.
+    """
+    try:
+        was_open = pulse.renew(f"page.{team_id}", PAGE_SECONDS)
+        return numbers.last(team_id) if was_open else numbers.leave_out(team_id)
+    except redis.RedisError as error:
+        log.warning("An open page was not noted while Redis is away: %s", error)
+        return None
 
 
 def watched_teams(team_ids: set[int]) -> set[int]:
     """The teams that have a page open somewhere; none when Redis is away, as pushes travel through it."""
-    names = {f"page.{team_id}": team_id for team_id in team_ids}
     try:
-        open_by_name = pulse.alive(names)
+        return _watched(team_ids)
     except redis.RedisError as error:
         log.warning("Pushes are lost while Redis is away: %s", error)
         return set()
-    return {names[name] for name, is_open in open_by_name.items() if is_open}
+
+
+def _watched(team_ids: set[int]) -> set[int]:
+    names = {f"page.{team_id}": team_id for team_id in team_ids}
+    return {names[name] for name, is_open in pulse.alive(names).items() if is_open}
 
 
 class Audience(NamedTuple):
@@ -116,6 +133,8 @@ class Pusher:
         self._waiting: dict[tuple[Audience, str], Push] = {}
         # From when on a key that pauses may be rendered again.
         self._rested: dict[tuple[Audience, str], float] = {}
+        # Teams for which something was lost, and whose pages could not be told yet. The thread's own.
+        self._missed: set[int] = set()
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
@@ -153,7 +172,10 @@ class Pusher:
         """Seconds until a push that pauses may leave; None while none waits."""
         with self._lock:
             first = min((push.due for push in self._waiting.values()), default=None)
-        return None if first is None else max(0, first - time.monotonic())
+        due = None if first is None else max(0, first - time.monotonic())
+        if not self._missed:
+            return due
+        return GAP_SECONDS if due is None else min(due, GAP_SECONDS)
 
     def _run(self) -> None:
         loop = asyncio.new_event_loop()
@@ -164,6 +186,7 @@ class Pusher:
             pause.wait(GATHER_SECONDS)
             try:
                 self._send_due(loop)
+                self._tell_of_gaps(loop)
             except Exception:
                 # Nothing starts this thread again, so no failure may end it.
                 log.exception("A round of pushes was lost")
@@ -174,24 +197,54 @@ class Pusher:
     def _send_due(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send every push whose time has come. Raises what Redis or the database raise where no single push is rendered."""
         work = self._take()
+        teams = {audience.team_id for audience, _ in work if audience.team_id is not None}
         try:
-            watched = watched_teams({audience.team_id for audience, _ in work if audience.team_id is not None})
+            watched = self._watched(teams) if teams else set()
             for (audience, key), push in work.items():
                 if audience.team_id is None or audience.team_id in watched:
-                    self._send(loop, audience.group, key, push.work)
+                    self._send(loop, audience, key, push.work)
         finally:
             close_old_connections()
 
-    def _send(self, loop: asyncio.AbstractEventLoop, group: str, key: str, work: Render | dict[str, Any]) -> None:
+    def _watched(self, teams: set[int]) -> set[int]:
         try:
-            message = work if isinstance(work, dict) else {"type": "feed.html", "html": work()}
-            if message.get("html") == "":
-                return
-            sending = asyncio.wait_for(get_channel_layer().group_send(group, message), SEND_SECONDS)
+            return _watched(teams)
+        except redis.RedisError as error:
+            log.warning("Pushes are lost while Redis is away: %s", error)
+            self._missed |= teams
+            return set()
+
+    def _send(
+        self, loop: asyncio.AbstractEventLoop, audience: Audience, key: str, work: Render | dict[str, Any]
+    ) -> None:
+        try:
+            message = work if isinstance(work, dict) else _rendered(audience, work)
+            sending = asyncio.wait_for(get_channel_layer().group_send(audience.group, message), SEND_SECONDS)
             loop.run_until_complete(sending)
         except Exception:
             # The truth is in the database and pages reload it; a page that misses one push must not stop the others.
-            log.warning("Push of %s to %s was lost", key, group, exc_info=True)
+            log.warning("Push of %s to %s was lost", key, audience.group, exc_info=True)
+            if audience.team_id is not None:
+                self._missed.add(audience.team_id)
+
+    def _tell_of_gaps(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a number be missing for every team that has lost a push, so that its pages read again what they show."""
+        for team_id in sorted(self._missed):
+            try:
+                message = {"type": "feed.html", "html": "", "number": numbers.leave_out(team_id)}
+                sending = get_channel_layer().group_send(group_of(team_id), message)
+                loop.run_until_complete(asyncio.wait_for(sending, SEND_SECONDS))
+            except Exception as error:
+                log.warning("Pages are told later that pushes were lost: %s", error)
+                return
+            self._missed.discard(team_id)
+
+
+def _rendered(audience: Audience, render: Render) -> dict[str, Any]:
+    """What the team's pages are sent, an empty rendering too: its number is not missing."""
+    assert audience.team_id is not None, "only teams are shown rows"
+    number = numbers.take(audience.team_id)
+    return {"type": "feed.html", "html": render(), "number": number}
 
 
 _one: list[Pusher] = []

@@ -5,6 +5,8 @@
    the top of the list whose id its `data-feed-into` names, if the list wants it (`data-feed-want`: words that must be
    among the element's `data-feed-tags`) and as far as the list holds (`data-feed-limit`).
 
+   A push begins with its number (numbers.js): what was read before that which the page shows is left out.
+
    Of an element with `data-feed-at` an older reading is left out, and so is one of the same `data-feed-version`: more
    than one process pushes it. In a list with `data-feed-each` what is new is marked entry by entry.
 
@@ -15,9 +17,11 @@
    What `data-feed-said` holds is read to a screen reader when it is new on the page.
 
    `data-feed-refresh` marks regions that are fetched again after a gap; `data-feed-watch="order-1 session-*"` marks
-   regions that are fetched again when one of these elements changes. A missed push costs freshness, never truth. */
+   regions that are fetched again when one of these elements changes. Where a push is missing, what is marked is fetched
+   again as well, and again until the server answers: a page ends in the newest state. */
 
 import { announceNew } from "./announce.js";
+import * as numbers from "./numbers.js";
 import { raw } from "./regions.js";
 import { clockNow, localise } from "./time.js";
 import { writing } from "./writing.js";
@@ -39,20 +43,27 @@ let paused = false;
 /* ---- placing elements ---- */
 
 function apply(html) {
+  const number = Number(/^<!--(\d+)-->/.exec(html)?.[1] || 0);
+  if (number) numbers.heard(number, true);
   const holder = document.createElement("template");
   holder.innerHTML = html;
-  changes += 1;
+  if (holder.content.children.length) changes += 1;
   for (const node of [...holder.content.children]) {
     const wrapped = node instanceof HTMLTemplateElement;
-    for (const element of wrapped ? [...node.content.children] : [node]) place(element);
+    for (const element of wrapped ? [...node.content.children] : [node]) place(element, number);
   }
 }
 
-function place(next) {
+function place(next, number) {
   if (!next.id) return;
   const current = document.getElementById(next.id);
+  if (number) {
+    if (numbers.isOlder(number, next.id, current || document.getElementById(next.dataset.feedInto))) return wake(next.id);
+    numbers.show(next.id, number);
+  }
   if (next.hasAttribute("data-feed-gone")) {
     const list = current?.parentElement;
+    if (current) forget(current);
     current?.remove();
     if (list) showEmptiness(list);
   } else if (current && isKnown(current, next)) {
@@ -195,9 +206,25 @@ function flash(element) {
 
 /* ---- fetching regions again ---- */
 
+/* The element changes: no region around it is as the server wrote it any more. */
 function forget(element) {
-  const region = element.closest("[data-feed-refresh], [data-feed-watch]");
-  if (region) raw.delete(region.id);
+  for (let region = element; region; region = region.parentElement) raw.delete(region.id);
+}
+
+/* Regions that could not be read are asked for again, later each time that the server does not answer. */
+function later(ids) {
+  failures += 1;
+  for (const id of ids) due.add(id);
+}
+
+async function answered(url) {
+  try {
+    const answer = await fetch(url, { headers: { "X-Feed": "reload" }, credentials: "same-origin" });
+    if (answer.redirected || answer.status === 404 || answer.status === 403) return location.reload();
+    return answer.ok ? await answer.text() : null;
+  } catch {
+    return null;
+  }
 }
 
 async function reload(regions, tries = 3) {
@@ -207,11 +234,14 @@ async function reload(regions, tries = 3) {
     wantedIds.set(url, [...(wantedIds.get(url) || []), region.id]);
   }
   for (const [url, ids] of wantedIds) {
-    const before = changes;
-    const answer = await fetch(url, { headers: { "X-Feed": "reload" }, credentials: "same-origin" });
-    if (answer.redirected || answer.status === 404 || answer.status === 403) return location.reload();
-    if (!answer.ok) return;
-    const html = await answer.text();
+    const [before, number] = [changes, numbers.known()];
+    const html = await answered(url);
+    if (html === undefined) return;
+    if (html === null) {
+      later(ids);
+      continue;
+    }
+    failures = 0;
     // A newer change arrived meanwhile: the answer may be older than the page.
     if (changes !== before && tries > 1) {
       await reload(ids.map((id) => document.getElementById(id)).filter(Boolean), tries - 1);
@@ -222,7 +252,10 @@ async function reload(regions, tries = 3) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     for (const id of ids) {
       const [current, next] = [document.getElementById(id), fresh.getElementById(id)];
-      if (!current || !next || raw.get(id) === next.outerHTML) continue;
+      if (!current || !next) continue;
+      numbers.readAgain(id, number);
+      if (raw.get(id) === next.outerHTML) continue;
+      forget(current);
       raw.set(id, next.outerHTML);
       const active = document.activeElement;
       exchange(current, document.importNode(next, true));
@@ -235,11 +268,12 @@ async function reload(regions, tries = 3) {
 
 function refreshAll() {
   const regions = [...document.querySelectorAll("[data-feed-refresh][id]")];
-  if (regions.length) reload(regions).catch(() => {});
+  if (regions.length) reload(regions).catch(reportError);
 }
 
 const due = new Set();
 let waking = null;
+let failures = 0;
 
 function wake(id) {
   for (const region of document.querySelectorAll("[data-feed-watch][id]")) {
@@ -250,8 +284,8 @@ function wake(id) {
   waking = setTimeout(() => {
     const regions = [...due].map((id) => document.getElementById(id)).filter(Boolean);
     due.clear();
-    reload(regions).catch(() => {}).finally(() => setTimeout(() => { waking = null; if (due.size) wake(""); }, 400));
-  }, 120);
+    reload(regions).catch(reportError).finally(() => setTimeout(() => { waking = null; if (due.size) wake(""); }, 400));
+  }, failures ? Math.min(30_000, 500 * 2 ** failures) : 120);
 }
 
 /* ---- the line ---- */
@@ -268,24 +302,30 @@ function open() {
   const line = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/teams/${team}/`);
   socket = line;
   let pinger = 0;
-  let answered = true;
+  let silent = false;
+  let caughtUp = false;
   line.addEventListener("open", () => {
     heard = clockNow();
     show("live", "live");
+    numbers.lineOpens();
     pinger = setInterval(() => {
-      if (!answered) return line.close();
-      answered = false;
+      if (silent) return line.close();
+      silent = true;
       line.send("ping");
     }, PING_EVERY);
     // Also at the first opening: rows may have changed since the page was rendered.
+    line.send("ping");
     line.send("needs");
-    refreshAll();
   });
   line.addEventListener("message", (event) => {
     attempt = 0;
-    answered = true;
+    silent = false;
     heard = clockNow();
-    if (event.data !== "pong") apply(event.data);
+    if (!event.data.startsWith("pong")) return apply(event.data);
+    const number = Number(event.data.slice(5));
+    if (number) numbers.heard(number, false);
+    if (!caughtUp) refreshAll();
+    caughtUp = true;
   });
   line.addEventListener("close", (event) => {
     clearInterval(pinger);
@@ -323,5 +363,10 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("offline", () => { show("away", `you are offline, shown as of ${heard}`); socket?.close(); });
 addEventListener("online", () => { attempt = 0; open(); });
+
+numbers.whenMissing(() => {
+  if (socket?.readyState === WebSocket.OPEN) socket.send("needs");
+  refreshAll();
+});
 
 if (team) open();

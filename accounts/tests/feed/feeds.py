@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from accounts.models import User
 
 HOST = "halyard.example:8000"
 PATIENCE_SECONDS = 5
+_NUMBER = re.compile(r"^<!--\d+-->")
 
 
 class Page:
@@ -45,11 +47,22 @@ class Page:
         return message
 
     async def hear_text(self) -> str:
-        """The next thing must be text."""
+        """The next thing must be text; without the number of a push."""
+        return _NUMBER.sub("", await self.hear_frame())
+
+    async def hear_frame(self) -> str:
+        """The next thing must be text, as it comes."""
         message = await self.hear()
         assert message["type"] == "websocket.send", message
         text: str = message["text"]
         return text
+
+    async def ping(self) -> int:
+        """Say that the page is open; the number of the team's last push, or of one that was left out."""
+        await self.say(text="ping")
+        word, number = (await self.hear_frame()).split(" ")
+        assert word == "pong"
+        return int(number)
 
     async def is_closed(self) -> int:
         """The next thing must be the end; its code."""

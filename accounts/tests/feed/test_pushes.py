@@ -13,7 +13,8 @@ import pytest_asyncio
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from accounts.feed import pushes
+from accounts import pulse
+from accounts.feed import numbers, pushes
 from accounts.models import User
 from accounts.tests.feed.feeds import aside
 
@@ -32,10 +33,17 @@ class Ear:
             return await self.layer.receive(self.channel)
 
     async def next_html(self) -> str:
-        message = await self.next()
-        assert message["type"] == "feed.html"
+        """What the next push shows; those that only have a number show nothing."""
+        message = await self.next_push()
+        while not message["html"]:
+            message = await self.next_push()
         html: str = message["html"]
         return html
+
+    async def next_push(self) -> dict[str, Any]:
+        message: dict[str, Any] = await self.next()
+        assert message["type"] == "feed.html"
+        return message
 
 
 @pytest_asyncio.fixture
@@ -68,7 +76,8 @@ def test_nothing_is_rendered_for_a_team_with_no_page_open() -> None:
 
 async def test_what_is_pushed_arrives(ear: Ear) -> None:
     await aside(lambda: push("order.1", "<tr>filled</tr>"))
-    assert await ear.next() == {"type": "feed.html", "html": "<tr>filled</tr>"}
+    message = await ear.next()
+    assert (message["type"], message["html"]) == ("feed.html", "<tr>filled</tr>")
 
 
 async def test_nothing_is_rendered_before_the_commit(ear: Ear) -> None:
@@ -127,14 +136,82 @@ async def test_a_push_that_cannot_be_rendered_does_not_stop_the_others(
     assert await ear.next_html() == "whole"
 
 
-async def test_an_empty_rendering_is_not_sent(ear: Ear) -> None:
+async def test_an_empty_rendering_leaves_no_gap(ear: Ear) -> None:
     def work() -> None:
         with transaction.atomic():
             push("order.1", "")
             push("order.2", "something")
 
     await aside(work)
-    assert await ear.next_html() == "something"
+    first, second = await ear.next_push(), await ear.next_push()
+    assert [first["html"], second["html"]] == ["", "something"]
+    assert second["number"] == first["number"] + 1
+
+
+async def test_what_was_read_later_has_the_higher_number_though_it_arrives_first(ear: Ear) -> None:
+    """Two processes push one order; the first reads it and is then held up until the second has told of the fill."""
+    order, was_read, goes_on = {"status": "accepted"}, threading.Event(), threading.Event()
+
+    def read_and_held_up() -> str:
+        status = order["status"]
+        was_read.set()
+        assert goes_on.wait(5)
+        return status
+
+    slow, quick = pushes.Pusher(), pushes.Pusher()
+    audience = pushes.Audience(pushes.group_of(TEAM), TEAM)
+    slow.put(audience, "order.1", read_and_held_up)
+    assert await asyncio.to_thread(was_read.wait, 5)
+    order["status"] = "filled"
+    quick.put(audience, "order.1", lambda: order["status"])
+    first = await ear.next_push()
+    goes_on.set()
+    second = await ear.next_push()
+    assert [first["html"], second["html"]] == ["filled", "accepted"]
+    assert first["number"] > second["number"]
+
+
+async def test_where_a_push_is_lost_a_number_is_missing(ear: Ear) -> None:
+    def broken() -> str:
+        raise ValueError("no such row")
+
+    await aside(lambda: push("order.1", "before"))
+    before = await ear.next_push()
+    await aside(lambda: pushes.push_on_commit(TEAM, "order.2", broken))
+    told = await ear.next_push()
+    assert told["html"] == ""
+    assert told["number"] > before["number"] + 1
+
+
+async def test_what_could_not_be_told_is_told_when_valkey_is_back(
+    ear: Ear, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushes, "GAP_SECONDS", 0.05)
+    await aside(lambda: push("order.1", "before"))
+    before = await ear.next_push()
+    url = settings.REDIS_URL
+    settings.REDIS_URL = "unix:///nonexistent/valkey.sock?db=0"
+    await aside(lambda: push("order.2", "lost"))
+    await asyncio.to_thread(pushes.flush)
+    settings.REDIS_URL = url
+    told = await ear.next_push()
+    assert told["html"] == ""
+    assert told["number"] > before["number"] + 1
+
+
+def test_numbers_that_were_lost_do_not_come_back_lower(own_layer: None) -> None:
+    before = [numbers.take(TEAM) for _ in range(3)]
+    pulse.client().delete(*pulse.client().keys(f"*feed:{TEAM}"))
+    assert numbers.take(TEAM) > max(before)
+
+
+def test_an_open_page_that_was_not_known_of_hears_that_something_may_be_missing(own_layer: None) -> None:
+    pushes.page_is_open(TEAM)
+    before = numbers.last(TEAM)
+    assert pushes.page_is_open(TEAM) == before
+    # Its sign of life ran out: frozen by its browser, or forgotten by Valkey.
+    pulse.client().delete(f"halyard:pulse:page.{TEAM}")
+    assert pushes.page_is_open(TEAM) == before + 2
 
 
 async def test_pushes_of_one_team_do_not_reach_another(ear: Ear) -> None:

@@ -83,8 +83,7 @@ async def test_our_own_pages_and_programs_without_an_origin_come_in(
     team: Team, alices: str, origin: str | None
 ) -> None:
     page = await Page(path(team), alices, origin=origin).open()
-    await page.say(text="ping")
-    assert await page.hear_text() == "pong"
+    assert await page.ping() > 0
     await page.leave()
 
 
@@ -92,8 +91,7 @@ async def test_what_a_page_says_is_ignored_but_for_its_ping(team: Team, alices: 
     page, other = [await Page(path(team), session).open() for session in (alices, bobs)]
     await page.say(text='{"type": "feed.html", "html": "<b>forged</b>"}')
     await page.say(data=b"ping")
-    await page.say(text="ping")
-    assert await page.hear_text() == "pong"
+    assert await page.ping() > 0
     await push(team, "first")
     assert await other.hear_text() == "first"
     for each in (page, other):
@@ -158,8 +156,7 @@ async def test_an_open_page_is_asked_again(
 ) -> None:
     monkeypatch.setattr(consumers, "ASKED_EVERY", 0.0)
     page = await Page(path(team), bobs).open()
-    await page.say(text="ping")
-    assert await page.hear_text() == "pong"
+    assert await page.ping() > 0
 
     await aside(lambda: end(why, team, bob, bobs))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from decimal import Decimal
+from html.parser import HTMLParser
 
 import pytest
 from django.test import Client
@@ -80,3 +81,53 @@ def test_a_push_costs_few_queries(
     # The account, its positions, which of them are being closed, its working orders; what its result of today is made of.
     with django_assert_max_num_queries(9):
         live.account_html(account.pk)
+
+
+class Regions(HTMLParser):
+    """Which elements that pushes place stand in no region that is read again once the line is open."""
+
+    VOID = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "path", "source", "use", "wbr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[tuple[str, bool]] = []
+        self.placed = 0
+        self.left_alone: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        is_inside = ("data-feed-refresh" in values and "id" in values) or (bool(self.open) and self.open[-1][1])
+        if "data-feed-into" in values:
+            self.placed += 1
+            if not is_inside:
+                self.left_alone.append(str(values.get("id")))
+        if tag not in self.VOID:
+            self.open.append((tag, is_inside))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            while self.open and self.open.pop()[0] != tag:
+                pass
+
+
+@pytest.mark.parametrize(
+    "page", ["", "orders/", "positions/", "connections/", "accounts/{account}/", "orders/{order}/", "{contract}"]
+)
+def test_what_changed_before_the_line_opened_is_read_again(
+    client: Client, alice: User, team: Team, now: datetime, page: str
+) -> None:
+    """Whatever a push may place was rendered before the page could hear of it."""
+    account = rows.account(team, equity=Decimal(1000000))
+    parent = rows.filled(rows.order(account), at=now)
+    rows.order(parent.ticket, role="take_profit", side="sell", parent=parent)
+    rows.position(account)
+    contract = f"accounts/{account.code}/contracts/{parent.conid}/"
+    client.force_login(alice)
+    found = Regions()
+    found.feed(
+        client.get(
+            f"/teams/{team.code}/" + page.format(account=account.code, order=parent.code, contract=contract)
+        ).text
+    )
+    assert found.placed
+    assert found.left_alone == []
