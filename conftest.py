@@ -62,13 +62,17 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Ten thousand tests are some 700,000 objects that stay: looking through them for garbage took an eighth of a run."""
+    """Ten thousand tests are some 700,000 objects that stay: looking through them for garbage took an eighth of a run.
+
+    Later garbage is looked for less often than usual: most objects of a test are gone without that.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.hookimpl(trylast=True)

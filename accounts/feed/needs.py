@@ -17,12 +17,13 @@ from hashlib import blake2s
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, QuerySet
 from django.db.models.functions import JSONObject
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from accounts.feed import needs_query
 from accounts.feed.pushes import push_on_commit, watched_teams
 from accounts.models import Team
 
@@ -68,7 +69,11 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of need: `rows` finds what it is about (see `with_facts`), and `lines` says it."""
+    """A kind of need: `rows` finds what it is about (see `with_facts`), and `lines` says it.
+
+    `rows` is asked once in the life of a process (needs_query.py). So of the team it uses the key alone, and of the moment
+    nothing but moments at a fixed distance.
+    """
 
     name: str
     rows: Callable[[Team, datetime], QuerySet[Any]]
@@ -151,13 +156,9 @@ def refresh() -> None:
 
 
 def _facts(kinds: Sequence[Kind], team: Team, now: datetime) -> dict[str, list[Facts]]:
-    """What every kind has found, by its name, in no order: a union keeps none."""
-    first, *rest = [
-        kind.rows(team, now).annotate(kind_of_need=Value(kind.name)).values_list("kind_of_need", "facts")
-        for kind in kinds
-    ]
+    """What every kind has found, by its name, in no order."""
     facts: dict[str, list[Facts]] = defaultdict(list)
-    for name, row in first.union(*rest, all=True):
+    for name, row in needs_query.read(tuple((kind.name, kind.rows) for kind in kinds), team, now):
         facts[name].append(row)
     return facts
 
