@@ -33,6 +33,7 @@ from brokers.models import (
     SessionEvent,
     SilencedNotice,
     SubmissionAttempt,
+    Suppression,
     Ticket,
     WhatIf,
 )
@@ -261,6 +262,15 @@ class QuestionAnswerAdmin(ReadOnly):
     list_filter = ("confirmed",)
     search_fields = ("message_id", "team__name")
     list_select_related = ("team", "chosen_by")
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("asked_at", "connection", "message_ids", "confirmed", "answer")
+    list_filter = ("confirmed",)
+    search_fields = ("connection__username",)
+    list_select_related = ("connection",)
 
 
 @admin.register(ContractChoice)

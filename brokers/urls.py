@@ -76,6 +76,7 @@ urlpatterns = [
     path(TEAM + "orders/<uuid:order_code>/decide/", doubts.order_decide, name="order_decide"),
     path(TEAM + "orders/<uuid:order_code>/keep-both/", doubts.order_keep_both, name="order_keep_both"),
     path(TEAM + "connections/<uuid:connection_code>/resends/", doubts.connection_resends, name="connection_resends"),
+    path(TEAM + "connections/<uuid:connection_code>/unasked/", questions.connection_unasked, name="connection_unasked"),
     path(TEAM + "connections/<uuid:connection_code>/exits/", connections.connection_exits, name="connection_exits"),
     path(TEAM + "connections/<uuid:connection_code>/prices/", connections.connection_prices, name="connection_prices"),
     path(TEAM + "connections/<uuid:connection_code>/verify/", connections.connection_verify, name="connection_verify"),

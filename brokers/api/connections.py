@@ -33,6 +33,7 @@ from brokers.domain.addresses import AddressRefused, completed
 from brokers.domain.live_money import CONFIRMATION, EMAIL, FACTOR
 from brokers.domain.sessions import Environment, Ownership, Region, SessionStatus
 from brokers.models import Connection
+from brokers.orders.unasked import suppressions
 
 # A valid request that is not possible now.
 _CONFLICTS = frozenset(
@@ -72,6 +73,12 @@ class OwnershipSerializer(serializers.Serializer[Any]):
     polite_minutes = serializers.IntegerField(required=False)
 
 
+class UnaskedSerializer(serializers.Serializer[Any]):
+    """Whether IBKR is told not to ask what the team always answers with yes."""
+
+    suppresses_questions = serializers.BooleanField()
+
+
 class TooMany(APIException):
     """429 with a stable code and a sentence."""
 
@@ -108,7 +115,7 @@ def refusals() -> Iterator[None]:
 class Connections(ListedAndShown):
     """IBKR users that work for the team, and the state of their sessions."""
 
-    queryset = Connection.objects.all()
+    queryset = suppressions.with_latest(Connection.objects.all())
     serializer_class = ConnectionSerializer
     filters = {
         "status": one_of("session_status", SessionStatus),
@@ -225,6 +232,18 @@ class Connections(ListedAndShown):
                 actor=self.actor,
                 now=timezone.now(),
             )
+        return self.shown()
+
+    @extend_schema(request=UnaskedSerializer, responses=ConnectionSerializer)
+    @action(detail=True, methods=["post"])
+    def unasked(self, request: Request, code: str) -> Response:
+        """Let IBKR not ask what the team always answers with yes, or ask everything. For real money, people switch it
+        on."""
+        self.allow(Scope.TRADE, Role.TRADER)
+        connection, suppresses = self.kept_connection(), self.body(UnaskedSerializer)["suppresses_questions"]
+        if suppresses:
+            self.require_person(connection)
+        suppressions.switch(connection=connection, suppresses=suppresses, actor=self.actor, now=timezone.now())
         return self.shown()
 
     @extend_schema(request=None, responses=ConnectionSerializer)

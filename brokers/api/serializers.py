@@ -17,7 +17,8 @@ from brokers.book import ages
 from brokers.domain.dayresult import DayResult
 from brokers.domain.market.quotes import Availability, Quote
 from brokers.domain.session.ages import Word
-from brokers.models import BrokerageAccount, Call, Connection, ForeignOrder, Lapse, Position
+from brokers.models import BrokerageAccount, Call, Connection, ForeignOrder, Lapse, Position, Suppression
+from brokers.orders.unasked import suppressions
 
 CONNECTION = (
     "id",
@@ -34,6 +35,8 @@ CONNECTION = (
     "prices",
     "ownership",
     "polite_minutes",
+    "suppresses_questions",
+    "suppression",
     "session_status",
     "session_reason",
     "session_action",
@@ -161,16 +164,31 @@ class TrialSerializer(serializers.Serializer[Any]):
     certificate = CertificateSerializer(allow_null=True)
 
 
+class SuppressionSerializer(Shown):
+    """What IBKR was told last not to ask: `confirmed` is null until it has answered, and false where it took none of it."""
+
+    class Meta:
+        model = Suppression
+        fields = ("message_ids", "asked_at", "confirmed", "answer")
+
+
 class ConnectionSerializer(Shown):
     """`trial` is what the last test found; one is under way while `trial_asked_at` is set."""
 
     id = code()
+    suppression = serializers.SerializerMethodField()
     certificate_sha256 = serializers.SerializerMethodField()
     trial = TrialSerializer(read_only=True, allow_null=True)
 
     def get_certificate_sha256(self, row: Connection) -> str:
         """The fingerprint of the certificate that was accepted for its gateway; empty where none was."""
         return str((row.certificate or {}).get("sha256", ""))
+
+    @extend_schema_field(SuppressionSerializer(allow_null=True))
+    def get_suppression(self, row: Connection) -> Any:
+        """What IBKR was told last not to ask; null where it was told nothing yet."""
+        last = suppressions.last_of(row)
+        return SuppressionSerializer(last).data if last is not None else None
 
     class Meta:
         model = Connection

@@ -41,7 +41,9 @@ WITH kept AS (
   WHERE c.enabled AND c.session_status = %s AND c.session_code = 'signed-in'
     AND c.session_reason = %s AND c.session_action = %s
     AND c.session_tries = 0 AND c.session_opens = 0 AND c.next_try_at IS NULL AND c.left_until IS NULL
-    AND c.turned_at IS NOT NULL AND (c.session_seen_at IS NULL OR c.session_seen_at <= v.at)
+    AND c.turned_at IS NOT NULL
+    -- What is in doubt is to be proved first.
+    AND c.last_kept_at IS NOT NULL AND (c.session_seen_at IS NULL OR c.session_seen_at <= v.at)
     -- What was written before the clock was set back is set right.
     AND c.session_changed_at <= v.at AND (c.session_opened_at IS NULL OR c.session_opened_at <= v.at)
     AND v.at >= ALL (coalesce(c.takeovers, '{}'))
@@ -62,6 +64,22 @@ def believed_active(connection: Connection, now: datetime) -> bool:
 def doubted(connection_pk: int) -> None:
     """Something at the broker did not go as it should: before more is sent, the session is looked at."""
     Connection.objects.filter(pk=connection_pk).update(last_kept_at=None)
+
+
+def loss_heard(connection_pk: int, now: datetime) -> None:
+    """The live stream says that the session is lost. Until IBKR was asked nothing leaves, and what it was asked for before
+    tells nothing: by the time it answers, somebody else may have signed in."""
+    rows = Connection.objects.filter(
+        Q(session_seen_at=None) | Q(session_seen_at__lt=now), pk=connection_pk, enabled=True
+    )
+    rows.update(last_kept_at=None, session_seen_at=now)
+    notify(ORDERS_CHANNEL, str(connection_pk))
+
+
+def is_undoubted(connection_pk: int) -> bool:
+    """Whether the session counts as open, and nothing has cast a doubt on it since it was last looked at."""
+    active = Connection.objects.filter(pk=connection_pk, session_status=SessionStatus.ACTIVE)
+    return active.exclude(last_kept_at=None).exists()
 
 
 def state_of(connection: Connection, now: datetime) -> State:
@@ -124,10 +142,11 @@ def may_try(connection: Connection, now: datetime) -> bool:
     )
 
 
-def may_be_another(connection: Connection) -> bool:
-    """Whether somebody else may have signed in since it last could trade: at a gateway, a person signs in by hand."""
+def may_be_another(connection: Connection, now: datetime) -> bool:
+    """Whether somebody else may have signed in since it last could trade: at a gateway, a person signs in by hand, and
+    nobody sees it while the session is in doubt or was not looked at."""
     return bool(
-        connection.session_status != SessionStatus.ACTIVE
+        not believed_active(connection, now)
         and connection.environment != Environment.SIMULATED
         and connection.auth_method == AuthMethod.GATEWAY
     )
@@ -159,6 +178,9 @@ def seen(
     if state.can_trade and not before.can_trade and _opens_at_last(connection):
         # What the first test found is over; what it can prove now is asked again.
         columns["trial_asked_at"] = now
+    if state.can_trade and not before.can_trade and connection.suppresses_questions:
+        # What IBKR was told not to ask ended with its session.
+        columns["suppression_wanted_at"] = now
     _write(connection, state, now, cause=cause, evidence=_evidence(what), **columns)
     if state.can_trade and not before.can_trade:
         notify(ORDERS_CHANNEL, str(connection_pk))

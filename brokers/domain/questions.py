@@ -43,12 +43,19 @@ _CODES = {
 # What a connection may confirm for ways out, where its team asks for it: closing a position adds no risk by its size.
 CONFIRMED_ON_WAYS_OUT = CONFIRMED | PRECAUTIONS.keys() | {"o10138"}
 WAYS_OUT = frozenset({Role.EXIT, Role.STOP_LOSS, Role.TAKE_PROFIT})
-
+# What IBKR can be told not to ask for the rest of a session. Each has a meaning of its own; whether to cancel all open
+# orders is none of them, and neither are prompts, whose options differ.
+SUPPRESSIBLE = (
+    *("o163", "o354", "o382", "o383", "o403", "o451", "o2136", "o2137", "o2165", "o10082", "o10138", "o10151"),
+    *("o10152", "o10153", "o10164", "o10223", "o10288", "o10331", "o10332", "o10333", "o10334", "o10335", "o10336"),
+    "p6",
+)
 
 # A letter and a number, as IBKR names its questions.
 MESSAGE_ID = re.compile(r"[a-z][0-9]{1,8}", re.ASCII)
 # Its yes would touch orders that Halyard did not place: whatever its id, and whatever a team chose.
-_NEVER = re.compile(r"cancel\s+all\s+(your\s+)?(open\s+|working\s+)?orders", re.IGNORECASE)
+CANCELS_ALL = r"cancel\s+all\s+(your\s+)?(open\s+|working\s+)?orders"
+_NEVER = re.compile(CANCELS_ALL, re.IGNORECASE)
 # How the option of a prompt begins that leaves things as they are.
 _REFUSES = re.compile(r"\s*(no\b|do not\b|don.?t\b|cancel\b|decline\b|dismiss\b|discard\b|reject\b)", re.IGNORECASE)
 
@@ -111,9 +118,26 @@ def is_confirmed(
     """
     allowed = CONFIRMED_ON_WAYS_OUT if confirms_exits and role in WAYS_OUT else CONFIRMED
     answers = chosen or {}
-    if not message_ids or _NEVER.search(text):
+    if not message_ids or cancels_all(text):
         return False
     return all(answers.get(each, each in allowed) for each in message_ids)
+
+
+def cancels_all(text: str) -> bool:
+    """Whether IBKR asks for a yes to canceling all open orders."""
+    return _NEVER.search(text) is not None
+
+
+def always_confirmed(chosen: Mapping[str, bool], kept: Collection[str] = ()) -> tuple[str, ...]:
+    """The questions that need not be asked: IBKR lets them be suppressed, and each is a yes whatever an order is for.
+
+    `kept`: numbers under which IBKR has asked whether to cancel all open orders; those are always asked.
+    """
+    return tuple(
+        each
+        for each in SUPPRESSIBLE
+        if each not in kept and all(is_confirmed((each,), role, confirms_exits=False, chosen=chosen) for role in Role)
+    )
 
 
 def option_of(options: Sequence[str], *, confirmed: bool) -> str | None:

@@ -8,7 +8,7 @@ from brokers.domain.brokerage import SLOW_DOWN, BrokerUnavailable, LoginRefused,
 from brokers.domain.session.words import sentence_of
 from brokers.domain.sessions import AuthStatus, Environment
 from brokers.ibkr import translate
-from brokers.ibkr.cleaning import mapping
+from brokers.ibkr.cleaning import mapping, text
 from brokers.ibkr.decoding import NOT_JSON
 from brokers.ibkr.lines.requests import Answer
 from brokers.ibkr.outcomes import error_text, says_gone
@@ -49,6 +49,15 @@ def demand(answer: Answer) -> Any:
             code="sign-in-page",
         )
     return answer.body
+
+
+def word_of(answer: Answer) -> str:
+    """What a good answer says of itself, "submitted" as a rule; otherwise the error it stands for."""
+    body = demand(answer)
+    if refusal := error_text(body):
+        why = explained(refusal, About.READ)
+        raise OrderRefused(why.in_full(MOST_OF_A_STATE), code=why.code)
+    return text(mapping(body).get("status"), 100, "")
 
 
 def _said_by(status: int) -> str:

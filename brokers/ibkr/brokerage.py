@@ -40,7 +40,7 @@ from brokers.domain.tokens import TokenShelf
 from brokers.domain.trading_hours import TradingHours
 from brokers.domain.whatif.figures import OrderPreview
 from brokers.ibkr import credentials, order_rows, previews, translate
-from brokers.ibkr.answers import demand, demand_cancel, session_status
+from brokers.ibkr.answers import demand, demand_cancel, session_status, word_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client
@@ -161,6 +161,15 @@ class IbkrBrokerage:
             await asyncio.sleep(SETTLES_IN)
             status = await self.session()
         return status
+
+    async def suppress(self, message_ids: Sequence[str]) -> str:
+        """Let these questions not be asked for the rest of the session, 51 at the most; IBKR's word for it."""
+        request = Request("POST", "iserver/questions/suppress", body={"messageIds": list(message_ids)})
+        return word_of(await self._client.read(request, attempts=1))
+
+    async def ask_everything(self) -> str:
+        """Let IBKR ask all of its questions again; IBKR's word for it."""
+        return word_of(await self._client.read(Request("POST", "iserver/questions/suppress/reset"), attempts=1))
 
     # Accounts and money
 

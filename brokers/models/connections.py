@@ -42,6 +42,9 @@ class Connection(models.Model):
     live_account = models.CharField(max_length=32, blank=True, default="", db_default="")
     # Whether IBKR's questions about the size and the price of a way out are answered with yes.
     confirms_exits = models.BooleanField(default=False, db_default=False)
+    # Whether IBKR is told not to ask what the team always answers with yes, and when it has to be told next.
+    suppresses_questions = models.BooleanField(default=False, db_default=False)
+    suppression_wanted_at = models.DateTimeField(null=True, blank=True)
     # Of a simulated connection: whether its orders meet the market's own prices or those of their signals.
     prices = models.CharField(
         max_length=20, choices=choices(SimulatedPrices), default=SimulatedPrices.GENERATED, db_default="generated"

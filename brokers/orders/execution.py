@@ -15,7 +15,7 @@ from typing import Any, Unpack
 from django.db import connection, transaction
 
 from brokers import live
-from brokers.connections import nights
+from brokers.connections import nights, sessions
 from brokers.domain.brokerage import (
     Accepted,
     Ack,
@@ -178,9 +178,12 @@ def begin_reply(
 
 
 def finish_and_take_next(job: Job, answer: Answer, connection_pk: int, now: datetime) -> Job | None:
-    """Write down an answer and what leaves next: two transactions, one trip to the database's thread."""
+    """Write down an answer and what leaves next: two transactions, one trip to the database's thread.
+
+    Nothing is next once the session is in doubt: somebody else may have signed in.
+    """
     finish(job, answer, now)
-    return take_next(connection_pk, now)
+    return take_next(connection_pk, now) if sessions.is_undoubted(connection_pk) else None
 
 
 def note_answer(attempt_pk: int, outcome: SubmissionOutcome, now: datetime) -> None:

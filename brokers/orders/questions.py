@@ -12,8 +12,9 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Team, User
 from accounts.refusals import Refusal
-from brokers.domain.questions import KNOWN, MESSAGE_ID, Known
+from brokers.domain.questions import CANCELS_ALL, KNOWN, MESSAGE_ID, Known
 from brokers.models import QuestionAnswer, SubmissionAttempt
+from brokers.orders.unasked import wishes
 
 # How far back the page looks for questions that IBKR asked, and at how many of them at most.
 SHOWN_FOR = timedelta(days=90)
@@ -61,6 +62,14 @@ def chosen_by(team_id: int) -> dict[str, bool]:
     return dict(QuestionAnswer.objects.filter(team=team_id).values_list("message_id", "confirmed"))
 
 
+def asked_to_cancel_all(team_id: int) -> set[str]:
+    """The message ids under which IBKR has ever asked the team whether to cancel all open orders."""
+    replies = SubmissionAttempt.objects.filter(
+        order__team=team_id, kind=SubmissionAttempt.Kind.REPLY, request__question__iregex=CANCELS_ALL
+    )
+    return {str(each) for request in replies.values_list("request", flat=True) for each in request.get("messages", ())}
+
+
 @transaction.atomic
 def choose(*, team: Team, message_id: str, choice: str, actor: User | None, now: datetime) -> Choice:
     """Keep a team's answer, or go back to Halyard's; raises AnswerRefused."""
@@ -77,6 +86,7 @@ def choose(*, team: Team, message_id: str, choice: str, actor: User | None, now:
     else:
         values = {"confirmed": choice == Choice.YES, "chosen_at": now, "chosen_by": actor}
         QuestionAnswer.objects.update_or_create(team=team, message_id=message_id, defaults=values)
+    wishes.wish(team.connections.filter(suppresses_questions=True), now)
     audit.record(
         team=team,
         actor=actor,

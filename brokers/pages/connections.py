@@ -26,6 +26,7 @@ from brokers.domain.addresses import login_page
 from brokers.domain.certificates import Certificate
 from brokers.domain.sessions import Environment, SessionStatus, SimulatedPrices
 from brokers.models import Connection
+from brokers.orders.unasked import suppressions
 from brokers.pages.doubts import RESENDS
 from brokers.pages.live_money import missing_of
 from brokers.pages.owning import OWNERSHIPS
@@ -75,6 +76,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "waiting": connection.tickets.filter(waiting).count(),
         "ownerships": OWNERSHIPS,
         "resends": RESENDS,
+        "suppression": suppressions.last_of(connection),
         "stress": stress.panel(connection) if stressed else None,
         "may_price": stressed and control_plane.is_there(),
         "signals_price": control_plane.trades_at_signals(connection),

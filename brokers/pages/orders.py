@@ -24,6 +24,7 @@ from brokers.live import order_rows
 from brokers.models import ForeignOrder, Order, SubmissionAttempt
 from brokers.orders import cancels
 from brokers.orders.remains import left_by_canceling
+from brokers.orders.unasked import suppressions
 from brokers.pages import elsewhere
 from brokers.pages.diagnosis import calls_of
 from brokers.pages.doubts import doubt_of, seconds_of
@@ -118,6 +119,7 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "executions": order.executions.order_by("executed_at", "pk"),
         "events": order.events.order_by("pk"),
         "attempts": attempts,
+        "unasked": suppressions.in_force_at(order.connection_id, order.submitted_at) if order.submitted_at else None,
         "what_ifs": before_entries.of_order(order),
         "doubt": doubt_of(order),
         "seconds": seconds_of(order),

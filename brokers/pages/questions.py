@@ -8,14 +8,17 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import membership_for
+from accounts.access import membership_for, row_for
 from accounts.entrance.step_up import require_step_up
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
+from brokers.domain.sessions import Environment
+from brokers.models import Connection
 from brokers.orders import questions as answers
 from brokers.orders.questions import AnswerRefused, Choice
+from brokers.orders.unasked import suppressions
 
 _DONE = {
     Choice.YES: "Question {id} is answered with yes from now on.",
@@ -48,3 +51,20 @@ def _choose(request: HttpRequest, team: Team) -> HttpResponse:
     else:
         messages.success(request, _DONE[kept].format(id=message_id))
     return redirect("questions", team.code)
+
+
+@require_POST
+def connection_unasked(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
+    """Whether IBKR is told not to ask what the team always answers with yes."""
+    connection = row_for(request.user, team_code, Connection.objects.all(), connection_code, Role.TRADER)
+    suppresses = request.POST.get("suppresses_questions") == "yes"
+    if suppresses and connection.environment == Environment.LIVE:
+        require_step_up(request)
+    suppressions.switch(connection=connection, suppresses=suppresses, actor=actor_of(request), now=timezone.now())
+    if suppresses:
+        messages.success(
+            request, "IBKR is told not to ask what the team always answers with yes, in each session anew."
+        )
+    else:
+        messages.success(request, "IBKR is told to ask all of its questions again.")
+    return redirect("connection", team_code, connection_code)

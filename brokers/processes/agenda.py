@@ -15,6 +15,7 @@ from brokers.domain.orders import OrderStatus, Release
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.statements import HELD
+from brokers.orders.unasked import wishes
 from brokers.protection import foreign_cancels
 from brokers.whatif import asking
 
@@ -86,6 +87,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
     return [
         *((rows, "connection_id") for rows in of_connections),
         *((rows, "account__connection_id") for rows in of_accounts),
+        (wishes.due(now), "id"),
         (doubt.abandoned(now).filter(order__connection__enabled=True), "order__connection_id"),
     ]
 
@@ -133,6 +135,7 @@ class Agenda:
     doubtful: bool
     gone: bool
     foreign_cancels: bool
+    tells: bool
     job: execution.Job | None
 
 
@@ -158,6 +161,7 @@ def has_work(connection_pk: int, now: datetime) -> bool:
         (connection.has_changes, resizes.due, "connection"),
         (connection.has_foreign_cancels, foreign_cancels.due, "account__connection"),
         (connection.has_abandoned and connection.enabled, lambda: doubt.abandoned(now), "order__connection"),
+        (connection.suppression_wanted_at is not None, lambda: wishes.due(now), "pk"),
     ]
     return bool(statuses & {*DOUBTFUL}) or any(
         found and waiting().filter(**{way: connection_pk}).exists() for found, waiting, way in rows
@@ -193,9 +197,12 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         doubt.doubt_abandoned(connection_pk, now)
         connection = Connection.objects.raw(LOOK, [connection_pk])[0]
     active = connection.enabled and sessions.believed_active(connection, now)
-    # Cancels go first; and nothing is written down as leaving while there is no session to leave by.
+    # Cancels go first; then IBKR is told which questions it need not ask; and nothing is written down as leaving while
+    # there is no session to leave by.
     unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
-    job = execution.take_next(connection_pk, now) if active and not unsent and not paused else None
+    wanted_at = connection.suppression_wanted_at
+    tells = active and not paused and wanted_at is not None and wanted_at <= now
+    job = execution.take_next(connection_pk, now) if active and not (unsent or tells or paused) else None
     return Agenda(
         connection=connection,
         believed_active=active,
@@ -212,5 +219,6 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         doubtful=connection.has_doubts,
         gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
         foreign_cancels=connection.has_foreign_cancels and foreign_cancels.next_one(connection_pk) is not None,
+        tells=tells,
         job=job,
     )

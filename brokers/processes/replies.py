@@ -16,6 +16,7 @@ from brokers.domain.sentences import cut
 from brokers.models import Connection, Order
 from brokers.orders import execution
 from brokers.orders.questions import chosen_by
+from brokers.orders.unasked import wishes
 from brokers.processes.wire import Wire
 
 
@@ -56,7 +57,7 @@ async def answer(
         confirmed = not too_long and policy.confirms(outcome)
         question, count = outcome, count + 1
         await wire.db(execution.note_answer, attempt_pk, question, wire.clock())
-        attempt_pk = await wire.db(execution.begin_reply, order, question, confirmed, wire.clock())
+        attempt_pk = await _begin(wire, order, question, confirmed)
         with about_order(order.pk, way_out=Role(order.role) in questions.WAYS_OUT):
             outcome = await wire.broker.reply(question, confirmed=confirmed)
         if not confirmed:
@@ -65,6 +66,14 @@ async def answer(
     if isinstance(outcome, Prompt):
         return await _answer_prompt(wire, policy, attempt_pk, outcome)
     return execution.Answer(outcome=outcome, attempt_pk=attempt_pk)
+
+
+async def _begin(wire: Wire, order: Order, asked: Question | Prompt, confirmed: bool, option: str | None = None) -> int:
+    """Write down what is answered, before it leaves; returns the attempt's key."""
+    attempt_pk = await wire.db(execution.begin_reply, order, asked, confirmed, wire.clock(), option=option)
+    if questions.cancels_all(asked.text):
+        await wire.db(wishes.keep_asking, order.team_id, wire.clock())
+    return attempt_pk
 
 
 def _why_no_longer(count: int, *, late: bool) -> tuple[str, str] | None:
@@ -86,7 +95,7 @@ async def _answer_prompt(wire: Wire, policy: _Policy, attempt_pk: int, prompt: P
         left = Ambiguous(reason=reason, code="prompt-of-ibkr", raw=prompt.raw)
         return execution.Answer(outcome=left, attempt_pk=attempt_pk)
     await wire.db(execution.note_answer, attempt_pk, prompt, wire.clock())
-    attempt_pk = await wire.db(execution.begin_reply, order, prompt, confirmed, wire.clock(), option=option)
+    attempt_pk = await _begin(wire, order, prompt, confirmed, option)
     with about_order(order.pk, way_out=Role(order.role) in questions.WAYS_OUT):
         outcome = await wire.broker.choose(prompt, option)
     return execution.Answer(outcome=outcome, attempt_pk=attempt_pk)

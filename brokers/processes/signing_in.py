@@ -70,7 +70,7 @@ class SigningIn:
     async def prove(self) -> None:
         """Where somebody else may have signed in meanwhile, let the accounts tell whose session it is."""
         connection = await self.threads.run(Connection.objects.get, pk=self.connection_pk)
-        if sessions.may_be_another(connection):
+        if sessions.may_be_another(connection, self.clock()):
             await self.accounts(connection)
 
     async def accounts(self, connection: Connection) -> list[BrokerageAccount]:

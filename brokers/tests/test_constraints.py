@@ -37,6 +37,7 @@ from brokers.models import (
     QuestionAnswer,
     SilencedNotice,
     SubmissionAttempt,
+    Suppression,
     Ticket,
     WhatIf,
 )
@@ -107,6 +108,10 @@ def attempt(at: Scene, **values: object) -> SubmissionAttempt:
 def answer(at: Scene, **values: object) -> QuestionAnswer:
     columns = {"team": at.account.team, "message_id": "o354", "confirmed": True, "chosen_at": at.now, **values}
     return QuestionAnswer.objects.create(**columns)
+
+
+def suppression(at: Scene, **values: object) -> Suppression:
+    return Suppression.objects.create(**{"connection": at.connection, "asked_at": at.now, **values})
 
 
 def doubt(at: Scene, **values: object) -> Doubt:
@@ -287,6 +292,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_event_is_a_legal_move": lambda at: OrderEvent.objects.create(order=at.order, old="filled", new="canceled"),
     "one_answer_per_team_and_question": lambda at: twice(lambda: answer(at)),
     "question_has_an_id": lambda at: answer(at, message_id="DROP"),
+    "at_most_51_questions_suppressed": lambda at: suppression(at, message_ids=["o354"] * 52),
     "one_open_doubt_an_order": lambda at: twice(lambda: doubt(at)),
     "doubt_origin_is_known": lambda at: doubt(at, origin="rumour"),
     "doubt_choice_has_its_time": lambda at: doubt(at, choice="absent"),

@@ -109,6 +109,7 @@ class Listening:
     async def _look_at_loss(self) -> None:
         """Raise NotSignedIn where the session is lost. The stream's messages tell parts of the state; a look tells all of it,
         and is written down before the goodbye to the stream, which takes seconds at some gateways."""
+        await self._db(sessions.loss_heard, self.pk, self.keeper.clock())
         state = await self.session.look(Cause.STREAM, check=self.prove)
         if not state.can_trade:
             raise NotSignedIn(state)

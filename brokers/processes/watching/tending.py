@@ -128,12 +128,12 @@ class Tending:
         left_alone = self.broker.pause()
         if left_alone is not None:
             await self._db(sessions.failed, self.connection, left_alone, self.keeper.clock())
-        elif auth.ready:
-            now = self.keeper.clock()
-            if not await self.keeper.kept.write(self.pk, now):
-                await self._db(sessions.seen, self.pk, auth, now, cause=Cause.TICKLE)
-        else:
-            # One tickle that fails says little; the session itself is asked.
-            state = await self.session.look(Cause.TICKLE)
-            if not state.can_trade:
-                raise NotSignedIn(state)
+            return
+        if auth.ready and await self.keeper.kept.write(self.pk, self.keeper.clock()):
+            return
+        if not auth.ready:
+            await self._db(sessions.doubted, self.pk)
+        # One tickle that fails says little, and one that is fine says not whose session it is: the session is asked.
+        state = await self.session.look(Cause.TICKLE, check=self.prove)
+        if not state.can_trade:
+            raise NotSignedIn(state)

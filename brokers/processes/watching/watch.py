@@ -223,7 +223,7 @@ class Watch:
 
     def _unproved(self, connection: Connection) -> bool:
         """Whether the accounts have to tell whose session it is."""
-        return connection.session_status in UNPROVED or sessions.may_be_another(connection)
+        return connection.session_status in UNPROVED or sessions.may_be_another(connection, self.keeper.clock())
 
     async def _accounts(self, connection: Connection) -> list[BrokerageAccount]:
         # Without those that IBKR no longer shows since the connection has another user.

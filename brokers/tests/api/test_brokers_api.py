@@ -66,6 +66,8 @@ def test_a_connection_shows_its_session_and_no_secret(api: Api, team: Team, now:
         "prices": "generated",
         "ownership": "always",
         "polite_minutes": 30,
+        "suppresses_questions": False,
+        "suppression": None,
         "can_trade": False,
         "session_status": "signed_out",
         "session_reason": "",
@@ -275,8 +277,8 @@ def test_no_list_asks_once_per_row(
         everything(team, now)
     api.get(f"{name}/")
     # The token, its membership, the page; the executions of orders, the stops that positions lack, what ours have filled
-    # and quotes; results of accounts.
-    with django_assert_max_num_queries({"orders": 4, "positions": 6, "accounts": 8}.get(name, 3)):
+    # and quotes; results of accounts; what connections told IBKR not to ask.
+    with django_assert_max_num_queries({"orders": 4, "positions": 6, "accounts": 8, "connections": 4}.get(name, 3)):
         assert len(api.get(f"{name}/")["results"]) == 4
 
 

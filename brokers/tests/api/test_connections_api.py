@@ -161,6 +161,7 @@ def test_no_token_connects_real_money(api: Api, alice: User) -> None:
         ("patch", "", {"base_url": "http://127.0.0.1:5010"}),
         ("post", "ownership/", {"ownership": "always"}),
         ("post", "ownership/", {"ownership": "polite", "polite_minutes": 5}),
+        ("post", "unasked/", {"suppresses_questions": "yes"}),
         ("post", "take-back/", {}),
         ("delete", "", {}),
     ],
@@ -347,7 +348,9 @@ def test_the_description_shows_each_way_to_write(api: Api) -> None:
         "": ["get", "post"],
         "test/": ["post"],
         "{code}/": ["delete", "get", "patch"],
-        **{f"{{code}}/{each}/": ["post"] for each in ("enable", "disable", "test", "ownership", "take-back")},
+        **{
+            f"{{code}}/{each}/": ["post"] for each in ("enable", "disable", "test", "ownership", "unasked", "take-back")
+        },
         "{code}/certificate/": ["get", "post"],
         "{code}/proxy/": ["get"],
         "{code}/proxy/header/": ["delete", "put"],
@@ -356,3 +359,15 @@ def test_the_description_shows_each_way_to_write(api: Api) -> None:
     for path, methods in paths.items():
         if path.startswith("/api/v1/connections/") and "post" in methods:
             assert "requestBody" in methods["post"] or path.endswith(("able/", "}/test/", "take-back/")), path
+
+
+def test_what_ibkr_was_told_last_not_to_ask_is_shown(api: Api, team: Team) -> None:
+    made = [paper(team, username=f"GATE{n}") for n in range(2)]
+    at = timezone.now()
+    for confirmed, answer in ((False, "Forbidden"), (True, "submitted")):
+        made[1].suppressions.create(message_ids=["o354"], asked_at=at, confirmed=confirmed, answer=answer)
+    shown = {row["id"]: row["suppression"] for row in api.get("connections/")["results"]}
+    told = shown[str(made[1].code)]
+    assert shown[str(made[0].code)] is None
+    assert (told["message_ids"], told["confirmed"], told["answer"]) == (["o354"], True, "submitted")
+    assert set(told) == {"message_ids", "asked_at", "confirmed", "answer"}

@@ -16,7 +16,7 @@ from brokers.domain.brokerage import AccountFacts, AccountSummary
 from brokers.domain.capabilities import Capabilities
 from brokers.domain.sessions import AuthStatus
 from brokers.ibkr import translate
-from brokers.ibkr.answers import demand, session_status
+from brokers.ibkr.answers import demand, session_status, word_of
 from brokers.ibkr.cleaning import mapping
 from brokers.ibkr.lines.requests import Answer
 from brokers.simulator.tests.conftest import shared_ibkr
@@ -40,6 +40,10 @@ def _tickle(body: Any) -> AuthStatus:
     return session_status(Answer(200, body), mapping(mapping(body, "iserver"), "authStatus"))
 
 
+def _word(body: Any) -> str:
+    return word_of(Answer(200, body))
+
+
 def _details(body: Any) -> list[AccountFacts]:
     return translate.account_facts(body_of("Accounts/GET-iserver-accounts"), translate.rows(body))
 
@@ -49,6 +53,8 @@ READ: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "Session/GET-auth-status": (_status, OPEN),
     "Session/POST-ssodh-init": (_status, OPEN),
     "Session/POST-tickle": (_tickle, OPEN),
+    "Session/POST-suppress": (_word, "submitted"),
+    "Session/POST-suppress-reset": (_word, "submitted"),
     "Accounts/GET-iserver-accounts": (translate.account_facts, [ACCOUNT]),
     "Accounts/POST-switch-account": (lambda body: demand(Answer(200, body)), {"success": "Account already set"}),
     "Accounts/GET-account-summary": (
@@ -88,8 +94,6 @@ READ: dict[str, tuple[Callable[[Any], Any], Any]] = {
 }
 # The product asks for none of these.
 NOT_ASKED = {
-    "Session/POST-suppress": "questions are answered one by one, so that each answer is written down",
-    "Session/POST-suppress-reset": "nothing is suppressed",
     "Accounts/GET-account-summary-balances": "the summary has these figures as numbers",
     "Accounts/GET-account-summary-market-value": "positions have these figures one by one",
     "Accounts/GET-search-dynamic-account": "for brokers with very many accounts",

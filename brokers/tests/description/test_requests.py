@@ -86,6 +86,8 @@ async def everything(gateway: RunningGateway) -> None:
     broker = connect(user(gateway, "asks-all"))
     gateway.fault(preset="delayed_established", match={"user": "asks-all"}, action={"delay_established_ms": 200})
     await session_of(broker)
+    await broker.suppress(["o163", "o354"])
+    await broker.ask_everything()
     accounts = [facts.account_id for facts in await broker.accounts()]
     for account in accounts:
         await broker.summary(account)

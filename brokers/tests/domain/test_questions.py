@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from brokers.domain.orders import Role
-from brokers.domain.questions import CONFIRMED, KNOWN, MESSAGE_ID, as_declined, is_confirmed, way_out
+from brokers.domain.questions import (
+    CONFIRMED,
+    KNOWN,
+    MESSAGE_ID,
+    SUPPRESSIBLE,
+    always_confirmed,
+    as_declined,
+    is_confirmed,
+    way_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +85,11 @@ def test_every_known_question_says_what_a_yes_may_cost() -> None:
     assert len({each.message_id for each in KNOWN}) == len(KNOWN)
     assert {each.message_id for each in KNOWN if each.confirmed} == CONFIRMED
     assert all(each.risk.endswith(".") and each.about and MESSAGE_ID.fullmatch(each.message_id) for each in KNOWN)
+
+
+def test_only_what_is_a_yes_for_every_order_and_has_a_fixed_meaning_may_stay_unasked() -> None:
+    assert set(always_confirmed({})) == CONFIRMED
+    # For ways out alone a yes is not enough, and prompts and unknown questions are always asked.
+    answers = {"o383": True, "o354": False, "p12": True, "o99999": True, "o10333": True}
+    assert set(always_confirmed(answers)) == CONFIRMED - {"o354"} | {"o383", "o10333"}
+    assert len(SUPPRESSIBLE) == len(set(SUPPRESSIBLE)) <= 51

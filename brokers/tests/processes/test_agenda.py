@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Team
-from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, Order, SubmissionAttempt
+from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, Order, SubmissionAttempt
 from brokers.postgres.locks import Space, try_only_one
 from brokers.processes import agenda
 from brokers.simulator.testing.gateway import RunningGateway
@@ -50,6 +50,9 @@ WORK: dict[str, Callable[[BrokerageAccount, datetime], object]] = {
     "a resize": lambda account, now: working(account, resize_to=Decimal(3), resize_asked_at=now),
     "a cancel of theirs": lambda account, now: rows.foreign_order(account, cancel_asked_at=now),
     "an answer nobody wrote down": abandoned,
+    "questions not to ask": lambda account, now: Connection.objects.filter(pk=account.connection_id).update(
+        session_status="active", suppression_wanted_at=now
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -10,12 +11,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.connections import connections
+from brokers.connections import connections, sessions
 from brokers.domain.session.words import WORDS
-from brokers.models import BrokerageAccount, Connection
+from brokers.domain.sessions import AuthStatus
+from brokers.models import BrokerageAccount, Connection, Order
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, neighbours
-from brokers.tests.sessions.watched import events, stays_shown, until_shown
+from brokers.tests.sessions.watched import events, shown, stays_shown, until_shown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CALLS = {
@@ -99,11 +101,23 @@ def signs_in_as(bench: lab.Lab, *numbers: str) -> None:
     bench.gateway.person_signs_in(bench.user)
 
 
+def read_again(bench: lab.Lab) -> Connection:
+    return Connection.objects.get(pk=bench.connection.pk)
+
+
+def heard_of_loss(bench: lab.Lab) -> bool:
+    """Whether the loss is written down: the session is in doubt, or known to be lost."""
+    return read_again(bench).last_kept_at is None or shown(bench.connection)[0] != "active"
+
+
 def test_another_users_session_is_refused_and_no_order_leaves(bench: lab.Lab) -> None:
     async def story() -> None:
         async with lab.watching(), lab.working():
             await until_shown(bench.connection, "active")
+            await lab.until(lambda: read_again(bench).stream_since is not None, "the stream speaks")
             await asyncio.to_thread(signs_in_as, bench, "DU7654321")
+            # Until the stream's word has arrived nobody here can know.
+            await lab.until(lambda: heard_of_loss(bench), "the loss is heard")
             order = await asyncio.to_thread(lab.asked, bench.order)
             await until_shown(bench.connection, "refused", "another-user")
             await stays_shown(bench.connection, "refused", "another-user", seconds=2)
@@ -144,3 +158,55 @@ def test_an_edited_user_may_show_other_accounts(bench: lab.Lab) -> None:
             await until_shown(bench.connection, "active")
 
     asyncio.run(story())
+
+
+def test_no_order_leaves_from_the_word_that_the_login_ended(bench: lab.Lab) -> None:
+    """The stream says so at once; what the session is now is known only when IBKR has answered, which may take long."""
+
+    async def story() -> None:
+        async with lab.watching(), lab.working():
+            await until_shown(bench.connection, "active")
+            await lab.until(lambda: read_again(bench).stream_since is not None, "the stream speaks")
+            match = {"user": bench.user, "path": CALLS["status"]}
+            bench.gateway.fault(match=match, action={"delay_ms": 3000}, times=1, ttl_s=60)
+            await asyncio.to_thread(signs_in_as, bench, "DU7654321")
+            await lab.until(lambda: heard_of_loss(bench), "the loss is heard")
+            await asyncio.to_thread(lab.asked, bench.order)
+            await until_shown(bench.connection, "refused", "another-user")
+            await stays_shown(bench.connection, "refused", "another-user")
+
+    asyncio.run(story())
+    assert bench.posts() == []
+
+
+def test_what_is_next_waits_where_the_session_is_doubted_while_an_order_is_answered(bench: lab.Lab) -> None:
+    match = {"user": bench.user, "method": "POST", "path": "/iserver/account/*/orders"}
+    bench.gateway.fault(match=match, action={"delay_ms": 1500}, times=1, ttl_s=60)
+    orders = [bench.order(), bench.order()]
+
+    async def story() -> None:
+        async with lab.working():
+            await lab.until(lambda: statuses(orders)[0] == "submitted", "the first leaves")
+            await asyncio.to_thread(lab.asked, lambda: sessions.loss_heard(bench.connection.pk, timezone.now()))
+            await lab.until(lambda: statuses(orders) == ["accepted"] * 2, "both are at IBKR")
+
+    asyncio.run(story())
+    paths = [entry["path"] for entry in bench.gateway.journal(bench.user)]
+    first, second = (n for n, path in enumerate(paths) if path.endswith("/orders") and path.count("/") == 4)
+    # In between the session is asked, and whose it is.
+    assert {CALLS["status"], CALLS["accounts"], CALLS["details"]} <= set(paths[first:second])
+
+
+def statuses(orders: list[Order]) -> list[str]:
+    return [neighbours.status(order) for order in orders]
+
+
+def test_what_was_asked_before_the_loss_was_heard_proves_nothing(bench: lab.Lab) -> None:
+    now = timezone.now()
+    ready = AuthStatus(authenticated=True, connected=True, competing=False, established=True)
+    sessions.loss_heard(bench.connection.pk, now)
+    sessions.seen(bench.connection.pk, ready, now + timedelta(seconds=1), asked_at=now - timedelta(seconds=1))
+    assert not sessions.believed_active(read_again(bench), now + timedelta(seconds=1))
+    # Nor does a tickle, which says not whose session it is.
+    assert sessions.kept_as_before({bench.connection.pk: now + timedelta(seconds=1)}) == set()
+    assert sessions.may_be_another(read_again(bench), now + timedelta(seconds=1))

@@ -25,6 +25,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-connections-detail@edit": {"name": "Renamed"},
     "api-connections-try-address": {"base_url": "https://127.0.0.1:5000"},
     "api-connections-ownership": {"ownership": "yield"},
+    "api-connections-unasked": {"suppresses_questions": True},
 }
 # Where the part `code` of an address is the row's own.
 ROWS = {

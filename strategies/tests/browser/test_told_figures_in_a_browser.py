@@ -14,6 +14,7 @@ from brokers import live
 from brokers.book import holdings
 from brokers.domain.brokerage import MoneyHeard
 from brokers.models import Connection
+from brokers.orders.unasked import suppressions
 from brokers.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
@@ -54,3 +55,22 @@ def test_an_open_list_of_orders_follows_the_stream_and_says_that_it_is_silent(
     live.account_changed(account)
     expect(age).to_contain_text(", stream")
     expect(age).not_to_contain_text("silent")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_connections_page_says_by_itself_when_ibkr_was_told_what_not_to_ask(
+    open_page: Opener, team: Team, alice: User, scheme: str
+) -> None:
+    now = timezone.now()
+    made = rows.connection(team, session_status="active", last_kept_at=now)
+    page = open_page(alice, f"/teams/{team.code}/connections/{made.code}/", color_scheme=scheme, **PHONE)
+    quiet(page)
+    panel = page.locator("#connection-unasked")
+    expect(panel).to_contain_text("IBKR asks everything.")
+    suppressions.switch(connection=made, suppresses=True, actor=None, now=now)
+    expect(panel).to_contain_text("IBKR is told as soon as the session is open.")
+    wish = suppressions.begin(made.pk, timezone.now())
+    assert wish is not None
+    suppressions.told(wish, "submitted")
+    expect(panel).to_contain_text("IBKR does not ask now")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0

@@ -73,6 +73,11 @@ def test_signing_in_again_forgets_suppressions(asked: Client) -> None:
     assert asked.place(ticket("q-9"))[0]["messageIds"] == ["o354"]
 
 
+def test_ids_that_nobody_knows_are_taken_and_change_nothing(asked: Client) -> None:
+    assert asked.post("/iserver/questions/suppress", {"messageIds": ["o99999"]}) == {"status": "submitted"}
+    assert asked.place(ticket("q-11"))[0]["messageIds"] == ["o354"]
+
+
 def test_more_than_51_suppressions_are_refused(asked: Client) -> None:
     many = {"messageIds": [f"o{i}" for i in range(52)]}
     assert asked.gateway.call(asked.user, "POST", "/iserver/questions/suppress", many)[0] == 400
