@@ -37,7 +37,8 @@ def session_is(
     `code` names the reason and never changes; `columns` are what else of the row is written with it.
     """
     reason, action, code = reason[:300], action[:300], code[:40]
-    with transaction.atomic():
+    # Nobody who has a transaction already goes on after a failure here.
+    with transaction.atomic(savepoint=False):
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         changed = (row.session_status, row.session_code) != (status, code)
         shown = changed or (row.session_reason, row.session_action) != (reason, action)

@@ -40,6 +40,7 @@ class Applied:
     """Orders that a batch of reports moved, and keys of accounts whose book it made old.
 
     `ahead`: keys of orders that have filled by a report, without the executions; `caught_up`: those that have them all.
+    `filled`: the instruments, each as the key of its account and its contract, of fills that were not known as they are.
     `strangers`: reports of nobody's orders. `of_connection`: all accounts of the connection, by IBKR's names of them.
     """
 
@@ -47,6 +48,7 @@ class Applied:
     accounts: set[int] = field(default_factory=set)
     ahead: set[int] = field(default_factory=set)
     caught_up: set[int] = field(default_factory=set)
+    filled: set[tuple[int, int]] = field(default_factory=set)
     strangers: list[OrderFacts] = field(default_factory=list)
     of_connection: dict[str, BrokerageAccount] = field(default_factory=dict)
 
@@ -147,6 +149,7 @@ def _keep_executions(
         elif revision <= execution.revision and (execution.fee is not None or fill.fee is None):
             continue
         _correct(execution, fill, revision)
+        applied.filled.add((account.pk, fill.conid))
         if execution.pk is not None:
             execution.save()
         if order is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection as database
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -59,6 +61,8 @@ _WAITS = (
     "has_what_ifs",
     "has_doubts",
 )
+# All moments of the statement that finds what waits are as far from now as they are from this one.
+_WRITTEN_AT = datetime(2000, 1, 1, tzinfo=UTC)
 DOUBTFUL = [str(OrderStatus.SUBMITTED), str(OrderStatus.UNKNOWN)]
 
 
@@ -94,8 +98,18 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
 
 def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
     """Connections of the shard that have something to do: orders, questions, orders in doubt, cancels, changes."""
-    first, *rest = (rows.order_by().values_list(way).distinct() for rows, way in _waiting(now))
-    return sorted(pk for (pk,) in set(first.union(*rest)) if pk % shards == shard)
+    statement, parameters = _waiting_in_sql()
+    moments = [each + (now - _WRITTEN_AT) if isinstance(each, datetime) else each for each in parameters]
+    with database.cursor() as cursor:
+        cursor.execute(statement, moments)
+        return sorted(pk for (pk,) in cursor.fetchall() if pk % shards == shard)
+
+
+@functools.cache
+def _waiting_in_sql() -> tuple[str, tuple[str | int | bool | datetime, ...]]:
+    """The statement and its parameters as of `_WRITTEN_AT`: to write it takes ten times as long as to run it."""
+    first, *rest = (rows.order_by().values_list(way).distinct() for rows, way in _waiting(_WRITTEN_AT))
+    return first.union(*rest).query.sql_with_params()
 
 
 def ready_orders() -> QuerySet[Order]:

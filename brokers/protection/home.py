@@ -41,10 +41,9 @@ def bring(
     if not orders and not executions:
         return Home(Applied(), None)
     applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now)
-    accounts, strangers = applied.of_connection, applied.strangers
-    noted = foreign.note(accounts, strangers, now) if strangers else foreign.Noted(set(), False)
-    filled = {(accounts[fill.account_id].pk, fill.conid) for fill in executions if fill.account_id in accounts}
-    looked = mending.look_at(concerned(applied.moved, noted.touched | filled), now)
+    strangers = applied.strangers
+    noted = foreign.note(applied.of_connection, strangers, now) if strangers else foreign.Noted(set(), False)
+    looked = mending.look_at(concerned(applied.moved, noted.touched | applied.filled), now)
     return Home(applied, looked.again_at, noted.is_open)
 
 

@@ -56,6 +56,15 @@ WORK: dict[str, Callable[[BrokerageAccount, datetime], object]] = {
 }
 
 
+def test_what_is_due_later_is_found_later_by_the_statement_that_was_written_before(team: Team, now: datetime) -> None:
+    account = rows.account(team)
+    working(account, convert_after=60, acknowledged_at=now)
+    SubmissionAttempt.objects.create(order=working(account, broker_order_id="8"), kind="cancel", sent_at=now)
+    assert agenda.waiting_connections(0, 1, now + timedelta(seconds=59)) == []
+    assert agenda.waiting_connections(0, 1, now + timedelta(seconds=60)) == [account.connection_id]
+    assert agenda.waiting_connections(0, 1, now) == []
+
+
 @pytest.mark.parametrize("work", WORK)
 def test_one_connection_is_asked_about_what_waits_for_it_and_no_other(team: Team, now: datetime, work: str) -> None:
     busy, idle = rows.account(team), rows.account(team)

@@ -17,6 +17,7 @@ from brokers.domain.protection.verdicts import judge
 from brokers.models import BrokerageAccount, Lapse, Order
 from brokers.protection import home, mending, rounds, scenes
 from brokers.tests import rows
+from brokers.tests.orders.test_reconciliation import fill as reported
 
 pytestmark = pytest.mark.django_db
 
@@ -84,7 +85,7 @@ def test_all_that_may_lack_a_stop_is_found_by_one(entry: Order, now: datetime) -
     assert found == {(entry.account_id, entry.conid)}
 
 
-def test_a_list_that_says_nothing_new_takes_five(entry: Order, now: datetime) -> None:
+def test_a_list_that_says_nothing_new_takes_six(entry: Order, now: datetime) -> None:
     stop = stop_of(entry, now)
     to_ibkr = entry.account.connection
     listed = [
@@ -98,8 +99,12 @@ def test_a_list_that_says_nothing_new_takes_five(entry: Order, now: datetime) ->
         for order in (entry, stop)
     ]
     name = entry.account.account_id
+    fills = [reported(entry, f"{entry.executions.get().broker_execution_id}.02", broker_order_id=entry.broker_order_id)]
+    # A correction of the fill that the entry has.
+    home.bring(to_ibkr, executions=fills, now=now)
     assert statements(lambda: home.bring(to_ibkr, now=now)) == 0
     assert statements(lambda: home.bring(to_ibkr, orders=listed, now=now)) == 3
+    assert statements(lambda: home.bring(to_ibkr, orders=listed, executions=fills, now=now)) == 4
     assert statements(lambda: home.note_list(to_ibkr, name, listed, now)) == 2
 
 

@@ -68,14 +68,35 @@ TABLE: dict[str, dict[str, Any]] = {
     "stop_with_nothing_to_close": _made(_PLACE, {"foreign_exit": {"s": 2}}, "after"),
     "place_inactive": _made(_PLACE, {"inactive": "Not enough margin."}),
     "place_canceled_by_system": _made(_PLACE, {"cancelled": "Cancelled by the system."}, "after"),
+    "place_taken_smaller": _made(_PLACE, {"resized": 0.5}),
+    "place_held": _made(_PLACE, {"held": {"s": 20}}, "after"),
+    "place_held_until_open": _made(_PLACE, {"held_until_open": 30}),
+    "place_exchange_closed": _made(_PLACE, {"exchange_closed": True}),
+    "place_exchange_closed_after": _made(_PLACE, {"exchange_closed": True}, "after"),
+    "place_prompts": _made(_PLACE, {"server_prompt": True}),
+    "place_asks_thrice": _made(_PLACE, {"question": ["o354", "o10153", "o163"]}),
+    "place_wants_accounts_first": _made(
+        _PLACE, {"status": 400, "body": {"error": "Bad Request: Please query /accounts first", "statusCode": 400}}
+    ),
+    "place_and_another_signs_in": _made(_PLACE, {"steal_session": True}, "after"),
     "place_partly_filled": _made(_PLACE, {"partial_fill": 0.5}),
     "place_cuts_the_stream": _made(_PLACE, {"ws_close": True}, "after"),
     "cancel_of_what_it_does_not_know": _made(
         _CANCEL, {"status": 200, "body": {"error": "OrderID {last} doesn't exist"}}
     ),
+    "cancel_waits": _made(_CANCEL, {"cancel_waits": 25}),
+    "cancel_too_late_it_says": _made(
+        _CANCEL, {"status": 200, "body": {"error": "OrderID {last} can not be cancelled, state: Filled."}}
+    ),
     "cancel_dropped_thrice": _made(_CANCEL, {"drop_connection": True}, times=3),
     "cancel_hangs_twice": _made(_CANCEL, {"hang": True}, "after", times=2),
     "modify_asks_and_may_not": _made(_CHANGE, {"question": ["o163"]}),
+    "modify_leaves_two": _made(_CHANGE, {"second_order": True, "drop_connection": True}, "after"),
+    "modify_leaves_two_unnamed": _made(
+        _CHANGE, {"second_order": {"reference": "none"}, "drop_connection": True}, "after"
+    ),
+    "modify_answers_another_number": _made(_CHANGE, {"second_order": True}),
+    "modify_taken_at_another_size": _made(_CHANGE, {"resized": 0.5}),
     "orders_empty": _made(_ORDERS, {"false_empty_orders": 1}),
     "orders_empty_thrice": _made(_ORDERS, {"status": 200, "body": {"orders": [], "snapshot": True}}, times=3),
     "orders_incomplete": _made(_ORDERS, {"status": 200, "body": {"orders": [], "snapshot": False}}, times=4),
@@ -83,6 +104,7 @@ TABLE: dict[str, dict[str, Any]] = {
     "orders_hang": _made(_ORDERS, {"hang": True}, times=2),
     "trades_empty_thrice": _made(_TRADES, {"status": 200, "body": []}, times=3),
     "trades_503": _made(_TRADES, {"status": 503, "body": ""}, times=4),
+    "stream_without_heartbeats": _made(_ANY, {"suppress_ws": {"topic": "hb", "s": 40}}),
     "stream_without_orders": _made(_ANY, {"suppress_ws": {"topic": "sor", "s": 20}}),
     "stream_without_fills": _made(_ANY, {"suppress_ws": {"topic": "str", "s": 20}}),
     "stream_twice": _made(_ANY, {"duplicate_event": {"s": 20}}),

@@ -30,6 +30,7 @@ _SHOWN_AS = {
 }
 _UNDER_WAY = {"submitted", "unknown", "pending_cancel", "needs_attention"}
 _WORKS = {OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_CANCEL}
+_ASKED = {OrderStatus.PENDING_CANCEL}
 
 
 def at_any_time(tenant: Tenant) -> list[str]:
@@ -41,6 +42,11 @@ def at_any_time(tenant: Tenant) -> list[str]:
 def under_way(tenant: Tenant) -> list[Order]:
     """The orders of which something is still to come, as they were read last."""
     return [order for order in tenant.rows.values() if order.status in _UNDER_WAY or _waits(order)]
+
+
+def undecided_seconds(tenant: Tenant) -> list[Order]:
+    """Second orders that work, and of which a person has not said that both are to stay."""
+    return [each for each in tenant.rows.values() if each.second_of_id and each.status in _WORKS - _ASKED]
 
 
 def _waits(order: Order) -> bool:
@@ -69,17 +75,31 @@ def _named(orders: Iterable[records.Order]) -> Iterator[records.Order]:
     return (each for each in orders if each.reference)
 
 
+def _paired(tenant: Tenant, rows: dict[str, Order]) -> Iterator[tuple[records.Order, Order | None]]:
+    """IBKR's orders that bear a reference, each with its row here: an order has one number for good.
+
+    None: a second order, which a change left beside the first, and of which there is no row yet.
+    """
+    by_number = {each.broker_order_id: each for each in rows.values() if each.broker_order_id}
+    for theirs in _named(tenant.at_ibkr()):
+        named, number = rows.get(theirs.reference), str(theirs.order_id)
+        is_first = named is not None and named.broker_order_id in {"", number}
+        yield theirs, by_number.get(number) or (named if is_first else None)
+
+
 def _accepted_once(tenant: Tenant) -> Iterator[str]:
-    """I1: no reference is accepted twice."""
-    for reference, count in Counter(each.reference for each in _named(tenant.at_ibkr())).items():
+    """I1: no reference is accepted twice, but where a change was taken as another order."""
+    counts = Counter(each.reference for each in _named(tenant.at_ibkr()))
+    if sum(count - 1 for count in counts.values()) <= tenant.seconds:
+        return
+    for reference, count in counts.items():
         if count > 1:
             yield f"I1: IBKR has accepted {reference} {count} times."
 
 
 def _said_to_be_over(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
     """Nothing that works at IBKR is said to be over or never sent."""
-    for theirs in _named(tenant.at_ibkr()):
-        ours = rows.get(theirs.reference)
+    for theirs, ours in _paired(tenant, rows):
         if ours is None or not theirs.working or tenant.is_hidden(theirs):
             continue
         if OrderStatus(ours.status) in OVER and ours.status != "filled":
@@ -87,40 +107,40 @@ def _said_to_be_over(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
 
 
 def _never_left(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
-    for theirs in _named(tenant.at_ibkr()):
-        ours = rows.get(theirs.reference)
+    for _, ours in _paired(tenant, rows):
         if ours is not None and ours.status == "created":
             yield f"I3: {_about(ours)} waits to leave, and IBKR has it."
 
 
 def _both_books_agree(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
     """I3: what IBKR accepted is shown with its order, in the state that it has there; and nothing else is."""
-    theirs = {each.reference: each for each in _named(tenant.at_ibkr())}
-    for reference, each in theirs.items():
-        ours = rows.get(reference)
+    at_ibkr = set()
+    for each, ours in _paired(tenant, rows):
         if ours is None:
-            yield f"I3: IBKR has an order {reference} that nobody here knows."
+            yield f"I3: IBKR has an order {each.order_id} of {each.reference} that nobody here knows."
             continue
+        at_ibkr.add(ours.pk)
         shown = _WORKS if each.working else _SHOWN_AS[each.status]
         if each.filled and not each.working and each.status != "Filled":
             shown = shown | {OrderStatus.FILLED} if each.filled == each.quantity else shown
         if OrderStatus(ours.status) not in shown:
             yield f"I3: {_about(ours)} is {ours.status} here and {each.status} at IBKR."
-    for reference, ours in rows.items():
-        if OrderStatus(ours.status) in WORKING | {OrderStatus.FILLED} and reference not in theirs:
+    for ours in rows.values():
+        if OrderStatus(ours.status) in WORKING | {OrderStatus.FILLED} and ours.pk not in at_ibkr:
             yield f"I3: {_about(ours)} is {ours.status} here, and IBKR never had it."
 
 
 def _fills_agree(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
-    filled: dict[str, Decimal] = defaultdict(Decimal)
-    for each in _named(tenant.at_ibkr()):
-        filled[each.reference] += each.filled
-    for reference, ours in rows.items():
-        if ours.filled_quantity != filled[reference]:
-            yield f"I3: {_about(ours)} has filled {ours.filled_quantity} here and {filled[reference]} at IBKR."
+    filled: dict[int, Decimal] = defaultdict(Decimal)
+    for each, ours in _paired(tenant, rows):
+        if ours is not None:
+            filled[ours.pk] += each.filled
+    for ours in rows.values():
+        if ours.filled_quantity != filled[ours.pk]:
+            yield f"I3: {_about(ours)} has filled {ours.filled_quantity} here and {filled[ours.pk]} at IBKR."
         executed = sum((fill.quantity for fill in ours.executions.all()), Decimal(0))
-        if executed != filled[reference]:
-            yield f"I3: {_about(ours)} has fills of {executed} here and of {filled[reference]} at IBKR."
+        if executed != filled[ours.pk]:
+            yield f"I3: {_about(ours)} has fills of {executed} here and of {filled[ours.pk]} at IBKR."
 
 
 def _explained(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:

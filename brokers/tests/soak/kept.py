@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from brokers.tests.soak.schedules import ByHand, Cancel, Crash, Disturb, Fault, Flip, Move, Place, Schedule, Wait
+from brokers.tests.soak.schedules import (
+    Bracket,
+    ByHand,
+    Cancel,
+    Crash,
+    Disturb,
+    Fault,
+    Flip,
+    Move,
+    Place,
+    Schedule,
+    Shrink,
+    Wait,
+)
 
 KEPT: dict[str, Schedule] = {
     # Each look at IBKR's lists counted, and the stream had never spoken after the last of them.
@@ -46,5 +59,25 @@ KEPT: dict[str, Schedule] = {
             Wait(35.0),
         ),
         resends="never",
+    ),
+    # Somebody sold a position twice over: the stop of what had been held would have added to what was held then.
+    "somebody_turns_a_position_round": Schedule(
+        (
+            Fault("modify_answers_another_number"),
+            Shrink(3, 3),
+            Wait(0.4),
+            Fault("stop_too_large"),
+            Bracket("market", "sell", 3, ttl=60, missing="flatten"),
+            Wait(0.0),
+            Fault("stop_too_large"),
+            Bracket("far", "sell", 4, ttl=60, missing="place_stop"),
+            Wait(0.02),
+            Crash("lane", 0),
+            Wait(0.02),
+            Fault("place_and_another_signs_in"),
+            ByHand("stop", "sell", 5),
+            Wait(0.4),
+        ),
+        resends="all",
     ),
 }

@@ -13,7 +13,7 @@ from django.db import connection
 from accounts.models import Team
 from brokers.domain.doubts.choices import Choice
 from brokers.models import Order
-from brokers.orders import undecided
+from brokers.orders import cancels, undecided
 from brokers.tests.soak import asking, clock, faults, invariants
 from brokers.tests.soak.schedules import ByHand, Crash, Disturb, Fault, Move, Place, Schedule, Step, Wait
 from brokers.tests.soak.tenant import NEAR, Tenant
@@ -27,7 +27,7 @@ LONGEST = 900.0
 # gets its outcome after a minute); where both books agree, a moment of quiet is enough.
 REST, QUIET = 75.0, 8.0
 # How many schedules a world plays side by side. One that is over makes room for the next.
-AT_ONCE = 40
+AT_ONCE = 60
 # How often the one whom no fault meets places an order, in seconds.
 EVERY = 9.0
 # How long IBKR is away in a night that no window announces, in seconds.
@@ -116,6 +116,9 @@ async def _rest(world: World, tenant: Tenant) -> None:
             return
         if any(order.status == "needs_attention" for order in under_way):
             await world.db(_decide, tenant)
+        if invariants.undecided_seconds(tenant):
+            await world.db(_cancel_seconds, tenant)
+            quiet = 0.0
         is_hidden = any(tenant.is_hidden(each) for each in tenant.at_ibkr())
         quiet = 0.0 if under_way or is_hidden else quiet + 1.0
         await asyncio.sleep(1.0)
@@ -131,6 +134,12 @@ def _decide(tenant: Tenant) -> None:
             continue
         choice, number = (Choice.ADOPT, str(facts.order_id)) if facts is not None else (Choice.ABSENT, "")
         undecided.choose(order=order, choice=choice, number=number, actor=None, now=clock.moment())
+
+
+def _cancel_seconds(tenant: Tenant) -> None:
+    """A person wants one order where IBKR has two for it."""
+    for order in invariants.undecided_seconds(tenant):
+        cancels.request_cancel(order=order, actor=None, now=clock.moment())
 
 
 async def take(world: World, tenant: Tenant, step: Step) -> None:

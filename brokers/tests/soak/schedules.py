@@ -34,7 +34,7 @@ Resends = Literal["never", "limit", "all"]
 # What holds for all of a world: nothing, IBKR's announced restarts, the end of IBKR's day, or restarts of Postgres.
 Sky = Literal["calm", "resets", "midnight", "database"]
 # As many schedules in a row have one weather.
-A_BLOCK = 25
+A_BLOCK = 50
 _SKIES: tuple[Sky, ...] = ("calm", "resets", "midnight", "database", "calm")
 
 

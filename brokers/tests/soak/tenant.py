@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brokers.models import BrokerageAccount, Connection, Order
 from brokers.simulator.catalogue import catalogue
 from brokers.simulator.exchange import records
+from brokers.simulator.faults.faults import Fault
 from brokers.simulator.gateway.users import User
 from brokers.simulator.market.quotes import Quote
 from brokers.tests.soak.guard import Guard
@@ -37,6 +38,8 @@ class Tenant:
     wrong: list[str] = field(default_factory=list)
     # The stocks of which somebody was told, as of that look, that a stop is missing.
     told: set[int] = field(default_factory=set)
+    # The faults that were armed by which IBKR takes a change as another order.
+    doubling: list[Fault] = field(default_factory=list)
     # What looks after positions that are to have a stop.
     guard: Guard = field(default_factory=Guard)
 
@@ -94,4 +97,11 @@ class Tenant:
 
     def arm(self, fault: dict[str, Any]) -> None:
         match = {**fault["match"], "user": self.user.name}
-        self.world.gateway.faults.arm({**fault, "match": match}, self.world.gateway.clock())
+        armed = self.world.gateway.faults.arm({**fault, "match": match}, self.world.gateway.clock())
+        if "second_order" in fault["action"]:
+            self.doubling.append(armed)
+
+    @property
+    def seconds(self) -> int:
+        """How many changes IBKR has taken as another order, at most."""
+        return sum(fault.hits for fault in self.doubling)
