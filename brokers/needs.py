@@ -167,7 +167,8 @@ def declined(team: Team, now: datetime) -> QuerySet[Order]:
         .exclude(Exists(later.filter(status=str(OrderStatus.REJECTED))))
         .exclude(Exists(closing))
         .select_related("account")
-        .order_by("-pk")
+        # Not by the key, which would be walked through all that other teams have sent.
+        .order_by("-changed_at", "-pk")
     )
 
 
@@ -217,7 +218,7 @@ def _doubtful_rows(team: Team, now: datetime) -> QuerySet[Order]:
     columns = ("code", "ticker", "side", "status", "held_reason", "changed_at", "reason", "reason_code")
     # As text: a number of JSON would lose what a decimal keeps.
     quantity = Cast("quantity", TextField())
-    rows = Order.objects.filter(unsure | held, team=team).order_by("-pk")
+    rows = Order.objects.filter(unsure | held, team=team).order_by("-changed_at", "-pk")
     return with_facts(rows, quantity=quantity, **{name: F(name) for name in columns})[: 2 * MOST]
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+from django.db.models import QuerySet
 from rest_framework import pagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
 from accounts.api.refusals import Refused
+from accounts.newest import order
 
 MAX_LIMIT = 200
 
@@ -36,7 +38,8 @@ class NewestFirst(pagination.CursorPagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         self.request = request
-        return super().paginate_queryset(queryset, request, view)
+        rows: Any = _ByIndex(queryset)
+        return super().paginate_queryset(rows, request, view)
 
     def decode_cursor(self, request: Request) -> Any:
         encrypted = request.query_params.get("cursor")
@@ -61,6 +64,17 @@ class NewestFirst(pagination.CursorPagination):
         encrypted = _cipher().encrypt(plain.encode()).decode()
         assert self.base_url is not None
         return replace_query_param(self.base_url, "cursor", encrypted)
+
+
+class _ByIndex:
+    """The rows of one team, whose order by the key is that of the index over team and key."""
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        self._rows = rows
+
+    def order_by(self, key: str) -> QuerySet[Any]:
+        """Newest first for `-id`, else oldest first."""
+        return self._rows.order_by(*order(self._rows.model, oldest=not key.startswith("-")))
 
 
 def _owner(request: Request) -> str:

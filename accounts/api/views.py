@@ -16,6 +16,7 @@ from accounts.api.refusals import Refused
 from accounts.entrance import addresses
 from accounts.entrance.second_factors import SecondFactorNeeded, require_second_factor
 from accounts.models import ApiToken, Role, Scope, Team, User
+from accounts.newest import within
 
 # Actions that only stop: they never wait for a second factor.
 STOPS = frozenset({"halt"})
@@ -36,7 +37,8 @@ class TeamRows(viewsets.GenericViewSet[Any]):
         return token.team
 
     def get_queryset(self) -> models.QuerySet[Any]:
-        return super().get_queryset().filter(team=self.team)
+        rows = super().get_queryset()
+        return within(rows, self.team) if self.action == "list" else rows.filter(team=self.team)
 
     def filter_queryset(self, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """Apply the filters of a list. An unknown parameter is refused: its sender would take it for obeyed."""

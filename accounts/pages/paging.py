@@ -22,11 +22,11 @@ class Page(Generic[Row]):
 
 
 def page_of(rows: models.QuerySet[Row], before: str, *, code: str = "code", size: int = SIZE) -> Page[Row]:
-    """The page of `rows` that follows the row with the code `before`; an unknown code gives the first page."""
+    """The page of `rows`, newest first, that follows the row with the code `before`; an unknown code gives the first page."""
     anchor = _anchor(rows.model, before, code)
     if anchor is not None:
         rows = rows.filter(pk__lt=anchor)
-    return _page(rows.order_by("-pk"), code, size, first=anchor is None)
+    return _page(rows, code, size, first=anchor is None)
 
 
 def page_by_number(rows: models.QuerySet[Row], before: str, *, size: int = SIZE) -> Page[Row]:

@@ -9,12 +9,13 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import Q
 
 from brokers.book import rates
 from brokers.domain.dayresult import NOTHING, Day, DayResult, Fill, Held, added, result
 from brokers.domain.orders import AssetClass, Side
-from brokers.models import BrokerageAccount, ContractLookup, Execution, OpeningPosition, Order, Position
+from brokers.models import BrokerageAccount, ContractLookup, Execution, OpeningPosition, Position
 
 # A trading day begins at midnight where most of it happens.
 ZONE = ZoneInfo("America/New_York")
@@ -228,20 +229,30 @@ def _multiplier(position: Position, known: dict[int, Decimal]) -> Decimal | None
     return Decimal(1) if abs(position.unrealized_pnl - by_ones) <= max(abs(by_ones) / 2, Decimal(1)) else None
 
 
+# The last order of each account in each contract, not all there ever were: bounds and order leave only their index (see
+# `accounts.newest`). An order that only closes a future opened elsewhere has the default, not the contract's own.
+_ORDERED = """
+SELECT wanted.conid, o.multiplier
+  FROM unnest(%s::bigint[]) AS a (id) CROSS JOIN unnest(%s::bigint[]) AS wanted (conid) CROSS JOIN LATERAL (
+    SELECT multiplier FROM brokers_order
+     WHERE account_id >= a.id AND account_id <= a.id AND conid = wanted.conid
+       AND NOT (asset_class = 'future' AND multiplier = 1)
+     ORDER BY account_id DESC, conid DESC, id DESC LIMIT 1
+  ) o
+"""
+
+
 def _multipliers(accounts: Collection[BrokerageAccount], conids: set[int]) -> dict[int, Decimal]:
     """What one point is worth, by contracts that were looked up and by our own orders."""
     if not conids:
         return {}
-    orders = Order.objects.filter(account__in=[account.pk for account in accounts], conid__in=conids).exclude(
-        # An order that only closes a position opened elsewhere has the default, not the contract's own.
-        asset_class=AssetClass.FUTURE,
-        multiplier=1,
-    )
-    by_orders = dict(orders.values_list("conid", "multiplier").distinct())
     lookups = ContractLookup.objects.filter(
         connection__in={account.connection_id for account in accounts}, conid__in=conids
     )
-    return {
-        **by_orders,
-        **{conid: multiplier for conid, multiplier in lookups.values_list("conid", "multiplier") if conid},
-    }
+    known = {conid: multiplier for conid, multiplier in lookups.values_list("conid", "multiplier") if conid}
+    # Seldom any: what is traded was looked up.
+    if unknown := sorted(conids - known.keys()):
+        with connection.cursor() as cursor:
+            cursor.execute(_ORDERED, [[account.pk for account in accounts], unknown])
+            known |= dict(cursor.fetchall())
+    return known

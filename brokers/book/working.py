@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from brokers.domain.orders import MAY_FILL, OrderStatus, OrderType, Role, Side, TimeInForce
@@ -52,22 +52,26 @@ def unsettled(accounts: Collection[int], conids: Collection[int], now: datetime)
     """Fills that the positions may not contain: heard of since these were read, by their own report or by their order's."""
     # What was heard before the clock was set back was heard before a book that has been read since.
     read, latest = F("account__book_as_of"), now + clocks.SKEW
-    newer = Execution.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(account__book_as_of__isnull=True) | Q(seen_at__gt=read, seen_at__lte=latest)
-    )
+    # While an account's book was never read nothing is decided on it: it has no fills here.
+    newer = Execution.objects.filter(account__in=accounts, conid__in=conids, seen_at__gt=read, seen_at__lte=latest)
     for row in newer.values("account_id", "conid", "side").annotate(total=Sum("quantity")):
         yield row["account_id"], row["conid"], Side(row["side"]).sign * row["total"]
-    # An order can be known to have filled before its executions come home.
-    orders = Order.objects.filter(account__in=accounts, conid__in=conids).filter(
-        Q(status__in=_MAY_FILL, filled_quantity__gt=0)
-        | Q(status=str(OrderStatus.FILLED), filled_at__gt=read, filled_at__lte=latest)
-    )
-    unreported = orders.annotate(reported=Coalesce(Sum("executions__quantity"), Decimal(0))).filter(
-        filled_quantity__gt=F("reported")
-    )
+    # An order can be known to have filled before its executions come home. Each kind has its index; one condition for
+    # both would have none, and read every order that the account ever had in the contract.
+    orders = Order.objects.filter(account__in=accounts, conid__in=conids)
+    reported = Execution.objects.filter(order=OuterRef("pk")).order_by().values("order").annotate(sum=Sum("quantity"))
     columns = ("account_id", "conid", "side", "filled_quantity", "reported")
-    for account_pk, conid, side, filled, reported in unreported.values_list(*columns):
-        yield account_pk, conid, Side(side).sign * (filled - reported)
+    working, filled = (
+        rows.annotate(reported=Coalesce(Subquery(reported.values("sum")), Decimal(0)))
+        .filter(filled_quantity__gt=F("reported"))
+        .values_list(*columns)
+        for rows in (
+            orders.filter(status__in=_MAY_FILL, filled_quantity__gt=0),
+            orders.filter(status=str(OrderStatus.FILLED), filled_at__gt=read, filled_at__lte=latest),
+        )
+    )
+    for account_pk, conid, side, quantity, known in working.union(filled, all=True):
+        yield account_pk, conid, Side(side).sign * (quantity - known)
 
 
 def working_order(order: Order) -> WorkingOrder:

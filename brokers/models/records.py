@@ -94,6 +94,8 @@ class Execution(models.Model):
         indexes = [
             models.Index(fields=["team", "-id"], name="executions_newest_first"),
             models.Index(fields=["account", "executed_at"], name="executions_of_a_day"),
+            # What came after a book was read.
+            models.Index(fields=["account", "seen_at"], name="executions_seen_of_late"),
             models.Index(
                 fields=["account", "broker_order_id"], condition=Q(order=None), name="executions_without_an_order"
             ),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import row_for, team_for
 from accounts.models import Team
+from accounts.newest import newest
 from brokers.book import contracts, day_ledger, trading_hours
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
@@ -69,8 +70,8 @@ def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpRe
             list(account.positions.order_by("ticker")), list(open_closings().filter(account=account))
         ),
         "points": _thinned(list(account.equity_points.filter(at__gte=since).order_by("-at")), 48),
-        "executions": account.executions.select_related("order").order_by("-pk")[:30],
-        "orders": order_rows().filter(account=account).order_by("-pk")[:15],
+        "executions": account.executions.select_related("order").order_by("-executed_at", "-pk")[:30],
+        "orders": newest(order_rows(), account, "account")[:15],
         "theirs": elsewhere.working(account.team, account),
         "orders_want": f"account:{account.code}",
     }
@@ -91,7 +92,7 @@ def account_equity(request: HttpRequest, team_code: UUID, account_code: UUID) ->
 def contract(request: HttpRequest, team_code: UUID, account_code: UUID, conid: int) -> HttpResponse:
     account = row_for(request.user, team_code, BrokerageAccount.objects.select_related("connection"), account_code)
     position = account.positions.filter(conid=conid).first()
-    orders = list(order_rows().filter(account=account, conid=conid).order_by("-pk")[:10])
+    orders = list(newest(order_rows().filter(conid=conid), account, "account")[:10])
     found = contracts.numbered(account.connection_id, conid)
     lookup = found.order_by(F("hours_asked_on").desc(nulls_last=True), "pk").first()
     # What it is called where it is held or traded; one name may stand for another contract tomorrow.

@@ -26,7 +26,7 @@ def diagnosis(request: HttpRequest, team_code: UUID, connection_code: UUID) -> H
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code)
     chosen = request.GET.get("calls", "")
     calls = _chosen(connection.calls.select_related("order"), chosen)
-    page = page_of(calls, request.GET.get("before", ""))
+    page = page_of(calls.order_by("-pk"), request.GET.get("before", ""))
     figures = diagnose(connection, timezone.now())
     context = {
         "connection": connection,

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import row_for, team_for
 from accounts.models import Role, Team
+from accounts.newest import newest
 from accounts.pages.paging import page_of
 from accounts.pages.requests import actor_of
 from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, Release
@@ -43,7 +44,7 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
     form = OrderFilter(request.GET, accounts=team.accounts.order_by("account_id"))
     values = form.cleaned_data if form.is_valid() else {}
-    page = page_of(_filtered(order_rows().filter(team=team), values), request.GET.get("before", ""))
+    page = page_of(_filtered(newest(order_rows(), team), values), request.GET.get("before", ""))
     want = [values.get("state") or "", f"ticker:{values['ticker'].upper()}" if values.get("ticker") else ""]
     if values.get("account"):
         want.append(f"account:{values['account'].code}")

@@ -27,7 +27,9 @@ class Signal(models.Model):
         WebhookEndpoint, on_delete=models.PROTECT, related_name="signals", db_constraint=False, db_index=False
     )
     # Copied from the endpoint: lists and filters ask by strategy.
-    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="signals", db_constraint=False)
+    strategy = models.ForeignKey(
+        Strategy, on_delete=models.PROTECT, related_name="signals", db_constraint=False, db_index=False
+    )
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     log_code = models.UUIDField(default=uuid.uuid4)
     key = models.CharField(max_length=140)
@@ -66,6 +68,11 @@ class Signal(models.Model):
         indexes = [
             models.Index(fields=["team", "id"], condition=Q(dispatched_at__isnull=True), name="signals_that_wait"),
             models.Index(fields=["team", "ticker", "-id"], name="signals_of_a_ticker"),
+            models.Index(fields=["strategy", "id"], name="signals_of_a_strategy"),
+            # Whose body is still kept: what is to be forgotten is found without what was.
+            models.Index(
+                fields=["strategy", "received_at"], condition=Q(forgotten_at__isnull=True), name="signals_remembered"
+            ),
             models.Index(
                 fields=["strategy", "ticker", "-signal_time"],
                 condition=Q(signal_time__isnull=False, set_aside=""),
@@ -142,7 +149,7 @@ class Refusal(models.Model):
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="refusals")
     endpoint = models.ForeignKey(
-        WebhookEndpoint, on_delete=models.PROTECT, related_name="refusals", db_constraint=False
+        WebhookEndpoint, on_delete=models.PROTECT, related_name="refusals", db_constraint=False, db_index=False
     )
     log_code = models.UUIDField(default=uuid.uuid4, unique=True)
     status = models.PositiveSmallIntegerField()
@@ -160,7 +167,10 @@ class Refusal(models.Model):
         verbose_name = "refused delivery"
         verbose_name_plural = "refused deliveries"
         constraints = [same_team("endpoint", "refusal")]
-        indexes = [models.Index(fields=["team", "-id"], name="refusals_newest_first")]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="refusals_newest_first"),
+            models.Index(fields=["endpoint", "-id"], name="refusals_of_a_webhook"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.status} {self.message_code}"

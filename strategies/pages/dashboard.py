@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import membership_for
 from accounts.models import Membership, Role, Team
+from accounts.newest import newest
 from accounts.pages.requests import actor_of
 from brokers.domain.orders import IN_FLIGHT, WAITING, WORKING
 from brokers.domain.sessions import Environment
@@ -41,7 +42,7 @@ def dashboard(request: HttpRequest, team_code: UUID) -> HttpResponse:
         connections = list(connections_of(team))
     own = order_rows().filter(team=team)
     working = list(own.filter(status__in=WAITING | IN_FLIGHT | WORKING).order_by("-pk")[:15])
-    latest = list(own.order_by("-pk")[:LATEST])
+    latest = list(newest(order_rows(), team)[:LATEST])
     shown = {order.pk: order for order in [*working, *latest]}
     context = {
         "connections": connections,
@@ -62,8 +63,8 @@ def _never_closes(connections: list[Connection]) -> bool:
 
 
 def _latest_rows(team: Team) -> list[live.Row]:
-    signals = live.signal_rows().filter(team=team).order_by("-pk")[:LATEST]
-    refusals = Refusal.objects.filter(team=team).select_related("endpoint__strategy").order_by("-pk")[:LATEST]
+    signals = newest(live.signal_rows(), team)[:LATEST]
+    refusals = newest(Refusal.objects.select_related("endpoint__strategy"), team)[:LATEST]
     return live.rows(signals, refusals)[:LATEST]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Max, OuterRef, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -18,12 +18,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import membership_for, row_for, team_for
 from accounts.entrance.step_up import require_step_up
 from accounts.models import Role
+from accounts.newest import newest
 from accounts.pages.requests import actor_of
 from brokers.book import day_ledger
 from strategies import live
 from strategies.builder import placeholders
 from strategies.domain.message.symbols import Kind
-from strategies.models import Refusal, Signal, Strategy, WebhookEndpoint
+from strategies.models import Signal, Strategy, WebhookEndpoint
 from strategies.pages.forms.strategies import StrategyForm, StrategySettingsForm
 from strategies.pages.shared import LATEST, example_ticker, live_followers, subscription_rows
 from strategies.reading.warnings import OLD_TEXT, sentence
@@ -36,20 +37,23 @@ from strategies.setup.strategies import (
     webhook_url,
 )
 from strategies.setup.strategy_settings import StrategySettings, change_settings
+from strategies.webhook.log import latest_refusals
 from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
 from strategies.webhook.traffic import EndpointTraffic, live_traffic, revoked_endpoints
 
 # Session key: codes of the webhooks whose URL this session was shown.
 SHOWN = "webhooks_shown"
+# Among so many of a strategy's last signals its last buy or sell is looked for.
+MOST_OLD_TEXT = 100
 
 
 @require_GET
 def strategies(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
-    last = Signal.objects.filter(strategy=OuterRef("pk")).order_by().values("strategy")
+    last = newest(Signal.objects.all(), OuterRef("pk"), "strategy").values("received_at")[:1]
     rows = team.strategies.annotate(
         followers=Count("subscriptions", filter=Q(subscriptions__enabled=True), distinct=True),
-        last_signal_at=last.annotate(at=Max("received_at")).values("at"),
+        last_signal_at=Subquery(last),
     )
     return render(request, "strategies/strategies.html", {"strategies": rows.order_by("-enabled", "name")})
 
@@ -117,10 +121,8 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
         "old_text": _old_text(strategy),
         "curl": placeholders.curl(webhooks[0].url, example) if webhooks else "",
         "rows": live.rows(
-            live.signal_rows().filter(strategy=strategy).order_by("-pk")[:LATEST],
-            Refusal.objects.filter(team=strategy.team, endpoint__strategy=strategy)
-            .select_related("endpoint__strategy")
-            .order_by("-pk")[:LATEST],
+            newest(live.signal_rows(), strategy, "strategy")[:LATEST],
+            latest_refusals(strategy, LATEST),
         )[:LATEST],
         "want": f"strategy:{strategy.code}",
         "heard": strategy.signals.exists(),
@@ -140,7 +142,8 @@ def _note_shown(request: HttpRequest, endpoint: WebhookEndpoint) -> None:
 
 def _old_text(strategy: Strategy) -> str:
     """What the text of the last buy or sell lacks, where it is an old one of a TradingView strategy; else empty."""
-    last = strategy.signals.filter(action__in=["buy", "sell"], is_test=False).order_by("-pk").first()
+    latest = newest(Signal.objects.all(), strategy, "strategy").only("action", "is_test", "warnings")[:MOST_OLD_TEXT]
+    last = next((each for each in latest if each.action in {"buy", "sell"} and not each.is_test), None)
     codes = last.warnings if last is not None else []
     return next((sentence(code) for code in codes if code.startswith(OLD_TEXT)), "")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -22,7 +22,7 @@ from strategies.display.summary import summary
 from strategies.display.values import Change, changes
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
-from strategies.models import Strategy, Subscription, TermsVersion
+from strategies.models import Signal, Strategy, Subscription, TermsVersion
 from strategies.pages.forms.examples import Trial, beside
 from strategies.pages.forms.terms import TermsForm
 from strategies.pages.shared import LATEST, trading_accounts
@@ -58,7 +58,7 @@ def subscription(request: HttpRequest, team_code: UUID, subscription_code: UUID)
         "summary": summary(stored),
         "unsaved": changes(stored, terms) if terms is not None else [],
         "versions": _history(subscription),
-        "rows": live.rows(live.signal_rows().filter(decisions__subscription=subscription).order_by("-pk")[:LATEST]),
+        "rows": live.rows(_latest_signals(subscription)),
         **beside(
             request.POST or request.GET,
             Trial(strategy=subscription.strategy, account=subscription.account, terms=terms),
@@ -69,6 +69,12 @@ def subscription(request: HttpRequest, team_code: UUID, subscription_code: UUID)
     }
     status = 422 if form.errors and not show else 200
     return render(request, "strategies/subscription.html", context, status=status)
+
+
+def _latest_signals(subscription: Subscription) -> list[Signal]:
+    """The signals that it decided last, newest first: those that wait, then by the moment of their decisions."""
+    decided = subscription.decisions.order_by(F("decided_at").desc(nulls_first=True)).values_list("signal", flat=True)
+    return list(live.signal_rows().filter(pk__in=list(decided[: 2 * LATEST])).order_by("-pk")[:LATEST])
 
 
 def _saved(request: HttpRequest, subscription: Subscription, stored: Terms, form: TermsForm) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from accounts.newest import newest
 from brokers.domain.orders import Instrument, Resize
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
@@ -120,8 +121,8 @@ def last_signals(
 
 def recent(strategy: Strategy) -> list[Signal]:
     """The last signals that were handed out and were no tests, oldest first."""
-    rows = strategy.signals.filter(is_test=False, set_aside="", note="")
-    return list(reversed(rows.order_by("-pk")[:LAST]))
+    rows = Signal.objects.filter(is_test=False, set_aside="", note="")
+    return list(reversed(newest(rows, strategy, "strategy").select_related("strategy")[:LAST]))
 
 
 def _holding(terms: Terms, snapshot: Snapshot, scene: Scene) -> Holding:

@@ -10,10 +10,12 @@ from typing import TypeVar
 from uuid import UUID
 
 import psycopg
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import Team
+from accounts.newest import newest
 from accounts.pages.paging import SIZE, page_of
 from strategies import live
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy
@@ -109,13 +111,14 @@ def all_rows(team: Team, criteria: LogFilter) -> Iterator[live.Row]:
 
 
 def _in_chunks(rows: QuerySet[Row]) -> Iterator[Row]:
-    newest_first = rest = rows.order_by("-pk")
+    """Rows that come newest first, a chunk a query."""
+    rest = rows
     while True:
         chunk = list(rest[:CHUNK])
         yield from chunk
         if len(chunk) < CHUNK:
             return
-        rest = newest_first.filter(pk__lt=chunk[-1].pk)
+        rest = rows.filter(pk__lt=chunk[-1].pk)
         # Freed before the next chunk is read, which would double the memory.
         del chunk
 
@@ -126,7 +129,7 @@ def signals(team: Team, criteria: LogFilter) -> QuerySet[Signal]:
 
 
 def _filtered(rows: QuerySet[Signal], team: Team, criteria: LogFilter) -> QuerySet[Signal]:
-    rows = rows.filter(_in_time(criteria), team=team)
+    rows = newest(rows.filter(_in_time(criteria)), team)
     if criteria.strategy:
         rows = rows.filter(strategy=criteria.strategy)
     if criteria.ticker:
@@ -166,7 +169,7 @@ def _with_outcome(rows: QuerySet[Signal], outcome: str) -> QuerySet[Signal]:
 
 def refusals(team: Team, criteria: LogFilter) -> QuerySet[Refusal]:
     """The filtered refusals; a refusal has no ticker and no action, so a filter on these leaves none."""
-    rows = Refusal.objects.filter(_in_time(criteria), team=team).select_related("endpoint__strategy")
+    rows = newest(Refusal.objects.filter(_in_time(criteria)), team).select_related("endpoint__strategy")
     if criteria.ticker or criteria.action or criteria.outcome not in {"", "refused", "over"}:
         return rows.none()
     if criteria.strategy:
@@ -176,6 +179,18 @@ def refusals(team: Team, criteria: LogFilter) -> QuerySet[Refusal]:
     if criteria.q:
         rows = rows.filter(_contains(criteria.q, "log_code") | Q(message_code=criteria.q))
     return rows
+
+
+def latest_refusals(strategy: Strategy, count: int) -> list[Refusal]:
+    """The last refusals of all webhooks of a strategy, newest first."""
+    of_each = newest(Refusal.objects.all(), OuterRef("pk"), "endpoint").values("pk")[:count]
+    keys = [
+        key
+        for latest in strategy.endpoints.annotate(latest=ArraySubquery(of_each)).values_list("latest", flat=True)
+        for key in latest
+    ]
+    rows = Refusal.objects.filter(pk__in=sorted(keys)[-count:]).select_related("endpoint__strategy")
+    return list(rows.order_by("-pk"))
 
 
 def _in_time(criteria: LogFilter) -> Q:

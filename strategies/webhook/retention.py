@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from strategies.models import Refusal, Repeat, Signal, Strategy, WebhookMinute
+from accounts.newest import order, within
+from strategies.models import Refusal, Repeat, Signal, Strategy, WebhookEndpoint, WebhookMinute
 
 BATCH = 500
 # Enough for the limits, the last hour and every viewer's yesterday.
@@ -37,7 +38,7 @@ def forget(now: datetime, *, batch: int = BATCH) -> Forgotten:
     for strategy, before in _horizons(now):
         old = Q(received_at__lt=before)
         signals += _blank(Signal.objects.filter(old, strategy=strategy, forgotten_at=None), now, batch)
-        refusals += _delete(Refusal.objects.filter(old, endpoint__strategy=strategy), batch)
+        refusals += _delete_oldest(strategy, before, batch)
         repeats += _delete(Repeat.objects.filter(old, signal__strategy=strategy), batch)
         minutes += _delete(_spent_minutes(strategy, before, now), batch)
     return Forgotten(signals, refusals, repeats, minutes)
@@ -50,14 +51,37 @@ def _horizons(now: datetime) -> Iterator[tuple[int, datetime]]:
 
 
 def _blank(rows: QuerySet[Signal], now: datetime, batch: int) -> int:
-    """Blank signals that were handed out; one that still waits is still needed."""
+    """Blank signals that were handed out; one that still waits is still needed.
+
+    The oldest first, by the index of those that were not blanked yet; what somebody else has locked is left for later.
+    """
+    due = rows.filter(dispatched_at__isnull=False).order_by("received_at", "pk")
     done = 0
-    for keys in _batches(rows.filter(dispatched_at__isnull=False), batch):
-        done += Signal.objects.filter(pk__in=keys).update(body="", headers={}, address=None, forgotten_at=now)
+    while True:
+        with transaction.atomic():
+            locked = due.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)
+            keys = list(locked[:batch])
+            done += Signal.objects.filter(pk__in=keys).update(body="", headers={}, address=None, forgotten_at=now)
+        if len(keys) < batch:
+            return done
+
+
+def _delete_oldest(strategy: int, before: datetime, batch: int) -> int:
+    """Delete the refusals of before that moment. Only the oldest are looked at: those behind a newer one are newer."""
+    done = 0
+    for endpoint in WebhookEndpoint.objects.filter(strategy=strategy).order_by("pk"):
+        oldest = within(Refusal.objects.all(), endpoint, "endpoint").order_by(*order(Refusal, "endpoint", oldest=True))
+        while True:
+            with transaction.atomic():
+                locked = oldest.select_for_update(skip_locked=True, of=("self",)).values_list("pk", "received_at")
+                keys = [pk for pk, received_at in locked[:batch] if received_at < before]
+                done += Refusal.objects.filter(pk__in=keys).delete()[0]
+            if len(keys) < batch:
+                break
     return done
 
 
-def _delete(rows: QuerySet[Refusal] | QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int) -> int:
+def _delete(rows: QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int) -> int:
     done = 0
     for keys in _batches(rows, batch):
         with transaction.atomic():
@@ -65,9 +89,7 @@ def _delete(rows: QuerySet[Refusal] | QuerySet[Repeat] | QuerySet[WebhookMinute]
     return done
 
 
-def _batches(
-    rows: QuerySet[Signal] | QuerySet[Refusal] | QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int
-) -> Iterator[list[int]]:
+def _batches(rows: QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int) -> Iterator[list[int]]:
     last = 0
     while keys := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:batch]):
         yield keys

@@ -1,0 +1,61 @@
+"""Newest orders of an account, fills heard of since a book was read and rejections of a day are found by an index.
+
+Indexes are built and dropped CONCURRENTLY (SHARE UPDATE EXCLUSIVE): nobody who reads or writes waits.
+"""
+
+import django.db.models.deletion
+from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [
+        ("brokers", "0053_suppressed_questions"),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="execution",
+            index=models.Index(fields=["account", "seen_at"], name="executions_seen_of_late"),
+        ),
+        AddIndexConcurrently(
+            model_name="order",
+            index=BrinIndex(autosummarize=True, fields=["created_at"], name="orders_of_late", pages_per_range=16),
+        ),
+        AddIndexConcurrently(
+            model_name="order",
+            index=models.Index(fields=["account", "id"], name="orders_of_an_account"),
+        ),
+        AddIndexConcurrently(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("status", "rejected")),
+                fields=["team", "changed_at"],
+                name="orders_rejected_of_late",
+            ),
+        ),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AlterField(
+                    model_name="order",
+                    name="account",
+                    field=models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="brokers.brokerageaccount",
+                    ),
+                ),
+            ],
+            database_operations=[
+                migrations.RunSQL(
+                    "DROP INDEX CONCURRENTLY IF EXISTS brokers_order_account_id_69e8b502",
+                    "CREATE INDEX CONCURRENTLY brokers_order_account_id_69e8b502 ON brokers_order (account_id)",
+                ),
+            ],
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""What a long history and a large database may not cost."""

@@ -1,0 +1,161 @@
+"""What a walk, a page and a list of the API read does not grow with the history behind them: plans, not times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from accounts.feed.needs import needs_of
+from accounts.models import Team
+from benchmarks.trading import history, walking
+from brokers.models import Order
+from brokers.notices import telling
+from brokers.orders import cancels, closing, orphans, unsent
+from brokers.processes import agenda
+from brokers.protection import rounds
+from config.tests.access import test_api, test_pages
+from config.tests.access.table import API
+from config.tests.access.world import World, ask, undone, world
+from config.tests.history.probe import Probe, probing
+from strategies.control import approval
+from strategies.deciding import guards
+from strategies.models import Refusal, Signal, Subscription
+from strategies.tests import rows
+from strategies.tests.lookups import knows
+
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
+# Half of it is the history of the team that asks, and all of it is older than the others'.
+SIZES = history.Sizes(teams=20, subscriptions=200, signals=4_000, orders=8_000, refusals=2_000, share=0.5)
+# A page shows fifty rows, and reads a few more of each table for them.
+MOST = 400
+# Lists that are filtered or exported as a whole read what they are asked for.
+WHOLE = {"signals_csv", "signals_json"}
+# The share of a holding that no order of ours explains is the sum over all that were: see `brokers.live`.
+SUMS = 'SUM("brokers_order"."filled_quantity")'
+
+
+def beyond(probe: Probe, most: int = MOST) -> list[str]:
+    return [str(read) for read in probe.beyond(most) if SUMS not in read.sql]
+
+
+@contextmanager
+def as_large_tables_are_read() -> Iterator[None]:
+    """These are small enough to be read whole; a million rows are not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        yield
+        cursor.execute("SET LOCAL enable_seqscan = on")
+
+
+@pytest.fixture
+def subscription(team: Team, now: datetime) -> Subscription:
+    """Of an account with a long history."""
+    walk = rows.walk(team, now - timedelta(days=3))
+    knows(walk.account.connection, now)
+    refusal = Refusal.objects.create(
+        team=team,
+        endpoint=walk.strategy.endpoints.get(),
+        status=400,
+        message_code="invalid-json",
+        sentence="No.",
+        received_at=now,
+    )
+    Signal.objects.update(dispatched_at=now)
+    history.fill(walk, refusal, SIZES)
+    history.measure()
+    return walk.subscription
+
+
+@pytest.fixture
+def made(now: datetime, settings: Any) -> World:
+    """Everything of which there is a page, in a team with a long history."""
+    settings.SIM_CONTROL_TOKEN = ""  # no simulator runs here, and none is waited for
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+    all_of_it = world(now)
+    Signal.objects.update(note="")
+    parts = all_of_it.ours.parts
+    order = Order.objects.get(code=parts["order_code"])
+    walk = SimpleNamespace(
+        account=order.account,
+        strategy=Signal.objects.get(code=parts["signal_code"]).strategy,
+        subscription=Subscription.objects.get(code=parts["subscription_code"]),
+        signal=Signal.objects.get(code=parts["signal_code"]),
+        decision=order.ticket.decision,
+        order=order,
+    )
+    history.fill(walk, Refusal.objects.get(log_code=parts["log_code"]), SIZES)
+    history.measure()
+    return all_of_it
+
+
+def test_a_probe_sees_what_reads_a_history(subscription: Subscription) -> None:
+    with as_large_tables_are_read(), probing() as probe:
+        assert Order.objects.filter(account=subscription.account, quantity__gt=1).count() > MOST
+    [read] = beyond(probe)
+    assert "brokers_order" in read
+
+
+def test_a_walk_reads_what_is_open_or_recent(subscription: Subscription, now: datetime) -> None:
+    with as_large_tables_are_read(), probing() as probe:
+        order = walking.walk(subscription, now)
+    assert order.status == "filled"
+    assert not beyond(probe), "\n".join(beyond(probe))
+    assert len(probe.reads) > 10
+
+
+LOOKS: list[Callable[[Subscription, datetime], object]] = [
+    lambda of, now: agenda.look(of.account.connection_id, now, back=False),
+    lambda of, now: agenda.waiting_connections(0, 1, now),
+    lambda of, now: guards.judge_days(now),
+    lambda of, now: approval.expire(now),
+    lambda of, now: needs_of(of.team, now),
+    lambda of, now: unsent.expire_overdue(now),
+    lambda of, now: cancels.ask_due(now),
+    lambda of, now: closing.work(now),
+    lambda of, now: orphans.cancel(now),
+    lambda of, now: rounds.look(now),
+    lambda of, now: telling.look(now),
+]
+# The last look reads what was ordered within a month, of the year that there is, and what stands on pages beside it.
+A_MONTH = SIZES.orders // 3
+
+
+def test_what_is_looked_at_every_few_seconds_reads_what_is_open(subscription: Subscription, now: datetime) -> None:
+    wrong = []
+    for number, look in enumerate(LOOKS):
+        with as_large_tables_are_read(), probing() as probe, undone():
+            look(subscription, now)
+        is_last = number == len(LOOKS) - 1
+        wrong += [f"look {number}: {read}" for read in beyond(probe, A_MONTH if is_last else MOST)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_page_and_every_list_of_the_api_reads_what_it_shows(made: World) -> None:
+    wrong = []
+    for name, request in (*_pages(made), *_lists(made)):
+        with as_large_tables_are_read(), probing() as probe, undone():
+            status = request().status_code
+        assert status in {200, 302, 404, 409}, name
+        wrong += [f"{name}: {read}" for read in beyond(probe)]
+    assert not wrong, "\n".join(wrong)
+
+
+def _pages(made: World) -> Iterator[tuple[str, Callable[[], Any]]]:
+    for name, page, entry in test_pages.entries():
+        if entry.get and name not in WHOLE:
+            address = made.address(page, entry.at)
+            yield name, partial(ask, made.clients["owner"], "GET", address, {})
+
+
+def _lists(made: World) -> Iterator[tuple[str, Callable[[], Any]]]:
+    for name, page in test_api.actions():
+        if API[name][0] == "GET":
+            where = test_api.address(page, made.ours)
+            yield name, partial(made.tokens["owner"].get, where)
