@@ -5,7 +5,7 @@
 The whole product runs as `make run` starts it, in a folder that is thrown away, with paper connections that yield, at a
 gateway in a process of its own. From the moment before a person at TWS takes the session to the arrival of the badge on
 the websocket that a page of the team has open. The baseline of the same run is the gateway's own news of it on a bare
-websocket: what cannot be had for less. The quarrels of a night are fought by a clock of their own (`benchmarks.quarrel`).
+websocket: what cannot be had for less. The quarrels of a night are fought by a clock of their own (`benchmarks.trading.quarrel`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from benchmarks.quarrel import NIGHT, night
+from benchmarks.trading.quarrel import NIGHT, night
 from brokers.domain.sessions import Ownership
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from config.tests import tables

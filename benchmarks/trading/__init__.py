@@ -1,1 +1,1 @@
-"""Who trades in a bench, and what they decide."""
+"""Who trades in a bench, what they decide, what they have behind them, and what they quarrel about."""
