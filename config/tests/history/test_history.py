@@ -124,7 +124,7 @@ LOOKS: list[Callable[[Subscription, datetime], object]] = [
     lambda of, now: telling.look(now),
 ]
 # The last look reads what was ordered within a month, of the year that there is, and what stands on pages beside it.
-A_MONTH = SIZES.orders // 3
+A_MONTH = SIZES.orders // 2
 
 
 def test_what_is_looked_at_every_few_seconds_reads_what_is_open(subscription: Subscription, now: datetime) -> None:
