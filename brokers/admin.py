@@ -28,6 +28,7 @@ from brokers.models import (
     OpeningPosition,
     Order,
     OrderEvent,
+    OrderPrompt,
     Position,
     QuestionAnswer,
     SessionEvent,
@@ -262,6 +263,16 @@ class QuestionAnswerAdmin(ReadOnly):
     list_filter = ("confirmed",)
     search_fields = ("message_id", "team__name")
     list_select_related = ("team", "chosen_by")
+
+
+@admin.register(OrderPrompt)
+class OrderPromptAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("seen_at", "connection", "message_id", "broker_order_id", "by", "verdict")
+    list_filter = ("verdict", "by")
+    search_fields = ("broker_order_id", "message_id")
+    list_select_related = ("connection",)
+    raw_id_fields = ("order", "attempt")
 
 
 @admin.register(Suppression)

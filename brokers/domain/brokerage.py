@@ -340,6 +340,7 @@ class FeedEvent:
     executions: tuple[ExecutionFacts, ...] = ()
     money: dict[str, MoneyHeard] = field(default_factory=dict)
     quotes: dict[int, Quote] = field(default_factory=dict)
+    prompts: tuple[Prompt, ...] = ()
     heartbeat: bool = False
 
 

@@ -58,6 +58,8 @@ CANCELS_ALL = r"cancel\s+all\s+(your\s+)?(open\s+|working\s+)?orders"
 _NEVER = re.compile(CANCELS_ALL, re.IGNORECASE)
 # How the option of a prompt begins that leaves things as they are.
 _REFUSES = re.compile(r"\s*(no\b|do not\b|don.?t\b|cancel\b|decline\b|dismiss\b|discard\b|reject\b)", re.IGNORECASE)
+# ... and that answers for every order from now on.
+_LASTS = re.compile(r"\s*(always|never|all orders)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,13 @@ def always_confirmed(chosen: Mapping[str, bool], kept: Collection[str] = ()) -> 
 
 
 def option_of(options: Sequence[str], *, confirmed: bool) -> str | None:
-    """The option of a prompt that says yes, or the one that says no; None where it is not plain which that is."""
-    refusing = [option for option in options if _REFUSES.match(option)]
-    said = [option for option in options if option not in refusing] if confirmed else refusing
+    """The option of a prompt that says yes, or the one that says no; None where it is not plain which that is.
+
+    What would hold for other orders too is never said.
+    """
+    once = [option for option in options if not _LASTS.match(option)]
+    refusing = [option for option in once if _REFUSES.match(option)]
+    said = [option for option in once if option not in refusing] if confirmed else refusing
     return said[0] if len(said) == 1 else None
 
 

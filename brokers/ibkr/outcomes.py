@@ -98,7 +98,7 @@ def _classify_ok(body: Any, error: str, references: Sequence[str], about: About)
     if _REGISTERED in error:
         return AlreadyRegistered(raw=body)
     if isinstance(body, Mapping) and body.get("prompt"):
-        return _prompt(body)
+        return prompt_of(body)
     if error:
         return _refused(error, about, raw=body)
     return Ambiguous(
@@ -138,7 +138,7 @@ def _question(rows: list[Row]) -> Question:
     )
 
 
-def _prompt(body: Row) -> Prompt:
+def prompt_of(body: Row) -> Prompt:
     """A question with options, of which one is to be said back word for word."""
     options = body.get("options")
     said = options[:_MOST_OPTIONS] if isinstance(options, list) else []

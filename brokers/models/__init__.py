@@ -12,7 +12,7 @@ from brokers.models.keysets import KeySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.protection import ForeignOrder, Lapse
-from brokers.models.questions import QuestionAnswer, Suppression
+from brokers.models.questions import OrderPrompt, QuestionAnswer, Suppression
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
@@ -43,6 +43,7 @@ __all__ = [
     "OrderChanges",
     "OrderEvent",
     "OrderManager",
+    "OrderPrompt",
     "OrderQuerySet",
     "Position",
     "QuestionAnswer",

@@ -9,6 +9,8 @@ from django.db.models import Q
 
 from accounts.models import Team
 from brokers.models.connections import Connection
+from brokers.models.orders import Order
+from brokers.models.records import SubmissionAttempt
 
 
 class QuestionAnswer(models.Model):
@@ -58,3 +60,55 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connection_id}: {', '.join(self.message_ids) or 'none'} at {self.asked_at:%Y-%m-%d %H:%M:%S}"
+
+
+class OrderPrompt(models.Model):
+    """One prompt of IBKR's about an order: a question with options, of which one is said back, once.
+
+    It may come as the answer to an order, by the live stream, or both ways: the row is made by whichever is first.
+    """
+
+    class By(models.TextChoices):
+        ANSWER = "answer", "As the answer to the order"
+        STREAM = "stream", "By the live stream"
+
+    class Verdict(models.TextChoices):
+        OPEN = "", "Not looked at yet"
+        ANSWERED = "answered", "Answered"
+        LEFT = "left", "Left to a person"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="prompts")
+    # IBKR's numbers of the order and of the request: both are said back.
+    broker_order_id = models.CharField(max_length=32)
+    request_id = models.CharField(max_length=64)
+    message_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    text = models.CharField(max_length=1000, blank=True, default="", db_default="")
+    options = ArrayField(models.CharField(max_length=120), size=10, default=list)
+    by = models.CharField(max_length=6, choices=By.choices)
+    seen_at = models.DateTimeField()
+    verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True, default="", db_default="")
+    # Ours that it is about, once that is known; and what was said, where something was.
+    order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.CASCADE, related_name="prompts")
+    attempt = models.OneToOneField(SubmissionAttempt, null=True, blank=True, on_delete=models.CASCADE)
+
+    class Meta:
+        verbose_name = "prompt about an order"
+        verbose_name_plural = "prompts about orders"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "broker_order_id", "request_id"], name="one_row_per_prompt_of_an_order"
+            ),
+            models.CheckConstraint(condition=Q(verdict__in=["", "answered", "left"]), name="prompt_verdict_is_known"),
+            models.CheckConstraint(condition=Q(by__in=["answer", "stream"]), name="prompt_came_by_a_known_way"),
+            models.CheckConstraint(
+                condition=Q(verdict="") | Q(order__isnull=False), name="judged_prompt_has_its_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(verdict="answered", attempt__isnull=False) | (~Q(verdict="answered") & Q(attempt=None)),
+                name="answered_prompt_has_its_attempt",
+            ),
+        ]
+        indexes = [models.Index(fields=["connection"], condition=Q(verdict=""), name="prompts_to_answer")]
+
+    def __str__(self) -> str:
+        return f"{self.message_id or 'prompt'} about {self.broker_order_id}: {self.verdict or 'open'}"

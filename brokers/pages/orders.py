@@ -22,7 +22,7 @@ from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus
 from brokers.domain.orders import Role as OrderRole
 from brokers.domain.path import path
 from brokers.live import order_rows
-from brokers.models import ForeignOrder, Order, SubmissionAttempt
+from brokers.models import ForeignOrder, Order, OrderPrompt, SubmissionAttempt
 from brokers.orders import cancels
 from brokers.orders.remains import left_by_canceling
 from brokers.orders.unasked import suppressions
@@ -121,6 +121,7 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "events": order.events.order_by("pk"),
         "attempts": attempts,
         "unasked": suppressions.in_force_at(order.connection_id, order.submitted_at) if order.submitted_at else None,
+        "prompts_left": order.prompts.filter(verdict=OrderPrompt.Verdict.LEFT, by=OrderPrompt.By.STREAM)[:5],
         "what_ifs": before_entries.of_order(order),
         "doubt": doubt_of(order),
         "seconds": seconds_of(order),

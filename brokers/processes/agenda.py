@@ -16,6 +16,7 @@ from brokers.connections import nights, sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
+from brokers.orders.prompts import prompts
 from brokers.orders.statements import HELD
 from brokers.orders.unasked import wishes
 from brokers.protection import foreign_cancels
@@ -47,7 +48,8 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
-          WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned
+          WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned,
+  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts
 FROM brokers_connection c WHERE c.id = %s
 """
 # Where LOOK finds one of these, something waits for a connection that is switched on.
@@ -82,6 +84,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
         resizes.due(),
         gone.orders(),
         undecided.named_orders(),
+        prompts.due(now),
     ]
     of_accounts: list[QuerySet[Any]] = [
         foreign_cancels.due(),
@@ -150,6 +153,7 @@ class Agenda:
     gone: bool
     foreign_cancels: bool
     tells: bool
+    prompts: bool
     job: execution.Job | None
 
 
@@ -176,6 +180,7 @@ def has_work(connection_pk: int, now: datetime) -> bool:
         (connection.has_foreign_cancels, foreign_cancels.due, "account__connection"),
         (connection.has_abandoned and connection.enabled, lambda: doubt.abandoned(now), "order__connection"),
         (connection.suppression_wanted_at is not None, lambda: wishes.due(now), "pk"),
+        (connection.has_prompts, lambda: prompts.due(now), "connection"),
     ]
     return bool(statuses & {*DOUBTFUL}) or any(
         found and waiting().filter(**{way: connection_pk}).exists() for found, waiting, way in rows
@@ -211,12 +216,14 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         doubt.doubt_abandoned(connection_pk, now)
         connection = Connection.objects.raw(LOOK, [connection_pk])[0]
     active = connection.enabled and sessions.believed_active(connection, now)
-    # Cancels go first; then IBKR is told which questions it need not ask; and nothing is written down as leaving while
-    # there is no session to leave by.
+    # IBKR's prompts are answered first, then cancels leave, then IBKR is told which questions it need not ask; and nothing
+    # is written down as leaving while there is no session to leave by.
     unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
     wanted_at = connection.suppression_wanted_at
     tells = active and not paused and wanted_at is not None and wanted_at <= now
-    job = execution.take_next(connection_pk, now) if active and not (unsent or tells or paused) else None
+    asked = active and connection.has_prompts and prompts.next_due(connection_pk, now) is not None
+    first = unsent or tells or asked or paused
+    job = execution.take_next(connection_pk, now) if active and not first else None
     return Agenda(
         connection=connection,
         believed_active=active,
@@ -234,5 +241,6 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
         gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
         foreign_cancels=connection.has_foreign_cancels and foreign_cancels.next_one(connection_pk) is not None,
         tells=tells,
+        prompts=asked,
         job=job,
     )

@@ -20,7 +20,7 @@ from brokers.models import Connection
 from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import Threads
-from brokers.processes import agenda, looks, previews, prices, recovery, unasked, what_ifs, writes
+from brokers.processes import agenda, looks, previews, prices, recovery, replies, unasked, what_ifs, writes
 from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
@@ -123,15 +123,16 @@ class Lane:
             wire = await self._signed_in(connection, believed=todo.believed_active) if connection.enabled else None
             if wire is None:
                 return await self._expire(connection)
+            asked = await replies.answer_prompts(wire, connection) if todo.prompts else set()
             if not await writes.send_orders(wire, connection, todo.job):
                 return RETRY_SECONDS
-            refused = await self._cancel(wire, todo)
+            refused = asked | await self._cancel(wire, todo)
             if todo.tells:
                 await unasked.tell(wire)
             if todo.changes:
                 refused |= await writes.change_orders(wire, connection)
             await self._ask(wire, todo)
-            if not todo.believed_active or todo.cancels or todo.tells:
+            if not todo.believed_active or todo.cancels or todo.tells or todo.prompts:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
         return await self._look_up(wire, todo, refused)

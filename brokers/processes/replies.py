@@ -15,6 +15,7 @@ from brokers.domain.orders import Role
 from brokers.domain.sentences import cut
 from brokers.models import Connection, Order
 from brokers.orders import execution
+from brokers.orders.prompts import prompts
 from brokers.orders.questions import chosen_by
 from brokers.orders.unasked import wishes
 from brokers.processes.wire import Wire
@@ -68,9 +69,9 @@ async def answer(
     return execution.Answer(outcome=outcome, attempt_pk=attempt_pk)
 
 
-async def _begin(wire: Wire, order: Order, asked: Question | Prompt, confirmed: bool, option: str | None = None) -> int:
+async def _begin(wire: Wire, order: Order, asked: Question, confirmed: bool) -> int:
     """Write down what is answered, before it leaves; returns the attempt's key."""
-    attempt_pk = await wire.db(execution.begin_reply, order, asked, confirmed, wire.clock(), option=option)
+    attempt_pk = await wire.db(execution.begin_reply, order, asked, confirmed, wire.clock())
     if questions.cancels_all(asked.text):
         await wire.db(wishes.keep_asking, order.team_id, wire.clock())
     return attempt_pk
@@ -87,18 +88,44 @@ def _why_no_longer(count: int, *, late: bool) -> tuple[str, str] | None:
 
 async def _answer_prompt(wire: Wire, policy: _Policy, attempt_pk: int, prompt: Prompt) -> execution.Answer:
     """Say one of a prompt's options back, or leave it to a person; what became of the order is looked for either way."""
-    order = policy.order
-    confirmed = policy.confirms(prompt)
-    option = questions.option_of(prompt.options, confirmed=confirmed)
-    if option is None:
+    said = await _say(wire, policy, prompt)
+    if said is None:
         reason = questions.left_to_a_person(prompt.text)
         left = Ambiguous(reason=reason, code="prompt-of-ibkr", raw=prompt.raw)
         return execution.Answer(outcome=left, attempt_pk=attempt_pk)
     await wire.db(execution.note_answer, attempt_pk, prompt, wire.clock())
-    attempt_pk = await _begin(wire, order, prompt, confirmed, option)
+    return said
+
+
+async def _say(wire: Wire, policy: _Policy, prompt: Prompt) -> execution.Answer | None:
+    """Say one of a prompt's options back, once, whichever way it came; None where nothing was said."""
+    order, confirmed = policy.order, policy.confirms(prompt)
+    option = questions.option_of(prompt.options, confirmed=confirmed)
+    attempt_pk = await wire.db(prompts.claim, order, prompt, confirmed, option, wire.clock())
+    if attempt_pk is None or option is None:
+        return None
+    if questions.cancels_all(prompt.text):
+        await wire.db(wishes.keep_asking, order.team_id, wire.clock())
     with about_order(order.pk, way_out=Role(order.role) in questions.WAYS_OUT):
         outcome = await wire.broker.choose(prompt, option)
     return execution.Answer(outcome=outcome, attempt_pk=attempt_pk)
+
+
+async def answer_prompts(wire: Wire, connection: Connection) -> set[str]:
+    """Answer what IBKR asks by the stream about orders that are there; returns the accounts whose orders are to be read."""
+    concerned: set[str] = set()
+    while not wire.stopping.is_set():
+        found = await wire.db(prompts.next_due, wire.connection_pk, wire.clock())
+        if found is None:
+            break
+        row, order = found
+        chosen = await wire.db(chosen_by, order.team_id)
+        policy = _Policy(order=order, confirms_exits=connection.confirms_exits, chosen=chosen)
+        said = await _say(wire, policy, prompts.as_prompt(row))
+        if said is not None:
+            await wire.db(execution.note_answer, said.attempt_pk, said.outcome, wire.clock())
+        concerned.add(order.account.account_id)
+    return concerned
 
 
 def _as_declined(

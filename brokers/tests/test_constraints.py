@@ -34,6 +34,7 @@ from brokers.models import (
     OpeningPosition,
     Order,
     OrderEvent,
+    OrderPrompt,
     QuestionAnswer,
     SilencedNotice,
     SubmissionAttempt,
@@ -112,6 +113,11 @@ def answer(at: Scene, **values: object) -> QuestionAnswer:
 
 def suppression(at: Scene, **values: object) -> Suppression:
     return Suppression.objects.create(**{"connection": at.connection, "asked_at": at.now, **values})
+
+
+def prompt(at: Scene, **values: object) -> OrderPrompt:
+    fields = {"broker_order_id": "1", "request_id": "1", "by": "stream", "seen_at": at.now, **values}
+    return OrderPrompt.objects.create(connection=at.connection, **fields)
 
 
 def doubt(at: Scene, **values: object) -> Doubt:
@@ -293,6 +299,11 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_answer_per_team_and_question": lambda at: twice(lambda: answer(at)),
     "question_has_an_id": lambda at: answer(at, message_id="DROP"),
     "at_most_51_questions_suppressed": lambda at: suppression(at, message_ids=["o354"] * 52),
+    "one_row_per_prompt_of_an_order": lambda at: twice(lambda: prompt(at)),
+    "prompt_verdict_is_known": lambda at: prompt(at, order=at.order, verdict="maybe"),
+    "prompt_came_by_a_known_way": lambda at: prompt(at, by="post"),
+    "judged_prompt_has_its_order": lambda at: prompt(at, verdict="left"),
+    "answered_prompt_has_its_attempt": lambda at: prompt(at, order=at.order, verdict="answered"),
     "one_open_doubt_an_order": lambda at: twice(lambda: doubt(at)),
     "doubt_origin_is_known": lambda at: doubt(at, origin="rumour"),
     "doubt_choice_has_its_time": lambda at: doubt(at, choice="absent"),

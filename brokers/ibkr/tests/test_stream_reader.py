@@ -11,6 +11,7 @@ from brokers.domain.brokerage import FeedEvent
 from brokers.domain.orders import OrderStatus
 from brokers.ibkr.decoding import FRAME, decode
 from brokers.ibkr.lines.beats import BEAT
+from brokers.ibkr.topics.prompts import MOST
 from brokers.ibkr.topics.reader import Reader
 
 SIGNED_IN = {"topic": "sts", "args": {"authenticated": True, "competing": False, "message": ""}}
@@ -141,3 +142,50 @@ def test_a_busy_day_comes_whole_in_one_message() -> None:
     event = say(Reader(), {"topic": "sor", "args": rows})
     assert event is not None
     assert len(event.orders) == 8000
+
+
+PROMPT = {
+    "orderId": 1883733600,
+    "reqId": "29042",
+    "dismissable": [],
+    "text": "If this happens, you will not receive a fill.\nUse the Price Management Algo?",
+    "options": ["Use on this order", "Always use", "Do not use"],
+    "type": "M",
+    "messageId": "p12",
+    "prompt": True,
+}
+NOTICE = {"id": "118", "text": "Order SELL 1 MSFT will be automatically canceled", "title": None, "url": None}
+
+
+@pytest.mark.parametrize("args", [[PROMPT], PROMPT, [NOTICE, PROMPT]])
+def test_it_reads_a_prompt(args: Any) -> None:
+    event = say(Reader(), {"topic": "ntf", "args": args})
+    assert event is not None
+    [prompt] = event.prompts
+    assert (prompt.broker_order_id, prompt.request_id, prompt.message_id) == ("1883733600", "29042", "p12")
+    assert prompt.options == ("Use on this order", "Always use", "Do not use")
+    assert prompt.text.endswith("Use the Price Management Algo?")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"orderId": None},
+        {"orderId": "DROP TABLE"},
+        {"orderId": [1]},
+        {"orderId": "9" * 99},
+        {"reqId": ""},
+        {"reqId": "7" * 99},
+        {"reqId": {}},
+        {"prompt": "true"},
+        {"prompt": None},
+    ],
+)
+def test_a_prompt_that_names_nothing_to_answer_is_passed_over(change: dict[str, Any]) -> None:
+    assert say(Reader(), {"topic": "ntf", "args": [{**PROMPT, **change}]}) is None
+
+
+def test_of_many_prompts_in_one_message_few_are_read() -> None:
+    event = say(Reader(), {"topic": "ntf", "args": [PROMPT] * 5000})
+    assert event is not None
+    assert len(event.prompts) == MOST

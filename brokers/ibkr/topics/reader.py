@@ -12,7 +12,7 @@ from brokers.domain.sessions import AuthStatus
 from brokers.ibkr import order_rows, translate
 from brokers.ibkr.cleaning import text
 from brokers.ibkr.numbers import whole
-from brokers.ibkr.topics import money
+from brokers.ibkr.topics import money, prompts
 from brokers.ibkr.topics.money import Money
 from brokers.ibkr.topics.prices import Prices
 from brokers.ibkr.topics.wanted import Wanted
@@ -50,12 +50,13 @@ class Reader:
                 # What comes of others than we asked for is nobody's.
                 ours = {account_id: told[account_id] for account_id in self._wanted.accounts & told.keys()}
                 return _unless_empty(FeedEvent(money=ours))
-            case "ssd" if topic.partition("+")[2] in self._wanted.accounts:
-                return _unless_empty(FeedEvent(money=self._money.summary(message, self._now())))
-            case "sld" if topic.partition("+")[2] in self._wanted.accounts:
-                return _unless_empty(FeedEvent(money=self._money.ledger(message, self._now())))
+            case "ssd" | "sld" as kind if topic.partition("+")[2] in self._wanted.accounts:
+                read = self._money.summary if kind == "ssd" else self._money.ledger
+                return _unless_empty(FeedEvent(money=read(message, self._now())))
             case "smd" if whole(message.get("conid")) in self._wanted.conids:
                 return _unless_empty(FeedEvent(quotes=self._prices.take(message, self._now())))
+            case "ntf":
+                return _unless_empty(FeedEvent(prompts=prompts.of(message.get("args"))))
             case "system" if "hb" in message:
                 return self.beat()
             case "tic" | "ech":
@@ -96,4 +97,4 @@ class Reader:
 
 
 def _unless_empty(event: FeedEvent) -> FeedEvent | None:
-    return event if event.orders or event.executions or event.money or event.quotes else None
+    return event if event.orders or event.executions or event.money or event.quotes or event.prompts else None

@@ -47,7 +47,7 @@ class News(asyncio.Queue[FeedEvent | None]):
 
 
 def facts_in(event: FeedEvent | None) -> int:
-    """How much a piece of news weighs: itself, and each order, fill, account and quote in it."""
+    """How much a piece of news weighs: itself, and each order, fill, account, quote and prompt in it."""
     if event is None:
         return 1
-    return 1 + len(event.orders) + len(event.executions) + len(event.money) + len(event.quotes)
+    return 1 + len(event.orders) + len(event.executions) + len(event.money) + len(event.quotes) + len(event.prompts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ NOT_PAPER = "This username is not associated with a paper trading account"
 _MAINTENANCE = "<!DOCTYPE html><html><head><title>Login</title></head><body>Please sign in.</body></html>"
 _PRICES = {"31": "last", "84": "bid", "86": "ask"}
 _DELAY_S = 900.0
+_REQUESTS = itertools.count(22170)
 # Faults about market data, and what field 6509 begins with while they hold.
 _NOT_SHOWN = {"no_market_data": "N", "no_market_data_agreement": "O"}
 _NOT_LIVE = {"delayed": "D", "frozen": "Z", "frozen_delayed": "Y"}
@@ -174,17 +176,18 @@ def exchange_closed(call: Call, order: Order | None) -> Answer:
 
 
 def prompt(order_id: int, changes: Any = None) -> dict[str, Any]:
-    """The broker asks with a list of options instead of a question. `changes`: other fields than the usual ones."""
+    """The broker asks with a list of options instead of a question. `changes`: other fields than the usual ones, and
+    `by`: the way that it comes (`answer`, which is usual, `stream` or `both`), which is no field of it."""
     return {
         "orderId": order_id,
-        "reqId": "22170",
+        "reqId": str(next(_REQUESTS)),
         "dismissable": [],
         "text": "Using the Price Management Algo can improve the price of this order.",
         "options": ["Use on this order", "Do not use"],
         "type": "M",
         "messageId": "p12",
         "prompt": True,
-        **(changes if isinstance(changes, dict) else {}),
+        **({key: value for key, value in changes.items() if key != "by"} if isinstance(changes, dict) else {}),
     }
 
 

@@ -34,6 +34,10 @@ class Listener(Protocol):
         """The user's session entered another stage."""
 
     @abstractmethod
+    def prompted(self, prompt: dict[str, Any]) -> None:
+        """The broker asks with a list of options about an order of the user."""
+
+    @abstractmethod
     def tick(self) -> None:
         """Send what is due because time passed."""
 
@@ -96,6 +100,11 @@ class User:
         """A username keeps its token over restarts: clients compare it before and after they connect."""
         token = hashlib.sha256(f"session {name}".encode()).hexdigest()[:32]
         return cls(name=name, session=Session(username=name, token=token))
+
+    def tell_prompt(self, prompt: dict[str, Any]) -> None:
+        """Let every socket ask with a prompt."""
+        for socket in list(self.sockets):
+            socket.prompted(prompt)
 
     def tell_status(self) -> None:
         """Let every socket say which stage the session is in."""

@@ -86,12 +86,22 @@ def place(call: Call) -> Answer:
 
 
 def _prompt(call: Call, tickets: list[Ticket]) -> Answer:
-    """Ask with options; the order waits for one of them."""
-    body = prompt(call.gateway.engine.last_order_id + 1, call.effects["server_prompt"])
+    """Ask with options, in the answer, by the stream or both. An order that is asked about in the answer waits for one of
+    them; one that is asked about by the stream alone is there already."""
+    changes = call.effects["server_prompt"]
+    by = changes.get("by", "answer") if isinstance(changes, dict) else "answer"
+    placed = submission.submit(call, tickets) if by == "stream" else None
+    made: list[Order] = call.effects.get("placed", [])
+    body = prompt(made[0].order_id if made else call.gateway.engine.last_order_id + 1, changes)
     call.user.prompted = Prompted(
-        order_id=str(body["orderId"]), request_id=body["reqId"], options=list(body["options"]), tickets=tickets
+        order_id=str(body["orderId"]),
+        request_id=body["reqId"],
+        options=list(body["options"]),
+        tickets=[] if placed is not None else tickets,
     )
-    return Answer(body)
+    if by != "answer":
+        call.user.tell_prompt(body)
+    return placed or Answer(body)
 
 
 @ROUTES.add("POST", "/iserver/notification")
@@ -105,7 +115,7 @@ def notification(call: Call) -> Answer:
     if said.get("text") not in prompted.options:
         raise Refused("Bad Request: text is not one of the options", 400)
     call.user.prompted = None
-    if _places(str(said["text"])):
+    if prompted.tickets and _places(str(said["text"])):
         submission.place(call.gateway, call.user, prompted.tickets, call.effects)
     return Answer(text="Success")
 

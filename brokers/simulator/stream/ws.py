@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -100,6 +101,9 @@ class Socket(Connection):
         self.send({"topic": "system", "success": name, "isFT": False, "isPaper": args["isPaper"]})
         self.send({"topic": "act", "args": args})
         self.status_changed()
+
+    def prompted(self, prompt: dict[str, Any]) -> None:
+        self.send({"topic": "ntf", "args": [prompt]})
 
     def status_changed(self) -> None:
         status = self.user.session.status(self.gateway.clock())

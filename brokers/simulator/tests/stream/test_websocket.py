@@ -175,3 +175,29 @@ def test_only_its_own_user_hears_of_an_order(client: Client) -> None:
         client.place(ticket("w-9"))
         with pytest.raises(TimeoutError):
             messages(socket, "sor", timeout=0.3)
+
+
+def asks(client: Client, by: str) -> None:
+    match = {"user": client.user, "method": "POST", "path": "/iserver/account/*/orders"}
+    client.gateway.fault(action={"server_prompt": {"by": by}}, match=match)
+
+
+def test_a_prompt_by_the_stream_is_about_an_order_that_is_there(client: Client) -> None:
+    asks(client, "stream")
+    with client.socket() as socket:
+        [row] = client.place(ticket("w-9", orderType="LMT", price=50.0))
+        [told] = messages(socket, "ntf")
+    [prompt] = told["args"]
+    assert (str(prompt["orderId"]), prompt["prompt"], prompt["messageId"]) == (row["order_id"], True, "p12")
+    body = {"orderId": prompt["orderId"], "reqId": prompt["reqId"], "text": "Do not use"}
+    client.post("/iserver/notification", body)
+    assert [order["order_ref"] for order in client.orders()] == ["w-9"]
+
+
+def test_a_prompt_both_ways_is_one_prompt(client: Client) -> None:
+    asks(client, "both")
+    with client.socket() as socket:
+        answer = client.place(ticket("w-10", orderType="LMT", price=50.0))
+        [told] = messages(socket, "ntf")
+    assert told["args"] == [answer]
+    assert client.orders() == []
