@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('brokers', '0053_suppressed_questions'),
+        ('brokers', '0054_history_costs_nothing'),
     ]
 
     operations = [
