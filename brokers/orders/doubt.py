@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,7 +108,8 @@ def note_looks(order: Order, sources: Iterable[Source], rows: int, now: datetime
 
     None where the order is not in doubt any more.
     """
-    fresh = Order.objects.select_for_update(of=("self",)).select_related("connection").get(pk=order.pk)
+    locked = Order.objects.select_for_update(of=("self",)).select_related("connection", "parent")
+    fresh = locked.get(pk=order.pk)
     if fresh.status != OrderStatus.UNKNOWN:
         return None
     origin = Origin.REGISTERED if fresh.reason_code == ALREADY_REGISTERED else Origin.ANSWER_LOST
@@ -116,23 +117,37 @@ def note_looks(order: Order, sources: Iterable[Source], rows: int, now: datetime
     terms, sight = terms_of(fresh.connection), sight_of(fresh.connection, now)
     if doubt.looked_at is None or now - doubt.looked_at > PAUSE:
         doubt.looking_since = now
-    evidence = by_clock(evidence_of(doubt, fresh), now)
+    posts = _posts(fresh)
+    evidence = by_clock(_evidence_of(doubt, posts[fresh.pk][-1] if posts[fresh.pk] else fresh.submitted_at), now)
     for source in sources:
         evidence = looked(evidence, source, sight, terms, now)
-    verdict = judge(evidence, sight, matter_of(fresh), terms, now)
+    verdict = judge(evidence, sight, _matter_of(fresh, posts), terms, now)
     _keep(doubt, evidence, verdict, {"rows": rows, "counted": evidence.count(Source.ORDERS)}, now)
     Order.objects.filter(pk=fresh.pk).update(absences=evidence.count(Source.ORDERS), checked_at=now)
     _follow(fresh, verdict, now)
     return verdict
 
 
-def evidence_of(doubt: Doubt, order: Order) -> Evidence:
-    """The looks that a doubt's row has counted."""
+def _posts(order: Order) -> dict[int, list[datetime]]:
+    """When an order was sent, and the order that it is a leg of: by their keys, the last of each at the end."""
+    sent: dict[int, list[datetime]] = {order.pk: [], _head_of(order).pk: []}
+    rows = SubmissionAttempt.objects.filter(order__in=list(sent), kind=SubmissionAttempt.Kind.POST)
+    for pk, sent_at in rows.order_by("pk").values_list("order_id", "sent_at"):
+        sent[pk].append(sent_at)
+    return sent
+
+
+def _head_of(order: Order) -> Order:
+    return order.parent if _is_leg(order) and order.parent is not None else order
+
+
+def _evidence_of(doubt: Doubt, sent_at: datetime | None) -> Evidence:
+    """The looks that a doubt's row has counted. `sent_at`: when its order left last."""
     last = {Source.ORDERS: doubt.orders_read_at, Source.TRADES: doubt.trades_read_at}
     return Evidence(
         origin=Origin(doubt.origin),
         since=doubt.opened_at,
-        sent_at=_last_sent_at(order) or doubt.opened_at,
+        sent_at=sent_at or doubt.opened_at,
         reads=((Source.ORDERS, doubt.order_reads), (Source.TRADES, doubt.trade_reads)),
         last_at=tuple((source, at) for source, at in last.items() if at is not None),
         counting_since=doubt.counting_since,
@@ -140,16 +155,11 @@ def evidence_of(doubt: Doubt, order: Order) -> Evidence:
     )
 
 
-def _last_sent_at(order: Order) -> datetime | None:
-    post = order.attempts.filter(kind=SubmissionAttempt.Kind.POST).order_by("-pk").first()
-    return post.sent_at if post is not None else order.submitted_at
-
-
-def matter_of(order: Order) -> Matter:
+def _matter_of(order: Order, posts: Mapping[int, Sequence[datetime]]) -> Matter:
     """What of an order decides whether it may leave again; a leg leaves by what counts for the order it belongs to."""
-    head = order.parent if _is_leg(order) and order.parent is not None else order
+    head = _head_of(order)
     return Matter(
-        posts=head.attempts.filter(kind=SubmissionAttempt.Kind.POST).count(),
+        posts=len(posts[head.pk]),
         expires_at=head.expires_at,
         type=OrderType(head.type),
         resend=Resend(order.connection.resends),

@@ -1,4 +1,4 @@
-"""What a look at stops asks of the database: every fill and every list leads to one, so that it is to cost little."""
+"""What looks at stops and at orders in doubt ask of the database: every fill and every list leads to one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
 from brokers.domain.brokerage import OrderFacts
+from brokers.domain.doubts.evidence import Source
 from brokers.domain.orders import OrderStatus
 from brokers.domain.protection.verdicts import judge
 from brokers.models import BrokerageAccount, Lapse, Order
+from brokers.orders import doubt
 from brokers.protection import home, mending, rounds, scenes
 from brokers.tests import rows
 from brokers.tests.orders.test_reconciliation import fill as reported
@@ -117,3 +119,12 @@ def test_what_was_mended_meanwhile_opens_no_lapse(entry: Order, now: datetime) -
     stop_of(entry, now)
     assert mending._begin(seen, verdict, entry.conid, now) == 0
     assert not Lapse.objects.exists()
+
+
+def test_a_look_for_an_order_in_doubt_takes_five(account: BrokerageAccount, now: datetime) -> None:
+    order = rows.order(account)
+    assert Order.objects.move(order, OrderStatus.SUBMITTED, now=now, submitted_at=now)
+    assert Order.objects.move(order, OrderStatus.UNKNOWN, now=now)
+    doubt.note_looks(order, [Source.ORDERS], 0, now)
+    assert statements(lambda: doubt.note_looks(order, [Source.ORDERS], 0, now)) == 5
+    assert order.doubts.get().looks[-1]["rows"] == 0
