@@ -12,12 +12,23 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from brokers import live
-from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, WAITING, OrderStatus, OrderType, Role, Side
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    IN_FLIGHT,
+    MAY_FILL,
+    WAITING,
+    OrderStatus,
+    OrderType,
+    Release,
+    Role,
+    Side,
+)
 from brokers.models import Execution, Order, Position
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # IBKR's list of positions may lag behind its fills: what stands still for so long is believed.
 BELIEVED_AFTER = timedelta(seconds=30)
+_MAY_FILL = [str(status) for status in MAY_FILL]
 _WAYS_OUT = [str(role) for role in (Role.EXIT, Role.TAKE_PROFIT, Role.STOP_LOSS)]
 
 
@@ -26,11 +37,13 @@ def left_behind(now: datetime) -> QuerySet[Order]:
     same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
     held = Position.objects.filter(**same)
     long, short = Exists(held.filter(quantity__gt=0)), Exists(held.filter(quantity__lt=0))
-    moving = Order.objects.filter(**same).filter(
-        Q(role=str(Role.ENTRY), status__in=[str(status) for status in MAY_FILL])
-        | Q(status__in=[str(status) for status in WAITING | IN_FLIGHT])
-        | Q(changed_at__gt=now - BELIEVED_AFTER)
+    here = Order.objects.filter(**same)
+    moving = here.filter(
+        Q(status__in=[str(status) for status in WAITING | IN_FLIGHT]) | Q(changed_at__gt=now - BELIEVED_AFTER)
     )
+    # What an entry buys needs its ways out: those sent by themselves may be its own, and the legs of another are not.
+    entering = here.filter(role=str(Role.ENTRY), status__in=_MAY_FILL)
+    of_what_is_over = Q(release=str(Release.WITH_PARENT)) & ~Q(parent__status__in=_MAY_FILL)
     newer = Execution.objects.filter(**same, seen_at__gt=OuterRef("account__book_as_of") - BELIEVED_AFTER)
     return (
         Order.objects.filter(
@@ -45,6 +58,7 @@ def left_behind(now: datetime) -> QuerySet[Order]:
         .exclude(type=str(OrderType.MARKET))
         .filter(Q(side=str(Side.SELL)) & ~long | Q(side=str(Side.BUY)) & ~short)
         .filter(~Exists(moving), ~Exists(newer))
+        .filter(~Exists(entering) | of_what_is_over)
     )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Case, DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Abs, Coalesce
 
-from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role, Side
+from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role
 from brokers.models import BrokerageAccount, Lapse, Order, Position
 from brokers.protection import mending
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
-_WORKING = [str(status) for status in CHANGED_IN_PLACE]
 _AMOUNT = DecimalField(max_digits=24, decimal_places=8)
 _STOP = str(Role.STOP_LOSS)
 # What stood for longer was seen by its news; a lapse that is open is looked at whatever its age.
@@ -44,17 +43,16 @@ def candidates(now: datetime, account: BrokerageAccount | None = None) -> set[tu
 
 
 def _positions(since: datetime) -> QuerySet[Position]:
-    """Positions in which a stop has changed since then, and the stops that work are not just as large, or would add."""
-    here = Order.objects.filter(account=OuterRef("account"), conid=OuterRef("conid"), role=_STOP)
-    closing = here.filter(side=OuterRef("way_out"), status__in=_MAY_FILL)
-    sums = closing.order_by().values("conid").annotate(sum=Sum(F("quantity") - F("filled_quantity")))
-    adding = here.filter(status__in=_WORKING).exclude(side=OuterRef("way_out")).exclude(parent__status__in=_MAY_FILL)
-    way_out = Case(When(quantity__gt=0, then=Value(str(Side.SELL))), default=Value(str(Side.BUY)))
+    """Positions in which a stop has changed since then, and the stops that work are not just as large."""
+    here = Order.objects.filter(account=OuterRef("account"), conid=OuterRef("conid"))
+    sums = here.filter(role=_STOP, status__in=_MAY_FILL).order_by().values("conid")
+    working = Subquery(sums.annotate(sum=Sum(F("quantity") - F("filled_quantity"))).values("sum"), output_field=_AMOUNT)
     return (
-        Position.objects.filter(Exists(here.filter(changed_at__gt=since)), account__connection__enabled=True)
-        .annotate(way_out=way_out)
-        .annotate(stopped=Coalesce(Subquery(sums.values("sum"), output_field=_AMOUNT), 0, output_field=_AMOUNT))
-        .filter(~Q(stopped=Abs("quantity")) | Exists(adding))
+        Position.objects.filter(
+            Exists(here.filter(role=_STOP, changed_at__gt=since)), account__connection__enabled=True
+        )
+        .annotate(stopped=Coalesce(working, 0, output_field=_AMOUNT))
+        .exclude(stopped=Abs("quantity"))
     )
 
 
@@ -72,6 +70,6 @@ def _strays() -> QuerySet[Order]:
         Q(parent__status__in=ended, parent__filled_quantity=0),
         role=_STOP,
         release=str(Release.WITH_PARENT),
-        status__in=_WORKING,
+        status__in=[str(status) for status in CHANGED_IN_PLACE],
         connection__enabled=True,
     )

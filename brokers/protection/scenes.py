@@ -13,6 +13,7 @@ from django.db.models import Exists, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
     IN_FLIGHT,
     MAY_FILL,
     OVER,
@@ -28,7 +29,6 @@ from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.protection.scenes import NOTHING, Entry, Fault, Presence, Scene, Stop
 from brokers.models import BrokerageAccount, Closing, ForeignOrder, Lapse, Order, Position, SubmissionAttempt
 from brokers.models.protection import STOPS
-from brokers.protection import misplaced
 from brokers.protection.endings import ENDED_SHORT, ended_last, fault_of
 from brokers.protection.held import Holding, held_in
 
@@ -88,7 +88,7 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
     )
     asked = _asked_for(orders, side, holding) if held else []
     stops = [order for order in orders if order.role == Role.STOP_LOSS and order.side == side.opposite]
-    strays = misplaced.strays(stops, by_pk)
+    strays = _strays(stops, by_pk)
     heads = {o.parent_id for o in orders if o.release == Release.IN_GROUP and o.parent_id is not None}
     ended = ended_last(stops, made, entries, asked)
     subject = max([*made, *entries], key=lambda order: order.pk, default=None)
@@ -104,8 +104,7 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
         fault=fault_of(ended) if ended is not None else None,
         fault_at=ended.changed_at if ended is not None else None,
         strays=tuple(stop.reference for stop in strays),
-        strays_since=max((misplaced.parent_of(stop, by_pk).changed_at for stop in strays), default=None),
-        turned=tuple(stop.reference for stop in misplaced.turned(orders, side, holding, by_pk)) if held else (),
+        strays_since=max((_parent_of(stop, by_pk).changed_at for stop in strays), default=None),
         filled_at=holding.filled_at,
         sure=holding.recent or holding.read,
         flat=not holding.listed and not holding.by_fills and holding.read,
@@ -260,6 +259,24 @@ def _foreign(account_pk: int, conid: int, side: Side, orders: Sequence[Order]) -
         for row in rows.order_by("pk")
         if row.broker_order_id not in ours
     ]
+
+
+def _strays(stops: Sequence[Order], by_pk: dict[int, Order]) -> list[Order]:
+    """Legs that work although their entry ended without a fill."""
+    return [
+        stop
+        for stop in stops
+        if stop.release == Release.WITH_PARENT
+        and stop.status in CHANGED_IN_PLACE
+        and stop.parent_id in by_pk
+        and by_pk[stop.parent_id].status in ENDED_SHORT
+        and not by_pk[stop.parent_id].filled_quantity
+    ]
+
+
+def _parent_of(stop: Order, by_pk: dict[int, Order]) -> Order:
+    assert stop.parent_id is not None, "a stray is a leg"
+    return by_pk[stop.parent_id]
 
 
 def _keys_of_mends(lapses: Sequence[Lapse]) -> set[UUID]:

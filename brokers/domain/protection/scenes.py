@@ -74,8 +74,7 @@ class Scene:
     those that are to have a stop, and `exiting` what our own exits are about to close. `filled_at`: when the last fill was seen. `sure`: what is held is known.
     `flat`: nothing is held by all that is known. `replanned`: the plan that the stop belongs to is being made anew.
     `fault` is what became of the last stop that ended, at `fault_at`; `strays` are legs whose entry never worked, since
-    `strays_since`. `turned` are our stops that would add to what is held, since somebody has turned the position round.
-    `tries` counts stops that were placed for this of late and came to nothing.
+    `strays_since`. `tries` counts stops that were placed for this of late and came to nothing.
     """
 
     held: Decimal = NOTHING
@@ -88,7 +87,6 @@ class Scene:
     fault_at: datetime | None = None
     strays: tuple[str, ...] = ()
     strays_since: datetime | None = None
-    turned: tuple[str, ...] = ()
     filled_at: datetime | None = None
     sure: bool = True
     flat: bool = False

@@ -170,13 +170,9 @@ def _beyond(scene: Scene, choice: MissingStop, now: datetime) -> Verdict:
         else Step(act=Act.CANCEL_STOP, reference=reference)
         for reference, quantity in excess_of(scene)
     ]
-    turned = [Step(act=Act.CANCEL_STOP, reference=reference) for reference in scene.turned]
     cut_by = None if scene.filled_at is None else scene.filled_at + STRAY_AFTER
-    if (steps or turned) and cut_by is not None and now < cut_by:
+    if steps and cut_by is not None and now < cut_by:
         return Verdict(condition=Condition.COVERED, code="covered", again_at=cut_by)
-    if turned:
-        # They protect nothing, whatever was chosen for a stop that is missing.
-        return _lessen(MissingStop.PLACE_STOP, Fault.TOO_LARGE, turned)
     return _lessen(choice, Fault.TOO_LARGE, steps) if steps else covered
 
 

@@ -97,6 +97,22 @@ def test_it_is_left_alone_while(account: BrokerageAccount, now: datetime, reason
     assert order.status == "accepted"
 
 
+@pytest.mark.parametrize("held", [0, -10], ids=["nothing held", "turned round"])
+def test_the_legs_of_an_entry_that_is_over_do_not_wait_for_another(
+    account: BrokerageAccount, now: datetime, held: int
+) -> None:
+    if held:
+        rows.position(account, quantity=Decimal(held))
+    over = rows.order(account, status="filled", filled_quantity=Decimal(10), changed_at=now)
+    stop = working(account, now, parent=over, release="with_parent")
+    other = rows.order(account, status="accepted", changed_at=now)
+    its_stop = working(account, now, parent=other, release="with_parent", broker_order_id="8")
+    alone = working(account, now, broker_order_id="9")
+    assert orphans.cancel(now + LATER) == 1
+    statuses = [Order.objects.get(pk=order.pk).status for order in (stop, its_stop, alone)]
+    assert statuses == ["pending_cancel", "accepted", "accepted"]
+
+
 def test_the_order_of_a_group_is_its_clients(account: BrokerageAccount, now: datetime) -> None:
     working(account, now, fa_group="family", fa_method="NetLiq")
     assert orphans.cancel(now + LATER) == 0

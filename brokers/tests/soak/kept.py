@@ -60,7 +60,15 @@ KEPT: dict[str, Schedule] = {
         ),
         resends="never",
     ),
-    # Somebody sold a position twice over: the stop of what had been held would have added to what was held then.
+    # Legs of a position that was gone were left alone while another entry worked in the contract.
+    "somebody_closes_a_position_while_another_entry_works": Schedule(
+        (
+            Fault("stop_with_nothing_to_close"),
+            Bracket("market", "buy", 8, ttl=600, missing="alarm"),
+            Wait(12.6),
+            Bracket("far", "buy", 8, missing="place_stop"),
+        )
+    ),
     "somebody_turns_a_position_round": Schedule(
         (
             Fault("modify_answers_another_number"),
