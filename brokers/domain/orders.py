@@ -54,6 +54,31 @@ class Role(StrEnum):
     STOP_LOSS = "stop_loss"
 
 
+class Rounds:
+    """The places (account and contract) of a connection whose orders left last, the longest ago first.
+
+    A lane serves another place before the same again, so that what waits in one contract holds up no other. It is a
+    matter of fairness alone: a process that begins anew knows none, and the order within a place does not depend on it.
+    """
+
+    MOST = 50
+
+    def __init__(self) -> None:
+        self._left: dict[str, None] = {}
+
+    def left(self) -> list[str]:
+        """The places as `TAKE_NEXT` names them."""
+        return list(self._left)
+
+    def leave(self, account_pk: int, conid: int) -> None:
+        """Note an order that leaves."""
+        place = f"{account_pk}:{conid}"
+        self._left.pop(place, None)
+        self._left[place] = None
+        if len(self._left) > self.MOST:
+            del self._left[next(iter(self._left))]
+
+
 class Release(StrEnum):
     """When an order may leave.
 

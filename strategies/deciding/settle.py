@@ -19,12 +19,14 @@ from strategies.deciding import record
 from strategies.deciding.batch import decide_all
 from strategies.deciding.record import save
 from strategies.deciding.superseded import without_superseded
-from strategies.domain.rota import Rota
+from strategies.domain.rota import Rota, by_ticker
 from strategies.models import Decision, Signal, Subscription
 
 log = logging.getLogger(__name__)
 
 BATCH = 100
+# Among so many of a team's oldest signals the tickers are looked for that take turns.
+LOOKED_AT = 2_000
 # How often a plan is made for one signal and subscription: each time something filled that was to be canceled.
 MOST_ATTEMPTS = 3
 PENDING = Decision.Status.PENDING
@@ -184,6 +186,8 @@ def _settle_signals(
     taken = list(waiting.filter(pk=only) if only is not None else waiting[:most])
     if not taken:
         return 0, 0
+    if only is None:
+        taken = _in_turn(taken, waiting, most)
     now = moment()
     taken, followers, rest = _share(taken, most)
     signals = without_superseded(taken, now)
@@ -205,6 +209,21 @@ def _settle_signals(
     record.tell_of_proposals(decisions)
     notify(DECIDED_CHANNEL)
     return len(taken), len(decisions)
+
+
+def _in_turn(first: list[Signal], waiting: QuerySet[Signal], most: int) -> list[Signal]:
+    """The signals of this turn, where `first` are the oldest that wait: one of each ticker in turn where there are more.
+
+    One that was handed out in part goes on alone: it is decided once for each subscription.
+    """
+    if len(first) == most:
+        looked_at = list(waiting.values_list("pk", "ticker", "fanned_out_to")[:LOOKED_AT])
+        begun = [pk for pk, _, fanned_out_to in looked_at if fanned_out_to is not None]
+        keys = begun[:1] or by_ticker([(pk, ticker) for pk, ticker, _ in looked_at], most)
+        if set(keys) != {signal.pk for signal in first}:
+            first = list(waiting.filter(pk__in=keys))
+    begun_signals = [signal for signal in first if signal.fanned_out_to is not None]
+    return begun_signals[:1] or first
 
 
 def _share(signals: Sequence[Signal], most: int) -> tuple[list[Signal], dict[int, list[Subscription]], bool]:

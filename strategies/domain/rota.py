@@ -6,14 +6,34 @@ A team that sends ten thousand signals waits for them itself; a team that sends 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Collection
+from collections import OrderedDict, deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 FIRST_SIZE = 16  # decisions of a team's first turn
 LEAST = 4  # ... and of its smallest: a transaction costs as much as several decisions
 MOST = 100  # decisions of a turn; beyond it a larger transaction saves nothing more
 MOST_TEAMS = 10_000  # remembered; a team that is forgotten begins anew
+
+
+def by_ticker(waiting: Sequence[tuple[int, str]], most: int) -> list[int]:
+    """The keys of the signals that a turn takes: one of each ticker, then a second of each, up to `most` of them.
+
+    `waiting`: keys and tickers in the order received, which holds within each ticker. What waits in one ticker, however
+    much, stands before no other.
+    """
+    queues: dict[str, deque[int]] = {}
+    for key, ticker in waiting:
+        queues.setdefault(ticker, deque()).append(key)
+    taken: list[int] = []
+    while queues:
+        for ticker in list(queues):
+            if len(taken) == most:
+                return taken
+            taken.append(queues[ticker].popleft())
+            if not queues[ticker]:
+                del queues[ticker]
+    return taken
 
 
 @dataclass(slots=True)
