@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,20 +37,14 @@ from brokers.domain.orders import (
     OrderType,
     Release,
     Role,
-    Rounds,
     Side,
     TimeInForce,
     can_move,
 )
-from brokers.domain.questions import WAYS_OUT
 from brokers.models import Order, OrderChanges, SubmissionAttempt
-from brokers.orders.statements import ACKNOWLEDGE, TAKE_NEXT
+from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT, WAYS_OUT
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
-
-_WAYS_OUT = [str(role) for role in WAYS_OUT]
-# Of the connections whose lanes this process works; whose turn it is, and nothing that must be true.
-_ROUNDS: dict[int, Rounds] = defaultdict(Rounds)
 
 OUTCOME_NAMES = {
     Accepted: "accepted",
@@ -87,15 +80,14 @@ class Answer:
 def take_next(connection_pk: int, now: datetime) -> Job | None:
     """The next submission of the connection, written down and ready to leave; None when nothing may leave now.
 
-    Exits go before entries, then contract by contract in turn, and in each in the order received; legs that travel with
-    their parent go with it.
+    Exits first, then contract by contract in turn, in each in the order received; legs travel with their parent.
     From this commit on, nobody sends these references again without proof that the broker does not have them.
     """
     with transaction.atomic():
         closed, shut = nights.closed_regions(now)
-        rounds = _ROUNDS[connection_pk]
+        rounds = ROUNDS[connection_pk]
         values: dict[str, Any] = {"connection": connection_pk, "now": now, "left": rounds.left()}
-        values |= {"closed": closed, "shut": shut, "ways_out": _WAYS_OUT}
+        values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT}
         orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, values))
         if not orders:
             return None

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
+from brokers.domain import questions
+from brokers.domain.orders import Rounds
+
+WAYS_OUT = [str(role) for role in questions.WAYS_OUT]
+# Of the connections whose lanes this process works; whose turn it is, and nothing that must be true.
+ROUNDS: dict[int, Rounds] = defaultdict(Rounds)
+
 # Whether an order is held by what its ticket cancels or shrinks: that must be over, or smaller, first, and have filled no
 # more than its plan knew. A plan made for ten shares does not leave when there are five.
 HELD = """(EXISTS (
