@@ -77,13 +77,13 @@ class Book:
         """What the book shows for one account and instrument. Never reads a stale or missing book as "no position"."""
         lookup = self.lookup(account, instrument)
         if lookup is None or lookup.status == ContractLookup.Status.WANTED:
-            return NotYet(waiting_for=f"IBKR's contract for {instrument.ticker}")
+            return NotYet(waiting_for=f"IBKR's contract for {instrument.ticker}", on_its_way=True)
         if lookup.status == ContractLookup.Status.UNKNOWN:
             return Unknown(reason=lookup.reason, code=lookup.reason_code or "unknown-symbol")
         if account.book_as_of is None:
-            return NotYet(waiting_for="the first look at the account's positions")
+            return NotYet(waiting_for="the first look at the account's positions", on_its_way=True)
         if not account.is_present(self.now):
-            return NotYet(waiting_for="a fresh look at the account's positions")
+            return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
         contract = lookup.value()
         key = (account.pk, contract.conid)
         position = self.positions.get(key)

@@ -13,6 +13,8 @@ class NotYet:
     """The book cannot show this now; `waiting_for` completes the sentence "waiting for ..."."""
 
     waiting_for: str
+    # Whether IBKR was asked, and its answer alone is waited for.
+    on_its_way: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,9 @@ class View:
         """What a decision that cannot do without an exchange rate waits for; None where IBKR has none to give."""
         if not self.wants:
             return None
-        return NotYet(waiting_for=f"IBKR's rate from {', '.join(sorted(self.wants))} to {self.snapshot.currency}")
+        return NotYet(
+            waiting_for=f"IBKR's rate from {', '.join(sorted(self.wants))} to {self.snapshot.currency}", on_its_way=True
+        )
 
     @property
     def alternatives(self) -> tuple[Snapshot, ...]:

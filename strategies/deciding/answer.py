@@ -78,7 +78,7 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
     if len({_essence(each) for each in answers}) > 1:
         depends_on_orders = any(pending for _, pending in snapshots)
         settles = "the order before it to settle" if depends_on_orders else "the position after the last fill"
-        return Answered(NotYet(waiting_for=settles))
+        return Answered(NotYet(waiting_for=settles, on_its_way=not depends_on_orders))
     chosen = answers[0]
     if patient:
         if (rate := view.missing_rate) is not None and prerequisites.rate_needed(chosen):
@@ -87,7 +87,7 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
         if prerequisites.quote_needed(question.message, question.terms, chosen) and _may_get_quote(
             desk.book, question.subscription.account, instrument
         ):
-            return Answered(NotYet(waiting_for=f"a fresh quote of {instrument}"), unquoted=instrument)
+            return Answered(NotYet(waiting_for=f"a fresh quote of {instrument}", on_its_way=True), unquoted=instrument)
         if (order := _worth_a_preview(chosen, question, view, desk)) is not None:
             return Answered(NotYet(waiting_for=f"IBKR's preview of the margin of {instrument}"), unpreviewed=order)
     return Answered(chosen, replace(possible[0], unsettled=view.unsettled))

@@ -8,27 +8,31 @@ from datetime import datetime
 from brokers.book import live_book, previews
 from brokers.book.views import NotYet
 from brokers.orders import tickets
-from strategies.deciding import record, restarts, turns
+from strategies.deciding import lives, record, restarts, turns, ways_out
 from strategies.deciding.answer import Answered, Question, answer
 from strategies.deciding.desk import Desk, open_desk
 from strategies.domain.decide.too_late import before_the_clock_went_back
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
+from strategies.inputs import Inputs
 from strategies.models import Decision
 
 
 def decide_all(decisions: Sequence[Decision], now: datetime, *, behind: bool = True) -> None:
-    """Decide each, in the order received, and open the tickets of the accepted ones; the caller saves the decisions."""
+    """Decide each, ways out first and else in the order received, and open the tickets of the accepted ones.
+
+    The caller saves the decisions.
+    """
     if not decisions:
         return
     messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
     desk = open_desk([(decision, messages[decision.signal_id]) for decision in decisions], now, behind=behind)
     drafts: list[tuple[Decision, tickets.Draft]] = []
-    for decision in decisions:
+    for decision, message in ways_out.in_turn(desk.ways_out.batch, desk.book):
         if decision.status != Decision.Status.PENDING:
             continue
-        draft = _decide_one(decision, messages[decision.signal_id], desk)
+        draft = _decide_one(decision, message, desk)
         if draft is not None:
             drafts.append((decision, draft))
     opened = tickets.open_tickets([draft for _, draft in drafts], now)
@@ -64,7 +68,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     if answered.unpreviewed is not None:
         desk.unpreviewed.append(answered.unpreviewed)
     match answered.answer:
-        case NotYet(waiting_for=waiting_for):
+        case NotYet(waiting_for=waiting_for) as wait:
+            desk.ways_out.waits[id(decision)] = wait
             record.wait(decision, message, waiting_for, desk)
         case Rejection() as rejection:
             record.reject(decision, rejection, desk.now)
@@ -77,16 +82,27 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
             record.propose(decision, plan, message, desk)
         case Plan() as plan:
             assert answered.inputs is not None, "there is no plan without a snapshot"
-            record.end_proposals(decision, message, desk)
-            return record.accept(
-                decision, plan, answered.inputs, desk, until=record.expiry(_begin(decision, message), message, plan)
-            )
+            return _accept(decision, message, plan, answered.inputs, desk)
     return None
+
+
+def _accept(decision: Decision, message: Message, plan: Plan, seen: Inputs, desk: Desk) -> tickets.Draft | None:
+    """The ticket of a plan; None where its entry lets a way out pass."""
+    turn = desk.ways_out.turn(decision, message, plan, desk.book)
+    if turn.waits_for is not None:
+        decision.inputs = None
+        record.wait(decision, message, turn.waiting_for, desk)
+        return None
+    record.end_proposals(decision, message, desk)
+    until = record.expiry(_begin(decision, message), message, plan)
+    draft = record.accept(decision, plan, seen, desk, until=until)
+    record.add_note(decision, turn.note)
+    return draft
 
 
 def _begin(decision: Decision, message: Message) -> datetime:
     """From when on the life of an order counts: from the signal, or from the end of the restart it came into."""
-    night = restarts.night_of(decision, message)
+    night = lives.night_of(decision, message)
     return decision.signal.due_at if night is None else max(night.ends, decision.signal.due_at)
 
 
@@ -94,7 +110,7 @@ def ask_subscription(
     decision: Decision, message: Message, desk: Desk, *, received_at: datetime, freshness: Freshness | None
 ) -> Answered:
     """What the decision's subscription makes of the message by its own version of the terms; the inputs are kept."""
-    night = restarts.night_of(decision, message)
+    night = lives.night_of(decision, message)
     question = Question(
         message=message,
         subscription=decision.subscription,

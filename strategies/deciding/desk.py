@@ -15,6 +15,7 @@ from strategies.deciding.guards import ActiveGuards
 from strategies.deciding.openings import Openings
 from strategies.deciding.ownership import Ownership
 from strategies.deciding.turns import Line
+from strategies.deciding.ways_out import WaysOut
 from strategies.domain.message.message import Message
 from strategies.models import Decision, Subscription
 
@@ -29,6 +30,7 @@ class Desk:
     line: Line
     now: datetime
     openings: Openings = field(default_factory=Openings)
+    ways_out: WaysOut = field(default_factory=WaysOut)
     # Decisions from before the batch that one of the batch ends, and the batch's own proposals.
     overtaken: list[Decision] = field(default_factory=list)
     proposed: dict[tuple[int, Instrument], Decision] = field(default_factory=dict)
@@ -53,7 +55,15 @@ def open_desk(batch: Sequence[tuple[Decision, Message]], now: datetime, *, behin
     line = Line.before([decision for decision, _ in batch]) if behind else Line()
     book = live_book.load(pairs, now)
     openings = Openings(frozenset(account.pk for account, _ in pairs))
-    return Desk(book=book, ownership=Ownership.of(book), guards=active, line=line, now=now, openings=openings)
+    return Desk(
+        book=book,
+        ownership=Ownership.of(book),
+        guards=active,
+        line=line,
+        now=now,
+        openings=openings,
+        ways_out=WaysOut(batch, behind),
+    )
 
 
 def rehearsal_desk(

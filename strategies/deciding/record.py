@@ -13,7 +13,7 @@ from brokers.domain.snapshot import WorkingOrder
 from brokers.orders import tickets
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from strategies import inputs, live
-from strategies.deciding import restarts
+from strategies.deciding import lives
 from strategies.deciding.desk import Desk
 from strategies.deciding.turns import ends_it, only_enters
 from strategies.domain.message.freshness import is_no_newer
@@ -189,6 +189,12 @@ def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime
     decision.plan = inputs.plan_json(plan)
 
 
+def add_note(decision: Decision, note: str) -> None:
+    """Say more about a decision that was just taken; nothing where there is nothing to say."""
+    if note:
+        decision.reason = cut(f"{ended(decision.reason)} {note}", 400)
+
+
 def reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
     """Write down why nothing is done."""
     decision.status = Decision.Status.REJECTED
@@ -202,7 +208,7 @@ def wait(decision: Decision, message: Message, waiting_for: str, desk: Desk) -> 
     Whether a buy is an exit is not known without a book, so a buy waits no longer than an entry may.
     """
     decision.waiting_for = cut(waiting_for, 200)
-    until = restarts.life_until(decision, message)
+    until = lives.life_until(decision, message)
     if desk.now >= until:
         life = round((until - decision.signal.due_at).total_seconds())
         reason = f"Not traded: {life} seconds passed while waiting for {waiting_for}. Check the connection's session."

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from brokers.book.views import NotYet
 from brokers.connections import nights
-from brokers.domain.session.resets import AFTERWARDS, Night
 from strategies.deciding.desk import Desk
 from strategies.deciding.turns import only_enters
 from strategies.domain.decide.too_late import during_restart
-from strategies.domain.message.freshness import leaves
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.terms import RestartEntries
 from strategies.models import Decision
-
-
-def night_of(decision: Decision, message: Message) -> Night | None:
-    """The restart that a signal came into; for a way out also the one that began while it waited."""
-    if decision.signal.is_test:
-        return None
-    patience = timedelta(seconds=decision.terms.value().exit_time_to_live_seconds if leaves(message) else 0)
-    return nights.night_around(decision.subscription.account.connection, decision.signal.due_at, patience)
 
 
 def held(decision: Decision, message: Message, desk: Desk) -> NotYet | Rejection | None:
@@ -50,17 +38,3 @@ def _opens(decision: Decision, message: Message, desk: Desk) -> bool:
     if message.target_quantity is not None:
         return False
     return message.action is Action.ADD or (message.action is Action.BUY) is (position.quantity > 0)
-
-
-def life_until(decision: Decision, message: Message) -> datetime:
-    """Until when a decision may wait for its book; the time of a restart does not count."""
-    terms = decision.terms.value()
-    way_out = leaves(message)
-    life = timedelta(seconds=max(terms.exit_time_to_live_seconds if way_out else terms.entry_time_to_live_seconds, 1))
-    night = night_of(decision, message)
-    if night is None:
-        return decision.signal.due_at + life
-    if way_out or terms.restart_entries is RestartEntries.REJECT:
-        # What turns out to be an entry is refused as soon as the book says so.
-        return night.ends + max(life, AFTERWARDS)
-    return night.ends + timedelta(minutes=terms.restart_minutes)

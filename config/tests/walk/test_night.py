@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -231,3 +232,40 @@ def test_a_night_and_a_week(night: Night) -> None:
     night.look()
     night.until(lambda: night.notices()[2:] == [("weekly-sign-in", "sent")], "its owner is reminded")
     assert night.sides()[4:] == []
+
+
+def holds(night: Night, query: str, count: int) -> bool:
+    return night.product.rows(query, night.connection) == [(count,)]
+
+
+def test_ways_out_leave_first_though_ibkr_tells_their_contracts_last(night: Night) -> None:
+    held = (
+        "SELECT count(*) FROM brokers_position p JOIN brokers_brokerageaccount a ON a.id = p.account_id"
+        " WHERE a.connection_id = %s"
+    )
+    for count, ticker in enumerate(("AAPL", "MSFT", "NVDA"), 1):
+        night.send("Long", ticker=ticker, action="buy", quantity=1)
+        night.until(partial(holds, night, held, count), f"{ticker} is held")
+    night.at("23:43:01")
+    waiting = [
+        night.send("Long", ticker="AAPL", action="buy", quantity=1),
+        night.send("Long", ticker="MSFT", action="exit"),
+        night.send("Long", ticker="NVDA", action="exit"),
+    ]
+    night.until(lambda: all(night.decision(signal)[0] == "pending" for signal in waiting), "all of them wait")
+    night.gateway.control("POST", f"/{USER}/daily_reset", {"start_s": 0, "duration_s": 7200})
+    night.at("23:45:30")
+    night.until_shown("resetting", "nightly-restart")
+    night.at("01:46:30", days=1)
+    night.until_shown("signed_out", "login-ended-overnight")
+    # On the new day each contract is asked for anew. That of the entry comes first, and the lane works on before it asks
+    # for the others again.
+    night.gateway.control(
+        "POST",
+        "/faults",
+        {"match": {"user": USER, "path": "/trsrv/stocks", "nth": 2}, "action": {"status": 503}, "ttl_s": 1e6},
+    )
+    night.gateway.person_signs_in(USER)
+    night.until_shown("active", "signed-in")
+    night.until(lambda: len(night.sides()) == 6, "all of them leave")
+    assert night.sides()[3:] == ["SELL", "SELL", "BUY"]

@@ -79,6 +79,7 @@ def test_signals_of_other_tickers_strategies_and_tests_undo_nothing(
     strategy: Strategy, team: Team, account: BrokerageAccount, now: datetime
 ) -> None:
     another = rows.strategy(team, now, "Another")
+    knows(account.connection, now, "MSFT", 272093)
     timed(strategy, now, now, "exit", is_test=True)
     timed(another, now, now, "exit")
     rows.signal(strategy, now, reading={**reading("exit", "MSFT"), "signal_time": now.isoformat()})

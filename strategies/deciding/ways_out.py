@@ -1,0 +1,202 @@
+"""Ways out of a batch's accounts that wait for IBKR's answers, and whether an entry lets them pass."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef
+
+from brokers.book import contracts, quotes
+from brokers.book.live_book import Book
+from brokers.book.views import NotYet
+from brokers.domain.orders import MAY_FILL, Instrument, OrderStatus, Role
+from brokers.models import BrokerageAccount, Closing, Connection, ContractLookup, Order, Position
+from strategies.deciding import lives
+from strategies.domain import exits_first
+from strategies.domain.exits_first import Entry, Turn, WayOut
+from strategies.domain.message.freshness import leaves
+from strategies.domain.message.message import Action, Message
+from strategies.domain.plan.plan import Plan
+from strategies.models import Decision
+
+Pair = tuple[Decision, Message]
+# Decisions that wait beside a batch: more of them are looked at with the next one.
+_MOST = 200
+_UNDER_WAY = [str(status) for status in {OrderStatus.CREATED, *MAY_FILL}]
+
+
+def in_turn(batch: Sequence[Pair], book: Book) -> list[Pair]:
+    """Ways out first, as far as nothing of their account and instrument stands before them; else as they came."""
+    first: list[Pair] = []
+    rest: list[Pair] = []
+    held = _held(book)
+    behind: set[tuple[int, Instrument | None]] = set()
+    for decision, message in batch:
+        place = (decision.subscription.account_id, message.instrument)
+        if place not in behind and is_way_out(decision, message, book.lookups, held):
+            first.append((decision, message))
+        else:
+            behind.add(place)
+            rest.append((decision, message))
+    return first + rest
+
+
+def is_way_out(
+    decision: Decision,
+    message: Message,
+    lookups: dict[contracts.Key, ContractLookup],
+    held: dict[tuple[int, int], int],
+) -> bool:
+    """Whether a signal is to make a position smaller, by what was last known to be held where its action does not say."""
+    if message.instrument is None or decision.signal.is_test:
+        return False
+    if leaves(message):
+        return True
+    account = decision.subscription.account
+    lookup = lookups.get(contracts.key_of(account, message.instrument))
+    side = 0 if lookup is None or lookup.conid is None else held.get((account.pk, lookup.conid), 0)
+    if not side or message.action is Action.ADD:
+        return False
+    if message.action is Action.REVERSE or message.target_quantity is not None:
+        return True
+    return message.action is (Action.SELL if side > 0 else Action.BUY)
+
+
+@dataclass(slots=True)
+class WaysOut:
+    """What of a batch's accounts waits, looked up once the first entry could leave."""
+
+    batch: Sequence[Pair] = ()
+    # Whether earlier decisions of these accounts may wait.
+    behind: bool = False
+    # What decisions of the batch wait for, by their place in memory: they may have no rows yet.
+    waits: dict[int, NotYet] = field(default_factory=dict)
+    _ours: list[Pair] | None = None
+    _beside: list[tuple[Pair, WayOut]] | None = None
+    _closings: dict[int, list[WayOut]] | None = None
+
+    def turn(self, decision: Decision, message: Message, plan: Plan, book: Book) -> Turn:
+        """Whether the plan of an entry may leave now; what closes something always may."""
+        roles = {intent.role for intent in plan.intents}
+        if Role.ENTRY not in roles or Role.EXIT in roles:
+            return Turn()
+        account = decision.subscription.account
+        waiting = [each for each in self._waiting(book) if each[1].account == account.pk]
+        own = [pair for pair, _ in waiting if pair[1].instrument == message.instrument and pair[0] is not decision]
+        entry = Entry(
+            account=account.pk,
+            since=_since(decision, message),
+            until=lives.life_until(decision, message),
+            holds_up=bool(own),
+        )
+        ways_out = [way_out for _, way_out in waiting]
+        return exits_first.turn(entry, ways_out + self._closings_of(account), book.now)
+
+    def _waiting(self, book: Book) -> list[tuple[Pair, WayOut]]:
+        """Ways out that are not decided, of the batch and beside it."""
+        if self._ours is None:
+            held = _held(book)
+            self._ours = [pair for pair in self.batch if is_way_out(*pair, book.lookups, held)]
+        here = []
+        for pair in self._ours:
+            if pair[0].status == Decision.Status.PENDING:
+                wait = self.waits.get(id(pair[0]))
+                awaits = wait.waiting_for if wait is not None and wait.on_its_way else ""
+                here.append((pair, _way_out(pair, awaits, book.lookups)))
+        if self._beside is None:
+            self._beside = self._load(book) if self.behind else []
+        return here + self._beside
+
+    def _load(self, book: Book) -> list[tuple[Pair, WayOut]]:
+        accounts = {decision.subscription.account_id for decision, _ in self.batch}
+        known = [decision.pk for decision, _ in self.batch if decision.pk is not None]
+        rows = Decision.objects.filter(
+            status=Decision.Status.PENDING, subscription__account__in=accounts, signal__is_test=False
+        ).exclude(pk__in=known)
+        joined = rows.select_related("signal", "subscription__account__connection", "terms").defer("inputs", "plan")
+        pairs = [(row, Message.from_reading(row.signal.reading)) for row in joined.order_by("pk")[:_MOST]]
+        if not pairs:
+            return []
+        tickers = {message.instrument.ticker for _, message in pairs if message.instrument is not None}
+        connections = {decision.subscription.account.connection_id for decision, _ in pairs}
+        lookups = contracts.load(connections, tickers)
+        conids = {lookup.conid for lookup in lookups.values() if lookup.conid is not None}
+        held = {
+            (position.account_id, position.conid): _sign(position)
+            for position in Position.objects.filter(account__in=accounts, conid__in=conids)
+        }
+        return [
+            (pair, _way_out(pair, _awaits(pair, lookups, book.now), lookups))
+            for pair in pairs
+            if is_way_out(*pair, lookups, held)
+        ]
+
+    def _closings_of(self, account: BrokerageAccount) -> list[WayOut]:
+        """Positions of the account that are to be closed and have no order yet; asked for where the entry has waited."""
+        if self._closings is None:
+            self._closings = defaultdict(list)
+            queued = {
+                decision.subscription.account_id: decision.subscription.account.connection
+                for decision, _ in self.batch
+                if decision.pk is not None
+            }
+            sent = Order.objects.filter(
+                account=OuterRef("account"), conid=OuterRef("conid"), role=str(Role.EXIT), status__in=_UNDER_WAY
+            )
+            rows = Closing.objects.filter(status=Closing.Status.OPEN, account__in=queued).exclude(Exists(sent))
+            for row in rows.order_by("pk") if queued else ():
+                since = max(row.asked_at, _back(queued[row.account_id]) or row.asked_at)
+                self._closings[row.account_id].append(
+                    WayOut(
+                        account=row.account_id,
+                        name=f"the close of {row.ticker}",
+                        since=since,
+                        awaits="a look at the account's positions",
+                    )
+                )
+        return self._closings.get(account.pk, [])
+
+
+def _way_out(pair: Pair, awaits: str, lookups: dict[contracts.Key, ContractLookup]) -> WayOut:
+    decision, message = pair
+    assert message.instrument is not None, "a way out has an instrument"
+    account, since = decision.subscription.account, _since(decision, message)
+    lookup = lookups.get(contracts.key_of(account, message.instrument))
+    if lookup is not None and lookup.status == ContractLookup.Status.WANTED:
+        # Nobody may have looked at the signal for a while after it came.
+        since = max(since, lookup.asked_at)
+    name = f"the {message.action} of {message.instrument} of {decision.signal.received_at:%H:%M:%S} UTC"
+    return WayOut(account=account.pk, name=name, since=since, awaits=awaits)
+
+
+def _awaits(pair: Pair, lookups: dict[contracts.Key, ContractLookup], now: datetime) -> str:
+    """What a decision that is not of the batch awaits of IBKR: the book of its account is there, since an entry saw it."""
+    decision, message = pair
+    assert message.instrument is not None, "a way out has an instrument"
+    lookup = lookups.get(contracts.key_of(decision.subscription.account, message.instrument))
+    if lookup is None or lookup.status == ContractLookup.Status.WANTED:
+        return f"IBKR's contract for {message.instrument.ticker}"
+    return f"a fresh quote of {message.instrument}" if quotes.is_coming(lookup, now) else ""
+
+
+def _since(decision: Decision, message: Message) -> datetime:
+    """From when on IBKR could be asked about a signal."""
+    night = lives.night_of(decision, message)
+    moments = [decision.signal.due_at, _back(decision.subscription.account.connection)]
+    return max(moment for moment in (*moments, night.ends if night is not None else None) if moment is not None)
+
+
+def _back(connection: Connection) -> datetime | None:
+    """When the session last began to trade, while it does."""
+    return connection.turned_at if connection.can_trade else None
+
+
+def _held(book: Book) -> dict[tuple[int, int], int]:
+    return {key: _sign(position) for key, position in book.positions.items()}
+
+
+def _sign(position: Position) -> int:
+    return 1 if position.quantity > 0 else -1
