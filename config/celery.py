@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import after_task_publish, beat_init
+from celery.signals import after_task_publish, beat_init, worker_before_create_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -93,3 +94,10 @@ def _record_beat(**_: Any) -> None:
     from accounts import pulse
 
     pulse.beat("beat")
+
+
+@worker_before_create_process.connect
+def share_what_is_loaded(**_: Any) -> None:
+    """Leave what is loaded by now out of later looks for garbage: they would give each process of the pool its own copy."""
+    gc.collect()
+    gc.freeze()

@@ -1,12 +1,14 @@
-"""What the worker survives of the server that hands its messages out."""
+"""What the worker survives of the server that hands its messages out, and what its processes share."""
 
 from __future__ import annotations
 
+import gc
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from celery.signals import worker_before_create_process
 from kombu import Connection, Message, Queue
 
 from config.celery import app
@@ -48,3 +50,11 @@ def test_a_message_is_settled_at_the_server_while_its_connection_lasts() -> None
         message.ack()
         assert not channel.client.hexists(channel.unacked_key, message.delivery_tag)
         queue(connection.default_channel).delete()
+
+
+def test_processes_of_the_pool_share_what_was_loaded_before_them() -> None:
+    loaded: list[object] = [[]]
+    assert any(each is loaded for each in gc.get_objects())
+    worker_before_create_process.send(sender=None)
+    # No look for garbage writes beside it any more, which would give each process its own copy of the page.
+    assert not any(each is loaded for each in gc.get_objects())
