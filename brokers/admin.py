@@ -36,6 +36,7 @@ from brokers.models import (
     SubmissionAttempt,
     Suppression,
     Ticket,
+    UnclaimedOrder,
     WhatIf,
 )
 
@@ -200,6 +201,14 @@ class ForeignOrderAdmin(ReadOnly):
     task = readonly.ORDERS
     list_display = ("seen_at", "account", "conid", "side", "type", "remaining", "broker_order_id")
     search_fields = ("broker_order_id", "account__account_id")
+    list_select_related = ("account",)
+
+
+@admin.register(UnclaimedOrder)
+class UnclaimedOrderAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("first_seen_at", "account", "conid", "side", "filled", "broker_order_id", "reference", "choice")
+    search_fields = ("broker_order_id", "reference", "account__account_id")
     list_select_related = ("account",)
 
 

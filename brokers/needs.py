@@ -32,9 +32,11 @@ from brokers.models import (
     Order,
     Position,
     SubmissionAttempt,
+    UnclaimedOrder,
 )
 from brokers.models.protection import STOPS
 from brokers.models.seconds import undecided
+from brokers.models.unclaimed import asked
 
 # A closing that failed longer ago was dealt with, or it is no emergency any more.
 REMEMBERED = timedelta(days=1)
@@ -284,6 +286,34 @@ def _orphans(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
         )
 
 
+def _unclaimed_rows(team: Team, now: datetime) -> QuerySet[UnclaimedOrder]:
+    """Orders that have filled and are in no row, until somebody says whose they are."""
+    rows = asked().filter(team=team, account__connection__removed_at=None)
+    columns = {name: F(name) for name in ("code", "side", "filled_at", "second_of_id")}
+    return with_facts(rows, **_IN_ACCOUNT, **columns, filled=Cast("filled", TextField()))[:MOST]
+
+
+def _unclaimed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for row in sorted(facts, key=itemgetter("pk")):
+        name = f"{row['side'].capitalize()} {grouped(Decimal(row['filled']))} {row['ticker']}"
+        title = f"{name} filled in {row['account']} with Halyard's reference, and no order here knows it"
+        text = "The database may be older than the order, or another Halyard placed it. Adopt it, or leave it."
+        if row["second_of_id"]:
+            title = f"{name} filled in {row['account']} and looks like a change of an order of Halyard's"
+            text = "The answer to that change was lost, so two orders may have traded for one. Adopt it, or leave it."
+        yield Need(
+            key=f"unclaimed-{row['code']}",
+            urgency=Urgency.DOUBT,
+            symbol="alert",
+            title=title,
+            text=f"{text} Until then nothing is opened in {row['ticker']} there.",
+            href=reverse("unclaimed_order", args=[team.code, row["code"]]),
+            action="Decide",
+            alarm=True,
+            since=moment(row, "filled_at"),
+        )
+
+
 def _second_rows(team: Team, now: datetime) -> QuerySet[Order]:
     """Orders that IBKR has beside the one they were to change, until a person keeps both or cancels one."""
     rows = undecided().filter(team=team).order_by("-pk")
@@ -441,6 +471,7 @@ NEEDS = [
     Kind(name="positions without a stop", rows=_unprotected_rows, lines=_unprotected),
     Kind(name="orders in doubt", rows=_doubtful_rows, lines=_doubts),
     Kind(name="orders in no row", rows=_orphan_rows, lines=_orphans),
+    Kind(name="filled orders in no row", rows=_unclaimed_rows, lines=_unclaimed),
     Kind(name="second orders", rows=_second_rows, lines=_seconds),
     Kind(name="symbols to choose", rows=_symbol_rows, lines=_symbols),
     Kind(name="lost sessions", rows=_lost_rows, lines=_sessions),

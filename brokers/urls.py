@@ -35,6 +35,8 @@ urlpatterns = [
     path(TEAM + "orders/elsewhere/<uuid:foreign_code>/", elsewhere.foreign_order, name="foreign_order"),
     path(TEAM + "orders/elsewhere/<uuid:foreign_code>/cancel/", elsewhere.foreign_cancel, name="foreign_cancel"),
     path(TEAM + "orders/elsewhere/<uuid:foreign_code>/decide/", elsewhere.foreign_decide, name="foreign_decide"),
+    path(TEAM + "orders/unclaimed/<uuid:unclaimed_code>/", elsewhere.unclaimed_order, name="unclaimed_order"),
+    path(TEAM + "orders/unclaimed/<uuid:unclaimed_code>/decide/", elsewhere.unclaimed_decide, name="unclaimed_decide"),
     path(TEAM + "positions/", accounts.positions, name="positions"),
     path(
         TEAM + "accounts/<uuid:account_code>/positions/<int:conid>/close/",

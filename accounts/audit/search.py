@@ -23,6 +23,7 @@ KINDS = {
     "order.": "Orders",
     "position.": "Positions",
     "foreign_order.": "Orders placed elsewhere",
+    "unclaimed_order.": "Filled orders in no row",
     "question.": "Answers to IBKR's questions",
     "what_if.": "Previews asked of IBKR",
     "signal.": "Signals sent by hand",

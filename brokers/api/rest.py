@@ -13,12 +13,19 @@ from accounts.api.views import Listed, ListedAndShown
 from brokers.api.choices import ContractChoices
 from brokers.api.orders import ExecutionSerializer, OrderSerializer
 from brokers.api.questions import Questions
-from brokers.api.serializers import AccountSerializer, CallSerializer, ForeignOrderSerializer, PositionSerializer
+from brokers.api.serializers import (
+    AccountSerializer,
+    CallSerializer,
+    ForeignOrderSerializer,
+    PositionSerializer,
+    UnclaimedOrderSerializer,
+)
 from brokers.book import day_ledger, elsewhere, quotes
 from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
 from brokers.live import with_shares_of_others
-from brokers.models import BrokerageAccount, Call, Execution, ForeignOrder, Lapse, Order, Position
+from brokers.models import BrokerageAccount, Call, Execution, ForeignOrder, Lapse, Order, Position, UnclaimedOrder
+from brokers.models.unclaimed import with_asking
 from brokers.whatif import before_entries
 
 
@@ -82,6 +89,19 @@ class ForeignOrders(ListedAndShown):
         return order
 
 
+class UnclaimedOrders(ListedAndShown):
+    """Orders that have filled and are in no row, with what a person said of each."""
+
+    queryset = with_asking(UnclaimedOrder.objects.select_related("account", "second_of", "order"))
+    serializer_class = UnclaimedOrderSerializer
+    filters = {
+        "ticker": ticker("ticker"),
+        "side": one_of("side", Side),
+        "account": public_id("account__code"),
+        "since": since("first_seen_at"),
+    }
+
+
 class Orders(ListedAndShown):
     """Orders with their executions."""
 
@@ -128,6 +148,7 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "positions": Positions,
     "orders": Orders,
     "foreign-orders": ForeignOrders,
+    "unclaimed-orders": UnclaimedOrders,
     "executions": Executions,
     "calls": Calls,
     "contract-choices": ContractChoices,

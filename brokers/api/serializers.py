@@ -17,7 +17,16 @@ from brokers.book import ages
 from brokers.domain.dayresult import DayResult
 from brokers.domain.market.quotes import Availability, Quote
 from brokers.domain.session.ages import Word
-from brokers.models import BrokerageAccount, Call, Connection, ForeignOrder, Lapse, Position, Suppression
+from brokers.models import (
+    BrokerageAccount,
+    Call,
+    Connection,
+    ForeignOrder,
+    Lapse,
+    Position,
+    Suppression,
+    UnclaimedOrder,
+)
 from brokers.orders.unasked import suppressions
 
 CONNECTION = (
@@ -114,6 +123,29 @@ FOREIGN_ORDER = (
     "cancel_asked_at",
     "cancel_note",
     "money_counted",
+)
+UNCLAIMED_ORDER = (
+    "id",
+    "account",
+    "broker_order_id",
+    "reference",
+    "ours",
+    "second_of",
+    "conid",
+    "ticker",
+    "asset_class",
+    "side",
+    "type",
+    "described",
+    "quantity",
+    "filled",
+    "currency",
+    "filled_at",
+    "first_seen_at",
+    "asks",
+    "choice",
+    "decided_at",
+    "order",
 )
 CALL = (
     "id",
@@ -281,6 +313,24 @@ class ForeignOrderSerializer(Shown):
     class Meta:
         model = ForeignOrder
         fields = FOREIGN_ORDER
+
+
+class UnclaimedOrderSerializer(Shown):
+    """An order that has filled and is in no row. `ours`: it bears Halyard's reference; else it looks like `second_of`.
+
+    `asks`: nothing is opened in its contract until a person says whose it is, on its page; `choice` is what they said.
+    """
+
+    id = code()
+    account = code("account.code")
+    ours = serializers.BooleanField(source="bears_our_reference", read_only=True)
+    second_of = code("second_of.code", allow_null=True, default=None)
+    order = code("order.code", allow_null=True, default=None)
+    asks = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = UnclaimedOrder
+        fields = UNCLAIMED_ORDER
 
 
 class CallSerializer(Shown):

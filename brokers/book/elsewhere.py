@@ -12,7 +12,7 @@ from brokers.domain.contracts.rules import Denial
 from brokers.domain.elsewhere.exposure import Claim, Working, kept_back
 from brokers.domain.elsewhere.whose import is_ours
 from brokers.domain.orders import Side
-from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, ForeignOrder, Order, Position
+from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, ForeignOrder, Order, Position, UnclaimedOrder
 
 # A price tells what a market order will need about; a day old it still does.
 _MARK_COUNTS_FOR = timedelta(days=1)
@@ -39,6 +39,15 @@ def undecided(row: ForeignOrder, ticker: str) -> Denial | None:
     reason = (
         f"IBKR's order {row.broker_order_id} in {ticker} {which}{rest}. Adopt it, cancel it or leave it on its page."
     )
+    return Denial(code="order-undecided", sentence=f"{reason} Then send the signal again.")
+
+
+def unclaimed(row: UnclaimedOrder, ticker: str) -> Denial:
+    """Why nothing may be opened in a contract in which this order has filled, until a person has said whose it is."""
+    name = f"order {row.broker_order_id}" if row.broker_order_id else f"order {row.reference or 'without a name'}"
+    which = "looks like a change whose answer was lost" if row.second_of_id else "bears Halyard's reference, and no row"
+    rest = "" if row.second_of_id else " here knows it"
+    reason = f"IBKR's {name} in {ticker} has filled, {which}{rest}. Adopt it or leave it on its page."
     return Denial(code="order-undecided", sentence=f"{reason} Then send the signal again.")
 
 

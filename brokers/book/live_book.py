@@ -21,7 +21,15 @@ from brokers.domain.orders import (
 )
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
-from brokers.models import BrokerageAccount, ContractLookup, ForeignOrder, MarginPreview, Position
+from brokers.models import (
+    BrokerageAccount,
+    ContractLookup,
+    ForeignOrder,
+    MarginPreview,
+    Position,
+    UnclaimedOrder,
+    unclaimed,
+)
 
 
 @dataclass
@@ -40,6 +48,8 @@ class Book:
     claims: dict[int, Claim] = field(default_factory=dict)
     # Those that may be ours, of which a person has to say what they are, by account and contract.
     undecided: dict[tuple[int, int], ForeignOrder] = field(default_factory=dict)
+    # The same of those that have filled.
+    unclaimed: dict[tuple[int, int], UnclaimedOrder] = field(default_factory=dict)
     rates: rates.Rates = field(default_factory=rates.Rates)
     previews: dict[previews.Place, list[MarginPreview]] = field(default_factory=dict)
     # Beside what a continuous name stands for, by account and name.
@@ -149,8 +159,10 @@ class Book:
         self.reserved[account_pk] = self.reserved.get(account_pk, Decimal(0)) + margin
 
     def _undecided(self, account: BrokerageAccount, conid: int, ticker: str) -> Denial | None:
-        row = self.undecided.get((account.pk, conid))
-        return None if row is None else elsewhere.undecided(row, ticker)
+        if (row := self.undecided.get((account.pk, conid))) is not None:
+            return elsewhere.undecided(row, ticker)
+        filled = self.unclaimed.get((account.pk, conid))
+        return None if filled is None else elsewhere.unclaimed(filled, ticker)
 
     def _added(self, account: BrokerageAccount, conid: int, position: Position | None) -> Added:
         here = [order for order in self.elsewhere.get(account.pk, ()) if order.conid == conid]
@@ -210,6 +222,7 @@ def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> Non
         book.elsewhere[row.account_id].append(elsewhere.value(row, marks.get((row.account_id, row.conid))))
         if elsewhere.undecided(row, row.ticker) is not None:
             book.undecided[row.account_id, row.conid] = row
+    book.unclaimed |= {(row.account_id, row.conid): row for row in unclaimed.asked().filter(account__in=accounts)}
     book.claims |= elsewhere.claims(accounts, book.elsewhere)
 
 

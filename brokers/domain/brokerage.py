@@ -184,6 +184,8 @@ class ExecutionFacts:
     currency: str
     exchange: str
     executed_at: datetime
+    # What it is in: needed of fills whose order nobody knows.
+    asset_class: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

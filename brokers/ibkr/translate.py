@@ -152,15 +152,14 @@ def execution_facts(
     if not execution_id or conid is None or side is None or size is None or price is None:
         return None
     order_id = whole(row.get("order_id"))
-    fee = number(row.get("commission"))
+    fee, security_type = number(row.get("commission")), text(row.get("sec_type"), 8)
     return ExecutionFacts(
         account_id=name(row.get("account") or row.get("accountCode"), 32) or account_id,
         execution_id=execution_id,
         reference=name(row.get("order_ref")) or None,
         broker_order_id=str(order_id) if order_id else None,
         conid=conid,
-        ticker=(tickers or {}).get(conid)
-        or of_broker(ticker(text(row.get("symbol"), 80), text(row.get("sec_type"), 8)), conid),
+        ticker=(tickers or {}).get(conid) or of_broker(ticker(text(row.get("symbol"), 80), security_type), conid),
         side=side,
         quantity=abs(size),
         price=price,
@@ -168,6 +167,7 @@ def execution_facts(
         currency=currency(row.get("currency")),
         exchange=exchange(row.get("exchange"), 32),
         executed_at=moment(row.get("trade_time_r"), row.get("trade_time")) or now,
+        asset_class=words.asset_class(security_type) if security_type else "",
     )
 
 

@@ -16,6 +16,7 @@ from brokers.models.questions import OrderPrompt, QuestionAnswer, Suppression
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
+from brokers.models.unclaimed import UnclaimedOrder
 from brokers.models.whatifs import WhatIf
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "SubmissionAttempt",
     "Suppression",
     "Ticket",
+    "UnclaimedOrder",
     "WhatIf",
     "amount",
     "choices",

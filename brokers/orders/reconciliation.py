@@ -41,7 +41,7 @@ class Applied:
 
     `ahead`: keys of orders that have filled by a report, without the executions; `caught_up`: those that have them all.
     `filled`: the instruments, each as the key of its account and its contract, of fills that were not known as they are.
-    `strangers`: reports of nobody's orders. `of_connection`: all accounts of the connection, by IBKR's names of them.
+    `strangers`, `nobodys`: reports and fills of nobody's orders. `of_connection`: its accounts, by IBKR's names of them.
     """
 
     moved: list[Order] = field(default_factory=list)
@@ -51,6 +51,7 @@ class Applied:
     filled: set[tuple[int, int]] = field(default_factory=set)
     strangers: list[OrderFacts] = field(default_factory=list)
     of_connection: dict[str, BrokerageAccount] = field(default_factory=dict)
+    nobodys: list[ExecutionFacts] = field(default_factory=list)
 
 
 @transaction.atomic
@@ -133,6 +134,8 @@ def _keep_executions(
             Execution.objects.filter(pk=execution.pk, order=None).update(order=order)
             execution.order = order
             changed[order.pk] = order
+        if order is None and (execution is None or execution.order_id is None):
+            applied.nobodys.append(fill)
         if execution is None:
             execution = fresh[(account.pk, base)] = Execution(
                 account=account,

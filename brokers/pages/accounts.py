@@ -37,6 +37,7 @@ def positions(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "closings": closing.shown_to(team, timezone.now()),
         "lapses": shown.of_team(team, timezone.now()),
         "theirs": elsewhere.working(team),
+        "unclaimed": elsewhere.unclaimed(team),
         "held": any(account.positions.all() for account in accounts),
     }
     return render(request, "brokers/positions.html", context)
@@ -73,6 +74,7 @@ def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpRe
         "executions": account.executions.select_related("order").order_by("-executed_at", "-pk")[:30],
         "orders": newest(order_rows(), account, "account")[:15],
         "theirs": elsewhere.working(account.team, account),
+        "unclaimed": elsewhere.unclaimed(account.team, account),
         "orders_want": f"account:{account.code}",
     }
     return render(request, "brokers/account.html", context)

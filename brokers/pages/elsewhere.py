@@ -1,4 +1,4 @@
-"""Orders that were placed elsewhere: one of them, its cancel, and what a person says of one that bears our reference."""
+"""Orders that were placed elsewhere or are in no row: one of them, its cancel, and what a person says whose it is."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from accounts.access import row_for
 from accounts.models import Role, Team
 from accounts.pages.requests import actor_of
 from brokers.book import elsewhere
-from brokers.domain.elsewhere.whose import Choice
-from brokers.models import BrokerageAccount, ForeignOrder
-from brokers.protection import foreign_cancels, orphaned
+from brokers.domain.elsewhere.whose import DECIDED_BY, Choice
+from brokers.models import BrokerageAccount, ForeignOrder, UnclaimedOrder
+from brokers.models.unclaimed import asked
+from brokers.protection import claiming, foreign_cancels, orphaned
+from brokers.protection.adopting import ChoiceRefused
 
 
 def working(team: Team, account: BrokerageAccount | None = None) -> QuerySet[ForeignOrder]:
@@ -25,6 +27,12 @@ def working(team: Team, account: BrokerageAccount | None = None) -> QuerySet[For
     accounts = BrokerageAccount.objects.filter(team=team, connection__removed_at=None)
     keys = [account.pk] if account is not None else accounts.values_list("pk", flat=True)
     return elsewhere.working(keys).select_related("account__connection", "cancel_asked_by")
+
+
+def unclaimed(team: Team, account: BrokerageAccount | None = None) -> QuerySet[UnclaimedOrder]:
+    """Orders of the team's accounts, or of one, that have filled and of which a person has to say whose they are."""
+    rows = asked().filter(team=team, account__connection__removed_at=None).select_related("account__connection")
+    return rows if account is None else rows.filter(account=account)
 
 
 @require_GET
@@ -54,6 +62,46 @@ def foreign_cancel(request: HttpRequest, team_code: UUID, foreign_code: UUID) ->
     return redirect("orders", team_code)
 
 
+@require_GET
+def unclaimed_order(request: HttpRequest, team_code: UUID, unclaimed_code: UUID) -> HttpResponse:
+    rows = UnclaimedOrder.objects.select_related("account__connection", "decided_by", "second_of", "order")
+    row = row_for(request.user, team_code, rows, unclaimed_code)
+    undecided = asked().filter(pk=row.pk).exists()
+    open_still = undecided or row.choice == Choice.LEAVE
+    context = {
+        "row": row,
+        "account": row.account,
+        "undecided": undecided,
+        "may_adopt": open_still,
+        "why_not": claiming.why_not_adopted(row) if open_still else None,
+        "fills": row.order.executions.order_by("executed_at", "pk") if row.order else row.fills,
+        "held": row.account.positions.filter(conid=row.conid).first(),
+    }
+    return render(request, "brokers/unclaimed_order.html", context)
+
+
+@require_POST
+def unclaimed_decide(request: HttpRequest, team_code: UUID, unclaimed_code: UUID) -> HttpResponse:
+    """What a person says of an order that has filled and is in no row."""
+    row = row_for(request.user, team_code, UnclaimedOrder.objects.all(), unclaimed_code, Role.TRADER)
+    word = request.POST.get("choice", "")
+    if word not in {str(each) for each in DECIDED_BY}:
+        messages.error(request, "Choose whose this order is. (unknown-choice)")
+        return redirect("unclaimed_order", team_code, unclaimed_code)
+    try:
+        order = claiming.choose(row=row, choice=Choice(word), actor=actor_of(request), now=timezone.now())
+    except ChoiceRefused as refused:
+        messages.error(request, f"{refused} ({refused.code})")
+        return redirect("unclaimed_order", team_code, unclaimed_code)
+    if order is None:
+        messages.success(
+            request, "It stays among the fills of nobody's orders. Signals may open positions there again."
+        )
+        return redirect("unclaimed_order", team_code, unclaimed_code)
+    messages.success(request, "Halyard has it as its own order again, with its fills.")
+    return redirect("order", team_code, order.code)
+
+
 _DONE = {
     Choice.ADOPT: "Halyard keeps it as its own order from now on.",
     Choice.CANCEL: "IBKR is asked to cancel it. A fill can still overtake the cancel.",
@@ -71,7 +119,7 @@ def foreign_decide(request: HttpRequest, team_code: UUID, foreign_code: UUID) ->
         return redirect("foreign_order", team_code, foreign_code)
     try:
         order = orphaned.choose(row=row, choice=Choice(word), actor=actor_of(request), now=timezone.now())
-    except orphaned.ChoiceRefused as refused:
+    except ChoiceRefused as refused:
         messages.error(request, f"{refused} ({refused.code})")
         return redirect("foreign_order", team_code, foreign_code)
     messages.success(request, _DONE[Choice(word)])

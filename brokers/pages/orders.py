@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -33,6 +33,7 @@ from brokers.pages.forms import OrderFilter
 from brokers.protection import shown
 from brokers.whatif import before_entries
 
+Row = TypeVar("Row", bound=Model)
 POST = SubmissionAttempt.Kind.POST
 # Legs leave in the request of the order they belong to.
 PROTECTIVE = frozenset({OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT})
@@ -52,6 +53,8 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "orders": page.rows,
         # What has ended is not known of orders that are not ours: they stand on the first page, above.
         "theirs": _theirs(team, values) if page.first else [],
+        # What waits for an answer is shown whatever the filters say of their state.
+        "unclaimed": _of_ticker(elsewhere.unclaimed(team, values.get("account")), values) if page.first else [],
         "page": page,
         "form": form,
         "filtered": any(values.values()),
@@ -64,10 +67,12 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 def _theirs(team: Team, values: dict[str, Any]) -> QuerySet[ForeignOrder]:
     """Orders placed elsewhere, as far as the filters of ours may be asked of them."""
-    rows = elsewhere.working(team, values.get("account"))
-    if values.get("ticker"):
-        rows = rows.filter(ticker__iexact=values["ticker"].strip())
+    rows = _of_ticker(elsewhere.working(team, values.get("account")), values)
     return rows.none() if values.get("state") in {"doubt", "filled", "over"} else rows
+
+
+def _of_ticker(rows: QuerySet[Row], values: dict[str, Any]) -> QuerySet[Row]:
+    return rows.filter(ticker__iexact=values["ticker"].strip()) if values.get("ticker") else rows
 
 
 def _filtered(rows: QuerySet[Order], values: dict[str, Any]) -> QuerySet[Order]:

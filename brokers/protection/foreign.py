@@ -17,6 +17,7 @@ from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ForeignOrder, Order
 from brokers.orders.identity import found
 from brokers.orders.vanished import EMPTY_SAYS_NOTHING_AFTER, REAL, SIMULATED
+from brokers.protection import unclaimed
 
 # (the account's key, the contract) of every order that appeared, changed or went.
 Touched = set[tuple[int, int]]
@@ -98,6 +99,8 @@ def _keep(account: BrokerageAccount, fact: OrderFacts, row: ForeignOrder | None,
     if over:
         if row is None:
             return set()
+        row.account = account
+        unclaimed.carry(row, fact, now)
         row.delete()
         live.account_changed(account)
         return {(account.pk, row.conid)}
@@ -177,6 +180,7 @@ def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFact
         if row.missed_at is not None and row.missed_at > asked_at - patience.apart:
             continue
         if row.missed + 1 >= patience.misses:
+            unclaimed.carry(row, None, asked_at)
             row.delete()
             live.account_changed(row.account)
             touched.add((row.account_id, row.conid))

@@ -13,7 +13,7 @@ from brokers.domain.orders import MAY_FILL, Role
 from brokers.models import Connection, Lapse, Order
 from brokers.orders import reconciliation, vanished
 from brokers.orders.reconciliation import Applied
-from brokers.protection import foreign, mending
+from brokers.protection import foreign, mending, unclaimed
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
 
@@ -41,8 +41,11 @@ def bring(
     if not orders and not executions:
         return Home(Applied(), None)
     applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now)
-    strangers = applied.strangers
-    noted = foreign.note(applied.of_connection, strangers, now) if strangers else foreign.Noted(set(), False)
+    accounts, strangers = applied.of_connection, applied.strangers
+    noted = foreign.note(accounts, strangers, now) if strangers else foreign.Noted(set(), False)
+    if strangers or applied.nobodys:
+        # After the orders: what works asks by its own row.
+        unclaimed.note(accounts, strangers, applied.nobodys, now)
     looked = mending.look_at(concerned(applied.moved, noted.touched | applied.filled), now)
     return Home(applied, looked.again_at, noted.is_open)
 

@@ -5,7 +5,6 @@ Nothing is done about them until a person says so: adopt, cancel, or leave.
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,21 +15,13 @@ from accounts import audit
 from accounts.models import User
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
-from brokers.domain.elsewhere import classes
-from brokers.domain.elsewhere.whose import REFERENCE_PREFIX, Choice, is_ours, role_of
+from brokers.domain.elsewhere.whose import REFERENCE_PREFIX, Choice, is_ours
 from brokers.domain.orders import OrderStatus, OrderType, Side, TimeInForce
-from brokers.models import ContractLookup, ForeignOrder, Order, OrderEvent, Position, Ticket
+from brokers.models import ForeignOrder, Order, UnclaimedOrder
 from brokers.orders import reconciliation
 from brokers.orders.identity import found
-from brokers.protection import foreign_cancels
-
-
-class ChoiceRefused(Exception):
-    """The choice cannot be followed; `str(error)` is a sentence for people, `code` never changes."""
-
-    def __init__(self, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.code = code
+from brokers.protection import adopting, foreign_cancels
+from brokers.protection.adopting import ChoiceRefused, Shape
 
 
 def undecided() -> QuerySet[ForeignOrder]:
@@ -80,14 +71,12 @@ def choose(*, row: ForeignOrder, choice: Choice, actor: User | None, now: dateti
 
 def why_not_adopted(row: ForeignOrder) -> tuple[str, str] | None:
     """Why Halyard cannot keep it as an order of its own, with the stable code; None where it can."""
-    if not classes.is_traded(row.asset_class):
-        return f"It is {classes.spoken(row.asset_class)}, which Halyard does not trade.", classes.CODE
+    if (refused := adopting.why_not(row.asset_class, row.reference)) is not None:
+        return refused
     if row.type not in set(OrderType) or row.quantity is None:
         return "It is of a type that Halyard has no orders of.", "type-not-traded"
     if row.time_in_force not in set(TimeInForce):
         return "It works for a time that Halyard's orders do not have.", "time-not-traded"
-    if Order.objects.filter(reference=row.reference).exists():
-        return "Halyard has an order of this reference already, under another connection.", "reference-known"
     return None
 
 
@@ -101,51 +90,21 @@ def _adopt(row: ForeignOrder, now: datetime) -> Order:
         order = found.make(row.second_of, facts, now)
         Order.objects.filter(pk=order.pk).update(kept_both_at=now)
     else:
-        order = _begin(row, row.quantity, now)
+        shape = Shape(
+            type=row.type,
+            time_in_force=row.time_in_force,
+            quantity=row.quantity,
+            limit_price=row.limit_price,
+            stop_price=row.stop_price,
+            filled=row.filled or Decimal(0),
+        )
+        order = adopting.begin(row, shape, now)
     row.delete()
+    # Its fills are found by their names as well: they ask no more.
+    same = Q(broker_order_id=row.broker_order_id) | ~Q(reference="") & Q(reference=row.reference)
+    UnclaimedOrder.objects.filter(same, account=row.account_id, choice="").delete()
     reconciliation.apply(row.account.connection, orders=[facts], now=now)
     order.refresh_from_db()
-    return order
-
-
-def _begin(row: ForeignOrder, quantity: Decimal, now: datetime) -> Order:
-    account = row.account
-    ticket = Ticket.objects.create(
-        team_id=row.team_id,
-        account=account,
-        connection_id=account.connection_id,
-        key=uuid.uuid5(row.code, "adopted"),
-        queued_at=now,
-        worked_at=now,
-    )
-    held = Position.objects.filter(account=account, conid=row.conid).values_list("quantity", flat=True).first()
-    lookup = ContractLookup.objects.filter(connection=account.connection_id, conid=row.conid, status="found").first()
-    order = Order.objects.create(
-        team_id=row.team_id,
-        ticket=ticket,
-        account=account,
-        connection_id=account.connection_id,
-        reference=row.reference,
-        role=role_of(Side(row.side), row.type, held or Decimal(0)),
-        ticker=row.ticker,
-        asset_class=row.asset_class,
-        conid=row.conid,
-        currency=row.currency or "USD",
-        multiplier=lookup.multiplier if lookup else Decimal(1),
-        side=row.side,
-        type=row.type,
-        time_in_force=row.time_in_force,
-        quantity=quantity,
-        limit_price=row.limit_price,
-        stop_price=row.stop_price,
-        expires_at=now,
-        created_at=row.first_seen_at,
-        changed_at=now,
-    )
-    OrderEvent.objects.create(
-        order=order, new=str(OrderStatus.CREATED), cause="adopted: IBKR has it under this reference", at=now
-    )
-    Order.objects.move(order, OrderStatus.SUBMITTED, now=now, cause="sent before", submitted_at=row.first_seen_at)
     return order
 
 

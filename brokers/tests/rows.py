@@ -27,6 +27,7 @@ from brokers.models import (
     OrderEvent,
     Position,
     Ticket,
+    UnclaimedOrder,
 )
 
 Row = TypeVar("Row", bound=Model)
@@ -109,6 +110,26 @@ def foreign_order(of: BrokerageAccount, **values: Any) -> ForeignOrder:
         **values,
     }
     return ForeignOrder.objects.create(**columns)
+
+
+def unclaimed_order(of: BrokerageAccount, **values: Any) -> UnclaimedOrder:
+    """Five AAPL that were bought with Halyard's reference, in no row."""
+    number = next(_numbers)
+    columns = {
+        "team": of.team,
+        "account": of,
+        "broker_order_id": str(number + 900_000),
+        "reference": f"hy-{number:032x}",
+        "conid": 265598,
+        "ticker": "AAPL",
+        "asset_class": "stock",
+        "currency": "USD",
+        "side": "buy",
+        "filled": Decimal(5),
+        "filled_at": timezone.now(),
+        **values,
+    }
+    return UnclaimedOrder.objects.create(**columns)
 
 
 def lapse(of: BrokerageAccount, at: datetime, **values: Any) -> Lapse:

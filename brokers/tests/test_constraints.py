@@ -40,6 +40,7 @@ from brokers.models import (
     SubmissionAttempt,
     Suppression,
     Ticket,
+    UnclaimedOrder,
     WhatIf,
 )
 from brokers.tests import rows
@@ -144,6 +145,11 @@ def lapse(at: Scene, **values: object) -> Lapse:
 def foreign(at: Scene, **values: object) -> ForeignOrder:
     fields = {"team": at.account.team, "account": at.account, "broker_order_id": "7", "conid": 265598, "side": "sell"}
     return ForeignOrder.objects.create(**{**fields, "remaining": Decimal(5), "seen_at": at.now, **values})
+
+
+def unclaimed(at: Scene, **values: object) -> UnclaimedOrder:
+    fields = {"team": at.account.team, "account": at.account, "broker_order_id": "7", "conid": 265598, "side": "buy"}
+    return UnclaimedOrder.objects.create(**{**fields, "filled": Decimal(5), "filled_at": at.now, **values})
 
 
 def another_order(at: Scene, **values: object) -> Order:
@@ -321,6 +327,17 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "foreign_order_has_something_left": lambda at: foreign(at, remaining=Decimal(0)),
     "foreign_order_side_is_known": lambda at: foreign(at, side="short"),
     "foreignorder_and_its_second_of_share_a_team": lambda at: foreign(at, second_of=at.their_order),
+    "unclaimed_order_asks_once": lambda at: twice(lambda: unclaimed(at)),
+    "unclaimed_order_has_a_name": lambda at: unclaimed(at, broker_order_id=""),
+    "unclaimed_order_has_filled": lambda at: unclaimed(at, filled=Decimal(0)),
+    "unclaimed_order_side_is_known": lambda at: unclaimed(at, side="short"),
+    "unclaimed_order_choice_has_its_moment": lambda at: unclaimed(at, choice="leave"),
+    "unclaimed_order_has_a_row_once_adopted": lambda at: unclaimed(at, choice="adopt", decided_at=at.now),
+    "unclaimedorder_and_its_account_share_a_team": lambda at: unclaimed(at, account=at.theirs),
+    "unclaimedorder_and_its_second_of_share_a_team": lambda at: unclaimed(at, second_of=at.their_order),
+    "unclaimedorder_and_its_order_share_a_team": lambda at: unclaimed(
+        at, choice="adopt", decided_at=at.now, order=at.their_order
+    ),
     "foreignorder_and_its_account_share_a_team": lambda at: foreign(at, account=at.theirs),
     "attempt_has_an_outcome_once_answered": lambda at: attempt(at, outcome="accepted"),
     "a_fill_counts_once": lambda at: twice(lambda: rows.execution(at.order, broker_execution_id="0000.1")),

@@ -202,6 +202,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "signals",
         "strategies",
         "subscriptions",
+        "unclaimed-orders",
     ]
 
 

@@ -13,6 +13,8 @@ from brokers.domain.orders import OVER, OrderStatus, OrderType, Side
 CODE = "second-order"
 # So long after a change left, an order that looks like it may be its second one.
 SUSPECTED_FOR = timedelta(hours=24)
+# IBKR's clock and ours need not agree to the second.
+_CLOCKS_DIFFER = timedelta(seconds=5)
 _ENDED_UNFILLED = OVER - {OrderStatus.FILLED}
 
 
@@ -54,3 +56,12 @@ def looks_like(asked: Asked, shown: OrderFacts, now: datetime) -> bool:
         return False
     sizes = {asked.quantity, asked.quantity - asked.filled}
     return shown.quantity in sizes and asked.sent_at <= now <= asked.sent_at + SUSPECTED_FOR
+
+
+def fills_like(asked: Asked, side: Side, filled: Decimal, executed_at: datetime) -> bool:
+    """Whether a fill without a reference, in the contract of an order that was to change, may be one of the change's order.
+
+    No list has shown that order, so its type is not known; it may have filled in part so far.
+    """
+    since = asked.sent_at - _CLOCKS_DIFFER
+    return side is asked.side and filled <= asked.quantity and since <= executed_at <= asked.sent_at + SUSPECTED_FOR

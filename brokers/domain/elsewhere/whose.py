@@ -21,6 +21,10 @@ class Choice(StrEnum):
     LEAVE = "leave"
 
 
+# What may be said of one that has filled: there is nothing left to cancel.
+DECIDED_BY = (Choice.ADOPT, Choice.LEAVE)
+
+
 def is_ours(reference: str | None) -> bool:
     """Whether Halyard gave this reference: this installation, or another one that trades for the same IBKR user."""
     return bool(reference) and str(reference).startswith(_MARK) and len(str(reference)) > len(_MARK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -145,9 +145,28 @@ def suspect(account_pk: int, shown: OrderFacts, now: datetime) -> Order | None:
     """The order whose change an order of nobody's may be the second one of; None where none was to change so."""
     if shown.conid is None:
         return None
+    settled = ["accepted", "rejected", "not_sent"]
+    for order, change in _asked([account_pk], [shown.conid], now, but=settled):
+        if looks_like(change, shown, now):
+            return order
+    return None
+
+
+def suspects(accounts: Iterable[int], conids: Iterable[int], now: datetime) -> list[tuple[Order, Asked]]:
+    """Orders that were to change and whose answer was lost, each with its change: of these a fill of nobody's may be.
+
+    One whose answer is on its way may have been changed as asked: its fills are read again once it is known to be lost.
+    """
+    return list(_asked(accounts, conids, now, but=["", "accepted", "rejected", "not_sent"]))
+
+
+def _asked(
+    accounts: Iterable[int], conids: Iterable[int], now: datetime, *, but: Collection[str]
+) -> Iterator[tuple[Order, Asked]]:
+    """Orders of these accounts and contracts that were to change, newest first; without the outcomes `but`."""
     asked = SubmissionAttempt.objects.filter(
-        order__account=account_pk, order__conid=shown.conid, kind=MODIFY, sent_at__gte=now - SUSPECTED_FOR
-    ).exclude(outcome__in=["accepted", "rejected", "not_sent"])
+        order__account__in=accounts, order__conid__in=conids, kind=MODIFY, sent_at__gte=now - SUSPECTED_FOR
+    ).exclude(outcome__in=but)
     for attempt in asked.select_related("order").order_by("-pk"):
         order = attempt.order
         change = Asked(
@@ -157,6 +176,4 @@ def suspect(account_pk: int, shown: OrderFacts, now: datetime) -> Order | None:
             sent_at=attempt.sent_at,
             filled=order.filled_quantity,
         )
-        if looks_like(change, shown, now):
-            return order
-    return None
+        yield order, change

@@ -24,6 +24,8 @@ T = TypeVar("T")
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
 MOST_READS = 12  # of executions that IBKR does not show
 PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
+# Days of executions: what happened while nobody watched may be as old as IBKR tells, a restored backup older still.
+USUAL_DAYS, MOST_DAYS = 2, 7
 BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
 IDLE_BOOK_SECONDS = 600.0  # ... and where nothing is held, nothing works and nobody trades
 # So long executions are asked for that would explain what is held: IBKR may show them late.
@@ -54,17 +56,17 @@ class Book:
 
     async def read_all(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
         for account in accounts:
-            await self.sync(connection, account)
+            await self.sync(connection, account, days=MOST_DAYS)
             await self.refresh(account)
 
-    async def sync(self, connection: Connection, account: BrokerageAccount) -> None:
+    async def sync(self, connection: Connection, account: BrokerageAccount, *, days: int = USUAL_DAYS) -> None:
         """Orders and executions as the broker shows them now. The first read of a session may be empty: read twice."""
         asked_at = self.keeper.clock()
         reply = await self.broker.orders(account.account_id)
         if not reply.complete:
             asked_at = self.keeper.clock()
             reply = await self.broker.orders(account.account_id)
-        fills = await self.broker.executions(account.account_id)
+        fills = await self.broker.executions(account.account_id, days=days)
         self.news_at = time.monotonic()
         self.is_open = self.is_open and not reply.complete
         await self.bring_home(connection, reply.orders, fills)

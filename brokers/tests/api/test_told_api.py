@@ -14,7 +14,16 @@ from django.utils import timezone
 from accounts.models import Team, User
 from accounts.tests.api.client import Api
 from brokers.domain.whatif.figures import Figure, OrderPreview
-from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, Order, Ticket, WhatIf
+from brokers.models import (
+    BrokerageAccount,
+    Connection,
+    ContractLookup,
+    ExchangeRate,
+    Order,
+    Ticket,
+    UnclaimedOrder,
+    WhatIf,
+)
 from brokers.tests import rows
 
 
@@ -192,3 +201,17 @@ def test_no_list_asks_once_per_row_or_account(api: Api, team: Team, name: str) -
     few = queries()
     more(4)
     assert queries() == few
+
+
+def test_a_filled_order_in_no_row_says_whether_it_asks_and_what_was_said(api: Api, account: BrokerageAccount) -> None:
+    row = rows.unclaimed_order(account)
+    [shown] = api.get("unclaimed-orders/")["results"]
+    assert (shown["id"], shown["account"], shown["reference"]) == (str(row.code), str(account.code), row.reference)
+    assert (shown["ours"], shown["asks"], shown["choice"], shown["order"]) == (True, True, "", None)
+    assert (Decimal(shown["filled"]), shown["quantity"]) == (Decimal(5), None)
+    order = rows.order(account, reference=row.reference)
+    assert api.get(f"unclaimed-orders/{row.code}/")["asks"] is False
+    UnclaimedOrder.objects.update(choice="adopt", decided_at=timezone.now(), order=order)
+    [shown] = api.get("unclaimed-orders/?ticker=AAPL")["results"]
+    assert (shown["choice"], shown["order"]) == ("adopt", str(order.code))
+    assert api.get("unclaimed-orders/?ticker=MSFT")["results"] == []

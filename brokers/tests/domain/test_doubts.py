@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from brokers.domain.doubts.choices import Shape, differs
 from brokers.domain.doubts.evidence import REAL, SIMULATED, Evidence, Origin, Sight, Source, Terms, by_clock, looked
+from brokers.domain.doubts.seconds import Asked, fills_like
 from brokers.domain.doubts.verdicts import Matter, Resend, Step, judge
 from brokers.domain.orders import OrderType, Side
 
@@ -228,3 +229,21 @@ def test_after_a_clock_was_set_back_all_looks_are_counted_anew(back: timedelta) 
     assert (anew.reads, anew.last_at, anew.counting_since) == ((), (), None)
     assert (anew.since, anew.sent_at, anew.looking_since) == (now, now, now)
     assert by_clock(anew, now) == anew
+
+
+@pytest.mark.parametrize(
+    ("side", "filled", "after", "alike"),
+    [
+        (Side.BUY, 10, 1, True),
+        (Side.BUY, 4, 1, True),
+        (Side.BUY, 10, -4, True),
+        (Side.BUY, 10, -60, False),
+        (Side.BUY, 11, 1, False),
+        (Side.SELL, 10, 1, False),
+        (Side.BUY, 10, 25 * 3600, False),
+    ],
+)
+def test_a_fill_looks_like_a_change_by_side_size_and_time(side: Side, filled: int, after: int, alike: bool) -> None:
+    sent_at = NOW
+    change = Asked(side=Side.BUY, type=OrderType.LIMIT, quantity=Decimal(10), sent_at=sent_at)
+    assert fills_like(change, side, Decimal(filled), sent_at + timedelta(seconds=after)) is alike

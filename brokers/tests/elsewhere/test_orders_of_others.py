@@ -20,6 +20,7 @@ from brokers.domain.orders import Instrument, OrderStatus
 from brokers.models import BrokerageAccount, Closing, ContractLookup, Execution, ForeignOrder, Order, Position
 from brokers.orders import cancels, closing
 from brokers.protection import foreign_cancels, orphaned
+from brokers.protection.adopting import ChoiceRefused
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 
@@ -193,7 +194,7 @@ def test_what_halyard_has_no_orders_of_is_not_adopted(
     bench: lab.Lab, alice: User, values: dict[str, Any], code: str
 ) -> None:
     row = rows.foreign_order(bench.account, reference=REFERENCE, **values)
-    with pytest.raises(orphaned.ChoiceRefused) as refused:
+    with pytest.raises(ChoiceRefused) as refused:
         orphaned.choose(row=row, choice=Choice.ADOPT, actor=alice, now=timezone.now())
     assert refused.value.code == code
     assert not Order.objects.exists()
@@ -231,7 +232,7 @@ def test_nothing_is_opened_beside_an_order_of_which_nobody_has_said_what_it_is(
 
 def test_an_order_of_somebody_else_cannot_be_adopted(bench: lab.Lab, alice: User) -> None:
     row = rows.foreign_order(bench.account, reference="my-own")
-    with pytest.raises(orphaned.ChoiceRefused, match="Halyard did not place this order"):
+    with pytest.raises(ChoiceRefused, match="Halyard did not place this order"):
         orphaned.choose(row=row, choice=Choice.ADOPT, actor=alice, now=timezone.now())
 
 

@@ -16,11 +16,12 @@ from brokers.book import live_book
 from brokers.book.views import View
 from brokers.domain.elsewhere.whose import Choice
 from brokers.domain.orders import OrderStatus
-from brokers.models import BrokerageAccount, Execution, ForeignOrder, Order, Position
+from brokers.models import BrokerageAccount, Execution, ForeignOrder, Order, Position, UnclaimedOrder
+from brokers.models.unclaimed import asked
 from brokers.needs import NEEDS
 from brokers.orders import cancels, conversions, resizes
 from brokers.orders.identity import keeping
-from brokers.protection import orphaned
+from brokers.protection import claiming, orphaned
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_conversions import changes, match, overdue
@@ -78,9 +79,15 @@ def second_of(order: Order) -> Order:
     return Order.objects.get(second_of=order)
 
 
+def read_now(bench: lab.Lab) -> BrokerageAccount:
+    """The account as if its book had been read at this moment."""
+    BrokerageAccount.objects.filter(pk=bench.account.pk).update(book_as_of=timezone.now())
+    return BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+
+
 def needs(team: Team) -> list[str]:
     """Which of these somebody is asked about."""
-    now, names = timezone.now(), {"second orders", "orders in no row"}
+    now, names = timezone.now(), {"second orders", "orders in no row", "filled orders in no row"}
     return [kind.name for kind in NEEDS if kind.name in names for _ in kind.rows(team, now)]
 
 
@@ -141,7 +148,7 @@ def test_a_plan_behind_a_doubled_stop_ends_and_both_stay(bench: lab.Lab, team: T
     assert outcomes(stop) == ["left_a_second"]
     assert list(resizes.due()) == []
     # Both count for what is decided next.
-    account = BrokerageAccount.objects.select_related("connection").get(pk=bench.account.pk)
+    account = read_now(bench)
     book = live_book.load([(account, AAPL)], timezone.now(), ask=False)
     view = book.view(account, AAPL)
     assert isinstance(view, View)
@@ -183,6 +190,40 @@ def test_a_fill_of_nobodys_after_a_lost_change_ends_the_asking(bench: lab.Lab) -
     order.refresh_from_db()
     assert (order.type, order.reason_code, len(changes(bench))) == ("limit", "second-order", 1)
     assert "looks like the change" in order.reason
+
+
+@pytest.mark.parametrize("choice", [Choice.ADOPT, Choice.LEAVE])
+def test_a_fill_of_nobodys_after_a_lost_change_is_a_persons_to_tell(
+    bench: lab.Lab, team: Team, alice: User, choice: Choice
+) -> None:
+    order = overdue(bench)
+    two(bench, UNNAMED)
+    worked(lambda: settled(order)() and asked().exists())
+    row = asked().get()
+    assert (row.second_of_id, row.reference, row.side, row.filled) == (order.pk, "", order.side, order.quantity)
+    assert needs(team) == ["filled orders in no row"]
+    account = read_now(bench)
+    view = live_book.load([(account, AAPL)], timezone.now(), ask=False).view(account, AAPL)
+    assert isinstance(view, View)
+    assert view.snapshot.doubted is not None
+    assert view.snapshot.doubted.code == "order-undecided"
+    second = claiming.choose(row=row, choice=choice, actor=alice, now=timezone.now())
+    assert needs(team) == []
+    if choice is Choice.LEAVE:
+        assert second is None
+        assert Execution.objects.get().order is None
+        return
+    assert second is not None
+    assert (second.second_of_id, second.status, second.filled_quantity) == (order.pk, "filled", order.quantity)
+    assert Execution.objects.get().order_id == second.pk
+
+
+def test_a_fill_by_hand_after_a_change_that_was_answered_asks_nothing(bench: lab.Lab) -> None:
+    order = overdue(bench)
+    worked(lambda: status(order) == "filled")
+    bench.gateway.by_hand(bench.user, symbol="AAPL", side="BUY", quantity=1, type="MKT")
+    worked(lambda: Execution.objects.filter(order=None).exists())
+    assert not UnclaimedOrder.objects.exists()
 
 
 def test_a_person_cancels_one_of_them_or_keeps_both(bench: lab.Lab, team: Team, alice: User) -> None:

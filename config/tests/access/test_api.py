@@ -41,6 +41,7 @@ ROWS = {
     "calls": "call_code",
     "guards": "strategy_code",
     "foreign": "foreign_code",
+    "unclaimed": "unclaimed_code",
     "contract": "choice_code",
 }
 # A question of IBKR's has the same number for every team.

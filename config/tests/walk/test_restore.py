@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,10 @@ class Drill:
     connection: int
     url: str
 
-    def send(self, ticker: str, key: str) -> str:
-        """POST a signal that opens a position far below the market; the code of its row."""
-        message = {"ticker": ticker, "action": "buy", "quantity": 1, "orderType": "limit", "limitPrice": 1}
+    def send(self, ticker: str, key: str, **values: Any) -> str:
+        """POST a signal that opens a position, far below the market unless `values` say else; the code of its row."""
+        message = {"ticker": ticker, "action": "buy", "quantity": 1, "orderType": "limit", "limitPrice": 1, **values}
+        message = {name: value for name, value in message.items() if value is not None}
         request = urllib.request.Request(self.url, json.dumps(message | {"signalId": key}).encode())
         with urllib.request.urlopen(request, timeout=20) as answer:
             return str(json.load(answer)["id"])
@@ -60,6 +62,22 @@ class Drill:
             "SELECT reference FROM brokers_foreignorder WHERE left_at IS NULL AND cancel_asked_at IS NULL ORDER BY 1"
         )
         return [reference for (reference,) in self.product.rows(query)]
+
+    def filled(self) -> list[str]:
+        """References of the orders that have filled, and of which a person is asked whose they are."""
+        query = "SELECT reference FROM brokers_unclaimedorder WHERE choice = '' ORDER BY 1"
+        return [reference for (reference,) in self.product.rows(query)]
+
+    def held(self, ticker: str) -> Decimal:
+        query = "SELECT coalesce(sum(quantity), 0) FROM brokers_position WHERE ticker = %s"
+        return Decimal(self.product.rows(query, ticker)[0][0])
+
+    def cancel(self, reference: str) -> None:
+        """Cancel an order at IBKR by hand."""
+        order = self.gateway.books(USER)[reference]
+        address = f"/iserver/account/{order['account']}/order/{order['order_id']}"
+        status, answer = self.gateway.call(USER, "DELETE", address)
+        assert (status, "order_id" in answer) == (200, True), answer
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         assert eventually(condition, SOON), (what, self.at_ibkr(), self.orphans())
@@ -120,3 +138,42 @@ def test_orders_sent_since_the_backup_are_put_to_a_person_and_nothing_is_doubled
     drill.send("NVDA", "after")
     drill.until(lambda: len(drill.at_ibkr()) == 4, "an order after the restore is at IBKR")
     assert drill.orphans() == since
+
+
+def test_orders_filled_since_the_backup_are_put_to_a_person_and_nothing_is_bought_twice(
+    drill: Drill, tmp_path: Path
+) -> None:
+    drill.send("NVDA", "before")
+    drill.until(lambda: len(drill.at_ibkr()) == 1, "the order of before is at IBKR")
+    known = drill.at_ibkr()
+    dump = tmp_path / "halyard.dump"
+    program("pg_dump", "--format=custom", "--file", str(dump), embedded.urls(drill.product.folder).database)
+    # One fills whole; the other in part, and is then canceled by hand.
+    drill.send("AAPL", "since-1", orderType="market", limitPrice=None)
+    drill.until(lambda: drill.held("AAPL") == 1, "the first order of since has filled")
+    drill.gateway.fault(action={"partial_fill": 0.4}, match={"method": "POST", "path": "/iserver/account/*/orders"})
+    drill.send("MSFT", "since-2", quantity=10, limitPrice=100000)
+    drill.until(lambda: drill.held("MSFT") == 4, "the second order of since has filled in part")
+    since = sorted(set(drill.at_ibkr()) - set(known))
+    (part,) = [name for name in since if drill.gateway.books(USER)[name]["quantity"] in {"10", "10.0"}]
+    drill.cancel(part)
+    drill.until(lambda: drill.gateway.books(USER)[part]["status"] == "Cancelled", "the rest of it is canceled")
+    put_back(drill.product, dump)
+    drill.until(drill.product.ready, "the product is back")
+    drill.until(lambda: drill.filled() == since, "both are put to a person")
+    drill.until(
+        lambda: (drill.held("AAPL"), drill.held("MSFT")) == (Decimal(1), Decimal(4)), "both count in the position"
+    )
+    assert drill.orphans() == []
+    # The same signals once more, as a sender's retry: their keys are lost with the rows.
+    again = [
+        drill.send("AAPL", "since-1", orderType="market", limitPrice=None),
+        drill.send("MSFT", "since-2", quantity=10, limitPrice=100000),
+    ]
+    refused = [("rejected", "order-undecided")] * 2
+    drill.until(lambda: [drill.decision(signal) for signal in again] == refused, "the repeated signals are refused")
+    assert drill.at_ibkr() == sorted([*known, *since])
+    # A way out goes on.
+    drill.send("AAPL", "out", action="exit", orderType="market", limitPrice=None, quantity=None)
+    drill.until(lambda: drill.held("AAPL") == 0, "the position is closed")
+    assert drill.filled() == since

@@ -48,6 +48,7 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
         "team_code": team.code,
         "order_code": walk.order.code,
         "foreign_code": foreign.code,
+        "unclaimed_code": broker.unclaimed_order(account).code,
         "account_code": account.code,
         "conid": 265598,
         "connection_code": account.connection.code,

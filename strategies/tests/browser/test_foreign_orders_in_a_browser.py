@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from accounts.models import Team, User
 from brokers import live
-from brokers.models import Closing, ForeignOrder
+from brokers.models import Closing, ForeignOrder, Order
 from brokers.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
@@ -50,3 +50,17 @@ def test_the_list_follows_what_ibkr_shows(open_page: Opener, team: Team, alice: 
     row.delete()
     live.account_changed(account)
     expect(page.get_by_role("heading", name="Placed elsewhere")).to_have_count(0)
+
+
+def test_a_filled_order_in_no_row_is_adopted_on_its_page(open_page: Opener, team: Team, alice: User) -> None:
+    account = rows.account(team, book_as_of=timezone.now())
+    page = open_page(alice, f"/teams/{team.code}/orders/", **PHONE)
+    quiet(page)
+    row = rows.unclaimed_order(account)
+    live.account_changed(account)
+    expect(page.get_by_role("heading", name="Filled, and in no row")).to_be_visible()
+    page.locator(f"#theirs a[href$='{row.code}/']").click()
+    expect(page.get_by_text("Halyard placed this order, and knows nothing else of it")).to_be_visible()
+    page.get_by_role("button", name="Adopt it").click()
+    expect(page.get_by_text("Halyard has it as its own order again, with its fills.")).to_be_visible()
+    assert Order.objects.get(reference=row.reference).status == "filled"
