@@ -35,16 +35,24 @@ _WAYS_OUT = [str(role) for role in (Role.EXIT, Role.TAKE_PROFIT, Role.STOP_LOSS)
 def left_behind(now: datetime) -> QuerySet[Order]:
     """Working ways out in whose instrument nothing is held on their side, by a fresh book that nothing is about to change."""
     same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
+    moved = Order.objects.filter(**same, changed_at__gt=now - BELIEVED_AFTER)
+    newer = Execution.objects.filter(**same, seen_at__gt=OuterRef("account__book_as_of") - BELIEVED_AFTER)
+    return without_position(now).filter(~Exists(moved), ~Exists(newer))
+
+
+def without_position(now: datetime) -> QuerySet[Order]:
+    """Working ways out in whose instrument IBKR's list, read after their last change, shows nothing on their side.
+
+    The list may lag behind fills: it is believed after a while, or where the fills say the same.
+    """
+    same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
     held = Position.objects.filter(**same)
     long, short = Exists(held.filter(quantity__gt=0)), Exists(held.filter(quantity__lt=0))
     here = Order.objects.filter(**same)
-    moving = here.filter(
-        Q(status__in=[str(status) for status in WAITING | IN_FLIGHT]) | Q(changed_at__gt=now - BELIEVED_AFTER)
-    )
+    moving = here.filter(status__in=[str(status) for status in WAITING | IN_FLIGHT])
     # What an entry buys needs its ways out: those sent by themselves may be its own, and the legs of another are not.
     entering = here.filter(role=str(Role.ENTRY), status__in=_MAY_FILL)
     of_what_is_over = Q(release=str(Release.WITH_PARENT)) & ~Q(parent__status__in=_MAY_FILL)
-    newer = Execution.objects.filter(**same, seen_at__gt=OuterRef("account__book_as_of") - BELIEVED_AFTER)
     return (
         Order.objects.filter(
             role__in=_WAYS_OUT,
@@ -57,16 +65,21 @@ def left_behind(now: datetime) -> QuerySet[Order]:
         .exclude(broker_order_id="")
         .exclude(type=str(OrderType.MARKET))
         .filter(Q(side=str(Side.SELL)) & ~long | Q(side=str(Side.BUY)) & ~short)
-        .filter(~Exists(moving), ~Exists(newer))
+        .filter(~Exists(moving))
         .filter(~Exists(entering) | of_what_is_over)
     )
 
 
-@transaction.atomic
 def cancel(now: datetime) -> int:
     """Ask for the cancel of what was left behind; returns how many."""
+    return cancel_these(left_behind(now), now)
+
+
+@transaction.atomic
+def cancel_these(rows: QuerySet[Order], now: datetime) -> int:
+    """Ask for the cancel of these orders, which were left behind; returns how many."""
     count = 0
-    for order in left_behind(now).select_for_update(of=("self",), skip_locked=True).order_by("pk"):
+    for order in rows.select_for_update(of=("self",), skip_locked=True).order_by("pk"):
         cause = f"canceled: IBKR shows no position in {order.ticker} that it could close"
         if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause):
             notify(ORDERS_CHANNEL, str(order.connection_id))

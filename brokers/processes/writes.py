@@ -107,11 +107,11 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
             return True
         if renumbered.is_unknown_contract(answer):
             await renumbered.finish(wire, job, answer)
-            if _leaves_a_stop_out(job, answer.outcome):
+            if _concerns_a_stop(job, answer.outcome):
                 await wire.db(home.look_after, job.orders, wire.clock())
             job = await wire.db(execution.take_next, wire.connection_pk, wire.clock())
             continue
-        if _leaves_a_stop_out(job, answer.outcome):
+        if _concerns_a_stop(job, answer.outcome):
             await wire.db(execution.finish, job, answer, wire.clock())
             await wire.db(home.look_after, job.orders, wire.clock())
             job = await wire.db(execution.take_next, wire.connection_pk, wire.clock())
@@ -125,10 +125,12 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
     return True
 
 
-def _leaves_a_stop_out(job: execution.Job, outcome: SubmissionOutcome) -> bool:
-    """Whether the answer may leave something without the stop it was to have."""
+def _concerns_a_stop(job: execution.Job, outcome: SubmissionOutcome) -> bool:
+    """Whether the answer may leave something without the stop it was to have, or give it one that it lacked."""
     if all(order.role != Role.STOP_LOSS for order in job.orders):
         return False
+    if job.orders[0].role == Role.STOP_LOSS:
+        return True
     return not isinstance(outcome, Accepted) or any(ack.status is OrderStatus.REJECTED for ack in outcome.acks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,11 +44,18 @@ def note(accounts: dict[str, BrokerageAccount], facts: Sequence[OrderFacts], now
     }
     touched: Touched = set()
     strangers, is_open = _not_ours(accounts, facts)
+    several = Counter(fact.broker_order_id for fact in strangers)
     for fact in strangers:
         # What ends is said with the order's number alone.
         account = accounts.get(fact.account_id) or _account_of(accounts, fact, known)
         if account is not None:
-            touched |= _keep(account, fact, known.get((account.pk, fact.broker_order_id)), now)
+            key = (account.pk, fact.broker_order_id)
+            touched |= _keep(account, fact, known.get(key), now)
+            if several[fact.broker_order_id] > 1:
+                # One that appears and ends within a batch of news is gone.
+                known.pop(key, None)
+                if (row := ForeignOrder.objects.filter(account=account, broker_order_id=key[1]).first()) is not None:
+                    known[key] = row
     return Noted(touched, is_open)
 
 

@@ -46,14 +46,14 @@ def bring(
     if strangers or applied.nobodys:
         # After the orders: what works asks by its own row.
         unclaimed.note(accounts, strangers, applied.nobodys, now)
-    looked = mending.look_at(concerned(applied.moved, noted.touched | applied.filled), now)
+    looked = mending.look_at(concerned(applied.moved, applied.filled, noted.touched), now)
     return Home(applied, looked.again_at, noted.is_open)
 
 
 def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> int:
     """What a complete list does not show any more: orders of ours come into doubt, others' are forgotten."""
     lost = vanished.note_list(connection, account_id, facts, asked_at)
-    mending.look_at(concerned((), foreign.note_list(connection, account_id, facts, asked_at)), asked_at)
+    mending.look_at(concerned(elsewhere=foreign.note_list(connection, account_id, facts, asked_at)), asked_at)
     return lost
 
 
@@ -62,17 +62,29 @@ def look_after(orders: Sequence[Order], now: datetime) -> None:
     mending.look_at(concerned(orders), now)
 
 
-def concerned(moved: Iterable[Order], instruments: Iterable[tuple[int, int]] = ()) -> set[tuple[int, int]]:
-    """The instruments among these in which anything is to have a stop."""
-    moved = list(moved)
-    positions = {(order.account_id, order.conid) for order in moved} | set(instruments)
+def concerned(
+    moved: Iterable[Order] = (), filled: Iterable[tuple[int, int]] = (), elsewhere: Iterable[tuple[int, int]] = ()
+) -> set[tuple[int, int]]:
+    """The instruments among these in which anything is to have a stop.
+
+    `elsewhere`: where an order of others has changed, which may have been all that protected a position.
+    """
+    moved, elsewhere = list(moved), set(elsewhere)
+    positions = {(order.account_id, order.conid) for order in moved} | set(filled) | elsewhere
     if not positions:
         return set()
-    named = Q()
-    for account, conid in positions:
-        named |= Q(account=account, conid=conid)
+    named = _named(positions)
     stops = Order.objects.filter(named, role=str(Role.STOP_LOSS))
-    stops = stops.filter(Q(status__in=_MAY_FILL) | Q(ticket__in={order.ticket_id for order in moved}))
+    mine = Q(status__in=_MAY_FILL) | Q(ticket__in={order.ticket_id for order in moved})
+    stops = stops.filter(mine | _named(elsewhere) if elsewhere else mine)
     lapses = Lapse.objects.filter(named, ended_at=None)
     columns = ("account_id", "conid")
     return set(stops.order_by().values_list(*columns).union(lapses.order_by().values_list(*columns)))
+
+
+def _named(instruments: Iterable[tuple[int, int]]) -> Q:
+    """Rows of these instruments; give at least one."""
+    named = Q()
+    for account, conid in instruments:
+        named |= Q(account=account, conid=conid)
+    return named

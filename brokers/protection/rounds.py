@@ -9,7 +9,7 @@ from django.db.models.functions import Abs, Coalesce
 
 from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role
 from brokers.models import BrokerageAccount, Lapse, Order, Position
-from brokers.protection import mending
+from brokers.protection import left_behind, mending
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
 _AMOUNT = DecimalField(max_digits=24, decimal_places=8)
@@ -23,9 +23,10 @@ def look(now: datetime) -> int:
     return mending.look_at(candidates(now), now).changed
 
 
-def look_through(account: BrokerageAccount, now: datetime) -> int:
-    """The same for one account."""
-    return mending.look_at(candidates(now, account), now).changed
+def look_through(account: BrokerageAccount, now: datetime) -> datetime | None:
+    """The same for one account, and its ways out that were left behind; returns when to look again by the clock alone."""
+    moments = (left_behind.cancel(account, now), mending.look_at(candidates(now, account), now).again_at)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def candidates(now: datetime, account: BrokerageAccount | None = None) -> set[tuple[int, int]]:

@@ -79,10 +79,19 @@ class Book:
         brought = await self._db(home.bring, connection, orders=orders, executions=fills, now=self.keeper.clock())
         self._note_fills(brought.applied)
         self.is_open = self.is_open or brought.is_open
-        if brought.again_at is not None:
-            wait = (brought.again_at - self.keeper.clock()).total_seconds()
-            self.errands.look_at = time.monotonic() + max(wait, 0.0)
-            self.errands.wake.set()
+        self._look_again(brought.again_at)
+
+    def _look_again(self, at: datetime | None) -> None:
+        """Have stops looked at again at a moment, or sooner where that is due already; None: nothing waits for one."""
+        if at is None:
+            return
+        due = time.monotonic() + max((at - self.keeper.clock()).total_seconds(), 0.0)
+        self.errands.look_at = due if self.errands.look_at is None else min(self.errands.look_at, due)
+        self.errands.wake.set()
+
+    async def look_through(self, account: BrokerageAccount) -> None:
+        """Look at the stops of an account whose book has just been read, or where time alone has made it due."""
+        self._look_again(await self._db(rounds.look_through, account, self.keeper.clock()))
 
     def _note_fills(self, applied: Applied) -> None:
         """Remember what has filled without its executions, which are asked for where the feed does not bring them."""
@@ -117,7 +126,7 @@ class Book:
         await self._explain(account, {fact.conid: fact.quantity for fact in positions if fact.quantity}, as_of)
         if closes:
             await self._db(closing.work, self.keeper.clock())
-            await self._db(rounds.look_through, account, self.keeper.clock())
+            await self.look_through(account)
 
     async def _explain(self, account: BrokerageAccount, held: dict[int, Decimal], as_of: datetime) -> None:
         """Have the executions read while what is held has changed by more, or less, than the fills that we know of."""

@@ -19,7 +19,6 @@ from brokers.domain.sessions import Cause, Environment, Login
 from brokers.models import BrokerageAccount
 from brokers.processes.signing_in import NotSignedIn
 from brokers.processes.watching.listening import Listening
-from brokers.protection import rounds
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,7 +73,7 @@ class Tending:
             if self.errands.look_at is not None and now >= self.errands.look_at:
                 self.errands.look_at = None
                 for account in accounts:
-                    await self._db(rounds.look_through, account, self.keeper.clock())
+                    await self.book.look_through(account)
             was_paused, paused = paused, self.broker.pause() is not None
             due, self.errands.due = self.errands.due, False
             if due and not paused:
