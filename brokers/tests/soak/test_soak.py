@@ -16,7 +16,7 @@ from brokers.tests.soak.schedules import A_BLOCK, Schedule, as_code, drawn, smal
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 SEED = int(os.environ.get("SOAK_SEED") or 1000)
-COUNT = int(os.environ.get("SOAK_COUNT") or 150)
+COUNT = int(os.environ.get("SOAK_COUNT") or 200)
 # Those of a block share a world, whose looks and clock cost as much for one as for many.
 BLOCKS = sorted({seed // A_BLOCK for seed in range(SEED, SEED + COUNT)})
 # As often a schedule that fails is run again, to find a smaller one that fails as well.
