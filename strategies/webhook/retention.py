@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import DateTimeField, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from accounts.newest import order, within
@@ -34,12 +34,12 @@ class Forgotten:
 
 def forget(now: datetime, *, batch: int = BATCH) -> Forgotten:
     """Delete all that is older than its strategy keeps it, `batch` rows at a time."""
-    signals = refusals = repeats = minutes = 0
+    signals = refusals = minutes = 0
+    repeats = _delete(_old_repeats(now), batch)
     for strategy, before in _horizons(now):
         old = Q(received_at__lt=before)
         signals += _blank(Signal.objects.filter(old, strategy=strategy, forgotten_at=None), now, batch)
         refusals += _delete_oldest(strategy, before, batch)
-        repeats += _delete(Repeat.objects.filter(old, signal__strategy=strategy), batch)
         minutes += _delete(_spent_minutes(strategy, before, now), batch)
     return Forgotten(signals, refusals, repeats, minutes)
 
@@ -71,13 +71,10 @@ def _delete_oldest(strategy: int, before: datetime, batch: int) -> int:
     done = 0
     for endpoint in WebhookEndpoint.objects.filter(strategy=strategy).order_by("pk"):
         oldest = within(Refusal.objects.all(), endpoint, "endpoint").order_by(*order(Refusal, "endpoint", oldest=True))
-        while True:
+        while (first := oldest.values_list("received_at", flat=True).first()) is not None and first < before:
+            keys = [pk for pk, at in oldest.values_list("pk", "received_at")[:batch] if at < before]
             with transaction.atomic():
-                locked = oldest.select_for_update(skip_locked=True, of=("self",)).values_list("pk", "received_at")
-                keys = [pk for pk, received_at in locked[:batch] if received_at < before]
                 done += Refusal.objects.filter(pk__in=keys).delete()[0]
-            if len(keys) < batch:
-                break
     return done
 
 
@@ -94,6 +91,13 @@ def _batches(rows: QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int) -> It
     while keys := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:batch]):
         yield keys
         last = keys[-1]
+
+
+def _old_repeats(now: datetime) -> QuerySet[Repeat]:
+    """Of all strategies at once: those that are old are few, and lead to their signals; strategies have many signals."""
+    days = Coalesce(F("signal__strategy__keep_days"), settings.KEEP_DELIVERIES_DAYS)
+    kept = ExpressionWrapper(days * Value(timedelta(days=1), DurationField()), DurationField())
+    return Repeat.objects.filter(received_at__lt=ExpressionWrapper(Value(now, DateTimeField()) - kept, DateTimeField()))
 
 
 def _spent_minutes(strategy: int, before: datetime, now: datetime) -> QuerySet[WebhookMinute]:

@@ -29,6 +29,7 @@ from strategies.deciding import guards
 from strategies.models import Refusal, Signal, Subscription
 from strategies.tests import rows
 from strategies.tests.lookups import knows
+from strategies.webhook import retention
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 # Half of it is the history of the team that asks, and all of it is older than the others'.
@@ -135,6 +136,17 @@ def test_what_is_looked_at_every_few_seconds_reads_what_is_open(subscription: Su
         is_last = number == len(LOOKS) - 1
         wrong += [f"look {number}: {read}" for read in beyond(probe, A_MONTH if is_last else MOST)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_retention_that_has_nothing_to_do_reads_little(
+    subscription: Subscription, now: datetime, settings: Any
+) -> None:
+    settings.KEEP_DELIVERIES_DAYS = 180
+    assert retention.forget(now).signals > MOST
+    history.measure()
+    with as_large_tables_are_read(), probing() as probe:
+        assert retention.forget(now) == retention.Forgotten()
+    assert not beyond(probe), "\n".join(beyond(probe))
 
 
 def test_every_page_and_every_list_of_the_api_reads_what_it_shows(made: World) -> None:
