@@ -218,28 +218,34 @@ def in_cents(day: DayResult) -> DayResult:
 _WAYS = {Way.STREAM: "stream", Way.READ: "read", Way.ANSWER: "IBKR's answer", Way.REPORT: "IBKR's report"}
 # What is older is shown with its day.
 _SAME_DAY = timedelta(hours=20)
+# An account in use is read each half minute, and open pages are told: one that heard nothing for so long knows no better.
+_HOLDS_SECONDS = 75
+_FADED = format_html(
+    '<span data-holds="{}" data-faded="; nothing newer has reached this page for over a minute"></span>', _HOLDS_SECONDS
+)
 
 
 @register.simple_tag
 def order_age(order: Order) -> SafeString | str:
     """As of when IBKR has confirmed the order's status, and by which way: "as of 14:02:11, stream"; "" where it has not."""
     now = timezone.now()
-    return _in_words(ages.of_order(order, now), now)
+    return _in_words(ages.of_order(order, now), now, fades=order.status not in OVER)
 
 
 @register.simple_tag
 def book_age(account: BrokerageAccount) -> SafeString | str:
     """As of when IBKR has shown the account's positions: "as of 14:02:11, read"; "" where it has not."""
     now = timezone.now()
-    return _in_words(ages.of_book(account, now), now)
+    return _in_words(ages.of_book(account, now), now, fades=True)
 
 
-def _in_words(word: Word, now: datetime) -> SafeString | str:
+def _in_words(word: Word, now: datetime, *, fades: bool) -> SafeString | str:
+    """A word on IBKR's side. One that `fades` says by the page's own clock when nothing newer has come."""
     if word.at is None or word.way is None:
         return ""
     told = format_html("as of {}, {}", _clock(word.at, now), _WAYS[word.way])
     if word.silent_since is None:
-        return told
+        return format_html("{}{}", told, _FADED) if fades else told
     return format_html("{}; the stream has been silent since {}", told, _clock(word.silent_since, now))
 
 

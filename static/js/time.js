@@ -50,6 +50,16 @@ function tick(element, now = Date.now()) {
   write(element, element.dataset.style === "until" ? until(-seconds) : age(seconds));
 }
 
+/* Says `data-faded` once the page has heard nothing newer for `data-holds` seconds, which a line that is cut off cannot
+   tell. A newer word is another element. */
+const arrivals = new WeakMap();
+
+function fade(element, now) {
+  if (!arrivals.has(element)) arrivals.set(element, now);
+  const faded = now - arrivals.get(element) >= Number(element.dataset.holds) * 1000;
+  write(element, faded ? element.dataset.faded : "");
+}
+
 /* Show every moment below `root` in the viewer's zone, with both zones on hover. */
 export function localise(root) {
   const today = day(parts(new Date(), zone));
@@ -66,6 +76,7 @@ export function localise(root) {
     else if (style === "day") write(element, day(at));
     else write(element, day(at) === today ? clock(at) : `${at.month}-${at.day} ${clock(at).slice(0, 5)}`);
   }
+  for (const element of root.querySelectorAll("[data-holds]")) fade(element, performance.now());
 }
 
 localise(document.body);
@@ -73,6 +84,7 @@ setInterval(() => {
   if (document.hidden) return;
   const now = Date.now();
   for (const element of document.querySelectorAll('time:is([data-style="age"], [data-style="until"])')) tick(element, now);
+  for (const element of document.querySelectorAll("[data-holds]")) fade(element, performance.now());
 }, 1000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) localise(document.body); });
 document.body.addEventListener("htmx:load", (event) => localise(event.detail.elt));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -74,3 +75,32 @@ def test_the_connections_page_says_by_itself_when_ibkr_was_told_what_not_to_ask(
     suppressions.told(wish, "submitted")
     expect(panel).to_contain_text("IBKR does not ask now")
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_that_hears_nothing_more_says_so_by_its_own_clock(
+    open_page: Opener, team: Team, alice: User, scheme: str, settings: Any
+) -> None:
+    settings.STREAM_PROOF_SECONDS = 60
+    now = timezone.now()
+    account = rows.account(team, book_as_of=now, book_read_at=now)
+    Connection.objects.filter(pk=account.connection_id).update(
+        stream_since=now - timedelta(hours=1), stream_heard_at=now
+    )
+    at = now - timedelta(minutes=1)
+    values = {"submitted_at": at, "acknowledged_at": at, "changed_at": at}
+    order = rows.order(account, status="accepted", broker_order_id="4711", **values)
+    page = open_page(alice, f"/teams/{team.code}/orders/", color_scheme=scheme, **PHONE)
+    quiet(page)
+    age = page.locator(f"#order-{order.code} .as-of")
+    faded = "; nothing newer has reached this page for over a minute"
+    expect(age).to_contain_text(", stream")
+    expect(age).not_to_contain_text(faded)
+    page.clock.install()
+    page.clock.fast_forward(200_000)
+    expect(age).to_contain_text(faded)
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    # The next word is a new one.
+    live.account_changed(account)
+    expect(age).not_to_contain_text(faded)
+    expect(age).to_contain_text(", stream")
