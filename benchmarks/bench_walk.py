@@ -1,10 +1,13 @@
 """From the webhook to the order's POST on the wire, through every process; and a burst until all of it is filled.
 
-    python -m benchmarks.bench_walk [--seconds 30] [--rate 20] [--burst 200]
+    python -m benchmarks.bench_walk [--seconds 30] [--rate 20] [--burst 200] [--trace 10]
 
 The whole product runs as `make run` starts it, in a folder that is thrown away. The start is the moment the door
 received the signal, the end is the moment the order's POST arrived at the (simulated) broker; both clocks are this
 machine's. The baseline of the same run is what cannot be had for less: a durable row and a bare POST of the same order.
+
+With `--trace`, that many signals are sent one at a time to a product with a probe in every process instead, and the way
+of one order is printed: each step with its statements, over all processes.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from benchmarks.tracing import orders
 from config import embedded
 from config.tests import tables
 from config.tests.product import Product, running
@@ -32,7 +36,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rate", type=float, default=20, help="signals a second")
     parser.add_argument("--burst", type=int, default=200, help="signals of the burst")
+    parser.add_argument("--trace", type=int, nargs="?", const=10, default=0, help="signals sent one at a time, traced")
     options = parser.parse_args(argv)
+    if options.trace:
+        with orders.watched(tables.named(), HALYARD_LOG_LEVEL="WARNING") as (product, folder):
+            orders.report(orders.trace(product, folder, options.trace))
+        return
     with running(tables=tables.named(), SIM_CONTROL_TOKEN=TOKEN, HALYARD_LOG_LEVEL="WARNING") as product:
         report(measure(product, options.seconds, options.rate, options.burst))
 

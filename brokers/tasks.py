@@ -20,7 +20,7 @@ from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
-from brokers.postgres.locks import direct_parameters
+from brokers.postgres.locks import Space, direct_parameters, is_free
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.call_writer import CallWriter
 from brokers.processes.lanes import Lanes
@@ -35,6 +35,8 @@ def work(*, shard: int = 0) -> None:
     """Work the lanes of a shard until they are idle; ends at once when another worker has it, or there is no such one."""
     if type(shard) is not int or shard not in range(settings.WORK_SHARDS):
         log.warning("A task named a shard of lanes that is none, so it did nothing.")
+        return
+    if not is_free(Space.WORK, shard):
         return
 
     async def main() -> None:

@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from brokers import tasks as broker_tasks
 from brokers.connections import call_log
+from brokers.postgres.locks import Space, is_free
 from strategies.control import mail, team_end
 from strategies.drain import drain
 from strategies.webhook import intake, retention
@@ -19,7 +20,8 @@ from strategies.webhook import intake, retention
 @shared_task(name="strategies.decide", ignore_result=True, acks_late=True)
 def decide() -> None:
     """Drain waiting signals; ends at once when another worker does it already."""
-    drain(nudge=_nudge_lanes)
+    if is_free(Space.DECIDE, 0):
+        drain(nudge=_nudge_lanes)
 
 
 @shared_task(name="strategies.sweep", ignore_result=True, acks_late=True)

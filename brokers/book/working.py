@@ -45,7 +45,8 @@ Fill = tuple[int, int, Decimal]
 def working(accounts: Collection[int], conids: Collection[int]) -> Iterator[Order]:
     """Orders of these accounts in these contracts that may fill, with what `working_order` reads of them."""
     rows = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=_MAY_FILL)
-    return rows.select_related("parent").only(*_SHOWN).order_by("pk").iterator()
+    # Not `.iterator()`, which costs a cursor at the server: three trips in place of one.
+    return iter(rows.select_related("parent").only(*_SHOWN).order_by("pk"))
 
 
 def unsettled(accounts: Collection[int], conids: Collection[int], now: datetime) -> Iterator[Fill]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Unpack
@@ -177,13 +177,17 @@ def begin_reply(
     return attempt.pk
 
 
-def finish_and_take_next(job: Job, answer: Answer, connection_pk: int, now: datetime) -> Job | None:
-    """Write down an answer and what leaves next: two transactions, one trip to the database's thread.
+def finish_and_take_next(
+    job: Job, answer: Answer, connection_pk: int, now: datetime, clock: Callable[[], datetime]
+) -> Job | None:
+    """Write down an answer, which came at `now`, and what leaves next: two transactions, one trip to the database's thread.
 
-    Nothing is next once the session is in doubt: somebody else may have signed in.
+    What is created after the answer is written wakes the lane by itself. Nothing is next once the session is in doubt:
+    somebody else may have signed in.
     """
-    finish(job, answer, now)
-    return take_next(connection_pk, now) if sessions.is_undoubted(connection_pk) else None
+    if not finish(job, answer, now) or not sessions.is_undoubted(connection_pk):
+        return None
+    return take_next(connection_pk, clock())
 
 
 def note_answer(attempt_pk: int, outcome: SubmissionOutcome, now: datetime) -> None:
@@ -202,17 +206,25 @@ def _redacted(raw: object) -> Any:
     return json.loads(text) if len(text) <= 4000 else {"cut": text[:4000]}
 
 
-@transaction.atomic
-def finish(job: Job, answer: Answer, now: datetime) -> None:
-    """Write down what became of a submission. Facts that overtook the answer (a fill on the stream) win."""
+def finish(job: Job, answer: Answer, now: datetime) -> bool:
+    """Write down what became of a submission. Facts that overtook the answer (a fill on the stream) win.
+
+    False where nothing of the connection waits to leave.
+    """
     outcome = answer.outcome
-    if (
-        isinstance(outcome, Accepted)
-        and len(job.orders) == len(outcome.acks) == 1
-        and _acknowledged(job, answer.attempt_pk, outcome, now)
-    ):
-        live.order_changed(job.orders[0])
-        return
+    if isinstance(outcome, Accepted) and len(job.orders) == len(outcome.acks) == 1:
+        more = _acknowledged(job, answer.attempt_pk, outcome, now)
+        if more is not None:
+            live.order_changed(job.orders[0])
+            return more
+    _finish(job, answer, now)
+    return True
+
+
+@transaction.atomic
+def _finish(job: Job, answer: Answer, now: datetime) -> None:
+    """Write down an answer of any kind."""
+    outcome = answer.outcome
     note_answer(answer.attempt_pk, outcome, now)
     fresh = {order.pk: order for order in Order.objects.select_for_update().filter(pk__in=[o.pk for o in job.orders])}
     orders = [fresh[order.pk] for order in job.orders]
@@ -246,13 +258,17 @@ def finish(job: Job, answer: Answer, now: datetime) -> None:
         live.order_changed(order)
 
 
-def _acknowledged(job: Job, attempt_pk: int, outcome: Accepted, now: datetime) -> bool:
-    """The usual case in one statement: one order, taken. False when the row says that it is not so usual."""
+def _acknowledged(job: Job, attempt_pk: int, outcome: Accepted, now: datetime) -> bool | None:
+    """The usual case in one statement, which is its own transaction: one order, taken.
+
+    Whether the connection has more that may have to leave; None, and nothing written, where it is not so usual.
+    """
     (order,), (ack,) = job.orders, outcome.acks
     if ack.status is OrderStatus.REJECTED or ack.held:
-        return False
+        return None
     values: dict[str, Any] = {
         "order": order.pk,
+        "connection": order.connection_id,
         "ticket": order.ticket_id,
         "attempt": attempt_pk,
         "now": now,
@@ -261,7 +277,8 @@ def _acknowledged(job: Job, attempt_pk: int, outcome: Accepted, now: datetime) -
     }
     with connection.cursor() as cursor:
         cursor.execute(ACKNOWLEDGE, values)
-        return bool(cursor.fetchone())
+        row = cursor.fetchone()
+    return None if row is None else bool(row[0])
 
 
 def _acknowledge(orders: Sequence[Order], acks: Iterable[Ack], now: datetime) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import connection as database
 from django.db import transaction
 
 from brokers import live
@@ -61,8 +62,12 @@ def apply(
     orders: Sequence[OrderFacts] = (),
     executions: Sequence[ExecutionFacts] = (),
     now: datetime,
+    clock: Callable[[], datetime] | None = None,
 ) -> Applied:
-    """Bring reports home. Every report may come twice, late, or before the answer to our own request."""
+    """Bring reports home. Every report may come twice, late, or before the answer to our own request.
+
+    They were heard at `now`. With a `clock`, orders say as the moment of their move when it was written.
+    """
     accounts = {account.account_id: account for account in connection.accounts.all()}
     applied = Applied(of_connection=accounts)
     ours = match.named_by(accounts, orders, executions)
@@ -83,6 +88,7 @@ def apply(
             sizes.follow(order, report, now)
     filled = {order.pk: order for order in _keep_executions(accounts, ours, executions, now, applied)}
     filled |= {order.pk: order for order in attached.attach_reported(ours_reported)}
+    now = now if clock is None else clock()
     for order in filled.values():
         _count_fills(order, now, applied)
     for order, report in ours_reported:
@@ -90,11 +96,26 @@ def apply(
             _moved(order, applied)
         else:
             _apply_report(order, report, now, applied)
-    _release_children(applied.moved, now)
-    end_unfit(applied.moved, now)
+    # Most of what is moved is waited for by nobody. What is written at this moment and would wait for one of these orders
+    # locks it first, and so sees what was moved here, or is seen here.
+    if applied.moved and _anything_waits({order.connection_id for order in applied.moved}):
+        _release_children(applied.moved, now)
+        end_unfit(applied.moved, now)
     for order in applied.moved:
         live.order_changed(order)
     return applied
+
+
+# The status stands in it, so that every plan of it may read the index of what waits.
+_WAITS = "SELECT EXISTS (SELECT FROM brokers_order WHERE connection_id = ANY(%s) AND status = 'created')"
+
+
+def _anything_waits(connections: set[int]) -> bool:
+    """Whether these connections have an order that was not sent."""
+    with database.cursor() as cursor:
+        cursor.execute(_WAITS, [list(connections)])
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def revision_of(execution_id: str) -> tuple[str, int]:

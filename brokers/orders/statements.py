@@ -80,22 +80,30 @@ LEFT JOIN brokers_contractlookup l
 ORDER BY moved.id
 """  # noqa: S608
 
-# The same for the answer that nearly always comes back. Nothing is written unless the order still waits for it.
+# The same for the answer that nearly always comes back, also where the stream has told of the order meanwhile: then only
+# what the answer alone brings is kept. Nothing is written where the row says that it is not so usual. It tells whether the
+# connection has more that may have to leave.
 ACKNOWLEDGE = """
-WITH moved AS (
-  UPDATE brokers_order SET status = 'accepted', broker_order_id = %(broker_order_id)s, acknowledged_at = %(now)s,
+WITH held AS MATERIALIZED (
+  SELECT id, status, acknowledged_at FROM brokers_order
+  WHERE id = %(order)s AND status IN ('submitted', 'accepted', 'partially_filled', 'filled') FOR UPDATE
+), moved AS (
+  UPDATE brokers_order o SET status = 'accepted', broker_order_id = %(broker_order_id)s, acknowledged_at = %(now)s,
     changed_at = %(now)s
-  WHERE id = %(order)s AND status = 'submitted' RETURNING id
+  FROM held WHERE o.id = held.id AND held.status = 'submitted' RETURNING o.id
+), overtaken AS (
+  UPDATE brokers_order o SET broker_order_id = %(broker_order_id)s, acknowledged_at = %(now)s
+  FROM held WHERE o.id = held.id AND held.status <> 'submitted' AND held.acknowledged_at IS NULL
 ), recorded AS (
   INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
   SELECT id, 'submitted', 'accepted', 'acknowledged by IBKR', %(now)s FROM moved
 ), answered AS (
   UPDATE brokers_submissionattempt SET outcome = 'accepted', answered_at = %(now)s, answer = %(answer)s::jsonb
-  WHERE id = %(attempt)s AND outcome = '' AND EXISTS (SELECT FROM moved)
+  WHERE id = %(attempt)s AND outcome = '' AND EXISTS (SELECT FROM held)
 ), done AS (
   UPDATE brokers_ticket SET worked_at = %(now)s
-  WHERE id = %(ticket)s AND worked_at IS NULL AND EXISTS (SELECT FROM moved)
+  WHERE id = %(ticket)s AND worked_at IS NULL AND EXISTS (SELECT FROM held)
     AND NOT EXISTS (SELECT FROM brokers_order o WHERE o.ticket_id = %(ticket)s AND o.status = 'created')
 )
-SELECT id FROM moved
+SELECT EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = %(connection)s AND o.status = 'created') FROM held
 """

@@ -66,6 +66,8 @@ class Draft:
     missing_stop: MissingStop = USUAL
     # Its entries leave only after IBKR's preview of each.
     asks_first: bool = False
+    # As what IBKR holds the contract in the account, empty where it does not; None: whoever plans has not looked.
+    held_as: str | None = None
 
 
 def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
@@ -94,12 +96,17 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
 def _deny_what_is_not_traded(tickets: Sequence[Ticket], drafts: Sequence[Draft], now: datetime) -> None:
     """End orders in a contract that IBKR holds as something Halyard has no orders for: under its number they would be
     orders for another thing. `statements.TAKE_NEXT` lets none of them leave either."""
-    held = Position.objects.filter(
-        account__in={draft.account.pk for draft in drafts}, conid__in={draft.conid for draft in drafts}
-    ).exclude(asset_class__in=classes.TRADED)
     classes_of = {
-        (account, conid): held_as for account, conid, held_as in held.values_list("account_id", "conid", "asset_class")
+        (draft.account.pk, draft.conid): draft.held_as
+        for draft in drafts
+        if draft.held_as and draft.held_as not in classes.TRADED
     }
+    if unknown := [draft for draft in drafts if draft.held_as is None]:
+        held = Position.objects.filter(
+            account__in={draft.account.pk for draft in unknown}, conid__in={draft.conid for draft in unknown}
+        ).exclude(asset_class__in=classes.TRADED)
+        for account, conid, held_as in held.values_list("account_id", "conid", "asset_class"):
+            classes_of[account, conid] = held_as
     for ticket, draft in zip(tickets, drafts, strict=True) if classes_of else ():
         held_as = classes_of.get((draft.account.pk, draft.conid), "")
         for order in ticket.orders.filter(status=str(OrderStatus.CREATED), parent=None) if held_as else ():

@@ -52,6 +52,15 @@ def alone_until_commit(space: Space, key: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [int(space), key])
 
 
+def is_free(space: Space, key: int) -> bool:
+    """Whether nobody holds a lock now: asked over the pool, so that who is not needed opens no session to find that out."""
+    with connection.cursor() as cursor:
+        # Taken until the statement is over; two who ask at once may both be told no, and are asked again by the next nudge.
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [int(space), key])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
 @contextlib.contextmanager
 def try_only_one(space: Space, key: int) -> Iterator[psycopg.Connection[Any] | None]:
     """Hold a lock for the length of the block; yields its own database session, or None when somebody else holds it."""

@@ -202,9 +202,16 @@ def has_changes(connection_pk: int, now: datetime) -> bool:
     return any(kind.next_change(connection_pk, now) is not None for kind in (resizes, conversions))
 
 
-def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False) -> Agenda:
+def look(
+    connection_pk: int,
+    now: datetime,
+    *,
+    back: bool,
+    paused: bool = False,
+    clock: Callable[[], datetime] | None = None,
+) -> Agenda:
     """Look at a connection's rows. `back`: also at orders a dead worker may have left; only under the connection's lock.
-    `paused`: its gateway is left alone, so that no order is written down as leaving.
+    `paused`: its gateway is left alone, so that no order is written down as leaving. `clock`: says when one is, if one is.
 
     One trip to the database's thread: this is the way a signal waits on.
     """
@@ -223,7 +230,8 @@ def look(connection_pk: int, now: datetime, *, back: bool, paused: bool = False)
     tells = active and not paused and wanted_at is not None and wanted_at <= now
     asked = active and connection.has_prompts and prompts.next_due(connection_pk, now) is not None
     first = unsent or tells or asked or paused
-    job = execution.take_next(connection_pk, now) if active and not first else None
+    may_leave = active and not first
+    job = execution.take_next(connection_pk, now if clock is None else clock()) if may_leave else None
     return Agenda(
         connection=connection,
         believed_active=active,

@@ -110,8 +110,9 @@ class Lane:
             if not held:
                 return 0.05
             pause = self.wire.broker.pause() if self.wire is not None else None
+            clock = self.shared.clock
             todo = await self._db(
-                agenda.look, self.pk, self.shared.clock(), back=not self.looked_back, paused=pause is not None
+                agenda.look, self.pk, clock(), back=not self.looked_back, paused=pause is not None, clock=clock
             )
             # Holding the lock proved that the worker that left these orders open is gone.
             self.looked_back = True

@@ -121,7 +121,7 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
             await wire.db(execution.finish, job, answer, wire.clock())
             wire.wake.set()
             return True
-        job = await wire.db(execution.finish_and_take_next, job, answer, wire.connection_pk, wire.clock())
+        job = await wire.db(execution.finish_and_take_next, job, answer, wire.connection_pk, wire.clock(), wire.clock)
     return True
 
 

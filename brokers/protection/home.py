@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,11 +36,12 @@ def bring(
     orders: Sequence[OrderFacts] = (),
     executions: Sequence[ExecutionFacts] = (),
     now: datetime,
+    clock: Callable[[], datetime] | None = None,
 ) -> Home:
-    """Bring reports home, and look at once at the stops that they may concern."""
+    """Bring reports home, and look at once at the stops that they may concern. `clock`: as in `reconciliation.apply`."""
     if not orders and not executions:
         return Home(Applied(), None)
-    applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now)
+    applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now, clock=clock)
     accounts, strangers = applied.of_connection, applied.strangers
     noted = foreign.note(accounts, strangers, now) if strangers else foreign.Noted(set(), False)
     if strangers or applied.nobodys:

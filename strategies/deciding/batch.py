@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from brokers.book import live_book, previews
@@ -19,10 +19,13 @@ from strategies.inputs import Inputs
 from strategies.models import Decision
 
 
-def decide_all(decisions: Sequence[Decision], now: datetime, *, behind: bool = True) -> None:
+def decide_all(
+    decisions: Sequence[Decision], now: datetime, *, behind: bool = True, clock: Callable[[], datetime] | None = None
+) -> None:
     """Decide each, ways out first and else in the order received, and open the tickets of the accepted ones.
 
-    The caller saves the decisions.
+    The caller saves the decisions. `now` is what they are decided by. With a `clock`, rows say as their moment when they
+    were written: reading the book and deciding take their time, and nothing of it was true before.
     """
     if not decisions:
         return
@@ -35,7 +38,11 @@ def decide_all(decisions: Sequence[Decision], now: datetime, *, behind: bool = T
         draft = _decide_one(decision, message, desk)
         if draft is not None:
             drafts.append((decision, draft))
-    opened = tickets.open_tickets([draft for _, draft in drafts], now)
+    written = now if clock is None else clock()
+    for decision in (*decisions, *desk.overtaken):
+        if decision.decided_at == now:
+            decision.decided_at = written
+    opened = tickets.open_tickets([draft for _, draft in drafts], written)
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
     live_book.want_quotes(desk.book, desk.unquoted, now)

@@ -63,6 +63,7 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
     account, contract, terms = decision.subscription.account, seen.snapshot.contract, decision.terms.value()
     intents = tuple(tickets.named(intent) for intent in plan.intents)
     _count_on_desk(decision, plan, list(_working_orders(decision, intents)), contract.conid, desk)
+    position = desk.book.positions.get((account.pk, contract.conid))
     return tickets.Draft(
         account=account,
         key=decision.code,
@@ -77,6 +78,7 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
         signal_price=seen.message.signal_price,
         missing_stop=terms.missing_stop,
         asks_first=asks_first(plan, terms.preview_above, seen.snapshot),
+        held_as="" if position is None else position.asset_class,
     )
 
 

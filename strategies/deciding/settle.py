@@ -198,16 +198,16 @@ def _settle_signals(
         for signal in signals
         for subscription in followers[signal.strategy_id]
     ]
-    decide_all(decisions, now, behind=behind)
+    decide_all(decisions, now, behind=behind, clock=moment)
     Decision.objects.bulk_create(decisions)
     if rest and signals:
         Signal.objects.filter(pk=signals[0].pk).update(fanned_out_to=decisions[-1].subscription_id)
+        notify(DECIDED_CHANNEL)
     else:
-        Signal.objects.filter(pk__in=[signal.pk for signal in signals]).update(dispatched_at=now)
+        _hand_out(signals, moment())
     for signal in taken:
         live.signal_changed(signal.pk, signal.team_id)
     record.tell_of_proposals(decisions)
-    notify(DECIDED_CHANNEL)
     return len(taken), len(decisions)
 
 
@@ -224,6 +224,19 @@ def _in_turn(first: list[Signal], waiting: QuerySet[Signal], most: int) -> list[
             first = list(waiting.filter(pk__in=keys))
     begun_signals = [signal for signal in first if signal.fanned_out_to is not None]
     return begun_signals[:1] or first
+
+
+# Two things to say, one statement: every signal waits for it.
+_HAND_OUT = """
+WITH handed_out AS (UPDATE strategies_signal SET dispatched_at = %s WHERE id = ANY(%s))
+SELECT pg_notify(%s, '')
+"""
+
+
+def _hand_out(signals: Sequence[Signal], now: datetime) -> None:
+    """Write down that these signals are decided, and tell who waits to hear of decisions."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HAND_OUT, [now, [signal.pk for signal in signals], DECIDED_CHANNEL])
 
 
 def _share(signals: Sequence[Signal], most: int) -> tuple[list[Signal], dict[int, list[Subscription]], bool]:
@@ -284,7 +297,7 @@ def _settle_pending(
     if not decisions:
         return 0, 0
     before = {decision.pk: decision.waiting_for for decision in decisions}
-    decide_all(decisions, moment())
+    decide_all(decisions, moment(), clock=moment)
     settled = [decision for decision in decisions if decision.status != PENDING]
     save([d for d in decisions if d.status != PENDING or d.waiting_for != before[d.pk]])
     return len(settled), decisions[-1].pk if len(decisions) == batch else 0

@@ -76,7 +76,8 @@ class Book:
     async def bring_home(
         self, connection: Connection, orders: Sequence[OrderFacts], fills: Sequence[ExecutionFacts]
     ) -> None:
-        brought = await self._db(home.bring, connection, orders=orders, executions=fills, now=self.keeper.clock())
+        clock = self.keeper.clock
+        brought = await self._db(home.bring, connection, orders=orders, executions=fills, now=clock(), clock=clock)
         self._note_fills(brought.applied)
         self.is_open = self.is_open or brought.is_open
         self._look_again(brought.again_at)

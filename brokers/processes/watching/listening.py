@@ -16,7 +16,7 @@ from brokers.models import BrokerageAccount, Connection
 from brokers.orders.prompts import prompts
 from brokers.processes.signing_in import Check, NotSignedIn, SigningIn
 from brokers.processes.watching.book import PAUSE_SECONDS, Book
-from brokers.processes.watching.news import FACTS_AT_ONCE, News, facts_in
+from brokers.processes.watching.news import FACTS_AT_ONCE, News, are_whole, facts_in
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -133,10 +133,19 @@ class Listening:
         due = max(0.0, self.book.at + PAUSE_SECONDS - time.monotonic()) if self.book.errands.dirty else None
         with contextlib.suppress(TimeoutError):
             batch.append(await asyncio.wait_for(self.news.get(), due))
-            # An order's news comes in threes (working, filled, the fill itself): one transaction for them.
-            await asyncio.sleep(GATHER_SECONDS)
+            # An order's news comes in threes (working, filled, the fill itself): one transaction for them, and no wait
+            # behind the last of them.
+            async with asyncio.timeout(GATHER_SECONDS):
+                while self._takes_all_there_is(batch) and not are_whole(batch):
+                    batch.append(await self.news.get())
+        return batch
+
+    def _takes_all_there_is(self, batch: list[FeedEvent | None]) -> bool:
+        """Put what has arrived into the batch; False where that fills it, or was the end of the feed."""
         facts = sum(map(facts_in, batch))
-        while not self.news.empty() and facts < FACTS_AT_ONCE and len(batch) < 500:
+        while batch[-1] is not None and facts < FACTS_AT_ONCE and len(batch) < 500:
+            if self.news.empty():
+                return True
             batch.append(self.news.get_nowait())
             facts += facts_in(batch[-1])
-        return batch
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from brokers.domain.brokerage import FeedEvent
 
@@ -44,6 +45,14 @@ class News(asyncio.Queue[FeedEvent | None]):
         if self.waiting <= FACTS_WAITING:
             self.room.set()
         return item
+
+
+def are_whole(batch: Sequence[FeedEvent | None]) -> bool:
+    """Whether nothing more is to be expected at once: of each order that has filled, report and fill are there."""
+    events = [event for event in batch if event is not None]
+    reported = {fact.broker_order_id for event in events for fact in event.orders if fact.filled_quantity}
+    filled = {fact.broker_order_id for event in events for fact in event.executions}
+    return bool(filled) and filled == reported
 
 
 def facts_in(event: FeedEvent | None) -> int:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
@@ -182,3 +184,44 @@ def test_an_older_report_does_not_call_a_filled_order_held(order: Order, now: da
     home(order, now, report(order, OrderStatus.FILLED, filled_quantity=Decimal(10), held=""))
     home(order, now, held)
     assert (order.status, order.held_reason) == ("filled", "")
+
+
+def test_an_order_is_filled_when_that_is_written_and_its_fill_was_seen_when_it_was_heard(
+    order: Order, now: datetime
+) -> None:
+    written = now + timedelta(milliseconds=9)
+    reconciliation.apply(order.account.connection, executions=[fill(order)], now=now, clock=lambda: written)
+    order.refresh_from_db()
+    assert (order.filled_at, order.changed_at, order.events.latest("pk").at) == (written, written, written)
+    assert order.executions.get().seen_at == now
+
+
+def notified(queries: CaptureQueriesContext) -> bool:
+    return any("pg_notify" in query["sql"] for query in queries)
+
+
+def test_a_fill_wakes_the_lane_only_where_something_may_wait_for_it(order: Order, now: datetime) -> None:
+    with CaptureQueriesContext(connection) as alone:
+        home(order, now, fill(order, quantity="4"), report(order, OrderStatus.CANCELED))
+    assert order.status == "canceled"
+    assert not notified(alone)
+    other = rows.order(order.account)
+    assert Order.objects.move(other, OrderStatus.SUBMITTED, now=now)
+    rows.order(order.account)
+    with CaptureQueriesContext(connection) as behind:
+        home(other, now, fill(other, "0002.01.01", broker_order_id="78"))
+    assert notified(behind)
+
+
+def test_a_move_and_its_event_are_one_statement(order: Order, now: datetime) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert Order.objects.move(order, OrderStatus.ACCEPTED, now=now, cause="it works", broker_order_id="79")
+    assert len(queries) == 1
+    order.refresh_from_db()
+    event = order.events.latest("pk")
+    assert (order.status, order.broker_order_id, order.changed_at) == ("accepted", "79", now)
+    assert (event.old, event.new, event.cause, event.at) == ("submitted", "accepted", "it works", now)
+    late, events = Order.objects.get(pk=order.pk), order.events.count()
+    late.status = "submitted"
+    assert not Order.objects.move(late, OrderStatus.REJECTED, now=now)
+    assert order.events.count() == events

@@ -62,16 +62,20 @@ def test_a_signal_becomes_a_decision_a_ticket_and_an_order(
 
 
 def test_nothing_is_decided_before_it_came(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
-    """Of two signals the second comes while the first is settled: it is decided after it came, not at the first's moment."""
+    """Of two signals the second comes while the first is settled: it is decided after it came, not at the first's moment.
+    Its rows say when they were written, not when the book was opened for them."""
     rows.subscription(strategy, account, now)
     arrives = now + timedelta(milliseconds=200)
-    rows.signal(strategy, arrives)
-    moments = iter([arrives, arrives, arrives + timedelta(milliseconds=3)])
+    signal = rows.signal(strategy, arrives)
+    moments = iter([arrives, arrives, *(arrives + timedelta(milliseconds=each) for each in (3, 17, 21))])
     assert settle.settle_waiting(now, clock=lambda: next(moments)) == 1
-    decision = Decision.objects.get()
-    assert decision.decided_at == arrives + timedelta(milliseconds=3)
+    decision, written = Decision.objects.get(), arrives + timedelta(milliseconds=17)
+    assert decision.decided_at == written
     assert decision.ticket is not None
-    assert decision.ticket.orders.get().created_at >= arrives
+    assert decision.ticket.queued_at == written
+    assert decision.ticket.orders.get().created_at == written
+    signal.refresh_from_db()
+    assert signal.dispatched_at == arrives + timedelta(milliseconds=21)
 
 
 def test_settling_twice_decides_once(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:
