@@ -77,7 +77,7 @@ TEMPLATES = [
 
 # Who names what needs somebody now; see `accounts.feed.needs`.
 NEEDS = [
-    "brokers.needs.NEEDS",
+    "brokers.needs.kinds.NEEDS",
     "strategies.control.needs.NEEDS",
     "strategies.setup.departures.NEEDS",
     "accounts.departures.NEEDS",

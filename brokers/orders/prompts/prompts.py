@@ -42,7 +42,8 @@ def heard(connection: Connection, prompts: Sequence[Prompt], now: datetime) -> N
 
 def due(now: datetime) -> QuerySet[OrderPrompt]:
     """Prompts about orders of ours that nobody has answered yet. Those about others' orders are not ours to answer."""
-    ours = Order.objects.filter(connection=OuterRef("connection"), broker_order_id=OuterRef("broker_order_id"))
+    # By account: no index finds a number of IBKR's among all orders of a connection.
+    ours = Order.objects.filter(account__connection=OuterRef("connection"), broker_order_id=OuterRef("broker_order_id"))
     rows = OrderPrompt.objects.filter(verdict="", seen_at__gt=now - WITHIN, connection__enabled=True)
     return rows.exclude(broker_order_id="").filter(Exists(ours))
 
@@ -52,7 +53,7 @@ def next_due(connection_pk: int, now: datetime) -> tuple[OrderPrompt, Order] | N
     prompt = due(now).filter(connection=connection_pk).order_by("pk").first()
     if prompt is None:
         return None
-    orders = Order.objects.filter(connection=connection_pk, broker_order_id=prompt.broker_order_id)
+    orders = Order.objects.filter(account__connection=connection_pk, broker_order_id=prompt.broker_order_id)
     return prompt, orders.select_related("account").latest("pk")
 
 

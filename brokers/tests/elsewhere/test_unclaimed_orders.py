@@ -17,7 +17,7 @@ from brokers.domain.elsewhere.whose import Choice
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount, Execution, ForeignOrder, Order, Position, UnclaimedOrder
 from brokers.models.unclaimed import asked
-from brokers.needs import NEEDS
+from brokers.needs.kinds import NEEDS
 from brokers.orders import cancels
 from brokers.protection import claiming, orphaned
 from brokers.protection.adopting import ChoiceRefused

@@ -18,7 +18,7 @@ from brokers.domain.elsewhere.whose import Choice
 from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Execution, ForeignOrder, Order, Position, UnclaimedOrder
 from brokers.models.unclaimed import asked
-from brokers.needs import NEEDS
+from brokers.needs.kinds import NEEDS
 from brokers.orders import cancels, conversions, resizes
 from brokers.orders.identity import keeping
 from brokers.protection import claiming, orphaned

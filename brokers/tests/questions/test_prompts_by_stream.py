@@ -12,6 +12,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.feed import needs
+from accounts.feed.needs import Need
 from accounts.models import Team, User
 from brokers.domain.brokerage import Prompt
 from brokers.models import Order, OrderPrompt, SubmissionAttempt
@@ -38,6 +40,10 @@ def meet(bench: lab.Lab, **prompt: Any) -> None:
 def said(bench: lab.Lab) -> list[str]:
     entries = bench.gateway.journal(bench.user, path="/iserver/notification")
     return [json.loads(entry["body"])["text"] for entry in entries]
+
+
+def needs_of(team: Team) -> list[Need]:
+    return [need for need in needs.needs_of(team, timezone.now()).rows if need.key.startswith("prompt-")]
 
 
 def judged() -> OrderPrompt | None:
@@ -167,6 +173,16 @@ def test_one_without_a_plain_no_is_left_to_a_person_who_reads_so(
     page = client.get(f"/teams/{team.code}/orders/{order.code}/").text
     assert "IBKR asks “Which?”" in page
     assert "Answer it in TWS." in page
+    [need] = needs_of(team)
+    assert (need.title, need.text) == (
+        f"IBKR asks about an order for {order.ticker} in {bench.account.account_id}, and Halyard did not answer",
+        "“Which?”. Answer it in TWS: the order may wait for it.",
+    )
+    assert need.href == f"/teams/{team.code}/orders/{order.code}/"
+    # Of another team nobody is told, nor of an order that is over.
+    assert needs_of(Team.objects.create(name="Other")) == []
+    Order.objects.filter(pk=order.pk).update(status="canceled")
+    assert needs_of(team) == []
 
 
 def test_a_gateway_that_asks_without_end_fills_no_table_and_gets_few_answers(bench: lab.Lab) -> None:

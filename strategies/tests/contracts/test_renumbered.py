@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.book import contracts
 from brokers.models import BrokerageAccount, ContractLookup, Order, Position
-from brokers.needs import unprotected
+from brokers.needs.protection import unprotected
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker

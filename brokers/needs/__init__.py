@@ -1,0 +1,1 @@
+"""What needs somebody at the broker: ways out that failed, positions without their stop, orders in doubt, lost sessions."""

@@ -1,0 +1,108 @@
+"""Orders of which somebody has to say what is true, or what IBKR is to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from operator import itemgetter
+
+from django.db.models import F, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from accounts.feed.needs import Facts, Need, Urgency, moment, with_facts
+from accounts.models import Team
+from brokers.domain.doubts.evidence import NOT_SHOWN
+from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus
+from brokers.domain.sentences import grouped
+from brokers.models import Order, OrderPrompt
+from brokers.models.seconds import undecided
+from brokers.needs.lines import IN_ACCOUNT, MOST, REMEMBERED, WAYS_OUT, of_order
+
+
+def doubtful_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    """Orders whose answer was lost, and ways out that IBKR has and holds back."""
+    unsure = Q(status__in=[str(OrderStatus.UNKNOWN), str(OrderStatus.NEEDS_ATTENTION)])
+    held = Q(role__in=WAYS_OUT, status__in=[str(status) for status in WORKING]) & ~Q(held_reason="")
+    columns = ("code", "ticker", "side", "status", "held_reason", "changed_at", "reason", "reason_code")
+    # As text: a number of JSON would lose what a decimal keeps.
+    quantity = Cast("quantity", TextField())
+    rows = Order.objects.filter(unsure | held, team=team).order_by("-changed_at", "-pk")
+    return with_facts(rows, quantity=quantity, **{name: F(name) for name in columns})[: 2 * MOST]
+
+
+def doubts(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
+        matter, meaning = _doubt(order)
+        yield Need(
+            key=f"order-{order['code']}",
+            urgency=Urgency.DOUBT,
+            symbol="alert",
+            title=f"{order['side'].capitalize()} {grouped(Decimal(order['quantity']))} {order['ticker']}: {matter}",
+            text=meaning,
+            href=of_order(team, order["code"]),
+            action="See the order",
+            alarm=True,
+            since=moment(order, "changed_at"),
+        )
+
+
+def _doubt(order: Facts) -> tuple[str, str]:
+    if order["status"] == OrderStatus.UNKNOWN:
+        matter = "IBKR does not show it any more" if order["reason_code"] == NOT_SHOWN else "IBKR's answer was lost"
+        return matter, "Halyard is asking IBKR for it by its reference, and sends nothing again until it knows."
+    if order["status"] == OrderStatus.NEEDS_ATTENTION:
+        why = order["reason"].rstrip(".") or "Nothing that IBKR shows decides it"
+        meaning = f"{why}. Look in TWS or Client Portal, and say on its page what is true."
+        return "only you can tell whether IBKR has it", meaning
+    return "IBKR holds it back", f"{order['held_reason'].rstrip('.')}. Until it works, it does not close the position."
+
+
+def second_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    """Orders that IBKR has beside the one they were to change, until a person keeps both or cancels one."""
+    rows = undecided().filter(team=team).order_by("-pk")
+    columns = {name: F(name) for name in ("code", "side", "created_at")}
+    return with_facts(rows, **IN_ACCOUNT, **columns, quantity=Cast("quantity", TextField()))[:MOST]
+
+
+def seconds(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
+        name = f"{order['side']} {grouped(Decimal(order['quantity']))} {order['ticker']}"
+        yield Need(
+            key=f"second-{order['code']}",
+            urgency=Urgency.DOUBT,
+            symbol="alert",
+            title=f"IBKR has two orders for one in {order['account']}: {name} is the second",
+            text="A change's answer was lost, and IBKR kept the old order beside the new one. Keep both, or cancel one.",
+            href=of_order(team, order["code"]),
+            action="Decide",
+            alarm=True,
+            since=moment(order, "created_at"),
+        )
+
+
+def prompt_rows(team: Team, now: datetime) -> QuerySet[OrderPrompt]:
+    """IBKR's prompts about orders that may still fill, which Halyard leaves to a person."""
+    left = OrderPrompt.objects.filter(
+        order__team=team,
+        verdict=OrderPrompt.Verdict.LEFT,
+        by=OrderPrompt.By.STREAM,
+        seen_at__gte=now - REMEMBERED,
+        order__status__in=[str(status) for status in MAY_FILL],
+    )
+    columns = {"ticker": F("order__ticker"), "account": F("order__account__account_id"), "code": F("order__code")}
+    return with_facts(left.order_by("-pk"), **columns, text=F("text"), seen_at=F("seen_at"))[:MOST]
+
+
+def prompts(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for prompt in sorted(facts, key=itemgetter("pk"), reverse=True):
+        yield Need(
+            key=f"prompt-{prompt['pk']}",
+            urgency=Urgency.ANSWER,
+            symbol="alert",
+            title=f"IBKR asks about an order for {prompt['ticker']} in {prompt['account']}, and Halyard did not answer",
+            text=f"“{prompt['text'][:200].rstrip('.')}”. Answer it in TWS: the order may wait for it.",
+            href=of_order(team, prompt["code"]),
+            action="See the order",
+            since=moment(prompt, "seen_at"),
+        )

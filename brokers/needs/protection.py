@@ -1,0 +1,178 @@
+"""Ways out that failed, and positions without their stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from operator import itemgetter
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+
+from accounts.feed.needs import Facts, Need, Urgency, moment, with_facts
+from accounts.models import Team
+from brokers.domain.orders import MAY_FILL, AssetClass, OrderStatus, Role, Side
+from brokers.models import Closing, ContractLookup, ForeignOrder, Lapse, Order, Position, SubmissionAttempt
+from brokers.models.protection import STOPS
+from brokers.needs.lines import IN_ACCOUNT, MOST, REMEMBERED, WAYS_OUT, of_account, of_order
+
+_CAME_TO_NOTHING = [
+    str(each) for each in (OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.EXPIRED, OrderStatus.CANCELED)
+]
+
+
+def unprotected(team: Team) -> QuerySet[Position]:
+    """Positions whose entry came with a stop loss and in which none works any more."""
+    # What was split is held under another number than it was bought by, and its stop is under the old one.
+    renumbered = ContractLookup.objects.filter(
+        connection=OuterRef("account__connection_id"),
+        conid=OuterRef("conid"),
+        # The other month of a future is another holding.
+        asset_class=str(AssetClass.STOCK),
+        replaced_conid__isnull=False,
+    )
+    before = renumbered.order_by("-replaced_at").values("replaced_conid")[:1]
+    same = Q(conid=OuterRef("conid")) | Q(conid=OuterRef("conid_before"))
+    here = Order.objects.filter(same, account_id=OuterRef("account_id"))
+    stops = here.filter(role=str(Role.STOP_LOSS))
+    alive = stops.filter(status__in=[str(status) for status in MAY_FILL])
+    entries = here.filter(role=str(Role.ENTRY), filled_quantity__gt=0)
+    last = entries.order_by("-pk").values("ticket_id")[:1]
+    had_stop_loss = Exists(Order.objects.filter(ticket_id=OuterRef("last_ticket"), role=str(Role.STOP_LOSS)))
+    closing = Closing.objects.filter(
+        account_id=OuterRef("account_id"), conid=OuterRef("conid"), status=Closing.Status.OPEN
+    )
+    stops_elsewhere = ForeignOrder.objects.filter(
+        account_id=OuterRef("account_id"), conid=OuterRef("conid"), type__in=STOPS
+    )
+    long, short = Q(quantity__gt=0), Q(quantity__lt=0)
+    sells = stops_elsewhere.filter(side=str(Side.SELL), remaining__gte=OuterRef("quantity"))
+    buys = stops_elsewhere.filter(side=str(Side.BUY), remaining__gte=-OuterRef("quantity"))
+    # A lapse that is open says it by itself, in more words.
+    lapse = Lapse.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"), ended_at=None)
+    rows = (
+        Position.objects.filter(team=team)
+        .annotate(conid_before=Subquery(before))
+        .annotate(last_ticket=last)
+        .filter(had_stop_loss)
+        .exclude(Exists(alive))
+    )
+    return (
+        rows.exclude(Exists(closing) | Exists(lapse))
+        .exclude(long & Exists(sells))
+        .exclude(short & Exists(buys))
+        .select_related("account")
+        .order_by("pk")
+    )
+
+
+def lapse_rows(team: Team, now: datetime) -> QuerySet[Lapse]:
+    """Stops that are missing, where a person is needed."""
+    columns = ("code", "happened", "did", "can_do", "changed_at", "conid")
+    rows = Lapse.objects.filter(team=team, ended_at=None, alarm=True).order_by("-pk")
+    facts = {name: F(name) for name in columns}
+    return with_facts(rows, **IN_ACCOUNT, **facts, stop_code=F("stop__code"), entry_code=F("entry__code"))[:MOST]
+
+
+def lapses(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for lapse in sorted(facts, key=itemgetter("pk"), reverse=True):
+        code = lapse["stop_code"] or lapse["entry_code"]
+        yield Need(
+            key=f"lapse-{lapse['code']}",
+            urgency=Urgency.DANGER,
+            symbol="shield",
+            title=f"{lapse['ticker']} in {lapse['account']} is without its stop",
+            text=f"{lapse['happened']} {lapse['did']} {lapse['can_do']}",
+            href=of_order(team, code) if code else of_account(team, lapse["account_code"]),
+            action="See it",
+            alarm=True,
+            since=moment(lapse, "changed_at"),
+        )
+
+
+def unclosed_rows(team: Team, now: datetime) -> QuerySet[Closing]:
+    still_held = Position.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"))
+    failed = Closing.objects.filter(team=team, status=Closing.Status.FAILED, ended_at__gte=now - REMEMBERED)
+    rows = failed.filter(Exists(still_held)).order_by("-ended_at")
+    return with_facts(rows, **IN_ACCOUNT, code=F("code"), note=F("note"), ended_at=F("ended_at"))[:MOST]
+
+
+def unclosed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for each in sorted(facts, key=itemgetter("ended_at"), reverse=True):
+        yield Need(
+            key=f"closing-{each['code']}",
+            urgency=Urgency.DANGER,
+            symbol="alert",
+            title=f"{each['ticker']} in {each['account']} could not be closed",
+            text=each["note"],
+            href=of_account(team, each["account_code"]),
+            action="See the account",
+            alarm=True,
+            since=moment(each, "ended_at"),
+        )
+
+
+def declined(team: Team, now: datetime) -> QuerySet[Order]:
+    """Ways out that IBKR asked about and nobody confirmed, while the position is held and nothing else closes it."""
+    here = {"account_id": OuterRef("account_id"), "conid": OuterRef("conid")}
+    long, short = Position.objects.filter(**here, quantity__gt=0), Position.objects.filter(**here, quantity__lt=0)
+    replies = SubmissionAttempt.objects.filter(
+        order=OuterRef("pk"), kind=SubmissionAttempt.Kind.REPLY, request__confirmed=False
+    )
+    later = Order.objects.filter(**here, pk__gt=OuterRef("pk"), side=OuterRef("side"), role=OuterRef("role"))
+    closing = Closing.objects.filter(**here, asked_at__gte=OuterRef("created_at"))
+    return (
+        Order.objects.filter(
+            Q(side=str(Side.SELL)) & Exists(long) | Q(side=str(Side.BUY)) & Exists(short),
+            Exists(replies),
+            team=team,
+            role__in=WAYS_OUT,
+            status=str(OrderStatus.REJECTED),
+            changed_at__gte=now - REMEMBERED,
+        )
+        .exclude(Exists(later.exclude(status__in=_CAME_TO_NOTHING)))
+        # Superseded by a later one that was declined too; a closing speaks for itself.
+        .exclude(Exists(later.filter(status=str(OrderStatus.REJECTED))))
+        .exclude(Exists(closing))
+        .select_related("account")
+        # Not by the key, which would be walked through all that other teams have sent.
+        .order_by("-changed_at", "-pk")
+    )
+
+
+def declined_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    columns = ("code", "role", "reason", "changed_at")
+    return with_facts(declined(team, now), **IN_ACCOUNT, **{name: F(name) for name in columns})[:MOST]
+
+
+def declined_lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
+        outcome = "closed" if order["role"] == Role.EXIT else "protected as planned"
+        yield Need(
+            key=f"declined-{order['code']}",
+            urgency=Urgency.DANGER,
+            symbol="alert",
+            title=f"{order['ticker']} in {order['account']} is not {outcome}: IBKR asked",
+            text=order["reason"].removeprefix("Not confirmed: "),
+            href=of_order(team, order["code"]),
+            action="See the order",
+            alarm=True,
+            since=moment(order, "changed_at"),
+        )
+
+
+def unprotected_rows(team: Team, now: datetime) -> QuerySet[Position]:
+    return with_facts(unprotected(team), **IN_ACCOUNT, conid=F("conid"))[:MOST]
+
+
+def unprotected_lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for position in sorted(facts, key=itemgetter("pk")):
+        yield Need(
+            key=f"position-{position['account_code']}-{position['conid']}",
+            urgency=Urgency.DANGER,
+            symbol="shield",
+            title=f"{position['ticker']} in {position['account']} is not protected",
+            text="Its entry came with a stop loss, and no stop works for it any more. Close it, or protect it at IBKR.",
+            href=of_account(team, position["account_code"]),
+            action="See it",
+            alarm=True,
+        )
