@@ -73,7 +73,7 @@ def test_a_missing_rate_is_asked_for_and_then_known(in_euros: lab.Lab) -> None:
     in_euros.gateway.quote("EUR.USD", bid="1.25", ask="1.25", last="1.25")
     view = seen(in_euros.account, timezone.now())
     assert (view.snapshot.rates, view.wants) == ({}, frozenset({"USD"}))
-    assert view.missing_rate == NotYet(waiting_for="IBKR's rate from USD to EUR")
+    assert view.missing_rate == NotYet(waiting_for="IBKR's rate from USD to EUR", on_its_way=True)
     lab.work()
     view = seen(in_euros.account, timezone.now())
     assert (view.snapshot.rates, view.missing_rate) == ({"USD": Decimal("0.8")}, None)

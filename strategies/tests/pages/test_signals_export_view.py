@@ -166,12 +166,17 @@ def test_ten_thousand_rows_go_out_whole_and_in_little_memory(
 
 def _written(team: Team, criteria: log.LogFilter) -> tuple[int, int]:
     """How many lines the file has, and how many bytes were in use at a time while it was written."""
+    rarely = gc.get_threshold()
     gc.collect()
+    # As often as Python does by itself, and the web process with it; the tests' own collector comes more seldom.
+    gc.set_threshold(700, 10, 10)
     tracemalloc.start()
-    lines = sum(1 for _ in export.as_csv(log.all_rows(team, criteria)))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return lines, peak
+    try:
+        lines = sum(1 for _ in export.as_csv(log.all_rows(team, criteria)))
+        return lines, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        gc.set_threshold(*rarely)
 
 
 @pytest.mark.django_db(transaction=True)

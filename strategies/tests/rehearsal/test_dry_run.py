@@ -35,7 +35,8 @@ def only_reading() -> Iterator[list[str]]:
     written: list[str] = []
 
     def watch(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if not sql.lstrip().upper().startswith("SELECT") or "pg_notify" in sql.lower():
+        # A union of SELECTs begins with a bracket.
+        if not sql.lstrip("( \n").upper().startswith("SELECT") or "pg_notify" in sql.lower():
             written.append(sql)
         return execute(sql, *rest)
 
