@@ -2,7 +2,7 @@
 
 `WHERE team_id = 7 ORDER BY id DESC LIMIT 50` invites Postgres to walk the primary key from its end, past all that other
 teams have written since. Bounds instead of an equality, and an order that begins with the same column, leave it only the
-index over both: fifty rows are read, whatever anybody else has.
+index over both: Postgres reads fifty rows, however many others have.
 """
 
 from __future__ import annotations

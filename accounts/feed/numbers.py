@@ -1,8 +1,9 @@
 """The numbers of a team's pushes, kept in Valkey: which of two was read later, and whether one is missing.
 
-A push takes its number before it reads the rows, and after the commit that it tells of. So the push of the last change
-has the highest number of all that could show less, in whatever order they arrive and whichever process sent them. A
-page shows of each element the highest number, and reads again what it shows where a number does not arrive.
+A push takes its number before it reads the rows, and after the commit that it tells of. So a push
+that could miss the last change has a lower number than the push of that change, although several processes send them and
+they may arrive in any order. A page shows of each element the highest number, and reads again what it shows where a
+number does not arrive.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def read(folder: Path) -> list[Span]:
 def between(spans: Iterable[Span], began: float, ended: float) -> list[Span]:
     """What was done in a stretch of time, without what runs by its own clock.
 
-    A COMMIT belongs to what its transaction did, whoever called for it.
+    A COMMIT counts with what its transaction did, and not with the function that asked for the COMMIT.
     """
     done: list[Span] = []
     of_transaction: dict[int, Span] = {}

@@ -131,7 +131,7 @@ def cancels_all(text: str) -> bool:
 
 
 def always_confirmed(chosen: Mapping[str, bool], kept: Collection[str] = ()) -> tuple[str, ...]:
-    """The questions that need not be asked: IBKR lets them be suppressed, and each is a yes whatever an order is for.
+    """The questions that IBKR need not ask: it lets a user suppress them, and the team answers each with yes for every role.
 
     `kept`: numbers under which IBKR has asked whether to cancel all open orders; those are always asked.
     """

@@ -189,3 +189,15 @@ async def watching(**options: Any) -> AsyncIterator[Keeper]:
         finally:
             keeper.stopping.set()
             await task
+
+
+def lived(*steps: Callable[[], object]) -> None:
+    """The world at work until each of these is true, one after the other."""
+
+    async def story() -> None:
+        async with watching():
+            for step in steps:
+                await asyncio.to_thread(work)
+                await until(step, step.__name__.replace("_", " "))
+
+    asyncio.run(story())

@@ -1,4 +1,4 @@
-"""Rows of prompts: heard, due to be answered, and claimed by whoever answers, so that none is answered twice."""
+"""Rows of prompts: the stream or an answer brings them, and the lane claims one before it answers, so once."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +22,7 @@ from brokers.protection import foreign_cancels, orphaned
 from brokers.protection.adopting import ChoiceRefused
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
+from brokers.tests.lab import lived
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AAPL = Instrument(ticker="AAPL")
@@ -33,18 +33,6 @@ REFERENCE = "hy-00000000000000000000000000000001"
 def bench(team: Team, gateway: RunningGateway) -> lab.Lab:
     gateway.clear_quotes()
     return lab.make(team, gateway)
-
-
-def lived(*steps: Callable[[], object]) -> None:
-    """The world at work until each of these is true, one after the other."""
-
-    async def story() -> None:
-        async with lab.watching():
-            for step in steps:
-                await asyncio.to_thread(lab.work)
-                await lab.until(step, step.__name__.replace("_", " "))
-
-    asyncio.run(story())
 
 
 def seen() -> bool:
