@@ -168,9 +168,10 @@ def fan_out(strategy: Any, ticker: str) -> Round:
 def freshen(strategy: Any, now: datetime) -> None:
     """The stream keeps the book and its quotes fresh; here nobody else does."""
     from brokers.models import BrokerageAccount, ContractLookup
+    from brokers.postgres.incarnation import this_database
 
     accounts = BrokerageAccount.objects.filter(subscriptions__strategy=strategy)
-    accounts.update(book_as_of=now)
+    accounts.update(book_as_of=now, orders_home_in=this_database())
     ContractLookup.objects.filter(connection__accounts__subscriptions__strategy=strategy).update(quote_as_of=now)
 
 

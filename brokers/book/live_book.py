@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef
+
 from brokers.book import contracts, elsewhere, looks, months, previews, quotes, rates, trading_hours, working
 from brokers.book.months import OtherMonth
 from brokers.book.views import NotYet, Unknown, View
@@ -30,6 +32,7 @@ from brokers.models import (
     UnclaimedOrder,
     unclaimed,
 )
+from brokers.postgres.incarnation import this_database
 
 
 @dataclass
@@ -50,6 +53,8 @@ class Book:
     undecided: dict[tuple[int, int], ForeignOrder] = field(default_factory=dict)
     # The same of those that have filled.
     unclaimed: dict[tuple[int, int], UnclaimedOrder] = field(default_factory=dict)
+    # Accounts whose orders and fills were not brought home since a backup was put back, or since the database started.
+    unread: set[int] = field(default_factory=set)
     rates: rates.Rates = field(default_factory=rates.Rates)
     previews: dict[previews.Place, list[MarginPreview]] = field(default_factory=dict)
     # Beside what a continuous name stands for, by account and name.
@@ -131,7 +136,12 @@ class Book:
             ),
         )
         wants = frozenset({contract.currency} if exchange in self.rates.coming else ())
-        return View(snapshot=snapshot, unsettled=self.unsettled.get(key, Decimal(0)), wants=wants)
+        return View(
+            snapshot=snapshot,
+            unsettled=self.unsettled.get(key, Decimal(0)),
+            wants=wants,
+            unread=account.pk in self.unread,
+        )
 
     def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
         """Count an order that was planned a moment ago, within the same batch."""
@@ -197,7 +207,6 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     if ask:
         contracts.ask_for_missing(book.lookups, pairs, now)
         known = ((account, book.lookup(account, instrument)) for account, instrument in pairs)
-        looks.want(accounts.values(), now)
         trading_hours.want([(account, lookup) for account, lookup in known if lookup is not None], now)
     book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)
     conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
@@ -210,6 +219,8 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     for position in Position.objects.filter(account__in=accounts, conid__in=conids):
         book.positions[(position.account_id, position.conid)] = position
     _read_elsewhere(book, accounts)
+    if ask:
+        looks.want(accounts.values(), now, book.unread)
     if any(previews.asked_about(instrument) for _, instrument in pairs):
         book.previews = previews.load(accounts, conids)
     return book
@@ -222,7 +233,17 @@ def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> Non
         book.elsewhere[row.account_id].append(elsewhere.value(row, marks.get((row.account_id, row.conid))))
         if elsewhere.undecided(row, row.ticker) is not None:
             book.undecided[row.account_id, row.conid] = row
-    book.unclaimed |= {(row.account_id, row.conid): row for row in unclaimed.asked().filter(account__in=accounts)}
+    # The accounts' own rows were read before all this: what was home then is in it.
+    asks = Exists(UnclaimedOrder.objects.filter(account=OuterRef("pk"), choice=""))
+    columns = BrokerageAccount.objects.filter(pk__in=accounts).values_list("pk", asks, this_database())
+    may_ask = set()
+    for account_pk, may_be_asked, database in columns:
+        if accounts[account_pk].orders_home_in != database:
+            book.unread.add(account_pk)
+        if may_be_asked:
+            may_ask.add(account_pk)
+    if may_ask:
+        book.unclaimed |= {(row.account_id, row.conid): row for row in unclaimed.asked().filter(account__in=may_ask)}
     book.claims |= elsewhere.claims(accounts, book.elsewhere)
 
 

@@ -32,11 +32,22 @@ class View:
     `unsettled` is the signed quantity of fills we heard of since the position was read. The position may or may not
     contain them, so a caller takes a decision only when it would be the same either way.
     `wants` names the currencies whose rates into the account's are on their way: `snapshot.rates` lacks them.
+    `unread`: the account's orders and fills were not brought home into this database, so that some may be missing.
     """
 
     snapshot: Snapshot
     unsettled: Decimal = Decimal(0)
     wants: frozenset[str] = frozenset()
+    unread: bool = False
+
+    @property
+    def missing_orders(self) -> NotYet | None:
+        """What an entry waits for: after a restore of a backup its order may be at IBKR already, and in no row."""
+        if not self.unread:
+            return None
+        return NotYet(
+            waiting_for="IBKR's lists of orders and fills, read anew since the database started", on_its_way=True
+        )
 
     @property
     def missing_rate(self) -> NotYet | None:

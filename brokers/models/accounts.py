@@ -58,6 +58,8 @@ class BrokerageAccount(models.Model):
     # The money is of this moment: read, or told by the stream (`money_heard`).
     money_as_of = models.DateTimeField(null=True, blank=True)
     money_heard = models.BooleanField(default=False, db_default=False)
+    # The database in which all its orders and fills were brought home last, as `postgres.incarnation` names it.
+    orders_home_in = models.CharField(max_length=60, blank=True, default="", db_default="", editable=False)
     # Since when a decision waits for a look at IBKR itself; null when none does.
     book_wanted_at = models.DateTimeField(null=True, blank=True)
     # What IBKR says the account may do, as of its last look at the user's accounts; null and empty: it did not say.

@@ -146,6 +146,8 @@ class Lane:
         connection = todo.connection
         await recovery.read_again(wire, connection, refused)
         waits = []
+        if todo.looks:
+            waits.append(await looks.bring_orders_home(wire, connection))
         if todo.changes:
             waits.append(await recovery.settle_lost_changes(wire, connection))
         if todo.gone:

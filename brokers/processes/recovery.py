@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
-from brokers.domain.brokerage import OrdersReply
+from brokers.domain.brokerage import USUAL_DAYS, OrdersReply
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
@@ -34,7 +34,7 @@ async def resolve_unknown(wire: Wire, connection: Connection) -> float:
             if each.order.account.account_id == account_id and reply.complete:
                 await wire.db(undecided.adopt, connection, each, reply.orders, wire.clock())
     await wire.db(home.look_after, [*doubtful, *(each.order for each in named)], wire.clock())
-    return 0.5 if connection.environment == Environment.SIMULATED else 6.0
+    return between_looks(connection)
 
 
 async def _note(wire: Wire, order: Order, reply: OrdersReply, fills: int) -> None:
@@ -54,7 +54,7 @@ async def settle_gone(wire: Wire, connection: Connection) -> float:
             if reply.complete and order.account.account_id == account_id:
                 await wire.db(gone.settle, connection, order, reply.orders, proof, wire.clock())
     await wire.db(home.look_after, missing, wire.clock())
-    return 0.5 if simulated else 6.0
+    return between_looks(connection)
 
 
 async def settle_lost_cancels(wire: Wire, connection: Connection) -> float:
@@ -70,7 +70,7 @@ async def settle_lost_cancels(wire: Wire, connection: Connection) -> float:
                 await wire.db(cancels.settle_lost, order, reply.orders, wire.clock())
                 # Its next request may leave, or what waited for it.
                 wire.wake.set()
-    return 0.5 if connection.environment == Environment.SIMULATED else 6.0
+    return between_looks(connection)
 
 
 async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
@@ -94,7 +94,7 @@ async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
             waits = True
     if not waits:
         return 0
-    return 0.5 if connection.environment == Environment.SIMULATED else 6.0
+    return between_looks(connection)
 
 
 async def read_again(wire: Wire, connection: Connection, account_ids: Collection[str]) -> None:
@@ -103,16 +103,23 @@ async def read_again(wire: Wire, connection: Connection, account_ids: Collection
         await bring_home(wire, connection, account_id)
 
 
-async def bring_home(wire: Wire, connection: Connection, account_id: str) -> OrdersReply:
-    """Store what the broker shows of an account's orders and fills, and return the orders."""
-    return (await _look(wire, connection, account_id))[0]
+def between_looks(connection: Connection) -> float:
+    """Seconds between two looks at IBKR's lists."""
+    return 0.5 if connection.environment == Environment.SIMULATED else 6.0
 
 
-async def _look(wire: Wire, connection: Connection, account_id: str) -> tuple[OrdersReply, int]:
+async def bring_home(wire: Wire, connection: Connection, account_id: str, *, days: int = USUAL_DAYS) -> OrdersReply:
+    """Store what the broker shows of an account's orders and of its fills of `days`, and return the orders."""
+    return (await _look(wire, connection, account_id, days=days))[0]
+
+
+async def _look(
+    wire: Wire, connection: Connection, account_id: str, *, days: int = USUAL_DAYS
+) -> tuple[OrdersReply, int]:
     """As `bring_home`, with the number of executions that the broker shows."""
     asked_at = wire.clock()
     reply = await wire.broker.orders(account_id)
-    fills = await wire.broker.executions(account_id)
+    fills = await wire.broker.executions(account_id, days=days)
     await wire.db(home.bring, connection, orders=reply.orders, executions=fills, now=wire.clock())
     if reply.complete:
         await wire.db(home.note_list, connection, account_id, reply.orders, asked_at)

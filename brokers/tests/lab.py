@@ -19,6 +19,7 @@ from brokers.connections.reach import reach
 from brokers.connections.tokens import Shelves
 from brokers.domain.sessions import AuthStatus
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
+from brokers.postgres.incarnation import this_database
 from brokers.processes.lanes import Lanes
 from brokers.processes.stream import Keeper
 from brokers.simulator.testing.gateway import RunningGateway
@@ -70,6 +71,8 @@ def make(team: Team, gateway: RunningGateway, connection: Connection | None = No
     facts = asyncio.run(_sign_in(connection))
     now = timezone.now()
     account = user_accounts.save_accounts(connection=connection, facts=facts, now=now)[0]
+    BrokerageAccount.objects.filter(pk=account.pk).update(orders_home_in=this_database())
+    account.refresh_from_db()
     from brokers.connections import sessions
 
     sessions.kept(connection, AuthStatus(authenticated=True, connected=True, competing=False, established=True), now)

@@ -29,6 +29,7 @@ from brokers.models import (
     Ticket,
     UnclaimedOrder,
 )
+from brokers.postgres import incarnation
 
 Row = TypeVar("Row", bound=Model)
 _numbers = itertools.count(1)
@@ -48,10 +49,10 @@ def connection(team: Team, **values: Any) -> Connection:
 
 
 def account(team: Team, of: Connection | None = None, **values: Any) -> BrokerageAccount:
-    """A paper account, by default under a connection of its own."""
+    """A paper account, by default under a connection of its own, whose orders and fills are here."""
     facts = AccountFacts(account_id=values.pop("account_id", f"SIM{next(_numbers):07d}"), is_paper=True)
     made = user_accounts.save_accounts(connection=of or connection(team), facts=[facts], now=timezone.now())[0]
-    return _with(made, values)
+    return _with(made, {"orders_home_in": incarnation.name()} | values)
 
 
 def call(of: Connection, **values: Any) -> Call:

@@ -80,6 +80,8 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
         settles = "the order before it to settle" if depends_on_orders else "the position after the last fill"
         return Answered(NotYet(waiting_for=settles, on_its_way=not depends_on_orders))
     chosen = answers[0]
+    if (orders := view.missing_orders) is not None and prerequisites.is_entry(chosen):
+        return Answered(orders)
     if patient:
         if (rate := view.missing_rate) is not None and prerequisites.rate_needed(chosen):
             return Answered(rate)

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ParamSpec, TypeVar
 
-from brokers.book import explained, holdings, quotes
+from brokers.book import explained, holdings, looks, quotes
 from brokers.connections import sessions
-from brokers.domain.brokerage import Brokerage, ExecutionFacts, FeedEvent, OrderFacts, Paused
+from brokers.domain.brokerage import MOST_DAYS, USUAL_DAYS, Brokerage, ExecutionFacts, FeedEvent, OrderFacts, Paused
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders import closing
 from brokers.orders.reconciliation import Applied
+from brokers.postgres import incarnation
 from brokers.processes.watching.money import Tellers
 from brokers.processes.watching.station import Errands, Station
 from brokers.protection import home, rounds
@@ -24,8 +25,6 @@ T = TypeVar("T")
 SILENT_SECONDS = 5.0  # orders at the broker, and no news of them for this long: ask
 MOST_READS = 12  # of executions that IBKR does not show
 PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
-# Days of executions: what happened while nobody watched may be as old as IBKR tells, a restored backup older still.
-USUAL_DAYS, MOST_DAYS = 2, 7
 BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
 IDLE_BOOK_SECONDS = 600.0  # ... and where nothing is held, nothing works and nobody trades
 # So long executions are asked for that would explain what is held: IBKR may show them late.
@@ -56,11 +55,16 @@ class Book:
 
     async def read_all(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
         for account in accounts:
-            await self.sync(connection, account, days=MOST_DAYS)
+            database = await self._db(incarnation.name)
+            if await self.sync(connection, account, days=MOST_DAYS):
+                await self._db(looks.brought_home, account, database)
             await self.refresh(account)
 
-    async def sync(self, connection: Connection, account: BrokerageAccount, *, days: int = USUAL_DAYS) -> None:
-        """Orders and executions as the broker shows them now. The first read of a session may be empty: read twice."""
+    async def sync(self, connection: Connection, account: BrokerageAccount, *, days: int = USUAL_DAYS) -> bool:
+        """Orders and executions as the broker shows them now; whether the list of orders was complete.
+
+        The first read of a session may be empty: read twice.
+        """
         asked_at = self.keeper.clock()
         reply = await self.broker.orders(account.account_id)
         if not reply.complete:
@@ -72,6 +76,7 @@ class Book:
         await self.bring_home(connection, reply.orders, fills)
         if reply.complete:
             await self._db(home.note_list, connection, account.account_id, reply.orders, asked_at)
+        return reply.complete
 
     async def bring_home(
         self, connection: Connection, orders: Sequence[OrderFacts], fills: Sequence[ExecutionFacts]

@@ -177,3 +177,28 @@ def test_orders_filled_since_the_backup_are_put_to_a_person_and_nothing_is_bough
     drill.send("AAPL", "out", action="exit", orderType="market", limitPrice=None, quantity=None)
     drill.until(lambda: drill.held("AAPL") == 0, "the position is closed")
     assert drill.filled() == since
+
+
+def test_a_signal_that_comes_again_while_everything_starts_at_once_is_not_doubled(drill: Drill, tmp_path: Path) -> None:
+    drill.send("NVDA", "before")
+    drill.until(lambda: len(drill.at_ibkr()) == 1, "the order of before is at IBKR")
+    dump = tmp_path / "halyard.dump"
+    program("pg_dump", "--format=custom", "--file", str(dump), embedded.urls(drill.product.folder).database)
+    drill.send("AAPL", "since-1")
+    drill.until(lambda: len(drill.at_ibkr()) == 2, "the order of since is at IBKR")
+    there = drill.at_ibkr()
+    # Web and worker start with the stream, which has not seen IBKR's list yet when the sender tries again.
+    late = {"method": "GET", "path": "/iserver/account/orders"}
+    drill.gateway.fault(action={"delay_ms": 8000}, match=late, times=None)
+    put_back(drill.product, dump)
+    drill.until(drill.product.ready, "the product is back")
+    again = drill.send("AAPL", "since-1")
+    waits = "SELECT 1 FROM strategies_decision WHERE status = 'pending' AND waiting_for LIKE '%%lists of orders%%'"
+    drill.until(lambda: drill.product.rows(waits), "the repeated signal waits for IBKR's lists")
+    drill.gateway.clear_faults()
+    drill.until(lambda: drill.decision(again)[0] == "rejected", "the repeated signal is refused")
+    assert drill.decision(again)[1] == "order-undecided"
+    assert drill.at_ibkr() == there
+    # What was never sent goes on.
+    drill.send("MSFT", "after")
+    drill.until(lambda: len(drill.at_ibkr()) == 3, "an order after the restore is at IBKR")

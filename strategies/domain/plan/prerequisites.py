@@ -55,4 +55,9 @@ def rate_needed(answer: Plan | Rejection) -> bool:
     """Whether an exchange rate could change the answer: a size or a margin in the account's currency hangs on it."""
     if isinstance(answer, Rejection):
         return answer.code in {"no-exchange-rate", "amount-unknown"}
-    return any(order.role is Role.ENTRY for order in every_order(answer.intents))
+    return is_entry(answer)
+
+
+def is_entry(answer: Plan | Rejection) -> bool:
+    """Whether the answer opens or adds."""
+    return isinstance(answer, Plan) and any(order.role is Role.ENTRY for order in every_order(answer.intents))
