@@ -1,7 +1,7 @@
 """Pushes to open pages. A push is the page's own partial, rendered from the committed row.
 
 Rendering and sending happen on one background thread per process, off the path that money takes. Pushes with the
-same key that pile up while the thread is busy are rendered once, with the last state.
+same key that pile up while the thread is busy are rendered once, with the last state. Teams take turns (`feed.waiting`).
 
 Several processes push, and a push may be late or lost. Each has a number (`feed.numbers`), so that a page leaves out what
 was read before what it shows, and reads again what it shows when a number is missing.
@@ -15,9 +15,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis
 from channels.layers import get_channel_layer
@@ -25,16 +23,16 @@ from django.db import close_old_connections, transaction
 
 from accounts import pulse
 from accounts.feed import numbers
+from accounts.feed.waiting import GATHER_SECONDS, Audience, Push, Render, Waiting
 
 log = logging.getLogger(__name__)
 
-Render = Callable[[], str]
-# Long enough to fold created-submitted-accepted of one order into one rendering, too short for an eye.
-GATHER_SECONDS = 0.04
 # A Redis that takes a message takes it at once; one that hangs must not hold all later pushes.
 SEND_SECONDS = 5
 # An open page says so every 20 seconds.
 PAGE_SECONDS = 60
+# So many are rendered before it is looked whose turn it is now.
+ROUND = 16
 # How soon it is tried again to tell pages that something was lost.
 GAP_SECONDS = 2.0
 
@@ -108,70 +106,49 @@ def _watched(team_ids: set[int]) -> set[int]:
     return {names[name] for name, is_open in pulse.alive(names).items() if is_open}
 
 
-class Audience(NamedTuple):
-    """A Channels group, and its team where it hears only while a page of the team is open."""
-
-    group: str
-    team_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """What waits to be rendered, or a message as it is; it leaves at `due` by the monotonic clock."""
-
-    work: Render | dict[str, Any]
-    due: float = 0
-    pause: float = 0
-
-
 class Pusher:
     """One thread with one event loop that renders and sends."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[Audience, str], Push] = {}
-        # From when on a key that pauses may be rendered again.
-        self._rested: dict[tuple[Audience, str], float] = {}
+        self._waiting = Waiting()
         # Teams for which something was lost, and whose pages could not be told yet. The thread's own.
         self._missed: set[int] = set()
+        # ... and those of which too much waited, as the threads that push have found.
+        self._too_many: set[int] = set()
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         threading.Thread(target=self._run, name="pusher", daemon=True).start()
 
     def put(self, audience: Audience, key: str, render: Render, pause: float = 0) -> None:
-        due = self._rested.get((audience, key), 0) if pause else 0
-        self._add((audience, key), Push(render, due, pause))
+        self._add(audience, key, render, pause)
 
     def send(self, audience: Audience, message: dict[str, Any]) -> None:
-        self._add((audience, repr(sorted(message.items()))), Push(message))
+        self._add(audience, repr(sorted(message.items())), message)
 
     def flush(self, timeout: float) -> None:
         self._idle.wait(timeout)
 
-    def _add(self, key: tuple[Audience, str], push: Push) -> None:
+    def _add(self, audience: Audience, key: str, work: Render | dict[str, Any], pause: float = 0) -> None:
         with self._lock:
-            # Last in, last out: a push takes the place in time of its latest change.
-            self._waiting.pop(key, None)
-            self._waiting[key] = push
+            if not self._waiting.add(audience, key, work, time.monotonic(), pause) and audience.team_id is not None:
+                self._too_many.add(audience.team_id)
             self._idle.clear()
             self._wake.set()
 
-    def _take(self) -> dict[tuple[Audience, str], Push]:
+    def _take(self) -> list[tuple[Audience, str, Push]]:
         with self._lock:
             self._wake.clear()
-            now = time.monotonic()
-            due = {key: push for key, push in self._waiting.items() if push.due <= now}
-            self._waiting = {key: push for key, push in self._waiting.items() if key not in due}
-            self._rested = {key: at for key, at in self._rested.items() if at > now}
-            self._rested.update({key: now + push.pause for key, push in due.items() if push.pause})
-            return due
+            self._missed |= self._too_many
+            self._too_many = set()
+            return self._waiting.take(time.monotonic(), ROUND)
 
     def _until_due(self) -> float | None:
         """Seconds until a push that pauses may leave; None while none waits."""
         with self._lock:
-            first = min((push.due for push in self._waiting.values()), default=None)
+            first = self._waiting.first_due()
         due = None if first is None else max(0, first - time.monotonic())
         if not self._missed:
             return due
@@ -183,9 +160,10 @@ class Pusher:
         pause = threading.Event()
         while True:
             self._wake.wait(self._until_due())
-            pause.wait(GATHER_SECONDS)
+            pause.wait(min(self._until_due() or 0, GATHER_SECONDS))
             try:
-                self._send_due(loop)
+                while self._send_due(loop):
+                    self._tell_of_gaps(loop)
                 self._tell_of_gaps(loop)
             except Exception:
                 # Nothing starts this thread again, so no failure may end it.
@@ -194,17 +172,18 @@ class Pusher:
                 if not self._waiting:
                     self._idle.set()
 
-    def _send_due(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send every push whose time has come. Raises what Redis or the database raise where no single push is rendered."""
+    def _send_due(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Send a round of pushes whose time has come; how many. Raises what Redis or the database raise beside renderings."""
         work = self._take()
-        teams = {audience.team_id for audience, _ in work if audience.team_id is not None}
+        teams = {audience.team_id for audience, _, _ in work if audience.team_id is not None}
         try:
             watched = self._watched(teams) if teams else set()
-            for (audience, key), push in work.items():
+            for audience, key, push in work:
                 if audience.team_id is None or audience.team_id in watched:
                     self._send(loop, audience, key, push.work)
         finally:
             close_old_connections()
+        return len(work)
 
     def _watched(self, teams: set[int]) -> set[int]:
         try:

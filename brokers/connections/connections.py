@@ -257,6 +257,11 @@ def wake() -> None:
 Identity = tuple[str, str, str, str, Sealed, Sealed]
 
 
+def teams_of(connection_pks: Sequence[int]) -> dict[int, int]:
+    """The team of each connection, by their keys."""
+    return dict(Connection.objects.filter(pk__in=connection_pks).values_list("pk", "team_id"))
+
+
 def identity_of(connection: Connection) -> Identity:
     """What a lane or a watch was opened with: once one of these changes, it opens its way to the broker anew."""
     row = connection

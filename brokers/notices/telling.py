@@ -15,6 +15,7 @@ from accounts import zones
 from accounts.entrance.letters import quoted
 from accounts.feed.needs import needs_changed
 from accounts.models import Membership, Role
+from accounts.turns import in_portions, in_turn
 from brokers.connections import connections, nights, sessions
 from brokers.domain import notices
 from brokers.domain.notices import MAY_BE_SILENT, DispatchStatus, Due, NoticeChannel, NoticeKind, Standing
@@ -33,6 +34,9 @@ PAUSE = timedelta(minutes=1)
 LONGEST = timedelta(minutes=10)
 # A letter that could not leave for so long says nothing of now.
 STALE = timedelta(hours=2)
+# Letters of one call, and for how long it begins with more of them: the next call comes after thirty seconds.
+MOST_AT_ONCE, SENDING_SECONDS = 500, 25.0
+_TEAM = "notice__connection__team_id"
 
 
 def look(now: datetime) -> int:
@@ -172,11 +176,20 @@ def _settle(connection: Connection, kind: NoticeKind, now: datetime, *, tell: bo
 
 
 def send(now: datetime) -> int:
-    """Send what waits; returns how many went out."""
+    """Send what waits, one of each team in turn; returns how many went out.
+
+    Each team has one sent, however slow the mail server is; what is left when the time is over is sent by the next call.
+    """
     _give_up_lost(now)
     waiting = Dispatch.objects.filter(status=DispatchStatus.WAITING, due_at__lte=now)
-    joined = ("notice__connection__team", "user")
-    return sum(_send_or_log(each, now) for each in waiting.select_related(*joined).order_by("pk"))
+    teams = waiting.order_by().values(_TEAM).distinct().count()
+    keys = in_turn(waiting, max(MOST_AT_ONCE, teams), team=_TEAM)
+    return in_portions(keys, lambda some: _send_these(some, now), at_once=max(teams, 1), seconds=SENDING_SECONDS)
+
+
+def _send_these(keys: list[int], now: datetime) -> int:
+    rows = Dispatch.objects.select_related("notice__connection__team", "user").in_bulk(keys)
+    return sum(_send_or_log(rows[key], now) for key in keys if key in rows)
 
 
 def _give_up_lost(now: datetime) -> None:

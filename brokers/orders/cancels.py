@@ -11,6 +11,7 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 
 from accounts import audit
 from accounts.models import User
+from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, OrderStatus, can_move
@@ -39,6 +40,8 @@ NOT_APPLIED = "not_applied"
 _AGAIN = (*_IN_DOUBT, NOT_APPLIED, NOT_SENT)
 # A request is repeated twice at the most, each time after reading what IBKR shows.
 MOST_REQUESTS = 3
+# Of what is due at once: so much of it is looked at, in such portions, for so long.
+MOST, AT_ONCE, LONGEST_SECONDS = 2_000, 50, 1.0
 LOST = (
     f"IBKR was asked {MOST_REQUESTS} times, its answers were lost, and it still shows the order as working."
     " Cancel it again, or in TWS."
@@ -119,26 +122,50 @@ def set_right(now: datetime) -> int:
     return Order.objects.filter(pk__in=list(ahead.values_list("pk", flat=True))).update(acknowledged_at=now)
 
 
-@transaction.atomic
 def ask_due(now: datetime) -> int:
-    """Ask for what is due: orders that worked as long as they were given, and cancels of plans that had to wait."""
+    """Ask for what is due: orders that worked as long as they were given, and cancels of plans that had to wait.
+
+    Team by team in turn, each portion in a transaction of its own.
+    """
     set_right(now)
+    late = in_turn(_out_of_time(now), MOST, order="acknowledged_at")
+    wished = in_turn(with_open_cancels(), MOST)
+    count = in_portions(late, lambda some: _end_time(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
+    in_portions(wished, lambda some: _ask_for(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
+    return count
+
+
+def _out_of_time(now: datetime) -> QuerySet[Order]:
+    """Orders that have worked for as long as they were given."""
     until = ExpressionWrapper(
         F("acknowledged_at") + F("cancel_after") * timedelta(seconds=1), output_field=DateTimeField()
     )
     working = [str(OrderStatus.ACCEPTED), str(OrderStatus.PARTIALLY_FILLED)]
     due = Order.objects.filter(status__in=working, cancel_after__isnull=False).exclude(broker_order_id="")
+    return due.alias(until=until).filter(until__lte=now)
+
+
+@transaction.atomic
+def _end_time(keys: list[int], now: datetime) -> int:
+    """Ask for the cancel of orders that worked for as long as they were given; returns how many."""
     count = 0
-    for order in due.alias(until=until).filter(until__lte=now).select_for_update(skip_locked=True):
+    for order in _out_of_time(now).filter(pk__in=keys).select_for_update(skip_locked=True):
         cause = f"canceled: it worked for the {order.cancel_after} seconds it was given"
         reason = f"Not filled within the {order.cancel_after} seconds it was given."
         if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause, reason=reason):
             notify(ORDERS_CHANNEL, str(order.connection_id))
             live.order_changed(order)
             count += 1
-    for ticket in with_open_cancels().select_for_update(of=("self",), skip_locked=True):
-        ask_cancels(ticket, now)
     return count
+
+
+@transaction.atomic
+def _ask_for(keys: list[int], now: datetime) -> int:
+    """Ask for the cancels of these tickets, as far as they can be asked for."""
+    tickets = with_open_cancels().filter(pk__in=keys).order_by("pk")
+    for ticket in tickets.select_for_update(of=("self",), skip_locked=True):
+        ask_cancels(ticket, now)
+    return len(keys)
 
 
 def unsent_cancels() -> QuerySet[Order]:

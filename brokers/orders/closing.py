@@ -16,6 +16,7 @@ from django.db.models import Max, Q, QuerySet, Sum
 from accounts import audit
 from accounts.models import Team, User
 from accounts.refusals import Refusal
+from accounts.turns import in_turn
 from brokers import live
 from brokers.connections import connections, nights
 from brokers.domain import questions
@@ -51,6 +52,8 @@ from brokers.orders.waits import behind_cancels
 from brokers.rulebook.calendars import us_shares, us_shares_as_listed
 
 MOST_ATTEMPTS = 5
+# Closings that one look takes further.
+MOST = 2_000
 # How long it may take until IBKR has an order for it; a market order that rests there waits for its market instead.
 LONGEST = timedelta(minutes=15)
 # How long it waits for the cancel of orders placed elsewhere that somebody wished with it.
@@ -134,9 +137,9 @@ def _open_one(account: BrokerageAccount, conid: int) -> Closing | None:
 
 
 def work(now: datetime) -> int:
-    """Take every open closing one step further; how many have moved. Cheap where there is none."""
+    """Take every open closing one step further, team by team in turn; how many have moved. Cheap where there is none."""
     moved = 0
-    for pk in Closing.objects.filter(status=OPEN).order_by("pk").values_list("pk", flat=True):
+    for pk in in_turn(Closing.objects.filter(status=OPEN), MOST):
         with transaction.atomic():
             # Another process may be at it, and a second one has nothing to add.
             waiting = Closing.objects.select_for_update(of=("self",), skip_locked=True)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.connections import nights
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release
@@ -18,6 +19,8 @@ from brokers.domain.sessions import Environment
 from brokers.models import Order, Ticket
 from brokers.orders.waits import behind_cancels
 
+# Of what is due at once: so much of it is looked at, in such portions, for so long.
+MOST, AT_ONCE, LONGEST_SECONDS = 2_000, 50, 1.0
 _NOT_ASKED = [str(status) for status in MAY_FILL - {OrderStatus.PENDING_CANCEL}]
 
 
@@ -28,15 +31,25 @@ def overdue_orders(now: datetime) -> QuerySet[Order]:
     )
 
 
-@transaction.atomic
 def expire_overdue(now: datetime, connection_pk: int | None = None) -> int:
-    """End the orders that have not left by their time; returns how many. Too late is an answer."""
+    """End the orders that have not left by their time; returns how many. Too late is an answer.
+
+    Team by team in turn: what a flood has left behind holds up no other team, and each portion is a transaction.
+    """
     _date_again(now, connection_pk)
-    overdue = overdue_orders(now).select_related("connection", "ticket", "parent")
+    overdue = overdue_orders(now)
     if connection_pk is not None:
         overdue = overdue.filter(connection_id=connection_pk)
+    keys = in_turn(overdue, MOST, order="expires_at")
+    return in_portions(keys, lambda some: _expire(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
+
+
+@transaction.atomic
+def _expire(keys: list[int], now: datetime) -> int:
+    overdue = overdue_orders(now).filter(pk__in=keys).select_related("connection", "ticket", "parent")
+    place = {key: number for number, key in enumerate(keys)}
     count = 0
-    for order in overdue.select_for_update(of=("self",), skip_locked=True):
+    for order in sorted(overdue.select_for_update(of=("self",), skip_locked=True), key=lambda order: place[order.pk]):
         waits = _waits_out_the_night(order, now) or behind_cancels.wait(order, now)
         count += not waits and expire(order, now)
     return count

@@ -19,7 +19,7 @@ from brokers.domain.sessions import Cause
 from brokers.models import Connection
 from brokers.orders import unsent
 from brokers.postgres.locks import Locks, Space
-from brokers.postgres.threads import Threads
+from brokers.postgres.threads import TEAM, Threads
 from brokers.processes import agenda, looks, previews, prices, recovery, replies, unasked, what_ifs, writes
 from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
@@ -50,9 +50,10 @@ class Shared:
 class Lane:
     """One connection's way to its broker."""
 
-    def __init__(self, shared: Shared, connection_pk: int) -> None:
+    def __init__(self, shared: Shared, connection_pk: int, *, team: int = 0) -> None:
         self.shared = shared
         self.pk = connection_pk
+        self.team = team
         self.wake = asyncio.Event()
         self.stopping = asyncio.Event()
         self.wire: Wire | None = None
@@ -71,6 +72,7 @@ class Lane:
         await asyncio.wait([self.task], timeout=STOP_SECONDS)
 
     async def _run(self) -> None:
+        TEAM.set(self.team)
         try:
             while await self._woken():
                 self.wake.clear()

@@ -16,6 +16,7 @@ from datetime import datetime
 import psycopg
 from django.utils import timezone
 
+from brokers.connections import connections
 from brokers.domain.brokerage import OpenBrokerage
 from brokers.orders import cancels, closing, unsent
 from brokers.postgres.locks import Locks, Space, direct_parameters
@@ -52,7 +53,11 @@ class Lanes:
         self.clock = clock
         self.threads = Threads()
         self.shared: Shared
+        # What time brings, under way beside the listening.
+        self.tidying: asyncio.Task[None]
         self.running: dict[int, Lane] = {}
+        # Whose connection it is, of those that had a lane.
+        self.teams: dict[int, int] = {}
         # A worker that shuts down says so to its children's tasks, which would otherwise linger.
         self.stop_word = f"{STOP}{os.getppid()}"
 
@@ -69,9 +74,12 @@ class Lanes:
                     clock=self.clock,
                     linger=self.linger,
                 )
+                self.tidying = asyncio.create_task(asyncio.sleep(0))
                 try:
                     await self._listen()
                 finally:
+                    self.tidying.cancel()
+                    await asyncio.wait([self.tidying])
                     await self._hand_over(locks)
                 return True
         finally:
@@ -93,29 +101,38 @@ class Lanes:
         async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
             await session.execute(f"LISTEN {ORDERS_CHANNEL}")
             # Rows written before we listened are found by looking; notices tell of later ones.
-            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
+            await self._look()
             while time.monotonic() - started < LONGEST_SECONDS:
-                notices = [notice async for notice in session.notifies(timeout=1.0, stop_after=1)]
-                if any(notice.payload == self.stop_word for notice in notices):
+                heard = {notice.payload async for notice in session.notifies(timeout=1.0, stop_after=1)}
+                if heard:
+                    # News that came together is looked at once, not once for each.
+                    heard |= {notice.payload async for notice in session.notifies(timeout=0)}
+                if self.stop_word in heard:
                     return
-                for notice in notices:
-                    await self._hear(notice.payload)
-                # What time brings is due at the busiest moment too.
-                if not notices or time.monotonic() - tidied_at > TIDY_SECONDS:
-                    await self._tidy()
+                await self._hear(heard)
+                # What time brings is due at the busiest moment too, and holds up nobody who waits for a lane.
+                if self.tidying.done() and (not heard or time.monotonic() - tidied_at > TIDY_SECONDS):
+                    self.tidying.result()
+                    self.tidying = asyncio.create_task(self._tidy())
                     tidied_at = time.monotonic()
-                if self.running or notices:
+                if not heard:
+                    await asyncio.wait([self.tidying], timeout=TIDY_SECONDS)
+                if self.running or heard or not self.tidying.done():
                     quiet_since = time.monotonic()
                 elif time.monotonic() - quiet_since > self.linger:
                     return
 
-    async def _hear(self, payload: str) -> None:
-        if payload.startswith(STOP):
-            return
-        if payload:
-            self._wake([key for key in map(int, payload.split(",")) if key % self.shards == self.shard])
-        else:
-            self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
+    async def _hear(self, payloads: set[str]) -> None:
+        """Wake the lanes that these notices name; a notice that names none is about any."""
+        named = [payload for payload in payloads if payload and not payload.startswith(STOP)]
+        keys = {int(key) for payload in named for key in payload.split(",")}
+        await self._wake([key for key in keys if key % self.shards == self.shard])
+        if "" in payloads:
+            await self._look()
+
+    async def _look(self) -> None:
+        """Wake every lane that has something to do."""
+        await self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
 
     async def _tidy(self) -> None:
         """Once a second: drop lanes that have ended, do what time has made due, look for lost notices."""
@@ -123,11 +140,13 @@ class Lanes:
         await self.threads.run(unsent.expire_overdue, self.clock())
         await self.threads.run(cancels.ask_due, self.clock())
         await self.threads.run(closing.work, self.clock())
-        self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
+        await self._look()
 
-    def _wake(self, connection_pks: list[int]) -> None:
+    async def _wake(self, connection_pks: list[int]) -> None:
+        if unknown := [key for key in connection_pks if key not in self.teams]:
+            self.teams |= await self.threads.run(connections.teams_of, unknown)
         for key in connection_pks:
             lane = self.running.get(key)
             if lane is None or lane.done:
-                lane = self.running[key] = Lane(self.shared, key)
+                lane = self.running[key] = Lane(self.shared, key, team=self.teams.get(key, 0))
             lane.wake.set()

@@ -10,6 +10,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Team, User
 from accounts.refusals import Refusal
+from accounts.turns import in_portions, in_turn
 from brokers.book.views import NotYet
 from brokers.domain.sentences import all_of, cut, ended
 from brokers.orders import tickets
@@ -25,6 +26,8 @@ from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Approval, Decision
 
 PROPOSED = Decision.Status.PROPOSED
+# Of what is too late at once: so much of it is looked at, in such portions, for so long.
+MOST, AT_ONCE, LONGEST_SECONDS = 2_000, 25, 0.1
 
 
 class ApprovalRefused(Refusal):
@@ -151,10 +154,18 @@ def decline(decision: Decision, *, actor: User | None, reason: str = "", now: da
     _save_answer(decision, actor, "decision.declined", now)
 
 
-@transaction.atomic
 def expire(now: datetime) -> int:
-    """End proposals that nobody answered in time; returns how many."""
-    late = Decision.objects.filter(status=PROPOSED, expires_at__lte=now).order_by("pk")
+    """End proposals that nobody answered in time, team by team in turn; returns how many.
+
+    Signals wait meanwhile, so what a flood has left is ended in portions, some of it at each look.
+    """
+    late = in_turn(Decision.objects.filter(status=PROPOSED, expires_at__lte=now), MOST, order="expires_at")
+    return in_portions(late, lambda some: _expire(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
+
+
+@transaction.atomic
+def _expire(keys: list[int], now: datetime) -> int:
+    late = Decision.objects.filter(pk__in=keys, status=PROPOSED, expires_at__lte=now).order_by("pk")
     decisions = list(late.select_for_update(of=("self",), skip_locked=True).select_related("terms"))
     for decision in decisions:
         record.reject(decision, _expired(decision), now)

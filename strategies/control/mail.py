@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from smtplib import SMTPException
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, Max, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
@@ -16,6 +16,7 @@ from accounts import zones
 from accounts.entrance import mails
 from accounts.entrance.letters import quoted
 from accounts.models import Membership
+from accounts.turns import in_portions, in_turn
 from brokers.domain.sentences import all_of
 from strategies.display.approvers import MAY_APPROVE, panels
 from strategies.domain.plan.approvers import Panel
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 PAUSE = timedelta(minutes=1)
 MOST = 10  # plans that one e-mail spells out
+# E-mails of one call, and for how long it begins with more of them: the next call comes after five seconds.
+MOST_AT_ONCE, SENDING_SECONDS = 500, 4.0
 
 
 def tell_approvers(now: datetime) -> int:
@@ -40,7 +43,15 @@ def tell_approvers(now: datetime) -> int:
         mail_approvals=True,
         user__is_active=True,
     )
-    return sum(_tell_or_log(membership, now) for membership in due.select_related("team", "user").order_by("pk"))
+    teams = due.order_by().values("team_id").distinct().count()
+    keys = in_turn(due, max(MOST_AT_ONCE, teams), order="joined_at")
+    # Each team has one of its approvers told, however slow the mail server is.
+    return in_portions(keys, lambda some: _tell_these(some, now), at_once=max(teams, 1), seconds=SENDING_SECONDS)
+
+
+def _tell_these(keys: list[int], now: datetime) -> int:
+    rows = Membership.objects.select_related("team", "user").in_bulk(keys)
+    return sum(_tell_or_log(rows[key], now) for key in keys if key in rows)
 
 
 def _tell_or_log(membership: Membership, now: datetime) -> bool:
@@ -57,40 +68,42 @@ def _tell(membership: Membership, now: datetime) -> bool:
     waiting = Decision.objects.filter(
         team=membership.team_id, status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told_until
     )
+    newest = waiting.aggregate(newest=Max("decided_at"))["newest"]
+    waiting = waiting.filter(decided_at__lte=newest) if newest else waiting.none()
     joined = ("team", "signal__strategy", "subscription__account__connection")
     rows = waiting.select_related(*joined).prefetch_related("approvals").defer("inputs")
-    proposals = list(rows.order_by(F("expires_at"), "pk"))
+    # Of a flood those that it spells out are read, and the others counted.
+    proposals, count = list(rows.order_by(F("expires_at"), "pk")[:MOST]), waiting.count()
     if not proposals:
         return False
-    newest = max(decision.decided_at or now for decision in proposals)
     # Written down before it is sent, and by one worker only.
     mine = Membership.objects.filter(pk=membership.pk, mailed_at=membership.mailed_at)
     if not mine.update(mailed_at=now, mailed_until=newest):
         return False
     try:
-        mails.compose(_subject(proposals), _text(membership, proposals), membership.user.email).send()
+        mails.compose(_subject(proposals, count), _text(membership, proposals, count), membership.user.email).send()
     except (SMTPException, OSError) as error:
-        log.warning("No e-mail about %s waiting plans reached the mail server: %s", len(proposals), error)
+        log.warning("No e-mail about %s waiting plans reached the mail server: %s", count, error)
         # After the pause it is tried again, as long as they wait.
         Membership.objects.filter(pk=membership.pk, mailed_at=now).update(mailed_until=membership.mailed_until)
         return False
     return True
 
 
-def _subject(proposals: Sequence[Decision]) -> str:
-    if len(proposals) == 1:
+def _subject(proposals: Sequence[Decision], count: int) -> str:
+    if count == 1:
         signal = proposals[0].signal
         # A line break in a name would begin a header of its own.
         return quoted(f"Approve? {signal.action.capitalize()} {signal.ticker}, {signal.strategy.name}")
-    return f"{len(proposals)} plans wait for your approval"
+    return f"{count} plans wait for your approval"
 
 
-def _text(membership: Membership, proposals: Sequence[Decision]) -> str:
-    of_decision = panels(proposals[:MOST])
+def _text(membership: Membership, proposals: Sequence[Decision], count: int) -> str:
+    of_decision = panels(proposals)
     reader, zone = membership.user_id, zones.zone_named(membership.user.time_zone)
-    lines = [_line(decision, of_decision[decision.pk], reader, zone) for decision in proposals[:MOST]]
-    if len(proposals) > MOST:
-        lines.append(f"And {len(proposals) - MOST} more.")
+    lines = [_line(decision, of_decision[decision.pk], reader, zone) for decision in proposals]
+    if count > len(proposals):
+        lines.append(f"And {count - len(proposals)} more.")
     address = settings.PUBLIC_URL + reverse("approvals", args=[membership.team.code])
     switch = settings.PUBLIC_URL + reverse("team_settings", args=[membership.team.code])
     return "\n\n".join(

@@ -14,7 +14,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from accounts import pulse
-from accounts.feed import numbers, pushes
+from accounts.feed import numbers, pushes, waiting
 from accounts.models import User
 from accounts.tests.feed.feeds import aside
 
@@ -117,8 +117,57 @@ async def test_changes_that_pile_up_are_rendered_once_with_the_last_state(ear: E
             push("order.1", "filled")
 
     await aside(work)
-    # The newest state goes where its change belongs in time: after the other order.
-    assert [await ear.next_html(), await ear.next_html()] == ["other", "filled"]
+    # What changes all the time keeps its place: it must not wait for ever behind what changes once.
+    assert [await ear.next_html(), await ear.next_html()] == ["filled", "other"]
+
+
+async def test_a_flood_of_one_team_does_not_stand_before_the_row_of_another(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "GATHER_SECONDS", 0)
+    order, is_busy, goes_on = list[int](), threading.Event(), threading.Event()
+
+    def rendered(team: int) -> str:
+        order.append(team)
+        return str(team)
+
+    def held_up() -> str:
+        is_busy.set()
+        assert goes_on.wait(5)
+        return rendered(TEAM)
+
+    def work() -> None:
+        pushes.push_on_commit(TEAM, "order.0", held_up)
+        assert is_busy.wait(5)
+        with transaction.atomic():
+            for number in range(1, 150):
+                pushes.push_on_commit(TEAM, f"order.{number}", lambda: rendered(TEAM))
+            pushes.push_on_commit(TEAM + 1, "order.1", lambda: rendered(TEAM + 1))
+        goes_on.set()
+
+    await asyncio.to_thread(pushes.page_is_open, TEAM + 1)
+    await aside(work)
+    await asyncio.to_thread(pushes.flush)
+    assert (len(order), order.index(TEAM + 1)) == (151, 2)
+
+
+async def test_a_team_with_too_many_rows_reads_again_what_its_pages_show(ear: Ear) -> None:
+    rendered: list[str] = []
+
+    def render() -> str:
+        rendered.append("row")
+        return "row"
+
+    def work() -> None:
+        with transaction.atomic():
+            for number in range(waiting.MOST_OF_A_TEAM + 1):
+                pushes.push_on_commit(TEAM, f"order.{number}", render)
+
+    before = numbers.last(TEAM)
+    await aside(work)
+    told = await ear.next_push()
+    assert (told["html"], rendered) == ("", [])
+    assert told["number"] == before + 2
 
 
 async def test_a_push_that_cannot_be_rendered_does_not_stop_the_others(
@@ -159,7 +208,7 @@ async def test_what_was_read_later_has_the_higher_number_though_it_arrives_first
         return status
 
     slow, quick = pushes.Pusher(), pushes.Pusher()
-    audience = pushes.Audience(pushes.group_of(TEAM), TEAM)
+    audience = waiting.Audience(pushes.group_of(TEAM), TEAM)
     slow.put(audience, "order.1", read_and_held_up)
     assert await asyncio.to_thread(was_read.wait, 5)
     order["status"] = "filled"

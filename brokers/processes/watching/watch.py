@@ -22,6 +22,7 @@ from brokers.domain.session.states import State
 from brokers.domain.sessions import Cause, SessionStatus
 from brokers.models import BrokerageAccount, Connection
 from brokers.postgres.locks import Space
+from brokers.postgres.threads import TEAM
 from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
 from brokers.processes.watching.book import Book
 from brokers.processes.watching.listening import Listening
@@ -109,6 +110,7 @@ class Watch:
     async def _round(self) -> float:
         """Look at the session and follow it until it ends; returns the seconds after which to begin again."""
         connection = await self._db(Connection.objects.get, pk=self.pk)
+        TEAM.set(connection.team_id)
         if (early := self._early(connection)) > 0:
             return early
         self.login = connections.login_of(connection)

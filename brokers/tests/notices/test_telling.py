@@ -14,6 +14,7 @@ from django.core import mail
 from django.db import connection as database
 from django.test import Client
 
+from accounts import teams
 from accounts.feed.needs import needs_of
 from accounts.models import Membership, Role, Team, User
 from brokers.connections import sessions
@@ -287,3 +288,29 @@ def test_what_a_connection_trades_says_which_market_opens(paper: Connection, tea
     assert futures is not None
     assert shares.opens == OPEN
     assert futures.opens < BEFORE
+
+
+def test_a_flood_of_one_teams_letters_keeps_another_waiting_for_one_of_them(
+    paper: Connection, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail server is so slow that the time is over after the first turn."""
+    other = rows.connection(teams.found_team(owner=bob, name="Bob's team", now=BEFORE), name="Other")
+    EmailAddress.objects.create(user=bob, email=bob.email, verified=True, primary=True)
+    for number, (connection, reader) in enumerate([(paper, alice)] * 5 + [(other, bob)]):
+        notice = Notice.objects.create(
+            connection=connection,
+            kind=NoticeKind.NOT_READY,
+            event=f"flood:{number}",
+            why="Nobody is signed in.",
+            opens_at=OPEN,
+            created_at=BEFORE,
+            settled_at=BEFORE,
+        )
+        Dispatch.objects.create(
+            notice=notice, user=reader, channel=NoticeChannel.EMAIL, status="waiting", due_at=BEFORE
+        )
+    monkeypatch.setattr(telling, "SENDING_SECONDS", 0)
+    assert telling.send(BEFORE) == 2
+    assert [letter.to for letter in mail.outbox] == [["alice@example.com"], ["bob@example.com"]]
+    monkeypatch.setattr(telling, "SENDING_SECONDS", 60)
+    assert telling.send(BEFORE) == 4

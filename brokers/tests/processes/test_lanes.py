@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from django.utils import timezone
 
+from accounts import teams
 from accounts.models import Team, User
 from brokers import ibkr
 from brokers.book import live_book
@@ -18,9 +21,10 @@ from brokers.connections.reach import reach
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.models import ContractLookup, Order
 from brokers.orders import cancels, execution
-from brokers.postgres.locks import Space, try_only_one
+from brokers.postgres.locks import Space, direct_parameters, try_only_one
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
-from brokers.tests import lab
+from brokers.tests import lab, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -319,3 +323,36 @@ def test_two_tickets_of_two_teams_never_share_a_session(bench: lab.Lab, charlie:
     lab.work()
     assert [row["order_ref"] for row in bench.at_broker()] == [mine.reference]
     assert [row["order_ref"] for row in other.at_broker()] == [theirs.reference]
+
+
+async def test_an_order_leaves_while_what_time_brings_of_another_team_takes_long(bench: lab.Lab, bob: User) -> None:
+    """A row of the other team is held, on which the look at what is too late waits."""
+    now = timezone.now()
+
+    def another_order() -> int:
+        other = rows.account(teams.found_team(owner=bob, name="Bob's team", now=now))
+        return rows.order(other, created_at=now + timedelta(hours=1), expires_at=now + timedelta(hours=2)).pk
+
+    def order() -> int:
+        made = bench.order()
+        notify(ORDERS_CHANNEL, str(bench.connection.pk))
+        return made.pk
+
+    def is_waited_for() -> bool:
+        statement = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        with psycopg.connect(**direct_parameters()) as session:
+            return session.execute(statement).fetchone() is not None
+
+    held = await asyncio.to_thread(lab.asked, another_order)
+    parameters = await asyncio.to_thread(lab.asked, direct_parameters)
+    async with await psycopg.AsyncConnection.connect(**{**parameters, "autocommit": False}) as holder:
+        await holder.execute("SELECT FROM brokers_order WHERE id = %s FOR UPDATE", [held])
+        async with lab.working():
+            try:
+                await lab.until(is_waited_for, "the look at what is too late waits")
+                made = await asyncio.to_thread(lab.asked, order)
+                sent = Order.objects.filter(pk=made, status=OrderStatus.ACCEPTED)
+                await lab.until(sent.exists, "the order has left", within=5)
+                assert await asyncio.to_thread(lab.asked, is_waited_for)
+            finally:
+                await holder.rollback()

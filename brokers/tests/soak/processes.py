@@ -74,11 +74,10 @@ class MortalThreads(Threads):
     """The threads of a process that may be killed."""
 
     def __init__(self, threads: Threads, fate: Fate) -> None:
-        self._pool = threads._pool
-        self.fate = fate
+        self.shared, self.fate = threads, fate
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        ask = super().run
+        ask = self.shared.run
         return await self.fate.pass_through(lambda: ask(function, *args, **kwargs))
 
 
@@ -181,7 +180,7 @@ class _Lanes(Lanes):
         self.threads.close()
         self.threads, self.worker = worker.threads, worker
 
-    def _wake(self, connection_pks: list[int]) -> None:
+    async def _wake(self, connection_pks: list[int]) -> None:
         for key in connection_pks:
             self.worker.wake(key)
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
-from accounts.feed import numbers, pushes
+from accounts.feed import numbers, pushes, waiting
 from accounts.models import Team, User
 from brokers import live as broker_live
 from brokers.domain.orders import OrderStatus
@@ -65,7 +65,7 @@ def test_a_push_that_was_read_before_the_fill_and_comes_after_it_changes_nothing
         return html
 
     worker, stream = pushes.Pusher(), pushes.Pusher()
-    audience, key = pushes.Audience(pushes.group_of(team.pk), team.pk), f"order.{order.pk}"
+    audience, key = waiting.Audience(pushes.group_of(team.pk), team.pk), f"order.{order.pk}"
     worker.put(audience, key, read_and_held_up)
     assert was_read.wait(20)
     moved(order, OrderStatus.FILLED)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from accounts import teams
 from accounts.models import AuditEntry, Team, User
 from brokers.models import BrokerageAccount, Order
 from brokers.tests import rows as broker_rows
@@ -18,6 +19,7 @@ from strategies.domain.message.message import Bracket
 from strategies.domain.plan.plan import Plan
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
+from strategies.tests.control import proposing
 from strategies.tests.lookups import knows, reading
 
 pytestmark = pytest.mark.django_db
@@ -266,3 +268,20 @@ def test_of_two_in_one_batch_the_later_is_proposed(strategy: Strategy, now: date
         ("rejected", "A03"),
         ("proposed", "D01s"),
     ]
+
+
+def test_one_expired_plan_ends_in_the_first_portion_beside_a_flood_of_them(
+    team: Team, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = teams.found_team(owner=bob, name="Bob's team", now=now)
+    for owner, count in ((team, 4), (other, 1)):
+        for number in range(count):
+            proposing.decided(proposing.asking(owner, now, name=f"Trend {number}"), now)
+    monkeypatch.setattr(approval, "AT_ONCE", 2)
+    monkeypatch.setattr(approval, "LONGEST_SECONDS", 0)
+    later = now + timedelta(hours=1)
+    assert approval.expire(later) == 2
+    left = Decision.objects.filter(status="proposed")
+    assert (left.filter(team=team).count(), left.filter(team=other).count()) == (3, 0)
+    monkeypatch.setattr(approval, "LONGEST_SECONDS", 60)
+    assert approval.expire(later) == 3

@@ -10,8 +10,10 @@ from django.core.mail import EmailMessage
 from django.test import Client
 from django.utils import timezone
 
+from accounts import teams
 from accounts.models import Membership, Role, Team, User
 from strategies.control import approval
+from strategies.control import mail as sending
 from strategies.control.mail import tell_approvers
 from strategies.models import Decision, Strategy
 from strategies.tasks import mail_approvers
@@ -159,3 +161,30 @@ def test_a_mail_that_cannot_be_written_at_all_keeps_no_others_back(
     User.objects.filter(pk=alice.pk).update(email="alice@example.com\nBcc: x@example.com")
     assert tell_approvers(timezone.now()) == 1
     assert to(mailoutbox) == ["bob@example.com"]
+
+
+def test_each_team_has_one_of_its_approvers_told_however_slow_the_mail_server_is(
+    mailoutbox: Mails, team: Team, bob: User, decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        crowd = User.objects.create_user(f"member{number}@example.com", "a password")
+        Membership.objects.create(team=team, user=crowd, role=Role.TRADER, joined_at=team.created_at)
+    other = teams.found_team(owner=bob, name="Bob's team", now=team.created_at)
+    proposing.decided(proposing.asking(other, timezone.now()), timezone.now())
+    monkeypatch.setattr(sending, "SENDING_SECONDS", 0)
+    assert tell_approvers(timezone.now()) == 2
+    assert len({letter.body.split("plans of ")[1].split(".")[0] for letter in mailoutbox}) == 2
+    monkeypatch.setattr(sending, "SENDING_SECONDS", 60)
+    assert tell_approvers(timezone.now()) == 3
+
+
+def test_of_a_flood_of_plans_the_mail_reads_those_that_it_spells_out(
+    mailoutbox: Mails, team: Team, decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        another(team, f"Strategy {number}")
+    monkeypatch.setattr(sending, "MOST", 1)
+    assert tell_approvers(timezone.now()) == 1
+    [letter] = mailoutbox
+    assert (letter.subject, "And 2 more." in letter.body) == ("3 plans wait for your approval", True)
+    assert tell_approvers(timezone.now() + 2 * MINUTE) == 0

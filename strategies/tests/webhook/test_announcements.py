@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 
 from accounts.feed import pushes as feed
+from accounts.feed.waiting import Audience
 from accounts.models import Team
 from strategies import live
 from strategies.models import Refusal, Signal, Strategy
@@ -27,7 +28,7 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     keys: list[str] = []
     put = feed.Pusher.put
 
-    def noting(self: feed.Pusher, audience: feed.Audience, key: str, render: Any, pause: float = 0) -> None:
+    def noting(self: feed.Pusher, audience: Audience, key: str, render: Any, pause: float = 0) -> None:
         keys.append(key)
         put(self, audience, key, render, pause)
 

@@ -1,0 +1,62 @@
+"""Whose turn it is: teams that wait for one thing are served one of each in turn, so that no flood stands before the others."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
+
+
+class Turns(Generic[Key, Item]):
+    """A queue that gives one item of each key in turn; of one key in the order received. Not for several threads."""
+
+    def __init__(self) -> None:
+        # The key that was served last stands last.
+        self._waiting: OrderedDict[Key, deque[Item]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, key: Key, item: Item) -> None:
+        self._waiting.setdefault(key, deque()).append(item)
+        self._count += 1
+
+    def take(self) -> Item:
+        """The next item. Raises KeyError where none waits."""
+        key, items = self._waiting.popitem(last=False)
+        item = items.popleft()
+        self._count -= 1
+        if items:
+            self._waiting[key] = items
+        return item
+
+
+def in_turn(rows: QuerySet[Any], most: int, *, team: str = "team_id", order: str = "pk") -> list[int]:
+    """The keys of at most so many rows: the first of each team, then the second of each. `team`: the way to the team.
+
+    All rows that wait are numbered, so they must be few or found by an index of what waits.
+    """
+    number = Window(RowNumber(), partition_by=F(team), order_by=[F(order), F("pk")])
+    numbered = rows.order_by().annotate(number=number).order_by("number", order, "pk")
+    return list(numbered.values_list("pk", flat=True)[:most])
+
+
+def in_portions(keys: Sequence[int], work: Callable[[list[int]], int], *, at_once: int, seconds: float) -> int:
+    """Do `work` for so many keys at once until the time is over; the sum of what it says. One portion is always done.
+
+    What is left waits for the next look: nobody's work is held up for longer, however much there is.
+    """
+    count, end = 0, time.monotonic() + seconds
+    for first in range(0, len(keys), at_once):
+        count += work(list(keys[first : first + at_once]))
+        if time.monotonic() >= end:
+            break
+    return count

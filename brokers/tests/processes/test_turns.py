@@ -1,0 +1,96 @@
+"""What time brings is done team by team in turn: what a flood leaves behind holds up no other team."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts import teams
+from accounts.models import Team, User
+from brokers.models import Closing, Order
+from brokers.orders import cancels, closing, unsent
+from brokers.tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def other(alice: User) -> Team:
+    return teams.found_team(owner=alice, name="Another team", now=timezone.now())
+
+
+def left(team: Team, status: str) -> int:
+    return Order.objects.filter(team=team, status=status).count()
+
+
+def late(team: Team, count: int, at: datetime) -> None:
+    account = rows.account(team)
+    for _ in range(count):
+        rows.order(account, expires_at=at)
+
+
+def test_the_one_order_that_is_too_late_ends_in_the_first_portion_beside_a_flood(
+    team: Team, other: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    late(team, 6, now - timedelta(minutes=5))
+    late(other, 1, now)
+    monkeypatch.setattr(unsent, "AT_ONCE", 2)
+    monkeypatch.setattr(unsent, "LONGEST_SECONDS", 0)
+    assert unsent.expire_overdue(now) == 2
+    assert (left(team, "created"), left(other, "created")) == (5, 0)
+    monkeypatch.setattr(unsent, "LONGEST_SECONDS", 60)
+    assert unsent.expire_overdue(now) == 5
+
+
+def test_the_one_order_that_has_worked_long_enough_is_asked_about_in_the_first_portion(
+    team: Team, other: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    for owner, count, minutes in ((team, 6, 10), (other, 1, 5)):
+        account, at = rows.account(owner), now - timedelta(minutes=minutes)
+        for number in range(count):
+            rows.order(
+                account,
+                status="accepted",
+                broker_order_id=f"{owner.pk}-{number}",
+                type="limit",
+                limit_price=1,
+                acknowledged_at=at,
+                cancel_after=60,
+            )
+    monkeypatch.setattr(cancels, "AT_ONCE", 2)
+    monkeypatch.setattr(cancels, "LONGEST_SECONDS", 0)
+    assert cancels.ask_due(now) == 2
+    assert (left(team, "accepted"), left(other, "accepted")) == (5, 0)
+
+
+def test_closings_are_taken_further_one_of_each_team_in_turn(
+    team: Team, other: Team, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, accounts = timezone.now(), [rows.account(team) for _ in range(3)]
+    wishes = [
+        Closing.objects.create(
+            team_id=account.team_id,
+            account=account,
+            conid=265598,
+            ticker="AAPL",
+            asset_class="stock",
+            reason="Asked.",
+            asked_by=alice,
+            asked_at=now,
+        )
+        for account in (*accounts, rows.account(other))
+    ]
+    taken: list[int] = []
+
+    def step(wish: Closing, now: datetime) -> bool:
+        taken.append(wish.pk)
+        return False
+
+    monkeypatch.setattr(closing, "_step", step)
+    closing.work(now)
+    first, second, third, others = (wish.pk for wish in wishes)
+    assert taken == [first, others, second, third]
