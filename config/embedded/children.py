@@ -14,6 +14,8 @@ from pathlib import Path
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
@@ -42,6 +44,23 @@ def leash(stop_signal: int, become: Preparation | None = None) -> Preparation | 
             os._exit(1)  # the parent died before we could ask to be told
 
     return prepare
+
+
+def adopt(wanted: bool = True) -> bool:
+    """Become (or no longer be) the parent of every process below us whose own parent ends; whether the kernel can do it."""
+    return sys.platform == "linux" and bool(libc.prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) == 0)
+
+
+def follow(stop_signal: int, parent: int) -> None:
+    """Ask the kernel for `stop_signal` when our parent dies; end at once when it has died already."""
+    libc.prctl(PR_SET_PDEATHSIG, stop_signal, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def rename(name: str) -> None:
+    """Show under this name in lists of processes (`ps -e`, `top`)."""
+    libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def nobody() -> int:

@@ -10,8 +10,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import psycopg
-
 from config.embedded import children
 from config.embedded.servers import (
     EmbeddedError,
@@ -36,6 +34,7 @@ class Postgres(Server):
     def __init__(self, folder: Path, sockets: Path) -> None:
         super().__init__(folder, sockets)
         self.data = folder / "postgres"
+        self.made = folder / "postgres.made"  # there once our database is in the cluster
         self.programs = postgres_programs()
         self.become: children.Preparation | None = None
 
@@ -101,6 +100,7 @@ class Postgres(Server):
 
     def _create(self, owner: int) -> None:
         """Make the cluster in another folder and rename that, so that a crash leaves no half of one."""
+        self.made.unlink(missing_ok=True)
         new = self.folder / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
@@ -117,11 +117,16 @@ class Postgres(Server):
         new.rename(self.data)
 
     def _create_database(self) -> None:
+        if self.made.exists():
+            return
+        import psycopg  # the supervisor, which starts us, needs it this once
+
         with psycopg.connect(
             host=str(self.sockets), port=PORT, user=NAME, dbname="postgres", autocommit=True
         ) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {NAME}")
+        self.made.touch()
 
     def _end_leftover(self) -> None:
         """End a postmaster that outlived a killed run: it runs on our data although the folder's lock is ours."""

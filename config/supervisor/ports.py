@@ -1,4 +1,4 @@
-"""Whether a port is free, checked before anything starts."""
+"""The port of the web process, taken before anything starts, and ports that are free."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ class PortError(Exception):
     """The address cannot be used; the message says why and what to do."""
 
 
-def check(host: str, port: int) -> None:
-    """Raise PortError with a sentence when nothing can listen on this address."""
+BACKLOG = 2048  # connections that wait while no process accepts them
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on this address; PortError with a sentence when there can be none."""
     try:
-        _bind(host, port)
+        return _bind(host, port)
     except socket.gaierror:
         raise PortError(f"HOST is {host!r}, which is no address of this machine. Use 127.0.0.1 or 0.0.0.0.") from None
     except OSError as error:
@@ -42,16 +45,24 @@ def is_loopback(host: str) -> bool:
 def free(host: str, preferred: int) -> int:
     """The preferred port if it is free, else one that the system picks."""
     try:
-        return _bind(host, preferred)
+        probe = _bind(host, preferred)
     except OSError:
-        return _bind(host, 0)
-
-
-def _bind(host: str, port: int) -> int:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        # As the servers do, so that a port whose last connections are fading counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-        probe.listen()  # binding alone succeeds beside a listener of another process
+        probe = _bind(host, 0)
+    with probe:
         return int(probe.getsockname()[1])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    # IPv4 first: of the two addresses of `localhost` it is the one that everything can reach.
+    places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = min(places, key=lambda place: place[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # As servers do, so that a port whose last connections are fading counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)  # binding alone succeeds beside a listener of another process
+    except BaseException:
+        listener.close()
+        raise
+    return listener

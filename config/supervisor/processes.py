@@ -8,12 +8,12 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config.embedded import children
 from config.supervisor.output import Output
+from config.supervisor.starting import Child, Starter, Wiring
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 STEADY_SECONDS = 10.0  # a process that lived this long is started again at once
@@ -30,15 +30,15 @@ def read_procfile(file: Path) -> dict[str, str]:
 class Process:
     """One line of the Procfile, kept running."""
 
-    def __init__(
-        self, name: str, command: str, environ: Mapping[str, str], output: Output, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, name: str, command: str, environ: Mapping[str, str], output: Output, starter: Starter) -> None:
         self.name = name
         self.command = command
         self.environ = environ
         self.output = output
-        self.changed = changed  # called after each start and end
-        self.process: asyncio.subprocess.Process | None = None
+        self.starter = starter
+        self.listener: int | None = None  # the socket it listens on, where we hold that
+        self.process: Child | None = None
+        self.over = False  # whether the last one has ended
 
     @property
     def pid(self) -> int | None:
@@ -58,9 +58,10 @@ class Process:
 
     async def stop(self) -> None:
         """Ask it to end, and end it when it does not."""
-        if self.process is None or self.process.returncode is not None:
+        if self.process is None or self.over:
             return
-        self.process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGTERM)
         try:
             await asyncio.wait_for(self.process.wait(), GRACE_SECONDS)
         except TimeoutError:
@@ -79,26 +80,19 @@ class Process:
         readable, writable = os.pipe()
         reader = asyncio.create_task(self._pass_on(readable))
         try:
-            self.process = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                f"exec {self.command}",  # exec: no shell between us and the process we watch
-                env=self.environ,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writable,
-                stderr=writable,
-                process_group=0,  # Ctrl-C is for us; and a group can be ended with all it started
-                preexec_fn=children.leash(signal.SIGTERM),
-            )
+            wiring = Wiring(stdout=writable, stderr=writable, listener=self.listener)
+            self.process = await self.starter.start(self.name, self.command, self.environ, wiring)
+            self.over = False
         finally:
             os.close(writable)
-        self.changed()
-        code = await self.process.wait()
+        self.starter.changed()
+        code = await self.starter.wait(self.process)
+        self.over = True
         # A killed worker leaves its pool behind, which may not run beside the worker's successor.
         self.kill()
         await asyncio.wait([reader], timeout=1)
         reader.cancel()
-        self.changed()
+        self.starter.changed()
         return code
 
     async def _pass_on(self, readable: int) -> None:

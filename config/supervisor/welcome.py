@@ -9,11 +9,10 @@ import shlex
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import psycopg
-
-from config import embedded, env
+from config import env
 from config.supervisor.output import Output
 
 Manage = Callable[..., Awaitable[str | None]]
@@ -22,37 +21,32 @@ PUBLISHED = "halyard-demo-sails"
 EXAMPLE = {"ticker": "AAPL", "action": "buy", "quantity": 10}
 
 
-async def demo(
-    folder: Path, web_url: str, gateway_url: str, manage: Manage, *, make: bool = True
-) -> dict[str, str] | None:
+class Urls(NamedTuple):
+    """Where the web process and the simulator are."""
+
+    web: str
+    gateway: str
+
+
+async def demo(folder: Path, users: list[str], urls: Urls, manage: Manage, *, make: bool) -> dict[str, str] | None:
     """The demo's sign-in: made on an empty database, remembered in demo.json; None once its user is gone."""
     remembered = folder / "demo.json"
-    users = await asyncio.to_thread(emails, embedded.urls(folder).database)
     known: dict[str, str] = json.loads(remembered.read_text()) if users and remembered.exists() else {}
     # Every demo once had this password; a migration has taken it away.
-    if (users == [] and make) or (known.get("password") == PUBLISHED and known["email"] in (users or [])):
-        gateway = urlsplit(gateway_url)
+    if (not users and make) or (known.get("password") == PUBLISHED and known["email"] in users):
+        gateway = urlsplit(urls.gateway)
         await accepts(gateway.hostname or "127.0.0.1", gateway.port or 80)
         answer = await manage("demo", "--json")
         if answer is None:
             return None
         remembered.touch(mode=0o600)
         remembered.write_text(answer)
-    elif not known or known["email"] not in (users or []):
+    elif not known or known["email"] not in users:
         return None
     sign_in: dict[str, str] = json.loads(remembered.read_text())
     # The port may be another one than when the demo was made.
-    sign_in["webhook_url"] = web_url + urlsplit(sign_in["webhook_url"]).path
+    sign_in["webhook_url"] = urls.web + urlsplit(sign_in["webhook_url"]).path
     return sign_in
-
-
-def emails(database_url: str) -> list[str] | None:
-    """The e-mail addresses of all users; None when the database does not answer."""
-    try:
-        with psycopg.connect(database_url) as connection:
-            return [row[0] for row in connection.execute("SELECT email FROM accounts_user LIMIT 1000")]
-    except psycopg.Error:
-        return None
 
 
 async def ready(host: str, port: int, output: Output) -> bool:
@@ -65,7 +59,7 @@ async def ready(host: str, port: int, output: Output) -> bool:
         if not reported and time.monotonic() > deadline:
             output.say(f"Not everything answers yet: {missing(body)}. The lines above may say why.")
             reported = True
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.1)
 
 
 def missing(body: str) -> str:

@@ -18,19 +18,21 @@ import psycopg
 import pytest
 
 from config import embedded
-from config.supervisor import ports, processes, welcome
+from config.supervisor import ports, processes, starting, welcome
 from config.supervisor.output import Output
 from config.tests.watching import eventually, is_alive, outside
 
 WEB = """
-import http.server, os
+import http.server, os, socket
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/readyz" else 404)
         self.end_headers()
     def log_message(self, *words):
         print("asked for", self.path)
-http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Page).serve_forever()
+server = http.server.HTTPServer(("", 0), Page, bind_and_activate=False)
+server.socket = socket.socket(fileno=int(os.environ["HALYARD_WEB_FD"]))
+server.serve_forever()
 """
 # Starts a helper that outlives it, and says who the helper is.
 WORKER = """
@@ -131,6 +133,27 @@ def test_it_starts_a_killed_process_again_and_leaves_the_others_alone(run: Run) 
         name: pid for name, pid in before.items() if name != "worker"
     }
     assert eventually(lambda: not is_alive(helper)), "what the killed process had started ran on beside its successor"
+
+
+def test_who_comes_while_the_web_process_is_dead_waits_and_is_not_refused(run: Run) -> None:
+    run.start()
+    assert eventually(lambda: "asked for /readyz" in run.output)
+    os.kill(run.pids["web"], signal.SIGSTOP)  # it accepts nobody any more
+    with socket.create_connection(("127.0.0.1", run.port), timeout=60) as client:
+        before = run.pids["web"]
+        os.kill(before, signal.SIGKILL)
+        client.sendall(b"GET /nothing HTTP/1.0\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.0 404")
+    assert run.pids["web"] != before
+
+
+def test_what_a_killed_process_leaves_behind_is_collected(run: Run) -> None:
+    """A worker's pool becomes the supervisor's when the worker is killed; ended, it would stay in the system's table."""
+    run.start()
+    assert eventually(lambda: run.helpers)
+    helper = run.helpers[0]
+    os.kill(run.pids["worker"], signal.SIGKILL)
+    assert eventually(lambda: not Path(f"/proc/{helper}").exists())
 
 
 def test_it_starts_a_killed_database_again_on_the_same_socket(run: Run) -> None:
@@ -240,7 +263,7 @@ async def test_a_process_that_does_not_want_to_stop_is_ended(monkeypatch: pytest
     output = Output(["deaf"], io.StringIO())
     monkeypatch.setattr(output, "line", lambda name, text: listening.set())
     environ = {"PATH": str(Path(sys.executable).parent), "PYTHONUNBUFFERED": "1"}
-    process = processes.Process("deaf", deaf, environ, output, lambda: None)
+    process = processes.Process("deaf", deaf, environ, output, starting.Starter())
     keeper = asyncio.create_task(process.keep())
     await asyncio.wait_for(listening.wait(), 10)
     pid = process.pid

@@ -1,0 +1,1 @@
+"""`make run`: the supervisor and its template."""
