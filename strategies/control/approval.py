@@ -17,12 +17,13 @@ from brokers.orders import tickets
 from strategies import inputs, live
 from strategies.deciding import record
 from strategies.deciding.batch import ask_subscription
-from strategies.deciding.desk import open_desk
+from strategies.deciding.desk import Desk, open_desk
 from strategies.display import approvers
 from strategies.domain.message.message import Message
 from strategies.domain.plan.approval import does_the_same, smaller
 from strategies.domain.plan.approvers import Panel, Word
 from strategies.domain.plan.plan import Plan, Rejection
+from strategies.inputs import Inputs
 from strategies.models import Approval, Decision
 
 PROPOSED = Decision.Status.PROPOSED
@@ -45,6 +46,7 @@ def approve(
     """Send what was proposed, or less of it, decided again by the book of this moment.
 
     Where the team asks for two people, the first approval is kept and nothing is sent; the least that was approved counts.
+    An entry lets ways out of its account pass that wait for IBKR alone, as one does that nobody is asked about.
     ApprovalRefused when it was answered or has expired, when this person's approval cannot count, when it cannot be
     decided now, or when the book has changed the plan: then the new plan is kept, to be looked at first.
     """
@@ -65,10 +67,40 @@ def _approve(
     if (obstacle := panel.obstacle(actor.pk if actor else None)) is not None:
         return ApprovalRefused(obstacle.sentence, obstacle.code)
     assert actor is not None, "nobody is no approver"
+    planned = _plan_now(decision, message, desk)
+    if isinstance(planned, ApprovalRefused):
+        return planned
+    plan, seen = planned
+    snapshot, price = seen.snapshot, message.signal_price
+    if quantity is not None and isinstance(less := smaller(plan, quantity, snapshot, now, price), Rejection):
+        return ApprovalRefused(less.reason, less.code)
+    word = Word(person=actor.pk, name=actor.email, quantity=quantity)
+    passes = desk.ways_out.turn(decision, message, plan, desk.book)
+    if passes.waits_for is not None and not panel.joined_by(word).missing:
+        # Before it is written down: whoever tries again approves it then.
+        return _not_yet(NotYet(waiting_for=passes.waiting_for))
+    panel = _write_down(decision, panel, word, actor, address, now)
+    if panel.missing:
+        return None
+    if panel.quantity is not None:
+        agreed = smaller(plan, panel.quantity, snapshot, now, price)
+        assert isinstance(agreed, Plan), "each of the quantities was possible"
+        plan = agreed
+        decision.inputs = {**(decision.inputs or {}), "approved_quantity": str(panel.quantity)}
+    until = now + timedelta(seconds=plan.time_to_live_seconds)
+    draft = record.accept(decision, plan, seen, desk, until=until)
+    record.add_note(decision, passes.note)
+    decision.ticket = tickets.open_tickets([draft], now)[0]
+    _save_answer(decision, actor, "decision.approved", now)
+    return None
+
+
+def _plan_now(decision: Decision, message: Message, desk: Desk) -> tuple[Plan, Inputs] | ApprovalRefused:
+    """The plan by the book of this moment where it is the one that was proposed, with what was seen; else why not."""
     turn = desk.line.turn(decision, message)
     if isinstance(turn, NotYet):
         return _not_yet(turn)
-    answered = ask_subscription(decision, message, desk, received_at=now, freshness=None)
+    answered = ask_subscription(decision, message, desk, received_at=desk.now, freshness=None)
     match answered.answer:
         case NotYet() as waits:
             return _not_yet(waits)
@@ -79,28 +111,12 @@ def _approve(
     assert answered.inputs is not None, "there is no plan without a snapshot"
     assert decision.plan is not None, "a proposed decision has a plan"
     if not does_the_same(plan, inputs.plan_from_json(decision.plan)):
-        _propose_anew(decision, plan, now)
+        _propose_anew(decision, plan, desk.now)
         return ApprovalRefused(
             f"The position or its orders have changed, and so has the plan: {ended(plan.reason)} Look at it and approve again.",
             "plan-changed",
         )
-    snapshot, price = answered.inputs.snapshot, message.signal_price
-    if quantity is not None and isinstance(less := smaller(plan, quantity, snapshot, now, price), Rejection):
-        return ApprovalRefused(less.reason, less.code)
-    word = Word(person=actor.pk, name=actor.email, quantity=quantity)
-    panel = _write_down(decision, panel, word, actor, address, now)
-    if panel.missing:
-        return None
-    if panel.quantity is not None:
-        agreed = smaller(plan, panel.quantity, snapshot, now, price)
-        assert isinstance(agreed, Plan), "each of the quantities was possible"
-        plan = agreed
-        decision.inputs = {**(decision.inputs or {}), "approved_quantity": str(panel.quantity)}
-    until = now + timedelta(seconds=plan.time_to_live_seconds)
-    draft = record.accept(decision, plan, answered.inputs, desk, until=until)
-    decision.ticket = tickets.open_tickets([draft], now)[0]
-    _save_answer(decision, actor, "decision.approved", now)
-    return None
+    return plan, answered.inputs
 
 
 def _panel(decision: Decision) -> Panel:

@@ -18,11 +18,20 @@ from strategies.domain.plan.plan import Plan, Rejection
 from strategies.inputs import Inputs
 from strategies.models import Decision
 
+FIRST = Decision.WayOut.FIRST
+
 
 def decide_all(
-    decisions: Sequence[Decision], now: datetime, *, behind: bool = True, clock: Callable[[], datetime] | None = None
+    decisions: Sequence[Decision],
+    now: datetime,
+    *,
+    behind: bool = True,
+    ways_out_only: bool = False,
+    clock: Callable[[], datetime] | None = None,
 ) -> None:
     """Decide each, ways out first and else in the order received, and open the tickets of the accepted ones.
+
+    `ways_out_only`: the rest stays as it is, and no longer counts among what is looked at first.
 
     The caller saves the decisions. `now` is what they are decided by. With a `clock`, rows say as their moment when they
     were written: reading the book and deciding take their time, and nothing of it was true before.
@@ -32,7 +41,11 @@ def decide_all(
     messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
     desk = open_desk([(decision, messages[decision.signal_id]) for decision in decisions], now, behind=behind)
     drafts: list[tuple[Decision, tickets.Draft]] = []
-    for decision, message in ways_out.in_turn(desk.ways_out.batch, desk.book):
+    first, rest = ways_out.in_turn(desk.ways_out.batch, desk.book, desk.line)
+    desk.ways_out.first = {id(decision) for decision, _ in first}
+    for decision, message in rest if ways_out_only else ():
+        desk.ways_out.stand(decision, message, desk.book, for_ibkr=False)
+    for decision, message in first if ways_out_only else first + rest:
         if decision.status != Decision.Status.PENDING:
             continue
         draft = _decide_one(decision, message, desk)
@@ -56,6 +69,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     signal = decision.signal
     turn = desk.line.turn(decision, message)
     if isinstance(turn, NotYet):
+        ahead = desk.line.ahead(decision, message)
+        desk.ways_out.stand(decision, message, desk.book, for_ibkr=all(each.way_out == FIRST for each, _ in ahead))
         record.wait(decision, message, turn.waiting_for, desk)
         if message.instrument is not None and desk.line.may_hold_up_a_way_out(decision, message):
             desk.hurried.append((decision.subscription.account, message.instrument))
@@ -77,6 +92,7 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     match answered.answer:
         case NotYet(waiting_for=waiting_for) as wait:
             desk.ways_out.waits[id(decision)] = wait
+            desk.ways_out.stand(decision, message, desk.book, for_ibkr=wait.on_its_way or held is not None)
             record.wait(decision, message, waiting_for, desk)
         case Rejection() as rejection:
             record.reject(decision, rejection, desk.now)
@@ -97,7 +113,7 @@ def _accept(decision: Decision, message: Message, plan: Plan, seen: Inputs, desk
     """The ticket of a plan; None where its entry lets a way out pass."""
     turn = desk.ways_out.turn(decision, message, plan, desk.book)
     if turn.waits_for is not None:
-        decision.inputs = None
+        decision.inputs, decision.way_out = None, Decision.WayOut.NO
         record.wait(decision, message, turn.waiting_for, desk)
         return None
     record.end_proposals(decision, message, desk)

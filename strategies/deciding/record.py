@@ -29,6 +29,7 @@ _COLUMNS = [
     "reason_code",
     "reason",
     "waiting_for",
+    "way_out",
     "inputs",
     "plan",
     "decided_at",
@@ -187,6 +188,7 @@ def _overtake(proposal: Decision, what: str, now: datetime) -> None:
 def _note(decision: Decision, status: Decision.Status, plan: Plan, now: datetime) -> None:
     decision.status, decision.rule, decision.reason = status, plan.rule, cut(plan.reason, 400)
     decision.reason_code, decision.waiting_for, decision.decided_at = "", "", now
+    decision.way_out = Decision.WayOut.NO
     # The plan too, not only its orders: those may be changed later, where they stand.
     decision.plan = inputs.plan_json(plan)
 
@@ -201,7 +203,7 @@ def reject(decision: Decision, rejection: Rejection, now: datetime) -> None:
     """Write down why nothing is done."""
     decision.status = Decision.Status.REJECTED
     decision.rule, decision.reason_code, decision.reason = rejection.rule, rejection.code, cut(rejection.reason, 400)
-    decision.waiting_for, decision.decided_at = "", now
+    decision.waiting_for, decision.way_out, decision.decided_at = "", Decision.WayOut.NO, now
 
 
 def wait(decision: Decision, message: Message, waiting_for: str, desk: Desk) -> None:

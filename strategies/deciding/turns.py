@@ -28,7 +28,10 @@ class Line:
 
     @classmethod
     def before(cls, decisions: Sequence[Decision]) -> Line:
-        """What waits in the database before these: all of it for new decisions, what is older for pending ones."""
+        """What waits in the database before these: all of it for new decisions, what is older for pending ones.
+
+        It may stand between these: ways out are looked at before the entries around them.
+        """
         line = cls()
         accounts = {decision.subscription.account_id for decision in decisions}
         earlier = Decision.objects.filter(
@@ -36,8 +39,9 @@ class Line:
         )
         known = [decision.pk for decision in decisions if decision.pk is not None]
         if known:
-            earlier = earlier.filter(pk__lt=min(known))
-        for decision in earlier.select_related("signal", "subscription").order_by("pk"):
+            earlier = earlier.filter(pk__lt=max(known)).exclude(pk__in=known)
+        joined = earlier.select_related("signal", "subscription")
+        for decision in joined.defer("inputs", "plan", "signal__body", "signal__headers").order_by("pk"):
             line.wait(decision, Message.from_reading(decision.signal.reading))
         return line
 
@@ -54,7 +58,7 @@ class Line:
         """
         if message.instrument is None or decision.signal.is_test:
             return []
-        ahead = self._waiting.get((decision.subscription.account_id, message.instrument), [])
+        ahead = self.ahead(decision, message)
         if not ahead:
             return []
         if ends_it(message) and all(
@@ -63,19 +67,30 @@ class Line:
             and not is_no_newer(message, earlier.signal_time)
             for other, earlier in ahead
         ):
-            overtaken = [other for other, _ in ahead]
-            ahead.clear()
-            return overtaken
+            queue = self._waiting[(decision.subscription.account_id, message.instrument)]
+            queue[:] = [pair for pair in queue if not any(pair is other for other in ahead)]
+            return [other for other, _ in ahead]
         received_at = ahead[0][0].signal.received_at
         return NotYet(
             waiting_for=f"the signal of {received_at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}"
         )
 
+    def ahead(self, decision: Decision, message: Message) -> list[tuple[Decision, Message]]:
+        """What waits before this decision in its account and instrument, oldest first; a new one stands behind all."""
+        if message.instrument is None or decision.signal.is_test:
+            return []
+        queue = self._waiting.get((decision.subscription.account_id, message.instrument), [])
+        if decision._state.adding:  # it has no key yet
+            return list(queue)
+        older = [pair for pair in queue if not pair[0]._state.adding and pair[0].pk < decision.pk]
+        return sorted(older, key=lambda pair: pair[0].pk)
+
     def may_hold_up_a_way_out(self, decision: Decision, message: Message) -> bool:
         """Whether this decision may close a position, and stands behind one that waits."""
         assert message.instrument is not None, "nothing stands in line without an instrument"
-        ahead = self._waiting.get((decision.subscription.account_id, message.instrument), [])
-        return any(may_close(message) or message.action is not earlier.action for _, earlier in ahead)
+        return any(
+            may_close(message) or message.action is not earlier.action for _, earlier in self.ahead(decision, message)
+        )
 
 
 def overtaken(at: datetime) -> Rejection:

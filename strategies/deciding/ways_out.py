@@ -12,9 +12,10 @@ from django.db.models import Exists, OuterRef
 from brokers.book import contracts, quotes
 from brokers.book.live_book import Book
 from brokers.book.views import NotYet
-from brokers.domain.orders import MAY_FILL, Instrument, OrderStatus, Role
+from brokers.domain.orders import MAY_FILL, OrderStatus, Role
 from brokers.models import BrokerageAccount, Closing, Connection, ContractLookup, Order, Position
 from strategies.deciding import lives
+from strategies.deciding.turns import Line
 from strategies.domain import exits_first
 from strategies.domain.exits_first import Entry, Turn, WayOut
 from strategies.domain.message.freshness import leaves
@@ -23,25 +24,25 @@ from strategies.domain.plan.plan import Plan
 from strategies.models import Decision
 
 Pair = tuple[Decision, Message]
-# Decisions that wait beside a batch: more of them are looked at with the next one.
+# Ways out that wait beside a batch: more of them are looked at with the next one.
 _MOST = 200
+FIRST = Decision.WayOut.FIRST
 _UNDER_WAY = [str(status) for status in {OrderStatus.CREATED, *MAY_FILL}]
 
 
-def in_turn(batch: Sequence[Pair], book: Book) -> list[Pair]:
-    """Ways out first, as far as nothing of their account and instrument stands before them; else as they came."""
-    first: list[Pair] = []
-    rest: list[Pair] = []
+def in_turn(batch: Sequence[Pair], book: Book, line: Line) -> tuple[list[Pair], list[Pair]]:
+    """Ways out before which nothing else of their account and instrument stands, and the rest; both as they came."""
     held = _held(book)
-    behind: set[tuple[int, Instrument | None]] = set()
-    for decision, message in batch:
-        place = (decision.subscription.account_id, message.instrument)
-        if place not in behind and is_way_out(decision, message, book.lookups, held):
-            first.append((decision, message))
-        else:
-            behind.add(place)
-            rest.append((decision, message))
-    return first + rest
+    places = [(decision.subscription.account_id, message.instrument) for decision, message in batch]
+    behind = {
+        place
+        for place, (decision, message) in zip(places, batch, strict=True)
+        if any(other.way_out != FIRST for other, _ in line.ahead(decision, message))
+    }
+    waiting = [(place, is_way_out(*pair, book.lookups, held)) for place, pair in zip(places, batch, strict=True)]
+    numbers = exits_first.going_first(waiting, behind)
+    going = set(numbers)
+    return [batch[number] for number in numbers], [pair for number, pair in enumerate(batch) if number not in going]
 
 
 def is_way_out(
@@ -65,6 +66,14 @@ def is_way_out(
     return message.action is (Action.SELL if side > 0 else Action.BUY)
 
 
+def _may_turn_out_one(decision: Decision, message: Message, book: Book) -> bool:
+    """Whether nobody can say yet what is held of its instrument, since its contract is not known."""
+    if message.instrument is None or decision.signal.is_test or message.action is Action.ADD:
+        return False
+    lookup = book.lookups.get(contracts.key_of(decision.subscription.account, message.instrument))
+    return lookup is None or lookup.conid is None
+
+
 @dataclass(slots=True)
 class WaysOut:
     """What of a batch's accounts waits, looked up once the first entry could leave."""
@@ -74,9 +83,18 @@ class WaysOut:
     behind: bool = False
     # What decisions of the batch wait for, by their place in memory: they may have no rows yet.
     waits: dict[int, NotYet] = field(default_factory=dict)
+    # Those of the batch that go before the rest of it, by the same.
+    first: set[int] = field(default_factory=set)
     _ours: list[Pair] | None = None
     _beside: list[tuple[Pair, WayOut]] | None = None
     _closings: dict[int, list[WayOut]] | None = None
+
+    def stand(self, decision: Decision, message: Message, book: Book, *, for_ibkr: bool) -> None:
+        """Note on a decision that waits whether it is a way out, for the looks to come. `for_ibkr`: it waits for IBKR
+        alone, or for ways out of its own instrument that do."""
+        is_one = is_way_out(decision, message, book.lookups, _held(book))
+        first = for_ibkr and (id(decision) in self.first if is_one else _may_turn_out_one(decision, message, book))
+        decision.way_out = FIRST if first else Decision.WayOut.LATER if is_one else Decision.WayOut.NO
 
     def turn(self, decision: Decision, message: Message, plan: Plan, book: Book) -> Turn:
         """Whether the plan of an entry may leave now; what closes something always may."""
@@ -86,12 +104,8 @@ class WaysOut:
         account = decision.subscription.account
         waiting = [each for each in self._waiting(book) if each[1].account == account.pk]
         own = [pair for pair, _ in waiting if pair[1].instrument == message.instrument and pair[0] is not decision]
-        entry = Entry(
-            account=account.pk,
-            since=_since(decision, message),
-            until=lives.life_until(decision, message),
-            holds_up=bool(own),
-        )
+        since, until = _time_of(decision, message)
+        entry = Entry(account=account.pk, since=since, until=until, holds_up=bool(own))
         ways_out = [way_out for _, way_out in waiting]
         return exits_first.turn(entry, ways_out + self._closings_of(account), book.now)
 
@@ -113,11 +127,15 @@ class WaysOut:
     def _load(self, book: Book) -> list[tuple[Pair, WayOut]]:
         accounts = {decision.subscription.account_id for decision, _ in self.batch}
         known = [decision.pk for decision, _ in self.batch if decision.pk is not None]
-        rows = Decision.objects.filter(
-            status=Decision.Status.PENDING, subscription__account__in=accounts, signal__is_test=False
-        ).exclude(pk__in=known)
+        rows = (
+            Decision.objects.filter(
+                team=self.batch[0][0].team_id, status=Decision.Status.PENDING, subscription__account__in=accounts
+            )
+            .exclude(way_out=Decision.WayOut.NO)
+            .exclude(pk__in=known)
+        )
         joined = rows.select_related("signal", "subscription__account__connection", "terms").defer("inputs", "plan")
-        pairs = [(row, Message.from_reading(row.signal.reading)) for row in joined.order_by("pk")[:_MOST]]
+        pairs = [(row, Message.from_reading(row.signal.reading)) for row in joined.order_by("way_out", "pk")[:_MOST]]
         if not pairs:
             return []
         tickers = {message.instrument.ticker for _, message in pairs if message.instrument is not None}
@@ -173,13 +191,26 @@ def _way_out(pair: Pair, awaits: str, lookups: dict[contracts.Key, ContractLooku
 
 
 def _awaits(pair: Pair, lookups: dict[contracts.Key, ContractLookup], now: datetime) -> str:
-    """What a decision that is not of the batch awaits of IBKR: the book of its account is there, since an entry saw it."""
+    """What a decision that is not of the batch awaits of IBKR, or its turn where IBKR has answered since the last look.
+
+    The book of its account is there, since an entry saw it.
+    """
     decision, message = pair
     assert message.instrument is not None, "a way out has an instrument"
     lookup = lookups.get(contracts.key_of(decision.subscription.account, message.instrument))
     if lookup is None or lookup.status == ContractLookup.Status.WANTED:
         return f"IBKR's contract for {message.instrument.ticker}"
-    return f"a fresh quote of {message.instrument}" if quotes.is_coming(lookup, now) else ""
+    if quotes.is_coming(lookup, now):
+        return f"a fresh quote of {message.instrument}"
+    return "its turn" if decision.way_out == FIRST else ""
+
+
+def _time_of(decision: Decision, message: Message) -> tuple[datetime, datetime]:
+    """The time that an entry has: its signal's, or what its approvers were given."""
+    since = _since(decision, message)
+    if decision.status == Decision.Status.PROPOSED and decision.decided_at and decision.expires_at:
+        return max(since, decision.decided_at), decision.expires_at
+    return since, lives.life_until(decision, message)
 
 
 def _since(decision: Decision, message: Message) -> datetime:

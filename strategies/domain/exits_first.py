@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,12 +10,29 @@ from datetime import datetime, timedelta
 LONGEST = timedelta(seconds=20)
 
 
+def going_first(waiting: Sequence[tuple[Hashable, bool]], behind: Collection[Hashable] = ()) -> list[int]:
+    """Which of those that wait go before the rest: ways out before which nothing but ways out of their place stands.
+
+    `waiting`: a place (an instrument of an account, say) and whether it is a way out, in the order received, which holds
+    within each place. `behind`: places in which something else stands before all of them.
+    """
+    taken: list[int] = []
+    blocked = set(behind)
+    for number, (place, is_way_out) in enumerate(waiting):
+        if is_way_out and place not in blocked:
+            taken.append(number)
+        else:
+            blocked.add(place)
+    return taken
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayOut:
     """A way out that has not left. `since`: the signal, the end of the restart, the return of the session or the question to
     IBKR, the last of them.
 
-    `awaits`: IBKR's answer that is on its way, to complete "which waits for ..."; empty where it waits for something else.
+    `awaits`: IBKR's answer that is on its way or its own turn, to complete "which waits for ..."; empty where it waits for
+    something else.
     """
 
     account: int

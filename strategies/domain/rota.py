@@ -9,6 +9,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 FIRST_SIZE = 16  # decisions of a team's first turn
 LEAST = 4  # ... and of its smallest: a transaction costs as much as several decisions
@@ -16,12 +17,30 @@ MOST = 100  # decisions of a turn; beyond it a larger transaction saves nothing 
 MOST_TEAMS = 10_000  # remembered; a team that is forgotten begins anew
 
 
-def by_ticker(waiting: Sequence[tuple[int, str]], most: int) -> list[int]:
+class Place(NamedTuple):
+    """Where the pending decisions of a team go on whose turn ended before all of them were looked at.
+
+    Ways out are looked at first: all up to `until`, the newest decision of when the look at the whole began. Then the rest.
+    """
+
+    after: int
+    until: int
+    ways_out: bool
+
+
+def by_ticker(waiting: Sequence[tuple[int, str]], most: int, first: Collection[int] = ()) -> list[int]:
     """The keys of the signals that a turn takes: one of each ticker, then a second of each, up to `most` of them.
 
     `waiting`: keys and tickers in the order received, which holds within each ticker. What waits in one ticker, however
-    much, stands before no other.
+    much, stands before no other. `first`: keys that go before the rest, before which nothing else of their ticker stands;
+    a quarter of a turn is left for the rest.
     """
+    going = _by_ticker([each for each in waiting if each[0] in first], most - most // 4)
+    gone = set(going)
+    return going + _by_ticker([each for each in waiting if each[0] not in gone], most - len(going))
+
+
+def _by_ticker(waiting: Sequence[tuple[int, str]], most: int) -> list[int]:
     queues: dict[str, deque[int]] = {}
     for key, ticker in waiting:
         queues.setdefault(ticker, deque()).append(key)
@@ -58,18 +77,17 @@ class Rota:
         self.bounded = bounded
         # The team that was served last stands last.
         self._turns: OrderedDict[int, _Turn] = OrderedDict()
-        # Where the pending decisions of a team go on whose turn ended before all of them were looked at.
-        self._after: dict[int, int] = {}
+        self._places: dict[int, Place] = {}
         # When a team other than the last one was served.
         self._company_at = -math.inf
 
     def has_more(self) -> bool:
         """Whether a team's turn ended before all of its pending decisions were looked at."""
-        return bool(self._after)
+        return bool(self._places)
 
     def keep(self, teams: Collection[int]) -> None:
         """Only these teams have pending decisions now."""
-        self._after = {team: after for team, after in self._after.items() if team in teams}
+        self._places = {team: place for team, place in self._places.items() if team in teams}
 
     def next(self, teams: Collection[int]) -> int | None:
         """The one of these teams whose last turn is longest ago; None where there is none."""
@@ -86,23 +104,23 @@ class Rota:
         """Whether a turn that began then has taken its time."""
         return self.bounded and now - began >= self._slice(now)
 
-    def after(self, team: int) -> int:
-        """The key after which the team's pending decisions go on; 0: from the first."""
-        return self._after.get(team, 0)
+    def place(self, team: int) -> Place | None:
+        """Where the team's pending decisions go on; None: from the first."""
+        return self._places.get(team)
 
-    def served(self, team: int, now: float, *, seconds: float, full: bool, after: int = 0) -> None:
+    def served(self, team: int, now: float, *, seconds: float, full: bool, place: Place | None = None) -> None:
         """Note a turn that ended now. `seconds`: what its signals took; `full`: it took as many of them as it may.
 
-        `after`: where its pending decisions go on.
+        `place`: where its pending decisions go on.
         """
         slice_seconds = self._slice(now)
         if self._turns and (last := next(reversed(self._turns))) != team:
             self._company_at = self._turns[last].ended
         turn = self._turns.pop(team, None) or _Turn(now)
         turn.ended = now
-        self._after.pop(team, None)
-        if after:
-            self._after[team] = after
+        self._places.pop(team, None)
+        if place is not None:
+            self._places[team] = place
         if seconds > slice_seconds:
             turn.size = max(LEAST, turn.size // 2)
         elif full and seconds < slice_seconds / 2:

@@ -26,6 +26,15 @@ class Decision(models.Model):
         # A test: what would have been ordered stands in `plan`, and nothing was.
         REHEARSED = "rehearsed", "Dry run"
 
+    class WayOut(models.TextChoices):
+        """Whether what waits is to make a position smaller, as its last look had it."""
+
+        NO = "", "No"
+        # It waits for IBKR alone: it is looked at before the entries of its team.
+        FIRST = "first", "First"
+        # It waits for an order, or stands behind an entry in its own instrument.
+        LATER = "later", "Later"
+
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="decisions", db_index=False)
     signal = models.ForeignKey(
         Signal, on_delete=models.PROTECT, related_name="decisions", db_constraint=False, db_index=False
@@ -46,6 +55,9 @@ class Decision(models.Model):
     reason = models.CharField(max_length=400, blank=True)
     # While pending: what it waits for, so that a stuck decision explains itself.
     waiting_for = models.CharField(max_length=200, blank=True)
+    way_out = models.CharField(
+        max_length=5, choices=WayOut.choices, default=WayOut.NO, db_default="", blank=True, editable=False
+    )
     inputs = models.JSONField(null=True, blank=True)
     plan = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -80,6 +92,9 @@ class Decision(models.Model):
         ]
         indexes = [
             models.Index(fields=["team", "id"], condition=Q(status="pending"), name="decisions_that_wait"),
+            models.Index(
+                fields=["team", "id"], condition=Q(status="pending") & ~Q(way_out=""), name="ways_out_that_wait"
+            ),
             models.Index(fields=["expires_at"], condition=Q(status="proposed"), name="decisions_proposed"),
             # How many entries a day has seen: a subscription's history grows, its day does not.
             models.Index(fields=["subscription", "decided_at"], name="decisions_by_their_moment"),

@@ -27,7 +27,12 @@ class SetAside:
 
 def leaves(message: Message) -> bool:
     """Whether the signal can only reduce a position: it then has an exit's time limit, and an exit's share of the quota."""
-    return message.action in {Action.EXIT, Action.CANCEL, Action.BREAKEVEN} or wants_none(message) or _reduces(message)
+    return leaves_by_words(message.action, message.sentiment, message.target_quantity)
+
+
+def leaves_by_words(action: str, sentiment: str | None, target_quantity: Decimal | None) -> bool:
+    """The same of a signal of which only these are known."""
+    return action in _LEAVING or (action, sentiment) in _REDUCING or sentiment == "flat" or target_quantity == 0
 
 
 def wants_none(message: Message) -> bool:
@@ -35,15 +40,18 @@ def wants_none(message: Message) -> bool:
     return message.sentiment == "flat" or message.target_quantity == 0
 
 
-def _reduces(message: Message) -> bool:
-    """Whether its sentiment is the other side's: a sell that stays bullish makes a long position smaller."""
-    return (message.action, message.sentiment) in {(Action.SELL, "bullish"), (Action.BUY, "bearish")}
+_LEAVING = {Action.EXIT, Action.CANCEL, Action.BREAKEVEN}
+# Its sentiment is the other side's: a sell that stays bullish makes a long position smaller.
+_REDUCING = {(Action.SELL, "bullish"), (Action.BUY, "bearish")}
 
 
 def may_close(message: Message) -> bool:
     """Whether it may close a position and open none, so that it matters when the position was opened."""
     return (
-        message.action is Action.EXIT or message.target_quantity is not None or wants_none(message) or _reduces(message)
+        message.action is Action.EXIT
+        or message.target_quantity is not None
+        or wants_none(message)
+        or (message.action, message.sentiment) in _REDUCING
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.domain.rota import FIRST_SIZE, LEAST, MOST, MOST_TEAMS, Rota
+from strategies.domain.rota import FIRST_SIZE, LEAST, MOST, MOST_TEAMS, Place, Rota
 
 
-def take(rota: Rota, team: int, now: float, seconds: float, *, full: bool = True, after: int = 0) -> None:
-    rota.served(team, now, seconds=seconds, full=full, after=after)
+def take(rota: Rota, team: int, now: float, seconds: float, *, full: bool = True, place: Place | None = None) -> None:
+    rota.served(team, now, seconds=seconds, full=full, place=place)
 
 
 def test_who_waited_longest_is_next_and_a_newcomer_before_all() -> None:
@@ -72,14 +72,15 @@ def test_turns_are_short_while_another_team_comes_too() -> None:
 
 def test_it_knows_where_pending_decisions_go_on_until_none_are_left() -> None:
     rota = Rota()
-    assert (rota.after(1), rota.has_more()) == (0, False)
-    take(rota, 1, 1.0, 0.1, after=77)
-    assert (rota.after(1), rota.has_more()) == (77, True)
+    assert (rota.place(1), rota.has_more()) == (None, False)
+    place = Place(after=77, until=99, ways_out=True)
+    take(rota, 1, 1.0, 0.1, place=place)
+    assert (rota.place(1), rota.has_more()) == (place, True)
     rota.keep({1, 2})
     assert rota.has_more()
     rota.keep({2})
-    assert (rota.after(1), rota.has_more()) == (0, False)
-    take(rota, 1, 2.0, 0.1, after=88)
+    assert (rota.place(1), rota.has_more()) == (None, False)
+    take(rota, 1, 2.0, 0.1, place=place)
     take(rota, 1, 3.0, 0.1)
     assert not rota.has_more()
 

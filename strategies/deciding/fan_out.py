@@ -1,0 +1,149 @@
+"""Waiting signals are fanned out: one decision per enabled subscription, a share of them in a transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from brokers.postgres.notices import DECIDED_CHANNEL, notify
+from strategies import live
+from strategies.deciding import record
+from strategies.deciding.batch import decide_all
+from strategies.deciding.superseded import without_superseded
+from strategies.domain.exits_first import going_first
+from strategies.domain.message.freshness import leaves_by_words
+from strategies.domain.rota import by_ticker
+from strategies.models import Decision, Signal, Subscription
+
+# Among so many of a team's oldest signals the tickers are looked for that take turns.
+LOOKED_AT = 2_000
+
+Clock = Callable[[], datetime]
+
+
+def waiting_signals(team: int, now: datetime) -> QuerySet[Signal]:
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    return Signal.objects.filter(due, team=team, dispatched_at__isnull=True).order_by("pk")
+
+
+@transaction.atomic
+def settle_signals(
+    team: int, moment: Clock, most: int, *, only: int | None = None, behind: bool = True
+) -> tuple[int, int]:
+    """Fan signals out: one decision per enabled subscription, decided at once where the book allows it.
+
+    `most`: decisions of this transaction; a signal with more subscriptions than that goes on in the next one.
+    `behind`: earlier decisions may wait, for the same account and instrument perhaps.
+
+    How many signals were taken, and how many decisions.
+    """
+    waiting = waiting_signals(team, moment()).select_for_update(of=("self",), skip_locked=True)
+    waiting = waiting.select_related("strategy")
+    taken = list(waiting.filter(pk=only) if only is not None else waiting[:most])
+    if not taken:
+        return 0, 0
+    if only is None:
+        taken = _in_turn(taken, waiting, most)
+    now = moment()
+    taken, followers, rest = _share(taken, most)
+    signals = without_superseded(taken, now)
+    decisions = [
+        Decision(
+            team_id=signal.team_id, signal=signal, subscription=subscription, terms=subscription.terms, created_at=now
+        )
+        for signal in signals
+        for subscription in followers[signal.strategy_id]
+    ]
+    decide_all(decisions, now, behind=behind, clock=moment)
+    Decision.objects.bulk_create(decisions)
+    if rest and signals:
+        Signal.objects.filter(pk=signals[0].pk).update(fanned_out_to=decisions[-1].subscription_id)
+        notify(DECIDED_CHANNEL)
+    else:
+        _hand_out(signals, moment())
+    for signal in taken:
+        live.signal_changed(signal.pk, signal.team_id)
+    record.tell_of_proposals(decisions)
+    return len(taken), len(decisions)
+
+
+def _in_turn(first: list[Signal], waiting: QuerySet[Signal], most: int) -> list[Signal]:
+    """The signals of this turn, where `first` are the oldest that wait: where there are more, ways out by their words, then
+    one of each ticker in turn.
+
+    One that was handed out in part goes on alone: it is decided once for each subscription.
+    """
+    if len(first) == most:
+        columns = ("pk", "ticker", "fanned_out_to", "action", "reading__sentiment", "reading__target_quantity")
+        looked_at = list(waiting.values_list(*columns)[:LOOKED_AT])
+        begun = [pk for pk, _, fanned_out_to, *_ in looked_at if fanned_out_to is not None]
+        going = going_first([(ticker, _leaves(*words)) for _, ticker, _, *words in looked_at])
+        tickers = [(pk, ticker) for pk, ticker, *_ in looked_at]
+        keys = begun[:1] or by_ticker(tickers, most, {tickers[number][0] for number in going})
+        if set(keys) != {signal.pk for signal in first}:
+            first = list(waiting.filter(pk__in=keys))
+    begun_signals = [signal for signal in first if signal.fanned_out_to is not None]
+    return begun_signals[:1] or first
+
+
+# Two things to say, one statement: every signal waits for it.
+_HAND_OUT = """
+WITH handed_out AS (UPDATE strategies_signal SET dispatched_at = %s WHERE id = ANY(%s))
+SELECT pg_notify(%s, '')
+"""
+
+
+def _hand_out(signals: Sequence[Signal], now: datetime) -> None:
+    """Write down that these signals are decided, and tell who waits to hear of decisions."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HAND_OUT, [now, [signal.pk for signal in signals], DECIDED_CHANNEL])
+
+
+def _share(signals: Sequence[Signal], most: int) -> tuple[list[Signal], dict[int, list[Subscription]], bool]:
+    """The first signals that make no more than `most` decisions together, with the subscriptions of their strategies.
+
+    True beside them: the one signal has further subscriptions, which come after these.
+    """
+    first = signals[0]
+    if first.fanned_out_to is not None:
+        signals = [first]
+    strategies = {signal.strategy_id for signal in signals}
+    enabled = Subscription.objects.filter(strategy__in=strategies, enabled=True, strategy__enabled=True)
+    enabled = enabled.select_related("account__connection", "terms").order_by("pk")
+    if len(strategies) == 1:
+        enabled = enabled.filter(pk__gt=first.fanned_out_to or 0)[: most + 1]
+    followers: dict[int, list[Subscription]] = defaultdict(list)
+    for subscription in enabled:
+        followers[subscription.strategy_id].append(subscription)
+    if len(signals) > 1 and sum(len(followers[signal.strategy_id]) for signal in signals) > most:
+        signals = _ways_out_first(signals)
+        first = signals[0]
+    count = 0
+    for index, signal in enumerate(signals):
+        count += len(followers[signal.strategy_id])
+        if index and count > most:
+            return list(signals[:index]), followers, False
+        if count > most:
+            return [first], {first.strategy_id: followers[first.strategy_id][:most]}, True
+    return list(signals), followers, False
+
+
+def _ways_out_first(signals: Sequence[Signal]) -> list[Signal]:
+    """Those that leave by their words first, as far as nothing of their ticker stands before them."""
+    waiting = [
+        (signal.ticker, _leaves(signal.action, signal.reading.get("sentiment"), signal.reading.get("target_quantity")))
+        for signal in signals
+    ]
+    numbers = going_first(waiting)
+    return [signals[number] for number in numbers] + [
+        signal for number, signal in enumerate(signals) if number not in set(numbers)
+    ]
+
+
+def _leaves(action: str, sentiment: str | None, target: str | None) -> bool:
+    return leaves_by_words(action, sentiment, None if target is None else Decimal(target))
