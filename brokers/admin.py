@@ -37,6 +37,7 @@ from brokers.models import (
     Suppression,
     Ticket,
     UnclaimedOrder,
+    UnexplainedChange,
     WhatIf,
 )
 
@@ -209,6 +210,14 @@ class UnclaimedOrderAdmin(ReadOnly):
     task = readonly.ORDERS
     list_display = ("first_seen_at", "account", "conid", "side", "filled", "broker_order_id", "reference", "choice")
     search_fields = ("broker_order_id", "reference", "account__account_id")
+    list_select_related = ("account",)
+
+
+@admin.register(UnexplainedChange)
+class UnexplainedChangeAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("since", "account", "conid", "quantity", "before", "before_at", "as_of")
+    search_fields = ("conid", "account__account_id")
     list_select_related = ("account",)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from brokers import live
-from brokers.book import day_ledger
+from brokers.book import day_ledger, explained
 from brokers.domain.brokerage import AccountSummary, MoneyHeard, PositionFacts
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.session import clocks
@@ -31,10 +31,12 @@ def refresh(
 
     `summary` is None where the stream tells the money; `ended_at` is the moment after the broker had answered.
     """
-    newer = BrokerageAccount.objects.select_for_update().filter(pk=account.pk, book_as_of__gt=as_of).exists()
-    if newer:
+    locked = BrokerageAccount.objects.select_for_update(no_key=True).filter(pk=account.pk)
+    before_at = locked.values_list("book_as_of", flat=True).get()
+    if before_at is not None and before_at > as_of:
         return
     held = {fact.conid: fact for fact in positions if fact.quantity}
+    explained.note(account, {conid: fact.quantity for conid, fact in held.items()}, before_at, as_of)
     Position.objects.filter(account=account).exclude(conid__in=held).delete()
     classes = _classes(account, held.values())
     Position.objects.bulk_create(

@@ -209,8 +209,10 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
         {_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.UNKNOWN}
     ),
     _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED, _S.UNKNOWN}),
-    # A cancel can be refused, and a fill can overtake it.
-    _S.PENDING_CANCEL: frozenset({_S.CANCELED, _S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.REJECTED, _S.EXPIRED}),
+    # A cancel can be refused, and a fill can overtake it; or IBKR has no such order, and what is held says otherwise.
+    _S.PENDING_CANCEL: frozenset(
+        {_S.CANCELED, _S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.REJECTED, _S.EXPIRED, _S.UNKNOWN}
+    ),
     # A late fill is a fact: the broker's word that an execution happened beats our belief that the order was over.
     _S.CANCELED: _LATE_FILL,
     _S.EXPIRED: _LATE_FILL,

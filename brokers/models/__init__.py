@@ -16,7 +16,7 @@ from brokers.models.questions import OrderPrompt, QuestionAnswer, Suppression
 from brokers.models.records import Execution, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
-from brokers.models.unclaimed import UnclaimedOrder
+from brokers.models.unclaimed import UnclaimedOrder, UnexplainedChange
 from brokers.models.whatifs import WhatIf
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Suppression",
     "Ticket",
     "UnclaimedOrder",
+    "UnexplainedChange",
     "WhatIf",
     "amount",
     "choices",

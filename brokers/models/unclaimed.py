@@ -1,13 +1,15 @@
-"""Orders that have filled at IBKR and are in no row: after a restore of an older backup, or beside a change in doubt."""
+"""What IBKR shows and no row explains: orders that have filled, after a restore of an older backup or beside a change in
+doubt; and changes of what is held."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -15,7 +17,7 @@ from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.elsewhere.whose import DECIDED_BY, is_ours
-from brokers.domain.orders import Side
+from brokers.domain.orders import IN_DOUBT, OrderStatus, Side
 from brokers.models.accounts import BrokerageAccount
 from brokers.models.columns import amount, optional_amount, word
 from brokers.models.orders import Order
@@ -140,3 +142,54 @@ def _asks() -> Q:
     known = numbered & Q(Exists(Order.objects.filter(**here))) | named & Q(Exists(Order.objects.filter(**same)))
     works = numbered & Q(Exists(ForeignOrder.objects.filter(**here)))
     return Q(choice="") & ~(known | works)
+
+
+# A fill and a reading that met so closely may be in either order.
+MEETS = timedelta(seconds=5)
+# Orders of which it is not known whether they have filled.
+LOOKED_FOR = [str(status) for status in (*IN_DOUBT, OrderStatus.PENDING_CANCEL)]
+
+
+class UnexplainedChange(models.Model):
+    """A change of what an account holds of a contract that the fills we know of do not explain.
+
+    The row stands from the reading that first showed it until fills explain it, or until it is old and no order is looked
+    for there: see `brokers/book/explained.py`.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="unexplained_changes")
+    account = models.ForeignKey(
+        BrokerageAccount, on_delete=models.CASCADE, related_name="unexplained_changes", db_constraint=False
+    )
+    conid = models.BigIntegerField()
+    # What was held when the fills explained it last, and when IBKR was asked for that.
+    before = amount()
+    before_at = models.DateTimeField()
+    # What they leave, negative where less is held; 0: a fill and a reading met, and the fill may be in either.
+    quantity = amount()
+    # When IBKR was asked for the reading that showed it first, and for the last one.
+    since = models.DateTimeField()
+    as_of = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "change that no fill explains"
+        verbose_name_plural = "changes that no fill explains"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "conid"], name="one_unexplained_change_a_contract"),
+            models.CheckConstraint(
+                condition=Q(before_at__lte=F("as_of"), since__lte=F("as_of")), name="unexplained_change_has_its_times"
+            ),
+            same_team("account", "unexplainedchange"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():+f} of {self.conid}"
+
+
+def change_by(order: Order) -> UnexplainedChange | None:
+    """The change of a holding, first seen since the order was sent, that this order explains if it has filled."""
+    if order.submitted_at is None:
+        return None
+    rows = UnexplainedChange.objects.filter(account=order.account_id, conid=order.conid).exclude(quantity=0)
+    row = rows.filter(since__gte=order.submitted_at - MEETS).first()
+    return row if row is not None and row.quantity * Side(order.side).sign > 0 else None

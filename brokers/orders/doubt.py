@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -16,10 +17,11 @@ from brokers.domain.brokerage import OrderFacts
 from brokers.domain.doubts.choices import Shape, differs
 from brokers.domain.doubts.evidence import REAL, SIMULATED, Evidence, Origin, Sight, Source, Terms, by_clock, looked
 from brokers.domain.doubts.verdicts import Matter, Resend, Step, Verdict, judge
-from brokers.domain.orders import IN_DOUBT, IN_FLIGHT, WORKING, OrderStatus, OrderType, Release, Side
+from brokers.domain.orders import IN_DOUBT, IN_FLIGHT, OVER, WORKING, OrderStatus, OrderType, Release, Side
 from brokers.domain.sentences import cut
 from brokers.domain.sessions import Environment, Region, SessionStatus
 from brokers.models import Connection, Doubt, Order, SubmissionAttempt, Ticket
+from brokers.models.unclaimed import change_by
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -158,13 +160,28 @@ def _evidence_of(doubt: Doubt, sent_at: datetime | None) -> Evidence:
 def _matter_of(order: Order, posts: Mapping[int, Sequence[datetime]]) -> Matter:
     """What of an order decides whether it may leave again; a leg leaves by what counts for the order it belongs to."""
     head = _head_of(order)
+    change = change_by(order)
+    if change is None and head.pk != order.pk and OrderStatus(head.status) not in OVER:
+        # What came in one request is there, or is not there, together.
+        change = change_by(head)
     return Matter(
         posts=len(posts[head.pk]),
         expires_at=head.expires_at,
         type=OrderType(head.type),
         resend=Resend(order.connection.resends),
         alone=_can_leave_again(order),
+        canceled=_cancel_was_heard(order),
+        moved=Decimal(0) if change is None else change.quantity,
+        moved_at=None if change is None else change.since,
     )
+
+
+def _cancel_was_heard(order: Order) -> bool:
+    """Whether IBKR took the cancel that was asked for last, or said that it had no such order."""
+    if not order.broker_order_id:
+        return False
+    asked = order.attempts.filter(kind=SubmissionAttempt.Kind.CANCEL).order_by("-pk")
+    return asked.values_list("outcome", flat=True).first() in {"accepted", "gone"}
 
 
 def _keep(doubt: Doubt, evidence: Evidence, verdict: Verdict, look: dict[str, Any], now: datetime) -> None:
@@ -187,6 +204,8 @@ def _follow(order: Order, verdict: Verdict, now: datetime) -> None:
             _send_again(order, verdict, now)
         case Step.ABSENT:
             _end_absent(order, now)
+        case Step.CANCELED:
+            _end(order, OrderStatus.CANCELED, verdict.sentence, verdict.code, now)
         case Step.ASK:
             ask_person(order, verdict.sentence, verdict.code, now)
 
@@ -204,7 +223,11 @@ def _end_absent(order: Order, now: datetime) -> None:
         reason = "Not placed: IBKR has neither this leg nor the order that it came with."
     elif _is_leg(order):
         reason = "Not placed: IBKR has the order that this leg came with, and not the leg. Check how it is protected."
-    if Order.objects.move(order, OrderStatus.EXPIRED, now=now, cause=reason, reason=reason, reason_code=PROVEN_ABSENT):
+    _end(order, OrderStatus.EXPIRED, reason, PROVEN_ABSENT, now)
+
+
+def _end(order: Order, status: OrderStatus, reason: str, code: str, now: datetime) -> None:
+    if Order.objects.move(order, status, now=now, cause=reason, reason=reason, reason_code=code):
         finish_ticket_if_done(order.ticket_id, now)
         live.order_changed(order)
 

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
+from brokers import live
 from brokers.domain.brokerage import OrderFacts
+from brokers.domain.doubts.evidence import Origin
+from brokers.domain.doubts.verdicts import MAY_HAVE_FILLED, may_have_filled
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sentences import grouped
 from brokers.domain.session import clocks
-from brokers.models import Connection, Order, SubmissionAttempt
+from brokers.models import Connection, Order, SubmissionAttempt, UnexplainedChange
+from brokers.models.unclaimed import change_by
 from brokers.orders import cancels, reconciliation
 from brokers.orders.changes import facts_about
+from brokers.orders.doubt import open_doubt
+from brokers.orders.tickets import wish_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 GONE = "gone"
+# So long the fill that overtook a cancel may take to be told, after a list of positions has shown it.
+TOLD_WITHIN = timedelta(seconds=5)
 CANCEL = SubmissionAttempt.Kind.CANCEL
 
 
@@ -47,6 +55,8 @@ def settle(connection: Connection, order: Order, facts: Sequence[OrderFacts], pr
     """Settle one by a complete list of the broker's orders, which `reconciliation.apply` has seen before.
 
     What the list shows counts. Missing from it often enough, the order is over: as far as it has filled, and no further.
+    Where what is held has changed as if it had filled, it comes into doubt instead: neither IBKR's answer nor its list is
+    believed.
     """
     with transaction.atomic():
         fresh = Order.objects.select_for_update().get(pk=order.pk)
@@ -57,6 +67,12 @@ def settle(connection: Connection, order: Order, facts: Sequence[OrderFacts], pr
         # What IBKR only held and cannot cancel any more never went to its exchange.
         if shown is not None and not shown.held:
             _settle_shown(fresh, answer, shown.status, now)
+            return
+        change = change_by(fresh)
+        if change is not None:
+            # A fill that overtook the cancel is told within moments, mostly.
+            if now - change.since >= TOLD_WITHIN:
+                _into_doubt(fresh, change, now)
             return
         Order.objects.filter(pk=fresh.pk).update(absences=fresh.absences + 1, checked_at=now)
         if clocks.is_ahead(answer.answered_at, now):
@@ -74,6 +90,18 @@ def settle(connection: Connection, order: Order, facts: Sequence[OrderFacts], pr
         )
         reconciliation.apply(connection, orders=[ended], now=now)
         notify(ORDERS_CHANNEL, str(fresh.connection_id))
+
+
+def _into_doubt(order: Order, change: UnexplainedChange, now: datetime) -> None:
+    """Look for it as for an order whose answer was lost; should it work after all, its cancel is asked for again."""
+    reason = f"IBKR says that it has no such order to cancel. {may_have_filled(change.quantity)} Looking for its fill."
+    if Order.objects.move(
+        order, OrderStatus.UNKNOWN, now=now, cause=reason, reason=reason, reason_code=MAY_HAVE_FILLED, absences=0
+    ):
+        open_doubt(order, Origin.VANISHED, now)
+        wish_cancels(order.account, [order], "its cancel was asked for before it was looked for", now)
+        notify(ORDERS_CHANNEL, str(order.connection_id))
+        live.order_changed(order)
 
 
 def _settle_shown(order: Order, answer: SubmissionAttempt, status: OrderStatus | None, now: datetime) -> None:

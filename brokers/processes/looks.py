@@ -3,14 +3,13 @@ their orders and fills, where a backup may have been put in the place of a newer
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
-from brokers.book import holdings, looks
+from brokers.book import looks
 from brokers.domain.brokerage import MOST_DAYS, BrokerUnavailable, OrderRefused
-from brokers.models import BrokerageAccount, Connection
+from brokers.models import Connection
 from brokers.postgres import incarnation
-from brokers.processes import recovery
+from brokers.processes import recovery, what_is_held
 from brokers.processes.wire import Wire
 
 
@@ -19,8 +18,7 @@ async def answer(wire: Wire) -> None:
     unread = {account.pk for account in await wire.db(looks.wanted_unread, wire.connection_pk)}
     for account in await wire.db(looks.wanted_of, wire.connection_pk):
         try:
-            with contextlib.suppress(BrokerUnavailable, OrderRefused):
-                await _read(wire, account)
+            await what_is_held.read(wire, account)
         finally:
             if account.pk not in unread:
                 await wire.db(looks.answered, account)
@@ -48,11 +46,3 @@ async def bring_orders_home(wire: Wire, connection: Connection) -> float:
             else:
                 waits = recovery.between_looks(connection)
     return waits
-
-
-async def _read(wire: Wire, account: BrokerageAccount) -> None:
-    as_of = wire.clock()
-    positions, summary = await asyncio.gather(
-        wire.broker.positions(account.account_id), wire.broker.summary(account.account_id)
-    )
-    await wire.db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of, ended_at=wire.clock())

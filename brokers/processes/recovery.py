@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 
 from brokers.domain.brokerage import USUAL_DAYS, OrdersReply
 from brokers.domain.doubts.evidence import Source
@@ -11,6 +13,7 @@ from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, doubt, gone, resizes, undecided
 from brokers.orders.changes import ChangeKind
+from brokers.processes import what_is_held
 from brokers.processes.wire import Wire
 from brokers.protection import home
 
@@ -20,27 +23,37 @@ GONE = gone.Proof(reads=3, seconds=30.0)
 GONE_SIMULATED = gone.Proof(reads=2, seconds=0.5)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look showed: IBKR's list of orders, and how many executions. `counts`: whether it says anything of orders that
+    it does not show."""
+
+    reply: OrdersReply
+    fills: int
+    counts: bool = True
+
+
 async def resolve_unknown(wire: Wire, connection: Connection) -> float:
     """Look for orders whose answer was lost, and for those that a person named; returns the seconds until the next look."""
     doubtful = await wire.db(doubt.unknown_orders, wire.connection_pk)
     named = await wire.db(undecided.to_adopt, wire.connection_pk)
-    accounts = {order.account.account_id for order in doubtful} | {each.order.account.account_id for each in named}
-    for account_id in sorted(accounts):
-        reply, fills = await _look(wire, connection, account_id)
-        for order in doubtful:
-            if order.account.account_id == account_id:
-                await _note(wire, order, reply, fills)
+    unknown = {order.pk for order in doubtful}
+    for orders in _by_account([*doubtful, *(each.order for each in named)]):
+        seen = await _look_for(wire, connection, orders)
+        for order in orders:
+            if order.pk in unknown:
+                await _note(wire, order, seen)
         for each in named:
-            if each.order.account.account_id == account_id and reply.complete:
-                await wire.db(undecided.adopt, connection, each, reply.orders, wire.clock())
+            if each.order.account_id == orders[0].account_id and seen.reply.complete:
+                await wire.db(undecided.adopt, connection, each, seen.reply.orders, wire.clock())
     await wire.db(home.look_after, [*doubtful, *(each.order for each in named)], wire.clock())
     return between_looks(connection)
 
 
-async def _note(wire: Wire, order: Order, reply: OrdersReply, fills: int) -> None:
+async def _note(wire: Wire, order: Order, seen: _Seen) -> None:
     """Count what a look at both lists says of an order. The list of orders counts where it was complete."""
-    sources = [Source.TRADES, *([Source.ORDERS] if reply.complete else [])]
-    await wire.db(doubt.note_looks, order, sources, len(reply.orders) + fills, wire.clock())
+    sources = [Source.TRADES, *([Source.ORDERS] if seen.reply.complete else [])] if seen.counts else []
+    await wire.db(doubt.note_looks, order, sources, len(seen.reply.orders) + seen.fills, wire.clock())
 
 
 async def settle_gone(wire: Wire, connection: Connection) -> float:
@@ -48,11 +61,10 @@ async def settle_gone(wire: Wire, connection: Connection) -> float:
     missing = await wire.db(gone.of_connection, wire.connection_pk)
     simulated = connection.environment == Environment.SIMULATED
     proof = GONE_SIMULATED if simulated else GONE
-    for account_id in {order.account.account_id for order in missing}:
-        reply = await bring_home(wire, connection, account_id)
-        for order in missing:
-            if reply.complete and order.account.account_id == account_id:
-                await wire.db(gone.settle, connection, order, reply.orders, proof, wire.clock())
+    for orders in _by_account(missing):
+        seen = await _look_for(wire, connection, orders)
+        for order in orders if seen.reply.complete and seen.counts else ():
+            await wire.db(gone.settle, connection, order, seen.reply.orders, proof, wire.clock())
     await wire.db(home.look_after, missing, wire.clock())
     return between_looks(connection)
 
@@ -98,8 +110,9 @@ async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
 
 
 async def read_again(wire: Wire, connection: Connection, account_ids: Collection[str]) -> None:
-    """Read the orders of accounts in which IBKR has refused something."""
+    """Read what accounts hold in which IBKR has refused something, and their orders."""
     for account_id in sorted(account_ids) if wire.broker.pause() is None else ():
+        await what_is_held.read(wire, await wire.db(connection.accounts.get, account_id=account_id))
         await bring_home(wire, connection, account_id)
 
 
@@ -110,17 +123,32 @@ def between_looks(connection: Connection) -> float:
 
 async def bring_home(wire: Wire, connection: Connection, account_id: str, *, days: int = USUAL_DAYS) -> OrdersReply:
     """Store what the broker shows of an account's orders and of its fills of `days`, and return the orders."""
-    return (await _look(wire, connection, account_id, days=days))[0]
+    return (await _look(wire, connection, account_id, days=days)).reply
 
 
-async def _look(
-    wire: Wire, connection: Connection, account_id: str, *, days: int = USUAL_DAYS
-) -> tuple[OrdersReply, int]:
-    """As `bring_home`, with the number of executions that the broker shows."""
+async def _look(wire: Wire, connection: Connection, account_id: str, *, days: int = USUAL_DAYS) -> _Seen:
+    """As `bring_home`, with what makes a look for an order count."""
     asked_at = wire.clock()
     reply = await wire.broker.orders(account_id)
     fills = await wire.broker.executions(account_id, days=days)
     await wire.db(home.bring, connection, orders=reply.orders, executions=fills, now=wire.clock())
     if reply.complete:
         await wire.db(home.note_list, connection, account_id, reply.orders, asked_at)
-    return reply, len(fills)
+    return _Seen(reply, len(fills))
+
+
+async def _look_for(wire: Wire, connection: Connection, orders: Sequence[Order]) -> _Seen:
+    """A look for orders of one account, with what it holds: a fill may show there first. The look counts with both.
+
+    What is held is read at once, since the lists wait for their turn, and again after them: an order may fill meanwhile.
+    """
+    account = orders[0].account
+    await what_is_held.read(wire, account)
+    await wire.db(home.look_after, orders, wire.clock())
+    seen = await _look(wire, connection, account.account_id)
+    return replace(seen, counts=await what_is_held.read(wire, account))
+
+
+def _by_account(orders: Iterable[Order]) -> list[list[Order]]:
+    ordered = sorted(orders, key=lambda order: (order.account.account_id, order.pk))
+    return [list(group) for _, group in groupby(ordered, key=lambda order: order.account_id)]

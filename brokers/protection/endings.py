@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from brokers.domain.orders import OVER, OrderStatus, Release
 from brokers.domain.protection.scenes import Fault
-from brokers.models import Order
+from brokers.models import Lapse, Order
 from brokers.orders.doubt import PROVEN_ABSENT
 from brokers.orders.tickets import BEFORE_IT_LEFT
 from brokers.orders.undecided import GIVEN_UP, PLACED_ANEW
 
+# Stops placed by Halyard in this time count as tries.
+TRIED_WITHIN = timedelta(hours=1)
 _LOST = frozenset({PROVEN_ABSENT, GIVEN_UP, PLACED_ANEW})
 _BEFORE_IT_LEFT = BEFORE_IT_LEFT[:-1]
 ENDED_SHORT = OVER - {OrderStatus.FILLED}
@@ -45,3 +49,20 @@ def fault_of(stop: Order) -> Fault:
     if status is OrderStatus.REJECTED:
         return Fault.HALF_ACCEPTED if stop.release == Release.WITH_PARENT else Fault.REFUSED
     return Fault.CANCELED
+
+
+def keys_of_mends(lapses: Sequence[Lapse]) -> set[UUID]:
+    """The keys of the tickets that lapses have sent."""
+    return {lapse.key_of(number) for lapse in lapses for number in range(1, lapse.sent + 1)}
+
+
+def tries_of(orders: Sequence[Order], mends: set[UUID], now: datetime) -> int:
+    """Stops that were placed for lapses of late, and ended without a fill although nobody asked for that."""
+    return sum(
+        order.ticket.key in mends
+        and OrderStatus(order.status) in OVER
+        and not order.filled_quantity
+        and order.created_at > now - TRIED_WITHIN
+        and fault_of(order) is not Fault.ASKED
+        for order in orders
+    )

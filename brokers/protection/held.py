@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,6 +12,7 @@ from django.conf import settings
 from brokers.domain.orders import Side
 from brokers.domain.protection.scenes import NOTHING
 from brokers.models import BrokerageAccount, Execution, Order
+from brokers.models.unclaimed import LOOKED_FOR, MEETS
 
 # IBKR's list of positions may lag behind its fills: for so long after one, the fills are believed.
 BELIEVED_AFTER = timedelta(seconds=30)
@@ -43,9 +44,43 @@ class Holding:
         return self.by_fills if self.recent else self.listed
 
 
-def held_in(account: BrokerageAccount, listed: Decimal, conid: int, orders: Sequence[Order], now: datetime) -> Holding:
-    """What is held now, and since when. `listed`: how much of it IBKR's list shows, as our copy has it."""
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What entries have filled by IBKR's list of positions, and by no fill: by their keys, negative where they sell."""
+
+    since: datetime
+    by_entry: Mapping[int, Decimal] = field(default_factory=dict)
+
+    def of(self, order: Order) -> Decimal:
+        """How much of an order it is, in units."""
+        return abs(self.by_entry.get(order.pk, NOTHING))
+
+
+def untold_by(entries: Sequence[Order], change: Decimal, since: datetime) -> Untold:
+    """The entries that a change of the holding, which no fill explains, shows as filled: of those that are looked for."""
+    left, by_entry = abs(change), dict[int, Decimal]()
+    for order in entries:
+        sign = Side(order.side).sign
+        if order.status in LOOKED_FOR and change * sign > 0 and _was_sent_before(order, since):
+            taken = min(left, order.remaining)
+            left -= taken
+            by_entry |= {order.pk: taken * sign} if taken > 0 else {}
+    return Untold(since, by_entry)
+
+
+def _was_sent_before(order: Order, moment: datetime) -> bool:
+    return order.submitted_at is not None and order.submitted_at <= moment + MEETS
+
+
+def held_in(
+    account: BrokerageAccount, listed: Decimal, conid: int, orders: Sequence[Order], now: datetime, untold: Untold
+) -> Holding:
+    """What is held now, and since when. `listed`: how much of it IBKR's list shows, as our copy has it.
+
+    What entries have filled by that list alone counts as their fills.
+    """
     fills, seen_at = _fills(account, conid, orders)
+    fills = sorted([*fills, *(_Fill(untold.since, pk, signed) for pk, signed in untold.by_entry.items())], key=_moment)
     recent = seen_at is not None and seen_at > now - BELIEVED_AFTER
     as_of = account.book_as_of
     fresh = as_of is not None and as_of > now - timedelta(seconds=settings.BOOK_FRESH_SECONDS)
@@ -82,4 +117,8 @@ def _fills(account: BrokerageAccount, conid: int, orders: Sequence[Order]) -> tu
         if unreported > 0 and (oldest is None or order.changed_at > oldest):
             fills.append(_Fill(order.filled_at or order.changed_at, order.pk, unreported * Side(order.side).sign))
             seen.append(order.changed_at)
-    return sorted(fills, key=lambda fill: fill.at), max(seen, default=None)
+    return fills, max(seen, default=None)
+
+
+def _moment(fill: _Fill) -> datetime:
+    return fill.at

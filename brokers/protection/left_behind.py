@@ -8,7 +8,7 @@ from brokers.domain.protection.scenes import NOTHING
 from brokers.domain.protection.verdicts import STRAY_AFTER
 from brokers.models import BrokerageAccount, Order
 from brokers.orders import orphans
-from brokers.protection.held import held_in
+from brokers.protection.held import Untold, held_in
 
 
 def cancel(account: BrokerageAccount, now: datetime) -> datetime | None:
@@ -20,7 +20,7 @@ def cancel(account: BrokerageAccount, now: datetime) -> datetime | None:
     rows = orphans.without_position(now).filter(account=account)
     for conid in sorted(set(rows.values_list("conid", flat=True))):
         filled = Order.objects.filter(account=account, conid=conid, filled_quantity__gt=0)
-        holding = held_in(account, NOTHING, conid, list(filled), now)
+        holding = held_in(account, NOTHING, conid, list(filled), now, Untold(now))
         if holding.by_fills or not holding.read or holding.filled_at is None:
             # What its fills do not explain is believed after a while only.
             continue

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 from django.db.models import Exists, Q, Subquery
 from django.db.models.functions import Coalesce
@@ -27,15 +26,22 @@ from brokers.domain.orders import (
 )
 from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.protection.scenes import NOTHING, Entry, Fault, Presence, Scene, Stop
-from brokers.models import BrokerageAccount, Closing, ForeignOrder, Lapse, Order, Position, SubmissionAttempt
+from brokers.models import (
+    BrokerageAccount,
+    Closing,
+    ForeignOrder,
+    Lapse,
+    Order,
+    Position,
+    SubmissionAttempt,
+    UnexplainedChange,
+)
 from brokers.models.protection import STOPS
-from brokers.protection.endings import ENDED_SHORT, ended_last, fault_of
-from brokers.protection.held import Holding, held_in
+from brokers.protection.endings import ENDED_SHORT, TRIED_WITHIN, ended_last, fault_of, keys_of_mends, tries_of
+from brokers.protection.held import Holding, held_in, untold_by
 
 # The newest of an instrument's orders; what is older is no matter any more.
 MOST_ORDERS = 400
-# Stops placed by Halyard in this time count as tries.
-TRIED_WITHIN = timedelta(hours=1)
 _OVER = [str(status) for status in OVER]
 _AT_IBKR = [str(status) for status in WORKING]
 
@@ -54,12 +60,17 @@ class Sighting:
 
 
 class _Here(NamedTuple):
-    """An account, how many units of an instrument our copy of IBKR's list has there, and whether Halyard closes it."""
+    """An account, how many units of an instrument our copy of IBKR's list has there, and whether Halyard closes it.
+
+    `change`: how much of it no fill explains, first seen at `changed_at`.
+    """
 
     account: BrokerageAccount
     listed: Decimal
     closing: bool
     not_closed: bool
+    change: Decimal
+    changed_at: datetime | None
 
 
 def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
@@ -72,34 +83,33 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
         return None
     here = _account(account_pk, conid, now)
     lapses = list(Lapse.objects.filter(Q(sent__gt=0) | Q(ended_at=None), account=account_pk, conid=conid))
-    holding = held_in(here.account, here.listed, conid, orders, now)
     by_pk = {order.pk: order for order in orders}
-    working = [order for order in orders if _is_entry_with_stop(order, by_pk) and order.status in _AT_IBKR]
+    guarded = [order for order in orders if _is_entry_with_stop(order, by_pk)]
+    untold = untold_by(guarded, here.change, here.changed_at or now)
+    holding = held_in(here.account, here.listed, conid, orders, now, untold)
+    working = [order for order in guarded if order.status in _AT_IBKR]
     side = _side_of(holding, working)
     if side is None:
         # Nothing is held and nothing is coming: only what was left behind may still be at IBKR.
         side = _last_side(orders)
     held = abs(holding.signed) if holding.signed * side.sign > 0 else NOTHING
     entries = [order for order in working if order.side == side]
-    made = (
-        [o for o in orders if o.pk in holding.since and o.side == side and _is_entry_with_stop(o, by_pk)]
-        if held
-        else []
-    )
+    made = [o for o in guarded if o.pk in holding.since and o.side == side] if held else []
     asked = _asked_for(orders, side, holding) if held else []
     stops = [order for order in orders if order.role == Role.STOP_LOSS and order.side == side.opposite]
     strays = _strays(stops, by_pk)
     heads = {o.parent_id for o in orders if o.release == Release.IN_GROUP and o.parent_id is not None}
     ended = ended_last(stops, made, entries, asked)
     subject = max([*made, *entries], key=lambda order: order.pk, default=None)
-    mends = _keys_of_mends(lapses)
-    due = max(sum((o.filled_quantity for o in made), NOTHING), asked[0].quantity if asked else NOTHING)
+    mends = keys_of_mends(lapses)
+    filled = sum((o.filled_quantity + untold.of(o) for o in made), NOTHING)
+    due = max(filled, asked[0].quantity if asked else NOTHING)
     scene = Scene(
         held=held,
         most=max(abs(each) if each * side.sign > 0 else NOTHING for each in (holding.listed, holding.by_fills)),
         due=min(held, due),
         exiting=_exiting(orders, side),
-        entries=tuple(_entry(order) for order in entries),
+        entries=tuple(_entry(order, untold.of(order)) for order in entries),
         stops=(*_stops(stops, entries, strays, heads), *_foreign(account_pk, conid, side, orders)),
         fault=fault_of(ended) if ended is not None else None,
         fault_at=ended.changed_at if ended is not None else None,
@@ -111,7 +121,9 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
         replanned=ended is not None and ended.ticket.unfit_at is not None,
         closing=here.closing,
         not_closed=here.not_closed,
-        tries=_tries(orders, mends, now),
+        tries=tries_of(orders, mends, now),
+        untold=min(held, sum((untold.of(o) for o in made), NOTHING)),
+        untold_since=untold.since,
     )
     decisive = subject
     if asked and asked[0].ticket.key not in mends and (subject is None or asked[0].pk > subject.pk):
@@ -133,16 +145,19 @@ def _account(account_pk: int, conid: int, now: datetime) -> _Here:
     here = Closing.objects.filter(account=account_pk, conid=conid)
     failed = here.filter(status=Closing.Status.FAILED, ended_at__gt=now - TRIED_WITHIN)
     listed = Subquery(Position.objects.filter(account=account_pk, conid=conid).values("quantity"))
+    change = UnexplainedChange.objects.filter(account=account_pk, conid=conid)
     account = (
         BrokerageAccount.objects.select_related("team", "connection")
         .annotate(
             listed=Coalesce(listed, NOTHING),
             closing=Exists(here.filter(status=Closing.Status.OPEN)),
             not_closed=Exists(failed),
+            change=Coalesce(Subquery(change.values("quantity")), NOTHING),
+            changed_at=Subquery(change.values("since")),
         )
         .get(pk=account_pk)
     )
-    return _Here(account, account.listed, account.closing, account.not_closed)
+    return _Here(account, account.listed, account.closing, account.not_closed, account.change, account.changed_at)
 
 
 def _orders(account_pk: int, conid: int) -> list[Order]:
@@ -206,13 +221,13 @@ def _asked_for(orders: Sequence[Order], side: Side, holding: Holding) -> list[Or
 # What protects it ----------------------------------------------------------------------------------------------------
 
 
-def _entry(order: Order) -> Entry:
+def _entry(order: Order, untold: Decimal) -> Entry:
     refused = order.attempts.filter(kind=SubmissionAttempt.Kind.CANCEL, outcome="rejected").exists()
     leaving = order.status == OrderStatus.PENDING_CANCEL
     return Entry(
         reference=order.reference,
-        remaining=order.remaining,
-        filled=order.filled_quantity,
+        remaining=order.remaining - untold,
+        filled=order.filled_quantity + untold,
         leaving=leaving,
         stays=refused and not leaving,
     )
@@ -277,20 +292,3 @@ def _strays(stops: Sequence[Order], by_pk: dict[int, Order]) -> list[Order]:
 def _parent_of(stop: Order, by_pk: dict[int, Order]) -> Order:
     assert stop.parent_id is not None, "a stray is a leg"
     return by_pk[stop.parent_id]
-
-
-def _keys_of_mends(lapses: Sequence[Lapse]) -> set[UUID]:
-    """The keys of the tickets that lapses have sent."""
-    return {lapse.key_of(number) for lapse in lapses for number in range(1, lapse.sent + 1)}
-
-
-def _tries(orders: Sequence[Order], mends: set[UUID], now: datetime) -> int:
-    """Stops that were placed for lapses of late, and ended without a fill although nobody asked for that."""
-    return sum(
-        order.ticket.key in mends
-        and order.status in _OVER
-        and not order.filled_quantity
-        and order.created_at > now - TRIED_WITHIN
-        and fault_of(order) is not Fault.ASKED
-        for order in orders
-    )

@@ -41,6 +41,7 @@ from brokers.models import (
     Suppression,
     Ticket,
     UnclaimedOrder,
+    UnexplainedChange,
     WhatIf,
 )
 from brokers.tests import rows
@@ -145,6 +146,12 @@ def lapse(at: Scene, **values: object) -> Lapse:
 def foreign(at: Scene, **values: object) -> ForeignOrder:
     fields = {"team": at.account.team, "account": at.account, "broker_order_id": "7", "conid": 265598, "side": "sell"}
     return ForeignOrder.objects.create(**{**fields, "remaining": Decimal(5), "seen_at": at.now, **values})
+
+
+def unexplained(at: Scene, **values: object) -> UnexplainedChange:
+    times = {"before_at": at.now, "since": at.now, "as_of": at.now}
+    fields = {"team": at.account.team, "account": at.account, "conid": 265598, "before": 0, "quantity": 5, **times}
+    return UnexplainedChange.objects.create(**{**fields, **values})
 
 
 def unclaimed(at: Scene, **values: object) -> UnclaimedOrder:
@@ -327,6 +334,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "foreign_order_has_something_left": lambda at: foreign(at, remaining=Decimal(0)),
     "foreign_order_side_is_known": lambda at: foreign(at, side="short"),
     "foreignorder_and_its_second_of_share_a_team": lambda at: foreign(at, second_of=at.their_order),
+    "one_unexplained_change_a_contract": lambda at: twice(lambda: unexplained(at)),
+    "unexplained_change_has_its_times": lambda at: unexplained(at, since=at.now + timedelta(seconds=1)),
+    "unexplainedchange_and_its_account_share_a_team": lambda at: unexplained(at, account=at.theirs),
     "unclaimed_order_asks_once": lambda at: twice(lambda: unclaimed(at)),
     "unclaimed_order_has_a_name": lambda at: unclaimed(at, broker_order_id=""),
     "unclaimed_order_has_filled": lambda at: unclaimed(at, filled=Decimal(0)),

@@ -38,7 +38,8 @@ class Terms:
 
     A list counts when it was read `apart` seconds after the one before. Both kinds of list must miss the order so often,
     over `span`, while the live stream had no gap. A registered reference is looked for `registered` seconds longer.
-    After `patience` without a proof a person is asked. The stream has to have spoken after the last look, `lag` before it
+    After `patience` without a proof a person is asked, and after `untold` where what is held has changed as if the order had
+    filled, and no fill is shown. The stream has to have spoken after the last look, `lag` before it
     at the most. `zone` is the clock by which IBKR's day ends.
     """
 
@@ -48,6 +49,7 @@ class Terms:
     span: float = 30.0
     registered: float = 60.0
     patience: float = 900.0
+    untold: float = 90.0
     around_day_end: float = 300.0
     lag: float = 0.0
     zone: str = "America/New_York"
@@ -60,7 +62,7 @@ class Terms:
 REAL = Terms()
 # The simulator's lists are complete at once and its stream answers within milliseconds, so that its proofs are as
 # strict and take less time. Its heart beats every ten seconds.
-SIMULATED = Terms(apart=0.4, span=2.0, registered=4.0, patience=60.0, around_day_end=0.0, lag=15.0)
+SIMULATED = Terms(apart=0.4, span=2.0, registered=4.0, patience=60.0, untold=6.0, around_day_end=0.0, lag=15.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from brokers.domain.doubts.evidence import Evidence, Origin, Sight, Source, Terms, day_ends_between, is_enough
 from brokers.domain.orders import OrderType
+from brokers.domain.sentences import grouped
 
 MOST_POSTS = 2
+# What is held has changed as if the order had filled, and no fill is shown.
+MAY_HAVE_FILLED = "may-have-filled"
+# IBKR took the order's cancel, and nothing of it is shown any more.
+NOT_SHOWN_ANY_MORE = "canceled-not-shown"
+# Verdicts that say of an order that IBKR's lists do not show it.
+_OF_THE_LISTS = frozenset({"proven-absent", "acknowledged-then-gone", "registered-not-shown", NOT_SHOWN_ANY_MORE})
 # IBKR knows a reference for 24 hours; a few of them are left for clocks that differ.
 PROTECTED = timedelta(hours=20)
 
@@ -26,6 +34,7 @@ class Step(StrEnum):
     LOOK = "look"
     SEND_AGAIN = "send_again"
     ABSENT = "absent"
+    CANCELED = "canceled"
     ASK = "ask"
 
 
@@ -33,7 +42,9 @@ class Step(StrEnum):
 class Matter:
     """What of the order decides whether it may leave again: how often it left, until when it may leave, its type.
 
-    `alone`: it may leave by itself, and not only with the order that it belongs to.
+    `alone`: it may leave by itself, and not only with the order that it belongs to. `canceled`: IBKR took a cancel of it, or
+    said that it had none to cancel. `moved`: by how much more is held since
+    than fills explain, in units, where this order would explain it; `moved_at`: when that was first seen.
     """
 
     posts: int
@@ -41,6 +52,9 @@ class Matter:
     type: OrderType
     resend: Resend = Resend.LIMIT
     alone: bool = True
+    canceled: bool = False
+    moved: Decimal = Decimal(0)
+    moved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +71,47 @@ def judge(evidence: Evidence, sight: Sight, matter: Matter, terms: Terms, now: d
     if evidence.origin is Origin.ANOTHER:
         return _ask("another-order", "IBKR shows another order under this reference.")
     seen_both = all(evidence.count(source) for source in Source)
-    if day_ends_between(evidence.sent_at, now, terms) and seen_both:
+    # Lists of a new day show what works on and what has filled: of what was to be canceled they prove as much as before.
+    began_anew = day_ends_between(evidence.sent_at, now, terms) and not _was_canceled(evidence, matter)
+    if began_anew and seen_both:
         return _ask(
             "past-the-day",
             "IBKR's day ended before the order was found: its list of orders began anew and proves nothing any more.",
         )
+    verdict = _look_on(evidence, sight, terms, now)
     if evidence.origin is Origin.REGISTERED:
-        return _registered(evidence, sight, terms, now)
-    if is_proven(evidence, sight, terms):
-        return _absent(evidence, matter, terms, now)
-    return _look_on(evidence, sight, terms, now)
+        verdict = _registered(evidence, sight, terms, now)
+    elif is_proven(evidence, sight, terms):
+        verdict = _absent(evidence, matter, terms, now)
+    return _by_holdings(verdict, matter, terms, now)
+
+
+def _by_holdings(verdict: Verdict, matter: Matter, terms: Terms, now: datetime) -> Verdict:
+    """The verdict by lists of orders and executions, where what is held says that the order may have filled.
+
+    Its fill may be shown late: it is waited for, for a while, and then a person is asked. Nothing counts as absent.
+    """
+    if matter.moved_at is None:
+        return verdict
+    change = may_have_filled(matter.moved)
+    if verdict.step is Step.LOOK:
+        return replace(verdict, sentence=f"{change} {verdict.sentence}")
+    if verdict.code not in _OF_THE_LISTS:
+        return replace(verdict, sentence=f"{verdict.sentence} {change}")
+    if (now - matter.moved_at).total_seconds() < terms.untold:
+        return Verdict(step=Step.LOOK, code=MAY_HAVE_FILLED, sentence=f"{change} Looking for its fill.")
+    return _ask(MAY_HAVE_FILLED, f"Neither IBKR's orders nor its executions show this order. {change}")
+
+
+def may_have_filled(moved: Decimal) -> str:
+    """What a change of a holding says of an order that would explain it, as a sentence."""
+    much = f"{grouped(abs(moved))} {'more' if moved > 0 else 'fewer'}"
+    return f"IBKR's list of positions shows {much} than all fills explain: this order may have filled."
+
+
+def _was_canceled(evidence: Evidence, matter: Matter) -> bool:
+    """Whether IBKR had the order, and heard that it was to be canceled."""
+    return evidence.origin is Origin.VANISHED and matter.canceled
 
 
 def is_proven(evidence: Evidence, sight: Sight, terms: Terms) -> bool:
@@ -90,6 +135,9 @@ def _registered(evidence: Evidence, sight: Sight, terms: Terms, now: datetime) -
 
 
 def _absent(evidence: Evidence, matter: Matter, terms: Terms, now: datetime) -> Verdict:
+    if _was_canceled(evidence, matter):
+        sentence = "Canceled: IBKR was asked to, and neither its orders nor its executions show the order any more."
+        return Verdict(step=Step.CANCELED, code=NOT_SHOWN_ANY_MORE, sentence=sentence)
     if evidence.origin is Origin.VANISHED:
         return _ask(
             "acknowledged-then-gone",

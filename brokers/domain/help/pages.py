@@ -222,6 +222,8 @@ PAGES: Mapping[str, HelpPage] = {
             "already-registered",
             "acknowledged-not-shown",
             "acknowledged-then-gone",
+            "may-have-filled",
+            "canceled-not-shown",
             "another-order",
             "past-the-day",
             "registered-not-shown",
@@ -237,6 +239,7 @@ PAGES: Mapping[str, HelpPage] = {
         codes=(
             "missing-stop",
             "canceled-by-hand",
+            "fill-not-shown",
             "alarm-chosen",
             "stop-not-shown",
             "stop-not-taken",

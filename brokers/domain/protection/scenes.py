@@ -74,7 +74,8 @@ class Scene:
     those that are to have a stop, and `exiting` what our own exits are about to close. `filled_at`: when the last fill was seen. `sure`: what is held is known.
     `flat`: nothing is held by all that is known. `replanned`: the plan that the stop belongs to is being made anew.
     `fault` is what became of the last stop that ended, at `fault_at`; `strays` are legs whose entry never worked, since
-    `strays_since`. `tries` counts stops that were placed for this of late and came to nothing.
+    `strays_since`. `tries` counts stops that were placed for this of late and came to nothing. `untold` are those of the due
+    units that IBKR's list of positions has shown since `untold_since`, and no fill: an entry that is looked for made them.
     """
 
     held: Decimal = NOTHING
@@ -94,6 +95,8 @@ class Scene:
     closing: bool = False
     not_closed: bool = False
     tries: int = 0
+    untold: Decimal = NOTHING
+    untold_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

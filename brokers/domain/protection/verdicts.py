@@ -14,6 +14,8 @@ from brokers.domain.protection.scenes import NOTHING, Fault, Lack, Presence, Sce
 GRACE = timedelta(seconds=0.75)
 # IBKR itself cancels the legs of an entry that ends, and makes a leg smaller when the other one fills.
 STRAY_AFTER = timedelta(seconds=2)
+# IBKR's list of positions may show a fill for so long before the fill is told.
+TOLD_WITHIN = timedelta(seconds=5)
 MOST_TRIES = 2
 
 
@@ -60,11 +62,13 @@ class Verdict:
 
 _CERTAIN = (Presence.WORKING, Presence.COMING)
 # Of these nothing is written down: they pass within moments, and mostly they mean nothing.
-PASSING = frozenset({"just-canceled", "stop-on-its-way"})
+PASSING = frozenset({"just-canceled", "stop-on-its-way", "fill-on-its-way"})
 
 
 def judge(scene: Scene, choice: MissingStop, now: datetime) -> Verdict:
     """What to do now about the protection of one instrument in one account."""
+    if scene.untold > 0 and (bare := lack_of(scene, Presence.WORKING)).held > 0:
+        return _untold(scene, choice, bare, now)
     lack = lack_of(scene, *_CERTAIN)
     if not lack and (coming := lack_of(scene, Presence.WORKING)):
         return Verdict(condition=Condition.WAITING, code="stop-on-its-way", fault=scene.fault, lacks=coming.held)
@@ -88,14 +92,38 @@ def judge(scene: Scene, choice: MissingStop, now: datetime) -> Verdict:
     return _act(scene, choice, fault, possible.held, possible.entries)
 
 
+def _untold(scene: Scene, choice: MissingStop, bare: Lack, now: datetime) -> Verdict:
+    """The entry has filled by IBKR's list of positions, and by nothing else: nothing leaves there until it is known.
+
+    What is on its way waits for that as well, so that only a stop that works counts.
+    """
+    fault = scene.fault or Fault.IN_DOUBT
+    until = now if scene.untold_since is None else scene.untold_since + TOLD_WITHIN
+    if now < until:
+        return Verdict(
+            condition=Condition.WAITING, code="fill-on-its-way", fault=fault, lacks=bare.held, again_at=until
+        )
+    steps: tuple[Step, ...] = ()
+    if choice in {MissingStop.CANCEL_ENTRY, MissingStop.FLATTEN}:
+        steps = _canceled(scene, bare)
+    return Verdict(
+        condition=Condition.LACKING, code="fill-not-shown", fault=fault, lacks=bare.held, steps=steps, alarm=True
+    )
+
+
+def _canceled(scene: Scene, lack: Lack) -> tuple[Step, ...]:
+    """A cancel of each entry that lacks its stop."""
+    bare = [each for each in scene.entries if each.reference in lack.entries and not (each.leaving or each.stays)]
+    return tuple(Step(act=Act.CANCEL_ENTRY, reference=each.reference) for each in bare)
+
+
 def _doubtful(scene: Scene, choice: MissingStop, lack: Lack) -> Verdict:
     """The stop may be at IBKR: a second one would be one too many. An entry need not wait for it."""
     if not any(stop.asks for stop in scene.stops if stop.presence is Presence.DOUBTFUL):
         return Verdict(condition=Condition.WAITING, code="stop-in-doubt", fault=Fault.IN_DOUBT, lacks=lack.held)
     steps: tuple[Step, ...] = ()
     if choice in {MissingStop.CANCEL_ENTRY, MissingStop.FLATTEN}:
-        bare = [each for each in scene.entries if each.reference in lack.entries and not (each.leaving or each.stays)]
-        steps = tuple(Step(act=Act.CANCEL_ENTRY, reference=each.reference) for each in bare)
+        steps = _canceled(scene, lack)
     return Verdict(
         condition=Condition.LACKING,
         code="stop-not-shown",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import ParamSpec, TypeVar
 
 from brokers.book import explained, holdings, looks, quotes
@@ -27,8 +26,6 @@ MOST_READS = 12  # of executions that IBKR does not show
 PAUSE_SECONDS = 0.2  # ... and after fills, at once but not more often than this
 BOOK_SECONDS = 30.0  # positions and money of an account in use are read at least this often
 IDLE_BOOK_SECONDS = 600.0  # ... and where nothing is held, nothing works and nobody trades
-# So long executions are asked for that would explain what is held: IBKR may show them late.
-EXPLAINED_WITHIN = timedelta(minutes=3)
 
 
 class Book:
@@ -42,10 +39,6 @@ class Book:
         self.reads = 0
         # Whether IBKR has more to tell: of an order that could be one of ours on its way, or of a holding's change.
         self.is_open = False
-        # By account: what it held when the fills that we know of explained it last, and when that was.
-        self.held: dict[int, tuple[dict[int, Decimal], datetime]] = {}
-        # Accounts of which that is not explained, and since when.
-        self.unexplained: dict[int, datetime] = {}
         self.news_at = 0.0
         self.at = 0.0
         self.tellers = Tellers()
@@ -117,10 +110,6 @@ class Book:
         closes = account.pk in self.errands.dirty or self.pk in self.keeper.in_use
         self.errands.dirty.discard(account.pk)
         try:
-            if account.pk not in self.held:
-                # What changed while nobody watched is to be explained as well.
-                known, read_at = await self._db(explained.last_reading, account)
-                self.held |= {account.pk: (known, read_at)} if read_at is not None else {}
             positions = await self.broker.positions(account.account_id)
             summary = None if told else await self.broker.summary(account.account_id)
         except Paused:
@@ -129,22 +118,12 @@ class Book:
         ended_at = self.keeper.clock()
         await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of, ended_at=ended_at)
         self.at = time.monotonic()
-        await self._explain(account, {fact.conid: fact.quantity for fact in positions if fact.quantity}, as_of)
+        if await self._db(explained.asks, account, self.keeper.clock()):
+            # What is held has changed by more, or less, than the fills that we know of: IBKR may show them late.
+            self.is_open = True
         if closes:
             await self._db(closing.work, self.keeper.clock())
             await self.look_through(account)
-
-    async def _explain(self, account: BrokerageAccount, held: dict[int, Decimal], as_of: datetime) -> None:
-        """Have the executions read while what is held has changed by more, or less, than the fills that we know of."""
-        before, since = self.held.get(account.pk, (held, as_of))
-        # What stays unexplained was transferred, most likely.
-        is_over = held == before or as_of - self.unexplained.get(account.pk, as_of) > EXPLAINED_WITHIN
-        if is_over or await self._db(explained.by_fills, account, before, held, since):
-            self.held[account.pk] = held, as_of
-            self.unexplained.pop(account.pk, None)
-        else:
-            self.unexplained.setdefault(account.pk, as_of)
-            self.is_open = True
 
     async def hear(self, events: Sequence[FeedEvent]) -> None:
         """Bring home what the stream tells of money and quotes, every few seconds."""

@@ -1,15 +1,18 @@
-"""Whether fills explain what an account holds now."""
+"""Changes of what an account holds: explained by fills, or kept with since when they are not."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from accounts.models import Team
-from brokers.book import explained
-from brokers.models import BrokerageAccount
+from brokers.book import explained, holdings
+from brokers.domain.brokerage import PositionFacts
+from brokers.models import BrokerageAccount, Order, UnexplainedChange
+from brokers.models.unclaimed import change_by
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -18,40 +21,160 @@ AAPL, OTHER = 265598, 1
 
 
 @pytest.fixture
-def account(team: Team) -> BrokerageAccount:
-    return rows.account(team)
+def account(team: Team, now: datetime) -> BrokerageAccount:
+    """An account whose book was read at `now`, and which held nothing."""
+    return rows.account(team, book_as_of=now)
 
 
-def fill(account: BrokerageAccount, now: datetime, side: str, quantity: Decimal) -> None:
-    rows.execution(rows.order(account), side=side, quantity=quantity, seen_at=now + timedelta(seconds=1))
+def after(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=seconds)
+
+
+def fill(account: BrokerageAccount, at: datetime, side: str = "buy", quantity: Decimal = TEN) -> None:
+    rows.execution(rows.order(account), side=side, quantity=quantity, seen_at=at)
+
+
+def read(account: BrokerageAccount, at: datetime, held: Mapping[int, Decimal]) -> dict[int, Decimal]:
+    """IBKR's list of positions as it was asked for at a moment; returns what no fill explains, by contract."""
+    facts = [
+        PositionFacts(
+            account_id=account.account_id,
+            conid=conid,
+            ticker="AAPL",
+            asset_class="stock",
+            quantity=quantity,
+            average_cost=None,
+        )
+        for conid, quantity in held.items()
+    ]
+    holdings.refresh(account, positions=facts, summary=None, as_of=at)
+    kept = UnexplainedChange.objects.filter(account=account).exclude(quantity=0)
+    return dict(kept.values_list("conid", "quantity"))
 
 
 def test_a_fill_explains_what_it_made(account: BrokerageAccount, now: datetime) -> None:
-    fill(account, now, "buy", TEN)
-    assert explained.by_fills(account, {}, {AAPL: TEN}, now)
-    assert not explained.by_fills(account, {}, {AAPL: FIVE}, now)
-    assert not explained.by_fills(account, {AAPL: TEN}, {}, now)
+    fill(account, after(now, 60))
+    assert read(account, after(now, 61), {AAPL: TEN}) == {}
+    assert not UnexplainedChange.objects.exists()
+    assert read(account, after(now, 120), {AAPL: FIVE}) == {AAPL: -FIVE}
 
 
 def test_fills_of_both_sides_are_added_up(account: BrokerageAccount, now: datetime) -> None:
-    fill(account, now, "buy", TEN)
-    fill(account, now, "sell", FIVE)
-    assert explained.by_fills(account, {AAPL: FIVE}, {AAPL: TEN}, now)
-
-
-def test_a_fill_that_was_seen_before_explains_nothing(account: BrokerageAccount, now: datetime) -> None:
-    fill(account, now, "buy", TEN)
-    assert not explained.by_fills(account, {}, {AAPL: TEN}, now + timedelta(seconds=1))
+    for side, quantity in (("buy", TEN), ("sell", FIVE)):
+        fill(account, after(now, 60), side, quantity)
+    assert read(account, after(now, 120), {AAPL: FIVE}) == {}
+    assert read(account, after(now, 180), {AAPL: TEN}) == {AAPL: FIVE}
 
 
 def test_one_contract_does_not_explain_another(account: BrokerageAccount, now: datetime) -> None:
-    fill(account, now, "buy", TEN)
-    assert not explained.by_fills(account, {}, {AAPL: TEN, OTHER: TEN}, now)
-    assert not explained.by_fills(account, {OTHER: TEN}, {AAPL: TEN}, now)
+    fill(account, after(now, 60))
+    assert read(account, after(now, 120), {AAPL: TEN, OTHER: TEN}) == {OTHER: TEN}
 
 
-def test_what_our_copy_of_the_book_holds_is_what_is_to_be_explained(account: BrokerageAccount, now: datetime) -> None:
-    assert explained.last_reading(account) == ({}, account.book_as_of)
+def test_what_is_not_explained_stands_until_its_fill_is_told(account: BrokerageAccount, now: datetime) -> None:
+    assert read(account, after(now, 30), {AAPL: TEN}) == {AAPL: TEN}
+    assert read(account, after(now, 60), {AAPL: TEN}) == {AAPL: TEN}
+    row = UnexplainedChange.objects.get()
+    assert (row.before, row.before_at, row.since, row.as_of) == (Decimal(0), now, after(now, 30), after(now, 60))
+    fill(account, after(now, 65))
+    assert read(account, after(now, 66), {AAPL: TEN}) == {}
+
+
+def test_what_an_order_is_known_to_have_filled_explains_before_its_executions_do(
+    account: BrokerageAccount, now: datetime
+) -> None:
+    Order.objects.filter(pk=rows.order(account).pk).update(filled_quantity=TEN, changed_at=after(now, 29))
+    assert read(account, after(now, 30), {AAPL: TEN}) == {}
+
+
+def test_a_fill_that_met_a_reading_may_be_in_it(account: BrokerageAccount, now: datetime) -> None:
     rows.position(account, quantity=TEN)
-    BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=now)
-    assert explained.last_reading(account) == ({AAPL: TEN}, now)
+    fill(account, after(now, 2), quantity=FIVE)
+    assert read(account, after(now, 60), {AAPL: TEN}) == {}
+    # Or it was not.
+    assert read(account, after(now, 61), {AAPL: TEN + FIVE}) == {}
+    assert read(account, after(now, 62), {AAPL: TEN + TEN}) == {AAPL: FIVE}
+
+
+def test_a_fill_that_was_told_just_before_a_reading_may_have_been_missing_there(
+    account: BrokerageAccount, now: datetime
+) -> None:
+    fill(account, after(now, -1))
+    assert read(account, after(now, 2), {AAPL: TEN}) == {}
+
+
+def test_a_list_that_lags_behind_a_fill_shows_no_change_and_hides_none(
+    account: BrokerageAccount, now: datetime
+) -> None:
+    fill(account, after(now, 58))
+    assert read(account, after(now, 60), {}) == {}
+    assert read(account, after(now, 70), {AAPL: -FIVE}) == {AAPL: -FIVE}
+    assert read(account, after(now, 80), {AAPL: TEN}) == {}
+    assert not UnexplainedChange.objects.exists()
+
+
+def test_a_list_that_lacks_a_fill_for_longer_is_not_explained(account: BrokerageAccount, now: datetime) -> None:
+    fill(account, after(now, 20))
+    assert read(account, after(now, 60), {}) == {AAPL: -TEN}
+
+
+def test_without_a_reading_before_nothing_is_compared(team: Team, now: datetime) -> None:
+    assert read(rows.account(team), now, {AAPL: TEN}) == {}
+
+
+def test_what_nobody_looks_for_is_forgotten_after_three_minutes(account: BrokerageAccount, now: datetime) -> None:
+    read(account, after(now, 30), {AAPL: TEN})
+    assert read(account, after(now, 210), {AAPL: TEN}) == {AAPL: TEN}
+    assert read(account, after(now, 211), {AAPL: TEN}) == {}
+    # What is held now is what the next reading is compared with.
+    assert read(account, after(now, 240), {AAPL: TEN}) == {}
+
+
+@pytest.mark.parametrize("status", ["unknown", "needs_attention", "pending_cancel"])
+def test_it_stands_for_as_long_as_an_order_is_looked_for(account: BrokerageAccount, now: datetime, status: str) -> None:
+    order = rows.order(account, status=status)
+    read(account, after(now, 30), {AAPL: TEN})
+    assert read(account, after(now, 3000), {AAPL: TEN}) == {AAPL: TEN}
+    assert explained.asks(account, after(now, 209))
+    assert not explained.asks(account, after(now, 211))
+    Order.objects.filter(pk=order.pk).update(status="expired")
+    assert read(account, after(now, 3001), {AAPL: TEN}) == {}
+
+
+def test_more_of_it_is_news(account: BrokerageAccount, now: datetime) -> None:
+    read(account, after(now, 30), {AAPL: FIVE})
+    read(account, after(now, 60), {AAPL: TEN})
+    assert UnexplainedChange.objects.get().since == after(now, 60)
+
+
+def test_an_older_reading_changes_nothing(account: BrokerageAccount, now: datetime) -> None:
+    read(account, after(now, 30), {AAPL: TEN})
+    assert read(account, after(now, 29), {}) == {AAPL: TEN}
+
+
+def test_after_a_clock_that_was_set_back_all_is_compared_anew(account: BrokerageAccount, now: datetime) -> None:
+    read(account, after(now, 30), {AAPL: TEN})
+    UnexplainedChange.objects.update(before_at=after(now, 20))
+    earlier = after(now, 10)
+    BrokerageAccount.objects.filter(pk=account.pk).update(book_as_of=earlier)
+    assert read(account, earlier, {AAPL: TEN}) == {}
+
+
+@pytest.mark.parametrize(
+    ("side", "sent", "held", "explains"),
+    [
+        ("buy", 20, TEN, True),
+        ("buy", 33, TEN, True),
+        ("buy", 36, TEN, False),
+        ("sell", 20, TEN, False),
+        ("sell", 20, -TEN, True),
+    ],
+)
+def test_an_order_explains_a_change_to_its_side_that_was_seen_after_it_was_sent(
+    account: BrokerageAccount, now: datetime, side: str, sent: int, held: Decimal, explains: bool
+) -> None:
+    order = rows.order(account, side=side, submitted_at=after(now, sent))
+    read(account, after(now, 30), {AAPL: held})
+    assert (change_by(order) is not None) == explains
+    assert change_by(rows.order(account, side=side)) is None
+    assert change_by(rows.order(account, side=side, conid=OTHER, submitted_at=after(now, sent))) is None

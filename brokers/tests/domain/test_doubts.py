@@ -247,3 +247,46 @@ def test_a_fill_looks_like_a_change_by_side_size_and_time(side: Side, filled: in
     sent_at = NOW
     change = Asked(side=Side.BUY, type=OrderType.LIMIT, quantity=Decimal(10), sent_at=sent_at)
     assert fills_like(change, side, Decimal(filled), sent_at + timedelta(seconds=after)) is alike
+
+
+def moved(matter: Matter, seconds: float) -> Matter:
+    """The same where four more are held than fills explain, as was first seen after so many seconds."""
+    return replace(matter, moved=Decimal(4), moved_at=after(seconds))
+
+
+@pytest.mark.parametrize("origin", [Origin.ANSWER_LOST, Origin.VANISHED])
+@pytest.mark.parametrize("matter", [MATTER, replace(MATTER, type=OrderType.MARKET)])
+def test_what_may_have_filled_is_neither_absent_nor_sent_again(origin: Origin, matter: Matter) -> None:
+    seen = evidence([0, 15, 30], origin=origin)
+    assert step(seen, 30, matter=moved(matter, 5)) == "look: may-have-filled"
+    assert step(seen, 94, matter=moved(matter, 5)) == "look: may-have-filled"
+    assert step(seen, 95, matter=moved(matter, 5)) == "ask: may-have-filled"
+
+
+def test_a_registered_reference_that_may_have_filled_waits_for_its_fill_as_well() -> None:
+    seen = evidence([0, 15, 30, 45, 60, 75, 90], origin=Origin.REGISTERED)
+    assert step(seen, 90, matter=moved(MATTER, 60)) == "look: may-have-filled"
+    assert step(seen, 150, matter=moved(MATTER, 60)) == "ask: may-have-filled"
+
+
+def test_every_sentence_says_what_is_held() -> None:
+    held = "IBKR's list of positions shows 4 more than all fills explain: this order may have filled."
+    for seen, seconds in ((doubted(), 5), (evidence([0, 15, 30]), 30), (evidence([0, 15, 30]), 200), (doubted(), 2000)):
+        assert held in judge(seen, CLEAR, moved(MATTER, 5), REAL, after(seconds)).sentence
+    fewer = replace(moved(MATTER, 5), moved=Decimal(-3))
+    assert "shows 3 fewer than" in judge(doubted(), CLEAR, fewer, REAL, after(9)).sentence
+
+
+def test_what_ibkr_took_the_cancel_of_was_canceled_once_no_list_shows_it() -> None:
+    taken = replace(MATTER, canceled=True)
+    assert step(evidence([0, 15, 30], origin=Origin.VANISHED), 30, matter=taken) == "canceled: canceled-not-shown"
+    assert step(evidence([0, 15], origin=Origin.VANISHED), 30, matter=taken) == "look: looking"
+    # What it was never shown to have had is absent, whatever was asked.
+    assert step(evidence([0, 15, 30]), 30, matter=replace(taken, resend=Resend.NEVER)) == "absent: proven-absent"
+    assert step(evidence([0, 15, 30], origin=Origin.VANISHED), 30, matter=moved(taken, 5)) == "look: may-have-filled"
+
+
+def test_the_end_of_the_day_hides_nothing_of_what_was_to_be_canceled() -> None:
+    seen = replace(evidence([0, 15, 30], origin=Origin.VANISHED), sent_at=NOW - timedelta(hours=12))
+    assert step(seen, 31) == "ask: past-the-day"
+    assert step(seen, 31, matter=replace(MATTER, canceled=True)) == "canceled: canceled-not-shown"

@@ -44,6 +44,7 @@ PARTLY = Scene(
     fault=Fault.LOST,
     fault_at=NOW,
 )
+UNTOLD = ten(untold=Decimal(10), untold_since=EARLIER)
 CANCEL, PLACE = Step(act=Act.CANCEL_ENTRY, reference="e"), Step(act=Act.PLACE_STOP, quantity=Decimal(10))
 CASES: dict[str, tuple[Scene, MissingStop, str, tuple[Step, ...], bool]] = {
     "an entry that works is canceled": (WORKS, MissingStop.CANCEL_ENTRY, "mending", (CANCEL,), False),
@@ -115,6 +116,29 @@ CASES: dict[str, tuple[Scene, MissingStop, str, tuple[Step, ...], bool]] = {
         MissingStop.PLACE_STOP,
         "stop-not-shown",
         (),
+        True,
+    ),
+    "what IBKR's list of positions alone shows is told of": (UNTOLD, MissingStop.FLATTEN, "fill-not-shown", (), True),
+    "a stop that is to leave for it waits as well": (
+        replace(UNTOLD, stops=(stop(presence=Presence.COMING),)),
+        MissingStop.PLACE_STOP,
+        "fill-not-shown",
+        (),
+        True,
+    ),
+    "a stop that works protects it": (replace(UNTOLD, stops=(stop(),)), MissingStop.FLATTEN, "covered", (), False),
+    "its fill may be told in a moment": (
+        replace(UNTOLD, untold_since=NOW),
+        MissingStop.FLATTEN,
+        "fill-on-its-way",
+        (),
+        False,
+    ),
+    "what else works without a stop is canceled meanwhile": (
+        replace(UNTOLD, entries=(entry(),)),
+        MissingStop.FLATTEN,
+        "fill-not-shown",
+        (CANCEL,),
         True,
     ),
     "one on its way is waited for": (

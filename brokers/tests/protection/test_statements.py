@@ -121,10 +121,10 @@ def test_what_was_mended_meanwhile_opens_no_lapse(entry: Order, now: datetime) -
     assert not Lapse.objects.exists()
 
 
-def test_a_look_for_an_order_in_doubt_takes_five(account: BrokerageAccount, now: datetime) -> None:
+def test_a_look_for_an_order_in_doubt_takes_six(account: BrokerageAccount, now: datetime) -> None:
     order = rows.order(account)
     assert Order.objects.move(order, OrderStatus.SUBMITTED, now=now, submitted_at=now)
     assert Order.objects.move(order, OrderStatus.UNKNOWN, now=now)
     doubt.note_looks(order, [Source.ORDERS], 0, now)
-    assert statements(lambda: doubt.note_looks(order, [Source.ORDERS], 0, now)) == 5
+    assert statements(lambda: doubt.note_looks(order, [Source.ORDERS], 0, now)) == 6
     assert order.doubts.get().looks[-1]["rows"] == 0

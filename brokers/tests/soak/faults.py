@@ -108,6 +108,9 @@ TABLE: dict[str, dict[str, Any]] = {
     "stream_without_orders": _made(_ANY, {"suppress_ws": {"topic": "sor", "s": 20}}),
     "stream_without_fills": _made(_ANY, {"suppress_ws": {"topic": "str", "s": 20}}),
     "stream_twice": _made(_ANY, {"duplicate_event": {"s": 20}}),
+    "stream_corrects_fills": _made(_ANY, {"correct_execution": {"s": 20}}),
+    "clock_is_ahead": _made(_ANY, {"clock_skew": {"by_s": 90, "s": 40}}),
+    "clock_is_behind": _made(_ANY, {"clock_skew": {"by_s": -90, "s": 40}}),
     "stream_out_of_order": _made(_ANY, {"reorder_events": {"window": 3, "s": 20}}),
 }
 

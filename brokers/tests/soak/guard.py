@@ -61,8 +61,12 @@ class Guard:
 
     @staticmethod
     def _waits(tenant: Tenant, stock: int) -> bool:
-        """Whether nobody can tell yet what IBKR has, or something is on its way."""
-        return any(order.conid == stock and order.status in _PASSING for order in tenant.rows.values())
+        """Whether nobody can tell yet if IBKR has a stop, or something is on its way.
+
+        An entry of which nobody can tell is no excuse: what is held shows that it has filled.
+        """
+        mine = [order for order in tenant.rows.values() if order.conid == stock]
+        return any(each.status == "submitted" or (each.status in _IN_DOUBT and each.role != "entry") for each in mine)
 
     def at_the_end(self, tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
         """Whatever still lacks its stop has somebody told; and no stop of ours would open a position."""
@@ -80,7 +84,7 @@ class Guard:
                 yield f"P: stops of {closes + opens:f} work for {held:f} of {stock}."
 
 
-_PASSING = {"submitted", *(str(status) for status in IN_DOUBT)}
+_IN_DOUBT = {str(status) for status in IN_DOUBT}
 
 
 def _is_hindered(tenant: Tenant, now: float) -> bool:

@@ -88,4 +88,19 @@ KEPT: dict[str, Schedule] = {
         ),
         resends="all",
     ),
+    # IBKR hid a filled entry and its fill, canceled its stop, and said at a cancel that it had no such order: believed, while
+    # its list of positions showed what the entry had sold.
+    "filled_unseen_and_its_stop_canceled": Schedule(
+        (
+            Fault("stop_canceled_at_once"),
+            Fault("place_hidden_for_a_minute"),
+            Bracket("market", "sell", 8, ttl=60, missing="flatten"),
+            Wait(2.5),
+        )
+    ),
+    # IBKR took the cancel of an order that it hid, and its day ended before its lists showed either again.
+    "hidden_while_it_is_canceled_at_the_end_of_a_day": Schedule(
+        (Fault("place_hidden_for_a_minute"), Place("stop", "buy", 1, cancel=8, ttl=15), Wait(0.4), Cancel(2)),
+        weather="midnight",
+    ),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import connection
 
@@ -36,21 +37,28 @@ NIGHT = 20.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What did not hold, in sentences: of each schedule, and of one whom no fault met meanwhile."""
+    """What did not hold, in sentences: of each schedule, and of one whom no fault met meanwhile.
+
+    `hits`: how often each fault met a call.
+    """
 
     wrong: list[list[str]]
     neighbour: list[str]
+    hits: Counter[str] = field(default_factory=Counter)
 
 
 def run(schedules: Sequence[Schedule], team: Team) -> Outcome:
     """Run schedules of one weather side by side, a connection each, beside one who only places orders."""
     (weather,) = {schedule.weather for schedule in schedules}
     room = asyncio.Semaphore(AT_ONCE)
+    hits: Counter[str] = Counter()
 
     async def one(world: World, number: int) -> list[str]:
         async with room:
             tenant = await world.join(team, number, schedules[number].resends)
             wrong = await played(world, tenant, schedules[number])
+            for name, fault in tenant.armed:
+                hits[name] += fault.hits
             await world.leave(tenant)
             return wrong
 
@@ -60,7 +68,7 @@ def run(schedules: Sequence[Schedule], team: Team) -> Outcome:
             async with asyncio.TaskGroup() as together:
                 tasks = [together.create_task(one(world, number)) for number in range(len(schedules))]
             calm.cancel()
-            return Outcome([task.result() for task in tasks], await calm)
+            return Outcome([task.result() for task in tasks], await calm, hits)
 
     # Back to the pool, which notices a session that a restart of Postgres has ended.
     connection.close()
@@ -148,7 +156,7 @@ async def take(world: World, tenant: Tenant, step: Step) -> None:
         case Wait(seconds):
             await asyncio.sleep(seconds)
         case Fault(name):
-            tenant.arm(faults.TABLE[name])
+            tenant.arm(faults.TABLE[name], name)
         case Crash("lane", moment):
             world.worker.fates[tenant.key].die_in(moment)
         case Crash(_, moment):

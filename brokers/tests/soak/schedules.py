@@ -71,7 +71,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Shrink:
-    """Make the n-th order smaller, and leave a part of the position behind it."""
+    """Make the n-th order smaller, -1 the newest, and leave a part of the position behind it."""
 
     order: int = 0
     to: int = 2
@@ -152,6 +152,11 @@ def drawn(seed: int) -> Schedule:
 def _episode(dice: random.Random) -> list[Step]:
     """Something asked for, and what goes wrong about it."""
     deed = _deed(dice)
+    rests: list[Step] = []
+    if isinstance(deed, Shrink) and dice.random() < 0.8:
+        # What is changed rests at IBKR, by which a change may be taken as another order.
+        resting = Place("far", dice.choice(["buy", "sell"]), dice.randint(5, 9), dice.choice([0, 0, 1]), ttl=600)
+        rests, deed = [resting, Wait(2.0)], replace(deed, order=-1)
     before: list[Step] = [Fault(dice.choice(_fitting(deed)))] if dice.random() < 0.6 else []
     if dice.random() < 0.25:
         before.append(Fault(dice.choice(sorted(faults.TABLE))))
@@ -160,14 +165,16 @@ def _episode(dice: random.Random) -> list[Step]:
     after: list[Step] = [Wait(_pause(dice))]
     for _ in range(dice.choice([0, 0, 1, 1, 2])):
         after += [_trouble(dice), Wait(_pause(dice))]
-    return [*before, deed, *after]
+    return [*rests, *before, deed, *after]
 
 
 def _deed(dice: random.Random) -> Step:
     side: Side = dice.choice(["buy", "sell"])
     stock, quantity = dice.choice([0, 0, 0, 1]), dice.randint(1, 9)
     kind: Kind = dice.choice(["market", "far", "near", "near", "stop"])
-    match dice.choice(["place"] * 4 + ["bracket"] * 5 + ["flip"] * 2 + ["shrink", "cancel", "cancel", "all", "hand"]):
+    match dice.choice(
+        ["place"] * 4 + ["bracket"] * 5 + ["flip"] * 2 + ["shrink"] * 2 + ["cancel"] * 2 + ["all", "hand"]
+    ):
         case "bracket":
             entry: Kind = dice.choice(["market", "market", "near", "far"])
             missing: Missing = dice.choice(["cancel_entry", "place_stop", "flatten", "alarm"])
@@ -202,7 +209,7 @@ def _fitting(deed: Step) -> list[str]:
         case Cancel() | CancelAll():
             return faults.of("cancel")
         case Shrink():
-            return faults.of("modify")
+            return faults.of("modify") + 4 * ["modify_leaves_two", "modify_leaves_two_unnamed"]
         case Flip():
             return faults.of("place") + faults.of("cancel")
         case Place(convert=int()):

@@ -40,6 +40,8 @@ class Tenant:
     told: set[int] = field(default_factory=set)
     # The faults that were armed by which IBKR takes a change as another order.
     doubling: list[Fault] = field(default_factory=list)
+    # All faults that were armed, each with its name.
+    armed: list[tuple[str, Fault]] = field(default_factory=list)
     # What looks after positions that are to have a stop.
     guard: Guard = field(default_factory=Guard)
 
@@ -95,9 +97,10 @@ class Tenant:
         self.arm({"match": {}, "action": night, "times": 1})
         self.world.gateway.begin_nights()
 
-    def arm(self, fault: dict[str, Any]) -> None:
+    def arm(self, fault: dict[str, Any], name: str = "") -> None:
         match = {**fault["match"], "user": self.user.name}
         armed = self.world.gateway.faults.arm({**fault, "match": match}, self.world.gateway.clock())
+        self.armed.append((name, armed))
         if "second_order" in fault["action"]:
             self.doubling.append(armed)
 

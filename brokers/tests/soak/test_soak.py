@@ -5,6 +5,7 @@ SOAK_SEED and SOAK_COUNT choose other schedules than those of every run (`make s
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -28,6 +29,7 @@ def test_nothing_is_lost_doubled_or_unexplained(team: Team, block: int) -> None:
     seeds = range(max(block * A_BLOCK, SEED), min((block + 1) * A_BLOCK, SEED + COUNT))
     schedules = [drawn(seed) for seed in seeds]
     outcome = running.run(schedules, team)
+    print(f"Faults met in block {block}: {json.dumps(outcome.hits, sort_keys=True)}")  # noqa: T201
     failed = [_report(team, schedule, each) for schedule, each in zip(schedules, outcome.wrong, strict=True) if each]
     assert not failed, "\n\n".join(failed)
     assert outcome.neighbour == []
