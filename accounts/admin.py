@@ -18,8 +18,19 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit, departures, readonly
-from accounts.models import ApiToken, AuditChain, AuditEntry, AuditKey, Departure, Invitation, Membership, Team, User
-from accounts.readonly import ReadOnly
+from accounts.models import (
+    ApiToken,
+    AuditChain,
+    AuditEntry,
+    AuditKey,
+    Departure,
+    Invitation,
+    Membership,
+    ScheduledTask,
+    Team,
+    User,
+)
+from accounts.readonly import CLOCK, ReadOnly
 
 # What an operator may change of a person.
 RIGHTS = ("is_active", "is_staff", "is_superuser")
@@ -126,6 +137,12 @@ class AuditKeyAdmin(ReadOnly):
     task = readonly.RECORD
     list_display = ("id", "made_at")
     exclude = ("secret",)
+
+
+@admin.register(ScheduledTask)
+class ScheduledTaskAdmin(ReadOnly):
+    task = CLOCK
+    list_display = ["name", "period_seconds", "last_at"]
 
 
 @admin.register(LogEntry)

@@ -18,8 +18,9 @@ TASKS = {
     "What accounts hold": "Our copy of the broker's book: accounts, positions, values and exchange rates.",
     "What teams have set up": "Strategies with their webhook URLs, subscriptions, and the terms they trade by.",
     "Who did what": "The record of what people changed.",
+    "What runs by the clock": "Recurring work, and when a worker began each last.",
 }
-ENTER, STOPPED, SIGNALS, ORDERS, BROKER, HOLD, SETUP, RECORD = TASKS
+ENTER, STOPPED, SIGNALS, ORDERS, BROKER, HOLD, SETUP, RECORD, CLOCK = TASKS
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+from celery import current_app, shared_task
 from django.core.management import call_command
+from django.utils import timezone
 
+from accounts import schedule
 from accounts.feed import needs
 from accounts.pulse import beat
 
 
-@shared_task(ignore_result=True, acks_late=True)
-def pulse() -> None:
-    """A worker that runs this is alive."""
+@shared_task(name="accounts.tick", ignore_result=True, acks_late=True)
+def tick() -> None:
+    """Show that a worker runs tasks, and begin what is due. Each worker asks for this every second."""
     beat("worker")
+    entries = current_app.conf["schedule"]
+    for name in schedule.claim({name: entry["seconds"] for name, entry in entries.items()}, timezone.now()):
+        current_app.send_task(entries[name]["task"], expires=entries[name]["expires"])
 
 
 @shared_task(name="accounts.refresh_needs", ignore_result=True, acks_late=True)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import after_task_publish, beat_init, worker_before_create_process
+from celery.signals import worker_before_create_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from kombu.exceptions import OperationalError
 from kombu.transport import virtual
 from kombu.transport.redis import Channel, QoS
 
+from accounts.schedule import TICK_SECONDS
 from config import env
 
 # A taken message need not be put back when the connection is lost: the rows are the queue, and the sweeps nudge again.
@@ -50,16 +54,17 @@ try:
     app.conf.update(settings.CELERY)
 except env.SettingError as error:
     sys.exit(str(error))  # one sentence for whoever starts it, in place of a traceback
-app.conf.beat_schedule = {
-    # `expires`: of a backlog only the last pulses say something about now.
-    "pulse": {"task": "accounts.tasks.pulse", "schedule": 3.0, "options": {"expires": 10}},
-    "needs": {"task": "accounts.refresh_needs", "schedule": 5.0, "options": {"expires": 5}},
-    "notices": {"task": "brokers.tell_owners", "schedule": 30.0, "options": {"expires": 30}},
-    "orders": {"task": "brokers.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
-    "mail": {"task": "strategies.mail_approvers", "schedule": 5.0, "options": {"expires": 10}},
-    "sessions": {"task": "accounts.tidy", "schedule": 6 * 3600.0, "options": {"expires": 3600}},
-    "keys": {"task": "strategies.tidy", "schedule": 3600.0, "options": {"expires": 600}},
-    "signals": {"task": "strategies.sweep", "schedule": settings.SWEEP_SECONDS, "options": {"expires": 10}},
+
+TICK_TASK = "accounts.tick"
+# What is done every so often. `expires`: of a backlog only the last messages say something about now.
+app.conf["schedule"] = {
+    "needs": {"task": "accounts.refresh_needs", "seconds": 5.0, "expires": 5},
+    "notices": {"task": "brokers.tell_owners", "seconds": 30.0, "expires": 30},
+    "orders": {"task": "brokers.sweep", "seconds": settings.SWEEP_SECONDS, "expires": 10},
+    "mail": {"task": "strategies.mail_approvers", "seconds": 5.0, "expires": 10},
+    "sessions": {"task": "accounts.tidy", "seconds": 6 * 3600.0, "expires": 3600},
+    "keys": {"task": "strategies.tidy", "seconds": 3600.0, "expires": 600},
+    "signals": {"task": "strategies.sweep", "seconds": settings.SWEEP_SECONDS, "expires": 10},
 }
 app.autodiscover_tasks()
 
@@ -84,20 +89,47 @@ class EndLingeringTasks(bootsteps.StartStopStep):
 app.steps["worker"].add(EndLingeringTasks)
 
 
-@beat_init.connect
-def _publishing_is_beats_pulse(**_: Any) -> None:
-    # Connected in beat only: every other process publishes too.
-    after_task_publish.connect(_record_beat, weak=False)
+class Clock(bootsteps.StartStopStep):
+    """Asks once a second for what is due. The rows of the schedule let one of all workers begin it (accounts.schedule).
+
+    In the worker's main process, which waits for messages anyway: Celery's own `beat` is a process more, a hundred
+    megabytes, and one that may never run twice.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    turn: Any = None
+
+    def start(self, parent: Any) -> None:
+        self.turn = parent.timer.call_repeatedly(TICK_SECONDS, ask_for_what_is_due)
+        ask_for_what_is_due()
+
+    def stop(self, parent: Any) -> None:
+        if self.turn is not None:
+            self.turn.cancel()
+
+    shutdown = stop
 
 
-def _record_beat(**_: Any) -> None:
-    from accounts import pulse
+app.steps["consumer"].add(Clock)
 
-    pulse.beat("beat")
+
+def ask_for_what_is_due() -> None:
+    """Publish a tick; nothing is lost with it, since the next one asks for the same."""
+    with contextlib.suppress(OperationalError):
+        app.send_task(TICK_TASK, expires=3 * TICK_SECONDS, retry=False)
+
+
+def do_once() -> None:
+    """What each process of a pool would do for itself unless it was done before the fork."""
+    for task in app.tasks.values():
+        task.backend  # noqa: B018  reads what every installed package says of itself
+    with contextlib.suppress(OSError):
+        import_module("billiard.util").get_pdeathsig()  # loads a parser of C, and the description of one call
 
 
 @worker_before_create_process.connect
 def share_what_is_loaded(**_: Any) -> None:
-    """Leave what is loaded by now out of later looks for garbage: they would give each process of the pool its own copy."""
+    """Leave what is loaded out of later looks for garbage: they would give each process its own copy."""
+    do_once()
     gc.collect()
     gc.freeze()

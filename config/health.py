@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 from accounts import pulse
 
 PATIENCE_SECONDS = 1.0
-PROCESSES = ("worker", "beat", "stream")
+PROCESSES = ("worker", "stream")
 NO_ANSWER = f"no answer within {PATIENCE_SECONDS:.0f} s"
 FRESH_SECONDS = 2.0
 Answers = dict[str, str]

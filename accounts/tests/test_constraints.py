@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from accounts import audit
-from accounts.models import AuditChain, AuditEntry, Departure, Invitation, Membership, Team, User
+from accounts.models import AuditChain, AuditEntry, Departure, Invitation, Membership, ScheduledTask, Team, User
 from accounts.tests.refusals import named_constraints, refused_by
 
 
@@ -59,6 +59,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "departure_role_before_is_known": lambda at: departure(at, before="king"),
     "departure_role_after_is_known": lambda at: departure(at, after="king"),
     "team_approval_policy_is_known": lambda at: Team.objects.filter(pk=at.team.pk).update(approval_policy="three"),
+    "scheduled_period_is_positive": lambda at: ScheduledTask.objects.create(
+        name="never", period_seconds=0, last_at=at.now
+    ),
     "audit_chain_never_forks": fork_of_the_audit_chain,
     "audit_chain_kind_is_known": lambda at: AuditChain.objects.create(kind="king", name=""),
     "audit_chain_removes_only_what_was": lambda at: AuditChain.objects.create(kind="person", name="", removed_number=1),

@@ -114,4 +114,4 @@ def write(folder: Path, **line: Any) -> None:
 
 def _process() -> str:
     words = " ".join(sys.argv)
-    return next((name for name in ("uvicorn", "worker", "beat", "stream", "gateway") if name in words), "command")
+    return next((name for name in ("uvicorn", "worker", "stream", "gateway") if name in words), "command")

@@ -25,19 +25,25 @@ import sys
 import threading
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 from config.embedded import children
 
 LONGEST_PACKET = 1 << 18
-# What each kind of process imports, in the order in which people wait for it.
-STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("manage.py", ("django", "config.supervisor.prepare")),
-    ("uvicorn", ("uvicorn.main", "uvloop", "uvicorn.protocols.http.httptools_impl", "config.asgi", "config.urls")),
-    ("celery", ("celery.bin.celery", "celery.bin.worker", "celery.apps.worker", "config.celery", "accounts.tasks")),
-    ("celery", ("brokers.tasks", "strategies.tasks", "celery.concurrency.prefork", "kombu.transport.redis")),
-    ("stream", ("brokers.management.commands.stream", "brokers.management.commands.gateway")),
-)
+# First what commands need, which may prepare the database meanwhile. Then all the rest before anything else is forked:
+# what the template writes while it loads would no longer be shared with those forked earlier. What is missing here is
+# imported by each process for itself.
+COMMANDS = "django config.supervisor.prepare"
+REST = """
+uvicorn.main uvloop uvicorn.protocols.http.httptools_impl uvicorn.lifespan.on config.asgi config.urls
+uvicorn.protocols.websockets.websockets_sansio_impl websockets.speedups
+django.contrib.messages.storage.session django.contrib.messages.storage.cookie
+celery.bin.celery celery.bin.worker celery.apps.worker celery.worker.consumer celery.worker.loops celery.worker.pidbox
+celery.backends celery.backends.base celery.app.routes celery.worker.heartbeat celery.concurrency.prefork
+kombu.transport.redis billiard.popen_fork billiard.sharedctypes
+config.celery accounts.tasks brokers.tasks strategies.tasks
+brokers.management.commands.stream brokers.management.commands.gateway
+"""
+PROCESSES = {"stream", "gateway"}  # commands that go on running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,42 +60,32 @@ class Request:
 
 def serve(line: socket.socket, supervisor: int) -> Request | None:
     """Load and fork until the supervisor closes the line. In a forked process: the request that it is to become."""
-    waiting: list[Request] = []
-    loaded: set[str] = set()
-    for place, (kind, modules) in enumerate(STEPS):
-        for module in modules:
-            importlib.import_module(module)
-        if kind == "manage.py":
-            _set_up()
-        if all(later != kind for later, _ in STEPS[place + 1 :]):
-            loaded.add(kind)
-        while _has_news(line):
-            if (request := _receive(line)) is None:
-                return None
-            waiting.append(request)
-        while waiting and _kind(waiting[0]) in loaded:
-            if (mine := _fork(line, waiting.pop(0), supervisor)) is not None:
-                return mine
-    while True:
-        if not waiting and (request := _receive(line)) is not None:
-            waiting.append(request)
-        if not waiting:
-            return None
-        if (mine := _fork(line, waiting.pop(0), supervisor)) is not None:
-            return mine
-
-
-def _set_up() -> None:
+    _load(COMMANDS)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django: Any = importlib.import_module("django")
-    django.setup()
+    importlib.import_module("django").setup()
+    waiting: list[Request] = []
+    while select.select([line], [], [], 0)[0]:
+        if (request := _receive(line)) is None:
+            return None
+        if not _is_command(request):
+            waiting.append(request)
+        elif (mine := _fork(line, request, supervisor)) is not None:
+            return mine
+    _load(REST)
+    while (request := waiting.pop(0) if waiting else _receive(line)) is not None:
+        if (mine := _fork(line, request, supervisor)) is not None:
+            return mine
+    return None
 
 
-def _kind(request: Request) -> str:
+def _load(modules: str) -> None:
+    for module in modules.split():
+        importlib.import_module(module)
+
+
+def _is_command(request: Request) -> bool:
     _, program = warning_options(request.words)
-    if program[0] == "-m":
-        return program[1] if program[1] in {"uvicorn", "celery"} else "manage.py"
-    return "stream" if program[1] in {"stream", "gateway"} else "manage.py"
+    return program[1] == "config.supervisor.prepare" or (program[0] == "manage.py" and program[1] not in PROCESSES)
 
 
 def warning_options(words: list[str]) -> tuple[list[str], list[str]]:
@@ -99,10 +95,6 @@ def warning_options(words: list[str]) -> tuple[list[str], list[str]]:
         options.append(words[1])
         words = words[2:]
     return options, words
-
-
-def _has_news(line: socket.socket) -> bool:
-    return bool(select.select([line], [], [], 0)[0])
 
 
 def _receive(line: socket.socket) -> Request | None:

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 import redis
-from celery.signals import after_task_publish, beat_init
 from django.test import Client
+from kombu.exceptions import OperationalError
 
 from accounts import pulse, tasks
 from config import celery, health
 
 # A Redis database of their own, and never two of these at once: they are about what is *not* in it.
 pytestmark = [pytest.mark.usefixtures("servers"), pytest.mark.xdist_group("pulse")]
-PARTS = ["database", "redis", "worker", "beat", "stream", "gateway"]
+PARTS = ["database", "redis", "worker", "stream", "gateway"]
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def ready(client: Client) -> tuple[int, dict[str, str]]:
 
 
 def everybody() -> None:
-    for name in ("worker", "beat", "stream"):
+    for name in ("worker", "stream"):
         assert pulse.beat(name)
 
 
@@ -92,7 +92,7 @@ def test_readyz_is_200_when_every_part_is_there(client: Client, quiet: redis.Red
     assert ready(client) == (200, {"status": "ok", **dict.fromkeys(PARTS, "ok")})
 
 
-@pytest.mark.parametrize("missing", ["worker", "beat", "stream"])
+@pytest.mark.parametrize("missing", ["worker", "stream"])
 def test_a_process_without_a_pulse_is_named(
     client: Client, quiet: redis.Redis, simulator: type[Healthy], missing: str
 ) -> None:
@@ -146,7 +146,7 @@ def test_without_redis_nothing_is_known_of_the_processes(
     status, parts = ready(client)
     assert status == 503
     assert parts["redis"] == "not reachable (ConnectionError)"
-    assert [parts[name] for name in ("worker", "beat", "stream")] == ["redis is away"] * 3
+    assert [parts[name] for name in ("worker", "stream")] == ["redis is away"] * 2
     assert parts["database"] == parts["gateway"] == "ok"
 
 
@@ -191,26 +191,33 @@ def test_what_moves_money_waits_behind_no_housekeeping() -> None:
     }
 
 
-def test_the_workers_pulse_is_the_task_that_beat_schedules(quiet: redis.Redis) -> None:
-    schedule = celery.app.conf.beat_schedule["pulse"]
-    assert schedule["task"] == tasks.pulse.name
-    assert schedule["options"]["expires"] > schedule["schedule"]
-    assert queue_of(tasks.pulse.name) == "housekeeping"
-    tasks.pulse()
+@pytest.mark.django_db
+def test_a_tick_is_the_workers_pulse_and_begins_what_is_due(
+    quiet: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(celery.app, "send_task", lambda name, **_: begun.append(name))
+    assert queue_of(tasks.tick.name) == "housekeeping"
+    tasks.tick()
     assert pulse.alive(["worker"]) == {"worker": True}
+    assert sorted(begun) == sorted(entry["task"] for entry in celery.app.conf["schedule"].values())
+    tasks.tick()
+    assert len(begun) == len(celery.app.conf["schedule"]), "within a period nothing is begun twice"
 
 
-def test_beats_pulse_is_that_it_publishes(quiet: redis.Redis) -> None:
-    before = list(after_task_publish.receivers or [])
-    try:
-        # What any other process publishes says nothing about beat.
-        after_task_publish.send(sender="accounts.tasks.pulse")
-        assert pulse.alive(["beat"]) == {"beat": False}
-        beat_init.send(sender=None)
-        after_task_publish.send(sender="accounts.tasks.pulse")
-        assert pulse.alive(["beat"]) == {"beat": True}
-    finally:
-        after_task_publish.receivers = before
+def test_what_the_clock_begins_is_there() -> None:
+    celery.app.loader.import_default_modules()
+    assert tasks.tick.name == celery.TICK_TASK
+    assert {entry["task"] for entry in celery.app.conf["schedule"].values()} <= set(celery.app.tasks)
+    assert all(entry["expires"] >= 2 and entry["seconds"] >= 1 for entry in celery.app.conf["schedule"].values())
+
+
+def test_a_tick_that_cannot_be_published_is_left_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(celery.app, "send_task", away)
+    celery.ask_for_what_is_due()
 
 
 def test_what_is_missing_does_not_fill_the_log(

@@ -335,7 +335,7 @@ SOCKETS: dict[str, str] = {"ws/teams/<uuid:team_code>/": VIEWER}
 # Tasks: the arguments each takes. None takes the id of a row: a message that anybody slips into the queue can only begin
 # work that is due anyway.
 TASKS: dict[str, frozenset[str]] = {
-    "accounts.tasks.pulse": frozenset(),
+    "accounts.tick": frozenset(),
     "accounts.refresh_needs": frozenset(),
     "accounts.tidy": frozenset(),
     "brokers.work": frozenset({"shard"}),

@@ -32,7 +32,7 @@ from strategies.tests.control import proposing
 from strategies.tests.lookups import reading
 
 app.loader.import_default_modules()
-OF_THE_CLOCK = ("brokers.sweep", "strategies.decide", "strategies.sweep")
+OF_THE_CLOCK = ("accounts.tick", "brokers.sweep", "strategies.decide", "strategies.sweep")
 
 
 def everything() -> dict[str, list[Any]]:

@@ -273,9 +273,9 @@ async def test_a_process_that_does_not_want_to_stop_is_ended(monkeypatch: pytest
     assert not is_alive(pid)
 
 
-def test_the_procfile_names_the_five_processes() -> None:
+def test_the_procfile_names_the_four_processes() -> None:
     commands = processes.read_procfile(embedded.BASE_DIR / "Procfile")
-    assert list(commands) == ["web", "worker", "beat", "stream", "gateway"]
+    assert list(commands) == ["web", "worker", "stream", "gateway"]
     assert "signals,orders,housekeeping" in commands["worker"]
 
 

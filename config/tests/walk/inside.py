@@ -96,7 +96,7 @@ def neighbour(name: str) -> dict[str, str]:
 
 
 def look() -> None:
-    """What beat has a worker do every half minute."""
+    """What a worker does every half minute."""
     from brokers.tasks import tell_owners
 
     tell_owners()

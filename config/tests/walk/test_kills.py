@@ -17,7 +17,7 @@ SENDERS = 8
 PATIENCE = 60.0
 
 
-@pytest.mark.parametrize("name", ["worker", "web", "stream", "gateway", "beat", "valkey", "postgres"])
+@pytest.mark.parametrize("name", ["worker", "web", "stream", "gateway", "valkey", "postgres"])
 def test_killing_one_process_in_the_middle_loses_nothing_and_doubles_nothing(product: Product, name: str) -> None:
     assert eventually(product.ready, 60)
     _patient_terms(product)

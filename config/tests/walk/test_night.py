@@ -105,7 +105,7 @@ class Night:
         return self.product.rows(query, self.connection)
 
     def look(self) -> None:
-        """Do now what beat has a worker do every half minute."""
+        """Do now what a worker does every half minute."""
         inside.run(self.product, "look()")
 
     def until(self, condition: Callable[[], object], what: str) -> None:

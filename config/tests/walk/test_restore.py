@@ -25,7 +25,7 @@ from config.tests.watching import eventually
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
 USER = "RESTORED1"
 SOON = 90.0
-PROCESSES = ("web", "worker", "stream", "beat")
+PROCESSES = ("web", "worker", "stream")
 
 
 @dataclass
