@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from strategies import live
-from strategies.deciding import record
+from strategies.deciding import outdated, record
 from strategies.deciding.batch import decide_all
 from strategies.deciding.superseded import without_superseded
 from strategies.domain.exits_first import going_first
@@ -47,6 +47,10 @@ def settle_signals(
     taken = list(waiting.filter(pk=only) if only is not None else waiting[:most])
     if not taken:
         return 0, 0
+    more_wait = only is None and len(taken) == most
+    # What is too late for everybody is not decided for each account.
+    if more_wait and outdated.is_old(taken[0], moment()) and (late := outdated.set_aside(team, moment())):
+        return late, 0
     if only is None:
         taken = _in_turn(taken, waiting, most)
     now = moment()
