@@ -23,7 +23,7 @@ PARTS = (
     (
         "From a decision to the wire, and doubts",
         "bench_orders",
-        "--seconds 1 --rate 4 --connections 2 --rounds 1 --doubts 2",
+        "--seconds 1 --rate 4 --connections 2 --rounds 1 --doubts 2 --fan 3",
     ),
     ("A tickle", "bench_sessions", "--sessions 20"),
     ("Sessions kept alive", "bench_keeping", "--sessions 5 --seconds 3 --settle 1"),

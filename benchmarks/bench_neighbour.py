@@ -1,9 +1,12 @@
-"""What a team that floods its webhook costs another: the other's way to the wire, alone and beside the flood.
+"""What a team that floods its webhook costs another: each part of the other's way, alone and beside the flood.
 
     python -m benchmarks.bench_neighbour [--seconds 20] [--floods 50 300]
 
-The whole product runs as `make run` starts it. One team sends two signals a second throughout; its way from received to
-the order's POST at the (simulated) broker is measured without the flood, which is the baseline, and with it.
+The whole product runs as `make run` starts it, and a page of each team is open. One team sends two signals a second
+throughout; its way is measured without the flood, which is the baseline, and with it: at the door (its answer), in the
+drain (received until decided), in the lane (decided until the order's POST arrives at the simulated broker), on its page
+(decided until the order's row comes over the websocket), and to the wire as a whole. A flood lasts as long as it is
+measured, and what it leaves behind is waited for before the next.
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from benchmarks.bench_walk import TOKEN, percentile, to_the_wire
+from benchmarks.bench_walk import TOKEN, journal, moment, percentile, to_the_wire
+from benchmarks.trading.page import watched
 from config.tests import tables
 from config.tests.product import Product, running
 from config.tests.walk import inside
@@ -26,19 +30,18 @@ from config.tests.walk import inside
 RATE = 2.0  # signals a second of the one who is measured
 SENDERS = 16
 GOAL = 1.2
+PARTS = ("door", "drain", "lane", "page", "to the wire")
+# How long a flood's leftovers may take before the next one: an entry that could not leave by then expires.
+LEFTOVERS_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Milliseconds to the wire, and of them until decided, each sorted, of the one who sends little.
-
-    `flood`: signals a second of the other one.
-    """
+    """Sorted milliseconds of each part of the way of the one who sends little. `flood`: the other one's signals a second."""
 
     flood: int
     sent: int
-    latencies: list[float]
-    decided: list[float]
+    parts: dict[str, list[float]]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -54,28 +57,30 @@ def measure(product: Product, seconds: float, floods: Sequence[int]) -> list[Fig
     """The way alone, then beside each flood."""
     other = inside.run(product, "neighbour('quiet')")
     figures = []
-    for flood in (0, *floods):
-        post(other["url"], f"warm{flood}-0")
-        to_the_end(product, other["username"], f"warm{flood}", 1)
-        figures.append(beside(product, other, flood, int(seconds * RATE)))
+    with watched(product.url, other, product.demo) as came:
+        for flood in (0, *floods):
+            post(other["url"], f"warm{flood}-0")
+            to_the_end(product, other["username"], f"warm{flood}", 1)
+            figures.append(beside(product, other, flood, int(seconds * RATE), came))
+            settled(product)
     return figures
 
 
-def beside(product: Product, other: dict[str, str], flood: int, sent: int) -> Figures:
+def beside(product: Product, other: Mapping[str, str], flood: int, sent: int, came: Mapping[str, float]) -> Figures:
     """Send the one team's signals while the other one floods."""
-    run, stop = f"beside{flood}", threading.Event()
+    run, stop, answered = f"beside{flood}", threading.Event(), list[float]()
     flooder = threading.Thread(
         target=at_rate, args=(flood, stop, lambda n: post(product.demo["webhook_url"], f"flood{flood}-{n}"))
     )
     flooder.start()
-    at_rate(RATE, threading.Event(), lambda n: post(other["url"], f"{run}-{n}"), count=sent)
+    at_rate(RATE, threading.Event(), lambda n: answered.append(post(other["url"], f"{run}-{n}")), count=sent)
     stop.set()
     flooder.join()
-    left = to_the_end(product, other["username"], run, sent)
-    return Figures(flood, sent, left, decided(product, run))
+    wire = to_the_end(product, other["username"], run, sent)
+    return Figures(flood, sent, {"door": sorted(answered), **parts_of(product, other, run, came), "to the wire": wire})
 
 
-def at_rate(rate: float, stop: threading.Event, send: Callable[[int], None], count: int = sys.maxsize) -> None:
+def at_rate(rate: float, stop: threading.Event, send: Callable[[int], object], count: int = sys.maxsize) -> None:
     """Call `send` evenly until stopped; late calls are made up for."""
     started = time.monotonic()
     with ThreadPoolExecutor(SENDERS) as senders:
@@ -86,10 +91,13 @@ def at_rate(rate: float, stop: threading.Event, send: Callable[[int], None], cou
             number += 1
 
 
-def post(url: str, key: str) -> None:
+def post(url: str, key: str) -> float:
+    """Milliseconds until the answer."""
     body = json.dumps({"ticker": "AAPL", "action": "buy", "quantity": "1", "signalId": key})
+    started = time.perf_counter()
     with urllib.request.urlopen(urllib.request.Request(url, body.encode()), timeout=30) as answer:
         answer.read()
+    return (time.perf_counter() - started) * 1000
 
 
 def to_the_end(product: Product, username: str, run: str, sent: int) -> list[float]:
@@ -100,26 +108,56 @@ def to_the_end(product: Product, username: str, run: str, sent: int) -> list[flo
     return latencies
 
 
-def decided(product: Product, run: str) -> list[float]:
-    """Milliseconds until the decision's transaction began, sorted."""
+def settled(product: Product) -> None:
+    """Wait until nothing of a flood waits any more."""
+    give_up = time.monotonic() + LEFTOVERS_SECONDS
+    waiting = (
+        "SELECT (SELECT count(*) FROM strategies_signal WHERE dispatched_at IS NULL)"
+        " + (SELECT count(*) FROM brokers_order WHERE status IN ('created', 'submitted', 'accepted'))"
+    )
+    while product.rows(waiting)[0][0] and time.monotonic() < give_up:
+        time.sleep(0.5)
+
+
+def parts_of(product: Product, other: Mapping[str, str], run: str, came: Mapping[str, float]) -> dict[str, list[float]]:
+    """Milliseconds in the drain, in the lane and until the page, each sorted."""
+    arrived: dict[str, float] = {}
+    for entry in journal(product, other["username"]):
+        if entry.get("method") == "POST" and entry["path"].endswith("/orders"):
+            for ticket in json.loads(entry["body"])["orders"]:
+                arrived.setdefault(ticket["cOID"], moment(entry["at"]))
     rows = product.rows(
-        "SELECT extract(epoch FROM d.decided_at - s.received_at) FROM strategies_decision d"
-        " JOIN strategies_signal s ON s.id = d.signal_id WHERE s.key LIKE %s AND d.decided_at IS NOT NULL",
+        "SELECT o.reference, o.code::text, extract(epoch FROM s.received_at), extract(epoch FROM d.decided_at)"
+        " FROM strategies_decision d JOIN strategies_signal s ON s.id = d.signal_id"
+        " LEFT JOIN brokers_order o ON o.ticket_id = d.ticket_id WHERE s.key LIKE %s AND d.decided_at IS NOT NULL",
         f"id:{run}-%",
     )
-    return sorted(float(seconds) * 1000 for (seconds,) in rows)
+    drain = [float(decided) - float(received) for _, _, received, decided in rows]
+    lane = [arrived[reference] - float(decided) for reference, _, _, decided in rows if reference in arrived]
+    page = [came[code] - float(decided) for _, code, _, decided in rows if code in came]
+    return {
+        name: sorted(each * 1000 for each in part) for name, part in (("drain", drain), ("lane", lane), ("page", page))
+    }
 
 
 def report(figures: Sequence[Figures]) -> None:
-    alone = figures[0].latencies
     for each in figures:
-        p50, p95 = percentile(each.latencies, 0.5), percentile(each.latencies, 0.95)
         beside = f"beside {each.flood} signals/s of another team" if each.flood else "alone"
-        print(
-            f"{beside}: {len(each.latencies)} of {each.sent} orders left; p50 {p50:.1f} ms, p95 {p95:.1f} ms, "
-            f"slowest {each.latencies[-1]:.0f} ms; of it until decided {percentile(each.decided, 0.5):.1f} and "
-            f"{percentile(each.decided, 0.95):.1f} ms; p95 {p95 / percentile(alone, 0.95):.2f} times that alone (goal {GOAL})"
-        )
+        print(f"{beside}: {len(each.parts['to the wire'])} of {each.sent} orders left")
+        for name in PARTS:
+            print(f"  {name:12}{_told(each.parts[name], figures[0].parts[name])}")
+    print(f"goal: no p95 beyond {GOAL} times that alone")
+
+
+def _told(times: Sequence[float], alone: Sequence[float]) -> str:
+    if not times or not alone:
+        return "nothing came"
+    ordered, base = list(times), list(alone)
+    p50, p95 = percentile(ordered, 0.5), percentile(ordered, 0.95)
+    return (
+        f"p50 {p50:7.1f} ms, {p50 / percentile(base, 0.5):5.2f} times that alone;"
+        f" p95 {p95:7.1f} ms, {p95 / percentile(base, 0.95):5.2f} times; slowest {ordered[-1]:.0f} ms"
+    )
 
 
 if __name__ == "__main__":

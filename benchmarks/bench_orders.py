@@ -1,6 +1,7 @@
 """From a decision to its order's POST, beside a tenant whose gateway is slow, and how long an order stays in doubt.
 
     python -m benchmarks.bench_orders [--seconds 30] [--rate 20] [--connections 20] [--rounds 3] [--doubts 40]
+    python -m benchmarks.bench_orders --seconds 0 --fan 1000 [--latency-ms 250]
 
 Lanes and streams run in this process, the simulated IBKR in another. The start is the moment that a decision's ticket is
 opened with, the end is the moment the order's POST arrived at IBKR; both clocks are this machine's. The baseline of the
@@ -13,13 +14,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.servers import migrated_database
+from benchmarks.trading import fan
 from benchmarks.trading import tenants as who
 from benchmarks.trading.tenants import AAPL, Tenant
 
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
 
 # A gateway that answers after this long, and how often its tenant places an order.
 SLOW_MS, SLOW_EVERY = 10_000, 1.0
-PLACE = {"method": "POST", "path": "/iserver/account/*/orders"}
 SETTLED_WITHIN = 180.0
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--seconds", type=float, default=30, help="0: the fan alone")
     parser.add_argument("--rate", type=float, default=20, help="orders a second")
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3, help="with and without a tenant whose gateway is slow")
     parser.add_argument("--doubts", type=int, default=40)
+    parser.add_argument("--fan", type=int, default=100, help="one signal to so many connections")
+    parser.add_argument("--latency-ms", type=int, default=250, help="what an order takes at the broker of the fan")
     options = parser.parse_args(argv)
     with migrated_database():
         from django.conf import settings
@@ -51,7 +52,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 async def measure(gateway: RunningGateway, options: argparse.Namespace) -> None:
+    from brokers.tests import lab
+
     team = await asyncio.to_thread(who.team)
+    if options.seconds:
+        await ways(gateway, team, options)
+    if not options.fan:
+        return
+    tenants = [await asyncio.to_thread(who.tenant, team, gateway, f"fan{n}") for n in range(options.fan)]
+    async with lab.working(linger=3600.0):
+        fan.report(await fan.fan(gateway, tenants, options.latency_ms), options.fan, options.latency_ms)
+
+
+async def ways(gateway: RunningGateway, team: Any, options: argparse.Namespace) -> None:
     tenants = [await asyncio.to_thread(who.tenant, team, gateway, f"bench{n}") for n in range(options.connections)]
     slow = await asyncio.to_thread(who.tenant, team, gateway, "slow")
     doubtful = [await asyncio.to_thread(who.paper, team, gateway, f"doubt{n}") for n in range(min(options.doubts, 20))]
@@ -132,21 +145,8 @@ async def _answered(orders: Sequence[Any]) -> None:
 async def timed(gateway: RunningGateway, tenants: Sequence[Tenant], options: argparse.Namespace) -> list[float]:
     """Milliseconds from each decision to the arrival of its order."""
     orders = await placed(tenants, options.seconds, options.rate)
-    arrived = await asyncio.to_thread(arrivals, gateway, tenants)
+    arrived = await asyncio.to_thread(fan.arrivals, gateway, tenants)
     return [(arrived[order.reference] - order.created_at.timestamp()) * 1000 for order in orders]
-
-
-def arrivals(gateway: RunningGateway, tenants: Sequence[Tenant]) -> dict[str, float]:
-    """When each reference reached IBKR first, in epoch seconds."""
-    first: dict[str, float] = {}
-    for tenant in tenants:
-        for entry in gateway.journal(tenant.connection.username, method="POST"):
-            if entry["path"].endswith("/orders"):
-                at = entry["at"]
-                moment = float(at) if isinstance(at, int | float) else datetime.fromisoformat(at).timestamp()
-                for ticket in json.loads(entry["body"])["orders"]:
-                    first.setdefault(ticket["cOID"], moment)
-    return first
 
 
 @contextlib.asynccontextmanager
@@ -192,7 +192,7 @@ async def doubts(gateway: RunningGateway, tenants: Sequence[Tenant], count: int)
     waits: dict[str, list[float]] = {name: [] for name in names.values()}
     for begin in range(0, count, len(tenants)):
         for part, tenant in _parts(tenants[: count - begin]):
-            match = {**PLACE, "user": tenant.connection.username}
+            match = {**fan.PLACE, "user": tenant.connection.username}
             await asyncio.to_thread(gateway.fault, action={"drop_connection": True}, phase=part, match=match)
         orders = {}
         for part, tenant in _parts(tenants[: count - begin]):

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from benchmarks.trading.page import line
 from benchmarks.trading.quarrel import NIGHT, night
 from brokers.domain.sessions import Ownership
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
@@ -29,7 +30,6 @@ from config.tests.product import Product, running
 from config.tests.walk import inside
 
 PATIENCE = 120.0
-PING_SECONDS = 20.0
 BARE = 20
 BEHAVIOUR = {"idle_ttl_s": 1e9}
 
@@ -89,11 +89,6 @@ class Page:
                 if trades or "another login" in text:
                     self.event(code, trades=trades).set()
 
-    async def ping(self) -> None:
-        while True:
-            await self.line.send_str("ping")
-            await asyncio.sleep(PING_SECONDS)
-
     def event(self, code: str, *, trades: bool) -> asyncio.Event:
         return self.came.setdefault((code, trades), asyncio.Event())
 
@@ -104,24 +99,14 @@ class Page:
 @contextlib.asynccontextmanager
 async def opened(product: Product) -> AsyncIterator[Page]:
     """A page of the demo's team: signed in as a browser does, its websocket open."""
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar()) as browser:
-        form = await (await browser.get(f"{product.url}/accounts/login/")).text()
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
-        assert token is not None
-        fields = {"login": product.demo["email"], "password": product.demo["password"], "csrfmiddlewaretoken": token[1]}
-        headers = {"Origin": product.url, "Referer": f"{product.url}/accounts/login/"}
-        entered = await browser.post(f"{product.url}/accounts/login/", data=fields, headers=headers)
-        assert "/teams/" in str(entered.url), entered.url
-        address = f"{product.url.replace('http', 'ws', 1)}/ws/teams/{product.demo['team']}/"
-        async with browser.ws_connect(address, headers={"Origin": product.url}) as line:
-            page = Page(line)
-            tasks = [asyncio.create_task(page.hear()), asyncio.create_task(page.ping())]
-            try:
-                yield page
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+    async with line(product.url, product.demo) as opened_line:
+        page = Page(opened_line)
+        hearing = asyncio.create_task(page.hear())
+        try:
+            yield page
+        finally:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
 
 
 async def measure(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +77,34 @@ _MIDNIGHTS = {"NA": {3, 4, 5}, "EU": {21, 22, 23, 0}, "APAC": {15, 16}}
 
 def decide(tenant: Tenant) -> Any:
     """A decision's ticket with one order, committed as a decision commits it."""
+    from brokers.models import Order
+
+    (key,), _ = decide_all([tenant])
+    return Order.objects.get(pk=key)
+
+
+def decide_all(tenants: Sequence[Tenant]) -> tuple[list[int], float]:
+    """The tickets of one signal, an order for each account, in one transaction; the orders' keys, and when it committed."""
     from django.db import connection, transaction
     from django.utils import timezone
 
-    from brokers.domain.orders import Instrument, OrderIntent, OrderType, Role, Side
+    from brokers.models import Order
     from brokers.orders import tickets
 
     now = timezone.now()
+    try:
+        with transaction.atomic():
+            made = tickets.open_tickets([_draft(tenant, now) for tenant in tenants], now)
+        committed = time.time()
+        return list(Order.objects.filter(ticket__in=made).values_list("pk", flat=True)), committed
+    finally:
+        connection.close()
+
+
+def _draft(tenant: Tenant, now: datetime) -> Any:
+    from brokers.domain.orders import Instrument, OrderIntent, OrderType, Role, Side
+    from brokers.orders import tickets
+
     intent = OrderIntent(
         role=Role.ENTRY,
         instrument=Instrument(ticker="AAPL"),
@@ -90,7 +113,7 @@ def decide(tenant: Tenant) -> Any:
         limit_price=Decimal("1.00"),
         quantity=Decimal(1),
     )
-    draft = tickets.Draft(
+    return tickets.Draft(
         account=tenant.account,
         key=uuid.uuid4(),
         conid=AAPL,
@@ -100,9 +123,3 @@ def decide(tenant: Tenant) -> Any:
         cancels=(),
         expires_at=now + timedelta(minutes=1),
     )
-    try:
-        with transaction.atomic():
-            (ticket,) = tickets.open_tickets([draft], now)
-        return ticket.orders.get()
-    finally:
-        connection.close()

@@ -68,7 +68,10 @@ def follow(connection_pk: int, **terms: dict[str, Any]) -> dict[str, str]:
 
 
 def neighbour(name: str) -> dict[str, str]:
-    """A team of its own with a simulated account that takes any stock: its user name at the broker and its webhook's URL."""
+    """A team of its own with a simulated account that takes any stock: its user name at the broker, its webhook's URL, and
+    how its owner signs in."""
+    from allauth.account.models import EmailAddress
+
     from accounts import teams
     from accounts.models import User
     from brokers.connections import connections, user_accounts
@@ -79,7 +82,9 @@ def neighbour(name: str) -> dict[str, str]:
     from strategies.setup import strategies, subscriptions
 
     now, username = timezone.now(), f"demo-{name}"
-    owner = User.objects.create_user(f"{name}@example.com", "a password of theirs")
+    password = "a password of theirs"
+    owner = User.objects.create_user(f"{name}@example.com", password)
+    EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
     team = teams.found_team(owner=owner, name=name, now=now)
     connection = connections.connect(
         team=team, actor=owner, name=name, username=username, environment=Environment.SIMULATED, now=now
@@ -92,7 +97,8 @@ def neighbour(name: str) -> dict[str, str]:
         team=team, strategy=strategy, account=account, terms=Terms(allow_add=True), actor=owner, now=now
     )
     subscriptions.enable(subscription=made, actor=owner, now=now)
-    return {"username": username, "url": strategies.webhook_url(strategy.endpoints.get())}
+    sign_in = {"email": owner.email, "password": password, "team": str(team.code)}
+    return {"username": username, "url": strategies.webhook_url(strategy.endpoints.get()), **sign_in}
 
 
 def look() -> None:
