@@ -24,6 +24,7 @@ from brokers.models import (
     Lapse,
     LiveSessionToken,
     MarginPreview,
+    NetFill,
     Notice,
     OpeningPosition,
     Order,
@@ -235,6 +236,14 @@ class OpeningPositionAdmin(ReadOnly):
     task = readonly.HOLD
     list_display = ("day", "account", "ticker", "quantity", "price", "currency")
     search_fields = ("ticker", "account__account_id")
+    list_select_related = ("account",)
+
+
+@admin.register(NetFill)
+class NetFillAdmin(ReadOnly):
+    task = readonly.HOLD
+    list_display = ("account", "conid", "quantity")
+    search_fields = ("account__account_id",)
     list_select_related = ("account",)
 
 

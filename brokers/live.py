@@ -17,8 +17,19 @@ from django.utils.html import format_html
 from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
 from brokers.domain.elsewhere.exposure import made_elsewhere
-from brokers.domain.orders import WORKING, OrderStatus, Side
-from brokers.models import BrokerageAccount, Closing, Connection, Execution, KeySet, Lapse, Order, Position, WhatIf
+from brokers.domain.orders import WORKING, OrderStatus
+from brokers.models import (
+    BrokerageAccount,
+    Closing,
+    Connection,
+    Execution,
+    KeySet,
+    Lapse,
+    NetFill,
+    Order,
+    Position,
+    WhatIf,
+)
 
 _WRONG = {
     OrderStatus.REJECTED,
@@ -136,10 +147,9 @@ def with_shares_of_others(positions: Positions) -> Positions:
     ours: dict[tuple[int, int], Decimal] = {}
     if rows:
         accounts, conids = {row.account_id for row in rows}, {row.conid for row in rows}
-        filled = Order.objects.filter(account__in=accounts, conid__in=conids, filled_quantity__gt=0).order_by()
-        for each in filled.values("account_id", "conid", "side").annotate(total=Sum("filled_quantity")):
-            key = each["account_id"], each["conid"]
-            ours[key] = ours.get(key, Decimal(0)) + Side(each["side"]).sign * each["total"]
+        net = NetFill.objects.filter(account__in=accounts, conid__in=conids).order_by()
+        for each in net.values("account_id", "conid").annotate(total=Sum("quantity")):
+            ours[each["account_id"], each["conid"]] = each["total"]
     for row in rows:
         row.elsewhere = made_elsewhere(row.quantity, ours.get((row.account_id, row.conid), Decimal(0)))
     return positions

@@ -200,6 +200,14 @@ def _orders(walk: Any, count: int, columns: Mapping[str, str], at: str) -> None:
             "expires_at": at,
         },
     )
+    # What a trigger notes of each fill, which is switched off here.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO brokers_netfill (account_id, conid, quantity)"
+            " SELECT account_id, conid, sum(CASE side WHEN 'buy' THEN filled_quantity ELSE -filled_quantity END)"
+            " FROM brokers_order WHERE id > %s AND filled_quantity <> 0 GROUP BY account_id, conid",
+            [order],
+        )
     its_order = {"order_id": f"{order} + n"}
     copy(walk.order.events.order_by("pk").last(), count, {**its_order, "at": at})
     if attempt := walk.order.attempts.first():

@@ -13,7 +13,7 @@ from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.protection import ForeignOrder, Lapse
 from brokers.models.questions import OrderPrompt, QuestionAnswer, Suppression
-from brokers.models.records import Execution, SubmissionAttempt
+from brokers.models.records import Execution, NetFill, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
 from brokers.models.unclaimed import UnclaimedOrder, UnexplainedChange
@@ -38,6 +38,7 @@ __all__ = [
     "Lapse",
     "LiveSessionToken",
     "MarginPreview",
+    "NetFill",
     "Notice",
     "OpeningPosition",
     "Order",

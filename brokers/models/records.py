@@ -103,3 +103,24 @@ class Execution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity.normalize():f} {self.ticker} at {self.price.normalize():f}"
+
+
+class NetFill(models.Model):
+    """A part of what our orders in a contract have bought less what they have sold: the sum of the rows is all of it.
+
+    Written by Postgres with each fill, in its transaction, as a row of its own, so that no fill waits for another; one in
+    thirty-two gathers the rows that nobody else is at into one (migration 0060).
+    """
+
+    account = models.ForeignKey(
+        BrokerageAccount, on_delete=models.CASCADE, related_name="net_fills", db_constraint=False, db_index=False
+    )
+    conid = models.BigIntegerField()
+    quantity = amount()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(quantity=0), name="net_fill_is_never_zero")]
+        indexes = [models.Index(fields=["account", "conid"], name="net_fills_of_a_contract")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():+f} of contract {self.conid}"

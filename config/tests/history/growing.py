@@ -8,6 +8,7 @@ GROWING = frozenset(
         "brokers_call",
         "brokers_equitypoint",
         "brokers_execution",
+        "brokers_netfill",
         "brokers_order",
         "brokers_orderevent",
         "brokers_submissionattempt",
