@@ -18,6 +18,7 @@ PARTS = (
     ("A decision", "bench_decide", "--rounds 20"),
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
+    ("What an order costs our processes", "bench_cost", "--orders 3"),
     ("A long history", "bench_history", "--signals 2000 --orders 4000 --subscriptions 100 --teams 10 --rounds 1"),
     ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20"),
     (

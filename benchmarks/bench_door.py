@@ -38,7 +38,7 @@ def measure(folder: Path, seconds: float, rounds: int, bell_signals: int) -> dic
     """All figures of one run. Statement, door and view take turns, so that a slow minute hits all three."""
     paths = make_endpoints(folder)
     figures: dict[str, Any] = {"statement": [], "door": [], "drf": [], "lost": 0, "bell_signals": bell_signals}
-    with served("config.asgi:application") as url, served("benchmarks.drf_asgi:application") as drf:
+    with served("config.asgi:application") as url, served("benchmarks.drf.asgi:application") as drf:
         for warm in (url, drf):
             send(warm, paths, senders=SENDERS, seconds=min(seconds, 1))
         figures["one"] = send(url, paths, senders=1, seconds=min(seconds, 2))

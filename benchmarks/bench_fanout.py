@@ -132,16 +132,33 @@ def fan_out(strategy: Any, ticker: str) -> Round:
     from django.utils import timezone
 
     from strategies.deciding import settle
-    from strategies.models import Decision, Signal
+    from strategies.models import Decision
 
     now = timezone.now()
     freshen(strategy, now)
+    signal = waiting_signal(strategy, ticker, now)
+    started = time.perf_counter()
+    settle.settle_waiting(now)
+    seconds = time.perf_counter() - started
+    decided = Decision.objects.filter(signal=signal)
+    accepted, every = decided.filter(status="accepted").count(), strategy.subscriptions.count()
+    if accepted != every:
+        example = decided.exclude(status="accepted").values_list("status", "reason", "waiting_for").first()
+        raise SystemExit(f"{accepted} of {every} were accepted; the bench would measure something else. {example}")
+    bare, rows = bare_insert(signal)
+    return Round(seconds=seconds, bare=bare, rows=rows)
+
+
+def waiting_signal(strategy: Any, ticker: str, now: datetime) -> Any:
+    """A signal as the door stores it."""
+    from strategies.models import Signal
+
     reading = {
         "action": "buy",
         "instrument": {"class": "stock", "symbol": ticker},
         "quantity": {"value": "10", "type": "fixed_quantity"},
     }
-    signal = Signal.objects.create(
+    return Signal.objects.create(
         team=strategy.team,
         strategy=strategy,
         endpoint=strategy.endpoints.get(),
@@ -153,16 +170,6 @@ def fan_out(strategy: Any, ticker: str) -> Round:
         received_at=now,
         stored_at=now,
     )
-    started = time.perf_counter()
-    settle.settle_waiting(now)
-    seconds = time.perf_counter() - started
-    decided = Decision.objects.filter(signal=signal)
-    accepted, every = decided.filter(status="accepted").count(), strategy.subscriptions.count()
-    if accepted != every:
-        example = decided.exclude(status="accepted").values_list("status", "reason", "waiting_for").first()
-        raise SystemExit(f"{accepted} of {every} were accepted; the bench would measure something else. {example}")
-    bare, rows = bare_insert(signal)
-    return Round(seconds=seconds, bare=bare, rows=rows)
 
 
 def freshen(strategy: Any, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
+from brokers.postgres.written import written_once
 
 # IBKR refuses an order with this code, among other reasons, when the contract has a new number.
 NOT_KNOWN_AT_ORDER = "contract-unknown"
@@ -48,10 +49,14 @@ def doubt_of(lookup: ContractLookup) -> Denial | None:
     return Denial(code=lookup.reason_code, sentence=lookup.reason)
 
 
-def load(connections: Iterable[int], tickers: Iterable[str]) -> dict[Key, ContractLookup]:
+def load(connections: Collection[int], tickers: Collection[str]) -> dict[Key, ContractLookup]:
     """The lookups of these connections for these tickers, answered or not yet."""
-    rows = ContractLookup.objects.filter(connection__in=connections, ticker__in=tickers)
-    return {(row.connection_id, row.asset_class, row.ticker): row for row in rows}
+    return {(row.connection_id, row.asset_class, row.ticker): row for row in _of_tickers(connections, tickers)}
+
+
+@written_once
+def _of_tickers(connections: Collection[int], tickers: Collection[str]) -> QuerySet[ContractLookup]:
+    return ContractLookup.objects.filter(connection__in=connections, ticker__in=tickers)
 
 
 def ask_for_missing(

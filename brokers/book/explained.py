@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from brokers.domain.orders import Side
 from brokers.models import BrokerageAccount, Execution, Order, Position, UnexplainedChange
 from brokers.models.unclaimed import LOOKED_FOR, MEETS
+from brokers.postgres.written import written_once
 
 NOTHING = Decimal(0)
 # IBKR's list of positions may lag behind a fill for so long.
@@ -50,11 +52,11 @@ def note(account: BrokerageAccount, held: Mapping[int, Decimal], before_at: date
     """
     if before_at is None:
         return
-    kept = {row.conid: row for row in UnexplainedChange.objects.filter(account=account)}
+    kept = {row.conid: row for row in _kept(account.pk)}
     for row in [each for each in kept.values() if each.before_at > as_of]:
         # The clock was set back: what is held is compared with our copy alone.
         kept.pop(row.conid).delete()
-    before = dict(Position.objects.filter(account=account).values_list("conid", "quantity"))
+    before = dict(_held(account.pk))
     anchors = {conid: _Anchor(quantity, before_at) for conid, quantity in before.items()}
     anchors |= {conid: _Anchor(row.before, row.before_at) for conid, row in kept.items()}
     fills = _fills_since(account, min([before_at, *(row.before_at for row in kept.values())]) - MEETS)
@@ -72,11 +74,26 @@ def note(account: BrokerageAccount, held: Mapping[int, Decimal], before_at: date
 
 
 def _fills_since(account: BrokerageAccount, since: datetime) -> list[_Fill]:
-    rows = Execution.objects.filter(account=account, seen_at__gt=since)
     return [
         _Fill(conid, quantity * Side(side).sign, seen_at)
-        for conid, side, quantity, seen_at in rows.values_list("conid", "side", "quantity", "seen_at")
+        for conid, side, quantity, seen_at in _executions(account.pk, since)
     ]
+
+
+@written_once
+def _kept(account_pk: int) -> QuerySet[UnexplainedChange]:
+    return UnexplainedChange.objects.filter(account=account_pk)
+
+
+@written_once
+def _held(account_pk: int) -> QuerySet[Position, Any]:
+    return Position.objects.filter(account=account_pk).values_list("conid", "quantity")
+
+
+@written_once
+def _executions(account_pk: int, since: datetime) -> QuerySet[Execution, Any]:
+    rows = Execution.objects.filter(account=account_pk, seen_at__gt=since)
+    return rows.values_list("conid", "side", "quantity", "seen_at")
 
 
 def _told_by_orders(account: BrokerageAccount, conid: int, since: datetime) -> list[_Fill]:

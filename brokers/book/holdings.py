@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from brokers import live
 from brokers.book import day_ledger, explained
@@ -16,6 +17,7 @@ from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
 from brokers.postgres.notices import DECISIONS_CHANNEL, notify
+from brokers.postgres.written import written_once
 
 
 @transaction.atomic
@@ -31,8 +33,10 @@ def refresh(
 
     `summary` is None where the stream tells the money; `ended_at` is the moment after the broker had answered.
     """
-    locked = BrokerageAccount.objects.select_for_update(no_key=True).filter(pk=account.pk)
-    before_at = locked.values_list("book_as_of", flat=True).get()
+    rows = _locked(account.pk)
+    if not rows:
+        raise BrokerageAccount.DoesNotExist(f"The account {account.pk} was removed while it was read.")
+    before_at = rows[0]
     if before_at is not None and before_at > as_of:
         return
     held = {fact.conid: fact for fact in positions if fact.quantity}
@@ -78,6 +82,13 @@ def refresh(
     day_ledger.open_day(account, as_of)
     notify(DECISIONS_CHANNEL)
     live.account_changed(account)
+
+
+@written_once
+def _locked(account_pk: int) -> QuerySet[BrokerageAccount, datetime | None]:
+    """When the account's book was read last; the account is locked until the transaction ends."""
+    rows = BrokerageAccount.objects.select_for_update(no_key=True).filter(pk=account_pk)
+    return rows.values_list("book_as_of", flat=True)
 
 
 @transaction.atomic

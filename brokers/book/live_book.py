@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers.book import contracts, elsewhere, looks, months, previews, quotes, rates, trading_hours, working
 from brokers.book.months import OtherMonth
@@ -33,6 +34,7 @@ from brokers.models import (
     unclaimed,
 )
 from brokers.postgres.incarnation import this_database
+from brokers.postgres.written import written_once
 
 
 @dataclass
@@ -216,7 +218,7 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
         book.add(order.account_id, order.conid, working.working_order(order))
     for account_pk, conid, signed in working.unsettled(accounts, conids, now):
         book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
-    for position in Position.objects.filter(account__in=accounts, conid__in=conids):
+    for position in _positions(accounts, conids):
         book.positions[(position.account_id, position.conid)] = position
     _read_elsewhere(book, accounts)
     if ask:
@@ -227,17 +229,15 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
 
 
 def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> None:
-    rows = list(elsewhere.working(accounts))
+    rows = _elsewhere(accounts)
     marks = elsewhere.marks(rows, book.now)
     for row in rows:
         book.elsewhere[row.account_id].append(elsewhere.value(row, marks.get((row.account_id, row.conid))))
         if elsewhere.undecided(row, row.ticker) is not None:
             book.undecided[row.account_id, row.conid] = row
     # The accounts' own rows were read before all this: what was home then is in it.
-    asks = Exists(UnclaimedOrder.objects.filter(account=OuterRef("pk"), choice=""))
-    columns = BrokerageAccount.objects.filter(pk__in=accounts).values_list("pk", asks, this_database())
     may_ask = set()
-    for account_pk, may_be_asked, database in columns:
+    for account_pk, may_be_asked, database in _homes(accounts):
         if accounts[account_pk].orders_home_in != database:
             book.unread.add(account_pk)
         if may_be_asked:
@@ -245,6 +245,23 @@ def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> Non
     if may_ask:
         book.unclaimed |= {(row.account_id, row.conid): row for row in unclaimed.asked().filter(account__in=may_ask)}
     book.claims |= elsewhere.claims(accounts, book.elsewhere)
+
+
+@written_once
+def _positions(accounts: Collection[int], conids: Collection[int]) -> QuerySet[Position]:
+    return Position.objects.filter(account__in=accounts, conid__in=conids)
+
+
+@written_once
+def _elsewhere(accounts: Collection[int]) -> QuerySet[ForeignOrder]:
+    return elsewhere.working(accounts)
+
+
+@written_once
+def _homes(accounts: Collection[int]) -> QuerySet[BrokerageAccount, Any]:
+    """Of each account, whether an order that has filled may ask about it, and the name of this database."""
+    asks = Exists(UnclaimedOrder.objects.filter(account=OuterRef("pk"), choice=""))
+    return BrokerageAccount.objects.filter(pk__in=accounts).values_list("pk", asks, this_database())
 
 
 def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]]) -> set[rates.Key]:

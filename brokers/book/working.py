@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from brokers.domain.orders import MAY_FILL, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.session import clocks
 from brokers.domain.snapshot import WorkingOrder
 from brokers.models import Execution, Order
+from brokers.postgres.written import written_once
 
 # What `working_order` reads of an order.
 _SHOWN = [
@@ -38,27 +40,44 @@ _SHOWN = [
     "parent__reference",
 ]
 _MAY_FILL = [str(status) for status in MAY_FILL]
+_SUMMED = ("account_id", "conid", "side", "total")
 # An account, a contract, and a signed quantity.
 Fill = tuple[int, int, Decimal]
 
 
-def working(accounts: Collection[int], conids: Collection[int]) -> Iterator[Order]:
+@written_once
+def working(accounts: Collection[int], conids: Collection[int]) -> QuerySet[Order]:
     """Orders of these accounts in these contracts that may fill, with what `working_order` reads of them."""
     rows = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=_MAY_FILL)
-    # Not `.iterator()`, which costs a cursor at the server: three trips in place of one.
-    return iter(rows.select_related("parent").only(*_SHOWN).order_by("pk"))
+    return rows.select_related("parent").only(*_SHOWN).order_by("pk")
 
 
 def unsettled(accounts: Collection[int], conids: Collection[int], now: datetime) -> Iterator[Fill]:
     """Fills that the positions may not contain: heard of since these were read, by their own report or by their order's."""
     # What was heard before the clock was set back was heard before a book that has been read since.
-    read, latest = F("account__book_as_of"), now + clocks.SKEW
+    latest = now + clocks.SKEW
+    for account_pk, conid, side, total in _newer(accounts, conids, latest):
+        yield account_pk, conid, Side(side).sign * total
+    for account_pk, conid, side, quantity, known in _ahead(accounts, conids, latest):
+        yield account_pk, conid, Side(side).sign * (quantity - known)
+
+
+@written_once
+def _newer(accounts: Collection[int], conids: Collection[int], latest: datetime) -> QuerySet[Execution, Any]:
+    """What was filled since the books were read, by their own reports, in sums."""
     # While an account's book was never read nothing is decided on it: it has no fills here.
-    newer = Execution.objects.filter(account__in=accounts, conid__in=conids, seen_at__gt=read, seen_at__lte=latest)
-    for row in newer.values("account_id", "conid", "side").annotate(total=Sum("quantity")):
-        yield row["account_id"], row["conid"], Side(row["side"]).sign * row["total"]
-    # An order can be known to have filled before its executions come home. Each kind has its index; one condition for
-    # both would have none, and read every order that the account ever had in the contract.
+    since = {"seen_at__gt": F("account__book_as_of"), "seen_at__lte": latest}
+    newer = Execution.objects.filter(account__in=accounts, conid__in=conids, **since)
+    return newer.values("account_id", "conid", "side").annotate(total=Sum("quantity")).values_list(*_SUMMED)
+
+
+@written_once
+def _ahead(accounts: Collection[int], conids: Collection[int], latest: datetime) -> QuerySet[Order, Any]:
+    """Orders that are known to have filled before their executions came home, with what these say.
+
+    Each kind has its index; one condition for both would have none, and read every order that the account ever had in
+    the contract.
+    """
     orders = Order.objects.filter(account__in=accounts, conid__in=conids)
     reported = Execution.objects.filter(order=OuterRef("pk")).order_by().values("order").annotate(sum=Sum("quantity"))
     columns = ("account_id", "conid", "side", "filled_quantity", "reported")
@@ -68,11 +87,12 @@ def unsettled(accounts: Collection[int], conids: Collection[int], now: datetime)
         .values_list(*columns)
         for rows in (
             orders.filter(status__in=_MAY_FILL, filled_quantity__gt=0),
-            orders.filter(status=str(OrderStatus.FILLED), filled_at__gt=read, filled_at__lte=latest),
+            orders.filter(
+                status=str(OrderStatus.FILLED), filled_at__gt=F("account__book_as_of"), filled_at__lte=latest
+            ),
         )
     )
-    for account_pk, conid, side, quantity, known in working.union(filled, all=True):
-        yield account_pk, conid, Side(side).sign * (quantity - known)
+    return working.union(filled, all=True)
 
 
 def working_order(order: Order) -> WorkingOrder:

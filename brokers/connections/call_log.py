@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from brokers.domain.calls import Call as Made
 from brokers.domain.redaction import Redactor
 from brokers.models import BrokerageAccount, Call, Connection, Order
+from brokers.postgres.written import written_once
 
 BATCH = 1000
 # Rows that a connection may have beyond its bound before they are deleted.
@@ -25,7 +27,7 @@ def save(made: Sequence[tuple[datetime, Made]], missing: Mapping[int, int]) -> C
 
     `missing` are the calls of each connection before these that nobody wrote. A connection that is gone keeps nothing.
     """
-    teams = dict(Connection.objects.filter(pk__in={call.connection for _, call in made}).values_list("pk", "team_id"))
+    teams = dict(_teams({call.connection for _, call in made}))
     redactors, orders, untold = _redactors(made), _named(made), dict(missing)
     rows = []
     for at, call in made:
@@ -44,8 +46,7 @@ def _redactors(made: Sequence[tuple[datetime, Made]]) -> dict[int, Redactor]:
     known: dict[int, set[str]] = defaultdict(set)
     for _, call in made:
         known[call.connection].update(call.secrets)
-    accounts = BrokerageAccount.objects.filter(connection__in=known)
-    for connection, number, title in accounts.values_list("connection_id", "account_id", "title"):
+    for connection, number, title in _accounts(known):
         known[connection].update((number, title))
     return {connection: Redactor(secrets) for connection, secrets in known.items()}
 
@@ -56,13 +57,28 @@ def _named(made: Sequence[tuple[datetime, Made]]) -> dict[tuple[int, str], int]:
     if not names:
         return {}
     asked = {call.connection for _, call in made if call.names}
-    own = Q(connection__in=asked, reference__in=names) | Q(account__connection__in=asked, broker_order_id__in=names)
     found: dict[tuple[int, str], int] = {}
-    for pk, connection, *known in Order.objects.filter(own).values_list(
-        "pk", "connection_id", "reference", "broker_order_id"
-    ):
+    for pk, connection, *known in _orders(asked, names):
         found |= {(connection, name): pk for name in known if name in names}
     return found
+
+
+@written_once
+def _teams(connections: Collection[int]) -> QuerySet[Connection, Any]:
+    return Connection.objects.filter(pk__in=connections).values_list("pk", "team_id")
+
+
+@written_once
+def _accounts(connections: Collection[int]) -> QuerySet[BrokerageAccount, Any]:
+    rows = BrokerageAccount.objects.filter(connection__in=connections)
+    return rows.values_list("connection_id", "account_id", "title")
+
+
+@written_once
+def _orders(connections: Collection[int], names: Collection[str]) -> QuerySet[Order, Any]:
+    here = Q(connection__in=connections, reference__in=names)
+    own = here | Q(account__connection__in=connections, broker_order_id__in=names)
+    return Order.objects.filter(own).values_list("pk", "connection_id", "reference", "broker_order_id")
 
 
 def _first(orders: Mapping[tuple[int, str], int], call: Made) -> int | None:

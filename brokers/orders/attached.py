@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers.domain.brokerage import OrderFacts
 from brokers.models import Execution, Order
+from brokers.postgres.written import written_once
 
 
 def attach_reported(reported: Sequence[tuple[Order, OrderFacts]]) -> list[Order]:
@@ -15,13 +17,22 @@ def attach_reported(reported: Sequence[tuple[Order, OrderFacts]]) -> list[Order]
     if not reported:
         return []
     by_number = [(order, report.broker_order_id or order.broker_order_id) for order, report in reported]
-    names = Q(reference__in={order.reference for order, _ in by_number})
-    names |= Q(broker_order_id__in={number for _, number in by_number if number})
-    accounts = {order.account_id for order, _ in by_number}
-    nobodys = Execution.objects.filter(names, account__in=accounts, order=None)
+    references = {order.reference for order, _ in by_number}
+    numbers = {number for _, number in by_number if number}
+    nobodys = _nobodys({order.account_id for order, _ in by_number}, references, numbers)
     # Most lists name orders whose fills all have their order.
-    named = {name for row in nobodys.values_list("reference", "broker_order_id") for name in row if name}
+    named = {name for row in nobodys for name in row if name}
     return [order for order, number in by_number if named & {order.reference, number} and attach(order, number)]
+
+
+@written_once
+def _nobodys(
+    accounts: Collection[int], references: Collection[str], numbers: Collection[str]
+) -> QuerySet[Execution, Any]:
+    """Reference and number of the fills of nobody that have one of these."""
+    names = Q(reference__in=references) | Q(broker_order_id__in=numbers)
+    nobodys = Execution.objects.filter(names, account__in=accounts, order=None)
+    return nobodys.values_list("reference", "broker_order_id")
 
 
 def attach(order: Order, broker_order_id: str = "") -> int:

@@ -37,10 +37,15 @@ def left_behind(now: datetime) -> QuerySet[Order]:
     same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
     moved = Order.objects.filter(**same, changed_at__gt=now - BELIEVED_AFTER)
     newer = Execution.objects.filter(**same, seen_at__gt=OuterRef("account__book_as_of") - BELIEVED_AFTER)
-    return without_position(now).filter(~Exists(moved), ~Exists(newer))
+    return without_position(oldest_book(now)).filter(~Exists(moved), ~Exists(newer))
 
 
-def without_position(now: datetime) -> QuerySet[Order]:
+def oldest_book(now: datetime) -> datetime:
+    """A book that was read before that says nothing."""
+    return now - timedelta(seconds=settings.BOOK_FRESH_SECONDS)
+
+
+def without_position(read_since: datetime) -> QuerySet[Order]:
     """Working ways out in whose instrument IBKR's list, read after their last change, shows nothing on their side.
 
     The list may lag behind fills: it is believed after a while, or where the fills say the same.
@@ -59,7 +64,7 @@ def without_position(now: datetime) -> QuerySet[Order]:
             # An advisor's order for a group is held by its clients, not by the account it was placed in.
             fa_group="",
             status__in=[str(status) for status in CHANGED_IN_PLACE],
-            account__book_as_of__gt=now - timedelta(seconds=settings.BOOK_FRESH_SECONDS),
+            account__book_as_of__gt=read_since,
             account__book_as_of__gte=F("changed_at"),
         )
         .exclude(broker_order_id="")

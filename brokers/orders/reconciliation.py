@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import QuerySet
 
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
@@ -21,6 +23,7 @@ from brokers.orders.identity import found, match
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
+from brokers.postgres.written import written_once
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ def apply(
 
     They were heard at `now`. With a `clock`, orders say as the moment of their move when it was written.
     """
-    accounts = {account.account_id: account for account in connection.accounts.all()}
+    accounts = {account.account_id: account for account in _accounts_of(connection.pk)}
     applied = Applied(of_connection=accounts)
     ours = match.named_by(accounts, orders, executions)
     applied.moved.extend(found.take(ours, orders, executions, now))
@@ -118,6 +121,21 @@ def _anything_waits(connections: set[int]) -> bool:
     return bool(row and row[0])
 
 
+@written_once
+def _accounts_of(connection_pk: int) -> QuerySet[BrokerageAccount]:
+    return BrokerageAccount.objects.filter(connection=connection_pk)
+
+
+@written_once
+def _known(accounts: Collection[int], execution_ids: Collection[str]) -> QuerySet[Execution]:
+    return Execution.objects.filter(account__in=accounts, broker_execution_id__in=execution_ids)
+
+
+@written_once
+def _fills_of(order_pk: int) -> QuerySet[Execution, Any]:
+    return Execution.objects.filter(order=order_pk).values_list("quantity", "price")
+
+
 def revision_of(execution_id: str) -> tuple[str, int]:
     """IBKR ends an execution id in a revision: `0000e0d5.6576fd38.01.01` is fill `0000e0d5.6576fd38.01`, revision 1."""
     base, _, revision = execution_id.rpartition(".")
@@ -136,9 +154,8 @@ def _keep_executions(
         return []
     known = {
         (execution.account_id, execution.broker_execution_id): execution
-        for execution in Execution.objects.filter(
-            account__in=[account.pk for account in accounts.values()],
-            broker_execution_id__in={revision_of(fill.execution_id)[0] for fill in fills},
+        for execution in _known(
+            [account.pk for account in accounts.values()], {revision_of(fill.execution_id)[0] for fill in fills}
         )
     }
     fresh: dict[tuple[int, str], Execution] = {}
@@ -193,7 +210,7 @@ def _correct(execution: Execution, fill: ExecutionFacts, revision: int) -> None:
 
 def _count_fills(order: Order, now: datetime, applied: Applied) -> None:
     """The order's filled quantity and average price follow from its executions."""
-    fills = list(order.executions.values_list("quantity", "price"))
+    fills = _fills_of(order.pk)
     total = sum((quantity for quantity, _ in fills), Decimal(0))
     if not total:
         return

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.models import Connection, Lapse, Order
 from brokers.orders import reconciliation, vanished
 from brokers.orders.reconciliation import Applied
+from brokers.postgres.written import written_once
 from brokers.protection import foreign, mending, unclaimed
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
@@ -74,13 +76,27 @@ def concerned(
     positions = {(order.account_id, order.conid) for order in moved} | set(filled) | elsewhere
     if not positions:
         return set()
+    if not elsewhere:
+        accounts, conids = {account for account, _ in positions}, {conid for _, conid in positions}
+        # Two lists also name the contract of one instrument in the account of another.
+        return positions & set(_stopped(accounts, conids, {order.ticket_id for order in moved}))
     named = _named(positions)
     stops = Order.objects.filter(named, role=str(Role.STOP_LOSS))
     mine = Q(status__in=_MAY_FILL) | Q(ticket__in={order.ticket_id for order in moved})
-    stops = stops.filter(mine | _named(elsewhere) if elsewhere else mine)
+    stops = stops.filter(mine | _named(elsewhere))
     lapses = Lapse.objects.filter(named, ended_at=None)
     columns = ("account_id", "conid")
     return set(stops.order_by().values_list(*columns).union(lapses.order_by().values_list(*columns)))
+
+
+@written_once
+def _stopped(accounts: Collection[int], conids: Collection[int], tickets: Collection[int]) -> QuerySet[Order, Any]:
+    """Instruments in which a stop may fill, or is of one of these tickets, or in which one is missing."""
+    here: dict[str, Any] = {"account__in": accounts, "conid__in": conids}
+    stops = Order.objects.filter(Q(status__in=_MAY_FILL) | Q(ticket__in=tickets), **here, role=str(Role.STOP_LOSS))
+    lapses = Lapse.objects.filter(**here, ended_at=None)
+    columns = ("account_id", "conid")
+    return stops.order_by().values_list(*columns).union(lapses.order_by().values_list(*columns))
 
 
 def _named(instruments: Iterable[tuple[int, int]]) -> Q:

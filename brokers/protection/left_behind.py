@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from brokers.domain.protection.scenes import NOTHING
 from brokers.domain.protection.verdicts import STRAY_AFTER
 from brokers.models import BrokerageAccount, Order
 from brokers.orders import orphans
+from brokers.postgres.written import written_once
 from brokers.protection.held import Untold, held_in
+
+
+@written_once
+def _contracts(account_pk: int, read_since: datetime) -> QuerySet[Order, int]:
+    """The contracts in which the account has such ways out."""
+    return orphans.without_position(read_since).filter(account=account_pk).values_list("conid", flat=True)
 
 
 def cancel(account: BrokerageAccount, now: datetime) -> datetime | None:
@@ -17,8 +26,7 @@ def cancel(account: BrokerageAccount, now: datetime) -> datetime | None:
     IBKR itself ends the rest of a group when one of it fills, within moments of the fill.
     """
     again_at = None
-    rows = orphans.without_position(now).filter(account=account)
-    for conid in sorted(set(rows.values_list("conid", flat=True))):
+    for conid in sorted(set(_contracts(account.pk, orphans.oldest_book(now)))):
         filled = Order.objects.filter(account=account, conid=conid, filled_quantity__gt=0)
         holding = held_in(account, NOTHING, conid, list(filled), now, Untold(now))
         if holding.by_fills or not holding.read or holding.filled_at is None:
@@ -26,7 +34,8 @@ def cancel(account: BrokerageAccount, now: datetime) -> datetime | None:
             continue
         due = holding.filled_at + STRAY_AFTER
         if now >= due:
-            orphans.cancel_these(rows.filter(conid=conid), now)
+            rows = orphans.without_position(orphans.oldest_book(now)).filter(account=account, conid=conid)
+            orphans.cancel_these(rows, now)
         elif again_at is None or due < again_at:
             again_at = due
     return again_at

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Abs, Coalesce
 
 from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role
 from brokers.models import BrokerageAccount, Lapse, Order, Position
+from brokers.postgres.written import written_once
 from brokers.protection import left_behind, mending
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
@@ -31,16 +33,17 @@ def look_through(account: BrokerageAccount, now: datetime) -> datetime | None:
 
 def candidates(now: datetime, account: BrokerageAccount | None = None) -> set[tuple[int, int]]:
     """Instruments that may lack a stop, or have too much of one, each as the key of its account and its contract."""
-    rows: list[QuerySet[Position] | QuerySet[Order] | QuerySet[Lapse]] = [
-        _positions(now - OF_LATE),
-        _entries(),
-        _strays(),
-        Lapse.objects.filter(ended_at=None),
-    ]
-    if account is not None:
-        rows = [each.filter(account=account) for each in rows]
+    return set(_suspects(now - OF_LATE, None if account is None else account.pk))
+
+
+@written_once
+def _suspects(since: datetime, account_pk: int | None) -> QuerySet[Position, Any]:
+    """Those instruments of one account, or of all."""
+    rows: list[QuerySet[Any]] = [_positions(since), _entries(), _strays(), Lapse.objects.filter(ended_at=None)]
+    if account_pk is not None:
+        rows = [each.filter(account=account_pk) for each in rows]
     first, *rest = (each.order_by().values_list("account_id", "conid") for each in rows)
-    return set(first.union(*rest))
+    return first.union(*rest)
 
 
 def _positions(since: datetime) -> QuerySet[Position]:

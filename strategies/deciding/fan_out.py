@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
+from brokers.postgres.written import written_once
 from strategies import live
 from strategies.deciding import outdated, record
 from strategies.deciding.batch import decide_all
@@ -31,6 +33,22 @@ def waiting_signals(team: int, now: datetime) -> QuerySet[Signal]:
     return Signal.objects.filter(due, team=team, dispatched_at__isnull=True).order_by("pk")
 
 
+def _locked_signals(team: int, now: datetime) -> QuerySet[Signal]:
+    waiting = waiting_signals(team, now).select_for_update(of=("self",), skip_locked=True)
+    return waiting.select_related("strategy")
+
+
+@functools.cache
+def _oldest(most: int) -> Callable[[int, datetime], list[Signal]]:
+    """The question for so many of a team's oldest signals that wait: a turn has one of a few sizes."""
+
+    @written_once
+    def oldest(team: int, now: datetime) -> QuerySet[Signal]:
+        return _locked_signals(team, now)[:most]
+
+    return oldest
+
+
 @transaction.atomic
 def settle_signals(
     team: int, moment: Clock, most: int, *, only: int | None = None, behind: bool = True
@@ -42,17 +60,18 @@ def settle_signals(
 
     How many signals were taken, and how many decisions.
     """
-    waiting = waiting_signals(team, moment()).select_for_update(of=("self",), skip_locked=True)
-    waiting = waiting.select_related("strategy")
-    taken = list(waiting.filter(pk=only) if only is not None else waiting[:most])
+    looked = moment()
+    taken = _oldest(most)(team, looked) if only is None else list(_locked_signals(team, looked).filter(pk=only))
     if not taken:
         return 0, 0
     more_wait = only is None and len(taken) == most
     # What is too late for everybody is not decided for each account.
     if more_wait and outdated.is_old(taken[0], moment()) and (late := outdated.set_aside(team, moment())):
         return late, 0
-    if only is None:
-        taken = _in_turn(taken, waiting, most)
+    if more_wait:
+        taken = _in_turn(taken, _locked_signals(team, looked), most)
+    begun = [signal for signal in taken if signal.fanned_out_to is not None]
+    taken = begun[:1] or taken
     now = moment()
     taken, followers, rest = _share(taken, most)
     signals = without_superseded(taken, now)
@@ -77,22 +96,16 @@ def settle_signals(
 
 
 def _in_turn(first: list[Signal], waiting: QuerySet[Signal], most: int) -> list[Signal]:
-    """The signals of this turn, where `first` are the oldest that wait: where there are more, ways out by their words, then
-    one of each ticker in turn.
-
-    One that was handed out in part goes on alone: it is decided once for each subscription.
+    """The signals of this turn where there are more than the oldest, `first`: ways out by their words, then one of each
+    ticker in turn. One that was handed out in part goes on alone: it is decided once for each subscription.
     """
-    if len(first) == most:
-        columns = ("pk", "ticker", "fanned_out_to", "action", "reading__sentiment", "reading__target_quantity")
-        looked_at = list(waiting.values_list(*columns)[:LOOKED_AT])
-        begun = [pk for pk, _, fanned_out_to, *_ in looked_at if fanned_out_to is not None]
-        going = going_first([(ticker, _leaves(*words)) for _, ticker, _, *words in looked_at])
-        tickers = [(pk, ticker) for pk, ticker, *_ in looked_at]
-        keys = begun[:1] or by_ticker(tickers, most, {tickers[number][0] for number in going})
-        if set(keys) != {signal.pk for signal in first}:
-            first = list(waiting.filter(pk__in=keys))
-    begun_signals = [signal for signal in first if signal.fanned_out_to is not None]
-    return begun_signals[:1] or first
+    columns = ("pk", "ticker", "fanned_out_to", "action", "reading__sentiment", "reading__target_quantity")
+    looked_at = list(waiting.values_list(*columns)[:LOOKED_AT])
+    begun = [pk for pk, _, fanned_out_to, *_ in looked_at if fanned_out_to is not None]
+    going = going_first([(ticker, _leaves(*words)) for _, ticker, _, *words in looked_at])
+    tickers = [(pk, ticker) for pk, ticker, *_ in looked_at]
+    keys = begun[:1] or by_ticker(tickers, most, {tickers[number][0] for number in going})
+    return first if set(keys) == {signal.pk for signal in first} else list(waiting.filter(pk__in=keys))
 
 
 # Two things to say, one statement: every signal waits for it.
@@ -117,10 +130,10 @@ def _share(signals: Sequence[Signal], most: int) -> tuple[list[Signal], dict[int
     if first.fanned_out_to is not None:
         signals = [first]
     strategies = {signal.strategy_id for signal in signals}
-    enabled = Subscription.objects.filter(strategy__in=strategies, enabled=True, strategy__enabled=True)
-    enabled = enabled.select_related("account__connection", "terms").order_by("pk")
     if len(strategies) == 1:
-        enabled = enabled.filter(pk__gt=first.fanned_out_to or 0)[: most + 1]
+        enabled = _enabled_behind(most + 1)(strategies, first.fanned_out_to or 0)
+    else:
+        enabled = list(_enabled(strategies))
     followers: dict[int, list[Subscription]] = defaultdict(list)
     for subscription in enabled:
         followers[subscription.strategy_id].append(subscription)
@@ -135,6 +148,23 @@ def _share(signals: Sequence[Signal], most: int) -> tuple[list[Signal], dict[int
         if count > most:
             return [first], {first.strategy_id: followers[first.strategy_id][:most]}, True
     return list(signals), followers, False
+
+
+def _enabled(strategies: Collection[int]) -> QuerySet[Subscription]:
+    """The subscriptions of these strategies that are on, with all that they are decided by."""
+    enabled = Subscription.objects.filter(strategy__in=strategies, enabled=True, strategy__enabled=True)
+    return enabled.select_related("account__connection", "terms").order_by("pk")
+
+
+@functools.cache
+def _enabled_behind(most: int) -> Callable[[Collection[int], int], list[Subscription]]:
+    """The question for so many of them behind one."""
+
+    @written_once
+    def enabled_behind(strategies: Collection[int], last: int) -> QuerySet[Subscription]:
+        return _enabled(strategies).filter(pk__gt=last)[:most]
+
+    return enabled_behind
 
 
 def _ways_out_first(signals: Sequence[Signal]) -> list[Signal]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.feed.needs import needs_changed
@@ -19,6 +19,7 @@ from brokers.book.day_ledger import day_end
 from brokers.domain.dayresult import DayResult
 from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, share_until_commit
+from brokers.postgres.written import written_once
 from strategies import usage
 from strategies.domain.decide.guards import GUARD_LIMITS, NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
@@ -56,8 +57,12 @@ def peek(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool) -> 
 
 
 def _rows_of(teams: set[int]) -> dict[Key, Guard]:
-    rows = Guard.objects.filter(team__in=teams).select_related("halted_by") if teams else ()
-    return {key_of(row): row for row in rows}
+    return {key_of(row): row for row in _of_teams(teams)} if teams else {}
+
+
+@written_once
+def _of_teams(teams: Collection[int]) -> QuerySet[Guard]:
+    return Guard.objects.filter(team__in=teams).select_related("halted_by")
 
 
 def judge_days(now: datetime) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import OVER, Release
 from brokers.models import BrokerageAccount, Order
+from brokers.postgres.written import written_once
 
 
 @dataclass
@@ -87,6 +88,18 @@ class Ours:
                 self.by_number.setdefault(number, order)
 
 
+@written_once
+def _named(
+    accounts: Collection[int], references: Collection[str], ids: Collection[str], parents: Collection[str]
+) -> QuerySet[Order]:
+    """Orders of these accounts by reference or number, and legs of such without a number of their own; locked."""
+    named = Q(reference__in=references) | Q(broker_order_id__in=ids)
+    if parents:
+        their_parents = Q(parent__broker_order_id__in=parents) | Q(parent__reference__in=references)
+        named |= Q(broker_order_id="", release=str(Release.WITH_PARENT)) & their_parents
+    return Order.objects.select_for_update(of=("self",)).filter(named, account__in=accounts).order_by("pk")
+
+
 def named_by(
     accounts: dict[str, BrokerageAccount], orders: Sequence[OrderFacts], executions: Sequence[ExecutionFacts]
 ) -> Ours:
@@ -95,18 +108,8 @@ def named_by(
     references = {fact.reference for fact in facts if fact.reference}
     ids = {fact.broker_order_id for fact in facts if fact.broker_order_id}
     parents = {fact.parent_broker_order_id for fact in orders if fact.parent_broker_order_id}
-    legs = Q(broker_order_id="", release=str(Release.WITH_PARENT)) & (
-        Q(parent__broker_order_id__in=parents) | Q(parent__reference__in=references)
-    )
-    named = Q(reference__in=references) | Q(broker_order_id__in=ids)
-    orders_named = (
-        Order.objects.select_for_update(of=("self",))
-        .filter(account__in=[account.pk for account in accounts.values()])
-        .filter(named | legs if parents else named)
-        .order_by("pk")
-    )
     ours = Ours(accounts)
-    for order in orders_named:
+    for order in _named([account.pk for account in accounts.values()], references, ids, parents):
         ours.add(order)
     ours.note_numbers(orders)
     return ours

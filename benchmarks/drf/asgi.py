@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.drf_settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.drf.settings"
 
 from django.core.asgi import get_asgi_application
 

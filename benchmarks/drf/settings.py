@@ -2,4 +2,4 @@
 
 from config.settings import *  # noqa: F403
 
-ROOT_URLCONF = "benchmarks.drf_door"
+ROOT_URLCONF = "benchmarks.drf.door"

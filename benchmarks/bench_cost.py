@@ -1,0 +1,174 @@
+"""What one order costs our processes: processor time and statements of drain, lane and stream, one order at a time.
+
+    python -m benchmarks.bench_cost [--orders 200]
+
+They do here what they do for a market order of one account, one after the other in one process and without a broker:
+decided and ticketed; written down as leaving, and as taken; its fill brought home, and the account's book written anew.
+Who waits for Postgres costs nothing, so that the figures hold on a busy machine. The baseline of the same run is the
+least statement there is. HTTP, pushes and what runs by the clock are not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from decimal import Decimal as D
+from statistics import median
+from typing import Any
+
+from benchmarks import bench_fanout
+from benchmarks.servers import migrated_database
+
+TICKER = "TICK0"
+# Statements are prepared at their third time, and plans of theirs kept at their sixth.
+WARM = 10
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=200)
+    options = parser.parse_args(argv)
+    with migrated_database():
+        strategy = bench_fanout.followed(1, [TICKER])
+        steps, bare = measure(strategy, options.orders)
+        report(steps, bare, statements(strategy))
+
+
+def measure(strategy: Any, orders: int) -> tuple[dict[str, list[float]], list[float]]:
+    """Milliseconds of each step by order, and of bare statements."""
+    for _ in range(WARM):
+        one_order(strategy, spent)
+    steps: dict[str, list[float]] = defaultdict(list)
+    bare: list[float] = []
+    for _ in range(orders):
+        for step, milliseconds in one_order(strategy, spent).items():
+            steps[step].append(milliseconds)
+        bare.append(spent(bare_statement))
+    return steps, bare
+
+
+def report(steps: dict[str, list[float]], bare: list[float], counted: dict[str, int]) -> None:
+    base = median(bare)
+    for step, milliseconds in steps.items():
+        each, many = median(milliseconds), counted[step]
+        print(f"{step:7}{each:7.2f} ms of processor,{many:3} statements, each {each / base / many:4.1f} bare ones")
+    whole = sum(median(milliseconds) for milliseconds in steps.values())
+    print(
+        f"an order: {whole:.2f} ms of processor, as much as {whole / base:.0f} bare statements ({base * 1000:.0f} µs)"
+    )
+
+
+def spent(work: Callable[[], object]) -> float:
+    """The milliseconds of processor that something takes."""
+    began = time.thread_time()
+    work()
+    return (time.thread_time() - began) * 1000
+
+
+def bare_statement() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s", [1])
+        cursor.fetchone()
+
+
+def statements(strategy: Any) -> dict[str, int]:
+    """How many each step asks for, without BEGIN and COMMIT."""
+    from django.db import connection
+
+    counted: Counter[str] = Counter()
+
+    def count(execute: Any, *values: Any) -> Any:
+        counted["all"] += 1
+        return execute(*values)
+
+    def counting(work: Callable[[], object]) -> float:
+        before = counted["all"]
+        with connection.execute_wrapper(count):
+            work()
+        return counted["all"] - before
+
+    return {step: int(each) for step, each in one_order(strategy, counting).items()}
+
+
+def one_order(strategy: Any, watched: Callable[[Callable[[], object]], float]) -> dict[str, float]:
+    """What `watched` says of each step of an order."""
+    from django.utils import timezone
+
+    from strategies.deciding import settle
+    from strategies.models import Decision
+
+    now = timezone.now()
+    bench_fanout.freshen(strategy, now)
+    account = strategy.subscriptions.get().account
+    type(account.connection).objects.update(session_status="active", last_kept_at=now)
+    signal = bench_fanout.waiting_signal(strategy, TICKER, now)
+    took = {"drain": watched(lambda: settle.settle_waiting(now, clock=timezone.now))}
+    decision = Decision.objects.get(signal=signal)
+    if decision.ticket is None:
+        raise SystemExit(
+            f"Not ordered; the bench would measure something else. {decision.reason or decision.waiting_for}"
+        )
+    order = decision.ticket.orders.get()
+    took["lane"] = watched(lambda: send(order))
+    took["stream"] = watched(lambda: bring_home(order))
+    return took
+
+
+def send(order: Any) -> None:
+    """Written down as leaving, and as taken by IBKR."""
+    from django.utils import timezone
+
+    from brokers.domain.brokerage import Accepted, Ack
+    from brokers.domain.orders import OrderStatus
+    from brokers.orders import execution
+    from brokers.processes import agenda
+
+    todo = agenda.look(order.connection_id, timezone.now(), back=False, clock=timezone.now)
+    assert todo.job is not None, "there is an order to send"
+    ack = Ack(reference=order.reference, broker_order_id=f"{order.pk}", status=OrderStatus.ACCEPTED)
+    answer = execution.Answer(outcome=Accepted(acks=(ack,)), attempt_pk=todo.job.attempt_pk)
+    execution.finish_and_take_next(todo.job, answer, order.connection_id, timezone.now(), timezone.now)
+
+
+def bring_home(order: Any) -> None:
+    """Its report and its fill, as they come; then the account's positions, as a watch reads them."""
+    from django.utils import timezone
+
+    from brokers.book import explained, holdings
+    from brokers.domain.brokerage import AccountSummary, ExecutionFacts, OrderFacts, PositionFacts
+    from brokers.domain.orders import OrderStatus, Side
+    from brokers.protection import home, rounds
+
+    now, account = timezone.now(), order.account
+    named: dict[str, Any] = {"account_id": account.account_id, "broker_order_id": f"{order.pk}"}
+    named |= {"reference": order.reference, "conid": order.conid, "ticker": order.ticker, "side": Side.BUY}
+    sizes = {"filled_quantity": order.quantity, "quantity": order.quantity, "average_price": D(100)}
+    report = OrderFacts(**named, **sizes, status=OrderStatus.FILLED)
+    paid: dict[str, Any] = {"quantity": order.quantity, "price": D(100), "fee": D(1), "currency": "USD"}
+    fill = ExecutionFacts(**named, **paid, execution_id=f"{uuid.uuid4()}.01", exchange="X", executed_at=now)
+    home.bring(account.connection, orders=[report], executions=[fill], now=now, clock=timezone.now)
+    # Somebody has sold it by now, so that the next signal may buy again.
+    held = PositionFacts(
+        account_id=account.account_id,
+        conid=order.conid + 1,
+        ticker="OTHER",
+        asset_class="stock",
+        quantity=D(10),
+        average_cost=D(100),
+    )
+    money = AccountSummary(
+        net_liquidation=D(100_000), cash=D(100_000), buying_power=D(400_000), available_funds=D(100_000), currency="USD"
+    )
+    holdings.refresh(account, positions=[held], summary=money, as_of=now, ended_at=timezone.now())
+    explained.asks(account, timezone.now())
+    rounds.look_through(account, timezone.now())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The webhook door as it is usually built, with DRF: what the real one is compared with."""

@@ -1,0 +1,162 @@
+"""Queries that Django writes once: to write the SQL of a short query takes several times as long as to run it.
+
+A query of the walk is the same each time, but for its values. It is built and compiled once for each shape of them (which
+are None, and how many are in each list), with stand-ins for values; from then on only the values are put in. Rows come
+as Django makes them. What is asked for rarely has no need of this.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# A list that is longer is written anew each time: each length is a statement of its own, here and at the server.
+LONGEST_LIST = 16
+# What asks in more shapes than these begins anew: they are few while the machine is quiet.
+MOST_SHAPES = 100
+_UNKNOWN = object()
+
+# By the type of a value, the stand-in of a number: values that nobody would write into a query.
+_STAND_INS: dict[type, Callable[[int], Any]] = {
+    int: lambda number: 2_000_000_011 + number,
+    str: lambda number: f"\0 value {number}",
+    datetime: lambda number: datetime(1, 2, 3, tzinfo=UTC) + timedelta(seconds=number),
+    Decimal: lambda number: Decimal(2_000_000_011 + number),
+    uuid.UUID: lambda number: uuid.UUID(int=number),
+}
+
+
+class _Value(NamedTuple):
+    """Where a parameter of the SQL comes from: an argument, or one of its values, as the type Django hands it over in."""
+
+    argument: int
+    element: int | None
+    type: Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A query as SQL, with what Django's iterables need to make rows of the answer."""
+
+    queryset: QuerySet[Any, Any]
+    compiler: Any
+    sql: str
+    parameters: tuple[Any, ...]
+
+    def rows(self, values: tuple[Any, ...]) -> Iterator[Any]:
+        query = self.queryset.query
+        if query.select_for_update and connection.get_autocommit():
+            raise transaction.TransactionManagementError("select_for_update cannot be used outside of a transaction.")
+        filled = tuple(_filled(each, values) if isinstance(each, _Value) else each for each in self.parameters)
+        compiler = copy.copy(self.compiler)
+        compiler.connection = connection
+        compiler.as_sql = lambda *_args, **_kwargs: (self.sql, filled)
+        asked = SimpleNamespace(
+            get_compiler=lambda *_args, **_kwargs: compiler,
+            selected=query.selected,
+            extra_select=query.extra_select,
+            values_select=query.values_select,
+            annotation_select=query.annotation_select,
+        )
+        standing_in = SimpleNamespace(
+            db=self.queryset.db, query=asked, model=self.queryset.model, _known_related_objects={}, _fields=None
+        )
+        iterable: Any = self.queryset._iterable_class
+        return iter(iterable(standing_in))
+
+
+def written_once(build: Callable[P, QuerySet[Any, R]]) -> Callable[P, list[R]]:
+    """The rows of the query that `build` makes of its arguments, whose SQL is written once.
+
+    Arguments are positional: None and booleans, which make another query of it, and integers, texts, moments, decimals,
+    UUIDs and collections of these, which have to reach the SQL as they are. Raises ValueError where one does not.
+    """
+    known: dict[tuple[Any, ...], Any] = {}
+
+    @functools.wraps(build)
+    def ask(*args: P.args, **kwargs: P.kwargs) -> list[R]:
+        assert not kwargs, "the arguments of a query that is written once are positional"
+        values = tuple(
+            each if isinstance(each, str) or not isinstance(each, Collection) else list(each) for each in args
+        )
+        if any(isinstance(each, list) and len(each) > LONGEST_LIST for each in values):
+            return list(build(*args, **kwargs))
+        shape = tuple(_shape(each) for each in values)
+        if (written := known.get(shape, _UNKNOWN)) is _UNKNOWN:
+            if len(known) >= MOST_SHAPES:
+                known.clear()
+            written = known[shape] = _write(build, values)
+        return [] if written is None else list(written.rows(values))
+
+    return ask
+
+
+def _shape(value: Any) -> Any:
+    """What of a value makes another query of it."""
+    if value is None or isinstance(value, bool):
+        return value
+    return (len(value), type(value[0]) if value else None) if isinstance(value, list) else type(value)
+
+
+def _write(build: Callable[..., QuerySet[Any, Any]], values: tuple[Any, ...]) -> _Written | None:
+    """The query for values of this shape; None where a list is empty, so that it has no rows whatever the others."""
+    places: dict[Any, tuple[int, int | None]] = {}
+    arguments = [_standing_in(value, argument, places) for argument, value in enumerate(values)]
+    queryset = build(*arguments)
+    assert not queryset._prefetch_related_lookups, "what is read beside the rows is another query"  # type: ignore[attr-defined]
+    compiler = queryset.query.get_compiler(using=queryset.db)
+    try:
+        sql, raw = compiler.as_sql()
+    except EmptyResultSet:
+        if [] not in values:
+            raise ValueError(f"{build.__name__} has no rows whatever its values.") from None
+        return None
+    parameters = tuple(_parameter(each, places) for each in raw)
+    if lost := set(places.values()) - {each[:2] for each in parameters if isinstance(each, _Value)}:
+        raise ValueError(f"Values of {build.__name__} do not reach the SQL as they are: {sorted(lost, key=str)}")
+    return _Written(queryset, compiler, sql, parameters)
+
+
+def _standing_in(value: Any, argument: int, places: dict[Any, tuple[int, int | None]]) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        return [_place(each, (argument, element), places) for element, each in enumerate(value)]
+    return _place(value, (argument, None), places)
+
+
+def _place(value: Any, place: tuple[int, int | None], places: dict[Any, tuple[int, int | None]]) -> Any:
+    kind = next((kind for kind in _STAND_INS if isinstance(value, kind)), None)
+    if kind is None:
+        raise ValueError(f"A {type(value).__name__} cannot stand in a query that is written once.")
+    stand_in = _STAND_INS[kind](len(places))
+    places[stand_in] = place
+    return stand_in
+
+
+def _parameter(value: Any, places: dict[Any, tuple[int, int | None]]) -> Any:
+    """A parameter of the SQL: a constant of the query, or the place of its value."""
+    place = places.get(value) if isinstance(value, tuple(_STAND_INS)) else None
+    if place is None:
+        return value
+    # Django hands integers over in types that tell their width.
+    return _Value(*place, type(value) if type(value) not in _STAND_INS else None)
+
+
+def _filled(value: _Value, values: tuple[Any, ...]) -> Any:
+    given = values[value.argument] if value.element is None else values[value.argument][value.element]
+    return given if value.type is None else value.type(given)
