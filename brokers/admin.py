@@ -9,6 +9,7 @@ from accounts.readonly import ReadOnly
 from brokers.models import (
     Authorization,
     BrokerageAccount,
+    BrokerMessage,
     Call,
     Closing,
     Connection,
@@ -300,6 +301,15 @@ class OrderPromptAdmin(ReadOnly):
     search_fields = ("broker_order_id", "message_id")
     list_select_related = ("connection",)
     raw_id_fields = ("order", "attempt")
+
+
+@admin.register(BrokerMessage)
+class BrokerMessageAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("seen_at", "connection", "topic", "title", "times")
+    list_filter = ("topic",)
+    search_fields = ("connection__username",)
+    list_select_related = ("connection",)
 
 
 @admin.register(Suppression)

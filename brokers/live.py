@@ -179,6 +179,7 @@ _SHOWN = (
     "account__connection__stream_since",
     "account__connection__stream_heard_at",
     "ticket__key",
+    "ticket__adopted_at",
     "ticket__decision__code",
     "ticket__decision__answered_at",
     "ticket__decision__expires_at",

@@ -20,6 +20,7 @@ from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
+from brokers.orders.prompts import prompts
 from brokers.postgres.locks import Space, direct_parameters, is_free
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.call_writer import CallWriter
@@ -64,6 +65,7 @@ def sweep() -> None:
     orphans.cancel(timezone.now())
     rounds.look(timezone.now())
     asking.expire(timezone.now())
+    prompts.leave_late(timezone.now())
     nudge()
     if keysets.waits(timezone.now()):
         make_keys.delay()
@@ -79,6 +81,7 @@ def make_keys() -> None:
 def tell_owners() -> None:
     """Look at every connection before its market opens, and send the notices that wait."""
     telling.look(timezone.now())
+    telling.tell_of_prompts(timezone.now())
     telling.send(timezone.now())
 
 

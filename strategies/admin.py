@@ -7,6 +7,7 @@ from django.contrib import admin
 from accounts import readonly
 from accounts.readonly import ReadOnly
 from strategies.models import (
+    Adoption,
     Approval,
     Decision,
     Guard,
@@ -20,6 +21,14 @@ from strategies.models import (
     WebhookEndpoint,
     WebhookMinute,
 )
+
+
+@admin.register(Adoption)
+class AdoptionAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("chosen_at", "team", "ticket", "subscription", "chosen_by")
+    search_fields = ("team__name",)
+    list_select_related = ("team", "ticket", "subscription", "chosen_by")
 
 
 @admin.register(Strategy)

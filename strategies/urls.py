@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from strategies.pages import (
+    adoptions,
     approvals,
     builder,
     connection_remove,
@@ -36,6 +37,7 @@ urlpatterns = [
     path(TEAM + "signals/refused/<uuid:log_code>/replay/", replay.refusal_replay, name="refusal_replay"),
     path(TEAM + "decisions/<uuid:decision_code>/", decisions.decision, name="decision"),
     path(TEAM + "decisions/<uuid:decision_code>/what-if/", decisions.decision_what_if, name="decision_what_if"),
+    path(TEAM + "orders/<uuid:order_code>/owner/", adoptions.order_owner, name="order_owner"),
     path(TEAM + "approvals/", approvals.approvals, name="approvals"),
     path(TEAM + "approvals/<uuid:decision_code>/approve/", approvals.approval_approve, name="approval_approve"),
     path(TEAM + "approvals/<uuid:decision_code>/decline/", approvals.approval_decline, name="approval_decline"),

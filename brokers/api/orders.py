@@ -8,13 +8,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.fields import Shown, code
+from accounts.api.fields import Moment, Shown, code
 from brokers.api.ages import LastWord
 from brokers.api.previews import AskedFirstSerializer, asked_first_of
 from brokers.api.pricing import SimulatedPrice
 from brokers.book import ages
 from brokers.domain.session.ages import Word
-from brokers.models import Execution, Order
+from brokers.models import Execution, Order, OrderPrompt
 
 FILL = ("id", "broker_execution_id", "quantity", "price", "simulated_price", "fee", "currency", "executed_at")
 EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
@@ -57,6 +57,7 @@ ORDER = (
     "silent_since",
     "asks_first",
     "asked_first",
+    "prompts_left",
     "executions",
 )
 
@@ -81,6 +82,15 @@ class ExecutionSerializer(FillSerializer):
         fields = EXECUTION
 
 
+class PromptSerializer(serializers.Serializer[Any]):
+    """What IBKR asks about an order, and which answers it takes, where nobody but a person can answer: in TWS."""
+
+    message_id = serializers.CharField(allow_blank=True)
+    text = serializers.CharField(allow_blank=True)
+    options = serializers.ListField(child=serializers.CharField())
+    seen_at = Moment()
+
+
 class OrderSerializer(LastWord, SimulatedPrice, Shown):
     """An order with its executions. Load its rows by `whole_orders`."""
 
@@ -95,6 +105,9 @@ class OrderSerializer(LastWord, SimulatedPrice, Shown):
         help_text="The order whose change left this one at IBKR as well, beside it.",
     )
     asked_first = serializers.SerializerMethodField(help_text="IBKR's previews that it waited for before it left.")
+    prompts_left = serializers.SerializerMethodField(
+        help_text="What IBKR asks about it and Halyard did not answer: answer it in TWS."
+    )
     executions = FillSerializer(many=True, read_only=True)
 
     def word_of(self, row: Order, now: datetime) -> Word:
@@ -103,6 +116,12 @@ class OrderSerializer(LastWord, SimulatedPrice, Shown):
     @extend_schema_field(AskedFirstSerializer(many=True))
     def get_asked_first(self, row: Order) -> Any:
         return asked_first_of(row)
+
+    @extend_schema_field(PromptSerializer(many=True))
+    def get_prompts_left(self, row: Order) -> Any:
+        # Chosen here, since `whole_orders` has read them all.
+        left = [each for each in row.prompts.all() if each.verdict == OrderPrompt.Verdict.LEFT]
+        return PromptSerializer(left, many=True).data
 
     def get_simulated_price(self, row: Order) -> bool:
         return row.average_price is not None and super().get_simulated_price(row)

@@ -17,14 +17,27 @@ from brokers.api.serializers import (
     AccountSerializer,
     CallSerializer,
     ForeignOrderSerializer,
+    MessageSerializer,
     PositionSerializer,
     UnclaimedOrderSerializer,
 )
 from brokers.book import day_ledger, elsewhere, quotes
 from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
+from brokers.domain.questions import Topic
 from brokers.live import with_shares_of_others
-from brokers.models import BrokerageAccount, Call, Execution, ForeignOrder, Lapse, Order, Position, UnclaimedOrder
+from brokers.models import (
+    BrokerageAccount,
+    BrokerMessage,
+    Call,
+    Execution,
+    ForeignOrder,
+    Lapse,
+    Order,
+    OrderPrompt,
+    Position,
+    UnclaimedOrder,
+)
 from brokers.models.unclaimed import with_asking
 from brokers.whatif import before_entries
 
@@ -34,7 +47,8 @@ def whole_orders() -> QuerySet[Order]:
     fills = Execution.objects.select_related("account__connection").order_by("executed_at", "id")
     executions = Prefetch("executions", fills)
     orders: QuerySet[Order] = Order.objects.select_related("account__connection", "parent", "second_of")
-    return before_entries.with_previews(orders).prefetch_related(executions).order_by("id")
+    prompts = Prefetch("prompts", OrderPrompt.objects.order_by("id"))
+    return before_entries.with_previews(orders).prefetch_related(executions, prompts).order_by("id")
 
 
 class Accounts(ListedAndShown):
@@ -143,6 +157,14 @@ class Calls(ListedAndShown):
     }
 
 
+class Messages(Listed):
+    """What IBKR told a connection's user and wants no answer to, the newest of each connection."""
+
+    queryset = BrokerMessage.objects.select_related("connection")
+    serializer_class = MessageSerializer
+    filters = {"connection": public_id("connection__code"), "topic": one_of("topic", Topic), "since": since("seen_at")}
+
+
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "accounts": Accounts,
     "positions": Positions,
@@ -151,6 +173,7 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "unclaimed-orders": UnclaimedOrders,
     "executions": Executions,
     "calls": Calls,
+    "messages": Messages,
     "contract-choices": ContractChoices,
     "questions": Questions,
 }

@@ -19,6 +19,7 @@ from brokers.domain.market.quotes import Availability, Quote
 from brokers.domain.session.ages import Word
 from brokers.models import (
     BrokerageAccount,
+    BrokerMessage,
     Call,
     Connection,
     ForeignOrder,
@@ -343,3 +344,14 @@ class CallSerializer(Shown):
     class Meta:
         model = Call
         fields = CALL
+
+
+class MessageSerializer(Shown):
+    """What IBKR told by the live stream: a notice to the user (`ntf`), or a bulletin to everybody (`blt`). `url` is one of
+    IBKR's own pages, or empty; `times`: how often it came."""
+
+    connection = code("connection.code")
+
+    class Meta:
+        model = BrokerMessage
+        fields = ("connection", "topic", "title", "text", "url", "first_seen_at", "seen_at", "times")

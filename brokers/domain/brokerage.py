@@ -16,6 +16,7 @@ from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.contracts.rules import ContractTerms
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, OrderType, Side
+from brokers.domain.questions import Told
 from brokers.domain.sessions import AuthStatus, Login, SignIn
 from brokers.domain.trading_hours import TradingHours
 from brokers.domain.whatif.figures import OrderPreview
@@ -338,7 +339,7 @@ class Brokerage(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedEvent:
-    """One message of the broker's stream, translated. Exactly one of the parts is filled."""
+    """One message of the broker's stream, translated. One of the parts is filled; prompts may come with what is only told."""
 
     auth: AuthStatus | None = None
     orders: tuple[OrderFacts, ...] = ()
@@ -346,6 +347,7 @@ class FeedEvent:
     money: dict[str, MoneyHeard] = field(default_factory=dict)
     quotes: dict[int, Quote] = field(default_factory=dict)
     prompts: tuple[Prompt, ...] = ()
+    told: tuple[Told, ...] = ()
     heartbeat: bool = False
 
 

@@ -28,6 +28,7 @@ class NoticeKind(StrEnum):
     READY_AGAIN = "ready-again"
     CERTIFICATE_CHANGED = "certificate-changed"
     MISSING_STOP = "missing-stop"
+    PROMPT_LEFT = "prompt-left"
 
 
 # A connection that will miss its market is for nobody to overlook, nor is one before which something may stand.
@@ -176,5 +177,7 @@ def in_words(kind: NoticeKind, name: str, *, why: str, opens: str, has_opened: b
             )
         case NoticeKind.MISSING_STOP:
             return Letter(f"A stop is missing at {name}", [why])
+        case NoticeKind.PROMPT_LEFT:
+            return Letter(f"IBKR asks about an order of {name}, and Halyard did not answer", [why])
         case NoticeKind.READY_AGAIN:
             return Letter(f"{name} can trade again", ["Its session at IBKR is open. Nothing is to be done."])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
 
 from brokers.domain.orders import Role
 from brokers.domain.sentences import cut
@@ -60,6 +62,28 @@ _NEVER = re.compile(CANCELS_ALL, re.IGNORECASE)
 _REFUSES = re.compile(r"\s*(no\b|do not\b|don.?t\b|cancel\b|decline\b|dismiss\b|discard\b|reject\b)", re.IGNORECASE)
 # ... and that answers for every order from now on.
 _LASTS = re.compile(r"\s*(always|never|all orders)\b", re.IGNORECASE)
+
+
+# IBKR's own sites, to which a page may lead on IBKR's word.
+_SITES = ("interactivebrokers.com", "ibkr.com", "interactivebrokers.co.uk", "interactivebrokers.eu")
+
+
+class Topic(StrEnum):
+    """By which topic of the live stream IBKR told something: a notice to the user, or a bulletin to everybody."""
+
+    NOTICE = "ntf"
+    BULLETIN = "blt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What IBKR told by the live stream and wants no answer to. `number`: its name of the message, "" where it has none."""
+
+    topic: Topic
+    number: str
+    title: str
+    text: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +184,19 @@ def left_to_a_person(text: str) -> str:
         f'IBKR asks "{asked}" about this order, which Halyard cannot answer. Answer it in TWS. '
         "Halyard looks for the order meanwhile."
     )
+
+
+def page_of_ibkr(url: str) -> str:
+    """An address of IBKR's own as it may be linked to; "" for any other: whoever holds a gateway can send one."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        has_port = parts.port not in {None, 443}
+    except ValueError:
+        return ""
+    named = any(host == site or host.endswith(f".{site}") for site in _SITES)
+    plain = not (parts.username or parts.password or has_port)
+    return url if parts.scheme == "https" and named and plain and url.isprintable() and " " not in url else ""
 
 
 def code_of(message_ids: Collection[str]) -> str:

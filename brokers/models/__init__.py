@@ -12,7 +12,7 @@ from brokers.models.keysets import KeySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.protection import ForeignOrder, Lapse
-from brokers.models.questions import OrderPrompt, QuestionAnswer, Suppression
+from brokers.models.questions import BrokerMessage, OrderPrompt, QuestionAnswer, Suppression
 from brokers.models.records import Execution, NetFill, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
@@ -22,6 +22,7 @@ from brokers.models.whatifs import WhatIf
 __all__ = [
     "AmountValue",
     "Authorization",
+    "BrokerMessage",
     "BrokerageAccount",
     "Call",
     "Closing",

@@ -26,6 +26,10 @@ class Notice(models.Model):
     opens_at = models.DateTimeField()
     # The stop that is missing, where that is what it tells of.
     lapse = models.ForeignKey("brokers.Lapse", null=True, blank=True, on_delete=models.CASCADE, related_name="notices")
+    # What IBKR asks about an order, where that is what it tells of.
+    prompt = models.OneToOneField(
+        "brokers.OrderPrompt", null=True, blank=True, on_delete=models.CASCADE, related_name="notice"
+    )
     created_at = models.DateTimeField()
     # When it was no matter any more.
     settled_at = models.DateTimeField(null=True, blank=True)

@@ -1,4 +1,5 @@
-"""How a team answers the questions that IBKR asks before it takes an order, and which it is told not to ask."""
+"""How a team answers the questions that IBKR asks before it takes an order, which it is told not to ask, and what IBKR
+only tells."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from accounts.constraints import one_of, same_team
 from accounts.models import Team
+from brokers.domain.questions import Topic
+from brokers.models.columns import word
 from brokers.models.connections import Connection
 from brokers.models.orders import Order
 from brokers.models.records import SubmissionAttempt
@@ -108,7 +112,44 @@ class OrderPrompt(models.Model):
                 name="answered_prompt_has_its_attempt",
             ),
         ]
-        indexes = [models.Index(fields=["connection"], condition=Q(verdict=""), name="prompts_to_answer")]
+        indexes = [
+            models.Index(fields=["connection"], condition=Q(verdict=""), name="prompts_to_answer"),
+            models.Index(fields=["seen_at"], condition=Q(verdict="left"), name="prompts_left_to_people"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.message_id or 'prompt'} about {self.broker_order_id}: {self.verdict or 'open'}"
+
+
+class BrokerMessage(models.Model):
+    """What IBKR told a user by the live stream and wants no answer to: a notice, or a bulletin to everybody.
+
+    The same message that comes again is one row.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="broker_messages", db_index=False)
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="messages", db_constraint=False)
+    topic = word(Topic)
+    # IBKR's own number of it, else what its words come to.
+    key = models.CharField(max_length=64)
+    title = models.CharField(max_length=200, blank=True)
+    text = models.CharField(max_length=1000, blank=True)
+    # A page of IBKR's own; "" where it named none, or somebody else's.
+    url = models.CharField(max_length=300, blank=True)
+    first_seen_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    times = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        verbose_name = "message of IBKR's"
+        verbose_name_plural = "messages of IBKR's"
+        constraints = [
+            same_team("connection", "brokermessage"),
+            models.UniqueConstraint(fields=["connection", "topic", "key"], name="one_row_per_message_of_ibkrs"),
+            models.CheckConstraint(condition=one_of("topic", Topic), name="broker_message_topic_is_known"),
+            models.CheckConstraint(condition=~Q(title="", text=""), name="broker_message_says_something"),
+        ]
+        indexes = [models.Index(fields=["team", "-id"], name="messages_newest_first")]
+
+    def __str__(self) -> str:
+        return self.title or self.text[:60]

@@ -29,6 +29,8 @@ class Ticket(models.Model):
     worked_at = models.DateTimeField(null=True, blank=True)
     # When an order it was to cancel turned out to have filled: its plan no longer fits, and is made anew.
     unfit_at = models.DateTimeField(null=True, blank=True)
+    # When its order was made anew of what IBKR shows: what stood behind it was lost with its rows.
+    adopted_at = models.DateTimeField(null=True, blank=True)
     # What is to happen where a stop of it is missing, as its subscription says.
     missing_stop = models.CharField(max_length=20, choices=choices(MissingStop), default=USUAL, db_default=str(USUAL))
 

@@ -161,7 +161,18 @@ def declined_lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Ne
 
 
 def unprotected_rows(team: Team, now: datetime) -> QuerySet[Position]:
-    return with_facts(unprotected(team), **IN_ACCOUNT, conid=F("conid"))[:MOST]
+    return with_facts(unprotected(team), **IN_ACCOUNT, conid=F("conid"), before=F("conid_before"))[:MOST]
+
+
+def _why_unprotected(before: int | None) -> str:
+    """Why no stop works, and what to do. `before`: the contract's number from before a split, None where there was none."""
+    if before is None:
+        return "Its entry came with a stop loss, and no stop works for it any more. Close it, or protect it at IBKR."
+    return (
+        f"IBKR lists it under another number than {before} since a split or another change of the share, and its stop was "
+        "under the old one. IBKR does not say by which ratio prices changed, so Halyard cannot place the stop again at the "
+        "price that is meant. Place it at IBKR, or close the position."
+    )
 
 
 def unprotected_lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
@@ -171,7 +182,7 @@ def unprotected_lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator
             urgency=Urgency.DANGER,
             symbol="shield",
             title=f"{position['ticker']} in {position['account']} is not protected",
-            text="Its entry came with a stop loss, and no stop works for it any more. Close it, or protect it at IBKR.",
+            text=_why_unprotected(position["before"]),
             href=of_account(team, position["account_code"]),
             action="See it",
             alarm=True,

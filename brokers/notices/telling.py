@@ -21,7 +21,7 @@ from brokers.domain import notices
 from brokers.domain.notices import MAY_BE_SILENT, DispatchStatus, Due, NoticeChannel, NoticeKind, Standing
 from brokers.domain.sentences import cut
 from brokers.domain.sessions import Environment, SessionStatus
-from brokers.models import Connection, Dispatch, Lapse, Notice, SilencedNotice
+from brokers.models import Connection, Dispatch, Lapse, Notice, OrderPrompt, SilencedNotice
 from brokers.notices.channels import CHANNELS, NotSent
 from brokers.notices.markets import Markets
 
@@ -132,6 +132,37 @@ def tell_of_lapse(lapse: Lapse, now: datetime) -> None:
     )
     if is_new:
         _address(notice, now)
+
+
+def tell_of_prompts(now: datetime) -> int:
+    """Write notices down about prompts of IBKR's that were left to a person; each is told once. How many are new."""
+    left = OrderPrompt.objects.filter(verdict=OrderPrompt.Verdict.LEFT, seen_at__gt=now - STALE, notice=None)
+    return sum(_tell_of_prompt(each, now) for each in left.select_related("order__account", "connection")[:100])
+
+
+@transaction.atomic
+def _tell_of_prompt(prompt: OrderPrompt, now: datetime) -> bool:
+    assert prompt.order is not None, "a prompt that was judged has its order"
+    order, asked = prompt.order, cut(prompt.text.rstrip("."), 300)
+    options = ", ".join(f"“{cut(each, 40)}”" for each in prompt.options[:5])
+    why = f"IBKR asks “{asked}” about the order for {order.ticker} in {order.account.account_id}."
+    why = f"{why} Its options: {options}." if options else why
+    notice, is_new = Notice.objects.get_or_create(
+        prompt=prompt,
+        defaults={
+            "connection": prompt.connection,
+            "event": f"{NoticeKind.PROMPT_LEFT}:{prompt.pk}",
+            "kind": NoticeKind.PROMPT_LEFT,
+            "why": cut(f"{why} Answer it in TWS: the order may wait for it.", 620),
+            "opens_at": now,
+            "created_at": now,
+            # It is told once, and nothing here says when somebody has answered.
+            "settled_at": now,
+        },
+    )
+    if is_new:
+        _address(notice, now)
+    return is_new
 
 
 def settle_lapse(lapse: Lapse, now: datetime) -> None:
@@ -259,6 +290,8 @@ def letter(notice: Notice, dispatch: Dispatch, now: datetime) -> tuple[str, str]
 def _page_of(notice: Notice) -> tuple[str, str]:
     """The page that a notice is about, and what stands on it."""
     team = notice.connection.team.code
+    if notice.prompt is not None and notice.prompt.order is not None:
+        return reverse("order", args=[team, notice.prompt.order.code]), "order"
     if notice.lapse is None:
         return reverse("connection", args=[team, notice.connection.code]), "connection"
     order = notice.lapse.stop or notice.lapse.entry

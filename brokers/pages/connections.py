@@ -26,6 +26,7 @@ from brokers.domain.addresses import login_page
 from brokers.domain.certificates import Certificate
 from brokers.domain.sessions import Environment, SessionStatus, SimulatedPrices
 from brokers.models import Connection
+from brokers.orders.prompts import messages as told
 from brokers.orders.unasked import suppressions
 from brokers.pages.doubts import RESENDS
 from brokers.pages.live_money import missing_of
@@ -34,6 +35,8 @@ from brokers.stress import control_plane, prices, stress
 
 # Of the session's story; the diagnosis has more of it.
 EVENTS = 12
+# Of what IBKR told its user.
+TOLD = 10
 # States that show their way out themselves.
 OWN_HELP = (SessionStatus.COMPETING, SessionStatus.RESETTING, SessionStatus.CERTIFICATE_REFUSED)
 # States that end by what a person does, and not by another look.
@@ -77,6 +80,7 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "ownerships": OWNERSHIPS,
         "resends": RESENDS,
         "suppression": suppressions.last_of(connection),
+        "told": told.of(connection, TOLD),
         "stress": stress.panel(connection) if stressed else None,
         "may_price": stressed and control_plane.is_there(),
         "signals_price": control_plane.trades_at_signals(connection),

@@ -20,6 +20,7 @@ KINDS = {
     NoticeKind.WEEKLY_SIGN_IN: "The weekly sign-in is due before the market opens",
     NoticeKind.CERTIFICATE_CHANGED: "A gateway shows another certificate than the accepted one",
     NoticeKind.MISSING_STOP: "A stop that an entry or a position was to have is missing, and what was done about it",
+    NoticeKind.PROMPT_LEFT: "IBKR asks about an order in a way that Halyard does not answer, so that somebody has to",
     NoticeKind.READY_AGAIN: "A connection that could not trade can trade again",
 }
 SHOWN = 50

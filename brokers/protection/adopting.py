@@ -51,6 +51,7 @@ def begin(row: ForeignOrder | UnclaimedOrder, shape: Shape, now: datetime) -> Or
         key=uuid.uuid5(row.code, "adopted"),
         queued_at=now,
         worked_at=now,
+        adopted_at=now,
     )
     held = Position.objects.filter(account=account, conid=row.conid).values_list("quantity", flat=True).first()
     before = (held or Decimal(0)) - Side(row.side).sign * shape.filled

@@ -104,6 +104,7 @@ _NOTICES = {
     NoticeKind.READY_AGAIN: "Can trade again",
     NoticeKind.CERTIFICATE_CHANGED: "Another certificate",
     NoticeKind.MISSING_STOP: "A stop is missing",
+    NoticeKind.PROMPT_LEFT: "IBKR asks about an order",
 }
 _DISPATCHES = {
     DispatchStatus.WAITING: "waits to be sent",

@@ -17,6 +17,7 @@ from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TRANSIT
 from brokers.models import (
     Authorization,
     BrokerageAccount,
+    BrokerMessage,
     Closing,
     Connection,
     ContractChoice,
@@ -121,6 +122,11 @@ def suppression(at: Scene, **values: object) -> Suppression:
 def prompt(at: Scene, **values: object) -> OrderPrompt:
     fields = {"broker_order_id": "1", "request_id": "1", "by": "stream", "seen_at": at.now, **values}
     return OrderPrompt.objects.create(connection=at.connection, **fields)
+
+
+def message(at: Scene, **values: object) -> BrokerMessage:
+    fields = {"topic": "ntf", "key": "1", "text": "Hello", "first_seen_at": at.now, "seen_at": at.now, **values}
+    return BrokerMessage.objects.create(**{"team": at.account.team, "connection": at.connection, **fields})
 
 
 def doubt(at: Scene, **values: object) -> Doubt:
@@ -313,6 +319,10 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_answer_per_team_and_question": lambda at: twice(lambda: answer(at)),
     "question_has_an_id": lambda at: answer(at, message_id="DROP"),
     "at_most_51_questions_suppressed": lambda at: suppression(at, message_ids=["o354"] * 52),
+    "brokermessage_and_its_connection_share_a_team": lambda at: message(at, connection=at.theirs.connection),
+    "one_row_per_message_of_ibkrs": lambda at: twice(lambda: message(at)),
+    "broker_message_topic_is_known": lambda at: message(at, topic="tic"),
+    "broker_message_says_something": lambda at: message(at, text=""),
     "one_row_per_prompt_of_an_order": lambda at: twice(lambda: prompt(at)),
     "prompt_verdict_is_known": lambda at: prompt(at, order=at.order, verdict="maybe"),
     "prompt_came_by_a_known_way": lambda at: prompt(at, by="post"),

@@ -24,6 +24,7 @@ from brokers.api.rest import whole_orders
 from brokers.connections.consents import consent_of
 from brokers.domain.live_money import LiveMoneyRefused
 from brokers.whatif.asking import WhatIfRefused
+from strategies.api.adoptions import Adoptions
 from strategies.api.connections import Connections
 from strategies.api.guards import Guards
 from strategies.api.serializers import (
@@ -184,6 +185,7 @@ class Decisions(ListedAndShown):
 
 
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
+    "adoptions": Adoptions,
     "connections": Connections,
     "guards": Guards,
     "strategies": Strategies,

@@ -76,11 +76,14 @@ def reach(team: Team, target: Target) -> Reach:
             orders, positions = orders.filter(account=target), positions.filter(account=target)
             proposed = proposed.filter(subscription__account=target)
         case Strategy():
-            orders = orders.filter(ticket__decision__subscription__strategy=target)
+            mine = Q(ticket__decision__subscription__strategy=target) | Q(
+                ticket__adoption__subscription__strategy=target
+            )
+            orders = orders.filter(mine)
             proposed = proposed.filter(subscription__strategy=target)
             positions = positions.filter(_filled_by(Subscription.objects.filter(strategy=target)))
         case Subscription():
-            orders = orders.filter(ticket__decision__subscription=target)
+            orders = orders.filter(Q(ticket__decision__subscription=target) | Q(ticket__adoption__subscription=target))
             proposed = proposed.filter(subscription=target)
             positions = positions.filter(_filled_by(Subscription.objects.filter(pk=target.pk)))
     return Reach(orders, orders.filter(role=str(Role.ENTRY)), proposed, positions)
@@ -99,15 +102,11 @@ def working_elsewhere(team: Team, target: Target) -> int:
     return elsewhere.working(accounts.values_list("pk", flat=True)).count()
 
 
-def _filled_by(subscriptions: QuerySet[Subscription]) -> Exists:
-    return Exists(
-        Order.objects.filter(
-            account_id=OuterRef("account_id"),
-            conid=OuterRef("conid"),
-            filled_quantity__gt=0,
-            ticket__decision__subscription__in=subscriptions,
-        )
-    )
+def _filled_by(subscriptions: QuerySet[Subscription]) -> Q:
+    here = Order.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"), filled_quantity__gt=0)
+    # Each by its own way, since no index serves both.
+    decided = here.filter(ticket__decision__subscription__in=subscriptions)
+    return Q(Exists(decided)) | Q(Exists(here.filter(ticket__adoption__subscription__in=subscriptions)))
 
 
 @transaction.atomic

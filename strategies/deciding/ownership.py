@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from brokers.book.live_book import Book
 from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot
-from strategies.models import Decision
+from strategies.models import Adoption, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,11 @@ class Ownership:
         }
         if not entries:
             return cls()
-        rows = Decision.objects.filter(ticket__in=entries).values_list("ticket_id", "subscription_id")
-        return cls(tickets={str(ticket_pk): subscription_pk for ticket_pk, subscription_pk in rows})
+        columns = ("ticket_id", "subscription_id")
+        decided = Decision.objects.filter(ticket__in=entries).values_list(*columns)
+        adopted = Adoption.objects.filter(ticket__in=entries).values_list(*columns)
+        # An adopted one of which a person said that no subscription asked for it is nobody's here.
+        return cls(tickets={str(pk): subscription_pk or 0 for pk, subscription_pk in decided.union(adopted, all=True)})
 
     def accept(self, decision: Decision, *, enters: bool) -> None:
         """Count a plan that was accepted a moment ago; its ticket has no row yet and goes by the decision's code."""

@@ -187,6 +187,7 @@ def test_a_forgotten_slash_is_put_right(api: Api) -> None:
 def test_the_index_lists_what_there_is(api: Api) -> None:
     assert sorted(api.get("")) == [
         "accounts",
+        "adoptions",
         "calls",
         "connections",
         "contract-choices",
@@ -194,6 +195,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "executions",
         "foreign-orders",
         "guards",
+        "messages",
         "orders",
         "positions",
         "questions",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from brokers.domain.brokerage import FeedEvent
+from brokers.domain.questions import Topic
 from brokers.domain.sessions import AuthStatus
 from brokers.ibkr import order_rows, translate
 from brokers.ibkr.cleaning import text
@@ -55,8 +56,10 @@ class Reader:
                 return _unless_empty(FeedEvent(money=read(message, self._now())))
             case "smd" if whole(message.get("conid")) in self._wanted.conids:
                 return _unless_empty(FeedEvent(quotes=self._prices.take(message, self._now())))
-            case "ntf":
-                return _unless_empty(FeedEvent(prompts=prompts.of(message.get("args"))))
+            case Topic.NOTICE | Topic.BULLETIN as kind:
+                args = message.get("args")
+                asked = prompts.of(args) if kind == Topic.NOTICE else ()
+                return _unless_empty(FeedEvent(prompts=asked, told=prompts.told(Topic(kind), args)))
             case "system" if "hb" in message:
                 return self.beat()
             case "tic" | "ech":
@@ -97,4 +100,5 @@ class Reader:
 
 
 def _unless_empty(event: FeedEvent) -> FeedEvent | None:
-    return event if event.orders or event.executions or event.money or event.quotes or event.prompts else None
+    parts = (event.orders, event.executions, event.money, event.quotes, event.prompts, event.told)
+    return event if any(parts) else None

@@ -11,12 +11,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
 from brokers.domain.brokerage import Prompt
+from brokers.domain.orders import MAY_FILL
 from brokers.models import Connection, Order, OrderPrompt
 from brokers.orders import execution
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 log = logging.getLogger(__name__)
 
+_MAY_FILL = [str(status) for status in MAY_FILL]
 # What could not be answered for so long is left to a person.
 WITHIN = timedelta(minutes=2)
 # Of one connection, not yet told whose: more than that no honest gateway asks at once.
@@ -42,10 +44,14 @@ def heard(connection: Connection, prompts: Sequence[Prompt], now: datetime) -> N
 
 def due(now: datetime) -> QuerySet[OrderPrompt]:
     """Prompts about orders of ours that nobody has answered yet. Those about others' orders are not ours to answer."""
-    # By account: no index finds a number of IBKR's among all orders of a connection.
-    ours = Order.objects.filter(account__connection=OuterRef("connection"), broker_order_id=OuterRef("broker_order_id"))
     rows = OrderPrompt.objects.filter(verdict="", seen_at__gt=now - WITHIN, connection__enabled=True)
-    return rows.exclude(broker_order_id="").filter(Exists(ours))
+    return rows.exclude(broker_order_id="").filter(Exists(_ours()))
+
+
+def _ours() -> QuerySet[Order]:
+    """The orders that a prompt's row is about, as a condition on it."""
+    # By account: no index finds a number of IBKR's among all orders of a connection.
+    return Order.objects.filter(account__connection=OuterRef("connection"), broker_order_id=OuterRef("broker_order_id"))
 
 
 def next_due(connection_pk: int, now: datetime) -> tuple[OrderPrompt, Order] | None:
@@ -53,8 +59,13 @@ def next_due(connection_pk: int, now: datetime) -> tuple[OrderPrompt, Order] | N
     prompt = due(now).filter(connection=connection_pk).order_by("pk").first()
     if prompt is None:
         return None
-    orders = Order.objects.filter(account__connection=connection_pk, broker_order_id=prompt.broker_order_id)
-    return prompt, orders.select_related("account").latest("pk")
+    return prompt, order_of(prompt)
+
+
+def order_of(prompt: OrderPrompt) -> Order:
+    """The order of ours that a prompt of `due` or `leave_late` is about."""
+    orders = Order.objects.filter(account__connection=prompt.connection_id, broker_order_id=prompt.broker_order_id)
+    return orders.select_related("account").latest("pk")
 
 
 @transaction.atomic
@@ -78,6 +89,26 @@ def claim(order: Order, prompt: Prompt, confirmed: bool, option: str | None, now
     row.save()
     live.order_changed(order)
     return row.attempt_id
+
+
+def leave_late(now: datetime) -> int:
+    """Leave to a person what could not be answered in time, where it is about an order of ours that may still fill; how
+    many. The answer to one that came hours ago may be about another state of the order."""
+    late = OrderPrompt.objects.filter(verdict="", seen_at__lte=now - WITHIN, connection__enabled=True)
+    keys = late.exclude(broker_order_id="").filter(Exists(_ours().filter(status__in=_MAY_FILL))).order_by("pk")
+    return sum(_leave(key, now) for key in keys.values_list("pk", flat=True)[:MOST_OPEN])
+
+
+@transaction.atomic
+def _leave(key: int, now: datetime) -> bool:
+    prompt = OrderPrompt.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=key, verdict="").first()
+    if prompt is None:
+        return False
+    order = order_of(prompt)
+    prompt.verdict, prompt.order = OrderPrompt.Verdict.LEFT, order
+    prompt.save(update_fields=["verdict", "order"])
+    live.order_changed(order)
+    return True
 
 
 def as_prompt(row: OrderPrompt) -> Prompt:

@@ -13,7 +13,7 @@ from brokers.connections import sessions
 from brokers.domain.brokerage import Feed, FeedEvent, Paused
 from brokers.domain.sessions import Cause
 from brokers.models import BrokerageAccount, Connection
-from brokers.orders.prompts import prompts
+from brokers.orders.prompts import messages, prompts
 from brokers.processes.signing_in import Check, NotSignedIn, SigningIn
 from brokers.processes.watching.book import PAUSE_SECONDS, Book
 from brokers.processes.watching.news import FACTS_AT_ONCE, News, are_whole, facts_in
@@ -125,6 +125,8 @@ class Listening:
             await self.book.bring_home(self.connection, orders, fills)
         if asked := [prompt for event in events for prompt in event.prompts]:
             await self._db(prompts.heard, self.connection, asked, self.keeper.clock())
+        if told := [each for event in events for each in event.told]:
+            await self._db(messages.heard, self.connection, told, self.keeper.clock())
         await self.book.hear(events)
 
     async def _gather(self) -> list[FeedEvent | None]:

@@ -56,7 +56,8 @@ def are_whole(batch: Sequence[FeedEvent | None]) -> bool:
 
 
 def facts_in(event: FeedEvent | None) -> int:
-    """How much a piece of news weighs: itself, and each order, fill, account, quote and prompt in it."""
+    """How much a piece of news weighs: itself, and each order, fill, account, quote, prompt and notice in it."""
     if event is None:
         return 1
-    return 1 + len(event.orders) + len(event.executions) + len(event.money) + len(event.quotes) + len(event.prompts)
+    parts = (event.orders, event.executions, event.money, event.quotes, event.prompts, event.told)
+    return 1 + sum(map(len, parts))

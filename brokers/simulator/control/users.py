@@ -27,12 +27,11 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
         case "POST", ("orders" | "fills" | "positions"):
             return _by_hand(gateway, user, what, body)
         case "POST", "reset":
-            if body:
-                return Answer({"reset": _seed(gateway, user, body)["accounts"]})
-            gateway.reset(user)
-            return Answer({"reset": user.account_ids})
+            return _reset(gateway, user, body)
         case "POST", "seed":
             return Answer(_seed(gateway, user, body))
+        case "POST", "messages":
+            return _say(user, body)
         case "POST", "close_sockets":
             for socket in list(user.sockets):
                 socket.drop()
@@ -51,6 +50,23 @@ def _by_hand(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> A
         held = by_hand.hold(gateway, user, body)
         return Answer({"account": held.account_id, "conid": held.conid, "quantity": str(held.quantity)}, 201)
     return Answer(_order(by_hand.place(gateway, user, body, listed=what == "orders")), 201)
+
+
+def _reset(gateway: Gateway, user: User, body: dict[str, Any]) -> Answer:
+    if body:
+        return Answer({"reset": _seed(gateway, user, body)["accounts"]})
+    gateway.reset(user)
+    return Answer({"reset": user.account_ids})
+
+
+def _say(user: User, body: dict[str, Any]) -> Answer:
+    """Say a notice (`ntf`) or a bulletin (`blt`) over the user's websockets, as IBKR does when it wants no answer."""
+    topic, args = str(body.get("topic")), body.get("args")
+    if topic not in {"ntf", "blt"} or not isinstance(args, dict):
+        raise ValueError("topic is ntf or blt, and args an object.")
+    for socket in list(user.sockets):
+        socket.says(topic, args)
+    return Answer({"sockets": len(user.sockets)}, 201)
 
 
 def _journal(user: User) -> list[dict[str, Any]]:

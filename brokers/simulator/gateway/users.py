@@ -38,6 +38,10 @@ class Listener(Protocol):
         """The broker asks with a list of options about an order of the user."""
 
     @abstractmethod
+    def says(self, topic: str, args: dict[str, Any]) -> None:
+        """The broker tells something that it wants no answer to: a notice or a bulletin."""
+
+    @abstractmethod
     def tick(self) -> None:
         """Send what is due because time passed."""
 

@@ -105,6 +105,9 @@ class Socket(Connection):
     def prompted(self, prompt: dict[str, Any]) -> None:
         self.send({"topic": "ntf", "args": [prompt]})
 
+    def says(self, topic: str, args: dict[str, Any]) -> None:
+        self.send({"topic": topic, "args": args})
+
     def status_changed(self) -> None:
         status = self.user.session.status(self.gateway.clock())
         args = {

@@ -210,6 +210,7 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "silent_since": None,
         "asks_first": False,
         "asked_first": [],
+        "prompts_left": [],
         "executions": [
             {
                 "id": str(fill.code),
@@ -276,9 +277,9 @@ def test_no_list_asks_once_per_row(
     for _ in range(4):
         everything(team, now)
     api.get(f"{name}/")
-    # The token, its membership, the page; the executions of orders, the stops that positions lack, what ours have filled
+    # The token, its membership, the page; the executions and prompts of orders, the stops that positions lack, what ours have filled
     # and quotes; results of accounts; what connections told IBKR not to ask.
-    with django_assert_max_num_queries({"orders": 4, "positions": 6, "accounts": 8, "connections": 4}.get(name, 3)):
+    with django_assert_max_num_queries({"orders": 5, "positions": 6, "accounts": 8, "connections": 4}.get(name, 3)):
         assert len(api.get(f"{name}/")["results"]) == 4
 
 

@@ -15,8 +15,11 @@ from django.utils import timezone
 from accounts.feed import needs
 from accounts.feed.needs import Need
 from accounts.models import Team, User
+from brokers.api.orders import OrderSerializer
+from brokers.api.rest import whole_orders
 from brokers.domain.brokerage import Prompt
-from brokers.models import Order, OrderPrompt, SubmissionAttempt
+from brokers.models import Notice, Order, OrderPrompt, SubmissionAttempt
+from brokers.notices import telling
 from brokers.orders import questions
 from brokers.orders.prompts import prompts
 from brokers.simulator.testing.gateway import RunningGateway
@@ -195,8 +198,41 @@ def test_a_gateway_that_asks_without_end_fills_no_table_and_gets_few_answers(ben
     assert OrderPrompt.objects.filter(verdict="left").count() == prompts.MOST_OPEN - prompts.MOST_OF_AN_ORDER
 
 
-def test_a_late_one_is_not_answered(bench: lab.Lab) -> None:
+def test_a_late_one_is_not_answered_and_left_to_a_person_who_is_told(bench: lab.Lab, team: Team) -> None:
     order = working_order(bench)
     prompts.heard(bench.connection, [prompt(order)], timezone.now() - prompts.WITHIN)
     lab.work()
     assert said(bench) == []
+    assert prompts.leave_late(timezone.now()) == 1
+    row = OrderPrompt.objects.get()
+    assert (row.verdict, row.order) == ("left", order)
+    assert [need.href for need in needs_of(team)] == [f"/teams/{team.code}/orders/{order.code}/"]
+    assert (telling.tell_of_prompts(timezone.now()), telling.tell_of_prompts(timezone.now())) == (1, 0)
+    notice = Notice.objects.get()
+    assert notice.why == (
+        f"IBKR asks “Sure?” about the order for AAPL in {bench.account.account_id}. Its options: “Use on this order”, "
+        "“Do not use”. Answer it in TWS: the order may wait for it."
+    )
+    dispatch = notice.dispatches.get()
+    subject, text = telling.letter(notice, dispatch, timezone.now())
+    assert "IBKR asks about an order of" in subject
+    assert f"/teams/{team.code}/orders/{order.code}/" in text
+
+
+@pytest.mark.parametrize("change", [{"status": "canceled"}, {"broker_order_id": "999999"}])
+def test_a_late_one_about_an_order_that_is_over_or_somebody_elses_is_nobodys(
+    bench: lab.Lab, change: dict[str, str]
+) -> None:
+    order = working_order(bench)
+    prompts.heard(bench.connection, [prompt(order)], timezone.now() - prompts.WITHIN)
+    Order.objects.filter(pk=order.pk).update(**change)
+    assert prompts.leave_late(timezone.now()) == 0
+
+
+def test_a_program_reads_what_is_left(bench: lab.Lab, team: Team, alice: User) -> None:
+    order = working_order(bench)
+    prompts.heard(bench.connection, [prompt(order)], timezone.now() - prompts.WITHIN)
+    prompts.leave_late(timezone.now())
+    [row] = whole_orders().filter(pk=order.pk)
+    [left] = OrderSerializer(row).data["prompts_left"]
+    assert (left["message_id"], left["text"], left["options"]) == ("p12", "Sure?", ["Use on this order", "Do not use"])

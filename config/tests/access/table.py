@@ -76,6 +76,7 @@ TEAM_PAGES: dict[str, Entry] = {
     "orders": reads(),
     "order": reads(),
     "order_cancel": does(TRADER),
+    "order_owner": form(VIEWER, TRADER, subscription="none"),
     "questions": form_that_proves(VIEWER, TRADER, message_id="o163", answer="yes"),
     "questions@no": does(TRADER, message_id="o163", answer="no"),
     "symbols": form_that_proves(VIEWER, TRADER, ticker="TWIN", asset_class="stock", simulated="no", conid="1"),
@@ -298,6 +299,9 @@ API: dict[str, tuple[str, str, str]] = {
     "api-contract-choices-list@make": ("POST", "trade", TRADER),
     "api-contract-choices-detail@forget": ("DELETE", "trade", TRADER),
     "api-positions-list": ("GET", "read", VIEWER),
+    "api-adoptions-list": ("GET", "read", VIEWER),
+    "api-adoptions-choose": ("PUT", "trade", TRADER),
+    "api-messages-list": ("GET", "read", VIEWER),
     "api-questions-list": ("GET", "read", VIEWER),
     "api-questions-answer": ("PUT", "trade", TRADER),  # no yes while real money can move
     "api-guards-list": ("GET", "read", VIEWER),

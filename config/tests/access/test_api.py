@@ -18,6 +18,7 @@ from config.tests.access.world import NOWHERE, Owned, World, undone, world
 pytestmark = pytest.mark.django_db
 BODIES: dict[str, dict[str, Any]] = {
     "api-contract-choices-list@make": {"ticker": "SOLO", "conid": 1, "simulated": True},
+    "api-adoptions-choose": {"subscription": None},
     "api-guards-halt": {"how": "entries", "reason": "News"},
     "api-questions-answer": {"answer": "no"},
     "api-guards-resume": {"reason": "On we go"},
@@ -37,6 +38,7 @@ ROWS = {
     "connections": "simulated",  # those of real money are for people
     "accounts": "account_code",
     "orders": "order_code",
+    "adoptions": "order_code",
     "executions": "execution_code",
     "calls": "call_code",
     "guards": "strategy_code",
@@ -124,7 +126,7 @@ def test_no_token_no_right_token_and_a_browser_are_nobody(made: World) -> None:
     wrong = []
     for number, (entry, page) in enumerate(actions()):
         for who, client in nobodies.items():
-            if who == "a wrong token":  # wrong ones are limited by address
+            if who in {"a wrong token", "a removed member"}:  # wrong ones are limited by address
                 client.defaults["REMOTE_ADDR"] = f"203.0.113.{number}"
             answer = ask(client, page, address(page, made.ours), entry=entry)
             if answer.status_code != 401:

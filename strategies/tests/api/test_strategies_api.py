@@ -159,6 +159,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                         "silent_since": None,
                         "asks_first": False,
                         "asked_first": [],
+                        "prompts_left": [],
                         "executions": [
                             {
                                 "id": str(fill.code),
@@ -337,9 +338,9 @@ def test_another_team_sees_nothing(team: Team, alice: User, charlie: User, now: 
     assert stranger.refused(f"{name}/{code}/", 404)["code"] == "not-found"
 
 
-# The token, its membership, the page; then decisions, orders and executions, however many there are.
+# The token, its membership, the page; then decisions, orders with their prompts and executions, however many there are.
 @pytest.mark.parametrize(
-    ("name", "queries"), [("strategies", 3), ("subscriptions", 3), ("signals", 8), ("decisions", 6)]
+    ("name", "queries"), [("strategies", 3), ("subscriptions", 3), ("signals", 9), ("decisions", 7)]
 )
 def test_no_list_asks_once_per_row(
     api: Api, team: Team, now: datetime, name: str, queries: int, django_assert_num_queries: Any
@@ -359,7 +360,7 @@ def test_one_signal_asks_no_more_for_many_accounts(
         _, ticket = rows.accepted(made.signal, rows.subscription(made.strategy, brokers.account(team), now), now)
         brokers.filled(brokers.order(ticket), at=now)
     api.get("signals/")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         assert len(api.get(f"signals/{made.signal.code}/")["decisions"]) == 4
 
 

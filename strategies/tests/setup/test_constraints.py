@@ -16,6 +16,7 @@ from accounts.tests.refusals import named_constraints, refused_by
 from brokers.models import BrokerageAccount
 from brokers.tests import rows as brokers
 from strategies.models import (
+    Adoption,
     Approval,
     Decision,
     Guard,
@@ -113,6 +114,11 @@ def refusal(at: Scene, endpoint: WebhookEndpoint) -> Refusal:
     return Refusal.objects.create(team=at.ours.team, endpoint=endpoint, **values)
 
 
+def adoption(at: Scene, **values: object) -> Adoption:
+    fields = {"team": at.ours.team, "ticket": brokers.ticket(at.ours.account), "chosen_at": at.now, **values}
+    return Adoption.objects.create(**fields)
+
+
 def guard(at: Scene, **values: object) -> Guard:
     return Guard.objects.create(**{"team": at.ours.team, "level": "team", **values})
 
@@ -152,6 +158,8 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "approved_quantity_is_positive": lambda at: approval(at, quantity=0),
     "approval_and_its_decision_share_a_team": lambda at: approval(at, team=at.theirs.team),
     "proposed_decision_has_a_plan_and_an_end": lambda at: decision(at, status="proposed", decided_at=at.now, plan={}),
+    "adoption_and_its_ticket_share_a_team": lambda at: adoption(at, ticket=brokers.ticket(at.theirs.account)),
+    "adoption_and_its_subscription_share_a_team": lambda at: adoption(at, subscription=at.theirs.subscription),
     "one_guard_per_level_and_what_it_guards": lambda at: twice(lambda: guard(at)),
     "guard_guards_what_its_level_says": lambda at: guard(at, level="account"),
     "guard_halt_is_known": lambda at: guard(at, halt="a bit", halt_reason="Why", halted_at=at.now),
