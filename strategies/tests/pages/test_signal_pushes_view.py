@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team, User
+from brokers.models import Order
 from strategies import live
 from strategies.models import Refusal
 from strategies.tests import rows
@@ -49,3 +52,14 @@ def test_a_push_costs_few_queries(team: Team, now: datetime, django_assert_max_n
     walk = rows.walk(team, now)
     with django_assert_max_num_queries(3):
         live.signal_html(walk.signal.pk)
+
+
+def test_a_push_reads_nothing_of_what_was_received_and_nothing_row_by_row(team: Team, now: datetime) -> None:
+    walk = rows.walk(team, now)
+    Order.objects.filter(pk=walk.order.pk).update(held_reason="IBKR looks for shares to lend.", reason="Held.")
+    with CaptureQueriesContext(connection) as asked:
+        row = live.signal_html(walk.signal.pk)
+    assert "order-chip-" in row
+    assert len(asked) == 3
+    assert not any('"strategies_signal"."body"' in query["sql"] for query in asked)
+    assert not any('"secrets"' in query["sql"] for query in asked)
