@@ -19,6 +19,8 @@ PARTS = (
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
     ("What an order costs our processes", "bench_cost", "--orders 3"),
+    ("Start and weight", "bench_start", "--settle 1 --rounds 1"),
+    ("Memory", "bench_memory", "--minutes 0.5 --rate 5"),
     ("A long history", "bench_history", "--signals 2000 --orders 4000 --subscriptions 100 --teams 10 --rounds 1"),
     ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20"),
     (

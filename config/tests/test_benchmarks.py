@@ -19,6 +19,8 @@ LAST_LINES = {
     "bench_fanout": "1,000 subscriptions: goal 3 s",
     "bench_walk": "20 of 20 orders",
     "bench_cost": "an order: ",
+    "bench_start": "idle without PostgreSQL and Valkey",
+    "bench_memory": "largest growth",
     "bench_history": "times (goal: all)",
     "bench_neighbour": "beside 20 signals/s of another team: 2 of 2 orders left",
     "bench_orders": "in doubt, arrived, and the answer was lost: 1 orders settled",

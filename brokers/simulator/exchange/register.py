@@ -7,6 +7,12 @@ from collections.abc import Iterable
 
 from brokers.simulator.exchange.records import Account, Change, Execution, Order
 
+# What is remembered of an account beside what works: as many orders as IBKR's list shows, and fills of the days that can
+# be asked for, so many at the most. Rows stay in the books.
+MOST_FINISHED = 1_000
+MOST_FILLS = 10_000
+_FINISHED_S, _FILLS_S = 2 * 86_400.0, 8 * 86_400.0
+
 
 class Register:
     """The indexes of one gateway; `changes` collects what happened since it was last taken."""
@@ -40,6 +46,21 @@ class Register:
         account.positions.clear()
         account.proceeds.clear()
         account.cash.clear()
+
+    def shorten(self, now: float) -> None:
+        """Take out of memory what nobody can ask for any more, so that it does not grow with the orders of a lifetime."""
+        for account_id in list(self.by_account):
+            orders = self.by_account[account_id].values()
+            finished = [order for order in orders if not order.working and not self._has_working_child(order)]
+            surplus = finished[: max(0, len(finished) - MOST_FINISHED)]
+            for order in [*surplus, *(order for order in finished if now - order.updated_at > _FINISHED_S)]:
+                self.drop(order)
+        for fills in self.executions.values():
+            recent = next((place for place, fill in enumerate(fills) if fill.executed_at >= now - _FILLS_S), len(fills))
+            del fills[: max(recent, len(fills) - MOST_FILLS)]
+
+    def _has_working_child(self, order: Order) -> bool:
+        return any(child.working for child in self.children.get(order.order_id, ()))
 
     def drop(self, order: Order) -> None:
         """Take one order out of memory."""

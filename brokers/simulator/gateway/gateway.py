@@ -274,7 +274,7 @@ class Gateway:
         user.tell_status()
 
     def _end_of_day(self, now: float) -> None:
-        """Expire orders, settle what is due, and forget orders that ended before yesterday."""
+        """Expire orders, settle what is due, and forget what nobody can ask for any more."""
         self.engine.expire(now)
         for book in list(self.engine.working.values()):
             for order in list(book.values()):
@@ -284,9 +284,9 @@ class Gateway:
         if now >= self.next_clearing:
             self.next_clearing = now + 60
             self.engine.pass_time(now)
-            for order in list(self.engine.orders.values()):
-                if not order.working and now - order.updated_at > 2 * 86_400:
-                    self.engine.drop(order)
+            self.engine.shorten(now)
+            for user in self.users.values():
+                user.forget_references(now - self.behaviour.reference_ttl_s)
 
     @staticmethod
     def moment(at: float) -> str:

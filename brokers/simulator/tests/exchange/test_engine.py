@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.simulator.catalogue import catalogue
+from brokers.simulator.exchange import register
 from brokers.simulator.exchange.records import Order
 from brokers.simulator.tests.exchange.exchange import AAPL, EURUSD, NOW, D, Exchange
 from config.tests.samples import samples
@@ -253,3 +254,37 @@ def _check(engine: Exchange) -> None:
     for group, members in engine.groups.items():
         if group.startswith("oca"):
             assert sum(o.status == "Filled" for o in members) <= 1
+
+
+def test_an_account_remembers_as_many_finished_orders_as_the_list_shows(
+    engine: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory must not grow with the orders of a lifetime: eight kilobytes each, for ever."""
+    monkeypatch.setattr(register, "MOST_FINISHED", 3)
+    monkeypatch.setattr(register, "MOST_FILLS", 4)
+    rests = place(engine, "LMT", limit_price=D(1))
+    done = [place(engine) for _ in range(6)]
+    engine.match("99.99", "100.01")
+    engine.shorten(NOW)
+    assert set(engine.by_account["SIM1"]) == {rests.order_id, *(order.order_id for order in done[3:])}
+    assert set(engine.orders) == set(engine.by_account["SIM1"])
+    assert [fill.order_id for fill in engine.executions["SIM1"]] == [order.order_id for order in done[2:]]
+    assert engine.accounts["SIM1"].positions[AAPL].quantity == D(60)
+
+
+def test_a_parent_is_remembered_while_its_child_works(engine: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(register, "MOST_FINISHED", 0)
+    parent = place(engine)
+    child = place(engine, "STP", side="SELL", stop_price=D(1), parent=parent)
+    engine.match("99.99", "100.01")
+    engine.shorten(NOW)
+    assert set(engine.orders) == {parent.order_id, child.order_id}
+
+
+def test_fills_of_more_than_eight_days_ago_are_forgotten(engine: Exchange) -> None:
+    place(engine)
+    engine.match("99.99", "100.01")
+    engine.shorten(NOW + 7 * 86_400)
+    assert len(engine.executions["SIM1"]) == 1
+    engine.shorten(NOW + 9 * 86_400)
+    assert (engine.executions["SIM1"], engine.orders) == ([], {})
