@@ -1,15 +1,25 @@
 """What `make bench` runs: every part in a process of its own, one after the other.
 
-    python -m benchmarks [--quick]
+    python -m benchmarks [--quick] [--only bench_walk] [--compare FILE]
 
-`--quick` measures nothing worth telling: it shows within a minute or two that every part still runs.
+At the end stands one table of goals and figures, which is kept in `benchmarks/latest.json` as well. `--compare` puts
+beside it how each ratio to its baseline has changed since that run. `--quick` measures nothing worth telling: it shows within a minute or two that every part still runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.goals import table
+from benchmarks.goals.noting import FILE_VARIABLE
+from config.embedded import BASE_DIR
 
 # Title, module, and what makes it short.
 PARTS = (
@@ -36,14 +46,31 @@ PARTS = (
 )
 
 
+LATEST = BASE_DIR / "benchmarks" / "latest.json"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the shortest form of each, to see that all of them run")
-    quick = parser.parse_args().quick
-    for title, module, short in PARTS:
+    parser.add_argument("--only", nargs="+", metavar="MODULE", help="some of the parts, as bench_walk bench_door")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="an earlier latest.json to compare with")
+    options = parser.parse_args()
+    earlier = json.loads(options.compare.read_text()) if options.compare else None
+    with tempfile.TemporaryDirectory(prefix="halyard-bench-") as folder:
+        notes = Path(folder) / "figures"
+        machine = table.speed()
+        measure([part for part in PARTS if not options.only or part[1] in options.only], options.quick, notes)
+        run = table.as_json(table.read_notes(notes), machine)
+    print(*table.lines(run, earlier), sep="\n")
+    LATEST.write_text(json.dumps(run, indent=2) + "\n")
+
+
+def measure(parts: Sequence[tuple[str, str, str]], quick: bool, notes: Path) -> None:
+    """Run the parts one after the other; each notes its figures in the file."""
+    for title, module, short in parts:
         print(title, flush=True)
         command = [sys.executable, "-m", f"benchmarks.{module}", *(short.split() if quick else [])]
-        run = subprocess.run(command, check=False)
+        run = subprocess.run(command, env={**os.environ, FILE_VARIABLE: str(notes)}, check=False)
         if run.returncode:
             raise SystemExit(f"{title}: benchmarks.{module} ended with {run.returncode}.")
         print(flush=True)

@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import bench_fanout
+from benchmarks.goals import Figure, note
 from benchmarks.servers import migrated_database
 
 TICKER = "TICK0"
@@ -57,6 +58,7 @@ def report(steps: dict[str, list[float]], bare: list[float], counted: dict[str, 
         each, many = median(milliseconds), counted[step]
         print(f"{step:7}{each:7.2f} ms of processor,{many:3} statements, each {each / base / many:4.1f} bare ones")
     whole = sum(median(milliseconds) for milliseconds in steps.values())
+    note(Figure(what="an order, processor of our processes", figure=whole, unit="ms", goal=12, baseline=base))
     print(
         f"an order: {whole:.2f} ms of processor, as much as {whole / base:.0f} bare statements ({base * 1000:.0f} µs)"
     )

@@ -12,6 +12,7 @@ from decimal import Decimal
 from statistics import median
 from time import perf_counter_ns
 
+from benchmarks.goals import Figure, note
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderStatus, OrderType, Role, Side
 from brokers.domain.sessions import Environment
@@ -102,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{'case':32}{'decide':>12}{'rulebook':>12}{'ratio':>8}   goal {GOAL:.0f} µs")
     for name, (whole, part) in measure(rounds).items():
         print(f"{name:32}{whole:9.0f} µs{part:9.0f} µs{whole / part:8.1f}")
+        note(Figure(what=f"decide: {name}", figure=whole, unit="µs", goal=GOAL, baseline=part))
 
 
 if __name__ == "__main__":

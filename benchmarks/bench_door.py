@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import statement
+from benchmarks.goals import Figure, note
 from benchmarks.servers import migrated_database, served
 
 TEAMS, ENDPOINTS = 50, 1000
@@ -76,6 +77,12 @@ def report(figures: dict[str, Any]) -> None:
         f" lost {figures['bell_lost']}",
         sep="\n",
     )
+    note(Figure(what="door, of the bare statement", figure=of_statement, unit="times", goal=0.8, at_least=True))
+    note(Figure(what="door, of a DRF view", figure=over_view, unit="times", goal=10, at_least=True))
+    note(
+        Figure(what="door, one sender", figure=one["rate"], unit="/s", goal=1300, at_least=True, baseline=median(bare))
+    )
+    note(Figure(what="opening bell, all answered", figure=bell["seconds"], unit="s", goal=3))
 
 
 def times(result: dict[str, Any]) -> str:

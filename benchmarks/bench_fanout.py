@@ -18,6 +18,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from benchmarks.goals import Figure, note
 from benchmarks.servers import migrated_database
 
 SIZES = (100, 300, 1000)
@@ -62,6 +63,7 @@ def report(by_size: dict[int, list[Round]]) -> None:
     for size, rounds in by_size.items():
         seconds, bare = median(each.seconds for each in rounds), median(each.bare for each in rounds)
         print(f"{size:13}{seconds:10.2f} s{seconds / size * 1000:7.2f} ms{bare:12.2f} s{seconds / bare:8.1f}")
+    note(Figure(what=f"fan-out to {size:,}", figure=seconds, unit="s", goal=GOAL_S * size / 1000, baseline=bare))
     small, large = (median(each.seconds for each in by_size[size]) / size for size in (min(by_size), max(by_size)))
     print(
         f"1,000 subscriptions: goal {GOAL_S:.0f} s; each of {max(by_size):,} takes {large / small:.2f} times one of {min(by_size)}"

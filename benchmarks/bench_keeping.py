@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.goals import Figure, note
 from benchmarks.servers import migrated_database
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 
@@ -120,6 +121,8 @@ def measure(folder: Path, gateway: RunningGateway, options: argparse.Namespace) 
 def report(figures: Figures) -> None:
     # So few sessions may cost less than what the process by itself is counted with.
     each, per = max(figures.minute, 1e-9), figures.sessions * figures.wall / 60
+    share = figures.share * 100
+    note(Figure(what=f"{GOAL_SESSIONS:,} sessions, of a core", figure=share, unit="%", goal=GOAL_SHARE * 100))
     sample = min(SAMPLE, figures.sessions)
     calls = ", ".join(f"{name} {n / sample / figures.wall * 60:.2f}" for name, n in sorted(figures.calls.items()))
     print(

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from benchmarks.bench_walk import TOKEN, journal, moment, percentile, to_the_wire
+from benchmarks.goals import Figure, note
 from benchmarks.trading.page import watched
 from config.tests import tables
 from config.tests.product import Product, running
@@ -146,6 +147,10 @@ def report(figures: Sequence[Figures]) -> None:
         print(f"{beside}: {len(each.parts['to the wire'])} of {each.sent} orders left")
         for name in PARTS:
             print(f"  {name:12}{_told(each.parts[name], figures[0].parts[name])}")
+    for name in (part for part in PARTS if figures[0].parts[part] and figures[-1].parts[part]):
+        alone, beside = (percentile(each.parts[name], 0.95) for each in (figures[0], figures[-1]))
+        goal = GOAL * alone
+        note(Figure(what=f"beside a flood, {name}, p95", figure=beside, unit="ms", goal=goal, baseline=alone))
     print(f"goal: no p95 beyond {GOAL} times that alone")
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.goals import Figure, note
 from benchmarks.servers import migrated_database
 from benchmarks.trading import fan
 from benchmarks.trading import tenants as who
@@ -90,6 +91,8 @@ def report(
 ) -> None:
     p50, p99, base = percentile(alone, 0.5), percentile(alone, 0.99), percentile(bare, 0.5)
     with_slow = percentile(beside, 0.99)
+    what = "decision to POST, p99 beside a slow tenant"
+    note(Figure(what=what, figure=with_slow, unit="ms", goal=1.1 * p99, baseline=p99))
     print(
         f"decision to order on the wire, {options.rate:.0f} orders/s over {options.connections} connections: "
         f"{len(alone)} orders",

@@ -23,6 +23,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.goals import Figure, note
 from benchmarks.trading import weight
 from config.supervisor import ports
 from config.tests import tables
@@ -45,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     base = bare_import()
     first, ready = statistics.median(each[0] for each in rounds), statistics.median(each[1] for each in rounds)
     weights = rounds[-1][2]
+    note(Figure(what="start to the first answer", figure=first, unit="s", goal=3, baseline=base))
+    note(Figure(what="start to all ready", figure=ready, unit="s", goal=15, baseline=base))
+    note(Figure(what="idle memory, PSS", figure=sum(weights.values()), unit="MB", goal=350))
     print(f"first answer after {first:.1f} s (goal 3), {first / base:.1f} times an import of Django ({base:.2f} s)")
     print(f"every part ready after {ready:.1f} s (goal 15)")
     for process, megabytes in sorted(weights.items(), key=lambda each: -each[1]):

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from benchmarks.goals import Figure, note
 from benchmarks.tracing import orders
 from config import embedded
 from config.tests import tables
@@ -74,6 +75,9 @@ def measure(product: Product, seconds: float, rate: float, burst: int) -> Figure
 def report(figures: Figures) -> None:
     latencies = figures.latencies
     p50, p99, base = percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(figures.bare, 0.5)
+    note(Figure(what="webhook to order POST, p50", figure=p50, unit="ms", goal=15, baseline=base))
+    note(Figure(what="webhook to order POST, p99", figure=p99, unit="ms", goal=50, baseline=base))
+    note(Figure(what=f"burst of {figures.burst}, all filled", figure=figures.burst_seconds, unit="s", goal=4))
     print(
         f"webhook to order on the wire, {figures.rate:.0f} signals/s: {len(latencies)} of {figures.count} orders",
         f"  p50 {p50:.1f} ms (goal 15), p99 {p99:.1f} ms (goal 50), slowest {latencies[-1]:.0f} ms",

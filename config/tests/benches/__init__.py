@@ -1,0 +1,1 @@
+"""The table that `make bench` ends with."""
