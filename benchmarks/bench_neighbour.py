@@ -148,9 +148,9 @@ def report(figures: Sequence[Figures]) -> None:
         for name in PARTS:
             print(f"  {name:12}{_told(each.parts[name], figures[0].parts[name])}")
     for name in (part for part in PARTS if figures[0].parts[part] and figures[-1].parts[part]):
-        alone, beside = (percentile(each.parts[name], 0.95) for each in (figures[0], figures[-1]))
+        alone, flooded = (percentile(each.parts[name], 0.95) for each in (figures[0], figures[-1]))
         goal = GOAL * alone
-        note(Figure(what=f"beside a flood, {name}, p95", figure=beside, unit="ms", goal=goal, baseline=alone))
+        note(Figure(what=f"beside a flood, {name}, p95", figure=flooded, unit="ms", goal=goal, baseline=alone))
     print(f"goal: no p95 beyond {GOAL} times that alone")
 
 
