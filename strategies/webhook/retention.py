@@ -11,7 +11,19 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Exists,
+    Expression,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce
 
 from accounts.newest import order, within
@@ -33,21 +45,52 @@ class Forgotten:
 
 
 def forget(now: datetime, *, batch: int = BATCH) -> Forgotten:
-    """Delete all that is older than its strategy keeps it, `batch` rows at a time."""
+    """Delete all that is older than its strategy keeps it, `batch` rows at a time.
+
+    A statement for each kind finds what is due by the oldest row of each strategy or webhook; those of which nothing is
+    due cost no statement of their own, however many there are.
+    """
     signals = refusals = minutes = 0
     repeats = _delete(_old_repeats(now), batch)
-    for strategy, before in _horizons(now):
+    for strategy, before in _with_old_signals(now):
         old = Q(received_at__lt=before)
         signals += _blank(Signal.objects.filter(old, strategy=strategy, forgotten_at=None), now, batch)
-        refusals += _delete_oldest(strategy, before, batch)
-        minutes += _delete(_spent_minutes(strategy, before, now), batch)
+    for endpoint, before in _with_old_refusals(now):
+        refusals += _delete_oldest(endpoint, before, batch)
+    spent = _spent_minutes(now)
+    for endpoint in _keys(WebhookEndpoint.objects.filter(Exists(spent.filter(endpoint=OuterRef("pk"))))):
+        minutes += _delete(spent.filter(endpoint=endpoint), batch)
     return Forgotten(signals, refusals, repeats, minutes)
 
 
-def _horizons(now: datetime) -> Iterator[tuple[int, datetime]]:
-    days = Coalesce(F("keep_days"), settings.KEEP_DELIVERIES_DAYS)
-    for pk, kept in Strategy.objects.annotate(kept=days).values_list("pk", "kept").order_by("pk"):
-        yield pk, now - timedelta(days=kept)
+def _before(now: datetime, way: str = "") -> Expression:
+    """Until when a strategy's deliveries are forgotten; `way` leads to the strategy."""
+    days = Coalesce(F(f"{way}keep_days"), settings.KEEP_DELIVERIES_DAYS)
+    kept = ExpressionWrapper(days * Value(timedelta(days=1), DurationField()), DurationField())
+    return ExpressionWrapper(Value(now, DateTimeField()) - kept, DateTimeField())
+
+
+def _with_old_signals(now: datetime) -> list[tuple[int, datetime]]:
+    """Strategies with signals to blank, each with the moment before which they came."""
+    old = Signal.objects.filter(
+        strategy=OuterRef("pk"), forgotten_at=None, dispatched_at__isnull=False, received_at__lt=OuterRef("before")
+    )
+    due = Strategy.objects.annotate(before=_before(now)).filter(Exists(old))
+    return list(due.order_by("pk").values_list("pk", "before"))
+
+
+def _with_old_refusals(now: datetime) -> list[tuple[int, datetime]]:
+    """Webhooks whose oldest refusal is to be deleted, each with the moment before which those came."""
+    theirs = within(Refusal.objects.all(), OuterRef("pk"), "endpoint").order_by(
+        *order(Refusal, "endpoint", oldest=True)
+    )
+    oldest = Subquery(theirs.values("received_at")[:1])
+    due = WebhookEndpoint.objects.annotate(oldest=oldest, before=_before(now, "strategy__"))
+    return list(due.filter(oldest__lt=F("before")).order_by("pk").values_list("pk", "before"))
+
+
+def _keys(endpoints: QuerySet[WebhookEndpoint]) -> list[int]:
+    return list(endpoints.order_by("pk").values_list("pk", flat=True))
 
 
 def _blank(rows: QuerySet[Signal], now: datetime, batch: int) -> int:
@@ -66,15 +109,14 @@ def _blank(rows: QuerySet[Signal], now: datetime, batch: int) -> int:
             return done
 
 
-def _delete_oldest(strategy: int, before: datetime, batch: int) -> int:
+def _delete_oldest(endpoint: int, before: datetime, batch: int) -> int:
     """Delete the refusals of before that moment. Only the oldest are looked at: those behind a newer one are newer."""
     done = 0
-    for endpoint in WebhookEndpoint.objects.filter(strategy=strategy).order_by("pk"):
-        oldest = within(Refusal.objects.all(), endpoint, "endpoint").order_by(*order(Refusal, "endpoint", oldest=True))
-        while (first := oldest.values_list("received_at", flat=True).first()) is not None and first < before:
-            keys = [pk for pk, at in oldest.values_list("pk", "received_at")[:batch] if at < before]
-            with transaction.atomic():
-                done += Refusal.objects.filter(pk__in=keys).delete()[0]
+    oldest = within(Refusal.objects.all(), endpoint, "endpoint").order_by(*order(Refusal, "endpoint", oldest=True))
+    while (first := oldest.values_list("received_at", flat=True).first()) is not None and first < before:
+        keys = [pk for pk, at in oldest.values_list("pk", "received_at")[:batch] if at < before]
+        with transaction.atomic():
+            done += Refusal.objects.filter(pk__in=keys).delete()[0]
     return done
 
 
@@ -95,12 +137,10 @@ def _batches(rows: QuerySet[Repeat] | QuerySet[WebhookMinute], batch: int) -> It
 
 def _old_repeats(now: datetime) -> QuerySet[Repeat]:
     """Of all strategies at once: those that are old are few, and lead to their signals; strategies have many signals."""
-    days = Coalesce(F("signal__strategy__keep_days"), settings.KEEP_DELIVERIES_DAYS)
-    kept = ExpressionWrapper(days * Value(timedelta(days=1), DurationField()), DurationField())
-    return Repeat.objects.filter(received_at__lt=ExpressionWrapper(Value(now, DateTimeField()) - kept, DateTimeField()))
+    return Repeat.objects.filter(received_at__lt=_before(now, "signal__strategy__"))
 
 
-def _spent_minutes(strategy: int, before: datetime, now: datetime) -> QuerySet[WebhookMinute]:
+def _spent_minutes(now: datetime) -> QuerySet[WebhookMinute]:
     """Minutes that no limit and no page needs any more.
 
     Kept are each webhook's last one, its last one under an old server key (or nobody could tell whether that key may be
@@ -110,7 +150,6 @@ def _spent_minutes(strategy: int, before: datetime, now: datetime) -> QuerySet[W
     return WebhookMinute.objects.filter(
         Exists(later),
         Q(old_key=0) | Exists(later.filter(old_key__gt=0)),
-        Q(endpoint__enabled=True) | Q(minute__lt=before),
-        endpoint__strategy=strategy,
+        Q(endpoint__enabled=True) | Q(minute__lt=_before(now, "endpoint__strategy__")),
         minute__lt=now - METER,
     )

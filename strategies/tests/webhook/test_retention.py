@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
 from brokers.tests import rows as broker
@@ -117,3 +119,16 @@ def test_a_revoked_url_keeps_the_proof_of_what_it_refused_as_long_as_its_deliver
     kept = [minute(old, now - 29 * DAY, strangers=2), minute(old, now - 5 * DAY, strangers=1)]
     assert retention.forget(now) == Forgotten(minutes=1)
     assert list(WebhookMinute.objects.order_by("minute")) == kept
+
+
+def test_strategies_of_which_nothing_is_due_cost_no_statement_of_their_own(team: Team, now: datetime) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert retention.forget(now) == retention.Forgotten()
+        return len(asked)
+
+    rows.strategy(team, now, "First")
+    before = statements()
+    for number in range(20):
+        rows.strategy(team, now, f"Strategy {number}")
+    assert statements() == before
