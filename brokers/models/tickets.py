@@ -44,6 +44,7 @@ class Ticket(models.Model):
         indexes = [
             models.Index(fields=["connection", "id"], condition=Q(worked_at__isnull=True), name="tickets_waiting"),
             models.Index(fields=["id"], condition=Q(unfit_at__isnull=False), name="tickets_that_do_not_fit"),
+            models.Index(fields=["id"], condition=Q(adopted_at__isnull=False), name="tickets_adopted"),
         ]
 
     def __str__(self) -> str:

@@ -81,11 +81,11 @@ def reach(team: Team, target: Target) -> Reach:
             )
             orders = orders.filter(mine)
             proposed = proposed.filter(subscription__strategy=target)
-            positions = positions.filter(_filled_by(Subscription.objects.filter(strategy=target)))
+            positions = _filled_by(positions, Subscription.objects.filter(strategy=target))
         case Subscription():
             orders = orders.filter(Q(ticket__decision__subscription=target) | Q(ticket__adoption__subscription=target))
             proposed = proposed.filter(subscription=target)
-            positions = positions.filter(_filled_by(Subscription.objects.filter(pk=target.pk)))
+            positions = _filled_by(positions, Subscription.objects.filter(pk=target.pk))
     return Reach(orders, orders.filter(role=str(Role.ENTRY)), proposed, positions)
 
 
@@ -102,11 +102,18 @@ def working_elsewhere(team: Team, target: Target) -> int:
     return elsewhere.working(accounts.values_list("pk", flat=True)).count()
 
 
-def _filled_by(subscriptions: QuerySet[Subscription]) -> Q:
+def _filled_by(positions: QuerySet[Position], subscriptions: QuerySet[Subscription]) -> QuerySet[Position]:
+    """Those of these positions in whose instruments orders of the subscriptions have filled, adopted ones among them."""
     here = Order.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"), filled_quantity__gt=0)
-    # Each by its own way, since no index serves both.
-    decided = here.filter(ticket__decision__subscription__in=subscriptions)
-    return Q(Exists(decided)) | Q(Exists(here.filter(ticket__adoption__subscription__in=subscriptions)))
+    decided = positions.filter(Exists(here.filter(ticket__decision__subscription__in=subscriptions)))
+    orders = Order.objects.filter(ticket__adoption__subscription__in=subscriptions, filled_quantity__gt=0)
+    adopted = set(orders.order_by().values_list("account_id", "conid"))
+    if not adopted:
+        return decided
+    # Not as one condition: joined by an "or", each would read every order there ever was.
+    keys = set(decided.values_list("pk", flat=True))
+    held = positions.order_by().values_list("pk", "account_id", "conid")
+    return positions.filter(pk__in=keys | {pk for pk, account, conid in held if (account, conid) in adopted})
 
 
 @transaction.atomic

@@ -85,6 +85,11 @@ def test_of_two_the_one_that_a_person_names_has_it(
     team = adopted.team
     assert [list(halt.reach(team, each).orders) for each in two] == [[adopted], []]
     assert [list(halt.reach(team, each.strategy).orders) for each in two] == [[adopted], []]
+    broker_rows.position(adopted.account)
+    Order.objects.filter(pk=adopted.pk).update(
+        status="partially_filled", quantity=2, filled_quantity=1, average_price=1
+    )
+    assert [halt.reach(team, each).positions.count() for each in two] == [1, 0]
     # It may be said again.
     adoptions.choose(order=adopted, subscription=swing.code, actor=alice, now=now)
     assert (Adoption.objects.get().subscription, mine(trend, adopted, now)) == (swing, False)

@@ -1,0 +1,19 @@
+"""Adopted tickets are found by an index, built without making anybody wait."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("brokers", "0063_adopted_tickets")]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="ticket",
+            index=models.Index(
+                condition=models.Q(("adopted_at__isnull", False)), fields=["id"], name="tickets_adopted"
+            ),
+        ),
+    ]
