@@ -98,14 +98,18 @@ def _executions(account_pk: int, since: datetime) -> QuerySet[Execution, Any]:
 
 def _told_by_orders(account: BrokerageAccount, conid: int, since: datetime) -> list[_Fill]:
     """What orders are known to have filled, without the executions so far."""
-    orders = Order.objects.filter(account=account, conid=conid, changed_at__gt=since, filled_quantity__gt=0)
-    told = orders.annotate(executed=Coalesce(Sum("executions__quantity"), NOTHING)).filter(
-        filled_quantity__gt=F("executed")
-    )
     return [
         _Fill(conid, (filled - executed) * Side(side).sign, changed_at)
-        for side, filled, executed, changed_at in told.values_list("side", "filled_quantity", "executed", "changed_at")
+        for side, filled, executed, changed_at in _ahead(account.pk, conid, since)
     ]
+
+
+@written_once
+def _ahead(account_pk: int, conid: int, since: datetime) -> QuerySet[Order, Any]:
+    orders = Order.objects.filter(account=account_pk, conid=conid, changed_at__gt=since, filled_quantity__gt=0)
+    executed = orders.annotate(executed=Coalesce(Sum("executions__quantity"), NOTHING))
+    told = executed.filter(filled_quantity__gt=F("executed"))
+    return told.values_list("side", "filled_quantity", "executed", "changed_at")
 
 
 def _unexplained(change: Decimal, fills: Iterable[_Fill], anchor_at: datetime, as_of: datetime) -> Decimal:

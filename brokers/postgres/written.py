@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.db.models import QuerySet
 
 P = ParamSpec("P")
@@ -54,16 +54,20 @@ class _Written:
 
     queryset: QuerySet[Any, Any]
     compiler: Any
+    converters: Any
     sql: str
     parameters: tuple[Any, ...]
 
     def rows(self, values: tuple[Any, ...]) -> Iterator[Any]:
         query = self.queryset.query
+        # The thread's own: the name that stands for it is looked through at each of its attributes.
+        connection = connections[self.queryset.db]
         if query.select_for_update and connection.get_autocommit():
             raise transaction.TransactionManagementError("select_for_update cannot be used outside of a transaction.")
         filled = tuple(_filled(each, values) if isinstance(each, _Value) else each for each in self.parameters)
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
+        compiler.get_converters = lambda _expressions: self.converters
         compiler.as_sql = lambda *_args, **_kwargs: (self.sql, filled)
         asked = SimpleNamespace(
             get_compiler=lambda *_args, **_kwargs: compiler,
@@ -128,7 +132,8 @@ def _write(build: Callable[..., QuerySet[Any, Any]], values: tuple[Any, ...]) ->
     parameters = tuple(_parameter(each, places) for each in raw)
     if lost := set(places.values()) - {each[:2] for each in parameters if isinstance(each, _Value)}:
         raise ValueError(f"Values of {build.__name__} do not reach the SQL as they are: {sorted(lost, key=str)}")
-    return _Written(queryset, compiler, sql, parameters)
+    converters = compiler.get_converters([expression for expression, *_ in compiler.select[: compiler.col_count]])
+    return _Written(queryset, compiler, converters, sql, parameters)
 
 
 def _standing_in(value: Any, argument: int, places: dict[Any, tuple[int, int | None]]) -> Any:

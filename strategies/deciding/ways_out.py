@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers.book import contracts, quotes
 from brokers.book.live_book import Book
 from brokers.book.views import NotYet
 from brokers.domain.orders import MAY_FILL, OrderStatus, Role
 from brokers.models import BrokerageAccount, Closing, Connection, ContractLookup, Order, Position
+from brokers.postgres.written import written_once
 from strategies.deciding import lives
 from strategies.deciding.turns import Line
 from strategies.domain import exits_first
@@ -161,11 +162,7 @@ class WaysOut:
                 for decision, _ in self.batch
                 if decision.pk is not None
             }
-            sent = Order.objects.filter(
-                account=OuterRef("account"), conid=OuterRef("conid"), role=str(Role.EXIT), status__in=_UNDER_WAY
-            )
-            rows = Closing.objects.filter(status=Closing.Status.OPEN, account__in=queued).exclude(Exists(sent))
-            for row in rows.order_by("pk") if queued else ():
+            for row in _closings_without_order(queued) if queued else ():
                 since = max(row.asked_at, _back(queued[row.account_id]) or row.asked_at)
                 self._closings[row.account_id].append(
                     WayOut(
@@ -176,6 +173,15 @@ class WaysOut:
                     )
                 )
         return self._closings.get(account.pk, [])
+
+
+@written_once
+def _closings_without_order(accounts: Collection[int]) -> QuerySet[Closing]:
+    sent = Order.objects.filter(
+        account=OuterRef("account"), conid=OuterRef("conid"), role=str(Role.EXIT), status__in=_UNDER_WAY
+    )
+    rows = Closing.objects.filter(status=Closing.Status.OPEN, account__in=accounts)
+    return rows.exclude(Exists(sent)).order_by("pk")
 
 
 def _way_out(pair: Pair, awaits: str, lookups: dict[contracts.Key, ContractLookup]) -> WayOut:
