@@ -94,7 +94,9 @@ class Product:
 
 
 @contextlib.contextmanager
-def running(*, demo: bool = True, tables: Path | None = None, **variables: str) -> Iterator[Product]:
+def running(
+    *, demo: bool = True, tables: Path | None = None, procfile: Path = ROOT / "Procfile", **variables: str
+) -> Iterator[Product]:
     """Start the product with the command behind `make run`, and stop it with Ctrl-C. `variables` go to its processes.
 
     Its folder is a new one: empty, or with `tables` in its database, which it then need not migrate from the first on.
@@ -108,7 +110,11 @@ def running(*, demo: bool = True, tables: Path | None = None, **variables: str) 
         environment = outside(folder, PORT=str(port), PYTHONUNBUFFERED="1", **limits, **variables)
         with (Path(name) / "log").open("w+b") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "config.run"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "config.run", "--procfile", str(procfile)],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
             try:
                 product = Product(folder, environment, process, {"url": f"http://localhost:{port}"})
