@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.doubts.evidence import NOT_SHOWN, Origin
-from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
+from brokers.domain.orders import WORKING, OrderStatus
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order, SubmissionAttempt
 from brokers.orders.doubt import open_doubt
@@ -23,7 +22,7 @@ REASON = "IBKR acknowledged this order, and its list of orders does not show it 
 CANCEL_TAKEN = (
     "IBKR took the cancel of this order, and its list of orders does not show the order any more; looking for it."
 )
-_WORKING = [str(status) for status in CHANGED_IN_PLACE]
+_AT_WORK = [str(status) for status in WORKING]
 # After hours IBKR's list may be empty although orders work: for those that are older than this it says nothing.
 EMPTY_SAYS_NOTHING_AFTER = timedelta(minutes=30)
 
@@ -50,23 +49,27 @@ def is_missing(order: Order, facts: Sequence[OrderFacts], asked_at: datetime, pa
     return all(order.reference != fact.reference and order.broker_order_id != fact.broker_order_id for fact in facts)
 
 
-def _at_work(asked_at: datetime, patience: Patience) -> QuerySet[Order]:
-    """Orders that lists have to name: those that work, and those whose cancel IBKR took a while ago."""
-    asked = SubmissionAttempt.objects.filter(order=OuterRef("pk"), kind=SubmissionAttempt.Kind.CANCEL).order_by("-pk")
-    last = {"canceled": Subquery(asked.values("outcome")[:1]), "canceled_at": Subquery(asked.values("answered_at")[:1])}
-    taken = Q(canceled="accepted", canceled_at__lte=asked_at - patience.quiet)
-    pending = Q(status=str(OrderStatus.PENDING_CANCEL)) & taken
-    return Order.objects.alias(**last).filter(Q(status__in=_WORKING) | pending).exclude(broker_order_id="")
+def _is_to_be_listed(order: Order, asked_at: datetime, patience: Patience) -> bool:
+    """Whether it works, or IBKR took its cancel a while ago; what IBKR says it has not is looked up by `gone`."""
+    if order.status != OrderStatus.PENDING_CANCEL:
+        return True
+    asked = order.attempts.filter(kind=SubmissionAttempt.Kind.CANCEL).order_by("-pk").first()
+    if asked is None or asked.outcome != "accepted" or asked.answered_at is None:
+        return False
+    return asked.answered_at <= asked_at - patience.quiet
 
 
 @transaction.atomic
 def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> int:
     """Count the working orders of an account that its complete list misses; returns how many came into doubt."""
     patience = SIMULATED if connection.environment == Environment.SIMULATED else REAL
-    rows = _at_work(asked_at, patience).select_for_update(of=("self",))
-    working = rows.filter(connection=connection, account__account_id=account_id, fa_group="")
+    working = Order.objects.select_for_update(of=("self",)).filter(
+        connection=connection, account__account_id=account_id, status__in=_AT_WORK, fa_group=""
+    )
     lost = 0
-    for order in working.order_by("pk"):
+    for order in working.exclude(broker_order_id="").order_by("pk"):
+        if not _is_to_be_listed(order, asked_at, patience):
+            continue
         if not is_missing(order, facts, asked_at, patience):
             if order.absences:
                 Order.objects.filter(pk=order.pk).update(absences=0, checked_at=asked_at)

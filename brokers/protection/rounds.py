@@ -5,8 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Abs, Coalesce
+from django.db.models import (
+    Case,
+    DecimalField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    When,
+)
+from django.db.models.functions import Abs, Coalesce, Least
 
 from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role
 from brokers.models import BrokerageAccount, Lapse, Order, Position
@@ -47,10 +59,12 @@ def _suspects(since: datetime, account_pk: int | None) -> QuerySet[Position, Any
 
 
 def _positions(since: datetime) -> QuerySet[Position]:
-    """Positions in which a stop has changed since then, and the stops that work are not just as large."""
+    """Positions in which a stop has changed since then, and the stops that protect them are not just as large."""
     here = Order.objects.filter(account=OuterRef("account"), conid=OuterRef("conid"))
-    sums = here.filter(role=_STOP, status__in=_MAY_FILL).order_by().values("conid")
-    working = Subquery(sums.annotate(sum=Sum(F("quantity") - F("filled_quantity"))).values("sum"), output_field=_AMOUNT)
+    held = ExpressionWrapper(OuterRef("quantity"), output_field=_AMOUNT)
+    closing = here.annotate(held=held).filter(Q(side="sell", held__gt=0) | Q(side="buy", held__lt=0))
+    sums = closing.filter(role=_STOP, status__in=_MAY_FILL).order_by().values("conid")
+    working = Subquery(sums.annotate(sum=Sum(_protects())).values("sum"), output_field=_AMOUNT)
     return (
         Position.objects.filter(
             Exists(here.filter(role=_STOP, changed_at__gt=since)), account__connection__enabled=True
@@ -58,6 +72,13 @@ def _positions(since: datetime) -> QuerySet[Position]:
         .annotate(stopped=Coalesce(working, 0, output_field=_AMOUNT))
         .exclude(stopped=Abs("quantity"))
     )
+
+
+def _protects() -> Case:
+    """How much of a position a stop may protect: one that sleeps behind an entry, no more than has filled of that entry."""
+    left = F("quantity") - F("filled_quantity")
+    behind = Q(release=str(Release.WITH_PARENT), parent__status__in=_MAY_FILL)
+    return Case(When(behind, then=Least(left, F("parent__filled_quantity"))), default=left, output_field=_AMOUNT)
 
 
 def _entries() -> QuerySet[Order]:

@@ -103,4 +103,17 @@ KEPT: dict[str, Schedule] = {
         (Fault("place_hidden_for_a_minute"), Place("stop", "buy", 1, cancel=8, ttl=15), Wait(0.4), Cancel(2)),
         weather="midnight",
     ),
+    # The stop of an entry that worked on the other side counted as the one that a position had lost, for whoever looked by
+    # the clock; and who had heard of the loss was killed.
+    "its_stop_is_canceled_while_an_entry_to_the_other_side_works": Schedule(
+        (
+            Fault("stop_canceled_later"),
+            Bracket("market", "buy", 1, missing="flatten"),
+            Wait(2.9),
+            Bracket("far", "sell", 1, ttl=600, missing="place_stop"),
+            Wait(0.35),
+            Crash("watch", 0),
+            Wait(2.4),
+        )
+    ),
 }

@@ -13,11 +13,11 @@ import pytest
 from accounts.models import Team
 from brokers.tests.soak import running
 from brokers.tests.soak.kept import KEPT
-from brokers.tests.soak.schedules import A_BLOCK, Schedule, as_code, drawn, smaller
+from brokers.tests.soak.schedules import A_BLOCK, Fault, Place, Schedule, Shrink, Wait, as_code, drawn, smaller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 SEED = int(os.environ.get("SOAK_SEED") or 1000)
-COUNT = int(os.environ.get("SOAK_COUNT") or 200)
+COUNT = int(os.environ.get("SOAK_COUNT") or 500)
 # Those of a block share a world, whose looks and clock cost as much for one as for many.
 BLOCKS = sorted({seed // A_BLOCK for seed in range(SEED, SEED + COUNT)})
 # As often a schedule that fails is run again, to find a smaller one that fails as well.
@@ -41,6 +41,19 @@ def test_what_failed_once_holds(team: Team) -> None:
         these = {name: schedule for name, schedule in KEPT.items() if schedule.weather == weather}
         wrong |= dict(zip(these, running.run(list(these.values()), team).wrong, strict=True))
     assert wrong == {name: [] for name in KEPT}
+
+
+def test_changes_that_leave_two_orders_and_other_rare_faults_are_met(team: Team) -> None:
+    """As they are drawn: behind an order that rests, and around one that fills."""
+    rests, shrinks = (Place("far", "buy", 8, ttl=600), Wait(2.0)), (Shrink(-1, 3), Wait(15.0))
+    fills = (Place("market", "buy", 4), Wait(3.0), Place("market", "sell", 4), Wait(35.0))
+    changes = ("modify_leaves_two", "modify_leaves_two_unnamed", "modify_answers_another_number")
+    lasting = ("stream_corrects_fills", "clock_is_ahead", "clock_is_behind")
+    schedules = [Schedule((*rests, Fault(name), *shrinks)) for name in changes]
+    schedules += [Schedule((Fault(name), *fills)) for name in lasting]
+    outcome = running.run(schedules, team)
+    assert outcome.wrong == [[]] * len(schedules)
+    assert [name for name in (*changes, *lasting) if not outcome.hits[name]] == []
 
 
 def _report(team: Team, schedule: Schedule, wrong: list[str]) -> str:
