@@ -72,6 +72,8 @@ WEBHOOK_BODY_SECONDS = env.number("HALYARD_WEBHOOK_BODY_SECONDS", 8, low=1)
 # What a new strategy takes from each of its webhooks; its owner can change both.
 WEBHOOK_PER_MINUTE = env.number("HALYARD_WEBHOOK_PER_MINUTE", 60, low=1)
 WEBHOOK_PER_HOUR = env.number("HALYARD_WEBHOOK_PER_HOUR", 500, low=1)
+# What all webhooks of a team take together in a minute, whatever their own limits.
+WEBHOOK_TEAM_PER_MINUTE = env.number("HALYARD_TEAM_PER_MINUTE", 1200, low=1)
 # How long bodies, headers and addresses of deliveries are kept, where a strategy says nothing else.
 KEEP_DELIVERIES_DAYS = env.number("HALYARD_KEEP_DELIVERIES_DAYS", 365, low=1)
 # How long the log of requests to gateways is kept, and how many of its rows of one connection at the most.

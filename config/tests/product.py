@@ -106,7 +106,8 @@ def running(
         fill(folder, tables)
         port = _free_port()
         # Tests send more than a trader does.
-        limits = {"HALYARD_WEBHOOK_PER_MINUTE": "1000000", "HALYARD_WEBHOOK_PER_HOUR": "1000000"}
+        names = ("HALYARD_WEBHOOK_PER_MINUTE", "HALYARD_WEBHOOK_PER_HOUR", "HALYARD_TEAM_PER_MINUTE")
+        limits = dict.fromkeys(names, "1000000")
         environment = outside(folder, PORT=str(port), PYTHONUNBUFFERED="1", **limits, **variables)
         with (Path(name) / "log").open("w+b") as log:
             process = subprocess.Popen(

@@ -27,6 +27,8 @@ class Quota:
     taken_hour_before: int = 0
     exits_minute_before: int = 0
     exits_hour_before: int = 0
+    # Whose webhook it is.
+    team: int = 0
 
     def admit(self, now: datetime, *, leaves: bool, per_minute: int, per_hour: int) -> int | None:
         """Count a delivery; None when it is within the limit, else the seconds after which to send again.
@@ -51,8 +53,39 @@ class Quota:
         self.over += 1
         if in_minute:
             return HOUR_RETRY_SECONDS
-        return max(1, math.ceil(60 - elapsed + 60 * max(0.0, 1 - per_minute / minute_load)))
+        return _seconds_to_wait(elapsed, minute_load, per_minute)
 
     def worth_writing_down(self, *, stranger: bool) -> bool:
         """Whether the refusal just counted is one of the first of its minute."""
         return (self.strangers if stranger else self.over) <= MOST_LOGGED
+
+
+@dataclass(slots=True)
+class Budget:
+    """What all webhooks of a team took together in `minute` and in the minute before; what was refused does not count.
+
+    So that one webhook that is over its own limit uses up nothing of the others'.
+    """
+
+    minute: datetime
+    taken: int = 0
+    exits: int = 0
+    taken_minute_before: int = 0
+    exits_minute_before: int = 0
+
+    def admit(self, now: datetime, *, leaves: bool, per_minute: int) -> int | None:
+        """Count a delivery that is within the budget; else the seconds after which to send again."""
+        elapsed = min(max((now - self.minute).total_seconds(), 0.0), 60.0)
+        left = 1 - elapsed / 60
+        load = self.taken + 1 + self.taken_minute_before * left
+        if load > per_minute:
+            reserve = max(per_minute // RESERVE, 1)
+            if not leaves or self.exits + 1 + self.exits_minute_before * left > reserve:
+                return _seconds_to_wait(elapsed, load, per_minute)
+        self.taken += 1
+        self.exits += leaves
+        return None
+
+
+def _seconds_to_wait(elapsed: float, load: float, per_minute: int) -> int:
+    return max(1, math.ceil(60 - elapsed + 60 * max(0.0, 1 - per_minute / load)))

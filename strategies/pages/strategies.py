@@ -39,7 +39,7 @@ from strategies.setup.strategies import (
 from strategies.setup.strategy_settings import StrategySettings, change_settings
 from strategies.webhook.log import latest_refusals
 from strategies.webhook.senders import TRADINGVIEW_ADDRESSES
-from strategies.webhook.traffic import EndpointTraffic, live_traffic, revoked_endpoints
+from strategies.webhook.traffic import EndpointTraffic, live_traffic, revoked_endpoints, team_gauge
 
 # Session key: codes of the webhooks whose URL this session was shown.
 SHOWN = "webhooks_shown"
@@ -116,6 +116,7 @@ def strategy(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> Http
         "strategy": strategy,
         "webhooks": webhooks,
         "traffic": traffic,
+        "team_gauge": team_gauge(strategy.team, timezone.now()),
         "revoked": revoked_endpoints(strategy),
         "alerts": placeholders.alerts(example),
         "old_text": _old_text(strategy),

@@ -20,7 +20,7 @@ from strategies.models import Strategy, WebhookEndpoint
 from strategies.pages.shared import example_ticker
 from strategies.setup import strategies
 from strategies.webhook.passwords import signing_keys
-from strategies.webhook.traffic import live_traffic
+from strategies.webhook.traffic import live_traffic, team_gauge
 
 
 @require_GET
@@ -68,5 +68,10 @@ def webhook_disable(request: HttpRequest, team_code: UUID, endpoint_code: UUID) 
 def webhook_meters(request: HttpRequest, team_code: UUID, strategy_code: UUID) -> HttpResponse:
     """The meters alone, which the page fetches again every few seconds."""
     strategy = row_for(request.user, team_code, Strategy.objects.all(), strategy_code)
-    context = {"traffic": live_traffic(strategy, timezone.now()), "strategy": strategy}
+    now = timezone.now()
+    context = {
+        "traffic": live_traffic(strategy, now),
+        "team_gauge": team_gauge(strategy.team, now),
+        "strategy": strategy,
+    }
     return render(request, "strategies/_meters.html", context)

@@ -199,6 +199,15 @@ def too_many(context: Context, retry_after: int) -> Refused:
     return Refused(429, "too-many-requests", sentence, retry_after=retry_after)
 
 
+def too_many_for_team(per_minute: int, retry_after: int) -> Refused:
+    """The 429 of a team whose webhooks are together sent more than its budget."""
+    sentence = (
+        f"The webhooks of this team were together sent more than the {per_minute} a minute that a team may send. Nothing was "
+        "traded. Send less often, or ask who runs this Halyard for more (HALYARD_TEAM_PER_MINUTE)."
+    )
+    return Refused(429, "too-many-for-team", sentence, retry_after=retry_after)
+
+
 def _digest(values: dict[str, Any]) -> str:
     """Equal for two bodies that differ only in the order and spacing of their keys."""
     return hashlib.sha256(_CANONICAL.encode(values)).hexdigest()

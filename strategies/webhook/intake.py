@@ -17,11 +17,11 @@ from accounts import audit
 from accounts.models import User
 from brokers.postgres.locks import direct_parameters
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.domain.quota import Quota
 from strategies.models import SeenKey, Signal, Strategy
 from strategies.webhook import rows
-from strategies.webhook.delivery import NOT_FOUND, UNAVAILABLE, Context, Delivery, too_many
-from strategies.webhook.statements import QUOTAS, REPEAT, STORE, STORE_AND_REFUSE
+from strategies.webhook.delivery import NOT_FOUND, UNAVAILABLE, Context, Delivery
+from strategies.webhook.meters import Meters
+from strategies.webhook.statements import REPEAT, STORE, STORE_AND_REFUSE
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +63,7 @@ class Intake:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._away = False
         self._contexts: dict[UUID, Context] = {}
-        # Each webhook's counts of this minute, as the database last returned them: judged here, counted there.
-        self._quotas: dict[UUID, Quota] = {}
+        self._meters = Meters()
         # Stored refusals that the pages have not been told of.
         self.logged: deque[UUID] = deque(maxlen=MOST_LOGGED_REMEMBERED)
 
@@ -107,11 +106,11 @@ class Intake:
             try:
                 outcomes = await self._store(batch)
             except (*POISON, psycopg.errors.QueryCanceled, TimeoutError):
-                self._quotas.clear()
+                self._meters.clear()
                 raise
             except (psycopg.Error, OSError) as error:
                 # The database may not have counted what was counted here.
-                self._quotas.clear()
+                self._meters.clear()
                 if clock() >= deadline:
                     self._away = True
                     raise
@@ -152,51 +151,18 @@ class Intake:
         return [outcomes.get(delivery.log, UNAVAILABLE) for delivery in batch]
 
     async def _ask(self, deliveries: Sequence[Delivery]) -> list[_Answer]:
-        await self._load_quotas(deliveries)
-        entries = [rows.row(n, delivery, self._judge(delivery)) for n, delivery in enumerate(deliveries)]
+        await self._meters.load(deliveries, self._run)
+        entries = [rows.row(n, delivery, self._meters.judge(delivery)) for n, delivery in enumerate(deliveries)]
         statement = STORE_AND_REFUSE if any("status" in entry for entry in entries) else STORE
         answers = [_Answer(*answer) for answer in await self._run(statement, entries)]
         for answer in answers:
             endpoint = deliveries[answer.n].endpoint
-            quota = self._quotas.get(endpoint)
             if answer.fresh is not None:
-                self._quotas.pop(endpoint, None)
-            elif quota is not None and answer.taken is not None:
-                quota.taken, quota.exits = answer.taken, answer.exits or 0
-                quota.strangers, quota.over = answer.strangers or 0, answer.over or 0
+                self._meters.forget(endpoint)
+            elif answer.taken is not None:
+                counts = (answer.taken, answer.exits or 0, answer.strangers or 0, answer.over or 0)
+                self._meters.learn(endpoint, counts)
         return answers
-
-    async def _load_quotas(self, deliveries: Sequence[Delivery]) -> None:
-        """Load the meters of webhooks that are new to this process, or whose minute has just begun."""
-        minute = deliveries[-1].received_at.replace(second=0, microsecond=0)
-        unknown = {
-            delivery.endpoint
-            for delivery in deliveries
-            if (quota := self._quotas.get(delivery.endpoint)) is None or quota.minute < minute
-        }
-        if not unknown:
-            return
-        if len(self._quotas) >= MOST_CONTEXTS:
-            self._quotas.clear()
-        questions = [{"endpoint": endpoint, "minute": minute} for endpoint in unknown]
-        for endpoint, *figures in await self._run(QUOTAS, questions):
-            self._quotas[endpoint] = Quota(minute, *figures)
-
-    def _judge(self, delivery: Delivery) -> Quota | None:
-        """Count a delivery in its webhook's meter, and refuse it when that is over the limit."""
-        quota, context = self._quotas.get(delivery.endpoint), delivery.context
-        if quota is None or context is None or delivery.own:
-            return None
-        delivery.over = False
-        if delivery.stranger:
-            quota.strangers += 1
-            return quota
-        wait = quota.admit(
-            delivery.received_at, leaves=delivery.leaves, per_minute=context.per_minute, per_hour=context.per_hour
-        )
-        if wait is not None:
-            delivery.over, delivery.verdict = True, too_many(context, wait)
-        return quota
 
     async def _repeat(self, repeated: Sequence[Delivery], outcomes: dict[UUID, Outcome]) -> list[Delivery]:
         """Add to `outcomes` the signals that these repeat; returns the deliveries whose key has expired meanwhile."""

@@ -106,13 +106,37 @@ STORE_AND_REFUSE = _STORE.format(
     refused=_REFUSED, logged="refused.log_code IS NOT NULL", join="LEFT JOIN refused ON refused.log_code = known.log"
 )
 
-# The counts of these webhooks in a minute, and in the minute and the hour before it.
+# The counts of these webhooks in a minute, and in the minute and the hour before it; before them what their teams took,
+# which is looked up once for each team.
 QUOTAS = """
-SELECT e.code, coalesce(m.taken, 0), coalesce(m.exits, 0), coalesce(m.strangers, 0), coalesce(m.over, 0),
+WITH asked AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%s) AS a (endpoint uuid, minute timestamptz, whole bool)
+), teams AS MATERIALIZED (
+  SELECT DISTINCT e.team_id, asked.minute
+    FROM asked JOIN strategies_webhookendpoint e ON e.code = asked.endpoint WHERE asked.whole
+), budget AS MATERIALIZED (
+  SELECT t.team_id, of_all.*
+    FROM teams t
+    CROSS JOIN LATERAL (
+      SELECT (sum(m.taken - m.over) FILTER (WHERE m.minute = t.minute))::int AS taken,
+             (sum(least(m.exits, m.taken - m.over)) FILTER (WHERE m.minute = t.minute))::int AS exits,
+             (sum(m.taken - m.over) FILTER (WHERE m.minute < t.minute))::int AS taken_before,
+             (sum(least(m.exits, m.taken - m.over)) FILTER (WHERE m.minute < t.minute))::int AS exits_before
+        FROM strategies_webhookendpoint o
+        JOIN strategies_webhookminute m
+          ON m.endpoint_id = o.id AND m.minute >= t.minute - interval '1 minute' AND m.minute <= t.minute
+       WHERE o.team_id = t.team_id
+    ) of_all
+)
+SELECT e.code, coalesce(budget.taken, 0), coalesce(budget.exits, 0), coalesce(budget.taken_before, 0),
+       coalesce(budget.exits_before, 0),
+       coalesce(m.taken, 0), coalesce(m.exits, 0), coalesce(m.strangers, 0), coalesce(m.over, 0),
        coalesce(m.taken_minute_before, past.taken_minute, 0), coalesce(m.taken_hour_before, past.taken_hour, 0),
-       coalesce(m.exits_minute_before, past.exits_minute, 0), coalesce(m.exits_hour_before, past.exits_hour, 0)
-  FROM json_to_recordset(%s) AS asked (endpoint uuid, minute timestamptz)
+       coalesce(m.exits_minute_before, past.exits_minute, 0), coalesce(m.exits_hour_before, past.exits_hour, 0),
+       e.team_id
+  FROM asked
   JOIN strategies_webhookendpoint e ON e.code = asked.endpoint
+  LEFT JOIN budget ON budget.team_id = e.team_id
   LEFT JOIN strategies_webhookminute m ON m.endpoint_id = e.id AND m.minute = asked.minute
   LEFT JOIN LATERAL (
     SELECT sum(p.taken)::int AS taken_hour, sum(p.exits)::int AS exits_hour,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q, Sum
+from django.conf import settings
+from django.db.models import F, Max, Q, Sum
 from django.utils import timezone
 
-from strategies.domain.meter import Meter, Minute, meter
-from strategies.models import Signal, Strategy, WebhookEndpoint
+from accounts.models import Team
+from strategies.domain.meter import MINUTE, Gauge, Meter, Minute, meter
+from strategies.models import Signal, Strategy, WebhookEndpoint, WebhookMinute
 
 MOST_REVOKED = 20
 
@@ -44,6 +46,16 @@ def live_traffic(strategy: Strategy, now: datetime) -> list[EndpointTraffic]:
     """The traffic of the strategy's live webhooks, the newest first."""
     endpoints = strategy.endpoints.filter(enabled=True).order_by("-pk")
     return [_traffic_of(endpoint, strategy, now) for endpoint in endpoints]
+
+
+def team_gauge(team: Team, now: datetime) -> Gauge:
+    """What all webhooks of a team took together in the last minute, against its budget, as the door counts it."""
+    present = now.replace(second=0, microsecond=0)
+    rows = WebhookMinute.objects.filter(endpoint__team=team, minute__gte=present - MINUTE, minute__lte=present)
+    sums = dict(rows.values_list("minute").annotate(admitted=Sum(F("taken") - F("over"))))
+    left = 1 - (now - present) / MINUTE
+    load = sums.get(present, 0) + sums.get(present - MINUTE, 0) * left
+    return Gauge(round(load), settings.WEBHOOK_TEAM_PER_MINUTE)
 
 
 def _traffic_of(endpoint: WebhookEndpoint, strategy: Strategy, now: datetime) -> EndpointTraffic:
