@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from benchmarks.goals import Figure, note
 from benchmarks.trading.tenants import AAPL, Tenant, decide_all
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def report(fans: dict[str, Fan], count: int, latency_ms: int) -> None:
             f"  {name}: last POST after {each.last:.2f} s (goal {GOAL_SECONDS:.0f} for 1,000), {each.at_once} at once"
             f"{share}; {each.processor * 1000:.1f} ms of processor an order"
         )
+    last = fans["lanes that are there"].last
+    what = f"one signal to {count} connections, last POST"
+    note(Figure(what=what, figure=last, unit="s", goal=GOAL_SECONDS * count / 1000, baseline=base))
 
 
 async def lanes(gateway: RunningGateway, tenants: Sequence[Tenant], latency_ms: int) -> Fan:
