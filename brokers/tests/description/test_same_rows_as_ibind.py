@@ -1,0 +1,107 @@
+"""The same orders, placed by ibind (an independent client, unmodified) and by Halyard, are the same rows at the gateway."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers.domain.orders import OrderType, Release, TimeInForce
+from brokers.orders import tickets
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.tests import lab
+from brokers.tests.orders.test_plans import intent
+
+os.environ.setdefault("IBIND_LOG_TO_CONSOLE", "false")
+os.environ.setdefault("IBIND_LOG_TO_FILE", "false")
+ibind = pytest.importorskip("ibind", reason="ibind, a development dependency, is not installed")
+pytestmark = pytest.mark.django_db(transaction=True)
+# Whose order it is, the gateway's numbers, and when it was placed.
+OF_ITS_OWN = {
+    *("acct", "account", "orderId", "order_ref", "parentId", "ocaGroupId"),
+    *("lastExecutionTime", "lastExecutionTime_r"),
+}
+
+# Far from the market, so that all of them rest: as ibind takes them, and as Halyard's plans hold them.
+ORDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a limit": (
+        {"order_type": "LMT", "price": 1.0},
+        {"type": OrderType.LIMIT, "limit_price": Decimal(1)},
+    ),
+    "a limit until canceled": (
+        {"order_type": "LMT", "price": 1.25, "tif": "GTC"},
+        {"type": OrderType.LIMIT, "limit_price": Decimal("1.25"), "time_in_force": TimeInForce.GTC},
+    ),
+    "a stop": (
+        {"order_type": "STP", "price": 9000.0},
+        {"type": OrderType.STOP, "stop_price": Decimal(9000)},
+    ),
+    "a stop limit": (
+        {"order_type": "STOP_LIMIT", "price": 9001.0, "aux_price": 9000.0},
+        {"type": OrderType.STOP_LIMIT, "limit_price": Decimal(9001), "stop_price": Decimal(9000)},
+    ),
+}
+
+
+def rows_of(gateway: RunningGateway, user: str) -> list[dict[str, Any]]:
+    """What the gateway lists of a user's orders, by their description, without whose they are."""
+    for _ in range(2):
+        listed = gateway.call(user, "GET", "/iserver/account/orders")[1]["orders"]
+    shown = sorted(listed, key=lambda row: str(row["orderDesc"]))
+    return [{name: value for name, value in row.items() if name not in OF_ITS_OWN} for row in shown]
+
+
+def by_ibind(gateway: RunningGateway, *orders: dict[str, Any]) -> list[dict[str, Any]]:
+    user = f"ibind-{uuid.uuid4().hex[:8]}"
+    account = gateway.sign_in(user)
+    client = ibind.IbkrClient(account_id=account, url=f"{gateway.base_url(user)}/", auto_register_shutdown=False)
+    usual = {"conid": 265598, "side": "BUY", "quantity": 5, "acct_id": account, "tif": "DAY"}
+    requests = [ibind.OrderRequest(**(usual | {"coid": f"i-{n}"} | order)) for n, order in enumerate(orders)]
+    client.place_order(requests if len(requests) > 1 else requests[0], dict.fromkeys(ibind.QuestionType, True), account)
+    return rows_of(gateway, user)
+
+
+def by_halyard(team: Team, gateway: RunningGateway, then: tuple[Any, ...] = (), **order: Any) -> list[dict[str, Any]]:
+    bench = lab.make(team, gateway)
+    draft = tickets.Draft(
+        account=bench.account,
+        key=uuid.uuid4(),
+        conid=265598,
+        currency="USD",
+        multiplier=Decimal(1),
+        intents=(intent("entry", "buy", 5, then=then, **order),),
+        cancels=(),
+        expires_at=timezone.now() + timedelta(minutes=1),
+    )
+    tickets.open_tickets([draft], timezone.now())
+    lab.work()
+    return rows_of(gateway, bench.user)
+
+
+@pytest.mark.parametrize("name", list(ORDERS))
+def test_an_order_is_the_same_row(team: Team, gateway: RunningGateway, name: str) -> None:
+    theirs, ours = ORDERS[name]
+    rows = by_halyard(team, gateway, **ours)
+    assert len(rows) == 1
+    assert rows == by_ibind(gateway, theirs)
+
+
+def test_a_bracket_is_the_same_rows(team: Team, gateway: RunningGateway) -> None:
+    stop = intent("stop_loss", "sell", 5, type=OrderType.STOP, stop_price=Decimal("0.50"), release=Release.WITH_PARENT)
+    target = intent(
+        "take_profit", "sell", 5, type=OrderType.LIMIT, limit_price=Decimal(9000), release=Release.WITH_PARENT
+    )
+    rows = by_halyard(team, gateway, (stop, target), type=OrderType.LIMIT, limit_price=Decimal(1))
+    legs = [
+        {"order_type": "LMT", "price": 1.0},
+        {"order_type": "STP", "price": 0.5, "side": "SELL", "parent_id": "i-0"},
+        {"order_type": "LMT", "price": 9000.0, "side": "SELL", "parent_id": "i-0"},
+    ]
+    assert len(rows) == 3
+    assert rows == by_ibind(gateway, *legs)
