@@ -252,9 +252,11 @@ class Stream:
     async def lose_the_database(self, locks: Locks) -> None:
         """What the product's stream process does then: all watches end, and begin anew."""
         self.locks = locks
-        for key in list(self.watches):
-            await ended(self.watches[key].task)
-            await self.begin(key)
+        for key, watch in list(self.watches.items()):
+            await ended(watch.task)
+            # Whose story is over has left meanwhile.
+            if key in self.watches:
+                await self.begin(key)
 
     async def end(self) -> None:
         await ended(self.beat)
